@@ -1,0 +1,51 @@
+"""Public ids: a prefix and 8 base-36 characters, a keyed permutation of a sequence number.
+
+Not guessable, never colliding, no look-up to check (decision 1). Also the UUIDs of transfers, which
+are a function of what they pay for, so that a repeat is the same transfer.
+"""
+
+import hashlib
+import hmac
+import uuid
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_SPACE = 36**8
+_HALF_BITS = 21
+_HALF_MASK = (1 << _HALF_BITS) - 1
+_ROUNDS = 6
+
+_TRANSFER_NAMESPACE = uuid.UUID("6f1c2c0a-6a43-5d0e-9a63-2f7a1d3a9d51")
+
+
+def _feistel(key: bytes, value: int, rounds: range) -> int:
+    left, right = value >> _HALF_BITS, value & _HALF_MASK
+    for number in rounds:
+        digest = hashlib.blake2b(right.to_bytes(4, "big") + bytes([number]), key=key, digest_size=4).digest()
+        left, right = right, left ^ (int.from_bytes(digest, "big") & _HALF_MASK)
+    return left << _HALF_BITS | right
+
+
+def permute(key: bytes, number: int) -> int:
+    """A permutation of 0 … 36⁸−1 under ``key`` (at most 64 bytes): 42-bit Feistel, cycle-walked."""
+    if not 0 <= number < _SPACE:
+        raise ValueError(f"sequence number {number} is outside 0 … 36^8-1")
+    number = _feistel(key, number, range(_ROUNDS))
+    while number >= _SPACE:
+        number = _feistel(key, number, range(_ROUNDS))
+    return number
+
+
+def public_id(key: bytes, prefix: str, number: int) -> str:
+    """``ins`` and 17 give something like ``ins-4k2j0qzt``; ``key`` is the deployment's id key."""
+    derived = hmac.digest(key, prefix.encode(), "sha256")
+    number = permute(derived, number)
+    characters = []
+    for _ in range(8):
+        number, digit = divmod(number, 36)
+        characters.append(_ALPHABET[digit])
+    return f"{prefix}-{''.join(reversed(characters))}"
+
+
+def transfer_id(kind: str, subject: object, period: object = "") -> uuid.UUID:
+    """UUIDv5 of (kind, subject, period): made by the caller before the call, so a repeat is known."""
+    return uuid.uuid5(_TRANSFER_NAMESPACE, f"{kind}|{subject}|{period}")
