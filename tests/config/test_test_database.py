@@ -1,0 +1,73 @@
+"""The ground the other tests stand on: clones, restoring, the guards."""
+
+import datetime as dt
+import socket
+import threading
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+
+from tests.support.business_clock import BusinessClock
+from tests.support.database import Databases
+from tests.support.sockets import InternetRefused
+from vmart.kernel import clock
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_what_a_test_commits_is_gone_for_the_next_and_ids_begin_again(db: Databases, attempt: int) -> None:
+    assert Group.objects.count() == 0
+    assert Group.objects.create(name="operators").id == 1
+
+
+def test_another_thread_sees_what_was_committed(db: Databases) -> None:
+    Group.objects.create(name="operators")
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.extend(Group.objects.values_list("name", flat=True))
+        connection.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+
+    assert seen == ["operators"]
+
+
+def test_rows_that_the_template_had_come_back_and_new_tables_go(db: Databases) -> None:
+    with db.superuser(f"vmart_{db.worker}_plain") as root:
+        root.execute("INSERT INTO auth_group (name) VALUES ('kept'), ('kept too')")
+        root.execute("SELECT test_seed.remember()")
+        root.execute("DELETE FROM auth_group")
+        root.execute("INSERT INTO auth_group (name) VALUES ('added')")
+        root.execute("CREATE TABLE made_by_the_test (id int)")
+
+        db.restore()
+
+        kept = root.execute("SELECT id, name FROM auth_group ORDER BY id").fetchall()
+        made = root.execute("SELECT to_regclass('made_by_the_test')").fetchone()
+        next_id = root.execute("INSERT INTO auth_group (name) VALUES ('x') RETURNING id").fetchone()
+        root.execute("DELETE FROM auth_group")
+        root.execute("ALTER SEQUENCE auth_group_id_seq RESTART")
+        root.execute("SELECT test_seed.remember()")
+
+    assert kept == [(1, "kept"), (2, "kept too")]
+    assert made == (None,)
+    assert next_id == (3,)
+
+
+def test_without_the_fixture_the_database_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="fixture `db`"):
+        Group.objects.count()
+
+
+def test_the_internet_is_refused() -> None:
+    with socket.socket() as sock, pytest.raises(InternetRefused):
+        sock.connect(("8.8.8.8", 53))
+
+
+def test_the_business_clock_moves_only_when_told(test_clock: BusinessClock) -> None:
+    before = clock.now()
+    test_clock.advance(hours=48)
+    assert clock.now() - before == dt.timedelta(hours=48)

@@ -1,0 +1,97 @@
+"""Fixtures for every test: ``db``, ``shop``, ``test_clock``, ``databases``.
+
+A test that asks for none of them reaches neither the database nor the internet.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "vmart.config.settings"
+os.environ["VMART_MASTER_KEY"] = "07" * 32  # tests are the same each time
+os.environ["VMART_DATA_DIR"] = tempfile.gettempdir() + "/vmart-tests-no-data-dir"
+os.environ["VMART_DATABASE_URL"] = "host=/nonexistent"
+os.environ.pop("VMART_TEST_CLOCK", None)
+
+import django
+import hypothesis
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.sockets import refuse_internet
+from vmart.kernel import clock
+
+django.setup()
+
+from tests.support.database import Databases, run_folder
+
+hypothesis.settings.register_profile("vmart", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("vmart")
+
+# One group a shared thing: the tests of a group run in one process, one after the other.
+_GROUPS = {"lab": "lab", "browser": "running_shop", "clients": "running_shop", "journeys": "running_shop"}
+
+_databases = Databases(os.environ.get("PYTEST_XDIST_WORKER", "w"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    run_folder()  # also tells the worker processes, started later, which run they belong to
+    refuse_internet()
+    _databases.guard()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = run_folder()
+        if not (folder / "serving").exists():  # otherwise the server removes it when this run has ended
+            for leftover in folder.iterdir():
+                leftover.unlink()
+            folder.rmdir()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        try:
+            room = item.path.relative_to(here).parts[0]
+        except ValueError:
+            continue
+        if room in _GROUPS:
+            item.add_marker(pytest.mark.xdist_group(_GROUPS[room]))
+
+
+@pytest.fixture(autouse=True)
+def _clock_as_found() -> Iterator[None]:
+    yield
+    clock.install(None)
+
+
+@pytest.fixture
+def test_clock() -> BusinessClock:
+    """Business time stands at 2026-03-10 02:00 UTC; ``test_clock.advance(hours=2)`` moves it."""
+    fixed = BusinessClock()
+    fixed.install()
+    return fixed
+
+
+def _lend(kind: str) -> Iterator[Databases]:
+    _databases.use(kind)
+    _databases.allowed = True
+    try:
+        yield _databases
+    finally:
+        _databases.restore()
+        _databases.allowed = False
+
+
+@pytest.fixture
+def db() -> Iterator[Databases]:
+    """The migrated, empty database; commits are real, and undone after the test."""
+    yield from _lend("plain")
+
+
+@pytest.fixture
+def shop(test_clock: BusinessClock) -> Iterator[Databases]:
+    """The database with the demo catalog applied, on a standing clock; undone after the test."""
+    yield from _lend("shop")

@@ -1,0 +1,173 @@
+"""Databases of the tests: one server a run, migrated templates, a clone for each test process.
+
+Tests commit for real. After each test ``test_seed.restore()`` (restore.sql) empties what the test
+filled, puts back what migrations or the catalog had put there, and sets the sequences back.
+"""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import psycopg
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from vmart.config import postgres
+from vmart.config.database import parse_database_url
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_CATALOG = ROOT / "catalog" / "demo.yaml"
+_RESTORE_SQL = (Path(__file__).parent / "restore.sql").read_text()
+
+
+def run_folder() -> Path:
+    """The folder that all processes of this test run share; PostgreSQL's own user can pass through it."""
+    run = os.environ.setdefault("VMART_TEST_RUN", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"vmart-tests-{os.getuid()}-{run}"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder
+
+
+class Databases:
+    """This test process's databases: ``plain`` (migrated, empty) and ``shop`` (demo catalog applied)."""
+
+    def __init__(self, worker: str) -> None:
+        self.worker = worker
+        self.current: str | None = None
+        self.allowed = False
+        self._restorers: dict[str, psycopg.Connection] = {}
+
+    @cached_property
+    def folder(self) -> Path:
+        return run_folder()
+
+    @cached_property
+    def server(self) -> postgres.Embedded:
+        """The run's server, started by the first process that needs it."""
+        with self._only_one("server"):
+            if not (self.folder / "serving").exists():
+                run_pid = os.environ["VMART_TEST_RUN"]
+                log = (self.folder / "server.log").open("wb")
+                starter = subprocess.Popen(
+                    [sys.executable, "-m", "tests.support.postgres_server", str(self.folder), run_pid],
+                    cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}/src:{ROOT}"},
+                    stdout=log, stderr=log, start_new_session=True,
+                )  # fmt: skip
+                log.close()
+                deadline = time.monotonic() + 60
+                while not (self.folder / "serving").exists():
+                    if starter.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError(f"no PostgreSQL for the tests: {(self.folder / 'server.log').read_text()}")
+                    time.sleep(0.02)
+                starter.returncode = 0  # it outlives this process on purpose: no warning about that
+        return postgres.Embedded(self.folder / "pg", self.folder / "socket", durable=False)
+
+    @contextlib.contextmanager
+    def _only_one(self, name: str) -> Iterator[None]:
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def superuser(self, database: str = "postgres") -> psycopg.Connection:
+        """A new autocommitting connection as the server's superuser."""
+        return psycopg.connect(self.server.url(database, role=postgres.SUPERUSER), autocommit=True)
+
+    def clone(self, name: str, template: str) -> None:
+        """CREATE DATABASE ``name`` as a copy of ``template``, to which nobody may be connected."""
+        with self.superuser() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(
+                f'CREATE DATABASE "{name}" OWNER {postgres.ROLE} TEMPLATE "{template}" STRATEGY file_copy'
+            )
+
+    def use(self, kind: str) -> None:
+        """Point Django's connection at this process's ``plain`` or ``shop`` database."""
+        if self.current == kind:
+            return
+        name = f"vmart_{self.worker}_{kind}"
+        if kind not in self._restorers:
+            template = self._template(kind)
+            with self._only_one("template"):  # a template being copied is locked against another copy's end
+                self.clone(name, template)
+            self._restorers[kind] = self.superuser(name)
+        self._point_at(name)
+        self.current = kind
+
+    def restore(self) -> None:
+        """Bring the current database back to what it was when it was cloned."""
+        connection = connections["default"]
+        if connection.in_atomic_block or not connection.is_usable():
+            connection.close()
+        if self.current is not None:
+            restorer = self._restorers[self.current]
+            with restorer.transaction():
+                restorer.execute("SET LOCAL lock_timeout = '10s'")
+                restorer.execute("SELECT test_seed.restore()")
+
+    def url(self) -> str:
+        """libpq URL of the current database, as the shop's own role."""
+        return self.server.url(f"vmart_{self.worker}_{self.current}")
+
+    def _template(self, kind: str) -> str:
+        """Name of the template of ``kind``, made once a run by whoever needs it first."""
+        name = f"vmart_template_{kind}"
+        base = self._template("plain") if kind == "shop" else "template1"
+        with self._only_one(name):
+            if not (self.folder / name).exists():
+                self.clone(name, base)
+                self._point_at(name)
+                fill = {"plain": _migrate, "shop": _apply_catalog}[kind]
+                was_allowed, self.allowed = self.allowed, True
+                try:
+                    fill()
+                finally:
+                    self.allowed = was_allowed
+                    connections["default"].close()
+                with self.superuser(name) as connection:
+                    connection.execute(_RESTORE_SQL)
+                    connection.execute("SELECT test_seed.remember()")
+                (self.folder / name).touch()
+        return name
+
+    def _point_at(self, name: str) -> None:
+        url = self.server.url(name)
+        os.environ["VMART_DATABASE_URL"] = url  # for subprocesses that a test starts
+        connections["default"].close()
+        # Threads that a test starts make their connections out of the same dictionary.
+        connections["default"].settings_dict.update(parse_database_url(url))
+        connections.databases["default"].update(parse_database_url(url))
+
+    def guard(self) -> None:
+        """Refuse the database to tests that did not ask for it."""
+        original = BaseDatabaseWrapper.ensure_connection
+
+        def ensure_connection(wrapper: BaseDatabaseWrapper) -> None:
+            if not self.allowed:
+                raise RuntimeError("this test uses the database: let it ask for the fixture `db` or `shop`")
+            original(wrapper)
+
+        BaseDatabaseWrapper.ensure_connection = ensure_connection  # type: ignore[method-assign]
+
+
+def _migrate() -> None:
+    call_command("migrate", verbosity=0, interactive=False)
+    try:
+        from vmart.kernel.db import install_functions
+    except ImportError:
+        return
+    install_functions()
+
+
+def _apply_catalog() -> None:
+    from vmart.catalog.apply import apply_file
+
+    apply_file(DEMO_CATALOG, confirm=lambda _difference: True)

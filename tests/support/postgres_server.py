@@ -1,0 +1,39 @@
+"""The run's PostgreSQL as a program: ``python -m tests.support.postgres_server FOLDER PID``.
+
+Serves until the process PID (the test run) is gone, however it went, then removes FOLDER.
+"""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from vmart.config import os_users, postgres
+
+
+def serve(folder: Path, run_pid: int) -> None:
+    run = os.pidfd_open(run_pid)
+    os_users.ensure_users()
+    cluster = postgres.Embedded(folder / "pg", folder / "socket", durable=False)
+    cluster.prepare()
+    with (folder / "postgres.log").open("wb") as log:
+        server = subprocess.Popen(
+            cluster.command(), cwd=cluster.pgdata, env=postgres.environment(), stdout=log, stderr=log
+        )
+        try:
+            cluster.wait_ready(30, server)
+            (folder / "serving").touch()
+            select.select([run], [], [])
+        finally:
+            server.send_signal(signal.SIGQUIT)  # nothing in it is worth a checkpoint
+            server.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run; its end ends this
+    serve(Path(sys.argv[1]), int(sys.argv[2]))
