@@ -1,0 +1,265 @@
+"""The catalog file: what a shop sells where, as the seller writes it in YAML, parsed into frozen values.
+
+``read_catalog(text)`` gives a CatalogDocument or raises DocumentError with a path and a sentence for each
+problem. The section ``price_book`` is handed on as it stands: pricing reads it.
+"""
+
+import ipaddress
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from vmart.kernel.documents import DocumentError, check, read_yaml
+
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Text(_Part):
+    """A name or sentence in both languages."""
+
+    en: str = Field(min_length=1, max_length=300)
+    zh: str = Field(min_length=1, max_length=300)
+
+
+class Member(_Part):
+    """A host of a simulated engine and what it has."""
+
+    name: Code
+    vcpu: int = Field(gt=0)
+    memory_gib: int = Field(gt=0)
+    disk_gib: int = Field(gt=0)
+
+
+class Engine(_Part):
+    """What serves a zone: ``auto`` is Incus where there is one, else simulated with ``members``.
+
+    ``settings`` go to the driver; ``members`` are those of the simulated engine, a real one counts its own.
+    """
+
+    kind: Literal["auto", "incus", "simulated"]
+    members: tuple[Member, ...] = ()
+    settings: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _members(self) -> Self:
+        if self.kind == "incus" and self.members:
+            raise ValueError("members are those of a simulated engine; an Incus counts its own")
+        if self.kind != "incus" and not self.members:
+            raise ValueError("members: a simulated engine needs at least one")
+        _unique((member.name for member in self.members), "members")
+        return self
+
+
+class AddressPool(_Part):
+    """Public addresses ``first`` to ``last`` out of ``cidr``; ``note`` says what a customer should know of them."""
+
+    cidr: str
+    first: str
+    last: str
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        network = ipaddress.ip_network(self.cidr)
+        first, last = ipaddress.ip_address(self.first), ipaddress.ip_address(self.last)
+        if first not in network or last not in network:
+            raise ValueError(f"first {first} and last {last} lie in {network}")
+        if int(first) > int(last):
+            raise ValueError(f"first {first} comes after last {last}")
+        if network.version == 4 and network.prefixlen < 31:
+            reserved = {network.network_address, network.broadcast_address}
+            if first in reserved or last in reserved:
+                raise ValueError(f"the first and the last address of {network} cannot be given to a machine")
+        return self
+
+    @property
+    def size(self) -> int:
+        """Number of addresses."""
+        return int(ipaddress.ip_address(self.last)) - int(ipaddress.ip_address(self.first)) + 1
+
+
+class Zone(_Part):
+    """A zone; ``legacy_id`` is its number in the legacy API."""
+
+    code: Code
+    legacy_id: int = Field(gt=0)
+    name: Text
+    engine: Engine
+    address_pools: tuple[AddressPool, ...] = ()
+    on_sale: bool = True
+
+
+class Region(_Part):
+    """A region and its zones; ``legacy_code`` is its short name in the legacy API."""
+
+    code: Code
+    legacy_code: Annotated[str, Field(pattern=r"^[a-z]{2,10}$")]
+    name: Text
+    zones: tuple[Zone, ...] = Field(min_length=1)
+
+
+class Family(_Part):
+    code: Code
+    name: Text
+    cpu_model: str = Field(min_length=1, max_length=80)
+
+
+class InstanceType(_Part):
+    """A machine type. ``zones`` is where it is sold (None: everywhere), ``sold_out`` where it is shown as sold out."""
+
+    code: Code
+    family: Code
+    vcpu: int = Field(gt=0)
+    memory_gib: int = Field(gt=0)
+    zones: tuple[Code, ...] | None = None
+    sold_out: tuple[Code, ...] = ()
+
+    @property
+    def memory_mib(self) -> int:
+        return self.memory_gib * 1024
+
+
+class DiskType(_Part):
+    """A disk type; prices and sizes on sale stand in the price book."""
+
+    code: Code
+    name: Text
+    description: Text
+
+
+class Image(_Part):
+    """A public image. ``recipe`` is what the engine is asked for; ``unavailable`` says why it is not sold."""
+
+    public_id: Annotated[str, Field(pattern=r"^img-[0-9a-z]{8}$")]
+    recipe: Code
+    version: str = Field(min_length=1, max_length=40)
+    os_name: str = Field(min_length=1, max_length=80)
+    platform: str = Field(min_length=1, max_length=40)
+    architecture: Literal["x86_64", "arm"]
+    size_gib: int = Field(gt=0)
+    login_user: str = Field(min_length=1, max_length=32)
+    unavailable: Text | None = None
+
+
+class Quotas(_Part):
+    """Limits of an account (billing-rules, section 7; API reference, request limits)."""
+
+    postpaid_per_zone: int = Field(default=30, ge=0)
+    prepaid_per_zone_month: int = Field(default=150, ge=0)
+    returns_per_year: int = Field(default=199, ge=0)
+    run_instances_per_s: int = Field(default=10, ge=1)
+
+
+class QuotaSets(_Part):
+    """What a new account gets, and the demo customer's account."""
+
+    default: Quotas = Quotas()
+    demo: Quotas = Quotas()
+
+
+class CatalogDocument(_Part):
+    """A whole catalog file. ``price_book`` is read by pricing."""
+
+    format: Literal[1]
+    regions: tuple[Region, ...] = Field(min_length=1)
+    families: tuple[Family, ...] = Field(min_length=1)
+    instance_types: tuple[InstanceType, ...] = Field(min_length=1)
+    disk_types: tuple[DiskType, ...] = Field(min_length=1)
+    images: tuple[Image, ...] = Field(min_length=1)
+    quotas: QuotaSets = QuotaSets()
+    price_book: Mapping[str, Any]
+
+    @field_validator("price_book")
+    @classmethod
+    def _not_empty(cls, book: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not book:
+            raise ValueError("a price book is expected")
+        return book
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """All zones, in the order of regions."""
+        return tuple(zone for region in self.regions for zone in region.zones)
+
+    def offers(self) -> list[tuple[Zone, InstanceType, bool]]:
+        """(zone, type, sold out) for each type and each zone in which it is shown, zones first."""
+        return [
+            (zone, instance_type, zone.code in instance_type.sold_out)
+            for zone in self.zones
+            for instance_type in self.instance_types
+            if instance_type.zones is None or zone.code in instance_type.zones
+        ]
+
+
+def read_catalog(text: str) -> CatalogDocument:
+    """The catalog out of YAML text. Raises DocumentError."""
+    return parse_catalog(read_yaml(text))
+
+
+def parse_catalog(document: Mapping[str, Any]) -> CatalogDocument:
+    """The catalog out of a mapping. Raises DocumentError: a sentence for each problem, beginning with its path."""
+    catalog = check(CatalogDocument, document)
+    problems = _cross_problems(catalog)
+    if problems:
+        raise DocumentError(problems)
+    return catalog
+
+
+def _cross_problems(catalog: CatalogDocument) -> list[str]:
+    zones = {zone.code for zone in catalog.zones}
+    families = {family.code for family in catalog.families}
+    problems = []
+    for path, values in (
+        ("regions.code", [region.code for region in catalog.regions]),
+        ("regions.legacy_code", [region.legacy_code for region in catalog.regions]),
+        ("regions.zones.code", [zone.code for zone in catalog.zones]),
+        ("regions.zones.legacy_id", [zone.legacy_id for zone in catalog.zones]),
+        ("families.code", [family.code for family in catalog.families]),
+        ("instance_types.code", [item.code for item in catalog.instance_types]),
+        ("disk_types.code", [item.code for item in catalog.disk_types]),
+        ("images.public_id", [image.public_id for image in catalog.images]),
+        ("images.recipe", [image.recipe for image in catalog.images]),
+    ):
+        try:
+            _unique(values, path)
+        except ValueError as error:
+            problems.append(str(error))
+    for item in catalog.instance_types:
+        path = f"instance_types.{item.code}"
+        if item.family not in families:
+            problems.append(f"{path}.family: {item.family} is not among families ({', '.join(sorted(families))})")
+        shown = zones if item.zones is None else set(item.zones)
+        problems += [f"{path}.zones: {zone} is not a zone of this file" for zone in sorted(shown - zones)]
+        problems += [
+            f"{path}.sold_out: {zone} is not a zone in which it is sold" for zone in sorted(set(item.sold_out) - shown)
+        ]
+    if all(image.unavailable for image in catalog.images):
+        problems.append("images: at least one must be available")
+    return problems + _pool_problems(catalog)
+
+
+def _pool_problems(catalog: CatalogDocument) -> list[str]:
+    ranges = sorted(
+        (ipaddress.ip_address(pool.first).version, int(ipaddress.ip_address(pool.first)), pool.size, zone.code)
+        for zone in catalog.zones
+        for pool in zone.address_pools
+    )
+    return [
+        f"regions.zones.{zone}.address_pools: {ipaddress.ip_address(first)} is also in the pool of {other}"
+        for (other_version, other_first, size, other), (version, first, _, zone) in itertools.pairwise(ranges)
+        if version == other_version and other_first + size > first
+    ]
+
+
+def _unique(values: Iterable[object], path: str) -> None:
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{path}: {value} stands here twice")
+        seen.add(value)

@@ -1,0 +1,93 @@
+"""YAML documents that a seller edits: exact numbers, no silent repetition, errors that name the path.
+
+Plain YAML reads 0.1 as a binary float and lets the second of two equal keys win; in a price book both
+are wrong money. Here a number with a point is a Decimal and a repeated key is an error.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class DocumentError(ValueError):
+    """A document that cannot be used. ``problems`` has one sentence each, beginning with its path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class _ExactLoader(yaml.SafeLoader):
+    """Safe YAML in which numbers with a point are Decimals and equal keys are refused."""
+
+
+def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
+    text = str(loader.construct_scalar(node)).replace("_", "")
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{text} is not a decimal number", node.start_mark
+        ) from None
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"{key} stands here twice", key_node.start_mark)
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return {
+        loader.construct_object(key, deep=True): loader.construct_object(value, deep=True) for key, value in node.value
+    }
+
+
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", _decimal)
+_ExactLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_yaml(text: str) -> dict[str, Any]:
+    """The mapping that ``text`` holds. Raises DocumentError with line and column where it is no YAML."""
+    try:
+        document = yaml.load(text, Loader=_ExactLoader)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise DocumentError([f"{where}{error.problem or error}"]) from error
+    except yaml.YAMLError as error:
+        raise DocumentError([str(error)]) from error
+    if not isinstance(document, dict):
+        raise DocumentError(["document: a mapping of sections is expected"])
+    return document
+
+
+def check(model: type[ModelT], document: Mapping[str, Any], *, at: str = "") -> ModelT:
+    """``document`` as a frozen ``model``. Raises DocumentError; ``at`` is the path the document lies under."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors(include_url=False):
+            steps = [str(step) for step in problem["loc"] if not str(step).startswith("function-")]
+            path = ".".join(([at] if at else []) + steps) or "document"
+            problems.append(f"{path}: {_sentence(problem['type'], problem['msg'], problem.get('input'))}")
+        raise DocumentError(problems) from error
+
+
+def _sentence(kind: str, message: str, value: object) -> str:
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return "is not known here"
+    sentence = message.removeprefix("Value error, ")
+    if kind != "value_error" and isinstance(value, str | int | Decimal | dt.datetime):
+        return f"{sentence}, not {value}"
+    return sentence

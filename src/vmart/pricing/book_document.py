@@ -1,0 +1,181 @@
+"""The price book as the seller writes it: pydantic models that find gaps, overlaps and wrong numbers.
+
+``pricing.book`` makes the PriceBook value of it. Every error names its path; nothing is filled in silently
+but for what is named here as a default.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+RATE_PLACES = 8
+FACTOR_PLACES = 4
+
+Price = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
+Factor = Annotated[Decimal, Field(gt=0, max_digits=8, decimal_places=FACTOR_PLACES, allow_inf_nan=False)]
+Discount = Annotated[Decimal, Field(gt=0, le=1, decimal_places=FACTOR_PLACES, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: object) -> object:
+        # YAML reads "no" and "on" as truth values, which would pass for the numbers 0 and 1.
+        if isinstance(value, bool):
+            raise ValueError("a truth value (yes, no, on, off, true, false) is not a price or a number")
+        return value
+
+
+class PriceStep(_Part):
+    """Units above ``above`` and up to ``up_to`` (inclusive) cost ``price`` each."""
+
+    above: Price
+    up_to: Price | None = None
+    price: Price
+
+
+class AgeTier(_Part):
+    """From ``from_h`` hours of age on, before ``to_h``, the hourly price is multiplied by ``factor``."""
+
+    from_h: int = Field(ge=0)
+    to_h: int | None = Field(default=None, gt=0)
+    factor: Factor
+
+
+class TypePrice(_Part):
+    """CPU and memory of one machine type. ``terms`` and ``tiers`` name tables of the book."""
+
+    month: Price
+    hour: Price
+    terms: str | None = None
+    tiers: str | None = None
+
+
+class SizeRange(_Part):
+    """Sizes on sale, GiB: ``min`` to ``max`` in steps of ``step``."""
+
+    min: int = Field(gt=0)
+    max: int = Field(gt=0)
+    step: int = Field(default=1, gt=0)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.min % self.step or self.max % self.step:
+            raise ValueError(f"min and max are multiples of step {self.step}")
+        return self
+
+    def holds(self, size_gib: int) -> bool:
+        return self.min <= size_gib <= self.max and size_gib % self.step == 0
+
+
+class DiskPrice(_Part):
+    """A disk type: price per GiB, and the sizes sold as system and as data disk."""
+
+    month: Price
+    hour: Price
+    system_gib: SizeRange
+    data_gib: SizeRange
+
+
+class BandwidthPrice(_Part):
+    """Progressive steps over Mbps, a month and an hour."""
+
+    month: tuple[PriceStep, ...]
+    hour: tuple[PriceStep, ...]
+
+    @field_validator("month", "hour")
+    @classmethod
+    def _steps_touch(cls, steps: tuple[PriceStep, ...]) -> tuple[PriceStep, ...]:
+        bounds = [(step.above, step.up_to) for step in steps]
+        _one_after_the_other(bounds, "Mbps")
+        return steps
+
+
+class RegionPrice(_Part):
+    """A region: every price times ``factor``, but for those that stand here themselves."""
+
+    factor: Factor = Decimal(1)
+    instance_types: dict[str, TypePrice] = {}
+    disks: dict[str, DiskPrice] = {}
+    bandwidth: BandwidthPrice | None = None
+    traffic_gib: Price | None = None
+
+
+class TermDiscounts(_Part):
+    """Factor by first month of its bracket; ``covers`` names the components that it applies to."""
+
+    covers: frozenset[Literal["cpu", "disk", "bandwidth"]]
+    tables: dict[str, dict[Annotated[int, Field(ge=1, le=60)], Discount]]
+
+    @model_validator(mode="after")
+    def _has_default(self) -> Self:
+        if "default" not in self.tables:
+            raise ValueError("tables: the table default is missing")
+        return self
+
+
+class Sales(_Part):
+    """What may be bought at all; policy of the seller, with the effective date of the book."""
+
+    periods_months: tuple[Annotated[int, Field(ge=1, le=60)], ...] = Field(min_length=1)
+    machines_max: int = Field(default=100, ge=1, le=100)
+    data_disks_max: int = Field(default=20, ge=0, le=20)
+    prepaid_mbps_max: int = Field(default=200, ge=1)
+    postpaid_mbps_max: int = Field(default=100, ge=1)
+
+
+class BookDocument(_Part):
+    """A whole price book, before its regions are resolved."""
+
+    version: int = Field(ge=1)
+    effective_at: AwareDatetime
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    term_discounts: TermDiscounts
+    age_tiers: dict[str, tuple[AgeTier, ...]] = {}
+    sales: Sales
+    instance_types: dict[str, TypePrice] = Field(min_length=1)
+    disks: dict[str, DiskPrice] = Field(min_length=1)
+    bandwidth: BandwidthPrice
+    traffic_gib: Price
+    regions: dict[str, RegionPrice] = Field(min_length=1)
+
+    @field_validator("effective_at")
+    @classmethod
+    def _whole_second(cls, instant: dt.datetime) -> dt.datetime:
+        if instant.microsecond:
+            raise ValueError("whole seconds are expected")
+        return instant.astimezone(dt.UTC)
+
+    @field_validator("age_tiers")
+    @classmethod
+    def _tiers_touch(cls, tables: dict[str, tuple[AgeTier, ...]]) -> dict[str, tuple[AgeTier, ...]]:
+        for name, tiers in tables.items():
+            try:
+                _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], "hours")
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return tables
+
+
+def _one_after_the_other(bounds: Iterable[tuple[Decimal | int, Decimal | int | None]], unit: str) -> None:
+    """Ranges from 0 on that touch and end open. Raises ValueError that names the gap or the overlap."""
+    end: Decimal | int | None = 0
+    for low, high in bounds:
+        if end is None:
+            raise ValueError(f"overlap: a range begins at {low} {unit} after one without end")
+        if low > end:
+            raise ValueError(f"gap: nothing holds between {end} and {low} {unit}")
+        if low < end:
+            raise ValueError(f"overlap: two ranges hold between {low} and {end} {unit}")
+        if high is not None and high <= low:
+            raise ValueError(f"a range ends at {high} {unit}, not after its begin {low}")
+        end = high
+    if end is not None:
+        raise ValueError(f"gap: nothing holds from {end} {unit} on")

@@ -1,0 +1,308 @@
+"""The quote: what a configuration costs, line by line, as a pure value that the order charges exactly.
+
+Lines are exact; a machine's price and its hold are rounded once, half-up to the minor unit; the total is
+that × count (billing-rules, section 1).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Any
+
+from vmart.kernel.money import CONTEXT, exponent, half_up, to_minor
+from vmart.pricing.book import PriceBook, RegionPrices, UnitPrice
+from vmart.pricing.configuration import (
+    BANDWIDTH_POSTPAID_BY_HOUR,
+    BANDWIDTH_PREPAID,
+    POSTPAID_BY_HOUR,
+    PREPAID,
+    TRAFFIC_POSTPAID_BY_HOUR,
+    Configuration,
+    DiskChoice,
+    check,
+    default_internet_charge_type,
+)
+from vmart.pricing.errors import ForeignQuote
+from vmart.pricing.rules import FLAT, Returnable, prepaid_price, progressive
+
+__all__ = [
+    "BANDWIDTH_POSTPAID_BY_HOUR",
+    "BANDWIDTH_PREPAID",
+    "POSTPAID_BY_HOUR",
+    "PREPAID",
+    "TRAFFIC_POSTPAID_BY_HOUR",
+    "Configuration",
+    "DiskChoice",
+    "Line",
+    "Part",
+    "PriceTier",
+    "Quote",
+    "default_internet_charge_type",
+    "quote",
+    "returnables",
+]
+
+MONTH, HOUR, GIB = "month", "hour", "gib"
+_ONE, _ZERO = Decimal(1), Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTier:
+    """Hourly price of a line at an age in [``from_s``, ``to_s``) of the tier clock."""
+
+    from_s: int
+    to_s: int | None
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One component of one machine, in currency units, exact.
+
+    ``component``: cpu, system_disk, data_disk (numbered from 1), bandwidth, traffic. ``unit`` says what
+    ``list_amount`` and ``amount`` (list × discount) are: the whole term (month), an hour at tier 1 (hour) or
+    one GiB of traffic (gib). ``tiers`` is empty where age does not matter. ``quantity``: 1, GiB, Mbps; for
+    traffic the cap in Mbps, which costs nothing.
+    """
+
+    component: str
+    number: int
+    price_key: str
+    quantity: int
+    unit: str
+    list_amount: Decimal
+    discount: Decimal
+    amount: Decimal
+    tiers: tuple[PriceTier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Price of a group of lines for all machines: prepaid in minor units, postpaid by the hour, exact."""
+
+    list_minor: int
+    amount_minor: int
+    per_hour: Decimal
+    discount_percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What ``configuration`` costs by version ``book_version`` of the price book."""
+
+    book_version: int
+    currency: str
+    configuration: Configuration
+    lines: tuple[Line, ...]
+    list_machine_minor: int
+    machine_minor: int
+    hold_machine_minor: int
+
+    @property
+    def due_minor(self) -> int:
+        """To be paid now for all machines; 0 for postpaid ones."""
+        return self.machine_minor * self.configuration.count
+
+    @property
+    def list_minor(self) -> int:
+        """As ``due_minor``, before discounts."""
+        return self.list_machine_minor * self.configuration.count
+
+    @property
+    def hold_minor(self) -> int:
+        """To be held now for all machines: one hour of what has a fixed hourly price; 0 for prepaid ones."""
+        return self.hold_machine_minor * self.configuration.count
+
+    @property
+    def hourly(self) -> Decimal:
+        """Fixed price of one machine an hour at tier 1, exact; 0 for a prepaid one."""
+        return _sum(line.amount for line in self.lines if line.unit == HOUR)
+
+    @property
+    def traffic_per_gib(self) -> Decimal | None:
+        """Price of 2^30 outbound bytes, None where traffic is not charged."""
+        return next((line.amount for line in self.lines if line.unit == GIB), None)
+
+    def hourly_steps(self) -> tuple[PriceTier, ...]:
+        """Hourly price of one machine without its network, at each tier of age; one step where age is no matter."""
+        lines = [line for line in self.lines if line.unit == HOUR and line.component != "bandwidth"]
+        tiered = next((line for line in lines if line.tiers), None)
+        flat = _sum(line.amount for line in lines if line is not tiered)
+        if tiered is None:
+            return (PriceTier(0, None, flat),)
+        return tuple(PriceTier(tier.from_s, tier.to_s, flat + tier.amount) for tier in tiered.tiers)
+
+    def instance_part(self) -> Part:
+        """CPU, memory and disks of all machines (InquiryPrice's InstancePrice)."""
+        return self._part([line for line in self.lines if line.component not in ("bandwidth", "traffic")])
+
+    def bandwidth_part(self) -> Part:
+        """By-bandwidth network of all machines; with ``instance_part`` it adds up to the total."""
+        whole, instance = self._part(self.lines), self.instance_part()
+        part = self._part([line for line in self.lines if line.component == "bandwidth"])
+        return Part(
+            whole.list_minor - instance.list_minor,
+            whole.amount_minor - instance.amount_minor,
+            part.per_hour,
+            part.discount_percent,
+        )
+
+    def _part(self, lines: Iterable[Line]) -> Part:
+        lines = list(lines)
+        places, count = exponent(self.currency), self.configuration.count
+        listed = _sum(line.list_amount for line in lines if line.unit == MONTH)
+        amount = _sum(line.amount for line in lines if line.unit == MONTH)
+        with localcontext(CONTEXT):
+            percent = half_up(amount / listed * 100) if listed else Decimal(100)
+        per_hour = _sum(line.amount for line in lines if line.unit == HOUR) * count
+        return Part(to_minor(listed, places) * count, to_minor(amount, places) * count, per_hour, percent)
+
+    def plain(self) -> dict[str, Any]:
+        """Plain JSON values, amounts as text."""
+        return {
+            "book_version": self.book_version,
+            "currency": self.currency,
+            "configuration": self.configuration.plain(),
+            "lines": [_plain_line(line) for line in self.lines],
+            "list_machine_minor": self.list_machine_minor,
+            "machine_minor": self.machine_minor,
+            "hold_machine_minor": self.hold_machine_minor,
+        }
+
+    def canonical_json(self) -> str:
+        """Text that is equal for equal quotes: what the page signs and the order keeps."""
+        return json.dumps(self.plain(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> "Quote":
+        """The quote out of ``plain()``. Raises ForeignQuote where it is none."""
+        try:
+            values = dict(plain)
+            values["configuration"] = Configuration.of(plain["configuration"])
+            values["lines"] = tuple(_line(line) for line in plain["lines"])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise ForeignQuote("This quote cannot be read; ask for a new one.") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> "Quote":
+        """The quote out of ``canonical_json()``. Raises ForeignQuote where it is none."""
+        try:
+            plain = json.loads(text)
+        except ValueError as error:
+            raise ForeignQuote("This quote cannot be read; ask for a new one.") from error
+        return cls.of(plain)
+
+
+def quote(book: PriceBook, configuration: Configuration) -> Quote:
+    """What ``configuration`` costs by ``book``, or the refusal (``pricing.errors``) that names the field."""
+    prices = check(book, configuration)
+    places = exponent(book.currency)
+    with localcontext(CONTEXT):
+        if configuration.charge_type == PREPAID:
+            lines = _prepaid_lines(prices, configuration, configuration.period_months or 0)
+        else:
+            lines = _postpaid_lines(prices, configuration)
+        if configuration.public_ip and configuration.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR:
+            lines.append(_traffic_line(prices, configuration))
+        listed = amount = hourly = _ZERO
+        for line in lines:
+            if line.unit == MONTH:
+                listed += line.list_amount
+                amount += line.amount
+            elif line.unit == HOUR:
+                hourly += line.amount
+    return Quote(
+        book.version,
+        book.currency,
+        configuration,
+        tuple(lines),
+        to_minor(listed, places),
+        to_minor(amount, places),
+        to_minor(hourly, places),
+    )
+
+
+def returnables(book: PriceBook, configuration: Configuration) -> tuple[Returnable, ...]:
+    """What the used value of a prepaid machine is counted from, by its order's own price book."""
+    prices = check(book, configuration)
+    with localcontext(CONTEXT):
+        return tuple(
+            Returnable(
+                component,
+                progressive(quantity, unit.month),
+                progressive(quantity, unit.hour),
+                unit.tiers,
+                unit.terms,
+            )
+            for component, _, unit, quantity in _units(prices, configuration)
+        )
+
+
+def _units(prices: RegionPrices, configuration: Configuration) -> Iterable[tuple[str, int, UnitPrice, int]]:
+    """Components with a fixed price: (component, number, unit price, quantity)."""
+    yield "cpu", 0, prices.cpu[configuration.instance_type], 1
+    yield "system_disk", 0, prices.disk[configuration.system_disk.disk_type], configuration.system_disk.size_gib
+    for number, disk in enumerate(configuration.data_disks, 1):
+        yield "data_disk", number, prices.disk[disk.disk_type], disk.size_gib
+    if configuration.public_ip and configuration.internet_charge_type != TRAFFIC_POSTPAID_BY_HOUR:
+        yield "bandwidth", 0, prices.bandwidth, configuration.bandwidth_mbps
+
+
+def _prepaid_lines(prices: RegionPrices, configuration: Configuration, months: int) -> list[Line]:
+    lines = []
+    for component, number, unit, quantity in _units(prices, configuration):
+        listed = progressive(quantity, unit.month) * months
+        discount = unit.discount(months)
+        amount = prepaid_price(listed, 1, discount)
+        lines.append(Line(component, number, unit.price_key, quantity, MONTH, listed, discount, amount))
+    return lines
+
+
+def _postpaid_lines(prices: RegionPrices, configuration: Configuration) -> list[Line]:
+    lines = []
+    for component, number, unit, quantity in _units(prices, configuration):
+        rate = progressive(quantity, unit.hour)
+        tiers: tuple[PriceTier, ...] = ()
+        if unit.tiers != FLAT:
+            tiers = tuple(PriceTier(tier.from_s, tier.to_s, rate * tier.factor) for tier in unit.tiers)
+        amount = tiers[0].amount if tiers else rate
+        lines.append(Line(component, number, unit.price_key, quantity, HOUR, rate, _ONE, amount, tiers))
+    return lines
+
+
+def _traffic_line(prices: RegionPrices, configuration: Configuration) -> Line:
+    price = prices.traffic_gib
+    return Line("traffic", 0, prices.traffic_key, configuration.bandwidth_mbps, GIB, price, _ONE, price)
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    with localcontext(CONTEXT):
+        return sum(amounts, _ZERO)
+
+
+def _text(amount: Decimal) -> str:
+    return format(amount.normalize(CONTEXT), "f")
+
+
+def _plain_line(line: Line) -> dict[str, Any]:
+    return {
+        "component": line.component,
+        "number": line.number,
+        "price_key": line.price_key,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "list_amount": _text(line.list_amount),
+        "discount": _text(line.discount),
+        "amount": _text(line.amount),
+        "tiers": [[tier.from_s, tier.to_s, _text(tier.amount)] for tier in line.tiers],
+    }
+
+
+def _line(plain: dict[str, Any]) -> Line:
+    values = dict(plain)
+    for name in ("list_amount", "discount", "amount"):
+        values[name] = Decimal(plain[name])
+    values["tiers"] = tuple(PriceTier(low, high, Decimal(amount)) for low, high, amount in plain["tiers"])
+    return Line(**values)
