@@ -14,7 +14,6 @@ _HALF_BITS = 21
 _HALF_MASK = (1 << _HALF_BITS) - 1
 _ROUNDS = 6
 
-_TRANSFER_NAMESPACE = uuid.UUID("6f1c2c0a-6a43-5d0e-9a63-2f7a1d3a9d51")
 
 
 def _feistel(key: bytes, value: int, rounds: range) -> int:
@@ -47,5 +46,12 @@ def public_id(key: bytes, prefix: str, number: int) -> str:
 
 
 def transfer_id(kind: str, subject: object, period: object = "") -> uuid.UUID:
-    """UUIDv5 of (kind, subject, period): made by the caller before the call, so a repeat is known."""
-    return uuid.uuid5(_TRANSFER_NAMESPACE, f"{kind}|{subject}|{period}")
+    """UUIDv8 of SHA-256 of "kind|subject|period": made by the caller, so a repeat is known.
+
+    Version 8, not 5: PostgreSQL has SHA-256 built in and no SHA-1, and the hourly close makes the
+    same ids in SQL (``fn.kernel_transfer_id``); ADR 0003.
+    """
+    digest = bytearray(hashlib.sha256(f"{kind}|{subject}|{period}".encode()).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    return uuid.UUID(bytes=bytes(digest))

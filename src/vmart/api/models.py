@@ -1,0 +1,1 @@
+"""The nonces of requests already seen: written by the API helper."""

@@ -1,0 +1,105 @@
+"""What is on sale where: regions, zones, instance types, images. Written by ``vmart catalog apply``."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class Region(models.Model):
+    code = models.CharField(max_length=40, primary_key=True)  # "ap-guangzhou"
+    legacy_code = models.CharField(max_length=10, unique=True)  # "gz"
+    name_en = models.CharField(max_length=80)
+    name_zh = models.CharField(max_length=80)
+    position = models.IntegerField()
+
+    class Meta:
+        db_table = "catalog_region"
+
+
+class Zone(models.Model):
+    """A place of machines with one engine behind it; ``legacy_id`` is its number in the v2 API."""
+
+    class EngineKind(models.TextChoices):
+        INCUS = "incus"
+        SIMULATED = "simulated"
+
+    code = models.CharField(max_length=40, primary_key=True)  # "ap-guangzhou-3"
+    region = models.ForeignKey(Region, models.PROTECT)
+    legacy_id = models.IntegerField(unique=True)
+    name_en = models.CharField(max_length=80)
+    name_zh = models.CharField(max_length=80)
+    position = models.IntegerField()
+    engine_kind = models.CharField(max_length=20, choices=EngineKind.choices)
+    engine_settings = models.JSONField(default=dict)
+    engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable
+    engine_why = models.CharField(max_length=500, default="", blank=True)
+    engine_seen_at = models.DateTimeField(null=True)
+    capabilities = models.JSONField(default=dict)  # engines.contract.Capabilities as last seen
+    on_sale = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "catalog_zone"
+
+
+class InstanceType(models.Model):
+    code = models.CharField(max_length=40, primary_key=True)  # "S5.MEDIUM4"
+    family = models.CharField(max_length=20)
+    family_name_en = models.CharField(max_length=80)
+    family_name_zh = models.CharField(max_length=80)
+    cpu_model = models.CharField(max_length=80)
+    vcpu = models.IntegerField()
+    memory_mib = models.IntegerField()
+    position = models.IntegerField()
+
+    class Meta:
+        db_table = "catalog_instance_type"
+        constraints = [
+            models.CheckConstraint(condition=Q(vcpu__gt=0) & Q(memory_mib__gt=0), name="catalog_instance_type_size")
+        ]
+
+
+class Offer(models.Model):
+    """A type sold in a zone; ``sold_out`` is the seller's switch, stock is placement's."""
+
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    instance_type = models.ForeignKey(InstanceType, models.PROTECT)
+    sold_out = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "catalog_offer"
+        constraints = [models.UniqueConstraint(fields=["zone", "instance_type"], name="catalog_offer_once")]
+
+
+class Image(models.Model):
+    """A public image; ``unavailable_en`` says why it is shown and not sold."""
+
+    public_id = models.CharField(max_length=20, primary_key=True)  # "img-8toqc6s3"
+    recipe = models.CharField(max_length=40, unique=True)  # "debian-12": what the engine is asked for
+    version = models.CharField(max_length=40)
+    os_name = models.CharField(max_length=80)  # "Debian 12 64-bit"
+    platform = models.CharField(max_length=40)
+    architecture = models.CharField(max_length=20)
+    size_gib = models.IntegerField()
+    login_user = models.CharField(max_length=32)
+    unavailable_en = models.CharField(max_length=300, default="", blank=True)
+    unavailable_zh = models.CharField(max_length=300, default="", blank=True)
+    position = models.IntegerField()
+
+    class Meta:
+        db_table = "catalog_image"
+
+
+class ZoneImage(models.Model):
+    """How far an image is in a zone (decision 14)."""
+
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    image = models.ForeignKey(Image, models.PROTECT)
+    status = models.CharField(max_length=20, default="missing")  # engines.contract.ImageStatus
+    percent = models.IntegerField(default=0)
+    why = models.CharField(max_length=500, default="", blank=True)
+    version = models.CharField(max_length=40, default="", blank=True)
+    checksum = models.CharField(max_length=80, default="", blank=True)
+    ready_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "catalog_zone_image"
+        constraints = [models.UniqueConstraint(fields=["zone", "image"], name="catalog_zone_image_once")]

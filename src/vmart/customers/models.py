@@ -1,0 +1,96 @@
+"""Who may do what for whom: users, accounts, members, API keys, quotas."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+
+class Users(BaseUserManager["User"]):
+    """Makes users; the e-mail address is the name one signs in with."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in. Operators have ``is_staff``; customers are members of accounts."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    language = models.CharField(max_length=10, default="", blank=True)
+    date_joined = models.DateTimeField()
+
+    objects: ClassVar[Users] = Users()
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        db_table = "customers_user"
+        constraints = [models.UniqueConstraint(Lower("email"), name="customers_user_email_once")]
+
+
+class Account(models.Model):
+    """A customer: owns machines and money. Quotas and rates are values of it (decision 17)."""
+
+    id: int
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField()
+    credit_limit_minor = models.BigIntegerField(default=0)
+    quota_postpaid_per_zone = models.IntegerField(default=30)
+    quota_prepaid_per_month = models.IntegerField(default=150)
+    quota_returns_per_year = models.IntegerField(default=199)
+    rate_run_per_s = models.IntegerField(default=10)
+    free_return_used_at = models.DateTimeField(null=True)
+    frozen_reason = models.CharField(max_length=200, default="", blank=True)
+
+    class Meta:
+        db_table = "customers_account"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(credit_limit_minor__gte=0)
+                & Q(quota_postpaid_per_zone__gte=0)
+                & Q(quota_prepaid_per_month__gte=0)
+                & Q(quota_returns_per_year__gte=0)
+                & Q(rate_run_per_s__gte=1),
+                name="customers_account_values",
+            )
+        ]
+
+
+class Member(models.Model):
+    """A user acting for an account."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+
+    account = models.ForeignKey(Account, models.PROTECT)
+    user = models.ForeignKey(User, models.PROTECT)
+    role = models.CharField(max_length=20, choices=Role.choices)
+
+    class Meta:
+        db_table = "customers_member"
+        constraints = [models.UniqueConstraint(fields=["account", "user"], name="customers_member_once")]
+
+
+class ApiKey(models.Model):
+    """A key pair for signatures; the secret is sealed, not hashed: an HMAC needs it (decision 8)."""
+
+    account = models.ForeignKey(Account, models.PROTECT)
+    user = models.ForeignKey(User, models.PROTECT)
+    secret_id = models.CharField(max_length=64, unique=True)
+    secret_sealed = models.BinaryField()
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "customers_api_key"
+        indexes = [models.Index(fields=["account"], name="customers_api_key_account")]

@@ -1,0 +1,121 @@
+"""The machine the customer owns: desired and observed state, life cycle, events, key pairs."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class State(models.TextChoices):
+    """Life cycle of billing-rules, section 4; GONE rows are kept for bills and shown nowhere."""
+
+    PENDING = "PENDING"
+    LAUNCH_FAILED = "LAUNCH_FAILED"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    STOPPING = "STOPPING"
+    REBOOTING = "REBOOTING"
+    SHUTDOWN = "SHUTDOWN"
+    TERMINATING = "TERMINATING"
+    GONE = "GONE"
+
+
+class Instance(models.Model):
+    id: int
+    public_id = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey("customers.Account", models.PROTECT)
+    # No key check on these three: it would share-lock the same catalog rows in every purchase (seen as
+    # multixact traffic). Catalog rows are never deleted, and the purchase reads them in its own statement.
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False)
+    instance_type = models.ForeignKey("catalog.InstanceType", models.PROTECT, db_constraint=False)
+    image = models.ForeignKey("catalog.Image", models.PROTECT, db_constraint=False)
+    vcpu = models.IntegerField()
+    memory_mib = models.IntegerField()
+    name = models.CharField(max_length=128)
+    hostname = models.CharField(max_length=60)
+
+    charge_type = models.CharField(max_length=20)  # PREPAID | POSTPAID_BY_HOUR
+    internet_charge_type = models.CharField(max_length=40)
+    bandwidth_mbps = models.IntegerField()
+    public_ip_wanted = models.BooleanField()
+    renew_flag = models.CharField(max_length=40, default="NOTIFY_AND_MANUAL_RENEW")
+
+    state = models.CharField(max_length=20, choices=State.choices, default=State.PENDING)
+    restrict_state = models.CharField(max_length=30, default="NORMAL")
+    isolated_source = models.CharField(max_length=20, default="NOTISOLATED")
+    stop_charging_mode = models.CharField(max_length=20, default="NOT_APPLICABLE")
+    latest_operation = models.CharField(max_length=40, default="RunInstances")
+    latest_operation_state = models.CharField(max_length=12, default="OPERATING")
+    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+
+    kind = models.CharField(max_length=20, default="", blank=True)  # what it really is: container, …
+    subnet_id = models.BigIntegerField()
+    private_ip = models.GenericIPAddressField()
+    mac = models.CharField(max_length=17)
+    public_ip = models.GenericIPAddressField(null=True)
+    login_user = models.CharField(max_length=32)
+    password_hash = models.CharField(max_length=200, default="", blank=True)
+    ssh_keys = models.JSONField(default=list)  # public keys as they were at the request
+    key_ids = models.JSONField(default=list)  # their public ids, shown as LoginSettings.KeyIds
+    user_data = models.BinaryField(default=b"")
+
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)  # RUNNING first seen: charging starts here
+    expires_at = models.DateTimeField(null=True)  # prepaid
+    period_months = models.IntegerField(null=True)
+    isolated_at = models.DateTimeField(null=True)
+    release_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+    hold_id = models.UUIDField(null=True)  # the pending hold of this machine, if any
+    hold_number = models.IntegerField(default=0)  # makes the next hold's id
+    arrears_since = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "instances_instance"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(charge_type="PREPAID", period_months__isnull=False)
+                | Q(charge_type="POSTPAID_BY_HOUR", period_months=None, expires_at=None),
+                name="instances_charge_type",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="GONE") & Q(gone_at__isnull=False)) | (~Q(state="GONE") & Q(gone_at=None)),
+                name="instances_gone",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "zone"], condition=~Q(state="GONE"), name="instances_of_account"),
+            models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
+        ]
+
+
+class Event(models.Model):
+    """What happened to a machine, for its owner and the seller. Partitioned by month of ``at``."""
+
+    pk = models.CompositePrimaryKey("id", "at")
+    id = models.BigIntegerField()
+    at = models.DateTimeField()
+    instance_id = models.BigIntegerField()
+    account_id = models.BigIntegerField()
+    kind = models.CharField(max_length=40)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "instances_event"
+        indexes = [models.Index(fields=["instance_id", "at"], name="instances_event_instance")]
+
+
+class KeyPair(models.Model):
+    """An SSH public key of a customer; private keys are shown once and never kept."""
+
+    id: int
+    public_id = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey("customers.Account", models.PROTECT)
+    name = models.CharField(max_length=25)
+    public_key = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "instances_key_pair"
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="instances_key_pair_name_once")]

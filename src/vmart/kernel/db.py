@@ -1,0 +1,196 @@
+"""Access to PostgreSQL beside the ORM: SQL functions of the rooms, transactions, wake-ups.
+
+Each room keeps its set-based work in ``sql/functions*.sql`` as functions ``fn.<room>_<verb>``. They
+are code, not tables: ``install_functions`` replaces the whole schema ``fn`` after every migration,
+so what runs is what the checked-out files say.
+"""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.db import connection, transaction
+from django.db.utils import Error as DjangoDatabaseError
+
+WAKE_CHANNEL = "vmart_work"
+_ROOMS = Path(__file__).resolve().parent.parent
+
+
+class TransactionRequired(RuntimeError):
+    """A function that writes part of an act was called outside the act's transaction."""
+
+
+def require_transaction() -> None:
+    """Raise TransactionRequired unless the outermost act has opened one (architecture, section 4)."""
+    if not connection.in_atomic_block:
+        raise TransactionRequired("this belongs into the transaction of an act")
+
+
+def in_transaction() -> bool:
+    """Whether this thread's connection has a transaction open."""
+    return bool(connection.in_atomic_block)
+
+
+def function_files() -> list[Path]:
+    """The SQL files that define functions, rooms in alphabetical order."""
+    return sorted(_ROOMS.glob("*/sql/functions*.sql"))
+
+
+def install_functions() -> None:
+    """Replace the schema ``fn`` by what the rooms' SQL files define, in one transaction."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL check_function_bodies = off")  # files may call functions of later files
+        cursor.execute("DROP SCHEMA IF EXISTS fn CASCADE")
+        cursor.execute("CREATE SCHEMA fn")
+        for file in function_files():
+            cursor.execute(file.read_text())
+
+
+def named_query(file: Path, name: str) -> str:
+    """The query under ``-- name: <name>`` in an SQL file, up to the next name."""
+    for block in re.split(r"^-- name: ", file.read_text(), flags=re.MULTILINE)[1:]:
+        title, _, body = block.partition("\n")
+        if title.strip() == name:
+            return body
+    raise LookupError(f"{file.name} has no query named {name}")
+
+
+def call(function: str, *arguments: object) -> Any:
+    """``SELECT fn.<function>(…)``: its single value."""
+    places = ", ".join(["%s"] * len(arguments))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT fn.{function}({places})", arguments)  # noqa: S608  names of our own
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def rows(sql: str, *arguments: object) -> list[dict[str, Any]]:
+    """All rows of a query as dicts by column name."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, arguments)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def sqlstate(error: BaseException) -> str:
+    """SQLSTATE of a database error, Django's or psycopg's; "" when there is none."""
+    cause = error.__cause__ if isinstance(error, DjangoDatabaseError) else error
+    return cause.sqlstate or "" if isinstance(cause, psycopg.Error) else ""
+
+
+def refusal(error: BaseException) -> tuple[str, str] | None:
+    """(name, detail) of a refusal raised by our SQL: ``RAISE … ERRCODE 'VM001', MESSAGE name``."""
+    cause = error.__cause__ if isinstance(error, DjangoDatabaseError) else error
+    if isinstance(cause, psycopg.Error) and cause.sqlstate == "VM001":
+        return cause.diag.message_primary or "", cause.diag.message_detail or ""
+    return None
+
+
+@contextmanager
+def act() -> Iterator[None]:
+    """The one transaction of an act: durable, so it cannot sit inside another."""
+    with transaction.atomic(durable=True):
+        yield
+
+
+@contextmanager
+def advisory_lock(name: str) -> Iterator[None]:
+    """A session lock that only one process holds; waits for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+class _Waker:
+    """Sends NOTIFY outside any transaction, at most one in flight a process.
+
+    Inside, NOTIFY takes a global lock at commit and serialises them (seen: 9,900 to 2,700 a second).
+    A burst of commits is one notification: who comes while one is being sent waits for the next.
+    """
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def wake(self) -> None:
+        self._wanted.set()
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="vmart-wake", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        own: psycopg.Connection[Any] | None = None
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                if own is None or own.closed:
+                    own = psycopg.connect(**connection_parameters(), autocommit=True)
+                own.execute(f"NOTIFY {WAKE_CHANNEL}")
+            except psycopg.Error:
+                own = None  # the worker looks every second anyway
+
+
+def connection_parameters() -> dict[str, Any]:
+    """What psycopg needs to connect as Django does, for connections of our own (LISTEN, NOTIFY)."""
+    parameters: dict[str, Any] = connection.get_connection_params()
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
+    return parameters
+
+
+_waker = _Waker()
+
+
+def wake_workers() -> None:
+    """Tell the workers that there is work; call it after the commit."""
+    _waker.wake()
+
+
+def on_commit_wake() -> None:
+    """Wake the workers once the running transaction has committed."""
+    transaction.on_commit(_waker.wake)
+
+
+class IdBlock:
+    """Numbers of a sequence taken in blocks, so that ids are known before the purchase's statement.
+
+    The sequence counts blocks: block n holds numbers n·size … n·size + size − 1. Numbers lost with a
+    process are never used.
+    """
+
+    def __init__(self, sequence: str, size: int = 256) -> None:
+        self._sequence = sequence
+        self._size = size
+        self._lock = threading.Lock()
+        self._next = self._end = 0
+        self._database = ""
+
+    def take(self, count: int = 1) -> list[int]:
+        """``count`` numbers never given out before."""
+        taken: list[int] = []
+        database = str(connection.settings_dict["NAME"])
+        with self._lock:
+            if database != self._database:  # numbers of another database's sequence are not ours
+                self._next = self._end = 0
+                self._database = database
+            while len(taken) < count:
+                if self._next >= self._end:
+                    with connection.cursor() as cursor:
+                        cursor.execute("SELECT nextval(%s)", [self._sequence])
+                        (block,) = cursor.fetchone()
+                    self._next, self._end = block * self._size, (block + 1) * self._size
+                room = min(count - len(taken), self._end - self._next)
+                taken.extend(range(self._next, self._next + room))
+                self._next += room
+        return taken

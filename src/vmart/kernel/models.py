@@ -1,0 +1,21 @@
+"""The deployment: one row, written at first start."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class Deployment(models.Model):
+    """What holds for the whole database and may not change once money has moved."""
+
+    only = models.BooleanField(primary_key=True, default=True)
+    currency = models.CharField(max_length=3)
+    billing_zone = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    test_clock_at = models.DateTimeField(null=True, help_text="business time of a test clock; null runs on the wall")
+    generation = models.BigIntegerField(default=1, help_text="grows with every change of catalog or prices")
+
+    class Meta:
+        db_table = "kernel_deployment"
+        constraints = [
+            models.CheckConstraint(condition=Q(only=True), name="kernel_deployment_one_row"),
+        ]

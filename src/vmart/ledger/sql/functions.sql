@@ -1,0 +1,218 @@
+-- The only writers of purses, holds, transfers and entries. Amounts are int8 minor units.
+-- Each locks the customer's purses row first: that row is the account lock (architecture, section 4).
+
+-- Take the account lock. Every act whose instant or decision depends on the account begins with it.
+CREATE FUNCTION fn.ledger_lock(_account bigint) RETURNS ledger_purses
+LANGUAGE plpgsql AS $$
+DECLARE purses ledger_purses;
+BEGIN
+  SELECT * INTO purses FROM ledger_purses WHERE account_id = _account FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'account % has no purses', _account;
+  END IF;
+  RETURN purses;
+END $$;
+
+-- Lock several accounts, sorted, so that two such acts cannot wait for each other.
+CREATE FUNCTION fn.ledger_lock_many(_accounts bigint[]) RETURNS void
+LANGUAGE sql AS $$
+  SELECT account_id FROM ledger_purses WHERE account_id = ANY (_accounts) ORDER BY account_id FOR NO KEY UPDATE
+$$;
+
+CREATE FUNCTION fn.ledger_open(_account bigint) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO ledger_purses VALUES (_account, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING
+$$;
+
+-- What is free to be set aside: cash + gift - owed - holds. Negative when a settlement outran the purses.
+CREATE FUNCTION fn.ledger_available(purses ledger_purses) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT purses.cash_credits_posted - purses.cash_debits_posted - purses.cash_debits_pending
+       + purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending
+       - (purses.owed_debits_posted - purses.owed_credits_posted) - purses.floating_pending
+$$;
+
+-- cash + gift - owed, holds not taken off: what arrears are judged by.
+CREATE FUNCTION fn.ledger_balance(purses ledger_purses) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT purses.cash_credits_posted - purses.cash_debits_posted
+       + purses.gift_credits_posted - purses.gift_debits_posted
+       - (purses.owed_debits_posted - purses.owed_credits_posted)
+$$;
+
+-- Credit cash and gift (a top-up, a refund, a grant) against a platform book; pays what is owed first.
+-- False when this transfer was already made: then nothing changes.
+CREATE FUNCTION fn.ledger_credit(
+  _id uuid, _kind text, _account bigint, _cash bigint, _gift bigint, _book text, _at timestamptz, _subject bigint
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE purses ledger_purses; repaid bigint; from_gift bigint; from_cash bigint; repay uuid;
+BEGIN
+  IF _cash < 0 OR _gift < 0 OR _cash + _gift = 0 THEN
+    RAISE EXCEPTION 'a credit is positive: % cash, % gift', _cash, _gift;
+  END IF;
+  PERFORM fn.ledger_lock(_account);
+  INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at, subject_id)
+  VALUES (_id, _account, _kind, _cash + _gift, _at, _subject) ON CONFLICT (id) DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE ledger_purses SET cash_credits_posted = cash_credits_posted + _cash,
+                           gift_credits_posted = gift_credits_posted + _gift
+  WHERE account_id = _account RETURNING * INTO purses;
+  INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
+  SELECT _id, _at, book, _account, amount, after FROM (VALUES
+    ('cash', _cash, purses.cash_credits_posted - purses.cash_debits_posted),
+    ('gift', _gift, purses.gift_credits_posted - purses.gift_debits_posted),
+    (_book, -(_cash + _gift), NULL)) AS side (book, amount, after) WHERE amount <> 0;
+
+  repaid := least(purses.owed_debits_posted - purses.owed_credits_posted, _cash + _gift);
+  IF repaid > 0 THEN
+    from_gift := least(repaid, _gift);
+    from_cash := repaid - from_gift;
+    repay := fn.kernel_transfer_id('repay', _id::text, '');
+    INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at, subject_id)
+    VALUES (repay, _account, 'repay', repaid, _at, _subject);
+    UPDATE ledger_purses SET cash_debits_posted = cash_debits_posted + from_cash,
+                             gift_debits_posted = gift_debits_posted + from_gift,
+                             owed_credits_posted = owed_credits_posted + repaid
+    WHERE account_id = _account RETURNING * INTO purses;
+    INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
+    SELECT repay, _at, book, _account, amount, after FROM (VALUES
+      ('cash', -from_cash, purses.cash_credits_posted - purses.cash_debits_posted),
+      ('gift', -from_gift, purses.gift_credits_posted - purses.gift_debits_posted),
+      ('owed', repaid, purses.owed_credits_posted - purses.owed_debits_posted)) AS side (book, amount, after)
+    WHERE amount <> 0;
+  END IF;
+  RETURN true;
+END $$;
+
+-- Set money aside for several machines at once, gift before cash, in the order given.
+-- Fixed holds lie on purses, floating ones on their sum. Refuses when less is available.
+CREATE FUNCTION fn.ledger_hold(
+  _account bigint, _kind text, _ids uuid[], _amounts bigint[], _subjects bigint[], _at timestamptz
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE purses ledger_purses; total bigint; gift_total bigint;
+BEGIN
+  SELECT coalesce(sum(amount), 0) INTO total FROM unnest(_amounts) AS amount;
+  purses := fn.ledger_lock(_account);
+  IF total > 0 AND fn.ledger_available(purses) < total THEN
+    PERFORM fn.kernel_refuse('insufficient_balance', fn.ledger_available(purses) || '|' || total);
+  END IF;
+  IF _kind = 'floating' THEN
+    UPDATE ledger_purses SET floating_pending = floating_pending + total WHERE account_id = _account;
+    INSERT INTO ledger_hold (id, account_id, kind, state, cash_minor, gift_minor, floating_minor, subject_id, at)
+    SELECT id, _account, 'floating', 'pending', 0, 0, amount, subject, _at
+    FROM unnest(_ids, _amounts, _subjects) AS line (id, amount, subject);
+    RETURN;
+  END IF;
+  -- Floating holds leave the purses free: enough is available in all, so a fixed one always finds its place.
+  gift_total := least(total, purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending);
+  UPDATE ledger_purses SET gift_debits_pending = gift_debits_pending + gift_total,
+                           cash_debits_pending = cash_debits_pending + total - gift_total
+  WHERE account_id = _account;
+  INSERT INTO ledger_hold (id, account_id, kind, state, cash_minor, gift_minor, floating_minor, subject_id, at)
+  SELECT id, _account, 'fixed', 'pending', amount - gift, gift, 0, subject, _at
+  FROM (SELECT id, amount, subject, greatest(0, least(amount, gift_total - before)) AS gift
+        FROM (SELECT id, amount, subject, n, sum(amount) OVER (ORDER BY n) - amount AS before
+              FROM unnest(_ids, _amounts, _subjects) WITH ORDINALITY AS line (id, amount, subject, n)) AS running
+       ) AS split;
+END $$;
+
+-- Give a hold back. False when it was already posted or voided.
+CREATE FUNCTION fn.ledger_void(_hold uuid, _at timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE hold ledger_hold;
+BEGIN
+  SELECT * INTO hold FROM ledger_hold WHERE id = _hold;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no hold %', _hold;
+  END IF;
+  PERFORM fn.ledger_lock(hold.account_id);
+  UPDATE ledger_hold SET state = 'voided', resolved_at = _at WHERE id = _hold AND state = 'pending'
+  RETURNING * INTO hold;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE ledger_purses SET cash_debits_pending = cash_debits_pending - hold.cash_minor,
+                           gift_debits_pending = gift_debits_pending - hold.gift_minor,
+                           floating_pending = floating_pending - hold.floating_minor
+  WHERE account_id = hold.account_id;
+  RETURN true;
+END $$;
+
+-- Turn a fixed hold into a posted transfer under the hold's own id, so that it can be posted once only.
+-- False when it was already posted or voided. What it took is returned in the hold's row.
+CREATE FUNCTION fn.ledger_post(_hold uuid, _kind text, _book text, _at timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE hold ledger_hold; purses ledger_purses;
+BEGIN
+  SELECT * INTO hold FROM ledger_hold WHERE id = _hold;
+  IF NOT FOUND OR hold.kind <> 'fixed' THEN
+    RAISE EXCEPTION 'no fixed hold %', _hold;
+  END IF;
+  PERFORM fn.ledger_lock(hold.account_id);
+  UPDATE ledger_hold SET state = 'posted', resolved_at = _at WHERE id = _hold AND state = 'pending';
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF hold.cash_minor + hold.gift_minor = 0 THEN
+    RETURN true;
+  END IF;
+  INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at, subject_id)
+  VALUES (_hold, hold.account_id, _kind, hold.cash_minor + hold.gift_minor, _at, hold.subject_id);
+  UPDATE ledger_purses SET cash_debits_pending = cash_debits_pending - hold.cash_minor,
+                           gift_debits_pending = gift_debits_pending - hold.gift_minor,
+                           cash_debits_posted = cash_debits_posted + hold.cash_minor,
+                           gift_debits_posted = gift_debits_posted + hold.gift_minor
+  WHERE account_id = hold.account_id RETURNING * INTO purses;
+  INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
+  SELECT _hold, _at, book, hold.account_id, amount, after FROM (VALUES
+    ('cash', -hold.cash_minor, purses.cash_credits_posted - purses.cash_debits_posted),
+    ('gift', -hold.gift_minor, purses.gift_credits_posted - purses.gift_debits_posted),
+    (_book, hold.cash_minor + hold.gift_minor, NULL)) AS side (book, amount, after) WHERE amount <> 0;
+  RETURN true;
+END $$;
+
+-- Deduct what was used from gift, then cash, and book what they cannot cover to owed, of many accounts
+-- at once. Money under fixed holds is untouchable; floating holds give way. One transfer an account;
+-- accounts whose transfer exists already are left alone and not returned.
+-- Returns what each paid and its balance after it.
+CREATE FUNCTION fn.ledger_deduct(
+  _kind text, _period text, _accounts bigint[], _amounts bigint[], _book text, _at timestamptz
+) RETURNS TABLE (account_id bigint, transfer_id uuid, gift_minor bigint, cash_minor bigint, owed_minor bigint,
+                 balance_minor bigint)
+LANGUAGE sql AS $$
+  WITH due AS (
+    SELECT account, amount, fn.kernel_transfer_id(_kind, account::text, _period) AS id
+    FROM unnest(_accounts, _amounts) AS line (account, amount) WHERE amount > 0
+  ), transfer AS (
+    INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at)
+    SELECT id, account, _kind, amount, _at FROM due ON CONFLICT (id) DO NOTHING
+    RETURNING id, ledger_transfer.account_id AS account, amount_minor AS amount
+  ), gift_part AS (
+    SELECT t.*, least(t.amount, p.gift_credits_posted - p.gift_debits_posted - p.gift_debits_pending) AS gift,
+           p.cash_credits_posted - p.cash_debits_posted - p.cash_debits_pending AS cash_free
+    FROM transfer t JOIN ledger_purses p ON p.account_id = t.account
+  ), parts AS (
+    SELECT id, account, amount, gift, least(amount - gift, cash_free) AS cash FROM gift_part
+  ), purses AS (
+    UPDATE ledger_purses p SET
+      gift_debits_posted = p.gift_debits_posted + parts.gift,
+      cash_debits_posted = p.cash_debits_posted + parts.cash,
+      owed_debits_posted = p.owed_debits_posted + parts.amount - parts.gift - parts.cash
+    FROM parts WHERE p.account_id = parts.account
+    RETURNING parts.*, p.gift_credits_posted - p.gift_debits_posted AS gift_after,
+      p.cash_credits_posted - p.cash_debits_posted AS cash_after,
+      p.owed_credits_posted - p.owed_debits_posted AS owed_after
+  ), entry AS (
+    INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
+    SELECT id, _at, side.book, account, side.amount, side.after
+    FROM purses CROSS JOIN LATERAL (VALUES
+      ('gift', -gift, gift_after), ('cash', -cash, cash_after), ('owed', -(amount - gift - cash), owed_after),
+      (_book, amount, NULL)) AS side (book, amount, after)
+    WHERE side.amount <> 0
+  )
+  SELECT account, id, gift, cash, amount - gift - cash, gift_after + cash_after + owed_after FROM purses
+$$;

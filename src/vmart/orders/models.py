@@ -1,0 +1,95 @@
+"""Orders (deals), their lines, and what was answered to which client token."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class Status(models.IntegerChoices):
+    """Order status as the field numbers it (billing-rules, section 5)."""
+
+    UNPAID = 1
+    PAID = 2
+    DELIVERING = 3
+    DELIVERED = 4
+    FAILED = 5
+    REFUNDED = 6
+    CLOSED = 7
+    EXPIRED = 8
+
+
+class Order(models.Model):
+    id: int
+    account = models.ForeignKey("customers.Account", models.PROTECT)
+    action = models.CharField(max_length=20, default="purchase")
+    status = models.IntegerField(choices=Status.choices)
+    charge_type = models.CharField(max_length=20)
+    count = models.IntegerField()
+    total_minor = models.BigIntegerField()  # prepaid: the price; postpaid: 0
+    hold_minor = models.BigIntegerField()  # set aside at the purchase
+    quote = models.JSONField()
+    request = models.JSONField(default=dict)  # an unpaid order's machine, password as crypt(3) hash only
+    book_version = models.IntegerField()
+    tax_rate = models.DecimalField(max_digits=9, decimal_places=6, default=0)
+    tax_minor = models.BigIntegerField(default=0)
+    tax_inclusive = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    paid_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)  # unpaid: its price holds until then
+    reason = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        db_table = "orders_order"
+        constraints = [
+            models.CheckConstraint(condition=Q(total_minor__gte=0) & Q(hold_minor__gte=0) & Q(count__gte=1),
+                                   name="orders_order_values"),
+        ]  # fmt: skip
+        indexes = [models.Index(fields=["account", "-id"], name="orders_order_account")]
+
+
+class Line(models.Model):
+    """One machine of an order. A void line has given its money back."""
+
+    class State(models.TextChoices):
+        DELIVERING = "delivering"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+        RETURNED = "returned"
+
+    id: int
+    order = models.ForeignKey(Order, models.PROTECT)
+    account_id = models.BigIntegerField()
+    instance_id = models.BigIntegerField(unique=True)
+    number = models.IntegerField()
+    amount_minor = models.BigIntegerField()
+    paid_cash_minor = models.BigIntegerField(default=0)
+    paid_gift_minor = models.BigIntegerField(default=0)
+    refund_minor = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.DELIVERING)
+    delivered_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        db_table = "orders_line"
+        constraints = [
+            models.UniqueConstraint(fields=["order", "number"], name="orders_line_number_once"),
+            models.CheckConstraint(
+                condition=Q(refund_minor__gte=0)
+                & Q(refund_minor__lte=models.F("paid_cash_minor") + models.F("paid_gift_minor")),
+                name="orders_line_refund_at_most_paid",
+            ),
+        ]
+
+
+class Idempotency(models.Model):
+    """What was answered to a client token; kept at least 24 h of wall time (decision 7)."""
+
+    account_id = models.BigIntegerField()
+    token = models.CharField(max_length=64)
+    fingerprint = models.BinaryField()
+    answer = models.JSONField()
+    created_wall_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "orders_idempotency"
+        constraints = [models.UniqueConstraint(fields=["account_id", "token"], name="orders_idempotency_once")]

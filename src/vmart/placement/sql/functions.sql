@@ -1,0 +1,56 @@
+-- Claim room for several machines of one size in a zone; the host of each, in order.
+-- Policy: the host with most free memory that nobody else is claiming from right now, and only if all
+-- are taken, the fullest queue is waited for. The row's own update is the compare-and-swap.
+-- Returns fewer rows than asked when there is no room: the caller decides (all or nothing, MinCount).
+CREATE FUNCTION fn.placement_claim(
+  _zone text, _account bigint, _instances bigint[], _vcpu int, _memory_mib bigint, _disk_gib bigint
+) RETURNS TABLE (instance_id bigint, host_name text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE done int := 0; wanted int := cardinality(_instances); host placement_host; fits int; part bigint[];
+BEGIN
+  WHILE done < wanted LOOP
+    SELECT h.* INTO host FROM placement_host h
+    WHERE h.zone_id = _zone AND h.online AND h.enabled
+      AND h.vcpu_used + _vcpu <= h.vcpu_capacity AND h.memory_used_mib + _memory_mib <= h.memory_capacity_mib
+      AND h.disk_used_gib + _disk_gib <= h.disk_capacity_gib
+    ORDER BY h.memory_capacity_mib - h.memory_used_mib DESC, h.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+      SELECT h.* INTO host FROM placement_host h
+      WHERE h.zone_id = _zone AND h.online AND h.enabled
+        AND h.vcpu_used + _vcpu <= h.vcpu_capacity AND h.memory_used_mib + _memory_mib <= h.memory_capacity_mib
+        AND h.disk_used_gib + _disk_gib <= h.disk_capacity_gib
+      ORDER BY h.id LIMIT 1 FOR NO KEY UPDATE;
+      EXIT WHEN NOT FOUND;
+    END IF;
+    fits := least(wanted - done, (host.vcpu_capacity - host.vcpu_used) / _vcpu,
+                  (host.memory_capacity_mib - host.memory_used_mib) / _memory_mib,
+                  CASE WHEN _disk_gib > 0 THEN (host.disk_capacity_gib - host.disk_used_gib) / _disk_gib
+                       ELSE wanted END);
+    part := _instances[done + 1 : done + fits];
+    UPDATE placement_host SET vcpu_used = vcpu_used + fits * _vcpu,
+      memory_used_mib = memory_used_mib + fits * _memory_mib, disk_used_gib = disk_used_gib + fits * _disk_gib
+    WHERE id = host.id;
+    INSERT INTO placement_allocation (instance_id, host_id, account_id, vcpu, memory_mib, disk_gib)
+    SELECT id, host.id, _account, _vcpu, _memory_mib, _disk_gib FROM unnest(part) AS id;
+    RETURN QUERY SELECT id, host.name::text FROM unnest(part) AS id;
+    done := done + fits;
+  END LOOP;
+END $$;
+
+-- Give the room of machines back; a second call finds nothing. Hosts in order of id: last locks of an act.
+CREATE FUNCTION fn.placement_free(_instances bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM id FROM placement_host
+  WHERE id IN (SELECT host_id FROM placement_allocation WHERE instance_id = ANY (_instances))
+  ORDER BY id FOR NO KEY UPDATE;
+  WITH gone AS (
+    DELETE FROM placement_allocation WHERE instance_id = ANY (_instances) RETURNING host_id, vcpu, memory_mib, disk_gib
+  ), freed AS (
+    SELECT host_id, sum(vcpu) AS vcpu, sum(memory_mib) AS memory_mib, sum(disk_gib) AS disk_gib FROM gone GROUP BY 1
+  )
+  UPDATE placement_host h SET vcpu_used = h.vcpu_used - freed.vcpu,
+    memory_used_mib = h.memory_used_mib - freed.memory_mib, disk_used_gib = h.disk_used_gib - freed.disk_gib
+  FROM freed WHERE h.id = freed.host_id;
+END $$;

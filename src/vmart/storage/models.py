@@ -1,0 +1,28 @@
+"""Disks of machines."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class Disk(models.Model):
+    """A system or data disk bought with a machine; it goes with it."""
+
+    class Usage(models.TextChoices):
+        SYSTEM = "SYSTEM_DISK"
+        DATA = "DATA_DISK"
+
+    id: int
+    public_id = models.CharField(max_length=20, unique=True)
+    account_id = models.BigIntegerField()
+    instance_id = models.BigIntegerField(db_index=True)
+    usage = models.CharField(max_length=12, choices=Usage.choices)
+    disk_type = models.CharField(max_length=20)
+    size_gib = models.IntegerField()
+    position = models.IntegerField(default=0)
+
+    class Meta:
+        db_table = "storage_disk"
+        constraints = [
+            models.UniqueConstraint(fields=["instance_id", "position"], name="storage_disk_position_once"),
+            models.CheckConstraint(condition=Q(size_gib__gt=0), name="storage_disk_size"),
+        ]
