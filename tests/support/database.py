@@ -168,6 +168,6 @@ def _migrate() -> None:
 
 
 def _apply_catalog() -> None:
-    from vmart.catalog.apply import apply_file
+    from vmart.backoffice.apply_catalog import apply_file
 
     apply_file(DEMO_CATALOG, confirm=lambda _difference: True)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The seller's side: pages, and applying a catalog file. Owns no table."""

@@ -35,6 +35,9 @@ class Zone(models.Model):
     engine_seen_at = models.DateTimeField(null=True)
     capabilities = models.JSONField(default=dict)  # engines.contract.Capabilities as last seen
     on_sale = models.BooleanField(default=True)
+    vcpu_overcommit = models.IntegerField(default=16)
+    address_note_en = models.CharField(max_length=300, default="", blank=True)
+    address_note_zh = models.CharField(max_length=300, default="", blank=True)
 
     class Meta:
         db_table = "catalog_zone"
@@ -67,6 +70,18 @@ class Offer(models.Model):
     class Meta:
         db_table = "catalog_offer"
         constraints = [models.UniqueConstraint(fields=["zone", "instance_type"], name="catalog_offer_once")]
+
+
+class DiskType(models.Model):
+    code = models.CharField(max_length=40, primary_key=True)  # "CLOUD_PREMIUM"
+    name_en = models.CharField(max_length=80)
+    name_zh = models.CharField(max_length=80)
+    description_en = models.CharField(max_length=300)
+    description_zh = models.CharField(max_length=300)
+    position = models.IntegerField()
+
+    class Meta:
+        db_table = "catalog_disk_type"
 
 
 class Image(models.Model):

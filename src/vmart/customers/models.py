@@ -65,6 +65,19 @@ class Account(models.Model):
         ]
 
 
+class QuotaSet(models.Model):
+    """What a new account of a kind (``default``, ``demo``) gets; values of the catalog file."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    quota_postpaid_per_zone = models.IntegerField()
+    quota_prepaid_per_month = models.IntegerField()
+    quota_returns_per_year = models.IntegerField()
+    rate_run_per_s = models.IntegerField()
+
+    class Meta:
+        db_table = "customers_quota_set"
+
+
 class Member(models.Model):
     """A user acting for an account."""
 

@@ -1,0 +1,240 @@
+"""Make what is on sale be what a catalog file says: shows the difference first, idempotent.
+
+Nothing is deleted: what the file no longer names is taken off sale, because machines and bills refer
+to it. One commit; the deployment's generation grows, so every process reads the catalog anew.
+"""
+
+import datetime as dt
+import ipaddress
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import models
+from django.db.models import F
+
+from vmart.catalog import document as doc
+from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
+from vmart.customers.models import QuotaSet
+from vmart.kernel import clock, db
+from vmart.kernel.models import Deployment
+from vmart.network.models import PublicAddress
+from vmart.placement.models import Host
+from vmart.pricing import books
+from vmart.pricing.book import check_complete, parse_book
+from vmart.pricing.models import Book
+
+COMPUTE_VARIABLE = "VMART_COMPUTE"  # "incus" or "simulated": what ``vmart up`` found for zones of kind auto
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the difference: what, its key, and the fields that change (empty for a new one)."""
+
+    what: str
+    key: str
+    fields: Mapping[str, tuple[Any, Any]]
+
+    def __str__(self) -> str:
+        if not self.fields:
+            return f"+ {self.what} {self.key}"
+        listed = ", ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in self.fields.items())
+        return f"~ {self.what} {self.key}: {listed}"
+
+
+def apply_file(path: Path, confirm: Callable[[list[Change]], bool]) -> list[Change]:
+    """Apply the catalog file; ``confirm`` is shown the difference and may refuse. Returns the difference.
+
+    Raises kernel.documents.DocumentError (with a sentence for each problem) and pricing refusals.
+    """
+    catalog = doc.read_catalog(path.read_text())
+    book = parse_book(catalog.price_book)
+    check_complete(
+        book,
+        regions=[region.code for region in catalog.regions],
+        instance_types=[item.code for item in catalog.instance_types],
+        disk_types=[item.code for item in catalog.disk_types],
+    )
+    now = clock.now()
+    with db.act():
+        _deployment(book.currency, now)
+        changes = [change for part in _parts(catalog) for change in part]
+        if books.publish(book, now):
+            changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z", {}))
+        if changes and not confirm(changes):
+            raise Declined
+        if changes:
+            Deployment.objects.update(generation=F("generation") + 1)
+    return changes
+
+
+class Declined(Exception):
+    """The difference was shown and not wanted: nothing was written."""
+
+
+def _deployment(currency: str, now: dt.datetime) -> None:
+    from django.conf import settings
+
+    found, made = Deployment.objects.select_for_update().get_or_create(
+        only=True,
+        defaults={"currency": currency, "billing_zone": settings.TIME_ZONE, "created_at": now},
+    )
+    if not made and found.currency != currency and not Book.objects.exists():
+        Deployment.objects.update(currency=currency)
+    elif not made and found.currency != currency:
+        raise doc.DocumentError([f"price_book.currency: is {currency}; this shop's is {found.currency} for good"])
+
+
+def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
+    yield [
+        change
+        for position, region in enumerate(catalog.regions)
+        for change in _put(
+            Region, "region", {"code": region.code},
+            legacy_code=region.legacy_code, name_en=region.name.en, name_zh=region.name.zh, position=position,
+        )
+    ]  # fmt: skip
+    yield _zones(catalog)
+    families = {family.code: family for family in catalog.families}
+    yield [
+        change
+        for position, item in enumerate(catalog.instance_types)
+        for change in _put(
+            InstanceType, "instance type", {"code": item.code}, family=item.family,
+            family_name_en=families[item.family].name.en, family_name_zh=families[item.family].name.zh,
+            cpu_model=families[item.family].cpu_model, vcpu=item.vcpu, memory_mib=item.memory_mib, position=position,
+        )
+    ]  # fmt: skip
+    yield [
+        change
+        for position, disk in enumerate(catalog.disk_types)
+        for change in _put(
+            DiskType, "disk type", {"code": disk.code}, name_en=disk.name.en, name_zh=disk.name.zh,
+            description_en=disk.description.en, description_zh=disk.description.zh, position=position,
+        )
+    ]  # fmt: skip
+    yield _images(catalog)
+    yield _offers(catalog)
+    yield [
+        change
+        for name in ("default", "demo")
+        for values in [getattr(catalog.quotas, name)]
+        for change in _put(
+            QuotaSet, "quotas", {"name": name}, quota_postpaid_per_zone=values.postpaid_per_zone,
+            quota_prepaid_per_month=values.prepaid_per_zone_month, quota_returns_per_year=values.returns_per_year,
+            rate_run_per_s=values.run_instances_per_s,
+        )
+    ]  # fmt: skip
+
+
+def _put(model: type[models.Model], what: str, key: dict[str, Any], **fields: Any) -> list[Change]:
+    """Make one row be so; the change, if it was not."""
+    objects: Any = model._default_manager
+    row = objects.filter(**key).first()
+    name = " ".join(map(str, key.values()))
+    if row is None:
+        objects.create(**key, **fields)
+        return [Change(what, name, {})]
+    changed = {field: (getattr(row, field), value) for field, value in fields.items() if getattr(row, field) != value}
+    if not changed:
+        return []
+    objects.filter(pk=row.pk).update(**{field: value for field, (_, value) in changed.items()})
+    return [Change(what, name, changed)]
+
+
+def _engine_kind(zone: doc.Zone) -> str:
+    if zone.engine.kind != "auto":
+        return zone.engine.kind
+    there = Zone.objects.filter(code=zone.code).values_list("engine_kind", flat=True).first()
+    return os.environ.get(COMPUTE_VARIABLE) or there or Zone.EngineKind.SIMULATED
+
+
+def _zones(catalog: doc.CatalogDocument) -> list[Change]:
+    changes = []
+    position = 0
+    for region in catalog.regions:
+        for zone in region.zones:
+            kind = _engine_kind(zone)
+            notes = [pool.note for pool in zone.address_pools if pool.note]
+            changes += _put(
+                Zone, "zone", {"code": zone.code}, region_id=region.code, legacy_id=zone.legacy_id,
+                name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
+                engine_settings=_engine_settings(zone, kind), on_sale=zone.on_sale,
+                address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
+            )  # fmt: skip
+            position += 1
+            changes += _hosts(zone, kind)
+            changes += _addresses(zone)
+    codes = {zone.code for zone in catalog.zones}
+    for row in Zone.objects.filter(on_sale=True).exclude(code__in=codes):
+        changes += _put(Zone, "zone", {"code": row.code}, on_sale=False)
+    return changes
+
+
+def _engine_settings(zone: doc.Zone, kind: str) -> dict[str, Any]:
+    settings = dict(zone.engine.settings)
+    if kind == Zone.EngineKind.SIMULATED:
+        settings["members"] = [member.model_dump(mode="json") for member in zone.engine.members]
+    return settings
+
+
+def _hosts(zone: doc.Zone, kind: str) -> list[Change]:
+    """Inventories of a simulated zone; a real engine's members are found by provisioning."""
+    if kind != Zone.EngineKind.SIMULATED:
+        return []
+    overcommit = Zone.objects.values_list("vcpu_overcommit", flat=True).get(code=zone.code)
+    changes = []
+    for member in zone.engine.members:
+        changes += _put(
+            Host, "host", {"zone_id": zone.code, "name": member.name}, vcpu_capacity=member.vcpu * overcommit,
+            memory_capacity_mib=member.memory_gib * 1024, disk_capacity_gib=member.disk_gib, enabled=True,
+        )  # fmt: skip
+    return changes
+
+
+def _addresses(zone: doc.Zone) -> list[Change]:
+    wanted = {
+        str(ipaddress.ip_address(number))
+        for pool in zone.address_pools
+        for number in range(int(ipaddress.ip_address(pool.first)), int(ipaddress.ip_address(pool.last)) + 1)
+    }
+    there = set(PublicAddress.objects.filter(zone_id=zone.code).values_list("ip", flat=True))
+    missing = sorted(wanted - there, key=ipaddress.ip_address)
+    if not missing:
+        return []
+    free_since = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # never used: before any that was
+    PublicAddress.objects.bulk_create(
+        (PublicAddress(zone_id=zone.code, ip=ip, free_since=free_since) for ip in missing), batch_size=5000
+    )
+    return [Change("addresses", f"{zone.code}: {len(missing)}", {})]
+
+
+def _images(catalog: doc.CatalogDocument) -> list[Change]:
+    changes = []
+    for position, image in enumerate(catalog.images):
+        changes += _put(
+            Image, "image", {"public_id": image.public_id}, recipe=image.recipe, version=image.version,
+            os_name=image.os_name, platform=image.platform, architecture=image.architecture,
+            size_gib=image.size_gib, login_user=image.login_user, position=position,
+            unavailable_en=image.unavailable.en if image.unavailable else "",
+            unavailable_zh=image.unavailable.zh if image.unavailable else "",
+        )  # fmt: skip
+        if not image.unavailable:
+            for zone in catalog.zones:
+                ZoneImage.objects.get_or_create(zone_id=zone.code, image_id=image.public_id)
+    return changes
+
+
+def _offers(catalog: doc.CatalogDocument) -> list[Change]:
+    changes = []
+    named = set()
+    for zone, item, sold_out in catalog.offers():
+        named.add((zone.code, item.code))
+        changes += _put(Offer, "offer", {"zone_id": zone.code, "instance_type_id": item.code}, sold_out=sold_out)
+    for offer in Offer.objects.filter(sold_out=False):
+        if (offer.zone_id, offer.instance_type_id) not in named:
+            key = {"zone_id": offer.zone_id, "instance_type_id": offer.instance_type_id}
+            changes += _put(Offer, "offer", key, sold_out=True)
+    return changes

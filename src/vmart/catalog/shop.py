@@ -1,0 +1,113 @@
+"""The catalog as one frozen value, read once for each generation of the deployment.
+
+Hot paths work on it without a query. Whoever writes money by it passes the generation on, and the
+statement refuses a stale one (``stale_catalog``), so that the cache can never sell what is no more.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone
+from vmart.kernel.models import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneView:
+    """A zone as it is sold: names in both languages, its engine's kind, which types are shown."""
+
+    code: str
+    region: str
+    legacy_id: int
+    name_en: str
+    name_zh: str
+    engine_kind: str
+    on_sale: bool
+    address_note_en: str
+    address_note_zh: str
+    offers: Mapping[str, bool]  # instance type -> sold out
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    generation: int
+    currency: str
+    billing_zone: ZoneInfo
+    regions: Mapping[str, Region]
+    zones: Mapping[str, ZoneView]
+    instance_types: Mapping[str, InstanceType]
+    disk_types: Mapping[str, DiskType]
+    images: Mapping[str, Image]
+
+    def region_of(self, zone: str) -> str:
+        return self.zones[zone].region
+
+    def by_legacy_zone(self, legacy_id: int) -> ZoneView | None:
+        return next((zone for zone in self.zones.values() if zone.legacy_id == legacy_id), None)
+
+    def by_legacy_region(self, code: str) -> Region | None:
+        """Region by its short (``gz``) or long code."""
+        return next((region for region in self.regions.values() if code in (region.legacy_code, region.code)), None)
+
+
+_lock = threading.Lock()
+_cached: Shop | None = None
+
+
+def snapshot(*, at_least: int = 0) -> Shop:
+    """The catalog. May be older than the database's by what this process has not yet noticed.
+
+    ``at_least``: read again when the cached generation is below it.
+    """
+    shop = _cached
+    if shop is None or shop.generation < at_least:
+        return refresh()
+    return shop
+
+
+def current() -> Shop:
+    """The catalog of the database's present generation: one primary-key query when nothing changed."""
+    return snapshot(at_least=Deployment.objects.values_list("generation", flat=True).get())
+
+
+def refresh() -> Shop:
+    """Read the catalog anew."""
+    global _cached
+    with _lock:
+        deployment = Deployment.objects.get()
+        offers: dict[str, dict[str, bool]] = {}
+        for offer in Offer.objects.order_by("instance_type__position").values_list(
+            "zone_id", "instance_type_id", "sold_out"
+        ):
+            offers.setdefault(offer[0], {})[offer[1]] = offer[2]
+        _cached = Shop(
+            generation=deployment.generation,
+            currency=deployment.currency,
+            billing_zone=ZoneInfo(deployment.billing_zone),
+            regions=_by(Region.objects.order_by("position"), "code"),
+            zones=MappingProxyType({zone.code: _zone(zone, offers) for zone in Zone.objects.order_by("position")}),
+            instance_types=_by(InstanceType.objects.order_by("position"), "code"),
+            disk_types=_by(DiskType.objects.order_by("position"), "code"),
+            images=_by(Image.objects.order_by("position"), "public_id"),
+        )
+        return _cached
+
+
+def forget() -> None:
+    """Drop the cached catalog: another database, or a test's end."""
+    global _cached
+    _cached = None
+
+
+def _by(rows: Any, key: str) -> Mapping[str, Any]:
+    return MappingProxyType({getattr(row, key): row for row in rows})
+
+
+def _zone(zone: Zone, offers: Mapping[str, Mapping[str, bool]]) -> ZoneView:
+    return ZoneView(
+        zone.code, zone.region_id, zone.legacy_id, zone.name_en, zone.name_zh, zone.engine_kind, zone.on_sale,
+        zone.address_note_en, zone.address_note_zh, MappingProxyType(dict(offers.get(zone.code, {}))),
+    )  # fmt: skip

@@ -1,0 +1,21 @@
+"""Accounts and who may act for them."""
+
+from vmart.customers.models import Account, Member, QuotaSet, User
+from vmart.kernel import clock, db
+
+
+def create(owner: User, name: str, quota_set: str = "default") -> Account:
+    """A new account with its owner. The act that calls it opens the purses in the same transaction."""
+    db.require_transaction()
+    quotas = QuotaSet.objects.filter(name=quota_set).values(
+        "quota_postpaid_per_zone", "quota_prepaid_per_month", "quota_returns_per_year", "rate_run_per_s"
+    )
+    account = Account.objects.create(name=name, created_at=clock.now(), **(quotas.first() or {}))
+    Member.objects.create(account=account, user=owner, role=Member.Role.OWNER)
+    return account
+
+
+def account_of(user: User) -> Account | None:
+    """The account that a signed-in user acts for: the first joined; None for operators without one."""
+    member = Member.objects.filter(user=user).select_related("account").order_by("id").first()
+    return member.account if member else None

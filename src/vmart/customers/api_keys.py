@@ -1,0 +1,95 @@
+"""API keys: a public id and a sealed secret; ``find`` is on the path of every signed request."""
+
+import secrets as random
+import threading
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from vmart.customers.models import Account, ApiKey, User
+from vmart.kernel import clock
+from vmart.kernel.errors import LimitExceeded, NotFound
+
+KEYS_PER_ACCOUNT = 5
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_CACHE_S = 5.0  # how long a disabled key may still work in a process that saw it
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as the signature check needs it."""
+
+    secret_id: str
+    secret: str
+    account_id: int
+    user_id: int
+    enabled: bool
+    rate_run_per_s: int
+
+
+def _text(length: int) -> str:
+    return "".join(random.choice(_ALPHABET) for _ in range(length))
+
+
+def create(account: Account, user: User) -> tuple[ApiKey, str]:
+    """A new key and its secret, which is shown this once. Raises LimitExceeded beyond KEYS_PER_ACCOUNT."""
+    if ApiKey.objects.filter(account=account).count() >= KEYS_PER_ACCOUNT:
+        raise LimitExceeded("An account has at most {most} API keys; delete one first.", most=KEYS_PER_ACCOUNT)
+    secret_id, secret = "AKID" + _text(32), _text(32)
+    key = ApiKey.objects.create(
+        account=account,
+        user=user,
+        secret_id=secret_id,
+        secret_sealed=settings.SECRETS.seal(secret, secret_id),
+        created_at=clock.now(),
+    )
+    return key, secret
+
+
+def set_enabled(account: Account, secret_id: str, enabled: bool) -> None:
+    """Switch a key of the account on or off. Raises NotFound for another's."""
+    if not ApiKey.objects.filter(account=account, secret_id=secret_id).update(enabled=enabled):
+        raise NotFound("This API key does not exist.", field="SecretId")
+    _cache.pop(secret_id, None)
+
+
+def delete(account: Account, secret_id: str) -> None:
+    """Remove a key of the account. Raises NotFound for another's."""
+    if not ApiKey.objects.filter(account=account, secret_id=secret_id).delete()[0]:
+        raise NotFound("This API key does not exist.", field="SecretId")
+    _cache.pop(secret_id, None)
+
+
+_cache: dict[str, tuple[float, Key]] = {}
+_cache_lock = threading.Lock()
+
+
+def find(secret_id: str) -> Key | None:
+    """The key of a request, or None. Cached a few seconds a process; unknown ids are never cached."""
+    held = _cache.get(secret_id)
+    if held and held[0] > time.monotonic():
+        return held[1]
+    row = ApiKey.objects.select_related("account").filter(secret_id=secret_id).first()
+    if row is None:
+        _cache.pop(secret_id, None)
+        return None
+    ApiKey.objects.filter(pk=row.pk).update(last_used_at=clock.now())
+    key = Key(
+        row.secret_id,
+        settings.SECRETS.open(bytes(row.secret_sealed), row.secret_id),
+        row.account_id,
+        row.user_id,
+        row.enabled,
+        row.account.rate_run_per_s,
+    )
+    with _cache_lock:
+        if len(_cache) > 10_000:
+            _cache.clear()
+        _cache[secret_id] = (time.monotonic() + _CACHE_S, key)
+    return key
+
+
+def forget() -> None:
+    """Drop what is cached: another database, or a test's end."""
+    _cache.clear()

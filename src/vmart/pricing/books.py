@@ -1,0 +1,93 @@
+"""The price books of the database: which is in force, and publishing a new one."""
+
+import datetime as dt
+import threading
+
+from vmart.kernel import clock, db
+from vmart.kernel.errors import InvalidValue
+from vmart.pricing.book import PriceBook, hourly_rates, parse_book
+from vmart.pricing.models import Book, Rate
+
+_lock = threading.Lock()
+_parsed: dict[str, PriceBook] = {}  # by sha256: a published book never changes
+_current: tuple[int, dt.datetime, dt.datetime | None, PriceBook] | None = None
+
+
+class NotEffectiveYet(InvalidValue):
+    """A book that would start before the one in force, or in the past."""
+
+
+def book_of(row: Book) -> PriceBook:
+    """The parsed book of a row; parsed once a process."""
+    if row.sha256 not in _parsed:
+        _parsed[row.sha256] = parse_book(row.document)
+    return _parsed[row.sha256]
+
+
+def current_book(generation: int, now: dt.datetime | None = None) -> PriceBook:
+    """The book in force at ``now`` (business time), cached for one generation of the deployment."""
+    global _current
+    now = now or clock.now()
+    cached = _current
+    if cached and cached[0] == generation and cached[1] <= now and (cached[2] is None or now < cached[2]):
+        return cached[3]
+    with _lock:
+        row = Book.objects.filter(effective_at__lte=now).latest("effective_at")
+        book = book_of(row)
+        _current = (generation, row.effective_at, row.ends_at, book)
+        return book
+
+
+def book_by_version(version: int) -> PriceBook:
+    """The book of an order. Raises Book.DoesNotExist."""
+    return book_of(Book.objects.get(version=version))
+
+
+def forget() -> None:
+    """Drop the cached books: another database, or a test's end."""
+    global _current
+    _current = None
+
+
+def publish(book: PriceBook, now: dt.datetime) -> bool:
+    """Store ``book`` and its rates, in force from ``book.effective_at``; False when it is there already.
+
+    The past is never rewritten: the first book may start at any time before now, every later one after
+    now and after the newest. Belongs into the act's transaction. Raises NotEffectiveYet.
+    """
+    db.require_transaction()
+    newest = Book.objects.select_for_update().order_by("-effective_at").first()
+    if newest and newest.sha256 == book.sha256():
+        return False
+    if newest and (book.effective_at <= newest.effective_at or book.effective_at < now):
+        raise NotEffectiveYet(
+            "price_book.effective_at is {at}; it must be after {after}.",
+            field="price_book.effective_at",
+            at=book.effective_at.isoformat(),
+            after=max(now, newest.effective_at).isoformat(),
+        )
+    if newest and book.version <= newest.version:
+        raise NotEffectiveYet(
+            "price_book.version is {version}; it must be above {newest}.",
+            field="price_book.version",
+            version=book.version,
+            newest=newest.version,
+        )
+    if newest:
+        Book.objects.filter(pk=newest.pk).update(ends_at=book.effective_at)
+    row = Book.objects.create(
+        version=book.version,
+        effective_at=book.effective_at,
+        currency=book.currency,
+        document=book.plain(),
+        sha256=book.sha256(),
+        created_at=now,
+    )
+    Rate.objects.bulk_create(
+        Rate(
+            book=row, price_key=rate.price_key, step_from=rate.step_from, step_to=rate.step_to,
+            tier_from_s=rate.tier_from_s, tier_to_s=rate.tier_to_s, rate=rate.rate,
+        )
+        for rate in hourly_rates(book)
+    )  # fmt: skip
+    return True
