@@ -6,6 +6,9 @@ Nothing here is read from a file but the secrets; see ``vmart.config.cli`` for w
 import os
 from pathlib import Path
 
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
 from vmart.config.database import parse_database_url
 from vmart.kernel import secrets
 
@@ -37,3 +40,117 @@ INSTALLED_APPS = [
 ]
 
 DATABASES = {"default": parse_database_url(os.environ.get("VMART_DATABASE_URL", ""))}
+
+# The browser's side only: API requests never come here (wsgi.py).
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "vmart.config.urls"
+WSGI_APPLICATION = "vmart.config.wsgi.browser"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Pages in two languages; the person's choice lies in a cookie.
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [ROOT / "locale"]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+
+# bin/setup copies the front-end packages to static_built/vendor and collects everything, under names
+# that carry a hash, to static_built/served. Without that (tests), files are served as they lie.
+STATIC_BUILT = ROOT / "static_built"
+STATIC_URL = "/static/"
+STATIC_ROOT = STATIC_BUILT / "served"
+STATICFILES_DIRS = [("vendor", STATIC_BUILT / "vendor")] if (STATIC_BUILT / "vendor").is_dir() else []
+STATICFILES_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and "VMART_STATIC_AS_IS" not in os.environ
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATICFILES_COLLECTED or os.environ.get("VMART_COLLECTING")
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not STATICFILES_COLLECTED
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# Nothing but our own files; pictures inside the style sheet are data: URLs.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+# VMART_HTTPS_ONLY=1 where a proxy of the seller's ends TLS before us, or only the TLS twin is open.
+HTTPS_ONLY = os.environ.get("VMART_HTTPS_ONLY", "") == "1"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS_ONLY
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 14 * 86400
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+
+# Throttling counts in the database, so that it holds across processes and restarts.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "config_cache"}}
+
+# Sign-in by e-mail address. Scrypt: memory-hard, and in the standard library.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # the shop sends no mail yet
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/300s/key",
+    "signup": "20/m/ip",
+    "change_password": "5/m/user",
+}
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
+LOGGING_CONFIG = "vmart.config.logs.configure"
+LOGGING = {"level": os.environ.get("VMART_LOG_LEVEL", "INFO"), "format": os.environ.get("VMART_LOG_FORMAT", "")}

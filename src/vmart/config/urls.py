@@ -1,0 +1,14 @@
+"""All addresses that people use; the API's are decided in wsgi.py."""
+
+from importlib.util import find_spec
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("i18n/", include("django.conf.urls.i18n")),
+]
+if find_spec("vmart.backoffice.urls"):
+    urlpatterns.append(path("seller/", include("vmart.backoffice.urls")))
+if find_spec("vmart.web.urls"):
+    urlpatterns.append(path("", include("vmart.web.urls")))
+urlpatterns.append(path("accounts/", include("allauth.account.urls")))

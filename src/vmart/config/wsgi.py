@@ -1,0 +1,53 @@
+"""One listening port, two sides: programs go to the API past all browser middleware, people to Django."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmart.config.settings")
+
+from django.core.wsgi import get_wsgi_application
+
+browser = get_wsgi_application()
+
+import structlog
+from django.db import Error, connection
+
+from vmart.api.wsgi import api_application, is_api_request
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The WSGI entry of ``vmart web``. Every request gets an id, which its log lines carry."""
+    request_id = str(uuid.uuid4())
+    environ["vmart.request_id"] = request_id
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    try:
+        if is_api_request(environ):
+            return api_application(environ, start_response)
+        if environ.get("PATH_INFO") == "/healthz":
+            return _health(start_response)
+        return browser(environ, start_response)
+    finally:
+        structlog.contextvars.clear_contextvars()
+
+
+def _health(start_response: StartResponse) -> Iterable[bytes]:
+    """200 when this process reaches the database, else 503; says nothing else to strangers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        status, reaches = "200 OK", True
+    except Error:
+        connection.close()
+        status, reaches = "503 Service Unavailable", False
+    body = json.dumps({"web": True, "database": reaches}).encode()
+    headers = [
+        ("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
+    ]  # fmt: skip
+    start_response(status, headers)
+    return [body]
