@@ -1,15 +1,19 @@
 """What an engine does for vmart: about ten idempotent verbs keyed by our own machine name.
 
 Every verb may be called again after a lost answer, by another process, and then leads to the same
-end state. No verb is called inside a database transaction (``Engine.__init_subclass__`` wraps each
+end state. No verb is called inside a database transaction (``driver`` wraps each
 verb with that check). Capabilities say what a member cannot do; what it cannot is said, not faked.
 """
 
 import datetime as dt
 import enum
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+_Driver = TypeVar("_Driver", bound=type)
 
 
 class EngineError(Exception):
@@ -151,11 +155,16 @@ class Capabilities:
 
 @runtime_checkable
 class Engine(Protocol):
-    """One zone's engine. Drivers are made by ``engines.open_engine(kind, settings)``."""
+    """One zone's engine. Drivers are made by ``engines.open_engine(kind, settings)``.
+
+    Every verb raises EngineError. A driver may be used by several threads at once, and several
+    processes may each have one on the same engine.
+    """
 
     def capabilities(self) -> Capabilities: ...
 
-    def capacity(self) -> Sequence[MemberCapacity]: ...
+    def capacity(self) -> Sequence[MemberCapacity]:
+        """What each member has in all, not what is left: claims are placement's."""
 
     def ensure_image(self, image: ImageSpec) -> ImageState:
         """Start or go on making the image available; returns at once with how far it is."""
@@ -164,16 +173,25 @@ class Engine(Protocol):
         """The machine exists as specified, network and address in place, started and seen running."""
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
-        """Running or stopped. A stop asks the guest first, unless ``force``; then ends it."""
+        """Running or stopped. A stop asks the guest first, unless ``force``; then ends it.
+
+        A machine that is not there is answered with ``Power.ABSENT``, never made.
+        """
 
     def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
         """Running with a boot later than ``after`` (wall time): a repeat does not boot it twice."""
 
     def ensure_absent(self, name: str) -> None:
-        """Machine, disks, address, forward, counter and, with its last machine, the bridge: gone."""
+        """Machine, disks, address, forward, counter and, with its last machine, the bridge: gone.
+
+        The byte counter goes with it: stop the machine, read ``counters``, then call this.
+        """
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
-        """Exactly this public address (or none) leads to and from the machine, with this cap."""
+        """Exactly this public address (or none) leads to and from the machine, with this cap.
+
+        The byte counter is kept, also without an address, until the machine is absent.
+        """
 
     def observe(self, name: str) -> Observation:
         """What is there; ``Power.ABSENT`` when nothing is."""
@@ -182,4 +200,79 @@ class Engine(Protocol):
         """Every machine this deployment made, whatever its state."""
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
-        """Outbound byte counts by name; a machine without a public address is left out."""
+        """Outbound byte counts by name; a machine that never had a public address is left out."""
+
+
+@runtime_checkable
+class DeliversMany(Protocol):
+    """An engine that makes many machines cheaper together than one by one."""
+
+    def ensure_present_many(self, specs: Sequence[MachineSpec]) -> "list[Observation | EngineError]": ...
+
+
+def ensure_present_many(
+    engine: Engine, specs: Sequence[MachineSpec], *, threads: int = 8
+) -> "list[Observation | EngineError]":
+    """One outcome per spec, in order; a failure is a value here, so that it spoils no other.
+
+    Uses the driver's own batch verb where it has one, else ``threads`` calls at a time.
+    """
+    if isinstance(engine, DeliversMany):
+        return engine.ensure_present_many(specs)
+
+    def one(spec: MachineSpec) -> Observation | EngineError:
+        try:
+            return engine.ensure_present(spec)
+        except EngineError as error:
+            return error
+
+    if len(specs) == 1:
+        return [one(specs[0])]
+    with ThreadPoolExecutor(max_workers=max(1, min(threads, len(specs)))) as pool:
+        return list(pool.map(one, specs))
+
+
+VERBS = (
+    "capabilities",
+    "capacity",
+    "ensure_image",
+    "ensure_present",
+    "ensure_present_many",
+    "ensure_power",
+    "ensure_rebooted",
+    "ensure_absent",
+    "ensure_address",
+    "observe",
+    "list_ours",
+    "counters",
+)
+
+_transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)
+
+
+def install_transaction_probe(is_open: Callable[[], bool]) -> None:
+    """Tell the drivers how to see that a database transaction is open in this thread (config does, at start).
+
+    An engine call takes seconds and may be lost; inside a transaction it would hold row locks that long.
+    """
+    global _transaction_is_open
+    _transaction_is_open = is_open
+
+
+def driver(cls: _Driver) -> _Driver:
+    """Class decorator of every driver: its verbs refuse to run while a transaction is open."""
+    for name in VERBS:
+        verb = cls.__dict__.get(name)
+        if verb is not None:
+            setattr(cls, name, _outside_transaction(verb))
+    return cls
+
+
+def _outside_transaction(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(verb)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        if _transaction_is_open():
+            raise RuntimeError(f"engine verb {verb.__name__} was called inside a database transaction")
+        return verb(*arguments, **named)
+
+    return checked

@@ -1,0 +1,166 @@
+"""The wire to an Incus server: REST over its unix socket, or TLS with a client certificate.
+
+A server reached over TLS is known by the SHA-256 fingerprint of its certificate and by nothing else:
+its certificate is fetched, compared, and then the only one trusted.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from vmart.engines.contract import EngineError
+from vmart.kernel import clock
+
+Json = dict[str, Any]
+
+_NO_ANSWER = "The compute engine does not answer."
+
+
+class IncusError(EngineError):
+    """The server answered with an error; ``code`` is its HTTP-like status."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__("The compute engine refused the request.", transient=code >= 500 or code == 423, detail=text)
+        self.code = code
+        self.text = text
+
+    @property
+    def missing(self) -> bool:
+        return self.code == 404 or "not found" in self.text.lower()
+
+    @property
+    def exists(self) -> bool:
+        return self.code == 409 or "already exists" in self.text.lower() or "already in use" in self.text.lower()
+
+
+class IncusClient:
+    """Settings: ``socket``, or ``url`` with ``client_cert``, ``client_key`` (files) and ``server_fingerprint``;
+    ``project`` (default ``default``), ``timeout_s`` of one exchange (default 30)."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.project = str(settings.get("project") or "default")
+        self._timeout_s = float(settings.get("timeout_s") or 30.0)
+        self.is_local = bool(settings.get("socket"))
+        if self.is_local:
+            transport = httpx.HTTPTransport(uds=str(settings["socket"]), retries=0)
+            base_url = "http://incus"
+        elif settings.get("url"):
+            base_url = str(settings["url"]).rstrip("/")
+            transport = httpx.HTTPTransport(verify=_pinned(base_url, settings), retries=1)
+        else:
+            raise EngineError("The zone names neither a socket nor a URL of its engine.", transient=False)
+        self._http = httpx.Client(transport=transport, base_url=base_url, timeout=self._timeout_s, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, **parameters: object) -> Any:
+        """The ``metadata`` of a GET; raises IncusError, EngineError."""
+        return self._exchange("GET", path, None, parameters)["metadata"]
+
+    def find(self, path: str, **parameters: object) -> Any | None:
+        """The same, or None where there is nothing."""
+        try:
+            return self.get(path, **parameters)
+        except IncusError as refusal:
+            if refusal.missing:
+                return None
+            raise
+
+    def send(self, method: str, path: str, body: object = None, *, limit_s: float = 120.0, **parameters: object) -> Any:
+        """A request that changes something, its operation waited for at most ``limit_s``; returns metadata."""
+        answer = self._exchange(method, path, body, parameters)
+        if answer.get("type") != "async":
+            return answer.get("metadata")
+        return self.wait(answer["operation"], limit_s)
+
+    def begin(self, method: str, path: str, body: object = None, **parameters: object) -> str:
+        """Start an operation without waiting for it; returns its path, or empty when it was done at once."""
+        return str(self._exchange(method, path, body, parameters).get("operation") or "")
+
+    def wait(self, operation: str, limit_s: float) -> Any:
+        """Wait for an operation; an EngineError (transient) when the limit runs out or it is gone."""
+        ends = clock.monotonic() + limit_s
+        path = urlsplit(operation).path
+        while True:
+            left_s = ends - clock.monotonic()
+            if left_s <= 0:
+                raise EngineError("The compute engine takes too long.", transient=True, detail=path)
+            slice_s = max(1, min(int(left_s), 20))
+            exchange_limit_s = slice_s + self._timeout_s
+            answer = self._exchange("GET", f"{path}/wait", None, {"timeout": slice_s}, timeout_s=exchange_limit_s)
+            state = answer["metadata"]
+            if state["status_code"] == 200:
+                return state
+            if state["status_code"] >= 400:
+                raise IncusError(int(state["status_code"]), str(state.get("err") or state["status"]))
+
+    def post_file(self, path: str, content: Any, headers: Mapping[str, str], limit_s: float) -> Any:
+        """Upload a stream (an image); waits for the operation."""
+        answer = self._read(
+            self._raw("POST", path, {"project": self.project}, limit_s, content=content, headers=dict(headers))
+        )
+        return self.wait(answer["operation"], limit_s)
+
+    def _exchange(
+        self, method: str, path: str, body: object, parameters: Mapping[str, object], timeout_s: float | None = None
+    ) -> Json:
+        query = {key: str(value) for key, value in parameters.items() if value is not None and value != ""}
+        query.setdefault("project", self.project)
+        return self._read(self._raw(method, path, query, timeout_s or self._timeout_s, json=body))
+
+    def _raw(
+        self, method: str, path: str, query: Mapping[str, str], timeout_s: float, **content: Any
+    ) -> httpx.Response:
+        if content.get("json") is None:
+            content.pop("json", None)
+        try:
+            return self._http.request(method, path, params=dict(query), timeout=timeout_s, **content)
+        except httpx.TimeoutException as error:
+            raise EngineError(_NO_ANSWER, transient=True, detail=f"{method} {path}: timed out") from error
+        except httpx.TransportError as error:
+            raise EngineError(_NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
+
+    @staticmethod
+    def _read(response: httpx.Response) -> Json:
+        try:
+            answer: Json = response.json()
+        except ValueError as error:
+            raise EngineError(_NO_ANSWER, transient=True, detail=f"not JSON, status {response.status_code}") from error
+        if answer.get("type") == "error":
+            raise IncusError(int(answer.get("error_code") or response.status_code), str(answer.get("error")))
+        return answer
+
+
+def path_of(*parts: str) -> str:
+    """``/1.0/instances/ins-…`` with each part quoted."""
+    return "/1.0/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _pinned(url: str, settings: Mapping[str, Any]) -> ssl.SSLContext:
+    """A context that trusts exactly the certificate with the pinned fingerprint."""
+    wanted = str(settings.get("server_fingerprint") or "").replace(":", "").lower()
+    if not wanted:
+        raise EngineError("The zone's engine has no pinned certificate fingerprint.", transient=False)
+    address = urlsplit(url)
+    try:
+        pem = ssl.get_server_certificate((address.hostname or "", address.port or 8443), timeout=10)
+    except OSError as error:
+        raise EngineError(_NO_ANSWER, transient=True, detail=str(error)) from error
+    found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    if found != wanted:
+        raise EngineError(
+            "The compute engine shows another certificate than the pinned one.", transient=False, detail=found
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False  # the certificate itself is pinned, whatever name it carries
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=pem)
+    if settings.get("client_cert"):
+        context.load_cert_chain(str(settings["client_cert"]), str(settings.get("client_key") or "") or None)
+    return context

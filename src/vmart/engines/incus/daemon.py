@@ -1,0 +1,366 @@
+"""A private Incus daemon in the data directory, for a machine that has none of the seller's own.
+
+For the supervisor, in this order (all as root):
+
+    install_packages(report)                 once a machine; False when nothing was missing
+    daemon = PrivateDaemon(data_dir, runtime_dir, group="vmart-worker", deployment="…")
+    daemon.prepare(report)                   folders, lxcfs; then run daemon.command with daemon.env
+    daemon.wait_ready(limit_s)               answers on daemon.socket (adopts what an earlier run left)
+    daemon.initialise(report)                storage pool, default project; idempotent
+    build_image(name, out_dir, report)       one-shot, in a process of its own (build.py)
+    daemon.teardown(report)                  `vmart down --machines`: leaves nothing
+
+SIGTERM ends the daemon only: machines, their bridges and dnsmasq run on, and the next start adopts
+them. ``why_not_here()`` says, without changing anything, why a machine cannot run it.
+"""
+
+import contextlib
+import grp
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vmart.engines.contract import EngineError
+from vmart.engines.incus.build import build_image
+from vmart.engines.incus.client import IncusClient, path_of
+from vmart.engines.incus.host import names_of_deployment, run
+from vmart.engines.incus.packages import InstallError, can_install, install_packages, missing_programs, program_path
+
+__all__ = ["InstallError", "PrivateDaemon", "build_image", "can_install", "install_packages", "why_not_here"]
+
+Report = Callable[[str], None]
+
+POOL = "vmart"
+LXCFS_MOUNT = Path("/var/lib/lxcfs")
+# A unix socket's path has 107 bytes; the longest the daemon makes below its folder takes 45 of them.
+_LONGEST_FOLDER = 60
+_GIB = 1 << 30
+
+
+def why_not_here() -> str:
+    """Empty when a private daemon can run here (after ``install_packages``), else a sentence why not."""
+    if os.geteuid() != 0:
+        return "A private Incus daemon needs root."
+    if missing_programs() and can_install():
+        return can_install()
+    if not Path("/proc/self/ns/user").exists():
+        return "This kernel has no user namespaces."
+    if not Path("/sys/fs/cgroup").is_dir() or not os.access("/sys/fs/cgroup", os.W_OK):
+        return "The control groups of this machine are not writable."
+    return ""
+
+
+class PrivateDaemon:
+    """One private daemon: ``data_dir`` keeps its state, ``runtime_dir`` short-lived names (``/run/vmart/<hash>``).
+
+    ``group`` owns the socket; ``deployment`` is the short hash that marks what is ours on the engine
+    (the same as the driver's setting). ``pool_gib`` overrides the size of the storage pool.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        runtime_dir: Path,
+        *,
+        group: str = "root",
+        deployment: str = "",
+        pool_gib: int | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.runtime_dir = runtime_dir
+        self.group = group
+        self.deployment = deployment
+        self._pool_gib = pool_gib
+
+    @property
+    def state_dir(self) -> Path:
+        return self.data_dir / "incus"
+
+    @property
+    def incus_dir(self) -> Path:
+        """What INCUS_DIR says: the state folder, or a short link to it where its sockets would not fit."""
+        if len(os.fsencode(self.state_dir)) <= _LONGEST_FOLDER:
+            return self.state_dir
+        return self.runtime_dir / "incus"
+
+    @property
+    def socket(self) -> Path:
+        return self.incus_dir / "unix.socket"
+
+    @property
+    def log_file(self) -> Path:
+        return self.data_dir / "log" / "incusd.log"
+
+    @property
+    def command(self) -> list[str]:
+        """The daemon in the foreground; it logs to ``log_file`` by itself."""
+        program = program_path("incusd")
+        if program is None:
+            raise EngineError("Incus is not installed.", transient=False)
+        return [program, "--group", self.group, "--logfile", str(self.log_file)]
+
+    @property
+    def env(self) -> dict[str, str]:
+        path = "/usr/libexec/incus:/opt/incus/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return {"INCUS_DIR": str(self.incus_dir), "PATH": path, "LANG": "C.UTF-8", "HOME": "/root"}
+
+    def prepare(self, report: Report = lambda _: None) -> None:
+        """Folders, the short link, lxcfs. Idempotent, also after the machine was switched off."""
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.state_dir.chmod(0o711)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        if self.incus_dir != self.state_dir:
+            self.runtime_dir.mkdir(parents=True, exist_ok=True)
+            if self.incus_dir.is_symlink() and self.incus_dir.readlink() != self.state_dir:
+                self.incus_dir.unlink()
+            if not self.incus_dir.is_symlink():
+                self.incus_dir.symlink_to(self.state_dir)
+        grp.getgrnam(self.group)  # KeyError now rather than a daemon that ends at once
+        self._ensure_lxcfs(report)
+
+    def is_running(self) -> bool:
+        """Whether a daemon answers on the socket."""
+        try:
+            self._client(timeout_s=5.0).get("/1.0")
+        except EngineError:
+            return False
+        return True
+
+    def wait_ready(self, limit_s: float = 60.0, alive: Callable[[], bool] = lambda: True) -> None:
+        """Wait until the daemon serves and has started what it adopts; EngineError when it does not in time.
+
+        ``alive`` tells whether the started process is still there.
+        """
+        ends = time.monotonic() + limit_s
+        while time.monotonic() < ends:
+            with contextlib.suppress(EngineError):
+                # Answers only when the daemon is through its start-up, networks and storage included.
+                self._client(timeout_s=limit_s).get("/internal/ready")
+                return
+            if not alive():
+                raise EngineError(
+                    "The private Incus daemon ended at its start.", transient=True, detail=self._last_log()
+                )
+            time.sleep(0.1)
+        raise EngineError("The private Incus daemon does not get ready.", transient=True, detail=self._last_log())
+
+    def initialise(self, report: Report = lambda _: None) -> None:
+        """The storage pool (btrfs on a loop file, else a plain folder) and quiet defaults. Idempotent."""
+        client = self._client()
+        if client.find(path_of("storage-pools", POOL)) is None:
+            self._create_pool(client, report)
+        config = {"images.auto_update_interval": "0", "core.shutdown_timeout": "1"}
+        client.send("PATCH", "/1.0", {"config": config})
+
+    def teardown(self, report: Report = lambda _: None) -> None:
+        """End every machine, network, forward, pool, the daemon, mounts and loop devices; remove the state folder.
+
+        Works with a running daemon (starts one where none runs); what a dead daemon left is ended by hand.
+        """
+        started: subprocess.Popen[bytes] | None = None
+        if self.state_dir.exists() and program_path("incusd"):
+            if not self.is_running():
+                started = self._start_for_teardown()
+            if self.is_running():
+                report("ending machines, networks and storage")
+                self._empty_daemon()
+        self._end_daemon(started)
+        report("removing what is left")
+        self._remove_leftovers()
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, object]:
+        """What ``open_engine("incus", …)`` takes to reach this daemon."""
+        return {"socket": str(self.socket), "deployment": self.deployment, "pool": POOL}
+
+    def _client(self, timeout_s: float = 30.0) -> IncusClient:
+        return IncusClient({"socket": str(self.socket), "timeout_s": timeout_s})
+
+    def _last_log(self) -> str:
+        with contextlib.suppress(OSError):
+            return " / ".join(self.log_file.read_text(errors="replace").splitlines()[-3:])
+        return ""
+
+    def _create_pool(self, client: IncusClient, report: Report) -> None:
+        size_gib = self._pool_gib or self._thoughtful_pool_gib()
+        try:
+            config = {"size": f"{size_gib}GiB"}
+            client.send("POST", path_of("storage-pools"), {"name": POOL, "driver": "btrfs", "config": config})
+            report(f"storage pool: btrfs, {size_gib} GiB, grows as it is used")
+        except EngineError as error:
+            report(f"storage pool: a plain folder, slower ({error.detail})")
+            client.send("POST", path_of("storage-pools"), {"name": POOL, "driver": "dir", "config": {}})
+
+    def _thoughtful_pool_gib(self) -> int:
+        """Three quarters of what is free, and 8 GiB left to the rest of the machine; the file is sparse."""
+        free_gib = shutil.disk_usage(self.state_dir).free // _GIB
+        return max(5, min(free_gib * 3 // 4, free_gib - 8))
+
+    def _ensure_lxcfs(self, report: Report) -> None:
+        """So that a machine sees its own memory and cores; one serves all daemons of this host."""
+        if (LXCFS_MOUNT / "proc" / "meminfo").exists():
+            return
+        program = program_path("lxcfs")
+        if program is None:
+            report("lxcfs is missing: machines will show the host's memory as theirs")
+            return
+        LXCFS_MOUNT.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            run(["umount", "-l", str(LXCFS_MOUNT)], check=False)  # a dead one's mount
+        # Its own session: machines use it for as long as they run, longer than the control plane.
+        process = subprocess.Popen(  # noqa: S603
+            [program, "--pidfile=/run/vmart-lxcfs.pid", str(LXCFS_MOUNT)],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._lxcfs_mark.write_text(str(process.pid))
+        ends = time.monotonic() + 5
+        while time.monotonic() < ends and not (LXCFS_MOUNT / "proc" / "meminfo").exists():
+            time.sleep(0.05)
+
+    @property
+    def _lxcfs_mark(self) -> Path:
+        return self.state_dir / "lxcfs.pid"
+
+    def _start_for_teardown(self) -> "subprocess.Popen[bytes] | None":
+        with contextlib.suppress(KeyError, OSError, EngineError):
+            self.prepare()
+            process = subprocess.Popen(self.command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+            with contextlib.suppress(EngineError):
+                self.wait_ready(60, alive=lambda: process.poll() is None)
+            return process
+        return None
+
+    def _empty_daemon(self) -> None:
+        """Through the API, in the order in which things hang on each other; what fails is left to the sweep."""
+        client = self._client(timeout_s=60)
+        for instance in client.get("/1.0/instances", recursion=1):
+            with contextlib.suppress(EngineError):
+                _delete_instance(client, instance["name"])
+        for network in client.get("/1.0/networks", recursion=1):
+            if not network.get("managed"):
+                continue
+            name = network["name"]
+            with contextlib.suppress(EngineError):
+                for forward in client.get(path_of("networks", name, "forwards")):
+                    client.send("DELETE", path_of("networks", name, "forwards", forward.rsplit("/", 1)[1]))
+            with contextlib.suppress(EngineError):
+                client.send("DELETE", path_of("networks", name))
+        for image in client.get("/1.0/images"):
+            with contextlib.suppress(EngineError):
+                client.send("DELETE", image)
+        for volume in client.find(path_of("storage-pools", POOL, "volumes"), recursion=1) or []:
+            with contextlib.suppress(EngineError):
+                client.send("DELETE", path_of("storage-pools", POOL, "volumes", volume["type"], volume["name"]))
+        with contextlib.suppress(EngineError):
+            client.send("DELETE", path_of("storage-pools", POOL))
+
+    def _end_daemon(self, started: "subprocess.Popen[bytes] | None") -> None:
+        for pid in self._own_pids(("incusd",)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if started is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.wait(30)
+        ends = time.monotonic() + 20
+        while self._own_pids(("incusd",)) and time.monotonic() < ends:
+            time.sleep(0.1)
+        for pid in self._own_pids(()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _own_pids(self, programs: Sequence[str]) -> list[int]:
+        """Processes started for this daemon: by INCUS_DIR in their environment, or its path among their arguments."""
+        folders = {str(self.incus_dir), str(self.state_dir)}
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                variables = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            name = Path(os.fsdecode(command[0])).name if command and command[0] else ""
+            if not name or (programs and name not in programs):
+                continue
+            by_variable = any(b"INCUS_DIR=" + os.fsencode(folder) in variables for folder in folders)
+            by_argument = name in {"dnsmasq", "incusd", "forkdns"} and any(
+                os.fsencode(folder) + b"/" in argument for folder in folders for argument in command[1:]
+            )
+            if (by_variable and name in {"incusd", "dnsmasq", "qemu-system-x86_64"}) or by_argument:
+                found.append(int(entry.name))
+        return found
+
+    def _remove_leftovers(self) -> None:
+        if self.deployment:
+            names = names_of_deployment(self.deployment)
+            run(["nft", "delete", "table", "inet", names.table], check=False)
+            for link in Path("/sys/class/net").iterdir():
+                if link.name.startswith(names.bridge_prefix):
+                    run(["ip", "link", "delete", link.name], check=False)
+        self._end_lxcfs()
+        if self.state_dir.exists():
+            for mount in _mounts_below(self.state_dir):
+                run(["umount", "-l", str(mount)], check=False)
+            _detach_loops(self.state_dir)
+            shutil.rmtree(self.state_dir, ignore_errors=True)
+        if self.incus_dir.is_symlink():
+            self.incus_dir.unlink()
+
+    def _end_lxcfs(self) -> None:
+        """The one we started, unless machines of somebody else look through it."""
+        if not self._lxcfs_mark.exists():
+            return
+        pid = int(self._lxcfs_mark.read_text() or "0")
+        command = Path(f"/proc/{pid}/cmdline")
+        if not command.exists() or b"lxcfs" not in command.read_bytes() or _lxcfs_in_use():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends and (LXCFS_MOUNT / "proc").exists():
+            time.sleep(0.05)
+        run(["umount", "-l", str(LXCFS_MOUNT)], check=False)
+
+
+def _delete_instance(client: IncusClient, name: str) -> None:
+    with contextlib.suppress(EngineError):
+        client.send("PUT", path_of("instances", name, "state"), {"action": "stop", "force": True, "timeout": 20})
+    client.send("DELETE", path_of("instances", name))
+
+
+def _mounts_below(folder: Path) -> list[Path]:
+    """Mount points at or below ``folder``, the deepest first."""
+    found = []
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        point = Path(line.split(" ")[1].encode().decode("unicode_escape"))
+        if point == folder or folder in point.parents:
+            found.append(point)
+    return sorted(found, key=lambda path: len(path.parts), reverse=True)
+
+
+def _detach_loops(folder: Path) -> None:
+    for device in Path("/sys/block").glob("loop*"):
+        backing = device / "loop" / "backing_file"
+        if backing.exists() and backing.read_text().strip().startswith(f"{folder}/"):
+            run(["losetup", "-d", f"/dev/{device.name}"], check=False)
+
+
+def _lxcfs_in_use() -> bool:
+    """Whether a process in another mount namespace than ours sees an lxcfs mount."""
+    own = Path("/proc/self/ns/mnt").readlink()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            if (entry / "ns" / "mnt").readlink() != own and "fuse.lxcfs" in (entry / "mounts").read_text():
+                return True
+    return False

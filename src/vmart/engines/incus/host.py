@@ -1,0 +1,52 @@
+"""System programs the driver runs, and the names by which ours are known on a host."""
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmart.engines.contract import EngineError
+from vmart.engines.incus.packages import program_path
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names on the host of one deployment. An interface name has 15 characters at most."""
+
+    deployment: str
+    table: str
+    bridge_prefix: str
+
+    def bridge(self, subnet_key: str) -> str:
+        digest = hashlib.sha256(f"{self.deployment}/{subnet_key}".encode()).hexdigest()
+        return f"{self.bridge_prefix}{digest[:8]}"
+
+    def volume(self, disk_key: str) -> str:
+        digest = hashlib.sha256(f"{self.deployment}/{disk_key}".encode()).hexdigest()
+        return f"vmart-{self.deployment}-{digest[:12]}"
+
+
+def names_of_deployment(deployment: str) -> Names:
+    """``deployment`` is any short text; its hash stands in names, so that two on one host never meet."""
+    short = hashlib.sha256(deployment.encode()).hexdigest()[:5]
+    return Names(deployment=short, table=f"vmart_{short}", bridge_prefix=f"v{short}-")
+
+
+def run(
+    command: Sequence[str], *, text: str = "", check: bool = True, limit_s: float = 20.0
+) -> "subprocess.CompletedProcess[str]":
+    """Run a system program; EngineError (transient) when it fails or takes too long."""
+    program = program_path(command[0])
+    if program is None:
+        if check:
+            raise EngineError("The host lacks a program.", transient=False, detail=command[0])
+        return subprocess.CompletedProcess(list(command), 127, "", "missing")
+    try:
+        done = subprocess.run(  # noqa: S603
+            [program, *command[1:]], input=text, capture_output=True, text=True, check=False, timeout=limit_s
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EngineError("The host takes too long.", transient=True, detail=command[0]) from error
+    if check and done.returncode:
+        raise EngineError("The host refused.", transient=True, detail=f"{command[0]}: {done.stderr.strip()[:400]}")
+    return done

@@ -1,0 +1,525 @@
+"""An engine without machines, for rehearsal, load tests and places without an engine: a citizen, not a mock.
+
+Its state lives in an SQLite file of its own, so that killing the database or the worker does not kill
+"the engine", and several processes may use it at once. ``World`` is the hand from outside: tests and
+demonstrations arm faults, switch members off and send bytes through it, from any process.
+
+The file is written with ``synchronous=OFF``: what a killed process wrote is in the kernel's pages and
+stays. Only a power cut of the host may lose the last writes, and that is what it does to an engine.
+"""
+
+import datetime as dt
+import json
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vmart.engines.contract import (
+    ByteCount,
+    Capabilities,
+    EngineError,
+    ImageSpec,
+    ImageState,
+    ImageStatus,
+    MachineSpec,
+    MemberCapacity,
+    Observation,
+    Power,
+    PublicAddress,
+    driver,
+)
+from vmart.kernel import clock
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS machine (
+    name TEXT PRIMARY KEY, member TEXT NOT NULL, power TEXT NOT NULL, subnet TEXT NOT NULL, private_ip TEXT NOT NULL,
+    public_ip TEXT, bandwidth_mbps INTEGER NOT NULL DEFAULT 0, booted_at REAL, boots INTEGER NOT NULL DEFAULT 1,
+    vcpu INTEGER NOT NULL, memory_mib INTEGER NOT NULL, image TEXT NOT NULL, hostname TEXT NOT NULL,
+    sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
+CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
+CREATE TABLE IF NOT EXISTS image (name TEXT, version TEXT, asked_at REAL NOT NULL, PRIMARY KEY (name, version));
+CREATE TABLE IF NOT EXISTS member_down (member TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS fault (
+    id INTEGER PRIMARY KEY, verb TEXT NOT NULL, calls_left INTEGER NOT NULL, times INTEGER NOT NULL,
+    lose_answer INTEGER NOT NULL, transient INTEGER NOT NULL, sentence TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+_INSERT = """
+INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
+                     image, hostname, flowing_since, counted)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (name) DO NOTHING
+"""
+
+_LOST = "The compute engine does not answer."
+_FAILED = "The simulated engine failed, as it was told to."
+_CHANGING = ("ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address")
+
+DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
+    f"sim-{number}": {"vcpu": 64, "memory_mib": 256 * 1024, "disk_gib": 8192} for number in (1, 2, 3)
+}
+
+
+class _File:
+    """The engine's file: one connection a thread, made anew after a fork."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def connection(self) -> sqlite3.Connection:
+        held: tuple[int, sqlite3.Connection] | None = getattr(self._local, "held", None)
+        if held is not None and held[0] == os.getpid():
+            return held[1]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=OFF")
+        if connection.execute("PRAGMA user_version").fetchone()[0] < 1:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version=1; COMMIT;")
+        self._local.held = (os.getpid(), connection)
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        connection = self.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+class World:
+    """The hand from outside on a simulated engine, by its file; seen by every process that uses the engine."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._file = _File(Path(path))
+
+    def fail(self, verb: str, nth: int = 1, *, times: int = 1, transient: bool = True, sentence: str = _FAILED) -> None:
+        """The ``nth`` call of ``verb`` from now (``*``: of any changing verb) fails having done nothing."""
+        self._arm(verb, nth, times, lose_answer=False, transient=transient, sentence=sentence)
+
+    def lose_answer(self, verb: str, nth: int = 1, *, times: int = 1) -> None:
+        """The ``nth`` call of ``verb`` from now is done, and its caller told that there was no answer."""
+        self._arm(verb, nth, times, lose_answer=True, transient=True, sentence=_LOST)
+
+    def _arm(self, verb: str, nth: int, times: int, *, lose_answer: bool, transient: bool, sentence: str) -> None:
+        with self._file.writing() as connection:
+            connection.execute(
+                "INSERT INTO fault (verb, calls_left, times, lose_answer, transient, sentence) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (verb, nth, times, lose_answer, transient, sentence),
+            )
+
+    def armed_count(self) -> int:
+        """Faults that have not fired yet: 0 tells a test that its n-th call took place."""
+        return int(self._file.connection().execute("SELECT count(*) FROM fault").fetchone()[0])
+
+    def clear_faults(self) -> None:
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM fault")
+
+    def count_calls(self, on: bool = True) -> None:
+        """Begin (from zero) or end counting calls by verb."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM call")
+            connection.execute("DELETE FROM switch WHERE name = 'count'")
+            if on:
+                connection.execute("INSERT INTO switch VALUES ('count', '1')")
+
+    def calls(self) -> dict[str, int]:
+        return dict(self._file.connection().execute("SELECT verb, calls FROM call"))
+
+    def stop_engine(self) -> None:
+        """Every verb is answered as by an engine that is not there, until ``start_engine``."""
+        self._switch("stopped", "1")
+
+    def start_engine(self) -> None:
+        self._switch("stopped", None)
+
+    def set_member_online(self, member: str, online: bool) -> None:
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM member_down WHERE member = ?", (member,))
+            if not online:
+                connection.execute("INSERT INTO member_down VALUES (?)", (member,))
+
+    def send_bytes(self, name: str, traffic_bytes: int) -> None:
+        """Let a machine that runs and has a public address send bytes by it; ValueError for any other."""
+        with self._file.writing() as connection:
+            changed = connection.execute(
+                "UPDATE machine SET sent_bytes = sent_bytes + ? "
+                "WHERE name = ? AND public_ip IS NOT NULL AND power = 'running'",
+                (traffic_bytes, name),
+            ).rowcount
+        if not changed:
+            raise ValueError(f"{name} cannot send: absent, off, or without a public address")
+
+    def break_machine(self, name: str) -> None:
+        """The machine is found broken, as after a fault of its host."""
+        with self._file.writing() as connection:
+            connection.execute("UPDATE machine SET power = 'broken', booted_at = NULL WHERE name = ?", (name,))
+
+    def remove_machine(self, name: str) -> None:
+        """The machine vanishes behind vmart's back."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM machine WHERE name = ?", (name,))
+
+    def count_machines(self) -> int:
+        return int(self._file.connection().execute("SELECT count(*) FROM machine").fetchone()[0])
+
+    def _switch(self, name: str, value: str | None) -> None:
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM switch WHERE name = ?", (name,))
+            if value is not None:
+                connection.execute("INSERT INTO switch VALUES (?, ?)", (name, value))
+
+
+@driver
+class SimulatedEngine:
+    """Settings (all but ``file`` optional):
+
+    ``file``                 the SQLite file of this zone's engine
+    ``members``              {name: {vcpu, memory_mib, disk_gib}}, default three of 64 vCPU
+    ``latency_s``            seconds a call, one number or {verb: seconds}; default 0
+    ``failure_rate``         share of changing calls that fail having done nothing; default 0
+    ``lost_answer_rate``     share that are done and whose answer is lost; default 0
+    ``seed``                 of both rates
+    ``image_ready_s``        how long an image takes to get ready (wall time); default 0
+    ``images``               names that can be made; others FAIL; default: any
+    ``traffic_bytes_per_s``  what each running machine with a public address sends by itself, in business time
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        if not settings.get("file"):
+            raise EngineError("The simulated zone names no file for its state.", transient=False)
+        self._file = _File(Path(settings["file"]))
+        self._members: Mapping[str, Mapping[str, int]] = settings.get("members") or DEFAULT_MEMBERS
+        self._latency_s: float | Mapping[str, float] = settings.get("latency_s") or 0.0
+        self._failure_rate = float(settings.get("failure_rate") or 0.0)
+        self._lost_answer_rate = float(settings.get("lost_answer_rate") or 0.0)
+        # Chance here decides which calls fail, no secret depends on it.
+        self._random = random.Random(settings.get("seed"))  # noqa: S311
+        self._image_ready_s = float(settings.get("image_ready_s") or 0.0)
+        self._images: set[str] | None = set(settings["images"]) if settings.get("images") else None
+        self._bytes_per_s = int(settings.get("traffic_bytes_per_s") or 0)
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(instance_kind="simulated")
+
+    def capacity(self) -> Sequence[MemberCapacity]:
+        with self._call("capacity") as connection:
+            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+        return [
+            MemberCapacity(
+                name, name not in down, int(size["vcpu"]), int(size["memory_mib"]), int(size.get("disk_gib", 8192))
+            )
+            for name, size in self._members.items()
+        ]
+
+    def ensure_image(self, image: ImageSpec) -> ImageState:
+        if self._images is not None and image.name not in self._images:
+            return ImageState(ImageStatus.FAILED, why="This zone cannot make the image.")
+        now = _wall_s()
+        with self._call("ensure_image", writes=True) as connection:
+            connection.execute("INSERT OR IGNORE INTO image VALUES (?, ?, ?)", (image.name, image.version, now))
+            return self._image_state(connection, image, now)
+
+    # -- machines ------------------------------------------------------------------------------
+
+    def ensure_present(self, spec: MachineSpec) -> Observation:
+        outcome = self._deliver([spec])[0]
+        if isinstance(outcome, EngineError):
+            raise outcome
+        return outcome
+
+    def ensure_present_many(self, specs: Sequence[MachineSpec]) -> list[Observation | EngineError]:
+        """One transaction of the file for all of them: several thousand a second."""
+        return self._deliver(specs)
+
+    def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+        with self._call("ensure_power", writes=True) as connection:
+            found = self._row(connection, name)
+            if found is None:
+                return Observation(name, Power.ABSENT)
+            self._refuse_offline(connection, found["member"])
+            if on and found["power"] != Power.RUNNING:
+                self._boot(connection, name, found)
+            elif not on and found["power"] != Power.STOPPED:
+                self._bank_bytes(connection, found)
+                connection.execute(
+                    "UPDATE machine SET power = 'stopped', booted_at = NULL, flowing_since = NULL WHERE name = ?",
+                    (name,),
+                )
+            return self._observed(connection, name)
+
+    def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
+        with self._call("ensure_rebooted", writes=True) as connection:
+            found = self._row(connection, name)
+            if found is None:
+                return Observation(name, Power.ABSENT)
+            self._refuse_offline(connection, found["member"])
+            if found["power"] != Power.RUNNING or found["booted_at"] <= after.timestamp():
+                self._bank_bytes(connection, found)
+                self._boot(connection, name, found)
+            return self._observed(connection, name)
+
+    def ensure_absent(self, name: str) -> None:
+        with self._call("ensure_absent", writes=True) as connection:
+            found = self._row(connection, name)
+            if found is not None:
+                self._refuse_offline(connection, found["member"])
+                connection.execute("DELETE FROM machine WHERE name = ?", (name,))
+
+    def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
+        with self._call("ensure_address", writes=True) as connection:
+            found = self._row(connection, name)
+            if found is None:
+                raise EngineError("The machine does not exist.", transient=False, detail=name)
+            self._refuse_offline(connection, found["member"])
+            self._bank_bytes(connection, found)
+            try:
+                connection.execute(
+                    "UPDATE machine SET public_ip = ?, bandwidth_mbps = ?, flowing_since = ?, counted = counted OR ? "
+                    "WHERE name = ?",
+                    (
+                        address.ip if address else None,
+                        address.bandwidth_mbps if address else 0,
+                        _business_s() if address and found["power"] == Power.RUNNING else None,
+                        address is not None,
+                        name,
+                    ),
+                )
+            except sqlite3.IntegrityError as error:
+                raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
+
+    def observe(self, name: str) -> Observation:
+        with self._call("observe") as connection:
+            return self._observed(connection, name)
+
+    def list_ours(self) -> Sequence[Observation]:
+        with self._call("list_ours") as connection:
+            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+            rows = connection.execute("SELECT name, member, power, private_ip, booted_at FROM machine ORDER BY name")
+            return [_observation(row, down) for row in rows]
+
+    def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
+        wanted = json.dumps(list(names))
+        with self._call("counters") as connection:
+            rows = connection.execute(
+                "SELECT name, sent_bytes, flowing_since FROM machine "
+                "WHERE counted AND name IN (SELECT value FROM json_each(?))",
+                (wanted,),
+            ).fetchall()
+        now_s = _business_s()
+        return {name: ByteCount(name, sent + self._flowed(since, now_s), "1") for name, sent, since in rows}
+
+    # -- how calls go wrong --------------------------------------------------------------------
+
+    @contextmanager
+    def _call(self, verb: str, *, writes: bool = False) -> Iterator[sqlite3.Connection]:
+        """One call: its latency, its faults; what the block wrote stays also when the answer is lost."""
+        self._sleep(verb)
+        lost = self._fault(verb)
+        if writes:
+            with self._file.writing() as connection:
+                yield connection
+        else:
+            yield self._file.connection()
+        if lost is not None:
+            raise lost
+
+    def _sleep(self, verb: str) -> None:
+        latency_s = self._latency_s
+        seconds = float(latency_s.get(verb, 0.0) if isinstance(latency_s, Mapping) else latency_s)
+        if seconds > 0:
+            time.sleep(seconds)
+
+    def _fault(self, verb: str) -> EngineError | None:
+        """Raise the fault that is due before the call, or return the one that loses its answer."""
+        connection = self._file.connection()
+        switches = dict(connection.execute("SELECT name, value FROM switch"))
+        if "stopped" in switches:
+            raise EngineError(_LOST, transient=True)
+        if "count" in switches:
+            connection.execute(
+                "INSERT INTO call VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1", (verb,)
+            )
+        lost = self._armed_fault(connection, verb)
+        if lost is None and verb in _CHANGING:
+            if self._failure_rate and self._random.random() < self._failure_rate:
+                raise EngineError(_FAILED, transient=True)
+            if self._lost_answer_rate and self._random.random() < self._lost_answer_rate:
+                return EngineError(_LOST, transient=True)
+        return lost
+
+    def _armed_fault(self, connection: sqlite3.Connection, verb: str) -> EngineError | None:
+        wanted = "(verb = :verb OR (verb = '*' AND :changing))"
+        place = {"verb": verb, "changing": verb in _CHANGING}
+        if connection.execute(f"SELECT 1 FROM fault WHERE {wanted} LIMIT 1", place).fetchone() is None:  # noqa: S608
+            return None
+        due: tuple[int, int, int, str] | None = None
+        with self._file.writing():
+            connection.execute(f"UPDATE fault SET calls_left = calls_left - 1 WHERE {wanted}", place)  # noqa: S608
+            due = connection.execute(
+                f"SELECT id, lose_answer, transient, sentence FROM fault WHERE {wanted} AND calls_left <= 0 "  # noqa: S608
+                "ORDER BY id LIMIT 1",
+                place,
+            ).fetchone()
+            if due is not None:
+                connection.execute("UPDATE fault SET times = times - 1 WHERE id = ?", (due[0],))
+                connection.execute("DELETE FROM fault WHERE id = ? AND times <= 0", (due[0],))
+        if due is None:
+            return None
+        error = EngineError(due[3], transient=bool(due[2]))
+        if due[1]:
+            return error
+        raise error
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _deliver(self, specs: Sequence[MachineSpec]) -> list[Observation | EngineError]:
+        self._sleep("ensure_present")
+        outcomes: list[Observation | EngineError | None] = [None] * len(specs)
+        losing: dict[int, EngineError] = {}
+        for place in range(len(specs)):
+            try:
+                lost = self._fault("ensure_present")
+            except EngineError as error:
+                outcomes[place] = error
+            else:
+                if lost is not None:
+                    losing[place] = lost
+        with self._file.writing() as connection:
+            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+            for place, spec in enumerate(specs):
+                if outcomes[place] is None:
+                    outcomes[place] = self._deliver_one(connection, spec, down)
+        return [losing.get(place) or outcome for place, outcome in enumerate(outcomes)]  # type: ignore[misc]
+
+    def _deliver_one(
+        self, connection: sqlite3.Connection, spec: MachineSpec, down: set[str]
+    ) -> Observation | EngineError:
+        if spec.member not in self._members:
+            return EngineError("The host does not exist.", transient=False, detail=spec.member)
+        if spec.member in down:
+            return EngineError("The host does not answer.", transient=True, detail=spec.member)
+        if self._image_ready_s or self._images is not None:
+            state = self._image_state(connection, spec.image, _wall_s())
+            if state.status is not ImageStatus.READY:
+                return EngineError("The image is not ready in this zone.", transient=True, detail=spec.image.name)
+        address = spec.public_address
+        booted_at = _wall_s()
+        row = (
+            spec.name,
+            spec.member,
+            spec.subnet.key,
+            spec.private_ip,
+            address.ip if address else None,
+            address.bandwidth_mbps if address else 0,
+            booted_at,
+            spec.vcpu,
+            spec.memory_mib,
+            spec.image.name,
+            spec.hostname,
+            _business_s() if address and self._bytes_per_s else None,
+            address is not None,
+        )
+        try:
+            made = connection.execute(_INSERT, row).rowcount
+        except sqlite3.IntegrityError as error:
+            return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
+        if made:
+            return Observation(spec.name, Power.RUNNING, "simulated", spec.member, spec.private_ip, _instant(booted_at))
+        found = self._row(connection, spec.name)
+        if found is not None and found["power"] != Power.RUNNING:
+            self._boot(connection, spec.name, found)
+        return self._observed(connection, spec.name)
+
+    def _image_state(self, connection: sqlite3.Connection, image: ImageSpec, now_s: float) -> ImageState:
+        if self._images is not None and image.name not in self._images:
+            return ImageState(ImageStatus.FAILED, why="This zone cannot make the image.")
+        row = connection.execute(
+            "SELECT asked_at FROM image WHERE name = ? AND version = ?", (image.name, image.version)
+        ).fetchone()
+        if row is None:
+            return ImageState(ImageStatus.MISSING)
+        share = 1.0 if self._image_ready_s <= 0 else (now_s - row[0]) / self._image_ready_s
+        if share >= 1:
+            return ImageState(ImageStatus.READY, 100, checksum=f"simulated-{image.name}-{image.version}")
+        return ImageState(ImageStatus.PREPARING, int(share * 100))
+
+    @staticmethod
+    def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
+        cursor = connection.execute(
+            "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since FROM machine WHERE name = ?",
+            (name,),
+        )
+        row = cursor.fetchone()
+        return None if row is None else dict(zip((column[0] for column in cursor.description), row, strict=True))
+
+    @staticmethod
+    def _refuse_offline(connection: sqlite3.Connection, member: str) -> None:
+        if connection.execute("SELECT 1 FROM member_down WHERE member = ?", (member,)).fetchone():
+            raise EngineError("The host does not answer.", transient=True, detail=member)
+
+    @staticmethod
+    def _boot(connection: sqlite3.Connection, name: str, found: Mapping[str, Any]) -> None:
+        connection.execute(
+            "UPDATE machine SET power = 'running', booted_at = ?, boots = boots + 1, flowing_since = ? WHERE name = ?",
+            (_wall_s(), _business_s() if found["public_ip"] else None, name),
+        )
+
+    def _bank_bytes(self, connection: sqlite3.Connection, found: Mapping[str, Any]) -> None:
+        """What flowed by itself until now is written down before the flow ends or changes."""
+        flowed = self._flowed(found["flowing_since"], _business_s())
+        if flowed:
+            connection.execute("UPDATE machine SET sent_bytes = sent_bytes + ? WHERE name = ?", (flowed, found["name"]))
+
+    def _flowed(self, since_s: float | None, now_s: float) -> int:
+        return 0 if since_s is None else max(0, int((now_s - since_s) * self._bytes_per_s))
+
+    def _observed(self, connection: sqlite3.Connection, name: str) -> Observation:
+        row = connection.execute(
+            "SELECT name, member, power, private_ip, booted_at FROM machine WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            return Observation(name, Power.ABSENT)
+        down = {found[0] for found in connection.execute("SELECT member FROM member_down")}
+        return _observation(row, down)
+
+
+def _observation(row: Sequence[Any], down: set[str]) -> Observation:
+    name, member, power, private_ip, booted_at = row
+    if member in down:
+        return Observation(name, Power.BROKEN, "simulated", member, private_ip, why="The host does not answer.")
+    return Observation(
+        name, Power(power), "simulated", member, private_ip, _instant(booted_at) if booted_at is not None else None
+    )
+
+
+def _instant(wall_s: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(wall_s, dt.UTC)
+
+
+def _wall_s() -> float:
+    return clock.wall().timestamp()
+
+
+def _business_s() -> float:
+    return clock.now().timestamp()
