@@ -21,13 +21,13 @@ class State(models.TextChoices):
 
 class Instance(models.Model):
     id: int
-    public_id = models.CharField(max_length=20, unique=True)
-    account = models.ForeignKey("customers.Account", models.PROTECT)
+    public_id = models.CharField(max_length=20)
+    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
     # No key check on these three: it would share-lock the same catalog rows in every purchase (seen as
-    # multixact traffic). Catalog rows are never deleted, and the purchase reads them in its own statement.
-    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False)
-    instance_type = models.ForeignKey("catalog.InstanceType", models.PROTECT, db_constraint=False)
-    image = models.ForeignKey("catalog.Image", models.PROTECT, db_constraint=False)
+    # multixact traffic). Catalog rows are never deleted, and a stale catalog is refused by generation.
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
+    instance_type = models.ForeignKey("catalog.InstanceType", models.PROTECT, db_constraint=False, db_index=False)
+    image = models.ForeignKey("catalog.Image", models.PROTECT, db_constraint=False, db_index=False)
     vcpu = models.IntegerField()
     memory_mib = models.IntegerField()
     name = models.CharField(max_length=128)
@@ -74,6 +74,7 @@ class Instance(models.Model):
     class Meta:
         db_table = "instances_instance"
         constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="instances_public_id_once"),
             models.CheckConstraint(
                 condition=Q(charge_type="PREPAID", period_months__isnull=False)
                 | Q(charge_type="POSTPAID_BY_HOUR", period_months=None, expires_at=None),

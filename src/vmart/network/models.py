@@ -27,7 +27,8 @@ class Subnet(models.Model):
     account = models.ForeignKey("customers.Account", models.PROTECT)
     vpc = models.ForeignKey(Vpc, models.PROTECT)
     zone = models.ForeignKey("catalog.Zone", models.PROTECT)
-    cidr = models.GenericIPAddressField()  # network address of a /20
+    number = models.IntegerField()  # of the zone's private ranges: customers' bridges share a host
+    cidr = models.GenericIPAddressField()  # network address
     prefix = models.IntegerField(default=20)
     next_host = models.IntegerField(default=10)  # .1 is the gateway, .2-.9 are kept
     created_at = models.DateTimeField()
@@ -36,6 +37,7 @@ class Subnet(models.Model):
         db_table = "network_subnet"
         constraints = [
             models.UniqueConstraint(fields=["account", "zone"], name="network_subnet_default_once"),
+            models.UniqueConstraint(fields=["zone", "number"], name="network_subnet_range_once"),
             models.CheckConstraint(condition=Q(next_host__gte=1), name="network_subnet_next_host"),
         ]
 

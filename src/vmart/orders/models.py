@@ -19,7 +19,7 @@ class Status(models.IntegerChoices):
 
 class Order(models.Model):
     id: int
-    account = models.ForeignKey("customers.Account", models.PROTECT)
+    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
     action = models.CharField(max_length=20, default="purchase")
     status = models.IntegerField(choices=Status.choices)
     charge_type = models.CharField(max_length=20)
@@ -27,6 +27,7 @@ class Order(models.Model):
     total_minor = models.BigIntegerField()  # prepaid: the price; postpaid: 0
     hold_minor = models.BigIntegerField()  # set aside at the purchase
     quote = models.JSONField()
+    segments = models.JSONField()  # [component, price key, quantity] of what is charged by usage
     request = models.JSONField(default=dict)  # an unpaid order's machine, password as crypt(3) hash only
     book_version = models.IntegerField()
     tax_rate = models.DecimalField(max_digits=9, decimal_places=6, default=0)
@@ -57,7 +58,7 @@ class Line(models.Model):
         RETURNED = "returned"
 
     id: int
-    order = models.ForeignKey(Order, models.PROTECT)
+    order = models.ForeignKey(Order, models.PROTECT, db_index=False)
     account_id = models.BigIntegerField()
     instance_id = models.BigIntegerField(unique=True)
     number = models.IntegerField()

@@ -12,9 +12,9 @@ class Disk(models.Model):
         DATA = "DATA_DISK"
 
     id: int
-    public_id = models.CharField(max_length=20, unique=True)
+    public_id = models.CharField(max_length=20)
     account_id = models.BigIntegerField()
-    instance_id = models.BigIntegerField(db_index=True)
+    instance_id = models.BigIntegerField()
     usage = models.CharField(max_length=12, choices=Usage.choices)
     disk_type = models.CharField(max_length=20)
     size_gib = models.IntegerField()
@@ -23,6 +23,7 @@ class Disk(models.Model):
     class Meta:
         db_table = "storage_disk"
         constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="storage_disk_public_id_once"),
             models.UniqueConstraint(fields=["instance_id", "position"], name="storage_disk_position_once"),
             models.CheckConstraint(condition=Q(size_gib__gt=0), name="storage_disk_size"),
         ]

@@ -55,3 +55,29 @@ CREATE FUNCTION fn.network_free_private(_instances bigint[]) RETURNS void
 LANGUAGE sql AS $$
   DELETE FROM network_private_address WHERE instance_id = ANY (_instances)
 $$;
+
+-- The customer's default subnet in a zone, made with its VPC at the first purchase there. The public ids
+-- are used only then. Ranges are /20 of 10.64.0.0 up, one a customer and zone: their bridges share hosts.
+CREATE FUNCTION fn.network_default_subnet(
+  _account bigint, _region text, _zone text, _vpc_id text, _subnet_id text, _at timestamptz
+) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE found bigint; vpc bigint; range_number int;
+BEGIN
+  SELECT id INTO found FROM network_subnet WHERE account_id = _account AND zone_id = _zone;
+  IF FOUND THEN
+    RETURN found;
+  END IF;
+  INSERT INTO network_vpc (public_id, account_id, region_id, cidr, created_at)
+  VALUES (_vpc_id, _account, _region, '10.0.0.0/8', _at) ON CONFLICT (account_id, region_id) DO NOTHING;
+  SELECT id INTO vpc FROM network_vpc WHERE account_id = _account AND region_id = _region;
+  PERFORM pg_advisory_xact_lock(hashtext('vmart subnet'), hashtext(_zone));
+  SELECT coalesce(max(number) + 1, 0) INTO range_number FROM network_subnet WHERE zone_id = _zone;
+  IF range_number >= 192 * 16 THEN
+    PERFORM fn.kernel_refuse('no_private_range', _zone);
+  END IF;
+  INSERT INTO network_subnet (public_id, account_id, vpc_id, zone_id, number, cidr, prefix, next_host, created_at)
+  VALUES (_subnet_id, _account, vpc, _zone, range_number, inet '10.64.0.0' + range_number * 4096, 20, 10, _at)
+  RETURNING id INTO found;
+  RETURN found;
+END $$;

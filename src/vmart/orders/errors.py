@@ -1,0 +1,87 @@
+"""Refusals of acts: codes of the Tencent Cloud API 3.0, fields by its member names."""
+
+from vmart.kernel.errors import InvalidParameter, InvalidValue, LimitExceeded, NotFound, Refused, Unsupported
+
+
+class InsufficientBalance(Refused):
+    code = "InvalidAccount.InsufficientBalance"
+
+
+class InArrears(Refused):
+    code = "InvalidAccount.InsufficientBalance"
+
+
+class AccountFrozen(Refused):
+    code = "OperationDenied.AccountNotSupported"
+
+
+class SoldOut(Refused):
+    code = "ResourcesSoldOut.SpecifiedInstanceType"
+
+
+class NoAddress(Refused):
+    code = "ResourcesSoldOut.EipInsufficient"
+
+
+class UnknownZone(InvalidValue):
+    code = "InvalidParameterValue.ZoneNotSupported"
+
+
+class UnknownImage(InvalidValue):
+    code = "InvalidImageId.NotFound"
+
+
+class ImageNotSold(InvalidValue):
+    code = "InvalidImageId.IncorrectState"
+
+
+class NotSoldHere(InvalidValue):
+    code = "ResourceNotFound.InvalidZoneInstanceType"
+
+
+class WeakPassword(InvalidValue):
+    code = "InvalidParameterValue.InvalidPassword"
+
+
+class BadHostName(InvalidValue):
+    code = "InvalidParameterValue.IllegalHostName"
+
+
+class NameTooLong(InvalidValue):
+    code = "InvalidInstanceName.TooLong"
+
+
+class UnknownKeyPair(NotFound):
+    code = "InvalidKeyPairId.NotFound"
+
+
+class UserDataTooLarge(InvalidValue):
+    code = "InvalidParameterValue.Range"
+
+
+class TokenReused(InvalidValue):
+    """The client token was used for another request."""
+
+
+class QuotaReached(LimitExceeded):
+    code = "LimitExceeded.InstanceQuota"
+
+
+class UnknownInstance(NotFound):
+    code = "InvalidInstanceId.NotFound"
+
+
+class Busy(Refused):
+    code = "OperationDenied.InstanceOperationInProgress"
+
+
+class WrongState(Refused):
+    code = "UnsupportedOperation.InstanceStateStopped"
+
+
+class WrongMode(Unsupported):
+    code = "UnsupportedOperation.InstanceChargeType"
+
+
+class OrderNotPayable(InvalidParameter):
+    """Paid, expired or closed already, or not this customer's."""

@@ -1,0 +1,70 @@
+"""How the customer gets in: a password or key pairs, checked and made ready before the purchase."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import crypt_r
+
+from vmart.instances.models import KeyPair
+from vmart.kernel.errors import InvalidParameter
+from vmart.orders.errors import UnknownKeyPair, WeakPassword
+
+PASSWORD_MIN, PASSWORD_MAX = 8, 30
+KEYS_MAX = 5
+_CLASSES = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>\"\\]")
+_ALLOWED = re.compile(r"""[A-Za-z0-9()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>"\\]+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the first boot puts in place. The password exists only as its crypt(3) hash from here on."""
+
+    password_hash: str = ""
+    key_ids: tuple[str, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
+
+
+def check_password(password: str, user: str = "root") -> None:
+    """Raise WeakPassword unless it has 8 to 30 characters of three classes (API 3.0, LoginSettings).
+
+    The classes are lower case, upper case, digits and signs; it does not begin with "/" and does not
+    hold the name of its user.
+    """
+    classes = sum(bool(re.search(pattern, password)) for pattern in _CLASSES)
+    right = (
+        PASSWORD_MIN <= len(password) <= PASSWORD_MAX
+        and classes >= 3
+        and _ALLOWED.fullmatch(password)
+        and not password.startswith("/")
+        and user not in password.lower()
+    )
+    if not right:
+        raise WeakPassword(
+            "The password does not do: {min} to {max} characters, at least three of lower case letters, upper case "
+            "letters, digits and signs, no space, not beginning with /, without the user's name {user}.",
+            field="LoginSettings.Password",
+            min=PASSWORD_MIN,
+            max=PASSWORD_MAX,
+            user=user,
+        )
+
+
+def make(account_id: int, *, password: str = "", key_ids: Sequence[str] = (), user: str = "root") -> Login:
+    """The login of a new machine. Raises WeakPassword, UnknownKeyPair, InvalidParameter."""
+    if password and key_ids:
+        raise InvalidParameter("Give a password or key pairs, not both.", field="LoginSettings")
+    if password:
+        check_password(password, user)
+        return Login(password_hash=crypt_r.crypt(password, crypt_r.mksalt(crypt_r.METHOD_SHA512, rounds=5000)))
+    if len(key_ids) > KEYS_MAX:
+        raise InvalidParameter("At most {most} key pairs can be given.", field="LoginSettings.KeyIds", most=KEYS_MAX)
+    if not key_ids:
+        return Login()
+    found = dict(
+        KeyPair.objects.filter(account_id=account_id, public_id__in=key_ids).values_list("public_id", "public_key")
+    )
+    for key_id in key_ids:
+        if key_id not in found:
+            raise UnknownKeyPair("The key pair {id} does not exist.", field="LoginSettings.KeyIds", id=key_id)
+    return Login(key_ids=tuple(key_ids), ssh_keys=tuple(found[key_id] for key_id in key_ids))
