@@ -218,7 +218,7 @@ class _Resolver:
         if price.terms is not None:
             terms = self.terms(price.terms, path)
         hour = self.times(price.hour, factor, f"{path}.hour")
-        for tier in tiers:
+        for tier in tiers if tiers != FLAT else ():
             self.times(hour, tier.factor, f"{path}.hour")
         return UnitPrice(
             cpu_key(self.name, name),

@@ -13,6 +13,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from itertools import zip_longest
 
 from vmart.kernel.clock import HOUR
 from vmart.kernel.money import CONTEXT, exact, to_minor
@@ -212,9 +213,9 @@ def _by_version(
     if high <= low:
         return []
     ordered = sorted(versions, key=lambda version: version.effective_at)
-    ends = [version.effective_at for version in ordered[1:]] + [high]
     pieces = []
-    for version, end in zip(ordered, ends, strict=True):
+    for version, following in zip_longest(ordered, ordered[1:]):
+        end = following.effective_at if following else high
         start, stop = max(low, version.effective_at), min(high, end)
         if stop > start:
             if price_key not in version.rates:
