@@ -1,0 +1,165 @@
+"""How a request is declared: once, as a pydantic model, from which follow decoding, checks and documentation.
+
+A member's Python name in snake case is its wire name in the API's case. Types are strict where the request
+came as JSON and coerced from text otherwise. A constraint that fails answers the documented code: that of the
+nearest ``Code`` in the member's annotation, else the one of ``_CODES``. Combinations of members and anything
+that needs the catalog are checked by the rooms, not here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel, to_pascal
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from vmart.api.errors import UnknownParameter
+from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
+
+INT32_MAX = 2**31 - 1
+
+
+class Shape(BaseModel):
+    """A structure of API 3.0: members in PascalCase, unknown ones refused."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, extra="forbid", frozen=True)
+
+
+class LegacyShape(BaseModel):
+    """A structure of the legacy API: members in camelCase, unknown ones refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+AnyShape = Shape | LegacyShape
+ShapeT = TypeVar("ShapeT", bound=AnyShape)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """In an annotation: the error code of a member's constraints (and of its items' where they have none)."""
+
+    value: str
+
+
+def one_of(*values: int) -> AfterValidator:
+    """A whole number out of ``values`` (``Literal`` would not take the text of a form)."""
+
+    def check(value: int) -> int:
+        if value not in values:
+            raise PydanticCustomError("one_of", "one of", {"expected": ", ".join(map(str, values))})
+        return value
+
+    return AfterValidator(check)
+
+
+Count = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValueOffset")]
+Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValueLimit")]
+ClientToken = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+\z"), Code("InvalidClientToken.TooLong")
+]
+
+
+class Filter(Shape):
+    """One condition of a Describe: a member's name and the values any of which it may have."""
+
+    name: Annotated[str, Field(max_length=128)]
+    values: Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=100)]
+
+
+Filters = Annotated[list[Filter], Field(max_length=10), Code("InvalidFilterValue.LimitExceeded")]
+
+# pydantic's error -> (code, sentence). Places: parameter, value, and the limits in the error's context.
+_SENTENCES: dict[str, tuple[type[Refused], str]] = {
+    "missing": (MissingParameter, "The parameter {parameter} is missing."),
+    "extra_forbidden": (UnknownParameter, "The parameter {parameter} is not known here."),
+    "greater_than_equal": (InvalidValue, "{parameter} is {value}; it must be at least {ge}."),
+    "less_than_equal": (InvalidValue, "{parameter} is {value}; it must be at most {le}."),
+    "string_too_short": (InvalidValue, "{parameter} is too short; it must have at least {min_length} characters."),
+    "string_too_long": (InvalidValue, "{parameter} is too long; it may have at most {max_length} characters."),
+    "string_pattern_mismatch": (InvalidValue, "{parameter} has characters or a form that are not allowed."),
+    "too_short": (InvalidValue, "{parameter} must have at least {min_length} items."),
+    "too_long": (InvalidValue, "{parameter} has {actual_length} items; it may have at most {max_length}."),
+    "literal_error": (InvalidValue, "{parameter} is {value}; possible are {expected}."),
+    "one_of": (InvalidValue, "{parameter} is {value}; possible are {expected}."),
+    "int": (InvalidParameter, "{parameter} must be a whole number."),
+    "float": (InvalidParameter, "{parameter} must be a number."),
+    "bool": (InvalidParameter, "{parameter} must be true or false."),
+    "string": (InvalidParameter, "{parameter} must be text."),
+    "list": (InvalidParameter, "{parameter} must be a list."),
+    "model": (InvalidParameter, "{parameter} must be a structure."),
+}
+_OTHERWISE = (InvalidParameter, "{parameter} is not of its documented form.")
+
+
+def decode(shape: type[ShapeT], members: Mapping[str, Any], *, as_text: bool) -> ShapeT:
+    """``members`` as a value of ``shape``; ``as_text`` coerces text to the declared types.
+
+    Raises MissingParameter, UnknownParameter, InvalidParameter (wrong type) or InvalidValue with the documented
+    code; ``field`` is the member's path (``DataDisks.0.DiskSize``).
+    """
+    try:
+        return shape.model_validate(members, strict=not as_text)
+    except ValidationError as error:
+        raise _refusal(shape, error.errors(include_url=False)[0]) from None
+
+
+def _refusal(shape: type[AnyShape], problem: ErrorDetails) -> Refused:
+    kind = problem["type"]
+    family = kind.split("_", 1)[0]
+    refusal, template = _SENTENCES.get(kind) or _SENTENCES.get(family) or _OTHERWISE
+    path = problem["loc"]
+    parameter = ".".join(str(step) for step in path)[:120]
+    code = _code(shape, path) if refusal is InvalidValue else None
+    context = {name: str(value).replace("'", "") for name, value in problem.get("ctx", {}).items()}
+    places = {**context, "parameter": parameter}
+    if "{value}" in template:  # and only there: a password has no place in a sentence or a log
+        places["value"] = str(problem.get("input"))[:60]
+    return refusal(template, field=parameter, code=code, **places)
+
+
+def _code(shape: type[AnyShape], path: Sequence[int | str]) -> str | None:
+    """The nearest ``Code`` on the way to the member at ``path``."""
+    found: str | None = None
+    annotation: Any = shape
+    for step in path:
+        if isinstance(step, int):
+            annotation = _item_of(annotation)
+            found = _code_in(annotation) or found
+            continue
+        model = _model_of(annotation)
+        if model is None:
+            return found
+        for name, member in model.model_fields.items():
+            if step in (member.alias, name):
+                found = next((mark.value for mark in member.metadata if isinstance(mark, Code)), None) or _code_in(
+                    member.annotation
+                )
+                annotation = member.annotation
+                break
+    return found
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The annotation itself and what it is made of: the sides of ``X | None``, the inside of Annotated."""
+    yield annotation
+    if get_origin(annotation) is not list:
+        for inner in get_args(annotation):
+            yield from _alternatives(inner)
+
+
+def _code_in(annotation: Any) -> str | None:
+    return next((part.value for part in _alternatives(annotation) if isinstance(part, Code)), None)
+
+
+def _item_of(annotation: Any) -> Any:
+    return next((get_args(part)[0] for part in _alternatives(annotation) if get_origin(part) is list), None)
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    for part in _alternatives(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None

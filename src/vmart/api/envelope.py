@@ -1,0 +1,99 @@
+"""Answers as clients read them: API 3.0 and the legacy one. Always HTTP 200 and exactly ``application/json``."""
+
+import json
+from typing import Any
+
+from django.utils import translation
+
+from vmart.api.errors import Replayed
+from vmart.kernel.errors import Refused
+
+STATUS = "200 OK"
+CONTENT_TYPE = "application/json"  # exactly: with a charset the Python SDK takes an error for success (trap 1)
+ENGLISH, CHINESE = "en", "zh-hans"
+LANGUAGES = {"zh-CN": CHINESE, "en-US": ENGLISH, "zh": CHINESE, "en": ENGLISH}
+
+# Legacy number of an API 3.0 code: the longest prefix counts (reference, "Legacy v2").
+_LEGACY_CODES = {
+    "AuthFailure": 4100,
+    "AuthFailure.SecretIdNotFound": 4104,
+    "AuthFailure.SignatureExpire": 4200,
+    "UnauthorizedOperation": 4110,
+    "OperationDenied": 4300,
+    "RequestLimitExceeded": 4400,
+    "UnsupportedProtocol": 4600,
+    "ResourceNotFound": 5000,
+    "InvalidInstanceId.NotFound": 5000,
+    "InvalidKeyPairId.NotFound": 5000,
+    "InvalidImageId.NotFound": 5000,
+    "FailedOperation": 5100,
+    "MutexOperation": 5100,
+    "UnsupportedOperation": 5100,
+    "ResourceInUse": 5100,
+    "ResourcesSoldOut": 5200,
+    "ResourceInsufficient": 5200,
+    "ResourceUnavailable": 5200,
+    "LimitExceeded": 5200,
+    "InvalidAccount.InsufficientBalance": 5300,
+    "InternalError": 6000,
+    "ServiceUnavailable": 6000,
+    "NoSuchVersion": 6100,
+}
+_LEGACY_PARAMETER = 4000
+_LEGACY_REPLAY = 4500
+
+
+def sentence(refusal: Refused, language: str) -> str:
+    """The refusal's sentence in ``language``, with the member at fault where it does not name it itself."""
+    text = refusal.sentence
+    if language != ENGLISH:
+        with translation.override(language):
+            template = translation.gettext(refusal.template)
+        text = template.format(**refusal.params) if refusal.params else template
+    if refusal.field and refusal.field not in text:
+        text = f"{refusal.field}: {text}"
+    return text
+
+
+def answer(members: dict[str, Any], request_id: str) -> bytes:
+    """A successful answer of API 3.0."""
+    return _encode({"Response": {**members, "RequestId": request_id}})
+
+
+def error(refusal: Refused, request_id: str, language: str) -> bytes:
+    """An error of API 3.0; never without RequestId (trap 2)."""
+    told = {"Code": refusal.code, "Message": sentence(refusal, language)}
+    return _encode({"Response": {"Error": told, "RequestId": request_id}})
+
+
+def legacy_answer(members: dict[str, Any], request_id: str) -> bytes:
+    """A successful answer of the legacy API."""
+    return _encode({"code": 0, "message": "", "codeDesc": "Success", "requestId": request_id, **members})
+
+
+def legacy_error(refusal: Refused, request_id: str, language: str) -> bytes:
+    """An error of the legacy API: its number, the sentence, and the API 3.0 code as ``codeDesc``."""
+    return _encode(
+        {
+            "code": legacy_code(refusal),
+            "message": sentence(refusal, language),
+            "codeDesc": refusal.code,
+            "requestId": request_id,
+        }
+    )
+
+
+def legacy_code(refusal: Refused) -> int:
+    """The legacy number of a refusal; what is not in the table is a fault of the parameters."""
+    if isinstance(refusal, Replayed):
+        return _LEGACY_REPLAY
+    code = refusal.code
+    while code:
+        if code in _LEGACY_CODES:
+            return _LEGACY_CODES[code]
+        code = code.rpartition(".")[0]
+    return _LEGACY_PARAMETER
+
+
+def _encode(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,261 @@
+"""The API as one plain WSGI callable: no middleware, no Django request, one database connection a thread.
+
+``ApiApplication`` is the way of a request; ``api_application`` is the one of this deployment. Whatever happens,
+the answer is HTTP 200 with a RequestId; an error that is not a ``Refused`` is logged and told as InternalError.
+"""
+
+import functools
+import io
+import select
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from django.db import connection
+
+from vmart.api import decoding, envelope
+from vmart.api.authentication import Caller, KeyRing, RememberNonce, authenticate_tc3, authenticate_v1
+from vmart.api.declarations import decode
+from vmart.api.errors import InvalidRequest, RequestLimitExceeded, RequestTooLarge, UnsupportedProtocol
+from vmart.api.rates import CallRates
+from vmart.api.registry import Action, Call, Members, Registry
+from vmart.api.replay import remember_nonce
+from vmart.api.signatures import LEGACY_PATH, WireRequest
+from vmart.kernel import clock
+from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
+
+MAX_BODY_BYTES = 10 * 2**20
+FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
+# Parameters of v1 and the legacy API that belong to the call, not to the action.
+_COMMON = frozenset(
+    "Action Version Region Timestamp Nonce SecretId Signature SignatureMethod Language Token RequestClient".split()
+)
+_BODY_READ = "vmart.api.body"
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+log = structlog.get_logger("vmart.api")
+
+
+class InternalError(Refused):
+    code = "InternalError"
+
+
+def is_api_request(environ: Environ) -> bool:
+    """Whether a program asks: by ``X-TC-Action``, the legacy path, or Action and SecretId sent to ``/``."""
+    if "HTTP_X_TC_ACTION" in environ or environ.get("PATH_INFO") == LEGACY_PATH:
+        return True
+    if environ.get("PATH_INFO") not in ("/", ""):
+        return False
+    if _signed_parameters(environ.get("QUERY_STRING", "")):
+        return True
+    if environ.get("REQUEST_METHOD") != "POST" or not environ.get("CONTENT_TYPE", "").startswith(FORM):
+        return False
+    try:
+        body = _read_body(environ)
+    except RequestTooLarge:
+        return False
+    environ["wsgi.input"] = io.BytesIO(body)  # a form of the pages may be read again
+    environ[_BODY_READ] = body
+    return _signed_parameters(body.decode("latin-1"))
+
+
+def _signed_parameters(text: str) -> bool:
+    return "SecretId=" in text and "Action=" in text
+
+
+def _read_body(environ: Environ) -> bytes:
+    """The body's bytes; raises RequestTooLarge, of a declared length before any is read."""
+    if _BODY_READ in environ:
+        return bytes(environ[_BODY_READ])
+    declared = environ.get("CONTENT_LENGTH") or ""
+    length = int(declared) if declared.isdigit() else MAX_BODY_BYTES + 1  # chunked: as far as it goes
+    body = b""
+    if not declared or length <= MAX_BODY_BYTES:
+        body = bytes(environ["wsgi.input"].read(length)) if length else b""
+    if length > MAX_BODY_BYTES and (declared or len(body) > MAX_BODY_BYTES):
+        raise RequestTooLarge("The request is larger than {most} MiB.", most=MAX_BODY_BYTES >> 20)
+    return body
+
+
+def _wire_request(environ: Environ) -> WireRequest:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    if "CONTENT_TYPE" in environ:
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    body = _read_body(environ)
+    return WireRequest(
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("PATH_INFO") or "/",
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers,
+        body=body,
+        address=environ.get("REMOTE_ADDR", ""),
+    )
+
+
+class ApiApplication:
+    """WSGI callable over a key ring and the registries of both APIs; collaborators are given for tests."""
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        registry: Registry,
+        legacy: Registry,
+        *,
+        remember: RememberNonce = remember_nonce,
+        rates: CallRates | None = None,
+    ) -> None:
+        self._keys = keys
+        self._registry = registry
+        self._legacy = legacy
+        self._remember = remember
+        self._rates = rates or CallRates()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        request_id = str(uuid.uuid4())
+        content = self.respond(environ, request_id)
+        start_response(
+            envelope.STATUS, [("Content-Type", envelope.CONTENT_TYPE), ("Content-Length", str(len(content)))]
+        )
+        return [content]
+
+    def respond(self, environ: Environ, request_id: str) -> bytes:
+        """The body of the answer; never raises."""
+        legacy = environ.get("PATH_INFO") == LEGACY_PATH
+        told, refused = (envelope.legacy_answer, envelope.legacy_error) if legacy else (envelope.answer, envelope.error)
+        language = envelope.LANGUAGES.get(environ.get("HTTP_X_TC_LANGUAGE", ""), envelope.ENGLISH)
+        try:
+            request = _wire_request(environ)
+            _check_method(request)
+            _drop_dead_connection()
+            if "x-tc-action" in request.headers and not legacy:
+                return told(self._tc3(request, language, request_id), request_id)
+            pairs = decoding.text_pairs(request.query) if request.method == "GET" else decoding.form_pairs(request.body)
+            parameters = _once_each(pairs)
+            language = envelope.LANGUAGES.get(parameters.get("Language", ""), language)
+            return told(self._v1(request, parameters, language, request_id, legacy), request_id)
+        except Refused as refusal:
+            log.info("refused", request_id=request_id, code=refusal.code, field=refusal.field)
+            return refused(refusal, request_id, language)
+        except Exception:
+            log.exception("failed", request_id=request_id)
+            connection.close_if_unusable_or_obsolete()
+            failure = InternalError(
+                "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
+            )
+            return refused(failure, request_id, language)
+
+    def _tc3(self, request: WireRequest, language: str, request_id: str) -> Members:
+        """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
+        action = self._registry.find(request.header("x-tc-action"), _version(request.header("x-tc-version")))
+        caller = authenticate_tc3(request, self._keys, clock.wall().timestamp())
+        call = _call(action, caller, request, request.header("x-tc-region"), language, request_id)
+        content_type = request.header("content-type").partition(";")[0].strip().lower()
+        if request.method == "GET":
+            members, as_text = decoding.text_members(decoding.text_pairs(request.query)), True
+        elif content_type == JSON:
+            members, as_text = decoding.json_members(request.body), False
+        elif content_type == FORM:
+            members, as_text = decoding.text_members(decoding.form_pairs(request.body)), True
+        elif content_type == MULTIPART:
+            members, as_text = decoding.multipart_members(request.header("content-type"), request.body), True
+        else:
+            raise InvalidRequest(
+                "Content-Type is {content_type}; possible are {types}.",
+                field="Content-Type",
+                content_type=content_type[:60],
+                types=f"{JSON}, {FORM}, {MULTIPART}",
+            )
+        return self._perform(action, call, caller, members, as_text=as_text)
+
+    def _v1(
+        self, request: WireRequest, parameters: dict[str, str], language: str, request_id: str, legacy: bool
+    ) -> Members:
+        """A request that carries its signature among its parameters."""
+        if not parameters.get("Action"):
+            raise MissingParameter("The parameter {parameter} is missing.", field="Action", parameter="Action")
+        if legacy:
+            action = self._legacy.find(parameters["Action"], "")
+        else:
+            action = self._registry.find(parameters["Action"], _version(parameters.get("Version", "")))
+        caller = authenticate_v1(request, parameters, self._keys, self._remember, clock.wall().timestamp())
+        call = _call(action, caller, request, parameters.get("Region", ""), language, request_id)
+        own = ((name, value) for name, value in parameters.items() if name not in _COMMON)
+        return self._perform(action, call, caller, decoding.text_members(own), as_text=True)
+
+    def _perform(
+        self, action: Action, call: Call, caller: Caller, members: dict[str, Any], *, as_text: bool
+    ) -> Members:
+        asked = decode(action.shape, members, as_text=as_text)
+        if action.rate_limited and not self._rates.allows(caller.account_id, action.name, caller.rate_run_per_s):
+            raise RequestLimitExceeded(
+                "{action} may be called {limit} times a second; try again in a second.",
+                action=action.name,
+                limit=caller.rate_run_per_s,
+            )
+        return action.answer(call, asked)
+
+
+def _call(action: Action, caller: Caller, request: WireRequest, region: str, language: str, request_id: str) -> Call:
+    return Call(
+        action=action.name,
+        version=action.version,
+        region=region,
+        language=language,
+        request_id=request_id,
+        account_id=caller.account_id,
+        user_id=caller.user_id,
+        secret_id=caller.secret_id,
+        address=request.address,
+    )
+
+
+def _check_method(request: WireRequest) -> None:
+    if request.method not in ("GET", "POST"):
+        raise UnsupportedProtocol("The method is {method}; possible are GET and POST.", method=request.method[:20])
+
+
+def _version(version: str) -> str:
+    if not version:
+        raise MissingParameter("The version of the API is missing: X-TC-Version or Version.", field="Version")
+    return version
+
+
+def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    parameters = dict(pairs)
+    if len(parameters) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)[:80]
+        raise InvalidParameter("The parameter {parameter} is given twice.", field=twice, parameter=twice)
+    return parameters
+
+
+def _drop_dead_connection() -> None:
+    """Forget a connection that the server has closed meanwhile.
+
+    An idle connection has nothing to read but its end, so one poll tells, where Django's health check would
+    cost a statement a request.
+    """
+    held = connection.connection
+    if held is None or connection.in_atomic_block:
+        return
+    waiting = select.poll()
+    if not held.closed:
+        waiting.register(held.fileno(), select.POLLIN)
+    if held.closed or waiting.poll(0):
+        connection.close()
+
+
+@functools.cache
+def _deployed() -> ApiApplication:
+    from vmart.api import services
+    from vmart.customers import api_keys
+
+    return ApiApplication(api_keys, services.API, services.LEGACY)
+
+
+def api_application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer one API request of this deployment."""
+    return _deployed()(environ, start_response)
