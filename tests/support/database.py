@@ -1,7 +1,7 @@
 """Databases of the tests: one server a run, migrated templates, a clone for each test process.
 
 Tests commit for real. After each test ``test_seed.restore()`` (restore.sql) empties what the test
-filled, puts back what migrations or the catalog had put there, and sets the sequences back.
+filled and puts back what migrations or the catalog had put there; ids go on counting.
 """
 
 import contextlib
@@ -16,11 +16,10 @@ from functools import cached_property
 from pathlib import Path
 
 import psycopg
-from django.core.management import call_command
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from vmart.config import postgres
+from vmart.config import bring_up, postgres
 from vmart.config.database import parse_database_url
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +102,12 @@ class Databases:
         self.current = kind
 
     def restore(self) -> None:
-        """Bring the current database back to what it was when it was cloned."""
+        """Bring the current database back to what it was when it was cloned, and forget what was cached of it."""
+        from vmart.catalog import shop
+        from vmart.customers import api_keys
+
+        shop.forget()
+        api_keys.forget()
         connection = connections["default"]
         if connection.in_atomic_block or not connection.is_usable():
             connection.close()
@@ -159,12 +163,7 @@ class Databases:
 
 
 def _migrate() -> None:
-    call_command("migrate", verbosity=0, interactive=False)
-    try:
-        from vmart.kernel.db import install_functions
-    except ImportError:
-        return
-    install_functions()
+    bring_up.bring_up_to_date()
 
 
 def _apply_catalog() -> None:

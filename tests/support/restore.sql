@@ -1,9 +1,8 @@
 -- Lives in each template database of the tests; run as superuser.
 CREATE SCHEMA IF NOT EXISTS test_seed;
 CREATE TABLE IF NOT EXISTS test_seed.known (relname name PRIMARY KEY, columns text, filled boolean);
-CREATE TABLE IF NOT EXISTS test_seed.sequence_values (sequencename name PRIMARY KEY, last_value bigint);
 
--- Remember every table and sequence of the template, and the rows of those that hold some.
+-- Remember every table of the template, and the rows of those that hold some.
 CREATE OR REPLACE FUNCTION test_seed.remember() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     t record;
@@ -26,12 +25,10 @@ BEGIN
             EXECUTE format('CREATE TABLE test_seed.%I AS SELECT %s FROM public.%1$I', t.relname, t.columns);
         END IF;
     END LOOP;
-    DELETE FROM test_seed.sequence_values;
-    INSERT INTO test_seed.sequence_values
-    SELECT s.sequencename, s.last_value FROM pg_sequences s WHERE s.schemaname = 'public';
 END $$;
 
--- Back to what was remembered. Triggers and foreign keys are off meanwhile: the state as a whole is
+-- Back to what was remembered, but for sequences: processes hold blocks of numbers that must stay
+-- theirs. Triggers and foreign keys are off meanwhile: the state as a whole is
 -- a valid one, and rows that may never be deleted in a shop go too.
 CREATE OR REPLACE FUNCTION test_seed.restore() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -59,8 +56,4 @@ BEGIN
                            t.relname, t.columns);
         END IF;
     END LOOP;
-    PERFORM setval(format('public.%I', s.sequencename)::regclass, coalesce(v.last_value, s.start_value),
-                   v.last_value IS NOT NULL)
-       FROM pg_sequences s JOIN test_seed.sequence_values v USING (sequencename)
-      WHERE s.schemaname = 'public' AND s.last_value IS DISTINCT FROM v.last_value;
 END $$;

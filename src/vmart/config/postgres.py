@@ -5,6 +5,7 @@ folder when root runs it. Never as root, on a unix socket only, fsync on. Who ma
 by the operating system's user at the other end of the socket (peer): no password lies anywhere.
 """
 
+import contextlib
 import getpass
 import importlib.util
 import os
@@ -174,32 +175,41 @@ class Embedded:
                 os.chown(path, uid, gid)
 
     def _end_orphan(self) -> None:
-        """A server left by a killed supervisor is ended; a pid file whose number is somebody else's now is removed.
+        """A server left by a killed supervisor is ended; a pid file whose number is another process's now goes.
 
-        The caller holds the data directory's lock, so no other supervisor owns that server.
+        The caller holds the data directory's lock, so no other supervisor owns that server. A pid file
+        of a dead server stays: PostgreSQL itself looks there for backends that may have survived it.
         """
         pid_file = self.pgdata / "postmaster.pid"
         try:
             pid = int(pid_file.read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return
-        if not self._is_our_server(pid):
-            pid_file.unlink(missing_ok=True)
+        if not Path(f"/proc/{pid}").exists():
+            return
+        if pid not in self._processes_inside():
+            if not self._processes_inside():
+                pid_file.unlink(missing_ok=True)
             return
         for sent in (signal.SIGINT, signal.SIGQUIT):
-            os.kill(pid, sent)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sent)
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
-                if not self._is_our_server(pid):
+                if not self._processes_inside():
                     return
                 time.sleep(0.05)
         raise DatabaseTrouble(f"a PostgreSQL server of an earlier start (process {pid}) does not end: end it by hand")
 
-    def _is_our_server(self, pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/cwd").resolve(strict=True) == self.pgdata.resolve()
-        except OSError:
-            return False
+    def _processes_inside(self) -> list[int]:
+        """Processes whose working directory is the cluster: its server and backends."""
+        inside = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if (entry / "cwd").readlink() == self.pgdata.resolve():
+                        inside.append(int(entry.name))
+        return inside
 
     def command(self) -> list[str]:
         """The foreground server; SIGINT ends it quickly and cleanly, also when its parent dies."""

@@ -1,0 +1,83 @@
+"""``vmart backup`` and ``vmart restore``: the database, the secrets that open it, and the deployment's facts."""
+
+import contextlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from vmart.config import os_users, postgres
+from vmart.config.places import Misused, Places
+from vmart.config.supervisor import data_directory_lock, lock_holder
+
+_FACTS = ("deployment.json", "secrets/master.key", "secrets/demo.json", "tls/ca.pem", "tls/ca.key")
+_DUMP = "database.dump"
+
+
+class BackupFailed(Exception):
+    """Nothing was made, or the restore was not completed; the text says why."""
+
+
+def backup(places: Places, file: Path, database_url: str) -> None:
+    """Write ``file`` (mode 0600, a tar): one consistent moment of the database, whoever works meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="vmart-backup-", dir=file.absolute().parent) as scratch:
+        dump = Path(scratch) / _DUMP
+        _run(["pg_dump", "--format=custom", "--no-owner", f"--file={dump}", f"--dbname={database_url}"])
+        fresh = Path(scratch) / "backup.tar"
+        fresh.touch(mode=0o600)
+        with tarfile.open(fresh, "w") as tar:
+            tar.add(dump, _DUMP)
+            for name in _FACTS:
+                if (places.data_dir / name).exists():
+                    tar.add(places.data_dir / name, name)
+        fresh.replace(file)
+
+
+def restore(places: Places, file: Path, database_url: str | None) -> None:
+    """Fill an empty data directory (and the empty database of ``database_url``, where one is given) from ``file``."""
+    if lock_holder(places):
+        raise Misused(f"vmart runs on {places.data_dir}: `vmart down` first")
+    if database_url is None and places.pgdata.exists():
+        raise Misused(f"{places.data_dir} already holds a database: restore into an empty data directory (--data-dir)")
+    os_users.ensure_users()
+    places.make()
+    with data_directory_lock(places), tempfile.TemporaryDirectory(prefix="vmart-restore-") as scratch:
+        with tarfile.open(file) as tar:
+            tar.extractall(scratch, filter="data")
+        key = places.secrets_dir / "master.key"
+        unpacked_key = Path(scratch) / "secrets/master.key"
+        if key.exists() and unpacked_key.exists() and key.read_text() != unpacked_key.read_text():
+            raise Misused(f"{key} is another deployment's: restore into an empty data directory")
+        for name in _FACTS:
+            if (Path(scratch) / name).exists():
+                shutil.copy2(Path(scratch) / name, places.data_dir / name)
+        with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
+            words = ["pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", f"--dbname={url}"]
+            _run([*words, str(Path(scratch) / _DUMP)])
+
+
+@contextlib.contextmanager
+def _own_database(places: Places) -> Iterator[str]:
+    """The embedded database, started for the length of the restore."""
+    cluster = postgres.Embedded(places.pgdata, places.database_socket_dir)
+    cluster.prepare()
+    server = subprocess.Popen(
+        cluster.command(), cwd=cluster.pgdata, env=postgres.environment(), stderr=subprocess.DEVNULL
+    )
+    try:
+        cluster.wait_ready(60, server)
+        yield cluster.url()
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _run(command: list[str]) -> None:
+    program = postgres.programs() / command[0]
+    done = subprocess.run(
+        [str(program), *command[1:]], env=postgres.environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BackupFailed(f"{command[0]} failed: {done.stderr.strip()}")

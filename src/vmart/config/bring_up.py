@@ -1,0 +1,157 @@
+"""Bring a database to what this vmart's code expects, and a new shop to what it opens with.
+
+As a program (``python -m vmart.config.bring_up [--demo]``) it is a step of ``vmart up``: its last line
+of output is a JSON object with the demo logins, or ``{}``.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+DEMO_CATALOG = Path(__file__).resolve().parents[3] / "catalog" / "demo.yaml"
+_MIGRATION_LIMITS = "SET lock_timeout = '30s'; SET statement_timeout = '15min'"
+_OLDEST_SERVER = 150000
+
+
+class DatabaseUnfit(Exception):
+    """The database cannot be used as it is; the text says what to do."""
+
+
+def ensure_master_key() -> None:
+    """Make the deployment's master key, unless the database is one that another key has sealed.
+
+    Raises DatabaseUnfit when that key is missing: a new one would leave every sealed secret unreadable.
+    """
+    import psycopg
+
+    from vmart.kernel.secrets import MASTER_KEY_VARIABLE, Secrets
+
+    secrets = Secrets(Path(os.environ["VMART_DATA_DIR"]) / "secrets")
+    if secrets.master_file.exists() or os.environ.get(MASTER_KEY_VARIABLE):
+        return
+    try:
+        with psycopg.connect(os.environ["VMART_DATABASE_URL"], connect_timeout=10) as connection:
+            row = connection.execute("SELECT to_regclass('kernel_deployment')").fetchone()
+    except psycopg.OperationalError as error:
+        raise DatabaseUnfit(f"the database cannot be reached: {error}".strip()) from error
+    if row is not None and row[0] is not None:
+        raise DatabaseUnfit(f"{secrets.master_file} is missing and this database needs it: put it back from a backup")
+    secrets.create()
+
+
+def setup() -> None:
+    """Django's settings and rooms, for programs of config."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmart.config.settings")
+    import django
+
+    django.setup()
+
+
+def pending_migrations() -> list[str]:
+    """Names of the migrations that the code has and the database has not."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _backwards in plan]
+
+
+def require_current() -> None:
+    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10)."""
+    pending = pending_migrations()
+    if pending:
+        raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process migrates; another that starts at the same time waits, and finds nothing left to do."""
+    from django.db import connection
+
+    from vmart.kernel import db
+
+    with connection.cursor() as cursor:
+        cursor.execute(_MIGRATION_LIMITS)
+        if connection.pg_version < _OLDEST_SERVER:
+            raise DatabaseUnfit(f"the server is PostgreSQL {connection.pg_version // 10000}; vmart needs 15 or newer")
+    try:
+        with db.advisory_lock("vmart.migrate"):
+            yield
+    finally:
+        connection.close()  # its limits were for this only
+
+
+def bring_up_to_date(test_clock: str | None = None) -> None:
+    """Migrate, make the throttling table, install the SQL functions, write the deployment's row if it is new.
+
+    ``test_clock``: business time at first start (ISO 8601), None for the wall clock. Idempotent.
+    """
+    from django.core.management import call_command
+
+    from vmart.kernel.db import install_functions
+
+    with _alone():
+        if pending_migrations():
+            call_command("migrate", verbosity=0, interactive=False)
+        call_command("createcachetable", verbosity=0)
+        install_functions()
+        _found_deployment(test_clock)
+
+
+def _found_deployment(test_clock: str | None) -> None:
+    from vmart.kernel import clock
+    from vmart.kernel.models import Deployment
+
+    at = dt.datetime.fromisoformat(test_clock) if test_clock else None
+    Deployment.objects.get_or_create(
+        only=True,
+        defaults={
+            "currency": os.environ.get("VMART_CURRENCY", "CNY"),
+            "billing_zone": os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai"),
+            "created_at": at or clock.now(),
+            "test_clock_at": at,
+        },
+    )
+
+
+def open_empty_shop() -> None:
+    """Apply the demo catalog when nothing is on sale yet."""
+    from vmart.catalog.models import Region
+
+    if not Region.objects.exists():
+        from vmart.backoffice.apply_catalog import apply_file
+
+        apply_file(DEMO_CATALOG, confirm=lambda _changes: True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--demo", action="store_true")
+    arguments = parser.parse_args()
+    logins: dict[str, Any] = {}
+    try:
+        ensure_master_key()
+        setup()
+        from vmart.config import business_time
+
+        bring_up_to_date(os.environ.get("VMART_TEST_CLOCK") or None)
+        business_time.install()
+        open_empty_shop()
+        if arguments.demo:
+            from vmart.config.demo import ensure_demo
+
+            logins = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
+    except DatabaseUnfit as error:
+        sys.exit(f"vmart: {error}")
+    print(json.dumps(logins))
+
+
+if __name__ == "__main__":
+    main()

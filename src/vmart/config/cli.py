@@ -1,0 +1,336 @@
+"""The command ``vmart``. Exit codes: 0 done; 1 looked, and something is not well; 2 wrong use; 3 not possible now.
+
+Heavy imports (Django) happen inside the commands that need them: ``vmart up`` stays small.
+"""
+
+import datetime as dt
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmart import __version__
+from vmart.config import os_users
+from vmart.config.places import Misused, Places, read_json
+from vmart.config.postgres import DatabaseTrouble
+from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, lock_holder, parse_listen
+
+NOT_WELL = 1
+NOT_POSSIBLE = 3
+_TROUBLES = (Misused, StartFailed, DatabaseTrouble, os_users.UsersMissing)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Vmart(click.Group):
+    """Turns our refusals into one sentence on standard error and exit code 3."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _TROUBLES as error:
+            click.echo(f"vmart: {error}", err=True)
+            ctx.exit(NOT_POSSIBLE)
+
+
+def _data_dir_option(function: Any) -> Any:
+    """``--data-dir`` may stand before or behind the command's name."""
+    return click.option(
+        "--data-dir", "own_data_dir", type=click.Path(path_type=Path), help="Where the deployment keeps its things."
+    )(function)
+
+
+def _places(own: Path | None) -> Places:
+    context = click.get_current_context()
+    return Places.of(own or context.find_root().params.get("data_dir"))
+
+
+def attach(places: Places) -> None:
+    """Take over the running deployment's environment (database, engine, clock). Raises Misused when none runs."""
+    os.environ["VMART_DATA_DIR"] = str(places.data_dir)
+    control = read_json(places.control_file) if lock_holder(places) else None
+    if control is not None:
+        os.environ.update(control["environment"])
+    elif "VMART_DATABASE_URL" not in os.environ:
+        raise Misused(f"nothing runs on {places.data_dir}: start it with `vmart up`, or name it with --data-dir")
+
+
+def _django(places: Places, *, current: bool = True) -> None:
+    """Attach, set Django up, install the deployment's clock; refuse pending migrations."""
+    from vmart.config import bring_up, business_time
+
+    attach(places)
+    bring_up.setup()
+    if current:
+        try:
+            bring_up.require_current()
+        except bring_up.DatabaseUnfit as error:
+            raise Misused(str(error)) from error
+        business_time.install()
+
+
+def parse_duration(text: str) -> dt.timedelta:
+    """``90s``, ``30m``, ``48h``, ``7d``, ``2w``, also together (``1d12h``). Raises click.BadParameter."""
+    parts = re.fullmatch(r"(?:\d+[smhdw])+", text)
+    if not parts:
+        raise click.BadParameter(f"{text!r} is no length of time: 90s, 30m, 48h, 7d, 1d12h")
+    return dt.timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text)))
+
+
+@click.group(cls=Vmart, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="vmart %(version)s")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path),
+    help="Where the deployment keeps its things (default: $VMART_DATA_DIR, else /var/lib/vmart as root, else ./var).",
+)  # fmt: skip
+def main(data_dir: Path | None) -> None:
+    """Sell cloud virtual machines on your own hosts."""
+
+
+@main.command()
+@_data_dir_option
+@click.option(
+    "--listen", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one."
+)
+@click.option("--listen-tls", metavar="HOST:PORT", help="Serve the same on a TLS address too.")
+@click.option("--tls-certificate", type=click.Path(exists=True, path_type=Path), help="Your own, with its chain.")
+@click.option("--tls-key", type=click.Path(exists=True, path_type=Path))
+@click.option("--database", metavar="URL", envvar="VMART_DATABASE_URL", help="Your own PostgreSQL (15 or newer).")
+@click.option("--compute", type=click.Choice(["auto", "incus", "simulated"]), default="auto", show_default=True)
+@click.option(
+    "--incus-socket", type=click.Path(path_type=Path), envvar="VMART_INCUS_SOCKET", help="An Incus of your own."
+)
+@click.option("--demo", is_flag=True, help="Make a demo seller and a demo customer; this machine only.")
+@click.option(
+    "--test-clock", metavar="ISO8601", help="Business time stands here and moves when told; first start only."
+)
+def up(own_data_dir: Path | None, listen: str, listen_tls: str | None, **options: Any) -> None:
+    """Run the shop: database, web and API, worker, in the foreground."""
+    if bool(options["tls_certificate"]) != bool(options["tls_key"]):
+        raise click.UsageError("--tls-certificate and --tls-key go together")
+    chosen = UpOptions(
+        listen=parse_listen(listen), listen_tls=parse_listen(listen_tls) if listen_tls else None, **options
+    )
+    if chosen.demo:
+        for host, _port in filter(None, (chosen.listen, chosen.listen_tls)):
+            if host not in ("127.0.0.1", "::1", "localhost"):
+                raise click.UsageError(f"--demo opens a shop with known logins: only on 127.0.0.1, not on {host}")
+    Supervisor(_places(own_data_dir), chosen).run()
+
+
+@main.command()
+@_data_dir_option
+@click.option("--machines", is_flag=True, help="End the machines and the private engine too.")
+def down(own_data_dir: Path | None, machines: bool) -> None:
+    """End the shop that runs on the data directory; its machines run on."""
+    places = _places(own_data_dir)
+    holder = lock_holder(places)
+    if holder is None and not machines:
+        raise Misused(f"nothing runs on {places.data_dir}")
+    if holder is not None:
+        os.kill(holder, signal.SIGTERM)
+        deadline = time.monotonic() + 120
+        while lock_holder(places) is not None:
+            if time.monotonic() > deadline:
+                raise Misused(f"process {holder} has not ended within 120 s: see its log")
+            time.sleep(0.05)
+        click.echo("the shop has ended")
+    if machines:
+        from vmart.config.machines import end_machines
+
+        end_machines(places, lambda text: click.echo(f"  {text}"))
+
+
+@main.command()
+@_data_dir_option
+@click.option("--json", "as_json", is_flag=True)
+def status(own_data_dir: Path | None, as_json: bool) -> None:
+    """Say what runs; exit code 1 when nothing does."""
+    from vmart.config.status import read_status, show_status
+
+    value = read_status(_places(own_data_dir))
+    click.echo(json.dumps(value, indent=2) if as_json else show_status(value))
+    sys.exit(0 if value["running"] else NOT_WELL)
+
+
+@main.command()
+@_data_dir_option
+def doctor(own_data_dir: Path | None) -> None:
+    """Look at everything a deployment needs; exit code 1 when something is not well."""
+    from vmart.config.doctor import examine
+
+    places = _places(own_data_dir)
+    if lock_holder(places):
+        attach(places)
+    findings = []
+    for finding in examine(places):
+        findings.append(finding)
+        mark = {True: "well ", False: "WRONG", None: "     "}[finding.well]
+        click.echo(f"{mark} {finding.name}: {finding.text}")
+    sys.exit(NOT_WELL if any(finding.well is False for finding in findings) else 0)
+
+
+@main.group()
+def clock() -> None:
+    """Business time of a deployment on a test clock."""
+
+
+@clock.command("show")
+@_data_dir_option
+def clock_show(own_data_dir: Path | None) -> None:
+    """Print business time, and which clock it is."""
+    _django(_places(own_data_dir))
+    from vmart.kernel import clock as clocks
+    from vmart.kernel.models import Deployment
+
+    standing = Deployment.objects.get().test_clock_at is not None
+    click.echo(f"{clocks.now().isoformat()} ({'test clock' if standing else 'wall clock'})")
+
+
+@clock.command("advance")
+@_data_dir_option
+@click.argument("length")
+def clock_advance(own_data_dir: Path | None, length: str) -> None:
+    """Move a test clock on by LENGTH (48h, 7d, 1d12h), working through everything that falls due."""
+    delta = parse_duration(length)
+    _django(_places(own_data_dir))
+    from vmart.kernel.models import Deployment
+    from vmart.worker.clock_control import advance
+
+    if Deployment.objects.get().test_clock_at is None:
+        raise Misused("this deployment runs on the wall clock; --test-clock at the very first start makes one that can")
+    advance(delta)
+    click.echo(Deployment.objects.get().test_clock_at)
+
+
+@main.group()
+def catalog() -> None:
+    """What is on sale."""
+
+
+@catalog.command("apply")
+@_data_dir_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
+    """Make the shop sell what FILE says; shows the difference first. Twice is once."""
+    _django(_places(own_data_dir))
+    from vmart.backoffice.apply_catalog import Declined, apply_file
+    from vmart.kernel.documents import DocumentError
+
+    def confirm(changes: Sequence[object]) -> bool:
+        for change in changes:
+            click.echo(change)
+        return yes or click.confirm("apply this?")
+
+    try:
+        changes = apply_file(file, confirm=confirm)
+    except Declined:
+        click.echo("nothing was changed")
+        sys.exit(NOT_WELL)
+    except DocumentError as error:
+        raise Misused(str(error)) from error
+    click.echo(f"{len(changes)} changes are on sale" if changes else "the shop sells exactly that already")
+
+
+@main.command()
+@_data_dir_option
+def reconcile(own_data_dir: Path | None) -> None:
+    """Prove ledger = charges = segments = holds = engine; exit code 1 when they differ."""
+    _django(_places(own_data_dir))
+    from vmart.config.reconcile import reconcile as prove
+
+    differences = list(prove())
+    for difference in differences:
+        click.echo(difference)
+    click.echo(f"{len(differences)} differences" if differences else "everything agrees")
+    sys.exit(NOT_WELL if differences else 0)
+
+
+@main.command("backup")
+@_data_dir_option
+@click.argument("file", type=click.Path(path_type=Path))
+def backup_command(own_data_dir: Path | None, file: Path) -> None:
+    """Write database and secrets to FILE; the shop may go on meanwhile."""
+    from vmart.config.backup import BackupFailed, backup
+
+    places = _places(own_data_dir)
+    attach(places)
+    try:
+        backup(places, file, os.environ["VMART_DATABASE_URL"])
+    except BackupFailed as error:
+        raise Misused(str(error)) from error
+    click.echo(f"{file}: {file.stat().st_size} bytes; it holds the deployment's secrets, keep it like them")
+
+
+@main.command("restore")
+@_data_dir_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--database", metavar="URL", envvar="VMART_DATABASE_URL", help="An empty database of your own.")
+def restore_command(own_data_dir: Path | None, file: Path, database: str | None) -> None:
+    """Fill an empty data directory from a backup."""
+    from vmart.config.backup import BackupFailed, restore
+
+    try:
+        restore(_places(own_data_dir), file, database)
+    except BackupFailed as error:
+        raise Misused(str(error)) from error
+    click.echo("restored; `vmart up` brings it up to date and starts it")
+
+
+@main.command()
+@_data_dir_option
+def migrate(own_data_dir: Path | None) -> None:
+    """Bring the database up to date (`vmart up` does it by itself)."""
+    _django(_places(own_data_dir), current=False)
+    from vmart.config import bring_up
+
+    names = bring_up.pending_migrations()
+    try:
+        bring_up.bring_up_to_date(os.environ.get("VMART_TEST_CLOCK") or None)
+    except bring_up.DatabaseUnfit as error:
+        raise Misused(str(error)) from error
+    click.echo("\n".join(names) if names else "nothing to migrate")
+
+
+@main.command()
+@_data_dir_option
+@click.option("--listen", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT")
+@click.option("--tls-certificate", type=click.Path(exists=True, path_type=Path))
+@click.option("--tls-key", type=click.Path(exists=True, path_type=Path))
+def web(own_data_dir: Path | None, listen: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
+    """Serve pages and API alone, beside a database and workers that run elsewhere."""
+    _single_process(_places(own_data_dir))
+    from vmart.config.web_main import serve
+
+    host, port = parse_listen(listen)
+    serve(host, port, certificate=tls_certificate, key=tls_key)
+
+
+@main.command()
+@_data_dir_option
+def worker(own_data_dir: Path | None) -> None:
+    """Run one worker alone."""
+    _single_process(_places(own_data_dir))
+    _django(_places(own_data_dir))
+    from vmart.config import readiness
+    from vmart.config.worker_main import run
+
+    run(ready=readiness.announce)
+
+
+def _single_process(places: Places) -> None:
+    """A child of the supervisor has its environment; alone, it comes from the running deployment or the caller."""
+    if "VMART_DATABASE_URL" not in os.environ:
+        attach(places)
+    os.environ["VMART_DATA_DIR"] = str(places.data_dir)
+
+
+if __name__ == "__main__":
+    main(prog_name="vmart")

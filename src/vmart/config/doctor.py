@@ -1,0 +1,123 @@
+"""``vmart doctor``: looks at what a deployment needs and says, line by line, what is well and what is not."""
+
+import os
+import shutil
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmart.config import os_users, postgres
+from vmart.config.places import Deployment, Places, read_json
+from vmart.config.supervisor import lock_holder
+
+_LOW_DISK_GIB = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``well`` None is a remark: nothing is broken."""
+
+    name: str
+    well: bool | None
+    text: str
+
+
+def examine(places: Places) -> Iterator[Finding]:
+    """Every check in turn; a check that itself fails is a finding too."""
+    checks: list[tuple[str, Callable[[Places], Finding]]] = [
+        ("python", _python), ("database programs", _programs), ("system users", _users), ("data directory", _folder),
+        ("disk", _disk), ("running", _running), ("database", _database), ("static files", _static), ("engine", _engine),
+        ("certificate", _certificate),
+    ]  # fmt: skip
+    for name, check in checks:
+        try:
+            yield check(places)
+        except Exception as error:  # noqa: BLE001  a broken check is what one asked for
+            yield Finding(name, False, f"{type(error).__name__}: {error}")
+
+
+def _python(_places: Places) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", sys.version_info >= (3, 11), f"{version} at {sys.executable}")
+
+
+def _programs(_places: Places) -> Finding:
+    folder = postgres.programs()
+    os_users.ensure_users()
+    os_users.require_reach(os_users.DB, folder / "postgres", "PostgreSQL's program")
+    return Finding("database programs", True, str(folder))
+
+
+def _users(_places: Places) -> Finding:
+    if not os_users.is_root():
+        return Finding("system users", None, "not root: everything runs as the caller, and no private engine")
+    names = (os_users.DB, os_users.WEB, os_users.WORKER)
+    return Finding("system users", True, ", ".join(f"{name} ({os_users.uid_gid(name)[0]})" for name in names))
+
+
+def _folder(places: Places) -> Finding:
+    if not places.data_dir.exists():
+        return Finding("data directory", None, f"{places.data_dir} is made at the first start")
+    if not os.access(places.data_dir, os.W_OK):
+        return Finding("data directory", False, f"{places.data_dir} is not writable for this user")
+    deployment = Deployment.read(places)
+    name = f"deployment {deployment.id}" if deployment else "not started yet"
+    return Finding("data directory", True, f"{places.data_dir}, {name}")
+
+
+def _disk(places: Places) -> Finding:
+    place = places.data_dir if places.data_dir.exists() else places.data_dir.parent
+    free_gib = shutil.disk_usage(place if place.exists() else Path("/")).free >> 30
+    return Finding("disk", free_gib >= _LOW_DISK_GIB, f"{free_gib} GiB free")
+
+
+def _running(places: Places) -> Finding:
+    holder = lock_holder(places)
+    return Finding("running", None if holder is None else True, "no" if holder is None else f"process {holder}")
+
+
+def _database(places: Places) -> Finding:
+    if lock_holder(places) is None and "VMART_DATABASE_URL" not in os.environ:
+        return Finding("database", None, "looked at when vmart runs")
+    from vmart.config import bring_up
+
+    bring_up.setup()
+    from django.db import connection
+
+    pending = bring_up.pending_migrations()
+    version = connection.pg_version
+    if pending:
+        return Finding("database", False, f"lacks {len(pending)} migrations ({pending[0]} …): `vmart migrate`")
+    return Finding(
+        "database", version >= 150000, f"PostgreSQL {version // 10000}.{version % 10000}, migrations complete"
+    )
+
+
+def _static(_places: Places) -> Finding:
+    built = Path(__file__).resolve().parents[1] / "static_built/served/staticfiles.json"
+    return Finding("static files", built.exists(), "collected" if built.exists() else "run bin/setup")
+
+
+def _engine(places: Places) -> Finding:
+    state = read_json(places.engine_state_file)
+    if state is not None:
+        return Finding("engine", state["state"] != "failed", f"private Incus: {state['state']} {state['why']}".strip())
+    ready = read_json(places.ready_file) if os.access(places.data_dir, os.R_OK) else None
+    if ready is not None:
+        return Finding("engine", True, str(ready["engine"]))
+    from vmart.config.engine_host import choose
+
+    choice = choose("auto", test_clock=False, socket=None)
+    return Finding("engine", None, f"would be {choice['engine']}. {choice['why']}")
+
+
+def _certificate(places: Places) -> Finding:
+    file = places.tls_dir / "server.pem"
+    if not file.exists():
+        return Finding("certificate", None, "made when --listen-tls is used")
+    decoded = ssl._ssl._test_decode_cert(str(file))  # type: ignore[attr-defined]
+    days = int((ssl.cert_time_to_seconds(decoded["notAfter"]) - time.time()) // 86400)
+    return Finding("certificate", days > 0, f"valid for {days} days; renewed at a start within 30 days of its end")

@@ -1,0 +1,169 @@
+"""The private engine of this machine, as root, beside the shop: installs it, runs its daemon, builds images.
+
+    python -m vmart.config.engine_host probe KIND --data-dir DIR --deployment ID [--test-clock] [--socket PATH]
+    python -m vmart.config.engine_host serve
+
+``probe`` prints which engine the shop opens with, as JSON, and changes nothing. ``serve`` is a child of
+``vmart up``; where it stands is in ``RUN/engine.json``: state (installing, starting, ready, failed), why,
+instance_kind. SIGTERM ends the daemon; machines run on.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from vmart.config import os_users
+from vmart.config.places import Places
+
+
+def choose(
+    compute: str, *, test_clock: bool, socket: Path | None, places: Places | None = None, deployment: str = ""
+) -> dict[str, Any]:
+    """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, whether private, why.
+
+    ``settings`` are what the driver takes to reach it; ``refused`` is a sentence when ``compute`` asks
+    for what cannot be.
+    """
+    simulated: dict[str, Any] = {"engine": "simulated", "instance_kind": "simulated", "private": False}
+    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
+    if compute == "simulated":
+        return simulated | {"why": "asked for by --compute simulated"}
+    if compute == "auto" and test_clock:
+        return simulated | {"why": "a test clock never drives real machines unless --compute incus says so"}
+    if socket is not None:
+        if socket.is_socket():
+            return real | {"settings": {"socket": str(socket), "deployment": deployment}}
+        trouble = f"there is no Incus socket at {socket}"
+    else:
+        from vmart.engines.incus.daemon import why_not_here
+
+        trouble = why_not_here()
+    if not trouble:
+        if places is not None:
+            images = {"image_dir": str(places.image_dir)}
+            real["settings"] = _private_daemon(places, deployment).settings() | images
+        return real
+    if compute == "incus":
+        return simulated | {"why": trouble, "refused": f"--compute incus is not possible here: {trouble}"}
+    return simulated | {"why": f"{trouble} For real machines see docs/operate/engine.md."}
+
+
+def _private_daemon(places: Places, deployment: str) -> Any:
+    from vmart.engines.incus.daemon import PrivateDaemon
+
+    return PrivateDaemon(places.data_dir, places.run_dir, group=os_users.WORKER, deployment=deployment)
+
+
+class EngineHost:
+    """One run of ``serve``."""
+
+    def __init__(self, places: Places, deployment: str) -> None:
+        self.places = places
+        self.daemon = _private_daemon(places, deployment)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ended = False
+
+    def tell(self, state: str, why: str = "", **more: Any) -> None:
+        """Write where the engine stands; readable by all: the shop shows it."""
+        fresh = self.places.run_dir / ".engine.json.new"
+        fresh.write_text(json.dumps({"state": state, "why": why, **more}))
+        fresh.chmod(0o644)
+        fresh.replace(self.places.engine_state_file)
+
+    def report(self, text: str) -> None:
+        print(f"engine: {text}", file=sys.stderr, flush=True)
+
+    def end(self, *_: object) -> None:
+        """SIGTERM to the daemon leaves its machines alive; the next start adopts them."""
+        self.ended = True
+        if self.process is not None:
+            self.process.terminate()
+
+    def serve(self) -> int:
+        """Returns when the daemon has ended: 0 when told to, else 1, and the supervisor starts us again."""
+        from vmart.engines.contract import EngineError
+        from vmart.engines.incus.daemon import CannotInstall, install_packages
+
+        signal.signal(signal.SIGTERM, self.end)
+        signal.signal(signal.SIGINT, self.end)
+        try:
+            self.tell("installing")
+            install_packages(self.report)
+            self.tell("starting")
+            self.daemon.prepare(self.report)
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *self.daemon.command],
+                env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            if self.ended:
+                self.process.terminate()
+            self.daemon.wait_ready(120, alive=lambda: self.process is not None and self.process.poll() is None)
+            self.daemon.initialise(self.report)
+        except (EngineError, CannotInstall) as error:
+            if self.ended:
+                return 0
+            self.tell("failed", str(error))
+            self.report(str(error))
+            if self.process is not None:
+                self.process.terminate()
+                self.process.wait()
+            return 1
+        self.tell("ready", instance_kind=self.instance_kind())
+        self.report("ready")
+        threading.Thread(target=self.build_images, daemon=True).start()
+        self.process.wait()
+        return 0 if self.ended else 1
+
+    def instance_kind(self) -> str:
+        """``virtual-machine`` where the daemon says that it can run them, else ``container``."""
+        from vmart.engines.incus.client import IncusClient
+
+        server = IncusClient({"socket": str(self.daemon.socket)}).get("/1.0")
+        drivers = str(server.get("environment", {}).get("driver", ""))
+        return "virtual-machine" if "qemu" in drivers else "container"
+
+    def build_images(self) -> None:
+        """One builder after the other, each a process of its own that ends with us."""
+        from vmart.engines.incus.build import RECIPES
+
+        self.places.image_dir.mkdir(parents=True, exist_ok=True)
+        for recipe in RECIPES:
+            code = (
+                "import sys; from pathlib import Path; from vmart.engines.incus.daemon import build_image; "
+                "build_image(sys.argv[1], Path(sys.argv[2]))"
+            )
+            done = subprocess.run(
+                ["setpriv", "--pdeathsig", "TERM", sys.executable, "-c", code, recipe, str(self.places.image_dir)],
+                stdin=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
+            self.report(f"image {recipe} " + ("is built" if done.returncode == 0 else "could not be built"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["probe", "serve"])
+    parser.add_argument("compute", nargs="?", default="auto")
+    parser.add_argument("--test-clock", action="store_true")
+    parser.add_argument("--socket", type=Path)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--deployment", default="")
+    arguments = parser.parse_args()
+    if arguments.what == "probe":
+        choice = choose(
+            arguments.compute, test_clock=arguments.test_clock, socket=arguments.socket,
+            places=Places.of(arguments.data_dir), deployment=arguments.deployment,
+        )  # fmt: skip
+        print(json.dumps(choice))
+        return 0
+    host = EngineHost(Places.of(Path(os.environ["VMART_DATA_DIR"])), os.environ["VMART_DEPLOYMENT"])
+    return host.serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

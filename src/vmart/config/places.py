@@ -1,0 +1,177 @@
+"""Where a deployment keeps its things, and the few facts that are fixed at its first start.
+
+Imports nothing heavy: the supervisor stays small.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import os
+import secrets
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmart.config import os_users
+
+_SOCKET_ROOM = 90  # what a folder's path may have so that a socket below it stays within 107 characters
+
+
+class Misused(Exception):
+    """The command cannot do that; the text says why and what to do instead."""
+
+
+def default_data_dir() -> Path:
+    """``$VMART_DATA_DIR``, else ``/var/lib/vmart`` as root, else ``./var``."""
+    chosen = os.environ.get("VMART_DATA_DIR")
+    return Path(chosen or ("/var/lib/vmart" if os_users.is_root() else "var"))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Every path of one deployment, out of its data directory (made absolute, links resolved)."""
+
+    data_dir: Path
+
+    @classmethod
+    def of(cls, data_dir: Path | None) -> "Places":
+        return cls((data_dir or default_data_dir()).resolve())
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and other things of this boot; short, because a socket's path is."""
+        digest = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]
+        if os_users.is_root():
+            return Path("/run/vmart") / digest
+        near = self.data_dir / "run"
+        if len(str(near)) <= _SOCKET_ROOM - 20:
+            return near
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        return Path(base) / f"vmart-{digest}" if base else Path(tempfile.gettempdir()) / f"vmart-{os.getuid()}-{digest}"
+
+    @property
+    def pgdata(self) -> Path:
+        return self.data_dir / "postgres"
+
+    @property
+    def database_socket_dir(self) -> Path:
+        return self.run_dir / "db"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.data_dir / "lock"
+
+    @property
+    def ready_file(self) -> Path:
+        return self.data_dir / "ready.json"
+
+    @property
+    def control_file(self) -> Path:
+        """Written by a running supervisor for the other commands: its pid and its children's environment."""
+        return self.run_dir / "control.json"
+
+    @property
+    def engine_state_file(self) -> Path:
+        return self.run_dir / "engine.json"
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.data_dir / "secrets"
+
+    @property
+    def tls_dir(self) -> Path:
+        return self.data_dir / "tls"
+
+    @property
+    def engine_dir(self) -> Path:
+        """The simulated engine's state; the worker writes it."""
+        return self.data_dir / "engine"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "log"
+
+    @property
+    def image_dir(self) -> Path:
+        """Built machine images, shared by all deployments of this machine."""
+        return Path("/var/cache/vmart/images") if os_users.is_root() else self.data_dir / "images"
+
+    def make(self) -> None:
+        """Create the folders with the owners they need; changes no folder that is not ours."""
+        if os_users.is_root():
+            Path("/run/vmart").mkdir(mode=0o755, exist_ok=True)
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
+        if os_users.is_root() and stat.S_IMODE(self.data_dir.stat().st_mode) & 0o001 == 0:
+            self.data_dir.chmod(stat.S_IMODE(self.data_dir.stat().st_mode) | 0o011)
+        self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o755 if os_users.is_root() else 0o700)
+        self._refuse_foreign(self.run_dir)
+        self.secrets_dir.mkdir(exist_ok=True, mode=0o700)
+        self.tls_dir.mkdir(exist_ok=True, mode=0o755)
+        self.log_dir.mkdir(exist_ok=True, mode=0o755)
+        self.engine_dir.mkdir(exist_ok=True, mode=0o750)
+        if os_users.is_root():
+            os.chown(self.engine_dir, *os_users.uid_gid(os_users.WORKER))
+
+    def _refuse_foreign(self, folder: Path) -> None:
+        if folder.stat().st_uid != os.geteuid():
+            raise Misused(f"{folder} belongs to another user")
+
+
+def write_private(path: Path, value: Any) -> None:
+    """Write JSON to ``path`` with mode 0600, as a whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in ``path``, or None when there is none."""
+    try:
+        value: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    return value
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Facts fixed at the first start: a short id that marks what is ours on an engine, and the test clock."""
+
+    id: str
+    test_clock: str | None  # business time at first start, ISO 8601 UTC; None runs on the wall clock
+
+    @classmethod
+    def read(cls, places: Places) -> "Deployment | None":
+        value = read_json(places.data_dir / "deployment.json")
+        return None if value is None else cls(value["id"], value["test_clock"])
+
+    @classmethod
+    def found(cls, places: Places, test_clock: str | None) -> "Deployment":
+        """Read it, or write it at the first start. Raises Misused when the clock differs from the first one."""
+        wanted = None if test_clock is None else whole_second_utc(test_clock)
+        existing = cls.read(places)
+        if existing is not None:
+            if test_clock is not None and existing.test_clock is None:
+                raise Misused("this deployment runs on the wall clock since its first start; that cannot change")
+            return existing  # a test clock has moved on since: where it stands is in the database
+        fresh = cls(secrets.token_hex(5), wanted)
+        write_private(places.data_dir / "deployment.json", {"id": fresh.id, "test_clock": fresh.test_clock})
+        return fresh
+
+
+def whole_second_utc(text: str) -> str:
+    """``2026-03-01T00:00:00+08:00`` to ISO 8601 in UTC, whole seconds; without offset it is UTC. Raises Misused."""
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Misused(f"--test-clock: {text!r} is no ISO 8601 time (2026-03-01T00:00:00+08:00)") from error
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=dt.UTC)
+    return instant.astimezone(dt.UTC).replace(microsecond=0).isoformat()

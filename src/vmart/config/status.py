@@ -1,0 +1,81 @@
+"""``vmart status``: what runs on a data directory, out of files and /proc alone."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from vmart.config.places import Places, read_json
+from vmart.config.supervisor import lock_holder
+
+
+def read_status(places: Places) -> dict[str, Any]:
+    """A plain value: running, pid, url, engine, processes with their memory (PSS of the process group, MiB)."""
+    holder = lock_holder(places)
+    value: dict[str, Any] = {"running": holder is not None, "data_dir": str(places.data_dir), "pid": holder}
+    if holder is None:
+        return value
+    ready = _readable(places.ready_file) or {}
+    value["ready"] = bool(ready)
+    value |= {name: ready.get(name) for name in ("url", "tls_endpoint", "engine", "instance_kind")}
+    value["engine_state"] = _readable(places.engine_state_file)
+    control = _readable(places.control_file) or {"children": {}}
+    processes = {"supervisor": holder, **control["children"]}
+    value["processes"] = {
+        name: {"pid": pid, "memory_mib": memory_mib(pid, alone=name == "supervisor")} for name, pid in processes.items()
+    }
+    return value
+
+
+def _readable(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_json(path)
+    except PermissionError:
+        return None
+
+
+def memory_mib(pid: int, *, alone: bool = False) -> int:
+    """Proportional memory of the process and, unless ``alone``, of all its descendants; 0 where it may not be read."""
+    total_kib = 0
+    for member in [pid] if alone else [pid, *_descendants(pid)]:
+        try:
+            for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total_kib += int(line.split()[1])
+        except OSError:
+            continue
+    return total_kib >> 10
+
+
+def _descendants(pid: int) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                text = Path(f"/proc/{entry}/stat").read_text()
+            except OSError:
+                continue
+            parents.setdefault(int(text.rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+    found, waiting = [], [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found
+
+
+def show_status(value: dict[str, Any]) -> str:
+    """The value as lines for a person."""
+    if not value["running"]:
+        return f"nothing runs on {value['data_dir']}"
+    lines = [f"vmart runs on {value['data_dir']} (process {value['pid']})"]
+    if value["ready"]:
+        lines.append(f"  {value['url']}" + (f", TLS {value['tls_endpoint']}" if value["tls_endpoint"] else ""))
+        lines.append(f"  engine: {value['engine']} ({value['instance_kind']})")
+    else:
+        lines.append("  starting")
+    state = value["engine_state"]
+    if state:
+        lines.append(f"  private engine: {state['state']} {state['why']}".rstrip())
+    for name, process in value["processes"].items():
+        lines.append(f"  {name:<11} process {process['pid']}, {process['memory_mib']} MiB")
+    return "\n".join(lines)

@@ -1,0 +1,420 @@
+"""``vmart up``: database, web, worker and a private engine under one roof, in the foreground.
+
+Light on purpose: no Django, no psycopg. What needs them runs in children. SIGTERM ends the control
+plane and leaves the machines running.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vmart.config import os_users
+from vmart.config.children import Child
+from vmart.config.places import Deployment, Misused, Places, read_json, write_private
+from vmart.config.postgres import Embedded
+from vmart.config.postgres import environment as postgres_environment
+
+_START_LIMIT_S = 120.0
+
+
+class AlreadyRunning(Misused):
+    """Another supervisor holds this data directory."""
+
+
+class StartFailed(Exception):
+    """A part did not come up; the text says which, and where its log is."""
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What ``vmart up`` was told. ``listen`` and ``listen_tls`` are (host, port); port 0 takes a free one."""
+
+    listen: tuple[str, int] = ("127.0.0.1", 8000)
+    listen_tls: tuple[str, int] | None = None
+    database: str | None = None
+    compute: str = "auto"
+    demo: bool = False
+    test_clock: str | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    incus_socket: Path | None = None
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``[::1]:8000``; raises Misused."""
+    host, separator, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise Misused(f"{text!r} is not HOST:PORT (127.0.0.1:8000)")
+    return host, int(port)
+
+
+def show_address(address: tuple[str, int]) -> str:
+    """``host:port`` as one types it into a client on this machine."""
+    host, port = address
+    if host in ("0.0.0.0", "::", "*"):  # noqa: S104  shown, not bound
+        host = "127.0.0.1" if host != "::" else "::1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def claim_port(address: tuple[str, int], option: str) -> tuple[str, int]:
+    """The address with its real port; raises Misused when it cannot be listened on."""
+    host, port = address
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return host, probe.getsockname()[1]
+    except OSError as error:
+        raise Misused(
+            f"cannot listen on {host}:{port} ({error.strerror or error}): choose another with {option}"
+        ) from error
+
+
+@contextlib.contextmanager
+def data_directory_lock(places: Places) -> Iterator[None]:
+    """Hold the data directory alone; raises AlreadyRunning, naming the process that has it."""
+    descriptor = os.open(places.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode().strip() or "unknown"
+            raise AlreadyRunning(
+                f"vmart already runs on {places.data_dir} (process {holder}): `vmart status` shows it, "
+                f"`vmart down` ends it, --data-dir chooses another place"
+            ) from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+        os.truncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def lock_holder(places: Places) -> int | None:
+    """Process id of the supervisor that runs on this data directory, or None."""
+    try:
+        descriptor = os.open(places.lock_file, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(descriptor, 20, 0).decode().strip() or 0) or None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+@dataclass
+class Supervisor:
+    """One run of ``vmart up``; ``run()`` returns when it was told to end."""
+
+    places: Places
+    options: UpOptions
+    children: list[Child] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    engine: dict[str, Any] = field(default_factory=dict)
+    demo: dict[str, Any] = field(default_factory=dict)
+    listen: tuple[str, int] = ("", 0)
+    listen_tls: tuple[str, int] | None = None
+    _stop: bool = False
+    _opened: bool = False
+    _began: float = field(default_factory=time.monotonic)
+    _wakeup: int = -1
+    _engine_seen: float = 0.0
+
+    def run(self) -> None:
+        """Start everything, say ``ready``, keep it running, end it. Raises Misused, StartFailed, DatabaseTrouble."""
+        os_users.ensure_users()
+        self.places.make()
+        with data_directory_lock(self.places):
+            self.places.ready_file.unlink(missing_ok=True)
+            self._listen_to_signals()
+            deployment = Deployment.found(self.places, self.options.test_clock)
+            try:
+                self._start(deployment)
+                self._watch()
+            finally:
+                self._end()
+
+    # -- starting ---------------------------------------------------------------------------------
+
+    def _start(self, deployment: Deployment) -> None:
+        self.listen = claim_port(self.options.listen, "--listen")
+        if self.options.listen_tls:
+            self.listen_tls = claim_port(self.options.listen_tls, "--listen-tls")
+        probe = self._begin_engine_probe(deployment)
+        self._make_environment(deployment)
+        if self.options.database is None:
+            self._start_database()
+        self._settle_engine(probe)
+        self._bring_up()
+        self._start_services()
+        self._write_control()
+        self._wait_until_serving()
+        if not self._stop:
+            self._say_ready()
+
+    def _program(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", *words]
+
+    def _begin_engine_probe(self, deployment: Deployment) -> "subprocess.Popen[bytes]":
+        """Ask in a process of its own which engine this machine can have; it needs half a second."""
+        words = ["vmart.config.engine_host", "probe", self.options.compute, "--data-dir", str(self.places.data_dir)]
+        words += ["--deployment", deployment.id]
+        if deployment.test_clock is not None:
+            words.append("--test-clock")
+        if self.options.incus_socket is not None:
+            words += ["--socket", str(self.options.incus_socket)]
+        return subprocess.Popen(self._program(*words), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+
+    def _settle_engine(self, probe: "subprocess.Popen[bytes]") -> None:
+        answer, _ = probe.communicate(timeout=60)
+        if probe.returncode != 0:
+            raise StartFailed("could not find out which engine this machine can have: see above")
+        self.engine = json.loads(answer)
+        if self.engine.get("refused"):
+            raise Misused(self.engine["refused"])
+        self.environment["VMART_COMPUTE"] = self.engine["engine"]
+        self.environment["VMART_COMPUTE_WHY"] = self.engine["why"]
+        self.environment["VMART_INCUS_SETTINGS"] = json.dumps(self.engine.get("settings", {}))
+
+    def _make_environment(self, deployment: Deployment) -> None:
+        embedded = Embedded(self.places.pgdata, self.places.database_socket_dir)
+        self.environment = {
+            **os.environ,
+            "VMART_DATA_DIR": str(self.places.data_dir),
+            "VMART_RUN_DIR": str(self.places.run_dir),
+            "VMART_DATABASE_URL": self.options.database or embedded.url(),
+            "VMART_DEPLOYMENT": deployment.id,
+            "VMART_TEST_CLOCK": deployment.test_clock or "",
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        }
+
+    def _service_environment(self) -> dict[str, str]:
+        """For web and worker: as root they may not read the secrets folder, so the key comes with them."""
+        if not os_users.is_root():
+            return self.environment
+        environment = self.environment | {"HOME": "/nonexistent"}
+        if "VMART_MASTER_KEY" not in environment:
+            environment["VMART_MASTER_KEY"] = (self.places.secrets_dir / "master.key").read_text().strip()
+        return environment
+
+    def _start_database(self) -> None:
+        embedded = Embedded(self.places.pgdata, self.places.database_socket_dir)
+        child = Child(
+            "postgres", embedded.command, postgres_environment(), self.places.pgdata,
+            end_signal=signal.SIGINT, end_limit_s=60, before=embedded.prepare, log_dir=self._log_dir(),
+        )  # fmt: skip
+        embedded.prepare()
+        child.start()
+        self.children.append(child)
+        embedded.wait_ready(_START_LIMIT_S, child.process)
+
+    def _bring_up(self) -> None:
+        """Migrate, install the SQL functions, apply the demo catalog to an empty shop, make the demo logins."""
+        words = ["vmart.config.bring_up"]
+        if self.options.demo:
+            words.append("--demo")
+        done = subprocess.run(
+            self._program(*words), env=self.environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
+        )
+        if done.returncode != 0:
+            raise StartFailed("the database could not be brought up to date: see above")
+        self.demo = json.loads(done.stdout.splitlines()[-1]) if self.options.demo else {}
+        if self.options.listen_tls and self.options.tls_certificate is None:
+            host = self.options.listen_tls[0]
+            made = subprocess.run(
+                self._program("vmart.config.tls", str(self.places.tls_dir), host), env=self.environment, check=False
+            )
+            if made.returncode != 0:
+                raise StartFailed("the certificate could not be made: see above")
+
+    def _start_services(self) -> None:
+        environment = self._service_environment()
+        web = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "web", "--listen"]
+        low_port = ("net_bind_service",) if self.listen[1] < 1024 else ()
+        self._add("web", os_users.WEB, [*web, _raw(self.listen)], environment, ambient=low_port)
+        if self.listen_tls is not None:
+            certificate, key, _ca = self._tls_files()
+            words = [*web, _raw(self.listen_tls), "--tls-certificate", str(certificate), "--tls-key", str(key)]
+            low_port = ("net_bind_service",) if self.listen_tls[1] < 1024 else ()
+            self._add("web-tls", os_users.WEB, words, environment, ambient=low_port)
+        worker = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "worker"]
+        self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",))
+        if self.engine.get("private"):
+            words = ["vmart.config.engine_host", "serve"]
+            child = Child(
+                "engine", lambda: [*_dies_with_us(), *self._program(*words)], self.environment, Path("/"),
+                end_limit_s=30, log_dir=self._log_dir(),
+            )  # fmt: skip
+            child.start()
+            self.children.append(child)
+
+    def _tls_files(self) -> tuple[Path, Path, Path | None]:
+        if self.options.tls_certificate is not None and self.options.tls_key is not None:
+            return self.options.tls_certificate, self.options.tls_key, None
+        folder = self.places.tls_dir
+        return folder / "server.pem", folder / "server.key", folder / "ca.pem"
+
+    def _add(
+        self, name: str, user: str, words: list[str], environment: dict[str, str], ambient: tuple[str, ...] = ()
+    ) -> None:
+        prefix = os_users.as_user(user, death_signal="TERM", ambient=ambient)
+        cwd = Path("/") if os_users.is_root() else self.places.data_dir
+        child = Child(
+            name, lambda: [*prefix, *self._program(*words)], environment, cwd, announces=True, log_dir=self._log_dir()
+        )
+        child.start()
+        self.children.append(child)
+
+    def _log_dir(self) -> Path | None:
+        """On a terminal the children's logs go to files, so that the person sees what matters."""
+        return self.places.log_dir if os.isatty(2) else None
+
+    def _wait_until_serving(self) -> None:
+        deadline = time.monotonic() + _START_LIMIT_S
+        waited_for = [child for child in self.children if child.announces]
+        while not self._stop and not all(child.check_ready() for child in waited_for):
+            self._wait(0.02)
+            for child in self.children:
+                code = child.ended()
+                if code is not None:
+                    where = f": see {self.places.log_dir}/{child.name}.log" if self._log_dir() else ": see above"
+                    raise StartFailed(f"{child.name} ended at its start with code {code}{where}")
+            if time.monotonic() > deadline:
+                late = ", ".join(child.name for child in waited_for if not child.ready)
+                raise StartFailed(f"{late}: not ready within {_START_LIMIT_S:.0f} s")
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def _ready_value(self) -> dict[str, Any]:
+        value: dict[str, Any] = {
+            "url": f"http://{show_address(self.listen)}",
+            "api_endpoint": show_address(self.listen),
+            "tls_endpoint": show_address(self.listen_tls) if self.listen_tls else None,
+            "ca_file": None,
+            "engine": self.engine["engine"],
+            "instance_kind": self.engine["instance_kind"],
+        }
+        if self.listen_tls:
+            ca = self._tls_files()[2]
+            value["ca_file"] = str(ca) if ca else None
+        return value | self.demo
+
+    def _say_ready(self) -> None:
+        value = self._ready_value()
+        write_private(self.places.ready_file, value)
+        self._opened = True
+        took_s = time.monotonic() - self._began
+        print(f"ready {value['url']} (after {took_s:.1f} s)", flush=True)
+        if self.demo:
+            operator, customer = self.demo["operator"], self.demo["customer"]
+            print(f"  demo customer  {customer['email']}  password {customer['password']}")
+            print(f"  demo seller    {operator['email']}  password {operator['password']}")
+            print(f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}", flush=True)
+        if self.engine["why"]:
+            print(f"  engine         {self.engine['engine']}: {self.engine['why']}", flush=True)
+
+    def _write_control(self) -> None:
+        known = {name: text for name, text in self.environment.items() if name.startswith("VMART_")}
+        pids = {child.name: child.process.pid for child in self.children if child.process}
+        write_private(self.places.control_file, {"pid": os.getpid(), "environment": known, "children": pids})
+
+    def _watch(self) -> None:
+        while not self._stop:
+            changed = False
+            for child in self.children:
+                code = child.ended()
+                if code is not None:
+                    self._warn(f"{child.name} ended with code {code}, starts again")
+                if child.process is None and time.monotonic() >= child.next_start:
+                    try:
+                        child.start()
+                        changed = True
+                    except Exception as error:  # noqa: BLE001  whatever it is, the others run on and it is tried again
+                        self._warn(f"{child.name} does not start: {error}")
+                        child.next_start = time.monotonic() + 5
+            if changed:
+                self._write_control()
+            self._look_at_engine()
+            self._wait(self._until_next_start())
+
+    def _until_next_start(self) -> float:
+        waiting = [child.next_start - time.monotonic() for child in self.children if child.process is None]
+        return max(0.01, min([1.0, *waiting]))
+
+    def _look_at_engine(self) -> None:
+        """The engine comes up after the shop: what it turned out to be goes into ready.json."""
+        try:
+            changed = self.places.engine_state_file.stat().st_mtime
+        except FileNotFoundError:
+            return
+        if changed == self._engine_seen or not self._opened:
+            return
+        self._engine_seen = changed
+        state = read_json(self.places.engine_state_file) or {}
+        kind = state.get("instance_kind")
+        if kind and kind != self.engine["instance_kind"]:
+            self.engine["instance_kind"] = kind
+            write_private(self.places.ready_file, self._ready_value())
+
+    def _listen_to_signals(self) -> None:
+        self._wakeup, write_end = os.pipe()
+        for end in (self._wakeup, write_end):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._told_to_end)
+
+    def _told_to_end(self, _number: int, _frame: object) -> None:
+        self._stop = True
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep until a signal (a child's end among them) or the time is up."""
+        if select.select([self._wakeup], [], [], seconds)[0]:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wakeup, 4096)
+
+    def _warn(self, text: str) -> None:
+        print(f"vmart: {text}", file=sys.stderr, flush=True)
+
+    # -- ending -----------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Web and worker first, then the engine's daemon, the database last. Machines run on."""
+        self.places.ready_file.unlink(missing_ok=True)
+        order = [["web", "web-tls", "worker"], ["engine"], ["postgres"]]
+        for names in order:
+            group = [child for child in self.children if child.name in names]
+            for child in group:
+                child.ask_to_end()
+            for child in group:
+                if not child.wait_ended():
+                    self._warn(f"{child.name} did not end within {child.end_limit_s:.0f} s and was killed")
+        self.places.control_file.unlink(missing_ok=True)
+        self.places.engine_state_file.unlink(missing_ok=True)
+
+
+def _raw(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _dies_with_us() -> list[str]:
+    return ["setpriv", "--pdeathsig", "TERM"]

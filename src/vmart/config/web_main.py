@@ -1,0 +1,63 @@
+"""``vmart web``: pages and API under Granian, one listening address, plain or TLS."""
+
+import http.client
+import os
+import ssl
+import threading
+import time
+from pathlib import Path
+
+from vmart.config import readiness
+
+
+def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | None = None) -> None:
+    """Serve until SIGTERM. Announces readiness when the address answers.
+
+    ``VMART_WEB_WORKERS`` processes (default: one a core, two at most) of ``VMART_WEB_THREADS`` threads each.
+    """
+    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server.mp import MPServer
+
+    workers = int(os.environ.get("VMART_WEB_WORKERS", "0")) or min(2, os.cpu_count() or 1)
+    threads = int(os.environ.get("VMART_WEB_THREADS", "8"))
+    os.environ["VMART_WEB_PARENT"] = str(os.getpid())
+    server = MPServer(
+        "vmart.config.web_process:application",
+        address=host, port=port, interface=Interfaces.WSGI, workers=workers, blocking_threads=threads,
+        blocking_threads_idle_timeout=600, http=HTTPModes.http1, http1_settings=HTTP1Settings(keep_alive=True),
+        websockets=False, log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True,
+        respawn_interval=0.1, ssl_cert=certificate, ssl_key=key, ssl_protocol_min=SSLProtocols.tls12,
+        workers_kill_timeout=10, loop=Loops.asyncio,
+    )  # fmt: skip
+    scheme = "https" if certificate else "http"
+    threading.Thread(target=_announce_when_serving, args=(scheme, host, port), daemon=True).start()
+    server.serve()
+
+
+def _announce_when_serving(scheme: str, host: str, port: int) -> None:
+    """Ask for /healthz until a worker process answers: only then it serves."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    while not _healthy(scheme, host, port):
+        time.sleep(0.03)
+    readiness.announce()
+
+
+def _healthy(scheme: str, host: str, port: int) -> bool:
+    if scheme == "https":  # ourselves on this machine: the certificate may name another host
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host,
+            port,
+            timeout=5,
+            context=ssl._create_unverified_context(),  # noqa: S323
+        )
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
