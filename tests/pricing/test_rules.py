@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmart.pricing.rules import (
-    FIRST_FREE_RETURN_S,
     FLAT,
     HOUR_S,
     Returnable,
@@ -137,7 +136,7 @@ def test_a_period_that_has_not_begun_has_no_used_value() -> None:
 
 def test_the_free_return_ends_after_five_days_that_second_included() -> None:
     delivered = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
-    last = delivered + dt.timedelta(seconds=FIRST_FREE_RETURN_S)
+    last = delivered + dt.timedelta(days=5)
     assert may_return_free(delivered, last, used_before=False)
     assert not may_return_free(delivered, last + dt.timedelta(seconds=1), used_before=False)
     assert not may_return_free(delivered, delivered, used_before=True)

@@ -15,8 +15,10 @@ from vmart.pricing.rules import postpaid_price, progressive, rate_seconds
 from vmart.settlement.rules import (
     ByteSample,
     HourCharge,
+    Line,
     Paid,
     PriceMissingError,
+    PriceVersion,
     Segment,
     charge_hour,
     charge_traffic,
@@ -56,10 +58,12 @@ def test_an_open_segment_is_charged_to_the_end_of_the_hour_and_no_further() -> N
 
 
 def test_a_segment_from_days_ago_is_charged_for_this_hour_alone_at_its_age() -> None:
-    """Started 100 h ago, no pause: the whole hour lies in the second tier."""
-    charge = charge_hour([Segment(_at(-100 * 3600), None, 1, S1)], [LISTED], TEN, NOTHING)
-    assert _cents(charge) == (Decimal("0.21"), 21)
-    assert charge.lines[0].tier_from_s == 96 * 3600
+    """No pause: the 96th hour lies in the first tier to its last second, the next one in the second."""
+    last_full = charge_hour([Segment(_at(-95 * 3600), None, 1, S1)], [LISTED], TEN, NOTHING)
+    assert _cents(last_full) == (Decimal("0.42"), 42)
+    first_half = charge_hour([Segment(_at(-96 * 3600), None, 1, S1)], [LISTED], TEN, NOTHING)
+    assert _cents(first_half) == (Decimal("0.21"), 21)
+    assert [(line.tier_from_s, line.seconds) for line in first_half.lines] == [(96 * 3600, 3600)]
 
 
 def test_an_hour_in_which_a_tier_ends_has_a_line_for_each() -> None:
@@ -120,6 +124,12 @@ def test_usage_without_a_price_is_an_error_and_never_free() -> None:
         charge_hour([Segment(TEN, None, 1, S1)], [], TEN, NOTHING)
 
 
+def test_a_type_that_is_new_in_the_second_book_needs_no_price_in_the_first() -> None:
+    before = PriceVersion(_at(-9999), {})
+    dearer = price_version(_dearer(TEN))
+    assert charge_hour([Segment(TEN, None, 1, S2)], [before, dearer], TEN, NOTHING).exact == Decimal("0.36")
+
+
 def test_a_resize_every_forty_seconds_is_not_rounded_to_nothing() -> None:
     """Section 8: 90 pieces of 40 s; each alone is 0.0047, together they are the hour's price."""
     pieces = [Segment(_at(40 * n), _at(40 * n + 40), 1, S1) for n in range(90)]
@@ -130,7 +140,7 @@ def test_traffic_is_charged_in_the_hour_of_the_sample_exactly_from_bytes() -> No
     samples = [ByteSample(_at(-1), 2**40), ByteSample(TEN, 2**30), ByteSample(_at(3599), 2**29), ByteSample(ELEVEN, 1)]
     charge = charge_traffic(samples, TRAFFIC, [LISTED], TEN, NOTHING)
     assert _cents(charge) == (Decimal("1.2"), 120)
-    assert charge.lines[0].quantity == 2**30 + 2**29
+    assert charge.lines == (Line(TRAFFIC, 2**30 + 2**29, TEN, ELEVEN, 0, 0, Decimal("0.8")),)
     assert charge.lines[0].amount == Decimal("1.2")
     one_byte = charge_traffic(samples, TRAFFIC, [LISTED], ELEVEN, charge.after)
     assert _cents(one_byte) == (Decimal(0), 0)

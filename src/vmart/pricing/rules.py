@@ -95,7 +95,7 @@ def split_by_tier(age_s: int, seconds: int, tiers: Sequence[Tier]) -> list[Tiere
     return parts
 
 
-def rate_seconds(rate_per_hour: Decimal, seconds: int, tiers: Sequence[Tier] = FLAT, age_s: int = 0) -> Decimal:
+def rate_seconds(rate_per_hour: Decimal, seconds: int, tiers: Sequence[Tier], age_s: int) -> Decimal:
     """Σ seconds × factor × rate, without the division by 3600: exact, so that sums of it are too."""
     with localcontext(CONTEXT):
         return sum(
