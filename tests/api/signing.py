@@ -37,14 +37,13 @@ def sdk_request(
     unsigned_payload: bool = False,
     options: dict[str, Any] | None = None,
     secret: tuple[str, str] = (SECRET_ID, SECRET_KEY),
-    language: str = "",
+    language: str = "en-US",  # the SDK's own default is zh-CN
 ) -> WireRequest:
     """What tencentcloud-sdk-python sends for this call."""
     http = HttpProfile(endpoint=endpoint, reqMethod=method, protocol="http")
     profile = ClientProfile(signMethod=sign_method, httpProfile=http)
     profile.unsignedPayload = unsigned_payload
-    if language:
-        profile.language = language
+    profile.language = language
     client = _Client(version, Credential(*secret), "ap-guangzhou", profile)
     request = RequestInternal(endpoint, method, "/", header={})
     client._build_req_inter(action, members, request, options)

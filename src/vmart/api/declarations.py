@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel, to_pascal
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vmart.api.errors import UnknownParameter
-from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
+from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused, Unsupported
 
 INT32_MAX = 2**31 - 1
 
@@ -54,6 +54,19 @@ def one_of(*values: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def not_offered(*harmless: str) -> BeforeValidator:
+    """A member that the API has and this shop does not offer; ``harmless`` values say what happens anyway."""
+
+    def check(value: object) -> None:
+        if str(value).lower() not in harmless:
+            raise PydanticCustomError("not_offered", "not offered")
+
+    return BeforeValidator(check)
+
+
+NotOffered = Annotated[None, not_offered()]
+FalseOnly = Annotated[None, not_offered("false")]
+TrueOnly = Annotated[None, not_offered("true")]
 Count = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValueOffset")]
 Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValueLimit")]
@@ -84,6 +97,7 @@ _SENTENCES: dict[str, tuple[type[Refused], str]] = {
     "too_long": (InvalidValue, "{parameter} has {actual_length} items; it may have at most {max_length}."),
     "literal_error": (InvalidValue, "{parameter} is {value}; possible are {expected}."),
     "one_of": (InvalidValue, "{parameter} is {value}; possible are {expected}."),
+    "not_offered": (Unsupported, "{parameter} is not offered here; leave it away."),
     "int": (InvalidParameter, "{parameter} must be a whole number."),
     "float": (InvalidParameter, "{parameter} must be a number."),
     "bool": (InvalidParameter, "{parameter} must be true or false."),

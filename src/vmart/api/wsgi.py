@@ -28,9 +28,8 @@ from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 MAX_BODY_BYTES = 10 * 2**20
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 # Parameters of v1 and the legacy API that belong to the call, not to the action.
-_COMMON = frozenset(
-    "Action Version Region Timestamp Nonce SecretId Signature SignatureMethod Language Token RequestClient".split()
-)
+_COMMON = {"Action", "Version", "Region", "Timestamp", "Nonce", "SecretId", "Signature", "SignatureMethod"}
+_COMMON |= {"Language", "Token", "RequestClient"}
 _BODY_READ = "vmart.api.body"
 
 Environ = dict[str, Any]
@@ -151,7 +150,8 @@ class ApiApplication:
         """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
         action = self._registry.find(request.header("x-tc-action"), _version(request.header("x-tc-version")))
         caller = authenticate_tc3(request, self._keys, clock.wall().timestamp())
-        call = _call(action, caller, request, request.header("x-tc-region"), language, request_id)
+        region = request.header("x-tc-region")
+        call = _call(action, caller, request, region=region, language=language, request_id=request_id)
         content_type = request.header("content-type").partition(";")[0].strip().lower()
         if request.method == "GET":
             members, as_text = decoding.text_members(decoding.text_pairs(request.query)), True
@@ -181,7 +181,8 @@ class ApiApplication:
         else:
             action = self._registry.find(parameters["Action"], _version(parameters.get("Version", "")))
         caller = authenticate_v1(request, parameters, self._keys, self._remember, clock.wall().timestamp())
-        call = _call(action, caller, request, parameters.get("Region", ""), language, request_id)
+        region = parameters.get("Region", "")
+        call = _call(action, caller, request, region=region, language=language, request_id=request_id)
         own = ((name, value) for name, value in parameters.items() if name not in _COMMON)
         return self._perform(action, call, caller, decoding.text_members(own), as_text=True)
 
@@ -198,7 +199,7 @@ class ApiApplication:
         return action.answer(call, asked)
 
 
-def _call(action: Action, caller: Caller, request: WireRequest, region: str, language: str, request_id: str) -> Call:
+def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, language: str, request_id: str) -> Call:
     return Call(
         action=action.name,
         version=action.version,

@@ -1,0 +1,230 @@
+"""cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from vmart.api.cvm_catalog import in_region
+from vmart.api.declarations import (
+    INT32_MAX,
+    ClientToken,
+    Code,
+    FalseOnly,
+    NotOffered,
+    Shape,
+    TrueOnly,
+    not_offered,
+)
+from vmart.api.prices import quote_price
+from vmart.api.registry import Action, Call, Members
+from vmart.catalog import shop
+from vmart.kernel.errors import MissingParameter
+from vmart.orders import login, purchase
+from vmart.pricing.configuration import Configuration, DiskChoice, default_internet_charge_type
+from vmart.pricing.quote import POSTPAID_BY_HOUR
+
+DEFAULT_DISK_TYPE, DEFAULT_SYSTEM_GIB = "CLOUD_PREMIUM", 50
+_Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+_Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+_Name = Annotated[str, Field(max_length=60)]
+
+
+class Placement(Shape):
+    """Where: the zone. There is one project, number 0."""
+
+    zone: _Name
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")] = 0
+    host_ids: NotOffered = None
+    host_id: NotOffered = None
+    dedicated_resource_pack_tenancy: NotOffered = None
+    dedicated_resource_pack_ids: NotOffered = None
+    rack_id: NotOffered = None
+
+
+class InstanceChargePrepaid(Shape):
+    """The term in months. Automatic renewal is not offered yet."""
+
+    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod")]
+    renew_flag: Annotated[None, not_offered("notify_and_manual_renew")] = None
+
+
+class SystemDisk(Shape):
+    """Type and size in GiB."""
+
+    disk_type: _Name = DEFAULT_DISK_TYPE
+    disk_size: _Size = DEFAULT_SYSTEM_GIB
+    disk_id: NotOffered = None
+    cdc_id: NotOffered = None
+    disk_name: NotOffered = None
+    encrypt: FalseOnly = None
+    kms_key_id: NotOffered = None
+
+
+class DataDisk(Shape):
+    """Type and size in GiB; it goes with its machine."""
+
+    disk_size: _Size
+    disk_type: _Name = DEFAULT_DISK_TYPE
+    disk_id: NotOffered = None
+    delete_with_instance: TrueOnly = None
+    snapshot_id: NotOffered = None
+    encrypt: FalseOnly = None
+    kms_key_id: NotOffered = None
+    throughput_performance: NotOffered = None
+    cdc_id: NotOffered = None
+    burst_performance: FalseOnly = None
+    disk_name: NotOffered = None
+
+
+class VirtualPrivateCloud(Shape):
+    """Each customer has one private network a region and one subnet a zone: DEFAULT."""
+
+    vpc_id: Annotated[None, not_offered("default")] = None
+    subnet_id: Annotated[None, not_offered("default")] = None
+    as_vpc_gateway: FalseOnly = None
+    private_ip_addresses: NotOffered = None
+    ipv6_address_count: Annotated[None, not_offered("0")] = None
+
+
+class InternetAccessible(Shape):
+    """Bandwidth in Mbps and how it is charged; an address unless the bandwidth is 0."""
+
+    internet_charge_type: _Name | None = None
+    internet_max_bandwidth_out: _Size = 0
+    public_ip_assigned: bool | None = None
+    bandwidth_package_id: NotOffered = None
+    internet_service_provider: Annotated[None, not_offered("bgp")] = None
+    ipv4_address_type: Annotated[None, not_offered("wanip"), Field(alias="IPv4AddressType")] = None
+    ipv6_address_type: Annotated[None, not_offered(), Field(alias="IPv6AddressType")] = None
+    anti_ddos_package_id: Annotated[None, not_offered(), Field(alias="AntiDDoSPackageId")] = None
+
+
+class LoginSettings(Shape):
+    """A password or key pairs."""
+
+    password: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.InvalidPassword")] = ""
+    key_ids: Annotated[list[_Name], Field(max_length=20), Code("InvalidKeyPair.LimitExceeded")] = []
+    keep_image_login: Annotated[None, not_offered("false")] = None
+
+
+class Service(Shape):
+    """An agent in the guest."""
+
+    enabled: bool = True
+
+
+class EnhancedService(Shape):
+    """Agents of the provider: clients send them with every purchase; there are none here, so nothing happens."""
+
+    security_service: Service | None = None
+    monitor_service: Service | None = None
+    automation_service: Service | None = None
+
+
+class InquiryPriceRunInstances(Shape):
+    """A configuration to be priced; checked as RunInstances checks it, as far as price is concerned."""
+
+    instance_charge_type: _Name = POSTPAID_BY_HOUR
+    instance_charge_prepaid: InstanceChargePrepaid | None = None
+    placement: Placement
+    instance_type: _Name = ""
+    image_id: _Name
+    system_disk: SystemDisk = SystemDisk()
+    data_disks: Annotated[list[DataDisk], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")] = []
+    virtual_private_cloud: VirtualPrivateCloud | None = None
+    internet_accessible: InternetAccessible = InternetAccessible()
+    instance_count: _Positive = 1
+    instance_name: Annotated[str, Field(max_length=128), Code("InvalidInstanceName.TooLong")] = ""
+    login_settings: LoginSettings = LoginSettings()
+    security_group_ids: NotOffered = None
+    enhanced_service: EnhancedService | None = None
+    client_token: ClientToken | None = None
+    host_name: Annotated[str, Field(max_length=60), Code("InvalidParameterValue.IllegalHostName")] = ""
+    tag_specification: NotOffered = None
+    instance_market_options: NotOffered = None
+    metadata: NotOffered = None
+    hpc_cluster_id: NotOffered = None
+    cpu_topology: NotOffered = None
+    launch_template: NotOffered = None
+    network_interfaces: NotOffered = None
+
+
+class RunInstances(InquiryPriceRunInstances):
+    """A purchase: all of InstanceCount, or at least MinCount where it is given."""
+
+    min_count: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.InvalidParameterMinCount")] = 0
+    user_data: Annotated[str, Field(max_length=32 * 1024), Code("InvalidParameterValue.InvalidUserDataFormat")] = ""
+    dry_run: bool = False
+    action_timer: NotOffered = None
+    disaster_recover_group_ids: NotOffered = None
+    cam_role_name: NotOffered = None
+    dedicated_cluster_id: NotOffered = None
+    chc_ids: NotOffered = None
+    partition_number: NotOffered = None
+    disable_api_termination: FalseOnly = None
+    enable_jumbo_frame: FalseOnly = None
+
+
+def configuration(call: Call, asked: InquiryPriceRunInstances) -> Configuration:
+    """What is asked for, in the words of pricing. The zone decides the region where the call names none."""
+    here = shop.snapshot()
+    region = in_region(here, call.region)
+    zone = here.zones.get(asked.placement.zone)
+    region_code = region.code if region else zone.region if zone else ""
+    if not asked.instance_type:
+        raise MissingParameter("The parameter {parameter} is missing.", field="InstanceType", parameter="InstanceType")
+    network, term = asked.internet_accessible, asked.instance_charge_prepaid
+    public_ip = network.public_ip_assigned
+    return Configuration(
+        region=region_code,
+        zone=asked.placement.zone,
+        instance_type=asked.instance_type,
+        charge_type=asked.instance_charge_type,
+        system_disk=DiskChoice(asked.system_disk.disk_type, asked.system_disk.disk_size),
+        data_disks=tuple(DiskChoice(disk.disk_type, disk.disk_size) for disk in asked.data_disks if disk.disk_size),
+        period_months=term.period if term else None,
+        internet_charge_type=network.internet_charge_type or default_internet_charge_type(asked.instance_charge_type),
+        bandwidth_mbps=network.internet_max_bandwidth_out,
+        public_ip=network.internet_max_bandwidth_out > 0 if public_ip is None else public_ip,
+        count=asked.instance_count,
+    )
+
+
+def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> Members:
+    """The price that RunInstances would charge."""
+    return {"Price": quote_price(purchase.price(configuration(call, asked)))}
+
+
+def run_instances(call: Call, asked: RunInstances) -> Members:
+    """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
+    settings = asked.login_settings
+    image = shop.snapshot().images.get(asked.image_id)
+    wanted = purchase.Purchase(
+        account_id=call.account_id,
+        configuration=configuration(call, asked),
+        machine=purchase.Machine(
+            image_id=asked.image_id,
+            login=login.make(
+                call.account_id,
+                password=settings.password,
+                key_ids=settings.key_ids,
+                user=image.login_user if image else "root",
+            ),
+            name=asked.instance_name,
+            hostname=asked.host_name,
+            user_data=purchase.decode_user_data(asked.user_data),
+        ),
+        client_token=asked.client_token or "",
+        min_count=asked.min_count,
+        request_id=call.request_id,
+    )
+    if asked.dry_run:
+        purchase.check(wanted)
+        return {}
+    return {"InstanceIdSet": list(purchase.purchase(wanted).instance_ids)}
+
+
+ACTIONS = (
+    Action("InquiryPriceRunInstances", InquiryPriceRunInstances, inquiry_price_run_instances),
+    Action("RunInstances", RunInstances, run_instances, rate_limited=True),
+)

@@ -1,0 +1,51 @@
+"""Filters of Describe actions: which there are, how many values, and plain equality on lists."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from vmart.api.declarations import Filter
+from vmart.kernel.errors import InvalidParameter, Refused
+
+ValueT = TypeVar("ValueT")
+
+# One kind of thing: name of the filter -> what it looks at.
+Looks = Mapping[str, Callable[[ValueT], str]]
+
+
+class InvalidFilter(Refused):
+    code = "InvalidFilter"
+
+
+class TooManyValues(Refused):
+    code = "InvalidFilterValue.LimitExceeded"
+
+
+def conditions(filters: Sequence[Filter], known: Iterable[str], values_max: int) -> dict[str, list[str]]:
+    """Values by filter name. Raises InvalidFilter for a name not in ``known`` or given twice, TooManyValues."""
+    names = list(known)
+    chosen: dict[str, list[str]] = {}
+    for number, condition in enumerate(filters):
+        if condition.name not in names or condition.name in chosen:
+            raise InvalidFilter(
+                "Filters cannot be {name} (or not twice); possible are {names}.",
+                field=f"Filters.{number}.Name",
+                name=condition.name[:60],
+                names=", ".join(names),
+            )
+        if len(condition.values) > values_max:
+            raise TooManyValues(
+                "A filter may have {most} values here.", field=f"Filters.{number}.Values", most=values_max
+            )
+        chosen[condition.name] = condition.values
+    return chosen
+
+
+def matching(things: Iterable[ValueT], chosen: Mapping[str, Sequence[str]], looks: "Looks[ValueT]") -> list[ValueT]:
+    """The things that have, for every filter, one of its values."""
+    return [thing for thing in things if all(looks[name](thing) in values for name, values in chosen.items())]
+
+
+def not_both(ids: object, filters: object, ids_name: str) -> None:
+    """Refuse ids and filters in one request, as documented for every Describe that has both."""
+    if ids and filters:
+        raise InvalidParameter("{ids} and Filters exclude each other.", field="Filters", ids=ids_name)

@@ -1,0 +1,94 @@
+"""One API call of a test: signed by the SDK's code, answered by the application, checked by the oracle."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.api import oracle
+from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request
+from vmart.api.rates import CallRates
+from vmart.api.registry import Registry
+from vmart.api.signatures import WireRequest
+from vmart.api.wsgi import ApiApplication
+
+
+@dataclass(frozen=True)
+class TestKey:
+    """A key of the key ring below."""
+
+    __test__ = False
+    secret: str = SECRET_KEY
+    account_id: int = 7
+    user_id: int = 70
+    enabled: bool = True
+    rate_run_per_s: int = 1000
+
+
+@dataclass
+class Ring:
+    """A key ring in memory."""
+
+    keys: dict[str, TestKey] = field(default_factory=lambda: {SECRET_ID: TestKey()})
+
+    def find(self, secret_id: str) -> TestKey | None:
+        return self.keys.get(secret_id)
+
+
+@dataclass
+class Answered:
+    """Status, headers and body as the client reads them."""
+
+    status: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def response(self) -> dict[str, Any]:
+        return self.body["Response"]
+
+    @property
+    def error(self) -> tuple[str, str]:
+        """Code and sentence; AssertionError where the call succeeded."""
+        assert "Error" in self.response, self.response
+        return self.response["Error"]["Code"], self.response["Error"]["Message"]
+
+
+def send(application: Any, request: WireRequest | dict[str, Any]) -> Answered:
+    """Hand ``request`` to the WSGI callable."""
+    started: list[Any] = []
+    content = b"".join(
+        application(environ(request) if isinstance(request, WireRequest) else request, lambda *a: started.extend(a))
+    )
+    status, headers = started
+    headers = dict(headers)
+    assert status == "200 OK"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Content-Length"] == str(len(content))
+    return Answered(status, headers, json.loads(content))
+
+
+class Client:
+    """Calls actions of ``application`` as the SDK would, every answer checked against api.json."""
+
+    def __init__(self, application: Any, secret: tuple[str, str] = (SECRET_ID, SECRET_KEY)) -> None:
+        self.application = application
+        self.secret = secret
+
+    def call(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> Answered:
+        version = how.get("version", "2017-03-12")
+        answered = send(self.application, sdk_request(action, members or {}, secret=self.secret, **how))
+        if version in oracle.FOLDERS and action in oracle.api(version)["actions"]:
+            oracle.check(action, version, answered.response)
+        return answered
+
+    def legacy(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
+        body = send(self.application, legacy_request(action, members or {}, secret=self.secret, **how)).body
+        assert {"code", "message", "codeDesc"} <= body.keys()
+        return body
+
+
+def application(registry: Registry, legacy: Registry | None = None, **parts: Any) -> ApiApplication:
+    """An application without a database: keys in memory, each nonce new, no rate."""
+    parts.setdefault("remember", lambda *_: True)
+    parts.setdefault("rates", CallRates(lambda _a, _n, _s, wanted, _l: wanted))
+    return ApiApplication(parts.pop("keys", Ring()), registry, legacy or Registry([]), **parts)

@@ -1,0 +1,133 @@
+"""Is an answer what the published API says? Checked against the api.json that tccli carries.
+
+Every member must be declared, every required one present, every value of its type, null only where the
+description says so. Exceptions stand in EXCEPTIONS with their reason.
+"""
+
+import functools
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+FOLDERS = {
+    "2017-03-12": ("cvm", "v20170312"),
+    "2018-07-09": ("billing", "v20180709"),
+    "2022-06-27": ("region", "v20220627"),
+}
+
+# (structure, member) that may be null although the description does not mark it so.
+EXCEPTIONS = {
+    ("Instance", "RenewFlag"): "its text says: null for postpaid machines",
+    ("Instance", "ExpiredTime"): "its text says: null for postpaid machines",
+    ("Image", "CreatedTime"): "public images of a shop have no time of creation",
+}
+
+_INTEGERS = {"int64", "uint64", "int", "integer"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@functools.cache
+def api(version: str) -> dict[str, Any]:
+    """The published description of the product with this version."""
+    product, folder = FOLDERS[version]
+    spec = find_spec("tccli")  # found, not imported: it imports the deprecated module imp
+    assert spec is not None
+    assert spec.origin is not None
+    return json.loads((Path(spec.origin).parent / "services" / product / folder / "api.json").read_text("utf-8"))
+
+
+def check(action: str, version: str, response: dict[str, Any]) -> None:
+    """Assert that ``response`` (what lies under ``Response``) is a documented answer or error of ``action``."""
+    problems = list(_problems(action, version, response))
+    assert not problems, f"{action}: " + "; ".join(problems)
+
+
+def _problems(action: str, version: str, response: dict[str, Any]):
+    described = api(version)
+    assert action in described["actions"], f"{action} is not an action of {version}"
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", str(response.get("RequestId"))):
+        yield "RequestId is not a UUID"
+    if "Error" in response:
+        error = response["Error"]
+        if set(response) != {"Error", "RequestId"} or set(error) != {"Code", "Message"}:
+            yield "an error has Code, Message and RequestId only"
+        elif not (isinstance(error["Message"], str) and error["Message"] and known_code(error["Code"])):
+            yield f"the code {error['Code']} is not documented or has no sentence"
+        return
+    output = described["actions"][action]["output"]
+    yield from _structure(described["objects"], output, response, action)
+
+
+def _structure(objects: dict[str, Any], name: str, value: Any, path: str):
+    if not isinstance(value, dict):
+        yield f"{path} is not a structure"
+        return
+    members = {member["name"]: member for member in objects[name]["members"]}
+    for unknown in set(value) - set(members):
+        yield f"{path}.{unknown} is not described"
+    for member_name, member in members.items():
+        here = f"{path}.{member_name}"
+        if member_name not in value:
+            if member.get("output_required"):
+                yield f"{here} is missing"
+        elif value[member_name] is None:
+            if not member.get("value_allowed_null") and (name, member_name) not in EXCEPTIONS:
+                yield f"{here} is null"
+        elif member["type"] == "list":
+            yield from _list(objects, member["member"], value[member_name], here)
+        elif member["type"] == "object":
+            yield from _structure(objects, member["member"], value[member_name], here)
+        else:
+            yield from _scalar(member["type"], member["member"], value[member_name], here)
+
+
+def _list(objects: dict[str, Any], kind: str, value: Any, path: str):
+    if not isinstance(value, list):
+        yield f"{path} is not a list"
+        return
+    for number, item in enumerate(value):
+        if kind in objects:
+            yield from _structure(objects, kind, item, f"{path}.{number}")
+        else:
+            yield from _scalar(kind, kind, item, f"{path}.{number}")
+
+
+def _scalar(kind: str, detail: str, value: Any, path: str):
+    right = {
+        "string": isinstance(value, str),
+        "bool": isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+    }
+    family = "int" if kind in _INTEGERS else kind
+    if not right[family]:
+        yield f"{path} is {value!r}, not {kind}"
+    elif detail.startswith("uint") and value < 0:
+        yield f"{path} is negative"
+    elif detail == "datetime_iso" and not _TIME.fullmatch(value):
+        yield f"{path} is {value!r}, not of the form 2020-03-10T02:43:51Z"
+
+
+@functools.cache
+def _codes() -> frozenset[str]:
+    from tencentcloud.billing.v20180709 import errorcodes as billing
+    from tencentcloud.cvm.v20170312 import errorcodes as cvm
+
+    common = """
+    ActionOffline AuthFailure.InvalidAuthorization AuthFailure.InvalidSecretId AuthFailure.MFAFailure
+    AuthFailure.SecretIdNotFound AuthFailure.SignatureExpire AuthFailure.SignatureFailure AuthFailure.TokenFailure
+    AuthFailure.UnauthorizedOperation DryRunOperation FailedOperation InternalError InvalidAction InvalidParameter
+    InvalidParameterValue InvalidRequest LimitExceeded MissingParameter NoSuchVersion RequestLimitExceeded
+    RequestSizeLimitExceeded ResourceInUse ResourceInsufficient ResourceNotFound ResourceUnavailable
+    ResourcesSoldOut.SpecifiedInstanceType ServiceUnavailable UnauthorizedOperation UnknownParameter
+    UnsupportedOperation UnsupportedProtocol UnsupportedRegion
+    """.split()
+    documented = {value for module in (billing, cvm) for name, value in vars(module).items() if name.isupper()}
+    return frozenset(common) | documented
+
+
+def known_code(code: str) -> bool:
+    """Whether the SDK's errorcodes or the list of common codes has it."""
+    return code in _codes()
