@@ -26,7 +26,7 @@ from vmart.pricing.rules import (
     traffic_price,
     used_value,
 )
-from vmart.settlement.rules import PriceVersion, Segment, charge_hour, deducted_minor
+from vmart.pricing.hour import PriceVersion, Segment, charge_hour, deducted_minor
 
 VECTORS = {v["id"]: v for v in json.loads((Path(__file__).parent / "vectors/worked-examples.json").read_text())}
 

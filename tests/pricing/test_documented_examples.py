@@ -14,18 +14,18 @@ from tests.pricing.demo import demo_book, machine, prepaid
 from vmart.kernel.money import from_minor, to_minor
 from vmart.pricing.book import RateRow
 from vmart.pricing.compare import compare
-from vmart.pricing.quote import DiskChoice, quote, returnables
-from vmart.pricing.rules import HOUR_S, postpaid_price, progressive, return_refund, used_value, whole_months
-from vmart.settlement.rules import (
+from vmart.pricing.hour import (
     ByteSample,
     PriceVersion,
     Segment,
     charge_hour,
     charge_traffic,
     deducted_minor,
-    distribute,
     price_version,
 )
+from vmart.pricing.quote import DiskChoice, quote, returnables
+from vmart.pricing.rules import HOUR_S, postpaid_price, progressive, return_refund, used_value, whole_months
+from vmart.settlement.rules import distribute
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 GUANGZHOU = demo_book().regions["ap-guangzhou"]

@@ -224,6 +224,6 @@ def test_the_rules_import_neither_django_nor_psycopg() -> None:
     import subprocess
     import sys
 
-    rooms = "vmart.pricing.quote, vmart.pricing.compare, vmart.settlement.rules, vmart.catalog.document"
+    rooms = "vmart.pricing.quote, vmart.pricing.compare, vmart.pricing.hour, vmart.catalog.document"
     check = f"import sys, {rooms}; sys.exit(bool({{'django', 'psycopg'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -11,22 +11,21 @@ from hypothesis import strategies as st
 from tests.pricing.demo import demo_book
 from vmart.kernel.money import to_minor
 from vmart.pricing.book import PriceBook, parse_book
-from vmart.pricing.rules import postpaid_price, progressive, rate_seconds
-from vmart.settlement.rules import (
+from vmart.pricing.hour import (
     ByteSample,
     HourCharge,
     Line,
-    Paid,
     PriceMissingError,
     PriceVersion,
     Segment,
     charge_hour,
     charge_traffic,
     deducted_minor,
-    distribute,
     hold_after_destroy,
     price_version,
 )
+from vmart.pricing.rules import postpaid_price, progressive, rate_seconds
+from vmart.settlement.rules import Paid, distribute
 
 TEN = dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)
 ELEVEN = TEN + dt.timedelta(hours=1)

@@ -176,7 +176,10 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
 def _engine_settings(zone: doc.Zone, kind: str) -> dict[str, Any]:
     settings = dict(zone.engine.settings)
     if kind == Zone.EngineKind.SIMULATED:
-        settings["members"] = [member.model_dump(mode="json") for member in zone.engine.members]
+        settings["members"] = {
+            member.name: {"vcpu": member.vcpu, "memory_mib": member.memory_gib * 1024, "disk_gib": member.disk_gib}
+            for member in zone.engine.members
+        }
     return settings
 
 

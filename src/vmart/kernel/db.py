@@ -68,10 +68,10 @@ def call(function: str, *arguments: object) -> Any:
         return row[0] if row else None
 
 
-def rows(sql: str, *arguments: object) -> list[dict[str, Any]]:
-    """All rows of a query as dicts by column name."""
+def rows(sql: str, *arguments: object, **named: object) -> list[dict[str, Any]]:
+    """All rows of a query as dicts by column name; places are ``%s`` or ``%(name)s``."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, arguments)
+        cursor.execute(sql, named or arguments)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

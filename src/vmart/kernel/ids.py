@@ -15,7 +15,6 @@ _HALF_MASK = (1 << _HALF_BITS) - 1
 _ROUNDS = 6
 
 
-
 def _feistel(key: bytes, value: int, rounds: range) -> int:
     left, right = value >> _HALF_BITS, value & _HALF_MASK
     for number in rounds:

@@ -84,7 +84,9 @@ class Secrets:
         if not sealed or sealed[0] != _KEY_ID:
             raise SecretsUnreadable("sealed under an unknown key id")
         try:
-            return AESGCM(self.derive("seal")).decrypt(bytes(sealed[1:13]), bytes(sealed[13:]), purpose.encode()).decode()
+            return (
+                AESGCM(self.derive("seal")).decrypt(bytes(sealed[1:13]), bytes(sealed[13:]), purpose.encode()).decode()
+            )
         except Exception as error:
             raise SecretsUnreadable("sealed under another master key") from error
 

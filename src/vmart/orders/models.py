@@ -62,6 +62,7 @@ class Line(models.Model):
     account_id = models.BigIntegerField()
     instance_id = models.BigIntegerField(unique=True)
     number = models.IntegerField()
+    hold_id = models.UUIDField()  # set aside at the purchase; a prepaid line's is posted at delivery
     amount_minor = models.BigIntegerField()
     paid_cash_minor = models.BigIntegerField(default=0)
     paid_gift_minor = models.BigIntegerField(default=0)

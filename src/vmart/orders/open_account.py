@@ -17,4 +17,6 @@ def grant(account_id: int, amount_minor: int, token: str) -> bool:
     """Give ``amount_minor`` of gift money; False when the token was used before."""
     with db.act():
         transfer = ids.transfer_id("grant", account_id, token)
-        return bool(db.call("ledger_credit", transfer, "grant", account_id, 0, amount_minor, "gifts", clock.now(), None))
+        return bool(
+            db.call("ledger_credit", transfer, "grant", account_id, 0, amount_minor, "gifts", clock.now(), None)
+        )

@@ -140,9 +140,7 @@ def check(purchase: Purchase) -> Quote:
             field="HostName",
         )
     if len(machine.user_data) > USER_DATA_MAX_BYTES:
-        raise errors.UserDataTooLarge(
-            "User data has at most {most} bytes.", field="UserData", most=USER_DATA_MAX_BYTES
-        )
+        raise errors.UserDataTooLarge("User data has at most {most} bytes.", field="UserData", most=USER_DATA_MAX_BYTES)
     if purchase.min_count > configuration.count:
         raise InvalidParameter("MinCount is above InstanceCount.", field="MinCount")
     return quoted

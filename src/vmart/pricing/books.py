@@ -74,6 +74,7 @@ def publish(book: PriceBook, now: dt.datetime) -> bool:
             newest=newest.version,
         )
     if newest:
+        _refuse_dropped_prices(book, newest)
         Book.objects.filter(pk=newest.pk).update(ends_at=book.effective_at)
     row = Book.objects.create(
         version=book.version,
@@ -91,3 +92,15 @@ def publish(book: PriceBook, now: dt.datetime) -> bool:
         for rate in hourly_rates(book)
     )  # fmt: skip
     return True
+
+
+def _refuse_dropped_prices(book: PriceBook, newest: Book) -> None:
+    """A machine keeps running when its type is no longer sold: a price once given stays in every later book."""
+    kept = {rate.price_key for rate in hourly_rates(book)}
+    dropped = sorted(set(Rate.objects.filter(book=newest).values_list("price_key", flat=True)) - kept)
+    if dropped:
+        raise NotEffectiveYet(
+            "price_book has no price for {keys}; machines may be running at it: take it off sale, keep its price.",
+            field="price_book",
+            keys=", ".join(dropped[:5]),
+        )

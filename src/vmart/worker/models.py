@@ -7,7 +7,7 @@ from django.db.models import Q
 class Operation(models.Model):
     """Work that outlives a request. The row *is* the queue entry; a finished one is deleted.
 
-    ``due_at`` is business time (timers), ``not_before`` wall time (retries), the lease wall time.
+    ``due_at`` is business time (timers); ``not_before`` (retries), lease and ``created_at`` are wall time.
     ``attention`` means: attempts used up, shown to the seller with its reason and a retry.
     """
 

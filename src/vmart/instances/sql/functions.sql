@@ -13,3 +13,28 @@ LANGUAGE sql AS $$
   INSERT INTO instances_event (at, instance_id, account_id, kind, detail)
   VALUES (_at, _instance, _account, _kind, _detail)
 $$;
+
+-- PENDING to RUNNING, once. The instance as it is then, or NULL when it was not PENDING.
+CREATE FUNCTION fn.instances_delivered(_instance bigint, _kind text, _at timestamptz, _expires_at timestamptz)
+RETURNS instances_instance
+LANGUAGE plpgsql AS $$
+DECLARE machine instances_instance;
+BEGIN
+  UPDATE instances_instance SET state = 'RUNNING', kind = _kind, started_at = _at, latest_operation_state = 'SUCCESS',
+    expires_at = CASE WHEN charge_type = 'PREPAID' THEN _expires_at END,
+    hold_id = CASE WHEN charge_type = 'PREPAID' THEN NULL ELSE hold_id END
+  WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
+  RETURN machine;
+END $$;
+
+-- PENDING to LAUNCH_FAILED, once; the sentence is for the customer.
+CREATE FUNCTION fn.instances_launch_failed(_instance bigint, _code text, _sentence text) RETURNS instances_instance
+LANGUAGE plpgsql AS $$
+DECLARE machine instances_instance;
+BEGIN
+  UPDATE instances_instance SET state = 'LAUNCH_FAILED', latest_operation_state = 'FAILED',
+    latest_operation_error_code = _code, latest_operation_error = left(_sentence, 500), hold_id = NULL,
+    public_ip = NULL, password_hash = ''
+  WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
+  RETURN machine;
+END $$;

@@ -142,9 +142,28 @@ BEGIN
   RETURN true;
 END $$;
 
+-- Put a smaller floating hold in the place of one; never refused, because it sets nothing more aside.
+-- False when the old one was already posted or voided.
+CREATE FUNCTION fn.ledger_shrink(_hold uuid, _new uuid, _amount bigint, _at timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE hold ledger_hold;
+BEGIN
+  IF NOT fn.ledger_void(_hold, _at) THEN
+    RETURN false;
+  END IF;
+  SELECT * INTO hold FROM ledger_hold WHERE id = _hold;
+  IF hold.kind <> 'floating' OR _amount > hold.floating_minor THEN
+    RAISE EXCEPTION 'hold % of % cannot shrink to %', _hold, hold.floating_minor, _amount;
+  END IF;
+  UPDATE ledger_purses SET floating_pending = floating_pending + _amount WHERE account_id = hold.account_id;
+  INSERT INTO ledger_hold (id, account_id, kind, state, cash_minor, gift_minor, floating_minor, subject_id, at)
+  VALUES (_new, hold.account_id, 'floating', 'pending', 0, 0, _amount, hold.subject_id, _at);
+  RETURN true;
+END $$;
+
 -- Turn a fixed hold into a posted transfer under the hold's own id, so that it can be posted once only.
--- False when it was already posted or voided. What it took is returned in the hold's row.
-CREATE FUNCTION fn.ledger_post(_hold uuid, _kind text, _book text, _at timestamptz) RETURNS boolean
+-- The hold with what it took, or NULL when it was already posted or voided.
+CREATE FUNCTION fn.ledger_post(_hold uuid, _kind text, _book text, _at timestamptz) RETURNS ledger_hold
 LANGUAGE plpgsql AS $$
 DECLARE hold ledger_hold; purses ledger_purses;
 BEGIN
@@ -153,12 +172,13 @@ BEGIN
     RAISE EXCEPTION 'no fixed hold %', _hold;
   END IF;
   PERFORM fn.ledger_lock(hold.account_id);
-  UPDATE ledger_hold SET state = 'posted', resolved_at = _at WHERE id = _hold AND state = 'pending';
+  UPDATE ledger_hold SET state = 'posted', resolved_at = _at WHERE id = _hold AND state = 'pending'
+  RETURNING * INTO hold;
   IF NOT FOUND THEN
-    RETURN false;
+    RETURN NULL;
   END IF;
   IF hold.cash_minor + hold.gift_minor = 0 THEN
-    RETURN true;
+    RETURN hold;
   END IF;
   INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at, subject_id)
   VALUES (_hold, hold.account_id, _kind, hold.cash_minor + hold.gift_minor, _at, hold.subject_id);
@@ -172,7 +192,7 @@ BEGIN
     ('cash', -hold.cash_minor, purses.cash_credits_posted - purses.cash_debits_posted),
     ('gift', -hold.gift_minor, purses.gift_credits_posted - purses.gift_debits_posted),
     (_book, hold.cash_minor + hold.gift_minor, NULL)) AS side (book, amount, after) WHERE amount <> 0;
-  RETURN true;
+  RETURN hold;
 END $$;
 
 -- Deduct what was used from gift, then cash, and book what they cannot cover to owed, of many accounts

@@ -2,19 +2,20 @@
 -- Called under the account lock: the close moves the horizon first and takes the account locks after,
 -- so whoever holds the lock either is seen by the close or sees its horizon.
 CREATE FUNCTION fn.metering_instant(_at timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql VOLATILE AS $$  -- volatile: reads by its own snapshot, taken after the lock
   SELECT greatest(date_trunc('second', _at), (SELECT closed_until FROM metering_horizon))
 $$;
 
--- Begin charging components of a machine at an instant from fn.metering_instant.
-CREATE FUNCTION fn.metering_start(
-  _account bigint, _instance bigint, _components text[], _price_keys text[], _quantities numeric[], _ages bigint[],
-  _at timestamptz
-) RETURNS void
+-- Begin charging components of a machine at an instant from fn.metering_instant. _lines: elements
+-- [component, price key, quantity]; each goes on where its tier clock stood;
+-- one that is being charged already stays as it is.
+CREATE FUNCTION fn.metering_start(_account bigint, _instance bigint, _lines jsonb, _at timestamptz) RETURNS void
 LANGUAGE sql AS $$
   INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-  SELECT _account, _instance, component, price_key, quantity, age, _at
-  FROM unnest(_components, _price_keys, _quantities, _ages) AS line (component, price_key, quantity, age)
+  SELECT _account, _instance, line->>0, line->>1, (line->>2)::numeric, fn.metering_age(_instance, line->>0), _at
+  FROM jsonb_array_elements(_lines) AS line
+  WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = _instance AND component = line->>0
+                                                    AND ended_at IS NULL)
 $$;
 
 -- Stop charging the open components of a machine whose name begins with _prefix ('' for all).
@@ -35,3 +36,46 @@ LANGUAGE sql STABLE AS $$
                    FROM metering_segment WHERE instance_id = _instance AND component = _component
                    ORDER BY started_at DESC, id DESC LIMIT 1), 0)
 $$;
+
+-- A stop that was to pause charging did not come about: what it ended at _at was never paused. Where the
+-- close has been since, charging goes on from its horizon.
+CREATE FUNCTION fn.metering_resume(_instance bigint, _prefix text, _at timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE horizon timestamptz := fn.metering_instant(_at);
+BEGIN
+  IF horizon <= _at THEN
+    UPDATE metering_segment SET ended_at = NULL
+    WHERE instance_id = _instance AND component LIKE _prefix || '%' AND ended_at = _at;
+  ELSE
+    INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
+    SELECT account_id, instance_id, component, price_key, quantity,
+           age_s + extract(epoch FROM ended_at - started_at)::bigint, horizon
+    FROM metering_segment WHERE instance_id = _instance AND component LIKE _prefix || '%' AND ended_at = _at;
+  END IF;
+END $$;
+
+-- Take in an engine's outbound count: what is new since the last one becomes a sample. A new epoch counts
+-- from 0. Machines without traffic charging (no traffic segment ever) keep a counter and make no sample.
+CREATE FUNCTION fn.metering_count(_account bigint, _instance bigint, _epoch text, _out_bytes bigint, _at timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE last metering_counter; fresh bigint; price text; at_instant timestamptz;
+BEGIN
+  INSERT INTO metering_counter (instance_id, account_id, epoch, out_bytes, sampled_at)
+  VALUES (_instance, _account, _epoch, 0, _at) ON CONFLICT (instance_id) DO NOTHING;
+  SELECT * INTO last FROM metering_counter WHERE instance_id = _instance FOR UPDATE;
+  fresh := CASE WHEN last.epoch = _epoch THEN _out_bytes - last.out_bytes ELSE _out_bytes END;
+  IF fresh <= 0 THEN  -- nothing new, or an older answer that came late
+    RETURN 0;
+  END IF;
+  UPDATE metering_counter SET epoch = _epoch, out_bytes = _out_bytes, sampled_at = _at WHERE instance_id = _instance;
+  SELECT price_key INTO price FROM metering_segment WHERE instance_id = _instance AND component = 'traffic'
+  ORDER BY started_at DESC LIMIT 1;
+  IF price IS NULL THEN
+    RETURN 0;
+  END IF;
+  at_instant := fn.metering_instant(_at);
+  INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
+  VALUES (_instance, at_instant, _account, price, fresh);
+  RETURN fresh;
+END $$;

@@ -147,9 +147,10 @@ BEGIN
             (_p->>'hold_machine_minor')::bigint * _count, _p->'quote', _p->'segments', '{}',
             (_p->>'book_version')::int, 0, 0, true, _now, _now, '');
   END IF;
-  INSERT INTO orders_line (order_id, account_id, instance_id, number, amount_minor, paid_cash_minor, paid_gift_minor,
-                           refund_minor, state, reason)
-  SELECT _order, _account, (machine->>'id')::bigint, n, (_p->>'machine_minor')::bigint, 0, 0, 0, 'delivering', ''
+  INSERT INTO orders_line (order_id, account_id, instance_id, number, hold_id, amount_minor, paid_cash_minor,
+                           paid_gift_minor, refund_minor, state, reason)
+  SELECT _order, _account, (machine->>'id')::bigint, n, (machine->>'hold_id')::uuid, (_p->>'machine_minor')::bigint,
+         0, 0, 0, 'delivering', ''
   FROM jsonb_array_elements(_machines) WITH ORDINALITY AS line (machine, n);
   PERFORM fn.instances_create(_p->'instance', _machines);
   PERFORM fn.storage_create((

@@ -54,3 +54,31 @@ BEGIN
     memory_used_mib = h.memory_used_mib - freed.memory_mib, disk_used_gib = h.disk_used_gib - freed.disk_gib
   FROM freed WHERE h.id = freed.host_id;
 END $$;
+
+-- A machine stopped without charge gives up vCPU and memory; its disks stay where they are.
+CREATE FUNCTION fn.placement_shrink(_instance bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _instance FOR UPDATE;
+  UPDATE placement_host SET vcpu_used = vcpu_used - held.vcpu, memory_used_mib = memory_used_mib - held.memory_mib
+  WHERE id = held.host_id;
+  UPDATE placement_allocation SET vcpu = 0, memory_mib = 0 WHERE instance_id = _instance;
+END $$;
+
+-- Take vCPU and memory again, on the host where its disks are; false when there is no room.
+CREATE FUNCTION fn.placement_grow(_instance bigint, _vcpu int, _memory_mib bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _instance FOR UPDATE;
+  UPDATE placement_host SET vcpu_used = vcpu_used + _vcpu - held.vcpu,
+                            memory_used_mib = memory_used_mib + _memory_mib - held.memory_mib
+  WHERE id = held.host_id AND online AND enabled AND vcpu_used + _vcpu - held.vcpu <= vcpu_capacity
+    AND memory_used_mib + _memory_mib - held.memory_mib <= memory_capacity_mib;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE placement_allocation SET vcpu = _vcpu, memory_mib = _memory_mib WHERE instance_id = _instance;
+  RETURN true;
+END $$;

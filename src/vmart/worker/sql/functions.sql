@@ -5,20 +5,20 @@ CREATE FUNCTION fn.worker_enqueue(
 LANGUAGE sql AS $$
   INSERT INTO worker_operation (kind, subject_id, account_id, lane, step, payload, due_at, attempt, last_error,
                                 attention, created_at)
-  SELECT _kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, _due_at
+  SELECT _kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, clock_timestamp()
   FROM unnest(_subjects) AS subject
   ON CONFLICT (kind, subject_id) DO NOTHING
 $$;
 
--- Claim due work of the given kinds: each row leased until _lease_until to one owner.
+-- Claim due work in the given lanes ('' is the timers' own): each row leased to one owner.
 CREATE FUNCTION fn.worker_claim(
-  _kinds text[], _owner uuid, _now timestamptz, _wall timestamptz, _lease_until timestamptz, _limit int
+  _lanes text[], _owner uuid, _now timestamptz, _wall timestamptz, _lease_until timestamptz, _limit int
 ) RETURNS SETOF worker_operation
 LANGUAGE sql AS $$
   UPDATE worker_operation SET lease_owner = _owner, lease_until = _lease_until, attempt = attempt + 1
   WHERE id IN (
     SELECT id FROM worker_operation
-    WHERE due_at <= _now AND NOT attention AND kind = ANY (_kinds)
+    WHERE due_at <= _now AND NOT attention AND lane = ANY (_lanes)
       AND (not_before IS NULL OR not_before <= _wall) AND (lease_until IS NULL OR lease_until < _wall)
     ORDER BY due_at, id LIMIT _limit FOR UPDATE SKIP LOCKED
   )
@@ -26,7 +26,36 @@ LANGUAGE sql AS $$
 $$;
 
 -- The fence: end these operations if they are still this owner's at this step; the ids that were.
-CREATE FUNCTION fn.worker_finish(_ids bigint[], _owner uuid, _step text) RETURNS SETOF bigint
+CREATE FUNCTION fn.worker_finish(_ids bigint[], _owner uuid, _step text) RETURNS bigint[]
 LANGUAGE sql AS $$
-  DELETE FROM worker_operation WHERE id = ANY (_ids) AND lease_owner = _owner AND step = _step RETURNING id
+  WITH done AS (
+    DELETE FROM worker_operation WHERE id = ANY (_ids) AND lease_owner = _owner AND step = _step RETURNING id
+  )
+  SELECT coalesce(array_agg(id), '{}') FROM done
+$$;
+
+-- The same fence for going on to the next step: free to be claimed again at once, attempts from 0.
+CREATE FUNCTION fn.worker_next(_id bigint, _owner uuid, _step text, _next text, _error text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE worker_operation SET step = _next, lease_owner = NULL, lease_until = NULL, not_before = NULL, attempt = 0,
+                              last_error = _error
+  WHERE id = _id AND lease_owner = _owner AND step = _step;
+  RETURN FOUND;
+END $$;
+
+-- Put work off until a wall instant, or (NULL) to the seller's attention. Fenced by the owner.
+-- A wait that is nobody's fault gives its attempt back.
+CREATE FUNCTION fn.worker_put_off(_ids bigint[], _owner uuid, _not_before timestamptz, _error text, _waiting boolean)
+RETURNS void
+LANGUAGE sql AS $$
+  UPDATE worker_operation SET lease_owner = NULL, lease_until = NULL, not_before = _not_before, last_error = _error,
+    attention = _not_before IS NULL, attempt = attempt - CASE WHEN _waiting THEN 1 ELSE 0 END
+  WHERE id = ANY (_ids) AND lease_owner = _owner
+$$;
+
+-- Whether anything that is due is still to be done by somebody.
+CREATE FUNCTION fn.worker_due(_now timestamptz) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM worker_operation WHERE due_at <= _now AND NOT attention)
 $$;

@@ -1,0 +1,25 @@
+"""Which step works on which kind of operation, and what a worker does beside them."""
+
+from collections.abc import Mapping
+
+from vmart.catalog.models import Zone
+from vmart.orders import deliver, expire, isolate, reboot, release, start, stop
+from vmart.settlement import arrears, close
+from vmart.worker.loop import Step
+
+STEPS: Mapping[str, Step] = {
+    "deliver": Step(deliver.deliver, batch=32, attempts=6, exhausted=deliver.exhausted),
+    "stop": Step(stop.run, attempts=6, exhausted=stop.exhausted),
+    "start": Step(start.run, attempts=6, exhausted=start.exhausted),
+    "reboot": Step(reboot.run, attempts=6, exhausted=reboot.exhausted),
+    "isolate": Step(isolate.run, attempts=12),
+    "release": Step(release.run, attempts=12),
+    "expire": Step(expire.run),
+    "arrears": Step(arrears.run),
+    close.KIND: Step(close.run, attempts=1000),
+}
+
+
+def lanes() -> list[str]:
+    """A lane for each zone, and "" for timers and money."""
+    return ["", *Zone.objects.order_by("position").values_list("code", flat=True)]

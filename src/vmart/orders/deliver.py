@@ -1,0 +1,107 @@
+"""Delivery: from a paid order to a running machine, or to a voided line and a sentence that says why.
+
+Operation ``deliver``, subject: the instance. Steps: ``start`` (make the machine), and after a failure
+``clean`` (leave nothing on the engine, then free room and addresses).
+"""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from vmart.catalog import shop
+from vmart.engines.contract import EngineError, ImageStatus, Observation, Power, ensure_present_many
+from vmart.kernel import clock, db
+from vmart.provisioning import specs
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+DEADLINE = dt.timedelta(minutes=10)  # from when the image is ready (decision 15)
+ATTEMPTS = 5  # of one delivery at an engine that answers with passing faults
+FAILED_CODE = "FailedOperation.LaunchFailed"
+_IMAGE_WAIT_S = 0.5
+
+
+def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """One batch of one zone and one step."""
+    if batch[0].step == "clean":
+        for operation in batch:
+            _clean(operation, owner)
+        return
+    ordered = specs.load([operation.subject_id for operation in batch])
+    ready = []
+    for operation in batch:
+        order = ordered.get(operation.subject_id)
+        if order is None:
+            queue.needs_attention(owner, [operation], "the machine has no allocation")
+        elif order.image.status == ImageStatus.READY:
+            ready.append((operation, order))
+        elif order.image.status == ImageStatus.FAILED:
+            _commit(owner, [_failure(operation, f"The image cannot be made in this zone: {order.image.why}")])
+        else:
+            queue.put_off(owner, [operation], _IMAGE_WAIT_S, "waiting for the image", waiting=True)
+    if not ready:
+        return
+    outcomes = ensure_present_many(engine_of(batch[0].lane), [order.spec for _, order in ready])
+    results = []
+    for (operation, order), outcome in zip(ready, outcomes, strict=True):
+        if isinstance(outcome, EngineError):
+            failure = _failed(operation, order, outcome, owner)
+            results += [failure] if failure else []
+        else:
+            results.append(_success(operation, order, outcome))
+    _commit(owner, results)
+
+
+def _success(operation: Claimed, order: specs.Ordered, seen: Observation) -> dict[str, Any]:
+    if seen.power != Power.RUNNING:
+        raise RuntimeError(f"{order.spec.name} was made and is {seen.power}")
+    months = order.instance.period_months
+    expires = clock.add_months(clock.now(), months, shop.snapshot().billing_zone).isoformat() if months else None
+    return {
+        "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
+        "kind": seen.kind, "expires_at": expires,
+    }  # fmt: skip
+
+
+def _failed(operation: Claimed, order: specs.Ordered, error: EngineError, owner: uuid.UUID) -> dict[str, Any] | None:
+    """A passing fault is tried again until attempts or deadline are used up; anything else is final."""
+    begun = max(operation.created_at, order.image.ready_at or operation.created_at)
+    if error.transient and operation.attempt < ATTEMPTS and clock.wall() < begun + DEADLINE:
+        queue.put_off(owner, [operation], min(0.2 * 2**operation.attempt, 10), str(error))
+        return None
+    return _failure(operation, error.sentence)
+
+
+def _failure(operation: Claimed, sentence: str) -> dict[str, Any]:
+    return {
+        "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
+        "code": FAILED_CODE, "error": sentence,
+    }  # fmt: skip
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """Attempts used up by our own faults: the customer's money goes back all the same."""
+    if batch[0].step == "clean":
+        queue.needs_attention(owner, batch, reason)
+    else:
+        _commit(
+            owner, [_failure(item, "The machine could not be delivered for a fault of the shop.") for item in batch]
+        )
+
+
+def _commit(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> None:
+    if results:
+        db.call("orders_delivered", owner, clock.now(), json.dumps(list(results)))
+        if any("error" in result for result in results):
+            db.wake_workers()
+
+
+def _clean(operation: Claimed, owner: uuid.UUID) -> None:
+    from vmart.instances.models import Instance
+
+    name = Instance.objects.values_list("public_id", flat=True).get(id=operation.subject_id)
+    engine_of(operation.lane).ensure_absent(name)
+    db.call("orders_cleaned", owner, operation.id, operation.subject_id, clock.now())

@@ -1,0 +1,43 @@
+"""Expiry of a prepaid machine: network off, power off, kept in the recycle bin (billing-rules, section 4)."""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.orders import machines as m
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``expire``, due at the machine's expiry; waits for an operation that is under way."""
+    for operation in batch:
+        busy = False
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            busy = machine.latest_operation_state == "OPERATING"
+            if not busy and queue.finish(owner, operation) and _due(machine):
+                _expire(machine)
+        if busy:
+            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+
+
+def _due(machine: Instance) -> bool:
+    alive = machine.state in (State.RUNNING, State.STOPPED)
+    return alive and machine.expires_at is not None and machine.expires_at <= clock.now()
+
+
+def _expire(machine: Instance) -> None:
+    assert machine.expires_at is not None
+    instant = db.call("metering_instant", machine.expires_at)
+    db.call("metering_end", machine.id, "", instant)
+    release_at = m.bin_until(machine.expires_at)
+    m.begin(
+        machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="EXPIRE",
+        isolated_at=machine.expires_at, release_at=release_at,
+    )  # fmt: skip
+    m.event(machine, "expired")
+    m.send(machine, "isolate")
+    m.send(machine, "release", due_at=release_at)

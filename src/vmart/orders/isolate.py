@@ -1,0 +1,25 @@
+"""Isolate: network off and power off, for machines in the recycle bin. Its last bytes are counted first."""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.orders.sample import count
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``isolate``."""
+    for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        engine = engine_of(operation.lane)
+        engine.ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
+        count(operation.lane, [machine])
+        engine.ensure_address(machine.public_id, machine.private_ip, None)
+        with db.act():
+            db.call("ledger_lock", machine.account_id)
+            if queue.finish(owner, operation):
+                Instance.objects.filter(id=machine.id, state="SHUTDOWN").update(latest_operation_state="SUCCESS")

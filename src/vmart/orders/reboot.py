@@ -1,0 +1,59 @@
+"""Reboot running machines. Moves no money."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.kernel.errors import InvalidValue
+from vmart.orders import machines as m
+from vmart.orders.stop import HARD, SOFT, SOFT_FIRST
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+
+def reboot(account_id: int, public_ids: Sequence[str], *, stop_type: str = SOFT, request_id: str = "") -> None:
+    """Accept a reboot, all or none."""
+    if stop_type not in (SOFT, HARD, SOFT_FIRST):
+        raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
+    with db.act():
+        found = m.lock(account_id, public_ids)
+        m.refuse_busy(found)
+        m.refuse_isolated(found)
+        for machine in found:
+            m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
+        for machine in found:
+            m.begin(machine, "RebootInstances", request_id, state=State.REBOOTING)
+            m.send(machine, "reboot", hard=stop_type == HARD, after=clock.wall().isoformat())
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``reboot``: a boot later than the request; a repeat does not boot it twice."""
+    for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        after = dt.datetime.fromisoformat(operation.payload["after"])
+        engine_of(operation.lane).ensure_rebooted(machine.public_id, after, force=operation.payload["hard"])
+        _end(operation, owner, failed=False)
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """It did not reboot: shown as running, with the failure."""
+    for operation in batch:
+        _end(operation, owner, failed=True)
+
+
+def _end(operation: Claimed, owner: uuid.UUID, *, failed: bool) -> None:
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        if not queue.finish(owner, operation):
+            return
+        machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+        if machine.state != State.REBOOTING:
+            return
+        if failed:
+            m.fail(machine, "The machine could not be rebooted.", state=State.RUNNING)
+        else:
+            Instance.objects.filter(pk=machine.pk).update(state=State.RUNNING, latest_operation_state="SUCCESS")
+            m.event(machine, "rebooted")

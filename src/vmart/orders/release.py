@@ -1,0 +1,59 @@
+"""Release: nothing is left on the engine, room and addresses are free again, the machine is gone."""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.orders import machines as m
+from vmart.orders.sample import count
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+_STILL_IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``release``: due at the end of the bin, or at once."""
+    for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        if machine.state in _STILL_IN_BIN:
+            if not _announce(machine, operation, owner):
+                continue
+            engine = engine_of(operation.lane)
+            engine.ensure_power(machine.public_id, on=False, force=True)
+            count(operation.lane, [machine])
+            engine.ensure_absent(machine.public_id)
+        with db.act():
+            db.call("ledger_lock", machine.account_id)
+            if not queue.finish(owner, operation):
+                continue
+            machine = Instance.objects.select_for_update().get(id=machine.id)
+            if machine.state == State.TERMINATING:
+                _gone(machine)
+
+
+def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
+    """SHUTDOWN to TERMINATING before the engine is touched, so that no act brings it back meanwhile."""
+    with db.act():
+        db.call("ledger_lock", machine.account_id)
+        held = db.rows(
+            "SELECT id FROM worker_operation WHERE id = %s AND lease_owner = %s FOR UPDATE", operation.id, owner
+        )
+        if not held:
+            return False
+        Instance.objects.filter(id=machine.id, state__in=_STILL_IN_BIN).update(
+            state=State.TERMINATING, latest_operation_state="OPERATING"
+        )
+    return True
+
+
+def _gone(machine: Instance) -> None:
+    db.call("network_free_public", [machine.id], clock.now())
+    db.call("network_free_private", [machine.id])
+    db.call("placement_free", [machine.id])
+    Instance.objects.filter(pk=machine.pk).update(
+        state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, password_hash=""
+    )
+    m.event(machine, "released")

@@ -1,0 +1,111 @@
+"""Start stopped machines; one stopped without charge takes its full hold, room and address again first."""
+
+import uuid
+from collections.abc import Sequence
+
+from django.db import DatabaseError
+
+from vmart.engines.contract import Power
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.kernel.money import from_minor
+from vmart.orders import machines as m
+from vmart.orders.errors import InsufficientBalance, NoAddress, SoldOut
+from vmart.orders.models import Line
+from vmart.provisioning.specs import public_address
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+
+def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -> None:
+    """Accept a start, all or none. Charging of what was paused resumes at RUNNING, not here."""
+    with db.act():
+        found = m.lock(account_id, public_ids)
+        m.refuse_busy(found)
+        m.refuse_isolated(found)
+        for machine in found:
+            m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
+        for machine in found:
+            _take_again(machine)
+            m.begin(
+                machine, "StartInstances", request_id, state=State.STARTING, hold_id=machine.hold_id,
+                hold_number=machine.hold_number, public_ip=machine.public_ip,
+            )  # fmt: skip
+            m.send(machine, "start")
+
+
+def _take_again(machine: Instance) -> None:
+    """Hold, room and address that a stop without charge or arrears gave up."""
+    line = Line.objects.select_related("order").get(instance_id=machine.id)
+    if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":
+        full = line.order.hold_minor // line.order.count
+        if machine.hold_id:
+            db.call("ledger_void", machine.hold_id, clock.now())
+        new_hold = m.next_hold_id(machine)
+        try:
+            db.call("ledger_hold", machine.account_id, "floating", [new_hold], [full], [machine.id], clock.now())
+        except DatabaseError as error:
+            refusal = db.refusal(error)
+            if refusal is None or refusal[0] != "insufficient_balance":
+                raise
+            available, _, needed = refusal[1].partition("|")
+            raise InsufficientBalance(
+                "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
+                id=machine.public_id, needed=from_minor(int(needed)), available=from_minor(int(available)),
+            ) from None  # fmt: skip
+        machine.hold_id = new_hold
+    if machine.stop_charging_mode == "STOP_CHARGING" and not db.call(
+        "placement_grow", machine.id, machine.vcpu, machine.memory_mib
+    ):
+        raise SoldOut("There is no room for {id} on its host now.", field="InstanceIds", id=machine.public_id)
+    if machine.public_ip_wanted and not machine.public_ip:
+        claimed = db.rows(
+            "SELECT host(ip) AS ip FROM fn.network_claim_public(%s, %s, %s)",
+            machine.zone_id, machine.account_id, [machine.id],
+        )  # fmt: skip
+        if not claimed:
+            raise NoAddress("No public address is free in {zone}.", field="InstanceIds", zone=machine.zone_id)
+        machine.public_ip = claimed[0]["ip"]
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``start``: address and power, then the outcome in one commit."""
+    for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        engine = engine_of(operation.lane)
+        engine.ensure_address(machine.public_id, machine.private_ip, public_address(machine))
+        seen = engine.ensure_power(machine.public_id, on=True)
+        if seen.power != Power.RUNNING:
+            raise RuntimeError(f"{machine.public_id} was started and is {seen.power}")
+        with db.act():
+            db.call("ledger_lock", machine.account_id)
+            if not queue.finish(owner, operation):
+                continue
+            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            if machine.state == State.STARTING:
+                _running(machine)
+
+
+def _running(machine: Instance) -> None:
+    import json
+
+    segments = Line.objects.values_list("order__segments", flat=True).get(instance_id=machine.id)
+    instant = db.call("metering_instant", clock.now())
+    db.call("metering_start", machine.account_id, machine.id, json.dumps(segments), instant)
+    Instance.objects.filter(pk=machine.pk).update(
+        state=State.RUNNING, latest_operation_state="SUCCESS", stop_charging_mode="NOT_APPLICABLE"
+    )
+    m.event(machine, "started")
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """It did not start: stopped as before; the hold it took covers what it may still take."""
+    for operation in batch:
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            if not queue.finish(owner, operation):
+                continue
+            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            if machine.state == State.STARTING:
+                m.fail(machine, "The machine could not be started.", state=State.STOPPED)

@@ -1,0 +1,64 @@
+"""Arrears: two hours after the deduction that exceeded the credit limit, postpaid machines are stopped.
+
+Charged to the second of the stop, then every component stops being charged, holds are released, the
+tier clock pauses; a top-up to 0 or more makes them startable; after 15 × 24 h they are released.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+from vmart.customers.models import Account
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.orders import machines as m
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KEPT = dt.timedelta(days=15)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``arrears``; its subject is the account."""
+    for operation in batch:
+        busy = False
+        with db.act():
+            purses = db.call("ledger_lock", operation.subject_id)
+            assert purses is not None
+            machines = list(
+                Instance.objects.select_for_update()
+                .filter(account_id=operation.subject_id, charge_type="POSTPAID_BY_HOUR",
+                        state__in=[State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING,
+                                   State.PENDING])
+                .order_by("id")
+            )  # fmt: skip
+            busy = any(machine.latest_operation_state == "OPERATING" for machine in machines)
+            if not busy and queue.finish(owner, operation) and in_arrears(operation.subject_id):
+                for machine in machines:
+                    _stop(machine)
+        if busy:
+            queue.put_off(owner, [operation], 1.0, "an operation on a machine is under way", waiting=True)
+
+
+def in_arrears(account_id: int) -> bool:
+    """Whether the balance is below what the account's credit allows; belongs under the account lock."""
+    found = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
+    limit = Account.objects.values_list("credit_limit_minor", flat=True).get(id=account_id)
+    return bool(found[0]["balance"] < -limit)
+
+
+def _stop(machine: Instance) -> None:
+    instant = db.call("metering_instant", clock.now())
+    db.call("metering_end", machine.id, "", instant)
+    if machine.hold_id:
+        db.call("ledger_void", machine.hold_id, clock.now())
+    if machine.stop_charging_mode != "STOP_CHARGING":
+        db.call("placement_shrink", machine.id)
+    m.begin(
+        machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="ARREAR",
+        isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode="STOP_CHARGING",
+        arrears_since=instant,
+    )  # fmt: skip
+    m.event(machine, "stopped_for_arrears")
+    m.send(machine, "isolate")
+    m.send(machine, "release", due_at=instant + KEPT)

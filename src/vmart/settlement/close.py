@@ -1,0 +1,158 @@
+"""The hourly close: at the end of each clock hour, never before, hours in order, each exactly once.
+
+The horizon moves first: from then on nothing can start or end inside the hour. Then account batches,
+each its own commit and account locks. An account that fails waits in ``stuck``; the others go on.
+"""
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connection, transaction
+
+from vmart.catalog import shop
+from vmart.kernel import clock, db
+from vmart.kernel.clock import HOUR
+from vmart.kernel.money import exponent
+from vmart.metering.models import Horizon
+from vmart.settlement.models import Hour, Stuck
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
+
+KIND = "close_hour"
+BATCH_ACCOUNTS = 5000
+CONNECTIONS = 2
+
+
+def begin(now: dt.datetime) -> None:
+    """At the first start: nothing before this hour is ever closed; the first close is due at its end."""
+    with db.act():
+        start = clock.hour_start(now)
+        Horizon.objects.get_or_create(only=True, defaults={"closed_until": start})
+        first = Horizon.objects.get().closed_until
+        queue.enqueue(KIND, _subject(first), due_at=first + HOUR)
+
+
+def _subject(hour: dt.datetime) -> int:
+    return int(hour.timestamp())
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``close_hour``; its subject is the hour's start in seconds of the epoch."""
+    for operation in batch:
+        hour = dt.datetime.fromtimestamp(operation.subject_id, dt.UTC)
+        close(hour)
+        with db.act():
+            if queue.finish(owner, operation):
+                queue.enqueue(KIND, _subject(hour + HOUR), due_at=hour + 2 * HOUR)
+
+
+def close(hour: dt.datetime) -> tuple[int, int]:
+    """Close one hour for all accounts; (new charges, minor units deducted). A second run: (0, 0).
+
+    Raises ValueError for an hour that has not ended, or whose predecessor is not closed.
+    """
+    if clock.now() < hour + HOUR:
+        raise ValueError(f"the hour {hour.isoformat()} has not ended")
+    with db.act():
+        horizon = Horizon.objects.select_for_update().get()
+        if horizon.closed_until < hour:
+            raise ValueError(f"the hour before {hour.isoformat()} is not closed")
+        if horizon.closed_until == hour:
+            Horizon.objects.update(closed_until=hour + HOUR)
+        Hour.objects.get_or_create(start=hour)
+    charges = deducted = 0
+    for number, amount in _batches(hour):
+        charges += number
+        deducted += amount
+    for stuck in Stuck.objects.order_by("account_id"):
+        retry_stuck(stuck.account_id, hour)
+    if charges:
+        db.rows(
+            "UPDATE settlement_hour SET closed_at = coalesce(closed_at, %s), charges = charges + %s,"
+            " deducted_minor = deducted_minor + %s WHERE start = %s RETURNING start",
+            clock.now(), charges, deducted, hour,
+        )  # fmt: skip
+    else:
+        Hour.objects.filter(start=hour, closed_at=None).update(closed_at=clock.now())
+    db.wake_workers()
+    return charges, deducted
+
+
+def _batches(hour: dt.datetime) -> list[tuple[int, int]]:
+    bounds = [row["upper"] for row in db.rows("SELECT fn.settlement_batches(%s) AS upper", BATCH_ACCOUNTS)]
+    ranges = list(zip([0, *bounds], bounds, strict=False))
+    if len(ranges) == 1:
+        return [_close_range(hour, *ranges[0])]
+
+    def work(bound: tuple[int, int]) -> tuple[int, int]:
+        try:
+            return _close_range(hour, *bound)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="vmart-close") as pool:
+        return list(pool.map(work, ranges))
+
+
+def _close_range(hour: dt.datetime, low: int, high: int) -> tuple[int, int]:
+    """One commit; when it fails, its halves, down to the one account that is at fault."""
+    try:
+        return _close_statement(hour, low, high)
+    except Exception as error:
+        if not connection.is_usable():
+            raise
+        accounts = _accounts(low, high)
+        if len(accounts) <= 1:
+            log.exception("the close of %s failed for account %s", hour.isoformat(), high)
+            Stuck.objects.get_or_create(account_id=high, defaults={"from_hour": hour, "reason": str(error)[:2000]})
+            return 0, 0
+        middle = accounts[len(accounts) // 2 - 1]
+        parts = [_close_range(hour, low, middle), _close_range(hour, middle, high)]
+        return parts[0][0] + parts[1][0], parts[0][1] + parts[1][1]
+
+
+def _accounts(low: int, high: int) -> list[int]:
+    found = db.rows(
+        "SELECT account_id FROM ledger_purses WHERE account_id > %s AND account_id <= %s ORDER BY account_id", low, high
+    )
+    return [row["account_id"] for row in found]
+
+
+def _close_statement(hour: dt.datetime, low: int, high: int, *, even_stuck: bool = False) -> tuple[int, int]:
+    here = shop.snapshot()
+    waiting = [] if even_stuck else list(Stuck.objects.values_list("account_id", flat=True))
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '120s'")
+        cursor.execute(
+            "SELECT charges, deducted_minor FROM fn.settlement_close(%s, %s, %s, %s, %s, %s, %s)",
+            [
+                hour, clock.month_start(hour, here.billing_zone), exponent(here.currency), low, high, clock.now(),
+                waiting,
+            ],
+        )  # fmt: skip
+        charges, deducted = cursor.fetchone()
+        return charges, deducted
+
+
+def retry_stuck(account_id: int, through: dt.datetime) -> bool:
+    """Close the hours a stuck account missed, in order, through ``through``; True when it is free again."""
+    stuck = Stuck.objects.filter(account_id=account_id).first()
+    if stuck is None:
+        return True
+    hour = stuck.from_hour
+    while hour <= through:
+        try:
+            _close_statement(hour, account_id - 1, account_id, even_stuck=True)
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            Stuck.objects.filter(account_id=account_id).update(from_hour=hour, reason=str(error)[:2000])
+            return False
+        hour += HOUR
+    Stuck.objects.filter(account_id=account_id).delete()
+    return True

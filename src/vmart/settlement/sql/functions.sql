@@ -1,0 +1,123 @@
+-- The close of one clock hour for the accounts in (_low, _high], in one commit: charges, one deduction an
+-- account, holds of machines that ended, arrears. This file is the one place that names the tables of
+-- several rooms (ADR 0004): the hot path is one pass over segments.
+--
+-- Exactly once: charges have their key, the deduction its id out of (account, hour); a second run finds
+-- both and does nothing. The pure rule is pricing.hour.charge_hour; the test proves them equal.
+CREATE FUNCTION fn.settlement_close(
+  _hour timestamptz, _month_start timestamptz, _places int, _low bigint, _high bigint, _now timestamptz,
+  _except bigint[]
+) RETURNS TABLE (charges bigint, deducted_minor bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+  _end timestamptz := _hour + interval '1 hour';
+  _accounts bigint[];
+  _amounts bigint[];
+  _charges bigint;
+  _deducted bigint := 0;
+BEGIN
+  PERFORM FROM ledger_purses WHERE account_id > _low AND account_id <= _high ORDER BY account_id FOR NO KEY UPDATE;
+
+  WITH rate AS MATERIALIZED (  -- every rate in force in this hour, with its part of the hour
+    SELECT r.price_key, r.step_from, r.step_to, r.tier_from_s, r.tier_to_s, r.rate,
+           greatest(b.effective_at, _hour) AS valid_from, least(coalesce(b.ends_at, 'infinity'), _end) AS valid_to
+    FROM pricing_rate r JOIN pricing_book b ON b.id = r.book_id
+    WHERE b.effective_at < _end AND (b.ends_at IS NULL OR b.ends_at > _hour)
+  ), used AS (
+    SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at,
+           greatest(started_at, _hour) AS low, _end AS high
+    FROM metering_segment
+    WHERE account_id > _low AND account_id <= _high AND ended_at IS NULL AND started_at < _end
+    UNION ALL
+    SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at,
+           greatest(started_at, _hour), least(ended_at, _end)
+    FROM metering_segment
+    WHERE account_id > _low AND account_id <= _high AND ended_at > _hour AND started_at < _end
+  ), priced AS MATERIALIZED (  -- what one second costs × 3600, once per distinct (price, quantity, validity, tier)
+    SELECT d.price_key, d.quantity, r.valid_from, r.valid_to, r.tier_from_s, r.tier_to_s,
+           sum((least(d.quantity, coalesce(r.step_to, d.quantity)) - r.step_from) * r.rate) AS per_hour
+    FROM (SELECT DISTINCT price_key, quantity FROM used WHERE component <> 'traffic') AS d
+    JOIN rate r ON r.price_key = d.price_key AND d.quantity > r.step_from
+    GROUP BY 1, 2, 3, 4, 5, 6
+  ), part AS (
+    SELECT u.account_id, u.instance_id, u.component, s.seconds,
+           s.seconds * coalesce(p.per_hour, fn.settlement_no_price(u.price_key)) AS amount
+    FROM used u LEFT JOIN priced p ON p.price_key = u.price_key AND p.quantity = u.quantity
+    CROSS JOIN LATERAL (SELECT
+      extract(epoch FROM
+        least(u.high, p.valid_to, u.started_at + (p.tier_to_s - u.age_s) * interval '1 second')
+        - greatest(u.low, p.valid_from, u.started_at + (p.tier_from_s - u.age_s) * interval '1 second')
+      )::bigint AS seconds) AS s
+    WHERE u.component <> 'traffic' AND s.seconds > 0
+  ), fresh AS (
+    SELECT account_id, instance_id, component, sum(seconds)::int AS duration_s, 0::bigint AS out_bytes,
+           round(sum(amount)::numeric(60, 30) / 3600, 8) AS exact
+    FROM part GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT t.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
+           round(sum(t.out_bytes * r.rate)::numeric(60, 30) / 1073741824, 8)
+    FROM metering_sample t
+    JOIN rate r ON r.price_key = t.price_key AND r.valid_from <= t.at AND t.at < r.valid_to
+    WHERE t.account_id > _low AND t.account_id <= _high AND t.at >= _hour AND t.at < _end
+    GROUP BY 1, 2
+  ), total AS (
+    SELECT f.*, coalesce(before.month_exact, 0) AS before
+    FROM fresh f LEFT JOIN LATERAL (
+      SELECT month_exact FROM bills_charge c
+      WHERE c.account_id = f.account_id AND c.instance_id = f.instance_id AND c.component = f.component
+        AND c.hour >= _month_start AND c.hour < _hour
+      ORDER BY c.hour DESC, c.revision DESC LIMIT 1
+    ) AS before ON true
+    WHERE f.account_id <> ALL (_except)
+  ), charged AS (
+    INSERT INTO bills_charge AS c (account_id, instance_id, component, hour, revision, duration_s, out_bytes, exact,
+                                   month_exact, deducted_minor)
+    SELECT account_id, instance_id, component, _hour, 0, duration_s, out_bytes, exact, before + exact,
+           ((round(before + exact, _places) - round(before, _places)) * power(10::numeric, _places))::bigint
+    FROM total
+    ON CONFLICT DO NOTHING
+    RETURNING c.account_id, c.deducted_minor
+  ), due AS (
+    SELECT account_id, sum(c.deducted_minor)::bigint AS amount, count(*) AS rows FROM charged c GROUP BY account_id
+  )
+  SELECT coalesce(sum(rows), 0), array_agg(account_id ORDER BY account_id) FILTER (WHERE amount > 0),
+         array_agg(amount ORDER BY account_id) FILTER (WHERE amount > 0)
+  INTO _charges, _accounts, _amounts FROM due;
+
+  IF _accounts IS NOT NULL THEN
+    WITH paid AS MATERIALIZED (
+      SELECT * FROM fn.ledger_deduct('hour', _hour::text, _accounts, _amounts, 'revenue', _now)
+    ), below AS (
+      SELECT p.account_id FROM paid p JOIN customers_account a ON a.id = p.account_id
+      WHERE p.balance_minor < -a.credit_limit_minor
+    ), queued AS (
+      SELECT fn.worker_enqueue('arrears', array_agg(account_id), NULL, '', _now + interval '2 hours', '{}')
+      FROM below HAVING count(*) > 0
+    )
+    SELECT coalesce(sum(gift_minor + cash_minor + owed_minor), 0) INTO _deducted
+    FROM paid LEFT JOIN queued ON true;
+  END IF;
+
+  PERFORM fn.ledger_void(i.hold_id, _now) FROM instances_instance i
+  WHERE i.account_id > _low AND i.account_id <= _high AND i.hold_id IS NOT NULL
+    AND i.state IN ('SHUTDOWN', 'TERMINATING', 'GONE') AND i.isolated_at <= _end AND i.account_id <> ALL (_except);
+  UPDATE instances_instance SET hold_id = NULL
+  WHERE account_id > _low AND account_id <= _high AND hold_id IS NOT NULL
+    AND state IN ('SHUTDOWN', 'TERMINATING', 'GONE') AND isolated_at <= _end AND account_id <> ALL (_except);
+  RETURN QUERY SELECT _charges, _deducted;
+END $$;
+
+-- Usage without a price is an error of the account's close and never free.
+CREATE FUNCTION fn.settlement_no_price(_key text) RETURNS numeric
+LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'no price is in force for %', _key;
+END $$;
+
+-- Accounts that may have something to close in this hour, cut into batches: the upper bound of each.
+CREATE FUNCTION fn.settlement_batches(_size int) RETURNS SETOF bigint
+LANGUAGE sql STABLE AS $$
+  SELECT max(account_id) FROM (
+    SELECT account_id, (row_number() OVER (ORDER BY account_id) - 1) / _size AS batch FROM ledger_purses
+  ) AS numbered GROUP BY batch ORDER BY 1
+$$;

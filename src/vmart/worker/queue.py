@@ -1,0 +1,94 @@
+"""Putting work into the queue, and what a step may do with the work it was given."""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmart.kernel import clock, db
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An operation as it was claimed."""
+
+    id: int
+    kind: str
+    subject_id: int
+    account_id: int | None
+    lane: str
+    step: str
+    attempt: int
+    created_at: dt.datetime
+    due_at: dt.datetime
+    payload: dict[str, Any] = field(default_factory=dict)
+    last_error: str = ""
+
+
+def enqueue(
+    kind: str,
+    subject_id: int,
+    *,
+    due_at: dt.datetime,
+    account_id: int | None = None,
+    lane: str = "",
+    payload: dict[str, Any] | None = None,
+) -> None:
+    """One operation of this kind on this subject; one that is already there stays. Wakes workers at commit."""
+    db.call("worker_enqueue", kind, [subject_id], account_id, lane, due_at, json.dumps(payload or {}))
+    db.on_commit_wake()
+
+
+def claim(owner: uuid.UUID, lanes: Sequence[str], lease_s: float, limit: int) -> list[Claimed]:
+    """Due work in the lanes, leased to ``owner``, oldest first."""
+    wall = clock.wall()
+    found = db.rows(
+        "SELECT id, kind, subject_id, account_id, lane, step, attempt, created_at, due_at, payload, last_error"
+        " FROM fn.worker_claim(%s, %s, %s, %s, %s, %s) ORDER BY due_at, id",
+        list(lanes), owner, clock.now(), wall, wall + dt.timedelta(seconds=lease_s), limit,
+    )  # fmt: skip
+    return [Claimed(**{**row, "payload": _plain(row["payload"])}) for row in found]
+
+
+def _plain(payload: Any) -> dict[str, Any]:
+    return json.loads(payload) if isinstance(payload, str) else payload
+
+
+def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
+    """Hold on to work that takes longer than its lease."""
+    db.rows(
+        "UPDATE worker_operation SET lease_until = %s WHERE id = ANY (%s) AND lease_owner = %s RETURNING id",
+        clock.wall() + dt.timedelta(seconds=lease_s), list(operations), owner,
+    )  # fmt: skip
+
+
+def finish(owner: uuid.UUID, operation: Claimed) -> bool:
+    """End the operation inside its step's transaction; False when it is no longer this owner's: roll back."""
+    db.require_transaction()
+    return bool(db.call("worker_finish", [operation.id], owner, operation.step))
+
+
+def put_off(
+    owner: uuid.UUID, operations: Sequence[Claimed], seconds: float, error: str, *, waiting: bool = False
+) -> None:
+    """Try again after wall ``seconds``; ``waiting`` for something that is nobody's fault costs no attempt."""
+    until = clock.wall() + dt.timedelta(seconds=seconds)
+    db.call("worker_put_off", [operation.id for operation in operations], owner, until, error[:2000], waiting)
+
+
+def needs_attention(owner: uuid.UUID, operations: Sequence[Claimed], error: str) -> None:
+    """Stop trying; the seller sees it with its reason and may retry."""
+    db.call("worker_put_off", [operation.id for operation in operations], owner, None, error[:2000], False)
+
+
+def retry(operation_id: int) -> bool:
+    """The seller's retry of an operation that needs attention; False when there is none."""
+    found = db.rows(
+        "UPDATE worker_operation SET attention = false, attempt = 0, not_before = NULL, lease_until = NULL"
+        " WHERE id = %s AND attention RETURNING id",
+        operation_id,
+    )
+    db.wake_workers()
+    return bool(found)
