@@ -27,6 +27,7 @@ from pathlib import Path
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.build import build_image
 from vmart.engines.incus.client import IncusClient, path_of
+from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import names_of_deployment, run
 from vmart.engines.incus.packages import InstallError, can_install, install_packages, missing_programs, program_path
 
@@ -120,6 +121,9 @@ class PrivateDaemon:
             if not self.incus_dir.is_symlink():
                 self.incus_dir.symlink_to(self.state_dir)
         grp.getgrnam(self.group)  # KeyError now rather than a daemon that ends at once
+        if self.deployment:
+            # Before any machine starts again with the daemon: closed until the worker fills the table.
+            Firewall(names_of_deployment(self.deployment)).ensure_base()
         self._ensure_lxcfs(report)
 
     def is_running(self) -> bool:

@@ -1,0 +1,57 @@
+"""What a server and this process can do together; what they cannot is said in a sentence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vmart.engines.contract import Capabilities, EngineError
+from vmart.engines.incus.client import IncusClient
+
+OLDEST = (6, 0)
+
+_REMOTE = "The driver may not edit the packet filter of this zone's hosts, "
+
+
+def instance_kind(server: Mapping[str, Any], wanted: str, has_vm_image: bool) -> str:
+    """``container`` or ``virtual-machine``: what was asked for, or by itself virtual machines where the server
+    reports qemu operational and an image for them is named (the built ones are container images)."""
+    drivers = {name.strip() for name in str(server["environment"].get("driver", "")).split("|")}
+    if wanted == "virtual-machine" and "qemu" not in drivers:
+        raise EngineError("The engine reports virtual machines as not operational.", transient=False)
+    if wanted in {"container", "virtual-machine"}:
+        return wanted
+    return "virtual-machine" if "qemu" in drivers and has_vm_image else "container"
+
+
+def refuse_old(server: Mapping[str, Any]) -> None:
+    """EngineError for a server that is too old, or does not trust us."""
+    version = str(server["environment"].get("server_version") or "0")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if server.get("auth") != "trusted":
+        raise EngineError("The engine does not trust this shop's certificate.", transient=False)
+    if numbers < OLDEST:
+        raise EngineError("The engine is too old: Incus 6.0 or newer is needed.", transient=False, detail=version)
+
+
+def of_server(client: IncusClient, server: Mapping[str, Any], kind: str, why_no_firewall: str) -> Capabilities:
+    """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
+    missing: dict[str, str] = {}
+    if kind == "container":
+        drivers = str(server["environment"].get("driver", ""))
+        missing["virtual_machine"] = (
+            "Machines are system containers: the engine reports virtual machines as not operational."
+            if "qemu" not in drivers
+            else "Machines are system containers: no image for virtual machines is named."
+        )
+    if why_no_firewall:
+        missing["public_address_out"] = _REMOTE + "so machines leave by the host's address."
+        missing["byte_counters"] = _REMOTE + "so bytes by the public address are not counted."
+        missing["network_isolation"] = _REMOTE + "so machines of two customers are kept apart by their bridges only."
+        missing["bandwidth_cap_out"] = _REMOTE + "so the cap is the engine's own and holds for private traffic too."
+    return Capabilities(
+        instance_kind=kind,
+        bandwidth_cap_out=not why_no_firewall,
+        bandwidth_cap_in=True,
+        network_isolation=not why_no_firewall,
+        byte_counters=not why_no_firewall,
+        missing=missing,
+    )

@@ -1,0 +1,488 @@
+"""The contract's verbs on an Incus server or cluster.
+
+Everything of ours on the server carries ``user.vmart.deployment``; what does not is never touched. What
+a machine needs outside its own record (address, cap, subnet) is written into the record, so that the
+host's table can be rebuilt from the server's list alone.
+"""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vmart.engines.contract import (
+    ByteCount,
+    Capabilities,
+    EngineError,
+    ImageSpec,
+    ImageState,
+    MachineSpec,
+    MemberCapacity,
+    Observation,
+    Power,
+    PublicAddress,
+    driver,
+)
+from vmart.engines.incus import capability, seed
+from vmart.engines.incus.build import DEFAULT_CACHE
+from vmart.engines.incus.client import IncusClient, IncusError, path_of
+from vmart.engines.incus.firewall import Firewall, Leave
+from vmart.engines.incus.host import Names, names_of_deployment
+from vmart.engines.incus.image import Images
+from vmart.engines.incus.network import MARK, Networks
+
+_CREATE_LIMIT_S = 180.0
+_STOP_GUEST_S = 30  # how long the guest may take to stop by itself
+LOCAL_MEMBER = "local"
+
+_POWER = {
+    "Running": Power.RUNNING,
+    "Ready": Power.RUNNING,
+    "Stopped": Power.STOPPED,
+    "Starting": Power.STARTING,
+    "Stopping": Power.RUNNING,
+    "Aborting": Power.RUNNING,
+    "Frozen": Power.BROKEN,
+    "Error": Power.BROKEN,
+}
+
+
+@driver
+class IncusEngine:
+    """Settings:
+
+    ``socket``, or ``url`` with ``client_cert``, ``client_key``, ``server_fingerprint``; ``project``, ``timeout_s``
+    ``deployment``     short text that marks what is ours on the server (required)
+    ``pool``           storage pool, default ``vmart``
+    ``image_cache``    the builder's folder, default ``build.DEFAULT_CACHE``
+    ``images``         {name: {"alias": …}} or {"server": url, "alias": …}: images the server has or pulls
+    ``instance_kind``  ``auto`` (default), ``container`` or ``virtual-machine``
+    ``host_network``   ``auto`` (default: when the server is local and this process may run nft), True, False
+    ``lock_file``      keeps two workers from repairing the host's table at once (optional)
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        if not settings.get("deployment"):
+            raise EngineError("The zone's settings name no deployment.", transient=False)
+        self._settings = settings
+        self._names = names_of_deployment(str(settings["deployment"]))
+        self._pool = str(settings.get("pool") or "vmart")
+        self._opened: _Open | None = None
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    def capabilities(self) -> Capabilities:
+        opened = self._open()
+        return capability.of_server(opened.client, opened.server, opened.kind, opened.why_no_firewall)
+
+    def capacity(self) -> Sequence[MemberCapacity]:
+        opened = self._open()
+        if not opened.members:
+            return [self._member_capacity(LOCAL_MEMBER, "")]
+        found = []
+        for member in opened.client.get("/1.0/cluster/members", recursion=1):
+            name, online = member["server_name"], member["status"] == "Online"
+            found.append(self._member_capacity(name, name) if online else MemberCapacity(name, False, 0, 0, 0))
+        return found
+
+    def _member_capacity(self, name: str, target: str) -> MemberCapacity:
+        client = self._open().client
+        machine = client.get("/1.0/resources", target=target)
+        pool = client.get(path_of("storage-pools", self._pool, "resources"), target=target)
+        return MemberCapacity(
+            member=name,
+            online=True,
+            vcpu=int(machine["cpu"]["total"]),
+            memory_mib=int(machine["memory"]["total"]) >> 20,
+            disk_gib=int(pool["space"]["total"]) >> 30,
+        )
+
+    def ensure_image(self, image: ImageSpec) -> ImageState:
+        return self._open().images.ensure(image)
+
+    # -- machines ------------------------------------------------------------------------------
+
+    def ensure_present(self, spec: MachineSpec) -> Observation:
+        opened = self._open()
+        for attempt in (1, 2):
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            try:
+                operation = self._begin_create(spec, bridge)
+            except IncusError as error:
+                if error.exists:
+                    self._adopt(spec)
+                    self._connect(spec, bridge, new=False)
+                    break
+                if not (error.missing and attempt == 1):
+                    raise self._said(error) from error
+                opened.networks.forget()  # its bridge went with another machine just now
+            else:
+                # The way in and out is made while the machine boots.
+                self._connect(spec, bridge, new=True)
+                self._finish_create(spec, operation)
+                break
+        return self.observe(spec.name)
+
+    def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+        found = self._ours(name)
+        if found is None:
+            return Observation(name, Power.ABSENT)
+        if on and found["status"] != "Running":
+            self._change_state(name, "start", limit_s=60)
+        elif not on and found["status"] != "Stopped":
+            self._stop(name, force=force)
+        return self.observe(name)
+
+    def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
+        seen = self.observe(name)
+        if seen.power is Power.ABSENT or (seen.booted_at is not None and seen.booted_at > after):
+            return seen
+        if seen.power is not Power.STOPPED:
+            self._stop(name, force=force)
+        self._change_state(name, "start", limit_s=60)
+        return self.observe(name)
+
+    def ensure_absent(self, name: str) -> None:
+        opened = self._open()
+        found = self._ours(name)
+        bridge = _bridge_of(found) if found else ""
+        if bridge:
+            opened.networks.remove_forwards(bridge, name)
+        if opened.firewall is not None:
+            opened.firewall.forget_leave(name, keep_counter=False)
+        if found is not None:
+            self._stop(name, force=True)
+            with contextlib.suppress(IncusError):
+                opened.client.send("DELETE", path_of("instances", name))
+            left = self._ours(name)
+            if left is not None:
+                raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
+        if found is None or _data_volumes(found):
+            self._remove_volumes(name)
+        if bridge:
+            opened.networks.remove_if_empty(bridge)
+        elif found is None:
+            opened.networks.remove_machine(name)
+
+    def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
+        opened = self._open()
+        found = self._ours(name)
+        if found is None:
+            raise EngineError("The machine does not exist.", transient=False, detail=name)
+        bridge = _bridge_of(found)
+        opened.client.send("PATCH", path_of("instances", name), {"config": _address_config(address)})
+        opened.networks.remove_forwards(bridge, name, but=address.ip if address else "")
+        if address is not None:
+            self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
+        elif opened.firewall is not None:
+            opened.firewall.forget_leave(name, keep_counter=True)
+
+    def observe(self, name: str) -> Observation:
+        found = self._ours(name)
+        if found is None:
+            return Observation(name, Power.ABSENT)
+        booted_at = None
+        if found["status"] == "Running":
+            state = self._open().client.find(path_of("instances", name, "state"))
+            booted_at = _instant((state or {}).get("started_at", ""))
+        return self._observation(found, booted_at)
+
+    def list_ours(self) -> Sequence[Observation]:
+        """Also sees to it that the host's table says what the list says."""
+        opened = self._open()
+        records = [found for found in self._all() if found["config"].get("user.vmart.role") is None]
+        if opened.firewall is not None and not opened.firewall.stands():
+            self._rebuild(records)
+        return [self._observation(found, _instant(found.get("last_used_at", ""))) for found in records]
+
+    def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
+        opened = self._open()
+        if opened.firewall is None:
+            return {}
+        if not opened.firewall.stands():
+            self._rebuild(self._all())
+        counts = opened.firewall.counts()
+        return {name: ByteCount(name, *counts[name]) for name in names if name in counts}
+
+    # -- making --------------------------------------------------------------------------------
+
+    def _begin_create(self, spec: MachineSpec, bridge: str) -> str:
+        opened = self._open()
+        devices: dict[str, dict[str, str]] = {
+            "root": {"type": "disk", "path": "/", "pool": self._pool, "size": f"{spec.system_disk.size_gib}GiB"},
+            "eth0": self._nic(spec, bridge),
+        }
+        for disk in spec.data_disks:
+            devices[f"data-{self._names.volume(disk.key)[-12:]}"] = self._ensure_volume(spec, disk.key, disk.size_gib)
+        body = {
+            "name": spec.name,
+            "type": opened.kind,
+            "profiles": [],
+            "source": opened.images.source(spec.image.name),
+            "config": self._config(spec),
+            "devices": devices,
+            "start": True,
+        }
+        target = spec.member if opened.members else ""
+        return opened.client.begin("POST", "/1.0/instances", body, target=target)
+
+    def _config(self, spec: MachineSpec) -> dict[str, str]:
+        is_container = self._open().kind == "container"
+        config = {
+            "limits.cpu": str(spec.vcpu),
+            "limits.memory": f"{spec.memory_mib}MiB",
+            "security.guestapi": "false",  # no engine socket inside
+            "cloud-init.user-data": seed.user_data(spec),
+            "cloud-init.network-config": seed.network_config(spec, by_mac=not is_container),
+            MARK: self._names.deployment,
+            "user.vmart.hostname": spec.hostname,
+            "user.vmart.private_ip": spec.private_ip,
+            "user.vmart.subnet": spec.subnet.key,
+        }
+        if is_container:
+            config["security.idmap.isolated"] = "true"
+        return config | _address_config(spec.public_address)
+
+    def _nic(self, spec: MachineSpec, bridge: str) -> dict[str, str]:
+        nic = {
+            "type": "nic",
+            "name": "eth0",
+            "network": bridge,
+            "hwaddr": spec.mac,
+            "ipv4.address": spec.private_ip,
+            "security.mac_filtering": "true",
+            "security.ipv4_filtering": "true",
+            "security.ipv6_filtering": "true",
+        }
+        if self._open().firewall is None and spec.public_address is not None:
+            nic["limits.ingress"] = f"{max(spec.public_address.bandwidth_mbps, 10)}Mbit"
+            nic["limits.egress"] = f"{spec.public_address.bandwidth_mbps}Mbit"
+        return {key: value for key, value in nic.items() if value}
+
+    def _ensure_volume(self, spec: MachineSpec, disk_key: str, size_gib: int) -> dict[str, str]:
+        opened = self._open()
+        name = self._names.volume(disk_key)
+        is_container = opened.kind == "container"
+        body = {
+            "name": name,
+            "type": "custom",
+            "content_type": "filesystem" if is_container else "block",
+            "config": {"size": f"{size_gib}GiB", MARK: self._names.deployment, "user.vmart.machine": spec.name},
+        }
+        target = spec.member if opened.members else ""
+        try:
+            opened.client.send("POST", path_of("storage-pools", self._pool, "volumes", "custom"), body, target=target)
+        except IncusError as error:
+            if not error.exists:
+                raise self._said(error) from error
+        device = {"type": "disk", "pool": self._pool, "source": name}
+        # A block device of its own only a virtual machine can have; a container gets the disk mounted.
+        return device | ({"path": f"/mnt/{disk_key}"} if is_container else {})
+
+    def _finish_create(self, spec: MachineSpec, operation: str) -> None:
+        client = self._open().client
+        try:
+            if operation:
+                client.wait(operation, _CREATE_LIMIT_S)
+        except IncusError as error:
+            if error.exists or error.missing:
+                self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
+                return
+            raise self._said(error) from error
+
+    def _adopt(self, spec: MachineSpec) -> None:
+        """The name exists: wait for whoever is making it, start it, or begin anew what never came to run."""
+        client = self._open().client
+        for operation in self._running_operations(spec.name):
+            with contextlib.suppress(IncusError):
+                client.wait(operation, _CREATE_LIMIT_S)
+        found = self._ours(spec.name)
+        if found is None:
+            raise EngineError("The machine's making was interrupted.", transient=True, detail=spec.name)
+        if found["status"] == "Running":
+            return
+        try:
+            self._change_state(spec.name, "start", limit_s=60)
+        except EngineError:
+            if "volatile.last_state.power" in found["config"]:
+                raise
+            # It never ran: a torso of an interrupted making, with nothing of the customer's on it.
+            with contextlib.suppress(IncusError):
+                client.send("DELETE", path_of("instances", spec.name))
+            raise
+
+    def _running_operations(self, name: str) -> list[str]:
+        listed = self._open().client.get("/1.0/operations", recursion=1)
+        operations = listed.get("running", []) if isinstance(listed, dict) else []
+        wanted = path_of("instances", name)
+        return [
+            path_of("operations", found["id"])
+            for found in operations
+            if any(wanted in path.split("?")[0] for paths in (found.get("resources") or {}).values() for path in paths)
+        ]
+
+    def _connect(self, spec: MachineSpec, bridge: str, *, new: bool) -> None:
+        opened = self._open()
+        if spec.public_address is None:
+            return
+        member = spec.member if opened.members else ""
+        self._lead(spec.name, bridge, spec.private_ip, spec.public_address, new=new, member=member)
+
+    def _lead(self, name: str, bridge: str, private_ip: str, address: PublicAddress, *, new: bool, member: str) -> None:
+        opened = self._open()
+        if opened.firewall is not None:
+            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps)
+            opened.firewall.ensure_leave(leave, new=new)
+        opened.networks.ensure_forward(bridge, name, address.ip, private_ip, member)
+
+    # -- power ---------------------------------------------------------------------------------
+
+    def _stop(self, name: str, *, force: bool) -> None:
+        if not force:
+            with contextlib.suppress(EngineError):
+                self._change_state(name, "stop", limit_s=_STOP_GUEST_S + 15, timeout=_STOP_GUEST_S)
+                return
+        found = self._ours(name)
+        if found is not None and found["status"] != "Stopped":
+            self._change_state(name, "stop", limit_s=60, force=True, timeout=20)
+
+    def _change_state(self, name: str, action: str, *, limit_s: float, force: bool = False, timeout: int = -1) -> None:
+        body = {"action": action, "force": force, "timeout": timeout}
+        wanted = "Running" if action == "start" else "Stopped"
+        try:
+            self._open().client.send("PUT", path_of("instances", name, "state"), body, limit_s=limit_s)
+        except IncusError as error:
+            found = self._ours(name)
+            if found is not None and found["status"] == wanted:
+                return  # an earlier call, or the guest itself, was first
+            raise self._said(error) from error
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _ours(self, name: str) -> dict[str, Any] | None:
+        found = self._open().client.find(path_of("instances", name))
+        if found is not None and found["config"].get(MARK) != self._names.deployment:
+            raise EngineError("The machine's name is taken on the engine.", transient=False, detail=name)
+        return found
+
+    def _all(self) -> list[dict[str, Any]]:
+        records = self._open().client.get("/1.0/instances", recursion=1)
+        return [found for found in records if (found.get("config") or {}).get(MARK) == self._names.deployment]
+
+    def _observation(self, found: Mapping[str, Any], booted_at: dt.datetime | None) -> Observation:
+        power = _POWER.get(found["status"], Power.BROKEN)
+        return Observation(
+            name=found["name"],
+            power=power,
+            kind=found["type"],
+            member=found["location"] if self._open().members else LOCAL_MEMBER,
+            private_ip=found["config"].get("user.vmart.private_ip", ""),
+            booted_at=booted_at if power is Power.RUNNING else None,
+            why="" if power is not Power.BROKEN else f"The engine says: {found['status']}.",
+        )
+
+    def _target(self, found: Mapping[str, Any]) -> str:
+        return str(found["location"]) if self._open().members else ""
+
+    def _remove_volumes(self, machine: str) -> None:
+        client = self._open().client
+        volumes = client.get(path_of("storage-pools", self._pool, "volumes", "custom"), recursion=1)
+        for volume in volumes:
+            config = volume.get("config") or {}
+            if config.get(MARK) == self._names.deployment and config.get("user.vmart.machine") == machine:
+                path = path_of("storage-pools", self._pool, "volumes", "custom", volume["name"])
+                client.send("DELETE", path, target=volume["location"] if self._open().members else "")
+
+    def _rebuild(self, records: Sequence[Mapping[str, Any]]) -> None:
+        opened = self._open()
+        assert opened.firewall is not None
+        leaves = []
+        for found in records:
+            config = found["config"]
+            if config.get("user.vmart.public_ip"):
+                mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
+                leaves.append(
+                    Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
+                )
+        opened.firewall.rebuild(opened.networks.bridges(), leaves)
+
+    @staticmethod
+    def _said(error: IncusError) -> EngineError:
+        """The server's refusal in a sentence for the customer; its own words go to the seller."""
+        text = error.text.lower()
+        for sign, sentence, transient in (
+            ("no space left", "The host's storage is full.", False),
+            ("disk quota", "The host's storage is full.", False),
+            ("already in use", "An address of the machine is in use.", False),
+            ("alias", "The image is not ready in this zone.", True),
+            ("offline", "The host does not answer.", True),
+        ):
+            if sign in text:
+                return EngineError(sentence, transient=transient, detail=error.text)
+        return error
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _open(self) -> "_Open":
+        """Looked at once a process: server, members, rights. A failure is not kept."""
+        if self._opened is None:
+            self._opened = _Open(self._settings, self._names, self._pool)
+        return self._opened
+
+
+class _Open:
+    """What the first verb learns of the server."""
+
+    def __init__(self, settings: Mapping[str, Any], names: Names, pool: str) -> None:
+        self.client = IncusClient(settings)
+        self.server = self.client.get("/1.0")
+        capability.refuse_old(self.server)
+        sources = settings.get("images") or {}
+        wanted = str(settings.get("instance_kind") or "auto")
+        self.kind = capability.instance_kind(self.server, wanted, has_vm_image=bool(sources))
+        self.members: list[str] = []
+        if self.server["environment"].get("server_clustered"):
+            self.members = [found["server_name"] for found in self.client.get("/1.0/cluster/members", recursion=1)]
+        self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
+        self.networks = Networks(self.client, names, self.firewall)
+        cache = Path(settings.get("image_cache") or DEFAULT_CACHE)
+        self.images = Images(
+            self.client, pool=pool, deployment=names.deployment, cache_dir=cache, sources=sources, kind=self.kind
+        )
+
+    def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
+        wanted = settings.get("host_network", "auto")
+        if wanted is False or (wanted == "auto" and (not self.client.is_local or self.members)):
+            return None, "not on this host"
+        lock_file = Path(settings["lock_file"]) if settings.get("lock_file") else None
+        firewall = Firewall(names, lock_file)
+        why_not = firewall.why_not()
+        if why_not and wanted is True:
+            raise EngineError("The driver may not edit the host's packet filter.", transient=False, detail=why_not)
+        return (None, why_not) if why_not else (firewall, "")
+
+
+def _address_config(address: PublicAddress | None) -> dict[str, str]:
+    return {
+        "user.vmart.public_ip": address.ip if address else "",
+        "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
+    }
+
+
+def _bridge_of(found: Mapping[str, Any]) -> str:
+    return str((found["devices"].get("eth0") or {}).get("network", ""))
+
+
+def _data_volumes(found: Mapping[str, Any]) -> list[str]:
+    return [device["source"] for name, device in found["devices"].items() if name.startswith("data-")]
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """RFC 3339 with nanoseconds, as the server writes it; its zero is None."""
+    if not text or text.startswith("0001-"):
+        return None
+    whole, _, rest = text.partition(".")
+    digits = "".join(character for character in rest if character.isdigit())[:6] if rest else "0"
+    base = dt.datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=dt.UTC)
+    return base + dt.timedelta(microseconds=int(digits.ljust(6, "0")))

@@ -1,0 +1,328 @@
+"""One nft table of our own on the host: isolation, outbound addresses, caps and byte counters.
+
+Maps and sets keyed by address, so that a packet costs the same however many machines there are; every
+change is one atomic `nft -f -`, idempotent, and the whole can be rebuilt from the engine's list. What
+the table decides, in the order a packet meets it:
+
+input       from a machine to the host: replies, DHCP, and DNS at its own bridge's address; nothing else
+forward     between machines of one bridge: free, uncounted, uncapped · to another of our bridges: only
+            when a forward (DNAT) led there · out: only with a public address, within its cap, counted
+            (whole IP packets: header and payload) · in: only by a forward or as a reply, within the cap
+postrouting the machine's public address as source
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmart.engines.contract import EngineError
+from vmart.engines.incus.host import Names, run
+from vmart.kernel import clock
+
+_MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """One private network on the host."""
+
+    name: str
+    cidr: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """How one machine leaves: by ``public_ip``, at most ``mbps`` (10^6 bit/s) outbound."""
+
+    machine: str
+    private_ip: str
+    public_ip: str
+    mbps: int
+
+
+class Firewall:
+    """The table of one deployment; ``lock_file`` keeps two processes from repairing at once."""
+
+    def __init__(self, names: Names, lock_file: Path | None = None) -> None:
+        self._names = names
+        self._table = f"inet {names.table}"
+        self._lock_file = lock_file
+        self._thread_lock = threading.Lock()
+        self._known_base = False
+
+    # -- whole ---------------------------------------------------------------------------------
+
+    def why_not(self) -> str:
+        """Empty when this process may edit the host's nft tables, else why not."""
+        done = run(["nft", "list", "tables"], check=False)
+        return "" if done.returncode == 0 else (done.stderr.strip() or "nft failed").splitlines()[0]
+
+    def stands(self) -> bool:
+        """Whether the table is there (it is not after the host started anew, or somebody flushed it)."""
+        return run(["nft", "list", "chain", "inet", self._names.table, "input"], check=False).returncode == 0
+
+    def ensure_base(self) -> None:
+        """The empty table with its rules; what is in its maps stays. Closes the host to our bridges."""
+        with self._locked():
+            self._apply(self._base_script())
+        self._known_base = True
+
+    def rebuild(self, bridges: Iterable[Bridge], leaves: Iterable[Leave]) -> None:
+        """Rules and maps as the engine's list has them; counters that are there go on counting."""
+        with self._locked():
+            self._apply(self._base_script())
+            state = self._state()
+            bridges, leaves = list(bridges), list(leaves)
+            script = [line for bridge in bridges for line in self._bridge_lines(bridge, state)]
+            wanted = {leave.machine for leave in leaves}
+            for machine in state.machines() - wanted:
+                script += self._forget_lines(machine, state, keep_counter=False)
+            for leave in leaves:
+                script += self._leave_lines(leave, state)
+            self._apply(script)
+        self._known_base = True
+
+    def remove_table(self) -> None:
+        run(["nft", "delete", "table", *self._table.split()], check=False)
+        self._known_base = False
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def ensure_bridge(self, bridge: Bridge) -> None:
+        self._with_base()
+        with self._locked():
+            self._apply(self._bridge_lines(bridge, None))
+
+    def remove_bridge(self, bridge: Bridge) -> None:
+        if not self.stands():
+            return
+        lines = self._bridge_lines(bridge, None)
+        # Adding first makes the deletion idempotent: nft 1.0.6 has no `destroy`.
+        with self._locked():
+            self._apply([*lines, *(line.replace("add element", "delete element", 1) for line in lines)])
+
+    def ensure_leave(self, leave: Leave, *, new: bool = False) -> None:
+        """Exactly this way out; a counter that is there goes on.
+
+        ``new``: the machine was made just now, so nothing of it can stand here, and the look at the
+        table is paid for only when its address meets something an earlier owner left.
+        """
+        self._with_base()
+        with self._locked():
+            if new:
+                with contextlib.suppress(EngineError):
+                    self._apply(self._leave_lines(leave, None))
+                    return
+            self._apply(self._leave_lines(leave, self._state()))
+
+    def forget_leave(self, machine: str, *, keep_counter: bool) -> None:
+        """No way out; without ``keep_counter`` its count is gone too."""
+        if not self.stands():
+            return
+        with self._locked():
+            self._apply(self._forget_lines(machine, self._state(), keep_counter=keep_counter))
+
+    def counts(self) -> dict[str, tuple[int, str]]:
+        """{machine: (bytes that left by its public address, epoch)}, in one call for all."""
+        done = run(["nft", "-j", "list", "counters", "table", *self._table.split()], check=False)
+        if done.returncode:
+            return {}
+        found = {}
+        for item in json.loads(done.stdout)["nftables"]:
+            if "counter" in item:
+                machine, epoch = _counter_owner(item["counter"]["name"])
+                found[machine] = (int(item["counter"]["bytes"]), epoch)
+        return found
+
+    # -- scripts -------------------------------------------------------------------------------
+
+    def _base_script(self) -> list[str]:
+        table, ours = self._table, f'"{self._names.bridge_prefix}*"'
+        chains = {
+            "from_machine": (
+                "ct state established,related accept",
+                "udp dport 67 accept",
+                "iifname . ip daddr @gateways udp dport 53 accept",
+                "iifname . ip daddr @gateways tcp dport 53 accept",
+                "drop",
+            ),
+            "outward": (
+                "iifname . oifname @same_bridge ct status & dnat == 0 accept",
+                "meta nfproto ipv6 drop",
+                f"oifname {ours} ct status & dnat == 0 drop",
+                "ip saddr != @with_public drop",
+                "limit name ip saddr map @out_cap drop",
+                "counter name ip saddr map @out_counter",
+            ),
+            "inward": (
+                "meta nfproto ipv6 drop",
+                "ct state new ct status & dnat == 0 drop",
+                "ct state invalid drop",
+                "limit name ip daddr map @in_cap drop",
+            ),
+            "input": (f"iifname {ours} jump from_machine",),
+            "forward": (f"iifname {ours} jump outward", f"oifname {ours} jump inward"),
+            "postrouting": (
+                # Bridged packets come by here too where br_netfilter is on: they keep their address.
+                "ip saddr @subnets ip daddr @subnets ct status & dnat == 0 return",
+                "snat ip to ip saddr map @public_of",
+            ),
+        }
+        hooks = {
+            "input": "type filter hook input priority -10; policy accept;",
+            "forward": "type filter hook forward priority -10; policy accept;",
+            "postrouting": "type nat hook postrouting priority 90; policy accept;",
+        }
+        script = [
+            f"add table {table}",
+            f"add map {table} public_of {{ type ipv4_addr : ipv4_addr; }}",
+            f"add map {table} out_counter {{ type ipv4_addr : counter; }}",
+            f"add map {table} out_cap {{ type ipv4_addr : limit; }}",
+            f"add map {table} in_cap {{ type ipv4_addr : limit; }}",
+            f"add set {table} with_public {{ type ipv4_addr; }}",
+            f"add set {table} same_bridge {{ type ifname . ifname; }}",
+            f"add set {table} gateways {{ type ifname . ipv4_addr; }}",
+            f"add set {table} subnets {{ type ipv4_addr; flags interval; }}",
+        ]
+        script += [
+            f"add chain {table} {chain} " + (f"{{ {hooks[chain]} }}" if chain in hooks else "") for chain in chains
+        ]
+        for chain, rules in chains.items():
+            script.append(f"flush chain {table} {chain}")
+            script += [f"add rule {table} {chain} {rule}" for rule in rules]
+        return script
+
+    def _bridge_lines(self, bridge: Bridge, state: "_State | None") -> list[str]:
+        return [
+            f'add element {self._table} same_bridge {{ "{bridge.name}" . "{bridge.name}" }}',
+            f'add element {self._table} gateways {{ "{bridge.name}" . {bridge.gateway} }}',
+            *(
+                []
+                if state and bridge.cidr in state.subnets
+                else [f"add element {self._table} subnets {{ {bridge.cidr} }}"]
+            ),
+        ]
+
+    def _leave_lines(self, leave: Leave, state: "_State | None") -> list[str]:
+        machine, table = leave.machine, self._table
+        counter = state.counter_of(machine) if state else ""
+        lines = self._forget_lines(machine, state, keep_counter=True, private_ip=leave.private_ip) if state else []
+        if not counter:
+            counter = f"c.{_encoded(machine)}.{int(clock.wall().timestamp() * 1000):x}"
+            lines.append(f"add counter {table} {counter}")
+        out_name, in_name = _cap_name("o", machine, leave.mbps), _cap_name("i", machine, leave.mbps)
+        lines += [
+            f"add limit {table} {out_name} {{ {_rate(leave.mbps)} }}",
+            f"add limit {table} {in_name} {{ {_rate(max(leave.mbps, _MIN_INBOUND_MBPS))} }}",
+            f'add element {table} out_counter {{ {leave.private_ip} : "{counter}" }}',
+            f'add element {table} out_cap {{ {leave.private_ip} : "{out_name}" }}',
+            f'add element {table} in_cap {{ {leave.private_ip} : "{in_name}" }}',
+            f"add element {table} public_of {{ {leave.private_ip} : {leave.public_ip} }}",
+            f"add element {table} with_public {{ {leave.private_ip} }}",
+        ]
+        return lines
+
+    def _forget_lines(self, machine: str, state: "_State", *, keep_counter: bool, private_ip: str = "") -> list[str]:
+        """Take a machine's elements and objects out; also what stands at ``private_ip`` from an earlier owner."""
+        table, lines = self._table, []
+        addresses = state.addresses_of(machine) | ({private_ip} if private_ip else set())
+        for name in ("out_counter", "out_cap", "in_cap", "public_of"):
+            held = sorted(addresses & state.maps[name].keys())
+            lines += [f"delete element {table} {name} {{ {address} }}" for address in held]
+        held = sorted(addresses & state.with_public)
+        lines += [f"delete element {table} with_public {{ {address} }}" for address in held]
+        own_limits = [name for name in state.limits if name.split(".")[1] == _encoded(machine)]
+        lines += [f"delete limit {table} {name}" for name in own_limits]
+        if not keep_counter and state.counter_of(machine):
+            lines.append(f"delete counter {table} {state.counter_of(machine)}")
+        return lines
+
+    # -- nft -----------------------------------------------------------------------------------
+
+    def _with_base(self) -> None:
+        if not self._known_base or not self.stands():
+            self.ensure_base()
+
+    def _apply(self, script: list[str]) -> None:
+        if script:
+            run(["nft", "-f", "-"], text="\n".join(script) + "\n")
+
+    def _state(self) -> "_State":
+        done = run(["nft", "-j", "list", "table", *self._table.split()])
+        return _State(json.loads(done.stdout)["nftables"])
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._thread_lock:
+            if self._lock_file is None:
+                yield
+                return
+            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._lock_file, os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+
+
+class _State:
+    """What the table holds now, out of `nft -j list table`."""
+
+    def __init__(self, items: list[dict[str, Any]]) -> None:
+        self.maps: dict[str, dict[str, str]] = {"out_counter": {}, "out_cap": {}, "in_cap": {}, "public_of": {}}
+        self.with_public: set[str] = set()
+        self.subnets: set[str] = set()
+        self.counters: list[str] = []
+        self.limits: list[str] = []
+        for item in items:
+            if "map" in item and item["map"]["name"] in self.maps:
+                self.maps[item["map"]["name"]] = dict(item["map"].get("elem", []))
+            elif "set" in item and item["set"]["name"] == "with_public":
+                self.with_public = set(item["set"].get("elem", []))
+            elif "set" in item and item["set"]["name"] == "subnets":
+                prefixes = [found["prefix"] for found in item["set"].get("elem", []) if "prefix" in found]
+                self.subnets = {f"{prefix['addr']}/{prefix['len']}" for prefix in prefixes}
+            elif "counter" in item:
+                self.counters.append(item["counter"]["name"])
+            elif "limit" in item:
+                self.limits.append(item["limit"]["name"])
+
+    def machines(self) -> set[str]:
+        return {_counter_owner(name)[0] for name in self.counters}
+
+    def counter_of(self, machine: str) -> str:
+        prefix = f"c.{_encoded(machine)}."
+        return next((name for name in self.counters if name.startswith(prefix)), "")
+
+    def addresses_of(self, machine: str) -> set[str]:
+        counter = self.counter_of(machine)
+        return {address for address, name in self.maps["out_counter"].items() if name == counter}
+
+
+def _encoded(machine: str) -> str:
+    """An nft name has no dash; ours have no underscore."""
+    return machine.replace("-", "_")
+
+
+def _counter_owner(counter: str) -> tuple[str, str]:
+    _, machine, epoch = counter.split(".")
+    return machine.replace("_", "-"), epoch
+
+
+def _cap_name(direction: str, machine: str, mbps: int) -> str:
+    return f"{direction}.{_encoded(machine)}.{mbps}"
+
+
+def _rate(mbps: int) -> str:
+    """A limit of nft: bytes a second, and a burst of a quarter second so that TCP reaches the rate."""
+    bytes_per_s = max(1, mbps) * 125_000
+    return f"rate over {bytes_per_s} bytes/second burst {max(bytes_per_s // 4, 65_536)} bytes;"

@@ -1,0 +1,157 @@
+"""Private networks (one bridge a customer and zone) and the forwards by which public addresses come in."""
+
+import contextlib
+import ipaddress
+import threading
+from typing import Any
+
+from vmart.engines.contract import EngineError, Subnet
+from vmart.engines.incus.client import IncusClient, IncusError, path_of
+from vmart.engines.incus.firewall import Bridge, Firewall
+from vmart.engines.incus.host import Names, run
+
+MARK = "user.vmart.deployment"
+
+
+class Networks:
+    """``firewall`` is None where the driver may not edit the member's own tables (a remote engine)."""
+
+    def __init__(self, client: IncusClient, names: Names, firewall: Firewall | None) -> None:
+        self._client = client
+        self._names = names
+        self._firewall = firewall
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """What was seen may be gone: look again."""
+        self._known.clear()
+
+    def ensure_bridge(self, subnet: Subnet, members: list[str]) -> Bridge:
+        """The subnet's bridge, closed to everything but its own machines. ``members``: of a cluster, else empty."""
+        bridge = Bridge(self._names.bridge(subnet.key), subnet.cidr, subnet.gateway)
+        with self._lock:
+            if bridge.name in self._known:
+                return bridge
+            if self._firewall is not None:
+                self._firewall.ensure_bridge(bridge)  # before the first machine can speak
+            found = self._client.find(path_of("networks", bridge.name))
+            if found is None:
+                self._create(bridge, subnet, members)
+            elif found["config"].get(MARK) != self._names.deployment:
+                raise EngineError("A network's name is taken on the engine.", transient=False, detail=bridge.name)
+            self._known.add(bridge.name)
+        return bridge
+
+    def _create(self, bridge: Bridge, subnet: Subnet, members: list[str]) -> None:
+        prefix = ipaddress.ip_network(subnet.cidr).prefixlen
+        self._refuse_overlap(bridge)
+        config = {
+            "ipv4.address": f"{subnet.gateway}/{prefix}",
+            # Outbound goes by the machine's own public address or not at all; where the driver may not
+            # edit the member's tables, by the member's.
+            "ipv4.nat": "false" if self._firewall is not None else "true",
+            "ipv6.address": "none",
+            "dns.mode": "none",
+            MARK: self._names.deployment,
+            "user.vmart.subnet": subnet.key,
+        }
+        body: dict[str, Any] = {"name": bridge.name, "type": "bridge", "description": f"vmart {subnet.key}"}
+        for member in members:
+            with contextlib.suppress(IncusError):  # begun by an earlier, interrupted call
+                self._client.send("POST", "/1.0/networks", body, target=member)
+        try:
+            self._client.send("POST", "/1.0/networks", body | {"config": config})
+        except IncusError as error:
+            if not error.exists:
+                raise
+
+    def _refuse_overlap(self, bridge: Bridge) -> None:
+        """Two bridges of one host cannot have one address space: the kernel routes by it."""
+        wanted = ipaddress.ip_network(bridge.cidr)
+        for network in self.ours():
+            other = ipaddress.ip_interface(network["config"].get("ipv4.address", "0.0.0.0/32")).network
+            if network["name"] != bridge.name and wanted.overlaps(other):
+                sentence = "The private network overlaps with another one of this zone."
+                raise EngineError(sentence, transient=False, detail=f"{wanted} and {other}")
+
+    def ours(self) -> list[dict[str, Any]]:
+        networks = self._client.get("/1.0/networks", recursion=1)
+        return [found for found in networks if (found.get("config") or {}).get(MARK) == self._names.deployment]
+
+    def bridges(self) -> list[Bridge]:
+        found = []
+        for network in self.ours():
+            interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
+            found.append(Bridge(network["name"], str(interface.network), str(interface.ip)))
+        return found
+
+    def remove_if_empty(self, name: str) -> None:
+        """The bridge, unless a machine is on it: Incus refuses then, atomically."""
+        network = self._client.find(path_of("networks", name))
+        if network is None or (network.get("config") or {}).get(MARK) != self._names.deployment or network["used_by"]:
+            return
+        with self._lock:
+            self._known.discard(name)
+            try:
+                self._client.send("DELETE", path_of("networks", name))
+            except EngineError:
+                return  # a machine came meanwhile
+        if self._firewall is not None:
+            interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
+            self._firewall.remove_bridge(Bridge(name, str(interface.network), str(interface.ip)))
+
+    # -- public addresses ----------------------------------------------------------------------
+
+    def ensure_forward(self, bridge: str, machine: str, public_ip: str, private_ip: str, member: str = "") -> None:
+        """Everything sent to ``public_ip`` reaches ``private_ip``."""
+        body = {"config": {"target_address": private_ip}, "description": machine}
+        try:
+            self._client.send(
+                "POST", path_of("networks", bridge, "forwards"), body | {"listen_address": public_ip}, target=member
+            )
+        except IncusError as error:
+            if error.missing:
+                raise
+            self._replace_forward(error, bridge, public_ip, body, member)
+        if self._firewall is not None:
+            # The host finds the way without a default route too; the NAT then turns it to the machine.
+            run(["ip", "route", "replace", f"{public_ip}/32", "dev", bridge], check=False)
+
+    def _replace_forward(
+        self, refusal: IncusError, bridge: str, public_ip: str, body: dict[str, Any], member: str
+    ) -> None:
+        """The address is forwarded already: by this machine's earlier call, or by one that is gone."""
+        own, machine = path_of("networks", bridge, "forwards", public_ip), body["description"]
+        found = self._client.find(own, target=member)
+        if found is not None and (found["description"] == machine or self._is_stale(found["description"])):
+            self._client.send("PUT", own, body, target=member)
+            return
+        for network in self.ours():
+            path = path_of("networks", network["name"], "forwards", public_ip)
+            other = self._client.find(path, target=member)
+            if other is not None and self._is_stale(other["description"]):
+                self._client.send("DELETE", path, target=member)
+                self.ensure_forward(bridge, machine, public_ip, body["config"]["target_address"], member)
+                return
+        raise EngineError("The public address is in use.", transient=False, detail=refusal.text) from refusal
+
+    def _is_stale(self, machine: str) -> bool:
+        return self._client.find(path_of("instances", machine)) is None
+
+    def remove_forwards(self, bridge: str, machine: str, *, but: str = "") -> None:
+        """Every forward of this machine on its bridge, except to address ``but``."""
+        for forward in self._client.find(path_of("networks", bridge, "forwards"), recursion=1) or []:
+            if forward["description"] == machine and forward["listen_address"] != but:
+                path = path_of("networks", bridge, "forwards", forward["listen_address"])
+                with contextlib.suppress(IncusError):
+                    self._client.send("DELETE", path, target=forward.get("location", ""))
+                if self._firewall is not None:
+                    run(["ip", "route", "delete", f"{forward['listen_address']}/32", "dev", bridge], check=False)
+
+    def remove_machine(self, machine: str) -> None:
+        """What a machine that is gone already may have left: its forwards, and bridges nobody is on."""
+        for network in self.ours():
+            self.remove_forwards(network["name"], machine)
+            if not [user for user in network["used_by"] if "/instances/" in user]:
+                self.remove_if_empty(network["name"])
