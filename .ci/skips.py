@@ -10,7 +10,7 @@ MUST_APPEAR = [folder for folder in ("lab", "browser") if any(Path("tests", fold
 
 def main(report: str) -> int:
     try:
-        cases = list(ET.parse(report).iter("testcase"))
+        cases = list(ET.parse(report).iter("testcase"))  # noqa: S314  our own file
     except (OSError, ET.ParseError) as error:
         print(f"no test report: {error}")
         return 1
@@ -20,9 +20,10 @@ def main(report: str) -> int:
             reason = (skipped.get("message") or "").strip()
             if reason in EMPTY:
                 faults.append(f"{case.get('classname')}.{case.get('name')} was skipped without a reason")
-    for folder in MUST_APPEAR:
-        if not any((case.get("classname") or "").startswith(f"tests.{folder}.") for case in cases):
-            faults.append(f"no test of tests/{folder} ran or said why it could not")
+    seen = {".".join((case.get("classname") or "").split(".")[:2]) for case in cases}
+    faults += [
+        f"no test of tests/{name} ran or said why it could not" for name in MUST_APPEAR if f"tests.{name}" not in seen
+    ]
     print("\n".join(faults) or f"{len(cases)} tests reported, every skip says why")
     return 1 if faults else 0
 

@@ -5,7 +5,7 @@ A test that asks for none of them reaches neither the database nor the internet.
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "vmart.config.settings"
@@ -20,6 +20,7 @@ import hypothesis
 import pytest
 
 from tests.support.business_clock import BusinessClock
+from tests.support.running_shop import RunningShop, open_shop
 from tests.support.sockets import refuse_internet
 from vmart.kernel import clock
 
@@ -96,3 +97,28 @@ def db() -> Iterator[Databases]:
 def shop(test_clock: BusinessClock) -> Iterator[Databases]:
     """The database with the demo catalog applied, on a standing clock; undone after the test."""
     yield from _lend("shop")
+
+
+@pytest.fixture(scope="session")
+def running_shop() -> Iterator[RunningShop]:
+    """One whole shop a test process: ``vmart up --compute simulated --demo`` on a free port, also over TLS.
+
+    Its rows stay from test to test: let each test make its own account or machine.
+    """
+    shop = open_shop("--listen-tls", "127.0.0.1:0")
+    yield shop
+    shop.remove()
+
+
+@pytest.fixture
+def start_shop() -> Iterator[Callable[..., RunningShop]]:
+    """``start_shop("--test-clock", …)``: a shop of the test's own, removed after it."""
+    opened: list[RunningShop] = []
+
+    def start(*options: str, environment: dict[str, str] | None = None) -> RunningShop:
+        opened.append(open_shop(*options, environment=environment))
+        return opened[-1]
+
+    yield start
+    for shop in opened:
+        shop.remove()

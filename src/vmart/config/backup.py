@@ -44,18 +44,38 @@ def restore(places: Places, file: Path, database_url: str | None) -> None:
     os_users.ensure_users()
     places.make()
     with data_directory_lock(places), tempfile.TemporaryDirectory(prefix="vmart-restore-") as scratch:
-        with tarfile.open(file) as tar:
-            tar.extractall(scratch, filter="data")
+        _unpack(file, Path(scratch))
         key = places.secrets_dir / "master.key"
         unpacked_key = Path(scratch) / "secrets/master.key"
         if key.exists() and unpacked_key.exists() and key.read_text() != unpacked_key.read_text():
             raise Misused(f"{key} is another deployment's: restore into an empty data directory")
         for name in _FACTS:
             if (Path(scratch) / name).exists():
-                shutil.copy2(Path(scratch) / name, places.data_dir / name)
+                shutil.copy(Path(scratch) / name, places.data_dir / name)
         with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
             words = ["pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", f"--dbname={url}"]
             _run([*words, str(Path(scratch) / _DUMP)])
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """Only the members that a backup has, each under the name we expect, readable by nobody else."""
+    try:
+        with tarfile.open(file) as tar:
+            for name in (_DUMP, *_FACTS):
+                try:
+                    content = tar.extractfile(name)
+                except KeyError:
+                    continue
+                if content is not None:
+                    target = folder / name
+                    target.parent.mkdir(exist_ok=True, mode=0o700)
+                    target.touch(mode=0o644 if name.endswith(".pem") else 0o600)
+                    with target.open("wb") as out:
+                        shutil.copyfileobj(content, out)
+    except tarfile.TarError as error:
+        raise BackupFailed(f"{file} is no backup of vmart: {error}") from error
+    if not (folder / _DUMP).exists():
+        raise BackupFailed(f"{file} is no backup of vmart: it holds no {_DUMP}")
 
 
 @contextlib.contextmanager

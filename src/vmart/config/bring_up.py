@@ -70,6 +70,16 @@ def require_current() -> None:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
 
 
+def server_version() -> int:
+    """The server's version as a number: 180004 is 18.4."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        row = cursor.fetchone()
+    return int(row[0])
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """One process migrates; another that starts at the same time waits, and finds nothing left to do."""
@@ -79,8 +89,9 @@ def _alone() -> Iterator[None]:
 
     with connection.cursor() as cursor:
         cursor.execute(_MIGRATION_LIMITS)
-        if connection.pg_version < _OLDEST_SERVER:
-            raise DatabaseUnfit(f"the server is PostgreSQL {connection.pg_version // 10000}; vmart needs 15 or newer")
+        version = server_version()
+        if version < _OLDEST_SERVER:
+            raise DatabaseUnfit(f"the server is PostgreSQL {version // 10000}; vmart needs 15 or newer")
     try:
         with db.advisory_lock("vmart.migrate"):
             yield

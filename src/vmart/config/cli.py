@@ -25,6 +25,7 @@ from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, lock_hol
 NOT_WELL = 1
 NOT_POSSIBLE = 3
 _TROUBLES = (Misused, StartFailed, DatabaseTrouble, os_users.UsersMissing)
+_FOLDER = click.Path(path_type=Path, readable=False)  # web and worker may pass through it, not list it
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -41,9 +42,9 @@ class Vmart(click.Group):
 
 def _data_dir_option(function: Any) -> Any:
     """``--data-dir`` may stand before or behind the command's name."""
-    return click.option(
-        "--data-dir", "own_data_dir", type=click.Path(path_type=Path), help="Where the deployment keeps its things."
-    )(function)
+    return click.option("--data-dir", "own_data_dir", type=_FOLDER, help="Where the deployment keeps its things.")(
+        function
+    )
 
 
 def _places(own: Path | None) -> Places:
@@ -86,7 +87,7 @@ def parse_duration(text: str) -> dt.timedelta:
 @click.group(cls=Vmart, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="vmart %(version)s")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path),
+    "--data-dir", type=_FOLDER,
     help="Where the deployment keeps its things (default: $VMART_DATA_DIR, else /var/lib/vmart as root, else ./var).",
 )  # fmt: skip
 def main(data_dir: Path | None) -> None:
@@ -201,10 +202,11 @@ def clock_advance(own_data_dir: Path | None, length: str) -> None:
     delta = parse_duration(length)
     _django(_places(own_data_dir))
     from vmart.kernel.models import Deployment
-    from vmart.worker.clock_control import advance
 
     if Deployment.objects.get().test_clock_at is None:
         raise Misused("this deployment runs on the wall clock; --test-clock at the very first start makes one that can")
+    from vmart.worker.clock_control import advance
+
     advance(delta)
     click.echo(Deployment.objects.get().test_clock_at)
 

@@ -85,10 +85,8 @@ def _database(places: Places) -> Finding:
     from vmart.config import bring_up
 
     bring_up.setup()
-    from django.db import connection
-
     pending = bring_up.pending_migrations()
-    version = connection.pg_version
+    version = bring_up.server_version()
     if pending:
         return Finding("database", False, f"lacks {len(pending)} migrations ({pending[0]} …): `vmart migrate`")
     return Finding(

@@ -46,7 +46,7 @@ def choose(
         trouble = why_not_here()
     if not trouble:
         if places is not None:
-            images = {"image_dir": str(places.image_dir)}
+            images = {"image_cache": str(places.image_dir)}
             real["settings"] = _private_daemon(places, deployment).settings() | images
         return real
     if compute == "incus":
@@ -88,7 +88,7 @@ class EngineHost:
     def serve(self) -> int:
         """Returns when the daemon has ended: 0 when told to, else 1, and the supervisor starts us again."""
         from vmart.engines.contract import EngineError
-        from vmart.engines.incus.daemon import CannotInstall, install_packages
+        from vmart.engines.incus.packages import InstallError, install_packages
 
         signal.signal(signal.SIGTERM, self.end)
         signal.signal(signal.SIGINT, self.end)
@@ -105,7 +105,7 @@ class EngineHost:
                 self.process.terminate()
             self.daemon.wait_ready(120, alive=lambda: self.process is not None and self.process.poll() is None)
             self.daemon.initialise(self.report)
-        except (EngineError, CannotInstall) as error:
+        except (EngineError, InstallError) as error:
             if self.ended:
                 return 0
             self.tell("failed", str(error))

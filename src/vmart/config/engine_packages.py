@@ -2,13 +2,13 @@
 
 import sys
 
-from vmart.engines.incus.packages import CannotInstall, install_packages
+from vmart.engines.incus.packages import InstallError, install_packages
 
 
 def main() -> int:
     try:
         install_packages(lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-    except CannotInstall as error:
+    except InstallError as error:
         print(f"  {error}", file=sys.stderr)
         return 1
     return 0

@@ -59,7 +59,7 @@ log_min_messages = warning
 log_checkpoints = off
 log_lock_waits = on
 password_encryption = 'scram-sha-256'
-include_if_exists = 'local.conf'
+include 'local.conf'
 """
 
 
@@ -167,6 +167,8 @@ class Embedded:
         hba = "local all all peer map=vmart\nlocal replication all peer map=vmart\n"
         uid, gid = os_users.uid_gid(os_users.DB)
         files = {"postgresql.conf": text, "pg_hba.conf": hba, "pg_ident.conf": "\n".join(ident) + "\n"}
+        if not (folder / "local.conf").exists():
+            files["local.conf"] = "# Your own settings; vmart never changes this file.\n"
         for name, content in files.items():
             path = folder / name
             path.write_text(content)

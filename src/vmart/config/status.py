@@ -1,6 +1,5 @@
 """``vmart status``: what runs on a data directory, out of files and /proc alone."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +47,13 @@ def memory_mib(pid: int, *, alone: bool = False) -> int:
 
 def _descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             try:
-                text = Path(f"/proc/{entry}/stat").read_text()
+                text = (entry / "stat").read_text()
             except OSError:
                 continue
-            parents.setdefault(int(text.rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+            parents.setdefault(int(text.rsplit(")", 1)[1].split()[1]), []).append(int(entry.name))
     found, waiting = [], [pid]
     while waiting:
         children = parents.get(waiting.pop(), [])

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import socket
 import ssl
 import threading
 import time
@@ -31,13 +32,23 @@ def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | 
         respawn_interval=0.1, ssl_cert=certificate, ssl_key=key, ssl_protocol_min=SSLProtocols.tls12,
         workers_kill_timeout=10, loop=Loops.asyncio,
     )  # fmt: skip
+    loaded = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    loaded.bind(loaded_address(os.getpid()))
     scheme = "https" if certificate else "http"
-    threading.Thread(target=_announce_when_serving, args=(scheme, host, port), daemon=True).start()
+    threading.Thread(target=_announce_when_serving, args=(loaded, workers, scheme, host, port), daemon=True).start()
     server.serve()
 
 
-def _announce_when_serving(scheme: str, host: str, port: int) -> None:
-    """Ask for /healthz until a worker process answers: only then it serves."""
+def loaded_address(parent_pid: int) -> str:
+    """Abstract address to which each worker process says that it has loaded the application."""
+    return f"\0vmart-web-{parent_pid}"
+
+
+def _announce_when_serving(loaded: socket.socket, workers: int, scheme: str, host: str, port: int) -> None:
+    """All worker processes have loaded, and /healthz answers: only then it serves."""
+    with loaded:
+        for _ in range(workers):
+            loaded.recv(1)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
     while not _healthy(scheme, host, port):
         time.sleep(0.03)

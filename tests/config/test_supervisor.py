@@ -1,0 +1,214 @@
+"""``vmart up`` as its operator meets it: opens, says where, survives its children's deaths, ends, opens again."""
+
+import contextlib
+import json
+import os
+import ssl
+import stat
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.running_shop import RunningShop
+from vmart.config import os_users
+from vmart.config.places import Places
+
+pytestmark = pytest.mark.xdist_group("running_shop")
+
+
+def health(url: str, ca_file: str | None = None) -> dict[str, Any]:
+    context = ssl.create_default_context(cafile=ca_file) if ca_file else None
+    with urllib.request.urlopen(f"{url}/healthz", timeout=10, context=context) as answer:
+        value: dict[str, Any] = json.load(answer)
+        return value
+
+
+def until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            if condition():
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"not within {limit_s} s: {what}")
+
+
+def test_ready_file_says_where_and_who_and_only_the_owner_reads_it(running_shop: RunningShop) -> None:
+    ready = running_shop.ready
+    assert set(ready) == {
+        "url", "api_endpoint", "tls_endpoint", "ca_file", "engine", "instance_kind", "operator", "customer",
+    }  # fmt: skip
+    assert ready["url"] == f"http://{ready['api_endpoint']}"
+    assert (ready["engine"], ready["instance_kind"]) == ("simulated", "simulated")
+    assert set(ready["operator"]) == {"email", "password"}
+    assert set(ready["customer"]) == {"email", "password", "secret_id", "secret_key"}
+    assert stat.S_IMODE((running_shop.data_dir / "ready.json").stat().st_mode) == 0o600
+    assert running_shop.log.count("\nready ") + running_shop.log.startswith("ready ") == 1
+
+
+def test_it_answers_on_both_addresses_and_the_deployments_ca_vouches_for_the_tls_one(running_shop: RunningShop) -> None:
+    assert health(running_shop.url) == {"web": True, "database": True}
+    assert health(f"https://{running_shop.ready['tls_endpoint']}", running_shop.ready["ca_file"])["web"]
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        health(f"https://{running_shop.ready['tls_endpoint']}")
+
+
+def test_a_second_start_on_the_same_data_directory_is_refused(running_shop: RunningShop) -> None:
+    second = running_shop.vmart("up", "--listen", "127.0.0.1:0", "--demo", check=False)
+    assert second.returncode == 3
+    assert f"already runs on {running_shop.data_dir}" in second.stderr
+    assert health(running_shop.url)["web"]
+    assert (running_shop.data_dir / "ready.json").exists()
+
+
+def test_a_taken_port_is_named_and_nothing_stays_behind(running_shop: RunningShop, tmp_path: Path) -> None:
+    taken = running_shop.ready["api_endpoint"]
+    refused = running_shop.vmart("--data-dir", str(tmp_path / "other"), "up", "--listen", taken, check=False)
+    assert refused.returncode == 3
+    assert f"cannot listen on {taken}" in refused.stderr
+    assert not (tmp_path / "other" / "postgres").exists()
+
+
+def test_demo_logins_stay_on_this_machine(running_shop: RunningShop, tmp_path: Path) -> None:
+    refused = running_shop.vmart("--data-dir", str(tmp_path), "up", "--demo", "--listen", "0.0.0.0:0", check=False)
+    assert refused.returncode == 2
+    assert "only on 127.0.0.1" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os_users.is_root(), reason="not root: everything runs as the caller")
+def test_as_root_database_web_and_worker_run_as_users_of_their_own(running_shop: RunningShop) -> None:
+    owners = {
+        name: Path(f"/proc/{running_shop.child_pid(name)}").stat().st_uid
+        for name in ("postgres", "web", "web-tls", "worker")
+    }
+    assert owners == {
+        "postgres": os_users.uid_gid(os_users.DB)[0],
+        "web": os_users.uid_gid(os_users.WEB)[0],
+        "web-tls": os_users.uid_gid(os_users.WEB)[0],
+        "worker": os_users.uid_gid(os_users.WORKER)[0],
+    }
+    capabilities = {
+        name: int(_status(running_shop.child_pid(name))["CapEff"], 16) for name in ("postgres", "web", "worker")
+    }
+    assert capabilities == {"postgres": 0, "web": 0, "worker": 1 << 12}  # CAP_NET_ADMIN
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.skipif(not os_users.is_root(), reason="not root: everything runs as the caller")
+def test_secrets_and_database_are_closed_to_others(running_shop: RunningShop) -> None:
+    places = Places.of(running_shop.data_dir)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (places.secrets_dir, places.pgdata)}
+    assert modes == {"secrets": 0o700, "postgres": 0o700}
+    assert stat.S_IMODE((places.secrets_dir / "master.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((places.tls_dir / "ca.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(places.database_socket_dir.stat().st_mode) == 0o750
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("name", ["web", "worker", "postgres"])
+def test_a_killed_child_is_back_within_seconds(running_shop: RunningShop, name: str) -> None:
+    before = running_shop.child_pid(name)
+    running_shop.kill(name)
+    until(lambda: running_shop.child_pid(name) != before, 10, f"{name} started again")
+    until(lambda: health(running_shop.url) == {"web": True, "database": True}, 15, "the shop answers again")
+
+
+@pytest.mark.crash
+def test_after_sigterm_nothing_runs_and_the_next_start_is_quick_with_the_same_logins(
+    start_shop: Callable[..., RunningShop],
+) -> None:
+    shop = start_shop()
+    first = shop.ready
+    children = [shop.child_pid(name) for name in ("postgres", "web", "worker")]
+
+    assert shop.end() == 0
+
+    assert not (shop.data_dir / "ready.json").exists()
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    began = time.monotonic()
+    shop.start_again()
+    assert time.monotonic() - began < 10  # 5 s on a machine that does nothing else: bin/bench startup
+    assert shop.ready["customer"] == first["customer"]
+    assert shop.ready["operator"] == first["operator"]
+
+
+@pytest.mark.crash
+def test_a_killed_supervisor_takes_its_children_along_and_leaves_a_startable_directory(
+    start_shop: Callable[..., RunningShop],
+) -> None:
+    shop = start_shop()
+    children = [shop.child_pid(name) for name in ("postgres", "web", "worker")]
+
+    shop.process.kill()
+    shop.process.wait()
+
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 20, "the children are gone")
+    (shop.data_dir / "ready.json").unlink()  # nobody was left to remove it
+    shop.start_again()
+    assert health(shop.url)["database"]
+
+
+def test_status_counts_processes_and_says_when_nothing_runs(running_shop: RunningShop, tmp_path: Path) -> None:
+    value = json.loads(running_shop.vmart("status", "--json").stdout)
+    assert value["running"]
+    assert value["url"] == running_shop.url
+    assert set(value["processes"]) == {"supervisor", "postgres", "web", "web-tls", "worker"}
+    assert value["processes"]["supervisor"]["memory_mib"] < 30
+    nothing = running_shop.vmart("--data-dir", str(tmp_path / "empty"), "status", check=False)
+    assert (nothing.returncode, "nothing runs" in nothing.stdout) == (1, True)
+
+
+def test_doctor_finds_a_running_shop_well(running_shop: RunningShop) -> None:
+    found = running_shop.vmart("doctor", check=False).stdout
+    wrong = [line for line in found.splitlines() if line.startswith("WRONG") and "static files" not in line]
+    assert wrong == []
+    assert "well  database: PostgreSQL 18" in found
+
+
+def test_backup_of_a_running_shop_restores_into_an_empty_directory(
+    running_shop: RunningShop, tmp_path_factory: pytest.TempPathFactory, start_shop: Callable[..., RunningShop]
+) -> None:
+    file = tmp_path_factory.mktemp("backup") / "shop.tar"
+    running_shop.vmart("backup", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    copy = start_shop()  # a data directory where the database's user may go
+    copy.end()
+    target = copy.data_dir / "restored"
+    refused = copy.vmart("restore", str(file), check=False)
+    assert refused.returncode == 3 and "already holds a database" in refused.stderr
+    copy.vmart("--data-dir", str(target), "restore", str(file))
+
+    assert json.loads((target / "secrets/demo.json").read_text())["customer"] == running_shop.ready["customer"]
+    again = RunningShop(target, copy.process)
+    again.start_again("--listen", "127.0.0.1:0", "--compute", "simulated", "--demo")
+    try:
+        assert again.ready["customer"] == running_shop.ready["customer"]
+    finally:
+        again.end()
+
+
+def test_the_test_clock_stands_until_told_and_is_fixed_at_first_start(start_shop: Callable[..., RunningShop]) -> None:
+    shop = start_shop("--test-clock", "2026-03-01T08:00:00+08:00")
+    assert shop.vmart("clock", "show").stdout == "2026-03-01T00:00:00+00:00 (test clock)\n"
+
+
+def test_a_wall_clock_shop_never_becomes_a_test_clock_one(running_shop: RunningShop) -> None:
+    assert "(wall clock)" in running_shop.vmart("clock", "show").stdout
+    refused = running_shop.vmart("clock", "advance", "48h", check=False)
+    assert refused.returncode == 3
+    assert "runs on the wall clock" in refused.stderr
+
+
+def test_the_environment_of_the_caller_reaches_no_other_user(running_shop: RunningShop) -> None:
+    assert "VMART_MASTER_KEY" not in running_shop.control()["environment"] or os.environ.get("VMART_MASTER_KEY")
