@@ -142,6 +142,16 @@ def open_empty_shop() -> None:
         apply_file(DEMO_CATALOG, confirm=lambda _changes: True)
 
 
+def start_business() -> None:
+    """What must be there before the first sale: this month's partitions, and the hour to close next."""
+    from vmart.kernel import clock
+    from vmart.kernel.partitions import ensure_partitions
+    from vmart.settlement import close
+
+    ensure_partitions(clock.now())
+    close.begin(clock.now())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--demo", action="store_true")
@@ -155,6 +165,7 @@ def main() -> None:
         bring_up_to_date(os.environ.get("VMART_TEST_CLOCK") or None)
         business_time.install()
         open_empty_shop()
+        start_business()
         if arguments.demo:
             from vmart.config.demo import ensure_demo
 

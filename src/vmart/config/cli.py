@@ -205,7 +205,7 @@ def clock_advance(own_data_dir: Path | None, length: str) -> None:
 
     if Deployment.objects.get().test_clock_at is None:
         raise Misused("this deployment runs on the wall clock; --test-clock at the very first start makes one that can")
-    from vmart.worker.clock_control import advance
+    from vmart.config.clock_control import advance
 
     advance(delta)
     click.echo(Deployment.objects.get().test_clock_at)

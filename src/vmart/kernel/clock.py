@@ -38,6 +38,11 @@ def install(source: Callable[[], dt.datetime] | None) -> None:
     _source = source or _whole_second_wall
 
 
+def source() -> Callable[[], dt.datetime]:
+    """What ``now()`` reads from at present."""
+    return _source
+
+
 def now() -> dt.datetime:
     """Business time, UTC, cut to the whole second (billing-rules, section 1)."""
     return _source()

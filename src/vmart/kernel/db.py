@@ -108,6 +108,20 @@ def advisory_lock(name: str) -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
 
 
+@contextmanager
+def try_advisory_lock(name: str) -> Iterator[bool]:
+    """Whether this process got the session lock; it is given back at the end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+        (ours,) = cursor.fetchone()
+    try:
+        yield ours
+    finally:
+        if ours and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
 class _Waker:
     """Sends NOTIFY outside any transaction, at most one in flight a process.
 

@@ -86,7 +86,7 @@ BEGIN
 
   IF _accounts IS NOT NULL THEN
     WITH paid AS MATERIALIZED (
-      SELECT * FROM fn.ledger_deduct('hour', _hour::text, _accounts, _amounts, 'revenue', _now)
+      SELECT * FROM fn.ledger_deduct('hour', to_char(_hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'), _accounts, _amounts, 'revenue', _now)
     ), below AS (
       SELECT p.account_id FROM paid p JOIN customers_account a ON a.id = p.account_id
       WHERE p.balance_minor < -a.credit_limit_minor

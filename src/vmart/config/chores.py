@@ -1,0 +1,89 @@
+"""What a worker does beside the queue, by the wall clock: look at zones, images, bytes, drift, partitions.
+
+Each zone has a thread of its own, so that a slow engine delays nobody else; an advisory lock lets one
+worker at a time do a zone's chores.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import close_old_connections, connection
+
+from vmart.kernel import clock, db
+from vmart.kernel.partitions import ensure_partitions
+from vmart.orders import idempotency, sample, sweep
+from vmart.provisioning import zones
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+_CHECK_S, _SAMPLE_S, _SWEEP_S, _DAILY_S = 30.0, 60.0, 300.0, 3600.0
+
+
+@dataclass
+class Chores:
+    """The chores of one worker process, over the given zones."""
+
+    zones: Callable[[], list[str]]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: dict[str, threading.Thread] = field(default_factory=dict)
+
+    def start(self) -> None:
+        self._begin("", self._housekeeping)
+        for zone in self.zones():
+            self._begin(zone, lambda zone=zone: self._zone(zone))  # type: ignore[misc]
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name=f"vmart-chores-{name or 'house'}", daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def _zone(self, zone: str) -> None:
+        last = {"check": 0.0, "sample": clock.monotonic(), "sweep": clock.monotonic()}
+        images_done = False
+
+        def once() -> None:
+            nonlocal images_done
+            now = clock.monotonic()
+            if not images_done or now - last["check"] > _CHECK_S:
+                last["check"] = now
+                if not zones.check(zone):
+                    return
+                images_done = zones.prepare_images(zone)
+            if now - last["sample"] > _SAMPLE_S:
+                last["sample"] = now
+                sample.sample_zone(zone)
+            if now - last["sweep"] > _SWEEP_S:
+                last["sweep"] = now
+                for drift in sweep.sweep(zone):
+                    log.warning("drift in %s: %s", zone, drift)
+
+        self._repeat(f"chores {zone}", once)
+
+    def _housekeeping(self) -> None:
+        last = 0.0
+
+        def once() -> None:
+            nonlocal last
+            if not last or clock.monotonic() - last > _DAILY_S:
+                last = clock.monotonic()
+                ensure_partitions(clock.now())
+                idempotency.forget_old(clock.wall())
+
+        self._repeat("chores", once)
+
+    def _repeat(self, lock: str, once: Callable[[], None]) -> None:
+        while not self._stop.wait(_TICK_S):
+            try:
+                close_old_connections()
+                with db.try_advisory_lock(lock) as ours:
+                    if ours:
+                        once()
+            except Exception:
+                log.exception("a chore failed")
+                connection.close()

@@ -1,0 +1,199 @@
+"""``vmart reconcile``: prove ledger = charges = segments = holds = stock = engine, and say each difference.
+
+Changes nothing. Every check is one set-based query over one snapshot of the database; the engines are
+asked after it, so machines with work under way are left out of that part.
+"""
+
+from collections.abc import Iterator
+
+from django.db import connection, transaction
+
+from vmart.catalog.models import Zone
+from vmart.engines.contract import EngineError, Power
+from vmart.instances.models import Instance, State
+from vmart.kernel import db
+from vmart.provisioning.zone_engines import engine_of
+
+# (what is wrong, query whose rows are the differences)
+_CHECKS = (
+    (
+        "the sides of a transfer do not add up to 0",
+        "SELECT transfer_id, sum(amount_minor) AS off FROM ledger_entry GROUP BY 1 HAVING sum(amount_minor) <> 0",
+    ),
+    (
+        "a transfer has no entries",
+        "SELECT t.id, t.kind FROM ledger_transfer t"
+        " WHERE NOT EXISTS (SELECT FROM ledger_entry e WHERE e.transfer_id = t.id)",
+    ),
+    (
+        "a purse is not the sum of its entries",
+        """
+        SELECT p.account_id, purse.book, purse.posted, coalesce(e.total, 0) AS entries
+        FROM ledger_purses p
+        CROSS JOIN LATERAL (VALUES ('cash', p.cash_credits_posted - p.cash_debits_posted),
+                                   ('gift', p.gift_credits_posted - p.gift_debits_posted),
+                                   ('owed', p.owed_credits_posted - p.owed_debits_posted)) AS purse (book, posted)
+        LEFT JOIN (SELECT account_id, book, sum(amount_minor) AS total FROM ledger_entry GROUP BY 1, 2) AS e
+          ON e.account_id = p.account_id AND e.book = purse.book
+        WHERE purse.posted <> coalesce(e.total, 0)
+        """,
+    ),
+    (
+        "pending counters are not the sum of pending holds",
+        """
+        SELECT p.account_id, p.cash_debits_pending, p.gift_debits_pending, p.floating_pending
+        FROM ledger_purses p
+        LEFT JOIN (SELECT account_id, sum(cash_minor) AS cash, sum(gift_minor) AS gift, sum(floating_minor) AS floating
+                   FROM ledger_hold WHERE state = 'pending' GROUP BY 1) AS h ON h.account_id = p.account_id
+        WHERE (p.cash_debits_pending, p.gift_debits_pending, p.floating_pending)
+              <> (coalesce(h.cash, 0), coalesce(h.gift, 0), coalesce(h.floating, 0))
+        """,
+    ),
+    (
+        "a pending hold belongs to nothing that lives",
+        """
+        SELECT h.id, h.kind, h.subject_id FROM ledger_hold h JOIN instances_instance i ON i.id = h.subject_id
+        LEFT JOIN orders_line l ON l.instance_id = i.id
+        WHERE h.state = 'pending' AND NOT CASE h.kind WHEN 'fixed' THEN l.state = 'delivering'
+          ELSE i.hold_id = h.id AND i.state <> 'LAUNCH_FAILED' AND (i.state <> 'GONE' OR i.isolated_at IS NULL
+               OR i.isolated_at > (SELECT closed_until FROM metering_horizon)) END
+        """,
+    ),
+    (
+        "a machine names a hold that is not pending",
+        "SELECT i.public_id, h.state FROM instances_instance i JOIN ledger_hold h ON h.id = i.hold_id"
+        " WHERE h.state <> 'pending'",
+    ),
+    (
+        "a running postpaid machine has no hold",
+        "SELECT public_id FROM instances_instance WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
+        " AND state IN ('PENDING', 'RUNNING', 'STARTING', 'STOPPING', 'REBOOTING')",
+    ),
+    (
+        "the deduction of an hour is not the sum of its charges",
+        """
+        SELECT c.account_id, c.hour, c.due, t.amount_minor FROM (
+          SELECT account_id, hour, sum(deducted_minor) AS due FROM bills_charge WHERE revision = 0 GROUP BY 1, 2) AS c
+        LEFT JOIN ledger_transfer t
+          ON t.id = fn.kernel_transfer_id('hour', c.account_id::text, to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'))
+        WHERE coalesce(t.amount_minor, 0) <> c.due
+        """,
+    ),
+    (
+        "an hourly deduction has no charges",
+        """
+        SELECT t.id, t.account_id FROM ledger_transfer t WHERE t.kind = 'hour' AND NOT EXISTS (
+          SELECT FROM bills_charge c WHERE c.account_id = t.account_id AND fn.kernel_transfer_id(
+            'hour', c.account_id::text, to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')) = t.id)
+        """,
+    ),
+    (
+        "the seconds charged are not the seconds used",
+        """
+        SELECT s.instance_id, s.component, s.used, coalesce(c.charged, 0) AS charged FROM (
+          SELECT account_id, instance_id, component,
+                 sum(extract(epoch FROM least(coalesce(ended_at, 'infinity'), h.closed_until)
+                                        - least(started_at, h.closed_until)))::bigint AS used
+          FROM metering_segment, metering_horizon h WHERE component <> 'traffic' GROUP BY 1, 2, 3) AS s
+        LEFT JOIN (SELECT account_id, instance_id, component, sum(duration_s) AS charged FROM bills_charge
+                   GROUP BY 1, 2, 3) AS c USING (account_id, instance_id, component)
+        WHERE s.used <> coalesce(c.charged, 0)
+          AND NOT EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = s.account_id)
+          AND NOT EXISTS (SELECT FROM settlement_hour WHERE closed_at IS NULL)
+        """,
+    ),
+    (
+        "the bytes charged are not the bytes sampled",
+        """
+        SELECT s.instance_id, s.sampled, coalesce(c.charged, 0) AS charged FROM (
+          SELECT account_id, instance_id, sum(out_bytes) AS sampled FROM metering_sample, metering_horizon h
+          WHERE at < h.closed_until GROUP BY 1, 2) AS s
+        LEFT JOIN (SELECT account_id, instance_id, sum(out_bytes) AS charged FROM bills_charge
+                   WHERE component = 'traffic' GROUP BY 1, 2) AS c USING (account_id, instance_id)
+        WHERE s.sampled <> coalesce(c.charged, 0)
+          AND NOT EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = s.account_id)
+          AND NOT EXISTS (SELECT FROM settlement_hour WHERE closed_at IS NULL)
+        """,
+    ),
+    (
+        "usage is open for a machine that does not run, or closed for one that does",
+        """
+        SELECT i.public_id, i.state, o.open FROM instances_instance i CROSS JOIN LATERAL (
+          SELECT count(*) AS open FROM metering_segment s WHERE s.instance_id = i.id AND s.ended_at IS NULL) AS o
+        WHERE (i.state IN ('PENDING', 'LAUNCH_FAILED', 'SHUTDOWN', 'TERMINATING', 'GONE') AND o.open > 0)
+           OR (i.state IN ('RUNNING', 'REBOOTING') AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+        """,
+    ),
+    (
+        "a host's counters are not the sum of its allocations",
+        """
+        SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h
+        LEFT JOIN (SELECT host_id, sum(vcpu) AS vcpu, sum(memory_mib) AS memory, sum(disk_gib) AS disk
+                   FROM placement_allocation GROUP BY 1) AS a ON a.host_id = h.id
+        WHERE (h.vcpu_used, h.memory_used_mib, h.disk_used_gib)
+              <> (coalesce(a.vcpu, 0), coalesce(a.memory, 0), coalesce(a.disk, 0))
+        """,
+    ),
+    (
+        "an allocation or address is held by a machine that is gone",
+        """
+        SELECT i.public_id FROM instances_instance i WHERE i.state = 'GONE' AND (
+          EXISTS (SELECT FROM placement_allocation a WHERE a.instance_id = i.id)
+          OR EXISTS (SELECT FROM network_public_address a WHERE a.instance_id = i.id)
+          OR EXISTS (SELECT FROM network_private_address a WHERE a.instance_id = i.id))
+        """,
+    ),
+    (
+        "a machine shows a public address that is not its own",
+        """
+        SELECT i.public_id, i.public_ip FROM instances_instance i WHERE i.public_ip IS NOT NULL AND NOT EXISTS (
+          SELECT FROM network_public_address a WHERE a.instance_id = i.id AND a.ip = i.public_ip)
+        """,
+    ),
+    (
+        "an order that is being delivered has nothing left to deliver",
+        """
+        SELECT o.id, o.status FROM orders_order o WHERE o.status = 3
+          AND NOT EXISTS (SELECT FROM orders_line l WHERE l.order_id = o.id AND l.state = 'delivering')
+        """,
+    ),
+    (
+        "a machine is being delivered and nothing works on it",
+        """
+        SELECT i.public_id FROM instances_instance i WHERE i.state = 'PENDING'
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.kind = 'deliver' AND w.subject_id = i.id)
+        """,
+    ),
+)
+
+
+def reconcile() -> Iterator[str]:
+    """Each difference as a sentence; nothing when everything agrees."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET LOCAL statement_timeout = '10min'")
+        found = [(what, row) for what, query in _CHECKS for row in db.rows(query)]
+    for what, row in found:
+        yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
+    for zone in Zone.objects.order_by("position").values_list("code", flat=True):
+        yield from _engine(zone)
+
+
+def _engine(zone: str) -> Iterator[str]:
+    try:
+        seen = {observation.name: observation for observation in engine_of(zone).list_ours()}
+    except EngineError as error:
+        if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
+            yield f"the engine of {zone} does not answer: {error.sentence}"
+        return
+    rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
+    for name in sorted(seen.keys() - rows.keys()):
+        yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
+    for name, row in sorted(rows.items()):
+        if row.latest_operation_state == "OPERATING" or row.state in (State.LAUNCH_FAILED, State.PENDING):
+            continue
+        power = seen[name].power if name in seen else Power.ABSENT
+        wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED
+        if power != wanted:
+            yield f"{name} is {row.state} and its engine in {zone} says {power}"

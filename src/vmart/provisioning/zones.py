@@ -1,0 +1,78 @@
+"""What a zone's engine can do and how far its images are, written down for shop and placement."""
+
+import logging
+from dataclasses import asdict
+
+from vmart.catalog.models import Zone, ZoneImage
+from vmart.engines.contract import Engine, EngineError, ImageSpec, ImageStatus
+from vmart.kernel import clock
+from vmart.placement.models import Host
+from vmart.provisioning.zone_engines import engine_of
+
+log = logging.getLogger(__name__)
+
+DISK_RESERVE = 0.9  # of a real pool: images and the engine itself need room
+MEMORY_RESERVE = 0.8  # of a real host: the shop runs beside the machines
+
+
+def check(zone: str) -> bool:
+    """Ask the engine what it is and has; False (with the reason on the zone) when it does not answer."""
+    try:
+        engine = engine_of(zone)
+        capabilities = engine.capabilities()
+        members = engine.capacity()
+    except EngineError as error:
+        _note(zone, "unreachable", error.sentence)
+        return False
+    row = Zone.objects.get(code=zone)
+    if row.engine_kind != Zone.EngineKind.SIMULATED:
+        for member in members:
+            Host.objects.update_or_create(
+                zone=row,
+                name=member.member,
+                defaults={
+                    "online": member.online,
+                    "vcpu_capacity": member.vcpu * row.vcpu_overcommit,
+                    "memory_capacity_mib": int(member.memory_mib * MEMORY_RESERVE),
+                    "disk_capacity_gib": int(member.disk_gib * DISK_RESERVE),
+                },
+            )
+        Host.objects.filter(zone=row).exclude(name__in=[member.member for member in members]).update(online=False)
+    else:
+        online = {member.member for member in members if member.online}
+        for host in Host.objects.filter(zone=row):
+            if host.online != (host.name in online):
+                Host.objects.filter(pk=host.pk).update(online=host.name in online)
+    Zone.objects.filter(pk=zone).update(capabilities=asdict(capabilities))
+    _note(zone, "ready", "")
+    return True
+
+
+def _note(zone: str, status: str, why: str) -> None:
+    changed = Zone.objects.filter(pk=zone).exclude(engine_status=status, engine_why=why[:500])
+    changed.update(engine_status=status, engine_why=why[:500])
+    Zone.objects.filter(pk=zone).update(engine_seen_at=clock.wall())
+
+
+def prepare_images(zone: str) -> bool:
+    """Go on with each image that is not ready in its present version; True when all that can be are."""
+    done = True
+    engine: Engine | None = None
+    waiting = ZoneImage.objects.filter(zone_id=zone, image__unavailable_en="").select_related("image")
+    for row in waiting:
+        if row.status == ImageStatus.READY and row.version == row.image.version:
+            continue
+        try:
+            engine = engine or engine_of(zone)
+            state = engine.ensure_image(ImageSpec(row.image.recipe, row.image.version))
+        except EngineError as error:
+            log.warning("image %s in %s: %s", row.image.recipe, zone, error)
+            done = False
+            continue
+        done = done and state.status in (ImageStatus.READY, ImageStatus.FAILED)
+        ready_at = clock.wall() if state.status == ImageStatus.READY else None
+        ZoneImage.objects.filter(pk=row.pk).update(
+            status=state.status, percent=state.percent, why=state.why[:500], checksum=state.checksum,
+            version=row.image.version, ready_at=ready_at,
+        )  # fmt: skip
+    return done
