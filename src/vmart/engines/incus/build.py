@@ -224,7 +224,7 @@ class _Build:
         ]
         log = self.scratch / "mmdebstrap.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_quiet_environment()
             )
             with self._watching(log):
@@ -294,7 +294,7 @@ class _Build:
 
     def _inside(self, command: list[str]) -> None:
         chroot = [program_path("chroot") or "chroot", str(self.rootfs), *command]
-        done = subprocess.run(chroot, capture_output=True, text=True, check=False, env=_quiet_environment())  # noqa: S603
+        done = subprocess.run(chroot, capture_output=True, text=True, check=False, env=_quiet_environment())
         if done.returncode:
             sentence = f"{self.recipe.title} could not be trimmed."
             raise EngineError(sentence, transient=False, detail=f"{command[0]}: {done.stderr[-300:]}")
@@ -306,7 +306,7 @@ class _Build:
                 _add(archive, f"templates/{file}", text)
         command = [program_path("mksquashfs") or "mksquashfs", str(self.rootfs), str(done / "rootfs.squashfs")]
         command += ["-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "3"]
-        packed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        packed = subprocess.run(command, capture_output=True, text=True, check=False)
         if packed.returncode:
             raise EngineError(f"{self.recipe.title} could not be packed.", transient=True, detail=packed.stderr[-300:])
 

@@ -217,7 +217,7 @@ class PrivateDaemon:
         with contextlib.suppress(OSError):
             run(["umount", "-l", str(LXCFS_MOUNT)], check=False)  # a dead one's mount
         # Its own session: machines use it for as long as they run, longer than the control plane.
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [program, "--pidfile=/run/vmart-lxcfs.pid", str(LXCFS_MOUNT)],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
@@ -236,7 +236,7 @@ class PrivateDaemon:
     def _start_for_teardown(self) -> "subprocess.Popen[bytes] | None":
         with contextlib.suppress(KeyError, OSError, EngineError):
             self.prepare()
-            process = subprocess.Popen(self.command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+            process = subprocess.Popen(self.command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             with contextlib.suppress(EngineError):
                 self.wait_ready(60, alive=lambda: process.poll() is None)
             return process

@@ -42,7 +42,7 @@ def run(
             raise EngineError("The host lacks a program.", transient=False, detail=command[0])
         return subprocess.CompletedProcess(list(command), 127, "", "missing")
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [program, *command[1:]], input=text, capture_output=True, text=True, check=False, timeout=limit_s
         )
     except subprocess.TimeoutExpired as error:

@@ -236,7 +236,7 @@ def _apt_options(folder: Path) -> list[str]:
 
 def _apt(arguments: list[str]) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [
             program_path("apt-get") or "apt-get",
             "-q",
@@ -261,4 +261,4 @@ def _disable_units() -> None:
     """Services that came with the packages do not start at the next boot either: they are not used."""
     systemctl = program_path("systemctl")
     if systemctl and Path("/run/systemd/system").exists():
-        subprocess.run([systemctl, "disable", "--quiet", *_UNITS[:4]], check=False, capture_output=True)  # noqa: S603
+        subprocess.run([systemctl, "disable", "--quiet", *_UNITS[:4]], check=False, capture_output=True)

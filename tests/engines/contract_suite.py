@@ -1,0 +1,165 @@
+"""What every driver promises, as tests: ``test_contract.py`` runs them on the simulated engine,
+``tests/lab/test_contract_incus.py`` on a real Incus."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import pytest
+
+from vmart.engines import contract
+from vmart.engines.contract import (
+    Engine,
+    EngineError,
+    ImageSpec,
+    ImageStatus,
+    MachineSpec,
+    Observation,
+    Power,
+    PublicAddress,
+    ensure_present_many,
+)
+from vmart.kernel import clock
+
+MakeSpec = Callable[..., MachineSpec]
+
+
+class ContractSuite:
+    """Fixtures of the subclass's module: ``engine``, ``make_spec`` (a fresh machine each call), ``image``.
+
+    A test removes its machines itself: that they can be removed is part of the promise.
+    """
+
+    def test_it_says_what_its_machines_are_and_how_many_fit(self, engine: Engine) -> None:
+        assert engine.capabilities().instance_kind in {"container", "virtual-machine", "simulated"}
+        members = engine.capacity()
+        assert members
+        assert all(found.vcpu > 0 and found.memory_mib > 0 and found.disk_gib > 0 for found in members if found.online)
+
+    def test_an_image_gets_ready_and_stays_ready(self, engine: Engine, image: ImageSpec) -> None:
+        ends = time.monotonic() + 60
+        state = engine.ensure_image(image)
+        while state.status is not ImageStatus.READY and time.monotonic() < ends:
+            assert state.status is ImageStatus.PREPARING
+            time.sleep(0.1)
+            state = engine.ensure_image(image)
+        assert (state.status, state.percent) == (ImageStatus.READY, 100)
+        assert engine.ensure_image(image) == state
+
+    def test_a_machine_is_made_once_however_often_it_is_asked_for(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec()
+        first = engine.ensure_present(spec)
+        again = engine.ensure_present(spec)
+        assert first.power is Power.RUNNING
+        assert first.private_ip == spec.private_ip
+        assert first.member == spec.member
+        assert again == first  # its boot too: nothing was started anew
+        assert [found.name for found in engine.list_ours()].count(spec.name) == 1
+        engine.ensure_absent(spec.name)
+
+    def test_a_machine_that_never_was_is_absent_and_a_power_verb_does_not_make_it(self, engine: Engine) -> None:
+        absent = Observation("ins-neverwas", Power.ABSENT)
+        assert engine.observe("ins-neverwas") == absent
+        assert engine.ensure_power("ins-neverwas", True) == absent
+        assert engine.ensure_power("ins-neverwas", False, force=True) == absent
+        assert engine.ensure_rebooted("ins-neverwas", clock.wall()) == absent
+        engine.ensure_absent("ins-neverwas")
+        assert "ins-neverwas" not in {found.name for found in engine.list_ours()}
+
+    def test_stop_and_start_repeat_without_effect(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec()
+        booted = engine.ensure_present(spec).booted_at
+        for _ in range(2):
+            stopped = engine.ensure_power(spec.name, False)
+            assert (stopped.power, stopped.booted_at) == (Power.STOPPED, None)
+        started = engine.ensure_power(spec.name, True)
+        assert started.power is Power.RUNNING
+        assert booted is not None and started.booted_at is not None and started.booted_at > booted
+        assert engine.ensure_power(spec.name, True) == started
+        engine.ensure_absent(spec.name)
+
+    def test_a_repeated_reboot_boots_once(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec()
+        engine.ensure_present(spec)
+        asked_at = clock.wall()
+        rebooted = engine.ensure_rebooted(spec.name, asked_at, force=True)
+        assert rebooted.power is Power.RUNNING
+        assert rebooted.booted_at is not None and rebooted.booted_at > asked_at
+        assert engine.ensure_rebooted(spec.name, asked_at, force=True) == rebooted
+        engine.ensure_absent(spec.name)
+
+    def test_a_removed_machine_leaves_nothing_and_its_addresses_serve_the_next(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        spec = make_spec()
+        engine.ensure_present(spec)
+        engine.ensure_absent(spec.name)
+        engine.ensure_absent(spec.name)
+        assert engine.observe(spec.name).power is Power.ABSENT
+        assert spec.name not in {found.name for found in engine.list_ours()}
+        assert engine.counters([spec.name]) == {}
+        heir = dataclasses.replace(make_spec(), private_ip=spec.private_ip, public_address=spec.public_address)
+        assert engine.ensure_present(heir).power is Power.RUNNING
+        engine.ensure_absent(heir.name)
+
+    def test_a_public_address_in_use_is_refused_and_its_owner_keeps_it(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        owner, other = make_spec(), make_spec(public=False)
+        engine.ensure_present(owner)
+        engine.ensure_present(other)
+        with pytest.raises(EngineError) as refusal:
+            engine.ensure_address(other.name, other.private_ip, owner.public_address)
+        assert not refusal.value.transient
+        assert engine.counters([owner.name]).keys() == {owner.name}
+        engine.ensure_absent(other.name)
+        engine.ensure_absent(owner.name)
+
+    def test_the_byte_count_outlives_the_address_and_ends_with_the_machine(
+        self, engine: Engine, make_spec: MakeSpec, free_address: Callable[[], PublicAddress]
+    ) -> None:
+        spec = make_spec()
+        engine.ensure_present(spec)
+        before = engine.counters([spec.name])[spec.name]
+        engine.ensure_address(spec.name, spec.private_ip, None)
+        engine.ensure_address(spec.name, spec.private_ip, None)
+        assert engine.counters([spec.name])[spec.name].epoch == before.epoch
+        engine.ensure_address(spec.name, spec.private_ip, free_address())
+        after = engine.counters([spec.name])[spec.name]
+        assert (after.epoch, after.out_bytes >= before.out_bytes) == (before.epoch, True)
+        engine.ensure_absent(spec.name)
+        assert engine.counters([spec.name]) == {}
+
+    def test_a_machine_without_a_public_address_has_no_count(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec(public=False)
+        engine.ensure_present(spec)
+        assert engine.counters([spec.name, "ins-neverwas"]) == {}
+        engine.ensure_absent(spec.name)
+
+    def test_of_many_each_has_its_own_outcome(self, engine: Engine, make_spec: MakeSpec) -> None:
+        specs = [make_spec(), make_spec(image=ImageSpec("no-such-image", "1")), make_spec(public=False)]
+        outcomes = ensure_present_many(engine, specs)
+        assert isinstance(outcomes[1], EngineError)
+        assert [outcome.power for outcome in (outcomes[0], outcomes[2]) if isinstance(outcome, Observation)] == [
+            Power.RUNNING
+        ] * 2
+        assert engine.observe(specs[1].name).power is Power.ABSENT
+        for spec in specs:
+            engine.ensure_absent(spec.name)
+
+    def test_no_verb_runs_inside_a_transaction(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec()
+        contract.install_transaction_probe(lambda: True)
+        try:
+            for call in (
+                lambda: engine.ensure_present(spec),
+                lambda: ensure_present_many(engine, [spec]),
+                lambda: engine.observe(spec.name),
+                lambda: engine.ensure_absent(spec.name),
+                engine.list_ours,
+            ):
+                with pytest.raises(RuntimeError, match="inside a database transaction"):
+                    call()
+        finally:
+            contract.install_transaction_probe(lambda: False)
+        assert engine.observe(spec.name).power is Power.ABSENT
