@@ -78,7 +78,7 @@ class Client:
         version = how.get("version", "2017-03-12")
         answered = send(self.application, sdk_request(action, members or {}, secret=self.secret, **how))
         if version in oracle.FOLDERS and action in oracle.api(version)["actions"]:
-            oracle.check(action, version, answered.response)
+            oracle.check(action, version, answered.response, dry_run=bool((members or {}).get("DryRun")))
         return answered
 
     def legacy(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:

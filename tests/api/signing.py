@@ -37,6 +37,7 @@ def sdk_request(
     unsigned_payload: bool = False,
     options: dict[str, Any] | None = None,
     secret: tuple[str, str] = (SECRET_ID, SECRET_KEY),
+    region: str = "ap-guangzhou",
     language: str = "en-US",  # the SDK's own default is zh-CN
 ) -> WireRequest:
     """What tencentcloud-sdk-python sends for this call."""
@@ -44,7 +45,7 @@ def sdk_request(
     profile = ClientProfile(signMethod=sign_method, httpProfile=http)
     profile.unsignedPayload = unsigned_payload
     profile.language = language
-    client = _Client(version, Credential(*secret), "ap-guangzhou", profile)
+    client = _Client(version, Credential(*secret), region, profile)
     request = RequestInternal(endpoint, method, "/", header={})
     client._build_req_inter(action, members, request, options)
     headers = {"host": endpoint, **{name.lower(): value for name, value in request.header.items()}}

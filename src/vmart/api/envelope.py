@@ -1,6 +1,7 @@
 """Answers as clients read them: API 3.0 and the legacy one. Always HTTP 200 and exactly ``application/json``."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import translation
@@ -45,14 +46,18 @@ _LEGACY_REPLAY = 4500
 
 def sentence(refusal: Refused, language: str) -> str:
     """The refusal's sentence in ``language``, with the member at fault where it does not name it itself."""
-    text = refusal.sentence
-    if language != ENGLISH:
-        with translation.override(language):
-            template = translation.gettext(refusal.template)
-        text = template.format(**refusal.params) if refusal.params else template
+    text = localized(refusal.template, language, refusal.params)
     if refusal.field and refusal.field not in text:
         text = f"{refusal.field}: {text}"
     return text
+
+
+def localized(template: str, language: str, params: Mapping[str, object]) -> str:
+    """``template`` in ``language`` with its places filled."""
+    if language != ENGLISH:
+        with translation.override(language):
+            template = translation.gettext(template)
+    return template.format(**params) if params else template
 
 
 def answer(members: dict[str, Any], request_id: str) -> bytes:

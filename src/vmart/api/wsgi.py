@@ -140,7 +140,7 @@ class ApiApplication:
             return refused(refusal, request_id, language)
         except Exception:
             log.exception("failed", request_id=request_id)
-            connection.close_if_unusable_or_obsolete()
+            connection.close()  # whatever it was, the next request of this thread begins on a sound one
             failure = InternalError(
                 "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
             )

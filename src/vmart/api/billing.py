@@ -1,0 +1,33 @@
+"""billing: DescribeAccountBalance. Amounts in minor units (cents), as documented."""
+
+from vmart.api.declarations import Shape
+from vmart.api.registry import Members
+from vmart.api.views import BalanceView
+
+
+class DescribeAccountBalance(Shape):
+    """``TempCredit`` asks for temporary credit too; there is none."""
+
+    temp_credit: bool = False
+
+
+def account_balance(view: BalanceView) -> Members:
+    """Balance = RealBalance = available = cash + gift − owed − holds (billing-rules, section 5)."""
+    balance = view.cash_minor + view.gift_minor - view.owed_minor
+    available = balance - view.held_minor
+    credit = view.credit_limit_minor
+    return {
+        "Balance": available,
+        "Uin": view.account_id,
+        "RealBalance": float(available),
+        "CashAccountBalance": float(view.cash_minor),
+        "IncomeIntoAccountBalance": 0.0,
+        "PresentAccountBalance": float(view.gift_minor),
+        "FreezeAmount": float(view.held_minor),
+        "OweAmount": float(view.owed_minor),
+        "IsAllowArrears": credit > 0,
+        "IsCreditLimited": credit > 0,
+        "CreditAmount": float(credit),
+        "CreditBalance": float(balance + credit),
+        "RealCreditBalance": float(available + credit),
+    }

@@ -1,0 +1,245 @@
+"""cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, TerminateInstances and its inquiry."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vmart.api.declarations import Code, Filters, Limit, Offset, Shape
+from vmart.api.envelope import localized
+from vmart.api.registry import Action, Call, Members
+from vmart.api.views import DiskView, InstanceView, utc_text
+from vmart.catalog import shop
+from vmart.kernel.errors import InvalidParameter
+from vmart.kernel.money import exponent, from_minor
+from vmart.orders import reboot, start, stop, terminate
+from vmart.orders.return_prepaid import RefundQuote, quote_refund
+from vmart.pricing.quote import PREPAID
+
+# Ids of one request: at least one where it acts on machines, none where it only reads.
+_InstanceId = Annotated[str, Field(max_length=60)]
+InstanceIds = Annotated[list[_InstanceId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
+StopType = Literal["SOFT", "HARD", "SOFT_FIRST"]
+
+# Filters of DescribeInstances and the columns or properties they look at, for ``listings``.
+INSTANCE_FILTERS = (
+    "zone",
+    "project-id",
+    "vpc-id",
+    "subnet-id",
+    "instance-id",
+    "instance-name",
+    "instance-charge-type",
+    "instance-state",
+    "private-ip-address",
+    "public-ip-address",
+    "creation-start-time",
+    "creation-end-time",
+)
+FILTER_VALUES_MAX = 5
+_UUIDS = uuid.UUID("7d6f3ab1-6f0b-5b0a-9e43-0a5f9c1f7a10")
+
+
+class DescribeInstances(Shape):
+    """By ids or filters (up to 10, with up to 5 values each), a page at a time."""
+
+    instance_ids: InstanceIds = []
+    filters: Filters = []
+    offset: Offset = 0
+    limit: Limit = 20
+
+
+class DescribeInstancesStatus(Shape):
+    """By ids or all, a page at a time."""
+
+    instance_ids: InstanceIds = []
+    offset: Offset = 0
+    limit: Limit = 20
+
+
+class StartInstances(Shape):
+    """Stopped machines, all or none."""
+
+    instance_ids: InstanceIds
+
+
+class StopInstances(Shape):
+    """Running machines, all or none; STOP_CHARGING ends the charge for CPU and memory of postpaid ones."""
+
+    instance_ids: InstanceIds
+    force_stop: bool | None = None  # the older spelling of StopType
+    stop_type: StopType | None = None
+    stopped_mode: Literal["KEEP_CHARGING", "STOP_CHARGING"] = "KEEP_CHARGING"
+
+
+class RebootInstances(Shape):
+    """Running machines, all or none."""
+
+    instance_ids: InstanceIds
+    force_reboot: bool | None = None
+    stop_type: StopType | None = None
+
+
+class TerminateInstances(Shape):
+    """To the recycle bin (prepaid ones with refund); a second time releases at once."""
+
+    instance_ids: InstanceIds
+    release_address: bool = False
+    release_prepaid_data_disks: bool = False
+
+
+class InquiryPriceTerminateInstances(Shape):
+    """What the return of these machines would give back now."""
+
+    instance_ids: InstanceIds
+
+
+def instance(view: InstanceView) -> Members:
+    """One machine of DescribeInstances; structures that clients read unguarded are always there (trap 9)."""
+    prepaid = view.charge_type == PREPAID
+    return {
+        "Placement": {"Zone": view.zone, "ProjectId": 0},
+        "InstanceId": view.public_id,
+        "InstanceType": view.instance_type,
+        "CPU": view.vcpu,
+        "Memory": view.memory_mib // 1024,
+        "RestrictState": view.restrict_state,
+        "InstanceName": view.name,
+        "InstanceChargeType": view.charge_type,
+        "SystemDisk": next((_disk(disk) for disk in view.disks if disk.usage == "SYSTEM_DISK"), {}),
+        "DataDisks": [{**_disk(disk), "DeleteWithInstance": True} for disk in view.disks if disk.usage == "DATA_DISK"],
+        "PrivateIpAddresses": [view.private_ip],
+        "PublicIpAddresses": [view.public_ip] if view.public_ip else [],
+        "InternetAccessible": {
+            "InternetChargeType": view.internet_charge_type,
+            "InternetMaxBandwidthOut": view.bandwidth_mbps,
+            "PublicIpAssigned": view.public_ip is not None,
+        },
+        "VirtualPrivateCloud": {
+            "VpcId": view.vpc_id,
+            "SubnetId": view.subnet_id,
+            "AsVpcGateway": False,
+            "PrivateIpAddresses": [view.private_ip],
+        },
+        "ImageId": view.image_id,
+        "RenewFlag": view.renew_flag if prepaid else None,
+        "CreatedTime": utc_text(view.created_at),
+        "ExpiredTime": utc_text(view.expires_at),
+        "OsName": view.os_name,
+        "SecurityGroupIds": [],
+        "LoginSettings": {"KeyIds": list(view.key_ids)} if view.key_ids else {},
+        "InstanceState": view.state,
+        "Tags": [],
+        "StopChargingMode": view.stop_charging_mode,
+        "Uuid": str(uuid.uuid5(_UUIDS, view.public_id)),
+        "LatestOperation": view.latest_operation,
+        "LatestOperationState": view.latest_operation_state,
+        "LatestOperationRequestId": view.latest_operation_request_id or None,
+        "LatestOperationErrorMsg": view.latest_operation_error or None,
+        "DisasterRecoverGroupId": "",
+        "DisasterRecoverGroupIds": [],
+        "IPv6Addresses": [],
+        "CamRoleName": None,
+        "HpcClusterId": "",
+        "RdmaIpAddresses": None,
+        "DedicatedClusterId": "",
+        "IsolatedSource": view.isolated_source,
+        "LicenseType": "BYOL",
+        "DisableApiTermination": False,
+        "HostName": view.hostname,
+        "DefaultLoginUser": view.login_user,
+        "DefaultLoginPort": 22,
+    }
+
+
+def _disk(disk: DiskView) -> Members:
+    return {
+        "DiskType": disk.disk_type,
+        "DiskId": disk.public_id,
+        "DiskSize": disk.size_gib,
+        "Encrypt": False,
+        "KmsKeyId": "",
+    }
+
+
+def instances_page(total: int, views: Sequence[InstanceView]) -> Members:
+    """Answer of DescribeInstances: how many there are, and this page of them."""
+    return {"TotalCount": total, "InstanceSet": [instance(view) for view in views]}
+
+
+def status_page(total: int, states: Sequence[tuple[str, str]]) -> Members:
+    """Answer of DescribeInstancesStatus from (public id, state)."""
+    return {
+        "TotalCount": total,
+        "InstanceStatusSet": [{"InstanceId": public_id, "InstanceState": state} for public_id, state in states],
+    }
+
+
+def start_instances(call: Call, asked: StartInstances) -> Members:
+    """Accepted; STARTING until they run."""
+    start.start(call.account_id, asked.instance_ids, request_id=call.request_id)
+    return {}
+
+
+def stop_instances(call: Call, asked: StopInstances) -> Members:
+    """Accepted; STOPPING until they stand."""
+    stop.stop(
+        call.account_id,
+        asked.instance_ids,
+        stopped_mode=asked.stopped_mode,
+        stop_type=_stop_type(asked.stop_type, asked.force_stop, "ForceStop"),
+        request_id=call.request_id,
+    )
+    return {}
+
+
+def reboot_instances(call: Call, asked: RebootInstances) -> Members:
+    """Accepted; REBOOTING until they run again."""
+    stop_type = _stop_type(asked.stop_type, asked.force_reboot, "ForceReboot")
+    reboot.reboot(call.account_id, asked.instance_ids, stop_type=stop_type, request_id=call.request_id)
+    return {}
+
+
+def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> str:
+    """StopType, or what the older member says."""
+    if stop_type is not None and force is not None:
+        raise InvalidParameter("{older} and StopType exclude each other.", field="StopType", older=force_name)
+    return stop_type or ("SOFT_FIRST" if force else "SOFT")
+
+
+def terminate_instances(call: Call, asked: TerminateInstances) -> Members:
+    """Into the recycle bin, out of it at once the second time. Public addresses and disks go with them."""
+    terminate.terminate(call.account_id, asked.instance_ids, request_id=call.request_id)
+    return {}
+
+
+def inquiry_price_terminate_instances(call: Call, asked: InquiryPriceTerminateInstances) -> Members:
+    """The refunds that TerminateInstances would post now."""
+    places = exponent(shop.snapshot().currency)
+    quotes = quote_refund(call.account_id, asked.instance_ids)
+    return {"InstanceRefundsSet": [_refund(quoted, places, call.language) for quoted in quotes]}
+
+
+def _refund(quoted: RefundQuote, places: int, language: str) -> Members:
+    amounts = {
+        "refund": from_minor(quoted.refund_minor, places),
+        "paid": from_minor(quoted.paid_minor, places),
+        "cash": from_minor(quoted.cash_minor, places),
+        "gift": from_minor(quoted.gift_minor, places),
+    }
+    template = "Refund {refund} of {paid} paid: {cash} in cash, {gift} as gift."
+    return {
+        "InstanceId": quoted.public_id,
+        "Refunds": float(amounts["refund"]),
+        "PriceDetail": localized(template, language, amounts),
+    }
+
+
+ACTIONS = (
+    Action("StartInstances", StartInstances, start_instances),
+    Action("StopInstances", StopInstances, stop_instances),
+    Action("RebootInstances", RebootInstances, reboot_instances),
+    Action("TerminateInstances", TerminateInstances, terminate_instances),
+    Action("InquiryPriceTerminateInstances", InquiryPriceTerminateInstances, inquiry_price_terminate_instances),
+)

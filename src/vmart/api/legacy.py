@@ -1,0 +1,367 @@
+"""Legacy v2 (``/v2/index.php``): purchase, price and life of machines in camelCase, over the same acts.
+
+A machine is asked for by ``cpu`` and ``mem``; the first type of that size that the zone sells is taken.
+Prices are whole minor units (prepaid) or text in currency units (hourly); times are of UTC+8.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vmart.api.cvm_catalog import in_region, zones_of
+from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, not_offered, one_of
+from vmart.api.envelope import CHINESE, legacy_code, sentence
+from vmart.api.registry import Action, Call, Members
+from vmart.api.views import DiskView, InstanceView
+from vmart.catalog import shop
+from vmart.catalog.shop import Shop, ZoneView
+from vmart.kernel.errors import InvalidValue, Refused
+from vmart.kernel.money import half_up
+from vmart.orders import login, purchase, start, stop, terminate
+from vmart.pricing.configuration import Configuration, DiskChoice
+from vmart.pricing.quote import (
+    BANDWIDTH_POSTPAID_BY_HOUR,
+    BANDWIDTH_PREPAID,
+    POSTPAID_BY_HOUR,
+    PREPAID,
+    TRAFFIC_POSTPAID_BY_HOUR,
+)
+
+_EAST_8 = dt.timezone(dt.timedelta(hours=8))
+_DISK_TYPES = {2: "CLOUD_PREMIUM", 3: "CLOUD_SSD"}
+_BANDWIDTH_TYPES = {
+    "PayByBandwidth": BANDWIDTH_PREPAID,
+    "PayByHour": BANDWIDTH_POSTPAID_BY_HOUR,
+    "PayByTraffic": TRAFFIC_POSTPAID_BY_HOUR,
+}
+_NETWORK_PAY_MODES = {BANDWIDTH_PREPAID: 1, TRAFFIC_POSTPAID_BY_HOUR: 2, BANDWIDTH_POSTPAID_BY_HOUR: 3}
+_STATUS = {
+    "PENDING": 3,
+    "LAUNCH_FAILED": -1,
+    "RUNNING": 2,
+    "STOPPED": 4,
+    "SHUTDOWN": 5,
+    "TERMINATING": 5,
+    "REBOOTING": 7,
+    "STARTING": 8,
+    "STOPPING": 9,
+}
+STATES = {number: [state for state, its in _STATUS.items() if its == number] for number in set(_STATUS.values())}
+
+_Name = Annotated[str, Field(max_length=60)]
+_Size = Annotated[int, Field(ge=0, le=INT32_MAX)]
+_InstanceIds = Annotated[list[_Name], Field(max_length=100)]
+
+
+class _Machine(LegacyShape):
+    """What purchase and price have in common."""
+
+    cpu: Annotated[int, Field(ge=1, le=1024)]
+    mem: Annotated[int, Field(ge=1, le=65536)]  # GB
+    image_id: _Name = ""
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
+    instance_type: _Name = ""  # a type, or a family
+    image_type: Annotated[None, not_offered("2")] = None
+    bandwidth: _Size = 0  # Mbps
+    wan_ip: Annotated[int, one_of(0, 1)] | None = None
+    vpc_id: Annotated[None, not_offered("default", "0")] = None
+    subnet_id: Annotated[None, not_offered("default", "0")] = None
+    storage_type: Annotated[int, one_of(2, 3)] = 2
+    storage_size: _Size = 0
+    root_size: _Size = 50
+    project_id: Annotated[None, not_offered("0")] = None
+    goods_num: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class _Prepaid(_Machine):
+    bandwidth_type: Literal["PayByBandwidth", "PayByTraffic"] = "PayByBandwidth"
+    period: Annotated[int, Field(ge=1, le=36)]
+
+
+class _Hourly(_Machine):
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)]
+    bandwidth_type: Literal["PayByHour", "PayByTraffic"] = "PayByHour"
+
+
+class _Buying(LegacyShape):
+    """Login, name and token of a purchase."""
+
+    image_id: _Name
+    password: Annotated[str, Field(max_length=200)] = ""
+    key_id: _Name = ""
+    instance_name: Annotated[str, Field(max_length=128)] = ""
+    client_token: ClientToken | None = None
+    need_security_agent: Annotated[int, one_of(0, 1)] = 0
+    need_monitor_agent: Annotated[int, one_of(0, 1)] = 0
+    sg_id: NotOffered = None
+
+
+class InquiryInstancePrice(_Prepaid):
+    """Price of prepaid machines."""
+
+
+class InquiryInstancePriceHour(_Hourly):
+    """Price of postpaid machines."""
+
+
+class RunInstances(_Buying, _Prepaid):
+    """Buy prepaid machines."""
+
+
+class RunInstancesHour(_Buying, _Hourly):
+    """Buy postpaid machines."""
+
+
+class DescribeInstances(LegacyShape):
+    """Machines by ids, word in name or address, status and zone; a page at a time."""
+
+    instance_ids: _InstanceIds = []
+    search_word: Annotated[str, Field(max_length=128)] = ""
+    status: Annotated[int, one_of(*sorted(STATES))] | None = None
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
+    offset: Annotated[int, Field(ge=0, le=INT32_MAX)] = 0
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class StartInstances(LegacyShape):
+    """Stopped machines, each by itself."""
+
+    instance_ids: _InstanceIds
+
+
+class StopInstances(LegacyShape):
+    """Running machines, each by itself."""
+
+    instance_ids: _InstanceIds
+    force_stop: Annotated[int, one_of(0, 1)] = 0
+
+
+class ReturnInstance(LegacyShape):
+    """One machine back to the shop."""
+
+    instance_id: _Name
+
+
+class DescribeAvailabilityZones(LegacyShape):
+    """Zones of the region."""
+
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
+
+
+def _choice(here: Shop, call: Call, asked: _Machine) -> tuple[ZoneView, str]:
+    """The zone, and the first type of the size asked for that it sells (or shows as sold out)."""
+    zones = zones_of(here, call)
+    if asked.zone_id is not None:
+        zones = [zone for zone in zones if zone.legacy_id == asked.zone_id]
+        if not zones:
+            raise InvalidValue("The zone {zone} does not exist.", field="zoneId", zone=asked.zone_id)
+    found: list[tuple[bool, ZoneView, str]] = []
+    for zone in zones:
+        for code, sold_out in zone.offers.items():
+            kind = here.instance_types[code]
+            wanted = asked.instance_type in ("", kind.code, kind.family)
+            if wanted and kind.vcpu == asked.cpu and kind.memory_mib == asked.mem * 1024:
+                found.append((sold_out or not zone.on_sale, zone, code))
+    if not found:
+        raise InvalidValue(
+            "No machine with {cpu} vCPU and {mem} GB is sold there; see DescribeZoneInstanceConfigInfos.",
+            field="cpu",
+            code="InvalidParameterValue.InstanceTypeNotFound",
+            cpu=asked.cpu,
+            mem=asked.mem,
+        )
+    _, zone, code = min(found, key=lambda choice: choice[0])  # the first that is not sold out
+    return zone, code
+
+
+def configuration(call: Call, asked: _Prepaid | _Hourly) -> Configuration:
+    """What is asked for, in the words of pricing."""
+    here = shop.snapshot()
+    in_region(here, call.region)
+    zone, instance_type = _choice(here, call, asked)
+    disk_type = _DISK_TYPES[asked.storage_type]
+    return Configuration(
+        region=zone.region,
+        zone=zone.code,
+        instance_type=instance_type,
+        charge_type=PREPAID if isinstance(asked, _Prepaid) else POSTPAID_BY_HOUR,
+        system_disk=DiskChoice(disk_type, asked.root_size),
+        data_disks=(DiskChoice(disk_type, asked.storage_size),) if asked.storage_size else (),
+        period_months=asked.period if isinstance(asked, _Prepaid) else None,
+        internet_charge_type=_BANDWIDTH_TYPES[asked.bandwidth_type],
+        bandwidth_mbps=asked.bandwidth,
+        public_ip=asked.bandwidth > 0 if asked.wan_ip is None else asked.wan_ip == 1,
+        count=asked.goods_num,
+    )
+
+
+def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> Members:
+    """``price`` in minor units (fen)."""
+    quoted = purchase.price(configuration(call, asked))
+    return {"price": quoted.due_minor}
+
+
+def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> Members:
+    """Prices an hour as text in currency units; traffic by the GB."""
+    quoted = purchase.price(configuration(call, asked))
+    count, traffic = quoted.configuration.count, quoted.traffic_per_gib
+    network = quoted.bandwidth_part().per_hour if traffic is None else traffic
+    hourly = half_up(quoted.hourly_steps()[0].amount * count, 4)
+    return {"data": {"cvm": {"price": f"{hourly:f}"}, "bandwidth": {"price": f"{half_up(network, 4):f}"}}}
+
+
+def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
+    image = shop.snapshot().images.get(asked.image_id)
+    return purchase.purchase(
+        purchase.Purchase(
+            account_id=call.account_id,
+            configuration=configuration(call, asked),
+            machine=purchase.Machine(
+                image_id=asked.image_id,
+                login=login.make(
+                    call.account_id,
+                    password=asked.password,
+                    key_ids=[asked.key_id] if asked.key_id else [],
+                    user=image.login_user if image else "root",
+                ),
+                name=asked.instance_name,
+            ),
+            client_token=asked.client_token or "",
+            request_id=call.request_id,
+        )
+    )
+
+
+def run_instances(call: Call, asked: RunInstances) -> Members:
+    """Buy prepaid machines: one deal with all of them."""
+    bought = _buy(call, asked)
+    return {"dealIds": [bought.order_id], "unInstanceIds": {str(bought.order_id): list(bought.instance_ids)}}
+
+
+def run_instances_hour(call: Call, asked: RunInstancesHour) -> Members:
+    """Buy postpaid machines."""
+    return {"unInstanceIds": list(_buy(call, asked).instance_ids)}
+
+
+def _each(call: Call, public_ids: Sequence[str], act: Callable[[str], None]) -> Members:
+    """``act`` on each machine by itself; ``detail`` says how each went, 5400 that some did not."""
+    detail: dict[str, Members] = {}
+    for public_id in public_ids:
+        try:
+            act(public_id)
+            detail[public_id] = {"code": 0, "message": "", "codeDesc": "Success"}
+        except Refused as refusal:
+            detail[public_id] = {
+                "code": legacy_code(refusal),
+                "message": sentence(refusal, call.language),
+                "codeDesc": refusal.code,
+            }
+    failed = [told for told in detail.values() if told["code"]]
+    if not failed:
+        return {"detail": detail}
+    if len(failed) < len(detail):
+        return {"code": 5400, "message": failed[0]["message"], "codeDesc": "OperationPartlyFailed", "detail": detail}
+    return {**failed[0], "detail": detail}
+
+
+def start_instances(call: Call, asked: StartInstances) -> Members:
+    """Start each."""
+    return _each(
+        call,
+        asked.instance_ids,
+        lambda public_id: start.start(call.account_id, [public_id], request_id=call.request_id),
+    )
+
+
+def stop_instances(call: Call, asked: StopInstances) -> Members:
+    """Stop each, charged on as before."""
+    stop_type = stop.SOFT_FIRST if asked.force_stop else stop.SOFT
+    return _each(
+        call,
+        asked.instance_ids,
+        lambda public_id: stop.stop(call.account_id, [public_id], stop_type=stop_type, request_id=call.request_id),
+    )
+
+
+def return_instance(call: Call, asked: ReturnInstance) -> Members:
+    """Into the recycle bin, a prepaid one with its refund."""
+    terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id)
+    return {}
+
+
+def describe_availability_zones(call: Call, asked: DescribeAvailabilityZones) -> Members:
+    """Zones with their numbers."""
+    zones = [zone for zone in zones_of(shop.current(), call) if asked.zone_id in (None, zone.legacy_id)]
+    return {
+        "totalCount": len(zones),
+        "zoneSet": [
+            {"zoneId": zone.legacy_id, "zoneName": zone.name_zh if call.language == CHINESE else zone.name_en}
+            for zone in zones
+        ],
+    }
+
+
+def instance(view: InstanceView, here: Shop) -> Members:
+    """One machine of the legacy DescribeInstances."""
+    system = next((disk for disk in view.disks if disk.usage == "SYSTEM_DISK"), None)
+    zone = here.zones[view.zone]
+    return {
+        "unInstanceId": view.public_id,
+        "instanceName": view.name,
+        "lanIp": view.private_ip,
+        "wanIpSet": [view.public_ip] if view.public_ip else [],
+        "cpu": view.vcpu,
+        "mem": view.memory_mib // 1024,
+        "bandwidth": view.bandwidth_mbps,
+        "status": _STATUS[view.state],
+        "createTime": _local(view.created_at),
+        "statusTime": _local(view.created_at),
+        "deadlineTime": _local(view.expires_at),
+        "autoRenew": int(view.renew_flag == "NOTIFY_AND_AUTO_RENEW"),
+        "projectId": 0,
+        "os": view.os_name,
+        "unImgId": view.image_id,
+        "cvmPayMode": 1 if view.charge_type == PREPAID else 2,
+        "networkPayMode": _NETWORK_PAY_MODES[view.internet_charge_type],
+        "Region": here.regions[zone.region].legacy_code,
+        "zoneId": zone.legacy_id,
+        "zoneName": zone.name_en,
+        "vpcId": view.vpc_id,
+        "subnetId": view.subnet_id,
+        "isVpcGateway": 0,
+        "diskInfo": _disks(system, [disk for disk in view.disks if disk.usage == "DATA_DISK"]),
+    }
+
+
+def _disks(system: DiskView | None, others: Sequence[DiskView]) -> Members:
+    kinds = {name: number for number, name in _DISK_TYPES.items()}
+    info: Members = {}
+    if system is not None:
+        info |= {"rootType": kinds.get(system.disk_type, 2), "rootId": system.public_id, "rootSize": system.size_gib}
+    if others:
+        first = others[0]
+        info |= {
+            "storageType": kinds.get(first.disk_type, 2),
+            "storageId": first.public_id,
+            "storageSize": sum(disk.size_gib for disk in others),
+        }
+    return info
+
+
+def _local(instant: dt.datetime | None) -> str:
+    """Time of day in UTC+8, as the legacy API prints it; zeros where there is none."""
+    return instant.astimezone(_EAST_8).strftime("%Y-%m-%d %H:%M:%S") if instant else "0000-00-00 00:00:00"
+
+
+ACTIONS = (
+    Action("InquiryInstancePrice", InquiryInstancePrice, inquiry_instance_price, version=""),
+    Action("InquiryInstancePriceHour", InquiryInstancePriceHour, inquiry_instance_price_hour, version=""),
+    Action("RunInstances", RunInstances, run_instances, version="", rate_limited=True),
+    Action("RunInstancesHour", RunInstancesHour, run_instances_hour, version="", rate_limited=True),
+    Action("StartInstances", StartInstances, start_instances, version=""),
+    Action("StopInstances", StopInstances, stop_instances, version=""),
+    Action("ReturnInstance", ReturnInstance, return_instance, version=""),
+    Action("DescribeAvailabilityZones", DescribeAvailabilityZones, describe_availability_zones, version=""),
+)

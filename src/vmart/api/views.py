@@ -1,0 +1,79 @@
+"""What the answers about a customer's things are made of: plain values, as ``listings`` reads them."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DiskView:
+    """A disk of a machine. ``usage``: SYSTEM_DISK or DATA_DISK."""
+
+    public_id: str
+    usage: str
+    disk_type: str
+    size_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """A machine as its owner sees it; states and modes in the words of the API 3.0."""
+
+    public_id: str
+    name: str
+    hostname: str
+    zone: str
+    legacy_zone_id: int
+    instance_type: str
+    vcpu: int
+    memory_mib: int
+    image_id: str
+    os_name: str
+    login_user: str
+    key_ids: tuple[str, ...]
+    disks: tuple[DiskView, ...]
+    vpc_id: str
+    subnet_id: str
+    private_ip: str
+    public_ip: str | None
+    internet_charge_type: str
+    bandwidth_mbps: int
+    charge_type: str
+    renew_flag: str
+    state: str
+    restrict_state: str
+    isolated_source: str
+    stop_charging_mode: str
+    latest_operation: str
+    latest_operation_state: str
+    latest_operation_request_id: str
+    latest_operation_error: str
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPairView:
+    """A key pair of a customer and the machines that have it."""
+
+    public_id: str
+    name: str
+    public_key: str
+    instance_ids: tuple[str, ...]
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """Purses and holds of an account, in minor units."""
+
+    account_id: int
+    cash_minor: int
+    gift_minor: int
+    owed_minor: int
+    held_minor: int
+    credit_limit_minor: int
+
+
+def utc_text(instant: dt.datetime | None) -> str | None:
+    """``2020-03-10T02:43:51Z``."""
+    return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None

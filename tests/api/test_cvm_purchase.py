@@ -1,0 +1,234 @@
+"""Given a customer with money, when a program asks for machines, then what it is told is what it is charged."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.api.calling import Client, Ring, TestKey, application
+from tests.api.signing import SECRET_ID
+from vmart.api import services
+from vmart.customers.models import User
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.ledger.models import Hold
+from vmart.orders import open_account
+from vmart.orders.models import Order
+
+ZONE = {"Placement": {"Zone": "ap-guangzhou-4"}}
+HOURLY = {
+    **ZONE,
+    "InstanceChargeType": "POSTPAID_BY_HOUR",
+    "InstanceType": "S5.MEDIUM4",
+    "ImageId": "img-db12k7x4",
+    "SystemDisk": {"DiskType": "CLOUD_PREMIUM", "DiskSize": 50},
+    "InternetAccessible": {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 10},
+}
+MONTHLY = {
+    **ZONE,
+    "InstanceChargeType": "PREPAID",
+    "InstanceChargePrepaid": {"Period": 12},
+    "InstanceType": "S5.SMALL1",
+    "ImageId": "img-db12k7x4",
+    "InternetAccessible": {"InternetMaxBandwidthOut": 3},
+}
+
+
+@pytest.fixture
+def account_id(shop: object) -> int:
+    owner = User.objects.create_user("buyer@example.com", date_joined=clock.now())
+    account = open_account.open_account(owner, "Buyer")
+    open_account.grant(account.id, 1_000_000, "first")
+    return account.id
+
+
+@pytest.fixture
+def client(account_id: int) -> Client:
+    keys = Ring({SECRET_ID: TestKey(account_id=account_id)})
+    return Client(application(services.API, services.LEGACY, keys=keys))
+
+
+def _nothing_written(account_id: int) -> None:
+    assert not Order.objects.exists()
+    assert not Instance.objects.exists()
+    assert not Hold.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders_idempotency")
+        assert cursor.fetchone() == (0,)
+
+
+def test_price_of_a_postpaid_machine(client: Client) -> None:
+    """0.35 + 50 × 0.0005 an hour, 0.80 a GB; for three of them three times the hour."""
+    price = client.call("InquiryPriceRunInstances", {**HOURLY, "InstanceCount": 3}).response["Price"]
+    assert price["InstancePrice"] == {
+        "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 1.125, "UnitPriceDiscount": 1.125,
+    }  # fmt: skip
+    assert price["BandwidthPrice"] == {
+        "ChargeUnit": "GB", "Discount": 100.0, "UnitPrice": 0.8, "UnitPriceDiscount": 0.8,
+    }  # fmt: skip
+
+
+def test_price_of_a_prepaid_machine(client: Client) -> None:
+    """A year: 45 × 12 × 0.69 + 50 × 0.35 × 12; 3 Mbps: (2 × 20 + 25) × 12, not discounted."""
+    price = client.call("InquiryPriceRunInstances", MONTHLY).response["Price"]
+    assert price["InstancePrice"]["OriginalPrice"] == 750.0
+    assert price["InstancePrice"]["DiscountPrice"] == 582.6
+    assert price["BandwidthPrice"]["OriginalPrice"] == price["BandwidthPrice"]["DiscountPrice"] == 780.0
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_buying_machines(client: Client, account_id: int, method: str) -> None:
+    answer = client.call("RunInstances", {**HOURLY, "InstanceCount": 2, "InstanceName": "名字"}, method=method).response
+    machines = Instance.objects.filter(account_id=account_id).order_by("id")
+    assert answer["InstanceIdSet"] == [machine.public_id for machine in machines]
+    assert {machine.state for machine in machines} == {"PENDING"}
+    assert {machine.latest_operation_request_id for machine in machines} == {answer["RequestId"]}
+    assert [machine.name for machine in machines] == ["名字-1", "名字-2"]
+    assert Order.objects.get().hold_minor == 76  # 0.375 an hour, half-up to 0.38, twice
+
+
+def test_a_repeated_client_token_is_one_purchase(client: Client) -> None:
+    asked = {**MONTHLY, "ClientToken": "token-1"}
+    first = client.call("RunInstances", asked).response["InstanceIdSet"]
+    assert client.call("RunInstances", asked).response["InstanceIdSet"] == first
+    assert client.call("RunInstances", asked, method="GET").response["InstanceIdSet"] == first
+    assert Order.objects.count() == 1
+    code, sentence = client.call("RunInstances", {**asked, "InstanceCount": 2}).error
+    assert code == "InvalidParameterValue"
+    assert "ClientToken" in sentence
+    assert Order.objects.count() == 1
+
+
+def test_a_dry_run_writes_nothing(client: Client, account_id: int) -> None:
+    answer = client.call("RunInstances", {**HOURLY, "DryRun": True}).response
+    assert set(answer) == {"RequestId"}
+    _nothing_written(account_id)
+
+
+def test_what_clients_send_unasked_is_harmless(client: Client) -> None:
+    """Given the empty and default structures of SDKs and Terraform, then the purchase is as without them."""
+    asked = {
+        **HOURLY,
+        "Placement": {"Zone": "ap-guangzhou-4", "ProjectId": 0},
+        "LoginSettings": {},
+        "DataDisks": [],
+        "VirtualPrivateCloud": {"VpcId": "DEFAULT", "SubnetId": "DEFAULT"},
+        "EnhancedService": {"SecurityService": {"Enabled": True}, "MonitorService": {"Enabled": True}},
+        "SecurityGroupIds": [],
+        "DisableApiTermination": False,
+        "UserData": "",
+        "DryRun": False,
+        "MinCount": 1,
+    }
+    assert len(client.call("RunInstances", asked).response["InstanceIdSet"]) == 1
+
+
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"Placement": {}}, "MissingParameter", "Placement"),
+    ({"Placement": {"Zone": "ap-nowhere-1"}}, "InvalidParameterValue.ZoneNotSupported", "Placement.Zone"),
+    ({"Placement": {"Zone": "ap-shanghai-2"}}, "InvalidZone.MismatchRegion", "Placement.Zone"),
+    ({"Placement": {"Zone": 4}}, "InvalidParameter", "Placement.Zone"),
+    ({"Placement": {"Zone": "ap-guangzhou-4", "ProjectId": 5}}, "InvalidProjectId.NotFound", "Placement.ProjectId"),
+    ({"InstanceType": ""}, "MissingParameter", "InstanceType"),
+    ({"InstanceType": "S9.HUGE"}, "InvalidParameterValue.InstanceTypeNotFound", "S9.HUGE"),
+    ({"ImageId": "img-unknown0"}, "InvalidImageId.NotFound", "ImageId"),
+    ({"ImageId": "img-ub24n5t8"}, "InvalidImageId.IncorrectState", "ImageId"),
+    ({"InstanceChargeType": "SPOTPAID"}, "UnsupportedOperation.InstanceChargeType", "SPOTPAID"),
+    ({"InstanceChargeType": "FREE"}, "InvalidParameterValue", "InstanceChargeType"),
+    ({"InstanceChargeType": "PREPAID"}, "MissingParameter", "InstanceChargePrepaid.Period"),
+    (
+        {"InstanceChargeType": "PREPAID", "InstanceChargePrepaid": {"Period": 13}, "InternetAccessible": {}},
+        "InvalidPeriod",
+        "InstanceChargePrepaid.Period",
+    ),
+    (
+        {"InstanceChargeType": "PREPAID", "InstanceChargePrepaid": {"Period": 1, "RenewFlag": "NOTIFY_AND_AUTO_RENEW"}},
+        "UnsupportedOperation",
+        "InstanceChargePrepaid.RenewFlag",
+    ),
+    ({"InstanceCount": 0}, "InvalidParameterValue.Range", "InstanceCount"),
+    ({"InstanceCount": -1}, "InvalidParameterValue.Range", "InstanceCount"),
+    ({"InstanceCount": 101}, "InvalidParameterValue.Range", "InstanceCount"),
+    ({"InstanceCount": "2"}, "InvalidParameter", "InstanceCount"),
+    ({"InstanceCount": 31}, "LimitExceeded.InstanceQuota", "InstanceCount"),
+    ({"MinCount": 2}, "InvalidParameter", "MinCount"),
+    ({"SystemDisk": {"DiskSize": 5}}, "InvalidParameterValue.Range", "SystemDisk.DiskSize"),
+    ({"SystemDisk": {"DiskType": "LOCAL_SSD"}}, "InvalidParameterValue", "SystemDisk.DiskType"),
+    ({"SystemDisk": {"Encrypt": True}}, "UnsupportedOperation", "SystemDisk.Encrypt"),
+    ({"DataDisks": [{"DiskType": "CLOUD_SSD"}]}, "MissingParameter", "DataDisks.0.DiskSize"),
+    ({"DataDisks": [{"DiskSize": 15}]}, "InvalidParameterValue.Range", "DataDisks.0.DiskSize"),
+    ({"InternetAccessible": {"InternetMaxBandwidthOut": 101}}, "InvalidParameterValue.Range", "MaxBandwidthOut"),
+    ({"InternetAccessible": {"InternetChargeType": "BANDWIDTH_PREPAID", "InternetMaxBandwidthOut": 1}},
+     "InvalidParameterCombination", "InternetChargeType"),
+    ({"LoginSettings": {"Password": "weak"}}, "InvalidParameterValue.InvalidPassword", "LoginSettings.Password"),
+    ({"LoginSettings": {"KeyIds": ["skey-unknown0"]}}, "InvalidKeyPairId.NotFound", "LoginSettings.KeyIds"),
+    ({"LoginSettings": {"KeyIds": ["skey-a"], "Password": "Str0ng-pass"}}, "InvalidParameter", "LoginSettings"),
+    ({"SecurityGroupIds": ["sg-1"]}, "UnsupportedOperation", "SecurityGroupIds"),
+    ({"TagSpecification": [{"ResourceType": "instance", "Tags": []}]}, "UnsupportedOperation", "TagSpecification"),
+    ({"VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "s"}}, "UnsupportedOperation", "VirtualPrivateCloud.VpcId"),
+    ({"LaunchTemplate": {"LaunchTemplateId": "lt-1"}}, "UnsupportedOperation", "LaunchTemplate"),
+    ({"UserData": "not base64!"}, "InvalidParameterValue.InvalidUserDataFormat", "UserData"),
+    ({"HostName": "-x-"}, "InvalidParameterValue.IllegalHostName", "HostName"),
+    ({"InstanceName": "x" * 129}, "InvalidInstanceName.TooLong", "InstanceName"),
+    ({"ClientToken": "x" * 65}, "InvalidClientToken.TooLong", "ClientToken"),
+    ({"ClientToken": "token ü"}, "InvalidClientToken.TooLong", "ClientToken"),
+    ({"Colour": "red"}, "UnknownParameter", "Colour"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "code", "names"), BAD, ids=[str(number) for number in range(len(BAD))])
+def test_bad_requests_write_nothing(
+    client: Client, account_id: int, change: dict[str, Any], code: str, names: str
+) -> None:
+    for dry_run in (False, True):
+        if dry_run and code == "LimitExceeded.InstanceQuota":
+            continue  # known only under the lock
+        given, sentence = client.call("RunInstances", {**HOURLY, **change, "DryRun": dry_run}).error
+        assert given == code, sentence
+        assert names in sentence
+    _nothing_written(account_id)
+
+
+def test_too_little_money(shop: object) -> None:
+    owner = User.objects.create_user("poor@example.com", date_joined=clock.now())
+    account = open_account.open_account(owner, "Poor")
+    client = Client(application(services.API, keys=Ring({SECRET_ID: TestKey(account_id=account.id)})))
+    code, sentence = client.call("RunInstances", MONTHLY).error
+    assert code == "InvalidAccount.InsufficientBalance"
+    assert "1362.60" in sentence
+    _nothing_written(account.id)
+
+
+def test_an_unknown_region(client: Client) -> None:
+    code, sentence = client.call("DescribeZones", region="ap-nowhere").error
+    assert code == "InvalidParameterValue.InvalidRegion"
+    assert "ap-guangzhou" in sentence
+
+
+def test_acts_on_a_machine_of_nobody(client: Client) -> None:
+    for action in ("StartInstances", "StopInstances", "RebootInstances", "TerminateInstances"):
+        code, sentence = client.call(action, {"InstanceIds": ["ins-unknown0"]}).error
+        assert code == "InvalidInstanceId.NotFound"
+        assert "InstanceIds" in sentence
+    assert client.call("StopInstances", {"InstanceIds": ["ins-a"], "StoppedMode": "FREE"}).error[0] == (
+        "InvalidParameterValue"
+    )
+    assert client.call("StopInstances", {}).error[0] == "MissingParameter"
+
+
+def test_another_customers_machine_answers_as_if_unknown(client: Client) -> None:
+    (theirs,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    owner = User.objects.create_user("stranger@example.com", date_joined=clock.now())
+    other = open_account.open_account(owner, "Stranger")
+    stranger = Client(application(services.API, keys=Ring({SECRET_ID: TestKey(account_id=other.id)})))
+    for action in ("StartInstances", "TerminateInstances", "InquiryPriceTerminateInstances"):
+        unknown = stranger.call(action, {"InstanceIds": ["ins-unknown0"]}).error
+        assert stranger.call(action, {"InstanceIds": [theirs]}).error == (
+            unknown[0],
+            unknown[1].replace("ins-unknown0", theirs),
+        )
+
+
+def test_an_act_on_a_machine_in_flight(client: Client) -> None:
+    ids = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    assert client.call("StopInstances", {"InstanceIds": ids}).error[0] == "OperationDenied.InstanceOperationInProgress"
