@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.database import DEMO_CATALOG
 from tests.support.running_shop import RunningShop
 from vmart.config import os_users
 from vmart.config.places import Places
@@ -121,6 +122,9 @@ def test_a_killed_child_is_back_within_seconds(running_shop: RunningShop, name: 
     running_shop.kill(name)
     until(lambda: running_shop.child_pid(name) != before, 10, f"{name} started again")
     until(lambda: health(running_shop.url) == {"web": True, "database": True}, 15, "the shop answers again")
+    after = running_shop.child_pid(name)
+    time.sleep(3)
+    assert running_shop.child_pid(name) == after, "it runs on"
 
 
 @pytest.mark.crash
@@ -168,6 +172,15 @@ def test_status_counts_processes_and_says_when_nothing_runs(running_shop: Runnin
     assert (nothing.returncode, "nothing runs" in nothing.stdout) == (1, True)
 
 
+def test_reconcile_of_an_untouched_shop_finds_everything_agreeing(running_shop: RunningShop) -> None:
+    assert running_shop.vmart("reconcile").stdout == "everything agrees\n"
+
+
+def test_the_demo_catalog_applied_again_changes_nothing(running_shop: RunningShop) -> None:
+    again = running_shop.vmart("catalog", "apply", str(DEMO_CATALOG))
+    assert again.stdout == "the shop sells exactly that already\n"
+
+
 def test_doctor_finds_a_running_shop_well(running_shop: RunningShop) -> None:
     found = running_shop.vmart("doctor", check=False).stdout
     wrong = [line for line in found.splitlines() if line.startswith("WRONG") and "static files" not in line]
@@ -201,6 +214,8 @@ def test_backup_of_a_running_shop_restores_into_an_empty_directory(
 def test_the_test_clock_stands_until_told_and_is_fixed_at_first_start(start_shop: Callable[..., RunningShop]) -> None:
     shop = start_shop("--test-clock", "2026-03-01T08:00:00+08:00")
     assert shop.vmart("clock", "show").stdout == "2026-03-01T00:00:00+00:00 (test clock)\n"
+    assert shop.vmart("clock", "advance", "1d12h").stdout == "2026-03-02T12:00:00+00:00 (test clock)\n"
+    assert shop.vmart("clock", "show").stdout == "2026-03-02T12:00:00+00:00 (test clock)\n"
 
 
 def test_a_wall_clock_shop_never_becomes_a_test_clock_one(running_shop: RunningShop) -> None:

@@ -53,7 +53,12 @@ def _places(own: Path | None) -> Places:
 
 
 def attach(places: Places) -> None:
-    """Take over the running deployment's environment (database, engine, clock). Raises Misused when none runs."""
+    """Take over the running deployment's environment (database, engine, clock). Raises Misused when none runs.
+
+    A child of the supervisor, or a command that went on as the worker's user, has it already.
+    """
+    if os.environ.get("VMART_DATA_DIR") == str(places.data_dir) and os.environ.get("VMART_RUN_DIR"):
+        return
     os.environ["VMART_DATA_DIR"] = str(places.data_dir)
     control = read_json(places.control_file) if lock_holder(places) else None
     if control is not None:
@@ -74,6 +79,19 @@ def _django(places: Places, *, current: bool = True) -> None:
         except bring_up.DatabaseUnfit as error:
             raise Misused(str(error)) from error
         business_time.install()
+
+
+def _as_worker(places: Places) -> None:
+    """As root, go on as the worker's user: what touches engines leaves files that the worker can write."""
+    attach(places)
+    if not os_users.is_root():
+        return
+    if "VMART_MASTER_KEY" not in os.environ:
+        os.environ["VMART_MASTER_KEY"] = (places.secrets_dir / "master.key").read_text().strip()
+    source = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {"HOME": "/nonexistent", "PYTHONPATH": source}
+    command = [*os_users.as_user(os_users.WORKER, ambient=("net_admin",)), sys.executable, "-m", "vmart.config.cli"]
+    os.execvpe(command[0], [*command, *sys.argv[1:]], environment)  # noqa: S606
 
 
 def parse_duration(text: str) -> dt.timedelta:
@@ -200,15 +218,14 @@ def clock_show(own_data_dir: Path | None) -> None:
 def clock_advance(own_data_dir: Path | None, length: str) -> None:
     """Move a test clock on by LENGTH (48h, 7d, 1d12h), working through everything that falls due."""
     delta = parse_duration(length)
+    _as_worker(_places(own_data_dir))
     _django(_places(own_data_dir))
-    from vmart.kernel.models import Deployment
+    from vmart.config.clock_control import NoTestClock, advance
 
-    if Deployment.objects.get().test_clock_at is None:
-        raise Misused("this deployment runs on the wall clock; --test-clock at the very first start makes one that can")
-    from vmart.config.clock_control import advance
-
-    advance(delta)
-    click.echo(Deployment.objects.get().test_clock_at)
+    try:
+        click.echo(f"{advance(delta).isoformat()} (test clock)")
+    except NoTestClock as error:
+        raise Misused(f"{error}; --test-clock at the very first start makes one that can be moved") from error
 
 
 @main.group()
@@ -245,6 +262,7 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
 @_data_dir_option
 def reconcile(own_data_dir: Path | None) -> None:
     """Prove ledger = charges = segments = holds = engine; exit code 1 when they differ."""
+    _as_worker(_places(own_data_dir))
     _django(_places(own_data_dir))
     from vmart.config.reconcile import reconcile as prove
 

@@ -46,8 +46,8 @@ def choose(
         trouble = why_not_here()
     if not trouble:
         if places is not None:
-            images = {"image_cache": str(places.image_dir)}
-            real["settings"] = _private_daemon(places, deployment).settings() | images
+            more = {"image_cache": str(places.image_dir), "lock_file": str(places.engine_dir / "firewall.lock")}
+            real["settings"] = _private_daemon(places, deployment).settings() | more
         return real
     if compute == "incus":
         return simulated | {"why": trouble, "refused": f"--compute incus is not possible here: {trouble}"}
@@ -121,12 +121,12 @@ class EngineHost:
         return 0 if self.ended else 1
 
     def instance_kind(self) -> str:
-        """``virtual-machine`` where the daemon says that it can run them, else ``container``."""
+        """What the daemon's machines will be, as the driver decides it for the images built here."""
+        from vmart.engines.incus import capability
         from vmart.engines.incus.client import IncusClient
 
         server = IncusClient({"socket": str(self.daemon.socket)}).get("/1.0")
-        drivers = str(server.get("environment", {}).get("driver", ""))
-        return "virtual-machine" if "qemu" in drivers else "container"
+        return str(capability.instance_kind(server, "auto", has_vm_image=False))
 
     def build_images(self) -> None:
         """One builder after the other, each a process of its own that ends with us."""
