@@ -1,0 +1,83 @@
+"""Given a client that asks for Chinese (the SDK's own default), then every sentence of the wire is Chinese."""
+
+import ast
+import io
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from django.utils import translation
+
+import vmart.api
+from tests.api.calling import Client, application
+from vmart.api import envelope
+from vmart.api.registry import Registry
+from vmart.kernel.errors import InvalidValue
+
+ROOM = Path(vmart.api.__file__).parent
+CATALOGUE = read_po(io.BytesIO((ROOM / "locale/zh_Hans/LC_MESSAGES/django.po").read_bytes()), locale="zh_Hans")
+CHINESE = {str(message.id): str(message.string) for message in CATALOGUE if message.id}
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def _sentences() -> set[str]:
+    """Literals of this room that are sentences: more than a word, with a full stop; docstrings are not."""
+    found = set()
+    for file in ROOM.glob("*.py"):
+        tree = ast.parse(file.read_text())
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        found |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+            and " " in node.value
+            and node.value[-1] in ".?"
+        }
+    return found
+
+
+def test_every_sentence_has_its_translation_with_the_same_places() -> None:
+    sentences = _sentences()
+    assert len(sentences) > 50
+    assert sentences == set(CHINESE)
+    for english, chinese in CHINESE.items():
+        assert set(_PLACE.findall(english)) == set(_PLACE.findall(chinese)), english
+        assert re.search(r"[\u4e00-\u9fff]", chinese), english
+
+
+@pytest.fixture
+def _catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue as it will be compiled, where this checkout is not yet."""
+
+    def gettext(message: str) -> str:
+        return CHINESE.get(message, message) if translation.get_language() == "zh-hans" else message
+
+    monkeypatch.setattr(translation, "gettext", gettext)
+
+
+def test_a_sentence_in_chinese(_catalogue: None) -> None:
+    refusal = InvalidValue(
+        "{parameter} is {value}; it must be at most {le}.", field="Limit", parameter="Limit", value=5, le=3
+    )
+    assert envelope.sentence(refusal, "zh-hans") == "Limit 为 5，不得大于 3。"
+    assert envelope.sentence(refusal, "en") == "Limit is 5; it must be at most 3."
+
+
+@pytest.mark.parametrize("sign_method", ["TC3-HMAC-SHA256", "HmacSHA256"])
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("zh-CN", "接口 Nothing 不存在。"), ("en-US", "The action Nothing does not exist."), ("fr-FR", "The action")],
+)
+def test_the_language_of_the_request(_catalogue: None, sign_method: str, language: str, sentence: str) -> None:
+    client = Client(application(Registry([])))
+    told = client.call("Nothing", language=language, sign_method=sign_method).error[1]
+    assert sentence in told
