@@ -22,4 +22,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if queue.finish(owner, operation):
-                Instance.objects.filter(id=machine.id, state="SHUTDOWN").update(latest_operation_state="SUCCESS")
+                # STOPPED: a top-up has ended the arrears meanwhile.
+                Instance.objects.filter(id=machine.id, state__in=["SHUTDOWN", "STOPPED"]).update(
+                    latest_operation_state="SUCCESS"
+                )

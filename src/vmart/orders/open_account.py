@@ -2,7 +2,8 @@
 
 from vmart.customers import accounts
 from vmart.customers.models import Account, User
-from vmart.kernel import clock, db, ids
+from vmart.kernel import db, ids
+from vmart.orders.credit import credit
 
 
 def open_account(owner: User, name: str, *, quota_set: str = "default") -> Account:
@@ -13,10 +14,17 @@ def open_account(owner: User, name: str, *, quota_set: str = "default") -> Accou
     return account
 
 
+def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:
+    """As ``open_account`` for a user who is not stored yet: both or neither. Raises IntegrityError for a taken address."""
+    with db.act():
+        owner.save(force_insert=True)
+        account = accounts.create(owner, name, quota_set)
+        db.call("ledger_open", account.id)
+    return account
+
+
 def grant(account_id: int, amount_minor: int, token: str) -> bool:
     """Give ``amount_minor`` of gift money; False when the token was used before."""
     with db.act():
         transfer = ids.transfer_id("grant", account_id, token)
-        return bool(
-            db.call("ledger_credit", transfer, "grant", account_id, 0, amount_minor, "gifts", clock.now(), None)
-        )
+        return credit(transfer, "grant", account_id, "gifts", gift_minor=amount_minor)

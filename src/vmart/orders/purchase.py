@@ -9,11 +9,13 @@ import datetime as dt
 import hashlib
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, transaction
+from psycopg.types.json import Jsonb
 
 from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
@@ -149,7 +151,8 @@ def check(purchase: Purchase) -> Quote:
 def purchase(request: Purchase) -> Bought:
     """Buy. One commit, or a refusal that wrote nothing; a repeated token gets the first answer.
 
-    Raises the refusals of ``orders.errors`` and ``pricing.errors``.
+    Inside an act (the payment of an order by card) it is part of that act's commit, and a refusal leaves
+    the act as it was. Raises the refusals of ``orders.errors`` and ``pricing.errors``.
     """
     try:
         return _purchase(request)
@@ -158,35 +161,39 @@ def purchase(request: Purchase) -> Bought:
         return _purchase(request)
 
 
+def next_order_id() -> int:
+    """A number for an order that is placed without being paid."""
+    return _order_numbers.take()[0]
+
+
 class _StaleCatalog(Exception):
     """The catalog changed between this process's reading and the statement."""
 
 
 def _purchase(request: Purchase) -> Bought:
     quoted = check(request)
-    fingerprint = settings.SECRETS.fingerprint(_fingerprinted(request)).hex()
+    fingerprint = settings.SECRETS.fingerprint(fingerprinted(request)).hex()
     values = _values(request, quoted, fingerprint)
+    inside_an_act = transaction.atomic() if db.in_transaction() else nullcontext()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT fn.orders_purchase(%s::jsonb)", [json.dumps(values)])
-            (result,) = cursor.fetchone()
+        with inside_an_act:
+            result = json.loads(db.call("orders_purchase", Jsonb(values)))
     except DatabaseError as error:
         refusal = db.refusal(error)
         if refusal is None:
             raise
         raise _refused(*refusal, request, quoted) from None
-    result = json.loads(result) if isinstance(result, str) else result
     if result["repeated"] and result["fingerprint"] != fingerprint:
         raise errors.TokenReused(
             "ClientToken was used before for a request with other parameters.", field="ClientToken"
         )
     if not result["repeated"]:
-        db.wake_workers()
+        db.on_commit_wake()  # at once, unless inside an act
     answer = result["answer"]
     return Bought(answer["order_id"], tuple(answer["instance_ids"]), result["repeated"])
 
 
-def _fingerprinted(request: Purchase) -> bytes:
+def fingerprinted(request: Purchase) -> bytes:
     """What makes two requests the same. Password hashes have a salt of their own, so only that there is one."""
     machine = request.machine
     parts = [

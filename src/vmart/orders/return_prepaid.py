@@ -15,6 +15,7 @@ from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
 from vmart.orders import machines as m
+from vmart.orders.credit import credit
 from vmart.orders.errors import WrongMode
 from vmart.orders.models import Line
 from vmart.pricing import books
@@ -74,9 +75,9 @@ def return_one(machine: Instance, request_id: str) -> RefundQuote:
     refund = _refund(machine)
     now = db.call("metering_instant", clock.now())
     if refund.refund_minor:
-        db.call(
-            "ledger_credit", ids.transfer_id("return", machine.id, machine.started_at), "refund", machine.account_id,
-            refund.cash_minor, refund.gift_minor, "revenue", clock.now(), machine.id,
+        credit(
+            ids.transfer_id("return", machine.id, machine.started_at), "refund", machine.account_id, "revenue",
+            cash_minor=refund.cash_minor, gift_minor=refund.gift_minor, subject_id=machine.id,
         )  # fmt: skip
     Line.objects.filter(instance_id=machine.id).update(state=Line.State.RETURNED, refund_minor=refund.refund_minor)
     if refund.first_free:

@@ -62,11 +62,11 @@ CREATE FUNCTION fn.network_default_subnet(
   _account bigint, _region text, _zone text, _vpc_id text, _subnet_id text, _at timestamptz
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
-DECLARE found bigint; vpc bigint; range_number int;
+DECLARE subnet bigint; vpc bigint; range_number int;
 BEGIN
-  SELECT id INTO found FROM network_subnet WHERE account_id = _account AND zone_id = _zone;
+  SELECT id INTO subnet FROM network_subnet WHERE account_id = _account AND zone_id = _zone;
   IF FOUND THEN
-    RETURN found;
+    RETURN subnet;
   END IF;
   INSERT INTO network_vpc (public_id, account_id, region_id, cidr, created_at)
   VALUES (_vpc_id, _account, _region, '10.0.0.0/8', _at) ON CONFLICT (account_id, region_id) DO NOTHING;
@@ -78,6 +78,6 @@ BEGIN
   END IF;
   INSERT INTO network_subnet (public_id, account_id, vpc_id, zone_id, number, cidr, prefix, next_host, created_at)
   VALUES (_subnet_id, _account, vpc, _zone, range_number, inet '10.64.0.0' + range_number * 4096, 20, 10, _at)
-  RETURNING id INTO found;
-  RETURN found;
+  RETURNING id INTO subnet;
+  RETURN subnet;
 END $$;

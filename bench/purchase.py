@@ -1,0 +1,238 @@
+"""Signed RunInstances over HTTP against pgbench's TPC-B on the same server, in turn.
+
+32 kept-alive connections, simulated engine, fsync on, the worker delivering meanwhile. Prints
+purchases/s, latencies, how long the backlog took to drain, and the ratio to pgbench (scale 50, 32
+clients, prepared). ``--seconds`` and ``--rounds`` shorten it; ``--no-worker`` shows the web alone.
+"""
+
+import argparse
+import asyncio
+import datetime as dt
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+import yaml
+
+from bench.shop import ROOT, Shop
+
+CONNECTIONS = 32
+ACCOUNTS = 64
+_HOSTS = 16
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-worker", action="store_true")
+    parser.add_argument("--no-pgbench", action="store_true")
+    options = parser.parse_args()
+    with Shop() as shop:
+        keys = _prepare(shop)
+        image = _image()
+        worker = shop.control["children"].get("worker")
+        if options.no_worker:
+            os.kill(worker, signal.SIGSTOP)
+        pgbench = None if options.no_pgbench else Pgbench(shop)
+        rounds = []
+        for number in range(options.rounds):
+            tps = pgbench.run(options.seconds) if pgbench else None
+            figures = asyncio.run(_load(shop.ready["api_endpoint"], keys, image, options.seconds))
+            figures["drained_s"] = 0.0 if options.no_worker else _drain()
+            figures["pgbench_tps"] = tps
+            figures["ratio"] = round(figures["per_s"] / tps, 3) if tps else None
+            print(f"round {number + 1}: {figures}", flush=True)
+            rounds.append(figures)
+        if options.no_worker:
+            os.kill(worker, signal.SIGCONT)
+        differences = _reconcile(shop) if not options.no_worker else []
+        print("reconcile:", differences or "everything agrees")
+        middle = {
+            name: statistics.median(figures[name] for figures in rounds)
+            for name in ("per_s", "p50_ms", "p99_ms", "drained_s", "pgbench_tps", "ratio")
+            if rounds[0][name] is not None
+        }
+        print(json.dumps({"bench": "purchase", "errors": sum(f["errors"] for f in rounds), **middle}))
+
+
+def _prepare(shop: Shop) -> list[tuple[str, str]]:
+    """Big hosts and pools, generous accounts with money and keys."""
+    catalog = yaml.safe_load((ROOT / "catalog/demo.yaml").read_text())
+    for region in catalog["regions"]:
+        for zone in region["zones"]:
+            if zone["code"] == "ap-guangzhou-4":
+                zone["engine"]["members"] = [
+                    {"name": f"bench-{n}", "vcpu": 100_000, "memory_gib": 400_000, "disk_gib": 20_000_000}
+                    for n in range(_HOSTS)
+                ]
+                zone["address_pools"] = [{"cidr": "100.64.0.0/14", "first": "100.64.0.1", "last": "100.65.255.254"}]
+    file = shop.folder / "catalog.yaml"
+    file.write_text(yaml.safe_dump(catalog))
+    command = [ROOT / "bin/vmart", "catalog", "apply", "--yes", "--data-dir", shop.data_dir, file]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    shop.connect()
+    from vmart.customers import api_keys
+    from vmart.customers.models import Account, User
+    from vmart.kernel import clock
+    from vmart.orders import open_account
+
+    keys = []
+    for number in range(ACCOUNTS):
+        user = User.objects.create_user(f"bench{number}@bench.invalid", None, date_joined=clock.now())
+        account = open_account.open_account(user, f"bench {number}")
+        open_account.grant(account.id, 10**12, "bench")
+        Account.objects.filter(id=account.id).update(
+            quota_postpaid_per_zone=10**6, quota_prepaid_per_month=10**6, rate_run_per_s=10**6
+        )
+        key, secret = api_keys.create(account, user)
+        keys.append((key.secret_id, secret))
+    return keys
+
+
+class Pgbench:
+    """pgbench on the shop's own server, in a database beside the shop's."""
+
+    def __init__(self, shop: Shop) -> None:
+        from vmart.config.places import Places
+        from vmart.config.postgres import ROLE, SUPERUSER, Embedded, programs
+
+        places = Places.of(shop.data_dir)
+        server = Embedded(places.pgdata, places.database_socket_dir)
+        self._programs = programs()
+        self._arguments = ["-h", str(places.database_socket_dir), "-U", ROLE, "pgbench"]
+        import psycopg
+
+        with psycopg.connect(server.url("postgres", role=SUPERUSER), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE pgbench OWNER {ROLE}")
+        self._run("-i", "-s", "50", "-q")
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [self._programs / "pgbench", *arguments, *self._arguments], check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            sys.exit(f"pgbench: {done.stderr}")
+        return done.stdout
+
+    def run(self, seconds: int) -> float:
+        output = self._run("-c", str(CONNECTIONS), "-j", "2", "-M", "prepared", "-T", str(seconds))
+        found = re.search(r"tps = ([0-9.]+)", output)
+        assert found, output
+        return float(found.group(1))
+
+
+_BODY = json.dumps(
+    {
+        "InstanceChargeType": "POSTPAID_BY_HOUR",
+        "Placement": {"Zone": "ap-guangzhou-4"},
+        "InstanceType": "S5.SMALL1",
+        "ImageId": "IMAGE",
+        "SystemDisk": {"DiskType": "CLOUD_PREMIUM", "DiskSize": 50},
+        "InternetAccessible": {
+            "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": True,
+        },
+        "InstanceCount": 1,
+        "ClientToken": "TOKEN",
+    }
+)  # fmt: skip
+
+
+def _image() -> str:
+    from vmart.catalog import shop
+
+    return next(image.public_id for image in shop.current().images.values() if not image.unavailable_en)
+
+
+class Signer:
+    """TC3 of one key: the day's key once, the rest a request."""
+
+    def __init__(self, secret_id: str, secret: str, host: str) -> None:
+        self._host, self._id = host, secret_id
+        self._date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d")
+        key = hmac.digest(b"TC3" + secret.encode(), self._date.encode(), "sha256")
+        key = hmac.digest(key, b"cvm", "sha256")
+        self._key = hmac.digest(key, b"tc3_request", "sha256")
+
+    def request(self, body: bytes) -> bytes:
+        now = str(int(time.time()))
+        host = self._host
+        digest = hashlib.sha256(body).hexdigest()
+        canonical = (
+            f"POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n{digest}"
+        )
+        scope = f"{self._date}/cvm/tc3_request"
+        text = f"TC3-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        signature = hmac.digest(self._key, text.encode(), "sha256").hex()
+        return (
+            f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"X-TC-Action: RunInstances\r\nX-TC-Version: 2017-03-12\r\nX-TC-Region: ap-guangzhou\r\n"
+            f"X-TC-Timestamp: {now}\r\nAuthorization: TC3-HMAC-SHA256 Credential={self._id}/{scope}, "
+            f"SignedHeaders=content-type;host, Signature={signature}\r\n\r\n"
+        ).encode() + body
+
+
+async def _load(endpoint: str, keys: list[tuple[str, str]], image: str, seconds: int) -> dict[str, Any]:
+    host, _, port = endpoint.rpartition(":")
+    template = _BODY.replace("IMAGE", image)
+    latencies: list[float] = []
+    errors: list[str] = []
+    end = time.monotonic() + seconds
+
+    async def buyer(number: int) -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        signers = [Signer(*key, endpoint) for key in keys[number::CONNECTIONS]]
+        count = 0
+        while time.monotonic() < end:
+            body = template.replace("TOKEN", f"{number}-{count}-{time.time_ns()}").encode()
+            begun = time.perf_counter()
+            writer.write(signers[count % len(signers)].request(body))
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
+            answer = await reader.readexactly(length)
+            latencies.append(time.perf_counter() - begun)
+            if b'"InstanceIdSet"' not in answer:
+                errors.append(answer.decode()[:300])
+            count += 1
+        writer.close()
+
+    begun = time.monotonic()
+    await asyncio.gather(*(buyer(number) for number in range(CONNECTIONS)))
+    elapsed = time.monotonic() - begun
+    if errors:
+        print(f"{len(errors)} errors, the first: {errors[0]}")
+    ordered = sorted(latencies)
+    return {
+        "per_s": round((len(latencies) - len(errors)) / elapsed, 1),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 1),
+        "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 1),
+        "errors": len(errors),
+    }
+
+
+def _drain() -> float:
+    from vmart.worker.models import Operation
+
+    begun = time.monotonic()
+    while Operation.objects.filter(kind="deliver").exists():
+        time.sleep(0.05)
+    return round(time.monotonic() - begun, 2)
+
+
+def _reconcile(shop: Shop) -> list[str]:
+    done = subprocess.run(
+        [ROOT / "bin/vmart", "reconcile", "--data-dir", shop.data_dir], check=False, capture_output=True, text=True
+    )
+    return [] if done.returncode == 0 else (done.stdout + done.stderr).splitlines()[:10]
+
+
+if __name__ == "__main__":
+    main()
