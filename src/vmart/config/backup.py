@@ -92,6 +92,7 @@ def _own_database(places: Places) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(60)
+        places.forget_this_boot()
 
 
 def _run(command: list[str]) -> None:

@@ -3,11 +3,13 @@
 Imports nothing heavy: the supervisor stays small.
 """
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -113,6 +115,14 @@ class Places:
         self.engine_dir.mkdir(exist_ok=True, mode=0o750)
         if os_users.is_root():
             os.chown(self.engine_dir, *os_users.uid_gid(os_users.WORKER))
+
+    def forget_this_boot(self) -> None:
+        """Remove what a run left in ``run_dir``; what machines that run on still need stays."""
+        for file in (self.control_file, self.engine_state_file):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(self.database_socket_dir, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.run_dir.rmdir()
 
     def _refuse_foreign(self, folder: Path) -> None:
         if folder.stat().st_uid != os.geteuid():

@@ -407,8 +407,7 @@ class Supervisor:
             for child in group:
                 if not child.wait_ended():
                     self._warn(f"{child.name} did not end within {child.end_limit_s:.0f} s and was killed")
-        self.places.control_file.unlink(missing_ok=True)
-        self.places.engine_state_file.unlink(missing_ok=True)
+        self.places.forget_this_boot()
 
 
 def _raw(address: tuple[str, int]) -> str:
