@@ -20,19 +20,24 @@ from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
 INT32_MAX = 2**31 - 1
 
 
-class Shape(BaseModel):
-    """A structure of API 3.0: members in PascalCase, unknown ones refused."""
+class AnyShape(BaseModel):
+    """A structure of a request: unknown members are refused."""
 
-    model_config = ConfigDict(alias_generator=to_pascal, extra="forbid", frozen=True)
-
-
-class LegacyShape(BaseModel):
-    """A structure of the legacy API: members in camelCase, unknown ones refused."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AnyShape = Shape | LegacyShape
+class Shape(AnyShape):
+    """A structure of API 3.0: members in PascalCase."""
+
+    model_config = ConfigDict(alias_generator=to_pascal)
+
+
+class LegacyShape(AnyShape):
+    """A structure of the legacy API: members in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
 ShapeT = TypeVar("ShapeT", bound=AnyShape)
 
 

@@ -75,7 +75,9 @@ def multipart_members(content_type: str, body: bytes) -> dict[str, Any]:
     return _present(members)
 
 
-def _part(part: "Message[str, str]") -> tuple[str, Any]:
+def _part(part: Any) -> tuple[str, Any]:
+    if not isinstance(part, Message):
+        raise InvalidRequest("A part of the multipart body has no name.")
     name = part.get_param("name", header="content-disposition")
     content = part.get_payload(decode=True)
     if not isinstance(name, str) or not name or not isinstance(content, bytes):

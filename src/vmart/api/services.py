@@ -1,4 +1,9 @@
-"""All actions of both APIs, in one place to read: what stands in ``LATER`` is known and not offered yet."""
+"""All actions of both APIs, in one place to read: what stands in ``LATER`` is known and not offered yet.
+
+To add an action: declare its request (a ``Shape``, members as published), write the function from call and
+request to members, add an ``Action`` to the file's ``ACTIONS``, take its name out of ``later``, translate new
+sentences in ``locale``, and test it through ``tests.api.calling.Client``, which checks the answer.
+"""
 
 from vmart.api import cvm_catalog, cvm_instances, cvm_purchase, legacy, region
 from vmart.api.later import LATER, LEGACY_LATER

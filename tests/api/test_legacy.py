@@ -1,0 +1,139 @@
+"""Given a program of the legacy v2 API, when it buys, then it gets the same machines at the same prices."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tests.api.calling import Client, Ring, TestKey, application
+from tests.api.signing import SECRET_ID
+from tests.api.test_answer_shapes import POSTPAID, PREPAID
+from vmart.api import legacy, services
+from vmart.catalog import shop as catalog
+from vmart.customers.models import User
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.orders import open_account
+from vmart.orders.models import Order
+
+SIZE = {"cpu": 2, "mem": 4, "zoneId": 100004, "rootSize": 50}
+MONTHLY = {**SIZE, "imageId": "img-db12k7x4", "period": 1, "bandwidth": 2}
+HOURLY = {**SIZE, "imageId": "img-db12k7x4", "bandwidthType": "PayByTraffic", "bandwidth": 10}
+
+
+@pytest.fixture
+def client(shop: object) -> Client:
+    owner = User.objects.create_user("buyer@example.com", date_joined=clock.now())
+    account = open_account.open_account(owner, "Buyer")
+    open_account.grant(account.id, 1_000_000, "first")
+    keys = Ring({SECRET_ID: TestKey(account_id=account.id)})
+    return Client(application(services.API, services.LEGACY, keys=keys))
+
+
+def test_price_of_a_month_in_fen(client: Client) -> None:
+    """115 + 50 × 0.35 + 2 × 20 = 172.50, twice."""
+    body = client.legacy("InquiryInstancePrice", {**SIZE, "period": 1, "bandwidth": 2, "goodsNum": 2})
+    assert (body["code"], body["price"]) == (0, 34500)
+
+
+def test_price_of_an_hour_in_yuan(client: Client) -> None:
+    """0.35 + 50 × 0.0005; traffic 0.80 a GB."""
+    body = client.legacy("InquiryInstancePriceHour", {**SIZE, "bandwidthType": "PayByTraffic", "bandwidth": 10})
+    assert body["data"] == {"cvm": {"price": "0.3750"}, "bandwidth": {"price": "0.8000"}}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_buying_prepaid(client: Client, method: str) -> None:
+    body = client.legacy("RunInstances", {**MONTHLY, "goodsNum": 2, "clientToken": "t-1"}, method=method)
+    order = Order.objects.get()
+    ids = [machine.public_id for machine in Instance.objects.order_by("id")]
+    assert body["code"] == 0
+    assert body["dealIds"] == [order.id]
+    assert body["unInstanceIds"] == {str(order.id): ids}
+    assert len(ids) == 2
+    assert order.total_minor == 34500
+    again = client.legacy("RunInstances", {**MONTHLY, "goodsNum": 2, "clientToken": "t-1"}, method=method)
+    assert again["unInstanceIds"] == body["unInstanceIds"]
+    assert Order.objects.count() == 1
+
+
+def test_buying_postpaid(client: Client) -> None:
+    body = client.legacy("RunInstancesHour", {**HOURLY, "password": "Str0ng-pass", "instanceName": "web"})
+    machine = Instance.objects.get()
+    assert body["unInstanceIds"] == [machine.public_id]
+    assert (machine.charge_type, machine.instance_type_id, machine.name) == ("POSTPAID_BY_HOUR", "S5.MEDIUM4", "web")
+    assert machine.password_hash.startswith("$6$")
+
+
+def test_a_prepaid_machine_without_a_zone_takes_one_of_the_region(client: Client) -> None:
+    body = client.legacy("RunInstances", {"cpu": 1, "mem": 1, "imageId": "img-db12k7x4", "period": 1})
+    assert body["code"] == 0
+    assert Instance.objects.get().zone.region_id == "ap-guangzhou"
+
+
+def test_the_instance_type_may_name_the_family(client: Client) -> None:
+    assert client.legacy("RunInstancesHour", {**HOURLY, "instanceType": "SA2"})["code"] == 0
+    assert Instance.objects.get().instance_type_id == "SA2.MEDIUM4"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"cpu": 3}, 4000, "3 vCPU"),
+        ({"zoneId": 1}, 4000, "zoneId"),
+        ({"period": 0}, 4000, "period"),
+        ({"period": 37}, 4000, "period"),
+        ({"storageType": 1}, 4000, "storageType"),
+        ({"storageSize": 15}, 4000, "DataDisks.0.DiskSize"),
+        ({"bandwidthType": "PayByHour"}, 4000, "bandwidthType"),
+        ({"wanIp": 2}, 4000, "wanIp"),
+        ({"goodsNum": 101}, 4000, "goodsNum"),
+        ({"password": "weak"}, 4000, "Password"),
+        ({"keyId": "skey-unknown0"}, 5000, "KeyIds"),
+        ({"projectId": 5}, 5100, "projectId"),
+        ({"vpcId": "vpc-1"}, 5100, "vpcId"),
+        ({"imageId": "img-unknown0"}, 5000, "ImageId"),
+        ({"goodsNum": 100, "period": 36}, 5300, "balance"),
+    ],
+)
+def test_bad_purchases_write_nothing(client: Client, change: dict[str, Any], code: int, says: str) -> None:
+    body = client.legacy("RunInstances", {**MONTHLY, **change})
+    assert body["code"] == code, body
+    assert says in body["message"]
+    assert not Order.objects.exists()
+    assert not Instance.objects.exists()
+
+
+def test_each_machine_answers_for_itself(client: Client) -> None:
+    (public_id,) = client.legacy("RunInstancesHour", HOURLY)["unInstanceIds"]
+    Instance.objects.update(state="STOPPED", latest_operation_state="SUCCESS", started_at=clock.now())
+    body = client.legacy("StartInstances", {"instanceIds": [public_id, "ins-unknown0"]})
+    assert body["code"] == 5400
+    assert body["detail"][public_id]["code"] == 0
+    assert body["detail"]["ins-unknown0"]["code"] == 5000
+    assert Instance.objects.get().state == "STARTING"
+    alone = client.legacy("StopInstances", {"instanceIds": ["ins-unknown0"]})
+    assert (alone["code"], alone["codeDesc"]) == (5000, "InvalidInstanceId.NotFound")
+
+
+def test_zones(client: Client) -> None:
+    body = client.legacy("DescribeAvailabilityZones")
+    assert [zone["zoneId"] for zone in body["zoneSet"]] == [100003, 100004, 100006]
+    assert body["totalCount"] == 3
+
+
+def test_a_machine_as_the_legacy_api_tells_it(client: Client) -> None:
+    here = catalog.current()
+    told = legacy.instance(POSTPAID, here)
+    assert told["createTime"] == "2026-03-10 10:43:51"  # UTC+8
+    assert told["deadlineTime"] == "0000-00-00 00:00:00"
+    assert (told["status"], told["cvmPayMode"], told["networkPayMode"], told["zoneId"]) == (2, 2, 2, 100003)
+    assert told["diskInfo"] == {
+        "rootType": 2, "rootId": "disk-a", "rootSize": 50, "storageType": 3, "storageId": "disk-b", "storageSize": 100,
+    }  # fmt: skip
+    assert legacy.instance(PREPAID, here)["deadlineTime"] == "2026-04-10 10:43:51"
+    numbers = {
+        state: legacy.instance(dataclasses.replace(POSTPAID, state=state), here)["status"]
+        for state in ("PENDING", "LAUNCH_FAILED", "STOPPED", "SHUTDOWN", "REBOOTING", "STARTING", "STOPPING")
+    }
+    assert list(numbers.values()) == [3, -1, 4, 5, 7, 8, 9]
