@@ -105,8 +105,10 @@ class Databases:
         """Bring the current database back to what it was when it was cloned, and forget what was cached of it."""
         from vmart.catalog import shop
         from vmart.customers import api_keys
+        from vmart.pricing import books
 
         shop.forget()
+        books.forget()
         api_keys.forget()
         connection = connections["default"]
         if connection.in_atomic_block or not connection.is_usable():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
-from vmart.orders import deliver, expire, isolate, reboot, release, start, stop
+from vmart.orders import deliver, expire, isolate, place, reboot, release, start, stop
 from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
 
@@ -15,6 +15,7 @@ STEPS: Mapping[str, Step] = {
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
     "expire": Step(expire.run),
+    place.EXPIRE_KIND: Step(place.expire),
     "arrears": Step(arrears.run),
     close.KIND: Step(close.run, attempts=1000),
 }

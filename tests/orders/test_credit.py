@@ -1,0 +1,190 @@
+"""Given machines stopped for arrears, when money comes in by whatever way, then they may start as before."""
+
+import datetime as dt
+import uuid
+
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import (
+    HOURLY,
+    HOURLY_HOLD_MINOR,
+    MONTHLY,
+    MONTHLY_MINOR,
+    buy_running,
+    open_purse,
+    purses,
+    work,
+)
+from vmart.config.steps import STEPS
+from vmart.instances.models import Event, Instance
+from vmart.kernel import db
+from vmart.kernel.clock import HOUR
+from vmart.ledger.models import Hold, Transfer
+from vmart.metering.models import Segment
+from vmart.orders import credit, end_arrears, open_account, start, terminate
+from vmart.orders.errors import InsufficientBalance
+from vmart.settlement import close
+from vmart.worker import loop, queue
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def _used_up(test_clock: BusinessClock, cash_minor: int = HOURLY_HOLD_MINOR) -> tuple[int, Instance]:
+    """A machine whose second hour could not be paid: the account owes a part of it."""
+    close.begin(test_clock.at)
+    account = open_purse(cash_minor=cash_minor)
+    machine = buy_running(account)
+    for _ in range(2):
+        start_of_hour = test_clock.at
+        test_clock.advance(hours=1)
+        close.close(start_of_hour)
+    assert purses(account)["owed"] > 0
+    return account, machine
+
+
+def _in_arrears(test_clock: BusinessClock) -> tuple[int, Instance]:
+    """The same, stopped two hours after the deduction, the engine's part done."""
+    account, machine = _used_up(test_clock)
+    test_clock.advance(hours=2)
+    work()
+    machine.refresh_from_db()
+    assert (machine.state, machine.isolated_source, machine.latest_operation_state) == ("SHUTDOWN", "ARREAR", "SUCCESS")
+    return account, machine
+
+
+def _top_up(account: int, amount_minor: int, transfer: uuid.UUID | None = None) -> bool:
+    with db.act():
+        return credit.credit(transfer or uuid.uuid4(), "top_up", account, "card", cash_minor=amount_minor)
+
+
+def test_a_top_up_to_zero_makes_them_startable(test_clock: BusinessClock) -> None:
+    account, machine = _in_arrears(test_clock)
+    _top_up(account, purses(account)["owed"])
+    machine.refresh_from_db()
+    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
+    assert (machine.state, machine.restrict_state, machine.isolated_source) == ("STOPPED", "NORMAL", "NOTISOLATED")
+    assert (machine.isolated_at, machine.release_at, machine.arrears_since) == (None, None, None)
+    assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
+    assert Event.objects.filter(instance_id=machine.id, kind="arrears_ended").count() == 1
+    assert not Segment.objects.filter(instance_id=machine.id, ended_at=None).exists()  # charged again when it runs
+
+
+def test_one_cent_less_ends_nothing(test_clock: BusinessClock) -> None:
+    account, machine = _in_arrears(test_clock)
+    before = Instance.objects.filter(id=machine.id).values().get()
+    _top_up(account, purses(account)["owed"] - 1)
+    assert Instance.objects.filter(id=machine.id).values().get() == before
+    assert Operation.objects.filter(kind="release").count() == 1
+    assert purses(account)["owed"] == 1
+
+
+def test_it_starts_again_with_a_full_hold(test_clock: BusinessClock) -> None:
+    account, machine = _in_arrears(test_clock)
+    _top_up(account, purses(account)["owed"] + HOURLY_HOLD_MINOR - 1)
+    with pytest.raises(InsufficientBalance):
+        start.start(account, [machine.public_id])
+    _top_up(account, 1)
+    start.start(account, [machine.public_id])
+    work()
+    machine.refresh_from_db()
+    assert machine.state == "RUNNING"
+    assert purses(account)["held"] == HOURLY_HOLD_MINOR
+    assert Segment.objects.filter(instance_id=machine.id, ended_at=None, started_at=test_clock.at).exists()
+
+
+def test_the_release_that_was_due_does_not_come(test_clock: BusinessClock) -> None:
+    account, machine = _in_arrears(test_clock)
+    _top_up(account, 1000)  # also pays the two hours before the stop, which are closed later
+    test_clock.advance(days=16)
+    work()
+    machine.refresh_from_db()
+    assert machine.state == "STOPPED"
+
+
+def test_a_machine_that_is_being_released_stays_so(test_clock: BusinessClock) -> None:
+    account, machine = _in_arrears(test_clock)
+    terminate.terminate(account, [machine.public_id])
+    _top_up(account, 100)
+    machine.refresh_from_db()
+    assert machine.state == "TERMINATING"
+    work()
+    machine.refresh_from_db()
+    assert machine.state == "GONE"
+
+
+def test_before_its_power_off_has_ended_it_is_busy_and_then_not(test_clock: BusinessClock) -> None:
+    account, machine = _used_up(test_clock)
+    test_clock.advance(hours=2)
+    owner = uuid.uuid4()
+    for operation in queue.claim(owner, [""], 30, 10):  # timers and money; the zone's lane comes later
+        loop.work(STEPS, [operation], owner)
+    assert Instance.objects.get().latest_operation_state == "OPERATING"
+    _top_up(account, 1000)
+    machine.refresh_from_db()
+    assert (machine.state, machine.latest_operation_state) == ("STOPPED", "OPERATING")
+    work()
+    machine.refresh_from_db()
+    assert (machine.state, machine.latest_operation_state) == ("STOPPED", "SUCCESS")
+
+
+def test_the_two_hours_begin_anew_with_the_next_arrears(test_clock: BusinessClock) -> None:
+    """Given a top-up within the two hours, when the money ends again, then two hours run from that deduction."""
+    account, machine = _used_up(test_clock)
+    first = Operation.objects.get(kind="arrears").due_at
+    test_clock.advance(minutes=90)
+    _top_up(account, purses(account)["owed"])
+    assert not Operation.objects.filter(kind="arrears").exists()
+    close.close(first - 2 * HOUR)  # the hour in which it was topped up
+    assert Operation.objects.get(kind="arrears").due_at == test_clock.at + 2 * HOUR > first
+    test_clock.set(first + dt.timedelta(minutes=5))
+    work()
+    machine.refresh_from_db()
+    assert machine.state == "RUNNING"
+
+
+def test_a_grant_ends_arrears_too(test_clock: BusinessClock) -> None:
+    account, machine = _in_arrears(test_clock)
+    assert open_account.grant(account, 1000, "sorry")
+    machine.refresh_from_db()
+    assert machine.state == "STOPPED"
+
+
+def test_a_refund_ends_arrears_too(test_clock: BusinessClock) -> None:
+    close.begin(test_clock.at)
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    prepaid = buy_running(account, MONTHLY)
+    _top_up(account, HOURLY_HOLD_MINOR)
+    hourly = buy_running(account, HOURLY)
+    for _ in range(2):
+        start_of_hour = test_clock.at
+        test_clock.advance(hours=1)
+        close.close(start_of_hour)
+    test_clock.advance(hours=2)
+    work()
+    hourly.refresh_from_db()
+    assert hourly.isolated_source == "ARREAR"
+    terminate.terminate(account, [prepaid.public_id])
+    hourly.refresh_from_db()
+    assert (hourly.state, hourly.isolated_source) == ("STOPPED", "NOTISOLATED")
+
+
+def test_a_repeated_credit_is_one(test_clock: BusinessClock) -> None:
+    account = open_purse()
+    transfer = uuid.uuid4()
+    assert _top_up(account, 500, transfer) is True
+    assert _top_up(account, 500, transfer) is False
+    assert purses(account)["cash"] == 500
+    assert Transfer.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "verb", [end_arrears.end, lambda account: credit.credit(uuid.uuid4(), "t", account, "card", cash_minor=1)]
+)
+def test_both_belong_into_an_act(verb: object) -> None:
+    account = open_purse()
+    with pytest.raises(db.TransactionRequired):
+        verb(account)  # type: ignore[operator]
+    assert not Transfer.objects.exists()
+    assert not Hold.objects.exists()

@@ -1,0 +1,72 @@
+"""A customer of the demo shop for tests of acts, and a worker that works in the test's own thread."""
+
+from dataclasses import replace
+from typing import Any
+
+from vmart.config.steps import STEPS, lanes
+from vmart.customers.models import User
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.orders import open_account
+from vmart.orders.login import Login
+from vmart.orders.purchase import Machine, Purchase, purchase
+from vmart.pricing.configuration import Configuration, DiskChoice
+from vmart.provisioning import zones
+from vmart.worker.loop import run_until_idle
+
+ZONE = "ap-guangzhou-4"
+IMAGE = "img-db12k7x4"
+HOURLY = Configuration(
+    region="ap-guangzhou", zone=ZONE, instance_type="S5.MEDIUM4", charge_type="POSTPAID_BY_HOUR",
+    system_disk=DiskChoice("CLOUD_PREMIUM", 50),
+)  # fmt: skip
+HOURLY_HOLD_MINOR = 38  # 0.35 + 50 × 0.0005, half-up
+MONTHLY = replace(HOURLY, charge_type="PREPAID", period_months=1)
+MONTHLY_MINOR = 13250  # 115 + 50 × 0.35
+LOGIN = Login(password_hash="$6$salt$hash")
+
+
+def open_purse(name: str = "buyer", *, cash_minor: int = 0) -> int:
+    """A new account; its cash, if any, came in as a top-up would."""
+    owner = User.objects.create_user(f"{name}@example.com", date_joined=clock.now())
+    account_id = open_account.open_account(owner, name).id
+    if cash_minor:
+        with db.act():
+            db.call(
+                "ledger_credit", db.rows("SELECT gen_random_uuid() AS id")[0]["id"], "top_up", account_id, cash_minor,
+                0, "card", clock.now(), None,
+            )  # fmt: skip
+    return account_id
+
+
+def wanted(account_id: int, configuration: Configuration = MONTHLY, **what: Any) -> Purchase:
+    """A request to buy the configuration with the demo image."""
+    machine = what.pop("machine", Machine(IMAGE, LOGIN, name="web"))
+    return Purchase(account_id, configuration, machine, **what)
+
+
+def work() -> int:
+    """Do everything that is due now; the number of operations worked on."""
+    return run_until_idle(STEPS, lanes)
+
+
+def buy_running(account_id: int, configuration: Configuration = HOURLY) -> Instance:
+    """Buy one machine and have it delivered."""
+    bought = purchase(wanted(account_id, configuration))
+    zones.check(configuration.zone)
+    zones.prepare_images(configuration.zone)
+    work()
+    machine = Instance.objects.get(public_id=bought.instance_ids[0])
+    assert machine.state == "RUNNING"
+    return machine
+
+
+def purses(account_id: int) -> dict[str, int]:
+    """cash, gift, owed, held (fixed and floating) and available, in minor units."""
+    return db.rows(
+        "SELECT cash_credits_posted - cash_debits_posted AS cash, gift_credits_posted - gift_debits_posted AS gift,"
+        " owed_debits_posted - owed_credits_posted AS owed,"
+        " cash_debits_pending + gift_debits_pending + floating_pending AS held, fn.ledger_available(p) AS available"
+        " FROM ledger_purses p WHERE account_id = %s",
+        account_id,
+    )[0]
