@@ -1,6 +1,7 @@
 """The run's PostgreSQL as a program: ``python -m tests.support.postgres_server FOLDER PID``.
 
-Serves until the process PID (the test run) is gone, however it went, then removes FOLDER.
+Serves until the process PID (the test run) is gone, however it went, then removes FOLDER. The wheel's
+PostgreSQL, or the programs in the folder that VMART_TEST_POSTGRES names (/usr/lib/postgresql/15/bin).
 """
 
 import os
@@ -14,10 +15,19 @@ from pathlib import Path
 from vmart.config import os_users, postgres
 
 
+def throw_away_cluster(pgdata: Path, socket_dir: Path, programs: str | None = None) -> postgres.Embedded:
+    """A cluster without fsync, of the wheel's programs or of those in the folder ``programs``."""
+    if not programs:
+        return postgres.Embedded(pgdata, socket_dir, durable=False)
+    said = subprocess.run([f"{programs}/postgres", "-V"], capture_output=True, text=True, check=True).stdout
+    major = int(said.split()[2].split(".")[0])  # postgres (PostgreSQL) 15.18 (Debian …)
+    return postgres.Embedded(pgdata, socket_dir, durable=False, folder=Path(programs), major=major)
+
+
 def serve(folder: Path, run_pid: int) -> None:
     run = os.pidfd_open(run_pid)
     os_users.ensure_users()
-    cluster = postgres.Embedded(folder / "pg", folder / "socket", durable=False)
+    cluster = throw_away_cluster(folder / "pg", folder / "socket", os.environ.get("VMART_TEST_POSTGRES"))
     cluster.prepare()
     with (folder / "postgres.log").open("wb") as log:
         server = subprocess.Popen(

@@ -41,7 +41,7 @@ max_wal_size = 2GB
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
 random_page_cost = 1.1
-io_method = sync
+{io_method}
 jit = off
 max_parallel_workers = 2
 max_parallel_workers_per_gather = 1
@@ -81,19 +81,28 @@ def programs() -> Path:
 class Embedded:
     """One cluster in ``pgdata``, listening in ``socket_dir``.
 
-    ``durable=False`` turns fsync off: for throw-away clusters of the tests, never for a shop.
+    ``durable=False`` turns fsync off: for throw-away clusters of the tests, never for a shop. ``folder``
+    and ``major`` name other programs than the wheel's: the tests' too, to prove an older server.
     """
 
-    def __init__(self, pgdata: Path, socket_dir: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self, pgdata: Path, socket_dir: Path, *, durable: bool = True, folder: Path | None = None, major: int = MAJOR
+    ) -> None:
         self.pgdata = pgdata.absolute()
         self.socket_dir = socket_dir.absolute()
         self.durable = durable
+        self.major = major
+        self._folder = folder
         if len(str(self.socket_dir / _SOCKET_NAME)) > _SOCKET_PATH_MAX:
             raise DatabaseTrouble(f"the socket's path {self.socket_dir}/{_SOCKET_NAME} is longer than 107 characters")
 
     def url(self, database: str = DATABASE, role: str = ROLE) -> str:
         """libpq URL of ``database`` over the socket."""
         return f"postgresql:///{quote(database)}?host={quote(str(self.socket_dir), safe='')}&user={quote(role)}"
+
+    def program(self, name: str) -> str:
+        """Path of one of this server's programs."""
+        return str((self._folder or programs()) / name)
 
     @property
     def initialised(self) -> bool:
@@ -104,44 +113,40 @@ class Embedded:
 
         Raises DatabaseTrouble: wrong version, programs or folder that the database's user cannot reach.
         """
-        folder = programs()
         self.socket_dir.mkdir(parents=True, exist_ok=True)
         self.pgdata.parent.mkdir(parents=True, exist_ok=True)
         uid, _gid = os_users.uid_gid(os_users.DB)
         if os_users.is_root():
             os.chown(self.socket_dir, uid, os_users.group_gid())
             self.socket_dir.chmod(0o750)
-            os_users.require_reach(os_users.DB, folder / "postgres", "PostgreSQL's program")
+            os_users.require_reach(os_users.DB, Path(self.program("postgres")), "PostgreSQL's program")
             os_users.require_reach(os_users.DB, self.pgdata.parent, "the data directory")
         if not self.initialised:
-            self._create(folder)
+            self._create()
         version = (self.pgdata / "PG_VERSION").read_text().strip()
-        if version != str(MAJOR):
+        if version != str(self.major):
             raise DatabaseTrouble(
-                f"{self.pgdata} was made by PostgreSQL {version}, this vmart brings {MAJOR}: make a backup with the "
+                f"{self.pgdata} was made by PostgreSQL {version}, this vmart brings {self.major}: make a backup with the "
                 f"vmart that made it (`vmart backup`), start on an empty data directory, `vmart restore`"
             )
         self._end_orphan()
         self._write_settings(self.pgdata)
 
-    def _create(self, folder: Path) -> None:
+    def _create(self) -> None:
         """initdb beside the final place, then one rename: a killed first start leaves no half cluster."""
         fresh = self.pgdata.with_name(self.pgdata.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         if os_users.is_root():
             os.chown(fresh, *os_users.uid_gid(os_users.DB))
-        self._call(
-            [
-                str(folder / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=reject", "-E", "UTF8",
-                "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions",
-                *([] if self.durable else ["--no-sync"]),
-            ],
-            cwd=fresh,
-        )  # fmt: skip
+        words = [self.program("initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=reject", "-E", "UTF8"]
+        if self.major >= 17:  # sorts the same whatever the machine's C library says
+            words += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        words += ["--locale=C", "--no-instructions", *([] if self.durable else ["--no-sync"])]
+        self._call(words, cwd=fresh)
         self._write_settings(fresh)
         sql = f"CREATE ROLE {ROLE} LOGIN;\nCREATE DATABASE {DATABASE} OWNER {ROLE};\n"
-        self._call([str(folder / "postgres"), "--single", "-D", str(fresh), SUPERUSER], cwd=fresh, text=sql)
+        self._call([self.program("postgres"), "--single", "-D", str(fresh), SUPERUSER], cwd=fresh, text=sql)
         fresh.rename(self.pgdata)
 
     def _call(self, command: list[str], *, cwd: Path, text: str = "") -> str:
@@ -159,6 +164,7 @@ class Embedded:
             socket_dir=str(self.socket_dir).replace("'", "''"),
             socket_group=group,
             durable="on" if self.durable else "off",
+            io_method="io_method = sync" if self.major >= 18 else "",
         )
         owners = {"root", os_users.DB} if os_users.is_root() else {"root", getpass.getuser()}
         clients = {os_users.WEB, os_users.WORKER, *owners} if os_users.is_root() else owners
@@ -215,13 +221,12 @@ class Embedded:
 
     def command(self) -> list[str]:
         """The foreground server; SIGINT ends it quickly and cleanly, also when its parent dies."""
-        server = str(programs() / "postgres")
-        return [*os_users.as_user(os_users.DB, death_signal="INT"), server, "-D", str(self.pgdata)]
+        return [*os_users.as_user(os_users.DB, death_signal="INT"), self.program("postgres"), "-D", str(self.pgdata)]
 
     def accepts(self) -> bool:
         """Whether the server takes connections now (``pg_isready``)."""
         done = subprocess.run(
-            [str(programs() / "pg_isready"), "-q", "-h", str(self.socket_dir), "-U", ROLE, "-d", DATABASE],
+            [self.program("pg_isready"), "-q", "-h", str(self.socket_dir), "-U", ROLE, "-d", DATABASE],
             env=environment(), check=False,
         )  # fmt: skip
         return done.returncode == 0

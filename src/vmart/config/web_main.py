@@ -28,7 +28,7 @@ def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | 
         "vmart.config.web_process:application",
         address=host, port=port, interface=Interfaces.WSGI, workers=workers, blocking_threads=threads,
         blocking_threads_idle_timeout=600, http=HTTPModes.http1, http1_settings=HTTP1Settings(keep_alive=True),
-        websockets=False, log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True,
+        websockets=False, log_level=LogLevels.error, log_access=False, respawn_failed_workers=True,
         respawn_interval=0.1, ssl_cert=certificate, ssl_key=key, ssl_protocol_min=SSLProtocols.tls12,
         workers_kill_timeout=10, loop=Loops.asyncio,
     )  # fmt: skip
