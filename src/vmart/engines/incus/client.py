@@ -7,7 +7,7 @@ its certificate is fetched, compared, and then the only one trusted.
 import hashlib
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -34,7 +34,8 @@ class IncusError(EngineError):
 
     @property
     def exists(self) -> bool:
-        return self.code == 409 or "already exists" in self.text.lower() or "already in use" in self.text.lower()
+        signs = ("already exists", "already in use", "unique constraint failed")
+        return self.code == 409 or any(sign in self.text.lower() for sign in signs)
 
 
 class IncusClient:
@@ -57,6 +58,18 @@ class IncusClient:
 
     def close(self) -> None:
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # A driver that is dropped gives its connections back; the constructor may not have got that far.
+        http = getattr(self, "_http", None)
+        if http is not None:
+            http.close()
 
     def get(self, path: str, **parameters: object) -> Any:
         """The ``metadata`` of a GET; raises IncusError, EngineError."""

@@ -19,6 +19,7 @@ import grp
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,7 @@ LXCFS_MOUNT = Path("/var/lib/lxcfs")
 # A unix socket's path has 107 bytes; the longest the daemon makes below its folder takes 45 of them.
 _LONGEST_FOLDER = 60
 _GIB = 1 << 30
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 def why_not_here() -> str:
@@ -120,6 +122,7 @@ class PrivateDaemon:
                 self.incus_dir.unlink()
             if not self.incus_dir.is_symlink():
                 self.incus_dir.symlink_to(self.state_dir)
+        self._note_forwarding()
         grp.getgrnam(self.group)  # KeyError now rather than a daemon that ends at once
         if self.deployment:
             # Before any machine starts again with the daemon: closed until the worker fills the table.
@@ -128,11 +131,18 @@ class PrivateDaemon:
 
     def is_running(self) -> bool:
         """Whether a daemon answers on the socket."""
+        if not self._listens():
+            return False
         try:
-            self._client(timeout_s=5.0).get("/1.0")
+            with self._client(timeout_s=5.0) as client:
+                client.get("/1.0")
         except EngineError:
             return False
         return True
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def wait_ready(self, limit_s: float = 60.0, alive: Callable[[], bool] = lambda: True) -> None:
         """Wait until the daemon serves and has started what it adopts; EngineError when it does not in time.
@@ -141,10 +151,11 @@ class PrivateDaemon:
         """
         ends = time.monotonic() + limit_s
         while time.monotonic() < ends:
-            with contextlib.suppress(EngineError):
+            if self._listens():
                 # Answers only when the daemon is through its start-up, networks and storage included.
-                self._client(timeout_s=limit_s).get("/internal/ready")
-                return
+                with contextlib.suppress(EngineError), self._client(timeout_s=limit_s) as client:
+                    client.get("/internal/ready")
+                    return
             if not alive():
                 raise EngineError(
                     "The private Incus daemon ended at its start.", transient=True, detail=self._last_log()
@@ -154,11 +165,11 @@ class PrivateDaemon:
 
     def initialise(self, report: Report = lambda _: None) -> None:
         """The storage pool (btrfs on a loop file, else a plain folder) and quiet defaults. Idempotent."""
-        client = self._client()
-        if client.find(path_of("storage-pools", POOL)) is None:
-            self._create_pool(client, report)
-        config = {"images.auto_update_interval": "0", "core.shutdown_timeout": "1"}
-        client.send("PATCH", "/1.0", {"config": config})
+        with self._client() as client:
+            if client.find(path_of("storage-pools", POOL)) is None:
+                self._create_pool(client, report)
+            config = {"images.auto_update_interval": "0", "core.shutdown_timeout": "1"}
+            client.send("PATCH", "/1.0", {"config": config})
 
     def teardown(self, report: Report = lambda _: None) -> None:
         """End every machine, network, forward, pool, the daemon, mounts and loop devices; remove the state folder.
@@ -171,7 +182,8 @@ class PrivateDaemon:
                 started = self._start_for_teardown()
             if self.is_running():
                 report("ending machines, networks and storage")
-                self._empty_daemon()
+                with self._client(timeout_s=60) as client:
+                    _empty(client)
         self._end_daemon(started)
         report("removing what is left")
         self._remove_leftovers()
@@ -207,7 +219,7 @@ class PrivateDaemon:
 
     def _ensure_lxcfs(self, report: Report) -> None:
         """So that a machine sees its own memory and cores; one serves all daemons of this host."""
-        if (LXCFS_MOUNT / "proc" / "meminfo").exists():
+        if _lxcfs_serves():
             return
         program = program_path("lxcfs")
         if program is None:
@@ -216,17 +228,10 @@ class PrivateDaemon:
         LXCFS_MOUNT.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):
             run(["umount", "-l", str(LXCFS_MOUNT)], check=False)  # a dead one's mount
-        # Its own session: machines use it for as long as they run, longer than the control plane.
-        process = subprocess.Popen(
-            [program, "--pidfile=/run/vmart-lxcfs.pid", str(LXCFS_MOUNT)],
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._lxcfs_mark.write_text(str(process.pid))
+        # Its own session, no child of ours: machines use it for as long as they run, longer than the control plane.
+        run(["setsid", "--fork", program, f"--pidfile={self._lxcfs_mark}", str(LXCFS_MOUNT)], quiet=True)
         ends = time.monotonic() + 5
-        while time.monotonic() < ends and not (LXCFS_MOUNT / "proc" / "meminfo").exists():
+        while time.monotonic() < ends and not _lxcfs_serves():
             time.sleep(0.05)
 
     @property
@@ -241,30 +246,6 @@ class PrivateDaemon:
                 self.wait_ready(60, alive=lambda: process.poll() is None)
             return process
         return None
-
-    def _empty_daemon(self) -> None:
-        """Through the API, in the order in which things hang on each other; what fails is left to the sweep."""
-        client = self._client(timeout_s=60)
-        for instance in client.get("/1.0/instances", recursion=1):
-            with contextlib.suppress(EngineError):
-                _delete_instance(client, instance["name"])
-        for network in client.get("/1.0/networks", recursion=1):
-            if not network.get("managed"):
-                continue
-            name = network["name"]
-            with contextlib.suppress(EngineError):
-                for forward in client.get(path_of("networks", name, "forwards")):
-                    client.send("DELETE", path_of("networks", name, "forwards", forward.rsplit("/", 1)[1]))
-            with contextlib.suppress(EngineError):
-                client.send("DELETE", path_of("networks", name))
-        for image in client.get("/1.0/images"):
-            with contextlib.suppress(EngineError):
-                client.send("DELETE", image)
-        for volume in client.find(path_of("storage-pools", POOL, "volumes"), recursion=1) or []:
-            with contextlib.suppress(EngineError):
-                client.send("DELETE", path_of("storage-pools", POOL, "volumes", volume["type"], volume["name"]))
-        with contextlib.suppress(EngineError):
-            client.send("DELETE", path_of("storage-pools", POOL))
 
     def _end_daemon(self, started: "subprocess.Popen[bytes] | None") -> None:
         for pid in self._own_pids(("incusd",)):
@@ -310,6 +291,8 @@ class PrivateDaemon:
             for link in Path("/sys/class/net").iterdir():
                 if link.name.startswith(names.bridge_prefix):
                     run(["ip", "link", "delete", link.name], check=False)
+        _drop_empty_tables()
+        self._restore_forwarding()
         self._end_lxcfs()
         if self.state_dir.exists():
             for mount in _mounts_below(self.state_dir):
@@ -318,6 +301,20 @@ class PrivateDaemon:
             shutil.rmtree(self.state_dir, ignore_errors=True)
         if self.incus_dir.is_symlink():
             self.incus_dir.unlink()
+
+    def _note_forwarding(self) -> None:
+        """Incus lets the host forward packets; what it was before is written down once."""
+        note = self.state_dir / "ip_forward.before"
+        if not note.exists():
+            note.write_text(_FORWARDING.read_text())
+
+    def _restore_forwarding(self) -> None:
+        """As it was, unless another Incus, Docker or the like counts on it by now."""
+        note = self.state_dir / "ip_forward.before"
+        others = [link for link in Path("/sys/class/net").iterdir() if (link / "bridge").exists()]
+        if note.exists() and note.read_text().strip() == "0" and not others:
+            with contextlib.suppress(OSError):
+                _FORWARDING.write_text("0")
 
     def _end_lxcfs(self) -> None:
         """The one we started, unless machines of somebody else look through it."""
@@ -330,15 +327,47 @@ class PrivateDaemon:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         ends = time.monotonic() + 3
-        while time.monotonic() < ends and (LXCFS_MOUNT / "proc").exists():
+        while time.monotonic() < ends and _lxcfs_serves():
             time.sleep(0.05)
         run(["umount", "-l", str(LXCFS_MOUNT)], check=False)
+
+
+def _empty(client: IncusClient) -> None:
+    """Through the API, in the order in which things hang on each other; what fails is left to the sweep."""
+    for instance in client.get("/1.0/instances", recursion=1):
+        with contextlib.suppress(EngineError):
+            _delete_instance(client, instance["name"])
+    for network in client.get("/1.0/networks", recursion=1):
+        if not network.get("managed"):
+            continue
+        name = network["name"]
+        with contextlib.suppress(EngineError):
+            for forward in client.get(path_of("networks", name, "forwards")):
+                client.send("DELETE", path_of("networks", name, "forwards", forward.rsplit("/", 1)[1]))
+        with contextlib.suppress(EngineError):
+            client.send("DELETE", path_of("networks", name))
+    for image in client.get("/1.0/images"):
+        with contextlib.suppress(EngineError):
+            client.send("DELETE", image)
+    for volume in client.find(path_of("storage-pools", POOL, "volumes"), recursion=1) or []:
+        with contextlib.suppress(EngineError):
+            client.send("DELETE", path_of("storage-pools", POOL, "volumes", volume["type"], volume["name"]))
+    with contextlib.suppress(EngineError):
+        client.send("DELETE", path_of("storage-pools", POOL))
 
 
 def _delete_instance(client: IncusClient, name: str) -> None:
     with contextlib.suppress(EngineError):
         client.send("PUT", path_of("instances", name, "state"), {"action": "stop", "force": True, "timeout": 20})
     client.send("DELETE", path_of("instances", name))
+
+
+def _drop_empty_tables() -> None:
+    """Incus's own packet filter tables, when no chain is left in them; another Incus of this host has its own there."""
+    for family in ("inet", "ip", "ip6", "bridge"):
+        listed = run(["nft", "list", "table", family, "incus"], check=False)
+        if listed.returncode == 0 and "chain" not in listed.stdout:
+            run(["nft", "delete", "table", family, "incus"], check=False)
 
 
 def _mounts_below(folder: Path) -> list[Path]:
@@ -358,13 +387,22 @@ def _detach_loops(folder: Path) -> None:
             run(["losetup", "-d", f"/dev/{device.name}"], check=False)
 
 
+def _lxcfs_serves() -> bool:
+    try:
+        return (LXCFS_MOUNT / "proc" / "meminfo").exists()
+    except OSError:  # mounted, and its process is gone
+        return False
+
+
 def _lxcfs_in_use() -> bool:
-    """Whether a process in another mount namespace than ours sees an lxcfs mount."""
+    """Whether another daemon of this host counts on it, or a machine looks through it."""
     own = Path("/proc/self/ns/mnt").readlink()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
+            if (entry / "cmdline").read_bytes().split(b"\0")[0].endswith(b"/incusd"):
+                return True
             if (entry / "ns" / "mnt").readlink() != own and "fuse.lxcfs" in (entry / "mounts").read_text():
                 return True
     return False

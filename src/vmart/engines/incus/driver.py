@@ -33,7 +33,9 @@ from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 
 _CREATE_LIMIT_S = 180.0
-_STOP_GUEST_S = 30  # how long the guest may take to stop by itself
+# How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
+# begun to boot does not hear the first.
+_STOP_GUEST_S = (4, 8, 15)
 LOCAL_MEMBER = "local"
 
 _POWER = {
@@ -107,13 +109,13 @@ class IncusEngine:
         opened = self._open()
         for attempt in (1, 2):
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            if self._ours(spec.name) is not None:
+                self._adopt(spec)
+                self._connect(spec, bridge, new=False)
+                break
             try:
                 operation = self._begin_create(spec, bridge)
             except IncusError as error:
-                if error.exists:
-                    self._adopt(spec)
-                    self._connect(spec, bridge, new=False)
-                    break
                 if not (error.missing and attempt == 1):
                     raise self._said(error) from error
                 opened.networks.forget()  # its bridge went with another machine just now
@@ -339,9 +341,9 @@ class IncusEngine:
     # -- power ---------------------------------------------------------------------------------
 
     def _stop(self, name: str, *, force: bool) -> None:
-        if not force:
-            with contextlib.suppress(EngineError):
-                self._change_state(name, "stop", limit_s=_STOP_GUEST_S + 15, timeout=_STOP_GUEST_S)
+        for patience_s in () if force else _STOP_GUEST_S:
+            with contextlib.suppress(IncusError):
+                self._change_state(name, "stop", limit_s=patience_s + 15, timeout=patience_s)
                 return
         found = self._ours(name)
         if found is not None and found["status"] != "Stopped":
@@ -352,11 +354,11 @@ class IncusEngine:
         wanted = "Running" if action == "start" else "Stopped"
         try:
             self._open().client.send("PUT", path_of("instances", name, "state"), body, limit_s=limit_s)
-        except IncusError as error:
+        except IncusError:
             found = self._ours(name)
             if found is not None and found["status"] == wanted:
                 return  # an earlier call, or the guest itself, was first
-            raise self._said(error) from error
+            raise
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -154,25 +154,33 @@ class Firewall:
                 "iifname . ip daddr @gateways tcp dport 53 accept",
                 "drop",
             ),
+            # Asked as "was it turned by a forward", never as "was it not": a packet that is not tracked
+            # (multicast on the bridge, seen here where br_netfilter is on) answers neither.
             "outward": (
-                "iifname . oifname @same_bridge ct status & dnat == 0 accept",
+                "ct status dnat goto leaving",
+                "iifname . oifname @same_bridge accept",
                 "meta nfproto ipv6 drop",
-                f"oifname {ours} ct status & dnat == 0 drop",
+                f"oifname {ours} drop",
+                "goto leaving",
+            ),
+            "leaving": (
                 "ip saddr != @with_public drop",
                 "limit name ip saddr map @out_cap drop",
                 "counter name ip saddr map @out_counter",
             ),
             "inward": (
                 "meta nfproto ipv6 drop",
-                "ct state new ct status & dnat == 0 drop",
-                "ct state invalid drop",
-                "limit name ip daddr map @in_cap drop",
+                "ct status dnat goto arriving",
+                "ct state established,related goto arriving",
+                "drop",
             ),
+            "arriving": ("limit name ip daddr map @in_cap drop",),
             "input": (f"iifname {ours} jump from_machine",),
             "forward": (f"iifname {ours} jump outward", f"oifname {ours} jump inward"),
             "postrouting": (
                 # Bridged packets come by here too where br_netfilter is on: they keep their address.
-                "ip saddr @subnets ip daddr @subnets ct status & dnat == 0 return",
+                "ct status dnat snat ip to ip saddr map @public_of",
+                "ip saddr @subnets ip daddr @subnets return",
                 "snat ip to ip saddr map @public_of",
             ),
         }

@@ -33,9 +33,12 @@ def names_of_deployment(deployment: str) -> Names:
 
 
 def run(
-    command: Sequence[str], *, text: str = "", check: bool = True, limit_s: float = 20.0
+    command: Sequence[str], *, text: str = "", check: bool = True, limit_s: float = 20.0, quiet: bool = False
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a system program; EngineError (transient) when it fails or takes too long."""
+    """Run a system program; EngineError (transient) when it fails or takes too long.
+
+    ``quiet``: its output goes nowhere, for one that leaves a process behind which would keep ours waiting.
+    """
     program = program_path(command[0])
     if program is None:
         if check:
@@ -43,10 +46,18 @@ def run(
         return subprocess.CompletedProcess(list(command), 127, "", "missing")
     try:
         done = subprocess.run(
-            [program, *command[1:]], input=text, capture_output=True, text=True, check=False, timeout=limit_s
+            [program, *command[1:]],
+            input=text,
+            stdout=subprocess.DEVNULL if quiet else subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=limit_s,
         )
     except subprocess.TimeoutExpired as error:
         raise EngineError("The host takes too long.", transient=True, detail=command[0]) from error
     if check and done.returncode:
-        raise EngineError("The host refused.", transient=True, detail=f"{command[0]}: {done.stderr.strip()[:400]}")
+        raise EngineError(
+            "The host refused.", transient=True, detail=f"{command[0]}: {(done.stderr or '').strip()[:400]}"
+        )
     return done

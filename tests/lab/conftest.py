@@ -1,0 +1,275 @@
+"""One private Incus for the whole run, and a namespace that plays the internet."""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import crypt_r
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.lab.host_snapshot import found_on_host
+from vmart.engines import open_engine
+from vmart.engines.contract import Disk, Engine, ImageSpec, ImageStatus, MachineSpec, PublicAddress, Subnet
+from vmart.engines.incus.build import DEFAULT_CACHE, build_image
+from vmart.engines.incus.daemon import InstallError, PrivateDaemon, install_packages, why_not_here
+
+IMAGE = ImageSpec("debian-12", "1")
+PASSWORD = "Correct-horse-7"  # of the machines of one test run, reachable from this host only
+_ME = Path(__file__).parent
+_POOL_GIB = 12
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _ME in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.timeout(900))  # the first of them may build the image
+
+
+@dataclasses.dataclass
+class Lab:
+    """The daemon, its settings, and the way into machines and the network around them."""
+
+    daemon: PrivateDaemon
+    settings: dict[str, object]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.daemon.prepare()
+        self.process = subprocess.Popen(
+            self.daemon.command,
+            env=self.daemon.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        process = self.process
+        self.daemon.wait_ready(60, alive=lambda: process.poll() is None)
+
+    def stop(self) -> None:
+        """SIGTERM, as the supervisor ends it."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(30)
+
+    def engine(self) -> Engine:
+        """A driver as another process would have it."""
+        return open_engine("incus", self.settings)
+
+    def ask(self, *command: str) -> str:
+        """What the engine's own client says."""
+        environment = {**os.environ, **self.daemon.env}
+        done = subprocess.run(["incus", *command], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def inside(self, machine: str, script: str, *, limit_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root inside a machine."""
+        command = ["incus", "exec", machine, "--", "sh", "-c", script]
+        environment = {**os.environ, **self.daemon.env}
+        return subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=limit_s,
+        )
+
+
+def _missing() -> str:
+    if why_not_here():
+        return why_not_here()
+    try:
+        install_packages()
+    except InstallError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def can_run_lab() -> None:
+    why_not = _missing()
+    if why_not:
+        pytest.skip(f"no lab here: {why_not}")
+    build_image(IMAGE.name, DEFAULT_CACHE)
+
+
+@contextlib.contextmanager
+def open_lab() -> Iterator[Lab]:
+    """A private daemon of its own, torn down whatever happens."""
+    deployment = f"lab-{secrets.token_hex(4)}"
+    folder = Path(tempfile.mkdtemp(prefix="vmart-lab-"))
+    folder.chmod(0o755)
+    daemon = PrivateDaemon(folder, folder / "run", group="root", deployment=deployment, pool_gib=_POOL_GIB)
+    lab = Lab(daemon, dict(daemon.settings()))
+    try:
+        lab.start()
+        daemon.initialise()
+        yield lab
+    finally:
+        daemon.teardown()
+        if lab.process is not None:
+            lab.process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def lab(can_run_lab: None) -> Iterator[Lab]:
+    with open_lab() as lab:
+        engine, ends = lab.engine(), time.monotonic() + 120
+        while (state := engine.ensure_image(IMAGE)).status is not ImageStatus.READY:
+            assert state.status is not ImageStatus.FAILED, state.why
+            assert time.monotonic() < ends
+            time.sleep(0.1)
+        yield lab
+    assert {kind: found for kind, found in found_on_host(lab.daemon).items() if found} == {}
+
+
+@pytest.fixture(scope="session")
+def engine(lab: Lab) -> Engine:
+    return lab.engine()
+
+
+@pytest.fixture
+def image() -> ImageSpec:
+    return IMAGE
+
+
+class Addresses:
+    """Numbers that no two machines of a run share."""
+
+    def __init__(self) -> None:
+        self.numbers = itertools.count(1)
+
+    def public(self, mbps: int = 100) -> PublicAddress:
+        return PublicAddress(f"203.0.113.{next(self.numbers)}", mbps)
+
+
+@pytest.fixture(scope="session")
+def addresses() -> Addresses:
+    return Addresses()
+
+
+@pytest.fixture
+def free_address(addresses: Addresses) -> Callable[[], PublicAddress]:
+    return addresses.public
+
+
+@pytest.fixture(scope="session")
+def login_key() -> tuple[str, str]:
+    """(private key in OpenSSH's format, public key line)."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return private.decode(), public.decode()
+
+
+@pytest.fixture
+def make_spec(addresses: Addresses, engine: Engine) -> Iterator[Callable[..., MachineSpec]]:
+    """Machines of customer ``customer``; what a failed test left of them is removed after it."""
+    made: list[str] = []
+
+    def make(
+        *,
+        public: bool = True,
+        image: ImageSpec = IMAGE,
+        customer: int = 1,
+        mbps: int = 100,
+        password: str = "",
+        ssh_keys: Sequence[str] = (),
+        user_data: bytes = b"",
+        data_disks: Sequence[Disk] = (),
+    ) -> MachineSpec:
+        number = next(addresses.numbers)
+        name = f"ins-lab{number:05d}"
+        made.append(name)
+        return MachineSpec(
+            name=name,
+            member="local",
+            image=image,
+            vcpu=1,
+            memory_mib=512,
+            system_disk=Disk(f"disk-lab{number:05d}", "CLOUD_SSD", 5),
+            data_disks=data_disks,
+            subnet=Subnet(f"subnet-{customer}", f"10.{90 + customer}.0.0/20", f"10.{90 + customer}.0.1"),
+            private_ip=f"10.{90 + customer}.1.{number}",
+            mac=f"02:16:3e:5a:{customer:02x}:{number:02x}",
+            hostname=f"web-{number}",
+            login_user="root",
+            password_hash=crypt_r.crypt(password, crypt_r.mksalt(crypt_r.METHOD_SHA512)) if password else "",
+            ssh_keys=ssh_keys,
+            user_data=user_data,
+            public_address=addresses.public(mbps) if public else None,
+        )
+
+    yield make
+    for name in made:
+        engine.ensure_absent(name)
+
+
+class Internet:
+    """A network namespace behind the host, 198.51.100.2, to which the host routes and from which it is routed to."""
+
+    host_ip, ip = "198.51.100.1", "198.51.100.2"
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def command(self, *command: str) -> list[str]:
+        return ["ip", "netns", "exec", self.namespace, *command]
+
+    def run(
+        self, *command: str, text: str = "", limit_s: float = 60, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*command), input=text, capture_output=True, text=True, check=False, timeout=limit_s
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def connects(self, ip: str, port: int) -> bool:
+        return self.run("timeout", "5", "bash", "-c", f"< /dev/tcp/{ip}/{port}", check=False).returncode == 0
+
+    def python(self, script: str, *arguments: str, limit_s: float = 60) -> str:
+        """Run ``tests/lab/<script>.py`` there; its standard output."""
+        return self.run(sys.executable, str(_ME / f"{script}.py"), *arguments, limit_s=limit_s).stdout
+
+
+@pytest.fixture(scope="session")
+def internet(lab: Lab) -> Iterator[Internet]:
+    tag = secrets.token_hex(3)
+    internet = Internet(f"vmart-{tag}")
+    outer, inner = f"vn{tag}o", f"vn{tag}i"
+
+    def ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+    ip("netns", "add", internet.namespace)
+    try:
+        ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", internet.namespace)
+        ip("address", "add", f"{internet.host_ip}/24", "dev", outer)
+        ip("link", "set", outer, "up")
+        internet.run("ip", "address", "add", f"{internet.ip}/24", "dev", inner)
+        internet.run("ip", "link", "set", inner, "up")
+        internet.run("ip", "link", "set", "lo", "up")
+        internet.run("ip", "route", "add", "203.0.113.0/24", "via", internet.host_ip)
+        # And back into the private ranges, as an attacker beside the host would have it.
+        internet.run("ip", "route", "add", "10.0.0.0/8", "via", internet.host_ip)
+        yield internet
+    finally:
+        subprocess.run(["ip", "netns", "delete", internet.namespace], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "delete", outer], check=False, capture_output=True)

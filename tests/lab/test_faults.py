@@ -1,0 +1,168 @@
+"""The engine's answers get lost, the engine goes away and comes back: the same end, and no orphan."""
+
+import dataclasses
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.lab.conftest import Internet, Lab
+from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power
+from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.incus.host import run
+from vmart.kernel import clock
+
+MakeSpec = Callable[..., MachineSpec]
+
+
+class _Losing(httpx.BaseTransport):
+    """Carries requests to the engine; the ``nth`` one's answer is lost, or (``unsent``) it never gets there."""
+
+    def __init__(self, inner: httpx.BaseTransport, nth: int, *, unsent: bool) -> None:
+        self._inner = inner
+        self._left = nth
+        self._unsent = unsent
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._left -= 1
+        if self._left == 0 and self._unsent:
+            raise httpx.ConnectError("the test cut the line", request=request)
+        response = self._inner.handle_request(request)
+        if self._left == 0:
+            response.read()
+            raise httpx.ReadError("the test lost the answer", request=request)
+        return response
+
+    @property
+    def fired(self) -> bool:
+        return self._left <= 0
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _losing_engine(lab: Lab, nth: int, *, unsent: bool) -> tuple[IncusEngine, _Losing]:
+    engine = lab.engine()
+    assert isinstance(engine, IncusEngine)
+    client = engine._open().client
+    client._http.close()
+    line = _Losing(httpx.HTTPTransport(uds=str(lab.daemon.socket)), nth, unsent=unsent)
+    client._http = httpx.Client(transport=line, base_url="http://incus", trust_env=False)
+    return engine, line
+
+
+def _until_it_answers(call: Callable[[], object]) -> None:
+    """As the worker does it: a transient failure is tried again."""
+    for _ in range(5):
+        try:
+            call()
+            return
+        except EngineError as error:
+            assert error.transient, error
+    raise AssertionError("five transient failures in a row")
+
+
+@pytest.mark.parametrize("unsent", [False, True], ids=["answer lost", "not sent"])
+def test_making_and_removing_with_the_nth_exchange_failing(lab: Lab, make_spec: MakeSpec, *, unsent: bool) -> None:
+    plain, nth, fired = lab.engine(), 0, True
+    while fired:
+        nth += 1
+        assert nth < 40
+        spec = make_spec()
+        engine, line = _losing_engine(lab, nth, unsent=unsent)
+        _until_it_answers(lambda spec=spec, engine=engine: engine.ensure_present(spec))
+        assert plain.observe(spec.name).power is Power.RUNNING
+        assert plain.counters([spec.name]).keys() == {spec.name}
+        _until_it_answers(lambda spec=spec, engine=engine: engine.ensure_absent(spec.name))
+        fired = line.fired
+        assert plain.observe(spec.name).power is Power.ABSENT
+        assert plain.list_ours() == []
+        assert lab.ask("network", "list", "--format=csv", "--columns=nm").count("YES") == 0
+        assert spec.private_ip not in run(["nft", "list", "ruleset"]).stdout
+    assert nth > 10
+
+
+def test_the_engine_goes_away_machines_run_on_and_are_adopted(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    spec, later = make_spec(), make_spec()
+    before = engine.ensure_present(spec)
+    assert spec.public_address is not None
+    lab.inside(spec.name, "cloud-init status --wait")
+    lab.stop()
+    try:
+        assert internet.connects(spec.public_address.ip, 22)
+        with pytest.raises(EngineError, match="does not answer") as refusal:
+            engine.ensure_present(later)
+        assert refusal.value.transient
+    finally:
+        lab.start()
+    assert engine.observe(spec.name) == before
+    assert [found.name for found in engine.list_ours()] == [spec.name]
+    assert internet.connects(spec.public_address.ip, 22)
+    assert engine.ensure_present(later).power is Power.RUNNING
+
+
+def test_a_flushed_packet_filter_is_rebuilt_from_the_engines_list(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    spec = make_spec()
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait")
+    reach = f"ping -q -c 1 -W 2 {internet.ip}"
+    assert lab.inside(spec.name, reach).returncode == 0
+    epoch = engine.counters([spec.name])[spec.name].epoch
+    assert isinstance(engine, IncusEngine) and engine._open().firewall is not None
+    engine._open().firewall.remove_table()
+    assert lab.inside(spec.name, reach).returncode != 0
+    engine.list_ours()
+    assert lab.inside(spec.name, reach).returncode == 0
+    fresh = engine.counters([spec.name])[spec.name]
+    assert fresh.epoch != epoch
+    assert 0 < fresh.out_bytes < 1000
+
+
+def test_a_machine_that_is_not_ours_is_never_touched(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    spec = make_spec()
+    lab.ask("init", "--empty", spec.name, "--no-profiles", "--storage", "vmart")
+    try:
+        for call in (
+            lambda: engine.ensure_present(spec),
+            lambda: engine.ensure_power(spec.name, True),
+            lambda: engine.ensure_absent(spec.name),
+        ):
+            with pytest.raises(EngineError, match="name is taken") as refusal:
+                call()
+            assert not refusal.value.transient
+        assert spec.name not in {found.name for found in engine.list_ours()}
+        assert spec.name in lab.ask("list", "--format=csv", "--columns=n")
+    finally:
+        lab.ask("delete", "--force", spec.name)
+
+
+def test_an_overlapping_private_network_is_refused(engine: Engine, make_spec: MakeSpec) -> None:
+    spec, other = make_spec(public=False), make_spec(public=False, customer=7)
+    engine.ensure_present(spec)
+    clash = dataclasses.replace(other, subnet=dataclasses.replace(other.subnet, cidr=spec.subnet.cidr))
+    with pytest.raises(EngineError, match="overlaps") as refusal:
+        engine.ensure_present(clash)
+    assert not refusal.value.transient
+    assert engine.observe(clash.name).power is Power.ABSENT
+
+
+def test_a_stop_asks_the_guest_and_a_forced_one_does_not(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=/bin/touch /root/asked\n[Install]\nWantedBy=multi-user.target\n"
+    lab.inside(
+        spec.name,
+        f"cloud-init status --wait; printf '{unit}' > /etc/systemd/system/asked.service; systemctl enable --now asked",
+    )
+    engine.ensure_power(spec.name, False)
+    engine.ensure_power(spec.name, True)
+    assert lab.inside(spec.name, "rm /root/asked").returncode == 0
+    asked_at = clock.wall()
+    engine.ensure_power(spec.name, False, force=True)
+    assert (clock.wall() - asked_at).total_seconds() < 10
+    assert isinstance(engine.ensure_power(spec.name, True), Observation)
+    assert lab.inside(spec.name, "ls /root/asked").returncode != 0

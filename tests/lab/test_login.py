@@ -1,0 +1,87 @@
+"""A customer logs in by SSH over the internet, on the first try, with what was chosen at the purchase."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab.conftest import PASSWORD, Internet, Lab
+from vmart.engines.contract import Disk, Engine, MachineSpec
+
+MakeSpec = Callable[..., MachineSpec]
+
+
+def _secret(folder: Path, text: str) -> str:
+    file = folder / "secret"
+    file.write_text(text)
+    file.chmod(0o600)
+    return str(file)
+
+
+def _address(spec: MachineSpec) -> str:
+    assert spec.public_address is not None
+    return spec.public_address.ip
+
+
+def test_with_a_password(engine: Engine, internet: Internet, make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec(password=PASSWORD)
+    engine.ensure_present(spec)
+    said = internet.python("ssh_login", _address(spec), "password", _secret(tmp_path, PASSWORD), "id -un; hostname")
+    assert said.split() == ["root", spec.hostname]
+    assert (
+        internet.python("ssh_login", _address(spec), "password", _secret(tmp_path, "wrong"), "id").strip() == "refused"
+    )
+
+
+def test_with_a_key_and_then_no_password_opens_it(
+    engine: Engine, internet: Internet, make_spec: MakeSpec, tmp_path: Path, login_key: tuple[str, str]
+) -> None:
+    spec = make_spec(ssh_keys=[login_key[1]])
+    engine.ensure_present(spec)
+    assert (
+        internet.python("ssh_login", _address(spec), "key", _secret(tmp_path, login_key[0]), "id -un").strip() == "root"
+    )
+    assert (
+        internet.python("ssh_login", _address(spec), "password", _secret(tmp_path, PASSWORD), "id").strip() == "refused"
+    )
+
+
+def test_the_login_and_host_keys_outlive_a_reboot(
+    engine: Engine, internet: Internet, make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec(password=PASSWORD)
+    engine.ensure_present(spec)
+    secret = _secret(tmp_path, PASSWORD)
+    first = internet.python("ssh_login", _address(spec), "password", secret, "cat /etc/ssh/ssh_host_ed25519_key.pub")
+    engine.ensure_power(spec.name, False)
+    engine.ensure_power(spec.name, True)
+    again = internet.python("ssh_login", _address(spec), "password", secret, "cat /etc/ssh/ssh_host_ed25519_key.pub")
+    assert first == again != ""
+
+
+def test_it_has_what_was_bought_and_the_customers_document_ran(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    document = b"#cloud-config\nusers:\n  - name: app\nruncmd:\n  - echo it ran > /root/ran\n"
+    spec = make_spec(password=PASSWORD, user_data=document, data_disks=[Disk("disk-data0001", "CLOUD_SSD", 2)])
+    engine.ensure_present(spec)
+    command = (
+        "cloud-init status --wait > /dev/null; cat /root/ran; id -un app; nproc; "
+        "awk '/MemTotal/ {print $2}' /proc/meminfo; df --output=size -BM /mnt/disk-data0001 | tail -1; "
+        "dd if=/dev/zero of=/root/big bs=1M count=6000 2>&1 | grep -c -i -E 'quota|space'"
+    )
+    said = internet.python("ssh_login", _address(spec), "password", _secret(tmp_path, PASSWORD), command).splitlines()
+    assert said[:4] == ["it ran", "app", "1", str(512 * 1024)]
+    assert said[5] == "1"  # its five GiB are five GiB
+    engine.ensure_absent(spec.name)
+    volumes = lab.ask("storage", "volume", "list", "vmart", "--format=csv")
+    assert "custom" not in volumes
+
+
+def test_each_machine_has_host_keys_and_a_machine_id_of_its_own(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    specs = [make_spec(public=False), make_spec(public=False)]
+    for spec in specs:
+        engine.ensure_present(spec)
+    script = "cloud-init status --wait > /dev/null; cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
+    first, second = (lab.inside(spec.name, script).stdout.split() for spec in specs)
+    assert len(first) == len(second) == 4
+    assert first[0] != second[0]
+    assert first[2] != second[2]
