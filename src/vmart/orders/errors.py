@@ -55,6 +55,22 @@ class UnknownKeyPair(NotFound):
     code = "InvalidKeyPairId.NotFound"
 
 
+class BadKeyName(InvalidValue):
+    code = "InvalidKeyPairNameIncludeIllegalChar"
+
+
+class BadPublicKey(InvalidValue):
+    code = "InvalidPublicKey.Malformed"
+
+
+class KeyPairInUse(InvalidValue):
+    code = "InvalidParameterValue.KeyPairNotSupported"
+
+
+class TooManyKeyPairs(LimitExceeded):
+    code = "InvalidKeyPair.LimitExceeded"
+
+
 class UserDataTooLarge(InvalidValue):
     code = "InvalidParameterValue.Range"
 

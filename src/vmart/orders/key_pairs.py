@@ -1,0 +1,160 @@
+"""SSH key pairs of a customer: made, imported, deleted. Moves no money.
+
+Public keys are kept in OpenSSH form, one line; a private key is in the answer that made it and nowhere else.
+"""
+
+import re
+from collections.abc import Sequence
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_public_key,
+)
+
+from vmart.instances.models import Instance, KeyPair, State
+from vmart.kernel import clock, db, ids
+from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.orders.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
+from vmart.orders.purchase import id_key
+
+PAIRS_MAX = 100  # an account's
+NAME_MAX = 25
+RSA_BITS_MIN, RSA_BITS_MAX = 2048, 16384
+KEY_TEXT_MAX = 16 * 1024
+_NAME = re.compile(r"[A-Za-z0-9_]+")
+_COMMENT_MAX = 100
+
+
+def create(account_id: int, name: str) -> tuple[KeyPair, str]:
+    """A new RSA pair of 2048 bits (API 3.0, CreateKeyPair) and its private key as PEM, shown this once.
+
+    Raises BadKeyName, TooManyKeyPairs.
+    """
+    check_name(name)
+    _refuse_too_many(account_id)  # before the work of making one
+    private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS_MIN)
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    return _store(account_id, name, f"{public} {name}"), pem
+
+
+def import_(account_id: int, name: str, public_key: str) -> KeyPair:
+    """Keep a public key that the customer has. Raises BadKeyName, BadPublicKey, TooManyKeyPairs."""
+    check_name(name)
+    return _store(account_id, name, checked(public_key))
+
+
+def delete(account_id: int, public_ids: Sequence[str]) -> None:
+    """Forget pairs, all or none. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
+
+    A pair that a machine was made with stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
+    can be looked up.
+    """
+    if not public_ids:
+        raise MissingParameter("KeyIds names no key pair.", field="KeyIds")
+    if len(set(public_ids)) != len(public_ids):
+        raise InvalidParameter("KeyIds names a key pair twice.", field="KeyIds")
+    with db.act():
+        db.call("ledger_lock", account_id)
+        pairs = KeyPair.objects.filter(account_id=account_id, public_id__in=public_ids)
+        found = set(pairs.values_list("public_id", flat=True))
+        for public_id in public_ids:
+            if public_id not in found:
+                raise UnknownKeyPair("The key pair {id} does not exist.", field="KeyIds", id=public_id)
+        _refuse_in_use(account_id, public_ids)
+        pairs.delete()
+
+
+def check_name(name: str) -> None:
+    """Raise BadKeyName unless the name has 1 to 25 letters, digits and underscores."""
+    if not name:
+        raise BadKeyName("A key pair needs a name.", field="KeyName", code="InvalidKeyPairNameEmpty")
+    if len(name) > NAME_MAX:
+        raise BadKeyName(
+            "The name of a key pair has at most {most} characters.",
+            field="KeyName", code="InvalidKeyPairNameTooLong", most=NAME_MAX,
+        )  # fmt: skip
+    if not _NAME.fullmatch(name):
+        raise BadKeyName("The name of a key pair has letters (a to z), digits and underscores only.", field="KeyName")
+
+
+def checked(public_key: str) -> str:
+    """The key as one line of ``authorized_keys``: type, key, comment. Raises BadPublicKey, saying what is wrong.
+
+    Taken are ssh-rsa of 2048 bits and more, ssh-ed25519 and the ECDSA curves of NIST.
+    """
+    line = public_key.strip()
+    if not line or len(line) > KEY_TEXT_MAX:
+        raise _bad("The public key is empty or longer than {most} characters.", most=KEY_TEXT_MAX)
+    if not line.isprintable():  # a second line would be a key of its own in authorized_keys
+        raise _bad("The public key must be one line of text, as in a .pub file.")
+    kind, _, rest = line.partition(" ")
+    encoded, _, comment = rest.strip().partition(" ")
+    if kind.startswith(("ssh-dss", "sk-")) or "-cert-" in kind:
+        raise _bad("Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", kind=kind[:40])
+    try:
+        key = load_ssh_public_key(f"{kind} {encoded}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise _bad(
+            "The public key is not in OpenSSH form: ssh-rsa, ssh-ed25519 or ecdsa-sha2-nistp256, -384, -521, "
+            "then the key in base64."
+        ) from None
+    if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
+        raise _bad(
+            "An RSA key needs {min} to {max} bits; this one has {bits}.",
+            min=RSA_BITS_MIN, max=RSA_BITS_MAX, bits=key.key_size,
+        )  # fmt: skip
+    clean = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return f"{clean} {comment.strip()[:_COMMENT_MAX]}".rstrip()
+
+
+def _bad(template: str, **places: str | int) -> BadPublicKey:
+    return BadPublicKey(template, field="PublicKey", code=None, **places)
+
+
+def _store(account_id: int, name: str, public_key: str) -> KeyPair:
+    with db.act():
+        db.call("ledger_lock", account_id)  # so that limit, name and key are counted with nobody in between
+        _refuse_too_many(account_id)
+        material = public_key.split(" ")[1]
+        for held_name, held_key in KeyPair.objects.filter(account_id=account_id).values_list("name", "public_key"):
+            if held_name == name:
+                raise BadKeyName(
+                    "There is a key pair called {name} already.",
+                    field="KeyName", code="InvalidKeyPairName.Duplicate", name=name,
+                )  # fmt: skip
+            if held_key.split(" ")[1] == material:
+                raise BadPublicKey(
+                    "This public key is there already, called {name}.",
+                    field="PublicKey", code="InvalidPublicKey.Duplicate", name=held_name,
+                )  # fmt: skip
+        number = db.rows("SELECT nextval(pg_get_serial_sequence('instances_key_pair', 'id')) AS number")[0]["number"]
+        return KeyPair.objects.create(
+            id=number, public_id=ids.public_id(id_key(), "skey", number), account_id=account_id, name=name,
+            public_key=public_key, created_at=clock.now(),
+        )  # fmt: skip
+
+
+def _refuse_too_many(account_id: int) -> None:
+    if KeyPair.objects.filter(account_id=account_id).count() >= PAIRS_MAX:
+        raise TooManyKeyPairs("An account has at most {most} key pairs; delete one first.", most=PAIRS_MAX)
+
+
+def _refuse_in_use(account_id: int, public_ids: Sequence[str]) -> None:
+    machine = (
+        Instance.objects.filter(account_id=account_id, key_ids__has_any_keys=list(public_ids))
+        .exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+        .order_by("id")
+        .first()
+    )
+    if machine is not None:
+        held = next(public_id for public_id in public_ids if public_id in machine.key_ids)
+        raise KeyPairInUse(
+            "The key pair {id} is in use by the instance {instance}.",
+            field="KeyIds", id=held, instance=machine.public_id,
+        )  # fmt: skip
