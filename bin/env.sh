@@ -2,6 +2,7 @@
 # Sets ROOT (the clone), ENV (the virtual environment), SRC (where Python reads vmart from).
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+PROGRAMS=${VMART_PROGRAMS:-/opt/vmart} # as root: environments, and copies of clones in private folders
 STARTED=${EPOCHREALTIME/[.,]/}
 
 say() { # progress with the seconds since the command began
@@ -42,10 +43,10 @@ find_python() {
   return 1
 }
 
-# The environment's folder for a requirements file: as root under /opt/vmart (decision 9), by contents.
+# The environment's folder for a requirements file: as root under $PROGRAMS (decision 9), by contents.
 environment_folder() { # base|dev
   if is_root; then
-    echo "/opt/vmart/env-$(requirements_hash "$1" | cut -c1-12)"
+    echo "$PROGRAMS/env-$(requirements_hash "$1" | cut -c1-12)"
   else
     echo "$ROOT/.venv"
   fi
@@ -75,7 +76,7 @@ find_environment() { # base|dev
 # Sets SRC: the clone, or the copy of it where the clone lies in a private folder.
 find_source() {
   if is_root && ! readable_by_all "$ROOT"; then
-    SRC=/opt/vmart/clone-$(printf %s "$ROOT" | sha256sum | cut -c1-12)
+    SRC=$PROGRAMS/clone-$(printf %s "$ROOT" | sha256sum | cut -c1-12)
   else
     SRC=$ROOT
   fi

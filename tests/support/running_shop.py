@@ -1,5 +1,6 @@
 """A whole shop as its own processes: ``vmart up`` in a throw-away data directory on a free port."""
 
+import functools
 import json
 import os
 import shutil
@@ -108,6 +109,17 @@ def _clean_environment() -> dict[str, str]:
     return environment | {"PYTHONPATH": str(ROOT / "src")}
 
 
+@functools.cache
+def _set_up() -> None:
+    """What pages need beside the source (hashed static files, catalogues): nothing to do after bin/test."""
+    environment = os.environ | {"VMART_ENV": sys.prefix, "VMART_NO_ENGINE": "1"}
+    done = subprocess.run(
+        [str(ROOT / "bin" / "setup"), "--dev"], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"bin/setup failed: {done.stderr}")
+
+
 def _start(data_dir: Path, options: tuple[str, ...]) -> "subprocess.Popen[bytes]":
     with (data_dir / "up.log").open("ab") as log:
         return subprocess.Popen(
@@ -122,6 +134,7 @@ def open_shop(*options: str, environment: dict[str, str] | None = None) -> Runni
 
     ``environment`` variables are added to this process's for the start (``VMART_WEB_WORKERS``).
     """
+    _set_up()
     data_dir = Path(tempfile.mkdtemp(prefix="vmart-shop-"))
     if os_users.is_root():
         data_dir.chmod(0o711)

@@ -41,5 +41,7 @@ def configure(options: Mapping[str, Any]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(str(options.get("level", "INFO")).upper())
     # Addresses of the engine, of a payment provider, with their queries: only when something is wrong.
-    for chatty in ("httpx", "httpcore", "stripe", "django.request", "django.security.csrf", "_granian"):
+    for chatty in ("httpx", "httpcore", "stripe", "_granian"):
         logging.getLogger(chatty).setLevel("WARNING")
+    for chatty in ("django.request", "django.security"):  # every stranger's 404 and stale form
+        logging.getLogger(chatty).setLevel("ERROR")
