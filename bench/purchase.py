@@ -25,7 +25,7 @@ import yaml
 from bench.shop import ROOT, Shop
 
 CONNECTIONS = 32
-ACCOUNTS = 64
+ACCOUNTS = 256
 _HOSTS = 16
 
 
@@ -46,8 +46,12 @@ def main() -> None:
         rounds = []
         for number in range(options.rounds):
             tps = pgbench.run(options.seconds) if pgbench else None
+            before = shop.cpu_s()
             figures = asyncio.run(_load(shop.ready["api_endpoint"], keys, image, options.seconds))
             figures["drained_s"] = 0.0 if options.no_worker else _drain()
+            spent = {name: seconds - before.get(name, 0.0) for name, seconds in shop.cpu_s().items()}
+            bought = max(1, figures.pop("bought"))
+            figures["cpu_ms"] = {name: round(seconds * 1000 / bought, 2) for name, seconds in spent.items() if seconds}
             figures["pgbench_tps"] = tps
             figures["ratio"] = round(figures["per_s"] / tps, 3) if tps else None
             print(f"round {number + 1}: {figures}", flush=True)
@@ -215,6 +219,7 @@ async def _load(endpoint: str, keys: list[tuple[str, str]], image: str, seconds:
         "p50_ms": round(ordered[len(ordered) // 2] * 1000, 1),
         "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 1),
         "errors": len(errors),
+        "bought": len(latencies) - len(errors),
     }
 
 

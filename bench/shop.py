@@ -75,3 +75,23 @@ class Shop:
         bring_up.setup()
         business_time.install()
         return dict(environment)
+
+    def cpu_s(self) -> dict[str, float]:
+        """Processor seconds so far by part: this process ("client"), and each child of the supervisor with its own."""
+        parents: dict[int, list[int]] = {}
+        spent: dict[int, float] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
+                # own time and that of children it has waited for: ended connections' server processes
+                spent[int(entry.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+        def tree(pid: int) -> float:
+            return spent.get(pid, 0.0) + sum(tree(child) for child in parents.get(pid, []))
+
+        parts = {name: tree(pid) for name, pid in self.control["children"].items()}
+        return {"client": sum(os.times()[:2]), **parts}

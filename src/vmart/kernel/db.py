@@ -7,6 +7,7 @@ so what runs is what the checked-out files say.
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.db import connection, transaction
 from django.db.utils import Error as DjangoDatabaseError
 
 WAKE_CHANNEL = "vmart_work"
+_WAKE_PAUSE_S = 0.005  # a burst of purchases is a few notifications, not one each
 _ROOMS = Path(__file__).resolve().parent.parent
 
 
@@ -156,6 +158,7 @@ class _Waker:
                 if own is None or own.closed:
                     own = psycopg.connect(**connection_parameters(), autocommit=True)
                 own.execute(f"NOTIFY {WAKE_CHANNEL}")
+                time.sleep(_WAKE_PAUSE_S)
             except psycopg.Error:
                 own = None  # the worker looks every second anyway
 

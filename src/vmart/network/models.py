@@ -45,7 +45,7 @@ class Subnet(models.Model):
 class PrivateAddress(models.Model):
     """A private address taken by a machine of a subnet."""
 
-    subnet = models.ForeignKey(Subnet, models.PROTECT)
+    subnet = models.ForeignKey(Subnet, models.PROTECT, db_index=False)
     ip = models.GenericIPAddressField()
     instance_id = models.BigIntegerField(unique=True)
 
@@ -58,7 +58,7 @@ class PublicAddress(models.Model):
     """One row an address of a zone's pool; claimed with SKIP LOCKED (decision 12)."""
 
     id: int
-    zone = models.ForeignKey("catalog.Zone", models.PROTECT)
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
     ip = models.GenericIPAddressField(unique=True)
     instance_id = models.BigIntegerField(null=True, unique=True)
     account_id = models.BigIntegerField(null=True)

@@ -1,5 +1,6 @@
 """Orders (deals), their lines, and what was answered to which client token."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -90,8 +91,9 @@ class Idempotency(models.Model):
     token = models.CharField(max_length=64)
     fingerprint = models.BinaryField()
     answer = models.JSONField()
-    created_wall_at = models.DateTimeField(db_index=True)
+    created_wall_at = models.DateTimeField()
 
     class Meta:
         db_table = "orders_idempotency"
+        indexes = [BrinIndex(fields=["created_wall_at"], name="orders_idempotency_age")]
         constraints = [models.UniqueConstraint(fields=["account_id", "token"], name="orders_idempotency_once")]

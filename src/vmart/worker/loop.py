@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LEASE_S = float(os.environ.get("VMART_LEASE_S", "15"))
 IDLE_S = 1.0  # how long a lost wake-up can delay work
+GATHER_S = 0.01  # under load, work gathers for a moment: one claim and one commit for many
 CLAIM_LIMIT = 256
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
 
@@ -76,7 +77,9 @@ class Worker:
                 log.exception("claiming work failed")
                 _drop_broken_connection()
                 found = 0
-            if not found:
+            if found:
+                self._stop.wait(GATHER_S)
+            else:
                 self._woken.wait(IDLE_S)
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)

@@ -1,18 +1,20 @@
 -- Rows of machines: each element of _machines, with what it leaves out taken from _common.
 CREATE FUNCTION fn.instances_create(_common jsonb, _machines jsonb) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO instances_instance
-  SELECT (jsonb_populate_record(NULL::instances_instance, _common || machine)).*
-  FROM jsonb_array_elements(_machines) AS machine
-$$;
+  SELECT line.* FROM jsonb_array_elements(_machines) AS machine,
+    jsonb_populate_record(NULL::instances_instance, _common || machine) AS line;
+END $$;
 
 -- What happened to a machine, for its owner and the seller.
 CREATE FUNCTION fn.instances_event(_instance bigint, _account bigint, _kind text, _at timestamptz, _detail jsonb)
 RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO instances_event (at, instance_id, account_id, kind, detail)
-  VALUES (_at, _instance, _account, _kind, _detail)
-$$;
+  VALUES (_at, _instance, _account, _kind, _detail);
+END $$;
 
 -- PENDING to RUNNING, once. The instance as it is then, or NULL when it was not PENDING.
 CREATE FUNCTION fn.instances_delivered(_instance bigint, _kind text, _at timestamptz, _expires_at timestamptz)

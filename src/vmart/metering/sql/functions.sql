@@ -2,21 +2,23 @@
 -- Called under the account lock: the close moves the horizon first and takes the account locks after,
 -- so whoever holds the lock either is seen by the close or sees its horizon.
 CREATE FUNCTION fn.metering_instant(_at timestamptz) RETURNS timestamptz
-LANGUAGE sql VOLATILE AS $$  -- volatile: reads by its own snapshot, taken after the lock
-  SELECT greatest(date_trunc('second', _at), (SELECT closed_until FROM metering_horizon))
-$$;
+LANGUAGE plpgsql VOLATILE AS $$  -- volatile: reads by its own snapshot, taken after the lock
+BEGIN
+  RETURN greatest(date_trunc('second', _at), (SELECT closed_until FROM metering_horizon));
+END $$;
 
 -- Begin charging components of a machine at an instant from fn.metering_instant. _lines: elements
 -- [component, price key, quantity]; each goes on where its tier clock stood;
 -- one that is being charged already stays as it is.
 CREATE FUNCTION fn.metering_start(_account bigint, _instance bigint, _lines jsonb, _at timestamptz) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
   SELECT _account, _instance, line->>0, line->>1, (line->>2)::numeric, fn.metering_age(_instance, line->>0), _at
   FROM jsonb_array_elements(_lines) AS line
   WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = _instance AND component = line->>0
-                                                    AND ended_at IS NULL)
-$$;
+                                                    AND ended_at IS NULL);
+END $$;
 
 -- Stop charging the open components of a machine whose name begins with _prefix ('' for all).
 CREATE FUNCTION fn.metering_end(_instance bigint, _prefix text, _at timestamptz) RETURNS int
@@ -31,11 +33,12 @@ END $$;
 
 -- Seconds on a component's tier clock up to now: what its next segment starts with.
 CREATE FUNCTION fn.metering_age(_instance bigint, _component text) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-  SELECT coalesce((SELECT age_s + extract(epoch FROM coalesce(ended_at, started_at) - started_at)::bigint
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN coalesce((SELECT age_s + extract(epoch FROM coalesce(ended_at, started_at) - started_at)::bigint
                    FROM metering_segment WHERE instance_id = _instance AND component = _component
-                   ORDER BY started_at DESC, id DESC LIMIT 1), 0)
-$$;
+                   ORDER BY started_at DESC, id DESC LIMIT 1), 0);
+END $$;
 
 -- A stop that was to pause charging did not come about: what it ended at _at was never paused. Where the
 -- close has been since, charging goes on from its horizon.

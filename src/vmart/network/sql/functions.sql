@@ -1,18 +1,17 @@
 -- Claim one public address of the zone for each machine, longest free first. Fewer rows: the pool is empty.
 CREATE FUNCTION fn.network_claim_public(_zone text, _account bigint, _instances bigint[])
 RETURNS TABLE (instance_id bigint, ip inet)
-LANGUAGE sql AS $$
-  WITH free AS (
-    SELECT id FROM network_public_address WHERE zone_id = _zone AND instance_id IS NULL
-    ORDER BY free_since, id LIMIT cardinality(_instances) FOR UPDATE SKIP LOCKED
-  ), pair AS (
-    SELECT free_row.id, machine.id AS machine
-    FROM (SELECT id, row_number() OVER () AS n FROM free) AS free_row
-    JOIN unnest(_instances) WITH ORDINALITY AS machine (id, n) USING (n)
-  )
-  UPDATE network_public_address a SET instance_id = pair.machine, account_id = _account, free_since = NULL
-  FROM pair WHERE a.id = pair.id RETURNING a.instance_id, a.ip
-$$;
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE free bigint[];
+BEGIN
+  free := ARRAY(SELECT id FROM network_public_address WHERE zone_id = _zone AND instance_id IS NULL
+                ORDER BY free_since, id LIMIT cardinality(_instances) FOR UPDATE SKIP LOCKED);
+  RETURN QUERY
+    UPDATE network_public_address a SET instance_id = pair.machine, account_id = _account, free_since = NULL
+    FROM unnest(free, _instances) AS pair (id, machine)
+    WHERE a.id = pair.id RETURNING a.instance_id, a.ip;
+END $$;
 
 CREATE FUNCTION fn.network_free_public(_instances bigint[], _at timestamptz) RETURNS void
 LANGUAGE sql AS $$
@@ -71,11 +70,16 @@ BEGIN
   INSERT INTO network_vpc (public_id, account_id, region_id, cidr, created_at)
   VALUES (_vpc_id, _account, _region, '10.0.0.0/8', _at) ON CONFLICT (account_id, region_id) DO NOTHING;
   SELECT id INTO vpc FROM network_vpc WHERE account_id = _account AND region_id = _region;
-  PERFORM pg_advisory_xact_lock(hashtext('vmart subnet'), hashtext(_zone));
+  -- The next number that nobody else is taking right now: first purchases do not wait for each other.
   SELECT coalesce(max(number) + 1, 0) INTO range_number FROM network_subnet WHERE zone_id = _zone;
-  IF range_number >= 192 * 16 THEN
-    PERFORM fn.kernel_refuse('no_private_range', _zone);
-  END IF;
+  LOOP
+    IF range_number >= 192 * 16 THEN
+      PERFORM fn.kernel_refuse('no_private_range', _zone);
+    END IF;
+    EXIT WHEN pg_try_advisory_xact_lock(hashtext('vmart subnet ' || _zone), range_number)
+      AND NOT EXISTS (SELECT FROM network_subnet WHERE zone_id = _zone AND number = range_number);
+    range_number := range_number + 1;
+  END LOOP;
   INSERT INTO network_subnet (public_id, account_id, vpc_id, zone_id, number, cidr, prefix, next_host, created_at)
   VALUES (_subnet_id, _account, vpc, _zone, range_number, inet '10.64.0.0' + range_number * 4096, 20, 10, _at)
   RETURNING id INTO subnet;

@@ -7,6 +7,7 @@ DECLARE
   result jsonb;
   done bigint[];
   failed bigint[] := '{}';
+  orders bigint[];
 BEGIN
   PERFORM fn.ledger_lock_many(array_agg((r->>'account')::bigint)) FROM jsonb_array_elements(_results) AS r;
   done := fn.worker_finish((SELECT array_agg((r->>'operation')::bigint) FROM jsonb_array_elements(_results) AS r
@@ -21,16 +22,15 @@ BEGIN
       PERFORM fn.orders_one_delivered(result, _now);
     END IF;
   END LOOP;
+  orders := ARRAY(SELECT DISTINCT order_id FROM orders_line
+                  WHERE instance_id = ANY (ARRAY(SELECT (r->>'instance')::bigint FROM jsonb_array_elements(_results) AS r)));
   UPDATE orders_order o SET status = summary.status, closed_at = CASE WHEN summary.status = 5 THEN _now END
   FROM (
     SELECT order_id, CASE WHEN bool_or(state = 'delivering') THEN 3 WHEN bool_or(state <> 'failed') THEN 4 ELSE 5 END
            AS status
-    FROM orders_line
-    WHERE order_id IN (SELECT order_id FROM orders_line l JOIN jsonb_array_elements(_results) AS r
-                       ON l.instance_id = (r->>'instance')::bigint)
-    GROUP BY order_id
+    FROM orders_line WHERE order_id = ANY (orders) GROUP BY order_id
   ) AS summary
-  WHERE o.id = summary.order_id AND o.status <> summary.status;
+  WHERE o.id = summary.order_id AND o.id = ANY (orders) AND o.status <> summary.status;
   RETURN done || failed;
 END $$;
 

@@ -2,13 +2,14 @@
 CREATE FUNCTION fn.worker_enqueue(
   _kind text, _subjects bigint[], _account bigint, _lane text, _due_at timestamptz, _payload jsonb
 ) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO worker_operation (kind, subject_id, account_id, lane, step, payload, due_at, attempt, last_error,
                                 attention, created_at)
   SELECT _kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, clock_timestamp()
   FROM unnest(_subjects) AS subject
-  ON CONFLICT (kind, subject_id) DO NOTHING
-$$;
+  ON CONFLICT (kind, subject_id) DO NOTHING;
+END $$;
 
 -- Claim due work in the given lanes ('' is the timers' own): each row leased to one owner.
 CREATE FUNCTION fn.worker_claim(
