@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
 from vmart.orders import deliver, expire, isolate, place, reboot, release, start, stop
+from vmart.payments import poll
+from vmart.payments.record import POLL_KIND
 from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
 
@@ -16,6 +18,7 @@ STEPS: Mapping[str, Step] = {
     "release": Step(release.run, attempts=12),
     "expire": Step(expire.run),
     place.EXPIRE_KIND: Step(place.expire),
+    POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),
     "arrears": Step(arrears.run),
     close.KIND: Step(close.run, attempts=1000),
 }

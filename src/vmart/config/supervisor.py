@@ -202,6 +202,7 @@ class Supervisor:
             "VMART_DATABASE_URL": self.options.database or embedded.url(),
             "VMART_DEPLOYMENT": deployment.id,
             "VMART_TEST_CLOCK": deployment.test_clock or "",
+            "VMART_SANDBOX_CARDS": "1" if self.options.demo else os.environ.get("VMART_SANDBOX_CARDS", ""),
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
 

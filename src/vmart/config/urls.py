@@ -4,11 +4,13 @@ from importlib.util import find_spec
 
 from django.urls import include, path
 
+from vmart.config.payment_webhook import payment_webhook
+
 urlpatterns = [
+    path("payments/webhook/<slug:provider>", payment_webhook),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
 if find_spec("vmart.backoffice.urls"):
     urlpatterns.append(path("seller/", include("vmart.backoffice.urls")))
 if find_spec("vmart.web.urls"):
     urlpatterns.append(path("", include("vmart.web.urls")))
-urlpatterns.append(path("accounts/", include("allauth.account.urls")))

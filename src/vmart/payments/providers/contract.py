@@ -1,0 +1,114 @@
+"""What a card provider is to the shop: four verbs, in one file a provider.
+
+To add one: a class here-beside with ``@card_provider``, a line in ``providers/__init__.py``, and the
+contract's tests over it. Raw card numbers reach neither us nor this contract.
+"""
+
+import enum
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from vmart.kernel import db
+
+VERBS = ("create", "look_up", "cancel")
+
+
+class Status(enum.StrEnum):
+    """Where the money is. ``UNKNOWN``: no answer, or one that does not tell; asked again, never paid again."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is asked. ``token`` names it for ever (the idempotency key); ``reference`` is the provider's id."""
+
+    token: str
+    amount_minor: int
+    currency: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the provider says of a charge.
+
+    ``amount_minor`` and ``currency`` are what it took, told with SUCCEEDED. ``reason`` is for the customer:
+    why it failed, or why a pending one needs another card. ``page`` is what the page needs to go on.
+    """
+
+    status: Status
+    reference: str = ""
+    amount_minor: int | None = None
+    currency: str = ""
+    reason: str = ""
+    page: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A provider's message about the charge with our ``token``."""
+
+    token: str
+    outcome: Outcome
+
+
+class WebhookRefused(Exception):
+    """A message that is not the provider's, is too old, or cannot be read."""
+
+
+class CardProvider(Protocol):
+    """``create``, ``look_up`` and ``cancel`` talk to the provider: they refuse to run inside a transaction.
+
+    They raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
+    """
+
+    name: str
+
+    def prepare(self, token: str, method: str) -> str:
+        """The reference the charge will have, where the provider lets us choose it, else "".
+
+        ``method`` is what the form sent beside the amount. Raises UnknownCard for one that it does not take.
+        """
+        ...
+
+    def create(self, charge: Charge) -> Outcome:
+        """Ask for the money. A repeat with the same token is the same charge."""
+        ...
+
+    def look_up(self, charge: Charge) -> Outcome:
+        """How it stands: by its reference, or by its token when the answer that told the reference was lost."""
+        ...
+
+    def cancel(self, charge: Charge) -> Outcome:
+        """End a charge that waits for its customer: FAILED, and it can succeed no more; or how it stands instead."""
+        ...
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
+        """A message's event, signature checked; None when it is about nothing of ours. Raises WebhookRefused."""
+        ...
+
+
+ProviderT = TypeVar("ProviderT")
+
+
+def card_provider(cls: type[ProviderT]) -> type[ProviderT]:
+    """Class decorator of every provider: what talks to it refuses to run while a transaction is open."""
+    for name in VERBS:
+        setattr(cls, name, _outside_transaction(cls.__dict__[name]))
+    return cls
+
+
+def _outside_transaction(verb: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(verb)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        if db.in_transaction():
+            raise RuntimeError(f"{verb.__qualname__} was called inside a transaction")
+        return verb(*arguments, **named)
+
+    return checked

@@ -1,0 +1,58 @@
+"""A test provider for demonstrations: no card, no money. Only where VMART_SANDBOX_CARDS is 1.
+
+It keeps nothing: the chosen card and the wall time are part of the reference, which is ours to choose,
+so a killed process or a lost answer is as real here as with a bank.
+"""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext_noop
+
+from vmart.kernel import clock
+from vmart.payments.errors import UnknownCard
+from vmart.payments.providers.contract import Charge, Event, Outcome, Status, WebhookRefused, card_provider
+
+PAYS = "4242424242424242"
+DECLINED = "4000000000000341"
+ANSWERS_LATE = "4000000000000127"
+CARDS: Mapping[str, str] = {  # what the page's select offers: number and label, to be translated
+    PAYS: gettext_noop("4242 4242 4242 4242: test card that pays"),
+    DECLINED: gettext_noop("4000 0000 0000 0341: test card that is declined"),
+    ANSWERS_LATE: gettext_noop("4000 0000 0000 0127: test card whose answer is lost and found later"),
+}
+LATE_S = 5
+_DECLINED = gettext_noop("The card was declined.")
+_LATE = gettext_noop("The provider has not answered yet.")
+_PREFIX = "sandbox"
+
+
+@card_provider
+class Sandbox:
+    """See the module."""
+
+    name = "sandbox"
+
+    def prepare(self, token: str, method: str) -> str:
+        if method not in CARDS:
+            raise UnknownCard("Choose one of the test cards.", field="Card")
+        return f"{_PREFIX}_{method}_{int(clock.wall().timestamp())}_{token}"
+
+    def create(self, charge: Charge) -> Outcome:
+        return self._outcome(charge, asked=True)
+
+    def look_up(self, charge: Charge) -> Outcome:
+        return self._outcome(charge, asked=False)
+
+    def cancel(self, charge: Charge) -> Outcome:
+        return self._outcome(charge, asked=False)
+
+    def _outcome(self, charge: Charge, *, asked: bool) -> Outcome:
+        _, number, wall_s, _ = charge.reference.split("_", 3)
+        if number == DECLINED:
+            return Outcome(Status.FAILED, charge.reference, reason=_DECLINED)
+        if number == ANSWERS_LATE and (asked or clock.wall().timestamp() < int(wall_s) + LATE_S):
+            return Outcome(Status.UNKNOWN, reason=_LATE)
+        return Outcome(Status.SUCCEEDED, charge.reference, charge.amount_minor, charge.currency)
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
+        raise WebhookRefused("the test provider sends no messages")

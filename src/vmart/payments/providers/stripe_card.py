@@ -1,0 +1,132 @@
+"""Cards by Stripe: PaymentIntents that the customer confirms on the page with Stripe's own element.
+
+A charge is created without a card, so creating moves no money and may be repeated under its key; only
+the customer's browser confirms it, by the client secret. Which ways of paying the element shows is the
+seller's choice in Stripe's dashboard; one that takes days is pending for days.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import stripe
+from django.utils.translation import gettext_noop
+
+from vmart.payments.providers.contract import Charge, Event, Outcome, Status, WebhookRefused, card_provider
+
+log = logging.getLogger(__name__)
+
+API_BASE = "https://api.stripe.com"
+_TIMEOUT_S = (5, 20)  # to connect, to answer
+_TOLERANCE_S = 300  # wall time between a message's signature and its arrival
+_EVENTS = frozenset(
+    f"payment_intent.{what}" for what in ("succeeded", "payment_failed", "canceled", "processing", "requires_action")
+)
+_NO_ANSWER = gettext_noop("The card provider has not answered yet.")
+_CANCELED = gettext_noop("The payment was canceled.")
+
+
+@card_provider
+class StripeCard:
+    """``api_base`` is another address of the same API, for tests and for a proxy of the seller's."""
+
+    name = "stripe"
+
+    def __init__(
+        self, secret_key: str, *, publishable_key: str = "", webhook_secret: str = "", api_base: str = API_BASE
+    ) -> None:
+        self._publishable_key = publishable_key
+        self._webhook_secret = webhook_secret
+        self._client = stripe.StripeClient(
+            secret_key, base_addresses={"api": api_base}, max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=_TIMEOUT_S),
+        )  # fmt: skip
+
+    def prepare(self, token: str, method: str) -> str:
+        return ""
+
+    def create(self, charge: Charge) -> Outcome:
+        def ask() -> Any:
+            return self._client.v1.payment_intents.create(
+                params={
+                    "amount": _units(charge.amount_minor, charge.currency),
+                    "currency": charge.currency.lower(),
+                    "metadata": {"vmart_payment": charge.token},
+                },
+                options={"idempotency_key": charge.token},
+            )
+
+        try:
+            return self._asked(ask)
+        except stripe.InvalidRequestError as error:  # understood and refused: nothing was made
+            return Outcome(Status.FAILED, reason=(error.user_message or "")[:300])
+
+    def look_up(self, charge: Charge) -> Outcome:
+        if not charge.reference:
+            # Without our reference nobody has its client secret, so it was not paid: ask under the same key.
+            return self.create(charge)
+        try:
+            return self._asked(lambda: self._client.v1.payment_intents.retrieve(charge.reference))
+        except stripe.InvalidRequestError as error:
+            return _unknown(error)
+
+    def cancel(self, charge: Charge) -> Outcome:
+        if not charge.reference:
+            return self.create(charge)
+        try:
+            return self._asked(lambda: self._client.v1.payment_intents.cancel(charge.reference))
+        except stripe.InvalidRequestError:  # paid, or being paid, meanwhile
+            return self.look_up(charge)
+
+    def _asked(self, ask: Callable[[], Any]) -> Outcome:
+        """What the answer says. Raises InvalidRequestError; every other failure leaves the outcome unknown."""
+        try:
+            return self._outcome(ask().to_dict())
+        except stripe.InvalidRequestError as error:
+            if error.http_status in (400, 402, 404):
+                raise
+            return _unknown(error)  # 409: the same key is being worked on
+        except stripe.StripeError as error:
+            return _unknown(error)
+
+    def _outcome(self, intent: Mapping[str, Any]) -> Outcome:
+        status, reference = intent["status"], intent["id"]
+        currency = str(intent["currency"]).upper()
+        if status == "succeeded":
+            taken = intent.get("amount_received", intent["amount"])
+            return Outcome(Status.SUCCEEDED, reference, _minor(taken, currency), currency)
+        if status == "canceled":
+            return Outcome(Status.FAILED, reference, reason=_CANCELED)
+        why = (intent.get("last_payment_error") or {}).get("message") or ""
+        page = {"client_secret": intent.get("client_secret") or "", "publishable_key": self._publishable_key}
+        return Outcome(
+            Status.PENDING, reference, reason=why[:300] if status == "requires_payment_method" else "", page=page
+        )
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
+        signature = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), None)
+        try:
+            event = self._client.construct_event(body, signature, self._webhook_secret, _TOLERANCE_S).to_dict()
+            if event["type"] not in _EVENTS:
+                return None
+            intent = event["data"]["object"]
+            token = (intent.get("metadata") or {}).get("vmart_payment")
+            return Event(token, self._outcome(intent)) if token else None
+        except stripe.SignatureVerificationError as error:
+            raise WebhookRefused(error.user_message or str(error)) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WebhookRefused(f"unreadable: {error!r}") from error
+
+
+def _unknown(error: stripe.StripeError) -> Outcome:
+    log.warning("Stripe did not tell: %s (HTTP %s)", type(error).__name__, error.http_status)
+    return Outcome(Status.UNKNOWN, reason=_NO_ANSWER)
+
+
+def _units(amount_minor: int, currency: str) -> int:
+    """Minor units as Stripe counts them: as ISO 4217, but the króna in hundredths."""
+    return amount_minor * 100 if currency == "ISK" else amount_minor
+
+
+def _minor(units: int, currency: str) -> int:
+    return units // 100 if currency == "ISK" else units

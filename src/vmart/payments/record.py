@@ -1,0 +1,99 @@
+"""The one effect of a payment: whoever learns of an outcome, and however often, comes through here.
+
+Answer of the provider, its webhook, the poll, the page: in any order and number the customer is
+credited once (billing-rules, section 5; killbill #1015).
+"""
+
+from django.utils.translation import gettext_noop
+
+from vmart.kernel import clock, db, ids
+from vmart.kernel.errors import Refused
+from vmart.orders import place
+from vmart.orders.credit import credit
+from vmart.orders.errors import OrderNotPayable
+from vmart.payments.models import Payment
+from vmart.payments.providers.contract import Outcome, Status
+
+POLL_KIND = "payment_poll"
+_FAULT = gettext_noop("The order could not be carried out for a fault of the shop; the money is in your balance.")
+
+
+class Disagreement(Exception):
+    """The provider speaks of another charge, amount or currency than we asked: the seller has to look."""
+
+
+def record(payment_id: int, outcome: Outcome, *, currency: str, buy: bool = True) -> bool:
+    """Write what the provider said, in one commit with its effect; False when it changes nothing.
+
+    Success credits the amount once and, where the payment is for an order, buys it: sold out or expired
+    meanwhile leaves the money as balance. Success ends every other state; nothing ends success. Without
+    ``buy`` the order is closed instead. Raises Disagreement; then nothing was written.
+    """
+    account_id = Payment.objects.values_list("account_id", flat=True).get(id=payment_id)
+    with db.act():
+        db.call("ledger_lock", account_id)
+        payment = Payment.objects.select_for_update().get(id=payment_id)
+        if payment.reference and outcome.reference and payment.reference != outcome.reference:
+            raise Disagreement(f"payment {payment.id} is {payment.reference}, not {outcome.reference}")
+        if payment.state == Payment.State.SUCCEEDED:
+            return False
+        if outcome.status == Status.SUCCEEDED:
+            if (outcome.amount_minor, outcome.currency) != (payment.amount_minor, currency):
+                raise Disagreement(
+                    f"payment {payment.id} is of {payment.amount_minor} {currency} and the provider took"
+                    f" {outcome.amount_minor} {outcome.currency}"
+                )
+            _succeed(payment, outcome, buy=buy)
+            return True
+        return _note(payment, outcome)
+
+
+def _succeed(payment: Payment, outcome: Outcome, *, buy: bool) -> None:
+    note = ""
+    credit(
+        ids.transfer_id("payment", payment.id), "top_up", payment.account_id, "card",
+        cash_minor=payment.amount_minor, subject_id=payment.id,
+    )  # fmt: skip
+    if payment.order_id is not None:
+        note = _buy(payment.account_id, payment.order_id, buy=buy)
+    Payment.objects.filter(id=payment.id).update(
+        state=Payment.State.SUCCEEDED, reference=payment.reference or outcome.reference, reason=note[:300],
+        resolved_at=clock.now(),
+    )  # fmt: skip
+    _forget_poll(payment.id)
+
+
+def _buy(account_id: int, order_id: int, *, buy: bool) -> str:
+    """Pay the order from the balance that now is; a sentence when it could not be had."""
+    try:
+        if not buy:
+            raise Refused(_FAULT)
+        place.pay_in_act(account_id, order_id)
+    except OrderNotPayable as why:  # expired, paid or closed: the payment is a top-up and reopens nothing
+        return why.sentence
+    except Refused as why:
+        place.close_in_act(account_id, order_id, why)
+        return why.sentence
+    return ""
+
+
+def _note(payment: Payment, outcome: Outcome) -> bool:
+    """What is no success. A lost answer tells nothing about a payment of which something is known."""
+    fresh = payment.state == Payment.State.CREATED
+    if payment.state == Payment.State.FAILED or (outcome.status == Status.UNKNOWN and not fresh):
+        return False
+    columns = {
+        "state": outcome.status.value, "reference": payment.reference or outcome.reference,
+        "reason": outcome.reason[:300],
+    }  # fmt: skip
+    if all(getattr(payment, name) == value for name, value in columns.items()):
+        return False
+    failed = outcome.status == Status.FAILED
+    Payment.objects.filter(id=payment.id).update(**columns, resolved_at=clock.now() if failed else None)
+    if failed:
+        _forget_poll(payment.id)
+    return True
+
+
+def _forget_poll(payment_id: int) -> None:
+    db.rows("DELETE FROM worker_operation WHERE kind = %s AND subject_id = %s RETURNING id", POLL_KIND, payment_id)

@@ -1,0 +1,154 @@
+"""Ask a card for money: to top up the balance, or to pay a placed order outright.
+
+The payment is committed before the provider is called, and its outcome after: killed in between, or
+without an answer, the poll finds out (``payments/poll.py``).
+"""
+
+import hmac
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from vmart.catalog import shop
+from vmart.kernel import clock, db
+from vmart.kernel.money import exponent, from_minor
+from vmart.ledger.queries import balance
+from vmart.orders import place
+from vmart.payments import rules
+from vmart.payments.errors import AmountOutOfRange, BadToken, TokenReused, TooManyOpen, UnknownPayment
+from vmart.payments.models import Payment
+from vmart.payments.providers import provider_of
+from vmart.payments.providers.contract import CardProvider, Charge, Outcome
+from vmart.payments.record import POLL_KIND, Disagreement, record
+from vmart.worker import queue
+
+log = logging.getLogger(__name__)
+
+_OPEN = (Payment.State.CREATED, Payment.State.PENDING, Payment.State.UNKNOWN)
+_TOKEN_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a payment stands. ``page``: what the provider's part of the page needs while it is pending."""
+
+    payment_id: int
+    state: str
+    amount_minor: int
+    provider: str
+    order_id: int | None
+    reason: str = ""
+    page: Mapping[str, str] = field(default_factory=dict)
+
+
+def begin(
+    account_id: int, amount_minor: int, provider: str, token: str, *, order_id: int | None = None, method: str = ""
+) -> Standing:
+    """Ask ``provider`` for ``amount_minor``; with ``order_id`` its success also pays that order.
+
+    ``token`` is the page's, 1 to 64 ASCII characters: a repeat is the same payment. ``method`` is what the
+    provider's form sent (the sandbox's test card). Call it outside any transaction. Raises UnknownProvider,
+    UnknownCard, AmountOutOfRange, BadToken, TokenReused, TooManyOpen, and OrderNotPayable of orders.
+    """
+    doer = provider_of(provider)
+    if not (0 < len(token) <= _TOKEN_MAX and token.isascii() and token.isprintable()):
+        raise BadToken("A token has 1 to {most} printable ASCII characters.", field="Token", most=_TOKEN_MAX)
+    with db.act():
+        db.call("ledger_lock", account_id)
+        known = Payment.objects.filter(account_id=account_id, token=token).first()
+        if known is None:
+            payment = Payment(
+                account_id=account_id, provider=doer.name, amount_minor=amount_minor, order_id=order_id, token=token,
+                created_at=clock.now(),
+            )  # fmt: skip
+            _insert(payment, doer, method)
+    if known is not None:
+        if (known.amount_minor, known.provider, known.order_id) != (amount_minor, provider, order_id):
+            raise TokenReused("The token began another payment.", field="Token")
+        return _refresh(known)
+    return _learn(payment, doer.create(charge_of(payment)))
+
+
+def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
+    """The payment's row and its poll, under the account lock."""
+    _check_amount(payment.account_id, payment.amount_minor, payment.order_id)
+    if Payment.objects.filter(account_id=payment.account_id, state__in=_OPEN).count() >= rules.OPEN_MAX:
+        raise TooManyOpen("{most} payments wait to be completed; complete one first.", most=rules.OPEN_MAX)
+    payment.save(force_insert=True)
+    payment.reference = doer.prepare(provider_token(payment), method)
+    payment.save(update_fields=["reference"])
+    queue.enqueue(POLL_KIND, payment.id, account_id=payment.account_id, due_at=payment.created_at + rules.POLL_FIRST)
+
+
+def _check_amount(account_id: int, amount_minor: int, order_id: int | None) -> None:
+    here = shop.snapshot()
+    places = exponent(here.currency)
+    if not rules.in_bounds(amount_minor):
+        raise AmountOutOfRange(
+            "A payment is of {least} to {most} {currency}.", field="Amount", currency=here.currency,
+            least=from_minor(rules.TOP_UP_MIN_MINOR, places), most=from_minor(rules.TOP_UP_MAX_MINOR, places),
+        )  # fmt: skip
+    if order_id is not None and amount_minor < (least := least_minor(account_id, order_id)):
+        raise AmountOutOfRange(
+            "The order needs a payment of at least {least} {currency}.", field="Amount", currency=here.currency,
+            least=from_minor(least, places),
+        )  # fmt: skip
+
+
+def least_minor(account_id: int, order_id: int) -> int:
+    """The least payment that pays this order together with what is available. Raises OrderNotPayable."""
+    return rules.least_minor(place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor)
+
+
+def refresh(account_id: int, payment_id: int) -> Standing:
+    """How the account's payment stands, asked of its provider unless it has ended. Raises UnknownPayment."""
+    payment = Payment.objects.filter(id=payment_id, account_id=account_id).first()
+    if payment is None:
+        raise UnknownPayment("The payment {id} does not exist.", field="PaymentId", id=payment_id)
+    return _refresh(payment)
+
+
+def _refresh(payment: Payment) -> Standing:
+    if payment.state not in _OPEN:
+        return _standing(payment)
+    return _learn(payment, provider_of(payment.provider).look_up(charge_of(payment)))
+
+
+def _learn(payment: Payment, outcome: Outcome) -> Standing:
+    try:
+        record(payment.id, outcome, currency=shop.snapshot().currency)
+    except Disagreement:  # the poll finds the same and brings it to the seller
+        log.exception("payment %s", payment.id)
+    payment.refresh_from_db()
+    return _standing(payment, outcome.page if payment.state == Payment.State.PENDING else {})
+
+
+def _standing(payment: Payment, page: Mapping[str, str] | None = None) -> Standing:
+    return Standing(
+        payment.id, payment.state, payment.amount_minor, payment.provider, payment.order_id, payment.reason, page or {}
+    )
+
+
+def charge_of(payment: Payment) -> Charge:
+    """The payment as its provider knows it."""
+    return Charge(provider_token(payment), payment.amount_minor, shop.snapshot().currency, payment.reference)
+
+
+def provider_token(payment: Payment) -> str:
+    """What names the payment to its provider for ever: its number, and a code that only this deployment can make."""
+    named = f"{payment.id}|{payment.account_id}|{payment.token}|{int(payment.created_at.timestamp())}"
+    code = hmac.new(settings.SECRETS.derive("payment tokens"), named.encode(), "sha256").hexdigest()[:24]
+    return f"vmart-{payment.id}-{code}"
+
+
+def payment_of(provider: str, token: str) -> Payment | None:
+    """The payment that a provider's message names; None for a token that is not one of ours."""
+    number = token.removeprefix("vmart-").partition("-")[0]
+    if not (number.isascii() and number.isdecimal()) or len(number) > 18:
+        return None
+    payment = Payment.objects.filter(id=int(number), provider=provider).first()
+    if payment is None or not hmac.compare_digest(provider_token(payment).encode(), token.encode()):
+        return None
+    return payment

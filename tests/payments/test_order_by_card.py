@@ -1,0 +1,147 @@
+"""Given an order paid outright by card, then money and machine come in one commit, or the money alone."""
+
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY, HOURLY_HOLD_MINOR, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.ledger.models import Transfer
+from vmart.orders import place
+from vmart.orders import purchase as buying
+from vmart.orders.models import Order
+from vmart.payments import top_up
+from vmart.payments.models import Payment
+from vmart.payments.providers.contract import Outcome, Status
+from vmart.payments.providers.sandbox import ANSWERS_LATE, PAYS
+from vmart.payments.record import record
+from vmart.provisioning import zones
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("shop", "sandbox")
+
+
+def _waiting(account: int, configuration: object = MONTHLY, amount_minor: int = MONTHLY_MINOR) -> tuple[int, int]:
+    """A placed order, and the payment for it of which the provider has not told yet."""
+    order = place.place(wanted(account, configuration))  # type: ignore[arg-type]
+    begun = top_up.begin(account, amount_minor, "sandbox", "t1", order_id=order, method=ANSWERS_LATE)
+    assert begun.state == "unknown"
+    return order, begun.payment_id
+
+
+def _success(payment_id: int, *, buy: bool = True) -> bool:
+    payment = Payment.objects.get(id=payment_id)
+    outcome = Outcome(Status.SUCCEEDED, payment.reference, payment.amount_minor, "CNY")
+    return record(payment_id, outcome, currency="CNY", buy=buy)
+
+
+def test_a_prepaid_order_is_paid_and_delivered() -> None:
+    account = open_purse()
+    zones.check(MONTHLY.zone)
+    zones.prepare_images(MONTHLY.zone)
+    order = place.place(wanted(account))
+    stands = top_up.begin(account, MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
+    assert (stands.state, stands.reason, stands.order_id) == ("succeeded", "", order)
+    assert purses(account) == {"cash": MONTHLY_MINOR, "gift": 0, "owed": 0, "held": MONTHLY_MINOR, "available": 0}
+    assert Order.objects.get(id=order).status == 3
+    work()
+    assert Order.objects.get(id=order).status == 4
+    assert Instance.objects.get().state == "RUNNING"
+    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
+    assert sorted(Transfer.objects.values_list("kind", "amount_minor")) == [
+        ("prepaid", MONTHLY_MINOR), ("top_up", MONTHLY_MINOR),
+    ]  # fmt: skip
+
+
+def test_a_postpaid_order_leaves_what_its_hold_does_not_need() -> None:
+    account = open_purse()
+    order = place.place(wanted(account, HOURLY))
+    top_up.begin(account, 100, "sandbox", "t1", order_id=order, method=PAYS)
+    assert Order.objects.get(id=order).status == 3
+    assert purses(account)["available"] == 100 - HOURLY_HOLD_MINOR
+
+
+def test_sold_out_in_between_leaves_the_money_as_balance() -> None:
+    account = open_purse()
+    order, payment = _waiting(account)
+    db.rows("UPDATE placement_host SET enabled = false RETURNING id")
+    assert _success(payment)
+    closed = Order.objects.get(id=order)
+    assert (closed.status, closed.request) == (7, {})
+    assert "sold out" in closed.reason
+    assert Payment.objects.get().state == "succeeded"
+    assert Payment.objects.get().reason == closed.reason
+    assert purses(account) == {"cash": MONTHLY_MINOR, "gift": 0, "owed": 0, "held": 0, "available": MONTHLY_MINOR}
+    assert not Instance.objects.exists()
+    assert not Operation.objects.exists()
+
+
+def test_success_after_the_order_has_expired_is_a_top_up(test_clock: BusinessClock) -> None:
+    account = open_purse()
+    order, payment = _waiting(account)
+    test_clock.advance(minutes=30)  # the worker has not come yet
+    assert _success(payment)
+    assert Order.objects.get(id=order).status == 1
+    assert purses(account)["available"] == MONTHLY_MINOR
+    assert "has expired" in Payment.objects.get().reason
+    work()
+    assert Order.objects.get(id=order).status == 8
+    assert not Instance.objects.exists()
+
+
+def test_an_order_paid_from_the_balance_meanwhile_is_not_paid_twice() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    order, payment = _waiting(account, amount_minor=MONTHLY_MINOR)
+    place.pay(account, order)
+    assert _success(payment)
+    assert Instance.objects.count() == 1
+    assert purses(account) == {
+        "cash": 2 * MONTHLY_MINOR, "gift": 0, "owed": 0, "held": MONTHLY_MINOR, "available": MONTHLY_MINOR,
+    }  # fmt: skip
+    assert Order.objects.get(id=order).status == 3
+
+
+def test_balance_spent_meanwhile_closes_the_order_and_keeps_the_money() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR - 500)
+    order, payment = _waiting(account, amount_minor=500)
+    buying.purchase(wanted(account, HOURLY))
+    assert _success(payment)
+    assert Order.objects.get(id=order).status == 7
+    assert "balance is not enough" in Order.objects.get(id=order).reason
+    assert purses(account)["cash"] == MONTHLY_MINOR
+
+
+def test_a_repeated_success_buys_once() -> None:
+    account = open_purse()
+    _, payment = _waiting(account)
+    assert [_success(payment) for _ in range(3)] == [True, False, False]
+    assert Instance.objects.count() == 1
+    assert Transfer.objects.count() == 1
+
+
+def test_a_fault_of_ours_is_tried_again_and_in_the_end_the_money_is_balance(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a purchase that breaks each time, then nothing is half done, and the customer has the money."""
+    account = open_purse()
+    order = place.place(wanted(account))
+    tried = []
+
+    def breaks(request: object) -> None:
+        tried.append(request)
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(buying, "purchase", breaks)
+    with pytest.raises(RuntimeError):
+        top_up.begin(account, MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
+    assert (Payment.objects.get().state, Transfer.objects.count()) == ("created", 0)
+    test_clock.advance(seconds=10)
+    for _ in range(6):
+        assert not Transfer.objects.exists()
+        Operation.objects.update(not_before=None)
+        assert work() == 1
+    assert len(tried) == 7
+    assert Payment.objects.get().state == "succeeded"
+    assert purses(account)["available"] == MONTHLY_MINOR
+    assert Order.objects.get(id=order).status == 7
+    assert not Operation.objects.exists()
