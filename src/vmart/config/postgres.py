@@ -126,8 +126,8 @@ class Embedded:
         version = (self.pgdata / "PG_VERSION").read_text().strip()
         if version != str(self.major):
             raise DatabaseTrouble(
-                f"{self.pgdata} was made by PostgreSQL {version}, this vmart brings {self.major}: make a backup with the "
-                f"vmart that made it (`vmart backup`), start on an empty data directory, `vmart restore`"
+                f"{self.pgdata} was made by PostgreSQL {version}, this vmart brings {self.major}: make a backup "
+                f"with the vmart that made it (`vmart backup`), start on an empty data directory, `vmart restore`"
             )
         self._end_orphan()
         self._write_settings(self.pgdata)

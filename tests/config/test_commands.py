@@ -1,0 +1,56 @@
+"""The commands a person types in the clone."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"VMART_ENV": sys.prefix, "VMART_NO_ENGINE": "1"}
+
+
+def run(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(words, cwd=ROOT, env=ENVIRONMENT | variables, capture_output=True, text=True, check=False)
+
+
+def test_setup_with_nothing_to_do_does_nothing_and_at_once() -> None:
+    assert run("bin/setup", "--dev").returncode == 0
+    began = time.monotonic()
+    again = run("bin/setup", "--dev")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert time.monotonic() - began < 1
+
+
+def test_an_unknown_benchmark_is_refused_with_the_list_of_those_there_are() -> None:
+    refused = run("bin/bench", "nonsense")
+    assert refused.returncode == 2
+    assert "there is no benchmark nonsense" in refused.stderr
+    assert "startup" in refused.stdout.split()
+
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.lab.test_ssh" name="logs_in">{lab}</testcase>
+<testcase classname="tests.browser.test_buy" name="buys"/>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize(
+    ("lab", "code"),
+    [
+        ("", 0),
+        ('<skipped type="pytest.skip" message="this kernel has no act_police"/>', 0),
+        ('<skipped type="pytest.skip" message="unconditional skip"/>', 1),
+        ('<skipped type="pytest.skip" message=""/>', 1),
+    ],
+)
+def test_ci_accepts_only_skips_that_say_why(tmp_path: Path, lab: str, code: int) -> None:
+    report = tmp_path / "tests.xml"
+    report.write_text(REPORT.format(lab=lab))
+    assert run(sys.executable, ".ci/skips.py", str(report)).returncode == code
+
+
+def test_ci_refuses_a_run_without_a_report() -> None:
+    assert run(sys.executable, ".ci/skips.py", "/nonexistent.xml").returncode == 1
