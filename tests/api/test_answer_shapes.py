@@ -8,8 +8,8 @@ import pytest
 
 from tests.api import oracle
 from vmart.api import billing, cvm_instances, cvm_keys, envelope
-from vmart.api.views import BalanceView, DiskView, InstanceView, KeyPairView
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
+from vmart.listings.views import BalanceView, DiskView, InstanceView, KeyPairView
 
 REQUEST_ID = "3554eb5b-1cfa-471a-ae76-dc436c9d43e8"
 AT = dt.datetime(2026, 3, 10, 2, 43, 51, tzinfo=dt.UTC)
@@ -61,12 +61,16 @@ def _checked(action: str, members: dict[str, Any], version: str = "2017-03-12") 
     return members
 
 
+def _instances(total: int, *views: InstanceView) -> dict[str, Any]:
+    return {"TotalCount": total, "InstanceSet": [cvm_instances.instance(view) for view in views]}
+
+
 def test_instances() -> None:
     failed = dataclasses.replace(
         POSTPAID, state="LAUNCH_FAILED", latest_operation_state="FAILED", latest_operation_error="No room."
     )
     system = dataclasses.replace(PREPAID, disks=POSTPAID.disks[:1])
-    page = _checked("DescribeInstances", cvm_instances.instances_page(205, [POSTPAID, system, failed]))
+    page = _checked("DescribeInstances", _instances(205, POSTPAID, system, failed))
     assert page["TotalCount"] == 205
     postpaid, prepaid, broken = page["InstanceSet"]
     assert all(postpaid.keys() >= ALWAYS for postpaid in page["InstanceSet"])
@@ -81,14 +85,9 @@ def test_instances() -> None:
     assert broken["LatestOperationErrorMsg"] == "No room."
 
 
-def test_instance_states() -> None:
-    page = _checked("DescribeInstancesStatus", cvm_instances.status_page(1, [("ins-a", "STOPPED")]))
-    assert page["InstanceStatusSet"] == [{"InstanceId": "ins-a", "InstanceState": "STOPPED"}]
-
-
 def test_key_pairs() -> None:
     view = KeyPairView("skey-a", "my_key", "ssh-ed25519 AAAA my_key", ("ins-a",), AT)
-    page = _checked("DescribeKeyPairs", cvm_keys.key_pairs_page(1, [view]))
+    page = _checked("DescribeKeyPairs", {"TotalCount": 1, "KeyPairSet": [cvm_keys.key_pair(view)]})
     assert "PrivateKey" not in page["KeyPairSet"][0]
     made = _checked("CreateKeyPair", {"KeyPair": cvm_keys.key_pair(view, "-----BEGIN")})
     assert made["KeyPair"]["PrivateKey"] == "-----BEGIN"

@@ -1,8 +1,9 @@
 """billing: DescribeAccountBalance. Amounts in minor units (cents), as documented."""
 
 from vmart.api.declarations import Shape
-from vmart.api.registry import Members
-from vmart.api.views import BalanceView
+from vmart.api.registry import BILLING, Action, Call, Members
+from vmart.listings import balance as listed
+from vmart.listings.views import BalanceView
 
 
 class DescribeAccountBalance(Shape):
@@ -31,3 +32,12 @@ def account_balance(view: BalanceView) -> Members:
         "CreditBalance": float(balance + credit),
         "RealCreditBalance": float(available + credit),
     }
+
+
+def describe_account_balance(call: Call, asked: DescribeAccountBalance) -> Members:
+    """The account's money at this moment; temporary credit, if asked for, is none."""
+    members = account_balance(listed.balance(call.account_id))
+    return {**members, "TempCredit": 0.0, "TempAmountInfoList": []} if asked.temp_credit else members
+
+
+ACTIONS = (Action("DescribeAccountBalance", DescribeAccountBalance, describe_account_balance, "billing", BILLING),)

@@ -1,6 +1,6 @@
 """cvm: what is on sale. DescribeRegions, -Zones, -ZoneInstanceConfigInfos, -InstanceTypeConfigs, -Images."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,9 +15,11 @@ from vmart.catalog import shop
 from vmart.catalog.models import Image, InstanceType, Region
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel.errors import InvalidValue
+from vmart.listings import stock
 from vmart.pricing import books
 from vmart.pricing.quote import POSTPAID_BY_HOUR, PREPAID
 
+DEFAULT_SYSTEM_GIB = 50  # of a system disk whose size is not said
 _AVAILABLE = {True: "AVAILABLE", False: "UNAVAILABLE"}
 
 
@@ -57,12 +59,12 @@ class DescribeImages(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One type in one zone in one charge type."""
+    """One type in one zone in one charge type; ``room`` is how many machines of it fit there now."""
 
     zone: ZoneView
     kind: InstanceType
     charge_type: str
-    sold_out: bool
+    room: int
 
 
 _TYPE_FILTERS: Looks[Sale] = {
@@ -71,6 +73,8 @@ _TYPE_FILTERS: Looks[Sale] = {
     "instance-type": lambda sale: sale.kind.code,
 }
 _SALE_FILTERS: Looks[Sale] = {**_TYPE_FILTERS, "instance-charge-type": lambda sale: sale.charge_type}
+# At least so many machines -> StatusCategory.
+_STOCK = ((100, "EnoughStock"), (10, "NormalStock"), (1, "UnderStock"))
 _SORT_KEYS = {"cpu": lambda sale: sale.kind.vcpu, "mem": lambda sale: sale.kind.memory_mib}
 
 
@@ -131,7 +135,7 @@ def describe_zone_instance_config_infos(call: Call, asked: DescribeZoneInstanceC
     here = shop.current()
     chosen = conditions(asked.filters, [*_SALE_FILTERS, "sort-keys"], 100)
     sort_keys = chosen.pop("sort-keys", [])
-    sales = matching(_sales(here, zones_of(here, call)), chosen, _SALE_FILTERS)
+    sales = matching(_sales(here, zones_of(here, call), stock.room(here, DEFAULT_SYSTEM_GIB)), chosen, _SALE_FILTERS)
     for key in reversed(sort_keys):
         name, _, order = key.partition(":")
         if name not in _SORT_KEYS or order not in ("", "asc", "desc"):
@@ -144,16 +148,25 @@ def describe_zone_instance_config_infos(call: Call, asked: DescribeZoneInstanceC
     return {"InstanceTypeQuotaSet": [_quota_item(here, sale, call.language) for sale in sales]}
 
 
-def _sales(here: Shop, zones: Iterable[ZoneView]) -> Iterator[Sale]:
+def _sales(here: Shop, zones: Iterable[ZoneView], room: Mapping[tuple[str, str], int]) -> Iterator[Sale]:
+    """Every type of the zones in both charge types; one that is switched off has no room."""
     for zone in zones:
         for code, sold_out in zone.offers.items():
+            fits = 0 if sold_out or not zone.on_sale else room.get((zone.code, code), 0)
             for charge_type in (PREPAID, POSTPAID_BY_HOUR):
-                yield Sale(zone, here.instance_types[code], charge_type, sold_out or not zone.on_sale)
+                yield Sale(zone, here.instance_types[code], charge_type, fits)
+
+
+def _stock_category(room: int) -> str:
+    """How the API names stock, by the number of machines that fit."""
+    if room == 0:
+        return "WithoutStock"
+    return next(name for least, name in _STOCK if room >= least)
 
 
 def _quota_item(here: Shop, sale: Sale, language: str) -> Members:
     prices = books.current_book(here.generation).regions[sale.zone.region]
-    kind, sold_out = sale.kind, sale.sold_out
+    kind, sold_out = sale.kind, sale.room == 0
     return {
         "Zone": sale.zone.code,
         "InstanceType": kind.code,
@@ -177,7 +190,7 @@ def _quota_item(here: Shop, sale: Sale, language: str) -> Members:
         "Remark": "",
         "GpuCount": 0.0,
         "Frequency": "",
-        "StatusCategory": "WithoutStock" if sold_out else "NormalStock",
+        "StatusCategory": _stock_category(sale.room),
     }
 
 
@@ -185,7 +198,7 @@ def describe_instance_type_configs(call: Call, asked: DescribeInstanceTypeConfig
     """Every type in every zone that sells it."""
     here = shop.current()
     chosen = conditions(asked.filters, _TYPE_FILTERS, 100)
-    sales = (sale for sale in _sales(here, zones_of(here, call)) if sale.charge_type == PREPAID)
+    sales = (sale for sale in _sales(here, zones_of(here, call), {}) if sale.charge_type == PREPAID)
     configs = [
         {
             "Zone": sale.zone.code,

@@ -1,18 +1,22 @@
 """cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, TerminateInstances and its inquiry."""
 
-import uuid
-from collections.abc import Sequence
-from typing import Annotated, Literal
+import datetime as dt
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from vmart.api.cvm_catalog import in_region
 from vmart.api.declarations import Code, Filters, Limit, Offset, Shape
-from vmart.api.envelope import localized
+from vmart.api.envelope import localized, utc_text
+from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.registry import Action, Call, Members
-from vmart.api.views import DiskView, InstanceView, utc_text
 from vmart.catalog import shop
-from vmart.kernel.errors import InvalidParameter
+from vmart.kernel import ids
+from vmart.kernel.errors import InvalidParameter, InvalidValue
 from vmart.kernel.money import exponent, from_minor
+from vmart.listings import machines
+from vmart.listings.machines import Wanted
+from vmart.listings.views import DiskView, InstanceView
 from vmart.orders import reboot, start, stop, terminate
 from vmart.orders.return_prepaid import RefundQuote, quote_refund
 from vmart.pricing.quote import PREPAID
@@ -22,23 +26,22 @@ _InstanceId = Annotated[str, Field(max_length=60)]
 InstanceIds = Annotated[list[_InstanceId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
 StopType = Literal["SOFT", "HARD", "SOFT_FIRST"]
 
-# Filters of DescribeInstances and the columns or properties they look at, for ``listings``.
-INSTANCE_FILTERS = (
-    "zone",
-    "project-id",
-    "vpc-id",
-    "subnet-id",
-    "instance-id",
-    "instance-name",
-    "instance-charge-type",
-    "instance-state",
-    "private-ip-address",
-    "public-ip-address",
-    "creation-start-time",
-    "creation-end-time",
-)
-FILTER_VALUES_MAX = 5
-_UUIDS = uuid.UUID("7d6f3ab1-6f0b-5b0a-9e43-0a5f9c1f7a10")
+# Filters of DescribeInstances -> the member of listings.machines.Wanted that they fill.
+_FILTERS = {
+    "zone": "zones",
+    "vpc-id": "vpc_ids",
+    "subnet-id": "subnet_ids",
+    "instance-id": "public_ids",
+    "uuid": "uuids",
+    "instance-name": "names",
+    "instance-charge-type": "charge_types",
+    "instance-state": "states",
+    "private-ip-address": "private_ips",
+    "public-ip-address": "public_ips",
+}
+_TIMES = {"creation-start-time": "created_from", "creation-end-time": "created_to"}
+# Known filters on what no machine here has: they find nothing.
+_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "security-group-id", "ipv6-address", *TAG_FILTERS)
 
 
 class DescribeInstances(Shape):
@@ -132,7 +135,7 @@ def instance(view: InstanceView) -> Members:
         "InstanceState": view.state,
         "Tags": [],
         "StopChargingMode": view.stop_charging_mode,
-        "Uuid": str(uuid.uuid5(_UUIDS, view.public_id)),
+        "Uuid": str(ids.transfer_id("machine", view.public_id)),
         "LatestOperation": view.latest_operation,
         "LatestOperationState": view.latest_operation_state,
         "LatestOperationRequestId": view.latest_operation_request_id or None,
@@ -163,13 +166,61 @@ def _disk(disk: DiskView) -> Members:
     }
 
 
-def instances_page(total: int, views: Sequence[InstanceView]) -> Members:
-    """Answer of DescribeInstances: how many there are, and this page of them."""
-    return {"TotalCount": total, "InstanceSet": [instance(view) for view in views]}
+def describe_instances(call: Call, asked: DescribeInstances) -> Members:
+    """Machines of the account in the region of the call (all regions where it names none), newest first."""
+    not_both(asked.instance_ids, asked.filters, "InstanceIds")
+    wanted = _wanted(call, asked)
+    if wanted is None:
+        return {"TotalCount": 0, "InstanceSet": []}
+    total, views = machines.page(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
+    return {"TotalCount": total, "InstanceSet": [_told(view, call.language) for view in views]}
 
 
-def status_page(total: int, states: Sequence[tuple[str, str]]) -> Members:
-    """Answer of DescribeInstancesStatus from (public id, state)."""
+def _told(view: InstanceView, language: str) -> Members:
+    """The machine, with the reason of a failure in the language of the call."""
+    members = instance(view)
+    if view.latest_operation_error:
+        members["LatestOperationErrorMsg"] = localized(view.latest_operation_error, language, {})
+    return members
+
+
+def _wanted(call: Call, asked: DescribeInstances) -> Wanted | None:
+    """The conditions of the request; None where one of them is met by no machine."""
+    chosen = conditions(asked.filters, (*_FILTERS, *_TIMES, "project-id", *_FIND_NOTHING), VALUES_MAX)
+    if "0" not in chosen.pop("project-id", ["0"]):
+        return None
+    if any(name in _FIND_NOTHING or is_tag_filter(name) for name in chosen):
+        return None
+    region = in_region(shop.snapshot(), call.region)
+    conditions_met: dict[str, Any] = {
+        "public_ids": asked.instance_ids or None,
+        "region": region.code if region else None,
+    }
+    for name, values in chosen.items():
+        if name in _TIMES:
+            conditions_met[_TIMES[name]] = _instant(name, values)
+        else:
+            conditions_met[_FILTERS[name]] = values
+    return Wanted(**conditions_met)
+
+
+def _instant(name: str, values: list[str]) -> dt.datetime:
+    """``2023-06-01 00:00:00`` of the shop's billing zone, or a time with an offset."""
+    try:
+        (text,) = values
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidValue(
+            "The filter {name} needs one time, as 2023-06-01 00:00:00.", field="Filters", name=name
+        ) from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=shop.snapshot().billing_zone)
+
+
+def describe_instances_status(call: Call, asked: DescribeInstancesStatus) -> Members:
+    """States alone, of the same machines in the same order."""
+    region = in_region(shop.snapshot(), call.region)
+    wanted = Wanted(public_ids=asked.instance_ids or None, region=region.code if region else None)
+    total, states = machines.states(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
     return {
         "TotalCount": total,
         "InstanceStatusSet": [{"InstanceId": public_id, "InstanceState": state} for public_id, state in states],
@@ -237,6 +288,8 @@ def _refund(quoted: RefundQuote, places: int, language: str) -> Members:
 
 
 ACTIONS = (
+    Action("DescribeInstances", DescribeInstances, describe_instances),
+    Action("DescribeInstancesStatus", DescribeInstancesStatus, describe_instances_status),
     Action("StartInstances", StartInstances, start_instances),
     Action("StopInstances", StopInstances, stop_instances),
     Action("RebootInstances", RebootInstances, reboot_instances),

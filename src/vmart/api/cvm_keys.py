@@ -1,22 +1,23 @@
 """cvm: SSH key pairs. Create-, Import-, Describe-, DeleteKeyPair(s)."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from vmart.api.declarations import Code, Filters, Limit, NotOffered, Offset, Shape
-from vmart.api.registry import Members
-from vmart.api.views import KeyPairView, utc_text
+from vmart.api.envelope import utc_text
+from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
+from vmart.api.registry import Action, Call, Members
+from vmart.listings import keys
+from vmart.listings.views import KeyPairView
+from vmart.orders import key_pairs
 
-KeyName = Annotated[
-    str, Field(min_length=1, max_length=25, pattern=r"^[A-Za-z0-9_]+\z"), Code("InvalidKeyPairNameIncludeIllegalChar")
-]
+# Length and letters are checked by the act, each with its own documented code.
+KeyName = Annotated[str, Field(max_length=256), Code("InvalidKeyPairNameTooLong")]
 Project = Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")]
 KeyIds = Annotated[
     list[Annotated[str, Field(max_length=60)]], Field(max_length=100), Code("InvalidKeyPair.LimitExceeded")
 ]
-KEY_FILTERS = ("project-id", "key-name")
 
 
 class CreateKeyPair(Shape):
@@ -68,6 +69,43 @@ def key_pair(view: KeyPairView, private_key: str | None = None) -> Members:
     return members
 
 
-def key_pairs_page(total: int, views: Sequence[KeyPairView]) -> Members:
-    """Answer of DescribeKeyPairs."""
+def create_key_pair(call: Call, asked: CreateKeyPair) -> Members:
+    """A new pair, its private key told this once."""
+    pair, private_key = key_pairs.create(call.account_id, asked.key_name)
+    view = KeyPairView(pair.public_id, pair.name, pair.public_key, (), pair.created_at)
+    return {"KeyPair": key_pair(view, private_key)}
+
+
+def import_key_pair(call: Call, asked: ImportKeyPair) -> Members:
+    """A pair whose private key stays with the customer."""
+    return {"KeyId": key_pairs.import_(call.account_id, asked.key_name, asked.public_key).public_id}
+
+
+def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Members:
+    """All or none; a pair that a machine has stays."""
+    key_pairs.delete(call.account_id, asked.key_ids)
+    return {}
+
+
+def describe_key_pairs(call: Call, asked: DescribeKeyPairs) -> Members:
+    """Pairs of the account, newest first. All are of project 0 and have no tags."""
+    not_both(asked.key_ids, asked.filters, "KeyIds")
+    chosen = conditions(asked.filters, ("project-id", "key-name", *TAG_FILTERS), VALUES_MAX)
+    if "0" not in chosen.pop("project-id", ["0"]) or any(map(is_tag_filter, chosen)):
+        return {"TotalCount": 0, "KeyPairSet": []}
+    total, views = keys.page(
+        call.account_id,
+        public_ids=asked.key_ids or None,
+        names=chosen.get("key-name"),
+        offset=asked.offset,
+        limit=asked.limit,
+    )
     return {"TotalCount": total, "KeyPairSet": [key_pair(view) for view in views]}
+
+
+ACTIONS = (
+    Action("CreateKeyPair", CreateKeyPair, create_key_pair, rate_limited=True),
+    Action("ImportKeyPair", ImportKeyPair, import_key_pair),
+    Action("DescribeKeyPairs", DescribeKeyPairs, describe_key_pairs),
+    Action("DeleteKeyPairs", DeleteKeyPairs, delete_key_pairs),
+)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vmart.api.cvm_catalog import in_region
+from vmart.api.cvm_catalog import DEFAULT_SYSTEM_GIB, in_region
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -23,7 +23,7 @@ from vmart.orders import login, purchase
 from vmart.pricing.configuration import Configuration, DiskChoice, default_internet_charge_type
 from vmart.pricing.quote import POSTPAID_BY_HOUR
 
-DEFAULT_DISK_TYPE, DEFAULT_SYSTEM_GIB = "CLOUD_PREMIUM", 50
+DEFAULT_DISK_TYPE = "CLOUD_PREMIUM"
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Name = Annotated[str, Field(max_length=60)]

@@ -1,5 +1,6 @@
 """Answers as clients read them: API 3.0 and the legacy one. Always HTTP 200 and exactly ``application/json``."""
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -58,6 +59,11 @@ def localized(template: str, language: str, params: Mapping[str, object]) -> str
         with translation.override(language):
             template = translation.gettext(template)
     return template.format(**params) if params else template
+
+
+def utc_text(instant: dt.datetime | None) -> str | None:
+    """``2020-03-10T02:43:51Z``, as every time of API 3.0."""
+    return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None
 
 
 def answer(members: dict[str, Any], request_id: str) -> bytes:

@@ -12,6 +12,11 @@ ValueT = TypeVar("ValueT")
 Looks = Mapping[str, Callable[[ValueT], str]]
 
 
+VALUES_MAX = 5  # of one filter, where an action's documentation says no more
+# Filters on what no thing here has: they are known and find nothing. ``tag:<key>`` is another.
+TAG_FILTERS = ("tag-key", "tag-value")
+
+
 class InvalidFilter(Refused):
     code = "InvalidFilter"
 
@@ -25,7 +30,8 @@ def conditions(filters: Sequence[Filter], known: Iterable[str], values_max: int)
     names = list(known)
     chosen: dict[str, list[str]] = {}
     for number, condition in enumerate(filters):
-        if condition.name not in names or condition.name in chosen:
+        known_here = condition.name in names or (is_tag_filter(condition.name) and "tag-key" in names)
+        if not known_here or condition.name in chosen:
             raise InvalidFilter(
                 "Filters cannot be {name} (or not twice); possible are {names}.",
                 field=f"Filters.{number}.Name",
@@ -38,6 +44,11 @@ def conditions(filters: Sequence[Filter], known: Iterable[str], values_max: int)
             )
         chosen[condition.name] = condition.values
     return chosen
+
+
+def is_tag_filter(name: str) -> bool:
+    """``tag-key``, ``tag-value`` or ``tag:<key>``."""
+    return name in TAG_FILTERS or name.startswith("tag:")
 
 
 def matching(things: Iterable[ValueT], chosen: Mapping[str, Sequence[str]], looks: "Looks[ValueT]") -> list[ValueT]:

@@ -5,8 +5,6 @@ Whoever builds an action takes its name out here; the registry refuses a name th
 """
 
 _CVM_VPC_CBS = """
-DescribeInstances DescribeInstancesStatus CreateKeyPair ImportKeyPair DescribeKeyPairs DeleteKeyPairs
-
 AllocateHosts AssociateInstancesKeyPairs AssociateSecurityGroups ConfigureChcAssistVpc ConfigureChcDeployVpc
 ConvertOperatingSystems CreateDisasterRecoverGroup CreateHpcCluster CreateImage CreateLaunchTemplate
 CreateLaunchTemplateVersion DeleteDisasterRecoverGroups DeleteHpcClusters DeleteImages
@@ -41,7 +39,6 @@ ModifyDiskAttributes TerminateDisks CreateSnapshot DescribeSnapshots DeleteSnaps
 """
 
 _BILLING = """
-DescribeAccountBalance
 DescribeDealsByCond PayDeals DescribeBillDetail DescribeBillResourceSummary DescribeBillSummaryByProduct
 DescribeBillSummaryByRegion DescribeBillSummaryByPayMode DescribeBillSummaryByTag DescribeVoucherInfo
 RefundInstance RenewInstance SetRenewal
@@ -53,7 +50,6 @@ DescribeTagKeys DescribeProjects GetCallerIdentity AssumeRole
 """
 
 _LEGACY = """
-DescribeInstances
 RenewInstance SetAutoRenew RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
 UpdateInstanceBandwidth UpdateInstanceBandwidthHour DescribeImages DescribeKeyPairs DescribeDeals
 DescribeAccountBalance ModifyInstanceAttributes ResetInstances

@@ -14,11 +14,13 @@ from vmart.api.cvm_catalog import in_region, zones_of
 from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, not_offered, one_of
 from vmart.api.envelope import CHINESE, legacy_code, sentence
 from vmart.api.registry import Action, Call, Members
-from vmart.api.views import DiskView, InstanceView
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel.errors import InvalidValue, Refused
 from vmart.kernel.money import half_up
+from vmart.listings import machines
+from vmart.listings.machines import Wanted
+from vmart.listings.views import DiskView, InstanceView
 from vmart.orders import login, purchase, start, stop, terminate
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.quote import (
@@ -335,6 +337,24 @@ def instance(view: InstanceView, here: Shop) -> Members:
     }
 
 
+def describe_instances(call: Call, asked: DescribeInstances) -> Members:
+    """Machines of the region, newest first; an unknown id is not in the answer."""
+    here = shop.current()
+    region = in_region(here, call.region)
+    zone = here.by_legacy_zone(asked.zone_id) if asked.zone_id is not None else None
+    if asked.zone_id is not None and zone is None:
+        return {"totalCount": 0, "instanceSet": []}
+    wanted = Wanted(
+        public_ids=asked.instance_ids or None,
+        region=region.code if region else None,
+        zones=[zone.code] if zone else None,
+        states=STATES[asked.status] if asked.status is not None else None,
+        word=asked.search_word or None,
+    )
+    total, views = machines.page(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
+    return {"totalCount": total, "instanceSet": [instance(view, here) for view in views]}
+
+
 def _disks(system: DiskView | None, others: Sequence[DiskView]) -> Members:
     kinds = {name: number for number, name in _DISK_TYPES.items()}
     info: Members = {}
@@ -356,6 +376,7 @@ def _local(instant: dt.datetime | None) -> str:
 
 
 ACTIONS = (
+    Action("DescribeInstances", DescribeInstances, describe_instances, version=""),
     Action("InquiryInstancePrice", InquiryInstancePrice, inquiry_instance_price, version=""),
     Action("InquiryInstancePriceHour", InquiryInstancePriceHour, inquiry_instance_price_hour, version=""),
     Action("RunInstances", RunInstances, run_instances, version="", rate_limited=True),

@@ -5,9 +5,10 @@ request to members, add an ``Action`` to the file's ``ACTIONS``, take its name o
 sentences in ``locale``, and test it through ``tests.api.calling.Client``, which checks the answer.
 """
 
-from vmart.api import cvm_catalog, cvm_instances, cvm_purchase, legacy, region
+from vmart.api import billing, cvm_catalog, cvm_instances, cvm_keys, cvm_purchase, legacy, region
 from vmart.api.later import LATER, LEGACY_LATER
 from vmart.api.registry import Registry
 
-API = Registry([*cvm_catalog.ACTIONS, *cvm_purchase.ACTIONS, *cvm_instances.ACTIONS, *region.ACTIONS], LATER)
+_SERVICES = (cvm_catalog, cvm_purchase, cvm_instances, cvm_keys, billing, region)
+API = Registry([action for service in _SERVICES for action in service.ACTIONS], LATER)
 LEGACY = Registry(legacy.ACTIONS, LEGACY_LATER)

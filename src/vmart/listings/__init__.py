@@ -1,1 +1,6 @@
-"""TODO."""
+"""Reads across rooms for page and API: one query a list, every list a page at a time.
+
+No tables, no verbs. For the API: ``machines``, ``keys``, ``stock``, ``balance`` give the plain values of ``views``.
+For the pages: ``prices`` what is on sale where, ``overview`` machines and money of an account, ``orders``,
+``charges``, ``sales`` the seller's view; ``paging`` cuts their lists by key, never by offset.
+"""

@@ -1,4 +1,4 @@
-"""What the answers about a customer's things are made of: plain values, as ``listings`` reads them."""
+"""A customer's things as plain values, in the words of the API 3.0: what its answers are made of."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -72,8 +72,3 @@ class BalanceView:
     owed_minor: int
     held_minor: int
     credit_limit_minor: int
-
-
-def utc_text(instant: dt.datetime | None) -> str | None:
-    """``2020-03-10T02:43:51Z``."""
-    return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None

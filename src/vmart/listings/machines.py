@@ -1,0 +1,112 @@
+"""Machines of an account by ids and conditions, a page at a time: one query, a second where the total needs it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from vmart.kernel import db
+from vmart.listings.views import DiskView, InstanceView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which machines: those that meet every condition given (None: not given); a sequence means any of it.
+
+    ``word`` is a part of the name, or an address. ``created_to`` is inclusive.
+    """
+
+    public_ids: Sequence[str] | None = None
+    uuids: Sequence[str] | None = None
+    region: str | None = None
+    zones: Sequence[str] | None = None
+    vpc_ids: Sequence[str] | None = None
+    subnet_ids: Sequence[str] | None = None
+    names: Sequence[str] | None = None
+    charge_types: Sequence[str] | None = None
+    states: Sequence[str] | None = None
+    private_ips: Sequence[str] | None = None
+    public_ips: Sequence[str] | None = None
+    created_from: dt.datetime | None = None
+    created_to: dt.datetime | None = None
+    word: str | None = None
+
+
+# Condition of each member of Wanted. The UUID is kernel.ids.transfer_id("machine", public id), here in SQL.
+_CONDITIONS = {
+    "public_ids": "i.public_id = ANY (%(public_ids)s)",
+    "uuids": "fn.kernel_transfer_id('machine', i.public_id, '')::text = ANY (%(uuids)s)",
+    "region": "z.region_id = %(region)s",
+    "zones": "i.zone_id = ANY (%(zones)s)",
+    "vpc_ids": "v.public_id = ANY (%(vpc_ids)s)",
+    "subnet_ids": "s.public_id = ANY (%(subnet_ids)s)",
+    "names": "i.name = ANY (%(names)s)",
+    "charge_types": "i.charge_type = ANY (%(charge_types)s)",
+    "states": "i.state = ANY (%(states)s)",
+    "private_ips": "host(i.private_ip) = ANY (%(private_ips)s)",
+    "public_ips": "host(i.public_ip) = ANY (%(public_ips)s)",
+    "created_from": "i.created_at >= %(created_from)s",
+    "created_to": "i.created_at <= %(created_to)s",
+    "word": "(position(lower(%(word)s) IN lower(i.name)) > 0"
+    " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s)",
+}
+
+_FROM = """
+FROM instances_instance i
+JOIN catalog_zone z ON z.code = i.zone_id
+JOIN network_subnet s ON s.id = i.subnet_id
+JOIN network_vpc v ON v.id = s.vpc_id
+WHERE i.account_id = %(account)s AND i.state <> 'GONE'
+"""
+
+_VIEW = """
+WITH page AS (SELECT i.id {matching} ORDER BY i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
+SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
+  instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user, i.key_ids, v.public_id AS vpc_id,
+  s.public_id AS subnet_id, host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
+  i.internet_charge_type, i.bandwidth_mbps, i.charge_type, i.renew_flag, i.state, i.restrict_state,
+  i.isolated_source, i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
+  i.latest_operation_request_id, i.latest_operation_error, i.created_at, i.expires_at,
+  (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib) ORDER BY d.position)
+   FROM storage_disk d WHERE d.instance_id = i.id) AS disks
+FROM page
+JOIN instances_instance i ON i.id = page.id
+JOIN catalog_zone z ON z.code = i.zone_id
+JOIN catalog_image m ON m.public_id = i.image_id
+JOIN network_subnet s ON s.id = i.subnet_id
+JOIN network_vpc v ON v.id = s.vpc_id
+ORDER BY i.id DESC
+"""
+
+
+def page(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[InstanceView]]:
+    """How many of the account's machines are wanted, and a page of them, newest first. Erased ones are not there."""
+    rows, total = _page(_VIEW, account_id, wanted, offset, limit)
+    return total, [_view(row) for row in rows]
+
+
+def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[tuple[str, str]]]:
+    """The same machines as (public id, state)."""
+    query = "SELECT i.public_id, i.state {matching} ORDER BY i.id DESC OFFSET %(offset)s LIMIT %(limit)s"
+    rows, total = _page(query, account_id, wanted, offset, limit)
+    return total, [(row["public_id"], row["state"]) for row in rows]
+
+
+def _page(query: str, account_id: int, wanted: Wanted, offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    given = {name: list(value) if _several(value) else value for name, value in given.items() if value is not None}
+    matching = " AND ".join([_FROM, *(_CONDITIONS[name] for name in given)])
+    rows = db.rows(query.format(matching=matching), account=account_id, offset=offset, limit=limit, **given)
+    if 0 < len(rows) < limit or (not rows and offset == 0):  # the last page: its end is the total
+        return rows, offset + len(rows)
+    (counted,) = db.rows(f"SELECT count(*) AS total {matching}", account=account_id, **given)
+    return rows, counted["total"]
+
+
+def _several(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _view(row: dict[str, Any]) -> InstanceView:
+    disks = tuple(DiskView(*disk) for disk in row.pop("disks") or ())
+    return InstanceView(disks=disks, key_ids=tuple(row.pop("key_ids")), **row)
