@@ -19,6 +19,7 @@ from vmart.catalog import document as doc
 from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaSet
 from vmart.kernel import clock, db
+from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
@@ -84,7 +85,7 @@ def _deployment(currency: str, now: dt.datetime) -> None:
     if not made and found.currency != currency and not Book.objects.exists():
         Deployment.objects.update(currency=currency)
     elif not made and found.currency != currency:
-        raise doc.DocumentError([f"price_book.currency: is {currency}; this shop's is {found.currency} for good"])
+        raise DocumentError([f"price_book.currency: is {currency}; this shop's is {found.currency} for good"])
 
 
 def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:

@@ -46,9 +46,9 @@ def advance(delta: dt.timedelta) -> dt.datetime:
 
 
 def _next_due(target: dt.datetime) -> dt.datetime | None:
-    return Operation.objects.filter(attention=False, due_at__gt=clock.now(), due_at__lte=target).aggregate(
-        first=Min("due_at")
-    )["first"]
+    waiting = Operation.objects.filter(attention=False, due_at__gt=clock.now(), due_at__lte=target)
+    first: dt.datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
+    return first
 
 
 def _set(instant: dt.datetime) -> None:

@@ -75,7 +75,8 @@ _CHECKS = (
         SELECT c.account_id, c.hour, c.due, t.amount_minor FROM (
           SELECT account_id, hour, sum(deducted_minor) AS due FROM bills_charge WHERE revision = 0 GROUP BY 1, 2) AS c
         LEFT JOIN ledger_transfer t
-          ON t.id = fn.kernel_transfer_id('hour', c.account_id::text, to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'))
+          ON t.id = fn.kernel_transfer_id('hour', c.account_id::text,
+                                          to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'))
         WHERE coalesce(t.amount_minor, 0) <> c.due
         """,
     ),

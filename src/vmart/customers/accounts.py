@@ -7,10 +7,14 @@ from vmart.kernel import clock, db
 def create(owner: User, name: str, quota_set: str = "default") -> Account:
     """A new account with its owner. The act that calls it opens the purses in the same transaction."""
     db.require_transaction()
-    quotas = QuotaSet.objects.filter(name=quota_set).values(
-        "quota_postpaid_per_zone", "quota_prepaid_per_month", "quota_returns_per_year", "rate_run_per_s"
-    )
-    account = Account.objects.create(name=name, created_at=clock.now(), **(quotas.first() or {}))
+    account = Account(name=name, created_at=clock.now())
+    quotas = QuotaSet.objects.filter(name=quota_set).first()
+    if quotas is not None:
+        account.quota_postpaid_per_zone = quotas.quota_postpaid_per_zone
+        account.quota_prepaid_per_month = quotas.quota_prepaid_per_month
+        account.quota_returns_per_year = quotas.quota_returns_per_year
+        account.rate_run_per_s = quotas.rate_run_per_s
+    account.save()
     Member.objects.create(account=account, user=owner, role=Member.Role.OWNER)
     return account
 

@@ -70,12 +70,12 @@ def call(function: str, *arguments: object) -> Any:
     places = ", ".join(["%s"] * len(arguments))
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(f"SELECT fn.{function}({places})", arguments, prepare=True)  # noqa: S608  names of our own
+        cursor.execute(f"SELECT fn.{function}({places})", arguments, prepare=True)
         row = cursor.fetchone()
         return row[0] if row else None
 
 
-def rows(sql: str, *arguments: object, **named: object) -> list[dict[str, Any]]:
+def rows(sql: str, *arguments: Any, **named: Any) -> list[dict[str, Any]]:
     """All rows of a query as dicts by column name; places are ``%s`` or ``%(name)s``."""
     with connection.cursor() as cursor:
         cursor.execute(sql, named or arguments)

@@ -98,6 +98,7 @@ def _hold_without_cpu(machine: Instance) -> int:
 
     quoted = Quote.of(Line.objects.select_related("order").get(instance_id=machine.id).order.quote)
     kept = [line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"]
+    assert machine.hold_id is not None  # a running postpaid machine has one
     held = Hold.objects.values_list("floating_minor", flat=True).get(id=machine.hold_id)
     return min(hold_minor(kept, exponent(quoted.currency)), held)
 

@@ -53,7 +53,7 @@ def claim(owner: uuid.UUID, lanes: Sequence[str], lease_s: float, limit: int) ->
 
 
 def _plain(payload: Any) -> dict[str, Any]:
-    return json.loads(payload) if isinstance(payload, str) else payload
+    return dict(json.loads(payload) if isinstance(payload, str) else payload)
 
 
 def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
