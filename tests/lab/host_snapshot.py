@@ -20,9 +20,7 @@ def found_on_host(daemon: PrivateDaemon) -> dict[str, list[str]]:
         "routes": [line for line in routes if names.bridge_prefix in line],
         "tables": [line for line in rules if names.table in line or names.bridge_prefix in line],
         "mounts": [point for point in mounts if point.startswith(folder)],
-        "loops": [
-            line for line in _lines("losetup", "--noheadings", "--list", "--output", "BACK-FILE") if folder in line
-        ],
+        "loops": [line for line in loops if folder in line],
         "processes": _processes(folder),
         "files": [str(path) for path in daemon.state_dir.iterdir()] if daemon.state_dir.exists() else [],
     }

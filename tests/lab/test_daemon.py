@@ -1,6 +1,7 @@
 """The private daemon comes, is adopted, and leaves nothing."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def test_teardown_with_machines_running_leaves_nothing(lab: Lab, make_spec: Make
         engine = other.engine()
         spec = make_spec()
         while engine.ensure_image(spec.image).status is not ImageStatus.READY:
-            pass
+            time.sleep(0.1)
         # Beside the shared daemon: another address space on the same host.
         subnet = dataclasses.replace(spec.subnet, cidr="10.99.0.0/24", gateway="10.99.0.1")
         assert (

@@ -81,10 +81,10 @@ def test_the_cap_holds_outbound(engine: Engine, lab: Lab, internet: Internet, ma
     spec = make_spec(mbps=5)
     engine.ensure_present(spec)
     with _sink(internet, 7003) as sink:
-        assert _send(lab, spec.name, internet.ip, 7003, mib=4) == 0
+        assert _send(lab, spec.name, internet.ip, 7003, mib=6) == 0
         total, seconds = sink.communicate(timeout=60)[0].split()
     mbps = int(total) * 8 / 1e6 / float(seconds)
-    assert 2.5 < mbps < 6.0
+    assert 2.5 < mbps < 6.0  # over ten seconds, the first of which may take two seconds' worth
 
 
 def test_without_a_public_address_nothing_leaves(

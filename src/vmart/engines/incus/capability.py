@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmart.engines.contract import Capabilities, EngineError
-from vmart.engines.incus.client import IncusClient
 
 OLDEST = (6, 0)
 
@@ -32,7 +31,7 @@ def refuse_old(server: Mapping[str, Any]) -> None:
         raise EngineError("The engine is too old: Incus 6.0 or newer is needed.", transient=False, detail=version)
 
 
-def of_server(client: IncusClient, server: Mapping[str, Any], kind: str, why_no_firewall: str) -> Capabilities:
+def of_server(server: Mapping[str, Any], kind: str, why_no_firewall: str) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
     missing: dict[str, str] = {}
     if kind == "container":

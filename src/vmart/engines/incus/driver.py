@@ -76,7 +76,7 @@ class IncusEngine:
 
     def capabilities(self) -> Capabilities:
         opened = self._open()
-        return capability.of_server(opened.client, opened.server, opened.kind, opened.why_no_firewall)
+        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall)
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()

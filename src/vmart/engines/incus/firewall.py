@@ -331,6 +331,5 @@ def _cap_name(direction: str, machine: str, mbps: int) -> str:
 
 
 def _rate(mbps: int) -> str:
-    """A limit of nft: bytes a second, and a burst of a quarter second so that TCP reaches the rate."""
-    bytes_per_s = max(1, mbps) * 125_000
-    return f"rate over {bytes_per_s} bytes/second burst {max(bytes_per_s // 4, 65_536)} bytes;"
+    """A limit of nft. Its bucket is one second's worth and the burst on top; that second is burst enough for TCP."""
+    return f"rate over {max(1, mbps) * 125_000} bytes/second;"

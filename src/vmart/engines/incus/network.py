@@ -95,7 +95,9 @@ class Networks:
             self._known.discard(name)
             try:
                 self._client.send("DELETE", path_of("networks", name))
-            except EngineError:
+            except IncusError as refusal:
+                if "in use" not in refusal.text.lower():
+                    raise
                 return  # a machine came meanwhile
         if self._firewall is not None:
             interface = ipaddress.ip_interface(network["config"]["ipv4.address"])

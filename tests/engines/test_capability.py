@@ -1,0 +1,55 @@
+"""What a server can and cannot is read off its own words, and said."""
+
+import pytest
+
+from vmart.engines.contract import EngineError
+from vmart.engines.incus import capability
+from vmart.engines.incus.host import names_of_deployment
+
+
+def _server(driver: str = "lxc", version: str = "6.0.4", auth: str = "trusted") -> dict[str, object]:
+    return {"auth": auth, "environment": {"driver": driver, "server_version": version}}
+
+
+@pytest.mark.parametrize(
+    ("driver", "wanted", "has_vm_image", "expected"),
+    [
+        ("lxc", "auto", True, "container"),
+        ("lxc | qemu", "auto", True, "virtual-machine"),
+        ("lxc | qemu", "auto", False, "container"),
+        ("lxc | qemu", "container", True, "container"),
+        ("lxc | qemu", "virtual-machine", True, "virtual-machine"),
+    ],
+)
+def test_the_kind_of_machine(driver: str, wanted: str, has_vm_image: bool, expected: str) -> None:
+    assert capability.instance_kind(_server(driver), wanted, has_vm_image) == expected
+
+
+def test_virtual_machines_that_the_server_cannot_run_are_refused() -> None:
+    with pytest.raises(EngineError, match="not operational"):
+        capability.instance_kind(_server("lxc"), "virtual-machine", True)
+
+
+def test_an_old_or_distrustful_server_is_refused() -> None:
+    capability.refuse_old(_server())
+    with pytest.raises(EngineError, match=r"Incus 6\.0 or newer"):
+        capability.refuse_old(_server(version="0.7"))
+    with pytest.raises(EngineError, match="does not trust"):
+        capability.refuse_old(_server(auth="untrusted"))
+
+
+def test_what_a_remote_engine_cannot_is_said() -> None:
+    remote = capability.of_server(_server(), "container", "not on this host")
+    assert not remote.byte_counters
+    assert "not counted" in remote.missing["byte_counters"]
+    local = capability.of_server(_server(), "container", "")
+    assert local.byte_counters
+    assert set(local.missing) == {"virtual_machine"}
+
+
+def test_names_on_the_host_fit_and_two_deployments_never_meet() -> None:
+    one, other = names_of_deployment("shop-1"), names_of_deployment("shop-2")
+    assert len(one.bridge("subnet-4k2j0qzt")) <= 15
+    assert one.bridge("subnet-4k2j0qzt") != other.bridge("subnet-4k2j0qzt")
+    assert one.bridge("subnet-4k2j0qzt").startswith(one.bridge_prefix)
+    assert one.table != other.table
