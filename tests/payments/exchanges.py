@@ -110,7 +110,7 @@ class ReferenceStripe:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = _serve
+            do_GET = do_POST = _serve  # noqa: N815  names of the base class
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -96,25 +96,24 @@ def test_the_page_can_look_before_the_poll_does(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("amount", "provider", "token", "method", "refusal", "field"),
+    ("asked", "refusal", "field"),
     [
-        (99, "sandbox", "t", PAYS, AmountOutOfRange, "Amount"),
-        (0, "sandbox", "t", PAYS, AmountOutOfRange, "Amount"),
-        (-500, "sandbox", "t", PAYS, AmountOutOfRange, "Amount"),
-        (10_000_001, "sandbox", "t", PAYS, AmountOutOfRange, "Amount"),
-        (500, "sandbox", "", PAYS, BadToken, "Token"),
-        (500, "sandbox", "t" * 65, PAYS, BadToken, "Token"),
-        (500, "sandbox", "tü", PAYS, BadToken, "Token"),
-        (500, "sandbox", "t\n", PAYS, BadToken, "Token"),
-        (500, "sandbox", "t", "4111111111111111", UnknownCard, "Card"),
-        (500, "sandbox", "t", "", UnknownCard, "Card"),
-        (500, "stripe", "t", "", UnknownProvider, "Provider"),
-        (500, "", "t", "", UnknownProvider, "Provider"),
+        ((99, "sandbox", "t", PAYS), AmountOutOfRange, "Amount"),
+        ((0, "sandbox", "t", PAYS), AmountOutOfRange, "Amount"),
+        ((-500, "sandbox", "t", PAYS), AmountOutOfRange, "Amount"),
+        ((10_000_001, "sandbox", "t", PAYS), AmountOutOfRange, "Amount"),
+        ((500, "sandbox", "", PAYS), BadToken, "Token"),
+        ((500, "sandbox", "t" * 65, PAYS), BadToken, "Token"),
+        ((500, "sandbox", "tü", PAYS), BadToken, "Token"),
+        ((500, "sandbox", "t\n", PAYS), BadToken, "Token"),
+        ((500, "sandbox", "t", "4111111111111111"), UnknownCard, "Card"),
+        ((500, "sandbox", "t", ""), UnknownCard, "Card"),
+        ((500, "stripe", "t", ""), UnknownProvider, "Provider"),
+        ((500, "", "t", ""), UnknownProvider, "Provider"),
     ],
 )
-def test_what_is_refused_writes_nothing(
-    amount: int, provider: str, token: str, method: str, refusal: type[Refused], field: str
-) -> None:
+def test_what_is_refused_writes_nothing(asked: tuple[int, str, str, str], refusal: type[Refused], field: str) -> None:
+    amount, provider, token, method = asked
     account = open_purse()
     with pytest.raises(refusal) as refused:
         top_up.begin(account, amount, provider, token, method=method)
