@@ -124,7 +124,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "config_cache"}}
 
 # Sign-in by e-mail address. Scrypt: memory-hard, and in the standard library.
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["vmart.web.signing_in.Backend"]
+ACCOUNT_ADAPTER = "vmart.web.signing_in.Adapter"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",

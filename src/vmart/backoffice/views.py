@@ -1,0 +1,62 @@
+"""The seller's one page: sales, zones, what failed and what needs a hand."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from vmart.catalog import shop
+from vmart.listings import sales
+from vmart.worker import queue
+
+View = Callable[..., HttpResponse]
+
+
+def operator(view: View) -> View:
+    """A page for operators: strangers are sent to sign in, customers are refused."""
+
+    @functools.wraps(view)
+    def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        user: Any = request.user
+        if not user.is_staff:
+            raise PermissionDenied
+        return view(request, *arguments, **named)
+
+    return login_required(checked)
+
+
+@never_cache
+@require_safe
+@operator
+def today(request: HttpRequest) -> HttpResponse:
+    here = shop.snapshot()
+    return render(
+        request,
+        "backoffice/today.html",
+        {
+            "today": sales.today(here.billing_zone),
+            "month": sales.this_month(here.billing_zone),
+            "zones": sales.zones(),
+            "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
+            "attention": sales.attention(request.GET.get("attention_before", "")),
+        },
+    )
+
+
+@require_POST
+@operator
+def retry(request: HttpRequest, operation_id: int) -> HttpResponse:
+    """Let the worker try an operation again."""
+    if operation_id < 2**63 and queue.retry(operation_id):
+        messages.success(request, _("The worker tries it again."))
+    else:
+        messages.warning(request, _("Nothing to retry: it does not wait for you any more."))
+    return redirect("seller")

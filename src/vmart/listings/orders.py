@@ -1,0 +1,70 @@
+"""Orders of an account, and one order with its machines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmart.instances.models import Instance
+from vmart.listings.paging import PAGE, Page, cut, number
+from vmart.orders.models import Line, Order, Status
+from vmart.pricing.quote import Quote
+
+MACHINES_SHOWN = 100  # a purchase has no more
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """A line with its machine; ``machine`` stays readable after it is erased."""
+
+    line: Line
+    machine: Instance
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """One order as its page shows it."""
+
+    order: Order
+    quoted: Quote
+    lines: Sequence[OrderLine]
+
+    @property
+    def final(self) -> bool:
+        """Nothing will change by itself any more."""
+        return self.order.status not in (Status.PAID, Status.DELIVERING)
+
+    @property
+    def delivered(self) -> int:
+        return sum(entry.line.state in (Line.State.DELIVERED, Line.State.RETURNED) for entry in self.lines)
+
+    @property
+    def failed(self) -> Sequence[OrderLine]:
+        return [entry for entry in self.lines if entry.line.state == Line.State.FAILED]
+
+    @property
+    def returned_minor(self) -> int:
+        """What came back by itself for machines that were not delivered."""
+        return sum(entry.line.amount_minor for entry in self.failed)
+
+
+def page(account_id: int, before: str = "") -> Page[Order]:
+    """Orders, newest first."""
+    key = number(before)
+    rows = Order.objects.filter(account_id=account_id).order_by("-id")
+    if key is not None:
+        rows = rows.filter(id__lt=key)
+    return cut(list(rows.defer("segments", "request")[: PAGE + 1]), lambda row: row.id, first=key is None)
+
+
+def view(account_id: int, order_id: int) -> OrderView | None:
+    """The account's order with its lines and machines; None for another's."""
+    order = Order.objects.filter(account_id=account_id, id=order_id).first()
+    if order is None:
+        return None
+    lines = list(Line.objects.filter(order_id=order.id).order_by("number")[:MACHINES_SHOWN])
+    machines = Instance.objects.select_related("image").in_bulk([line.instance_id for line in lines])
+    return OrderView(order, Quote.of(order.quote), [OrderLine(line, machines[line.instance_id]) for line in lines])
+
+
+def of_machine(instance_id: int) -> Line | None:
+    """The line that bought a machine, with its order."""
+    return Line.objects.select_related("order").filter(instance_id=instance_id).first()

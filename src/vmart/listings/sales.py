@@ -1,0 +1,169 @@
+"""The seller's view: what was sold, how full the zones are, what needs a hand."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from vmart.kernel import clock, db
+from vmart.listings.paging import PAGE, Page, cut, number
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Since ``since``: orders placed, machines delivered and failed, revenue posted less refunds."""
+
+    since: dt.datetime
+    orders: int
+    delivered: int
+    failed: int
+    revenue_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneCapacity:
+    """A zone's engine and room; capacities of hosts that are online and enabled, after overcommit."""
+
+    code: str
+    name_en: str
+    name_zh: str
+    engine_kind: str
+    engine_status: str
+    engine_why: str
+    engine_seen_at: dt.datetime | None
+    kind: str
+    on_sale: bool
+    hosts: int
+    hosts_off: int
+    machines: int
+    vcpu_used: int
+    vcpu_capacity: int
+    memory_used_mib: int
+    memory_capacity_mib: int
+    disk_used_gib: int
+    disk_capacity_gib: int
+    addresses_free: int
+    addresses: int
+    images: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    id: int
+    order_id: int
+    account_id: int
+    account_name: str
+    public_id: str
+    zone: str
+    reason: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """An operation that used up its attempts."""
+
+    id: int
+    kind: str
+    subject_id: int
+    public_id: str
+    lane: str
+    step: str
+    attempt: int
+    last_error: str
+    created_at: dt.datetime
+
+
+def today(zone: ZoneInfo) -> Sales:
+    """Since midnight of the billing zone."""
+    local = clock.now().astimezone(zone)
+    return since(dt.datetime(local.year, local.month, local.day, tzinfo=zone))
+
+
+def this_month(zone: ZoneInfo) -> Sales:
+    """Since the first of the month in the billing zone."""
+    return since(clock.month_start(clock.now(), zone))
+
+
+def since(instant: dt.datetime) -> Sales:
+    """Sales since an instant."""
+    (row,) = db.rows(
+        """
+        SELECT
+          (SELECT count(*) FROM orders_order WHERE created_at >= %(since)s) AS orders,
+          (SELECT count(*) FROM orders_line WHERE delivered_at >= %(since)s) AS delivered,
+          (SELECT count(*) FROM orders_line l JOIN orders_order o ON o.id = l.order_id
+           WHERE l.state = 'failed' AND o.created_at >= %(since)s) AS failed,
+          (SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_entry
+           WHERE book = 'revenue' AND at >= %(since)s) AS revenue_minor
+        """,
+        since=instant,
+    )
+    return Sales(since=instant, **row)
+
+
+def zones() -> Sequence[ZoneCapacity]:
+    """Every zone, in the shop's order."""
+    rows = db.rows(
+        """
+        SELECT z.code, z.name_en, z.name_zh, z.engine_kind, z.engine_status, z.engine_why, z.engine_seen_at, z.on_sale,
+          coalesce(z.capabilities->>'instance_kind', '') AS kind,
+          h.hosts, h.hosts_off, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
+          h.disk_used_gib, h.disk_capacity_gib,
+          (SELECT count(*) FROM instances_instance i WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines,
+          (SELECT count(*) FROM network_public_address a WHERE a.zone_id = z.code) AS addresses,
+          (SELECT count(*) FROM network_public_address a WHERE a.zone_id = z.code AND a.instance_id IS NULL)
+            AS addresses_free,
+          coalesce((SELECT json_agg(json_build_object('name', m.os_name, 'status', s.status, 'percent', s.percent,
+                                                      'why', s.why) ORDER BY m.position)
+           FROM catalog_zone_image s JOIN catalog_image m ON m.public_id = s.image_id
+           WHERE s.zone_id = z.code AND m.unavailable_en = ''), '[]') AS images
+        FROM catalog_zone z
+        LEFT JOIN LATERAL (
+          SELECT count(*) FILTER (WHERE online AND enabled) AS hosts,
+                 count(*) FILTER (WHERE NOT (online AND enabled)) AS hosts_off,
+                 coalesce(sum(vcpu_used), 0)::bigint AS vcpu_used,
+                 coalesce(sum(vcpu_capacity), 0)::bigint AS vcpu_capacity,
+                 coalesce(sum(memory_used_mib), 0)::bigint AS memory_used_mib,
+                 coalesce(sum(memory_capacity_mib), 0)::bigint AS memory_capacity_mib,
+                 coalesce(sum(disk_used_gib), 0)::bigint AS disk_used_gib,
+                 coalesce(sum(disk_capacity_gib), 0)::bigint AS disk_capacity_gib
+          FROM placement_host WHERE zone_id = z.code) AS h ON true
+        ORDER BY z.position
+        """
+    )
+    return [ZoneCapacity(**row) for row in rows]
+
+
+def failed_deliveries(before: str = "") -> Page[FailedDelivery]:
+    """Lines that could not be delivered, latest first."""
+    key = number(before)
+    rows = db.rows(
+        """
+        SELECT l.id, l.order_id, l.account_id, a.name AS account_name, i.public_id, i.zone_id AS zone, l.reason,
+               o.created_at AS at
+        FROM orders_line l JOIN orders_order o ON o.id = l.order_id JOIN instances_instance i ON i.id = l.instance_id
+        JOIN customers_account a ON a.id = l.account_id
+        WHERE l.state = 'failed' AND (%(before)s::bigint IS NULL OR l.id < %(before)s)
+        ORDER BY l.id DESC LIMIT %(limit)s
+        """,
+        before=key, limit=PAGE + 1,
+    )  # fmt: skip
+    return cut([FailedDelivery(**row) for row in rows], lambda row: row.id, first=key is None)
+
+
+def attention(before: str = "") -> Page[Attention]:
+    """Operations that need the seller, latest first."""
+    key = number(before)
+    rows = db.rows(
+        """
+        SELECT w.id, w.kind, w.subject_id, coalesce(i.public_id, '') AS public_id, w.lane, w.step, w.attempt,
+               w.last_error, w.created_at
+        FROM worker_operation w LEFT JOIN instances_instance i ON i.id = w.subject_id AND w.lane <> ''
+        WHERE w.attention AND (%(before)s::bigint IS NULL OR w.id < %(before)s)
+        ORDER BY w.id DESC LIMIT %(limit)s
+        """,
+        before=key, limit=PAGE + 1,
+    )  # fmt: skip
+    return cut([Attention(**row) for row in rows], lambda row: row.id, first=key is None)

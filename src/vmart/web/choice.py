@@ -1,0 +1,150 @@
+"""The purchase form: what is typed, what is chosen where nothing is, and its form as an address.
+
+Every field has a choice of the shop's own, so the page can be bought from with zero edits. What cannot be
+had (a zone of another region, a type that is sold out) gives way to the nearest, with a notice; numbers are
+kept as they were typed, with a message beside them. Passwords and keys to money never enter an address.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+
+from vmart.catalog.models import Image, InstanceType
+from vmart.catalog.shop import Shop, ZoneView
+from vmart.listings.prices import Market
+from vmart.pricing.book import PriceBook
+from vmart.pricing.configuration import (
+    POSTPAID_BY_HOUR,
+    PREPAID,
+    TRAFFIC_POSTPAID_BY_HOUR,
+    Configuration,
+    DiskChoice,
+    default_internet_charge_type,
+)
+
+MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
+IN_ADDRESS = (
+    "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
+    "count", "months",
+)  # fmt: skip
+_NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
+_NUMBER_MAX = 10**6
+_TEXT_MAX = 300
+
+
+@dataclass(slots=True)
+class Choice:
+    """One reading of the form. ``errors`` and ``notices`` are for the page; ``values`` is what was typed."""
+
+    mode: str
+    zone: ZoneView
+    kind: InstanceType
+    image: Image
+    values: dict[str, str]
+    keys: tuple[str, ...] = ()
+    errors: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def number(self, name: str) -> int:
+        """A number that was checked; 0 where an error says that it is none."""
+        return int(self.values[name]) if name not in self.errors else 0
+
+    @property
+    def configuration(self) -> Configuration:
+        """What is priced. Only for a choice without errors."""
+        charge_type, wants_address = MODES[self.mode], self.values["address"] == "1"
+        internet = default_internet_charge_type(charge_type)
+        if self.values["internet"] == "traffic":
+            internet = TRAFFIC_POSTPAID_BY_HOUR
+        return Configuration(
+            region=self.zone.region,
+            zone=self.zone.code,
+            instance_type=self.kind.code,
+            charge_type=charge_type,
+            system_disk=DiskChoice(self.values["disk"], self.number("disk_gib")),
+            period_months=self.number("months") if self.mode == "prepaid" else None,
+            internet_charge_type=internet,
+            bandwidth_mbps=self.number("mbps") if wants_address else 0,
+            public_ip=wants_address,
+            count=self.number("count"),
+        )
+
+    def query(self, **other: str) -> str:
+        """The form as a query string; equal forms have equal ones. ``other`` replaces values."""
+        shown = self.values | other
+        pairs = [(name, shown[name]) for name in IN_ADDRESS if shown.get(name)]
+        return urlencode(pairs + [("key", key) for key in self.keys])
+
+
+def read(typed: Mapping[str, str], keys: tuple[str, ...], shop: Shop, book: PriceBook, market: Market) -> Choice:
+    """The form as ``typed`` (missing fields: preselected) for a market in the chosen zone (``zone_of``)."""
+    values = {name: typed.get(name, "")[:_TEXT_MAX] for name in IN_ADDRESS}
+    notices: list[str] = []
+    mode = values["charge"] if values["charge"] in MODES else "prepaid"
+    zone = zone_of(values, shop)
+    image = shop.images.get(values["image"])
+    if image is None or image.unavailable_en:
+        image = next(image for image in shop.images.values() if not image.unavailable_en)
+    if values["disk"] not in shop.disk_types or values["disk"] not in book.document.disks:
+        values["disk"] = next(code for code in shop.disk_types if code in book.document.disks)
+    smallest = max(image.size_gib, book.disk(values["disk"]).system_gib.min)
+    values["disk_gib"] = values["disk_gib"] or str(smallest)
+    kind = _kind(values["type"], zone, shop, book, market=market, disk_gib=smallest, notices=notices)
+    values |= {"charge": mode, "region": zone.region, "zone": zone.code, "type": kind.code, "image": image.public_id}
+    values["address"] = "0" if values["address"] == "0" else "1"
+    values["internet"] = "bandwidth" if values["internet"] == "bandwidth" else "traffic"
+    if values["login"] not in ("password", "key", "generated"):
+        values["login"] = "key" if keys else "generated"
+    errors = {}
+    for name, preselected in _NUMBERS.items():
+        values[name] = values[name].strip() or preselected
+        if not re.fullmatch(r"[0-9]{1,7}", values[name]) or int(values[name]) > _NUMBER_MAX:
+            errors[name] = _("Enter a whole number.")
+    if "disk_gib" not in errors and int(values["disk_gib"]) < image.size_gib:
+        errors["disk_gib"] = _("The image needs at least {size} GiB.").format(size=image.size_gib)
+    if values["address"] == "1" and "mbps" not in errors and int(values["mbps"]) == 0:
+        errors["mbps"] = _("A public address needs at least 1 Mbps.")
+    return Choice(mode, zone, kind, image, values, keys, errors, notices)
+
+
+def zone_of(typed: Mapping[str, str], shop: Shop) -> ZoneView:
+    """The chosen zone, else the first on sale in the chosen region, else the first of all."""
+    on_sale = [zone for zone in shop.zones.values() if zone.on_sale]
+    chosen = shop.zones.get(typed.get("zone", ""))
+    region = typed.get("region", "")
+    if chosen is not None and chosen.on_sale and region in ("", chosen.region):
+        return chosen
+    return next((zone for zone in on_sale if zone.region == region), on_sale[0])
+
+
+def _kind(
+    wanted: str, zone: ZoneView, shop: Shop, book: PriceBook, *, market: Market, disk_gib: int, notices: list[str]
+) -> InstanceType:
+    """The wanted type if it can be had in the zone, else the nearest, with a notice."""
+    sold = [shop.instance_types[code] for code, sold_out in zone.offers.items() if not sold_out]
+    there = [kind for kind in sold if market.room(kind, disk_gib)] or sold or list(shop.instance_types.values())
+    prices = book.regions[zone.region].cpu
+    chosen = shop.instance_types.get(wanted)
+    if chosen is None:
+        roomy = [kind for kind in there if kind.memory_mib >= 2048] or there
+        return min(roomy, key=lambda kind: prices[kind.code].month[0].price)
+    if chosen in there:
+        return chosen
+    nearest = min(
+        there,
+        key=lambda kind: (
+            kind.vcpu < chosen.vcpu or kind.memory_mib < chosen.memory_mib,
+            kind.family != chosen.family,
+            abs(kind.vcpu - chosen.vcpu) + abs(kind.memory_mib - chosen.memory_mib) / 2048,
+        ),
+    )
+    sentence = (
+        _("{wanted} is sold out in this zone; {nearest} is the nearest.")
+        if wanted in zone.offers
+        else _("{wanted} is not sold in this zone; {nearest} is the nearest.")
+    )
+    notices.append(sentence.format(wanted=wanted, nearest=nearest.code))
+    return nearest

@@ -1,0 +1,271 @@
+"""What the purchase page lays out: each section's options with price and stock, the price, what comes after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from vmart.catalog import shop as catalog
+from vmart.catalog.models import DiskType, Image, InstanceType
+from vmart.catalog.shop import Shop, ZoneView
+from vmart.kernel import clock
+from vmart.kernel.errors import Refused
+from vmart.listings import prices
+from vmart.listings.prices import ImageProgress, Market, ZoneState
+from vmart.orders import purchase
+from vmart.pricing import books
+from vmart.pricing.book import PriceBook
+from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
+from vmart.pricing.quote import Quote
+from vmart.pricing.rules import progressive
+from vmart.web import shown_quote, wording
+from vmart.web.choice import Choice, read, zone_of
+
+FEW = 20  # from here down the number left is said
+
+# Members of the API 3.0 that refusals name, and the form's fields.
+FIELDS = {
+    "Region": "region",
+    "Placement.Zone": "zone",
+    "InstanceChargePrepaid.Period": "months",
+    "InstanceChargeType": "charge",
+    "InstanceType": "type",
+    "ImageId": "image",
+    "SystemDisk.DiskType": "disk",
+    "SystemDisk.DiskSize": "disk_gib",
+    "InternetAccessible.InternetMaxBandwidthOut": "mbps",
+    "InternetAccessible.InternetChargeType": "internet",
+    "InternetAccessible.PublicIpAssigned": "address",
+    "InstanceCount": "count",
+    "InstanceName": "name",
+    "LoginSettings": "login",
+    "LoginSettings.KeyIds": "login",
+    "LoginSettings.Password": "password",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOption:
+    """A row of the type table; ``room`` counts up to FEW, None beyond."""
+
+    kind: InstanceType
+    price: Decimal
+    later: Decimal | None  # price at the last tier of age
+    room: int | None
+    sold_out: bool
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOption:
+    image: Image
+    progress: ImageProgress | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneOption:
+    zone: ZoneView
+    state: ZoneState | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiskOption:
+    disk: DiskType
+    per_gib: Decimal
+    chosen: bool
+
+
+@dataclass(slots=True)
+class Offer:
+    """Everything the page shows, but for who looks at it. ``quoted`` is None when an error stands in the way."""
+
+    shop: Shop
+    book: PriceBook
+    market: Market
+    choice: Choice
+    quoted: Quote | None = None
+    compared: Comparison | None = None
+    returns: Sequence[ReturnPreview] = ()
+    general_error: str = ""
+    token: str = field(default_factory=shown_quote.new_token)
+    signed: str = ""
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        return self.choice.errors
+
+    @property
+    def prepaid(self) -> bool:
+        return self.choice.mode == "prepaid"
+
+    def regions(self) -> list[dict[str, Any]]:
+        sold = {zone.region for zone in self.shop.zones.values() if zone.on_sale}
+        chosen = self.choice.zone.region
+        return [{"region": r, "chosen": r.code == chosen} for r in self.shop.regions.values() if r.code in sold]
+
+    def zones(self) -> list[ZoneOption]:
+        chosen = self.choice.zone
+        return [
+            ZoneOption(zone, self.market.zones.get(zone.code), zone.code == chosen.code)
+            for zone in self.shop.zones.values()
+            if zone.region == chosen.region and zone.on_sale
+        ]
+
+    @property
+    def zone_state(self) -> ZoneState | None:
+        return self.market.zones.get(self.choice.zone.code)
+
+    @property
+    def address_note(self) -> str:
+        zone = self.choice.zone
+        return zone.address_note_zh if _chinese() else zone.address_note_en
+
+    @property
+    def image_progress(self) -> ImageProgress | None:
+        return self.market.images.get(self.choice.image.public_id)
+
+    def types(self) -> list[TypeOption]:
+        """What the chosen zone sells, by family; prices for the chosen mode and term."""
+        choice, cpu = self.choice, self.book.regions[self.choice.zone.region].cpu
+        months = self.month_count
+        disk_gib = choice.number("disk_gib") or choice.image.size_gib
+        options = []
+        for code, sold_out in choice.zone.offers.items():
+            kind, unit = self.shop.instance_types[code], cpu[code]
+            if self.prepaid:
+                price, later = progressive(1, unit.month) * unit.discount(months), None
+            else:
+                price = progressive(1, unit.hour) * unit.tiers[0].factor
+                later = progressive(1, unit.hour) * unit.tiers[-1].factor if len(unit.tiers) > 1 else None
+            room = self.market.room(kind, disk_gib)
+            options.append(
+                TypeOption(
+                    kind, price, later, room if room <= FEW else None, sold_out or room == 0, code == choice.kind.code
+                )
+            )
+        return options
+
+    def images(self) -> list[ImageOption]:
+        return [
+            ImageOption(image, self.market.images.get(image.public_id), image is self.choice.image)
+            for image in self.shop.images.values()
+        ]
+
+    def disks(self) -> list[DiskOption]:
+        sold = self.book.regions[self.choice.zone.region].disk
+        return [
+            DiskOption(
+                disk,
+                progressive(1, sold[disk.code].month if self.prepaid else sold[disk.code].hour),
+                disk.code == self.choice.values["disk"],
+            )
+            for disk in self.shop.disk_types.values()
+            if disk.code in sold
+        ]
+
+    @property
+    def disk_sizes(self) -> Any:
+        """Sizes on sale of the chosen disk type, from what the image needs."""
+        sizes = self.book.disk(self.choice.values["disk"]).system_gib
+        return {"min": max(sizes.min, self.choice.image.size_gib), "max": sizes.max, "step": sizes.step}
+
+    @property
+    def mbps_max(self) -> int:
+        sales = self.book.sales
+        return sales.prepaid_mbps_max if self.prepaid else sales.postpaid_mbps_max
+
+    def months(self) -> list[dict[str, Any]]:
+        """Terms on sale with what is paid of the chosen type's list price."""
+        unit = self.book.regions[self.choice.zone.region].cpu[self.choice.kind.code]
+        chosen = self.choice.values["months"]
+        return [
+            {"months": m, "chosen": str(m) == chosen, "off_percent": (1 - unit.discount(m)) * 100}
+            for m in self.book.sales.periods_months
+        ]
+
+    @property
+    def month_count(self) -> int:
+        return self.choice.number("months") or 1
+
+    @property
+    def count_max(self) -> int:
+        return self.book.sales.machines_max
+
+    @property
+    def traffic_price(self) -> Decimal:
+        return self.book.regions[self.choice.zone.region].traffic_gib
+
+    @property
+    def bandwidth_price(self) -> Decimal:
+        """Price of the chosen Mbps by bandwidth, a month or an hour."""
+        unit = self.book.regions[self.choice.zone.region].bandwidth
+        return progressive(self.choice.number("mbps"), unit.month if self.prepaid else unit.hour)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The itemised price of one machine."""
+        quoted = self.quoted
+        return [
+            {
+                "title": wording.component(f"{line.component}:{line.number}" if line.number else line.component),
+                "line": line,
+                "detail": self._detail(line.component, line.quantity),
+            }
+            for line in (quoted.lines if quoted else ())
+        ]
+
+    def _detail(self, component: str, quantity: int) -> str:
+        if component == "cpu":
+            return self.choice.kind.code
+        if component in ("bandwidth", "traffic"):
+            return f"{quantity} Mbps"
+        return f"{quantity} GiB"
+
+    def refuse(self, refused: Refused) -> None:
+        """Put a refusal beside its field, or above the form where it has none there."""
+        name = FIELDS.get(refused.field or "")
+        if name:
+            self.choice.errors[name] = wording.sentence(refused)
+        else:
+            self.general_error = wording.sentence(refused)
+
+
+def make(typed: Mapping[str, str], keys: Sequence[str], account_id: int | None) -> Offer:
+    """The page for a form as typed: at most one query while the catalog stays as it is."""
+    here = catalog.snapshot()
+    market = prices.market(zone_of(typed, here).code)
+    if market.generation != here.generation:
+        here = catalog.snapshot(at_least=market.generation)
+        market = prices.market(zone_of(typed, here).code)
+    book = books.current_book(here.generation)
+    choice = read(typed, tuple(keys), here, book, market)
+    offer = Offer(here, book, market, choice)
+    if choice.errors:
+        return offer
+    try:
+        quoted = purchase.price(choice.configuration)
+    except Refused as refused:
+        offer.refuse(refused)
+        return offer
+    offer.quoted = quoted
+    offer.compared = compare(book, choice.configuration)
+    offer.returns = preview_returns(book, quoted, clock.now(), here.billing_zone)
+    if account_id is not None:
+        offer.signed = shown_quote.sign(account_id, quoted)
+    return offer
+
+
+def _chinese() -> bool:
+    return (translation.get_language() or settings.LANGUAGE_CODE).startswith("zh")
+
+
+def stock(option: TypeOption) -> str:
+    """Stock of a type in words."""
+    if option.sold_out:
+        return _("Sold out")
+    return _("In stock") if option.room is None else _("{room} left").format(room=option.room)

@@ -1,0 +1,42 @@
+"""Who signs in, and what sign-up opens: allauth's backend and adapter with our account added."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.contrib import messages
+from django.db import IntegrityError
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from vmart.customers.models import Member, User
+from vmart.kernel import clock
+from vmart.orders.open_account import sign_up
+
+
+class Backend(AuthenticationBackend):
+    """Reads the user of a session together with the account that he or she acts for: one query."""
+
+    def get_user(self, user_id: int) -> User | None:
+        """The active user, with ``account_id`` (None for one without an account)."""
+        first_joined = Member.objects.filter(user=OuterRef("pk")).order_by("id").values("account_id")[:1]
+        return User.objects.annotate(account_id=Subquery(first_joined)).filter(pk=user_id, is_active=True).first()
+
+
+class Adapter(DefaultAccountAdapter):
+    """Sign-up: user, account and purses in one commit."""
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        super().save_user(request, user, form, commit=False)
+        user.date_joined = clock.now()
+        user.language = get_language() or ""
+        try:
+            sign_up(user, user.email)
+        except IntegrityError as error:  # somebody signed up with this address a moment ago
+            messages.error(request, _("There is an account with this address already; sign in."))
+            raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_login"))) from error
+        return user

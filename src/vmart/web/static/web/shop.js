@@ -1,0 +1,46 @@
+// Small comforts. Every page works without this file.
+"use strict";
+
+// A form that was sent is not sent twice by an impatient second click (the server would not buy twice anyway).
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  if (form.method === "post" && !form.dataset.again) {
+    form.dataset.sent = "yes";
+    form.setAttribute("aria-busy", "true");
+  }
+});
+
+// Back from the next page: the form may be sent again.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    form.removeAttribute("aria-busy");
+  }
+});
+
+// Copy buttons are made here, so that nobody sees one that cannot work.
+function offerCopying(root) {
+  if (!navigator.clipboard) return;
+  for (const place of root.querySelectorAll("[data-copy]")) {
+    if (place.nextElementSibling && place.nextElementSibling.classList.contains("copy")) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = place.dataset.copy;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(place.textContent.trim());
+      button.textContent = "✓ " + place.dataset.copy;
+    });
+    place.after(button);
+  }
+}
+document.addEventListener("DOMContentLoaded", () => offerCopying(document));
+document.addEventListener("htmx:afterSettle", (event) => offerCopying(event.target.parentElement || document));
+
+// The parts of the purchase form that belong to a choice (password, key, bandwidth) are shown with it;
+// the style sheet does that. Here only: the recalculate button is for those without this file.
+document.documentElement.classList.add("scripted");

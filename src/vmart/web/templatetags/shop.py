@@ -1,0 +1,174 @@
+"""How pages print money, time, sizes and states."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils import translation
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from vmart.catalog import shop
+from vmart.kernel.money import exponent, from_minor, half_up, symbol
+from vmart.web import offer, wording
+
+register = template.Library()
+
+
+@register.filter
+def money(amount_minor: int) -> str:
+    """Minor units as "¥1,234.50"; negative ones as "−¥1.00"."""
+    currency = shop.snapshot().currency
+    return _amount(from_minor(int(amount_minor), exponent(currency)), currency)
+
+
+@register.filter
+def rate(amount: Decimal) -> str:
+    """An exact price with all its decimals, at least those of the currency."""
+    currency = shop.snapshot().currency
+    places = exponent(currency)
+    plain = amount.normalize()
+    shown = max(places, -int(plain.as_tuple().exponent)) if plain else places
+    return _amount(amount.quantize(Decimal(1).scaleb(-shown)), currency)
+
+
+@register.filter
+def cents(amount: Decimal) -> str:
+    """An exact amount rounded to the currency's decimals."""
+    currency = shop.snapshot().currency
+    return _amount(half_up(amount, exponent(currency)), currency)
+
+
+def _amount(amount: Decimal, currency: str) -> str:
+    sign = "−" if amount < 0 else ""
+    digits = number_format(abs(amount), use_l10n=False, force_grouping=False)
+    whole, _point, decimals = digits.partition(".")
+    grouped = f"{int(whole):,}" + (f".{decimals}" if decimals else "")
+    return f"{sign}{symbol(currency)}{grouped}"
+
+
+@register.filter
+def instant(at: dt.datetime | None) -> SafeString | str:
+    """A time in the billing zone, to the second."""
+    if at is None:
+        return "—"
+    local = at.astimezone(shop.snapshot().billing_zone)
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}")
+
+
+@register.filter
+def day(at: dt.datetime) -> SafeString:
+    """A date in the billing zone."""
+    local = at.astimezone(shop.snapshot().billing_zone)
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d}")
+
+
+@register.simple_tag
+def billing_zone() -> str:
+    """Name of the zone in which all times are shown."""
+    return shop.snapshot().billing_zone.key
+
+
+@register.filter
+def hours(seconds: int) -> int:
+    return seconds // 3600
+
+
+@register.filter
+def memory(mib: int) -> str:
+    """MiB as GiB where whole."""
+    return f"{mib // 1024} GiB" if mib % 1024 == 0 else f"{mib} MiB"
+
+
+@register.filter
+def gib(mib: int) -> int:
+    return mib // 1024
+
+
+@register.filter
+def size(count: int) -> str:
+    """Bytes in the binary unit that fits; 1 GiB is 2^30."""
+    amount = Decimal(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.2f} {unit}"
+
+
+@register.filter
+def in_language(thing: Any, member: str) -> str:
+    """``zone|in_language:"name"``: its Chinese or English name."""
+    chinese = (translation.get_language() or "en").startswith("zh")
+    return str(getattr(thing, f"{member}_zh" if chinese else f"{member}_en"))
+
+
+@register.filter
+def plain_number(amount: Decimal) -> str:
+    """A number without trailing zeros: 12, 16.5."""
+    return format(amount.normalize(), "f")
+
+
+@register.filter
+def item(mapping: Any, key: object) -> Any:
+    """``errors|item:"count"``; "" where there is none."""
+    return mapping.get(key, "")
+
+
+@register.filter
+def stock(option: offer.TypeOption) -> str:
+    return offer.stock(option)
+
+
+@register.filter
+def component(name: str) -> Any:
+    return wording.component(name)
+
+
+@register.filter
+def said(text: str) -> str:
+    """A stored English sentence in the reader's language, where known."""
+    return wording.said(text)
+
+
+_WORDS = {
+    "charge_type": wording.CHARGE_TYPES,
+    "internet": wording.INTERNET,
+    "kind": wording.KINDS,
+    "event": wording.EVENTS,
+    "transfer": wording.TRANSFERS,
+    "purse": wording.PURSES,
+    "operation": wording.OPERATIONS,
+}
+
+
+@register.filter
+def word(code: str, what: str) -> Any:
+    """``machine.charge_type|word:"charge_type"``: what people call it."""
+    return _WORDS[what].get(code, code)
+
+
+@register.inclusion_tag("web/parts/badge.html")
+def state_badge(state: str) -> dict[str, Any]:
+    tone = "busy" if state in wording.IN_BETWEEN else wording.STATE_TONES.get(state, "idle")
+    return {"text": wording.STATES.get(state, state), "tone": tone}
+
+
+@register.inclusion_tag("web/parts/badge.html")
+def order_badge(status: int) -> dict[str, Any]:
+    text, tone = wording.ORDER_STATUS.get(status, (str(status), "idle"))
+    return {"text": text, "tone": tone}
+
+
+@register.inclusion_tag("web/parts/badge.html")
+def line_badge(state: str) -> dict[str, Any]:
+    text, tone = wording.LINE_STATES.get(state, (state, "idle"))
+    return {"text": text, "tone": tone}
+
+
+@register.inclusion_tag("web/parts/error.html")
+def error_of(errors: Any, name: str) -> dict[str, Any]:
+    """The message beside a field; its id is ``error-<name>``."""
+    return {"name": name, "text": errors.get(name, "")}

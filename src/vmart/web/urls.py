@@ -1,0 +1,59 @@
+"""Addresses of the pages. Of allauth's only those that this shop offers: it sends no mail yet."""
+
+from allauth.account import views as allauth
+from django.urls import path, register_converter
+
+from vmart.web.views import api_keys, billing, keys, machines, orders, purchase
+
+
+class MachineId:
+    """A public id of a machine."""
+
+    regex = "ins-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Power:
+    """What can be asked of a machine without confirmation."""
+
+    regex = "start|reboot"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(MachineId, "machine")
+register_converter(Power, "power")
+
+urlpatterns = [
+    path("", purchase.home, name="home"),
+    path("buy/", purchase.buy, name="buy"),
+    path("buy/price/", purchase.price, name="buy_price"),
+    path("orders/", orders.listing, name="orders"),
+    path("orders/<int:order_id>/", orders.detail, name="order"),
+    path("orders/<int:order_id>/progress/", orders.progress, name="order_progress"),
+    path("machines/", machines.listing, name="machines"),
+    path("machines/<machine:public_id>/", machines.detail, name="machine"),
+    path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
+    path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
+    path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
+    path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
+    path("keys/", keys.keys, name="keys"),
+    path("api-keys/", api_keys.keys, name="api_keys"),
+    path("balance/", billing.balance, name="balance"),
+    path("charges/", billing.charge_list, name="charges"),
+    path("charges.csv", billing.charge_csv, name="charges_csv"),
+    path("accounts/login/", allauth.login, name="account_login"),
+    path("accounts/signup/", allauth.signup, name="account_signup"),
+    path("accounts/logout/", allauth.logout, name="account_logout"),
+    path("accounts/password/", allauth.password_change, name="account_change_password"),
+    path("accounts/inactive/", allauth.account_inactive, name="account_inactive"),
+]

@@ -1,0 +1,58 @@
+"""SSH key pairs: made here, imported, deleted. A private key is in one answer and nowhere else."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from vmart.instances.models import KeyPair
+from vmart.kernel.errors import Refused
+from vmart.listings.paging import PAGE, cut, number
+from vmart.orders import key_pairs
+from vmart.web import wording
+from vmart.web.visitor import customer
+
+_FIELDS = {"KeyName": "name", "PublicKey": "public_key"}
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def keys(request: HttpRequest, account_id: int) -> HttpResponse:
+    """The list, and below it the two ways to a new one."""
+    if request.method != "POST":
+        return _page(request, account_id)
+    form, act = request.POST, request.POST.get("act")
+    try:
+        if act == "delete":
+            key_pairs.delete(account_id, [form.get("id", "")])
+            messages.success(request, _("The key pair was deleted. Machines that have it keep it."))
+            return redirect("keys")
+        if act == "import":
+            pair = key_pairs.import_(account_id, form.get("name", ""), form.get("public_key", ""))
+            messages.success(request, _("The key pair {name} was imported.").format(name=pair.name))
+            return redirect("keys")
+        pair, private_key = key_pairs.create(account_id, form.get("name", ""))
+    except Refused as refused:
+        field = _FIELDS.get(refused.field or "", "")
+        error = {(act or "create", field): wording.sentence(refused)}
+        return _page(request, account_id, error=error, typed=form.dict(), status=422)
+    return _page(request, account_id, made=pair, private_key=private_key)
+
+
+def _page(
+    request: HttpRequest, account_id: int, *, error: dict[tuple[str, str], str] | None = None, status: int = 200,
+    **here: Any,
+) -> HttpResponse:  # fmt: skip
+    key = number(request.GET.get("before", ""))
+    rows = KeyPair.objects.filter(account_id=account_id).order_by("-id")
+    if key is not None:
+        rows = rows.filter(id__lt=key)
+    page = cut(list(rows[: PAGE + 1]), lambda row: row.id, first=key is None)
+    ((act, field), text), *_rest = (error or {("", ""): ""}).items()
+    here |= {"page": page, "wrong_act": act, "errors": {field: text}, "error": text if not field else ""}
+    return render(request, "web/keys.html", here, status=status)

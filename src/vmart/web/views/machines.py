@@ -1,0 +1,167 @@
+"""Machines: the list, one machine, and what its owner does to it; what costs or frees money is asked back first."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock
+from vmart.kernel.errors import Refused
+from vmart.listings import charges, orders, overview
+from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.pricing.quote import Quote
+from vmart.web import wording
+from vmart.web.visitor import customer
+
+IN_BIN = (State.SHUTDOWN, State.TERMINATING)
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+    page = overview.machines(account_id, request.GET.get("before", ""))
+    busy = any(machine.state in wording.IN_BETWEEN for machine in page.rows)
+    here = {"page": page, "zones": shop.snapshot().zones, "busy": busy}
+    return render(request, "web/machines/list.html", here)
+
+
+@never_cache
+@require_safe
+@customer
+def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    return render(request, "web/machines/machine.html", _here(_machine(account_id, public_id)))
+
+
+@never_cache
+@require_safe
+@customer
+def live(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """The part of the machine's page that changes: state, actions, cost, history."""
+    return render(request, "web/machines/live.html", _here(_machine(account_id, public_id)))
+
+
+@require_POST
+@customer
+def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> HttpResponse:
+    """Start or reboot: no money to confirm."""
+    _machine(account_id, public_id)
+    verb = {"start": start.start, "reboot": reboot.reboot}[act]
+    try:
+        verb(account_id, [public_id], request_id=_request_id(request))
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    return redirect("machine", public_id)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Stop, told first whether *off* is billed."""
+    machine = _machine(account_id, public_id)
+    if request.method == "POST":
+        without = request.POST.get("charge") == "without"
+        try:
+            stop.stop(
+                account_id, [public_id], stopped_mode=stop.STOP_CHARGING if without else stop.KEEP_CHARGING,
+                stop_type=stop.HARD if request.POST.get("hard") == "1" else stop.SOFT_FIRST,
+                request_id=_request_id(request),
+            )  # fmt: skip
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+        return redirect("machine", public_id)
+    quoted = _quoted(machine)
+    kept = sum((line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"), Decimal(0))
+    here = {"machine": machine, "quoted": quoted, "kept_hourly": kept}
+    return render(request, "web/machines/stop.html", here)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Terminate a postpaid machine, return a prepaid one with its refund quoted, or erase what is in the bin."""
+    machine = _machine(account_id, public_id)
+    if request.method == "POST":
+        try:
+            terminate.terminate(account_id, [public_id], request_id=_request_id(request))
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+            return redirect("machine", public_id)
+        if machine.state == State.LAUNCH_FAILED or machine.state in IN_BIN:
+            return redirect("machines")
+        return redirect("machine", public_id)
+    refund = why = None
+    if machine.charge_type == "PREPAID" and machine.state not in (*IN_BIN, State.LAUNCH_FAILED):
+        try:
+            (refund,) = return_prepaid.quote_refund(account_id, [public_id])
+        except Refused as refused:
+            why = wording.sentence(refused)
+    here = {"machine": machine, "refund": refund, "why": why, "erases": machine.state in (*IN_BIN, State.LAUNCH_FAILED)}
+    return render(request, "web/machines/end.html", here)
+
+
+def _machine(account_id: int, public_id: str) -> Instance:
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    return machine
+
+
+def _request_id(request: HttpRequest) -> str:
+    return str(request.META.get("vmart.request_id", ""))
+
+
+def _quoted(machine: Instance) -> Quote:
+    line = orders.of_machine(machine.id)
+    assert line is not None  # every machine was bought
+    return Quote.of(line.order.quote)
+
+
+def _here(machine: Instance) -> dict[str, Any]:
+    line = orders.of_machine(machine.id)
+    assert line is not None
+    here, now = shop.snapshot(), clock.now()
+    closed = charges.of_machine_minor(machine.account_id, machine.id)
+    open_hours = [charge for charge in live_cost.open_hours([machine.id], now)[machine.id] if charge.exact]
+    bandwidth_ends = machine.state in IN_BIN or machine.state == State.LAUNCH_FAILED
+    return {
+        "machine": machine,
+        "line": line,
+        "quoted": Quote.of(line.order.quote),
+        "zone": here.zones[machine.zone_id],
+        "disks": overview.disks(machine.id),
+        "events": overview.events(machine.id),
+        "closed_minor": closed,
+        "open_exact": sum((charge.exact for charge in open_hours), Decimal(0)),
+        "by_usage": line.order.segments,
+        "busy": machine.state in wording.IN_BETWEEN,
+        "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL",
+        "may_stop": machine.state == State.RUNNING,
+        "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
+        "in_bin": machine.state in IN_BIN,
+        "reachable": not bandwidth_ends and machine.public_ip,
+        "off_billed": _off_billed(machine),
+    }
+
+
+def _off_billed(machine: Instance) -> str:
+    """A sentence for a machine that is off; "" for others."""
+    if machine.state != State.STOPPED:
+        return ""
+    if machine.stop_charging_mode == stop.STOP_CHARGING:
+        return _("It is off without charge: only its disks and by-bandwidth network are billed.")
+    if machine.charge_type == "PREPAID":
+        return _("It is off; its term is paid and runs on.")
+    if machine.isolated_source == "ARREAR" or machine.stop_charging_mode == "ARREARS":
+        return _("It is off and nothing is billed until it is started.")
+    return _(
+        "It is off and billed as if it were running. To pay for its disks only, start it and stop it without charge."
+    )

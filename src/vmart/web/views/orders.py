@@ -1,0 +1,59 @@
+"""Orders: the list, and one order from paid to delivered."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from vmart.listings import orders
+from vmart.listings.orders import OrderView
+from vmart.orders.models import Status
+from vmart.web import shown_quote
+from vmart.web.visitor import customer
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+    page = orders.page(account_id, request.GET.get("before", ""))
+    return render(request, "web/orders/list.html", {"page": page})
+
+
+@never_cache
+@require_safe
+@customer
+def detail(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
+    """One order; its timeline asks for news by itself until nothing will change."""
+    view = _view(account_id, order_id)
+    sealed = request.COOKIES.get(f"login-{order_id}", "")
+    here = _timeline(view) | {"password": shown_quote.open_password(order_id, sealed) if sealed else ""}
+    return render(request, "web/orders/order.html", here)
+
+
+@never_cache
+@require_safe
+@customer
+def progress(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
+    """The part of the order's page that changes."""
+    return render(request, "web/orders/progress.html", _timeline(_view(account_id, order_id)))
+
+
+def _view(account_id: int, order_id: int) -> OrderView:
+    view = orders.view(account_id, order_id) if order_id < 2**63 else None
+    if view is None:
+        raise Http404
+    return view
+
+
+def _timeline(view: OrderView) -> dict[str, Any]:
+    status = view.order.status
+    steps = {
+        Status.DELIVERED: ("done", "done", "done"),
+        Status.FAILED: ("done", "done", "failed"),
+        Status.PAID: ("done", "now", ""),
+        Status.DELIVERING: ("done", "now", ""),
+        Status.UNPAID: ("now", "", ""),
+    }.get(Status(status), ("", "", ""))
+    return {"view": view, "order": view.order, "steps": steps, "by_hour": view.order.charge_type != "PREPAID"}

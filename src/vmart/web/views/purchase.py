@@ -1,0 +1,183 @@
+"""The purchase page: price it as often as you like, buy it once."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods
+
+from vmart.instances.models import KeyPair
+from vmart.kernel.errors import MissingParameter, Refused
+from vmart.listings import overview
+from vmart.orders import login, purchase
+from vmart.orders.errors import TokenReused
+from vmart.orders.models import Idempotency
+from vmart.orders.purchase import Bought, Machine, Purchase
+from vmart.pricing.quote import Quote
+from vmart.web import offer, shown_quote
+from vmart.web.offer import Offer
+from vmart.web.visitor import account_id_of
+
+_KEY_PAIRS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    text: str
+    tone: str = "warning"
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Operators begin with their own page, everybody else with the purchase page."""
+    user = request.user
+    return redirect("seller" if user.is_authenticated and user.is_staff and not account_id_of(request) else "buy")
+
+
+@never_cache
+@sensitive_post_parameters("password", "token")
+@require_http_methods(["GET", "HEAD", "POST"])
+def buy(request: HttpRequest) -> HttpResponse:
+    """GET: the page for the form in the address. POST: buy what was shown, or show it again with why not."""
+    if request.method == "POST":
+        return _post(request)
+    return _page(request, request.GET)
+
+
+@never_cache
+@require_GET
+def price(request: HttpRequest) -> HttpResponse:
+    """The parts of the page that follow the form; the address follows too."""
+    account_id = account_id_of(request)
+    shown = offer.make(request.GET.dict(), request.GET.getlist("key")[: login.KEYS_MAX], account_id)
+    response = render(request, "web/buy/update.html", {"offer": shown, "account_id": account_id})
+    response["HX-Replace-Url"] = f"{reverse('buy')}?{shown.choice.query()}"
+    return response
+
+
+def _page(
+    request: HttpRequest, typed: QueryDict, *notices: Notice, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    account_id = account_id_of(request)
+    shown = offer.make(typed.dict(), typed.getlist("key")[: login.KEYS_MAX], account_id)
+    if refused is not None:
+        shown.refuse(refused)
+    pairs = KeyPair.objects.filter(account_id=account_id).order_by("-id")[:_KEY_PAIRS_SHOWN] if account_id else ()
+    here = {
+        "offer": shown,
+        "notices": notices,
+        "account_id": account_id,
+        "key_pairs": pairs,
+        "available": overview.balance(account_id).available_minor if account_id else None,
+        "next_address": f"{reverse('buy')}?{shown.choice.query()}",
+    }
+    return render(request, "web/buy/page.html", here, status=status)
+
+
+class _ShowAgain(Exception):
+    """The purchase was not made: the page is shown with its price, to be confirmed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.notices = [Notice(text)] if text else []
+
+
+class _Done(Exception):
+    """This form has already bought: the order is shown."""
+
+
+def _post(request: HttpRequest) -> HttpResponse:
+    account_id, form = account_id_of(request), request.POST
+    if form.get("act") == "buy" and account_id is not None:
+        return _submit(request, account_id)
+    shown = offer.make(form.dict(), form.getlist("key")[: login.KEYS_MAX], None)
+    address = f"{reverse('buy')}?{shown.choice.query()}"
+    if form.get("act") == "buy" and not request.user.is_authenticated:
+        return redirect(f"{reverse('account_login')}?{urlencode({'next': address})}")
+    return redirect(address)
+
+
+def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Buy once what was shown. Nothing is written where the page is shown again."""
+    form, token = request.POST, request.POST.get("token", "")
+    try:
+        shown, quoted = _confirmed(form, account_id, token)
+        bought, password = _buy(form, account_id, shown, quoted, str(request.META.get("vmart.request_id", "")))
+    except _Done as done:
+        return redirect("order", done.args[0])
+    except _ShowAgain as again:
+        return _page(request, form, *again.notices, status=409)
+    except TokenReused:
+        text = _("This form has already bought something. To buy this as well, confirm it here; see also your orders.")
+        return _page(request, form, Notice(text), status=409)
+    except Refused as refused:
+        return _page(request, form, refused=refused, status=422)
+    return _bought(bought, password)
+
+
+def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quote]:
+    """The form and the quote that was shown for just this configuration, else _ShowAgain or _Done."""
+    shown = offer.make(form.dict(), form.getlist("key")[: login.KEYS_MAX], account_id)
+    try:
+        quoted = shown_quote.read(account_id, form.get("quote", ""))
+    except shown_quote.NotShown as missing:
+        if not missing.expired:
+            raise _ShowAgain(_("Please check the price and confirm.")) from missing
+        _done_before(account_id, token)  # a purchase of long ago, sent again
+        text = _("The price was shown more than 15 minutes ago. This is the price now: please confirm.")
+        raise _ShowAgain(text) from missing
+    if shown.choice.errors:
+        raise _ShowAgain("")
+    if shown.choice.configuration != quoted.configuration or not shown_quote.is_token(token):
+        if shown.choice.notices:
+            _done_before(account_id, token)  # sent twice, and the first has bought the last one
+        text = _("The configuration was changed after its price was shown. This is its price: please confirm.")
+        raise _ShowAgain(text)
+    return shown, quoted
+
+
+def _done_before(account_id: int, token: str) -> None:
+    """Raise _Done with the order that this form has already made, if there is one."""
+    known = Idempotency.objects.filter(account_id=account_id, token=shown_quote.client_token(token)).first()
+    if known:
+        raise _Done(known.answer["order_id"])
+
+
+def _buy(form: QueryDict, account_id: int, shown: Offer, quoted: Quote, request_id: str) -> tuple[Bought, str]:
+    """Buy what was shown; the bought and the generated password, "" where none was."""
+    choice, token, password = shown.choice, form["token"], ""
+    user = choice.image.login_user
+    if choice.values["login"] == "key":
+        if not choice.keys:
+            raise MissingParameter("Choose a key pair.", field="LoginSettings.KeyIds")
+        way_in = login.make(account_id, key_ids=choice.keys, user=user)
+    elif choice.values["login"] == "password":
+        login.check_password(form.get("password", ""), user)
+        way_in = login.make(account_id, password=form["password"], user=user)
+    else:
+        password = shown_quote.generated_password(account_id, token)
+        way_in = login.make(account_id, password=password, user=user)
+    request = Purchase(
+        account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
+        client_token=shown_quote.client_token(token), request_id=request_id, expected=quoted,
+    )  # fmt: skip
+    return purchase.purchase(request), password
+
+
+def _bought(bought: Bought, password: str) -> HttpResponse:
+    """To the order's page; a generated password goes along, sealed, in a cookie for that page alone."""
+    address = reverse("order", args=[bought.order_id])
+    response = redirect(address)
+    response.status_code = 303
+    if password:
+        sealed = shown_quote.seal_password(bought.order_id, password)
+        response.set_cookie(
+            f"login-{bought.order_id}", sealed, max_age=3600, path=address, httponly=True, samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )  # fmt: skip
+    return response

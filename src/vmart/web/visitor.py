@@ -1,0 +1,41 @@
+"""Who asks: a customer, an operator, or somebody who has not signed in."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from vmart.customers.models import Account
+from vmart.orders.open_account import open_account
+
+View = Callable[..., HttpResponse]
+
+
+def account_id_of(request: HttpRequest) -> int | None:
+    """The account that the visitor acts for; None for strangers and for operators without one."""
+    user: Any = request.user
+    return getattr(user, "account_id", None) if user.is_authenticated else None
+
+
+def customer(view: View) -> View:
+    """A page for people with an account: the view gets ``account_id`` as its second argument.
+
+    Strangers are sent to sign in, operators without an account to their own page. A user whose account
+    was never opened (the process ended within sign-up of an older version) gets it now.
+    """
+
+    @functools.wraps(view)
+    def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        account_id = account_id_of(request)
+        if account_id is None:
+            user: Any = request.user
+            if user.is_staff:
+                return redirect("seller")
+            account_id = Account.objects.filter(member__user=user).values_list("id", flat=True).first()
+            account_id = account_id or open_account(user, user.email).id
+        return view(request, account_id, *arguments, **named)
+
+    return login_required(checked)

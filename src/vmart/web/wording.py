@@ -1,0 +1,121 @@
+"""The words that people read for what the database calls by codes, and refusals in their language."""
+
+from typing import Any
+
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from vmart.kernel.errors import Refused
+
+STATES = {
+    "PENDING": _("Being delivered"),
+    "LAUNCH_FAILED": _("Delivery failed"),
+    "RUNNING": _("Running"),
+    "STOPPED": _("Stopped"),
+    "STARTING": _("Starting"),
+    "STOPPING": _("Stopping"),
+    "REBOOTING": _("Rebooting"),
+    "SHUTDOWN": _("Recycle bin"),
+    "TERMINATING": _("Being erased"),
+    "GONE": _("Erased"),
+}
+STATE_TONES = {"RUNNING": "good", "LAUNCH_FAILED": "bad", "SHUTDOWN": "warn", "STOPPED": "idle", "GONE": "idle"}
+IN_BETWEEN = ("PENDING", "STARTING", "STOPPING", "REBOOTING", "TERMINATING")
+
+ORDER_STATUS = {
+    1: (_("Unpaid"), "warn"),
+    2: (_("Paid"), "busy"),
+    3: (_("Delivering"), "busy"),
+    4: (_("Delivered"), "good"),
+    5: (_("Failed"), "bad"),
+    6: (_("Refunded"), "idle"),
+    7: (_("Closed"), "idle"),
+    8: (_("Expired"), "idle"),
+}
+LINE_STATES = {
+    "delivering": (_("Delivering"), "busy"),
+    "delivered": (_("Delivered"), "good"),
+    "failed": (_("Failed"), "bad"),
+    "returned": (_("Returned"), "idle"),
+}
+CHARGE_TYPES = {"PREPAID": _("Prepaid"), "POSTPAID_BY_HOUR": _("Postpaid by the second")}
+INTERNET = {
+    "BANDWIDTH_PREPAID": _("By bandwidth, monthly"),
+    "BANDWIDTH_POSTPAID_BY_HOUR": _("By bandwidth, hourly"),
+    "TRAFFIC_POSTPAID_BY_HOUR": _("By traffic"),
+}
+KINDS = {
+    "container": _("System container"),
+    "virtual-machine": _("Virtual machine"),
+    "simulated": _("Simulated"),
+    "": _("Not known yet"),
+}
+COMPONENTS = {
+    "cpu": _("CPU and memory"),
+    "system_disk": _("System disk"),
+    "data_disk": _("Data disk"),
+    "bandwidth": _("Bandwidth"),
+    "traffic": _("Traffic"),
+}
+EVENTS = {
+    "ordered": _("Ordered"),
+    "delivered": _("Delivered and running"),
+    "launch_failed": _("Delivery failed"),
+    "started": _("Started"),
+    "stopped": _("Stopped"),
+    "rebooted": _("Rebooted"),
+    "terminated": _("Terminated, moved to the recycle bin"),
+    "returned": _("Returned, moved to the recycle bin"),
+    "released": _("Erased"),
+    "expired": _("Expired, moved to the recycle bin"),
+    "stopped_for_arrears": _("Stopped for arrears"),
+    "operation_failed": _("Operation failed"),
+    "seen_running": _("Found running"),
+    "seen_stopped": _("Found stopped"),
+    "seen_absent": _("Found missing"),
+    "seen_broken": _("Found broken"),
+}
+TRANSFERS = {
+    "grant": _("Gift"),
+    "top_up": _("Top-up"),
+    "prepaid": _("Prepaid machine"),
+    "refund": _("Refund of a returned machine"),
+    "hour": _("Usage of an hour"),
+}
+PURSES = {"cash": pgettext_lazy("purse", "Cash"), "gift": pgettext_lazy("purse", "Gift"), "owed": _("Owed")}
+OPERATIONS = {
+    "deliver": _("Delivery"),
+    "stop": _("Stop"),
+    "start": _("Start"),
+    "reboot": _("Reboot"),
+    "isolate": _("Shutdown into the recycle bin"),
+    "release": _("Erasure"),
+    "expire": _("Expiry"),
+    "arrears": _("Arrears"),
+    "settle": _("Hourly close"),
+}
+
+# Words that refusals put into their places, so that they are in the catalogue.
+_PLACES = (
+    _("the account is in arrears"),
+    _("it has expired"),
+    _("it is in the recycle bin"),
+)
+
+
+def component(name: str) -> Any:
+    """``data_disk:2`` as "Data disk 2"."""
+    kind, _colon, number = name.partition(":")
+    title = COMPONENTS.get(kind, name)
+    return f"{title} {number}" if number else title
+
+
+def sentence(refused: Refused) -> str:
+    """A refusal in the reader's language; one whose sentence has no translation in English."""
+    params = {name: gettext(text) if isinstance(text, str) and text else text for name, text in refused.params.items()}
+    return gettext(refused.template).format(**params) if params else gettext(refused.template)
+
+
+def said(text: str) -> str:
+    """A sentence that was stored in English (why a delivery failed), in the reader's language where known."""
+    return gettext(text) if text else ""

@@ -1,0 +1,115 @@
+"""Customers and operators who visit the shop in these tests, and what they find on a page."""
+
+import itertools
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from vmart.catalog.models import ZoneImage
+from vmart.config import bring_up
+from vmart.customers.models import Member, User
+from vmart.kernel import clock
+from vmart.orders import open_account
+
+PASSWORD = "a-Long-passphrase-4"
+_numbers = itertools.count(1)
+
+
+class Form(HTMLParser):
+    """The fields of a page's forms as a browser would send them, without pressing a button."""
+
+    def __init__(self, html: str, action: str) -> None:
+        super().__init__()
+        self.values: list[tuple[str, str]] = []
+        self._action, self._inside, self._select, self._area = action, False, "", ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        have = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = have.get("action", "") == self._action
+        elif not self._inside:
+            return
+        elif tag == "input" and "name" in have and "disabled" not in have:
+            if have.get("type") not in ("radio", "checkbox") or "checked" in have:
+                self.values.append((have["name"], have.get("value", "")))
+        elif tag == "select":
+            self._select = have["name"]
+        elif tag == "option" and "selected" in have:
+            self.values.append((self._select, have["value"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False
+
+    @property
+    def data(self) -> dict[str, str]:
+        return dict(self.values)
+
+
+def form_of(page: HttpResponse) -> dict[str, str]:
+    """The purchase form of a page."""
+    return Form(page.content.decode(), "/buy/").data
+
+
+class Visitor(Client):
+    """A browser signed in as a user of an account of its own."""
+
+    user: User
+    account_id: int
+
+    def buy_form(self, query: str = "") -> dict[str, str]:
+        """The purchase form as the page shows it."""
+        page = self.get(f"/buy/{query}")
+        assert page.status_code == 200, page.status_code
+        return form_of(page)
+
+    def buy(self, query: str = "", **changed: str) -> HttpResponse:
+        """Open the purchase page and press the button."""
+        return self.post("/buy/", self.buy_form(query) | {"act": "buy"} | changed)
+
+
+def customer(*, gift_minor: int = 100_000, **options: Any) -> Visitor:
+    """A new customer with some gift money, signed in."""
+    visitor = Visitor(**options)
+    user = User(email=f"customer{next(_numbers)}@example.org", date_joined=clock.now())
+    user.set_password(PASSWORD)
+    visitor.account_id = open_account.sign_up(user, user.email).id
+    if gift_minor:
+        open_account.grant(visitor.account_id, gift_minor, "first")
+    visitor.user = user
+    visitor.force_login(user)
+    return visitor
+
+
+def operator() -> Visitor:
+    """The seller, signed in; without an account."""
+    visitor = Visitor()
+    visitor.user = User.objects.create_user(
+        f"seller{next(_numbers)}@example.org", PASSWORD, is_staff=True, date_joined=clock.now()
+    )
+    visitor.force_login(visitor.user)
+    assert not Member.objects.filter(user=visitor.user).exists()
+    return visitor
+
+
+def open_business() -> None:
+    """As ``vmart up`` leaves a shop: partitions, the hour to close next, images ready in every zone."""
+    bring_up.start_business()
+    ZoneImage.objects.update(status="ready", percent=100, ready_at=clock.now())
+
+
+def text_of(page: HttpResponse) -> str:
+    """What a reader sees: tags away, white space single."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.content.decode()))
+
+
+def order_id_of(answer: HttpResponse) -> int:
+    """The order that a purchase led to."""
+    assert answer.status_code == 303, text_of(answer)
+    found = re.fullmatch(r"/orders/(\d+)/", answer["Location"])
+    assert found
+    return int(found[1])
