@@ -1,5 +1,6 @@
 """cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -204,7 +205,7 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
         configuration=configuration(call, asked),
         machine=purchase.Machine(
             image_id=asked.image_id,
-            login=login.make(
+            login=login.check(
                 call.account_id,
                 password=settings.password,
                 key_ids=settings.key_ids,
@@ -218,9 +219,11 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
         min_count=asked.min_count,
         request_id=call.request_id,
     )
+    purchase.check(wanted)
     if asked.dry_run:
-        purchase.check(wanted)
         return {}
+    if settings.password:  # hashed last: it costs more than all the checks
+        wanted = replace(wanted, machine=replace(wanted.machine, login=login.hashed(settings.password)))
     return {"InstanceIdSet": list(purchase.purchase(wanted).instance_ids)}
 
 

@@ -62,7 +62,8 @@ WHERE i.account_id = %(account)s AND i.state <> 'GONE'
 _VIEW = """
 WITH page AS (SELECT i.id {matching} ORDER BY i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
 SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
-  instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user, i.key_ids, v.public_id AS vpc_id,
+  instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
+  i.key_ids::json AS key_ids, v.public_id AS vpc_id,
   s.public_id AS subnet_id, host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
   i.internet_charge_type, i.bandwidth_mbps, i.charge_type, i.renew_flag, i.state, i.restrict_state,
   i.isolated_source, i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
