@@ -36,6 +36,7 @@ class Zone(models.Model):
     capabilities = models.JSONField(default=dict)  # engines.contract.Capabilities as last seen
     on_sale = models.BooleanField(default=True)
     vcpu_overcommit = models.IntegerField(default=16)
+    disk_overcommit = models.IntegerField(default=4)  # of a real engine: its pools give out blocks as they are written
     address_note_en = models.CharField(max_length=300, default="", blank=True)
     address_note_zh = models.CharField(max_length=300, default="", blank=True)
 

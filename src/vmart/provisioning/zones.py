@@ -34,7 +34,7 @@ def check(zone: str) -> bool:
                     "online": member.online,
                     "vcpu_capacity": member.vcpu * row.vcpu_overcommit,
                     "memory_capacity_mib": int(member.memory_mib * MEMORY_RESERVE),
-                    "disk_capacity_gib": int(member.disk_gib * DISK_RESERVE),
+                    "disk_capacity_gib": int(member.disk_gib * DISK_RESERVE) * row.disk_overcommit,
                 },
             )
         Host.objects.filter(zone=row).exclude(name__in=[member.member for member in members]).update(online=False)
