@@ -18,11 +18,12 @@ DECLARE
 BEGIN
   PERFORM FROM ledger_purses WHERE account_id > _low AND account_id <= _high ORDER BY account_id FOR NO KEY UPDATE;
 
-  WITH rate AS MATERIALIZED (  -- every rate in force in this hour, with its part of the hour
-    SELECT r.price_key, r.step_from, r.step_to, r.tier_from_s, r.tier_to_s, r.rate,
-           greatest(b.effective_at, _hour) AS valid_from, least(coalesce(b.ends_at, 'infinity'), _end) AS valid_to
-    FROM pricing_rate r JOIN pricing_book b ON b.id = r.book_id
-    WHERE b.effective_at < _end AND (b.ends_at IS NULL OR b.ends_at > _hour)
+  WITH version AS MATERIALIZED (  -- the price books in force in this hour, each with its part of the hour
+    SELECT id, greatest(effective_at, _hour) AS valid_from, least(ends_at, _end) AS valid_to
+    FROM pricing_book WHERE effective_at < _end AND (ends_at IS NULL OR ends_at > _hour)
+    UNION ALL  -- before the first one: nothing has a price
+    SELECT NULL, _hour, least(min(effective_at), _end)
+    FROM pricing_book HAVING coalesce(min(effective_at), 'infinity') > _hour
   ), used AS (
     SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at,
            greatest(started_at, _hour) AS low, _end AS high
@@ -34,15 +35,17 @@ BEGIN
     FROM metering_segment
     WHERE account_id > _low AND account_id <= _high AND ended_at > _hour AND started_at < _end
   ), priced AS MATERIALIZED (  -- what one second costs × 3600, once per distinct (price, quantity, validity, tier)
-    SELECT d.price_key, d.quantity, r.valid_from, r.valid_to, r.tier_from_s, r.tier_to_s,
-           sum((least(d.quantity, coalesce(r.step_to, d.quantity)) - r.step_from) * r.rate) AS per_hour
+    SELECT d.price_key, d.quantity, v.valid_from, v.valid_to, r.tier_from_s, r.tier_to_s,
+           sum((least(d.quantity, r.step_to) - r.step_from) * r.rate) AS per_hour  -- null: no price is in force
     FROM (SELECT DISTINCT price_key, quantity FROM used WHERE component <> 'traffic') AS d
-    JOIN rate r ON r.price_key = d.price_key AND d.quantity > r.step_from
+    CROSS JOIN version v
+    LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = d.price_key
+                            AND (r.step_from < d.quantity OR r.step_from = 0)
     GROUP BY 1, 2, 3, 4, 5, 6
   ), part AS (
     SELECT u.account_id, u.instance_id, u.component, s.seconds,
            s.seconds * coalesce(p.per_hour, fn.settlement_no_price(u.price_key)) AS amount
-    FROM used u LEFT JOIN priced p ON p.price_key = u.price_key AND p.quantity = u.quantity
+    FROM used u JOIN priced p ON p.price_key = u.price_key AND p.quantity = u.quantity
     CROSS JOIN LATERAL (SELECT
       extract(epoch FROM
         least(u.high, p.valid_to, u.started_at + (p.tier_to_s - u.age_s) * interval '1 second')
@@ -55,9 +58,10 @@ BEGIN
     FROM part GROUP BY 1, 2, 3
     UNION ALL
     SELECT t.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
-           round(sum(t.out_bytes * r.rate)::numeric(60, 30) / 1073741824, 8)
+           round(sum(t.out_bytes * coalesce(r.rate, fn.settlement_no_price(t.price_key)))::numeric(60, 30) / 1073741824, 8)
     FROM metering_sample t
-    JOIN rate r ON r.price_key = t.price_key AND r.valid_from <= t.at AND t.at < r.valid_to
+    JOIN version v ON v.valid_from <= t.at AND t.at < v.valid_to
+    LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = t.price_key
     WHERE t.account_id > _low AND t.account_id <= _high AND t.at >= _hour AND t.at < _end
     GROUP BY 1, 2
   ), total AS (

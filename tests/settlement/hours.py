@@ -1,0 +1,186 @@
+"""Usage, prices and purses drawn at random, and what the pure rule says the closes of some hours must do with them."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from vmart.kernel import clock
+from vmart.kernel.clock import HOUR
+from vmart.pricing.book import RateRow
+from vmart.pricing.hour import ByteSample, HourCharge, PriceVersion, Segment, charge_hour, charge_traffic
+from vmart.pricing.rules import HOUR_S
+
+HOURS = 4
+KEYS = {"cpu": "r/cpu/T", "disk:1": "r/disk/D", "bandwidth": "r/bandwidth"}
+TRAFFIC = "r/traffic"
+CURRENCIES = {"CNY": 2, "JPY": 0, "KWD": 3}
+
+# (billing zone, start of the first hour): each window of HOURS holds an edge that such systems get wrong.
+EDGES = [
+    ("Asia/Shanghai", "2026-03-10T02:00"),  # nothing special
+    ("Asia/Shanghai", "2026-03-31T14:00"),  # a month begins in the zone, none in UTC
+    ("Asia/Shanghai", "2026-05-31T22:00"),  # a month begins in UTC: another partition, the same billing month
+    ("UTC", "2026-12-31T22:00"),  # both, and a year
+    ("Europe/Berlin", "2026-03-29T00:00"),  # the missing hour
+    ("Europe/Berlin", "2026-10-24T23:00"),  # the doubled one
+    ("America/New_York", "2026-11-01T03:00"),  # a month begins, two hours later the clock goes back
+    ("America/Asuncion", "2017-10-01T02:00"),  # the month begins at a midnight that does not exist
+]
+
+
+@dataclass
+class Machine:
+    """One machine: its number, usage by component, samples, and what a close before the window left."""
+
+    id: int
+    segments: dict[str, list[Segment]]
+    samples: list[ByteSample]
+    before: dict[str, tuple[dt.datetime, Decimal]]  # component -> (hour of its last charge, the month's total with it)
+
+
+@dataclass
+class Account:
+    """One account: money in minor units, part of it under a fixed hold, and its machines."""
+
+    id: int
+    cash_minor: int
+    gift_minor: int
+    cash_held_minor: int
+    gift_held_minor: int
+    credit_limit_minor: int
+    machines: list[Machine]
+
+
+@dataclass
+class World:
+    """Everything a few closes depend on."""
+
+    start: dt.datetime
+    zone: ZoneInfo
+    currency: str
+    versions: list[PriceVersion]
+    accounts: list[Account] = field(default_factory=list)
+
+    @property
+    def hours(self) -> list[dt.datetime]:
+        return [self.start + HOUR * n for n in range(HOURS)]
+
+    @property
+    def places(self) -> int:
+        return CURRENCIES[self.currency]
+
+
+def charges(world: World, machine: Machine) -> Iterator[tuple[dt.datetime, str, HourCharge]]:
+    """(hour, component, charge) of a machine by the pure rule, hour after hour."""
+    totals = {
+        component: total
+        for component, (at, total) in machine.before.items()
+        if at >= clock.month_start(world.start, world.zone)
+    }
+    for hour in world.hours:
+        if clock.month_start(hour, world.zone) == hour:
+            totals = {}
+        for component, segments in machine.segments.items():
+            before = totals.get(component, Decimal(0))
+            charge = charge_hour(segments, world.versions, hour, before, places=world.places)
+            totals[component] = charge.after
+            if charge.lines:
+                yield hour, component, charge
+        before = totals.get("traffic", Decimal(0))
+        charge = charge_traffic(machine.samples, TRAFFIC, world.versions, hour, before, places=world.places)
+        totals["traffic"] = charge.after
+        if charge.lines:
+            yield hour, "traffic", charge
+
+
+rates = st.decimals(min_value=0, max_value=9, places=8)
+
+
+@st.composite
+def _rows(draw: st.DrawFn, key: str) -> list[RateRow]:
+    """Progressive steps × tiers of age of one price key."""
+    tops = sorted(draw(st.sets(st.integers(1, 12), max_size=2))) if key == KEYS["bandwidth"] else []
+    steps = list(zip([0, *tops], [*tops, None], strict=True))
+    ends = sorted(draw(st.sets(st.integers(1, 5 * HOUR_S), max_size=3))) if key == KEYS["cpu"] else []
+    tiers = list(zip([0, *ends], [*ends, None], strict=True))
+    return [
+        RateRow(key, Decimal(low), None if top is None else Decimal(top), begin, end, draw(rates))
+        for low, top in steps
+        for begin, end in tiers
+    ]
+
+
+@st.composite
+def _versions(draw: st.DrawFn, start: dt.datetime) -> list[PriceVersion]:
+    changes = draw(st.sets(st.integers(1, HOURS * HOUR_S - 1), max_size=3))
+    return [
+        PriceVersion(
+            start + dt.timedelta(seconds=at),
+            {key: draw(_rows(key)) for key in KEYS.values()} | {TRAFFIC: [RateRow(TRAFFIC, Decimal(0), None, 0, None, draw(rates))]},
+        )
+        for at in [-30 * 24 * HOUR_S, *sorted(changes)]
+    ]  # fmt: skip
+
+
+@st.composite
+def _segments(draw: st.DrawFn, component: str, start: dt.datetime) -> list[Segment]:
+    """A chain of usage with and without pauses, from before the window to within it or beyond."""
+    at = start + dt.timedelta(seconds=draw(st.integers(-2 * HOUR_S, 2 * HOUR_S)))
+    age_s = draw(st.sampled_from([0, 1, HOUR_S - 1]) | st.integers(0, 5 * HOUR_S))
+    segments = []
+    for _ in range(draw(st.integers(1, 4))):
+        length = draw(st.sampled_from([0, 1, 40, HOUR_S]) | st.integers(0, 3 * HOUR_S))
+        quantity = 1 if component == "cpu" else draw(st.integers(0, 20))
+        end = at + dt.timedelta(seconds=length)
+        segments.append(Segment(at, end, quantity, KEYS[component], age_s))
+        age_s += length
+        at = end + dt.timedelta(seconds=draw(st.just(0) | st.integers(0, HOUR_S)))
+    if draw(st.booleans()):
+        last = segments[-1]
+        segments[-1] = Segment(last.start, None, last.quantity, last.price_key, last.age_s)
+    return segments
+
+
+@st.composite
+def _machine(draw: st.DrawFn, number: int, start: dt.datetime, zone: ZoneInfo) -> Machine:
+    components = draw(st.sets(st.sampled_from(sorted(KEYS)), min_size=1))
+    samples = draw(st.lists(st.tuples(st.integers(-60, HOURS * HOUR_S + 60), st.integers(1, 2**33)), max_size=5))
+    before = {}
+    for component in sorted(draw(st.sets(st.sampled_from([*sorted(components), "traffic"])))):
+        hours_ago = draw(st.integers(1, 40))
+        before[component] = (start - HOUR * hours_ago, draw(st.decimals(0, 100_000, places=8)))
+    return Machine(
+        number,
+        {component: draw(_segments(component, start)) for component in sorted(components)},
+        [ByteSample(start + dt.timedelta(seconds=at), size) for at, size in samples],
+        before,
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """A window of HOURS at one of the EDGES, with prices, accounts, machines and usage."""
+    name, at = draw(st.sampled_from(EDGES))
+    start, zone = dt.datetime.fromisoformat(at).replace(tzinfo=dt.UTC), ZoneInfo(name)
+    world = World(start, zone, draw(st.sampled_from(sorted(CURRENCIES))), draw(_versions(start)))
+    money = st.integers(0, 30) | st.integers(0, 10**7)
+    for number in range(1, draw(st.integers(1, 3)) + 1):
+        cash, gift = draw(money), draw(money)
+        machines = [draw(_machine(number * 10 + n, start, zone)) for n in range(draw(st.integers(1, 2)))]
+        held = (draw(st.integers(0, cash)), draw(st.integers(0, gift)))
+        world.accounts.append(Account(number * 7, cash, gift, *held, draw(st.sampled_from([0, 0, 500])), machines))
+    return world
+
+
+def rate_columns(versions: Sequence[PriceVersion]) -> list[Mapping[str, object]]:
+    """Rows of the rate table, with the position of their version."""
+    return [
+        {"book": position, **{name: getattr(row, name) for name in RateRow.__slots__}}
+        for position, version in enumerate(versions)
+        for rows in version.rates.values()
+        for row in rows
+    ]

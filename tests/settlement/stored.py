@@ -1,0 +1,106 @@
+"""A drawn world as rows of the database, and what the closes made of it."""
+
+import datetime as dt
+import itertools
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+
+from tests.settlement.hours import TRAFFIC, World, rate_columns
+from vmart.catalog import shop
+from vmart.kernel import db
+from vmart.kernel.models import Deployment
+from vmart.metering.models import Horizon
+
+_FILLED = (
+    "bills_charge", "metering_segment", "metering_sample", "pricing_rate", "pricing_book", "ledger_entry",
+    "ledger_transfer", "ledger_hold", "ledger_purses", "customers_account", "settlement_hour", "settlement_stuck",
+    "metering_horizon", "worker_operation", "instances_instance",
+)  # fmt: skip
+
+
+def store(world: World) -> None:
+    """Put the world in the place of everything that an earlier one left."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in _FILLED:
+            cursor.execute(f"DELETE FROM {table}")
+        Deployment.objects.update(currency=world.currency, billing_zone=str(world.zone))
+        Horizon.objects.create(closed_until=world.start)
+        _prices(cursor, world)
+        for account in world.accounts:
+            _account(cursor, account)
+            for machine in account.machines:
+                _machine(cursor, account.id, machine)
+    shop.forget()
+
+
+def _prices(cursor: Any, world: World) -> None:
+    starts = [version.effective_at for version in world.versions]
+    for position, (start, end) in enumerate(itertools.zip_longest(starts, starts[1:])):
+        cursor.execute(
+            "INSERT INTO pricing_book (id, version, effective_at, ends_at, currency, document, sha256, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, '{}', %s, %s)",
+            [position + 1, position + 1, start, end, world.currency, str(position), start],
+        )
+    for row in rate_columns(world.versions):
+        cursor.execute(
+            "INSERT INTO pricing_rate (book_id, price_key, step_from, step_to, tier_from_s, tier_to_s, rate)"
+            " VALUES (%(book)s + 1, %(price_key)s, %(step_from)s, %(step_to)s, %(tier_from_s)s, %(tier_to_s)s, %(rate)s)",
+            row,
+        )
+
+
+def _account(cursor: Any, account: Any) -> None:
+    cursor.execute(
+        "INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_postpaid_per_zone,"
+        " quota_prepaid_per_month, quota_returns_per_year, rate_run_per_s, frozen_reason)"
+        " VALUES (%s, 'drawn', now(), %s, 1, 1, 1, 1, '')",
+        [account.id, account.credit_limit_minor],
+    )
+    cursor.execute(
+        "INSERT INTO ledger_purses VALUES (%s, %s, 0, %s, %s, 0, %s, 0, 0, 0)",
+        [account.id, account.cash_minor, account.cash_held_minor, account.gift_minor, account.gift_held_minor],
+    )
+
+
+def _machine(cursor: Any, account: int, machine: Any) -> None:
+    for component, segments in machine.segments.items():
+        for segment in segments:
+            cursor.execute(
+                "INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s,"
+                " started_at, ended_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [account, machine.id, component, segment.price_key, segment.quantity, segment.age_s, segment.start,
+                 segment.end],
+            )  # fmt: skip
+    for sample in machine.samples:
+        cursor.execute(
+            "INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes) VALUES (%s, %s, %s, %s, %s)",
+            [machine.id, sample.taken_at, account, TRAFFIC, sample.traffic_bytes],
+        )
+    for component, (hour, total) in machine.before.items():
+        # An older charge of the same month, smaller: the newest total counts, not the largest or any.
+        for at, month_exact in ((hour - dt.timedelta(hours=1), total / 2), (hour, total)):
+            cursor.execute(
+                "INSERT INTO bills_charge VALUES (%s, %s, %s, %s, 0, 1, 0, 0, round(%s, 8), 0)",
+                [account, machine.id, component, at, month_exact],
+            )
+
+
+def charges_since(start: dt.datetime) -> dict[tuple[int, int, dt.datetime, str], tuple[int, int, Decimal, Decimal, int]]:
+    """(account, machine, hour, component) -> (seconds, bytes, exact, month's total, minor units deducted)."""
+    found = db.rows("SELECT * FROM bills_charge WHERE hour >= %s", start)
+    assert {row["revision"] for row in found} <= {0}
+    return {
+        (row["account_id"], row["instance_id"], row["hour"], row["component"]): (
+            row["duration_s"], row["out_bytes"], row["exact"], row["month_exact"], row["deducted_minor"],
+        )
+        for row in found
+    }  # fmt: skip
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """Every row that a close may write, to show that nothing was written."""
+    tables = (*_FILLED[:1], "ledger_entry", "ledger_transfer", "ledger_hold", "ledger_purses", "settlement_hour",
+              "settlement_stuck", "metering_horizon", "worker_operation")  # fmt: skip
+    return {table: db.rows(f"SELECT * FROM {table} AS t ORDER BY t") for table in tables}
