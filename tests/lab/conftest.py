@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import crypt_r
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,6 +22,7 @@ from vmart.engines import open_engine
 from vmart.engines.contract import Disk, Engine, ImageSpec, ImageStatus, MachineSpec, PublicAddress, Subnet
 from vmart.engines.incus.build import DEFAULT_CACHE, build_image
 from vmart.engines.incus.daemon import InstallError, PrivateDaemon, install_packages, why_not_here
+from vmart.kernel import unix_password
 
 IMAGE = ImageSpec("debian-12", "1")
 PASSWORD = "Correct-horse-7"  # of the machines of one test run, reachable from this host only
@@ -210,7 +210,7 @@ def make_spec(addresses: Addresses, engine: Engine) -> Iterator[Callable[..., Ma
             mac=f"02:16:3e:5a:{customer:02x}:{number:02x}",
             hostname=f"web-{number}",
             login_user="root",
-            password_hash=crypt_r.crypt(password, crypt_r.mksalt(crypt_r.METHOD_SHA512)) if password else "",
+            password_hash=unix_password.hash_sha512(password) if password else "",
             ssh_keys=ssh_keys,
             user_data=user_data,
             public_address=addresses.public(mbps) if public else None,

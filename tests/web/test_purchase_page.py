@@ -12,6 +12,7 @@ from tests.web.visiting import Visitor, customer, form_of, order_id_of, text_of
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer
 from vmart.instances.models import Instance
+from vmart.kernel import unix_password
 from vmart.kernel.models import Deployment
 from vmart.listings import overview
 from vmart.orders import key_pairs
@@ -44,8 +45,6 @@ def test_bought_with_zero_edits() -> None:
 
 
 def test_generated_password_is_shown_on_the_order_page_and_opens_the_machine() -> None:
-    import crypt_r
-
     visitor = customer()
     answer = visitor.buy()
     cookie = answer.cookies[f"login-{order_id_of(answer)}"]
@@ -55,7 +54,7 @@ def test_generated_password_is_shown_on_the_order_page_and_opens_the_machine() -
     found = re.search(r'<code id="password"[^>]*>([^<]+)</code>', page.content.decode())
     assert found
     held = Instance.objects.get().password_hash
-    assert crypt_r.crypt(found[1], held) == held
+    assert unix_password.matches(found[1], held)
     assert found[1] not in str(Order.objects.values().get()) + str(Idempotency.objects.values().get())
 
 

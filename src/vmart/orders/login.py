@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import crypt_r
-
 from vmart.instances.models import KeyPair
+from vmart.kernel import unix_password
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders.errors import UnknownKeyPair, WeakPassword
 
@@ -58,7 +57,7 @@ def make(account_id: int, *, password: str = "", key_ids: Sequence[str] = (), us
 
 def hashed(password: str) -> Login:
     """A login by this password, which has been checked; takes a millisecond of CPU on purpose."""
-    return Login(password_hash=crypt_r.crypt(password, crypt_r.mksalt(crypt_r.METHOD_SHA512, rounds=5000)))
+    return Login(password_hash=unix_password.hash_sha512(password))
 
 
 def check(account_id: int, *, password: str = "", key_ids: Sequence[str] = (), user: str = "root") -> Login:
