@@ -1,33 +1,20 @@
 """An account at a glance: its machines, its money, its ledger."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vmart.instances.models import Event, Instance, State
-from vmart.kernel import db
-from vmart.ledger.models import Purses
+from vmart.ledger import queries
+from vmart.ledger.queries import Balance, balance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.storage.models import Disk
 
+__all__ = ["Balance", "Posting", "balance", "disks", "events", "machine", "machines", "statement"]
 
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Money of an account in minor units. ``balance`` = cash + gift − owed; ``available`` leaves holds out."""
-
-    cash_minor: int
-    gift_minor: int
-    owed_minor: int
-    held_minor: int
-
-    @property
-    def balance_minor(self) -> int:
-        return self.cash_minor + self.gift_minor - self.owed_minor
-
-    @property
-    def available_minor(self) -> int:
-        return self.balance_minor - self.held_minor
+ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +30,31 @@ class Posting:
     public_id: str
 
 
-def balance(account_id: int) -> Balance:
-    """Cash, gift, owed and what is set aside."""
-    purses = Purses.objects.get(account_id=account_id)
-    return Balance(
-        cash_minor=purses.cash_credits_posted - purses.cash_debits_posted,
-        gift_minor=purses.gift_credits_posted - purses.gift_debits_posted,
-        owed_minor=purses.owed_debits_posted - purses.owed_credits_posted,
-        held_minor=purses.cash_debits_pending + purses.gift_debits_pending + purses.floating_pending,
-    )
-
-
-_STATEMENT = """
-SELECT e.at, e.transfer_id, e.book AS purse, t.kind, e.amount_minor, e.balance_after,
-       coalesce(i.public_id, '') AS public_id
-FROM ledger_entry e
-JOIN ledger_transfer t ON t.id = e.transfer_id
-LEFT JOIN instances_instance i ON i.id = t.subject_id AND i.account_id = e.account_id
-  AND t.kind IN ('prepaid', 'refund')
-WHERE e.account_id = %(account)s AND e.book IN ('cash', 'gift', 'owed')
-  AND (%(at)s::timestamptz IS NULL OR (e.at, e.transfer_id, e.book) < (%(at)s, %(transfer)s, %(book)s))
-ORDER BY e.at DESC, e.transfer_id DESC, e.book DESC
-LIMIT %(limit)s
-"""
-
-
 def statement(account_id: int, before: str = "") -> Page[Posting]:
     """Entries on the account's purses, newest first. ``before`` is a page key; a wrong one means the first page."""
-    at, transfer, book = _statement_key(before)
-    found = db.rows(_STATEMENT, account=account_id, at=at, transfer=transfer, book=book, limit=PAGE + 1)
-    rows = [Posting(**row) for row in found]
-    return cut(rows, lambda row: f"{row.at.isoformat()}~{row.transfer_id}~{row.purse}", first=at is None)
+    after = _statement_key(before)
+    lines = queries.statement(account_id, after=after, limit=PAGE + 1)
+    subjects = {line.subject_id for line in lines if line.subject_id and line.kind in ABOUT_MACHINES}
+    names = dict(Instance.objects.filter(account_id=account_id, id__in=subjects).values_list("id", "public_id"))
+    rows = [
+        Posting(
+            line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
+            names.get(line.subject_id, "") if line.kind in ABOUT_MACHINES else "",
+        )
+        for line in lines
+    ]  # fmt: skip
+    return cut(rows, lambda row: f"{row.at.isoformat()}~{row.transfer_id}~{row.purse}", first=after is None)
 
 
-def _statement_key(text: str) -> tuple[dt.datetime | None, str | None, str | None]:
-    import uuid
-
+def _statement_key(text: str) -> tuple[dt.datetime, uuid.UUID, str] | None:
     try:
         at, transfer, book = text.split("~")
         instant = dt.datetime.fromisoformat(at)
         if instant.tzinfo is None or not 1970 < instant.year < 9000 or not book.isalpha():
-            return None, None, None
-        return instant, str(uuid.UUID(transfer)), book
+            return None
+        return instant, uuid.UUID(transfer), book
     except ValueError:
-        return None, None, None
+        return None
 
 
 def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance]:

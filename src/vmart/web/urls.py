@@ -3,7 +3,7 @@
 from allauth.account import views as allauth
 from django.urls import path, register_converter
 
-from vmart.web.views import api_keys, billing, keys, machines, orders, purchase
+from vmart.web.views import api_keys, billing, keys, machines, orders, payments, purchase
 
 
 class MachineId:
@@ -40,6 +40,7 @@ urlpatterns = [
     path("orders/", orders.listing, name="orders"),
     path("orders/<int:order_id>/", orders.detail, name="order"),
     path("orders/<int:order_id>/progress/", orders.progress, name="order_progress"),
+    path("orders/<int:order_id>/pay/", payments.pay_order, name="order_pay"),
     path("machines/", machines.listing, name="machines"),
     path("machines/<machine:public_id>/", machines.detail, name="machine"),
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
@@ -49,6 +50,9 @@ urlpatterns = [
     path("keys/", keys.keys, name="keys"),
     path("api-keys/", api_keys.keys, name="api_keys"),
     path("balance/", billing.balance, name="balance"),
+    path("balance/top-up/", payments.top_up_page, name="top_up"),
+    path("payments/<int:payment_id>/", payments.payment, name="payment"),
+    path("payments/<int:payment_id>/state/", payments.payment_state, name="payment_state"),
     path("charges/", billing.charge_list, name="charges"),
     path("charges.csv", billing.charge_csv, name="charges_csv"),
     path("accounts/login/", allauth.login, name="account_login"),

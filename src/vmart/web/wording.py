@@ -69,12 +69,21 @@ EVENTS = {
     "released": _("Erased"),
     "expired": _("Expired, moved to the recycle bin"),
     "stopped_for_arrears": _("Stopped for arrears"),
+    "arrears_ended": _("Arrears ended, may be started again"),
     "operation_failed": _("Operation failed"),
     "seen_running": _("Found running"),
     "seen_stopped": _("Found stopped"),
     "seen_absent": _("Found missing"),
     "seen_broken": _("Found broken"),
 }
+PAYMENT_STATES = {
+    "created": (_("Begun"), "busy"),
+    "pending": (_("Waiting for you"), "warn"),
+    "unknown": (_("Waiting for the provider"), "busy"),
+    "succeeded": (_("Paid"), "good"),
+    "failed": (_("Failed"), "bad"),
+}
+PROVIDERS = {"stripe": _("Card"), "sandbox": _("Test card, no money")}
 TRANSFERS = {
     "grant": _("Gift"),
     "top_up": _("Top-up"),
@@ -92,7 +101,9 @@ OPERATIONS = {
     "release": _("Erasure"),
     "expire": _("Expiry"),
     "arrears": _("Arrears"),
-    "settle": _("Hourly close"),
+    "hour": _("Hourly close"),
+    "payment_poll": _("Card payment"),
+    "expire_order": _("Expiry of an unpaid order"),
 }
 
 # Words that refusals put into their places, so that they are in the catalogue.

@@ -141,6 +141,7 @@ _WORDS = {
     "transfer": wording.TRANSFERS,
     "purse": wording.PURSES,
     "operation": wording.OPERATIONS,
+    "provider": wording.PROVIDERS,
 }
 
 
@@ -159,6 +160,12 @@ def state_badge(state: str) -> dict[str, Any]:
 @register.inclusion_tag("web/parts/badge.html")
 def order_badge(status: int) -> dict[str, Any]:
     text, tone = wording.ORDER_STATUS.get(status, (str(status), "idle"))
+    return {"text": text, "tone": tone}
+
+
+@register.inclusion_tag("web/parts/badge.html")
+def payment_badge(state: str) -> dict[str, Any]:
+    text, tone = wording.PAYMENT_STATES.get(state, (state, "idle"))
     return {"text": text, "tone": tone}
 
 

@@ -7,10 +7,13 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from vmart.listings import orders
+from vmart.kernel.errors import Refused
+from vmart.listings import orders, overview
 from vmart.listings.orders import OrderView
 from vmart.orders.models import Status
-from vmart.web import shown_quote
+from vmart.payments import top_up
+from vmart.web import shown_quote, wording
+from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
 
 
@@ -28,7 +31,11 @@ def detail(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse
     """One order; its timeline asks for news by itself until nothing will change."""
     view = _view(account_id, order_id)
     sealed = request.COOKIES.get(f"login-{order_id}", "")
-    here = _timeline(view) | {"password": shown_quote.open_password(order_id, sealed) if sealed else ""}
+    here = (
+        _timeline(view)
+        | _payable(account_id, view)
+        | {"password": shown_quote.open_password(order_id, sealed) if sealed else ""}
+    )
     return render(request, "web/orders/order.html", here)
 
 
@@ -45,6 +52,22 @@ def _view(account_id: int, order_id: int) -> OrderView:
     if view is None:
         raise Http404
     return view
+
+
+def _payable(account_id: int, view: OrderView) -> dict[str, Any]:
+    """What the page of an order that waits for its payment needs."""
+    if view.order.status != Status.UNPAID:
+        return {}
+    try:
+        least = top_up.least_minor(account_id, view.order.id)
+    except Refused as refused:
+        return {"unpayable": wording.sentence(refused)}
+    held = overview.balance(account_id)
+    return card_form() | {
+        "payable": True,
+        "least_minor": least,
+        "enough": held.available_minor >= view.order.hold_minor,
+    }
 
 
 def _timeline(view: OrderView) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
 from vmart.listings import overview
-from vmart.orders import login, purchase
+from vmart.orders import login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
-from vmart.orders.purchase import Bought, Machine, Purchase
+from vmart.orders.purchase import Machine, Purchase
+from vmart.payments import providers
 from vmart.pricing.quote import Quote
 from vmart.web import offer, shown_quote
 from vmart.web.offer import Offer
@@ -55,7 +56,9 @@ def price(request: HttpRequest) -> HttpResponse:
     """The parts of the page that follow the form; the address follows too."""
     account_id = account_id_of(request)
     shown = offer.make(request.GET.dict(), request.GET.getlist("key")[: login.KEYS_MAX], account_id)
-    response = render(request, "web/buy/update.html", {"offer": shown, "account_id": account_id})
+    response = render(
+        request, "web/buy/update.html", {"offer": shown, "account_id": account_id, "cards": providers.offered()}
+    )
     response["HX-Replace-Url"] = f"{reverse('buy')}?{shown.choice.query()}"
     return response
 
@@ -72,6 +75,7 @@ def _page(
         "offer": shown,
         "notices": notices,
         "account_id": account_id,
+        "cards": providers.offered(),
         "key_pairs": pairs,
         "available": overview.balance(account_id).available_minor if account_id else None,
         "next_address": f"{reverse('buy')}?{shown.choice.query()}",
@@ -93,11 +97,12 @@ class _Done(Exception):
 
 def _post(request: HttpRequest) -> HttpResponse:
     account_id, form = account_id_of(request), request.POST
-    if form.get("act") == "buy" and account_id is not None:
+    buys = form.get("act") in ("buy", "card")
+    if buys and account_id is not None:
         return _submit(request, account_id)
     shown = offer.make(form.dict(), form.getlist("key")[: login.KEYS_MAX], None)
     address = f"{reverse('buy')}?{shown.choice.query()}"
-    if form.get("act") == "buy" and not request.user.is_authenticated:
+    if buys and not request.user.is_authenticated:
         return redirect(f"{reverse('account_login')}?{urlencode({'next': address})}")
     return redirect(address)
 
@@ -107,7 +112,7 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
     form, token = request.POST, request.POST.get("token", "")
     try:
         shown, quoted = _confirmed(form, account_id, token)
-        bought, password = _buy(form, account_id, shown, quoted, str(request.META.get("vmart.request_id", "")))
+        order_id, password = _buy(form, account_id, shown, quoted, str(request.META.get("vmart.request_id", "")))
     except _Done as done:
         return redirect("order", done.args[0])
     except _ShowAgain as again:
@@ -117,7 +122,7 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
         return _page(request, form, Notice(text), status=409)
     except Refused as refused:
         return _page(request, form, refused=refused, status=422)
-    return _bought(bought, password)
+    return _bought(order_id, password)
 
 
 def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quote]:
@@ -148,8 +153,8 @@ def _done_before(account_id: int, token: str) -> None:
         raise _Done(known.answer["order_id"])
 
 
-def _buy(form: QueryDict, account_id: int, shown: Offer, quoted: Quote, request_id: str) -> tuple[Bought, str]:
-    """Buy what was shown; the bought and the generated password, "" where none was."""
+def _buy(form: QueryDict, account_id: int, shown: Offer, quoted: Quote, request_id: str) -> tuple[int, str]:
+    """Buy what was shown, or place it to be paid by card; the order and the generated password ("" where none was)."""
     choice, token, password = shown.choice, form["token"], ""
     user = choice.image.login_user
     if choice.values["login"] == "key":
@@ -166,18 +171,20 @@ def _buy(form: QueryDict, account_id: int, shown: Offer, quoted: Quote, request_
         account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
         client_token=shown_quote.client_token(token), request_id=request_id, expected=quoted,
     )  # fmt: skip
-    return purchase.purchase(request), password
+    if form.get("act") == "card":
+        return place.place(request), password
+    return purchase.purchase(request).order_id, password
 
 
-def _bought(bought: Bought, password: str) -> HttpResponse:
+def _bought(order_id: int, password: str) -> HttpResponse:
     """To the order's page; a generated password goes along, sealed, in a cookie for that page alone."""
-    address = reverse("order", args=[bought.order_id])
+    address = reverse("order", args=[order_id])
     response = redirect(address)
     response.status_code = 303
     if password:
-        sealed = shown_quote.seal_password(bought.order_id, password)
+        sealed = shown_quote.seal_password(order_id, password)
         response.set_cookie(
-            f"login-{bought.order_id}", sealed, max_age=3600, path=address, httponly=True, samesite="Lax",
+            f"login-{order_id}", sealed, max_age=3600, path=address, httponly=True, samesite="Lax",
             secure=settings.SESSION_COOKIE_SECURE,
         )  # fmt: skip
     return response

@@ -1,0 +1,160 @@
+"""Money by card: top-ups, and orders that a card pays. No card number ever reaches the shop."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from csp.constants import SELF
+from csp.decorators import csp_update
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from vmart.catalog import shop
+from vmart.kernel.errors import InvalidValue, NotFound, Refused
+from vmart.kernel.money import exponent, to_minor
+from vmart.listings import overview
+from vmart.orders import place
+from vmart.payments import providers, queries, rules, top_up
+from vmart.payments.providers.sandbox import CARDS
+from vmart.payments.top_up import Standing
+from vmart.web import shown_quote, wording
+from vmart.web.visitor import View, customer
+
+PAYMENTS_SHOWN = 10
+_STRIPE = ["https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com", "https://api.stripe.com"]
+
+
+def _with_stripe(view: View) -> View:
+    """The one exception to the content policy (decision 16): Stripe's own element, where Stripe is on."""
+    allowed = csp_update(
+        {"script-src": [SELF, *_STRIPE], "frame-src": [SELF, *_STRIPE], "connect-src": [SELF, *_STRIPE]}
+    )
+    relaxed = allowed(view)
+
+    def chosen(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        return (relaxed if "stripe" in providers.offered() else view)(request, *arguments, **named)
+
+    return chosen
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def top_up_page(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Ask for an amount; on success it is cash."""
+    if request.method != "POST":
+        return _form(request, account_id, {"amount": "100", "token": shown_quote.new_token()})
+    form = request.POST.dict()
+    try:
+        standing = _begin(account_id, form, _amount_minor(form.get("amount", "")))
+    except Refused as refused:
+        typed = form | {"token": shown_quote.new_token()}
+        return _form(request, account_id, typed, {_FIELDS.get(refused.field or "", ""): wording.sentence(refused)}, 422)
+    return redirect("payment", standing.payment_id)
+
+
+@require_POST
+@customer
+def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
+    """Pay a placed order from the balance, or by a card with what the balance lacks."""
+    try:
+        if request.POST.get("by") != "card":
+            place.pay(account_id, order_id)
+            return redirect("order", order_id)
+        least = top_up.least_minor(account_id, order_id)
+        standing = _begin(account_id, request.POST.dict(), least, order_id)
+    except NotFound as unknown:
+        raise Http404 from unknown
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("order", order_id)
+    return redirect("payment", standing.payment_id)
+
+
+@never_cache
+@require_safe
+@_with_stripe
+@customer
+def payment(request: HttpRequest, account_id: int, payment_id: int) -> HttpResponse:
+    """How a payment stands; asks by itself until it has ended, and goes on to its order."""
+    standing = _standing(account_id, payment_id)
+    if standing.state == "succeeded" and standing.order_id:
+        return redirect("order", standing.order_id)
+    return render(request, "web/billing/payment.html", _shown(standing))
+
+
+@never_cache
+@require_safe
+@customer
+def payment_state(request: HttpRequest, account_id: int, payment_id: int) -> HttpResponse:
+    """The part of the payment's page that changes; tells the page to move on when an order was paid."""
+    standing = _standing(account_id, payment_id)
+    response = render(request, "web/billing/payment_state.html", _shown(standing))
+    if standing.state == "succeeded" and standing.order_id:
+        response["HX-Redirect"] = f"/orders/{standing.order_id}/"
+    return response
+
+
+_FIELDS = {"Amount": "amount", "Card": "card", "Provider": "provider"}
+
+
+def _begin(account_id: int, form: dict[str, str], amount_minor: int, order_id: int | None = None) -> Standing:
+    token = form.get("token", "")
+    if not shown_quote.is_token(token):
+        token = shown_quote.new_token()
+    return top_up.begin(
+        account_id, amount_minor, form.get("provider", ""), token, order_id=order_id, method=form.get("card", "")
+    )
+
+
+def _amount_minor(text: str) -> int:
+    """An amount as typed, in minor units. Raises InvalidValue for what is no amount of the currency."""
+    places = exponent(shop.snapshot().currency)
+    try:
+        amount = Decimal(text.strip().replace(",", ""))
+        if not amount.is_finite() or amount != amount.quantize(Decimal(1).scaleb(-places)) or abs(amount) > 10**12:
+            raise InvalidOperation
+    except InvalidOperation as error:
+        raise InvalidValue("Enter an amount like 100 or 99.50.", field="Amount") from error
+    return to_minor(amount, places)
+
+
+def card_form() -> dict[str, Any]:
+    """What a form that asks for a card needs: who takes cards here, and the test cards."""
+    offered = providers.offered()
+    return {
+        "providers": offered,
+        "cards": CARDS.items() if "sandbox" in offered else (),
+        "card_token": shown_quote.new_token(),
+    }
+
+
+def _form(
+    request: HttpRequest,
+    account_id: int,
+    typed: dict[str, str],
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    here = card_form() | {
+        "typed": typed, "errors": errors or {}, "held": overview.balance(account_id),
+        "least_minor": rules.TOP_UP_MIN_MINOR, "most_minor": rules.TOP_UP_MAX_MINOR,
+        "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN), "currency": shop.snapshot().currency,
+    }  # fmt: skip
+    return render(request, "web/billing/top_up.html", here, status=status)
+
+
+def _standing(account_id: int, payment_id: int) -> Standing:
+    try:
+        if payment_id >= 2**63:
+            raise Http404
+        return top_up.refresh(account_id, payment_id)
+    except NotFound as unknown:
+        raise Http404 from unknown
+
+
+def _shown(standing: Standing) -> dict[str, Any]:
+    ended = standing.state in ("succeeded", "failed")
+    return {"standing": standing, "ended": ended, "state": wording.PAYMENT_STATES[standing.state]}
