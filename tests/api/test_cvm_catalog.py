@@ -4,6 +4,7 @@ import pytest
 
 from tests.api.calling import Client, application
 from vmart.api import services
+from vmart.placement.models import Host
 
 
 @pytest.fixture
@@ -54,6 +55,35 @@ def test_types_with_price_and_stock(client: Client) -> None:
     prepaid = rows["S5.SMALL1", "PREPAID"]["Price"]
     assert (prepaid["OriginalPrice"], prepaid["Discount"], prepaid["DiscountPrice"]) == (45.0, 87.0, 39.15)
     assert (prepaid["OriginalPriceOneYear"], prepaid["DiscountPriceOneYear"]) == (540.0, 372.6)
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "category"),
+    [(4095, "WithoutStock"), (4096, "UnderStock"), (9 * 4096, "UnderStock"), (10 * 4096, "NormalStock"),
+     (99 * 4096, "NormalStock"), (100 * 4096, "EnoughStock")],
+)  # fmt: skip
+def test_stock_follows_the_room_on_the_hosts(client: Client, memory_mib: int, category: str) -> None:
+    Host.objects.filter(zone="ap-guangzhou-6").update(memory_capacity_mib=0)
+    Host.objects.filter(name="gz6-b").update(memory_capacity_mib=memory_mib)
+    asked = {
+        "Filters": [
+            {"Name": "zone", "Values": ["ap-guangzhou-6"]},
+            {"Name": "instance-type", "Values": ["S5.MEDIUM4"]},
+        ]
+    }
+    for row in client.call("DescribeZoneInstanceConfigInfos", asked).response["InstanceTypeQuotaSet"]:
+        sold_out = category == "WithoutStock"
+        assert row["StatusCategory"] == category
+        assert row["Status"] == ("SOLD_OUT" if sold_out else "SELL")
+        assert row["SoldOutReason"] == ("ResourcesSoldOut.SpecifiedInstanceType" if sold_out else "")
+
+
+def test_a_type_that_the_seller_switched_off_has_no_stock(client: Client) -> None:
+    asked = {"Filters": [{"Name": "instance-type", "Values": ["C3.2XLARGE16"]}]}
+    rows = client.call("DescribeZoneInstanceConfigInfos", asked).response["InstanceTypeQuotaSet"]
+    assert {(row["Zone"], row["StatusCategory"]) for row in rows} == {
+        ("ap-guangzhou-3", "WithoutStock"), ("ap-guangzhou-4", "WithoutStock"), ("ap-guangzhou-6", "EnoughStock"),
+    }  # fmt: skip
 
 
 def test_types_are_sorted_by_key(client: Client) -> None:

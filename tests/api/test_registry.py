@@ -12,7 +12,12 @@ from vmart.api.registry import Action, Registry
 FIRST = """
 DescribeRegions DescribeZones DescribeZoneInstanceConfigInfos DescribeInstanceTypeConfigs DescribeImages
 InquiryPriceRunInstances RunInstances StartInstances StopInstances RebootInstances TerminateInstances
-InquiryPriceTerminateInstances
+InquiryPriceTerminateInstances DescribeInstances DescribeInstancesStatus CreateKeyPair ImportKeyPair
+DescribeKeyPairs DeleteKeyPairs
+"""
+LEGACY = """
+RunInstances RunInstancesHour DescribeInstances InquiryInstancePrice InquiryInstancePriceHour StopInstances
+StartInstances ReturnInstance DescribeAvailabilityZones
 """
 
 
@@ -24,6 +29,11 @@ def test_every_action_of_cvm_is_known() -> None:
 @pytest.mark.parametrize("action", FIRST.split())
 def test_the_main_job_is_offered(action: str) -> None:
     assert services.API.find(action, "2017-03-12").name == action
+
+
+def test_the_balance_and_the_legacy_actions_are_offered() -> None:
+    assert services.API.find("DescribeAccountBalance", "2018-07-09").service == "billing"
+    assert {action.name for action in services.LEGACY} == set(LEGACY.split())
 
 
 def test_what_is_later_says_so() -> None:

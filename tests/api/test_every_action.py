@@ -1,0 +1,196 @@
+"""Given every action of both APIs, then it needs few queries, and what is another's it answers as if unknown."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import psycopg
+import pytest
+
+from tests.api.calling import Client
+from tests.api.customer import nothing_written, open_customer
+from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
+from tests.api.test_legacy import MONTHLY as LEGACY_MONTHLY
+from tests.api.test_legacy import SIZE
+from tests.orders.test_key_pairs import ED25519
+from tests.support.shopper import work
+from vmart.api import services
+
+pytestmark = pytest.mark.usefixtures("shop")
+VERSIONS = {"region": "2022-06-27", "billing": "2018-07-09", "cvm": "2017-03-12"}
+
+
+@dataclass(frozen=True)
+class Things:
+    """What a customer has."""
+
+    running: str
+    prepaid: str
+    stopped: str
+    key: str
+
+
+# Action -> (members, statements at most). BEGIN and COMMIT of an act are not counted.
+Asked = Callable[[Things], dict[str, Any]]
+CVM: dict[str, tuple[Asked, int]] = {
+    "DescribeRegions": (lambda _: {}, 1),
+    "DescribeZones": (lambda _: {}, 1),
+    "DescribeZoneInstanceConfigInfos": (lambda _: {}, 2),
+    "DescribeInstanceTypeConfigs": (lambda _: {}, 1),
+    "DescribeImages": (lambda _: {}, 1),
+    "InquiryPriceRunInstances": (lambda _: HOURLY, 0),
+    "RunInstances": (lambda has: {**HOURLY, "LoginSettings": {"KeyIds": [has.key]}, "ClientToken": "t"}, 2),
+    "DescribeInstances": (lambda has: {"InstanceIds": [has.running]}, 1),
+    "DescribeInstancesStatus": (lambda has: {"InstanceIds": [has.running]}, 1),
+    "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
+    "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
+    "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 4),
+    "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
+    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 5),
+    "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
+    "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 5),
+    "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
+    "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 4),
+}
+OTHERS = {
+    ("DescribeAccountBalance", "2018-07-09"): ({}, 2),
+    ("DescribeRegions", "2022-06-27"): ({"Product": "cvm"}, 1),
+    ("DescribeZones", "2022-06-27"): ({"Product": "cvm"}, 1),
+}
+LEGACY: dict[str, tuple[Asked, int]] = {
+    "RunInstances": (lambda has: {**LEGACY_MONTHLY, "keyId": has.key}, 2),
+    "RunInstancesHour": (lambda has: {**LEGACY_HOURLY, "keyId": has.key}, 2),
+    "DescribeInstances": (lambda has: {"instanceIds": [has.running]}, 2),
+    "InquiryInstancePrice": (lambda _: {**SIZE, "period": 1}, 0),
+    "InquiryInstancePriceHour": (lambda _: {**SIZE, "bandwidthType": "PayByTraffic"}, 0),
+    "StopInstances": (lambda has: {"instanceIds": [has.running]}, 5),
+    "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
+    "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
+    "DescribeAvailabilityZones": (lambda _: {}, 1),
+}
+
+
+def test_every_action_is_here() -> None:
+    offered = {(action.name, action.version) for action in services.API}
+    assert {*((name, "2017-03-12") for name in CVM), *OTHERS} == offered
+    assert set(LEGACY) == {action.name for action in services.LEGACY}
+
+
+@pytest.fixture
+def owner(delivering: None) -> tuple[Client, Things]:
+    """A customer with a running, a prepaid and a stopped machine and a key pair."""
+    client, _ = open_customer("owner")
+    key = client.call("CreateKeyPair", {"KeyName": "k", "ProjectId": 0}).response["KeyPair"]["KeyId"]
+    running, stopped = client.call("RunInstances", {**HOURLY, "InstanceCount": 2}).response["InstanceIdSet"]
+    (prepaid,) = next(iter(client.legacy("RunInstances", LEGACY_MONTHLY)["unInstanceIds"].values()))
+    work()
+    client.call("StopInstances", {"InstanceIds": [stopped]})
+    work()
+    return client, Things(running, prepaid, stopped, key)
+
+
+@contextmanager
+def _statements() -> Iterator[list[str]]:
+    """All statements that go to the database inside the block, the ORM's and ours."""
+    made: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noting(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
+        if query != "SELECT nextval(%s)":  # ids are taken in blocks: once in a while
+            made.append(str(query))
+        return execute(cursor, query, *arguments, **named)
+
+    with mock.patch.object(psycopg.Cursor, "execute", noting):
+        yield made
+
+
+@pytest.mark.parametrize("action", CVM)
+def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None:
+    client, has = owner
+    asked, budget = CVM[action]
+    with _statements() as made:
+        assert "Error" not in client.call(action, asked(has)).response
+    assert len(made) <= budget, made
+
+
+@pytest.mark.parametrize(("action", "version"), OTHERS)
+def test_queries_of_an_action_of_another_service(action: str, version: str) -> None:
+    client, _ = open_customer()
+    asked, budget = OTHERS[action, version]
+    client.call(action, asked, version=version)  # reads the catalog
+    with _statements() as made:
+        assert "Error" not in client.call(action, asked, version=version).response
+    assert len(made) <= budget, made
+
+
+@pytest.mark.parametrize("action", LEGACY)
+def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -> None:
+    client, has = owner
+    asked, budget = LEGACY[action]
+    with _statements() as made:
+        assert client.legacy(action, asked(has))["code"] == 0
+    assert len(made) <= budget, made
+
+
+UNKNOWN = Things("ins-unknown0", "ins-unknown1", "ins-unknown2", "skey-unknown0")
+
+
+def _swapped(answer: Any, has: Things) -> Any:
+    """``answer`` with the owner's ids replaced by the unknown ones, and without what differs each time."""
+    text = json.dumps(answer)
+    for name in ("running", "prepaid", "stopped", "key"):
+        text = text.replace(getattr(has, name), getattr(UNKNOWN, name))
+    members = json.loads(text)
+    members.pop("RequestId", None)
+    members.pop("requestId", None)
+    return members
+
+
+def _names_things(asked: Asked) -> bool:
+    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d"))
+
+
+@pytest.mark.parametrize("action", [name for name, (asked, _) in CVM.items() if _names_things(asked)])
+def test_another_customers_things_are_unknown(owner: tuple[Client, Things], action: str) -> None:
+    _, has = owner
+    stranger, _ = open_customer("stranger")
+    asked, _budget = CVM[action]
+    with nothing_written():
+        theirs = stranger.call(action, asked(has)).response
+        unknown = stranger.call(action, asked(UNKNOWN)).response
+    assert _swapped(theirs, has) == _swapped(unknown, has)
+    assert "Error" in theirs or theirs["TotalCount"] == 0
+
+
+@pytest.mark.parametrize("action", [name for name, (asked, _) in LEGACY.items() if _names_things(asked)])
+def test_another_customers_things_are_unknown_to_the_legacy_api(owner: tuple[Client, Things], action: str) -> None:
+    _, has = owner
+    stranger, _ = open_customer("stranger")
+    asked, _budget = LEGACY[action]
+    with nothing_written():
+        theirs, unknown = stranger.legacy(action, asked(has)), stranger.legacy(action, asked(UNKNOWN))
+    assert _swapped(theirs, has) == _swapped(unknown, has)
+    assert theirs["code"] == 5000 or theirs["totalCount"] == 0
+
+
+def test_a_list_shows_nothing_of_others(owner: tuple[Client, Things]) -> None:
+    stranger, _ = open_customer("stranger", credit_minor=0)
+    assert stranger.call("DescribeInstances").response["InstanceSet"] == []
+    assert stranger.call("DescribeInstancesStatus").response["InstanceStatusSet"] == []
+    assert stranger.call("DescribeKeyPairs").response["KeyPairSet"] == []
+    assert stranger.legacy("DescribeInstances")["instanceSet"] == []
+    assert stranger.call("DescribeAccountBalance", version="2018-07-09").response["Balance"] == 0
+
+
+def test_an_act_on_mine_and_anothers_does_neither(owner: tuple[Client, Things]) -> None:
+    client, has = owner
+    stranger, _ = open_customer("stranger")
+    (theirs,) = stranger.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    for action in ("StopInstances", "RebootInstances", "TerminateInstances"):
+        with nothing_written():
+            code, sentence = client.call(action, {"InstanceIds": [has.running, theirs]}).error
+        assert (code, theirs in sentence) == ("InvalidInstanceId.NotFound", True)
