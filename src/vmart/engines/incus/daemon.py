@@ -41,6 +41,17 @@ LXCFS_MOUNT = Path("/var/lib/lxcfs")
 # A unix socket's path has 107 bytes; the longest the daemon makes below its folder takes 45 of them.
 _LONGEST_FOLDER = 60
 _GIB = 1 << 30
+# Counted over all machines of the host together, and too few by default for more than a handful: a machine
+# whose systemd gets no inotify instance boots without network. Incus's own list for production; only ever raised.
+_LIMITS = {
+    "fs/inotify/max_user_instances": 1_048_576,
+    "fs/inotify/max_user_watches": 1_048_576,
+    "fs/inotify/max_queued_events": 1_048_576,
+    "fs/aio-max-nr": 524_288,
+    "kernel/keys/maxkeys": 20_000,
+    "kernel/keys/maxbytes": 2_000_000,
+    "net/ipv4/neigh/default/gc_thresh3": 8_192,
+}
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -123,6 +134,7 @@ class PrivateDaemon:
             if not self.incus_dir.is_symlink():
                 self.incus_dir.symlink_to(self.state_dir)
         self._note_forwarding()
+        _raise_limits()
         grp.getgrnam(self.group)  # KeyError now rather than a daemon that ends at once
         if self.deployment:
             # Before any machine starts again with the daemon: closed until the worker fills the table.
@@ -360,6 +372,14 @@ def _delete_instance(client: IncusClient, name: str) -> None:
     with contextlib.suppress(EngineError):
         client.send("PUT", path_of("instances", name, "state"), {"action": "stop", "force": True, "timeout": 20})
     client.send("DELETE", path_of("instances", name))
+
+
+def _raise_limits() -> None:
+    for name, wanted in _LIMITS.items():
+        limit = Path("/proc/sys") / name
+        with contextlib.suppress(OSError, ValueError):
+            if int(limit.read_text()) < wanted:
+                limit.write_text(str(wanted))
 
 
 def _drop_empty_tables() -> None:
