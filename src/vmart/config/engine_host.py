@@ -68,9 +68,11 @@ class EngineHost:
         self.daemon = _private_daemon(places, deployment)
         self.process: subprocess.Popen[bytes] | None = None
         self.ended = False
+        self.kind = ""
 
     def tell(self, state: str, why: str = "", **more: Any) -> None:
-        """Write where the engine stands; readable by all: the shop shows it."""
+        """Write where the engine stands; readable by all: the shop shows it, `vmart up` prints it."""
+        self.report(f"{state} {why}".rstrip())
         fresh = self.places.run_dir / ".engine.json.new"
         fresh.write_text(json.dumps({"state": state, "why": why, **more}))
         fresh.chmod(0o644)
@@ -93,9 +95,9 @@ class EngineHost:
         signal.signal(signal.SIGTERM, self.end)
         signal.signal(signal.SIGINT, self.end)
         try:
-            self.tell("installing")
+            self.tell("installing", "installing what is missing")
             install_packages(self.report)
-            self.tell("starting")
+            self.tell("starting", "starting the private daemon")
             self.daemon.prepare(self.report)
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *self.daemon.command],
@@ -109,13 +111,12 @@ class EngineHost:
             if self.ended:
                 return 0
             self.tell("failed", str(error))
-            self.report(str(error))
             if self.process is not None:
                 self.process.terminate()
                 self.process.wait()
             return 1
-        self.tell("ready", instance_kind=self.instance_kind())
-        self.report("ready")
+        self.kind = self.instance_kind()
+        self.tell("ready", instance_kind=self.kind)
         threading.Thread(target=self.build_images, daemon=True).start()
         self.process.wait()
         return 0 if self.ended else 1
@@ -136,13 +137,21 @@ class EngineHost:
         for recipe in RECIPES:
             code = (
                 "import sys; from pathlib import Path; from vmart.engines.incus.daemon import build_image; "
-                "build_image(sys.argv[1], Path(sys.argv[2]))"
+                "build_image(sys.argv[1], Path(sys.argv[2]), lambda percent, step: print(percent, flush=True))"
             )
-            done = subprocess.run(
+            builder = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", sys.executable, "-c", code, recipe, str(self.places.image_dir)],
-                stdin=subprocess.DEVNULL, check=False,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
-            self.report(f"image {recipe} " + ("is built" if done.returncode == 0 else "could not be built"))
+            assert builder.stdout is not None
+            shown = -1
+            for line in builder.stdout:
+                percent = int(line) // 10 * 10
+                if percent != shown:
+                    shown = percent
+                    self.tell("ready", f"preparing image {recipe}, {percent} %", instance_kind=self.kind)
+            outcome = "is ready" if builder.wait() == 0 else "could not be built; the zone says why"
+            self.tell("ready", f"image {recipe} {outcome}", instance_kind=self.kind)
 
 
 def main() -> int:

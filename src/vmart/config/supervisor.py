@@ -136,6 +136,7 @@ class Supervisor:
     _began: float = field(default_factory=time.monotonic)
     _wakeup: int = -1
     _engine_seen: float = 0.0
+    _engine_told: str = ""
 
     def run(self) -> None:
         """Start everything, say ``ready``, keep it running, end it. Raises Misused, StartFailed, DatabaseTrouble."""
@@ -369,6 +370,9 @@ class Supervisor:
             return
         self._engine_seen = changed
         state = read_json(self.places.engine_state_file) or {}
+        if self._log_dir() and (told := state.get("why") or state.get("state", "")) != self._engine_told:
+            self._engine_told = told
+            print(f"  engine         {told}", flush=True)
         kind = state.get("instance_kind")
         if kind and kind != self.engine["instance_kind"]:
             self.engine["instance_kind"] = kind
