@@ -1,14 +1,31 @@
-"""A simulated engine of the test's own."""
+"""Simulated engines of the test's own, one a zone, as in a shop."""
 
-import json
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+
+from tests.support.shopper import ZONE
+from vmart.engines.simulated import World
 
 
 @pytest.fixture(autouse=True)
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """File of the simulated engine that serves every zone in this test."""
-    file = tmp_path / "engine.sqlite"
-    monkeypatch.setenv("VMART_SIMULATED_SETTINGS", json.dumps({"file": str(file)}))
-    return file
+    """File of the simulated engine that serves ``shopper.ZONE`` in this test."""
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
+    return tmp_path / "engine" / f"{ZONE}.sqlite"
+
+
+@pytest.fixture
+def world(engine: Path) -> World:
+    """The hand from outside on that engine."""
+    return World(engine)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is put off after a fault is due again at once."""
+    monkeypatch.setattr("vmart.worker.loop._BACKOFF_S", (0.0,) * 8)
+    monkeypatch.setattr("vmart.orders.deliver._SHORTEST_PAUSE_S", 0.0)
+    monkeypatch.setattr("vmart.orders.deliver._LONGEST_PAUSE_S", 0.0)
