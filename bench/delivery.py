@@ -6,6 +6,7 @@ to the first banner at that address. Needs root; the image is built first if thi
 """
 
 import argparse
+import contextlib
 import json
 import socket
 import statistics
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench.shop import ROOT, Shop
+from vmart.engines.contract import EngineError
 
 ZONE = "ap-guangzhou-3"
 _BRIDGE = "vmbench0"
@@ -40,6 +42,8 @@ def main() -> None:
             for _ in range(options.sequence):
                 sequence["bought"] += _measure([bought.one], 1)
                 sequence["bare"] += _measure([bare.one], 1)
+            bought.clear()
+            bare.clear()
             burst: dict[str, list[float]] = {"bought": [], "bare": []}
             for _ in range(options.rounds):
                 burst["bought"] += _measure([bought.one] * options.burst, options.burst)
@@ -195,7 +199,8 @@ class Bare:
 
     def clear(self) -> None:
         for name in self._names:
-            self._client.send("PUT", f"/1.0/instances/{name}/state", {"action": "stop", "force": True, "timeout": 30})
+            with contextlib.suppress(EngineError):  # stopped already
+                self._client.send("PUT", f"/1.0/instances/{name}/state", {"action": "stop", "force": True})
             self._client.send("DELETE", f"/1.0/instances/{name}")
         self._names = []
 
