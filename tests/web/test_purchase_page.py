@@ -257,7 +257,7 @@ def test_the_update_carries_price_stock_and_address() -> None:
     assert "¥0.1428" in html  # the last tier by age
     assert answer["HX-Replace-Url"].startswith("/buy/?charge=postpaid&region=ap-guangzhou&zone=ap-guangzhou-3&")
     assert "password" not in answer["HX-Replace-Url"]
-    for part in ("zones", "types", "images", "disks", "term", "lifecycle"):
+    for part in ("modes", "zones", "types", "images", "disks", "term", "lifecycle"):
         assert re.search(rf'id="{part}"[^>]* hx-swap-oob="true"', html), part
 
 

@@ -157,6 +157,10 @@ class Offer:
             for image in self.shop.images.values()
         ]
 
+    @property
+    def unsold_images(self) -> list[Image]:
+        return [image for image in self.shop.images.values() if image.unavailable_en]
+
     def disks(self) -> list[DiskOption]:
         sold = self.book.regions[self.choice.zone.region].disk
         return [

@@ -30,7 +30,7 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     try:
         if act == "delete":
             key_pairs.delete(account_id, [form.get("id", "")])
-            messages.success(request, _("The key pair was deleted. Machines that have it keep it."))
+            messages.success(request, _("The key pair was deleted."))
             return redirect("keys")
         if act == "import":
             pair = key_pairs.import_(account_id, form.get("name", ""), form.get("public_key", ""))
