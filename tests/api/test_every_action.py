@@ -1,6 +1,7 @@
 """Given every action of both APIs, then it needs few queries, and what is another's it answers as if unknown."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,12 +96,13 @@ def owner(delivering: None) -> tuple[Client, Things]:
 
 @contextmanager
 def _statements() -> Iterator[list[str]]:
-    """All statements that go to the database inside the block, the ORM's and ours."""
+    """All statements that this thread sends to the database inside the block, the ORM's and ours."""
     made: list[str] = []
+    here = threading.get_ident()
     execute = psycopg.Cursor.execute
 
     def noting(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
-        if query != "SELECT nextval(%s)":  # ids are taken in blocks: once in a while
+        if threading.get_ident() == here and query != "SELECT nextval(%s)":  # ids are taken in blocks
             made.append(str(query))
         return execute(cursor, query, *arguments, **named)
 
