@@ -188,11 +188,12 @@ def _engine(zone: str) -> Iterator[str]:
         if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
-    rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
+    sold = Instance.objects.filter(zone_id=zone).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    rows = {row.public_id: row for row in sold}
     for name in sorted(seen.keys() - rows.keys()):
         yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
     for name, row in sorted(rows.items()):
-        if row.latest_operation_state == "OPERATING" or row.state in (State.LAUNCH_FAILED, State.PENDING):
+        if row.latest_operation_state == "OPERATING" or row.state == State.PENDING:
             continue
         power = seen[name].power if name in seen else Power.ABSENT
         wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
+from vmart.engines.contract import Power
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.orders.sample import count
@@ -16,9 +17,10 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
         engine = engine_of(operation.lane)
-        engine.ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
-        count(operation.lane, [machine])
-        engine.ensure_address(machine.public_id, machine.private_ip, None)
+        seen = engine.ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
+        if seen.power != Power.ABSENT:  # released meanwhile
+            count(operation.lane, [machine])
+            engine.ensure_address(machine.public_id, machine.private_ip, None)
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if queue.finish(owner, operation):

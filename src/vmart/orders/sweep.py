@@ -1,19 +1,18 @@
 """The drift sweep: what the engine has against what we sold. Repairs what is ours to repair, reports the rest.
 
-A machine of ours that no row knows any more is removed from the engine; a sold machine that runs when
-it should be off, or is off when it should run, is shown to the owner as the engine sees it, not hidden.
+A machine of ours that is in no order, or whose delivery failed, is removed from the engine; one in the
+recycle bin that runs is turned off; a sold machine that was turned off or on from inside is shown to
+the owner as the engine sees it, not hidden.
 """
 
 import datetime as dt
 from dataclasses import dataclass
 
-from vmart.engines.contract import Power
+from vmart.engines.contract import Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.provisioning.zone_engines import engine_of
-
-_GRACE = dt.timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +26,46 @@ class Drift:
 
 def sweep(zone: str) -> list[Drift]:
     """Compare the zone's engine with our machines."""
-    seen = {observation.name: observation for observation in engine_of(zone).list_ours()}
+    engine = engine_of(zone)
+    seen = {observation.name: observation for observation in engine.list_ours()}
     rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
-    found = [_orphan(zone, name) for name in sorted(seen.keys() - rows.keys())]
+    found = []
+    for name in sorted(seen.keys() - rows.keys()):  # left by a release whose answer was lost
+        engine.ensure_absent(name)
+        found.append(Drift("orphan", name, True))
     for name, row in sorted(rows.items()):
-        observation = seen.get(name)
-        if row.latest_operation_state == "OPERATING" or _has_work(row.id):
+        kind = _difference(row, seen.get(name))
+        if kind is None or row.latest_operation_state == "OPERATING" or _has_work(row.id):
             continue
-        if row.state in (State.RUNNING, State.STOPPED) and observation is None:
-            found.append(Drift("missing", name, False))
-            _tell(row, "missing")
-        elif row.state == State.RUNNING and observation is not None and observation.power == Power.STOPPED:
-            found.append(_powered(row, State.STOPPED, "off"))
-        elif row.state == State.STOPPED and observation is not None and observation.power == Power.RUNNING:
-            found.append(_powered(row, State.RUNNING, "on"))
+        # The list is older than the row: an act may have ended between the two.
+        if _difference(row, engine.observe(name)) == kind:
+            found.append(_repair(row, kind))
     return found
+
+
+def _difference(row: Instance, observation: Observation | None) -> str | None:
+    power = observation.power if observation else Power.ABSENT
+    if row.state == State.LAUNCH_FAILED:
+        return None if power == Power.ABSENT else "orphan"
+    if power == Power.ABSENT:
+        return "missing" if row.state in (State.RUNNING, State.STOPPED) else None
+    if power == Power.STOPPED:
+        return "off" if row.state == State.RUNNING else None
+    return "on" if power == Power.RUNNING and row.state in (State.STOPPED, State.SHUTDOWN) else None
+
+
+def _repair(row: Instance, kind: str) -> Drift:
+    if kind == "missing":
+        _tell(row, kind)
+        return Drift(kind, row.public_id, False)
+    if kind == "orphan":  # made by a worker that did not notice that another had given it up
+        engine_of(row.zone_id).ensure_absent(row.public_id)
+    elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == "STOP_CHARGING"):
+        # It is not charged for, and what was stopped without charge gave its room and address back.
+        engine_of(row.zone_id).ensure_power(row.public_id, on=False, force=True)
+    else:
+        _powered(row, State.STOPPED if kind == "off" else State.RUNNING, kind)
+    return Drift(kind, row.public_id, True)
 
 
 def _has_work(instance_id: int) -> bool:
@@ -51,30 +75,20 @@ def _has_work(instance_id: int) -> bool:
             " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release')",
             instance_id,
             clock.now(),
-        )  # fmt: skip
+        )
     )
 
 
-def _orphan(zone: str, name: str) -> Drift:
-    """Ours by its mark, and no row has it: left by a release whose answer was lost."""
-    engine_of(zone).ensure_absent(name)
-    return Drift("orphan", name, True)
-
-
-def _powered(row: Instance, state: str, kind: str) -> Drift:
-    """The guest was shut down or started from inside. An ordinary stop: charging goes on as before.
-
-    A machine stopped without charge is turned off again: it gave its room and address back.
-    """
-    if row.stop_charging_mode == "STOP_CHARGING":
-        engine_of(row.zone_id).ensure_power(row.public_id, on=False, force=True)
-        return Drift(kind, row.public_id, True)
+def _powered(row: Instance, state: str, kind: str) -> None:
+    """The guest was shut down or started from inside: an ordinary stop, charging goes on as before."""
+    mode = "NOT_APPLICABLE"
+    if state == State.STOPPED and row.charge_type == "POSTPAID_BY_HOUR":
+        mode = "KEEP_CHARGING"
     with db.act():
         db.call("ledger_lock", row.account_id)
         changed = Instance.objects.filter(pk=row.pk, state=row.state, latest_operation_state=row.latest_operation_state)
-        if changed.update(state=state):
+        if changed.update(state=state, stop_charging_mode=mode):
             m.event(row, "seen_" + kind)
-    return Drift(kind, row.public_id, True)
 
 
 def _tell(row: Instance, kind: str) -> None:

@@ -43,8 +43,9 @@ DECLARE
   started timestamptz := fn.metering_instant(_now);
   usage jsonb;
 BEGIN
-  machine := fn.instances_delivered((_result->>'instance')::bigint, _result->>'kind', started,
-                                    (_result->>'expires_at')::timestamptz);
+  machine := fn.instances_delivered(  -- a prepaid term runs from now, whatever the horizon says of usage
+    (_result->>'instance')::bigint, _result->>'kind',
+    CASE WHEN _result->>'expires_at' IS NULL THEN started ELSE _now END, (_result->>'expires_at')::timestamptz);
   IF machine.id IS NULL THEN
     RETURN;
   END IF;
