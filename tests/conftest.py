@@ -4,6 +4,7 @@ A test that asks for none of them reaches neither the database nor the internet.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,9 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = run_folder()
         if not (folder / "serving").exists():  # otherwise the server removes it when this run has ended
-            for leftover in folder.iterdir():
-                leftover.unlink()
-            folder.rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

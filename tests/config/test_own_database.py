@@ -1,6 +1,7 @@
 """A seller's own PostgreSQL, the oldest that vmart accepts: here Debian's, over TCP with a password."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,18 +36,24 @@ def own_server() -> Iterator[tuple[str, int]]:
     server = subprocess.Popen(command, cwd=cluster.pgdata, env=postgres.environment(), stderr=subprocess.DEVNULL)
     superuser = f"host={cluster.socket_dir} port={port} user=postgres dbname=postgres"
     try:
-        for _ in range(200):
-            try:
-                with psycopg.connect(superuser, autocommit=True) as connection:
-                    connection.execute("ALTER ROLE vmart PASSWORD 'own-secret'")
-                break
-            except psycopg.OperationalError:
-                if server.poll() is not None:
-                    raise
+        _give_password(superuser, server)
         yield f"postgresql://vmart:own-secret@{host}:{port}/vmart", cluster.major
     finally:
         server.terminate()
         server.wait(30)
+
+
+def _give_password(superuser: str, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with psycopg.connect(superuser, autocommit=True) as connection:
+                connection.execute("ALTER ROLE vmart PASSWORD 'own-secret'")
+            return
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def test_a_shop_opens_on_the_sellers_own_server(
