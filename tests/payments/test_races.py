@@ -8,10 +8,10 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from tests.payments.exchanges import ReferenceStripe
 from tests.payments.signing import event, signed
+from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import MONTHLY_MINOR, open_purse, purses, wanted, work
 from vmart.instances.models import Instance
@@ -27,25 +27,7 @@ pytestmark = pytest.mark.usefixtures("shop")
 
 
 def _at_once(*deeds: Callable[[], object]) -> list[object]:
-    """Run the deeds in a thread each, begun together; what they returned, errors raised again."""
-    begin = threading.Barrier(len(deeds))
-    results: list[object] = [None] * len(deeds)
-
-    def do(place_in: int, deed: Callable[[], object]) -> None:
-        try:
-            connection.ensure_connection()
-            begin.wait(10)
-            results[place_in] = deed()
-        except Exception as error:  # noqa: BLE001
-            results[place_in] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=(number, deed)) for number, deed in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    results = at_once(*deeds)
     for result in results:
         if isinstance(result, Exception):
             raise result
