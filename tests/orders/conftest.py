@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.support.business_clock import BusinessClock
 from tests.support.shopper import ZONE
 from vmart.engines.simulated import World
+from vmart.settlement import close
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +23,12 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def world(engine: Path) -> World:
     """The hand from outside on that engine."""
     return World(engine)
+
+
+@pytest.fixture
+def in_business(shop: object, test_clock: BusinessClock) -> None:
+    """The shop's first hour is open: its close is queued, charging has where to begin."""
+    close.begin(test_clock.at)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 
+from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
@@ -34,7 +35,10 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
         after = dt.datetime.fromisoformat(operation.payload["after"])
-        engine_of(operation.lane).ensure_rebooted(machine.public_id, after, force=operation.payload["hard"])
+        engine = engine_of(operation.lane)
+        seen = engine.ensure_rebooted(machine.public_id, after, force=operation.payload["hard"])
+        if seen.power != Power.RUNNING:
+            raise RuntimeError(f"{machine.public_id} was rebooted and is {seen.power}")
         _end(operation, owner, failed=False)
 
 

@@ -61,6 +61,8 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         machine = Instance.objects.get(id=operation.subject_id)
         engine = engine_of(operation.lane)
         seen = engine.ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
+        if seen.power in (Power.RUNNING, Power.STARTING):
+            raise RuntimeError(f"{machine.public_id} was stopped and is {seen.power}")
         without_charge = operation.payload["mode"] == STOP_CHARGING
         if without_charge and seen.power == Power.STOPPED:
             engine.ensure_address(machine.public_id, machine.private_ip, None)
