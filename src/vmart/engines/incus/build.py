@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmart.engines.contract import EngineError
+from vmart.engines.incus.host import unmount_below
 from vmart.engines.incus.packages import program_path, sources_of
 from vmart.kernel import clock
 
@@ -128,6 +129,9 @@ def build_image(name: str, out_dir: Path = DEFAULT_CACHE, report: Report = lambd
     with _one_builder(out_dir / f".{name}.lock"):
         if is_built(name, out_dir):
             return folder
+        for torso in out_dir.glob(f".{name}-*"):  # of a builder that was killed
+            unmount_below(torso)
+            shutil.rmtree(torso, ignore_errors=True)
         try:
             with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=out_dir) as scratch:
                 _Build(RECIPES[name], out_dir, Path(scratch), report).run(folder)
@@ -210,6 +214,8 @@ class _Build:
         if not sources:
             raise EngineError(f"No package source for {self.recipe.title} can be derived here.", transient=False)
         command = [
+            # Ends with the builder: a killed one leaves no debootstrapping behind.
+            *("setpriv", "--pdeathsig", "TERM"),
             program_path("mmdebstrap") or "mmdebstrap",
             "--variant=minbase",
             "--format=directory",

@@ -29,7 +29,7 @@ from vmart.engines.contract import EngineError
 from vmart.engines.incus.build import build_image
 from vmart.engines.incus.client import IncusClient, path_of
 from vmart.engines.incus.firewall import Firewall
-from vmart.engines.incus.host import names_of_deployment, run
+from vmart.engines.incus.host import names_of_deployment, run, unmount_below
 from vmart.engines.incus.packages import InstallError, can_install, install_packages, missing_programs, program_path
 
 __all__ = ["InstallError", "PrivateDaemon", "build_image", "can_install", "install_packages", "why_not_here"]
@@ -307,8 +307,7 @@ class PrivateDaemon:
         self._restore_forwarding()
         self._end_lxcfs()
         if self.state_dir.exists():
-            for mount in _mounts_below(self.state_dir):
-                run(["umount", "-l", str(mount)], check=False)
+            unmount_below(self.state_dir)
             _detach_loops(self.state_dir)
             shutil.rmtree(self.state_dir, ignore_errors=True)
         if self.incus_dir.is_symlink():
@@ -388,16 +387,6 @@ def _drop_empty_tables() -> None:
         listed = run(["nft", "list", "table", family, "incus"], check=False)
         if listed.returncode == 0 and "chain" not in listed.stdout:
             run(["nft", "delete", "table", family, "incus"], check=False)
-
-
-def _mounts_below(folder: Path) -> list[Path]:
-    """Mount points at or below ``folder``, the deepest first."""
-    found = []
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        point = Path(line.split(" ")[1].encode().decode("unicode_escape"))
-        if point == folder or folder in point.parents:
-            found.append(point)
-    return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 
 def _detach_loops(folder: Path) -> None:

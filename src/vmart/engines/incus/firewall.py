@@ -29,6 +29,13 @@ from vmart.kernel import clock
 _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
 
 
+_HOOKS = {
+    "input": "type filter hook input priority -10; policy accept;",
+    "forward": "type filter hook forward priority -10; policy accept;",
+    "postrouting": "type nat hook postrouting priority 90; policy accept;",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """One private network on the host."""
@@ -184,11 +191,6 @@ class Firewall:
                 "snat ip to ip saddr map @public_of",
             ),
         }
-        hooks = {
-            "input": "type filter hook input priority -10; policy accept;",
-            "forward": "type filter hook forward priority -10; policy accept;",
-            "postrouting": "type nat hook postrouting priority 90; policy accept;",
-        }
         script = [
             f"add table {table}",
             f"add map {table} public_of {{ type ipv4_addr : ipv4_addr; }}",
@@ -201,7 +203,7 @@ class Firewall:
             f"add set {table} subnets {{ type ipv4_addr; flags interval; }}",
         ]
         script += [
-            f"add chain {table} {chain} " + (f"{{ {hooks[chain]} }}" if chain in hooks else "") for chain in chains
+            f"add chain {table} {chain} " + (f"{{ {_HOOKS[chain]} }}" if chain in _HOOKS else "") for chain in chains
         ]
         for chain, rules in chains.items():
             script.append(f"flush chain {table} {chain}")

@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.packages import program_path
@@ -61,3 +62,12 @@ def run(
             "The host refused.", transient=True, detail=f"{command[0]}: {(done.stderr or '').strip()[:400]}"
         )
     return done
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount what is mounted at or below ``folder``, the deepest first, so that it can be removed safely."""
+    points = [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    paths = [Path(point.encode().decode("unicode_escape")) for point in points]
+    below = [path for path in paths if path == folder or folder in path.parents]
+    for path in sorted(below, key=lambda path: len(path.parts), reverse=True):
+        run(["umount", "-l", str(path)], check=False)
