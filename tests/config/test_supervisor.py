@@ -3,8 +3,12 @@
 import contextlib
 import json
 import os
+import pty
 import ssl
 import stat
+import subprocess
+import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.support.database import DEMO_CATALOG
-from tests.support.running_shop import RunningShop
+from tests.support.running_shop import ROOT, RunningShop
 from vmart.config import os_users
 from vmart.config.places import Places
 
@@ -227,3 +231,28 @@ def test_a_wall_clock_shop_never_becomes_a_test_clock_one(running_shop: RunningS
 
 def test_the_environment_of_the_caller_reaches_no_other_user(running_shop: RunningShop) -> None:
     assert "VMART_MASTER_KEY" not in running_shop.control()["environment"] or os.environ.get("VMART_MASTER_KEY")
+
+
+@pytest.mark.crash
+def test_a_closed_terminal_ends_the_shop_in_order() -> None:
+    data_dir = Path(tempfile.mkdtemp(prefix="vmart-shop-"))
+    data_dir.chmod(0o711)
+    near, far = pty.openpty()
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("VMART_")}
+    supervisor = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-m", "vmart.config.cli", "--data-dir", str(data_dir), "up",
+         "--listen", "127.0.0.1:0", "--compute", "simulated"],
+        env=environment | {"PYTHONPATH": str(ROOT / "src")}, stdin=far, stdout=far, stderr=far,
+    )  # fmt: skip
+    os.close(far)
+    shop = RunningShop(data_dir, supervisor)
+    try:
+        until((data_dir / "ready.json").exists, 60, "it is open")
+        children = [shop.child_pid(name) for name in ("postgres", "web", "worker")]
+        os.close(near)
+        assert supervisor.wait(60) == 0
+        assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+        assert not Places.of(data_dir).run_dir.exists()
+        assert (data_dir / "log" / "web.log").exists()
+    finally:
+        shop.remove()

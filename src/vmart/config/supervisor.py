@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from vmart.config import os_users
 from vmart.config.children import Child
@@ -323,14 +323,17 @@ class Supervisor:
         write_private(self.places.ready_file, value)
         self._opened = True
         took_s = time.monotonic() - self._began
-        print(f"ready {value['url']} (after {took_s:.1f} s)", flush=True)
+        lines = [f"ready {value['url']} (after {took_s:.1f} s)"]
         if self.demo:
             operator, customer = self.demo["operator"], self.demo["customer"]
-            print(f"  demo customer  {customer['email']}  password {customer['password']}")
-            print(f"  demo seller    {operator['email']}  password {operator['password']}")
-            print(f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}", flush=True)
+            lines += [
+                f"  demo customer  {customer['email']}  password {customer['password']}",
+                f"  demo seller    {operator['email']}  password {operator['password']}",
+                f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}",
+            ]
         if self.engine["why"]:
-            print(f"  engine         {self.engine['engine']}: {self.engine['why']}", flush=True)
+            lines.append(f"  engine         {self.engine['engine']}: {self.engine['why']}")
+        _tell("\n".join(lines))
 
     def _write_control(self) -> None:
         known = {name: text for name, text in self.environment.items() if name.startswith("VMART_")}
@@ -372,7 +375,7 @@ class Supervisor:
         state = read_json(self.places.engine_state_file) or {}
         if self._log_dir() and (told := state.get("why") or state.get("state", "")) != self._engine_told:
             self._engine_told = told
-            print(f"  engine         {told}", flush=True)
+            _tell(f"  engine         {told}")
         kind = state.get("instance_kind")
         if kind and kind != self.engine["instance_kind"]:
             self.engine["instance_kind"] = kind
@@ -397,7 +400,7 @@ class Supervisor:
                 os.read(self._wakeup, 4096)
 
     def _warn(self, text: str) -> None:
-        print(f"vmart: {text}", file=sys.stderr, flush=True)
+        _tell(f"vmart: {text}", sys.stderr)
 
     # -- ending -----------------------------------------------------------------------------------
 
@@ -413,6 +416,12 @@ class Supervisor:
                 if not child.wait_ended():
                     self._warn(f"{child.name} did not end within {child.end_limit_s:.0f} s and was killed")
         self.places.forget_this_boot()
+
+
+def _tell(text: str, stream: TextIO | None = None) -> None:
+    """Print; whoever read us may be gone (a closed terminal), and that must not keep us from ending in order."""
+    with contextlib.suppress(OSError):
+        print(text, file=stream or sys.stdout, flush=True)
 
 
 def _raw(address: tuple[str, int]) -> str:
