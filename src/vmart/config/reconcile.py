@@ -56,7 +56,7 @@ _CHECKS = (
         LEFT JOIN orders_line l ON l.instance_id = i.id
         WHERE h.state = 'pending' AND NOT CASE h.kind WHEN 'fixed' THEN l.state = 'delivering'
           ELSE i.hold_id = h.id AND i.state <> 'LAUNCH_FAILED' AND (i.state <> 'GONE' OR i.isolated_at IS NULL
-               OR i.isolated_at > (SELECT closed_until FROM metering_horizon)) END
+               OR i.isolated_at >= (SELECT closed_until FROM metering_horizon)) END
         """,
     ),
     (

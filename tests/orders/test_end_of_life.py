@@ -1,0 +1,494 @@
+"""Given a machine whose time is over (ended, returned, expired, unpaid), then it goes by the bin and leaves nothing."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import (
+    HOURLY,
+    HOURLY_HOLD_MINOR,
+    MONTHLY,
+    MONTHLY_MINOR,
+    ZONE,
+    buy_running,
+    open_purse,
+    purses,
+    work,
+)
+from tests.support.written import nothing_written, refused
+from vmart.bills.models import Charge
+from vmart.config.reconcile import reconcile
+from vmart.customers.models import Account
+from vmart.engines.contract import Power
+from vmart.engines.simulated import World
+from vmart.instances.models import Event, Instance
+from vmart.kernel import db
+from vmart.kernel.clock import UTC
+from vmart.kernel.errors import LimitExceeded
+from vmart.ledger.models import Entry, Hold, Transfer
+from vmart.metering.models import Sample, Segment
+from vmart.network.models import PrivateAddress, PublicAddress
+from vmart.orders import credit, errors, return_prepaid, start, stop, terminate
+from vmart.orders.models import Line
+from vmart.placement.models import Allocation, Host
+from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning.zone_engines import engine_of
+from vmart.settlement import arrears, close
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("in_business")
+
+ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+# The machine of the published refund examples: S1 1C1G for a year at 507.96, its disk beside it.
+YEARLY = replace(MONTHLY, instance_type="S1.SMALL1", period_months=12, system_disk=DiskChoice("CLOUD_PREMIUM", 20))
+CPU_YEAR_MINOR, DISK_YEAR_MINOR = 50796, 8400
+
+
+def _now(machine: Instance) -> Instance:
+    return Instance.objects.get(pk=machine.pk)
+
+
+def _power(machine: Instance) -> Power:
+    return engine_of(ZONE).observe(machine.public_id).power
+
+
+def _to(test_clock: BusinessClock, instant: dt.datetime) -> None:
+    """Move on through every close and timer on the way, as a running shop does."""
+    while test_clock.at < instant:
+        following = Operation.objects.filter(due_at__gt=test_clock.at, due_at__lte=instant).order_by("due_at").first()
+        test_clock.set(following.due_at if following else instant)
+        work()
+
+
+def _no_closes() -> None:
+    """Weeks pass quickly where no hour is closed."""
+    Operation.objects.filter(kind="close_hour").delete()
+
+
+def _nothing_left(world: World) -> None:
+    assert world.count_machines() == 0
+    assert not Allocation.objects.exists()
+    assert not PrivateAddress.objects.exists()
+    assert not PublicAddress.objects.filter(instance_id__isnull=False).exists()
+    assert set(Host.objects.values_list("vcpu_used", "memory_used_mib", "disk_used_gib")) == {(0, 0, 0)}
+    assert list(reconcile()) == []
+
+
+# -- a postpaid machine is ended -------------------------------------------------------------------
+
+
+def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=15)
+    accepted = test_clock.at
+    terminate.terminate(account, [machine.public_id], request_id="r-9")
+    machine = _now(machine)
+    assert (machine.state, machine.isolated_source, machine.latest_operation) == (
+        "SHUTDOWN", "MANMADE", "TerminateInstances",
+    )  # fmt: skip
+    assert (machine.isolated_at, machine.release_at) == (accepted, accepted + dt.timedelta(hours=2))
+    assert set(Segment.objects.values_list("ended_at", flat=True)) == {accepted}
+    # 900 s: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    assert purses(account)["held"] == 10
+    test_clock.advance(seconds=30)
+    work()
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
+    assert [(o.kind, o.due_at) for o in Operation.objects.filter(subject_id=machine.id)] == [
+        ("release", accepted + dt.timedelta(hours=2))
+    ]
+    _to(test_clock, accepted.replace(minute=0) + dt.timedelta(hours=1))
+    assert sorted(Charge.objects.values_list("component", "duration_s", "deducted_minor")) == [
+        ("cpu", 900, 9), ("system_disk", 900, 1),
+    ]  # fmt: skip
+    assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
+    _to(test_clock, accepted + dt.timedelta(hours=2))
+    machine = _now(machine)
+    assert (machine.state, machine.gone_at, machine.public_ip, machine.password_hash) == (
+        "GONE", test_clock.at, None, "",
+    )  # fmt: skip
+    assert purses(account)["cash"] == 990
+    _nothing_left(world)
+
+
+def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=15)
+    terminate.terminate(account, [machine.public_id])
+    work()
+    money, segments = purses(account), list(Segment.objects.values())
+    test_clock.advance(minutes=1)
+    terminate.terminate(account, [machine.public_id])
+    assert _now(machine).state == "TERMINATING"
+    with nothing_written():
+        terminate.terminate(account, [machine.public_id])  # a third changes nothing
+    work()
+    assert _now(machine).state == "GONE"
+    assert (purses(account), list(Segment.objects.values())) == (money, segments)
+    assert not Operation.objects.filter(subject_id=machine.id).exists()
+    _to(test_clock, test_clock.at.replace(minute=0) + dt.timedelta(hours=1))
+    assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
+    _nothing_left(world)
+
+
+def test_a_second_request_before_the_first_has_ended_leaves_no_work_behind(world: World) -> None:
+    """Given the release overtakes the power-off, then nothing asks for the seller's attention afterwards."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(account, [machine.public_id])
+    Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 3, tzinfo=UTC))
+    work()
+    assert _now(machine).state == "GONE"
+    Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 2, tzinfo=UTC))
+    work()
+    assert list(Operation.objects.values_list("kind", flat=True)) == ["close_hour"]
+    _nothing_left(world)
+
+
+def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    terminate.terminate(account, [machine.public_id])  # in the same second
+    _to(test_clock, test_clock.at + dt.timedelta(hours=1))
+    assert not Charge.objects.exists()
+    assert purses(account)["available"] == 1000
+    assert list(reconcile()) == []
+
+
+def test_the_last_bytes_of_a_machine_are_on_the_bill(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    hour = test_clock.at
+    world.send_bytes(machine.public_id, 3 * 2**30)
+    terminate.terminate(account, [machine.public_id])
+    work()
+    assert Sample.objects.values_list("out_bytes", "at").get() == (3 * 2**30, hour)
+    _to(test_clock, hour + dt.timedelta(hours=1))
+    assert Charge.objects.values_list("component", "out_bytes", "deducted_minor").get() == ("traffic", 3 * 2**30, 240)
+    assert purses(account)["cash"] == 760
+
+
+def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    test_clock.advance(minutes=30)
+    terminate.terminate(account, [machine.public_id])
+    assert purses(account)["held"] == 1  # half an hour of the disk
+    _to(test_clock, test_clock.at + dt.timedelta(hours=2))
+    assert Charge.objects.values_list("component", "duration_s").get() == ("system_disk", 1800)
+    assert _now(machine).state == "GONE"
+    _nothing_left(world)
+
+
+def test_all_are_ended_or_none() -> None:
+    account = open_purse(cash_minor=1000)
+    one, busy = buy_running(account), buy_running(account)
+    stop.stop(account, [busy.public_id])
+    with refused(errors.Busy):
+        terminate.terminate(account, [one.public_id, busy.public_id])
+
+
+def test_a_release_that_fails_is_tried_again_and_then_shown_to_the_seller(
+    test_clock: BusinessClock, world: World
+) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    terminate.terminate(account, [machine.public_id])
+    work()
+    terminate.terminate(account, [machine.public_id])
+    world.fail("ensure_absent", times=12)
+    work()
+    operation = Operation.objects.get(kind="release")
+    assert (operation.attention, _now(machine).state) == (True, "TERMINATING")
+    assert Allocation.objects.exists()  # what may still be there keeps its room
+    Operation.objects.update(attention=False, attempt=0)
+    work()
+    _nothing_left(world)
+
+
+# -- a prepaid machine is returned -----------------------------------------------------------------
+
+
+def _paid(line: Line) -> int:
+    return line.paid_cash_minor + line.paid_gift_minor
+
+
+def test_the_first_return_within_five_days_gives_everything_back(test_clock: BusinessClock, world: World) -> None:
+    """Vector refund-1: a year of S1, used 48 hours, the account's free return: all that was paid (507.96)."""
+    _no_closes()
+    account = open_purse(cash_minor=CPU_YEAR_MINOR + DISK_YEAR_MINOR)
+    machine = buy_running(account, YEARLY)
+    assert purses(account)["cash"] == 0
+    _to(test_clock, test_clock.at + dt.timedelta(hours=48))
+    quoted = return_prepaid.quote_refund(account, [machine.public_id])[0]
+    assert (quoted.refund_minor, quoted.first_free) == (CPU_YEAR_MINOR + DISK_YEAR_MINOR, True)
+    returned_at = test_clock.at
+    terminate.terminate(account, [machine.public_id])
+    machine = _now(machine)
+    assert (machine.state, machine.isolated_source, machine.expires_at) == ("SHUTDOWN", "MANMADE", returned_at)
+    assert machine.release_at == dt.datetime(2026, 3, 19, 16, tzinfo=UTC)  # first midnight in Shanghai after 7 × 24 h
+    assert purses(account)["available"] == CPU_YEAR_MINOR + DISK_YEAR_MINOR
+    assert Account.objects.get(id=account).free_return_used_at == returned_at
+    line = Line.objects.get()
+    assert (line.state, line.refund_minor) == ("returned", _paid(line))
+    assert not Operation.objects.filter(kind="expire").exists()
+    work()
+    assert _power(machine) == Power.STOPPED
+    _to(test_clock, dt.datetime(2026, 3, 19, 16, tzinfo=UTC))
+    assert _now(machine).state == "GONE"
+    _nothing_left(world)
+
+
+def test_any_other_return_gives_back_what_was_not_used(test_clock: BusinessClock) -> None:
+    """Vector refund-2: 48 hours at 0.42 are 20.16 used; its disk's 0.48 beside it.
+
+    The example paid 407.96 with a voucher and gets 387.80; without vouchers it is 507.96 and 487.80.
+    """
+    _no_closes()
+    account = open_purse(cash_minor=CPU_YEAR_MINOR + DISK_YEAR_MINOR)
+    Account.objects.update(free_return_used_at=test_clock.at)
+    machine = buy_running(account, YEARLY)
+    _to(test_clock, test_clock.at + dt.timedelta(hours=48))
+    used_minor = 2016 + 48  # 48 × 0.42; 48 × 20 × 0.0005
+    terminate.terminate(account, [machine.public_id])
+    refund = CPU_YEAR_MINOR - 2016 + DISK_YEAR_MINOR - 48
+    assert purses(account)["cash"] == refund == CPU_YEAR_MINOR + DISK_YEAR_MINOR - used_minor
+    assert CPU_YEAR_MINOR - 2016 == 48780
+    transfer = Transfer.objects.get(kind="refund")
+    assert (transfer.amount_minor, transfer.subject_id) == (refund, machine.id)
+    assert sorted(Entry.objects.filter(transfer_id=transfer.id).values_list("book", "amount_minor")) == [
+        ("cash", refund), ("revenue", -refund),
+    ]  # fmt: skip
+    assert Account.objects.get(id=account).free_return_used_at == dt.datetime(2026, 3, 10, 2, tzinfo=UTC)
+    assert list(reconcile()) == []
+
+
+def test_gift_money_comes_back_as_gift_money(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR - 3250)
+    with db.act():
+        credit.credit("00000000-0000-8000-8000-0000000000aa", "grant", account, "gifts", gift_minor=3250)  # type: ignore[arg-type]
+    machine = buy_running(account, MONTHLY)
+    assert purses(account)["available"] == 0
+    terminate.terminate(account, [machine.public_id])
+    assert (purses(account)["cash"], purses(account)["gift"]) == (MONTHLY_MINOR - 3250, 3250)
+
+
+def test_five_days_are_inclusive_to_the_second(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
+    test_clock.advance(days=5)
+    assert return_prepaid.quote_refund(account, [one.public_id])[0].first_free
+    test_clock.advance(seconds=1)
+    assert not return_prepaid.quote_refund(account, [one.public_id, two.public_id])[1].first_free
+
+
+def test_only_one_of_several_returned_at_once_is_free(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
+    test_clock.advance(hours=100)
+    terminate.terminate(account, [one.public_id, two.public_id])
+    refunds = sorted(Line.objects.values_list("refund_minor", flat=True))
+    assert refunds[1] == MONTHLY_MINOR
+    assert refunds[0] == MONTHLY_MINOR - 3750  # 100 × (0.35 + 50 × 0.0005)
+
+
+def test_a_postpaid_machine_has_nothing_to_return() -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    with refused(errors.WrongMode, field="InstanceIds"):
+        return_prepaid.quote_refund(account, [machine.public_id])
+
+
+def test_the_price_of_a_return_is_asked_for_without_writing(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    with nothing_written():
+        return_prepaid.quote_refund(account, [machine.public_id])
+    other = open_purse("other")
+    with refused(errors.UnknownInstance):
+        return_prepaid.quote_refund(other, [machine.public_id])
+
+
+def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=3 * MONTHLY_MINOR)
+    Account.objects.update(quota_returns_per_year=1)
+    one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
+    terminate.terminate(account, [one.public_id])
+    with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):
+        terminate.terminate(account, [two.public_id])
+    test_clock.set(dt.datetime(2026, 12, 31, 16, tzinfo=UTC))  # the year of the billing zone
+    Instance.objects.filter(pk=two.pk).update(expires_at=None)  # still running
+    terminate.terminate(account, [two.public_id])
+
+
+# -- a prepaid machine expires ---------------------------------------------------------------------
+
+
+def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: BusinessClock, world: World) -> None:
+    _no_closes()
+    account = open_purse(cash_minor=20000)
+    machine = buy_running(account, replace(MONTHLY, bandwidth_mbps=5, public_ip=True))
+    expiry = dt.datetime(2026, 4, 10, 2, tzinfo=UTC)
+    assert machine.expires_at == expiry
+    cash = purses(account)["cash"]
+    _to(test_clock, expiry - dt.timedelta(seconds=1))
+    assert _now(machine).state == "RUNNING"
+    assert Segment.objects.get().ended_at is None  # traffic
+    _to(test_clock, expiry)
+    machine = _now(machine)
+    assert (machine.state, machine.restrict_state, machine.isolated_source) == ("SHUTDOWN", "EXPIRED", "EXPIRE")
+    assert (machine.isolated_at, machine.release_at) == (expiry, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
+    assert (machine.latest_operation_state, _power(machine)) == ("SUCCESS", Power.STOPPED)
+    assert Segment.objects.get().ended_at == expiry
+    with pytest.raises(ValueError, match="cannot send"):
+        world.send_bytes(machine.public_id, 1)
+    with refused(errors.WrongState, match="it has expired"):
+        start.start(account, [machine.public_id])
+    _to(test_clock, dt.datetime(2026, 4, 17, 15, 59, 59, tzinfo=UTC))
+    assert _now(machine).state == "SHUTDOWN"
+    _to(test_clock, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
+    assert _now(machine).state == "GONE"
+    assert purses(account)["cash"] == cash
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "expired", "released"]
+    _nothing_left(world)
+
+
+def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> None:
+    _no_closes()
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    assert machine.expires_at is not None
+    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
+    stop.stop(account, [machine.public_id])
+    Operation.objects.filter(kind="stop").update(due_at=machine.expires_at + dt.timedelta(seconds=5))  # a slow engine
+    test_clock.advance(seconds=1)
+    work()
+    assert _now(machine).state == "STOPPING"
+    assert Operation.objects.get(kind="expire").last_error == "an operation on the machine is under way"
+    test_clock.advance(seconds=5)
+    Operation.objects.update(not_before=None)
+    work()
+    Operation.objects.update(not_before=None)
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.isolated_at) == ("SHUTDOWN", machine.expires_at)
+
+
+def test_an_expired_machine_is_released_at_once_when_its_owner_says_so(test_clock: BusinessClock, world: World) -> None:
+    _no_closes()
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    assert machine.expires_at is not None
+    _to(test_clock, machine.expires_at)
+    terminate.terminate(account, [machine.public_id])
+    work()
+    assert purses(account)["cash"] == 0
+    _nothing_left(world)
+
+
+# -- arrears ---------------------------------------------------------------------------------------
+
+
+def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessClock, world: World) -> None:
+    begin = test_clock.at
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    machine = buy_running(account, ONLINE)
+    _to(test_clock, begin + dt.timedelta(hours=1))
+    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 38, "available": -38}  # 0.35 + 0.03
+    _to(test_clock, begin + dt.timedelta(hours=2))
+    assert purses(account)["owed"] == 37  # the running total of the disk is 0.05 now
+    assert [(o.due_at, o.subject_id) for o in Operation.objects.filter(kind="arrears")] == [
+        (begin + dt.timedelta(hours=4), account)
+    ]
+    _to(test_clock, begin + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
+    assert _now(machine).state == "RUNNING"  # charged on for two hours
+    _to(test_clock, begin + dt.timedelta(hours=4))
+    machine = _now(machine)
+    stopped = begin + dt.timedelta(hours=4)
+    assert (machine.state, machine.isolated_source, machine.restrict_state) == ("SHUTDOWN", "ARREAR", "EXPIRED")
+    assert (machine.isolated_at, machine.release_at) == (stopped, stopped + dt.timedelta(days=15))
+    assert _power(machine) == Power.STOPPED
+    assert set(Segment.objects.values_list("ended_at", flat=True)) == {stopped}
+    assert (machine.hold_id, purses(account)["held"]) == (None, 0)
+    assert not Hold.objects.filter(state="pending").exists()
+    assert Allocation.objects.get().vcpu == 0
+    assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR  # four hours, 0.025 of the disk each
+    with refused(errors.WrongState, match="the account is in arrears"):
+        start.start(account, [machine.public_id])
+    _no_closes()
+    _to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))
+    assert _now(machine).state == "SHUTDOWN"
+    assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR
+    _to(test_clock, stopped + dt.timedelta(days=15))
+    assert _now(machine).state == "GONE"
+    _nothing_left(world)
+
+
+def test_a_top_up_makes_it_startable_with_its_own_tier_clock(test_clock: BusinessClock) -> None:
+    begin = test_clock.at
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    machine = buy_running(account)
+    _to(test_clock, begin + dt.timedelta(hours=6))
+    owed = purses(account)["owed"]
+    with db.act():
+        credit.credit("00000000-0000-8000-8000-0000000000bb", "top_up", account, "card", cash_minor=owed + 100)  # type: ignore[arg-type]
+    start.start(account, [machine.public_id])
+    work()
+    assert _now(machine).state == "RUNNING"
+    cpu = Segment.objects.get(component="cpu", ended_at=None)
+    assert (cpu.started_at, cpu.age_s) == (test_clock.at, 4 * 3600)
+    assert purses(account)["held"] == HOURLY_HOLD_MINOR
+    assert list(reconcile()) == []
+
+
+def test_a_credit_limit_is_kept_to_the_cent(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    Account.objects.update(credit_limit_minor=37)
+    buy_running(account)
+    _to(test_clock, test_clock.at + dt.timedelta(hours=2))
+    assert purses(account)["owed"] == 37
+    assert not Operation.objects.filter(kind="arrears").exists()
+    _to(test_clock, test_clock.at + dt.timedelta(hours=1))
+    assert Operation.objects.filter(kind="arrears").count() == 1
+
+
+def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_machine(
+    test_clock: BusinessClock,
+) -> None:
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    machine = buy_running(account)
+    _to(test_clock, test_clock.at + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
+    stop.stop(account, [machine.public_id])
+    Operation.objects.filter(kind="stop").update(due_at=test_clock.at + dt.timedelta(minutes=1))
+    test_clock.advance(seconds=1)
+    work()
+    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine is under way"
+    with db.act():
+        credit.credit("00000000-0000-8000-8000-0000000000cc", "top_up", account, "card", cash_minor=1000)  # type: ignore[arg-type]
+    test_clock.advance(minutes=1)
+    work()
+    assert (_now(machine).state, arrears.in_arrears(account)) == ("STOPPED", False)
+
+
+def test_prepaid_machines_of_an_account_in_arrears_run_on(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR + HOURLY_HOLD_MINOR)
+    prepaid, hourly = buy_running(account, MONTHLY), buy_running(account)
+    _to(test_clock, test_clock.at + dt.timedelta(hours=5))
+    assert (_now(prepaid).state, _now(hourly).state) == ("RUNNING", "SHUTDOWN")
+    assert list(reconcile()) == []
+
+
+def test_the_close_is_exactly_once(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=1000)
+    buy_running(account)
+    hour = test_clock.at
+    _to(test_clock, hour + dt.timedelta(hours=1))
+    money, charges = purses(account), list(Charge.objects.values())
+    assert close.close(hour) == (0, 0)
+    assert (purses(account), list(Charge.objects.values())) == (money, charges)

@@ -1,0 +1,180 @@
+"""Given an engine that has something else than was sold, when it is swept, then that is repaired or told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, purses, wanted, work
+from tests.support.written import nothing_written
+from vmart.config.reconcile import reconcile
+from vmart.engines.contract import Engine, EngineError, Power
+from vmart.engines.simulated import World
+from vmart.instances.models import Event, Instance
+from vmart.metering.models import Segment
+from vmart.orders import start, stop, sweep, terminate
+from vmart.orders.purchase import purchase
+from vmart.orders.sweep import Drift
+from vmart.provisioning import specs, zones
+from vmart.provisioning.zone_engines import engine_of
+
+pytestmark = pytest.mark.usefixtures("in_business")
+
+
+@pytest.fixture
+def machine() -> Instance:
+    return buy_running(open_purse(cash_minor=1000))
+
+
+def _events(machine: Instance) -> list[str]:
+    return list(Event.objects.filter(instance_id=machine.id).order_by("id").values_list("kind", flat=True))
+
+
+def _now(machine: Instance) -> Instance:
+    return Instance.objects.get(pk=machine.pk)
+
+
+def _power(machine: Instance) -> Power:
+    return engine_of(ZONE).observe(machine.public_id).power
+
+
+def test_where_all_is_as_sold_nothing_is_written(machine: Instance) -> None:
+    purchase(wanted(machine.account_id, HOURLY))  # not delivered yet
+    with nothing_written():
+        assert sweep.sweep(ZONE) == []
+
+
+def test_an_orphan_is_removed(machine: Instance, world: World) -> None:
+    """Given a machine of ours that no row knows, as after a restored backup, then the engine loses it."""
+    spec = specs.load([machine.id])[machine.id].spec
+    engine_of(ZONE).ensure_present(replace(spec, name="ins-orphan00", private_ip="10.64.0.99"))
+    assert [line for line in reconcile() if "ins-orphan00" in line]
+    assert sweep.sweep(ZONE) == [Drift("orphan", "ins-orphan00", True)]
+    assert world.count_machines() == 1
+    assert list(reconcile()) == []
+
+
+def test_a_machine_that_a_late_worker_made_after_its_delivery_was_given_up_is_removed(world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    zones.prepare_images(ZONE)
+    number = purchase(wanted(account, HOURLY)).instance_ids[0]
+    spec = specs.load([Instance.objects.get(public_id=number).id]).popitem()[1].spec
+    world.fail("ensure_present", transient=False)
+    work()
+    assert Instance.objects.get(public_id=number).state == "LAUNCH_FAILED"
+    engine_of(ZONE).ensure_present(spec)  # the worker that was given up wakes
+    assert sweep.sweep(ZONE) == [Drift("orphan", number, True)]
+    assert world.count_machines() == 0
+    assert purses(account)["available"] == 1000
+
+
+def test_a_missing_machine_is_told_once_a_day_and_charged_on(
+    machine: Instance, world: World, test_clock: BusinessClock
+) -> None:
+    world.remove_machine(machine.public_id)
+    for _ in range(3):
+        assert sweep.sweep(ZONE) == [Drift("missing", machine.public_id, False)]
+    assert _events(machine) == ["delivered", "seen_missing"]
+    assert _now(machine).state == "RUNNING"
+    test_clock.advance(days=1, seconds=1)
+    sweep.sweep(ZONE)
+    assert _events(machine) == ["delivered", "seen_missing", "seen_missing"]
+
+
+def test_a_machine_shut_down_from_inside_is_shown_stopped_and_charged_on(machine: Instance) -> None:
+    engine_of(ZONE).ensure_power(machine.public_id, on=False)
+    assert sweep.sweep(ZONE) == [Drift("off", machine.public_id, True)]
+    assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "KEEP_CHARGING")
+    assert Segment.objects.filter(instance_id=machine.id, ended_at=None).count() == 2
+    assert _events(machine) == ["delivered", "seen_off"]
+    assert list(reconcile()) == []
+    engine_of(ZONE).ensure_power(machine.public_id, on=True)
+    assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
+    assert _now(machine).state == "RUNNING"
+    assert sweep.sweep(ZONE) == []
+
+
+def test_what_is_not_charged_for_does_not_run(machine: Instance) -> None:
+    """Given a machine stopped without charge, or in the bin, that somebody powers on, then it is off again."""
+    stop.stop(machine.account_id, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    engine_of(ZONE).ensure_power(machine.public_id, on=True)
+    assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
+    assert (_now(machine).state, _power(machine)) == ("STOPPED", Power.STOPPED)
+    terminate.terminate(machine.account_id, [machine.public_id])
+    work()
+    engine_of(ZONE).ensure_power(machine.public_id, on=True)
+    assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
+    assert (_now(machine).state, _power(machine)) == ("SHUTDOWN", Power.STOPPED)
+    assert list(reconcile()) == []
+
+
+def test_a_machine_with_work_under_way_is_left_alone(machine: Instance, world: World) -> None:
+    stop.stop(machine.account_id, [machine.public_id])
+    engine_of(ZONE).ensure_power(machine.public_id, on=False)
+    with nothing_written():
+        assert sweep.sweep(ZONE) == []
+
+
+class _Meanwhile:
+    """An engine whose list is answered, and then something happens before the caller looks at its rows."""
+
+    def __init__(self, real: Engine, act: Callable[[], None]) -> None:
+        self._real, self._act = real, act
+
+    def list_ours(self) -> Any:
+        seen = self._real.list_ours()
+        self._act()
+        return seen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def _sweep_while(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> list[Drift]:
+    real = engine_of(ZONE)
+    monkeypatch.setattr(sweep, "engine_of", lambda _zone: _Meanwhile(real, act))
+    return sweep.sweep(ZONE)
+
+
+def test_a_list_older_than_a_stop_does_not_make_the_machine_run(
+    machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped() -> None:
+        stop.stop(machine.account_id, [machine.public_id])
+        work()
+
+    assert _sweep_while(monkeypatch, stopped) == []
+    assert _now(machine).state == "STOPPED"
+
+
+def test_a_list_older_than_a_start_does_not_make_the_machine_stop(
+    machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop.stop(machine.account_id, [machine.public_id])
+    work()
+
+    def started() -> None:
+        start.start(machine.account_id, [machine.public_id])
+        work()
+
+    assert _sweep_while(monkeypatch, started) == []
+    assert _now(machine).state == "RUNNING"
+
+
+def test_a_list_older_than_a_delivery_reports_no_missing_machine(
+    machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delivered() -> None:
+        buy_running(machine.account_id)
+
+    assert _sweep_while(monkeypatch, delivered) == []
+    assert not Event.objects.filter(kind="seen_missing").exists()
+
+
+def test_an_engine_that_does_not_answer_changes_nothing(machine: Instance, world: World) -> None:
+    world.stop_engine()
+    with nothing_written(), pytest.raises(EngineError):
+        sweep.sweep(ZONE)
