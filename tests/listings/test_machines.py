@@ -76,6 +76,15 @@ def test_pages_cover_all_and_tell_the_total(account: int) -> None:
         )
 
 
+def test_newest_first_is_by_time(account: int, test_clock: BusinessClock) -> None:
+    """Web processes take ids in blocks, so that a later machine may have the lower number."""
+    (later,) = _buy(account, "later")
+    (earlier,) = _buy(account, "earlier")
+    Instance.objects.filter(public_id=later).update(created_at=test_clock.at + dt.timedelta(seconds=1))
+    assert [view.name for view in machines.page(account, Wanted())[1]] == ["later", "earlier"]
+    assert machines.states(account, Wanted())[1] == [(later, "PENDING"), (earlier, "PENDING")]
+
+
 def test_another_customers_and_erased_machines_are_not_there(account: int) -> None:
     (theirs,) = _buy(open_purse("other", cash_minor=100_000), "theirs")
     (gone,) = _buy(account, "gone")

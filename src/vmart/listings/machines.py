@@ -60,7 +60,7 @@ WHERE i.account_id = %(account)s AND i.state <> 'GONE'
 """
 
 _VIEW = """
-WITH page AS (SELECT i.id {matching} ORDER BY i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
+WITH page AS (SELECT i.id {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
 SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
   instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
   i.key_ids::json AS key_ids, v.public_id AS vpc_id,
@@ -76,7 +76,7 @@ JOIN catalog_zone z ON z.code = i.zone_id
 JOIN catalog_image m ON m.public_id = i.image_id
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN network_vpc v ON v.id = s.vpc_id
-ORDER BY i.id DESC
+ORDER BY i.created_at DESC, i.id DESC
 """
 
 
@@ -88,7 +88,9 @@ def page(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -
 
 def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[tuple[str, str]]]:
     """The same machines as (public id, state)."""
-    query = "SELECT i.public_id, i.state {matching} ORDER BY i.id DESC OFFSET %(offset)s LIMIT %(limit)s"
+    query = (
+        "SELECT i.public_id, i.state {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s"
+    )
     rows, total = _page(query, account_id, wanted, offset, limit)
     return total, [(row["public_id"], row["state"]) for row in rows]
 
