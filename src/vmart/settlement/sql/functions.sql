@@ -8,7 +8,7 @@ CREATE FUNCTION fn.settlement_close(
   _hour timestamptz, _month_start timestamptz, _places int, _low bigint, _high bigint, _now timestamptz,
   _except bigint[]
 ) RETURNS TABLE (charges bigint, deducted_minor bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashagg = off SET work_mem = '32MB' SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   _end timestamptz := _hour + interval '1 hour';
   _accounts bigint[];
@@ -18,26 +18,32 @@ DECLARE
 BEGIN
   PERFORM FROM ledger_purses WHERE account_id > _low AND account_id <= _high ORDER BY account_id FOR NO KEY UPDATE;
 
-  WITH version AS MATERIALIZED (  -- the price books in force in this hour, each with its part of the hour
-    SELECT id, greatest(effective_at, _hour) AS valid_from, least(ends_at, _end) AS valid_to
+  WITH account AS MATERIALIZED (
+    SELECT account_id FROM ledger_purses
+    WHERE account_id > _low AND account_id <= _high AND account_id <> ALL (_except)
+  ), version AS MATERIALIZED (  -- the price books in force, each with its seconds of this hour
+    SELECT id, greatest(extract(epoch FROM effective_at - _hour), 0)::bigint AS from_s,
+           least(extract(epoch FROM ends_at - _hour), 3600)::bigint AS to_s
     FROM pricing_book WHERE effective_at < _end AND (ends_at IS NULL OR ends_at > _hour)
-    UNION ALL  -- before the first one: nothing has a price
-    SELECT NULL, _hour, least(min(effective_at), _end)
+    UNION ALL  -- before the first one nothing has a price
+    SELECT NULL, 0, least(extract(epoch FROM min(effective_at) - _hour), 3600)::bigint
     FROM pricing_book HAVING coalesce(min(effective_at), 'infinity') > _hour
-  ), used AS (
-    SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at,
-           greatest(started_at, _hour) AS low, _end AS high
-    FROM metering_segment
-    WHERE account_id > _low AND account_id <= _high AND ended_at IS NULL AND started_at < _end
+  ), used AS MATERIALIZED (  -- what was in use, its seconds counted from the start of the hour
+    SELECT s.account_id, instance_id, component, price_key, quantity, extract(epoch FROM started_at - _hour)::bigint AS start_s,
+           NULL::bigint AS end_s, age_s
+    FROM account CROSS JOIN LATERAL (
+      SELECT * FROM metering_segment s WHERE s.account_id = account.account_id AND ended_at IS NULL OFFSET 0) AS s
+    WHERE started_at < _end AND component <> 'traffic'
     UNION ALL
-    SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at,
-           greatest(started_at, _hour), least(ended_at, _end)
-    FROM metering_segment
-    WHERE account_id > _low AND account_id <= _high AND ended_at > _hour AND started_at < _end
+    SELECT s.account_id, instance_id, component, price_key, quantity, extract(epoch FROM started_at - _hour)::bigint,
+           extract(epoch FROM ended_at - _hour)::bigint, age_s
+    FROM account CROSS JOIN LATERAL (
+      SELECT * FROM metering_segment s WHERE s.account_id = account.account_id AND ended_at > _hour OFFSET 0) AS s
+    WHERE started_at < _end AND component <> 'traffic'
   ), priced AS MATERIALIZED (  -- what one second costs × 3600, once per distinct (price, quantity, validity, tier)
-    SELECT d.price_key, d.quantity, v.valid_from, v.valid_to, r.tier_from_s, r.tier_to_s,
+    SELECT d.price_key, d.quantity, v.from_s, v.to_s, r.tier_from_s, r.tier_to_s,
            sum((least(d.quantity, r.step_to) - r.step_from) * r.rate) AS per_hour  -- null: no price is in force
-    FROM (SELECT DISTINCT price_key, quantity FROM used WHERE component <> 'traffic') AS d
+    FROM (SELECT DISTINCT price_key, quantity FROM used) AS d
     CROSS JOIN version v
     LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = d.price_key
                             AND (r.step_from < d.quantity OR r.step_from = 0)
@@ -46,40 +52,37 @@ BEGIN
     SELECT u.account_id, u.instance_id, u.component, s.seconds,
            s.seconds * coalesce(p.per_hour, fn.settlement_no_price(u.price_key)) AS amount
     FROM used u JOIN priced p ON p.price_key = u.price_key AND p.quantity = u.quantity
-    CROSS JOIN LATERAL (SELECT
-      extract(epoch FROM
-        least(u.high, p.valid_to, u.started_at + (p.tier_to_s - u.age_s) * interval '1 second')
-        - greatest(u.low, p.valid_from, u.started_at + (p.tier_from_s - u.age_s) * interval '1 second')
-      )::bigint AS seconds) AS s
-    WHERE u.component <> 'traffic' AND s.seconds > 0
+    CROSS JOIN LATERAL (SELECT  -- least and greatest pass over null: an open end, a tier without bounds
+      least(p.to_s, u.end_s, u.start_s - u.age_s + p.tier_to_s)
+      - greatest(p.from_s, u.start_s, u.start_s - u.age_s + p.tier_from_s) AS seconds) AS s
+    WHERE s.seconds > 0
   ), fresh AS (
     SELECT account_id, instance_id, component, sum(seconds)::int AS duration_s, 0::bigint AS out_bytes,
            round(sum(amount)::numeric(60, 30) / 3600, 8) AS exact
     FROM part GROUP BY 1, 2, 3
     UNION ALL
-    SELECT t.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
+    SELECT account.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
            round(sum(t.out_bytes * coalesce(r.rate, fn.settlement_no_price(t.price_key)))::numeric(60, 30) / 1073741824, 8)
-    FROM metering_sample t
-    JOIN version v ON v.valid_from <= t.at AND t.at < v.valid_to
+    FROM account CROSS JOIN LATERAL (
+      SELECT * FROM metering_sample t WHERE t.account_id = account.account_id AND t.at >= _hour AND t.at < _end OFFSET 0) AS t
+    JOIN version v ON t.at >= _hour + v.from_s * interval '1 second' AND t.at < _hour + v.to_s * interval '1 second'
     LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = t.price_key
-    WHERE t.account_id > _low AND t.account_id <= _high AND t.at >= _hour AND t.at < _end
     GROUP BY 1, 2
   ), total AS (
-    SELECT f.*, coalesce(before.month_exact, 0) AS before
-    FROM fresh f LEFT JOIN LATERAL (
-      SELECT month_exact FROM bills_charge c
+    SELECT f.*, coalesce(last.month_exact, 0) AS before
+    FROM (SELECT * FROM fresh ORDER BY account_id, instance_id, component) AS f LEFT JOIN LATERAL (
+      SELECT hour, month_exact FROM bills_charge c
       WHERE c.account_id = f.account_id AND c.instance_id = f.instance_id AND c.component = f.component
-        AND c.hour >= _month_start AND c.hour < _hour
+        AND c.hour >= _month_start AND c.hour <= _hour
       ORDER BY c.hour DESC, c.revision DESC LIMIT 1
-    ) AS before ON true
-    WHERE f.account_id <> ALL (_except)
+    ) AS last ON true
+    WHERE last.hour IS DISTINCT FROM _hour  -- this hour is charged already
   ), charged AS (
     INSERT INTO bills_charge AS c (account_id, instance_id, component, hour, revision, duration_s, out_bytes, exact,
                                    month_exact, deducted_minor)
     SELECT account_id, instance_id, component, _hour, 0, duration_s, out_bytes, exact, before + exact,
            ((round(before + exact, _places) - round(before, _places)) * power(10::numeric, _places))::bigint
     FROM total
-    ON CONFLICT DO NOTHING
     RETURNING c.account_id, c.deducted_minor
   ), due AS (
     SELECT account_id, sum(c.deducted_minor)::bigint AS amount, count(*) AS rows FROM charged c GROUP BY account_id
@@ -113,7 +116,7 @@ END $$;
 
 -- Usage without a price is an error of the account's close and never free.
 CREATE FUNCTION fn.settlement_no_price(_key text) RETURNS numeric
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RAISE EXCEPTION 'no price is in force for %', _key;
 END $$;

@@ -1,0 +1,238 @@
+"""The hourly close of many machines against the bare SQL that it cannot do without, in turn, fsync on.
+
+The floor is one INSERT … SELECT of as many charge rows into a table with the same key and one UPDATE of as
+many account rows, in the same run and database. The close runs in a process of its own, as a worker runs it,
+over a shop whose worker is halted. Prints seconds, their ratio (of medians), the rerun of a closed hour, the
+closing process's memory and the longest transaction.
+
+``--machines``, ``--accounts`` (a third of the machines), ``--samples`` (of traffic, an hour), ``--rounds``.
+"""
+
+import argparse
+import datetime as dt
+import json
+import multiprocessing
+import os
+import signal
+import statistics
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import psycopg
+
+from bench.shop import Shop
+
+HOUR = dt.timedelta(hours=1)
+FIRST = dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+_BANDWIDTH = _TRAFFIC = 3  # machines of ten
+
+# Every machine has CPU and a system disk; three of ten pay by bandwidth, three by traffic; one of ten has tiers.
+_LOAD = """
+INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_postpaid_per_zone,
+  quota_prepaid_per_month, quota_returns_per_year, rate_run_per_s, frozen_reason)
+SELECT 1000 + n, 'bench', %(start)s, 0, 1000, 1000, 199, 10, '' FROM generate_series(1, %(accounts)s) AS n;
+INSERT INTO ledger_purses SELECT 1000 + n, 10 ^ 9, 0, 0, 50 * (n %% 2), 0, 0, 0, 0, 0
+FROM generate_series(1, %(accounts)s) AS n;
+CREATE TABLE bench_machine AS
+SELECT 1000 + n AS id, 1001 + (n - 1) * %(accounts)s::bigint / %(machines)s AS account_id, n %% 10 AS kind
+FROM generate_series(1, %(machines)s) AS n;
+INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
+SELECT account_id, id, component, price_key, quantity, 0, %(start)s::timestamptz - id %% 700 * interval '1 hour 7 seconds'
+FROM bench_machine CROSS JOIN LATERAL (VALUES
+  ('cpu', 'ap-guangzhou/cpu/' || CASE WHEN kind = 0 THEN 'S1.SMALL1' ELSE 'S5.MEDIUM4' END, 1, 0, 9),
+  ('disk:0', 'ap-guangzhou/disk/CLOUD_PREMIUM', 50 + id %% 8 * 10, 0, 9),
+  ('bandwidth', 'ap-guangzhou/bandwidth', 1 + id %% 20, 1, 3),
+  ('traffic', 'ap-guangzhou/traffic', 1, 4, 6)
+) AS line (component, price_key, quantity, from_kind, to_kind) WHERE kind BETWEEN from_kind AND to_kind
+ORDER BY id %% 7, id;
+CREATE TABLE bench_charge (LIKE bills_charge INCLUDING DEFAULTS,
+                           PRIMARY KEY (account_id, instance_id, component, hour, revision));
+CREATE TABLE bench_account (LIKE ledger_purses INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (account_id));
+INSERT INTO bench_account SELECT * FROM ledger_purses WHERE account_id > 1000;
+"""
+_INSTANCES = """
+INSERT INTO instances_instance SELECT (jsonb_populate_record(NULL::instances_instance, jsonb_build_object(
+  'id', id, 'public_id', 'ins-' || id, 'name', 'bench', 'hostname', 'bench', 'account_id', account_id,
+  'zone_id', 'ap-guangzhou-4', 'instance_type_id', 'S5.MEDIUM4', 'image_id', 'img-db12k7x4', 'vcpu', 2,
+  'memory_mib', 4096, 'charge_type', 'POSTPAID_BY_HOUR', 'internet_charge_type', '', 'bandwidth_mbps', 0,
+  'public_ip_wanted', false, 'renew_flag', '', 'state', 'RUNNING', 'restrict_state', 'NORMAL', 'isolated_source',
+  'NOTISOLATED', 'stop_charging_mode', 'NOT_APPLICABLE', 'latest_operation', 'RunInstances', 'latest_operation_state',
+  'SUCCESS', 'latest_operation_request_id', '', 'latest_operation_error_code', '', 'latest_operation_error', '',
+  'kind', 'simulated', 'subnet_id', 1, 'private_ip', '10.0.0.1', 'mac', '02:00:00:00:00:01', 'login_user', 'root',
+  'password_hash', '', 'ssh_keys', '[]'::jsonb, 'key_ids', '[]'::jsonb, 'user_data', '\\x', 'created_at',
+  %(start)s::timestamptz, 'started_at', %(start)s::timestamptz, 'hold_id', gen_random_uuid(), 'hold_number', 1))).*
+FROM bench_machine
+"""
+_SAMPLES = """
+INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
+SELECT id, %(hour)s::timestamptz + n * interval '1 hour' / %(samples)s, account_id, 'ap-guangzhou/traffic', 10 ^ 7 + id * 13
+FROM bench_machine, generate_series(0, %(samples)s - 1) AS n WHERE kind BETWEEN 4 AND 6
+"""
+_FLOOR_CHARGES = """
+INSERT INTO bench_charge SELECT account_id, instance_id, component, %(hour)s, 0, duration_s, out_bytes, exact, month_exact,
+  deducted_minor FROM bench_source
+"""
+_FLOOR_ACCOUNTS = "UPDATE bench_account SET cash_debits_posted = cash_debits_posted + 71"
+
+
+class Closer:
+    """Runs in a process of its own: what a worker does at the end of an hour."""
+
+    @staticmethod
+    def open(environment: dict[str, str]) -> None:
+        os.environ.update(environment)
+        from vmart.config import bring_up
+
+        bring_up.setup()
+
+    @staticmethod
+    def close(hour: dt.datetime) -> dict[str, float]:
+        from vmart.kernel import clock
+        from vmart.settlement import close
+
+        clock.install(lambda: hour + HOUR)
+        begun = time.perf_counter()
+        charges, deducted = close.close(hour)
+        seconds = time.perf_counter() - begun
+        status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())  # noqa: SIM115
+        return {
+            "seconds": seconds, "charges": charges, "deducted": deducted, "peak_mib": int(status["VmHWM"].split()[0]) / 1024,
+        }  # fmt: skip
+
+
+class Longest(threading.Thread):
+    """Looks for the longest transaction while the close runs."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self._url, self._halt, self.seconds = url, threading.Event(), 0.0
+
+    def run(self) -> None:
+        with psycopg.connect(self._url, autocommit=True) as own:
+            while not self._halt.wait(0.05):
+                row = own.execute(
+                    "SELECT extract(epoch FROM max(clock_timestamp() - xact_start)) FROM pg_stat_activity"
+                    " WHERE query LIKE '%settlement_close%' AND pid <> pg_backend_pid()"
+                ).fetchone()
+                self.seconds = max(self.seconds, float(row[0] or 0)) if row else self.seconds
+
+    def stop(self) -> float:
+        self._halt.set()
+        self.join()
+        return self.seconds
+
+
+class Bench:
+    """A loaded shop, its closing process, and the floor beside it."""
+
+    def __init__(self, shop: Shop, options: argparse.Namespace) -> None:
+        from vmart.config.places import Places
+        from vmart.config.postgres import DATABASE, SUPERUSER, Embedded
+
+        places = Places.of(shop.data_dir)
+        server = Embedded(places.pgdata, places.database_socket_dir)
+        self.url, self.super_url = server.url(), server.url(DATABASE, role=SUPERUSER)
+        self.options = options
+        self.hour = FIRST
+        self.own = psycopg.connect(self.url, autocommit=True, cursor_factory=psycopg.ClientCursor)
+        values = {"start": FIRST, "machines": options.machines, "accounts": options.accounts}
+        self.own.execute(_LOAD, values)
+        self.own.execute(_INSTANCES, values)
+        self.own.execute("UPDATE metering_horizon SET closed_until = %s", [FIRST])
+        self.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), Closer.open, (shop.control["environment"],))
+
+    def settle(self) -> dict[str, float]:
+        """Close the next hour; then the same hour again."""
+        if self.options.samples:
+            self.own.execute(_SAMPLES, {"hour": self.hour, "samples": self.options.samples})
+        self._calm()
+        longest = Longest(self.url)
+        longest.start()
+        closed = self.pool.submit(Closer.close, self.hour).result()
+        closed["longest_transaction_s"] = longest.stop()
+        again = self.pool.submit(Closer.close, self.hour).result()
+        assert (again["charges"], again["deducted"]) == (0, 0), again
+        closed["rerun_s"], closed["peak_mib"] = again["seconds"], again["peak_mib"]
+        self.hour += HOUR
+        return closed
+
+    def source(self) -> None:
+        """The floor's rows: those of the first close, as many and in the order of their key."""
+        self.own.execute(
+            "CREATE TABLE bench_source AS SELECT * FROM bills_charge WHERE hour = %s"
+            " ORDER BY account_id, instance_id, component", [FIRST],
+        )  # fmt: skip
+        self.own.execute("ANALYZE bench_source")
+
+    def floor(self) -> float:
+        """Seconds of the bare statements for the hour just closed."""
+        self._calm()
+        begun = time.perf_counter()
+        self.own.execute(_FLOOR_CHARGES, {"hour": self.hour - HOUR})
+        self.own.execute(_FLOOR_ACCOUNTS)
+        return time.perf_counter() - begun
+
+    def _calm(self) -> None:
+        """Both begin behind a checkpoint, on tables as autovacuum keeps them."""
+        with psycopg.connect(self.super_url, autocommit=True) as superuser:
+            for table in ("ledger_purses", "bench_account", "metering_segment", "metering_sample"):
+                superuser.execute(f"VACUUM (ANALYZE) {table}")
+            superuser.execute("ANALYZE bills_charge")
+            superuser.execute("CHECKPOINT")
+
+    def end(self) -> None:
+        self.pool.shutdown()
+        self.own.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--machines", type=int, default=100_000)
+    parser.add_argument("--accounts", type=int)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    options.accounts = options.accounts or max(1, options.machines // 3)
+    with Shop("--test-clock", FIRST.isoformat()) as shop:
+        os.kill(shop.control["children"]["worker"], signal.SIGSTOP)
+        try:
+            _run(shop, options)
+        finally:
+            os.kill(shop.control["children"]["worker"], signal.SIGCONT)
+
+
+def _run(shop: Shop, options: argparse.Namespace) -> None:
+    bench = Bench(shop, options)
+    first = bench.settle()  # fills caches, and is the floor's source
+    print(f"first hour: {first}", flush=True)
+    bench.source()
+    bench.floor()
+    rounds = []
+    for number in range(options.rounds):
+        figures = bench.settle()
+        figures["floor_s"] = bench.floor()
+        figures["ratio"] = figures["seconds"] / figures["floor_s"]
+        print(f"round {number + 1}: " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()), flush=True)
+        rounds.append(figures)
+    bench.end()
+    print(json.dumps(_summary(options, rounds)))
+
+
+def _summary(options: argparse.Namespace, rounds: list[dict[str, float]]) -> dict[str, Any]:
+    def median(name: str) -> float:
+        return round(statistics.median(figures[name] for figures in rounds), 2)
+
+    return {
+        "bench": "settle", "machines": options.machines, "accounts": options.accounts,
+        "samples_per_traffic_machine": options.samples, "rounds": len(rounds), "charges": int(rounds[0]["charges"]),
+        "close_s": median("seconds"), "floor_s": median("floor_s"),
+        "ratio": round(median("seconds") / median("floor_s"), 2), "rerun_s": median("rerun_s"), "rerun_charges": 0,
+        "longest_transaction_s": max(round(figures["longest_transaction_s"], 2) for figures in rounds),
+        "peak_memory_mib": round(max(figures["peak_mib"] for figures in rounds)),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
