@@ -25,7 +25,7 @@ import yaml
 from bench.shop import ROOT, Shop
 
 CONNECTIONS = 32
-ACCOUNTS = 256
+ACCOUNTS = 128
 _HOSTS = 16
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone
+from vmart.kernel import clock
 from vmart.kernel.models import Deployment
 
 
@@ -53,7 +54,9 @@ class Shop:
         return next((region for region in self.regions.values() if code in (region.legacy_code, region.code)), None)
 
 
+_NOTICE_S = 1.0
 _lock = threading.Lock()
+_noticed = 0.0
 _cached: Shop | None = None
 
 
@@ -71,6 +74,17 @@ def snapshot(*, at_least: int = 0) -> Shop:
 def current() -> Shop:
     """The catalog of the database's present generation: one primary-key query when nothing changed."""
     return snapshot(at_least=Deployment.objects.values_list("generation", flat=True).get())
+
+
+def notice_changes() -> None:
+    """Read the catalog again if its generation grew; asks the database once a second at most.
+
+    Called at the beginning of each request and by the worker, so that no process shows an old catalog for long.
+    """
+    global _noticed
+    if _cached is not None and clock.monotonic() - _noticed > _NOTICE_S:
+        _noticed = clock.monotonic()
+        current()
 
 
 def refresh() -> Shop:

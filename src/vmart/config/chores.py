@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from django.db import close_old_connections, connection
 
+from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.partitions import ensure_partitions
 from vmart.orders import idempotency, sample, sweep
@@ -70,6 +71,7 @@ class Chores:
 
         def once() -> None:
             nonlocal last
+            shop.notice_changes()
             if not last or clock.monotonic() - last > _DAILY_S:
                 last = clock.monotonic()
                 ensure_partitions(clock.now())

@@ -16,6 +16,7 @@ import structlog
 from django.db import Error, connection
 
 from vmart.api.wsgi import api_application, is_api_request
+from vmart.catalog import shop
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -27,6 +28,7 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
     environ["vmart.request_id"] = request_id
     structlog.contextvars.bind_contextvars(request_id=request_id)
     try:
+        _notice_catalog()
         if is_api_request(environ):
             return api_application(environ, start_response)
         if environ.get("PATH_INFO") == "/healthz":
@@ -34,6 +36,13 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
         return browser(environ, start_response)
     finally:
         structlog.contextvars.clear_contextvars()
+
+
+def _notice_catalog() -> None:
+    try:
+        shop.notice_changes()
+    except Error:
+        connection.close()  # the request will find out what is wrong and say it
 
 
 def _health(start_response: StartResponse) -> Iterable[bytes]:

@@ -4,6 +4,7 @@ Not guessable, never colliding, no look-up to check (decision 1). Also the UUIDs
 are a function of what they pay for, so that a repeat is the same transfer.
 """
 
+import functools
 import hashlib
 import hmac
 import uuid
@@ -33,10 +34,14 @@ def permute(key: bytes, number: int) -> int:
     return number
 
 
+@functools.cache
+def _derived(key: bytes, prefix: str) -> bytes:
+    return hmac.digest(key, prefix.encode(), "sha256")
+
+
 def public_id(key: bytes, prefix: str, number: int) -> str:
     """``ins`` and 17 give something like ``ins-4k2j0qzt``; ``key`` is the deployment's id key."""
-    derived = hmac.digest(key, prefix.encode(), "sha256")
-    number = permute(derived, number)
+    number = permute(_derived(key, prefix), number)
     characters = []
     for _ in range(8):
         number, digit = divmod(number, 36)

@@ -6,6 +6,7 @@ the rest in one statement, which is one commit. The engine is not called here.
 
 import base64
 import datetime as dt
+import functools
 import hashlib
 import json
 import re
@@ -16,11 +17,13 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from psycopg.types.json import Jsonb
+from pydantic_core import to_json
 
 from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.money import exponent, from_minor
+from vmart.kernel.secrets import Secrets
 from vmart.orders import errors
 from vmart.orders.login import Login
 from vmart.pricing import books
@@ -74,7 +77,12 @@ class Bought:
 
 def id_key() -> bytes:
     """The deployment's key of public ids."""
-    return bytes(settings.SECRETS.derive(_ID_KEY_PURPOSE))
+    return _derived_id_key(settings.SECRETS)
+
+
+@functools.cache
+def _derived_id_key(held: Secrets) -> bytes:
+    return held.derive(_ID_KEY_PURPOSE)
 
 
 def price(configuration: Configuration) -> Quote:
@@ -154,11 +162,15 @@ def purchase(request: Purchase) -> Bought:
     Inside an act (the payment of an order by card) it is part of that act's commit, and a refusal leaves
     the act as it was. Raises the refusals of ``orders.errors`` and ``pricing.errors``.
     """
-    try:
-        return _purchase(request)
-    except _StaleCatalog:
-        shop.refresh()
-        return _purchase(request)
+    first_in_zone = False
+    for _ in range(3):
+        try:
+            return _purchase(request, first_in_zone=first_in_zone)
+        except _StaleCatalog:
+            shop.refresh()
+        except _FirstInZone:
+            first_in_zone = True
+    raise RuntimeError("the catalog changes faster than a purchase is decided")
 
 
 def next_order_id() -> int:
@@ -170,14 +182,18 @@ class _StaleCatalog(Exception):
     """The catalog changed between this process's reading and the statement."""
 
 
-def _purchase(request: Purchase) -> Bought:
+class _FirstInZone(Exception):
+    """The account has no network in this zone yet: the statement needs ids for one."""
+
+
+def _purchase(request: Purchase, *, first_in_zone: bool) -> Bought:
     quoted = check(request)
     fingerprint = settings.SECRETS.fingerprint(fingerprinted(request)).hex()
-    values = _values(request, quoted, fingerprint)
+    values = _values(request, quoted, fingerprint) | _network_ids(first_in_zone)
     inside_an_act = transaction.atomic() if db.in_transaction() else nullcontext()
     try:
         with inside_an_act:
-            result = json.loads(db.call("orders_purchase", Jsonb(values)))
+            result = json.loads(db.call("orders_purchase", Jsonb(values, dumps=to_json)))
     except DatabaseError as error:
         refusal = db.refusal(error)
         if refusal is None:
@@ -214,7 +230,6 @@ def _values(request: Purchase, quoted: Quote, fingerprint: str) -> dict[str, Any
         for position, number in enumerate(_instance_numbers.take(configuration.count))
     ]
     order_id = request.order_id or _order_numbers.take()[0]
-    network = _network_numbers.take()[0]
     return {
         "account_id": request.account_id,
         "token": request.client_token,
@@ -239,10 +254,19 @@ def _values(request: Purchase, quoted: Quote, fingerprint: str) -> dict[str, Any
         "book_version": quoted.book_version,
         "quote": quoted.plain(),
         "segments": segments(quoted),
-        "vpc_public_id": ids.public_id(key, "vpc", network),
-        "subnet_public_id": ids.public_id(key, "subnet", network),
         "instance": _common(request, now),
         "machines": machines,
+    }
+
+
+def _network_ids(first_in_zone: bool) -> dict[str, str]:
+    """Ids for the network that the first purchase in a zone makes; empty for all later ones, which need none."""
+    if not first_in_zone:
+        return {"vpc_public_id": "", "subnet_public_id": ""}
+    number = _network_numbers.take()[0]
+    return {
+        "vpc_public_id": ids.public_id(id_key(), "vpc", number),
+        "subnet_public_id": ids.public_id(id_key(), "subnet", number),
     }
 
 
@@ -312,6 +336,8 @@ def _refused(name: str, detail: str, request: Purchase, quoted: Quote) -> Except
     configuration = request.configuration
     if name == "stale_catalog":
         return _StaleCatalog()
+    if name == "first_in_zone":
+        return _FirstInZone()
     if name == "insufficient_balance":
         places = exponent(quoted.currency)
         return errors.InsufficientBalance(

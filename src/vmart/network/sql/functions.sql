@@ -56,7 +56,7 @@ LANGUAGE sql AS $$
 $$;
 
 -- The customer's default subnet in a zone, made with its VPC at the first purchase there. The public ids
--- are used only then. Ranges are /20 of 10.64.0.0 up, one a customer and zone: their bridges share hosts.
+-- are used only then; without them a first purchase is refused, and asked again with them. Ranges are /20 of 10.64.0.0 up, one a customer and zone: their bridges share hosts.
 CREATE FUNCTION fn.network_default_subnet(
   _account bigint, _region text, _zone text, _vpc_id text, _subnet_id text, _at timestamptz
 ) RETURNS bigint
@@ -66,6 +66,9 @@ BEGIN
   SELECT id INTO subnet FROM network_subnet WHERE account_id = _account AND zone_id = _zone;
   IF FOUND THEN
     RETURN subnet;
+  END IF;
+  IF _subnet_id = '' THEN
+    PERFORM fn.kernel_refuse('first_in_zone', _zone);
   END IF;
   INSERT INTO network_vpc (public_id, account_id, region_id, cidr, created_at)
   VALUES (_vpc_id, _account, _region, '10.0.0.0/8', _at) ON CONFLICT (account_id, region_id) DO NOTHING;
