@@ -90,31 +90,32 @@ def checked(public_key: str) -> str:
     """
     line = public_key.strip()
     if not line or len(line) > KEY_TEXT_MAX:
-        raise _bad("The public key is empty or longer than {most} characters.", most=KEY_TEXT_MAX)
+        raise BadPublicKey(
+            "The public key is empty or longer than {most} characters.", field="PublicKey", most=KEY_TEXT_MAX
+        )
     if not line.isprintable():  # a second line would be a key of its own in authorized_keys
-        raise _bad("The public key must be one line of text, as in a .pub file.")
+        raise BadPublicKey("The public key must be one line of text, as in a .pub file.", field="PublicKey")
     kind, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
     if kind.startswith(("ssh-dss", "sk-")) or "-cert-" in kind:
-        raise _bad("Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", kind=kind[:40])
+        raise BadPublicKey(
+            "Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", field="PublicKey", kind=kind[:40]
+        )
     try:
         key = load_ssh_public_key(f"{kind} {encoded}".encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise _bad(
+        raise BadPublicKey(
             "The public key is not in OpenSSH form: ssh-rsa, ssh-ed25519 or ecdsa-sha2-nistp256, -384, -521, "
-            "then the key in base64."
+            "then the key in base64.",
+            field="PublicKey",
         ) from None
     if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
-        raise _bad(
+        raise BadPublicKey(
             "An RSA key needs {min} to {max} bits; this one has {bits}.",
-            min=RSA_BITS_MIN, max=RSA_BITS_MAX, bits=key.key_size,
+            field="PublicKey", min=RSA_BITS_MIN, max=RSA_BITS_MAX, bits=key.key_size,
         )  # fmt: skip
     clean = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return f"{clean} {comment.strip()[:_COMMENT_MAX]}".rstrip()
-
-
-def _bad(template: str, **places: str | int) -> BadPublicKey:
-    return BadPublicKey(template, field="PublicKey", code=None, **places)
 
 
 def _store(account_id: int, name: str, public_key: str) -> KeyPair:
