@@ -58,6 +58,7 @@ def test_a_lost_answer_is_polled_until_it_is_known(test_clock: BusinessClock, mo
     monkeypatch.setattr(clock, "wall", lambda: wall)
     stands = top_up.begin(account, 5000, "sandbox", "t1", method=ANSWERS_LATE)
     assert stands.state == "unknown"
+    assert Operation.objects.get().lane == "cards"  # not among timers and the hourly close
     assert not Transfer.objects.exists()
     assert work() == 0  # not before its time
     test_clock.advance(seconds=10)

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.db.models import Min
 
-from vmart.config.steps import STEPS, lanes
+from vmart.config.steps import STEPS, lanes, zone_codes
 from vmart.engines.contract import install_transaction_probe
 from vmart.kernel import clock, db
 from vmart.kernel.models import Deployment
@@ -29,12 +29,12 @@ def advance(delta: dt.timedelta) -> dt.datetime:
         if start is None:
             raise NoTestClock("this deployment runs on the wall clock")
         target = start + dt.timedelta(seconds=int(delta.total_seconds()))
-        for zone in filter(None, lanes()):
+        for zone in zone_codes():
             if zones.check(zone):
                 zones.prepare_images(zone)
         while True:
             run_until_idle(STEPS, lanes, wait=True)
-            for zone in filter(None, lanes()):
+            for zone in zone_codes():
                 sample.sample_zone(zone)
             following = _next_due(target)
             if following is None:

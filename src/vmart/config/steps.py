@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from vmart.catalog.models import Zone
 from vmart.orders import deliver, expire, isolate, place, reboot, release, start, stop
 from vmart.payments import poll
-from vmart.payments.record import POLL_KIND
+from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
 
@@ -24,6 +24,11 @@ STEPS: Mapping[str, Step] = {
 }
 
 
+def zone_codes() -> list[str]:
+    """Codes of all zones, in order."""
+    return list(Zone.objects.order_by("position").values_list("code", flat=True))
+
+
 def lanes() -> list[str]:
-    """A lane for each zone, and "" for timers and money."""
-    return ["", *Zone.objects.order_by("position").values_list("code", flat=True)]
+    """One for timers and money, one for card providers, one for each zone: who is slow delays nobody else."""
+    return ["", CARDS_LANE, *zone_codes()]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from vmart.catalog import shop
 from vmart.config.chores import Chores
-from vmart.config.steps import STEPS, lanes
+from vmart.config.steps import STEPS, lanes, zone_codes
 from vmart.engines.contract import install_transaction_probe
 from vmart.kernel import db
 from vmart.worker.loop import Worker
@@ -16,7 +16,7 @@ def run(ready: Callable[[], None]) -> None:
     install_transaction_probe(db.in_transaction)
     shop.current()
     worker = Worker(STEPS, lanes)
-    chores = Chores(lambda: [lane for lane in lanes() if lane])
+    chores = Chores(zone_codes)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     chores.start()

@@ -12,7 +12,7 @@ from vmart.payments.errors import UnknownProvider
 from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of
 from vmart.payments.providers.contract import Outcome, Status
-from vmart.payments.record import POLL_KIND, Disagreement, record
+from vmart.payments.record import CARDS_LANE, POLL_KIND, Disagreement, record
 from vmart.payments.top_up import charge_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -88,6 +88,6 @@ def _look_again(operation: Claimed, owner: uuid.UUID, payment: Payment) -> None:
     with db.act():
         if queue.finish(owner, operation):
             queue.enqueue(
-                POLL_KIND, payment.id, account_id=payment.account_id,
+                POLL_KIND, payment.id, account_id=payment.account_id, lane=CARDS_LANE,
                 due_at=now + rules.poll_after(now - payment.created_at),
             )  # fmt: skip

@@ -15,6 +15,7 @@ from vmart.payments.models import Payment
 from vmart.payments.providers.contract import Outcome, Status
 
 POLL_KIND = "payment_poll"
+CARDS_LANE = "cards"  # of the worker: a provider that does not answer delays no timer
 _FAULT = gettext_noop("The order could not be carried out for a fault of the shop; the money is in your balance.")
 
 

@@ -21,7 +21,7 @@ from vmart.payments.errors import AmountOutOfRange, BadToken, TokenReused, TooMa
 from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of
 from vmart.payments.providers.contract import CardProvider, Charge, Outcome
-from vmart.payments.record import POLL_KIND, Disagreement, record
+from vmart.payments.record import CARDS_LANE, POLL_KIND, Disagreement, record
 from vmart.worker import queue
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,13 @@ def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
     payment.save(force_insert=True)
     payment.reference = doer.prepare(provider_token(payment), method)
     payment.save(update_fields=["reference"])
-    queue.enqueue(POLL_KIND, payment.id, account_id=payment.account_id, due_at=payment.created_at + rules.POLL_FIRST)
+    queue.enqueue(
+        POLL_KIND,
+        payment.id,
+        account_id=payment.account_id,
+        lane=CARDS_LANE,
+        due_at=payment.created_at + rules.POLL_FIRST,
+    )
 
 
 def _check_amount(account_id: int, amount_minor: int, order_id: int | None) -> None:
