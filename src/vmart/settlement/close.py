@@ -71,14 +71,7 @@ def close(hour: dt.datetime) -> tuple[int, int]:
         deducted += amount
     for stuck in Stuck.objects.order_by("account_id"):
         retry_stuck(stuck.account_id, hour)
-    if charges:
-        db.rows(
-            "UPDATE settlement_hour SET closed_at = coalesce(closed_at, %s), charges = charges + %s,"
-            " deducted_minor = deducted_minor + %s WHERE start = %s RETURNING start",
-            clock.now(), charges, deducted, hour,
-        )  # fmt: skip
-    else:
-        Hour.objects.filter(start=hour, closed_at=None).update(closed_at=clock.now())
+    Hour.objects.filter(start=hour, closed_at=None).update(closed_at=clock.now())
     db.wake_workers()
     return charges, deducted
 
@@ -136,6 +129,12 @@ def _close_statement(hour: dt.datetime, low: int, high: int, *, even_stuck: bool
             ],
         )  # fmt: skip
         charges, deducted = cursor.fetchone()
+        if charges:  # in the same commit, last lock of all: a close that is killed and goes on counts nothing twice
+            cursor.execute(
+                "UPDATE settlement_hour SET charges = charges + %s, deducted_minor = deducted_minor + %s"
+                " WHERE start = %s",
+                [charges, deducted, hour],
+            )
         return charges, deducted
 
 
