@@ -1,0 +1,262 @@
+"""Given a process of the shop that is killed (kill -9) at any point, then another one comes to the same end.
+
+Each test goes the way once undisturbed, with one customer, and then with another customer for each point
+of it. A point is the moment before or after a statement, a commit, an engine verb or a wake-up.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.crash.conftest import Nursery
+from tests.support.business_clock import BusinessClock
+from tests.support.outcome import outcome
+from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, wanted, work
+from vmart.config.reconcile import reconcile
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.kernel.clock import HOUR
+from vmart.orders import stop, terminate
+from vmart.orders.purchase import purchase
+from vmart.settlement.models import Hour
+from vmart.worker.models import Operation
+
+pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
+
+ONLINE = {"kind": "HOURLY", "bandwidth_mbps": 5, "public_ip": True}
+MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
+POINTS_MAX = 150
+
+
+def _points(run: Callable[[int], dict[str, Any] | None], verify: Callable[[int], None]) -> int:
+    """Run with the kill at point 1, 2, … and verify after each, until a run passes all its points alive."""
+    for point in range(1, POINTS_MAX):
+        answer = run(point)
+        verify(point)
+        if answer is not None:
+            assert "error" not in answer
+            return point - 1
+    raise AssertionError("the act does not end")
+
+
+def _name(control: dict[str, Any] | None, point: int) -> str:
+    assert control is not None
+    return str(control["points"][point - 1]) if point <= len(control["points"]) else "its end"
+
+
+@pytest.mark.parametrize("configuration", [ONLINE, MONTHS], ids=["postpaid", "prepaid"])
+def test_a_purchase(nursery: Nursery, configuration: dict[str, Any]) -> None:
+    """Given the buyer asks again with its token, then it has bought once."""
+    undisturbed = open_purse("undisturbed", cash_minor=100_000)
+    control = nursery.run("buy", account=undisturbed, configuration=configuration, token="t")
+    work()
+    expected = outcome(undisturbed)
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = open_purse(f"killed-{point}", cash_minor=100_000)
+        return nursery.run("buy", kill_at=point, account=accounts[point], configuration=configuration, token="t")
+
+    def verify(point: int) -> None:
+        again = nursery.run("buy", account=accounts[point], configuration=configuration, token="t")
+        assert again is not None
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+
+    assert _points(killed, verify) >= 4
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("kind", [ONLINE, MONTHS], ids=["postpaid", "prepaid"])
+def test_a_delivery(nursery: Nursery, let_leases_run_out: Callable[[], int], kind: dict[str, Any]) -> None:
+    def bought(name: str) -> int:
+        account = open_purse(name, cash_minor=100_000)
+        nursery.run("buy", account=account, configuration=kind)
+        return account
+
+    undisturbed = bought("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    assert {machine[1] for machine in expected["machines"]} == {"RUNNING"}
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = bought(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+
+    assert _points(killed, verify) >= 8
+    assert list(reconcile()) == []
+
+
+def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], int], world: Any) -> None:
+    """Given the engine refuses the machine, then every way ends in the same refund and nothing on the engine."""
+
+    def bought(name: str) -> int:
+        account = open_purse(name, cash_minor=100_000)
+        nursery.run("buy", account=account, configuration=MONTHS | {"count": 1})
+        world.fail("ensure_present", times=2, transient=False, sentence="No disk is left.")
+        return account
+
+    undisturbed = bought("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    assert (expected["orders"][0][0], expected["purses"]["available"]) == (5, 100_000)
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = bought(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        world.clear_faults()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+
+    assert _points(killed, verify) >= 10
+    assert world.count_machines() == 0
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("act", ["terminate", "stop", "stop without charge"])
+def test_the_work_after_a_request(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, act: str
+) -> None:
+    """Isolation after a terminate; the power-off after a stop."""
+
+    def asked(name: str) -> int:
+        account = open_purse(name, cash_minor=1000)
+        machine = buy_running(account, HOURLY)
+        if act == "terminate":
+            terminate.terminate(account, [machine.public_id])
+        else:
+            mode = stop.STOP_CHARGING if act != "stop" else stop.KEEP_CHARGING
+            stop.stop(account, [machine.public_id], stopped_mode=mode)
+        return account
+
+    undisturbed = asked("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = asked(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+
+    assert _points(killed, verify) >= 10
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("configuration", [HOURLY, MONTHLY], ids=["terminate", "return"])
+def test_a_request_to_end_a_machine(nursery: Nursery, configuration: Any) -> None:
+    """Given the page asks again where it sees nothing done, then the machine is in the bin, paid back once."""
+
+    def running(name: str) -> tuple[int, str]:
+        account = open_purse(name, cash_minor=20000)
+        return account, buy_running(account, configuration).public_id
+
+    undisturbed, machine = running("undisturbed")
+    control = nursery.run("terminate", account_id=undisturbed, public_ids=[machine])
+    work()
+    expected = outcome(undisturbed)
+    asked: dict[int, tuple[int, str]] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        asked[point] = running(f"killed-{point}")
+        return nursery.run("terminate", kill_at=point, account_id=asked[point][0], public_ids=[asked[point][1]])
+
+    def verify(point: int) -> None:
+        account, name = asked[point]
+        if Instance.objects.get(public_id=name).state == "RUNNING":
+            terminate.terminate(account, [name])
+        work()
+        assert outcome(account) == expected, _name(control, point)
+
+    assert _points(killed, verify) >= 10
+    assert list(reconcile()) == []
+
+
+def test_a_release(nursery: Nursery, let_leases_run_out: Callable[[], int]) -> None:
+    def asked(name: str) -> int:
+        account = open_purse(name, cash_minor=1000)
+        machine = buy_running(account, HOURLY)
+        terminate.terminate(account, [machine.public_id])
+        work()
+        terminate.terminate(account, [machine.public_id])
+        return account
+
+    undisturbed = asked("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    assert (expected["machines"][0][1], expected["engine"]) == ("GONE", [None])
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = asked(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+
+    assert _points(killed, verify) >= 15
+    assert list(reconcile()) == []
+
+
+def test_the_close_of_an_hour(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock
+) -> None:
+    """Given the closing worker is killed, then every second is charged once and the hour's sum is the same.
+
+    Each hour is closed with a kill at the next point. Every account ran through the same hour.
+    """
+    accounts = [open_purse(f"buyer-{n}", cash_minor=100_000) for n in range(3)]
+    for account in accounts:
+        buy_running(account, HOURLY)
+    passed = killed = 0
+    while True:
+        hour = test_clock.at
+        passed += 1
+        test_clock.advance(hours=1)
+        answer = nursery.run("work", kill_at=passed)
+        let_leases_run_out()
+        work()
+        charges = db.rows("SELECT count(*) AS n, sum(deducted_minor) AS sum, min(duration_s) AS low, max(duration_s)"
+                          " AS high FROM bills_charge WHERE hour = %s", hour)[0]  # fmt: skip
+        assert (charges["n"], charges["low"], charges["high"]) == (6, 3600, 3600)
+        row = Hour.objects.get(start=hour)
+        assert (row.charges, row.deducted_minor) == (6, charges["sum"]), f"point {passed}"
+        assert row.closed_at == test_clock.at
+        assert list(Operation.objects.filter(kind="close_hour").values_list("due_at", flat=True)) == [
+            test_clock.at + HOUR
+        ]
+        if answer is not None:
+            break
+        killed += 1
+    assert killed >= 15
+    outcomes = [outcome(account)["charges"] for account in accounts]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert list(reconcile()) == []
+
+
+def test_until_the_lease_has_run_out_nobody_takes_over(nursery: Nursery, let_leases_run_out: Callable[[], int]) -> None:
+    account = open_purse(cash_minor=1000)
+    purchase(wanted(account, HOURLY))
+    assert nursery.run("work", kill_at=4) is None
+    assert work() == 0
+    assert Instance.objects.get().state == "PENDING"
+    assert let_leases_run_out() == 1
+    assert work() == 1
+    assert Instance.objects.get().state == "RUNNING"

@@ -1,0 +1,51 @@
+"""Everything that an account has come to, without ids: two accounts that went the same way compare equal."""
+
+from typing import Any
+
+from tests.support.shopper import ZONE, purses
+from vmart.kernel import db
+from vmart.provisioning.zone_engines import engine_of
+
+_QUERIES = {
+    "orders": "SELECT status, charge_type, count, total_minor, hold_minor, closed_at, reason FROM orders_order o"
+    " WHERE account_id = %s ORDER BY id",
+    "lines": "SELECT number, state, amount_minor, paid_cash_minor, paid_gift_minor, refund_minor, delivered_at, reason"
+    " FROM orders_line WHERE account_id = %s ORDER BY order_id, number",
+    "machines": "SELECT name, state, restrict_state, isolated_source, stop_charging_mode, latest_operation,"
+    " latest_operation_state, latest_operation_error_code, latest_operation_error, kind,"
+    " public_ip IS NOT NULL AS public,"
+    " started_at, expires_at, isolated_at, release_at, gone_at, hold_id IS NOT NULL AS held, hold_number,"
+    " password_hash <> '' AS password FROM instances_instance WHERE account_id = %s ORDER BY id",
+    "holds": "SELECT kind, state, cash_minor, gift_minor, floating_minor FROM ledger_hold WHERE account_id = %s"
+    " ORDER BY 1, 2, 3, 4, 5",
+    "transfers": "SELECT kind, amount_minor, at FROM ledger_transfer WHERE account_id = %s ORDER BY 1, 2, 3",
+    "entries": "SELECT book, amount_minor, balance_after, at FROM ledger_entry WHERE account_id = %s ORDER BY 1, 2, 3",
+    "usage": "SELECT component, price_key, quantity, age_s, started_at, ended_at FROM metering_segment"
+    " WHERE account_id = %s ORDER BY 1, 5, 6",
+    "bytes": "SELECT at, out_bytes FROM metering_sample WHERE account_id = %s ORDER BY 1, 2",
+    "charges": "SELECT component, hour, revision, duration_s, out_bytes, exact, month_exact, deducted_minor"
+    " FROM bills_charge WHERE account_id = %s ORDER BY 1, 2, 3",
+    "work": "SELECT kind, step, due_at, attention FROM worker_operation WHERE account_id = %s ORDER BY 1, 2",
+    "room": "SELECT vcpu, memory_mib, disk_gib FROM placement_allocation WHERE account_id = %s ORDER BY 1, 2, 3",
+    "private": "SELECT count(*) FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
+    " WHERE s.account_id = %s",
+    "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
+    "disks": "SELECT usage, disk_type, size_gib FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
+    "events": "SELECT kind, detail, at FROM instances_event WHERE account_id = %s ORDER BY instance_id, id",
+    "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
+}
+
+
+def outcome(account: int, *, zone: str = ZONE) -> dict[str, Any]:
+    """The account's rows in every room, and what its machines are on the zone's engine."""
+    found: dict[str, Any] = {
+        name: [tuple(row.values()) for row in db.rows(sql, account)] for name, sql in _QUERIES.items()
+    }
+    found["purses"] = purses(account)
+    names = [
+        row["public_id"]
+        for row in db.rows("SELECT public_id FROM instances_instance WHERE account_id = %s ORDER BY id", account)
+    ]
+    seen = {observation.name: observation for observation in engine_of(zone).list_ours()}
+    found["engine"] = [(seen[name].power, seen[name].kind) if name in seen else None for name in names]
+    return found
