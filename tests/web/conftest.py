@@ -1,10 +1,23 @@
-"""Every test of the pages visits an open shop."""
+"""Every test of the pages visits an open shop with simulated engines of its own."""
+
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
-from tests.web.visiting import open_business
+from tests.web.visiting import ZONE, open_business
+from vmart.engines.simulated import World
 
 
 @pytest.fixture(autouse=True)
-def _open_shop(shop: object) -> None:
+def _open_shop(shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
+    monkeypatch.setattr("vmart.worker.loop._BACKOFF_S", (0.0,) * 8)  # what is put off is due again at once
     open_business()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """The hand from outside on the engine of the zone that is preselected."""
+    return World(tmp_path / "engine" / f"{ZONE}.sqlite")

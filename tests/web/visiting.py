@@ -8,13 +8,15 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
-from vmart.catalog.models import ZoneImage
-from vmart.config import bring_up
+from vmart.config import bring_up, steps
 from vmart.customers.models import Member, User
 from vmart.kernel import clock
 from vmart.orders import open_account
+from vmart.provisioning import zones
+from vmart.worker import loop
 
 PASSWORD = "a-Long-passphrase-4"
+ZONE = "ap-guangzhou-3"  # the zone that is preselected
 _numbers = itertools.count(1)
 
 
@@ -97,9 +99,15 @@ def operator() -> Visitor:
 
 
 def open_business() -> None:
-    """As ``vmart up`` leaves a shop: partitions, the hour to close next, images ready in every zone."""
+    """As ``vmart up`` leaves a shop: partitions, the hour to close next, the first zone's engine and images ready."""
     bring_up.start_business()
-    ZoneImage.objects.update(status="ready", percent=100, ready_at=clock.now())
+    zones.check(ZONE)
+    zones.prepare_images(ZONE)
+
+
+def work() -> None:
+    """The worker does all that is due."""
+    loop.run_until_idle(steps.STEPS, steps.lanes, wait=True)
 
 
 def text_of(page: HttpResponse) -> str:

@@ -178,4 +178,4 @@ def line_badge(state: str) -> dict[str, Any]:
 @register.inclusion_tag("web/parts/error.html")
 def error_of(errors: Any, name: str) -> dict[str, Any]:
     """The message beside a field; its id is ``error-<name>``."""
-    return {"name": name, "text": errors.get(name, "")}
+    return {"name": name, "text": errors.get(name, "") if errors else ""}

@@ -1,0 +1,208 @@
+"""Key pairs, API keys, balance, charges and cards on their pages."""
+
+import csv
+import io
+import re
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.support.business_clock import BusinessClock
+from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
+from vmart.customers import api_keys
+from vmart.customers.models import ApiKey
+from vmart.instances.models import Instance, KeyPair
+from vmart.listings import overview
+from vmart.orders.models import Order
+from vmart.payments.models import Payment
+from vmart.payments.providers import sandbox
+
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFTtH6UNQO8ZDkCVu8mY8cGgkrNHFJ1m9hCC7fvW3kS me@laptop"
+
+
+def test_a_created_key_pair_shows_its_private_key_once() -> None:
+    visitor = customer()
+    made = visitor.post("/keys/", {"act": "create", "name": "laptop"})
+    found = re.search(r"<textarea[^>]*>(-----BEGIN[^<]+)</textarea>", made.content.decode())
+    assert found
+    load_pem_private_key(found[1].encode(), None)
+    assert made["Cache-Control"].startswith("max-age=0")
+    assert "BEGIN" not in visitor.get("/keys/").content.decode()
+    assert "BEGIN" not in str(KeyPair.objects.values().get())
+
+
+def test_a_key_is_imported_or_refused_beside_its_field_with_what_was_typed() -> None:
+    visitor = customer()
+    wrong = visitor.post("/keys/", {"act": "import", "name": "laptop", "public_key": "<script>nonsense"})
+    assert wrong.status_code == 422
+    html = wrong.content.decode()
+    assert 'id="error-public_key"' in html
+    assert "&lt;script&gt;nonsense" in html
+    assert 'value="laptop"' in html
+    assert not KeyPair.objects.exists()
+    assert visitor.post("/keys/", {"act": "import", "name": "laptop", "public_key": PUBLIC}).status_code == 302
+    again = visitor.post("/keys/", {"act": "create", "name": "laptop"})
+    assert again.status_code == 422
+    assert "There is a key pair called laptop already." in text_of(again)
+
+
+def test_another_customers_key_pair_is_not_deleted() -> None:
+    owner, other = customer(), customer()
+    owner.post("/keys/", {"act": "import", "name": "laptop", "public_key": PUBLIC})
+    pair = KeyPair.objects.get()
+    answer = other.post("/keys/", {"act": "delete", "id": pair.public_id})
+    assert f"The key pair {pair.public_id} does not exist." in text_of(answer)
+    assert KeyPair.objects.exists()
+    owner.post("/keys/", {"act": "delete", "id": pair.public_id})
+    assert not KeyPair.objects.exists()
+
+
+def test_an_api_key_shows_its_secret_once_and_works() -> None:
+    visitor = customer()
+    made = visitor.post("/api-keys/", {"act": "create"}).content.decode()
+    found = re.search(r'<code id="secret-key"[^>]*>([^<]+)<', made)
+    assert found
+    key = ApiKey.objects.get()
+    held = api_keys.find(key.secret_id)
+    assert held is not None
+    assert held.secret == found[1]
+    assert found[1] not in visitor.get("/api-keys/").content.decode()
+    visitor.post("/api-keys/", {"act": "disable", "secret_id": key.secret_id})
+    assert not ApiKey.objects.get().enabled
+
+
+def test_another_customers_api_key_is_not_touched() -> None:
+    owner, other = customer(), customer()
+    owner.post("/api-keys/", {"act": "create"})
+    key = ApiKey.objects.get()
+    for act in ("disable", "delete"):
+        answer = other.post("/api-keys/", {"act": act, "secret_id": key.secret_id}, follow=True)
+        assert "This API key does not exist." in text_of(answer)
+    assert ApiKey.objects.get().enabled
+
+
+def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clock: BusinessClock) -> None:
+    visitor = customer()
+    order_id_of(visitor.buy("?charge=postpaid", name="=cmd|x"))
+    work()
+    test_clock.advance(hours=2)
+    work()
+    machine = Instance.objects.get()
+    page = text_of(visitor.get("/charges/"))
+    assert "2026-03: ¥0.38" in page  # 2 × (0.18 + 0.01)
+    assert page.count("CPU and memory") == 2
+    rows = list(csv.reader(io.StringIO(b"".join(visitor.get("/charges.csv?month=2026-03")).decode())))
+    assert rows[0] == [
+        "hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "deducted", "currency"
+    ]  # fmt: skip
+    cpu = [row for row in rows if row[3] == "cpu"]
+    assert cpu == [
+        [f"2026-03-10T0{hour}:00:00Z", machine.public_id, "'=cmd|x", "cpu", "3600", "0", "0.18000000", "0.18", "CNY"]
+        for hour in (3, 2)
+    ]
+    assert "Usage of an hour" in text_of(visitor.get("/balance/"))
+    assert "Charged for usage so far ¥0.38" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    other = customer()
+    assert machine.public_id not in other.get("/charges/").content.decode()
+    assert len(list(other.get("/charges.csv"))) == 1
+
+
+@pytest.mark.parametrize(
+    "query", ["day=2026-02-31", "day=0001-01-01", "month=9999-12", "month=x&day=<b>", "day=2026-03-01&before=x~y~z~w"]
+)
+def test_made_up_days_give_a_page(query: str) -> None:
+    visitor = customer()
+    assert visitor.get(f"/charges/?{query}").status_code == 200
+    assert visitor.get(f"/charges.csv?{query}").status_code == 200
+
+
+@pytest.fixture
+def _test_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+
+
+def _top_up(visitor: Visitor, **form: str) -> object:
+    return visitor.post("/balance/top-up/", {"provider": "sandbox", "card": sandbox.PAYS, "amount": "99.50"} | form)
+
+
+@pytest.mark.usefixtures("_test_cards")
+def test_a_top_up_is_cash_once_however_often_the_form_is_sent() -> None:
+    visitor = customer(gift_minor=0)
+    page = visitor.get("/balance/top-up/").content.decode()
+    token = re.search(r'name="token" value="([^"]+)"', page)
+    assert token
+    first, again = (_top_up(visitor, token=token[1]) for _ in range(2))
+    assert first["Location"] == again["Location"]  # type: ignore[index]
+    assert overview.balance(visitor.account_id) == overview.Balance(9_950, 0, 0, 0)
+    assert "The money is in your balance." in text_of(visitor.get(first["Location"]))  # type: ignore[index]
+    assert customer().get(first["Location"]).status_code == 404  # type: ignore[index]
+
+
+@pytest.mark.usefixtures("_test_cards")
+@pytest.mark.parametrize(
+    "amount", ["", "x", "0", "-5", "1e9", "0.001", "NaN", "Infinity", "100001", "1 000", "9" * 400]
+)
+def test_amounts_that_are_none_are_named_and_kept(amount: str) -> None:
+    visitor = customer(gift_minor=0)
+    answer = _top_up(visitor, amount=amount)
+    assert answer.status_code == 422  # type: ignore[attr-defined]
+    html = answer.content.decode()  # type: ignore[attr-defined]
+    assert 'id="error-amount"' in html
+    assert f'value="{amount}"' in html
+    assert not Payment.objects.exists()
+
+
+@pytest.mark.usefixtures("_test_cards")
+def test_a_declined_card_says_so_and_gives_nothing() -> None:
+    visitor = customer(gift_minor=0)
+    answer = _top_up(visitor, card=sandbox.DECLINED)
+    assert "The card was declined." in text_of(visitor.get(answer["Location"]))  # type: ignore[index]
+    assert overview.balance(visitor.account_id) == overview.Balance(0, 0, 0, 0)
+
+
+def test_cards_are_not_offered_where_there_are_none() -> None:
+    visitor = customer()
+    assert "This shop takes no cards yet." in text_of(visitor.get("/balance/top-up/"))
+    assert "Pay by card" not in text_of(visitor.get("/buy/"))
+    assert _top_up(visitor).status_code == 422  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("_test_cards")
+def test_an_order_is_placed_and_paid_by_card() -> None:
+    visitor = customer(gift_minor=1_700)
+    placed = visitor.buy(act="card")
+    order_id = order_id_of(placed)
+    page = text_of(visitor.get(placed["Location"]))
+    assert "Pay ¥50.00 by card" in page  # 67.00 less what is available
+    assert "Password, shown here" in page
+    assert not Instance.objects.exists()
+    paid = visitor.post(
+        f"/orders/{order_id}/pay/", {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
+    )
+    assert visitor.get(paid["Location"])["Location"] == f"/orders/{order_id}/"
+    work()
+    assert Order.objects.get().status == 4
+    assert overview.balance(visitor.account_id) == overview.Balance(0, 0, 0, 0)
+    assert customer().post(f"/orders/{order_id}/pay/").status_code in (302, 404)
+
+
+@pytest.mark.usefixtures("_test_cards")
+def test_a_placed_order_is_paid_from_the_balance() -> None:
+    visitor = customer()
+    order_id = order_id_of(visitor.buy(act="card"))
+    assert "Pay from the balance" in text_of(visitor.get(f"/orders/{order_id}/"))
+    visitor.post(f"/orders/{order_id}/pay/")
+    work()
+    assert Order.objects.get().status == 4
+    assert overview.balance(visitor.account_id).gift_minor == 93_300
+
+
+def test_stripes_exception_to_the_policy_is_on_its_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    visitor = customer()
+    there = _top_up(visitor)["Location"]  # type: ignore[index]
+    assert "stripe" not in visitor.get(there)["Content-Security-Policy"]
+    monkeypatch.setenv("VMART_STRIPE_SECRET_KEY", "sk_test_x")
+    assert "https://js.stripe.com" in visitor.get(there)["Content-Security-Policy"]
+    assert "stripe" not in visitor.get("/buy/")["Content-Security-Policy"]
+    assert "unsafe" not in visitor.get(there)["Content-Security-Policy"]

@@ -1,0 +1,212 @@
+"""What was bought: its order, its machine, and what its owner does to it."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.support.business_clock import BusinessClock
+from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
+from vmart.engines.simulated import World
+from vmart.instances.models import Instance, State
+from vmart.listings import overview
+from vmart.orders.models import Line, Order
+
+OTHERS_PAGES = [
+    "/orders/{order}/", "/orders/{order}/progress/", "/machines/{machine}/", "/machines/{machine}/live/",
+    "/machines/{machine}/stop/", "/machines/{machine}/end/",
+]  # fmt: skip
+OTHERS_ACTS = [
+    "/machines/{machine}/start/",
+    "/machines/{machine}/reboot/",
+    "/machines/{machine}/stop/",
+    "/machines/{machine}/end/",
+]
+
+
+def running(visitor: Visitor, query: str = "") -> Instance:
+    """A machine bought on the page and delivered."""
+    order_id = order_id_of(visitor.buy(query))
+    work()
+    machine = Instance.objects.get(id__in=Line.objects.filter(order_id=order_id).values("instance_id"))
+    assert machine.state == State.RUNNING
+    return machine
+
+
+def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
+    visitor = customer()
+    answer = visitor.buy()
+    before = visitor.get(answer["Location"]).content.decode()
+    assert 'hx-trigger="every 1s"' in before
+    assert '<noscript><meta http-equiv="refresh"' in before
+    assert "ssh root@" not in before
+    work()
+    after = visitor.get(answer["Location"] + "progress/").content.decode()
+    machine = Instance.objects.get()
+    assert f"ssh root@{machine.public_ip}" in after
+    assert "hx-trigger" not in after  # nothing will change by itself
+
+
+def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> None:
+    visitor = customer()
+    answer = visitor.buy("?count=2")
+    world.fail("ensure_present", times=2, transient=False, sentence="The host refused.")
+    work()
+    page = text_of(visitor.get(answer["Location"]))
+    assert "2 machines could not be delivered. ¥134.00 came back to your balance by itself." in page
+    assert "The host refused." in page
+    assert overview.balance(visitor.account_id) == overview.Balance(0, 100_000, 0, 0)
+    machine = Instance.objects.first()
+    assert machine is not None
+    assert "Remove" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    visitor.post(f"/machines/{machine.public_id}/end/")
+    work()
+    assert visitor.get(f"/machines/{machine.public_id}/").status_code == 404
+
+
+@pytest.mark.parametrize("address", OTHERS_PAGES)
+def test_another_customers_pages_are_not_there(address: str) -> None:
+    owner, other = customer(), customer()
+    machine = running(owner)
+    there = address.format(order=Order.objects.get().id, machine=machine.public_id)
+    assert owner.get(there).status_code == 200
+    assert other.get(there).status_code == 404
+
+
+@pytest.mark.parametrize("address", OTHERS_ACTS)
+def test_another_customers_machine_cannot_be_touched(address: str) -> None:
+    owner, other = customer(), customer()
+    machine = running(owner)
+    assert other.post(address.format(machine=machine.public_id)).status_code == 404
+    machine.refresh_from_db()
+    assert (machine.state, machine.latest_operation_state) == ("RUNNING", "SUCCESS")
+
+
+@pytest.mark.parametrize(
+    "address", ["/orders/", "/machines/", "/machines/ins-00000000/", "/keys/", "/api-keys/", "/balance/", "/charges/",
+                "/charges.csv", "/orders/1/", "/balance/top-up/", "/payments/1/", "/seller/"]
+)  # fmt: skip
+def test_strangers_are_sent_to_sign_in(address: str) -> None:
+    answer = Visitor().get(address)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/?next=/")
+
+
+@pytest.mark.parametrize(
+    "address", ["/orders/99999999999999999999999/", "/orders/0/", "/machines/ins-zzzzzzzz/", "/machines/ins-ZZ/",
+                "/machines/..%2f/", "/payments/99999999999999999999999/", "/payments/0/"]
+)  # fmt: skip
+def test_made_up_addresses_are_not_there(address: str) -> None:
+    assert customer().get(address).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/orders/", "/machines/", "/keys/", "/balance/", "/charges/"])
+@pytest.mark.parametrize(
+    "before", ["", "x", "-1", "9" * 40, "2026~x~y", "a~b~c~d", "2026-01-01T00:00:00~x~cash", "\x00"]
+)
+def test_made_up_page_keys_give_the_first_page(address: str, before: str) -> None:
+    assert customer().get(address, {"before": before, "day": before, "month": before}).status_code == 200
+
+
+def test_acts_need_the_csrf_token() -> None:
+    visitor = customer(enforce_csrf_checks=True)
+    for address in ("/machines/ins-00000000/end/", "/keys/", "/api-keys/", "/balance/top-up/", "/orders/1/pay/"):
+        assert visitor.post(address, {"act": "create"}).status_code == 403
+
+
+def test_stop_tells_whether_off_is_billed_before_and_after() -> None:
+    visitor = customer()
+    machine = running(visitor, "?charge=postpaid&internet=bandwidth&mbps=1")
+    asked = text_of(visitor.get(f"/machines/{machine.public_id}/stop/"))
+    assert "Billed on at ¥0.253 an hour." in asked  # 0.18 + 0.01 + 0.063
+    assert "disks and by-bandwidth network are: ¥0.073 an hour" in asked
+    visitor.post(f"/machines/{machine.public_id}/stop/", {"charge": "without"})
+    work()
+    page = visitor.get(f"/machines/{machine.public_id}/")
+    assert "It is off without charge: only its disks and by-bandwidth network are billed." in text_of(page)
+    machine.refresh_from_db()
+    assert (machine.state, machine.stop_charging_mode, machine.public_ip) == ("STOPPED", "STOP_CHARGING", None)
+    assert visitor.post(f"/machines/{machine.public_id}/start/").status_code == 302
+    work()
+    machine.refresh_from_db()
+    assert machine.state == "RUNNING"
+
+
+def test_a_plain_stop_goes_on_being_billed_and_says_so() -> None:
+    visitor = customer()
+    machine = running(visitor, "?charge=postpaid")
+    visitor.post(f"/machines/{machine.public_id}/stop/", {"charge": "keep"})
+    work()
+    assert "It is off and billed as if it were running." in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+
+
+def test_reboot_and_a_refused_act_say_so() -> None:
+    visitor = customer()
+    machine = running(visitor)
+    answer = visitor.post(f"/machines/{machine.public_id}/start/", follow=True)
+    assert f"The instance {machine.public_id} is RUNNING; it must be STOPPED." in text_of(answer)
+    visitor.post(f"/machines/{machine.public_id}/reboot/")
+    work()
+    assert "Rebooted" in text_of(visitor.get(f"/machines/{machine.public_id}/live/"))
+
+
+def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: BusinessClock) -> None:
+    visitor = customer()
+    machine = running(visitor, "?charge=postpaid")
+    assert "Charging ends this second." in text_of(visitor.get(f"/machines/{machine.public_id}/end/"))
+    machine.refresh_from_db()
+    assert machine.state == "RUNNING"  # asking does nothing
+    test_clock.advance(minutes=15)
+    visitor.post(f"/machines/{machine.public_id}/end/")
+    machine.refresh_from_db()
+    assert machine.state == "SHUTDOWN"
+    page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert "¥0.05 (¥0.0475)" in page  # 900 s of 0.19 an hour, not settled
+    work()
+    assert "erased at once" in text_of(visitor.get(f"/machines/{machine.public_id}/end/"))
+    visitor.post(f"/machines/{machine.public_id}/end/")
+    work()
+    assert visitor.get(f"/machines/{machine.public_id}/").status_code == 404
+
+
+def test_a_return_is_quoted_first_and_pays_what_it_quoted(test_clock: BusinessClock) -> None:
+    visitor = customer()
+    first, second = running(visitor), running(visitor)
+    quoted = visitor.get(f"/machines/{first.public_id}/end/").content.decode()
+    assert re.search(r'<dd id="refund">¥67\.00</dd>', quoted)
+    visitor.post(f"/machines/{first.public_id}/end/")
+    assert overview.balance(visitor.account_id).gift_minor == 93_300
+    test_clock.advance(hours=10)
+    again = visitor.get(f"/machines/{second.public_id}/end/").content.decode()
+    assert re.search(r'<dd id="refund">¥65\.10</dd>', again)  # 67.00 − 10 × (0.18 + 0.01)
+    visitor.post(f"/machines/{second.public_id}/end/")
+    assert overview.balance(visitor.account_id).gift_minor == 99_810
+    assert "Returned, moved to the recycle bin" in text_of(visitor.get(f"/machines/{second.public_id}/"))
+
+
+def test_lists_show_a_page_at_a_time_with_few_queries(test_clock: BusinessClock) -> None:
+    visitor = customer(gift_minor=10_000_000)
+    visitor.buy("?count=60")
+    work()
+    with CaptureQueriesContext(connection) as queries:
+        page = visitor.get("/machines/")
+    assert len(queries) <= 4
+    assert page.content.decode().count('class="soft mono">ins-') == 50
+    older = re.search(r'href="\?before=(\d+)"', page.content.decode())
+    assert older
+    rest = visitor.get(f"/machines/?before={older[1]}").content.decode()
+    assert rest.count('class="soft mono">ins-') == 10
+    machine = Instance.objects.first()
+    assert machine is not None
+    with CaptureQueriesContext(connection) as queries:
+        visitor.get(f"/machines/{machine.public_id}/")
+    assert len(queries) <= 14
+    with CaptureQueriesContext(connection) as queries:
+        assert visitor.get(f"/orders/{Order.objects.get().id}/").status_code == 200
+    assert len(queries) <= 6
+    statement = visitor.get("/balance/").content.decode()
+    older = re.search(r'href="\?before=([^"]+)"', statement)
+    assert older
+    rest = visitor.get(f"/balance/?before={older[1]}").content.decode()
+    assert statement.count("−¥67.00") + rest.count("−¥67.00") == 60
