@@ -7,13 +7,19 @@ from django.db import connection
 
 from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.signing import SECRET_ID
+from tests.support.business_clock import BusinessClock
 from vmart.api import services
+from vmart.catalog import shop as catalog
 from vmart.customers.models import User
 from vmart.instances.models import Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
+from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.orders import open_account
 from vmart.orders.models import Order
+from vmart.pricing import books
+from vmart.pricing.book import parse_book
+from vmart.pricing.models import Book
 
 ZONE = {"Placement": {"Zone": "ap-guangzhou-4"}}
 HOURLY = {
@@ -187,6 +193,22 @@ def test_bad_requests_write_nothing(
         assert given == code, sentence
         assert names in sentence
     _nothing_written(account_id)
+
+
+def test_a_process_that_missed_a_price_change_charges_the_new_price(client: Client, test_clock: BusinessClock) -> None:
+    """Given a web process with yesterday's catalog, when it sells, then at the price in force: 0.70 + 0.025 an hour."""
+    old = catalog.current()
+    client.call("InquiryPriceRunInstances", HOURLY)  # this process has read the book
+    dear = Book.objects.get().document
+    dear["version"], dear["effective_at"] = dear["version"] + 1, test_clock.advance(minutes=1).isoformat()
+    dear["instance_types"]["S5.MEDIUM4"]["hour"] = "0.70"
+    with db.act():
+        assert books.publish(parse_book(dear), test_clock.at)
+    Deployment.objects.update(generation=old.generation + 1)
+    assert catalog.snapshot() is old
+    client.call("RunInstances", HOURLY)
+    order = Order.objects.get()
+    assert (order.book_version, order.hold_minor) == (dear["version"], 73)
 
 
 def test_too_little_money(shop: object) -> None:

@@ -4,6 +4,7 @@ import ast
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
@@ -11,13 +12,21 @@ from django.utils import translation
 
 import vmart.api
 from tests.api.calling import Client, application
+from tests.api.customer import open_customer
+from tests.api.test_cvm_purchase import HOURLY
 from vmart.api import envelope
 from vmart.api.registry import Registry
+from vmart.catalog.models import Image
+from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue
 
 ROOM = Path(vmart.api.__file__).parent
 CATALOGUE = read_po(io.BytesIO((ROOM / "locale/zh_Hans/LC_MESSAGES/django.po").read_bytes()), locale="zh_Hans")
 CHINESE = {str(message.id): str(message.string) for message in CATALOGUE if message.id}
+PAGES = read_po(
+    io.BytesIO((ROOM.parent / "locale/zh_Hans/LC_MESSAGES/django.po").read_bytes()), locale="zh_Hans"
+)  # the sentences of all other rooms too
+EVERYTHING = {str(message.id): str(message.string) for message in PAGES if isinstance(message.id, str)} | CHINESE
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -59,7 +68,7 @@ def _catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """The catalogue as it will be compiled, where this checkout is not yet."""
 
     def gettext(message: str) -> str:
-        return CHINESE.get(message, message) if translation.get_language() == "zh-hans" else message
+        return EVERYTHING.get(message, message) if translation.get_language() == "zh-hans" else message
 
     monkeypatch.setattr(translation, "gettext", gettext)
 
@@ -81,3 +90,41 @@ def test_the_language_of_the_request(_catalogue: None, sign_method: str, languag
     client = Client(application(Registry([])))
     told = client.call("Nothing", language=language, sign_method=sign_method).error[1]
     assert sentence in told
+
+
+@pytest.mark.usefixtures("_catalogue", "shop")
+@pytest.mark.parametrize(
+    ("change", "chinese"),
+    [
+        ({"Placement": {"Zone": "ap-nowhere-1"}}, "Placement.Zone: 可用区 ap-nowhere-1 不存在。"),
+        ({"ImageId": "img-ub24n5t8"}, "ImageId: 镜像 img-ub24n5t8 不可用：{why}"),
+        ({"InstanceCount": 101}, "InstanceCount: 购买数量为 101"),
+        ({"InstanceType": "C3.2XLARGE16"}, "InstanceType: "),
+        ({"LoginSettings": {"Password": "weak"}}, "LoginSettings.Password: "),
+        ({"SystemDisk": {"DiskSize": 5}}, "SystemDisk.DiskSize: "),
+    ],
+)
+def test_refusals_of_all_rooms(change: dict[str, Any], chinese: str) -> None:
+    """What pricing and orders refuse is said in Chinese, to the texts that the catalog file brought."""
+    client, _ = open_customer()
+    told = client.call("RunInstances", {**HOURLY, **change}, language="zh-CN").error[1]
+    why = Image.objects.get(public_id="img-ub24n5t8").unavailable_zh
+    assert told.startswith(chinese.format(why=why)), told
+    assert not re.search(r"[a-z]{3,} [a-z]{2,} [a-z]+", told), f"English words: {told}"
+    assert re.search(r"[\u4e00-\u9fff]", told)
+
+
+@pytest.mark.usefixtures("_catalogue", "shop")
+def test_why_a_machine_cannot_be_used_and_why_it_failed() -> None:
+    client, _ = open_customer()
+    (public_id,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    Instance.objects.update(
+        state="SHUTDOWN", restrict_state="EXPIRED", isolated_source="ARREAR", latest_operation_state="FAILED",
+        latest_operation_error="The machine could not be stopped.",
+    )  # fmt: skip
+    asked = {"InstanceIds": [public_id]}
+    assert client.call("StartInstances", asked).error[1].endswith("cannot be used: the account is in arrears.")
+    told = client.call("StartInstances", asked, language="zh-CN").error[1]
+    assert EVERYTHING["the account is in arrears"] in told
+    (machine,) = client.call("DescribeInstances", language="zh-CN").response["InstanceSet"]
+    assert machine["LatestOperationErrorMsg"] == EVERYTHING["The machine could not be stopped."]

@@ -219,7 +219,7 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
         min_count=asked.min_count,
         request_id=call.request_id,
     )
-    wanted = replace(wanted, expected=purchase.check(wanted))
+    purchase.check(wanted)  # its quote is not handed on: an expected quote is charged even after a price change
     if asked.dry_run:
         return {}
     if settings.password:  # hashed last: it costs more than all the checks

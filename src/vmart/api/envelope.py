@@ -54,11 +54,15 @@ def sentence(refusal: Refused, language: str) -> str:
 
 
 def localized(template: str, language: str, params: Mapping[str, object]) -> str:
-    """``template`` in ``language`` with its places filled."""
-    if language != ENGLISH:
-        with translation.override(language):
+    """``template`` in ``language`` with its places filled; words in them (why it is so) are translated too."""
+    with translation.override(language):
+        if language != ENGLISH:
             template = translation.gettext(template)
-    return template.format(**params) if params else template
+            params = {
+                name: translation.gettext(text) if isinstance(text, str) and text else text
+                for name, text in params.items()
+            }
+        return template.format(**params) if params else template
 
 
 def utc_text(instant: dt.datetime | None) -> str | None:

@@ -1,6 +1,18 @@
 """Refusals of acts: codes of the Tencent Cloud API 3.0, fields by its member names."""
 
+from django.utils import translation
+
 from vmart.kernel.errors import InvalidParameter, InvalidValue, LimitExceeded, NotFound, Refused, Unsupported
+
+
+class InLanguages:
+    """A text of the catalog in a place of a sentence: said in the language that is active then."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        self.en, self.zh = en, zh
+
+    def __str__(self) -> str:
+        return self.zh if self.zh and (translation.get_language() or "").startswith("zh") else self.en
 
 
 class InsufficientBalance(Refused):

@@ -136,8 +136,9 @@ def check(purchase: Purchase) -> Quote:
         raise errors.UnknownImage("The image {id} does not exist.", field="ImageId", id=machine.image_id)
     if image.unavailable_en:
         raise errors.ImageNotSold(
-            "The image {id} is not available: {why}", field="ImageId", id=machine.image_id, why=image.unavailable_en
-        )
+            "The image {id} is not available: {why}",
+            field="ImageId", id=machine.image_id, why=errors.InLanguages(image.unavailable_en, image.unavailable_zh),
+        )  # fmt: skip
     if configuration.system_disk.size_gib < image.size_gib:
         raise InvalidParameter(
             "The image needs a system disk of at least {size} GiB.", field="SystemDisk.DiskSize", size=image.size_gib
