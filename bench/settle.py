@@ -13,6 +13,7 @@ import datetime as dt
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import statistics
 import threading
@@ -39,7 +40,8 @@ CREATE TABLE bench_machine AS
 SELECT 1000 + n AS id, 1001 + (n - 1) * %(accounts)s::bigint / %(machines)s AS account_id, n %% 10 AS kind
 FROM generate_series(1, %(machines)s) AS n;
 INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-SELECT account_id, id, component, price_key, quantity, 0, %(start)s::timestamptz - id %% 700 * interval '1 hour 7 seconds'
+SELECT account_id, id, component, price_key, quantity, 0,
+       %(start)s::timestamptz - id %% 700 * interval '1 hour 7 seconds'
 FROM bench_machine CROSS JOIN LATERAL (VALUES
   ('cpu', 'ap-guangzhou/cpu/' || CASE WHEN kind = 0 THEN 'S1.SMALL1' ELSE 'S5.MEDIUM4' END, 1, 0, 9),
   ('disk:0', 'ap-guangzhou/disk/CLOUD_PREMIUM', 50 + id %% 8 * 10, 0, 9),
@@ -67,12 +69,13 @@ FROM bench_machine
 """
 _SAMPLES = """
 INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
-SELECT id, %(hour)s::timestamptz + n * interval '1 hour' / %(samples)s, account_id, 'ap-guangzhou/traffic', 10 ^ 7 + id * 13
+SELECT id, %(hour)s::timestamptz + n * interval '1 hour' / %(samples)s, account_id,
+       'ap-guangzhou/traffic', 10 ^ 7 + id * 13
 FROM bench_machine, generate_series(0, %(samples)s - 1) AS n WHERE kind BETWEEN 4 AND 6
 """
 _FLOOR_CHARGES = """
-INSERT INTO bench_charge SELECT account_id, instance_id, component, %(hour)s, 0, duration_s, out_bytes, exact, month_exact,
-  deducted_minor FROM bench_source
+INSERT INTO bench_charge SELECT account_id, instance_id, component, %(hour)s, 0, duration_s, out_bytes, exact,
+  month_exact, deducted_minor FROM bench_source
 """
 _FLOOR_ACCOUNTS = "UPDATE bench_account SET cash_debits_posted = cash_debits_posted + 71"
 
@@ -96,10 +99,8 @@ class Closer:
         begun = time.perf_counter()
         charges, deducted = close.close(hour)
         seconds = time.perf_counter() - begun
-        status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())  # noqa: SIM115
-        return {
-            "seconds": seconds, "charges": charges, "deducted": deducted, "peak_mib": int(status["VmHWM"].split()[0]) / 1024,
-        }  # fmt: skip
+        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"seconds": seconds, "charges": charges, "deducted": deducted, "peak_mib": peak_mib}
 
 
 class Longest(threading.Thread):
@@ -134,14 +135,16 @@ class Bench:
         places = Places.of(shop.data_dir)
         server = Embedded(places.pgdata, places.database_socket_dir)
         self.url, self.super_url = server.url(), server.url(DATABASE, role=SUPERUSER)
-        self.options = options
+        self.shop, self.options = shop, options
         self.hour = FIRST
         self.own = psycopg.connect(self.url, autocommit=True, cursor_factory=psycopg.ClientCursor)
         values = {"start": FIRST, "machines": options.machines, "accounts": options.accounts}
         self.own.execute(_LOAD, values)
         self.own.execute(_INSTANCES, values)
         self.own.execute("UPDATE metering_horizon SET closed_until = %s", [FIRST])
-        self.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), Closer.open, (shop.control["environment"],))
+        self.pool = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), Closer.open, (shop.control["environment"],)
+        )
 
     def settle(self) -> dict[str, float]:
         """Close the next hour; then the same hour again."""
@@ -150,7 +153,9 @@ class Bench:
         self._calm()
         longest = Longest(self.url)
         longest.start()
+        before = self.shop.cpu_s()["postgres"]
         closed = self.pool.submit(Closer.close, self.hour).result()
+        closed["cpu_s"] = self.shop.cpu_s()["postgres"] - before
         closed["longest_transaction_s"] = longest.stop()
         again = self.pool.submit(Closer.close, self.hour).result()
         assert (again["charges"], again["deducted"]) == (0, 0), again
@@ -166,13 +171,13 @@ class Bench:
         )  # fmt: skip
         self.own.execute("ANALYZE bench_source")
 
-    def floor(self) -> float:
-        """Seconds of the bare statements for the hour just closed."""
+    def floor(self) -> tuple[float, float]:
+        """Seconds of the bare statements for the hour just closed, and the server's processor seconds."""
         self._calm()
-        begun = time.perf_counter()
+        before, begun = self.shop.cpu_s()["postgres"], time.perf_counter()
         self.own.execute(_FLOOR_CHARGES, {"hour": self.hour - HOUR})
         self.own.execute(_FLOOR_ACCOUNTS)
-        return time.perf_counter() - begun
+        return time.perf_counter() - begun, self.shop.cpu_s()["postgres"] - before
 
     def _calm(self) -> None:
         """Both begin behind a checkpoint, on tables as autovacuum keeps them."""
@@ -212,7 +217,7 @@ def _run(shop: Shop, options: argparse.Namespace) -> None:
     rounds = []
     for number in range(options.rounds):
         figures = bench.settle()
-        figures["floor_s"] = bench.floor()
+        figures["floor_s"], figures["floor_cpu_s"] = bench.floor()
         figures["ratio"] = figures["seconds"] / figures["floor_s"]
         print(f"round {number + 1}: " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()), flush=True)
         rounds.append(figures)
@@ -228,7 +233,9 @@ def _summary(options: argparse.Namespace, rounds: list[dict[str, float]]) -> dic
         "bench": "settle", "machines": options.machines, "accounts": options.accounts,
         "samples_per_traffic_machine": options.samples, "rounds": len(rounds), "charges": int(rounds[0]["charges"]),
         "close_s": median("seconds"), "floor_s": median("floor_s"),
-        "ratio": round(median("seconds") / median("floor_s"), 2), "rerun_s": median("rerun_s"), "rerun_charges": 0,
+        "ratio": round(median("seconds") / median("floor_s"), 2),
+        "cpu_ratio": round(median("cpu_s") / median("floor_cpu_s"), 2), "rerun_s": median("rerun_s"),
+        "rerun_charges": 0,
         "longest_transaction_s": max(round(figures["longest_transaction_s"], 2) for figures in rounds),
         "peak_memory_mib": round(max(figures["peak_mib"] for figures in rounds)),
     }  # fmt: skip

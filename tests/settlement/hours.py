@@ -120,7 +120,8 @@ def _versions(draw: st.DrawFn, start: dt.datetime) -> list[PriceVersion]:
     return [
         PriceVersion(
             start + dt.timedelta(seconds=at),
-            {key: draw(_rows(key)) for key in KEYS.values()} | {TRAFFIC: [RateRow(TRAFFIC, Decimal(0), None, 0, None, draw(rates))]},
+            {key: draw(_rows(key)) for key in KEYS.values()}
+            | {TRAFFIC: [RateRow(TRAFFIC, Decimal(0), None, 0, None, draw(rates))]},
         )
         for at in [-30 * 24 * HOUR_S, *sorted(changes)]
     ]  # fmt: skip

@@ -46,7 +46,8 @@ def _prices(cursor: Any, world: World) -> None:
     for row in rate_columns(world.versions):
         cursor.execute(
             "INSERT INTO pricing_rate (book_id, price_key, step_from, step_to, tier_from_s, tier_to_s, rate)"
-            " VALUES (%(book)s + 1, %(price_key)s, %(step_from)s, %(step_to)s, %(tier_from_s)s, %(tier_to_s)s, %(rate)s)",
+            " VALUES (%(book)s + 1, %(price_key)s, %(step_from)s, %(step_to)s, %(tier_from_s)s, %(tier_to_s)s,"
+            " %(rate)s)",
             row,
         )
 
@@ -75,7 +76,8 @@ def _machine(cursor: Any, account: int, machine: Any) -> None:
             )  # fmt: skip
     for sample in machine.samples:
         cursor.execute(
-            "INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes) VALUES (%s, %s, %s, %s, %s)",
+            "INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)"
+            " VALUES (%s, %s, %s, %s, %s)",
             [machine.id, sample.taken_at, account, TRAFFIC, sample.traffic_bytes],
         )
     for component, (hour, total) in machine.before.items():
@@ -87,7 +89,10 @@ def _machine(cursor: Any, account: int, machine: Any) -> None:
             )
 
 
-def charges_since(start: dt.datetime) -> dict[tuple[int, int, dt.datetime, str], tuple[int, int, Decimal, Decimal, int]]:
+Key = tuple[int, int, dt.datetime, str]
+
+
+def charges_since(start: dt.datetime) -> dict[Key, tuple[int, int, Decimal, Decimal, int]]:
     """(account, machine, hour, component) -> (seconds, bytes, exact, month's total, minor units deducted)."""
     found = db.rows("SELECT * FROM bills_charge WHERE hour >= %s", start)
     assert {row["revision"] for row in found} <= {0}

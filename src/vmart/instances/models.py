@@ -88,6 +88,11 @@ class Instance(models.Model):
         indexes = [
             models.Index(fields=["account", "zone"], condition=~Q(state="GONE"), name="instances_of_account"),
             models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
+            models.Index(
+                fields=["account"],
+                condition=Q(hold_id__isnull=False, state__in=["SHUTDOWN", "TERMINATING", "GONE"]),
+                name="instances_hold_of_ended",
+            ),
         ]
 
 

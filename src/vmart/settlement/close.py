@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 from django.db import connection, transaction
 
 from vmart.catalog import shop
@@ -24,7 +25,7 @@ from vmart.worker.queue import Claimed
 log = logging.getLogger(__name__)
 
 KIND = "close_hour"
-BATCH_ACCOUNTS = 5000
+BATCH_ACCOUNTS = 2000  # an account's purchases wait while its batch is closed: well below a second
 CONNECTIONS = 2
 
 
@@ -54,6 +55,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 def close(hour: dt.datetime) -> tuple[int, int]:
     """Close one hour for all accounts; (new charges, minor units deducted). A second run: (0, 0).
 
+    Accounts that are stuck are tried again after the others and are not in these numbers.
     Raises ValueError for an hour that has not ended, or whose predecessor is not closed.
     """
     if clock.now() < hour + HOUR:
@@ -79,17 +81,20 @@ def close(hour: dt.datetime) -> tuple[int, int]:
 def _batches(hour: dt.datetime) -> list[tuple[int, int]]:
     bounds = [row["upper"] for row in db.rows("SELECT fn.settlement_batches(%s) AS upper", BATCH_ACCOUNTS)]
     ranges = list(zip([0, *bounds], bounds, strict=False))
-    if len(ranges) == 1:
-        return [_close_range(hour, *ranges[0])]
+    if len(ranges) <= 1:
+        return [_close_range(hour, *bound) for bound in ranges]
 
-    def work(bound: tuple[int, int]) -> tuple[int, int]:
+    waiting = iter(ranges)  # shared: each connection takes the next one
+
+    def work() -> list[tuple[int, int]]:
         try:
-            return _close_range(hour, *bound)
+            return [_close_range(hour, *bound) for bound in waiting]
         finally:
             connection.close()
 
     with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="vmart-close") as pool:
-        return list(pool.map(work, ranges))
+        futures = [pool.submit(work) for _ in range(CONNECTIONS)]
+        return [closed for future in futures for closed in future.result()]
 
 
 def _close_range(hour: dt.datetime, low: int, high: int) -> tuple[int, int]:
@@ -101,12 +106,21 @@ def _close_range(hour: dt.datetime, low: int, high: int) -> tuple[int, int]:
             raise
         accounts = _accounts(low, high)
         if len(accounts) <= 1:
-            log.exception("the close of %s failed for account %s", hour.isoformat(), high)
-            Stuck.objects.get_or_create(account_id=high, defaults={"from_hour": hour, "reason": str(error)[:2000]})
+            reason = _reason(error)
+            unforeseen = None if isinstance(error.__cause__, psycopg.Error) else error
+            log.error("the close of %s failed for account %s: %s", hour.isoformat(), high, reason, exc_info=unforeseen)
+            Stuck.objects.get_or_create(account_id=high, defaults={"from_hour": hour, "reason": reason})
             return 0, 0
         middle = accounts[len(accounts) // 2 - 1]
         parts = [_close_range(hour, low, middle), _close_range(hour, middle, high)]
         return parts[0][0] + parts[1][0], parts[0][1] + parts[1][1]
+
+
+def _reason(error: Exception) -> str:
+    """What the seller reads: the server's sentence without the statement in which it arose."""
+    cause = error.__cause__
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return (said or str(error))[:2000]
 
 
 def _accounts(low: int, high: int) -> list[int]:
@@ -150,7 +164,7 @@ def retry_stuck(account_id: int, through: dt.datetime) -> bool:
         except Exception as error:
             if not connection.is_usable():
                 raise
-            Stuck.objects.filter(account_id=account_id).update(from_hour=hour, reason=str(error)[:2000])
+            Stuck.objects.filter(account_id=account_id).update(from_hour=hour, reason=_reason(error))
             return False
         hour += HOUR
     Stuck.objects.filter(account_id=account_id).delete()

@@ -142,6 +142,13 @@ class Migration(migrations.Migration):
                     models.Index(
                         condition=models.Q(("state", "GONE"), _negated=True), fields=["zone"], name="instances_of_zone"
                     ),
+                    models.Index(
+                        condition=models.Q(
+                            ("hold_id__isnull", False), ("state__in", ["SHUTDOWN", "TERMINATING", "GONE"])
+                        ),
+                        fields=["account"],
+                        name="instances_hold_of_ended",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("public_id",), name="instances_public_id_once"),

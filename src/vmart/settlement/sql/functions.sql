@@ -2,13 +2,20 @@
 -- account, holds of machines that ended, arrears. This file is the one place that names the tables of
 -- several rooms (ADR 0004): the hot path is one pass over segments.
 --
--- Exactly once: charges have their key, the deduction its id out of (account, hour); a second run finds
--- both and does nothing. The pure rule is pricing.hour.charge_hour; the test proves them equal.
+-- Exactly once: under the account locks, what is charged already is seen and left alone; the key of charges
+-- and the deduction's id out of (account, hour) stand behind that. The pure rule is pricing.hour.charge_hour;
+-- the test proves them equal.
+--
+-- The settings keep the plan what it is meant to be whatever the statistics say (a table that an hour has just
+-- filled was analysed empty): each account's and each component's rows by index, prices by hash.
 CREATE FUNCTION fn.settlement_close(
   _hour timestamptz, _month_start timestamptz, _places int, _low bigint, _high bigint, _now timestamptz,
   _except bigint[]
 ) RETURNS TABLE (charges bigint, deducted_minor bigint)
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashagg = off SET work_mem = '32MB' SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashagg = off
+SET work_mem = '32MB' SET plan_cache_mode = force_custom_plan
+AS $$
 DECLARE
   _end timestamptz := _hour + interval '1 hour';
   _accounts bigint[];
@@ -28,15 +35,15 @@ BEGIN
     UNION ALL  -- before the first one nothing has a price
     SELECT NULL, 0, least(extract(epoch FROM min(effective_at) - _hour), 3600)::bigint
     FROM pricing_book HAVING coalesce(min(effective_at), 'infinity') > _hour
-  ), used AS MATERIALIZED (  -- what was in use, its seconds counted from the start of the hour
-    SELECT s.account_id, instance_id, component, price_key, quantity, extract(epoch FROM started_at - _hour)::bigint AS start_s,
-           NULL::bigint AS end_s, age_s
+  ), used AS MATERIALIZED (  -- what was in use; seconds count from the start of the hour
+    SELECT s.account_id, instance_id, component, price_key, quantity, age_s,
+           date_part('epoch', started_at - _hour)::bigint AS start_s, NULL::bigint AS end_s
     FROM account CROSS JOIN LATERAL (
       SELECT * FROM metering_segment s WHERE s.account_id = account.account_id AND ended_at IS NULL OFFSET 0) AS s
     WHERE started_at < _end AND component <> 'traffic'
     UNION ALL
-    SELECT s.account_id, instance_id, component, price_key, quantity, extract(epoch FROM started_at - _hour)::bigint,
-           extract(epoch FROM ended_at - _hour)::bigint, age_s
+    SELECT s.account_id, instance_id, component, price_key, quantity, age_s,
+           date_part('epoch', started_at - _hour)::bigint, date_part('epoch', ended_at - _hour)::bigint
     FROM account CROSS JOIN LATERAL (
       SELECT * FROM metering_segment s WHERE s.account_id = account.account_id AND ended_at > _hour OFFSET 0) AS s
     WHERE started_at < _end AND component <> 'traffic'
@@ -61,11 +68,13 @@ BEGIN
            round(sum(amount)::numeric(60, 30) / 3600, 8) AS exact
     FROM part GROUP BY 1, 2, 3
     UNION ALL
-    SELECT account.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
-           round(sum(t.out_bytes * coalesce(r.rate, fn.settlement_no_price(t.price_key)))::numeric(60, 30) / 1073741824, 8)
+    SELECT t.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
+           round(sum(t.out_bytes * coalesce(r.rate, fn.settlement_no_price(t.price_key)))::numeric(60, 30)
+                 / 1073741824, 8)
     FROM account CROSS JOIN LATERAL (
-      SELECT * FROM metering_sample t WHERE t.account_id = account.account_id AND t.at >= _hour AND t.at < _end OFFSET 0) AS t
-    JOIN version v ON t.at >= _hour + v.from_s * interval '1 second' AND t.at < _hour + v.to_s * interval '1 second'
+      SELECT *, date_part('epoch', t.at - _hour) AS at_s FROM metering_sample t
+      WHERE t.account_id = account.account_id AND t.at >= _hour AND t.at < _end OFFSET 0) AS t
+    JOIN version v ON t.at_s >= v.from_s AND t.at_s < v.to_s
     LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = t.price_key
     GROUP BY 1, 2
   ), total AS (
@@ -93,7 +102,8 @@ BEGIN
 
   IF _accounts IS NOT NULL THEN
     WITH paid AS MATERIALIZED (
-      SELECT * FROM fn.ledger_deduct('hour', to_char(_hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'), _accounts, _amounts, 'revenue', _now)
+      SELECT * FROM fn.ledger_deduct('hour', to_char(_hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'),
+                                     _accounts, _amounts, 'revenue', _now)
     ), below AS (
       SELECT p.account_id FROM paid p JOIN customers_account a ON a.id = p.account_id
       WHERE p.balance_minor < -a.credit_limit_minor
