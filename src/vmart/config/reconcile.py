@@ -152,6 +152,22 @@ _CHECKS = (
         """,
     ),
     (
+        "a card payment is not the top-up that the ledger has of it",
+        """
+        SELECT p.id, p.state, p.amount_minor, t.amount_minor AS booked FROM payments_payment p
+        LEFT JOIN ledger_transfer t ON t.id = fn.kernel_transfer_id('payment', p.id::text, '')
+        WHERE (p.state = 'succeeded') <> (t.id IS NOT NULL)
+           OR p.amount_minor <> coalesce(t.amount_minor, p.amount_minor)
+        """,
+    ),
+    (
+        "a top-up by card has no payment",
+        """
+        SELECT t.id, t.account_id FROM ledger_transfer t WHERE t.kind = 'top_up' AND NOT EXISTS (
+          SELECT FROM payments_payment p WHERE t.id = fn.kernel_transfer_id('payment', p.id::text, ''))
+        """,
+    ),
+    (
         "an order that is being delivered has nothing left to deliver",
         """
         SELECT o.id, o.status FROM orders_order o WHERE o.status = 3
