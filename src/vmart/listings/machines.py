@@ -36,10 +36,11 @@ class Wanted:
 _CONDITIONS = {
     "public_ids": "i.public_id = ANY (%(public_ids)s)",
     "uuids": "fn.kernel_transfer_id('machine', i.public_id, '')::text = ANY (%(uuids)s)",
-    "region": "z.region_id = %(region)s",
+    "region": "i.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
     "zones": "i.zone_id = ANY (%(zones)s)",
-    "vpc_ids": "v.public_id = ANY (%(vpc_ids)s)",
-    "subnet_ids": "s.public_id = ANY (%(subnet_ids)s)",
+    "vpc_ids": "i.subnet_id IN (SELECT s.id FROM network_subnet s JOIN network_vpc v ON v.id = s.vpc_id"
+    " WHERE v.public_id = ANY (%(vpc_ids)s))",
+    "subnet_ids": "i.subnet_id IN (SELECT id FROM network_subnet WHERE public_id = ANY (%(subnet_ids)s))",
     "names": "i.name = ANY (%(names)s)",
     "charge_types": "i.charge_type = ANY (%(charge_types)s)",
     "states": "i.state = ANY (%(states)s)",
@@ -51,13 +52,7 @@ _CONDITIONS = {
     " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s)",
 }
 
-_FROM = """
-FROM instances_instance i
-JOIN catalog_zone z ON z.code = i.zone_id
-JOIN network_subnet s ON s.id = i.subnet_id
-JOIN network_vpc v ON v.id = s.vpc_id
-WHERE i.account_id = %(account)s AND i.state <> 'GONE'
-"""
+_FROM = "FROM instances_instance i WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
 
 _VIEW = """
 WITH page AS (SELECT i.id {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
