@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from tests.api.calling import Client
+from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.customer import nothing_written, open_customer
+from tests.api.signing import SECRET_ID
 from tests.api.test_cvm_purchase import HOURLY
 from tests.orders.test_key_pairs import ED25519
+from vmart.api import services
+from vmart.api.rates import CallRates
 from vmart.instances.models import Instance, KeyPair
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -116,3 +119,12 @@ def test_names_and_keys_are_there_once(client: Client) -> None:
         again = {"KeyName": "again", "ProjectId": 0, "PublicKey": ED25519}
         assert client.call("ImportKeyPair", again).error[0] == "InvalidPublicKey.Duplicate"
     assert KeyPair.objects.count() == 1
+
+
+def test_pairs_are_not_made_faster_than_the_account_may_buy() -> None:
+    """A key costs CPU to make: RunInstances' rate holds here too."""
+    keys = Ring({SECRET_ID: TestKey(rate_run_per_s=1)})
+    used_up = CallRates(lambda *_: 0)
+    hurried = Client(application(services.API, keys=keys, rates=used_up))
+    with nothing_written():
+        assert hurried.call("CreateKeyPair", NEW).error[0] == "RequestLimitExceeded"

@@ -116,6 +116,36 @@ def test_each_machine_answers_for_itself(client: Client) -> None:
     assert (alone["code"], alone["codeDesc"]) == (5000, "InvalidInstanceId.NotFound")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_machines_by_status_word_zone_and_page(client: Client, method: str) -> None:
+    ids = [client.legacy("RunInstancesHour", {**HOURLY, "instanceName": name})["unInstanceIds"][0] for name in "abc"]
+    other = {**HOURLY, "zoneId": 100006, "instanceName": "Web-Server"}
+    ids += client.legacy("RunInstancesHour", other)["unInstanceIds"]
+    Instance.objects.filter(public_id=ids[0]).update(state="RUNNING")
+    told = {each["unInstanceId"]: each for each in client.legacy("DescribeInstances")["instanceSet"]}
+    for asked, found in [
+        ({}, ids),
+        ({"status": 2}, ids[:1]),
+        ({"status": 3}, ids[1:]),
+        ({"status": 5}, []),
+        ({"zoneId": 100006}, ids[3:]),
+        ({"zoneId": 1}, []),
+        ({"searchWord": "server"}, ids[3:]),
+        ({"searchWord": told[ids[1]]["wanIpSet"][0]}, ids[1:2]),
+        ({"instanceIds": [ids[2], "ins-unknown0"]}, ids[2:3]),
+        ({"limit": 1}, ids[3:]),
+        ({"limit": 2, "offset": 3}, ids[:1]),
+        ({"Region": "sh"}, []),
+        ({"Region": "ap-guangzhou"}, ids),
+    ]:
+        body = client.legacy("DescribeInstances", asked, method=method)
+        assert [each["unInstanceId"] for each in body["instanceSet"]] == found[::-1], asked
+        assert body["totalCount"] == (4 if "limit" in asked else len(found)), asked
+    assert (told[ids[0]]["status"], told[ids[1]]["status"], told[ids[3]]["zoneId"]) == (2, 3, 100006)
+    for wrong in ({"status": 1}, {"limit": 0}, {"limit": 101}, {"offset": -1}):
+        assert client.legacy("DescribeInstances", wrong, method=method)["code"] == 4000
+
+
 def test_zones(client: Client) -> None:
     body = client.legacy("DescribeAvailabilityZones")
     assert [zone["zoneId"] for zone in body["zoneSet"]] == [100003, 100004, 100006]
