@@ -173,7 +173,9 @@ class Bare:
         self._count = 0
         self._names: list[str] = []
         self._client.send(
-            "POST", "/1.0/networks", {"name": _BRIDGE, "config": {"ipv4.address": "10.250.0.1/24", "ipv6.address": "none"}}
+            "POST",
+            "/1.0/networks",
+            {"name": _BRIDGE, "config": {"ipv4.address": "10.250.0.1/24", "ipv6.address": "none"}},
         )
 
     def one(self) -> float:

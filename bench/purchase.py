@@ -170,9 +170,7 @@ class Signer:
         now = str(int(time.time()))
         host = self._host
         digest = hashlib.sha256(body).hexdigest()
-        canonical = (
-            f"POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n{digest}"
-        )
+        canonical = f"POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n{digest}"
         scope = f"{self._date}/cvm/tc3_request"
         text = f"TC3-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key, text.encode(), "sha256").hex()

@@ -25,7 +25,7 @@ class Subnet(models.Model):
     id: int
     public_id = models.CharField(max_length=20, unique=True)
     account = models.ForeignKey("customers.Account", models.PROTECT)
-    vpc = models.ForeignKey(Vpc, models.PROTECT)
+    vpc = models.ForeignKey(Vpc, models.PROTECT, db_index=False)
     zone = models.ForeignKey("catalog.Zone", models.PROTECT)
     number = models.IntegerField()  # of the zone's private ranges: customers' bridges share a host
     cidr = models.GenericIPAddressField()  # network address
@@ -38,6 +38,7 @@ class Subnet(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "zone"], name="network_subnet_default_once"),
             models.UniqueConstraint(fields=["zone", "number"], name="network_subnet_range_once"),
+            models.UniqueConstraint(fields=["vpc", "number"], name="network_subnet_range_once_in_vpc"),
             models.CheckConstraint(condition=Q(next_host__gte=1), name="network_subnet_next_host"),
         ]
 

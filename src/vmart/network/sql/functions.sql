@@ -80,7 +80,8 @@ BEGIN
       PERFORM fn.kernel_refuse('no_private_range', _zone);
     END IF;
     EXIT WHEN pg_try_advisory_xact_lock(hashtext('vmart subnet ' || _zone), range_number)
-      AND NOT EXISTS (SELECT FROM network_subnet WHERE zone_id = _zone AND number = range_number);
+      AND NOT EXISTS (SELECT FROM network_subnet
+                      WHERE number = range_number AND (zone_id = _zone OR vpc_id = vpc));
     range_number := range_number + 1;
   END LOOP;
   INSERT INTO network_subnet (public_id, account_id, vpc_id, zone_id, number, cidr, prefix, next_host, created_at)
