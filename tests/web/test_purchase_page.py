@@ -32,7 +32,7 @@ def nothing_written(visitor: Visitor, gift_minor: int = 100_000) -> None:
 def test_bought_with_zero_edits() -> None:
     """Given a customer, when she opens the page and presses the button, then she pays what it showed."""
     visitor = customer()
-    page = visitor.get("/buy/")
+    page = visitor.get("/buy/", follow=True)
     assert re.search(r'<dd id="due">¥67\.00</dd>', page.content.decode())
     answer = visitor.buy()
     order = Order.objects.get(id=order_id_of(answer))
@@ -70,6 +70,23 @@ def test_one_form_buys_once_however_often_it_is_sent() -> None:
     assert passwords != {""}
 
 
+def test_back_and_reload_show_what_the_form_has_bought_and_buy_nothing() -> None:
+    """Given a purchase, when its page is opened again by *back*, then it says so and its button leads to the order."""
+    visitor = customer()
+    address = visitor.get("/buy/?name=web", follow=True).redirect_chain[-1][0]
+    form = form_of(visitor.get(address)) | {"act": "buy"}
+    bought = order_id_of(visitor.post("/buy/", form))
+    page = visitor.get(address)
+    assert f"This form has bought order {bought}." in text_of(page)
+    assert order_id_of(visitor.post("/buy/", form_of(page) | {"act": "buy"})) == bought
+    assert Order.objects.count() == 1
+    another = re.search(r'href="(/buy/[^"]*)">Buy another one like it', page.content.decode())
+    assert another
+    fresh = form_of(visitor.get(another[1].replace("&amp;", "&"), follow=True))
+    assert fresh["name"] == "web"
+    assert order_id_of(visitor.post("/buy/", fresh | {"act": "buy"})) != bought
+
+
 def test_a_used_form_with_another_name_asks_again() -> None:
     visitor = customer()
     form = visitor.buy_form() | {"act": "buy"}
@@ -79,6 +96,10 @@ def test_a_used_form_with_another_name_asks_again() -> None:
     assert "already bought something" in text_of(again)
     assert 'value="second"' in again.content.decode()
     assert Order.objects.count() == 1
+    assert order_id_of(visitor.post("/buy/", form_of(again) | {"act": "buy"})) != order_id_of(
+        visitor.post("/buy/", form)
+    )
+    assert Order.objects.count() == 2
 
 
 def test_a_form_that_bought_the_last_one_leads_to_its_order_when_sent_again() -> None:
@@ -139,7 +160,7 @@ def test_a_quote_shown_to_another_account_buys_nothing() -> None:
 @pytest.mark.parametrize("token", ["", "short", "ü" * 40, "a" * 2000])
 def test_a_token_of_the_wrong_form_buys_nothing(token: str) -> None:
     visitor = customer()
-    assert visitor.buy(token=token).status_code == 409
+    assert visitor.buy(form=token).status_code == 409
     nothing_written(visitor)
 
 
@@ -201,7 +222,7 @@ def test_the_message_stands_beside_its_field(changed: dict[str, str], field: str
 )  # fmt: skip
 def test_wrong_numbers_are_kept_and_named(query: str, field: str) -> None:
     visitor = customer()
-    page = visitor.get(f"/buy/?{query}")
+    page = visitor.get(f"/buy/?{query}", follow=True)
     assert page.status_code == 200
     html = page.content.decode()
     assert f'id="error-{field}"' in html
@@ -221,7 +242,7 @@ def test_wrong_numbers_are_kept_and_named(query: str, field: str) -> None:
 def test_hostile_addresses_give_a_page(query: str) -> None:
     visitor = customer()
     for address in ("/buy/", "/buy/price/"):
-        page = visitor.get(f"{address}?{query}")
+        page = visitor.get(f"{address}?{query}", follow=True)
         assert page.status_code == 200
         assert b"<script>alert" not in page.content
 
@@ -238,19 +259,19 @@ def test_a_hostile_name_is_bought_and_shown_as_text() -> None:
 def test_query_budget() -> None:
     """The page takes at most 8 queries, a price update at most 3."""
     visitor = customer()
-    visitor.get("/buy/")
+    visitor.get("/buy/", follow=True)
     with CaptureQueriesContext(connection) as page:
-        assert visitor.get("/buy/").status_code == 200
+        assert visitor.get(f"/buy/?form={'f' * 43}").status_code == 200
     assert len(page) <= 8
     with CaptureQueriesContext(connection) as update:
-        answer = visitor.get("/buy/price/?charge=postpaid&region=ap-shanghai&count=3")
+        answer = visitor.get("/buy/price/?charge=postpaid&region=ap-shanghai&count=3", follow=True)
     assert answer.status_code == 200
     assert len(update) <= 3
 
 
 def test_the_update_carries_price_stock_and_address() -> None:
     visitor = customer()
-    answer = visitor.get("/buy/price/?charge=postpaid&type=S1.SMALL1&internet=bandwidth&mbps=6&count=2")
+    answer = visitor.get("/buy/price/?charge=postpaid&type=S1.SMALL1&internet=bandwidth&mbps=6&count=2", follow=True)
     html = answer.content.decode()
     assert '<dd id="hourly">2 × ¥0.995</dd>' in html  # 0.42 + 20 × 0.0005 + 5 × 0.063 + 0.25
     assert '<dd id="hold">¥2.00</dd>' in html  # half-up(0.995) a machine
@@ -263,7 +284,7 @@ def test_the_update_carries_price_stock_and_address() -> None:
 
 def test_what_is_sold_out_is_shown_and_gives_way_to_the_nearest() -> None:
     visitor = customer()
-    html = visitor.get("/buy/?type=C3.2XLARGE16").content.decode()
+    html = visitor.get("/buy/?type=C3.2XLARGE16", follow=True).content.decode()
     assert "C3.2XLARGE16 is sold out in this zone; C3.LARGE8 is the nearest." not in html
     assert "C3.2XLARGE16 is sold out in this zone; S5.2XLARGE16 is the nearest." in html
     assert re.search(r'id="type-C3.2XLARGE16"[^>]* disabled', html)
@@ -272,11 +293,11 @@ def test_what_is_sold_out_is_shown_and_gives_way_to_the_nearest() -> None:
 
 def test_a_catalog_change_is_seen_at_once() -> None:
     visitor = customer()
-    visitor.get("/buy/")
+    visitor.get("/buy/", follow=True)
     cached = catalog.snapshot().generation
     Offer.objects.filter(zone_id="ap-guangzhou-3", instance_type_id="S5.SMALL2").update(sold_out=True)
     Deployment.objects.update(generation=cached + 1)
-    html = visitor.get("/buy/").content.decode()
+    html = visitor.get("/buy/", follow=True).content.decode()
     assert re.search(r'id="type-S5.SMALL2"[^>]* disabled', html)
 
 
@@ -295,7 +316,7 @@ def test_recalculate_without_script_keeps_everything_but_the_password() -> None:
 def test_a_key_pair_of_the_account_is_preselected_and_put_in_place() -> None:
     visitor = customer()
     pair, _private = key_pairs.create(visitor.account_id, "laptop")
-    page = visitor.get("/buy/?login=key")
+    page = visitor.get("/buy/?login=key", follow=True)
     assert "laptop" in text_of(page)
     order_id_of(visitor.buy("?login=key", key=pair.public_id))
     machine = Instance.objects.get()
@@ -305,6 +326,6 @@ def test_a_key_pair_of_the_account_is_preselected_and_put_in_place() -> None:
 
 def test_the_page_in_chinese_has_chinese_names() -> None:
     visitor = Client(headers={"accept-language": "zh-CN"})
-    html = visitor.get("/buy/").content.decode()
+    html = visitor.get("/buy/", follow=True).content.decode()
     assert '<html lang="zh-hans">' in html
     assert "广州三区" in html

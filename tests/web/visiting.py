@@ -65,7 +65,7 @@ class Visitor(Client):
 
     def buy_form(self, query: str = "") -> dict[str, str]:
         """The purchase form as the page shows it."""
-        page = self.get(f"/buy/{query}")
+        page = self.get(f"/buy/{query}", follow=True)
         assert page.status_code == 200, page.status_code
         return form_of(page)
 

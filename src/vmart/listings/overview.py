@@ -39,7 +39,7 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
     rows = [
         Posting(
             line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
-            names.get(line.subject_id, "") if line.kind in ABOUT_MACHINES else "",
+            names.get(line.subject_id or 0, "") if line.kind in ABOUT_MACHINES else "",
         )
         for line in lines
     ]  # fmt: skip

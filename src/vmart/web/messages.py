@@ -73,19 +73,19 @@ def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
         if not isinstance(node, ast.Call):
             continue
         name = _name(node.func)
-        texts = [argument.value for argument in node.args if _is_text(argument)]
+        texts = [text for text in map(_text, node.args) if text is not None]
         if name in _PLAIN and texts:
             yield Message(texts[0])
         elif name in _PLURAL and len(texts) >= 2:
             yield Message(texts[0], plural=texts[1])
         elif name in _CONTEXT and len(texts) >= 2:
             yield Message(texts[1], context=texts[0])
-        elif (name in refusals and node.args and _is_text(node.args[0])) or name in _SAID_BY:
+        elif (name in refusals and node.args and _text(node.args[0])) or name in _SAID_BY:
             yield from (Message(text) for text in texts if " " in text)
 
 
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _in_template(source: str) -> Iterator[Message]:
@@ -125,9 +125,9 @@ def update() -> tuple[int, int]:
         key = (message.msgid, message.plural) if message.plural else message.msgid
         held = old.get(message.msgid, message.context or None)
         string = held.string if held else ("",) * new.num_plurals if message.plural else ""
-        new.add(key, string, [(place, None) for place in sorted(set(places))[:3]], context=message.context or None)
+        new.add(key, string, [(place, 0) for place in sorted(set(places))[:3]], context=message.context or None)
     text = io.BytesIO()
-    write_po(text, new, sort_output=True, width=120, omit_header=False)
+    write_po(text, new, sort_output=True, width=120, include_lineno=False)
     lines = [line for line in text.getvalue().decode().splitlines(keepends=True) if not re.match(_NOISE, line)]
     PO_FILE.parent.mkdir(parents=True, exist_ok=True)
     PO_FILE.write_text("".join(lines))

@@ -230,6 +230,11 @@ class Offer:
             return f"{quantity} Mbps"
         return f"{quantity} GiB"
 
+    @property
+    def query(self) -> str:
+        """The page's query string: the form and its token."""
+        return f"{self.choice.query()}&form={self.token}"
+
     def refuse(self, refused: Refused) -> None:
         """Put a refusal beside its field, or above the form where it has none there."""
         name = FIELDS.get(refused.field or "")
@@ -249,6 +254,8 @@ def make(typed: Mapping[str, str], keys: Sequence[str], account_id: int | None) 
     book = books.current_book(here.generation)
     choice = read(typed, tuple(keys), here, book, market)
     offer = Offer(here, book, market, choice)
+    if shown_quote.is_token(typed.get("form", "")):
+        offer.token = typed["form"]
     if choice.errors:
         return offer
     try:

@@ -1,8 +1,8 @@
 """The price as it was shown: signed for one account, good for 15 minutes, charged exactly.
 
-Also the form's token. It makes a purchase happen once however often the form is sent, and the generated
-password is a function of it, so that a repeat shows the same one. The database sees only its digest: the
-password cannot be made again from anything that is stored.
+Also the form's token. It stands in the page's address, so double click, reload and *back* send the same one
+and a purchase happens once. The generated password is a function of it and of the session, so that a repeat
+shows the same one; the database sees only the token's digest: no password can be made again from what it holds.
 """
 
 import base64
@@ -68,11 +68,11 @@ def client_token(token: str) -> str:
     return "page-" + hashlib.sha256(token.encode()).hexdigest()[:48]
 
 
-def generated_password(account_id: int, token: str) -> str:
-    """Sixteen letters and digits in fours, of all three classes, about 80 bits; the same for the same form."""
+def generated_password(account_id: int, session: str, token: str) -> str:
+    """Sixteen letters and digits in fours, of all three classes, about 80 bits; the same for form and session."""
     for attempt in range(100):
         key = settings.SECRETS.derive("generated machine passwords")
-        digest = hmac.digest(key, f"{account_id}|{token}|{attempt}".encode(), "sha256")
+        digest = hmac.digest(key, f"{account_id}|{session}|{token}|{attempt}".encode(), "sha256")
         text = base64.b64encode(digest).decode().translate(str.maketrans("", "", "+/=0Oo1lI"))[:16]
         if len(text) == 16 and re.search("[a-z]", text) and re.search("[A-Z]", text) and re.search("[2-9]", text):
             return "-".join(text[start : start + 4] for start in range(0, 16, 4))

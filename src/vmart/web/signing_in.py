@@ -18,7 +18,7 @@ from vmart.kernel import clock
 from vmart.orders.open_account import sign_up
 
 
-class Backend(AuthenticationBackend):
+class Backend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no types
     """Reads the user of a session together with the account that he or she acts for: one query."""
 
     def get_user(self, user_id: int) -> User | None:
@@ -27,7 +27,7 @@ class Backend(AuthenticationBackend):
         return User.objects.annotate(account_id=Subquery(first_joined)).filter(pk=user_id, is_active=True).first()
 
 
-class Adapter(DefaultAccountAdapter):
+class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up: user, account and purses in one commit."""
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from vmart.customers.models import Account
 from vmart.orders.open_account import open_account
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def account_id_of(request: HttpRequest) -> int | None:
@@ -28,7 +29,7 @@ def customer(view: View) -> View:
     """
 
     @functools.wraps(view)
-    def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+    def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         account_id = account_id_of(request)
         if account_id is None:
             user: Any = request.user

@@ -7,6 +7,7 @@ from csp.constants import SELF
 from csp.decorators import csp_update
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -33,7 +34,7 @@ def _with_stripe(view: View) -> View:
     )
     relaxed = allowed(view)
 
-    def chosen(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+    def chosen(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         return (relaxed if "stripe" in providers.offered() else view)(request, *arguments, **named)
 
     return chosen

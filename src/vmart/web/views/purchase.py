@@ -31,6 +31,7 @@ _KEY_PAIRS_SHOWN = 100
 @dataclass(frozen=True, slots=True)
 class Notice:
     text: str
+    order_id: int | None = None
     tone: str = "warning"
 
 
@@ -41,13 +42,28 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("password", "token")
+@sensitive_post_parameters("password", "form")
 @require_http_methods(["GET", "HEAD", "POST"])
 def buy(request: HttpRequest) -> HttpResponse:
     """GET: the page for the form in the address. POST: buy what was shown, or show it again with why not."""
     if request.method == "POST":
         return _post(request)
-    return _page(request, request.GET)
+    if account_id_of(request) is None:
+        return _page(request, request.GET)
+    token = request.GET.get("form", "")
+    if not shown_quote.is_token(token):
+        return _with_token(request)
+    order_id = _order_of(request, token)
+    if order_id is None:
+        return _page(request, request.GET)
+    return _page(request, request.GET, Notice(_("This form has bought order {id}.").format(id=order_id), order_id))
+
+
+def _with_token(request: HttpRequest) -> HttpResponse:
+    """The same page under an address of its own, which buys once."""
+    query = request.GET.copy()
+    query["form"] = shown_quote.new_token()
+    return redirect(f"{reverse('buy')}?{query.urlencode()}")
 
 
 @never_cache
@@ -55,19 +71,32 @@ def buy(request: HttpRequest) -> HttpResponse:
 def price(request: HttpRequest) -> HttpResponse:
     """The parts of the page that follow the form; the address follows too."""
     account_id = account_id_of(request)
-    shown = offer.make(request.GET.dict(), request.GET.getlist("key")[: login.KEYS_MAX], account_id)
+    shown = _offer(request.GET, account_id)
     response = render(
         request, "web/buy/update.html", {"offer": shown, "account_id": account_id, "cards": providers.offered()}
     )
-    response["HX-Replace-Url"] = f"{reverse('buy')}?{shown.choice.query()}"
+    response["HX-Replace-Url"] = f"{reverse('buy')}?{shown.query}"
     return response
 
 
+def _offer(typed: QueryDict, account_id: int | None) -> Offer:
+    """The page for a form: of a field that is there twice the last one counts."""
+    fields = {name: str(values[-1]) for name, values in typed.lists() if values}
+    return offer.make(fields, [str(key) for key in typed.getlist("key")][: login.KEYS_MAX], account_id)
+
+
 def _page(
-    request: HttpRequest, typed: QueryDict, *notices: Notice, refused: Refused | None = None, status: int = 200
+    request: HttpRequest,
+    typed: QueryDict,
+    *notices: Notice,
+    refused: Refused | None = None,
+    fresh: bool = False,
+    status: int = 200,
 ) -> HttpResponse:
     account_id = account_id_of(request)
-    shown = offer.make(typed.dict(), typed.getlist("key")[: login.KEYS_MAX], account_id)
+    shown = _offer(typed, account_id)
+    if fresh:
+        shown.token = shown_quote.new_token()
     if refused is not None:
         shown.refuse(refused)
     pairs = KeyPair.objects.filter(account_id=account_id).order_by("-id")[:_KEY_PAIRS_SHOWN] if account_id else ()
@@ -100,26 +129,26 @@ def _post(request: HttpRequest) -> HttpResponse:
     buys = form.get("act") in ("buy", "card")
     if buys and account_id is not None:
         return _submit(request, account_id)
-    shown = offer.make(form.dict(), form.getlist("key")[: login.KEYS_MAX], None)
-    address = f"{reverse('buy')}?{shown.choice.query()}"
+    shown = _offer(form, None)
     if buys and not request.user.is_authenticated:
+        address = f"{reverse('buy')}?{shown.choice.query()}"
         return redirect(f"{reverse('account_login')}?{urlencode({'next': address})}")
-    return redirect(address)
+    return redirect(f"{reverse('buy')}?{shown.query}")
 
 
 def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
     """Buy once what was shown. Nothing is written where the page is shown again."""
-    form, token = request.POST, request.POST.get("token", "")
+    form, token = request.POST, request.POST.get("form", "")
     try:
         shown, quoted = _confirmed(form, account_id, token)
-        order_id, password = _buy(form, account_id, shown, quoted, str(request.META.get("vmart.request_id", "")))
+        order_id, password = _buy(request, account_id, shown, quoted)
     except _Done as done:
         return redirect("order", done.args[0])
     except _ShowAgain as again:
         return _page(request, form, *again.notices, status=409)
     except TokenReused:
         text = _("This form has already bought something. To buy this as well, confirm it here; see also your orders.")
-        return _page(request, form, Notice(text), status=409)
+        return _page(request, form, Notice(text, _order_of(request, token)), fresh=True, status=409)
     except Refused as refused:
         return _page(request, form, refused=refused, status=422)
     return _bought(order_id, password)
@@ -127,7 +156,7 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
 
 def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quote]:
     """The form and the quote that was shown for just this configuration, else _ShowAgain or _Done."""
-    shown = offer.make(form.dict(), form.getlist("key")[: login.KEYS_MAX], account_id)
+    shown = _offer(form, account_id)
     try:
         quoted = shown_quote.read(account_id, form.get("quote", ""))
     except shown_quote.NotShown as missing:
@@ -153,27 +182,37 @@ def _done_before(account_id: int, token: str) -> None:
         raise _Done(known.answer["order_id"])
 
 
-def _buy(form: QueryDict, account_id: int, shown: Offer, quoted: Quote, request_id: str) -> tuple[int, str]:
+def _order_of(request: HttpRequest, token: str) -> int | None:
+    """The order that the form with this token has made for the visitor."""
+    try:
+        _done_before(account_id_of(request) or 0, token)
+    except _Done as done:
+        return int(done.args[0])
+    return None
+
+
+def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> tuple[int, str]:
     """Buy what was shown, or place it to be paid by card; the order and the generated password ("" where none was)."""
-    choice, token, password = shown.choice, form["token"], ""
-    user = choice.image.login_user
+    choice, form, password = shown.choice, request.POST, ""
+    token, typed, user = form.get("form", ""), form.get("password", ""), choice.image.login_user
     if choice.values["login"] == "key":
         if not choice.keys:
             raise MissingParameter("Choose a key pair.", field="LoginSettings.KeyIds")
         way_in = login.make(account_id, key_ids=choice.keys, user=user)
     elif choice.values["login"] == "password":
-        login.check_password(form.get("password", ""), user)
-        way_in = login.make(account_id, password=form["password"], user=user)
+        login.check_password(typed, user)
+        way_in = login.make(account_id, password=typed, user=user)
     else:
-        password = shown_quote.generated_password(account_id, token)
+        password = shown_quote.generated_password(account_id, str(request.session.session_key), token)
         way_in = login.make(account_id, password=password, user=user)
-    request = Purchase(
+    wanted = Purchase(
         account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
-        client_token=shown_quote.client_token(token), request_id=request_id, expected=quoted,
+        client_token=shown_quote.client_token(token), request_id=str(request.META.get("vmart.request_id", "")),
+        expected=quoted,
     )  # fmt: skip
     if form.get("act") == "card":
-        return place.place(request), password
-    return purchase.purchase(request).order_id, password
+        return place.place(wanted), password
+    return purchase.purchase(wanted).order_id, password
 
 
 def _bought(order_id: int, password: str) -> HttpResponse:

@@ -1,0 +1,77 @@
+"""Each page: nothing for axe to find, nothing wider than the window, in both languages."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Customer
+from tests.support.running_shop import RunningShop
+
+pytestmark = pytest.mark.browser
+STRANGERS = ["/accounts/login/", "/accounts/signup/", "/buy/", "/nothing/"]
+CUSTOMERS = [
+    "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key", "/orders/",
+    "{order}",
+    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "/keys/", "/api-keys/", "/balance/",
+    "/balance/top-up/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
+]  # fmt: skip
+_RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+
+
+@pytest.fixture(scope="module", params=["en-US", "zh-CN"])
+def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop) -> Iterator[Customer]:
+    """A customer with a machine, in each language."""
+    context = browser.new_context(locale="en-US")
+    customer = Customer(context, running_shop)
+    customer.sign_up()
+    customer.top_up("500")
+    customer.places = {"payment": customer.page.url.removeprefix(customer.url)}  # type: ignore[attr-defined]
+    page = customer.open("/buy/?charge=postpaid&name=web")
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    expect(page.locator("text=ssh root@").first).to_be_visible()
+    machine = page.locator("#progress table a").first.get_attribute("href")
+    customer.places |= {"order": page.url.removeprefix(customer.url), "machine": machine}  # type: ignore[attr-defined]
+    if request.param == "zh-CN":
+        page.click(".language button")
+        page.wait_for_selector("text=简体中文", state="detached")
+    yield customer
+    context.close()
+
+
+def _faults(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    return [
+        f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for fault in page.evaluate(_RUN)
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("address", STRANGERS)
+def test_strangers_pages(window: Callable[..., Customer], axe: str, address: str) -> None:
+    page = window().open(address)
+    assert _faults(page, axe) == []
+
+
+@pytest.mark.parametrize("address", CUSTOMERS)
+def test_customers_pages(signed_in: Customer, axe: str, address: str) -> None:
+    page = signed_in.open(address.format(**signed_in.places))  # type: ignore[attr-defined]
+    assert _faults(page, axe) == []
+    for width in (1440, 1024, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+    assert _faults(page, axe) == []
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert signed_in.outside == []
+    assert signed_in.complaints == []
+
+
+def test_the_sellers_page(window: Callable[..., Customer], running_shop: RunningShop, axe: str) -> None:
+    seller = window()
+    seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
+    seller.page.wait_for_url("**/seller/")
+    assert _faults(seller.page, axe) == []
+    seller.page.set_viewport_size({"width": 390, "height": 844})
+    assert seller.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,143 @@
+"""From sign-up to a running machine and its end, as people do it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Customer
+
+pytestmark = pytest.mark.browser
+Window = Callable[..., Customer]
+
+
+def test_sign_up_top_up_buy_watch_it_run_and_terminate(window: Window) -> None:
+    customer = window()
+    customer.sign_up()
+    customer.top_up("100")
+    page = customer.open("/buy/")
+    expect(page.locator("#due")).to_have_text("¥67.00")
+    page.check("#charge-postpaid")
+    expect(page.locator("#hourly")).to_have_text("¥0.19")
+    page.check("#internet-bandwidth")
+    page.fill("#count", "2")
+    expect(page.locator("#hourly")).to_have_text("2 × ¥0.505")  # 0.18 + 0.01 + 5 × 0.063
+    assert "charge=postpaid" in page.url
+    assert "internet=bandwidth" in page.url
+    page.fill("#name", "web")
+    expect(page.locator("#hold")).to_have_text("¥1.02")
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    assert page.locator("#password").inner_text().count("-") == 3
+    expect(page.locator("text=ssh root@").first).to_be_visible()
+    expect(page.locator("#progress")).not_to_have_attribute("hx-trigger", re.compile(".*"))
+    page.click("text=web-1")
+    expect(page.locator("#live .state.good")).to_have_text("Running")
+    page.click("text=Terminate")
+    page.click("main .btn-danger")
+    expect(page.locator("#live .state.warn")).to_have_text("Recycle bin")
+
+
+def test_every_change_is_priced_at_once_and_the_page_can_be_shared(window: Window) -> None:
+    customer = window()
+    page = customer.open("/buy/")
+    expect(page.locator("#due")).to_have_text("¥67.00")
+    page.check("#region-ap-shanghai")
+    expect(page.locator("#due")).to_have_text("¥73.70")
+    expect(page.locator("#zone-ap-shanghai-2")).to_be_checked()
+    page.check("#type-S5\\.SMALL1")
+    page.focus("#months")
+    page.select_option("#months", "12")
+    expect(page.locator("#due")).to_have_text("¥502.26")  # 12 × (49.5 × 0.69 + 7.7)
+    assert page.locator("#months").evaluate("e => e === document.activeElement")
+    page.fill("#mbps", "999")
+    expect(page.locator("#error-mbps")).to_contain_text("999 Mbps")
+    expect(page.locator("#buy")).to_be_disabled()
+    page.fill("#mbps", "10")
+    expect(page.locator("#due")).to_have_text("¥502.26")
+    shared = page.url
+    other = window().open(shared.removeprefix(customer.url))
+    expect(other.locator("#due")).to_have_text("¥502.26")
+    expect(other.locator("#mbps")).to_have_value("10")
+    expect(other.locator("#type-S5\\.SMALL1")).to_be_checked()
+
+
+def test_a_typed_password_survives_every_repricing_and_never_enters_the_address(window: Window) -> None:
+    customer = window()
+    customer.sign_up()
+    page = customer.open("/buy/")
+    page.check("#login-password")
+    page.fill("#password", "Secret-word-77")
+    page.check("#charge-postpaid")
+    expect(page.locator("#hourly")).to_be_visible()
+    expect(page.locator("#password")).to_have_value("Secret-word-77")
+    assert "Secret" not in page.url
+
+
+def test_double_click_back_and_reload_buy_once(window: Window) -> None:
+    customer = window()
+    customer.sign_up()
+    customer.top_up("500")
+    page = customer.open("/buy/")
+    page.dblclick("#buy")
+    page.wait_for_url("**/orders/*/")
+    page.go_back()
+    page.wait_for_url("**/buy/**")
+    page.reload()
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    page = customer.open("/orders/")
+    assert page.locator("tbody tr").count() == 1
+
+
+def test_bought_by_keyboard_alone(window: Window) -> None:
+    customer = window()
+    customer.sign_up()
+    customer.top_up("500")
+    page = customer.open("/buy/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.id")
+        if focused == "charge-prepaid":
+            page.keyboard.press("ArrowDown")
+            expect(page.locator("#hourly")).to_be_visible()
+            expect(page.locator("#charge-postpaid")).to_be_focused()
+        if focused == "buy":
+            break
+    expect(page.locator("#buy")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/orders/*/")
+    expect(page.locator("text=ssh root@").first).to_be_visible()
+
+
+def test_bought_without_java_script(window: Window) -> None:
+    customer = window(java_script_enabled=False)
+    customer.sign_up()
+    customer.open("/balance/top-up/")
+    customer.page.fill("#amount", "500")
+    customer.page.click("main .btn-primary")
+    page = customer.open("/buy/")
+    page.check("#charge-postpaid")
+    page.fill("#name", "plain")
+    page.click("main .price button:has-text('Recalculate')")
+    expect(page.locator("#hourly")).to_have_text("¥0.19")
+    expect(page.locator("#name")).to_have_value("plain")
+    page.fill("#count", "2")
+    page.click("#buy")  # changed after the price was shown: asked again
+    expect(page.locator(".notice").first).to_contain_text("changed after its price was shown")
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    for _ in range(40):
+        if page.locator("text=ssh root@").count() == 2:
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    assert page.locator("text=ssh root@").count() == 2
+    page.click("text=plain-1")
+    page.click("text=Terminate")
+    page.click("main .btn-danger")
+    expect(page.locator("text=Recycle bin").first).to_be_visible()
