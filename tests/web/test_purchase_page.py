@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.business_clock import BusinessClock
 from tests.web.visiting import Visitor, customer, form_of, order_id_of, text_of
 from vmart.catalog import shop as catalog
-from vmart.catalog.models import Offer
+from vmart.catalog.models import Offer, Zone, ZoneImage
 from vmart.instances.models import Instance
 from vmart.kernel import unix_password
 from vmart.kernel.models import Deployment
@@ -329,3 +329,20 @@ def test_the_page_in_chinese_has_chinese_names() -> None:
     html = visitor.get("/buy/", follow=True).content.decode()
     assert '<html lang="zh-hans">' in html
     assert "广州三区" in html
+
+
+def test_a_shop_without_real_machines_says_how_to_get_them() -> None:
+    hint = "All zones of this shop are simulated."
+    assert hint in text_of(Visitor().get("/buy/"))
+    Zone.objects.filter(code="ap-guangzhou-3").update(engine_kind="incus", capabilities={"instance_kind": "container"})
+    Deployment.objects.update(generation=catalog.snapshot().generation + 1)
+    page = text_of(Visitor().get("/buy/"))
+    assert hint not in page
+    assert "Guangzhou Zone 3 Real machines System container" in page
+
+
+def test_a_zone_whose_image_is_being_made_says_how_far_and_still_sells() -> None:
+    ZoneImage.objects.filter(zone_id="ap-guangzhou-3").update(status="preparing", percent=40, ready_at=None)
+    visitor = customer()
+    assert "Preparing image, 40 %" in text_of(visitor.get("/buy/", follow=True))
+    assert order_id_of(visitor.buy())
