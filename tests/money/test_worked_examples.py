@@ -11,6 +11,7 @@ import pytest
 
 from vmart.kernel import money
 from vmart.pricing.book import RateRow
+from vmart.pricing.hour import PriceVersion, Segment, charge_hour, deducted_minor
 from vmart.pricing.rules import (
     FLAT,
     HOUR_S,
@@ -26,7 +27,6 @@ from vmart.pricing.rules import (
     traffic_price,
     used_value,
 )
-from vmart.pricing.hour import PriceVersion, Segment, charge_hour, deducted_minor
 
 VECTORS = {v["id"]: v for v in json.loads((Path(__file__).parent / "vectors/worked-examples.json").read_text())}
 

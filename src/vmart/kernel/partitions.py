@@ -5,6 +5,7 @@ month that the default already has rows of moves them.
 """
 
 import datetime as dt
+import itertools
 from typing import Any
 
 from django.db import connection
@@ -50,7 +51,7 @@ def ensure_partitions(now: dt.datetime) -> list[str]:
         cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relispartition")
         there = {row[0] for row in cursor.fetchall()}
     for table, column in PARTITIONED.items():
-        for start, end in zip(months, months[1:], strict=False):
+        for start, end in itertools.pairwise(months):
             name = f"{table}_{start:%Y_%m}"
             if name not in there:
                 _make(table, column, name, start, end)

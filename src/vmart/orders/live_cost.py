@@ -38,7 +38,7 @@ def open_hours(instance_ids: Sequence[int], until: dt.datetime) -> dict[int, lis
     places = exponent(here.currency)
     for (number, component), segments in usage.items():
         total = before.get((number, component), Decimal(0))
-        found[number] += _hours(segments, versions, closed_until, until, total, places)
+        found[number] += _hours(segments, versions, closed_until, until, total=total, places=places)
     for (number, price_key), samples in traffic.items():
         total = before.get((number, "traffic"), Decimal(0))
         hour = closed_until
@@ -51,7 +51,7 @@ def open_hours(instance_ids: Sequence[int], until: dt.datetime) -> dict[int, lis
 
 def _hours(
     segments: Sequence[Usage], versions: Sequence[PriceVersion], start: dt.datetime, until: dt.datetime,
-    total: Decimal, places: int,
+    *, total: Decimal, places: int,
 ) -> list[HourCharge]:  # fmt: skip
     charges = []
     while start < until:

@@ -24,6 +24,9 @@ class Login:
     ssh_keys: tuple[str, ...] = ()
 
 
+NO_LOGIN = Login()  # nobody gets in by password or key: the image decides
+
+
 def check_password(password: str, user: str = "root") -> None:
     """Raise WeakPassword unless it has 8 to 30 characters of three classes (API 3.0, LoginSettings).
 

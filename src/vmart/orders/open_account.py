@@ -15,7 +15,10 @@ def open_account(owner: User, name: str, *, quota_set: str = "default") -> Accou
 
 
 def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:
-    """As ``open_account`` for a user who is not stored yet: both or neither. Raises IntegrityError for a taken address."""
+    """As ``open_account`` for a user who is not stored yet: both or neither.
+
+    Raises IntegrityError for a taken address.
+    """
     with db.act():
         owner.save(force_insert=True)
         account = accounts.create(owner, name, quota_set)

@@ -25,7 +25,7 @@ from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.money import exponent, from_minor
 from vmart.kernel.secrets import Secrets
 from vmart.orders import errors
-from vmart.orders.login import Login
+from vmart.orders.login import NO_LOGIN, Login
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID, Configuration
 from vmart.pricing.quote import Quote, quote
@@ -46,7 +46,7 @@ class Machine:
     """What is not money: the machine's image, name and first boot. ``user_data`` is decoded."""
 
     image_id: str
-    login: Login = Login()
+    login: Login = NO_LOGIN
     name: str = ""
     hostname: str = ""
     user_data: bytes = b""
@@ -355,8 +355,12 @@ def _refused(name: str, detail: str, request: Purchase, quoted: Quote) -> Except
         "no_public_address": errors.NoAddress(
             "No public address is free in {zone}.", field="InternetAccessible.PublicIpAssigned", zone=first
         ),
-        "no_private_address": errors.NoAddress("The private network in {zone} is full.", field="Placement.Zone", zone=first),
-        "no_private_range": errors.NoAddress("The zone {zone} has no private network left.", field="Placement.Zone", zone=first),
+        "no_private_address": errors.NoAddress(
+            "The private network in {zone} is full.", field="Placement.Zone", zone=first
+        ),
+        "no_private_range": errors.NoAddress(
+            "The zone {zone} has no private network left.", field="Placement.Zone", zone=first
+        ),
         "quota_postpaid": errors.QuotaReached(
             "The quota of postpaid machines in this zone is {quota}; {held} are there.",
             field="InstanceCount", held=first, quota=second,

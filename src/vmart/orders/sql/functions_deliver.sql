@@ -61,7 +61,8 @@ BEGIN
   END IF;
   SELECT segments INTO usage FROM orders_order WHERE id = line.order_id;
   PERFORM fn.metering_start(machine.account_id, machine.id, usage, started);
-  PERFORM fn.instances_event(machine.id, machine.account_id, 'delivered', _now, '{}');
+  PERFORM fn.instances_event(machine.id, machine.account_id, 'delivered', _now,
+                             jsonb_build_object('waited_ms', _result->'waited_ms'));
 END $$;
 
 CREATE FUNCTION fn.orders_one_failed(_result jsonb, _now timestamptz) RETURNS void
