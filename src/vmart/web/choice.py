@@ -31,7 +31,6 @@ IN_ADDRESS = (
     "count", "months",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
-_NUMBER_MAX = 10**6
 _TEXT_MAX = 300
 
 
@@ -99,15 +98,25 @@ def read(typed: Mapping[str, str], keys: tuple[str, ...], shop: Shop, book: Pric
     if values["login"] not in ("password", "key", "generated"):
         values["login"] = "key" if keys else "generated"
     errors = {}
-    for name, preselected in _NUMBERS.items():
-        values[name] = values[name].strip() or preselected
-        if not re.fullmatch(r"[0-9]{1,7}", values[name]) or int(values[name]) > _NUMBER_MAX:
+    for name, (least, most) in _bounds(mode, image, book, values).items():
+        values[name] = values[name].strip() or _NUMBERS[name]
+        if not re.fullmatch(r"[0-9]{1,7}", values[name]):
             errors[name] = _("Enter a whole number.")
-    if "disk_gib" not in errors and int(values["disk_gib"]) < image.size_gib:
-        errors["disk_gib"] = _("The image needs at least {size} GiB.").format(size=image.size_gib)
-    if values["address"] == "1" and "mbps" not in errors and int(values["mbps"]) == 0:
-        errors["mbps"] = _("A public address needs at least 1 Mbps.")
+        elif not least <= int(values[name]) <= most:
+            errors[name] = _("Enter a number from {least} to {most}.").format(least=least, most=most)
     return Choice(mode, zone, kind, image, values, keys, errors, notices)
+
+
+def _bounds(mode: str, image: Image, book: PriceBook, values: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """Least and most of each number; what else a price book asks of it, the quote says."""
+    sizes, sales = book.disk(values["disk"]).system_gib, book.sales
+    mbps_max = sales.prepaid_mbps_max if mode == "prepaid" else sales.postpaid_mbps_max
+    return {
+        "disk_gib": (max(sizes.min, image.size_gib), sizes.max),
+        "mbps": (1 if values["address"] == "1" else 0, mbps_max),
+        "count": (1, sales.machines_max),
+        "months": (1, max(sales.periods_months)),
+    }
 
 
 def zone_of(typed: Mapping[str, str], shop: Shop) -> ZoneView:
