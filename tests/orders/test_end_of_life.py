@@ -437,7 +437,7 @@ def test_a_top_up_makes_it_startable_with_its_own_tier_clock(test_clock: Busines
     _to(test_clock, begin + dt.timedelta(hours=6))
     owed = purses(account)["owed"]
     with db.act():
-        credit.credit("00000000-0000-8000-8000-0000000000bb", "top_up", account, "card", cash_minor=owed + 100)  # type: ignore[arg-type]
+        credit.credit("00000000-0000-8000-8000-0000000000bb", "opening", account, "card", cash_minor=owed + 100)  # type: ignore[arg-type]
     start.start(account, [machine.public_id])
     work()
     assert _now(machine).state == "RUNNING"
@@ -470,7 +470,7 @@ def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_
     work()
     assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine is under way"
     with db.act():
-        credit.credit("00000000-0000-8000-8000-0000000000cc", "top_up", account, "card", cash_minor=1000)  # type: ignore[arg-type]
+        credit.credit("00000000-0000-8000-8000-0000000000cc", "opening", account, "card", cash_minor=1000)  # type: ignore[arg-type]
     test_clock.advance(minutes=1)
     work()
     assert (_now(machine).state, arrears.in_arrears(account)) == ("STOPPED", False)

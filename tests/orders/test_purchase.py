@@ -188,7 +188,7 @@ def test_a_refused_request_leaves_its_token_free() -> None:
     with refused(errors.InsufficientBalance):
         purchase(wanted(account, client_token="t"))
     with db.act():
-        db.call("ledger_credit", "00000000-0000-8000-8000-000000000001", "top_up", account, MONTHLY_MINOR, 0, "card",
+        db.call("ledger_credit", "00000000-0000-8000-8000-000000000001", "opening", account, MONTHLY_MINOR, 0, "card",
                 "2026-03-10T02:00:00Z", None)  # fmt: skip
     assert not purchase(wanted(account, client_token="t")).repeated
 

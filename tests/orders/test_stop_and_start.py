@@ -447,5 +447,5 @@ def test_a_failed_delivery_leaves_nothing_to_operate(world: World) -> None:
     work()
     assert Instance.objects.get(public_id=bought.instance_ids[0]).state == "GONE"
     assert purses(account)["held"] == HOURLY_HOLD_MINOR
-    assert db.rows("SELECT 1 FROM ledger_transfer WHERE kind <> 'top_up'") == []
+    assert db.rows("SELECT 1 FROM ledger_transfer WHERE kind <> 'opening'") == []
     _agree()

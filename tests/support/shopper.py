@@ -27,13 +27,13 @@ LOGIN = Login(password_hash="$6$salt$hash")
 
 
 def open_purse(name: str = "buyer", *, cash_minor: int = 0) -> int:
-    """A new account; its cash, if any, came in as a top-up would."""
+    """A new account; its cash, if any, came in without a payment."""
     owner = User.objects.create_user(f"{name}@example.com", date_joined=clock.now())
     account_id = open_account.open_account(owner, name).id
     if cash_minor:
         with db.act():
             db.call(
-                "ledger_credit", db.rows("SELECT gen_random_uuid() AS id")[0]["id"], "top_up", account_id, cash_minor,
+                "ledger_credit", db.rows("SELECT gen_random_uuid() AS id")[0]["id"], "opening", account_id, cash_minor,
                 0, "card", clock.now(), None,
             )  # fmt: skip
     return account_id

@@ -141,8 +141,9 @@ class Worker:
                 with psycopg.connect(**db.connection_parameters(), autocommit=True) as own:
                     own.execute(f"LISTEN {db.WAKE_CHANNEL}")
                     self._woken.set()
-                    for _ in own.notifies():
-                        self._woken.set()
+                    while not self._stop.is_set():
+                        for _ in own.notifies(timeout=IDLE_S):
+                            self._woken.set()
             except psycopg.Error:
                 time.sleep(0.5)
 
@@ -157,6 +158,7 @@ class Worker:
                 except Exception:
                     log.exception("leases could not be renewed")
                     _drop_broken_connection()
+        connection.close()
 
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:

@@ -16,14 +16,15 @@ CREATE FUNCTION fn.worker_claim(
   _lanes text[], _owner uuid, _now timestamptz, _wall timestamptz, _lease_until timestamptz, _limit int
 ) RETURNS SETOF worker_operation
 LANGUAGE sql AS $$
-  UPDATE worker_operation SET lease_owner = _owner, lease_until = _lease_until, attempt = attempt + 1
-  WHERE id IN (
+  WITH due AS MATERIALIZED (  -- once: under a nested loop it would be run for each row, and pass its limit
     SELECT id FROM worker_operation
     WHERE due_at <= _now AND NOT attention AND lane = ANY (_lanes)
       AND (not_before IS NULL OR not_before <= _wall) AND (lease_until IS NULL OR lease_until < _wall)
     ORDER BY due_at, id LIMIT _limit FOR UPDATE SKIP LOCKED
   )
-  RETURNING *
+  UPDATE worker_operation o SET lease_owner = _owner, lease_until = _lease_until, attempt = attempt + 1
+  FROM due WHERE o.id = due.id
+  RETURNING o.*
 $$;
 
 -- The fence: end these operations if they are still this owner's at this step; the ids that were.

@@ -1,0 +1,223 @@
+"""Given the n-th call of an engine goes wrong, for n = 1, 2, 3, … as far as an act has calls, then it ends as without.
+
+Four ways to go wrong: a passing fault, a refusal, an answer that is lost after the work was done, and an
+engine that is away from then on until everybody has given up. Each act goes undisturbed first.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.outcome import outcome
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, purses, wanted, work
+from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS, lanes
+from vmart.engines.contract import Power
+from vmart.engines.simulated import World
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.orders import deliver, reboot, start, stop, sweep, terminate
+from vmart.orders.purchase import purchase
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import loop, queue
+from vmart.worker.models import Operation
+
+pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
+
+ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+FUNDS_MINOR = 20_000
+
+
+def _buyer() -> int:
+    return open_purse(f"buyer-{uuid.uuid4().hex[:8]}", cash_minor=FUNDS_MINOR)
+
+
+def _bought(configuration: Any) -> int:
+    account = _buyer()
+    purchase(wanted(account, configuration))
+    return account
+
+
+def _asked(configuration: Any, *acts: Callable[[int, list[str]], None]) -> int:
+    """A machine that all but the last act are done with."""
+    account = _buyer()
+    machine = buy_running(account, configuration)
+    for act in acts:
+        work()
+        act(account, [machine.public_id])
+    return account
+
+
+def _stop_without_charge(account: int, names: list[str]) -> None:
+    stop.stop(account, names, stopped_mode=stop.STOP_CHARGING)
+
+
+ACTS: dict[str, Callable[[], int]] = {
+    "deliver prepaid": lambda: _bought(MONTHLY),
+    "deliver postpaid": lambda: _bought(ONLINE),
+    "stop": lambda: _asked(ONLINE, stop.stop),
+    "stop without charge": lambda: _asked(ONLINE, _stop_without_charge),
+    "start": lambda: _asked(ONLINE, _stop_without_charge, start.start),
+    "reboot": lambda: _asked(HOURLY, reboot.reboot),
+    "isolate": lambda: _asked(ONLINE, terminate.terminate),
+    "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
+}
+CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
+         "isolate": 2, "release": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
+
+
+def _each_call(
+    world: World, act: str, arm: Callable[[str, int], None], verify: Callable[[int, str], None], verb: str = "*"
+) -> int:
+    """Arm the n-th call, do the act, verify; until there is no n-th call. The number of calls."""
+    for n in range(1, 20):
+        account = ACTS[act]()
+        arm(verb, n)
+        work()
+        if world.armed_count():
+            world.clear_faults()
+            return n - 1
+        verify(account, f"{act}: {verb} {n}")
+    raise AssertionError("the act does not end")
+
+
+def _undisturbed(act: str) -> dict[str, Any]:
+    account = ACTS[act]()
+    work()
+    return outcome(account)
+
+
+FAULTS = [(act, fault) for act in ACTS for fault in ("passing", "answer lost", "refused")
+          if fault != "refused" or not act.startswith("deliver")]  # a refused delivery is a refund: below  # fmt: skip
+
+
+@pytest.mark.parametrize(("act", "fault"), FAULTS)
+def test_one_call_goes_wrong(world: World, act: str, fault: str) -> None:
+    expected = _undisturbed(act)
+    arms: dict[str, Callable[[str, int], None]] = {
+        "passing": world.fail,
+        "refused": lambda verb, n: world.fail(verb, n, transient=False),
+        "answer lost": world.lose_answer,
+    }
+
+    def verify(account: int, where: str) -> None:
+        assert outcome(account) == expected, where
+
+    assert _each_call(world, act, arms[fault], verify) == CALLS[act]
+    if act in ("isolate", "release"):
+        assert _each_call(world, act, arms[fault], verify, "counters") == 1
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("act", ["deliver prepaid", "deliver postpaid"])
+def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_up(world: World, act: str) -> None:
+    """Given the machine is refused, and then the removal's call fails or its answer is lost."""
+    for prepare in (
+        lambda: None,
+        lambda: world.fail("ensure_absent"),
+        lambda: world.fail("ensure_absent", transient=False),
+        lambda: world.lose_answer("ensure_absent"),
+    ):
+        account = ACTS[act]()
+        world.fail("ensure_present", transient=False, sentence="No.")
+        prepare()
+        work()
+        assert world.armed_count() == 0
+        found = outcome(account)
+        assert (found["orders"][0][0], found["machines"][0][1], found["engine"]) == (5, "LAUNCH_FAILED", [None])
+        assert found["purses"]["available"] == FUNDS_MINOR
+        assert (found["room"], found["private"], found["public"], found["work"]) == ([], [(0,)], [(0,)], [])
+    assert list(reconcile()) == []
+
+
+SETTLED = {
+    "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
+    "reboot": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["not done", "done"])
+@pytest.mark.parametrize("act", [act for act in ACTS if not act.startswith("deliver")])
+def test_an_engine_that_is_away_until_everybody_has_given_up(world: World, act: str, *, lost: bool) -> None:
+    """When it is back, the seller has retried what asks for it and the sweep has been, then everything agrees."""
+    for n in range(1, CALLS[act] + 1):
+        account = ACTS[act]()
+        if lost:
+            world.lose_answer("*", n)
+            world.fail("*", n + 1, times=100)
+        else:
+            world.fail("*", n, times=100)
+        work()
+        world.clear_faults()
+        for operation in Operation.objects.filter(attention=True):
+            assert "EngineError" in operation.last_error
+            assert queue.retry(operation.id)
+        work()
+        sweep.sweep(ZONE)
+        assert list(reconcile()) == [], (act, n)
+        machine = Instance.objects.get(account_id=account)
+        assert machine.state in SETTLED[act]
+        assert machine.latest_operation_state in ("SUCCESS", "FAILED")
+        assert not Operation.objects.filter(account_id=account, due_at__lte=clock.now()).exists()
+
+
+def _try(owner: uuid.UUID) -> None:
+    """One attempt at everything that is due."""
+    for operation in queue.claim(owner, lanes(), 15, 100):
+        loop.work(STEPS, [operation], owner)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_an_engine_that_is_away_for_longer_than_the_deadline(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, made: bool
+) -> None:
+    """The money is back at the deadline; a machine it had made before it went is removed when it is back."""
+    account = _bought(ONLINE)
+    owner = uuid.uuid4()
+    if made:
+        world.lose_answer("ensure_present")
+        _try(owner)
+    world.stop_engine()
+    late = clock.wall() + deliver.DEADLINE
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "wall", lambda: late)
+        _try(owner)
+        machine = Instance.objects.get(account_id=account)
+        assert machine.state == "LAUNCH_FAILED"
+        assert machine.latest_operation_error == "The compute engine does not answer."
+        assert purses(account)["available"] == FUNDS_MINOR
+        for _ in range(6):
+            _try(owner)
+    operation = Operation.objects.get(kind="deliver")
+    assert (operation.step, operation.attention) == ("clean", True)
+    world.start_engine()
+    assert world.count_machines() == int(made)
+    assert queue.retry(operation.id)
+    work()
+    assert world.count_machines() == 0
+    found = outcome(account)
+    assert (found["room"], found["private"], found["public"], found["work"]) == ([], [(0,)], [(0,)], [])
+    assert list(reconcile()) == []
+
+
+def test_an_engine_stopped_during_deliveries(world: World) -> None:
+    """Given ten deliveries of which three are made when the engine goes, then all ten run when it is back."""
+    accounts = [_bought(ONLINE) for _ in range(10)]
+    owner = uuid.uuid4()
+    first = queue.claim(owner, [ZONE], 15, 3)
+    world.lose_answer("ensure_present", 2)
+    loop.work(STEPS, first, owner)
+    world.stop_engine()
+    for _ in range(3):
+        _try(owner)
+    assert Instance.objects.filter(state="PENDING").count() == 8
+    world.start_engine()
+    work()
+    assert set(Instance.objects.values_list("state", flat=True)) == {"RUNNING"}
+    found = [outcome(account) for account in accounts]
+    assert all(one == found[0] for one in found)
+    assert {seen.power for seen in engine_of(ZONE).list_ours()} == {Power.RUNNING}
+    assert list(reconcile()) == []

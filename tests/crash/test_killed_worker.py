@@ -1,0 +1,122 @@
+"""Given workers and statements in full run, when one is killed (kill -9), then another takes its work over."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from tests.crash.conftest import Child, Nursery
+from tests.support.database import Databases
+from tests.support.outcome import outcome
+from tests.support.shopper import HOURLY, ZONE, open_purse, wanted, work
+from vmart.catalog.models import Zone
+from vmart.config.reconcile import reconcile
+from vmart.engines.simulated import World
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.orders.models import Order
+from vmart.orders.purchase import purchase
+from vmart.worker.models import Operation
+
+pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
+
+
+def _wait(seen: Callable[[], bool], what: str, limit_s: float = 20) -> None:
+    deadline = time.monotonic() + limit_s
+    while not seen():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def _kill(child: Child) -> None:
+    os.kill(child.pid, signal.SIGKILL)
+    assert child.answer() is None
+
+
+def test_a_second_worker_delivers_what_a_killed_one_had_in_hand(nursery: Nursery, world: World) -> None:
+    """Given a worker in the middle of a slow engine's calls, then its leases run out and nothing is made twice."""
+    Zone.objects.filter(code=ZONE).update(
+        engine_settings=Zone.objects.get(code=ZONE).engine_settings | {"latency_s": {"ensure_present": 2.0}}
+    )
+    accounts = [open_purse(f"buyer-{n}", cash_minor=1000) for n in range(5)]
+    first = nursery.begin("serve", lease_s=1.0)
+    for account in accounts:
+        purchase(wanted(account, HOURLY))
+    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 5, "the first worker takes all")
+    second = nursery.begin("serve", lease_s=1.0)
+    _kill(first)
+    killed_at = time.monotonic()
+    _wait(lambda: Instance.objects.filter(state="RUNNING").count() == 5, "the second worker delivers all")
+    assert time.monotonic() - killed_at < 10
+    _kill(second)
+    found = [outcome(account) for account in accounts]
+    assert all(one == found[0] for one in found)
+    assert world.count_machines() == 5
+    assert list(reconcile()) == []
+
+
+def test_a_living_worker_keeps_what_takes_longer_than_its_lease(nursery: Nursery, world: World) -> None:
+    """Given an engine call of three leases, then the lease is renewed meanwhile and no other worker calls too."""
+    Zone.objects.filter(code=ZONE).update(
+        engine_settings=Zone.objects.get(code=ZONE).engine_settings | {"latency_s": {"ensure_present": 1.5}}
+    )
+    world.count_calls()
+    workers = [nursery.begin("serve", lease_s=0.5) for _ in range(2)]
+    purchase(wanted(open_purse(cash_minor=1000), HOURLY))
+    db.wake_workers()
+    _wait(lambda: Instance.objects.get().state == "RUNNING", "one of them delivers")
+    for worker in workers:
+        _kill(worker)
+    assert world.calls()["ensure_present"] == 1
+
+
+@pytest.mark.parametrize("configuration", [HOURLY, replace(HOURLY, count=3)], ids=["one", "three"])
+def test_a_purchase_killed_while_its_statement_runs(
+    nursery: Nursery, open_shop: Databases, configuration: object
+) -> None:
+    """Given the web process dies while its statement waits for the account, then the token answers for it."""
+    account = open_purse(cash_minor=1000)
+    words = {"count": configuration.count}  # type: ignore[attr-defined]
+    with psycopg.connect(open_shop.url()) as holder:
+        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        buyer = nursery.begin("buy", account=account, configuration=words, token="t")
+        _wait(lambda: _waiting(buyer.pid), "the purchase waits for the account")
+        _kill(buyer)
+    _wait(lambda: not _backends(buyer.pid), "its statement has ended")
+    committed = Order.objects.count()  # whether the server missed its client before or after is the server's affair
+    assert (committed, Instance.objects.count()) in {(0, 0), (1, words["count"])}
+    again = nursery.run("buy", account=account, configuration=words, token="t")
+    assert again is not None
+    assert again["answer"]["repeated"] == bool(committed)
+    assert Order.objects.count() == 1
+    work()
+    assert list(Instance.objects.values_list("state", flat=True)) == ["RUNNING"] * words["count"]
+    assert list(reconcile()) == []
+
+
+def _backends(pid: int) -> list[dict[str, object]]:
+    return db.rows("SELECT wait_event_type FROM pg_stat_activity WHERE application_name = %s", f"child-{pid}")
+
+
+def _waiting(pid: int) -> bool:
+    return [row["wait_event_type"] for row in _backends(pid)] == ["Lock"]
+
+
+def test_an_act_killed_while_its_statement_runs_leaves_nothing(nursery: Nursery, open_shop: Databases) -> None:
+    """Given a worker dies while its outcome waits for the account, then nothing of it is there, and it comes anew."""
+    account = open_purse(cash_minor=1000)
+    purchase(wanted(account, HOURLY))
+    with psycopg.connect(open_shop.url()) as holder:
+        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        worker = nursery.begin("work", lease_s=0.5)
+        _wait(lambda: _waiting(worker.pid), "the outcome waits for the account")
+        _kill(worker)
+        assert Instance.objects.get().state == "PENDING"
+    _wait(lambda: not _backends(worker.pid), "its statement has ended")
+    _wait(lambda: work() > 0 or Instance.objects.get().state == "RUNNING", "the lease runs out")
+    assert Instance.objects.get().state == "RUNNING"
+    assert list(reconcile()) == []

@@ -1,0 +1,254 @@
+"""Given a running worker, then it takes work at once, in batches, by lane, tries again, and gives up in the end."""
+
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from django.db import connection
+
+from vmart.kernel import clock, db
+from vmart.worker import loop, queue
+from vmart.worker.loop import Step, Worker
+from vmart.worker.models import Operation
+from vmart.worker.queue import Claimed
+
+pytestmark = pytest.mark.usefixtures("db", "test_clock")
+
+
+def _enqueue(*numbers: int, kind: str = "act", lane: str = "") -> None:
+    with db.act():
+        for number in numbers:
+            queue.enqueue(kind, number, due_at=clock.now(), lane=lane)
+
+
+def _ended(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    for operation in batch:
+        with db.act():
+            assert queue.finish(owner, operation)
+
+
+def _wait(seen: Callable[[], bool], limit_s: float = 20) -> None:
+    deadline = time.monotonic() + limit_s
+    while not seen():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+class _Started:
+    """A worker in a thread of the test, and what its steps were given."""
+
+    def __init__(self, steps: dict[str, Step], lanes: Sequence[str] = ("",), **options: int) -> None:
+        self.worker = Worker(steps, lambda: lanes, **options)
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        self.worker.run()
+        connection.close()
+
+    def __enter__(self) -> Worker:
+        self._thread.start()
+        return self.worker
+
+    def __exit__(self, *_: object) -> None:
+        self.worker.stop()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        for beside in threading.enumerate():
+            if beside.name in ("vmart-listen", "vmart-renew"):
+                beside.join(5)
+
+
+@pytest.fixture
+def closing() -> Iterator[Callable[[Callable[..., None]], Callable[..., None]]]:
+    """Steps run in threads of the worker: each gives its connection back."""
+
+    def wrap(step: Callable[..., None]) -> Callable[..., None]:
+        def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+            try:
+                step(batch, owner)
+            finally:
+                connection.close()
+
+        return run
+
+    yield wrap
+
+
+def test_work_begins_within_50_ms_of_its_commit(closing: Callable[..., Callable[..., None]]) -> None:
+    """The median of 21; the worker looks by itself only once a second."""
+    begun: dict[int, float] = {}
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        for operation in batch:
+            begun[operation.subject_id] = time.monotonic()
+        _ended(batch, owner)
+
+    waits = []
+    with _Started({"act": Step(closing(step))}):
+        time.sleep(0.3)  # it listens
+        for number in range(21):
+            with db.act():
+                queue.enqueue("act", number, due_at=clock.now())
+            committed = time.monotonic()
+            _wait(lambda number=number: number in begun)  # type: ignore[misc]
+            waits.append(begun[number] - committed)
+            time.sleep(0.02)
+    assert statistics.median(waits) < 0.05, sorted(waits)
+
+
+def test_without_the_wake_up_it_takes_up_to_a_second(
+    closing: Callable[..., Callable[..., None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the test above: the wake-up is what makes it quick, and a lost one delays and loses nothing."""
+    begun: dict[int, float] = {}
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        begun[batch[0].subject_id] = time.monotonic()
+        _ended(batch, owner)
+
+    monkeypatch.setattr(db._waker, "wake", lambda: None)
+    waits = []
+    with _Started({"act": Step(closing(step))}):
+        time.sleep(0.3)
+        for number in range(3):
+            with db.act():
+                queue.enqueue("act", number, due_at=clock.now())
+            committed = time.monotonic()
+            _wait(lambda number=number: number in begun)  # type: ignore[misc]
+            waits.append(begun[number] - committed)
+            time.sleep(0.05)
+    assert max(waits) > 0.1
+    assert max(waits) < 5
+
+
+def test_a_batch_is_of_one_kind_one_lane_and_not_larger_than_asked(
+    closing: Callable[..., Callable[..., None]],
+) -> None:
+    batches: list[tuple[str, str, int]] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        batches.append((batch[0].kind, batch[0].lane, len(batch)))
+        assert {(item.kind, item.lane) for item in batch} == {(batch[0].kind, batch[0].lane)}
+        _ended(batch, owner)
+
+    _enqueue(*range(10), kind="many", lane="a")
+    _enqueue(*range(10, 13), kind="many", lane="b")
+    _enqueue(*range(2), kind="one", lane="a")
+    with _Started({"many": Step(closing(step), batch=4), "one": Step(closing(step))}, ["a", "b"]):
+        _wait(lambda: not Operation.objects.exists())
+    assert sorted(batches) == [
+        ("many", "a", 2), ("many", "a", 4), ("many", "a", 4), ("many", "b", 3), ("one", "a", 1), ("one", "a", 1),
+    ]  # fmt: skip
+
+
+def test_a_slow_lane_holds_up_nobody_else(closing: Callable[..., Callable[..., None]]) -> None:
+    slow = threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        if batch[0].lane == "slow":
+            slow.wait(20)
+        _ended(batch, owner)
+
+    _enqueue(*range(20), lane="slow")
+    with _Started({"act": Step(closing(step))}, ["slow", "quick"], threads_per_lane=2):
+        _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).exists())
+        _enqueue(*range(100, 110), lane="quick")
+        _wait(lambda: not Operation.objects.filter(lane="quick").exists(), 5)
+        assert Operation.objects.filter(lane="slow").count() == 20
+        slow.set()
+        _wait(lambda: not Operation.objects.exists())
+
+
+def test_the_lease_of_work_in_hand_is_renewed(
+    closing: Callable[..., Callable[..., None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEASE_S", 0.3)
+    done = threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        done.wait(20)
+        _ended(batch, owner)
+
+    _enqueue(1)
+    with _Started({"act": Step(closing(step))}):
+        _wait(lambda: Operation.objects.get().lease_owner is not None)
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends:  # three leases
+            assert queue.claim(uuid.uuid4(), [""], 15, 1) == []
+            time.sleep(0.02)
+        done.set()
+        _wait(lambda: not Operation.objects.exists())
+
+
+def test_when_it_is_told_to_end_it_ends_what_it_has_begun(closing: Callable[..., Callable[..., None]]) -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        begun.set()
+        done.wait(20)
+        _ended(batch, owner)
+
+    _enqueue(1)
+    with _Started({"act": Step(closing(step))}) as worker:
+        assert begun.wait(20)
+        worker.stop()
+        _enqueue(2)
+        done.set()
+    assert list(Operation.objects.values_list("subject_id", flat=True)) == [2]
+
+
+def test_what_a_step_raises_is_a_later_attempt_and_at_last_the_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    tried: list[int] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        tried.append(batch[0].attempt)
+        raise ValueError("a fault")
+
+    _enqueue(1)
+    assert loop.run_until_idle({"act": Step(step, attempts=3)}, lambda: [""]) == 3
+    assert tried == [1, 2, 3]
+    operation = Operation.objects.get()
+    assert (operation.attention, operation.last_error) == (True, "ValueError: a fault")
+
+
+def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    told: list[str] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        raise ValueError("a fault")
+
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+        told.append(reason)
+        _ended(batch, owner)
+
+    _enqueue(1)
+    loop.run_until_idle({"act": Step(step, attempts=2, exhausted=exhausted)}, lambda: [""])
+    assert told == ["ValueError: a fault"]
+    assert not Operation.objects.exists()
+
+
+def test_of_a_batch_only_those_whose_attempts_are_used_up_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        raise ValueError("a fault")
+
+    _enqueue(1, 2)
+    Operation.objects.filter(subject_id=1).update(attempt=2)
+    owner = uuid.uuid4()
+    loop.work({"act": Step(step, batch=2, attempts=3)}, queue.claim(owner, [""], 15, 2), owner)
+    assert dict(Operation.objects.values_list("subject_id", "attention")) == {1: True, 2: False}
+
+
+def test_work_of_a_kind_that_nobody_knows_is_shown_and_not_lost() -> None:
+    _enqueue(1, kind="from a newer vmart")
+    loop.run_until_idle({}, lambda: [""])
+    operation = Operation.objects.get()
+    assert (operation.attention, "from a newer vmart" in operation.last_error) == (True, True)
+
+
+def test_pauses_grow_from_half_a_second_to_five_minutes() -> None:
+    assert [loop.pause_s(attempt) for attempt in (1, 2, 3, 8, 1000)] == [0.5, 1, 2, 300, 300]
