@@ -81,12 +81,14 @@ def _wait_for_banner(ip: str, limit_s: float = 120) -> None:
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         try:
-            with socket.create_connection((ip, 22), timeout=1) as connection:
-                connection.settimeout(5)
+            # Before the address leads to the machine somebody else on the way may take the connection and say
+            # nothing: so no long wait for the first bytes either.
+            with socket.create_connection((ip, 22), timeout=0.3) as connection:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError:
-            time.sleep(0.02)
+            pass
+        time.sleep(0.02)
     sys.exit(f"no SSH banner at {ip} within {limit_s} s")
 
 
