@@ -9,6 +9,9 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE done int := 0; wanted int := cardinality(_instances); host placement_host; fits int; part bigint[];
 BEGIN
+  IF wanted > 1 THEN  -- only such an order may hold one host and wait for another: one at a time, or two could for ever
+    PERFORM pg_advisory_xact_lock(hashtext('vmart claim ' || _zone));
+  END IF;
   WHILE done < wanted LOOP
     SELECT h.* INTO host FROM placement_host h
     WHERE h.zone_id = _zone AND h.online AND h.enabled

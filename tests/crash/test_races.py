@@ -1,0 +1,383 @@
+"""Given two at once, then the guard lets one go first; and, without the guard, the race does happen (the control).
+
+Both variants stop at the same place: a gate (an advisory lock) put into the SQL function, where the test
+holds everybody until all have come as far as they can. The guard's absence is an edit of that function.
+"""
+
+import datetime as dt
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests.support.business_clock import BusinessClock
+from tests.support.database import Databases
+from tests.support.shopper import (
+    HOURLY,
+    HOURLY_HOLD_MINOR,
+    ZONE,
+    buy_running,
+    open_purse,
+    purses,
+    wanted,
+    work,
+)
+from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
+from vmart.engines.simulated import World
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.metering.models import Segment
+from vmart.orders import terminate
+from vmart.orders.errors import InsufficientBalance, SoldOut
+from vmart.orders.models import Idempotency, Order
+from vmart.orders.purchase import Bought, purchase
+from vmart.placement.models import Allocation, Host
+from vmart.provisioning import specs, zones
+from vmart.provisioning.zone_engines import engine_of
+from vmart.settlement import close
+from vmart.worker import loop, queue
+from vmart.worker.models import Operation
+
+pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
+
+GATE = "PERFORM pg_advisory_xact_lock_shared(4242);"
+Edit = Callable[..., None]
+
+
+@pytest.fixture
+def edit(open_shop: Databases) -> Iterator[Edit]:
+    """``edit("placement_claim", (old, new), …)``: change a function's text in this test's database."""
+    originals: dict[str, str] = {}
+
+    def change(function: str, *changes: tuple[str, str]) -> None:
+        text = db.rows("SELECT pg_get_functiondef(('fn.' || %s)::regproc) AS text", function)[0]["text"]
+        originals.setdefault(function, text)
+        for old, new in changes:
+            assert old in text, f"fn.{function} has no {old!r}"
+            text = text.replace(old, new)
+        _execute(text)
+
+    yield change
+    for text in originals.values():
+        _execute(text)
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def _waiting() -> list[str]:
+    """What the other connections of this database wait for: advisory (the gate), transactionid, tuple, …"""
+    found = db.rows(
+        "SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return sorted(row["wait_event"] for row in found)
+
+
+def _at_the_gate(url: str, *acts: Callable[[], Any]) -> tuple[list[str], list[Any]]:
+    """Let the acts run, one after the other, until each waits; then open the gate. What they waited for, results."""
+    results: list[Any] = [None] * len(acts)
+
+    def run(place: int) -> None:
+        try:
+            results[place] = acts[place]()
+        except Exception as error:  # noqa: BLE001  the test looks at it
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(acts))]
+    with psycopg.connect(url) as keeper:
+        keeper.execute("SELECT pg_advisory_xact_lock(4242)")
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            deadline = time.monotonic() + 20
+            while len(_waiting()) < sum(one.is_alive() for one in threads[:number]):
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+        waited = _waiting()
+    for thread in threads:
+        thread.join(30)
+    return waited, results
+
+
+def _of(kind: type, results: list[Any]) -> int:
+    return sum(isinstance(result, kind) for result in results)
+
+
+# -- the last stock --------------------------------------------------------------------------------
+
+
+def _last_stock(shop: Databases, edit: Edit) -> tuple[list[str], list[Any]]:
+    edit("placement_claim", ("    fits := least", f"    {GATE}\n    fits := least"))
+    hosts = list(Host.objects.filter(zone_id=ZONE).order_by("id"))
+    Host.objects.filter(id__in=[host.id for host in hosts[1:]]).update(enabled=False)
+    Host.objects.filter(id=hosts[0].id).update(vcpu_capacity=2)
+    buyers = [open_purse(name, cash_minor=1000) for name in ("one", "two")]
+    return _at_the_gate(shop.url(), *(lambda buyer=buyer: purchase(wanted(buyer, HOURLY)) for buyer in buyers))  # type: ignore[misc]
+
+
+def test_the_last_machine_is_sold_once(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _last_stock(open_shop, edit)
+    assert waited == ["advisory", "transactionid"]  # the second did not get to the gate
+    assert (_of(Bought, results), _of(SoldOut, results)) == (1, 1)
+    assert Host.objects.get(zone_id=ZONE, enabled=True).vcpu_used == 2
+    assert list(reconcile()) == []
+
+
+def test_control_without_the_hosts_lock_it_is_sold_twice(open_shop: Databases, edit: Edit) -> None:
+    edit("placement_claim", ("FOR NO KEY UPDATE SKIP LOCKED", ""), ("FOR NO KEY UPDATE", ""))
+    waited, results = _last_stock(open_shop, edit)
+    assert waited == ["advisory", "advisory"]
+    assert _of(Bought, results) == 2
+    host = Host.objects.get(zone_id=ZONE, enabled=True)
+    assert (host.vcpu_used, host.vcpu_capacity) == (4, 2)
+
+
+def _two_large_orders(shop: Databases, edit: Edit) -> list[Any]:
+    """Two hosts with room for two machines each, two orders of three: each needs both hosts."""
+    edit("placement_claim", ("    part := ", f"    {GATE}\n    part := "))
+    hosts = list(Host.objects.filter(zone_id=ZONE).order_by("id"))
+    Host.objects.filter(id__in=[host.id for host in hosts[2:]]).update(enabled=False)
+    Host.objects.filter(id__in=[host.id for host in hosts[:2]]).update(vcpu_capacity=4)
+    three = replace(HOURLY, count=3)
+    buyers = [open_purse(name, cash_minor=1000) for name in ("one", "two")]
+    return _at_the_gate(shop.url(), *(lambda buyer=buyer: purchase(wanted(buyer, three)) for buyer in buyers))[1]  # type: ignore[misc]
+
+
+def test_orders_that_need_several_hosts_do_not_wait_for_each_other_for_ever(open_shop: Databases, edit: Edit) -> None:
+    results = _two_large_orders(open_shop, edit)
+    assert (_of(Bought, results), _of(SoldOut, results)) == (1, 1)
+    assert list(reconcile()) == []
+
+
+def test_control_without_their_turn_they_do(open_shop: Databases, edit: Edit) -> None:
+    edit("placement_claim", ("IF wanted > 1 THEN", "IF false THEN"))
+    results = _two_large_orders(open_shop, edit)
+    assert "deadlock detected" in "".join(str(result) for result in results)
+
+
+# -- the last cent ---------------------------------------------------------------------------------
+
+
+def _last_cent(shop: Databases, edit: Edit) -> tuple[int, list[str], list[Any]]:
+    """One account, money for one more machine, two requests in two zones."""
+    account = open_purse(cash_minor=3 * HOURLY_HOLD_MINOR)
+    there = replace(HOURLY, zone="ap-guangzhou-6")
+    for configuration in (HOURLY, there):
+        purchase(wanted(account, configuration))  # both networks are there
+    edit("ledger_hold", ("  purses := fn.ledger_lock(_account);", f"  purses := fn.ledger_lock(_account);\n  {GATE}"))
+    waited, results = _at_the_gate(
+        shop.url(), lambda: purchase(wanted(account, HOURLY)), lambda: purchase(wanted(account, there))
+    )
+    return account, waited, results
+
+
+def test_the_last_cent_is_set_aside_once(open_shop: Databases, edit: Edit) -> None:
+    account, waited, results = _last_cent(open_shop, edit)
+    assert waited == ["advisory", "transactionid"]
+    assert (_of(Bought, results), _of(InsufficientBalance, results)) == (1, 1)
+    assert purses(account)["available"] == 0
+    assert Order.objects.count() == 3
+
+
+def test_control_without_the_account_lock_it_is_set_aside_twice(open_shop: Databases, edit: Edit) -> None:
+    edit("ledger_lock", (" FOR NO KEY UPDATE", ""))
+    account, waited, results = _last_cent(open_shop, edit)
+    assert waited == ["advisory", "advisory"]
+    assert _of(Bought, results) == 2
+    assert purses(account)["available"] == -HOURLY_HOLD_MINOR
+
+
+# -- the same token twice --------------------------------------------------------------------------
+
+
+def _same_token(shop: Databases, edit: Edit) -> tuple[list[str], list[Any]]:
+    edit("orders_purchase", ("  PERFORM fn.orders_may_buy", f"  {GATE}\n  PERFORM fn.orders_may_buy"))
+    account = open_purse(cash_minor=1000)
+    request = wanted(account, HOURLY, client_token="t")
+    return _at_the_gate(shop.url(), lambda: purchase(request), lambda: purchase(request))
+
+
+def test_the_same_token_buys_once(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _same_token(open_shop, edit)
+    assert waited == ["advisory", "transactionid"]
+    assert sorted(result.repeated for result in results) == [False, True]
+    assert results[0].order_id == results[1].order_id
+    assert Order.objects.count() == Instance.objects.count() == 1
+
+
+def test_control_with_a_look_before_the_write_it_buys_twice(open_shop: Databases, edit: Edit) -> None:
+    """Given the token's row is looked for and then written, instead of written first under its unique key."""
+    _execute("ALTER TABLE orders_idempotency DROP CONSTRAINT orders_idempotency_once")
+    try:
+        edit(
+            "orders_purchase",
+            ("    INSERT INTO orders_idempotency", "    SELECT * INTO _known FROM orders_idempotency WHERE account_id ="
+             " _account AND token = _p->>'token';\n    IF NOT FOUND THEN\n    INSERT INTO orders_idempotency"),
+            ("    ON CONFLICT (account_id, token) DO NOTHING;\n    IF NOT FOUND THEN", "    ;\n    ELSE"),
+        )  # fmt: skip
+        waited, results = _same_token(open_shop, edit)
+        assert waited == ["advisory", "advisory"]
+        assert [result.repeated for result in results] == [False, False]
+        assert Order.objects.count() == Instance.objects.count() == 2
+    finally:
+        Idempotency.objects.all().delete()
+        _execute("ALTER TABLE orders_idempotency ADD CONSTRAINT orders_idempotency_once UNIQUE (account_id, token)")
+
+
+# -- terminate against the close of the hour -------------------------------------------------------
+
+
+def _terminate_against_close(shop: Databases, edit: Edit, test_clock: BusinessClock) -> list[str]:
+    """The request is accepted in the hour's last second; while it is being written, the hour is closed."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    hour = test_clock.at
+    edit("metering_end", ("  GET DIAGNOSTICS", f"  {GATE}\n  GET DIAGNOSTICS"))
+    test_clock.set(hour + dt.timedelta(minutes=59, seconds=59))
+
+    def close_it() -> None:
+        test_clock.set(hour + clock.HOUR)
+        close.close(hour)
+
+    waited, results = _at_the_gate(
+        shop.url(), lambda: terminate.terminate(account, [machine.public_id]), close_it
+    )  # fmt: skip
+    assert results == [None, None]
+    work()
+    return waited
+
+
+def _charged_and_used() -> tuple[set[int], set[float]]:
+    charged = {row["duration_s"] for row in db.rows("SELECT duration_s FROM bills_charge")}
+    return charged, {(s.ended_at - s.started_at).total_seconds() for s in Segment.objects.exclude(ended_at=None)}  # type: ignore[operator]
+
+
+def test_the_seconds_of_a_machine_ended_at_the_close_are_charged_once(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+) -> None:
+    waited = _terminate_against_close(open_shop, edit, test_clock)
+    assert waited == ["advisory", "transactionid"]
+    assert _charged_and_used() == ({3599}, {3599.0})
+    assert list(reconcile()) == []
+
+
+def test_control_without_the_account_lock_a_second_too_many_is_charged(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+) -> None:
+    edit("ledger_lock", (" FOR NO KEY UPDATE", ""))
+    waited = _terminate_against_close(open_shop, edit, test_clock)
+    assert waited == ["advisory"]  # the close went through
+    assert _charged_and_used() == ({3600}, {3599.0})
+    assert [line for line in reconcile() if line.startswith("the seconds charged are not the seconds used")]
+
+
+def _terminate_by_a_slow_clock(test_clock: BusinessClock) -> None:
+    """A web machine whose clock is a second behind the worker's, which has closed the hour."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    hour = test_clock.at
+    test_clock.advance(hours=1)
+    close.close(hour)
+    test_clock.advance(seconds=-1)
+    terminate.terminate(account, [machine.public_id])
+    work()
+
+
+def test_nothing_ends_before_the_horizon(test_clock: BusinessClock) -> None:
+    _terminate_by_a_slow_clock(test_clock)
+    assert _charged_and_used() == ({3600}, {3600.0})
+    assert list(reconcile()) == []
+
+
+def test_control_without_the_horizon_it_does(edit: Edit, test_clock: BusinessClock) -> None:
+    edit("metering_instant", (", (SELECT closed_until FROM metering_horizon)", ""))
+    _terminate_by_a_slow_clock(test_clock)
+    assert _charged_and_used() == ({3600}, {3599.0})
+    assert [line for line in reconcile() if line.startswith("the seconds charged are not the seconds used")]
+
+
+# -- two workers -----------------------------------------------------------------------------------
+
+
+def _two_claims(shop: Databases) -> list[list[Any]]:
+    """Both look before either has written."""
+    purchase(wanted(open_purse(cash_minor=1000), HOURLY))
+    wall = clock.wall()
+    sql = "SELECT id, lease_owner FROM fn.worker_claim(%s, %s, %s, %s, %s, 10)"
+    until = wall + dt.timedelta(seconds=15)
+    claims: list[list[Any]] = [[], []]
+
+    def claim(place: int) -> None:
+        with psycopg.connect(shop.url()) as own:
+            owner = uuid.UUID(int=place + 1)
+            claims[place] = own.execute(sql, [[ZONE], owner, clock.now(), wall, until]).fetchall()
+            if place == 0:
+                second.start()
+                deadline = time.monotonic() + 20
+                while second.is_alive() and not _waiting():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.005)
+        connection.close()
+
+    second = threading.Thread(target=claim, args=(1,))
+    first = threading.Thread(target=claim, args=(0,))
+    first.start()
+    first.join(30)
+    second.join(30)
+    return claims
+
+
+def test_two_workers_claim_an_operation_once(open_shop: Databases) -> None:
+    claims = _two_claims(open_shop)
+    assert [len(claim) for claim in claims] == [1, 0]
+    assert Operation.objects.get(kind="deliver").lease_owner == uuid.UUID(int=1)
+
+
+def test_control_without_the_rows_lock_both_have_it(open_shop: Databases, edit: Edit) -> None:
+    edit("worker_claim", (" FOR UPDATE SKIP LOCKED", ""))
+    claims = _two_claims(open_shop)
+    assert [len(claim) for claim in claims] == [1, 1]
+    assert claims[0][0][0] == claims[1][0][0]
+
+
+def _late_outcome(world: World) -> str:
+    """A worker made the machine and sleeps; another took over and gave up; then the first one says what it did."""
+    name = purchase(wanted(open_purse(cash_minor=1000), HOURLY)).instance_ids[0]
+    first, second = uuid.uuid4(), uuid.uuid4()
+    slow = queue.claim(first, [ZONE], 15, 1)[0]
+    engine_of(ZONE).ensure_present(specs.load([slow.subject_id])[slow.subject_id].spec)
+    Operation.objects.update(lease_until=clock.wall())
+    world.fail("ensure_present", transient=False)
+    loop.work(STEPS, queue.claim(second, [ZONE], 15, 1), second)
+    assert Instance.objects.get(public_id=name).state == "LAUNCH_FAILED"
+    result = {"operation": slow.id, "account": slow.account_id, "instance": slow.subject_id, "kind": "simulated",
+              "expires_at": None}  # fmt: skip
+    db.call("orders_delivered", first, clock.now(), json.dumps([result]))
+    work()
+    return name
+
+
+def test_an_outcome_that_comes_after_the_lease_was_lost_is_nothing(world: World) -> None:
+    zones.prepare_images(ZONE)
+    name = _late_outcome(world)
+    assert Instance.objects.get(public_id=name).state == "LAUNCH_FAILED"
+    assert world.count_machines() == Allocation.objects.count() == 0
+    assert list(reconcile()) == []
+
+
+def test_control_without_the_fence_its_cleaning_up_is_lost(edit: Edit, world: World) -> None:
+    edit("worker_finish", (" AND lease_owner = _owner AND step = _step", ""))
+    _late_outcome(world)
+    assert not Operation.objects.filter(kind="deliver").exists()
+    assert world.count_machines() == Allocation.objects.count() == 1  # nobody will ever free them
