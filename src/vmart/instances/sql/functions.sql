@@ -40,3 +40,12 @@ BEGIN
   WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
   RETURN machine;
 END $$;
+
+-- Machines that count against a quota: of one charge type in a zone, bought since an instant (NULL: ever).
+CREATE FUNCTION fn.instances_counted(_account bigint, _zone text, _charge_type text, _since timestamptz) RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT count(*) FROM instances_instance
+          WHERE account_id = _account AND zone_id = _zone AND charge_type = _charge_type AND state <> 'GONE'
+            AND state <> 'LAUNCH_FAILED' AND (_since IS NULL OR created_at >= _since));
+END $$;

@@ -12,3 +12,10 @@ LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION USING ERRCODE = 'VM001', MESSAGE = name, DETAIL = coalesce(detail, '');
 END $$;
+
+-- How often the catalog was changed: who sells by a cached one compares.
+CREATE FUNCTION fn.kernel_generation() RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT generation FROM kernel_deployment);
+END $$;

@@ -69,10 +69,10 @@ DECLARE
   _limits customers_account;
   _held bigint;
 BEGIN
-  IF (SELECT generation FROM kernel_deployment) <> (_p->>'generation')::bigint THEN
+  IF fn.kernel_generation() <> (_p->>'generation')::bigint THEN
     PERFORM fn.kernel_refuse('stale_catalog', '');
   END IF;
-  SELECT * INTO _limits FROM customers_account WHERE id = _account;
+  _limits := fn.customers_limits(_account);
   IF _limits.frozen_reason <> '' THEN
     PERFORM fn.kernel_refuse('account_frozen', _limits.frozen_reason);
   END IF;
@@ -80,16 +80,12 @@ BEGIN
     PERFORM fn.kernel_refuse('in_arrears', fn.ledger_balance(_purses)::text);
   END IF;
   IF _p->>'charge_type' = 'PREPAID' THEN
-    SELECT count(*) INTO _held FROM instances_instance
-    WHERE account_id = _account AND zone_id = _p->>'zone' AND charge_type = 'PREPAID' AND state <> 'GONE'
-      AND state <> 'LAUNCH_FAILED' AND created_at >= (_p->>'month_start')::timestamptz;
+    _held := fn.instances_counted(_account, _p->>'zone', 'PREPAID', (_p->>'month_start')::timestamptz);
     IF _held + _count > _limits.quota_prepaid_per_month THEN
       PERFORM fn.kernel_refuse('quota_prepaid', _held || '|' || _limits.quota_prepaid_per_month);
     END IF;
   ELSE
-    SELECT count(*) INTO _held FROM instances_instance
-    WHERE account_id = _account AND zone_id = _p->>'zone' AND charge_type = 'POSTPAID_BY_HOUR' AND state <> 'GONE'
-      AND state <> 'LAUNCH_FAILED';
+    _held := fn.instances_counted(_account, _p->>'zone', 'POSTPAID_BY_HOUR', NULL);
     IF _held + _count > _limits.quota_postpaid_per_zone THEN
       PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _limits.quota_postpaid_per_zone);
     END IF;
