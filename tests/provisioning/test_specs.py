@@ -1,0 +1,69 @@
+"""Given machines that were bought, then the engine is told exactly what was sold."""
+
+from dataclasses import replace
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.support.shopper import HOURLY, IMAGE, open_purse, wanted
+from vmart.engines.contract import Disk, ImageSpec, PublicAddress
+from vmart.instances.models import Instance
+from vmart.network.models import Subnet
+from vmart.orders.login import Login
+from vmart.orders.purchase import Machine, purchase
+from vmart.placement.models import Allocation
+from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning import specs
+from vmart.storage.models import Disk as DiskRow
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+FULL = replace(
+    HOURLY,
+    data_disks=(DiskChoice("CLOUD_SSD", 20), DiskChoice("CLOUD_BSSD", 40)),
+    internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR",
+    bandwidth_mbps=7,
+    public_ip=True,
+)
+
+
+def _buy(count: int = 1) -> list[Instance]:
+    machine = Machine(IMAGE, Login("$6$s$h", ("skey-1",), ("ssh-ed25519 AAAA me",)), "web", "node", b"\x00#!/bin/sh")
+    purchase(wanted(open_purse(cash_minor=100_000), replace(FULL, count=count), machine=machine))
+    return list(Instance.objects.order_by("id"))
+
+
+def test_a_machine_is_specified_as_it_was_bought() -> None:
+    (machine,) = _buy()
+    spec = specs.load([machine.id])[machine.id].spec
+    subnet = Subnet.objects.get()
+    assert (spec.name, spec.image, spec.vcpu, spec.memory_mib) == (
+        machine.public_id, ImageSpec("debian-12", "1"), 2, 4096,
+    )  # fmt: skip
+    assert spec.member == Allocation.objects.select_related("host").get().host.name
+    keys = list(DiskRow.objects.order_by("position").values_list("public_id", flat=True))
+    assert spec.system_disk == Disk(keys[0], "CLOUD_PREMIUM", 50)
+    assert spec.data_disks == (Disk(keys[1], "CLOUD_SSD", 20), Disk(keys[2], "CLOUD_BSSD", 40))
+    assert (spec.subnet.key, spec.subnet.cidr) == (subnet.public_id, f"{subnet.cidr}/20")
+    assert spec.subnet.gateway == str(subnet.cidr).rsplit(".", 1)[0] + ".1"
+    assert (spec.private_ip, spec.mac, spec.hostname) == (machine.private_ip, machine.mac, "node")
+    assert (spec.login_user, spec.password_hash, spec.ssh_keys) == ("root", "$6$s$h", ("ssh-ed25519 AAAA me",))
+    assert (spec.user_data, spec.public_address) == (b"\x00#!/bin/sh", PublicAddress(machine.public_ip or "", 7))
+
+
+def test_a_batch_takes_as_many_queries_as_one_machine() -> None:
+    machines = _buy(5)
+    with CaptureQueriesContext(connection) as one:
+        specs.load([machines[0].id])
+    with CaptureQueriesContext(connection) as five:
+        loaded = specs.load([machine.id for machine in machines])
+    assert len(five) == len(one) <= 4
+    assert set(loaded) == {machine.id for machine in machines}
+    assert len({ordered.spec.private_ip for ordered in loaded.values()}) == 5
+
+
+def test_a_machine_that_holds_no_room_is_left_out() -> None:
+    one, other = _buy(2)
+    Allocation.objects.filter(instance_id=one.id).delete()
+    assert set(specs.load([one.id, other.id])) == {other.id}
