@@ -381,3 +381,4 @@ def test_control_without_the_fence_its_cleaning_up_is_lost(edit: Edit, world: Wo
     _late_outcome(world)
     assert not Operation.objects.filter(kind="deliver").exists()
     assert world.count_machines() == Allocation.objects.count() == 1  # nobody will ever free them
+    assert len(list(reconcile())) == 2  # the room, and the machine on the engine

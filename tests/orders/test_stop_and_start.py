@@ -1,6 +1,8 @@
 """Given a machine, when it is stopped, started or rebooted, then what is charged and held changes as the rules say."""
 
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -308,7 +310,7 @@ def test_a_machine_shut_down_from_inside_was_stopped_ordinarily(test_clock: Busi
 # -- reboot ----------------------------------------------------------------------------------------
 
 
-def test_a_reboot_boots_once_and_moves_no_money(test_clock: BusinessClock, world: World) -> None:
+def test_a_reboot_boots_once_and_moves_no_money(engine: Path, world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     before, money = engine_of(ZONE).observe(machine.public_id).booted_at, purses(account)
@@ -322,6 +324,9 @@ def test_a_reboot_boots_once_and_moves_no_money(test_clock: BusinessClock, world
     assert before is not None
     assert after is not None
     assert after > before
+    with sqlite3.connect(engine) as file:
+        assert file.execute("SELECT boots FROM machine").fetchall() == [(2,)]
+    file.close()
     assert (machine.state, machine.latest_operation_state) == ("RUNNING", "SUCCESS")
     assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "rebooted"]
     assert purses(account) == money

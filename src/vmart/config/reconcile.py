@@ -136,9 +136,10 @@ _CHECKS = (
         """,
     ),
     (
-        "an allocation or address is held by a machine that is gone",
+        "an allocation or address is held by a machine that is gone or failed",
         """
-        SELECT i.public_id FROM instances_instance i WHERE i.state = 'GONE' AND (
+        SELECT i.public_id FROM instances_instance i WHERE (i.state = 'GONE' OR (i.state = 'LAUNCH_FAILED'
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.kind = 'deliver' AND w.subject_id = i.id))) AND (
           EXISTS (SELECT FROM placement_allocation a WHERE a.instance_id = i.id)
           OR EXISTS (SELECT FROM network_public_address a WHERE a.instance_id = i.id)
           OR EXISTS (SELECT FROM network_private_address a WHERE a.instance_id = i.id))
