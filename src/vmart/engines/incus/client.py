@@ -6,7 +6,6 @@ its certificate is fetched, compared, and then the only one trusted.
 
 import hashlib
 import ssl
-import sys
 from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -69,8 +68,11 @@ class IncusClient:
     def __del__(self) -> None:
         # A driver that is dropped gives its connections back; the constructor may not have got that far.
         http = getattr(self, "_http", None)
-        if http is not None and not sys.is_finalizing():  # at the end of the process its parts are gone already
-            http.close()
+        if http is not None:
+            try:  # noqa: SIM105  at the end of the process modules are gone already, contextlib too
+                http.close()
+            except (AttributeError, TypeError):
+                pass
 
     def get(self, path: str, **parameters: object) -> Any:
         """The ``metadata`` of a GET; raises IncusError, EngineError."""
