@@ -151,12 +151,16 @@ class _Waker:
 
     def _run(self) -> None:
         own: psycopg.Connection[Any] | None = None
+        reached: dict[str, Any] = {}
         while True:
             self._wanted.wait()
             self._wanted.clear()
             try:
-                if own is None or own.closed:
-                    own = psycopg.connect(**connection_parameters(), autocommit=True)
+                parameters = connection_parameters()
+                if own is None or own.closed or parameters != reached:  # another database has other workers
+                    if own is not None:
+                        own.close()
+                    own, reached = psycopg.connect(**parameters, autocommit=True), parameters
                 own.execute(f"NOTIFY {WAKE_CHANNEL}")
                 time.sleep(_WAKE_PAUSE_S)
             except psycopg.Error:
