@@ -85,6 +85,7 @@ def test_importing_keeps_the_key_in_one_clean_line(line: str) -> None:
         "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIA==",
         "ssh-ed25519-cert-v01@openssh.com AAAA",
     ],
+    ids=[str(number) for number in range(18)],  # keys are new in each process, the names of tests must not be
 )
 def test_what_is_no_sound_public_key_is_refused(text: str) -> None:
     with pytest.raises(BadPublicKey) as refused:
