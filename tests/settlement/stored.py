@@ -87,6 +87,11 @@ def _machine(cursor: Any, account: int, machine: Any) -> None:
                 "INSERT INTO bills_charge VALUES (%s, %s, %s, %s, 0, 1, 0, 0, round(%s, 8), 0)",
                 [account, machine.id, component, at, month_exact],
             )
+        cursor.execute(  # what those were for: a charge never comes before the first use
+            "INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at,"
+            " ended_at) VALUES (%s, %s, %s, 'gone', 1, 0, %s, %s)",
+            [account, machine.id, component, hour - dt.timedelta(minutes=59), hour + dt.timedelta(seconds=1)],
+        )
 
 
 Key = tuple[int, int, dt.datetime, str]

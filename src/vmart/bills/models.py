@@ -11,7 +11,7 @@ class Charge(models.Model):
     month with it, ``deducted_minor`` what it took: half-up of the new total less half-up of the old.
     """
 
-    pk = models.CompositePrimaryKey("account_id", "instance_id", "component", "hour", "revision")
+    pk = models.CompositePrimaryKey("account_id", "hour", "instance_id", "component", "revision")  # ADR 0011
     account_id = models.BigIntegerField()
     instance_id = models.BigIntegerField()
     component = models.CharField(max_length=24)

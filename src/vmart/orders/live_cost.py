@@ -64,10 +64,16 @@ def _hours(
 def _before(instance_ids: Sequence[int], closed_until: dt.datetime, zone: ZoneInfo) -> dict[tuple[int, str], Decimal]:
     """The month's exact total by machine and component at the horizon."""
     rows = db.rows(
-        "SELECT DISTINCT ON (instance_id, component) instance_id, component, month_exact FROM bills_charge"
-        " WHERE account_id IN (SELECT account_id FROM instances_instance WHERE id = ANY (%(ids)s))"
-        " AND instance_id = ANY (%(ids)s) AND hour >= %(month)s AND hour < %(end)s"
-        " ORDER BY instance_id, component, hour DESC, revision DESC",
+        """
+        SELECT used.instance_id, used.component, last.month_exact
+        FROM (SELECT account_id, instance_id, component, date_trunc('hour', min(started_at)) AS since
+              FROM metering_segment WHERE instance_id = ANY (%(ids)s) GROUP BY 1, 2, 3) AS used
+        CROSS JOIN LATERAL (
+          SELECT month_exact FROM bills_charge c
+          WHERE c.account_id = used.account_id AND c.instance_id = used.instance_id AND c.component = used.component
+            AND c.hour >= greatest(%(month)s, used.since) AND c.hour < %(end)s
+          ORDER BY c.hour DESC, c.revision DESC LIMIT 1) AS last
+        """,
         ids=list(instance_ids), month=clock.month_start(closed_until, zone), end=closed_until,
     )  # fmt: skip
     return {(row["instance_id"], row["component"]): row["month_exact"] for row in rows}

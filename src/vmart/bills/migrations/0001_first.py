@@ -18,9 +18,9 @@ class Migration(migrations.Migration):
                     "pk",
                     models.CompositePrimaryKey(
                         "account_id",
+                        "hour",
                         "instance_id",
                         "component",
-                        "hour",
                         "revision",
                         blank=True,
                         editable=False,

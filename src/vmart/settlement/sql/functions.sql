@@ -13,11 +13,12 @@ CREATE FUNCTION fn.settlement_close(
   _except bigint[]
 ) RETURNS TABLE (charges bigint, deducted_minor bigint)
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashagg = off
+SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashagg = off SET enable_memoize = off
 SET work_mem = '32MB' SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   _end timestamptz := _hour + interval '1 hour';
+  _previous timestamptz := greatest(_month_start, _hour - interval '1 hour');
   _accounts bigint[];
   _amounts bigint[];
   _charges bigint;
@@ -68,21 +69,30 @@ BEGIN
            round(sum(amount)::numeric(60, 30) / 3600, 8) AS exact
     FROM part GROUP BY 1, 2, 3
     UNION ALL
-    SELECT t.account_id, t.instance_id, 'traffic', 0, sum(t.out_bytes)::bigint,
-           round(sum(t.out_bytes * coalesce(r.rate, fn.settlement_no_price(t.price_key)))::numeric(60, 30)
+    SELECT account_id, instance_id, 'traffic', 0, sum(out_bytes)::bigint,
+           round(sum(out_bytes * coalesce(r.rate, fn.settlement_no_price(t.price_key)))::numeric(60, 30)
                  / 1073741824, 8)
-    FROM account CROSS JOIN LATERAL (
-      SELECT *, date_part('epoch', t.at - _hour) AS at_s FROM metering_sample t
-      WHERE t.account_id = account.account_id AND t.at >= _hour AND t.at < _end OFFSET 0) AS t
-    JOIN version v ON t.at_s >= v.from_s AND t.at_s < v.to_s
-    LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = t.price_key
+    FROM (
+      SELECT s.account_id, instance_id, price_key, v.id AS book_id, sum(out_bytes) AS out_bytes
+      FROM account CROSS JOIN LATERAL (
+        SELECT *, date_part('epoch', at - _hour) AS at_s FROM metering_sample s
+        WHERE s.account_id = account.account_id AND at >= _hour AND at < _end OFFSET 0) AS s
+      JOIN version v ON s.at_s >= v.from_s AND s.at_s < v.to_s
+      GROUP BY 1, 2, 3, 4) AS t
+    LEFT JOIN pricing_rate r ON r.book_id = t.book_id AND r.price_key = t.price_key
     GROUP BY 1, 2
   ), total AS (
-    SELECT f.*, coalesce(last.month_exact, 0) AS before
+    SELECT f.*, coalesce(last.month_exact, (  -- none in the hour before: the last one of the month
+      SELECT month_exact FROM bills_charge c
+      WHERE c.account_id = f.account_id AND c.instance_id = f.instance_id AND c.component = f.component
+        AND c.hour < _hour AND c.hour >= greatest(_month_start, (
+          SELECT date_trunc('hour', min(started_at)) FROM metering_segment s
+          WHERE s.instance_id = f.instance_id AND s.component = f.component))
+      ORDER BY c.hour DESC, c.revision DESC LIMIT 1), 0) AS before
     FROM (SELECT * FROM fresh ORDER BY account_id, instance_id, component) AS f LEFT JOIN LATERAL (
       SELECT hour, month_exact FROM bills_charge c
       WHERE c.account_id = f.account_id AND c.instance_id = f.instance_id AND c.component = f.component
-        AND c.hour >= _month_start AND c.hour <= _hour
+        AND c.hour >= _previous AND c.hour <= _hour
       ORDER BY c.hour DESC, c.revision DESC LIMIT 1
     ) AS last ON true
     WHERE last.hour IS DISTINCT FROM _hour  -- this hour is charged already
