@@ -15,6 +15,10 @@ os.environ["VMART_DATA_DIR"] = tempfile.gettempdir() + "/vmart-tests-no-data-dir
 os.environ["VMART_DATABASE_URL"] = "host=/nonexistent"
 os.environ["VMART_STATIC_AS_IS"] = "1"
 os.environ.pop("VMART_TEST_CLOCK", None)
+# Playwright's loop stays in the main thread after a browser test; Django takes that for an async caller.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+_ROOT = Path(__file__).resolve().parent.parent
+os.environ["PYTHONPATH"] = f"{_ROOT / 'src'}:{_ROOT}"  # for the processes that tests start
 
 import django
 import hypothesis

@@ -32,6 +32,7 @@ from vmart.engines.incus.host import Names, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 
+_NO_NETWORK = "network not found"
 _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
@@ -109,21 +110,21 @@ class IncusEngine:
         opened = self._open()
         for attempt in (1, 2):
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
-            if self._ours(spec.name) is not None:
-                self._adopt(spec)
-                self._connect(spec, bridge, new=False)
-                break
             try:
-                operation = self._begin_create(spec, bridge)
+                if self._ours(spec.name) is not None:
+                    self._adopt(spec)
+                    self._connect(spec, bridge, new=False)
+                else:
+                    operation = self._begin_create(spec, bridge)
+                    # The way in and out is made while the machine boots.
+                    self._connect(spec, bridge, new=True)
+                    self._finish_create(spec, operation)
+                break
             except IncusError as error:
                 if not (error.missing and attempt == 1):
                     raise self._said(error) from error
-                opened.networks.forget()  # its bridge went with another machine just now
-            else:
-                # The way in and out is made while the machine boots.
-                self._connect(spec, bridge, new=True)
-                self._finish_create(spec, operation)
-                break
+                # Its bridge went with the customer's last machine just now, perhaps by another process.
+                opened.networks.forget()
         return self.observe(spec.name)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -288,6 +289,8 @@ class IncusEngine:
             if operation:
                 client.wait(operation, _CREATE_LIMIT_S)
         except IncusError as error:
+            if _NO_NETWORK in error.text.lower():
+                raise
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
                 return
@@ -419,6 +422,7 @@ class IncusEngine:
             ("already in use", "An address of the machine is in use.", False),
             ("alias", "The image is not ready in this zone.", True),
             ("offline", "The host does not answer.", True),
+            (_NO_NETWORK, "The private network was just being made anew.", True),
         ):
             if sign in text:
                 return EngineError(sentence, transient=transient, detail=error.text)
