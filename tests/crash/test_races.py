@@ -36,7 +36,7 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.metering.models import Segment
-from vmart.orders import terminate
+from vmart.orders import start, stop, terminate
 from vmart.orders.errors import InsufficientBalance, SoldOut
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import Bought, purchase
@@ -176,6 +176,44 @@ def test_control_without_their_turn_they_do(open_shop: Databases, edit: Edit) ->
     edit("placement_claim", ("IF wanted > 1 THEN", "IF false THEN"))
     results = _two_large_orders(open_shop, edit)
     assert "deadlock detected" in "".join(str(result) for result in results)
+
+
+# -- starts over several hosts ----------------------------------------------------------------------
+
+
+def _paused_on_two_hosts(name: str) -> list[str]:
+    """A customer's two machines, each on a host of its own, stopped without charge; their ids."""
+    account = open_purse(name, cash_minor=1000)
+    ids = []
+    for host in Host.objects.filter(zone_id=ZONE).order_by("id")[:2]:
+        Host.objects.filter(zone_id=ZONE).update(enabled=False)
+        Host.objects.filter(id=host.id).update(enabled=True)
+        ids.append(buy_running(account).public_id)
+    Host.objects.filter(zone_id=ZONE).update(enabled=True)
+    stop.stop(account, ids, stopped_mode=stop.STOP_CHARGING)
+    work()
+    return [str(account), *ids]
+
+
+def _two_starts(shop: Databases, edit: Edit) -> list[Any]:
+    """Two customers start the same two hosts' machines, in opposite orders."""
+    (one, *ones), (other, *others) = _paused_on_two_hosts("one"), _paused_on_two_hosts("other")
+    edit("placement_grow", ("  IF NOT FOUND THEN", f"  {GATE}\n  IF NOT FOUND THEN"))
+    return _at_the_gate(shop.url(), lambda: start.start(int(one), ones), lambda: start.start(int(other), others[::-1]))[
+        1
+    ]
+
+
+def test_starts_over_the_same_hosts_do_not_wait_for_each_other_for_ever(open_shop: Databases, edit: Edit) -> None:
+    assert _two_starts(open_shop, edit) == [None, None]
+    work()
+    assert set(Instance.objects.values_list("state", flat=True)) == {"RUNNING"}
+    assert list(reconcile()) == []
+
+
+def test_control_without_the_hosts_in_order_they_do(open_shop: Databases, edit: Edit) -> None:
+    edit("placement_lock", ("BEGIN", "BEGIN RETURN;"))
+    assert "deadlock detected" in "".join(str(result) for result in _two_starts(open_shop, edit))
 
 
 # -- the last cent ---------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         m.refuse_isolated(found)
         for machine in found:
             m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
+        db.call("placement_lock", [machine.id for machine in found])
         for machine in found:
             _take_again(machine)
             m.begin(

@@ -34,6 +34,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             )  # fmt: skip
             busy = any(machine.latest_operation_state == "OPERATING" for machine in machines)
             if not busy and queue.finish(owner, operation) and in_arrears(operation.subject_id):
+                db.call("placement_lock", [machine.id for machine in machines])
                 for machine in machines:
                     _stop(machine)
         if busy:

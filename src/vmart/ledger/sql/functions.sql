@@ -1,5 +1,6 @@
 -- The only writers of purses, holds, transfers and entries. Amounts are int8 minor units.
--- Each locks the customer's purses row first: that row is the account lock (architecture, section 4).
+-- Each locks the customer's purses row first: that row is the account lock (architecture, section 4). Only
+-- fn.ledger_deduct leaves that to its caller, who has locked all its accounts, sorted, before deciding what is due.
 
 -- Take the account lock. Every act whose instant or decision depends on the account begins with it.
 CREATE FUNCTION fn.ledger_lock(_account bigint) RETURNS ledger_purses

@@ -58,6 +58,20 @@ BEGIN
   FROM freed WHERE h.id = freed.host_id;
 END $$;
 
+-- Lock the hosts of machines, sorted, before an act changes them one by one. One that needs several takes its
+-- turn among the orders that do, which lock hosts by room and not by id.
+CREATE FUNCTION fn.placement_lock(_instances bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  hosts bigint[] := ARRAY(SELECT DISTINCT host_id FROM placement_allocation WHERE instance_id = ANY (_instances));
+BEGIN
+  IF cardinality(hosts) > 1 THEN
+    PERFORM pg_advisory_xact_lock(hashtext('vmart claim ' || zone))
+    FROM (SELECT DISTINCT zone_id AS zone FROM placement_host WHERE id = ANY (hosts) ORDER BY 1) AS zones;
+  END IF;
+  PERFORM id FROM placement_host WHERE id = ANY (hosts) ORDER BY id FOR NO KEY UPDATE;
+END $$;
+
 -- A machine stopped without charge gives up vCPU and memory; its disks stay where they are.
 CREATE FUNCTION fn.placement_shrink(_instance bigint) RETURNS void
 LANGUAGE plpgsql AS $$
