@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vmart.catalog.models import InstanceType
 from vmart.kernel import db
+from vmart.placement import rules
 
 ADDRESSES_COUNTED = 200  # "many" is enough to know beyond
 
@@ -40,8 +41,7 @@ class Market:
     def room(self, kind: InstanceType, disk_gib: int) -> int:
         """Machines of this type and disk that fit at this moment."""
         return sum(
-            max(0, min(vcpu // kind.vcpu, memory // kind.memory_mib, disk // max(1, disk_gib)))
-            for vcpu, memory, disk in self.hosts
+            rules.fits(*free, vcpu=kind.vcpu, memory_mib=kind.memory_mib, disk_gib=disk_gib) for free in self.hosts
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from vmart.catalog.shop import Shop
 from vmart.kernel import db
+from vmart.placement import rules
 
 # Free room of each host that machines are placed on; in fn.placement_claim the same hosts count.
 _FREE = """
@@ -23,9 +24,10 @@ def room(here: Shop, disk_gib: int) -> Mapping[tuple[str, str], int]:
             continue
         for code in zone.offers:
             kind = here.instance_types[code]
-            most = min(
-                host["vcpu"] // kind.vcpu, host["memory_mib"] // kind.memory_mib, host["disk_gib"] // max(1, disk_gib)
-            )
-            if most > 0:
+            most = rules.fits(
+                host["vcpu"], host["memory_mib"], host["disk_gib"],
+                vcpu=kind.vcpu, memory_mib=kind.memory_mib, disk_gib=disk_gib,
+            )  # fmt: skip
+            if most:
                 fits[zone.code, code] += most
     return fits
