@@ -26,7 +26,9 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         m.refuse_isolated(found)
         for machine in found:
             m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
-        db.call("placement_lock", [machine.id for machine in found])
+        roomless = [machine.id for machine in found if machine.stop_charging_mode == "STOP_CHARGING"]
+        if roomless:
+            db.call("placement_lock", roomless)
         for machine in found:
             _take_again(machine)
             m.begin(
