@@ -89,7 +89,7 @@ def _as_worker(places: Places) -> None:
     if "VMART_MASTER_KEY" not in os.environ:
         os.environ["VMART_MASTER_KEY"] = (places.secrets_dir / "master.key").read_text().strip()
     source = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {"HOME": "/nonexistent", "PYTHONPATH": source}
+    environment = os_users.environment_of_others(os.environ) | {"PYTHONPATH": source}
     command = [*os_users.as_user(os_users.WORKER, ambient=("net_admin",)), sys.executable, "-m", "vmart.config.cli"]
     os.execvpe(command[0], [*command, *sys.argv[1:]], environment)  # noqa: S606
 
