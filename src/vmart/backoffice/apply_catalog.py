@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F
 
 from vmart.catalog import document as doc
@@ -24,7 +24,7 @@ from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
 from vmart.pricing import books
-from vmart.pricing.book import check_complete, parse_book
+from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
 
 COMPUTE_VARIABLE = "VMART_COMPUTE"  # "incus" or "simulated": what ``vmart up`` found for zones of kind auto
@@ -45,8 +45,11 @@ class Change:
         return f"~ {self.what} {self.key}: {listed}"
 
 
-def apply_file(path: Path, confirm: Callable[[list[Change]], bool]) -> list[Change]:
-    """Apply the catalog file; ``confirm`` is shown the difference and may refuse. Returns the difference.
+def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None) -> list[Change]:
+    """Apply the catalog file. Returns the difference that it made.
+
+    ``confirm`` is shown the difference and may refuse it (Declined). It is asked while nothing is locked: where the
+    shop has changed meanwhile, it is shown what the file would change now and asked again.
 
     Raises kernel.documents.DocumentError (with a sentence for each problem) and pricing refusals.
     """
@@ -58,21 +61,34 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool]) -> list[Chan
         instance_types=[item.code for item in catalog.instance_types],
         disk_types=[item.code for item in catalog.disk_types],
     )
-    now = clock.now()
-    with db.act():
-        _deployment(book.currency, now)
-        changes = [change for part in _parts(catalog) for change in part]
-        if books.publish(book, now):
-            changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z", {}))
-        if changes and not confirm(changes):
+    agreed: list[Change] | None = None
+    while True:
+        with db.act():
+            changes = _make_so(catalog, book)
+            done = not changes or confirm is None or changes == agreed
+            if not done:
+                transaction.set_rollback(True)
+        if done:
+            return changes
+        assert confirm is not None
+        if not confirm(changes):
             raise Declined
-        if changes:
-            Deployment.objects.update(generation=F("generation") + 1)
-    return changes
+        agreed = changes
 
 
 class Declined(Exception):
     """The difference was shown and not wanted: nothing was written."""
+
+
+def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
+    now = clock.now()
+    _deployment(book.currency, now)
+    changes = [change for part in _parts(catalog) for change in part]
+    if books.publish(book, now):
+        changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z", {}))
+    if changes:
+        Deployment.objects.update(generation=F("generation") + 1)
+    return changes
 
 
 def _deployment(currency: str, now: dt.datetime) -> None:

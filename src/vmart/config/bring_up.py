@@ -139,7 +139,7 @@ def open_empty_shop() -> None:
     if not Region.objects.exists():
         from vmart.backoffice.apply_catalog import apply_file
 
-        apply_file(DEMO_CATALOG, confirm=lambda _changes: True)
+        apply_file(DEMO_CATALOG)
 
 
 def start_business() -> None:
