@@ -1,6 +1,8 @@
 """Given a shop that sells, when a changed catalog file is applied, then the difference is shown, asked for, made so."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import psycopg
@@ -9,13 +11,22 @@ from click.testing import CliRunner, Result
 from django.db import connection
 
 from tests.support.database import DEMO_CATALOG, Databases
-from tests.support.written import nothing_written
+from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, ZONE, open_purse, wanted
+from tests.support.written import nothing_written, refused
 from vmart.backoffice.apply_catalog import Change, Declined, apply_file
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import InstanceType, Region
 from vmart.config.cli import main
 from vmart.customers.models import QuotaSet
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
+from vmart.network.models import PublicAddress
+from vmart.orders import errors
+from vmart.orders.purchase import Machine, purchase
+from vmart.pricing.configuration import DiskChoice
+from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.models import Book
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -99,6 +110,107 @@ def test_what_changed_while_the_seller_read_is_shown_before_it_is_written(edited
     assert Region.objects.get(code="ap-shanghai").name_en == "The East"
 
 
+# -- what the file no longer names -----------------------------------------------------------------
+
+DEBIAN_13 = DEMO_CATALOG.read_text().partition("  - public_id: img-db13q2m9\n")[2].partition("  - public_id:")[0]
+BALANCED = DEMO_CATALOG.read_text().partition("  - code: CLOUD_BSSD\n")[2].partition("  - code:")[0]
+SHORTER_POOL = ("last: 198.18.15.254", "last: 198.18.0.20")  # of ap-guangzhou-4
+
+
+def _told(changes: list[Change]) -> list[str]:
+    return [str(change) for change in changes]
+
+
+def test_an_image_that_is_no_longer_named_is_no_longer_sold(edited: Edited) -> None:
+    without = edited(("  - public_id: img-db13q2m9\n" + DEBIAN_13, ""))
+    (change, *positions) = apply_file(without)[::-1]
+    assert str(change) == (
+        "~ image img-db13q2m9: unavailable_en: '' -> 'No longer on sale.', unavailable_zh: '' -> '已停售。'"
+    )
+    assert all(set(other.fields) == {"position"} for other in positions)
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    with refused(errors.ImageNotSold, field="ImageId", match="No longer on sale."):
+        purchase(wanted(account, machine=Machine("img-db13q2m9", LOGIN)))
+    purchase(wanted(account))
+    assert apply_file(without) == []
+    apply_file(DEMO_CATALOG)
+    catalog.current()
+    purchase(wanted(account, machine=Machine("img-db13q2m9", LOGIN)))
+
+
+def test_a_disk_type_that_is_no_longer_named_is_no_longer_sold(edited: Edited) -> None:
+    """Its price stays in the book: machines that have it go on being charged."""
+    without = edited(("  - code: CLOUD_BSSD\n" + BALANCED, ""))
+    assert _told(apply_file(without))[-1] == "- disk type CLOUD_BSSD"
+    account = open_purse(cash_minor=10 * MONTHLY_MINOR)
+    balanced = replace(MONTHLY, system_disk=DiskChoice("CLOUD_BSSD", 50))
+    with refused(UnknownDiskType, field="SystemDisk.DiskType", match="possible are CLOUD_PREMIUM, CLOUD_SSD"):
+        purchase(wanted(account, balanced))
+    with refused(UnknownDiskType, field="DataDisks.1.DiskType"):
+        disks = (DiskChoice("CLOUD_SSD", 50), DiskChoice("CLOUD_BSSD", 50))
+        purchase(wanted(account, replace(MONTHLY, data_disks=disks)))
+    assert apply_file(without) == []
+    apply_file(DEMO_CATALOG)
+    catalog.current()
+    purchase(wanted(account, balanced))
+
+
+def _pool() -> list[str]:
+    """The addresses that machines in the zone of these tests can get."""
+    free = PublicAddress.objects.filter(zone_id=ZONE, instance_id=None)
+    return sorted(free.values_list("ip", flat=True), key=ip_address)
+
+
+def test_addresses_that_are_no_longer_named_go_at_once_or_with_their_machine(edited: Edited) -> None:
+    account = open_purse(cash_minor=1000)
+    online = replace(HOURLY, bandwidth_mbps=1, public_ip=True)
+    kept, held = (Instance.objects.get(public_id=purchase(wanted(account, online)).instance_ids[0]) for _ in range(2))
+    with db.act():  # as if many machines had come between the two
+        db.call("network_free_public", [held.id], clock.now())
+        PublicAddress.objects.filter(ip="198.18.1.1").update(instance_id=held.id, account_id=account, free_since=None)
+    whole = len(_pool())
+    assert kept.public_ip == "198.18.0.10"
+    shorter = edited(SHORTER_POOL)
+    assert _told(apply_file(shorter)) == ["- addresses ap-guangzhou-4: 4074, 1 of them when their machines end"]
+    assert _pool() == [f"198.18.0.{n}" for n in range(11, 21)]
+    assert PublicAddress.objects.get(instance_id=held.id).ip == "198.18.1.1"
+    assert apply_file(shorter) == []
+    with db.act():
+        db.call("network_free_public", [kept.id, held.id], clock.now())
+    assert _pool() == [f"198.18.0.{n}" for n in range(10, 21)]
+    assert _told(apply_file(DEMO_CATALOG)) == ["+ addresses ap-guangzhou-4: 4074"]
+    assert len(_pool()) == whole + 2
+
+
+def test_an_address_that_is_named_again_while_in_use_stays(edited: Edited) -> None:
+    account = open_purse(cash_minor=1000)
+    purchase(wanted(account, replace(HOURLY, bandwidth_mbps=1, public_ip=True)))
+    apply_file(edited(("first: 198.18.0.10", "first: 198.18.0.11")))
+    assert PublicAddress.objects.get(ip="198.18.0.10").withdrawn
+    assert _told(apply_file(DEMO_CATALOG)) == ["+ addresses ap-guangzhou-4: 1"]
+    with db.act():
+        db.call("network_free_public", list(Instance.objects.values_list("id", flat=True)), clock.now())
+    assert "198.18.0.10" in _pool()
+
+
+def test_a_free_address_may_move_to_another_zone_and_one_in_use_may_not(edited: Edited) -> None:
+    moved = [("last: 198.18.15.254", "last: 198.18.15.200"), ("first: 198.18.16.10", "first: 198.18.15.250")]
+    cidr = ("cidr: 198.18.16.0/20", "cidr: 198.18.0.0/19")
+    account = open_purse(cash_minor=1000)
+    purchase(wanted(account, replace(HOURLY, bandwidth_mbps=1, public_ip=True)))
+    PublicAddress.objects.filter(ip="198.18.0.10").delete()
+    PublicAddress.objects.filter(ip="198.18.15.252").update(
+        instance_id=Instance.objects.get().id, account_id=account, free_since=None
+    )
+    says = "ap-guangzhou-6.address_pools: 198.18.15.252 is in use in ap-guangzhou-4 until its machine ends"
+    with refused(DocumentError, match=says):
+        apply_file(edited(*moved, cidr))
+    with db.act():
+        db.call("network_free_public", [Instance.objects.get().id], clock.now())
+    apply_file(edited(*moved, cidr))
+    assert PublicAddress.objects.get(ip="198.18.15.252").zone_id == "ap-guangzhou-6"
+
+
 # -- as a command ----------------------------------------------------------------------------------
 
 
@@ -142,7 +254,7 @@ def test_a_file_that_cannot_be_applied_is_refused_in_a_sentence(
     edited: Edited, replaced: tuple[str, str], says: str
 ) -> None:
     with nothing_written():
-        refused = _command(edited(replaced, RENAMED), "--yes")
-    assert refused.exit_code == 3
-    assert refused.output.startswith("vmart: ") and says in refused.output, refused.output
+        answer = _command(edited(replaced, RENAMED), "--yes")
+    assert answer.exit_code == 3
+    assert answer.output.startswith("vmart: ") and says in answer.output, answer.output
     assert Book.objects.count() == 1 and InstanceType.objects.count() == 12

@@ -28,6 +28,7 @@ from vmart.orders import errors
 from vmart.orders.login import NO_LOGIN, Login
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID, Configuration
+from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.quote import Quote, quote
 
 NAME_MAX = 128
@@ -93,7 +94,7 @@ def price(configuration: Configuration) -> Quote:
 
 
 def check_offer(here: shop.Shop, configuration: Configuration) -> None:
-    """Whether the zone sells this type. Raises UnknownZone, NotSoldHere, SoldOut."""
+    """Whether the zone sells this type and these disks. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
     zone = here.zones.get(configuration.zone)
     if zone is None or not zone.on_sale:
         raise errors.UnknownZone(
@@ -122,6 +123,15 @@ def check_offer(here: shop.Shop, configuration: Configuration) -> None:
                 field="InstanceType",
                 type=configuration.instance_type,
                 zone=zone.code,
+            )
+    data_disks = ((f"DataDisks.{number}", disk) for number, disk in enumerate(configuration.data_disks))
+    for field, disk in (("SystemDisk", configuration.system_disk), *data_disks):
+        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
+            raise UnknownDiskType(
+                "The disk type {disk_type} is not sold; possible are {types}.",
+                field=f"{field}.DiskType",
+                disk_type=disk.disk_type,
+                types=", ".join(here.disk_types),
             )
 
 
