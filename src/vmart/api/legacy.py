@@ -319,7 +319,7 @@ def instance(view: InstanceView, here: Shop) -> Members:
         "bandwidth": view.bandwidth_mbps,
         "status": _STATUS[view.state],
         "createTime": _local(view.created_at),
-        "statusTime": _local(view.created_at),
+        "statusTime": _local(view.changed_at),
         "deadlineTime": _local(view.expires_at),
         "autoRenew": int(view.renew_flag == "NOTIFY_AND_AUTO_RENEW"),
         "projectId": 0,
