@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.utils import Error as DjangoDatabaseError
 
 WAKE_CHANNEL = "vmart_work"
-_WAKE_PAUSE_S = 0.005  # a burst of purchases is a few notifications, not one each
+_WAKE_PAUSE_S = 0.02  # a burst of purchases is a few notifications, not one each
 _ROOMS = Path(__file__).resolve().parent.parent
 
 
@@ -161,6 +161,7 @@ class _Waker:
                     if own is not None:
                         own.close()
                     own, reached = psycopg.connect(**parameters, autocommit=True), parameters
+                    own.execute("SET synchronous_commit = off")  # nothing to keep: no flush of its own
                 own.execute(f"NOTIFY {WAKE_CHANNEL}")
                 time.sleep(_WAKE_PAUSE_S)
             except psycopg.Error:

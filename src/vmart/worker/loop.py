@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 LEASE_S = float(os.environ.get("VMART_LEASE_S", "15"))
 IDLE_S = 1.0  # how long a lost wake-up can delay work
-GATHER_S = 0.01  # under load, work gathers for a moment: one claim and one commit for many
+GATHER_S = 0.025  # under load, work gathers for a moment: one claim and one commit for many
 CLAIM_LIMIT = 256
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
 
