@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.support.database import DEMO_CATALOG
-from tests.support.running_shop import ROOT, RunningShop
+from tests.support.running_shop import VMART, RunningShop
 from vmart.config import os_users
 from vmart.config.places import Places
 
@@ -229,8 +229,30 @@ def test_a_wall_clock_shop_never_becomes_a_test_clock_one(running_shop: RunningS
     assert "runs on the wall clock" in refused.stderr
 
 
-def test_the_environment_of_the_caller_reaches_no_other_user(running_shop: RunningShop) -> None:
-    assert "VMART_MASTER_KEY" not in running_shop.control()["environment"] or os.environ.get("VMART_MASTER_KEY")
+def _environment(pid: int) -> dict[str, str]:
+    entries = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return {name: text for name, _, text in (entry.partition("=") for entry in entries if entry)}
+
+
+@pytest.mark.skipif(not os_users.is_root(), reason="not root: everything runs as the caller")
+def test_what_the_caller_has_in_its_environment_reaches_no_other_user(running_shop: RunningShop) -> None:
+    """Given a caller with more there than the shop's own settings, then web and worker do not get it."""
+    caller = _environment(running_shop.process.pid)
+    foreign = {name for name in caller if name.startswith(("PYTEST_", "DJANGO_"))}
+    assert foreign
+    for name in ("web", "web-tls", "worker"):
+        given = _environment(running_shop.child_pid(name))
+        assert foreign & given.keys() == set()
+        assert given["VMART_DATABASE_URL"] == running_shop.database_url
+
+
+def test_the_note_to_other_commands_is_the_callers_and_holds_no_key(running_shop: RunningShop) -> None:
+    places = Places.of(running_shop.data_dir)
+    status = places.control_file.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, os.getuid())
+    assert "VMART_MASTER_KEY" not in running_shop.control()["environment"]
+    key = (places.secrets_dir / "master.key").read_text().strip()
+    assert key not in places.control_file.read_text()
 
 
 @pytest.mark.crash
@@ -240,9 +262,9 @@ def test_a_closed_terminal_ends_the_shop_in_order() -> None:
     near, far = pty.openpty()
     environment = {name: text for name, text in os.environ.items() if not name.startswith("VMART_")}
     supervisor = subprocess.Popen(
-        ["setsid", "--ctty", sys.executable, "-m", "vmart.config.cli", "--data-dir", str(data_dir), "up",
-         "--listen", "127.0.0.1:0", "--compute", "simulated"],
-        env=environment | {"PYTHONPATH": str(ROOT / "src")}, stdin=far, stdout=far, stderr=far,
+        ["setsid", "--ctty", VMART, "--data-dir", str(data_dir), "up", "--listen", "127.0.0.1:0",
+         "--compute", "simulated"],
+        env=environment | {"VMART_ENV": sys.prefix}, stdin=far, stdout=far, stderr=far,
     )  # fmt: skip
     os.close(far)
     shop = RunningShop(data_dir, supervisor)

@@ -102,7 +102,7 @@ def server(
     _forget()
     bring_up.bring_up_to_date()
     if not Account.objects.exists():
-        apply_file(DEMO_CATALOG, confirm=lambda _difference: True)
+        apply_file(DEMO_CATALOG)
     _forget()
     close.begin(test_clock.at)
     zones.prepare_images(ZONE)

@@ -13,17 +13,6 @@ from vmart.instances.models import Instance, State
 from vmart.listings import overview
 from vmart.orders.models import Line, Order
 
-OTHERS_PAGES = [
-    "/orders/{order}/", "/orders/{order}/progress/", "/machines/{machine}/", "/machines/{machine}/live/",
-    "/machines/{machine}/stop/", "/machines/{machine}/end/",
-]  # fmt: skip
-OTHERS_ACTS = [
-    "/machines/{machine}/start/",
-    "/machines/{machine}/reboot/",
-    "/machines/{machine}/stop/",
-    "/machines/{machine}/end/",
-]
-
 
 def running(visitor: Visitor, query: str = "") -> Instance:
     """A machine bought on the page and delivered."""
@@ -63,24 +52,6 @@ def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> No
     visitor.post(f"/machines/{machine.public_id}/end/")
     work()
     assert visitor.get(f"/machines/{machine.public_id}/").status_code == 404
-
-
-@pytest.mark.parametrize("address", OTHERS_PAGES)
-def test_another_customers_pages_are_not_there(address: str) -> None:
-    owner, other = customer(), customer()
-    machine = running(owner)
-    there = address.format(order=Order.objects.get().id, machine=machine.public_id)
-    assert owner.get(there).status_code == 200
-    assert other.get(there).status_code == 404
-
-
-@pytest.mark.parametrize("address", OTHERS_ACTS)
-def test_another_customers_machine_cannot_be_touched(address: str) -> None:
-    owner, other = customer(), customer()
-    machine = running(owner)
-    assert other.post(address.format(machine=machine.public_id)).status_code == 404
-    machine.refresh_from_db()
-    assert (machine.state, machine.latest_operation_state) == ("RUNNING", "SUCCESS")
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def _found_deployment(test_clock: str | None) -> None:
     Deployment.objects.get_or_create(
         only=True,
         defaults={
-            "currency": os.environ.get("VMART_CURRENCY", "CNY"),
+            "currency": "CNY",  # until the first price book says which it is
             "billing_zone": os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai"),
             "created_at": at or clock.now(),
             "test_clock_at": at,
@@ -139,7 +139,7 @@ def open_empty_shop() -> None:
     if not Region.objects.exists():
         from vmart.backoffice.apply_catalog import apply_file
 
-        apply_file(DEMO_CATALOG, confirm=lambda _changes: True)
+        apply_file(DEMO_CATALOG)
 
 
 def start_business() -> None:

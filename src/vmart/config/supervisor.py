@@ -209,10 +209,8 @@ class Supervisor:
 
     def _service_environment(self) -> dict[str, str]:
         """For web and worker: as root they may not read the secrets folder, so the key comes with them."""
-        if not os_users.is_root():
-            return self.environment
-        environment = self.environment | {"HOME": "/nonexistent"}
-        if "VMART_MASTER_KEY" not in environment:
+        environment = os_users.environment_of_others(self.environment)
+        if os_users.is_root() and "VMART_MASTER_KEY" not in environment:
             environment["VMART_MASTER_KEY"] = (self.places.secrets_dir / "master.key").read_text().strip()
         return environment
 

@@ -63,6 +63,7 @@ class PublicAddress(models.Model):
     instance_id = models.BigIntegerField(null=True, unique=True)
     account_id = models.BigIntegerField(null=True)
     free_since = models.DateTimeField(null=True)  # longest free is given out first
+    withdrawn = models.BooleanField(default=False)  # no longer in the zone's pool: goes when it is given back
 
     class Meta:
         db_table = "network_public_address"
@@ -74,5 +75,8 @@ class PublicAddress(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["zone", "free_since", "ip"], condition=Q(instance_id=None), name="network_public_free")
+            models.Index(
+                fields=["zone", "free_since", "ip"], condition=Q(instance_id=None), name="network_public_free"
+            ),
+            models.Index(fields=["ip"], condition=Q(withdrawn=True), name="network_public_withdrawn"),
         ]

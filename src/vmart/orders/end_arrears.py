@@ -28,12 +28,11 @@ def end(account_id: int) -> int:
     if not machines:
         return 0
     ids = [machine.id for machine in machines]
-    db.rows("DELETE FROM worker_operation WHERE kind = 'release' AND subject_id = ANY (%s) RETURNING id", ids)
+    m.forget_work("release", machines)
     # The operation under way, if any, is the power-off of the stop: until it ends the machine is busy.
     Instance.objects.filter(id__in=ids).update(
         state=State.STOPPED, restrict_state="NORMAL", isolated_source="NOTISOLATED", isolated_at=None,
         release_at=None, arrears_since=None,
     )  # fmt: skip
-    for machine in machines:
-        m.event(machine, "arrears_ended")
+    m.events(machines, "arrears_ended")
     return len(machines)

@@ -79,6 +79,9 @@ def _before(instance_ids: Sequence[int], closed_until: dt.datetime, zone: ZoneIn
     return {(row["instance_id"], row["component"]): row["month_exact"] for row in rows}
 
 
-def open_hours_minor(instance_id: int, until: dt.datetime) -> int:
-    """What the machine's open hours have cost up to ``until`` and is not yet deducted, in minor units."""
-    return sum(charge.deducted_minor for charge in open_hours([instance_id], until)[instance_id])
+def open_hours_minor(instance_ids: Sequence[int], until: dt.datetime) -> dict[int, int]:
+    """What each machine's open hours have cost up to ``until`` and is not yet deducted, in minor units."""
+    return {
+        number: sum(charge.deducted_minor for charge in charges)
+        for number, charges in open_hours(instance_ids, until).items()
+    }

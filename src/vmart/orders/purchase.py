@@ -30,6 +30,7 @@ from vmart.orders.login import NO_LOGIN, Login, LoginWanted
 from vmart.orders.models import Idempotency
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID, Configuration, DiskChoice
+from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.quote import Quote, quote
 
 NAME_MAX = 128
@@ -103,7 +104,7 @@ def price(configuration: Configuration) -> Quote:
 
 
 def check_offer(here: shop.Shop, configuration: Configuration) -> None:
-    """Whether the zone sells this type. Raises UnknownZone, NotSoldHere, SoldOut."""
+    """Whether the zone sells this type and these disks. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
     zone = here.zones.get(configuration.zone)
     if zone is None or not zone.on_sale:
         raise errors.UnknownZone(
@@ -132,6 +133,15 @@ def check_offer(here: shop.Shop, configuration: Configuration) -> None:
                 field="InstanceType",
                 type=configuration.instance_type,
                 zone=zone.code,
+            )
+    data_disks = ((f"DataDisks.{number}", disk) for number, disk in enumerate(configuration.data_disks))
+    for field, disk in (("SystemDisk", configuration.system_disk), *data_disks):
+        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
+            raise UnknownDiskType(
+                "The disk type {disk_type} is not sold; possible are {types}.",
+                field=f"{field}.DiskType",
+                disk_type=disk.disk_type,
+                types=", ".join(here.disk_types),
             )
 
 
@@ -187,20 +197,9 @@ def ready(request: Purchase) -> tuple[Purchase, Quote]:
     quoted = check(request)
     machine = request.machine
     if isinstance(machine.login, LoginWanted):
-        made = login.make(request.account_id, machine.login, _login_user(machine))
+        made = login.make(request.account_id, machine.login, shop.snapshot().images[machine.image_id].login_user)
         request = replace(request, machine=replace(machine, login=made))
     return request, quoted
-
-
-def dry_run(request: Purchase) -> None:
-    """Refuse what ``ready`` would refuse; nothing is hashed."""
-    check(request)
-    if isinstance(request.machine.login, LoginWanted):
-        login.check(request.account_id, request.machine.login, _login_user(request.machine))
-
-
-def _login_user(machine: Machine) -> str:
-    return shop.snapshot().images[machine.image_id].login_user
 
 
 def answered(request: Purchase) -> Bought | None:
@@ -244,6 +243,13 @@ def purchase(request: Purchase) -> Bought:
         except _FirstInZone:
             first_in_zone = True
     raise RuntimeError("the catalog changes faster than a purchase is decided")
+
+
+def dry_run(request: Purchase) -> None:
+    """Raise what ``purchase`` would raise now: its statement runs in full and is taken back."""
+    with db.act():
+        purchase(request)
+        transaction.set_rollback(True)
 
 
 def next_order_id() -> int:

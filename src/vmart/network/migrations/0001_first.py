@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ("instance_id", models.BigIntegerField(null=True, unique=True)),
                 ("account_id", models.BigIntegerField(null=True)),
                 ("free_since", models.DateTimeField(null=True)),
+                ("withdrawn", models.BooleanField(default=False)),
                 (
                     "zone",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="catalog.zone"),
@@ -67,7 +68,10 @@ class Migration(migrations.Migration):
                         condition=models.Q(("instance_id", None)),
                         fields=["zone", "free_since", "ip"],
                         name="network_public_free",
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("withdrawn", True)), fields=["ip"], name="network_public_withdrawn"
+                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(

@@ -15,10 +15,12 @@ BEGIN
   RETURN addresses;
 END $$;
 
+-- Give machines' public addresses back; those that their zone's pool no longer has go for good.
 CREATE FUNCTION fn.network_free_public(_instances bigint[], _at timestamptz) RETURNS void
 LANGUAGE sql AS $$
   UPDATE network_public_address SET instance_id = NULL, account_id = NULL, free_since = _at
-  WHERE instance_id = ANY (_instances)
+  WHERE instance_id = ANY (_instances);
+  DELETE FROM network_public_address WHERE withdrawn AND instance_id IS NULL;
 $$;
 
 -- A private address for each machine, in their order, in the customer's default subnet of the zone: the next
