@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from django.db import connection, transaction
 
+from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.engines.contract import EngineError, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.kernel.money import exponent
 from vmart.provisioning.zone_engines import engine_of
 
 # (what is wrong, query whose rows are the differences)
@@ -78,6 +80,17 @@ _CHECKS = (
           ON t.id = fn.kernel_transfer_id('hour', c.account_id::text,
                                           to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'))
         WHERE coalesce(t.amount_minor, 0) <> c.due
+        """,
+    ),
+    (
+        "what a month deducted for a component is not its exact total, half-up",
+        """
+        SELECT c.account_id, c.instance_id, c.component, min(c.hour) AS since, sum(c.deducted_minor) AS deducted,
+               sum(c.exact) AS exact, max(c.month_exact) AS total
+        FROM bills_charge c, kernel_deployment d
+        GROUP BY c.account_id, c.instance_id, c.component, date_trunc('month', c.hour AT TIME ZONE d.billing_zone)
+        HAVING sum(c.deducted_minor) <> round(sum(c.exact) * power(10::numeric, %(places)s))
+            OR sum(c.exact) <> max(c.month_exact)
         """,
     ),
     (
@@ -187,11 +200,12 @@ _CHECKS = (
 
 def reconcile() -> Iterator[str]:
     """Each difference as a sentence; nothing when everything agrees."""
+    places = exponent(shop.current().currency)
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query)]
+        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places)]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):
