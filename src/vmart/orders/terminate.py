@@ -59,7 +59,8 @@ def _to_bin(machine: Instance, request_id: str) -> None:
     if machine.hold_id:
         held = Hold.objects.values_list("floating_minor", flat=True).get(id=machine.hold_id)
         new_hold = m.next_hold_id(machine)
-        kept = min(open_hours_minor(machine.id, accepted), held)
+        cost = open_hours_minor(machine.account_id, machine.id, accepted)
+        kept = held if cost is None else min(cost, held)
         db.call("ledger_shrink", machine.hold_id, new_hold, kept, clock.now())
         machine.hold_id = new_hold
     m.begin(
