@@ -14,7 +14,9 @@ from vmart.engines.contract import EngineError, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.money import exponent
+from vmart.orders import address
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker.models import Operation
 
 # (what is wrong, query whose rows are the differences)
 _CHECKS = (
@@ -223,6 +225,9 @@ def _engine(zone: str) -> Iterator[str]:
     rows = {row.public_id: row for row in sold}
     for name in sorted(seen.keys() - rows.keys()):
         yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
+    leading = set(
+        Operation.objects.filter(kind=address.KIND, lane=zone, attention=False).values_list("subject_id", flat=True)
+    )
     for name, row in sorted(rows.items()):
         if row.latest_operation_state == "OPERATING" or row.state == State.PENDING:
             continue
@@ -230,3 +235,5 @@ def _engine(zone: str) -> Iterator[str]:
         wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED
         if power != wanted:
             yield f"{name} is {row.state} and its engine in {zone} says {power}"
+        elif name in seen and row.id not in leading and address.differs(row, seen[name]):
+            yield f"the engine of {zone} leads {seen[name].public_ip or 'no address'} to {name}, against its row"

@@ -74,19 +74,19 @@ def return_one(machine: Instance, request_id: str) -> RefundQuote:
     _refuse_over_quota(machine)
     refund = _refund(machine)
     now = db.call("metering_instant", clock.now())
-    if refund.refund_minor:
-        credit(
-            ids.transfer_id("return", machine.id, machine.started_at), "refund", machine.account_id, "revenue",
-            cash_minor=refund.cash_minor, gift_minor=refund.gift_minor, subject_id=machine.id,
-        )  # fmt: skip
     Line.objects.filter(instance_id=machine.id).update(state=Line.State.RETURNED, refund_minor=refund.refund_minor)
     if refund.first_free:
         Account.objects.filter(id=machine.account_id).update(free_return_used_at=now)
     db.call("metering_end", machine.id, "", now)
     m.begin(
         machine, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
-        expires_at=now, release_at=m.bin_until(now),
+        expires_at=now, release_at=m.bin_until(now), arrears_since=None,
     )  # fmt: skip
+    if refund.refund_minor:  # may end the account's arrears: the machine is in the bin by then and stays off
+        credit(
+            ids.transfer_id("return", machine.id, machine.started_at), "refund", machine.account_id, "revenue",
+            cash_minor=refund.cash_minor, gift_minor=refund.gift_minor, subject_id=machine.id,
+        )  # fmt: skip
     db.rows("DELETE FROM worker_operation WHERE kind = 'expire' AND subject_id = %s RETURNING id", machine.id)
     m.event(machine, "returned", refund_minor=refund.refund_minor)
     m.send(machine, "isolate")

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
@@ -131,7 +131,7 @@ def _here(machine: Instance) -> dict[str, Any]:
     assert line is not None
     here = shop.snapshot()
     closed = charges.of_machine_minor(machine.account_id, machine.id)
-    bandwidth_ends = machine.state in IN_BIN or machine.state == State.LAUNCH_FAILED
+    network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
         "line": line,
@@ -147,7 +147,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "may_stop": machine.state == State.RUNNING,
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
-        "reachable": not bandwidth_ends and machine.public_ip,
+        "network_off": network_off,
+        "reachable": machine.state in ALIVE and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
     }
 
