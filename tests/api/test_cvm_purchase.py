@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from tests.api.calling import Client, Ring, TestKey, application
+from tests.api.customer import nothing_written
 from tests.api.signing import SECRET_ID
 from tests.support.business_clock import BusinessClock
 from vmart.api import services
@@ -105,10 +106,44 @@ def test_a_repeated_client_token_is_one_purchase(client: Client) -> None:
     assert Order.objects.count() == 1
 
 
-def test_a_dry_run_writes_nothing(client: Client, account_id: int) -> None:
-    answer = client.call("RunInstances", {**HOURLY, "DryRun": True}).response
+def test_a_dry_run_writes_nothing(client: Client) -> None:
+    with nothing_written():
+        answer = client.call("RunInstances", {**HOURLY, "DryRun": True}).response
     assert set(answer) == {"RequestId"}
-    _nothing_written(account_id)
+
+
+UNDER_THE_LOCK = [
+    ("UPDATE placement_host SET memory_used_mib = memory_capacity_mib", {}, "ResourcesSoldOut.SpecifiedInstanceType"),
+    ("DELETE FROM network_public_address", {}, "ResourcesSoldOut.EipInsufficient"),
+    ("UPDATE customers_account SET quota_postpaid_per_zone = 0", {}, "LimitExceeded.InstanceQuota"),
+    ("UPDATE customers_account SET quota_prepaid_per_month = 0", MONTHLY, "LimitExceeded.PrepayQuota"),
+    ("UPDATE customers_account SET frozen_reason = 'chargeback'", {}, "OperationDenied.AccountNotSupported"),
+    ("UPDATE ledger_purses SET owed_debits_posted = 2000000", {}, "InvalidAccount.InsufficientBalance"),
+    ("UPDATE ledger_purses SET floating_pending = 1000000", {}, "InvalidAccount.InsufficientBalance"),
+]
+
+
+@pytest.mark.parametrize(("fault", "asked", "code"), UNDER_THE_LOCK, ids=[line[2] for line in UNDER_THE_LOCK])
+def test_a_dry_run_is_refused_as_the_purchase_would_be(
+    client: Client, account_id: int, fault: str, asked: dict[str, Any], code: str
+) -> None:
+    """Given no room, address, quota, right or money, which the statement alone can tell, then both say so."""
+    with connection.cursor() as cursor:
+        cursor.execute(fault)
+    with nothing_written():
+        dry = client.call("RunInstances", {**HOURLY, **asked, "DryRun": True}).error
+        assert dry == client.call("RunInstances", {**HOURLY, **asked}).error
+    assert dry[0] == code
+
+
+def test_a_dry_run_uses_up_no_client_token(client: Client) -> None:
+    asked = {**HOURLY, "LoginSettings": {"Password": "Str0ng-pass"}, "ClientToken": "token-1"}
+    with nothing_written():
+        client.call("RunInstances", {**asked, "DryRun": True})
+    assert len(client.call("RunInstances", asked).response["InstanceIdSet"]) == 1
+    with nothing_written():
+        assert set(client.call("RunInstances", {**asked, "DryRun": True}).response) == {"RequestId"}
+        assert "ClientToken" in client.call("RunInstances", {**asked, "InstanceCount": 2, "DryRun": True}).error[1]
 
 
 def test_what_clients_send_unasked_is_harmless(client: Client) -> None:
@@ -187,8 +222,6 @@ def test_bad_requests_write_nothing(
     client: Client, account_id: int, change: dict[str, Any], code: str, names: str
 ) -> None:
     for dry_run in (False, True):
-        if dry_run and code == "LimitExceeded.InstanceQuota":
-            continue  # known only under the lock
         given, sentence = client.call("RunInstances", {**HOURLY, **change, "DryRun": dry_run}).error
         assert given == code, sentence
         assert names in sentence

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.support.database import DEMO_CATALOG
-from tests.support.running_shop import ROOT, RunningShop
+from tests.support.running_shop import VMART, RunningShop
 from vmart.config import os_users
 from vmart.config.places import Places
 
@@ -240,9 +240,9 @@ def test_a_closed_terminal_ends_the_shop_in_order() -> None:
     near, far = pty.openpty()
     environment = {name: text for name, text in os.environ.items() if not name.startswith("VMART_")}
     supervisor = subprocess.Popen(
-        ["setsid", "--ctty", sys.executable, "-m", "vmart.config.cli", "--data-dir", str(data_dir), "up",
-         "--listen", "127.0.0.1:0", "--compute", "simulated"],
-        env=environment | {"PYTHONPATH": str(ROOT / "src")}, stdin=far, stdout=far, stderr=far,
+        ["setsid", "--ctty", VMART, "--data-dir", str(data_dir), "up", "--listen", "127.0.0.1:0",
+         "--compute", "simulated"],
+        env=environment | {"VMART_ENV": sys.prefix}, stdin=far, stdout=far, stderr=far,
     )  # fmt: skip
     os.close(far)
     shop = RunningShop(data_dir, supervisor)

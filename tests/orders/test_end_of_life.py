@@ -291,6 +291,55 @@ def test_only_one_of_several_returned_at_once_is_free(test_clock: BusinessClock)
     assert refunds[0] == MONTHLY_MINOR - 3750  # 100 × (0.35 + 50 × 0.0005)
 
 
+def test_what_several_would_give_back_together_is_what_they_give_back(test_clock: BusinessClock) -> None:
+    """Given two machines and one free return, then the quote names one of them free: the first, as the return does."""
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
+    test_clock.advance(hours=100)
+    quotes = return_prepaid.quote_refund(account, [two.public_id, one.public_id])
+    assert [(quote.public_id, quote.refund_minor, quote.first_free) for quote in quotes] == [
+        (two.public_id, MONTHLY_MINOR, True), (one.public_id, MONTHLY_MINOR - 3750, False),
+    ]  # fmt: skip
+    terminate.terminate(account, [two.public_id, one.public_id])
+    assert dict(Line.objects.values_list("instance_id", "refund_minor")) == {
+        two.id: MONTHLY_MINOR, one.id: MONTHLY_MINOR - 3750,
+    }  # fmt: skip
+    assert purses(account)["cash"] == 2 * MONTHLY_MINOR - 3750
+    assert list(reconcile()) == []
+
+
+def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClock, world: World) -> None:
+    """Given one in the bin, two postpaid in two zones and a prepaid one, then each ends as it would alone."""
+    account = open_purse(cash_minor=MONTHLY_MINOR + 4 * HOURLY_HOLD_MINOR)
+    elsewhere = replace(HOURLY, zone="ap-guangzhou-6")
+    binned, near, far = buy_running(account), buy_running(account), buy_running(account, elsewhere)
+    prepaid = buy_running(account, MONTHLY)
+    terminate.terminate(account, [binned.public_id])  # in its first second: nothing is held for it
+    test_clock.advance(minutes=15)
+    terminate.terminate(account, [near.public_id, prepaid.public_id, binned.public_id, far.public_id], request_id="r")
+    assert [(_now(each).state, _now(each).latest_operation_request_id) for each in (binned, near, far, prepaid)] == [
+        ("TERMINATING", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"),
+    ]  # fmt: skip
+    # 900 s of each postpaid one: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    assert dict(Hold.objects.filter(state="pending").values_list("subject_id", "floating_minor")) == {
+        near.id: 10, far.id: 10, binned.id: 0,
+    }  # fmt: skip
+    assert purses(account)["cash"] == MONTHLY_MINOR + 4 * HOURLY_HOLD_MINOR
+    waiting = [(o.kind, o.subject_id, o.lane) for o in Operation.objects.exclude(kind="close_hour")]
+    assert sorted(waiting) == sorted(
+        [("isolate", each.id, each.zone_id) for each in (near, far, prepaid)]
+        + [("release", each.id, each.zone_id) for each in (binned, near, far, prepaid)]
+        + [("isolate", binned.id, binned.zone_id)]
+    )
+    assert sorted(Event.objects.filter(kind__in=["terminated", "returned"]).values_list("instance_id", "kind")) == [
+        (binned.id, "terminated"), (near.id, "terminated"), (far.id, "terminated"), (prepaid.id, "returned"),
+    ]  # fmt: skip
+    _no_closes()
+    go_to(test_clock, test_clock.at + dt.timedelta(days=9))
+    assert set(Instance.objects.values_list("state", flat=True)) == {"GONE"}
+    _nothing_left(world)
+
+
 def test_a_postpaid_machine_has_nothing_to_return() -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)

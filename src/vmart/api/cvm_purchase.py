@@ -220,10 +220,11 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
         request_id=call.request_id,
     )
     purchase.check(wanted)  # its quote is not handed on: an expected quote is charged even after a price change
-    if asked.dry_run:
-        return {}
-    if settings.password:  # hashed last: it costs more than all the checks
+    if settings.password:  # hashed after the checks: it costs more than all of them
         wanted = replace(wanted, machine=replace(wanted.machine, login=login.hashed(settings.password)))
+    if asked.dry_run:
+        purchase.dry_run(wanted)
+        return {}
     return {"InstanceIdSet": list(purchase.purchase(wanted).instance_ids)}
 
 

@@ -43,11 +43,10 @@ def _make_startable(stopped: Sequence[Instance]) -> None:
     if not stopped:
         return
     ids = [machine.id for machine in stopped]
-    db.rows("DELETE FROM worker_operation WHERE kind = 'release' AND subject_id = ANY (%s) RETURNING id", ids)
+    m.forget_work("release", stopped)
     # The operation under way, if any, is the power-off of the stop: until it ends the machine is busy.
     Instance.objects.filter(id__in=ids).update(
         state=State.STOPPED, restrict_state="NORMAL", isolated_source="NOTISOLATED", isolated_at=None,
         release_at=None, arrears_since=None,
     )  # fmt: skip
-    for machine in stopped:
-        m.event(machine, "arrears_ended")
+    m.events(stopped, "arrears_ended")

@@ -116,13 +116,13 @@ def _before(instance_ids: Sequence[int], charged_until: dt.datetime, zone: ZoneI
     return {(row["instance_id"], row["component"]): row["month_exact"] for row in rows}
 
 
-def open_hours_minor(account_id: int, instance_id: int, until: dt.datetime) -> int | None:
-    """What the machine's open hours have cost up to ``until`` and is not yet deducted, in minor units.
+def open_hours_minor(account_id: int, instance_ids: Sequence[int], until: dt.datetime) -> dict[int, int | None]:
+    """What each machine's open hours have cost up to ``until`` and is not yet deducted, in minor units.
 
     None when there is no saying: a price is missing, and the account's close waits for the seller.
     """
     try:
-        charges = open_hours(account_id, [instance_id], until)[instance_id]
+        found = open_hours(account_id, instance_ids, until)
     except PriceMissingError:
-        return None
-    return sum(charge.deducted_minor for charge in charges)
+        return dict.fromkeys(instance_ids)
+    return {number: sum(charge.deducted_minor for charge in charges) for number, charges in found.items()}

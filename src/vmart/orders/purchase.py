@@ -126,7 +126,7 @@ def check_offer(here: shop.Shop, configuration: Configuration) -> None:
 
 
 def check(purchase: Purchase) -> Quote:
-    """All checks that need no lock, and the quote (also what a dry run does)."""
+    """All checks that need no lock, and the quote."""
     here = shop.snapshot()
     configuration, machine = purchase.configuration, purchase.machine
     check_offer(here, configuration)
@@ -172,6 +172,13 @@ def purchase(request: Purchase) -> Bought:
         except _FirstInZone:
             first_in_zone = True
     raise RuntimeError("the catalog changes faster than a purchase is decided")
+
+
+def dry_run(request: Purchase) -> None:
+    """Raise what ``purchase`` would raise now: its statement runs in full and is taken back."""
+    with db.act():
+        purchase(request)
+        transaction.set_rollback(True)
 
 
 def next_order_id() -> int:

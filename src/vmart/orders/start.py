@@ -31,18 +31,16 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
             db.call("placement_lock", roomless)
         for machine in found:
             _take_again(machine)
-            m.begin(
-                machine, "StartInstances", request_id, state=State.STARTING, hold_id=machine.hold_id,
-                hold_number=machine.hold_number, public_ip=machine.public_ip,
-            )  # fmt: skip
-            m.send(machine, "start")
+        m.begin_all(found, "StartInstances", request_id, state=State.STARTING)
+        m.send_all(found, "start")
 
 
 def _take_again(machine: Instance) -> None:
     """Hold, room and address that a stop without charge or arrears gave up."""
-    line = Line.objects.select_related("order").get(instance_id=machine.id)
+    before = (machine.hold_id, machine.public_ip)
     if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":
-        full = line.order.hold_minor // line.order.count
+        order = Line.objects.select_related("order").get(instance_id=machine.id).order
+        full = order.hold_minor // order.count
         if machine.hold_id:
             db.call("ledger_void", machine.hold_id, clock.now())
         new_hold = m.next_hold_id(machine)
@@ -70,6 +68,8 @@ def _take_again(machine: Instance) -> None:
         if not claimed:
             raise NoAddress("No public address is free in {zone}.", field="InstanceIds", zone=machine.zone_id)
         machine.public_ip = claimed[0]["ip"]
+    if (machine.hold_id, machine.public_ip) != before:
+        machine.save(update_fields=["hold_id", "hold_number", "public_ip"])
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

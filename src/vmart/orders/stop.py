@@ -47,12 +47,11 @@ def stop(
                     "{id} is prepaid; only a postpaid machine can be stopped without charge.",
                     field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
                 )  # fmt: skip
-        for machine in found:
-            accepted = db.call("metering_instant", clock.now())
-            if stopped_mode == STOP_CHARGING:
-                db.call("metering_end", machine.id, "cpu", accepted)
-            m.begin(machine, "StopInstances", request_id, state=State.STOPPING)
-            m.send(machine, "stop", mode=stopped_mode, hard=stop_type == HARD, accepted=accepted.isoformat())
+        accepted = db.call("metering_instant", clock.now())
+        if stopped_mode == STOP_CHARGING:
+            m.end_usage(found, accepted, "cpu")
+        m.begin_all(found, "StopInstances", request_id, state=State.STOPPING)
+        m.send_all(found, "stop", mode=stopped_mode, hard=stop_type == HARD, accepted=accepted.isoformat())
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

@@ -37,7 +37,20 @@ def enqueue(
     payload: dict[str, Any] | None = None,
 ) -> None:
     """One operation of this kind on this subject; one that is already there stays. Wakes workers at commit."""
-    db.call("worker_enqueue", kind, [subject_id], account_id, lane, due_at, json.dumps(payload or {}))
+    enqueue_all(kind, [subject_id], due_at=due_at, account_id=account_id, lane=lane, payload=payload)
+
+
+def enqueue_all(
+    kind: str,
+    subject_ids: Sequence[int],
+    *,
+    due_at: dt.datetime,
+    account_id: int | None = None,
+    lane: str = "",
+    payload: dict[str, Any] | None = None,
+) -> None:
+    """The same for several subjects of one account and lane, in one statement."""
+    db.call("worker_enqueue", kind, list(subject_ids), account_id, lane, due_at, json.dumps(payload or {}))
     db.on_commit_wake()
 
 
