@@ -6,13 +6,15 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab.conftest import Internet, Lab
-from vmart.engines.contract import Engine, MachineSpec
+from vmart.engines.contract import Engine, MachineSpec, Power
+from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
 _SINK = str(Path(__file__).parent / "tcp_sink.py")
@@ -100,6 +102,60 @@ def test_without_a_public_address_nothing_leaves(
     assert not internet.connects(spec.private_ip, 22)
     assert not internet.connects(control.private_ip, 22)
     assert internet.connects(_public_ip(control), 22)
+
+
+_HEARS = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 9000))
+while True:
+    heard = server.recv(100)
+    with open("/root/heard", "ab") as file:
+        file.write(heard)
+"""
+_SAYS = """
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.bind(("", 9001))
+client.sendto(sys.argv[2].encode(), (sys.argv[1], 9000))
+"""
+
+
+def test_an_address_that_is_taken_off_leads_neither_in_nor_out_and_comes_back(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """Given arrears of a prepaid machine: also what is under way ends, and the count goes on when it is back."""
+    spec = make_spec()
+    engine.ensure_present(spec)
+    lab.inside(spec.name, f"cloud-init status --wait > /dev/null; systemd-run --unit=hears python3 -c '{_HEARS}'")
+
+    def said(word: str) -> str:
+        """What was heard once the word was said from the port from which all of them are."""
+        internet.run(sys.executable, "-c", _SAYS, _public_ip(spec), word)
+        time.sleep(0.5)
+        return lab.inside(spec.name, "cat /root/heard").stdout
+
+    def goes_out() -> bool:
+        return lab.inside(spec.name, f"ping -q -c 2 -W 2 {internet.ip}").returncode == 0
+
+    deadline = time.monotonic() + 30
+    while not said("a"):
+        assert time.monotonic() < deadline
+    began, heard = engine.counters([spec.name])[spec.name], said("b")
+    assert heard.endswith("b")
+    assert goes_out()
+    for _ in range(2):
+        engine.ensure_address(spec.name, spec.private_ip, None)
+        assert (said("c"), goes_out(), internet.connects(_public_ip(spec), 22)) == (heard, False, False)
+    assert engine.ensure_rebooted(spec.name, clock.wall()).power is Power.RUNNING
+    assert (goes_out(), internet.connects(_public_ip(spec), 22)) == (False, False)
+    engine.ensure_address(spec.name, spec.private_ip, spec.public_address)
+    deadline = time.monotonic() + 60
+    while not internet.connects(_public_ip(spec), 22):
+        assert time.monotonic() < deadline
+    assert goes_out()
+    after = engine.counters([spec.name])[spec.name]
+    assert (after.epoch, after.out_bytes > began.out_bytes) == (began.epoch, True)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 A machine of ours that is in no order, or whose delivery failed, is removed from the engine; one in the
 recycle bin that runs is turned off; a sold machine that was turned off or on from inside is shown to
-the owner as the engine sees it, not hidden.
+the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so not to
+one whose network arrears keep off.
 """
 
 import datetime as dt
@@ -11,13 +12,14 @@ from dataclasses import dataclass
 from vmart.engines.contract import Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.provisioning.zone_engines import engine_of
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, missing, on or off."""
+    """One difference: ``kind`` is orphan, missing, on, off or address."""
 
     kind: str
     name: str
@@ -49,9 +51,11 @@ def _difference(row: Instance, observation: Observation | None) -> str | None:
         return None if power == Power.ABSENT else "orphan"
     if power == Power.ABSENT:
         return "missing" if row.state in (State.RUNNING, State.STOPPED) else None
-    if power == Power.STOPPED:
-        return "off" if row.state == State.RUNNING else None
-    return "on" if power == Power.RUNNING and row.state in (State.STOPPED, State.SHUTDOWN) else None
+    if power == Power.STOPPED and row.state == State.RUNNING:
+        return "off"
+    if power == Power.RUNNING and row.state in (State.STOPPED, State.SHUTDOWN):
+        return "on"
+    return "address" if observation and address.differs(row, observation) else None
 
 
 def _repair(row: Instance, kind: str) -> Drift:
@@ -60,6 +64,10 @@ def _repair(row: Instance, kind: str) -> Drift:
         return Drift(kind, row.public_id, False)
     if kind == "orphan":  # made by a worker that did not notice that another had given it up
         engine_of(row.zone_id).ensure_absent(row.public_id)
+    elif kind == "address":
+        with db.act():
+            db.call("ledger_lock", row.account_id)
+            address.send(row)
     elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == "STOP_CHARGING"):
         # It is not charged for, and what was stopped without charge gave its room and address back.
         engine_of(row.zone_id).ensure_power(row.public_id, on=False, force=True)
@@ -72,7 +80,7 @@ def _has_work(instance_id: int) -> bool:
     return bool(
         db.rows(
             "SELECT 1 FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind IN"
-            " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release')",
+            " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release', 'address')",
             instance_id,
             clock.now(),
         )

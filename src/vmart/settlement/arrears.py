@@ -1,21 +1,30 @@
-"""Arrears: two hours after the deduction that exceeded the credit limit, postpaid machines are stopped.
+"""Arrears: two hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
-Charged to the second of the stop, then every component stops being charged, holds are released, the
-tier clock pauses; a top-up to 0 or more makes them startable; after 15 × 24 h they are released.
+Postpaid machines are stopped: charged to the second of the stop, then every component stops being charged,
+holds are released, the tier clock pauses; a top-up to 0 or more makes them startable; after 15 × 24 h they
+are released. Prepaid machines run on; their public network, where it is charged by traffic, goes off and
+comes back with the top-up. Their address stays theirs (billing-rules, section 4).
 """
 
 import datetime as dt
 import uuid
 from collections.abc import Sequence
 
+from django.db.models import Q
+
 from vmart.customers.models import Account
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KEPT = dt.timedelta(days=15)
+_CHARGED_BY_USAGE = Q(charge_type=POSTPAID_BY_HOUR) | Q(
+    internet_charge_type=TRAFFIC_POSTPAID_BY_HOUR, public_ip__isnull=False
+)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -27,16 +36,18 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             assert purses is not None
             machines = list(
                 Instance.objects.select_for_update()
-                .filter(account_id=operation.subject_id, charge_type="POSTPAID_BY_HOUR",
-                        state__in=[State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING,
-                                   State.PENDING])
+                .filter(_CHARGED_BY_USAGE, account_id=operation.subject_id, state__in=ALIVE, arrears_since=None)
                 .order_by("id")
-            )  # fmt: skip
-            busy = any(machine.latest_operation_state == "OPERATING" for machine in machines)
+            )
+            postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+            busy = any(machine.latest_operation_state == "OPERATING" for machine in postpaid)
             if not busy and queue.finish(owner, operation) and in_arrears(operation.subject_id):
-                db.call("placement_lock", [machine.id for machine in machines])
+                db.call("placement_lock", [machine.id for machine in postpaid])
                 for machine in machines:
-                    _stop(machine)
+                    if machine.charge_type == POSTPAID_BY_HOUR:
+                        _stop(machine)
+                    else:
+                        _cut_off(machine)
         if busy:
             queue.put_off(owner, [operation], 1.0, "an operation on a machine is under way", waiting=True)
 
@@ -63,3 +74,10 @@ def _stop(machine: Instance) -> None:
     m.event(machine, "stopped_for_arrears")
     m.send(machine, "isolate")
     m.send(machine, "release", due_at=instant + KEPT)
+
+
+def _cut_off(machine: Instance) -> None:
+    """From here on every start, delivery and repair of the machine leaves its public address off."""
+    Instance.objects.filter(pk=machine.pk).update(arrears_since=clock.now())
+    m.event(machine, "network_off")
+    address.send(machine)

@@ -185,6 +185,10 @@ class Offer:
         return {"min": max(sizes.min, self.choice.image.size_gib), "max": sizes.max, "step": sizes.step}
 
     @property
+    def by_traffic(self) -> bool:
+        return self.choice.values["address"] == "1" and self.choice.values["internet"] == "traffic"
+
+    @property
     def mbps_max(self) -> int:
         sales = self.book.sales
         return sales.prepaid_mbps_max if self.prepaid else sales.postpaid_mbps_max

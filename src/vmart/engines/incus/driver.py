@@ -385,6 +385,7 @@ class IncusEngine:
             private_ip=found["config"].get("user.vmart.private_ip", ""),
             booted_at=booted_at if power is Power.RUNNING else None,
             why="" if power is not Power.BROKEN else f"The engine says: {found['status']}.",
+            public_ip=found["config"].get("user.vmart.public_ip", ""),
         )
 
     def _target(self, found: Mapping[str, Any]) -> str:

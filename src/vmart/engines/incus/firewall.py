@@ -7,7 +7,8 @@ the table decides, in the order a packet meets it:
 input       from a machine to the host: replies, DHCP, and DNS at its own bridge's address; nothing else
 forward     between machines of one bridge: free, uncounted, uncapped · to another of our bridges: only
             when a forward (DNAT) led there · out: only with a public address, within its cap, counted
-            (whole IP packets: header and payload) · in: only by a forward or as a reply, within the cap
+            (whole IP packets: header and payload) · in: only by a forward or as a reply, as long as the
+            machine has a public address, within the cap
 postrouting the machine's public address as source
 """
 
@@ -181,7 +182,8 @@ class Firewall:
                 "ct state established,related goto arriving",
                 "drop",
             ),
-            "arriving": ("limit name ip daddr map @in_cap drop",),
+            # Also what a forward led here before it was taken off: its connection is known and would go on.
+            "arriving": ("ip daddr != @with_public drop", "limit name ip daddr map @in_cap drop"),
             "input": (f"iifname {ours} jump from_machine",),
             "forward": (f"iifname {ours} jump outward", f"oifname {ours} jump inward"),
             "postrouting": (

@@ -56,7 +56,7 @@ DECLARE machine instances_instance;
 BEGIN
   UPDATE instances_instance SET state = 'LAUNCH_FAILED', latest_operation_state = 'FAILED',
     latest_operation_error_code = _code, latest_operation_error = left(_sentence, 500), hold_id = NULL,
-    public_ip = NULL, password_hash = ''
+    public_ip = NULL, password_hash = '', arrears_since = NULL
   WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
   RETURN machine;
 END $$;

@@ -11,11 +11,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
 from vmart.web.visitor import customer
@@ -128,10 +129,9 @@ def _quoted(machine: Instance) -> Quote:
 def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
-    here, now = shop.snapshot(), clock.now()
+    here = shop.snapshot()
     closed = charges.of_machine_minor(machine.account_id, machine.id)
-    open_hours = [charge for charge in live_cost.open_hours([machine.id], now)[machine.id] if charge.exact]
-    bandwidth_ends = machine.state in IN_BIN or machine.state == State.LAUNCH_FAILED
+    network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
         "line": line,
@@ -140,16 +140,26 @@ def _here(machine: Instance) -> dict[str, Any]:
         "disks": overview.disks(machine.id),
         "events": overview.events(machine.id),
         "closed_minor": closed,
-        "open_exact": sum((charge.exact for charge in open_hours), Decimal(0)),
+        "open_exact": _open_exact(machine),
         "by_usage": line.order.segments,
         "busy": machine.state in wording.IN_BETWEEN,
         "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL",
         "may_stop": machine.state == State.RUNNING,
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
-        "reachable": not bandwidth_ends and machine.public_ip,
+        "network_off": network_off,
+        "reachable": machine.state in ALIVE and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
     }
+
+
+def _open_exact(machine: Instance) -> Decimal | None:
+    """What its hours that are not charged yet have cost; None while a price is missing (the seller's to mend)."""
+    try:
+        found = live_cost.open_hours(machine.account_id, [machine.id], clock.now())[machine.id]
+    except PriceMissingError:
+        return None
+    return sum((charge.exact for charge in found), Decimal(0))
 
 
 def _off_billed(machine: Instance) -> str:
