@@ -27,10 +27,11 @@ class Migration(migrations.Migration):
                 ("account_id", models.BigIntegerField()),
                 ("amount_minor", models.BigIntegerField()),
                 ("balance_after", models.BigIntegerField(null=True)),
+                ("number", models.BigIntegerField()),
             ],
             options={
                 "db_table": "ledger_entry",
-                "indexes": [models.Index(fields=["account_id", "at"], name="ledger_entry_account")],
+                "indexes": [models.Index(fields=["account_id", "number"], name="ledger_entry_account")],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
@@ -174,5 +175,17 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="ledger_transfer_positive")
                 ],
             },
+        ),
+        # No block of numbers is kept by a connection: they would not be in the order in which purses moved.
+        migrations.RunSQL(
+            "CREATE SEQUENCE ledger_entry_number_seq OWNED BY ledger_entry.number", migrations.RunSQL.noop
+        ),
+        migrations.RunSQL(
+            "ALTER TABLE ledger_entry ALTER COLUMN number SET DEFAULT nextval('ledger_entry_number_seq')",
+            migrations.RunSQL.noop,
+        ),
+        migrations.RunSQL(
+            "ALTER TABLE ledger_entry_default ALTER COLUMN number SET DEFAULT nextval('ledger_entry_number_seq')",
+            migrations.RunSQL.noop,
         ),
     ]
