@@ -1,14 +1,16 @@
 """The drift sweep: what the engine has against what we sold. Repairs what is ours to repair, reports the rest.
 
-A machine of ours that is in no order, or whose delivery failed, is removed from the engine; one in the
-recycle bin that runs is turned off; a sold machine that was turned off or on from inside is shown to
-the owner as the engine sees it, not hidden.
+A machine that was released, or whose delivery failed, is removed from the engine; a name that no row
+knows, or that another zone sold, is told and never touched: after a restored backup it may be somebody's.
+One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
+shown to the owner as the engine sees it, not hidden.
 """
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vmart.engines.contract import Observation, Power
+from vmart.engines.contract import Engine, Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
@@ -17,7 +19,7 @@ from vmart.provisioning.zone_engines import engine_of
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, missing, on or off."""
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, on or off."""
 
     kind: str
     name: str
@@ -29,10 +31,7 @@ def sweep(zone: str) -> list[Drift]:
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
     rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
-    found = []
-    for name in sorted(seen.keys() - rows.keys()):  # left by a release whose answer was lost
-        engine.ensure_absent(name)
-        found.append(Drift("orphan", name, True))
+    found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
     for name, row in sorted(rows.items()):
         kind = _difference(row, seen.get(name))
         if kind is None or row.latest_operation_state == "OPERATING" or _has_work(row.id):
@@ -41,6 +40,16 @@ def sweep(zone: str) -> list[Drift]:
         if _difference(row, engine.observe(name)) == kind:
             found.append(_repair(row, kind))
     return found
+
+
+def _strangers(engine: Engine, names: Sequence[str]) -> Iterator[Drift]:
+    """Names that are no living machine of the zone: only what is known to have ended is removed."""
+    states = dict(Instance.objects.filter(public_id__in=names).values_list("public_id", "state"))
+    for name in names:
+        ended = states.get(name) in (State.GONE, State.LAUNCH_FAILED)  # a release whose answer was lost, say
+        if ended:
+            engine.ensure_absent(name)
+        yield Drift("orphan" if ended else "elsewhere" if name in states else "unknown", name, ended)
 
 
 def _difference(row: Instance, observation: Observation | None) -> str | None:
