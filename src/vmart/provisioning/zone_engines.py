@@ -42,4 +42,6 @@ def _settings(zone: str, kind: str, own: dict[str, Any]) -> dict[str, Any]:
         overrides = json.loads(os.environ.get("VMART_SIMULATED_SETTINGS", "{}"))
         return {"file": str(settings.DATA_DIR / "engine" / f"{zone}.sqlite"), **own, **overrides}
     private = json.loads(os.environ.get(INCUS_SETTINGS_VARIABLE, "{}"))
+    if own.get("url"):
+        private.pop("socket", None)  # a driver that is given both takes the socket
     return {**private, **own}
