@@ -12,6 +12,7 @@ from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, purses,
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, EngineError, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
@@ -21,6 +22,7 @@ from vmart.orders.purchase import purchase
 from vmart.orders.sweep import Drift
 from vmart.provisioning import specs, zones
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
 
@@ -147,6 +149,23 @@ def test_a_machine_with_work_under_way_is_left_alone(machine: Instance, world: W
     engine_of(ZONE).ensure_power(machine.public_id, on=False)
     with nothing_written():
         assert sweep.sweep(ZONE) == []
+
+
+def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engine_is_back(
+    machine: Instance, world: World
+) -> None:
+    """Also its operation, which the seller was shown, is then tried again: until it ends nobody can use the machine."""
+    terminate.terminate(machine.account_id, [machine.public_id])
+    world.fail("*", times=STEPS["isolate"].attempts)
+    work()
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.RUNNING, "OPERATING")
+    assert Operation.objects.get(kind="isolate").attention
+    assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
+    assert (_power(machine), _now(machine).state) == (Power.STOPPED, "SHUTDOWN")
+    work()
+    assert (_now(machine).latest_operation_state, Operation.objects.filter(kind="isolate").count()) == ("SUCCESS", 0)
+    assert sweep.sweep(ZONE) == []
+    assert list(reconcile()) == []
 
 
 class _Meanwhile:

@@ -15,6 +15,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,14 @@ def sweep(zone: str) -> list[Drift]:
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
     for name, row in sorted(rows.items()):
         kind = _difference(row, seen.get(name))
-        if kind is None or row.latest_operation_state == "OPERATING" or _has_work(row.id):
+        if kind is None:
             continue
+        given_up = _given_up(row)
         # The list is older than the row: an act may have ended between the two.
-        if _difference(row, engine.observe(name)) == kind:
+        if given_up is not None and _difference(row, engine.observe(name)) == kind:
             found.append(_repair(row, kind))
+            for operation in given_up:  # the engine answers again
+                queue.retry(operation)
     return found
 
 
@@ -77,15 +81,19 @@ def _repair(row: Instance, kind: str) -> Drift:
     return Drift(kind, row.public_id, True)
 
 
-def _has_work(instance_id: int) -> bool:
-    return bool(
-        db.rows(
-            "SELECT 1 FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind IN"
-            " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release')",
-            instance_id,
-            clock.now(),
-        )
+def _given_up(row: Instance) -> list[int] | None:
+    """Operations on the machine that wait for the seller; None while one is under way, which will see to it."""
+    work = db.rows(
+        "SELECT id, attention FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind IN"
+        " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release')",
+        row.id,
+        clock.now(),
     )
+    if not all(operation["attention"] for operation in work):
+        return None
+    if row.latest_operation_state == "OPERATING" and not work:
+        return None
+    return [operation["id"] for operation in work]
 
 
 def _powered(row: Instance, state: str, kind: str) -> None:

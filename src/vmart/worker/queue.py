@@ -36,7 +36,10 @@ def enqueue(
     lane: str = "",
     payload: dict[str, Any] | None = None,
 ) -> None:
-    """One operation of this kind on this subject; one that is already there stays. Wakes workers at commit."""
+    """One operation of this kind on this subject; one that is there stays, unless it was given up.
+
+    Wakes workers at commit.
+    """
     db.call("worker_enqueue", kind, [subject_id], account_id, lane, due_at, json.dumps(payload or {}))
     db.on_commit_wake()
 

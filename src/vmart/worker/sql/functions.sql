@@ -1,4 +1,5 @@
--- Put work into the queue; work of this kind on this subject that is there already stays as it is.
+-- Put work into the queue; work of this kind on this subject that is there already stays as it is, unless
+-- it was given up: then the new takes its place, or nobody would ever do it.
 CREATE FUNCTION fn.worker_enqueue(
   _kind text, _subjects bigint[], _account bigint, _lane text, _due_at timestamptz, _payload jsonb
 ) RETURNS void
@@ -8,7 +9,11 @@ BEGIN
                                 attention, created_at)
   SELECT _kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, clock_timestamp()
   FROM unnest(_subjects) AS subject
-  ON CONFLICT (kind, subject_id) DO NOTHING;
+  ON CONFLICT (kind, subject_id) DO UPDATE SET
+    account_id = excluded.account_id, lane = excluded.lane, step = excluded.step, payload = excluded.payload,
+    due_at = excluded.due_at, not_before = NULL, attempt = 0, last_error = '', attention = false,
+    created_at = excluded.created_at
+  WHERE worker_operation.attention;
 END $$;
 
 -- Claim due work in the given lanes ('' is the timers' own): each row leased to one owner.
