@@ -200,6 +200,32 @@ def test_when_it_is_told_to_end_it_ends_what_it_has_begun(closing: Callable[...,
     assert list(Operation.objects.values_list("subject_id", flat=True)) == [2]
 
 
+def test_when_it_is_told_to_end_it_keeps_the_lease_of_what_it_has_begun_and_no_other(
+    closing: Callable[..., Callable[..., None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next worker would do the same act a second time, at the same time."""
+    monkeypatch.setattr(loop, "LEASE_S", 0.6)
+    begun, done = threading.Event(), threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        begun.set()
+        done.wait(20)
+        _ended(batch, owner)
+
+    _enqueue(1, 2)
+    taken: list[int] = []
+    with _Started({"act": Step(closing(step))}, threads_per_lane=1) as worker:
+        assert begun.wait(20)
+        worker.stop()
+        ends = time.monotonic() + 2.0  # three leases
+        while time.monotonic() < ends:
+            taken += [operation.subject_id for operation in queue.claim(uuid.uuid4(), [""], 15, 2)]
+            time.sleep(0.02)
+        assert taken == [2]  # was claimed and not begun
+        done.set()
+    assert list(Operation.objects.values_list("subject_id", flat=True)) == [2]
+
+
 def test_what_a_step_raises_is_a_later_attempt_and_at_last_the_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
     tried: list[int] = []

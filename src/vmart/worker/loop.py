@@ -61,6 +61,7 @@ class Worker:
         self._held: set[int] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._ended = threading.Event()  # nothing is in hand any more
         self._woken = threading.Event()
 
     # -- the loop ------------------------------------------------------------------------------
@@ -81,8 +82,10 @@ class Worker:
                 self._stop.wait(GATHER_S)
             else:
                 self._woken.wait(IDLE_S)
-        for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+        for wait in (False, True):  # nothing more begins in any lane, then what has begun ends
+            for pool in self._pools.values():
+                pool.shutdown(wait=wait, cancel_futures=True)
+        self._ended.set()
 
     def stop(self) -> None:
         """End the loop after what is being worked on; work only claimed waits for its lease to run out."""
@@ -148,8 +151,8 @@ class Worker:
                 time.sleep(0.5)
 
     def _renew(self) -> None:
-        """Keep the leases of everything in hand."""
-        while not self._stop.wait(LEASE_S / 3):
+        """Keep the leases of everything in hand, until it has ended: also after the loop was told to end."""
+        while not self._ended.wait(LEASE_S / 3):
             with self._lock:
                 held = list(self._held)
             if held:
