@@ -117,14 +117,17 @@ def bring_up_to_date(test_clock: str | None = None) -> None:
 
 
 def _found_deployment(test_clock: str | None) -> None:
-    from vmart.kernel import clock
+    from vmart.kernel import clock, money
     from vmart.kernel.models import Deployment
 
     at = dt.datetime.fromisoformat(test_clock) if test_clock else None
+    currency = os.environ.get("VMART_CURRENCY", "CNY")
+    if currency not in money.CURRENCIES and not Deployment.objects.exists():
+        raise DatabaseUnfit(f"VMART_CURRENCY: {money.UnknownCurrency(currency)}")
     Deployment.objects.get_or_create(
         only=True,
         defaults={
-            "currency": os.environ.get("VMART_CURRENCY", "CNY"),
+            "currency": currency,
             "billing_zone": os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai"),
             "created_at": at or clock.now(),
             "test_clock_at": at,
