@@ -186,6 +186,16 @@ def test_the_demo_catalog_applied_again_changes_nothing(running_shop: RunningSho
     assert again.stdout == "the shop sells exactly that already\n"
 
 
+def test_a_price_book_that_would_rewrite_the_past_is_refused_with_a_sentence(
+    running_shop: RunningShop, tmp_path: Path
+) -> None:
+    file = tmp_path / "catalog.yaml"
+    file.write_text(DEMO_CATALOG.read_text().replace("\n  version: 1\n", "\n  version: 2\n"))
+    answer = running_shop.vmart("catalog", "apply", "--yes", str(file), check=False)
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert answer.stderr.startswith("vmart: price_book.effective_at is 2009-12-31T16:00:00+00:00; it must be after ")
+
+
 def test_doctor_finds_a_running_shop_well(running_shop: RunningShop) -> None:
     found = running_shop.vmart("doctor", check=False).stdout
     wrong = [line for line in found.splitlines() if line.startswith("WRONG") and "static files" not in line]

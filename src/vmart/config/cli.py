@@ -242,6 +242,7 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
     _django(_places(own_data_dir))
     from vmart.backoffice.apply_catalog import Declined, apply_file
     from vmart.kernel.documents import DocumentError
+    from vmart.kernel.errors import Refused
 
     def confirm(changes: Sequence[object]) -> bool:
         for change in changes:
@@ -253,7 +254,7 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
     except Declined:
         click.echo("nothing was changed")
         sys.exit(NOT_WELL)
-    except DocumentError as error:
+    except (DocumentError, Refused) as error:
         raise Misused(str(error)) from error
     click.echo(f"{len(changes)} changes are on sale" if changes else "the shop sells exactly that already")
 
