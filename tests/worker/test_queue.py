@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -148,6 +149,23 @@ def test_a_renewed_lease_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     queue.renew(ME, [claimed.id], LEASE_S)
     _wall(monkeypatch, 10)
     assert _claim(OTHER) == []
+
+
+def test_the_leases_of_the_others_are_renewed_though_one_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an act that ends one operation and waits for something else, then no other's lease runs out meanwhile.
+
+    Nobody can claim the locked one either.
+    """
+    for number in (1, 2, 3):
+        _enqueue(number)
+    held = _claim()
+    with psycopg.connect(**db.connection_parameters()) as ending:
+        ending.execute("SELECT id FROM worker_operation WHERE id = %s FOR UPDATE", [held[1].id])
+        _wall(monkeypatch, 10)
+        queue.renew(ME, [operation.id for operation in reversed(held)], LEASE_S)
+        _wall(monkeypatch, 10)
+        assert _claim(OTHER) == []
+    assert _subjects(_claim(OTHER)) == [2]  # its act was rolled back: the lease had run out
 
 
 def test_what_is_put_off_comes_later_and_has_used_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:

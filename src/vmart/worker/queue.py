@@ -61,10 +61,7 @@ def _plain(payload: Any) -> dict[str, Any]:
 
 def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
     """Hold on to work that takes longer than its lease."""
-    db.rows(
-        "UPDATE worker_operation SET lease_until = %s WHERE id = ANY (%s) AND lease_owner = %s RETURNING id",
-        clock.wall() + dt.timedelta(seconds=lease_s), list(operations), owner,
-    )  # fmt: skip
+    db.call("worker_renew", list(operations), owner, clock.wall() + dt.timedelta(seconds=lease_s))
 
 
 def finish(owner: uuid.UUID, operation: Claimed) -> bool:

@@ -32,6 +32,17 @@ LANGUAGE sql AS $$
   RETURNING o.*
 $$;
 
+-- Keep the leases of what this owner has in hand. What an act has locked is about to end, and nobody can claim
+-- it: to wait for it would let the leases of all others run out.
+CREATE FUNCTION fn.worker_renew(_ids bigint[], _owner uuid, _lease_until timestamptz) RETURNS void
+LANGUAGE sql AS $$
+  WITH held AS MATERIALIZED (
+    SELECT id FROM worker_operation WHERE id = ANY (_ids) AND lease_owner = _owner
+    ORDER BY id FOR UPDATE SKIP LOCKED
+  )
+  UPDATE worker_operation o SET lease_until = _lease_until FROM held WHERE o.id = held.id
+$$;
+
 -- The fence: end these operations if they are still this owner's at this step; the ids that were.
 CREATE FUNCTION fn.worker_finish(_ids bigint[], _owner uuid, _step text) RETURNS bigint[]
 LANGUAGE sql AS $$
