@@ -183,6 +183,33 @@ def test_the_lease_of_work_in_hand_is_renewed(
         _wait(lambda: not Operation.objects.exists())
 
 
+def test_the_lease_of_a_next_step_is_renewed_though_the_step_before_ends_after_it_was_claimed(
+    closing: Callable[..., Callable[..., None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEASE_S", 0.6)
+    begun, done = threading.Event(), threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        if batch[0].step == "start":
+            assert db.call("worker_next", batch[0].id, owner, "start", "clean", "")
+            db.wake_workers()
+            assert begun.wait(20)
+        else:
+            begun.set()
+            done.wait(20)
+            _ended(batch, owner)
+
+    _enqueue(1)
+    with _Started({"act": Step(closing(step))}):
+        assert begun.wait(20)
+        ends = time.monotonic() + 2.0  # three leases
+        while time.monotonic() < ends:
+            assert queue.claim(uuid.uuid4(), [""], 15, 1) == []
+            time.sleep(0.02)
+        done.set()
+        _wait(lambda: not Operation.objects.exists())
+
+
 def test_when_it_is_told_to_end_it_ends_what_it_has_begun(closing: Callable[..., Callable[..., None]]) -> None:
     begun, done = threading.Event(), threading.Event()
 
@@ -239,6 +266,24 @@ def test_what_a_step_raises_is_a_later_attempt_and_at_last_the_sellers(monkeypat
     assert tried == [1, 2, 3]
     operation = Operation.objects.get()
     assert (operation.attention, operation.last_error) == (True, "ValueError: a fault")
+
+
+def test_who_works_until_nothing_is_left_keeps_all_that_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more than fits into a lease, then no other worker does any of it a second time."""
+    monkeypatch.setattr(loop, "LEASE_S", 0.6)
+    taken: list[int] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends:
+            taken.extend(operation.subject_id for operation in queue.claim(uuid.uuid4(), [""], 15, 2))
+            time.sleep(0.02)
+        _ended(batch, owner)
+
+    _enqueue(1, 2)
+    assert loop.run_until_idle({"act": Step(step)}, lambda: [""]) == 2
+    assert taken == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "vmart-renew"]
 
 
 def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,11 @@ import os
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 import psycopg
 from django.db import close_old_connections, connection
@@ -46,6 +48,45 @@ class Step:
     exhausted: Callable[[Sequence[Claimed], uuid.UUID, str], None] | None = None
 
 
+class _Leases:
+    """What an owner has in hand, and the thread beside the work that keeps its leases until it has ended."""
+
+    def __init__(self, owner: uuid.UUID) -> None:
+        self._owner = owner
+        self._held: Counter[int] = Counter()  # what ends at one step may be taken at the next before it is dropped
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="vmart-renew", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+    def take(self, operations: Iterable[Claimed]) -> None:
+        with self._lock:
+            self._held.update(operation.id for operation in operations)
+
+    def drop(self, operations: Iterable[Claimed]) -> None:
+        with self._lock:
+            self._held -= Counter(operation.id for operation in operations)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(LEASE_S / 3):
+            with self._lock:
+                held = list(self._held)
+            if held:
+                try:
+                    queue.renew(self._owner, held, LEASE_S)
+                except Exception:
+                    log.exception("leases could not be renewed")
+                    _drop_broken_connection()
+        connection.close()
+
+
 class Worker:
     """One worker process's loop over the given steps and lanes."""
 
@@ -58,18 +99,23 @@ class Worker:
         self._threads = threads_per_lane
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._waiting: dict[str, int] = {}
-        self._held: set[int] = set()
+        self._leases = _Leases(self.owner)
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._ended = threading.Event()  # nothing is in hand any more
         self._woken = threading.Event()
 
     # -- the loop ------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Work until ``stop``; then let what is running end."""
-        for target in (self._listen, self._renew):
-            threading.Thread(target=target, name=f"vmart-{target.__name__.strip('_')}", daemon=True).start()
+        threading.Thread(target=self._listen, name="vmart-listen", daemon=True).start()
+        with self._leases:  # until nothing is in hand any more
+            self._work_until_stopped()
+            for wait in (False, True):  # nothing more begins in any lane, then what has begun ends
+                for pool in self._pools.values():
+                    pool.shutdown(wait=wait, cancel_futures=True)
+
+    def _work_until_stopped(self) -> None:
         while not self._stop.is_set():
             self._woken.clear()
             try:
@@ -82,10 +128,6 @@ class Worker:
                 self._stop.wait(GATHER_S)
             else:
                 self._woken.wait(IDLE_S)
-        for wait in (False, True):  # nothing more begins in any lane, then what has begun ends
-            for pool in self._pools.values():
-                pool.shutdown(wait=wait, cancel_futures=True)
-        self._ended.set()
 
     def stop(self) -> None:
         """End the loop after what is being worked on; work only claimed waits for its lease to run out."""
@@ -98,8 +140,7 @@ class Worker:
             self._woken.wait(0.05)
             return 0
         claimed = queue.claim(self.owner, open_lanes, LEASE_S, CLAIM_LIMIT)
-        with self._lock:
-            self._held.update(operation.id for operation in claimed)
+        self._leases.take(claimed)
         for batch in self._batches(claimed):
             lane = batch[0].lane
             with self._lock:
@@ -126,7 +167,7 @@ class Worker:
     def _done(self, batch: Sequence[Claimed], done: "Future[None]") -> None:
         with self._lock:
             self._waiting[batch[0].lane] -= 1
-            self._held.difference_update(operation.id for operation in batch)
+        self._leases.drop(batch)
         self._woken.set()
         error = None if done.cancelled() else done.exception()
         if error is not None:
@@ -149,19 +190,6 @@ class Worker:
                             self._woken.set()
             except psycopg.Error:
                 time.sleep(0.5)
-
-    def _renew(self) -> None:
-        """Keep the leases of everything in hand, until it has ended: also after the loop was told to end."""
-        while not self._ended.wait(LEASE_S / 3):
-            with self._lock:
-                held = list(self._held)
-            if held:
-                try:
-                    queue.renew(self.owner, held, LEASE_S)
-                except Exception:
-                    log.exception("leases could not be renewed")
-                    _drop_broken_connection()
-        connection.close()
 
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -208,11 +236,20 @@ def run_until_idle(
     ``wait`` also waits for what is put off for a moment or held by another worker.
     """
     owner = owner or uuid.uuid4()
+    with _Leases(owner) as leases:
+        return _run_until_idle(steps, lanes, owner, leases, wait=wait)
+
+
+def _run_until_idle(
+    steps: Mapping[str, Step], lanes: Callable[[], Iterable[str]], owner: uuid.UUID, leases: _Leases, *, wait: bool
+) -> int:
     done = 0
     while True:
         claimed = queue.claim(owner, list(lanes()), LEASE_S, CLAIM_LIMIT)
+        leases.take(claimed)
         for operation in claimed:
             work(steps, [operation], owner)
+            leases.drop([operation])
         done += len(claimed)
         if claimed:
             continue
