@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+import psycopg
 import pytest
+from django.db import connection
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
@@ -286,6 +288,25 @@ def test_a_delivery_that_cannot_be_committed_spoils_no_other_of_its_batch(world:
     assert list(Line.objects.order_by("id").values_list("state", flat=True)) == ["delivered", "failed", "delivered"]
     assert [purses(account)["available"] for account in buyers] == [0, MONTHLY_MINOR, 0]
     assert world.count_machines() == 2
+    _settled()
+
+
+def test_a_machine_that_runs_is_delivered_however_long_its_account_was_locked(world: World) -> None:
+    """Given more lock timeouts than a delivery has attempts, then there is no refund for a machine that runs."""
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    purchase(wanted(account))
+    owner = uuid.uuid4()
+    with psycopg.connect(**db.connection_parameters()) as holder:
+        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        db.rows("SELECT set_config('lock_timeout', '20ms', false)")
+        for _ in range(STEPS["deliver"].attempts + 1):
+            loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+        assert "lock timeout" in Operation.objects.get(kind="deliver").last_error
+        assert (Line.objects.get().state, world.count_machines()) == ("delivering", 1)
+    connection.close()
+    work()
+    assert Instance.objects.get().state == "RUNNING"
+    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
     _settled()
 
 

@@ -31,6 +31,7 @@ IDLE_S = 1.0  # how long a lost wake-up can delay work
 GATHER_S = 0.01  # under load, work gathers for a moment: one claim and one commit for many
 CLAIM_LIMIT = 256
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
+_UNWELL = 3  # as after so many attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Step:
 
     ``run`` gets up to ``batch`` operations of one lane and the owner that fences them. What it raises
     puts them all off, with growing pauses, until ``attempts`` are used up; then ``exhausted`` (by
-    default: the seller's attention) has the last word.
+    default: the seller's attention) has the last word. A passing fault of the database uses up none.
     """
 
     run: Callable[[Sequence[Claimed], uuid.UUID], None]
@@ -204,17 +205,39 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
     except Exception as error:
         log.exception("step of %s failed", batch[0].kind, extra={"operations": [item.id for item in batch]})
         _drop_broken_connection()
-        reason = f"{type(error).__name__}: {error}"
+        if db.is_passing(error):
+            _wait(batch, owner, _said(error))
+            return
         last = [operation for operation in batch if operation.attempt >= step.attempts]
         rest = [operation for operation in batch if operation.attempt < step.attempts]
         if last:
-            (step.exhausted or queue_attention)(last, owner, reason)
+            _give_up(step, last, owner, _said(error))
         for operation in rest:
-            queue.put_off(owner, [operation], pause_s(operation.attempt), reason)
+            queue.put_off(owner, [operation], pause_s(operation.attempt), _said(error))
 
 
-def queue_attention(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
-    queue.needs_attention(owner, batch, reason)
+def _wait(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """Once more when the database may be well again, however often that takes."""
+    queue.put_off(owner, batch, pause_s(_UNWELL), reason, waiting=True)
+
+
+def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    if step.exhausted is None:
+        queue.needs_attention(owner, batch, reason)
+        return
+    try:
+        step.exhausted(batch, owner, reason)
+    except Exception as error:
+        log.exception("giving up %s failed", batch[0].kind, extra={"operations": [item.id for item in batch]})
+        _drop_broken_connection()
+        if db.is_passing(error):
+            _wait(batch, owner, reason)
+        else:
+            queue.needs_attention(owner, batch, f"{reason}; and giving it up: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def pause_s(attempt: int) -> float:
