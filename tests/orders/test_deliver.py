@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+import psycopg
 import pytest
+from django.db import connection
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
@@ -25,7 +27,7 @@ from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, MachineSpec, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
@@ -262,6 +264,49 @@ def test_faults_of_the_shop_itself_end_in_a_refund_too(world: World, monkeypatch
     line = Line.objects.get()
     assert (line.state, line.reason) == ("failed", "The machine could not be delivered for a fault of the shop.")
     assert purses(account)["available"] == MONTHLY_MINOR
+    _settled()
+
+
+def test_a_delivery_that_cannot_be_committed_spoils_no_other_of_its_batch(world: World) -> None:
+    """Given one line whose hold was given back by mistake, then it alone is tried again, and fails alone in the end."""
+    buyers = [open_purse(name, cash_minor=MONTHLY_MINOR) for name in ("first", "mistaken", "last")]
+    for account in buyers:
+        purchase(wanted(account))
+    with db.act():
+        db.call("ledger_void", Line.objects.get(account_id=buyers[1]).hold_id, clock.now())
+    owner = uuid.uuid4()
+    batch = queue.claim(owner, [ZONE], 30, 10)
+    assert len(batch) == 3
+    loop.work(STEPS, batch, owner)
+    assert dict(Instance.objects.values_list("account_id", "state")) == dict(
+        zip(buyers, ("RUNNING", "PENDING", "RUNNING"), strict=True)
+    )
+    operation = Operation.objects.get(kind="deliver")
+    assert (operation.account_id, operation.attempt) == (buyers[1], 1)
+    assert "was not pending at its delivery" in operation.last_error
+    work()
+    assert list(Line.objects.order_by("id").values_list("state", flat=True)) == ["delivered", "failed", "delivered"]
+    assert [purses(account)["available"] for account in buyers] == [0, MONTHLY_MINOR, 0]
+    assert world.count_machines() == 2
+    _settled()
+
+
+def test_a_machine_that_runs_is_delivered_however_long_its_account_was_locked(world: World) -> None:
+    """Given more lock timeouts than a delivery has attempts, then there is no refund for a machine that runs."""
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    purchase(wanted(account))
+    owner = uuid.uuid4()
+    with psycopg.connect(**db.connection_parameters()) as holder:
+        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        db.rows("SELECT set_config('lock_timeout', '20ms', false)")
+        for _ in range(STEPS["deliver"].attempts + 1):
+            loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+        assert "lock timeout" in Operation.objects.get(kind="deliver").last_error
+        assert (Line.objects.get().state, world.count_machines()) == ("delivering", 1)
+    connection.close()
+    work()
+    assert Instance.objects.get().state == "RUNNING"
+    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
     _settled()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.utils import Error as DjangoDatabaseError
 
 WAKE_CHANNEL = "vmart_work"
@@ -87,6 +87,20 @@ def sqlstate(error: BaseException) -> str:
     """SQLSTATE of a database error, Django's or psycopg's; "" when there is none."""
     cause = error.__cause__ if isinstance(error, DjangoDatabaseError) else error
     return cause.sqlstate or "" if isinstance(cause, psycopg.Error) else ""
+
+
+# Classes and codes of SQLSTATE: connection, rollback by the server (deadlock, serialization), resources, operator
+# (statement timeout and restart among them), the server's own system; a lock that somebody held too long.
+_PASSING = ("08", "40", "53", "57", "58", "55P03")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it is a fault of the database that is nobody's own: the same again may well succeed."""
+    if not isinstance(error, DjangoDatabaseError | psycopg.Error):
+        return False
+    state = sqlstate(error)
+    lost = not state and isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError)
+    return lost or state.startswith(_PASSING)
 
 
 def refusal(error: BaseException) -> tuple[str, str] | None:

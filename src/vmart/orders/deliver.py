@@ -6,12 +6,13 @@ Operation ``deliver``, subject: the instance. Steps: ``start`` (make the machine
 
 import datetime as dt
 import json
+import logging
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from vmart.catalog import shop
 from vmart.engines.contract import (
@@ -28,6 +29,8 @@ from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
 
 DEADLINE = dt.timedelta(minutes=10)  # from when the image is ready (decision 15)
 FAILED_CODE = "FailedOperation.LaunchFailed"
@@ -131,10 +134,30 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
 
 
 def _commit(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> None:
-    if results:
+    """All in one commit; when that fails, one by one, so that who is at fault spoils no other. Raises its error."""
+    if not results:
+        return
+    try:
         db.call("orders_delivered", owner, clock.now(), json.dumps(list(results)))
-        if any("error" in result for result in results):
-            db.wake_workers()
+    except DatabaseError as error:
+        if len(results) == 1 or not connection.is_usable():
+            raise
+        log.warning("%d deliveries could not be committed together: %s", len(results), error)
+        _commit_each(owner, results)
+        return
+    if any("error" in result for result in results):
+        db.wake_workers()
+
+
+def _commit_each(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> None:
+    at_fault: DatabaseError | None = None
+    for result in results:
+        try:
+            _commit(owner, [result])
+        except DatabaseError as error:
+            at_fault = at_fault or error
+    if at_fault is not None:
+        raise at_fault
 
 
 def _clean(operation: Claimed, owner: uuid.UUID) -> None:

@@ -36,7 +36,10 @@ def enqueue(
     lane: str = "",
     payload: dict[str, Any] | None = None,
 ) -> None:
-    """One operation of this kind on this subject; one that is already there stays. Wakes workers at commit."""
+    """One operation of this kind on this subject; one that is there stays, unless it was given up.
+
+    Wakes workers at commit.
+    """
     enqueue_all(kind, [subject_id], due_at=due_at, account_id=account_id, lane=lane, payload=payload)
 
 
@@ -71,10 +74,7 @@ def _plain(payload: Any) -> dict[str, Any]:
 
 def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
     """Hold on to work that takes longer than its lease."""
-    db.rows(
-        "UPDATE worker_operation SET lease_until = %s WHERE id = ANY (%s) AND lease_owner = %s RETURNING id",
-        clock.wall() + dt.timedelta(seconds=lease_s), list(operations), owner,
-    )  # fmt: skip
+    db.call("worker_renew", list(operations), owner, clock.wall() + dt.timedelta(seconds=lease_s))
 
 
 def finish(owner: uuid.UUID, operation: Claimed) -> bool:
