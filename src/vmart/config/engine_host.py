@@ -26,36 +26,44 @@ from vmart.config.places import Places
 _BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
 
 
+def simulated(why: str) -> dict[str, Any]:
+    """The choice of no engine at all."""
+    return {
+        "compute": "simulated", "engine": "simulated", "instance_kind": "simulated", "private": False, "settings": {},
+        "why": why,
+    }  # fmt: skip
+
+
 def choose(
     compute: str, *, test_clock: bool, socket: Path | None, places: Places | None = None, deployment: str = ""
 ) -> dict[str, Any]:
     """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, whether private, why.
 
-    ``settings`` are what the driver takes to reach it; ``refused`` is a sentence when ``compute`` asks
-    for what cannot be.
+    ``compute`` of the answer is what zones remember of it: simulated, private or own. ``settings`` are what the
+    driver takes to reach it; ``refused`` is a sentence when ``compute`` asks for what cannot be.
     """
-    simulated: dict[str, Any] = {"engine": "simulated", "instance_kind": "simulated", "private": False}
-    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
     if compute == "simulated":
-        return simulated | {"why": "asked for by --compute simulated"}
+        return simulated("asked for by --compute simulated")
     if compute == "auto" and test_clock:
-        return simulated | {"why": "a test clock never drives real machines unless --compute incus says so"}
+        return simulated("a test clock never drives real machines unless --compute incus says so")
+    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
     if socket is not None:
         if socket.is_socket():
-            return real | {"settings": {"socket": str(socket), "deployment": deployment}}
+            return real | {"compute": "own", "settings": {"socket": str(socket), "deployment": deployment}}
         trouble = f"there is no Incus socket at {socket}"
     else:
         from vmart.engines.incus.daemon import why_not_here
 
         trouble = why_not_here()
     if not trouble:
+        real |= {"compute": "private", "settings": {}}
         if places is not None:
             more = {"image_cache": str(places.image_dir), "lock_file": str(places.engine_dir / "firewall.lock")}
             real["settings"] = _private_daemon(places, deployment).settings() | more
         return real
     if compute == "incus":
-        return simulated | {"why": trouble, "refused": f"--compute incus is not possible here: {trouble}"}
-    return simulated | {"why": f"{trouble} For real machines see docs/operate/engine.md."}
+        return simulated(trouble) | {"refused": f"--compute incus is not possible here: {trouble}"}
+    return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
 
 
 def _private_daemon(places: Places, deployment: str) -> Any:
