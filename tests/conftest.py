@@ -60,16 +60,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        try:
-            room = item.path.relative_to(here).parts[0]
-        except ValueError:
-            continue
+        room = item.path.relative_to(here).parts[0] if here in item.path.parents else ""
         if room in _GROUPS:
             item.add_marker(pytest.mark.xdist_group(_GROUPS[room]))
-            if getattr(item.config.option, "loadgroup", False) and "@" not in item.nodeid:
-                # pytest 9.2 keeps the id elsewhere than pytest-xdist 3.8 writes the group to: without this no
-                # group holds together. To be dropped with the first pytest-xdist that knows pytest 9.2.
-                item._id = coerce_node_id(f"{item.nodeid}@{_GROUPS[room]}")
+        group = item.get_closest_marker("xdist_group")
+        if group and getattr(item.config.option, "loadgroup", False) and "@" not in item.nodeid:
+            # pytest 9.2 keeps the id elsewhere than pytest-xdist 3.8 writes the group to: without this no
+            # group holds together. To be dropped with the first pytest-xdist that knows pytest 9.2.
+            item._id = coerce_node_id(f"{item.nodeid}@{group.args[0]}")
 
 
 @pytest.fixture(autouse=True)

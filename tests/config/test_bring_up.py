@@ -52,18 +52,6 @@ def test_a_master_key_is_made_for_a_new_database_only(
     assert (tmp_path / "secrets" / "master.key").read_text() == key
 
 
-def test_a_shop_is_not_founded_in_what_is_no_currency(db: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VMART_CURRENCY", "RMB")
-    bring_up._found_deployment(None)  # of a shop that is there, its own holds
-    Deployment.objects.all().delete()
-    with pytest.raises(bring_up.DatabaseUnfit, match="VMART_CURRENCY: RMB is no currency of ISO 4217"):
-        bring_up._found_deployment(None)
-    assert not Deployment.objects.exists()
-    monkeypatch.setenv("VMART_CURRENCY", "XOF")
-    bring_up._found_deployment(None)
-    assert Deployment.objects.get().currency == "XOF"
-
-
 def test_business_time_stands_where_the_deployment_says(db: Databases) -> None:
     Deployment.objects.all().delete()
     bring_up._found_deployment("2026-03-01T00:00:00+00:00")

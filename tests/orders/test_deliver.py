@@ -215,6 +215,30 @@ def test_an_image_that_cannot_be_made_fails_the_delivery_with_its_reason(world: 
     _settled()
 
 
+@pytest.mark.parametrize("status", ["missing", "preparing"])
+def test_an_image_that_stays_away_is_waited_for_up_to_a_limit_and_then_refunded(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """Given an image that nobody makes, then an order waits half an hour for it, and not for ever."""
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    ZoneImage.objects.filter(zone_id=ZONE).update(status=status)
+    purchase(wanted(account))
+    monkeypatch.setattr(deliver, "_IMAGE_WAIT_S", 0.0)
+    owner, ordered = uuid.uuid4(), Operation.objects.get().created_at
+    monkeypatch.setattr(clock, "wall", lambda: ordered + dt.timedelta(minutes=29))
+    loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+    assert Instance.objects.get().state == "PENDING"
+    monkeypatch.setattr(clock, "wall", lambda: ordered + dt.timedelta(minutes=30, seconds=1))
+    work()
+    assert (Line.objects.get().state, Line.objects.get().reason) == (
+        "failed", "The image did not get ready in this zone in time.",
+    )  # fmt: skip
+    assert Instance.objects.get().state == "LAUNCH_FAILED"
+    assert purses(account)["available"] == MONTHLY_MINOR
+    assert world.count_machines() == Allocation.objects.count() == 0
+    _settled()
+
+
 class _FirstOneOff:
     """An engine whose first machine of a batch does not stay on: its owner's first boot powers it off."""
 

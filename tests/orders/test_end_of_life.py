@@ -504,12 +504,12 @@ def test_arrears_that_nobody_could_work_on_come_again_with_the_next_unpaid_hour(
     begin = test_clock.at
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     machine = buy_running(account)
-    _to(test_clock, begin + dt.timedelta(hours=2))
+    go_to(test_clock, begin + dt.timedelta(hours=2))
     Operation.objects.filter(kind="arrears").update(attention=True, attempt=8, last_error="the database was full")
-    _to(test_clock, begin + dt.timedelta(hours=3))
+    go_to(test_clock, begin + dt.timedelta(hours=3))
     due = begin + dt.timedelta(hours=5)
     assert Operation.objects.values_list("attention", "attempt", "due_at").get(kind="arrears") == (False, 0, due)
-    _to(test_clock, due)
+    go_to(test_clock, due)
     assert (_now(machine).state, _now(machine).isolated_at) == ("SHUTDOWN", due)
     assert list(reconcile()) == []
 

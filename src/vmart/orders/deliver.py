@@ -33,6 +33,7 @@ from vmart.worker.queue import Claimed
 log = logging.getLogger(__name__)
 
 DEADLINE = dt.timedelta(minutes=10)  # from when the image is ready (decision 15)
+IMAGE_DEADLINE = dt.timedelta(minutes=30)  # from the order: where an image can be made at all, it takes minutes
 FAILED_CODE = "FailedOperation.LaunchFailed"
 _IMAGE_WAIT_S = 0.5
 _AT_ONCE = 8
@@ -56,6 +57,8 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             ready.append((operation, order))
         elif order.image.status == ImageStatus.FAILED:
             _commit(owner, [_failure(operation, f"The image cannot be made in this zone: {order.image.why}")])
+        elif clock.wall() - operation.created_at > IMAGE_DEADLINE:
+            _commit(owner, [_failure(operation, "The image did not get ready in this zone in time.")])
         else:
             queue.put_off(owner, [operation], _IMAGE_WAIT_S, "waiting for the image", waiting=True)
     if not ready:
