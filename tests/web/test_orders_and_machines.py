@@ -48,6 +48,20 @@ def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
     assert "hx-trigger" not in after  # nothing will change by itself
 
 
+def test_no_more_is_promised_than_is_true() -> None:
+    """Running is not yet answering, and a simulated machine never answers."""
+    visitor = customer()
+    answer = visitor.buy()
+    first_boot, nobody = "It answers some seconds later", "This zone is simulated: nobody answers"
+    before = text_of(visitor.get(answer["Location"]))
+    assert first_boot not in before and nobody not in before
+    work()
+    assert nobody in text_of(visitor.get(answer["Location"]))
+    Instance.objects.update(kind="container")
+    real = text_of(visitor.get(answer["Location"]))
+    assert first_boot in real and nobody not in real
+
+
 def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> None:
     visitor = customer()
     answer = visitor.buy("?count=2")

@@ -79,4 +79,10 @@ def _timeline(view: OrderView) -> dict[str, Any]:
         Status.DELIVERING: ("done", "now", ""),
         Status.UNPAID: ("now", "", ""),
     }.get(Status(status), ("", "", ""))
-    return {"view": view, "order": view.order, "steps": steps, "by_hour": view.order.charge_type != "PREPAID"}
+    return {
+        "view": view,
+        "order": view.order,
+        "steps": steps,
+        "by_hour": view.order.charge_type != "PREPAID",
+        "running_kinds": {entry.machine.kind for entry in view.lines if entry.line.state == "delivered"},
+    }
