@@ -6,8 +6,9 @@ the table decides, in the order a packet meets it:
 
 input       from a machine to the host: replies, DHCP, and DNS at its own bridge's address; nothing else
 forward     between machines of one bridge: free, uncounted, uncapped · to another of our bridges: only
-            when a forward (DNAT) led there · out: only with a public address, within its cap, counted
-            (whole IP packets: header and payload) · in: only by a forward or as a reply, within the cap
+            when a forward (DNAT) led there · out: only with a public address and part of a connection, within
+            its cap, counted (whole IP packets: header and payload) · in: only by a forward or as a reply,
+            within the cap
 postrouting the machine's public address as source
 """
 
@@ -171,6 +172,8 @@ class Firewall:
                 "goto leaving",
             ),
             "leaving": (
+                # Of no connection (a late RST): the NAT leaves it as it is, with the private address as source.
+                "ct state invalid drop",
                 "ip saddr != @with_public drop",
                 "limit name ip saddr map @out_cap drop",
                 "counter name ip saddr map @out_counter",
