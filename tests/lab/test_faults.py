@@ -11,7 +11,7 @@ import pytest
 from tests.lab.conftest import Internet, Lab
 from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power
 from vmart.engines.incus.driver import IncusEngine
-from vmart.engines.incus.host import run
+from vmart.engines.incus.host import names_of_deployment, run
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
@@ -125,6 +125,27 @@ def test_a_flushed_packet_filter_is_rebuilt_from_the_engines_list(
     fresh = engine.counters([spec.name])[spec.name]
     assert fresh.epoch != epoch
     assert 0 < fresh.out_bytes < 1000
+
+
+def test_a_host_that_started_anew_gets_its_whole_table_back(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """Given a table of which only the base was made since, and a machine bought meanwhile, then both come to work."""
+    old, new = make_spec(), make_spec()
+    engine.ensure_present(old)
+    assert old.public_address is not None and new.public_address is not None
+    lab.inside(old.name, "cloud-init status --wait")
+    assert internet.connects(old.public_address.ip, 22)
+    run(["nft", "delete", "table", "inet", names_of_deployment(lab.daemon.deployment).table])
+    run(["nft", "delete", "table", "inet", "incus"])
+    lab.daemon.prepare()
+    assert not internet.connects(old.public_address.ip, 22)  # the control: it is closed
+    engine.ensure_present(new)
+    engine.capabilities()
+    assert internet.connects(old.public_address.ip, 22)
+    lab.inside(new.name, "cloud-init status --wait")
+    assert internet.connects(new.public_address.ip, 22)
+    assert engine.counters([old.name, new.name]).keys() == {old.name, new.name}
 
 
 def test_a_machine_that_is_not_ours_is_never_touched(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

@@ -38,7 +38,7 @@ def choose(
         return simulated | {"why": "a test clock never drives real machines unless --compute incus says so"}
     if socket is not None:
         if socket.is_socket():
-            return real | {"settings": {"socket": str(socket), "deployment": deployment}}
+            return real | {"settings": {"socket": str(socket), "deployment": deployment} | _locks(places)}
         trouble = f"there is no Incus socket at {socket}"
     else:
         from vmart.engines.incus.daemon import why_not_here
@@ -46,12 +46,17 @@ def choose(
         trouble = why_not_here()
     if not trouble:
         if places is not None:
-            more = {"image_cache": str(places.image_dir), "lock_file": str(places.engine_dir / "firewall.lock")}
+            more = {"image_cache": str(places.image_dir)} | _locks(places)
             real["settings"] = _private_daemon(places, deployment).settings() | more
         return real
     if compute == "incus":
         return simulated | {"why": trouble, "refused": f"--compute incus is not possible here: {trouble}"}
     return simulated | {"why": f"{trouble} For real machines see docs/operate/engine.md."}
+
+
+def _locks(places: Places | None) -> dict[str, str]:
+    """Where this host's workers find each other's locks: the worker may write there."""
+    return {"lock_dir": str(places.engine_dir)} if places is not None else {}
 
 
 def _private_daemon(places: Places, deployment: str) -> Any:
