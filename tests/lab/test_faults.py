@@ -10,6 +10,8 @@ import pytest
 
 from tests.lab.conftest import Internet, Lab
 from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power
+from vmart.engines.incus import client
+from vmart.engines.incus.client import path_of
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.incus.host import names_of_deployment, run
 from vmart.kernel import clock
@@ -46,10 +48,10 @@ class _Losing(httpx.BaseTransport):
 def _losing_engine(lab: Lab, nth: int, *, unsent: bool) -> tuple[IncusEngine, _Losing]:
     engine = lab.engine()
     assert isinstance(engine, IncusEngine)
-    client = engine._open().client
-    client._http.close()
+    wire = engine._open().client
+    wire._http.close()
     line = _Losing(httpx.HTTPTransport(uds=str(lab.daemon.socket)), nth, unsent=unsent)
-    client._http = httpx.Client(transport=line, base_url="http://incus", trust_env=False)
+    wire._http = httpx.Client(transport=line, base_url="http://incus", trust_env=False)
     return engine, line
 
 
@@ -107,6 +109,19 @@ def test_the_engine_goes_away_machines_run_on_and_are_adopted(
     assert [found.name for found in engine.list_ours()] == [spec.name]
     assert internet.connects(spec.public_address.ip, 22)
     assert engine.ensure_present(later).power is Power.RUNNING
+
+
+def test_what_takes_longer_than_one_look_is_waited_for(
+    engine: Engine, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an engine that takes its time, when an operation outlasts the slice of a wait, then it is no failure."""
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    assert isinstance(engine, IncusEngine)
+    monkeypatch.setattr(client, "_SLICE_S", 1)
+    command = {"command": ["sleep", "3"], "wait-for-websocket": False, "interactive": False}
+    done = engine._open().client.send("POST", path_of("instances", spec.name, "exec"), command, limit_s=30)
+    assert done["metadata"]["return"] == 0
 
 
 def test_a_flushed_packet_filter_is_rebuilt_from_the_engines_list(
