@@ -40,12 +40,33 @@ def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
     assert "hx-trigger" not in after  # nothing will change by itself
 
 
+def test_no_more_is_promised_than_is_true() -> None:
+    """Running is not yet answering, a simulated machine never answers, and one that has ended is not entered."""
+    visitor = customer()
+    answer = visitor.buy()
+    first_boot, nobody = "It answers some seconds later", "This zone is simulated: nobody answers"
+    before = text_of(visitor.get(answer["Location"]))
+    assert first_boot not in before and nobody not in before
+    work()
+    assert nobody in text_of(visitor.get(answer["Location"]))
+    Instance.objects.update(kind="container")
+    real = text_of(visitor.get(answer["Location"]))
+    assert first_boot in real and nobody not in real
+    machine = Instance.objects.get()
+    assert f"ssh root@{machine.public_ip}" in real
+    visitor.post(f"/machines/{machine.public_id}/end/")
+    ended = text_of(visitor.get(answer["Location"]))
+    assert "Returned" in ended
+    assert not [text for text in ("ssh root@", "Once it is delivered", first_boot) if text in ended]
+
+
 def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> None:
     visitor = customer()
     answer = visitor.buy("?count=2")
     world.fail("ensure_present", times=2, transient=False, sentence="The host refused.")
     work()
     page = text_of(visitor.get(answer["Location"]))
+    assert "Delivered means" not in page and "simulated: nobody" not in page
     assert "2 machines could not be delivered. ¥134.00 came back to your balance by itself." in page
     assert "The host refused." in page
     assert overview.balance(visitor.account_id) == overview.Balance(0, 100_000, 0, 0)

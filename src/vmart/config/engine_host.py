@@ -49,7 +49,10 @@ def choose(
     real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
     if socket is not None:
         if socket.is_socket():
-            return real | {"compute": "own", "settings": {"socket": str(socket), "deployment": deployment}}
+            return real | {
+                "compute": "own",
+                "settings": {"socket": str(socket), "deployment": deployment} | _locks(places),
+            }
         trouble = f"there is no Incus socket at {socket}"
     else:
         from vmart.engines.incus.daemon import why_not_here
@@ -58,12 +61,17 @@ def choose(
     if not trouble:
         real |= {"compute": "private", "settings": {}}
         if places is not None:
-            more = {"image_cache": str(places.image_dir), "lock_file": str(places.engine_dir / "firewall.lock")}
+            more = {"image_cache": str(places.image_dir)} | _locks(places)
             real["settings"] = _private_daemon(places, deployment).settings() | more
         return real
     if compute == "incus":
         return simulated(trouble) | {"refused": f"--compute incus is not possible here: {trouble}"}
     return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
+
+
+def _locks(places: Places | None) -> dict[str, str]:
+    """Where this host's workers find each other's locks: the worker may write there."""
+    return {"lock_dir": str(places.engine_dir)} if places is not None else {}
 
 
 def _private_daemon(places: Places, deployment: str) -> Any:
