@@ -24,6 +24,7 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
         roomless = [machine.id for machine in found if machine.stop_charging_mode == "STOP_CHARGING"]

@@ -40,6 +40,7 @@ def stop(
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
             if stopped_mode == STOP_CHARGING and machine.charge_type != "POSTPAID_BY_HOUR":

@@ -83,6 +83,14 @@ def finish(owner: uuid.UUID, operation: Claimed) -> bool:
     return bool(db.call("worker_finish", [operation.id], owner, operation.step))
 
 
+def holds(owner: uuid.UUID, operation: Claimed) -> bool:
+    """Whether the operation is still this owner's, and is kept so until the step's transaction ends."""
+    db.require_transaction()
+    return bool(
+        db.rows("SELECT 1 FROM worker_operation WHERE id = %s AND lease_owner = %s FOR UPDATE", operation.id, owner)
+    )
+
+
 def put_off(
     owner: uuid.UUID, operations: Sequence[Claimed], seconds: float, error: str, *, waiting: bool = False
 ) -> None:
