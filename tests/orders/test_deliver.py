@@ -353,6 +353,64 @@ def test_what_cannot_be_cleaned_keeps_its_room_and_is_shown_to_the_seller(world:
     _settled()
 
 
+def _give_up_meanwhile(world: World) -> None:
+    """The lease runs out; another worker takes over, fails for good, cleans up and frees room and addresses."""
+    Operation.objects.filter(kind="deliver").update(lease_until=clock.wall())
+    world.fail("ensure_present", transient=False)
+    work()
+    assert Instance.objects.get().state == "LAUNCH_FAILED"
+    assert Allocation.objects.count() == 0
+    assert not PublicAddress.objects.filter(instance_id__isnull=False).exists()
+
+
+def test_a_worker_that_wakes_after_the_delivery_was_given_up_makes_nothing(world: World) -> None:
+    """Its room is free and its address may be another's by now."""
+    purchase(wanted(open_purse(cash_minor=1000), ONLINE))
+    owner = uuid.uuid4()
+    late = queue.claim(owner, [ZONE], 15, 1)
+    _give_up_meanwhile(world)
+    world.count_calls()
+    loop.work(STEPS, late, owner)
+    assert "ensure_present" not in world.calls()
+    assert world.count_machines() == 0
+    _settled()
+
+
+@pytest.mark.parametrize("answer", ["made", "lost"])
+def test_what_a_worker_made_of_a_delivery_that_was_given_up_meanwhile_it_removes(
+    world: World, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    purchase(wanted(open_purse(cash_minor=1000), ONLINE))
+    real = deliver.ensure_present_many
+
+    def pausing(engine: Engine, specs: Sequence[MachineSpec]) -> object:
+        monkeypatch.setattr(deliver, "ensure_present_many", real)
+        _give_up_meanwhile(world)
+        if answer == "lost":
+            world.lose_answer("ensure_present")
+        outcome = real(engine, specs)
+        assert world.count_machines() == 1
+        return outcome
+
+    monkeypatch.setattr(deliver, "ensure_present_many", pausing)
+    owner = uuid.uuid4()
+    loop.work(STEPS, queue.claim(owner, [ZONE], 15, 1), owner)
+    assert world.count_machines() == 0
+    _settled()
+
+
+def test_who_lost_a_lease_delivers_the_others_of_its_batch(world: World) -> None:
+    theirs, mine = (open_purse(name, cash_minor=MONTHLY_MINOR) for name in ("theirs", "mine"))
+    for account in (theirs, mine):
+        purchase(wanted(account))
+    owner = uuid.uuid4()
+    batch = queue.claim(owner, [ZONE], 15, 2)
+    Operation.objects.filter(account_id=theirs).update(lease_owner=uuid.uuid4())
+    loop.work(STEPS, batch, owner)
+    assert dict(Instance.objects.values_list("account_id", "state")) == {theirs: "PENDING", mine: "RUNNING"}
+    assert world.count_machines() == 1
+
+
 def test_a_machine_that_is_there_already_is_taken_as_it_is(world: World) -> None:
     """Given a machine that an earlier worker made and died before it said so, then the same one is delivered."""
     account = open_purse(cash_minor=MONTHLY_MINOR)

@@ -24,6 +24,7 @@ from vmart.engines.contract import (
     Power,
     ensure_present_many,
 )
+from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
@@ -82,6 +83,10 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner: uuid.UUID, begun: dt.datetime) -> None:
     """Make these machines and commit what came of it."""
+    held = queue.held(owner, [operation for operation, _ in ready])
+    ready = [(operation, order) for operation, order in ready if operation.id in held]
+    if not ready:
+        return
     outcomes = ensure_present_many(engine, [order.spec for _, order in ready])
     results = []
     for (operation, order), outcome in zip(ready, outcomes, strict=True):
@@ -91,7 +96,19 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
         # A first boot of the customer's own may power the machine off: that is nobody else's failure.
         failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else _OFF, owner)
         results += [failure] if failure else []
-    _commit(owner, results)
+    committed = _commit(owner, results)
+    _remove_given_up(engine, [order for operation, order in ready if operation.id not in committed])
+
+
+def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> None:
+    """Nothing stays of a delivery that another worker gave up while this one made it: its address is free again."""
+    if not uncommitted:
+        return
+    ended = Instance.objects.filter(
+        id__in=[order.instance.id for order in uncommitted], state__in=[State.LAUNCH_FAILED, State.GONE]
+    )
+    for name in ended.values_list("public_id", flat=True):
+        engine.ensure_absent(name)
 
 
 def _success(operation: Claimed, order: specs.Ordered, seen: Observation, begun: dt.datetime) -> dict[str, Any]:
@@ -136,36 +153,39 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
         )
 
 
-def _commit(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> None:
-    """All in one commit; when that fails, one by one, so that who is at fault spoils no other. Raises its error."""
+def _commit(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> list[int]:
+    """Ids of the operations that were still this owner's.
+
+    All in one commit; when that fails, one by one, so that who is at fault spoils no other. Raises its error.
+    """
     if not results:
-        return
+        return []
     try:
-        db.call("orders_delivered", owner, clock.now(), json.dumps(list(results)))
+        committed: list[int] = db.call("orders_delivered", owner, clock.now(), json.dumps(list(results)))
     except DatabaseError as error:
         if len(results) == 1 or not connection.is_usable():
             raise
         log.warning("%d deliveries could not be committed together: %s", len(results), error)
-        _commit_each(owner, results)
-        return
+        return _commit_each(owner, results)
     if any("error" in result for result in results):
         db.wake_workers()
+    return committed
 
 
-def _commit_each(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> None:
+def _commit_each(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> list[int]:
+    committed: list[int] = []
     at_fault: DatabaseError | None = None
     for result in results:
         try:
-            _commit(owner, [result])
+            committed += _commit(owner, [result])
         except DatabaseError as error:
             at_fault = at_fault or error
     if at_fault is not None:
         raise at_fault
+    return committed
 
 
 def _clean(operation: Claimed, owner: uuid.UUID) -> None:
-    from vmart.instances.models import Instance
-
     name = Instance.objects.values_list("public_id", flat=True).get(id=operation.subject_id)
     engine_of(operation.lane).ensure_absent(name)
     db.call("orders_cleaned", owner, operation.id, operation.subject_id, clock.now())

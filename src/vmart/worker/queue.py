@@ -77,6 +77,15 @@ def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
     db.call("worker_renew", list(operations), owner, clock.wall() + dt.timedelta(seconds=lease_s))
 
 
+def held(owner: uuid.UUID, operations: Sequence[Claimed]) -> set[int]:
+    """Ids of those that are still this owner's: whoever was paused for longer than its lease may look."""
+    found = db.rows(
+        "SELECT id FROM worker_operation WHERE id = ANY (%s) AND lease_owner = %s AND lease_until > %s",
+        [operation.id for operation in operations], owner, clock.wall(),
+    )  # fmt: skip
+    return {row["id"] for row in found}
+
+
 def finish(owner: uuid.UUID, operation: Claimed) -> bool:
     """End the operation inside its step's transaction; False when it is no longer this owner's: roll back."""
     db.require_transaction()
