@@ -12,7 +12,7 @@ from vmart.orders import idempotency
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import purchase
 
-pytestmark = pytest.mark.usefixtures("db")
+pytestmark = pytest.mark.usefixtures("in_business")
 
 NOW = dt.datetime(2026, 3, 10, 2, 0, tzinfo=dt.UTC)
 KEPT_S = 48 * 3600
@@ -54,7 +54,6 @@ def test_each_batch_is_forgotten_for_good() -> None:
     assert idempotency.forget_old(NOW) == 15
 
 
-@pytest.mark.usefixtures("in_business")
 def test_a_token_is_the_same_purchase_until_it_is_forgotten() -> None:
     account = open_purse(cash_minor=1000)
     request = wanted(account, HOURLY, client_token="t")
