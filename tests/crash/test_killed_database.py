@@ -178,7 +178,7 @@ def test_during_a_purchase(server: Server) -> None:
 
 
 def test_after_a_purchase_was_answered_it_is_there(server: Server) -> None:
-    """What was answered survives: the commit was on disk before the answer."""
+    """What was answered survives the server's processes; the machine's own end it survives by fsync, off here."""
     account = open_purse("answered", cash_minor=1000)
     bought = purchase(wanted(account, HOURLY, client_token="t"))
     server.kill()
