@@ -117,3 +117,12 @@ def test_flushed_forwards_are_written_again(networks: Networks) -> None:
     networks.write_forwards_again()
     assert _led(networks) == _wanted()
     assert _bridge(networks).name in run(["ip", "route", "get", "203.0.113.210"]).stdout
+
+
+def test_the_last_machines_of_a_customer_end_at_once(lab: Lab, networks: Networks, tmp_path: Path) -> None:
+    """Given eight that find the bridge empty, when each takes it away, then it is gone and nobody complains."""
+    workers, name = [networks, _networks(lab, tmp_path)], _bridge(networks).name
+    assert name in lab.ask("network", "list", "--format=csv")
+    _all_at_once(lambda number: workers[number % 2].remove_if_empty(name), range(8))
+    assert name not in lab.ask("network", "list", "--format=csv")
+    assert name not in run(["nft", "list", "ruleset"]).stdout

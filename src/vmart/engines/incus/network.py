@@ -103,9 +103,9 @@ class Networks:
             try:
                 self._client.send("DELETE", path_of("networks", name))
             except IncusError as refusal:
-                if "in use" not in refusal.text.lower():
-                    raise
-                return  # a machine came meanwhile
+                if refusal.missing or "in use" in refusal.text.lower():
+                    return  # another one was first, or a machine came meanwhile
+                raise
             if self._firewall is not None:
                 interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
                 self._firewall.remove_bridge(Bridge(name, str(interface.network), str(interface.ip)))
