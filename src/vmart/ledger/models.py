@@ -121,14 +121,14 @@ class Entry(models.Model):
     purses moved, whatever their times say.
     """
 
-    pk = models.CompositePrimaryKey("transfer_id", "at", "book")
-    transfer_id = models.UUIDField()
-    at = models.DateTimeField()
-    book = models.CharField(max_length=24)
+    pk = models.CompositePrimaryKey("account_id", "number", "at")  # what a statement is read by
     account_id = models.BigIntegerField()
+    number = models.BigIntegerField()
+    at = models.DateTimeField()
+    transfer_id = models.UUIDField()
+    book = models.CharField(max_length=24)
     amount_minor = models.BigIntegerField()
     balance_after = models.BigIntegerField(null=True)
-    number = models.BigIntegerField()
 
     class Meta:
         db_table = "ledger_entry"
@@ -139,4 +139,3 @@ class Entry(models.Model):
                 name="ledger_entry_running_balance",
             ),
         ]
-        indexes = [models.Index(fields=["account_id", "number"], name="ledger_entry_account")]

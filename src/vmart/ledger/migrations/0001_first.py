@@ -18,20 +18,19 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "transfer_id", "at", "book", blank=True, editable=False, primary_key=True, serialize=False
+                        "account_id", "number", "at", blank=True, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("transfer_id", models.UUIDField()),
-                ("at", models.DateTimeField()),
-                ("book", models.CharField(max_length=24)),
                 ("account_id", models.BigIntegerField()),
+                ("number", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("transfer_id", models.UUIDField()),
+                ("book", models.CharField(max_length=24)),
                 ("amount_minor", models.BigIntegerField()),
                 ("balance_after", models.BigIntegerField(null=True)),
-                ("number", models.BigIntegerField()),
             ],
             options={
                 "db_table": "ledger_entry",
-                "indexes": [models.Index(fields=["account_id", "number"], name="ledger_entry_account")],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
