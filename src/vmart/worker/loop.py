@@ -176,8 +176,13 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
         reason = f"{type(error).__name__}: {error}"
         last = [operation for operation in batch if operation.attempt >= step.attempts]
         rest = [operation for operation in batch if operation.attempt < step.attempts]
-        if last:
-            (step.exhausted or queue_attention)(last, owner, reason)
+        try:
+            if last:
+                (step.exhausted or queue_attention)(last, owner, reason)
+        except Exception:
+            log.exception("giving up %s failed", batch[0].kind, extra={"operations": [item.id for item in last]})
+            _drop_broken_connection()
+            rest += last  # no end without its last word
         for operation in rest:
             queue.put_off(owner, [operation], pause_s(operation.attempt), reason)
 
