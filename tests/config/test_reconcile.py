@@ -1,6 +1,7 @@
 """Given rows that do not agree with each other, then reconcile says which: a check that is blind proves nothing."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import pytest
 from django.conf import settings
 
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import buy_running, open_purse
+from tests.support.shopper import HOURLY, buy_running, open_purse
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
+from vmart.instances.models import Instance
+from vmart.kernel import db
 from vmart.metering.models import Horizon
+from vmart.placement.models import Allocation
 from vmart.settlement import close
 
 
@@ -54,4 +58,24 @@ def test_a_months_deductions_that_are_not_its_exact_total(test_clock: BusinessCl
         (said,) = _said(what)
         assert f"instance_id {machine.id}, component system_disk, since 2026-03-31 14:00:00+00:00" in said
         Charge.objects.filter(component="system_disk", hour=second).update(deducted_minor=2, month_exact="0.05")
+    assert _said(what) == []
+
+
+def test_a_machine_stopped_without_charge_that_keeps_what_it_gave_up(test_clock: BusinessClock) -> None:
+    what = "a machine stopped without charge holds vCPU, memory or a public address"
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, replace(HOURLY, public_ip=True, bandwidth_mbps=1))
+    Instance.objects.update(state="STOPPED", stop_charging_mode="KEEP_CHARGING")
+    assert _said(what) == []
+    Instance.objects.update(stop_charging_mode="STOP_CHARGING")
+    assert _said(what) == [
+        f"{what}: public_id {machine.public_id}, vcpu 2, memory_mib 4096, public_ip {machine.public_ip},"
+        f" ip {machine.public_ip}"
+    ]
+    Instance.objects.update(public_ip=None)
+    Allocation.objects.update(vcpu=0, memory_mib=0)
+    assert _said(what) == [
+        f"{what}: public_id {machine.public_id}, vcpu 0, memory_mib 0, public_ip None, ip {machine.public_ip}"
+    ]
+    db.call("network_free_public", [machine.id], test_clock.at)
     assert _said(what) == []

@@ -304,6 +304,26 @@ def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert not Operation.objects.exists()
 
 
+def test_a_last_word_that_fails_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an act that cannot be given up properly either, then it is not left hanging until its lease runs out."""
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    told: list[int] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        raise ValueError("a fault")
+
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+        told.append(batch[0].attempt)
+        if len(told) < 3:
+            raise OSError("and another")
+        _ended(batch, owner)
+
+    _enqueue(1)
+    loop.run_until_idle({"act": Step(step, attempts=2, exhausted=exhausted)}, lambda: [""])
+    assert told == [2, 3, 4]
+    assert not Operation.objects.exists()
+
+
 def test_of_a_batch_only_those_whose_attempts_are_used_up_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         raise ValueError("a fault")

@@ -141,6 +141,16 @@ _CHECKS = (
         """,
     ),
     (
+        "a machine stopped without charge holds vCPU, memory or a public address",
+        """
+        SELECT i.public_id, a.vcpu, a.memory_mib, i.public_ip, p.ip FROM instances_instance i
+        LEFT JOIN placement_allocation a ON a.instance_id = i.id
+        LEFT JOIN network_public_address p ON p.instance_id = i.id
+        WHERE i.state = 'STOPPED' AND i.stop_charging_mode = 'STOP_CHARGING' AND i.latest_operation_state <> 'OPERATING'
+          AND (a.vcpu > 0 OR a.memory_mib > 0 OR i.public_ip IS NOT NULL OR p.ip IS NOT NULL)
+        """,
+    ),
+    (
         "a host's counters are not the sum of its allocations",
         """
         SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h

@@ -75,8 +75,7 @@ def _stop(machine: Instance) -> None:
     db.call("metering_end", machine.id, "", instant)
     if machine.hold_id:
         db.call("ledger_void", machine.hold_id, clock.now())
-    if machine.stop_charging_mode != "STOP_CHARGING":
-        db.call("placement_shrink", machine.id)
+    db.call("placement_shrink", machine.id)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="ARREAR",
         isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode="STOP_CHARGING",

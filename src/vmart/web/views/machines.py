@@ -16,6 +16,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
@@ -71,7 +72,7 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         without = request.POST.get("charge") == "without"
         try:
             stop.stop(
-                account_id, [public_id], stopped_mode=stop.STOP_CHARGING if without else stop.KEEP_CHARGING,
+                account_id, [public_id], stopped_mode=STOP_CHARGING if without else stop.KEEP_CHARGING,
                 stop_type=stop.HARD if request.POST.get("hard") == "1" else stop.SOFT_FIRST,
                 request_id=_request_id(request),
             )  # fmt: skip
@@ -166,7 +167,7 @@ def _off_billed(machine: Instance) -> str:
     """A sentence for a machine that is off; "" for others."""
     if machine.state != State.STOPPED:
         return ""
-    if machine.stop_charging_mode == stop.STOP_CHARGING:
+    if machine.stop_charging_mode == STOP_CHARGING:
         return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
