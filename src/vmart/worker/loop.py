@@ -30,6 +30,7 @@ LEASE_S = float(os.environ.get("VMART_LEASE_S", "15"))
 IDLE_S = 1.0  # how long a lost wake-up can delay work
 GATHER_S = 0.025  # under load, work gathers for a moment: one claim and one commit for many
 CLAIM_LIMIT = 256
+_LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half, before the seller is asked
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
 _UNWELL = 3  # as after so many attempts
 
@@ -232,8 +233,13 @@ def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, reason: str
         _drop_broken_connection()
         if db.is_passing(error):
             _wait(batch, owner, reason)
-        else:
-            queue.needs_attention(owner, batch, f"{reason}; and giving it up: {_said(error)}")
+            return
+        reason = f"{reason}; and giving it up: {_said(error)}"
+        for operation in batch:
+            if operation.attempt < step.attempts + _LAST_WORDS:
+                queue.put_off(owner, [operation], pause_s(operation.attempt), reason)
+            else:
+                queue.needs_attention(owner, [operation], reason)
 
 
 def _said(error: Exception) -> str:
