@@ -45,9 +45,9 @@ CVM: dict[str, tuple[Asked, int]] = {
     "RunInstances": (lambda has: {**HOURLY, "LoginSettings": {"KeyIds": [has.key]}, "ClientToken": "t"}, 2),
     "DescribeInstances": (lambda has: {"InstanceIds": [has.running]}, 1),
     "DescribeInstancesStatus": (lambda has: {"InstanceIds": [has.running]}, 1),
-    "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
+    "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
-    "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 4),
+    "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
     "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 5),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
@@ -66,7 +66,7 @@ LEGACY: dict[str, tuple[Asked, int]] = {
     "DescribeInstances": (lambda has: {"instanceIds": [has.running]}, 2),
     "InquiryInstancePrice": (lambda _: {**SIZE, "period": 1}, 0),
     "InquiryInstancePriceHour": (lambda _: {**SIZE, "bandwidthType": "PayByTraffic"}, 0),
-    "StopInstances": (lambda has: {"instanceIds": [has.running]}, 5),
+    "StopInstances": (lambda has: {"instanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
     "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
     "DescribeAvailabilityZones": (lambda _: {}, 1),
@@ -127,8 +127,8 @@ def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None
 
 # What is done with any number of machines -> (members, statements at most) for a hundred as for one.
 MANY: dict[str, tuple[dict[str, Any], int]] = {
-    "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 6),
-    "RebootInstances": ({}, 4),
+    "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 7),
+    "RebootInstances": ({}, 5),
     "TerminateInstances": ({}, 18),
 }
 

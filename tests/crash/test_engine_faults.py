@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.outcome import outcome
-from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, purses, wanted, work
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, purses, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
@@ -28,6 +28,7 @@ from vmart.worker.models import Operation
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 
 ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 FUNDS_MINOR = 20_000
 
 
@@ -51,6 +52,14 @@ def _asked(configuration: Any, *acts: Callable[[int, list[str]], None]) -> int:
     return account
 
 
+def _in_arrears(account: int, names: list[str]) -> None:
+    owe(account)
+
+
+def _paid(account: int, names: list[str]) -> None:
+    pay(account, 100)
+
+
 def _stop_without_charge(account: int, names: list[str]) -> None:
     stop.stop(account, names, stopped_mode=stop.STOP_CHARGING)
 
@@ -64,9 +73,13 @@ ACTS: dict[str, Callable[[], int]] = {
     "reboot": lambda: _asked(HOURLY, reboot.reboot),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
+    "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
+    "network on": lambda: _asked(BY_TRAFFIC, _in_arrears, _paid),
+    "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "isolate": 2, "release": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
+         "isolate": 2, "release": 2, "network off": 1, "network on": 1,
+         "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
 
 
 def _each_call(
@@ -136,6 +149,7 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ from vmart.pricing import books
 from vmart.provisioning import zones
 from vmart.settlement import close
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("killed_database")]  # one server of its own
 
 
 class Server:

@@ -5,6 +5,7 @@ of it. A point is the moment before or after a statement, a commit, an engine ve
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.crash.conftest import Nursery
 from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
-from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, wanted, work
+from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.instances.models import Instance
 from vmart.kernel import db
@@ -25,6 +26,7 @@ from vmart.worker.models import Operation
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 
 ONLINE = {"kind": "HOURLY", "bandwidth_mbps": 5, "public_ip": True}
+BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
 POINTS_MAX = 150
 
@@ -124,16 +126,21 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     assert list(reconcile()) == []
 
 
-@pytest.mark.parametrize("act", ["terminate", "stop", "stop without charge"])
+@pytest.mark.parametrize("act", ["terminate", "stop", "stop without charge", "arrears", "top-up after arrears"])
 def test_the_work_after_a_request(
     nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, act: str
 ) -> None:
-    """Isolation after a terminate; the power-off after a stop."""
+    """Isolation after a terminate; the power-off after a stop; a prepaid machine's network off and on again."""
 
     def asked(name: str) -> int:
-        account = open_purse(name, cash_minor=1000)
-        machine = buy_running(account, HOURLY)
-        if act == "terminate":
+        account = open_purse(name, cash_minor=20_000)
+        machine = buy_running(account, BY_TRAFFIC if "arrears" in act else HOURLY)
+        if "arrears" in act:
+            owe(account)
+            if act != "arrears":
+                work()
+                pay(account, 100)
+        elif act == "terminate":
             terminate.terminate(account, [machine.public_id])
         else:
             mode = stop.STOP_CHARGING if act != "stop" else stop.KEEP_CHARGING

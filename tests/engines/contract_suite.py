@@ -130,6 +130,25 @@ class ContractSuite:
         engine.ensure_absent(spec.name)
         assert engine.counters([spec.name]) == {}
 
+    def test_the_address_that_leads_to_a_machine_is_seen(
+        self, engine: Engine, make_spec: MakeSpec, free_address: Callable[[], PublicAddress]
+    ) -> None:
+        spec, other = make_spec(public=False), free_address()
+
+        def seen() -> set[str]:
+            listed = next(found for found in engine.list_ours() if found.name == spec.name)
+            return {engine.observe(spec.name).public_ip, listed.public_ip}
+
+        assert engine.ensure_present(spec).public_ip == ""
+        engine.ensure_address(spec.name, spec.private_ip, other)
+        assert seen() == {other.ip}
+        engine.ensure_power(spec.name, False)
+        engine.ensure_power(spec.name, True)
+        assert seen() == {other.ip}
+        engine.ensure_address(spec.name, spec.private_ip, None)
+        assert seen() == {""}
+        engine.ensure_absent(spec.name)
+
     def test_a_machine_without_a_public_address_has_no_count(self, engine: Engine, make_spec: MakeSpec) -> None:
         spec = make_spec(public=False)
         engine.ensure_present(spec)

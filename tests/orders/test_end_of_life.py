@@ -13,6 +13,7 @@ from tests.support.shopper import (
     MONTHLY_MINOR,
     ZONE,
     buy_running,
+    go_to,
     open_purse,
     purses,
     work,
@@ -54,14 +55,6 @@ def _power(machine: Instance) -> Power:
     return engine_of(ZONE).observe(machine.public_id).power
 
 
-def _to(test_clock: BusinessClock, instant: dt.datetime) -> None:
-    """Move on through every close and timer on the way, as a running shop does."""
-    while test_clock.at < instant:
-        following = Operation.objects.filter(due_at__gt=test_clock.at, due_at__lte=instant).order_by("due_at").first()
-        test_clock.set(following.due_at if following else instant)
-        work()
-
-
 def _no_closes() -> None:
     """Weeks pass quickly where no hour is closed."""
     Operation.objects.filter(kind="close_hour").delete()
@@ -99,12 +92,12 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
     assert [(o.kind, o.due_at) for o in Operation.objects.filter(subject_id=machine.id)] == [
         ("release", accepted + dt.timedelta(hours=2))
     ]
-    _to(test_clock, accepted.replace(minute=0) + dt.timedelta(hours=1))
+    go_to(test_clock, accepted.replace(minute=0) + dt.timedelta(hours=1))
     assert sorted(Charge.objects.values_list("component", "duration_s", "deducted_minor")) == [
         ("cpu", 900, 9), ("system_disk", 900, 1),
     ]  # fmt: skip
     assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
-    _to(test_clock, accepted + dt.timedelta(hours=2))
+    go_to(test_clock, accepted + dt.timedelta(hours=2))
     machine = _now(machine)
     assert (machine.state, machine.gone_at, machine.public_ip, machine.password_hash) == (
         "GONE", test_clock.at, None, "",
@@ -129,7 +122,7 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     assert _now(machine).state == "GONE"
     assert (purses(account), list(Segment.objects.values())) == (money, segments)
     assert not Operation.objects.filter(subject_id=machine.id).exists()
-    _to(test_clock, test_clock.at.replace(minute=0) + dt.timedelta(hours=1))
+    go_to(test_clock, test_clock.at.replace(minute=0) + dt.timedelta(hours=1))
     assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
     _nothing_left(world)
 
@@ -153,7 +146,7 @@ def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(tes
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     terminate.terminate(account, [machine.public_id])  # in the same second
-    _to(test_clock, test_clock.at + dt.timedelta(hours=1))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=1))
     assert not Charge.objects.exists()
     assert purses(account)["available"] == 1000
     assert list(reconcile()) == []
@@ -167,7 +160,7 @@ def test_the_last_bytes_of_a_machine_are_on_the_bill(test_clock: BusinessClock, 
     terminate.terminate(account, [machine.public_id])
     work()
     assert Sample.objects.values_list("out_bytes", "at").get() == (3 * 2**30, hour)
-    _to(test_clock, hour + dt.timedelta(hours=1))
+    go_to(test_clock, hour + dt.timedelta(hours=1))
     assert Charge.objects.values_list("component", "out_bytes", "deducted_minor").get() == ("traffic", 3 * 2**30, 240)
     assert purses(account)["cash"] == 760
 
@@ -180,7 +173,7 @@ def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: Business
     test_clock.advance(minutes=30)
     terminate.terminate(account, [machine.public_id])
     assert purses(account)["held"] == 1  # half an hour of the disk
-    _to(test_clock, test_clock.at + dt.timedelta(hours=2))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=2))
     assert Charge.objects.values_list("component", "duration_s").get() == ("system_disk", 1800)
     assert _now(machine).state == "GONE"
     _nothing_left(world)
@@ -225,7 +218,7 @@ def test_the_first_return_within_five_days_gives_everything_back(test_clock: Bus
     account = open_purse(cash_minor=CPU_YEAR_MINOR + DISK_YEAR_MINOR)
     machine = buy_running(account, YEARLY)
     assert purses(account)["cash"] == 0
-    _to(test_clock, test_clock.at + dt.timedelta(hours=48))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=48))
     quoted = return_prepaid.quote_refund(account, [machine.public_id])[0]
     assert (quoted.refund_minor, quoted.first_free) == (CPU_YEAR_MINOR + DISK_YEAR_MINOR, True)
     returned_at = test_clock.at
@@ -240,7 +233,7 @@ def test_the_first_return_within_five_days_gives_everything_back(test_clock: Bus
     assert not Operation.objects.filter(kind="expire").exists()
     work()
     assert _power(machine) == Power.STOPPED
-    _to(test_clock, dt.datetime(2026, 3, 19, 16, tzinfo=UTC))
+    go_to(test_clock, dt.datetime(2026, 3, 19, 16, tzinfo=UTC))
     assert _now(machine).state == "GONE"
     _nothing_left(world)
 
@@ -254,7 +247,7 @@ def test_any_other_return_gives_back_what_was_not_used(test_clock: BusinessClock
     account = open_purse(cash_minor=CPU_YEAR_MINOR + DISK_YEAR_MINOR)
     Account.objects.update(free_return_used_at=test_clock.at)
     machine = buy_running(account, YEARLY)
-    _to(test_clock, test_clock.at + dt.timedelta(hours=48))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=48))
     used_minor = 2016 + 48  # 48 × 0.42; 48 × 20 × 0.0005
     terminate.terminate(account, [machine.public_id])
     refund = CPU_YEAR_MINOR - 2016 + DISK_YEAR_MINOR - 48
@@ -342,7 +335,7 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
         (binned.id, "terminated"), (near.id, "terminated"), (far.id, "terminated"), (prepaid.id, "returned"),
     ]  # fmt: skip
     _no_closes()
-    _to(test_clock, test_clock.at + dt.timedelta(days=9))
+    go_to(test_clock, test_clock.at + dt.timedelta(days=9))
     assert set(Instance.objects.values_list("state", flat=True)) == {"GONE"}
     _nothing_left(world)
 
@@ -386,10 +379,10 @@ def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: Bus
     expiry = dt.datetime(2026, 4, 10, 2, tzinfo=UTC)
     assert machine.expires_at == expiry
     cash = purses(account)["cash"]
-    _to(test_clock, expiry - dt.timedelta(seconds=1))
+    go_to(test_clock, expiry - dt.timedelta(seconds=1))
     assert _now(machine).state == "RUNNING"
     assert Segment.objects.get().ended_at is None  # traffic
-    _to(test_clock, expiry)
+    go_to(test_clock, expiry)
     machine = _now(machine)
     assert (machine.state, machine.restrict_state, machine.isolated_source) == ("SHUTDOWN", "EXPIRED", "EXPIRE")
     assert (machine.isolated_at, machine.release_at) == (expiry, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
@@ -399,9 +392,9 @@ def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: Bus
         world.send_bytes(machine.public_id, 1)
     with refused(errors.WrongState, match="it has expired"):
         start.start(account, [machine.public_id])
-    _to(test_clock, dt.datetime(2026, 4, 17, 15, 59, 59, tzinfo=UTC))
+    go_to(test_clock, dt.datetime(2026, 4, 17, 15, 59, 59, tzinfo=UTC))
     assert _now(machine).state == "SHUTDOWN"
-    _to(test_clock, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
+    go_to(test_clock, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
     assert _now(machine).state == "GONE"
     assert purses(account)["cash"] == cash
     assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "expired", "released"]
@@ -434,7 +427,7 @@ def test_an_expired_machine_is_released_at_once_when_its_owner_says_so(test_cloc
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     assert machine.expires_at is not None
-    _to(test_clock, machine.expires_at)
+    go_to(test_clock, machine.expires_at)
     terminate.terminate(account, [machine.public_id])
     work()
     assert purses(account)["cash"] == 0
@@ -448,16 +441,16 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     begin = test_clock.at
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     machine = buy_running(account, ONLINE)
-    _to(test_clock, begin + dt.timedelta(hours=1))
+    go_to(test_clock, begin + dt.timedelta(hours=1))
     assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 38, "available": -38}  # 0.35 + 0.03
-    _to(test_clock, begin + dt.timedelta(hours=2))
+    go_to(test_clock, begin + dt.timedelta(hours=2))
     assert purses(account)["owed"] == 37  # the running total of the disk is 0.05 now
     assert [(o.due_at, o.subject_id) for o in Operation.objects.filter(kind="arrears")] == [
         (begin + dt.timedelta(hours=4), account)
     ]
-    _to(test_clock, begin + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
+    go_to(test_clock, begin + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
     assert _now(machine).state == "RUNNING"  # charged on for two hours
-    _to(test_clock, begin + dt.timedelta(hours=4))
+    go_to(test_clock, begin + dt.timedelta(hours=4))
     machine = _now(machine)
     stopped = begin + dt.timedelta(hours=4)
     assert (machine.state, machine.isolated_source, machine.restrict_state) == ("SHUTDOWN", "ARREAR", "EXPIRED")
@@ -471,10 +464,10 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     with refused(errors.WrongState, match="the account is in arrears"):
         start.start(account, [machine.public_id])
     _no_closes()
-    _to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))
+    go_to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))
     assert _now(machine).state == "SHUTDOWN"
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR
-    _to(test_clock, stopped + dt.timedelta(days=15))
+    go_to(test_clock, stopped + dt.timedelta(days=15))
     assert _now(machine).state == "GONE"
     _nothing_left(world)
 
@@ -483,7 +476,7 @@ def test_a_top_up_makes_it_startable_with_its_own_tier_clock(test_clock: Busines
     begin = test_clock.at
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     machine = buy_running(account)
-    _to(test_clock, begin + dt.timedelta(hours=6))
+    go_to(test_clock, begin + dt.timedelta(hours=6))
     owed = purses(account)["owed"]
     with db.act():
         credit.credit("00000000-0000-8000-8000-0000000000bb", "opening", account, "card", cash_minor=owed + 100)  # type: ignore[arg-type]
@@ -500,11 +493,25 @@ def test_a_credit_limit_is_kept_to_the_cent(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     Account.objects.update(credit_limit_minor=37)
     buy_running(account)
-    _to(test_clock, test_clock.at + dt.timedelta(hours=2))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=2))
     assert purses(account)["owed"] == 37
     assert not Operation.objects.filter(kind="arrears").exists()
-    _to(test_clock, test_clock.at + dt.timedelta(hours=1))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=1))
     assert Operation.objects.filter(kind="arrears").count() == 1
+
+
+def test_arrears_that_nobody_could_work_on_come_again_with_the_next_unpaid_hour(test_clock: BusinessClock) -> None:
+    begin = test_clock.at
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    machine = buy_running(account)
+    go_to(test_clock, begin + dt.timedelta(hours=2))
+    Operation.objects.filter(kind="arrears").update(attention=True, attempt=8, last_error="the database was full")
+    go_to(test_clock, begin + dt.timedelta(hours=3))
+    due = begin + dt.timedelta(hours=5)
+    assert Operation.objects.values_list("attention", "attempt", "due_at").get(kind="arrears") == (False, 0, due)
+    go_to(test_clock, due)
+    assert (_now(machine).state, _now(machine).isolated_at) == ("SHUTDOWN", due)
+    assert list(reconcile()) == []
 
 
 def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_machine(
@@ -512,7 +519,7 @@ def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_
 ) -> None:
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     machine = buy_running(account)
-    _to(test_clock, test_clock.at + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
     stop.stop(account, [machine.public_id])
     Operation.objects.filter(kind="stop").update(due_at=test_clock.at + dt.timedelta(minutes=1))
     test_clock.advance(seconds=1)
@@ -528,7 +535,7 @@ def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_
 def test_prepaid_machines_of_an_account_in_arrears_run_on(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR + HOURLY_HOLD_MINOR)
     prepaid, hourly = buy_running(account, MONTHLY), buy_running(account)
-    _to(test_clock, test_clock.at + dt.timedelta(hours=5))
+    go_to(test_clock, test_clock.at + dt.timedelta(hours=5))
     assert (_now(prepaid).state, _now(hourly).state) == ("RUNNING", "SHUTDOWN")
     assert list(reconcile()) == []
 
@@ -537,7 +544,7 @@ def test_the_close_is_exactly_once(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     buy_running(account)
     hour = test_clock.at
-    _to(test_clock, hour + dt.timedelta(hours=1))
+    go_to(test_clock, hour + dt.timedelta(hours=1))
     money, charges = purses(account), list(Charge.objects.values())
     assert close.close(hour) == (0, 0)
     assert (purses(account), list(Charge.objects.values())) == (money, charges)

@@ -1,6 +1,7 @@
 """Given a machine, when it is stopped, started or rebooted, then what is charged and held changes as the rules say."""
 
 import sqlite3
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.support.shopper import (
 )
 from tests.support.written import refused
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
@@ -34,6 +36,7 @@ from vmart.orders.purchase import purchase
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
+from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -268,7 +271,13 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     machine = _now(machine)
     assert (machine.state, machine.latest_operation_state) == ("STOPPED", "FAILED")
     assert machine.latest_operation_error == "The machine could not be started."
-    assert "cpu" not in _open_components(machine)
+    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert (purses(account)["held"], machine.stop_charging_mode) == (STOPPED_HOLD_MINOR, "STOP_CHARGING")
+    assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
+    assert Host.objects.get(allocation__instance_id=machine.id).vcpu_used == 0
+    assert machine.public_ip is None
+    assert not PublicAddress.objects.filter(instance_id=machine.id).exists()
+    assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
     _agree()
     start.start(account, [machine.public_id])
     work()
@@ -276,6 +285,40 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert Allocation.objects.get().vcpu == 2
     _agree()
+
+
+def test_a_start_that_fails_keeps_its_address_until_the_engine_has_let_go_of_it(
+    test_clock: BusinessClock, world: World
+) -> None:
+    """Given an engine that does not take the address off either, then nobody else is given it before it does."""
+    account = open_purse(cash_minor=1000)
+    machine = _stopped_without_charge(account, test_clock)
+    start.start(account, [machine.public_id])
+    world.fail("ensure_power", times=6)
+    world.fail("ensure_address", 7)  # six attempts, and the last word
+    owner = uuid.uuid4()
+    for _ in range(6):
+        loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+    machine = _now(machine)
+    assert (machine.state, Allocation.objects.get().vcpu) == ("STARTING", 2)
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
+    assert Operation.objects.get(kind="start").attempt == 6
+    world.fail("ensure_power")
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.public_ip, Allocation.objects.get().vcpu) == ("STOPPED", None, 0)
+    _agree()
+
+
+def test_a_start_of_a_machine_that_the_engine_has_lost_fails(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = _stopped_without_charge(account, test_clock)
+    start.start(account, [machine.public_id])
+    world.remove_machine(machine.public_id)
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.latest_operation_state, machine.public_ip) == ("STOPPED", "FAILED", None)
+    assert (purses(account)["held"], Allocation.objects.get().vcpu) == (STOPPED_HOLD_MINOR, 0)
 
 
 def test_after_an_ordinary_stop_a_start_asks_for_no_money(test_clock: BusinessClock) -> None:

@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.api.signing import sdk_request
 from tests.support.running_shop import RunningShop
+from vmart.engines.simulated import World
 
 BOUGHT = "2026-03-30T02:17:30Z"  # in Shanghai the month ends 37 h 42 min 30 s later
 WANTED = {
@@ -41,14 +43,20 @@ def _call(shop: RunningShop, action: str, members: dict[str, Any]) -> dict[str, 
     return response
 
 
-def _state(shop: RunningShop, machine: str) -> str:
-    found = _call(shop, "DescribeInstances", {"InstanceIds": [machine]})
-    return str(found["InstanceSet"][0]["InstanceState"])
-
-
 def _rows(shop: RunningShop, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(shop.database_url) as connection:
         return connection.execute(query).fetchall()
+
+
+def _wait(shop: RunningShop, machine: str, ready: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The machine as the API shows it, once it is ``ready``."""
+    deadline = time.monotonic() + 60
+    while True:
+        (found,) = _call(shop, "DescribeInstances", {"InstanceIds": [machine]})["InstanceSet"]
+        if ready(found):
+            return dict(found)
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
 
 
 def _charged(shop: RunningShop) -> dict[str, tuple[int, int, Decimal]]:
@@ -63,10 +71,7 @@ def test_time_that_is_told_to_pass_is_charged_exactly(start_shop: Callable[..., 
     """Given a machine bought at 02:17:30, when 48 h and then 60 h pass, then every closed hour is charged."""
     shop = start_shop("--test-clock", BOUGHT)
     machine = _call(shop, "RunInstances", WANTED)["InstanceIdSet"][0]
-    deadline = time.monotonic() + 60
-    while _state(shop, machine) != "RUNNING":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    _wait(shop, machine, lambda found: found["InstanceState"] == "RUNNING")
     before = _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p")[0][0]
 
     shop.vmart("clock", "advance", "48h")
@@ -80,4 +85,55 @@ def test_time_that_is_told_to_pass_is_charged_exactly(start_shop: Callable[..., 
     assert before - after == 1584 + 2694 + 94 + 175
     assert _rows(shop, "SELECT count(*) FROM settlement_hour WHERE closed_at IS NULL") == [(0,)]
     assert "2026-04-03" in shop.vmart("clock", "show").stdout
+    shop.vmart("reconcile")
+
+
+def _prepaid(months: int, **internet: Any) -> dict[str, Any]:
+    return WANTED | {
+        "InstanceChargeType": "PREPAID", "InstanceType": "S5.SMALL1", "InternetAccessible": internet,
+        "InstanceChargePrepaid": {"Period": months, "RenewFlag": "NOTIFY_AND_MANUAL_RENEW"},
+    }  # fmt: skip
+
+
+def test_a_prepaid_machine_is_without_its_network_from_two_hours_in_arrears_to_the_next_credit(
+    start_shop: Callable[..., RunningShop],
+) -> None:
+    """Given 100 GiB that 40.00 cannot pay for, then it runs on without; a refund of another machine brings it back."""
+    shop = start_shop("--test-clock", BOUGHT)
+    by_traffic = {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5}
+    machine = _call(shop, "RunInstances", _prepaid(1, **by_traffic))["InstanceIdSet"][0]
+    other = _call(shop, "RunInstances", _prepaid(12))["InstanceIdSet"][0]
+    _wait(shop, other, lambda found: found["InstanceState"] == "RUNNING")
+    running = _wait(shop, machine, lambda found: found["InstanceState"] == "RUNNING")
+    world = World(shop.data_dir / "engine" / "ap-guangzhou-4.sqlite")
+    world.send_bytes(machine, 100 << 30)
+    _rows(
+        shop,
+        "SELECT transfer_id FROM ledger_purses p, fn.ledger_deduct('test', '', ARRAY[account_id],"
+        " ARRAY[fn.ledger_balance(p) - 4000], 'revenue', '2026-03-30T02:17:30Z')",
+    )
+
+    shop.vmart("clock", "advance", "2h42m")  # 04:59:30: the close of 03:00 took 80.00, two hours are not over
+    world.send_bytes(machine, 1 << 30)
+    shop.vmart("clock", "advance", "30s")
+    off = _wait(shop, machine, lambda found: found["RestrictState"] != "NORMAL")
+    assert (off["InstanceState"], off["RestrictState"], off["IsolatedSource"]) == ("RUNNING", "EXPIRED", "ARREAR")
+    assert off["PublicIpAddresses"] == running["PublicIpAddresses"]
+    with pytest.raises(ValueError, match="without a public address"):
+        world.send_bytes(machine, 1)
+    shop.vmart("clock", "advance", "30h")
+    assert _rows(shop, "SELECT sum(out_bytes), sum(deducted_minor) FROM bills_charge") == [(101 << 30, 8080)]
+    assert _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p") == [(-4080,)]
+    shop.vmart("reconcile")
+
+    _call(shop, "TerminateInstances", {"InstanceIds": [other]})
+    shop.vmart("clock", "advance", "1s")  # with it everything that is due
+    on = _wait(shop, machine, lambda found: found["RestrictState"] == "NORMAL")
+    assert (on["IsolatedSource"], on["PublicIpAddresses"]) == ("NOTISOLATED", running["PublicIpAddresses"])
+    world.send_bytes(machine, 1 << 30)
+    shop.vmart("clock", "advance", "2h")
+    assert _rows(shop, "SELECT sum(out_bytes) FROM bills_charge") == [(102 << 30,)]
+    events = _rows(shop, "SELECT e.kind FROM instances_event e JOIN instances_instance i ON i.id = e.instance_id"
+                   f" WHERE public_id = '{machine}' ORDER BY e.id")  # fmt: skip
+    assert events == [("delivered",), ("network_off",), ("network_on",)]
     shop.vmart("reconcile")

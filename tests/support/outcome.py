@@ -13,7 +13,7 @@ _QUERIES = {
     " FROM orders_line WHERE account_id = %s ORDER BY order_id, number",
     "machines": "SELECT name, state, restrict_state, isolated_source, stop_charging_mode, latest_operation,"
     " latest_operation_state, latest_operation_error_code, latest_operation_error, kind,"
-    " public_ip IS NOT NULL AS public,"
+    " public_ip IS NOT NULL AS public, arrears_since,"
     " started_at, expires_at, isolated_at, release_at, gone_at, hold_id IS NOT NULL AS held, hold_number,"
     " password_hash <> '' AS password FROM instances_instance WHERE account_id = %s ORDER BY id",
     "holds": "SELECT kind, state, cash_minor, gift_minor, floating_minor FROM ledger_hold WHERE account_id = %s"
@@ -48,5 +48,7 @@ def outcome(account: int, *, zone: str = ZONE) -> dict[str, Any]:
         for row in db.rows("SELECT public_id FROM instances_instance WHERE account_id = %s ORDER BY id", account)
     ]
     seen = {observation.name: observation for observation in engine_of(zone).list_ours()}
-    found["engine"] = [(seen[name].power, seen[name].kind) if name in seen else None for name in names]
+    found["engine"] = [
+        (seen[name].power, seen[name].kind, bool(seen[name].public_ip)) if name in seen else None for name in names
+    ]
     return found

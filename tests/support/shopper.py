@@ -1,18 +1,23 @@
 """A customer of the demo shop for tests of acts, and a worker that works in the test's own thread."""
 
+import datetime as dt
+import uuid
 from dataclasses import replace
 from typing import Any
 
+from tests.support.business_clock import BusinessClock
 from vmart.config.steps import STEPS, lanes
 from vmart.customers.models import User
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
-from vmart.orders import open_account
+from vmart.orders import credit, open_account
 from vmart.orders.login import Login
 from vmart.orders.purchase import Machine, Purchase, purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.provisioning import zones
+from vmart.worker import queue
 from vmart.worker.loop import run_until_idle
+from vmart.worker.models import Operation
 
 ZONE = "ap-guangzhou-4"
 IMAGE = "img-db12k7x4"
@@ -39,6 +44,24 @@ def open_purse(name: str = "buyer", *, cash_minor: int = 0) -> int:
     return account_id
 
 
+def owe(account_id: int, minor: int = 100) -> None:
+    """What a settlement books beyond the purses, and the arrears that follow it by two hours, due now."""
+    due = purses(account_id)["cash"] + minor
+    with db.act():
+        db.call("ledger_lock", account_id)
+        db.rows(
+            "SELECT * FROM fn.ledger_deduct('test', %s, ARRAY[%s]::bigint[], ARRAY[%s]::bigint[], 'revenue', %s)",
+            str(uuid.uuid4()), account_id, due, clock.now(),
+        )  # fmt: skip
+        queue.enqueue("arrears", account_id, due_at=clock.now())
+
+
+def pay(account_id: int, minor: int) -> None:
+    """A credit that came from outside."""
+    with db.act():
+        credit.credit(uuid.uuid4(), "opening", account_id, "card", cash_minor=minor)
+
+
 def wanted(account_id: int, configuration: Configuration = MONTHLY, **what: Any) -> Purchase:
     """A request to buy the configuration with the demo image."""
     machine = what.pop("machine", Machine(IMAGE, LOGIN, name="web"))
@@ -48,6 +71,14 @@ def wanted(account_id: int, configuration: Configuration = MONTHLY, **what: Any)
 def work() -> int:
     """Do everything that is due now; the number of operations worked on."""
     return run_until_idle(STEPS, lanes)
+
+
+def go_to(test_clock: BusinessClock, instant: dt.datetime) -> None:
+    """Move on through every close and timer on the way, as a running shop does."""
+    while test_clock.at < instant:
+        following = Operation.objects.filter(due_at__gt=test_clock.at, due_at__lte=instant).order_by("due_at").first()
+        test_clock.set(following.due_at if following else instant)
+        work()
 
 
 def buy_running(account_id: int, configuration: Configuration = HOURLY) -> Instance:

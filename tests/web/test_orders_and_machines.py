@@ -8,8 +8,11 @@ from tests.support.business_clock import BusinessClock
 from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
 from vmart.listings import overview
+from vmart.orders import open_account
 from vmart.orders.models import Line
+from vmart.worker import queue
 
 
 def running(visitor: Visitor, query: str = "") -> Instance:
@@ -35,12 +38,33 @@ def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
     assert "hx-trigger" not in after  # nothing will change by itself
 
 
+def test_no_more_is_promised_than_is_true() -> None:
+    """Running is not yet answering, a simulated machine never answers, and one that has ended is not entered."""
+    visitor = customer()
+    answer = visitor.buy()
+    first_boot, nobody = "It answers some seconds later", "This zone is simulated: nobody answers"
+    before = text_of(visitor.get(answer["Location"]))
+    assert first_boot not in before and nobody not in before
+    work()
+    assert nobody in text_of(visitor.get(answer["Location"]))
+    Instance.objects.update(kind="container")
+    real = text_of(visitor.get(answer["Location"]))
+    assert first_boot in real and nobody not in real
+    machine = Instance.objects.get()
+    assert f"ssh root@{machine.public_ip}" in real
+    visitor.post(f"/machines/{machine.public_id}/end/")
+    ended = text_of(visitor.get(answer["Location"]))
+    assert "Returned" in ended
+    assert not [text for text in ("ssh root@", "Once it is delivered", first_boot) if text in ended]
+
+
 def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> None:
     visitor = customer()
     answer = visitor.buy("?count=2")
     world.fail("ensure_present", times=2, transient=False, sentence="The host refused.")
     work()
     page = text_of(visitor.get(answer["Location"]))
+    assert "Delivered means" not in page and "simulated: nobody" not in page
     assert "2 machines could not be delivered. ¥134.00 came back to your balance by itself." in page
     assert "The host refused." in page
     assert overview.balance(visitor.account_id) == overview.Balance(0, 100_000, 0, 0)
@@ -118,6 +142,36 @@ def test_reboot_and_a_refused_act_say_so() -> None:
     visitor.post(f"/machines/{machine.public_id}/reboot/")
     work()
     assert "Rebooted" in text_of(visitor.get(f"/machines/{machine.public_id}/live/"))
+
+
+def test_a_machine_whose_network_arrears_keep_off_says_so_and_how_it_comes_back() -> None:
+    visitor = customer()
+    machine = running(visitor)
+    address = f"/machines/{machine.public_id}/"
+    assert f"ssh root@{machine.public_ip}" in text_of(visitor.get(address))
+    with db.act():
+        db.call("ledger_lock", visitor.account_id)
+        db.rows(
+            "SELECT * FROM fn.ledger_deduct('test', '', ARRAY[%s]::bigint[], ARRAY[100000], 'revenue', %s)",
+            visitor.account_id, clock.now(),
+        )  # fmt: skip
+        queue.enqueue("arrears", visitor.account_id, due_at=clock.now())
+    work()
+    page = text_of(visitor.get(address))
+    assert "Its public network is off since 2026-03-10 10:00:00 , because the account is in arrears." in page
+    assert "The machine runs on and keeps its address" in page
+    assert f"{machine.public_ip} Network off" in page
+    assert "ssh root@" not in page
+    assert "Public network off: the account is in arrears" in page
+    assert 'href="/balance/top-up/"' in visitor.get(address).content.decode()
+    assert f"{machine.public_ip} Network off" in text_of(visitor.get("/machines/"))
+    assert "prepaid machines lose a public network that is charged by traffic" in text_of(visitor.get("/balance/"))
+    open_account.grant(visitor.account_id, 10_000, "second")
+    work()
+    page = text_of(visitor.get(address))
+    assert "Public network on again" in page
+    assert f"ssh root@{machine.public_ip}" in page
+    assert "Network off" not in text_of(visitor.get("/machines/"))
 
 
 def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: BusinessClock) -> None:

@@ -3,6 +3,7 @@
 The addresses are taken from the shop's own table of them: one that is added is tested, or fails here.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,8 @@ def _told(answer: HttpResponse, arguments: dict[str, Any], unknown: dict[str, An
     """Status, where it leads and what a reader sees, the thing's id replaced by the made-up one."""
     there, text = answer.headers.get("Location", ""), text_of(answer)
     for name, value in arguments.items():
-        there, text = (each.replace(str(value), str(unknown[name])) for each in (there, text))
+        whole = rf"(?<!\w){re.escape(str(value))}(?!\w)"  # not the digits of an e-mail address
+        there, text = (re.sub(whole, str(unknown[name]), each) for each in (there, text))
     return answer.status_code, there, text
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
+from vmart.backoffice import change_engine
 from vmart.catalog import document as doc
 from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaSet
@@ -26,9 +27,10 @@ from vmart.placement.models import Host
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
+from vmart.provisioning import zone_engines
 
 _GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
-COMPUTE_VARIABLE = "VMART_COMPUTE"  # "incus" or "simulated": what ``vmart up`` found for zones of kind auto
+COMPUTE_VARIABLE = "VMART_COMPUTE"  # simulated, private or own: what ``vmart up`` found for zones of kind auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,23 @@ def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
     if changes:
         Deployment.objects.update(generation=F("generation") + 1)
     return changes
+
+
+def follow_compute(found: str) -> list[str]:
+    """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
+
+    Raises change_engine.MachinesLiveThere, and then none has changed.
+    """
+    with db.act():
+        changing = list(Zone.objects.select_for_update().filter(~Q(auto_compute="")).exclude(auto_compute=found))
+        for zone in changing:
+            change_engine.leave(zone)
+            kind = change_engine.kind_of(found)
+            Zone.objects.filter(pk=zone.pk).update(engine_kind=kind, auto_compute=found)
+            _hosts(zone.code, kind)
+        if changing:
+            Deployment.objects.update(generation=F("generation") + 1)
+    return [zone.code for zone in changing]
 
 
 def _deployment(currency: str, now: dt.datetime) -> None:
@@ -157,37 +176,59 @@ def _put(model: type[models.Model], what: str, key: dict[str, Any], **fields: An
     return [Change(what, name, changed)]
 
 
-def _engine_kind(zone: doc.Zone) -> str:
-    if zone.engine.kind != "auto":
-        return zone.engine.kind
-    there = Zone.objects.filter(code=zone.code).values_list("engine_kind", flat=True).first()
-    return os.environ.get(COMPUTE_VARIABLE) or there or Zone.EngineKind.SIMULATED
-
-
 def _zones(catalog: doc.CatalogDocument) -> list[Change]:
     changes = []
     position = 0
     for region in catalog.regions:
         for zone in region.zones:
-            kind = _engine_kind(zone)
+            compute, kind = _engine(zone)
             notes = [pool.note for pool in zone.address_pools if pool.note]
             changes += _put(
                 Zone, "zone", {"code": zone.code}, region_id=region.code, legacy_id=zone.legacy_id,
                 name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
-                engine_settings=_engine_settings(zone, kind), on_sale=zone.on_sale,
+                engine_settings=_engine_settings(zone), auto_compute=compute, on_sale=zone.on_sale,
                 address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
             )  # fmt: skip
             position += 1
-            changes += _hosts(zone, kind)
+            changes += _hosts(zone.code, kind)
     codes = {zone.code for zone in catalog.zones}
     for row in Zone.objects.filter(on_sale=True).exclude(code__in=codes):
         changes += _put(Zone, "zone", {"code": row.code}, on_sale=False)
+    _refuse_shared_engines()
     return changes
 
 
-def _engine_settings(zone: doc.Zone, kind: str) -> dict[str, Any]:
+def _refuse_shared_engines() -> None:
+    """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
+    served: dict[tuple[str, ...], str] = {}
+    for zone in Zone.objects.order_by("position", "code"):
+        other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
+        if other != zone.code:
+            raise DocumentError([
+                f"regions.zones.{zone.code}.engine: {other} is served by the same engine under the same deployment;"
+                " each zone needs an engine, or a settings.deployment, of its own"
+            ])  # fmt: skip
+
+
+def _engine(zone: doc.Zone) -> tuple[str, str]:
+    """What a zone of kind auto takes here ("" for another one), and the kind of engine that is."""
+    there = Zone.objects.filter(code=zone.code).first()
+    if zone.engine.kind == "auto":
+        compute = os.environ.get(COMPUTE_VARIABLE) or (there.auto_compute if there else "") or change_engine.SIMULATED
+        kind = str(change_engine.kind_of(compute))
+    else:
+        compute, kind = "", zone.engine.kind
+    if there is not None and there.engine_kind != kind:
+        try:
+            change_engine.leave(there)
+        except change_engine.MachinesLiveThere as error:
+            raise DocumentError([f"regions.zones.{zone.code}.engine.kind: {error}"]) from error
+    return compute, kind
+
+
+def _engine_settings(zone: doc.Zone) -> dict[str, Any]:
     settings = dict(zone.engine.settings)
-    if kind == Zone.EngineKind.SIMULATED:
+    if zone.engine.members:
         settings["members"] = {
             member.name: {"vcpu": member.vcpu, "memory_mib": member.memory_gib * 1024, "disk_gib": member.disk_gib}
             for member in zone.engine.members
@@ -195,16 +236,16 @@ def _engine_settings(zone: doc.Zone, kind: str) -> dict[str, Any]:
     return settings
 
 
-def _hosts(zone: doc.Zone, kind: str) -> list[Change]:
+def _hosts(zone: str, kind: str) -> list[Change]:
     """Inventories of a simulated zone; a real engine's members are found by provisioning."""
     if kind != Zone.EngineKind.SIMULATED:
         return []
-    overcommit = Zone.objects.values_list("vcpu_overcommit", flat=True).get(code=zone.code)
+    overcommit, settings = Zone.objects.values_list("vcpu_overcommit", "engine_settings").get(code=zone)
     changes = []
-    for member in zone.engine.members:
+    for name, has in settings["members"].items():
         changes += _put(
-            Host, "host", {"zone_id": zone.code, "name": member.name}, vcpu_capacity=member.vcpu * overcommit,
-            memory_capacity_mib=member.memory_gib * 1024, disk_capacity_gib=member.disk_gib, enabled=True,
+            Host, "host", {"zone_id": zone, "name": name}, vcpu_capacity=has["vcpu"] * overcommit,
+            memory_capacity_mib=has["memory_mib"], disk_capacity_gib=has["disk_gib"], enabled=True,
         )  # fmt: skip
     return changes
 

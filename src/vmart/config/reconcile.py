@@ -8,11 +8,15 @@ from collections.abc import Iterator
 
 from django.db import connection, transaction
 
+from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.engines.contract import EngineError, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.kernel.money import exponent
+from vmart.orders import address
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker.models import Operation
 
 # (what is wrong, query whose rows are the differences)
 _CHECKS = (
@@ -81,6 +85,17 @@ _CHECKS = (
         """,
     ),
     (
+        "what a month deducted for a component is not its exact total, half-up",
+        """
+        SELECT c.account_id, c.instance_id, c.component, min(c.hour) AS since, sum(c.deducted_minor) AS deducted,
+               sum(c.exact) AS exact, max(c.month_exact) AS total
+        FROM bills_charge c, kernel_deployment d
+        GROUP BY c.account_id, c.instance_id, c.component, date_trunc('month', c.hour AT TIME ZONE d.billing_zone)
+        HAVING sum(c.deducted_minor) <> round(sum(c.exact) * power(10::numeric, %(places)s))
+            OR sum(c.exact) <> max(c.month_exact)
+        """,
+    ),
+    (
         "an hourly deduction has no charges",
         """
         SELECT t.id, t.account_id FROM ledger_transfer t WHERE t.kind = 'hour' AND NOT EXISTS (
@@ -123,6 +138,16 @@ _CHECKS = (
           SELECT count(*) AS open FROM metering_segment s WHERE s.instance_id = i.id AND s.ended_at IS NULL) AS o
         WHERE (i.state IN ('PENDING', 'LAUNCH_FAILED', 'SHUTDOWN', 'TERMINATING', 'GONE') AND o.open > 0)
            OR (i.state IN ('RUNNING', 'REBOOTING') AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+        """,
+    ),
+    (
+        "a machine stopped without charge holds vCPU, memory or a public address",
+        """
+        SELECT i.public_id, a.vcpu, a.memory_mib, i.public_ip, p.ip FROM instances_instance i
+        LEFT JOIN placement_allocation a ON a.instance_id = i.id
+        LEFT JOIN network_public_address p ON p.instance_id = i.id
+        WHERE i.state = 'STOPPED' AND i.stop_charging_mode = 'STOP_CHARGING' AND i.latest_operation_state <> 'OPERATING'
+          AND (a.vcpu > 0 OR a.memory_mib > 0 OR i.public_ip IS NOT NULL OR p.ip IS NOT NULL)
         """,
     ),
     (
@@ -187,11 +212,12 @@ _CHECKS = (
 
 def reconcile() -> Iterator[str]:
     """Each difference as a sentence; nothing when everything agrees."""
+    places = exponent(shop.current().currency)
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query)]
+        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places)]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):
@@ -209,6 +235,9 @@ def _engine(zone: str) -> Iterator[str]:
     rows = {row.public_id: row for row in sold}
     for name in sorted(seen.keys() - rows.keys()):
         yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
+    leading = set(
+        Operation.objects.filter(kind=address.KIND, lane=zone, attention=False).values_list("subject_id", flat=True)
+    )
     for name, row in sorted(rows.items()):
         if row.latest_operation_state == "OPERATING" or row.state == State.PENDING:
             continue
@@ -216,3 +245,5 @@ def _engine(zone: str) -> Iterator[str]:
         wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED
         if power != wanted:
             yield f"{name} is {row.state} and its engine in {zone} says {power}"
+        elif name in seen and row.id not in leading and address.differs(row, seen[name]):
+            yield f"the engine of {zone} leads {seen[name].public_ip or 'no address'} to {name}, against its row"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
-from vmart.orders import deliver, expire, isolate, place, reboot, release, start, stop
+from vmart.orders import address, deliver, expire, isolate, place, reboot, release, start, stop
 from vmart.payments import poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.settlement import arrears, close
@@ -16,6 +16,7 @@ STEPS: Mapping[str, Step] = {
     "reboot": Step(reboot.run, attempts=6, exhausted=reboot.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
+    address.KIND: Step(address.run, attempts=12),
     "expire": Step(expire.run),
     place.EXPIRE_KIND: Step(place.expire),
     POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),

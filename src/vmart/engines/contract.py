@@ -112,7 +112,10 @@ class MachineSpec:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the engine sees now. ``booted_at`` is wall time of the last start, None when off."""
+    """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
+
+    ``public_ip`` is the address that leads to the machine, "" for none.
+    """
 
     name: str
     power: Power
@@ -121,6 +124,7 @@ class Observation:
     private_ip: str = ""
     booted_at: dt.datetime | None = None
     why: str = ""
+    public_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 
+_OBSERVED = "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at FROM machine"
+
 _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = ("ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address")
@@ -315,7 +317,7 @@ class SimulatedEngine:
     def list_ours(self) -> Sequence[Observation]:
         with self._call("list_ours") as connection:
             down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
-            rows = connection.execute("SELECT name, member, power, private_ip, booted_at FROM machine ORDER BY name")
+            rows = connection.execute(f"{_OBSERVED} ORDER BY name")
             return [_observation(row, down) for row in rows]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
@@ -445,7 +447,9 @@ class SimulatedEngine:
         except sqlite3.IntegrityError as error:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
-            return Observation(spec.name, Power.RUNNING, "simulated", spec.member, spec.private_ip, _instant(booted_at))
+            public_ip = address.ip if address else ""
+            seen = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
+            return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
             self._boot(connection, spec.name, found)
@@ -495,9 +499,7 @@ class SimulatedEngine:
         return 0 if since_s is None else max(0, int((now_s - since_s) * self._bytes_per_s))
 
     def _observed(self, connection: sqlite3.Connection, name: str) -> Observation:
-        row = connection.execute(
-            "SELECT name, member, power, private_ip, booted_at FROM machine WHERE name = ?", (name,)
-        ).fetchone()
+        row = connection.execute(f"{_OBSERVED} WHERE name = ?", (name,)).fetchone()
         if row is None:
             return Observation(name, Power.ABSENT)
         down = {found[0] for found in connection.execute("SELECT member FROM member_down")}
@@ -505,12 +507,11 @@ class SimulatedEngine:
 
 
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, booted_at = row
+    name, member, power, private_ip, public_ip, booted_at = row
     if member in down:
         return Observation(name, Power.BROKEN, "simulated", member, private_ip, why="The host does not answer.")
-    return Observation(
-        name, Power(power), "simulated", member, private_ip, _instant(booted_at) if booted_at is not None else None
-    )
+    booted = _instant(booted_at) if booted_at is not None else None
+    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip=public_ip)
 
 
 def _instant(wall_s: float) -> dt.datetime:

@@ -19,6 +19,10 @@ class State(models.TextChoices):
     GONE = "GONE"
 
 
+# Bought and not ended: not failed, not in the recycle bin, not erased.
+ALIVE = (State.PENDING, State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING)
+
+
 class Instance(models.Model):
     id: int
     public_id = models.CharField(max_length=20)
@@ -69,7 +73,7 @@ class Instance(models.Model):
     gone_at = models.DateTimeField(null=True)
     hold_id = models.UUIDField(null=True)  # the pending hold of this machine, if any
     hold_number = models.IntegerField(default=0)  # makes the next hold's id
-    arrears_since = models.DateTimeField(null=True)
+    arrears_since = models.DateTimeField(null=True)  # stopped for them, or (prepaid) its public network off
 
     class Meta:
         db_table = "instances_instance"
@@ -87,6 +91,9 @@ class Instance(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "zone"], condition=~Q(state="GONE"), name="instances_of_account"),
+            models.Index(
+                fields=["account", "created_at"], condition=Q(charge_type="PREPAID"), name="instances_bought_prepaid"
+            ),
             models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
             models.Index(
                 fields=["account"],

@@ -60,8 +60,10 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
   i.key_ids::json AS key_ids, v.public_id AS vpc_id,
   s.public_id AS subnet_id, host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
-  i.internet_charge_type, i.bandwidth_mbps, i.charge_type, i.renew_flag, i.state, i.restrict_state,
-  i.isolated_source, i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
+  i.internet_charge_type, i.bandwidth_mbps, i.charge_type, i.renew_flag, i.state,
+  CASE WHEN i.arrears_since IS NULL THEN i.restrict_state ELSE 'EXPIRED' END AS restrict_state,
+  CASE WHEN i.arrears_since IS NULL THEN i.isolated_source ELSE 'ARREAR' END AS isolated_source,
+  i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
   i.latest_operation_request_id, i.latest_operation_error, i.created_at, i.expires_at,
   coalesce((SELECT max(e.at) FROM instances_event e WHERE e.instance_id = i.id), i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib) ORDER BY d.position)

@@ -36,7 +36,7 @@ def _expire(machine: Instance) -> None:
     release_at = m.bin_until(machine.expires_at)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="EXPIRE",
-        isolated_at=machine.expires_at, release_at=release_at,
+        isolated_at=machine.expires_at, release_at=release_at, arrears_since=None,
     )  # fmt: skip
     m.event(machine, "expired")
     m.send(machine, "isolate")

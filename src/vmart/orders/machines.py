@@ -9,7 +9,8 @@ from vmart.catalog import shop
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders.errors import Busy, UnknownInstance, WrongState
+from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongState
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.worker import queue
 
 MACHINES_MAX = 100
@@ -62,6 +63,20 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
                 id=machine.public_id,
                 why=why,
             )
+
+
+def refuse_in_arrears(machines: Sequence[Instance]) -> None:
+    """Raise InArrears for postpaid machines that are about to be stopped: a machine made busy would put that off."""
+    postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+    if postpaid and db.rows(
+        "SELECT 1 FROM worker_operation WHERE kind = 'arrears' AND subject_id = %s AND due_at <= %s",
+        postpaid[0].account_id, clock.now(),
+    ):  # fmt: skip
+        raise InArrears(
+            "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
+            field="InstanceIds",
+            id=postpaid[0].public_id,
+        )
 
 
 def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:

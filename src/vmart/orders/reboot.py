@@ -23,6 +23,7 @@ def reboot(account_id: int, public_ids: Sequence[str], *, stop_type: str = SOFT,
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
         m.begin_all(found, "RebootInstances", request_id, state=State.REBOOTING)

@@ -38,10 +38,7 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
     """SHUTDOWN to TERMINATING before the engine is touched, so that no act brings it back meanwhile."""
     with db.act():
         db.call("ledger_lock", machine.account_id)
-        held = db.rows(
-            "SELECT id FROM worker_operation WHERE id = %s AND lease_owner = %s FOR UPDATE", operation.id, owner
-        )
-        if not held:
+        if not queue.holds(owner, operation):
             return False
         Instance.objects.filter(id=machine.id, state__in=_STILL_IN_BIN).update(
             state=State.TERMINATING, latest_operation_state="OPERATING"

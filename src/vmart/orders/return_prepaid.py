@@ -94,6 +94,14 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     _refuse_over_quota(account, len(machines))
     refunds = _refunds(machines, account)
     now = db.call("metering_instant", clock.now())
+    _note_returned(machines, [refund.refund_minor for refund in refunds])
+    if any(refund.first_free for refund in refunds):
+        Account.objects.filter(id=account.id).update(free_return_used_at=now)
+    m.end_usage(machines, now)
+    m.begin_all(
+        machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
+        expires_at=now, release_at=m.bin_until(now), arrears_since=None,
+    )  # fmt: skip
     credits = [
         Credit(
             ids.transfer_id("return", machine.id, machine.started_at), machine.id, refund.cash_minor, refund.gift_minor
@@ -101,16 +109,8 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
         for machine, refund in zip(machines, refunds, strict=True)
         if refund.refund_minor
     ]
-    if credits:
+    if credits:  # may end the account's arrears: the machines are in the bin by then and stay off
         credit_all("refund", account.id, "revenue", credits)
-    _note_returned(machines, [refund.refund_minor for refund in refunds])
-    if any(refund.first_free for refund in refunds):
-        Account.objects.filter(id=account.id).update(free_return_used_at=now)
-    m.end_usage(machines, now)
-    m.begin_all(
-        machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
-        expires_at=now, release_at=m.bin_until(now),
-    )  # fmt: skip
     m.forget_work("expire", machines)
     m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
     m.send_all(machines, "isolate")

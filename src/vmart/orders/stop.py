@@ -11,15 +11,14 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
-from vmart.ledger.models import Hold
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode
-from vmart.orders.models import Line
+from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-KEEP_CHARGING, STOP_CHARGING = "KEEP_CHARGING", "STOP_CHARGING"
+KEEP_CHARGING = "KEEP_CHARGING"
 SOFT, HARD, SOFT_FIRST = "SOFT", "HARD", "SOFT_FIRST"
 
 
@@ -40,6 +39,7 @@ def stop(
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
             if stopped_mode == STOP_CHARGING and machine.charge_type != "POSTPAID_BY_HOUR":
@@ -77,31 +77,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 def _stopped(machine: Instance, without_charge: bool) -> None:
     columns: dict[str, object] = {"state": State.STOPPED, "latest_operation_state": "SUCCESS"}
     if without_charge:
-        new_hold = m.next_hold_id(machine)
-        db.call("ledger_shrink", machine.hold_id, new_hold, _hold_without_cpu(machine), clock.now())
-        db.call("network_free_public", [machine.id], clock.now())
-        db.call("placement_shrink", machine.id)
-        columns |= {
-            "stop_charging_mode": STOP_CHARGING, "hold_id": new_hold, "hold_number": machine.hold_number,
-            "public_ip": None,
-        }  # fmt: skip
+        columns |= give_up(machine)
     elif machine.charge_type == "POSTPAID_BY_HOUR":
         columns["stop_charging_mode"] = KEEP_CHARGING
     Instance.objects.filter(pk=machine.pk).update(**columns)
     m.event(machine, "stopped", without_charge=without_charge)
-
-
-def _hold_without_cpu(machine: Instance) -> int:
-    """One hour of what stays charged while stopped: the machine's hold less CPU and memory."""
-    from vmart.kernel.money import exponent
-    from vmart.pricing.quote import Quote
-    from vmart.pricing.rules import hold_minor
-
-    quoted = Quote.of(Line.objects.select_related("order").get(instance_id=machine.id).order.quote)
-    kept = [line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"]
-    assert machine.hold_id is not None  # a running postpaid machine has one
-    held = Hold.objects.values_list("floating_minor", flat=True).get(id=machine.hold_id)
-    return min(hold_minor(kept, exponent(quoted.currency)), held)
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:

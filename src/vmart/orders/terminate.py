@@ -67,11 +67,11 @@ def _to_bin(machines: Sequence[Instance], request_id: str) -> None:
 
 
 def _shrink_holds(machines: Sequence[Instance], accepted: dt.datetime) -> None:
-    """Each machine's hold to what its open hours have cost until ``accepted``."""
+    """Each machine's hold to what its open hours have cost until ``accepted``; where nobody can say, it stays."""
     if not machines:
         return
     holds = [machine.hold_id for machine in machines]
-    used = open_hours_minor([machine.id for machine in machines], accepted)
+    used = open_hours_minor(machines[0].account_id, [machine.id for machine in machines], accepted)
     for machine in machines:
         machine.hold_id = m.next_hold_id(machine)
     db.rows(

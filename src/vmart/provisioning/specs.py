@@ -71,5 +71,7 @@ def _spec(machine: Instance, disks: Sequence[DiskRow], place: dict[str, object])
 
 
 def public_address(machine: Instance) -> PublicAddress | None:
-    """The address that leads to the machine, with its cap; None without one."""
-    return PublicAddress(machine.public_ip, machine.bandwidth_mbps) if machine.public_ip else None
+    """The address that leads to the machine, with its cap; None without one, and while arrears keep it off."""
+    if not machine.public_ip or machine.arrears_since is not None:
+        return None
+    return PublicAddress(machine.public_ip, machine.bandwidth_mbps)

@@ -1,44 +1,66 @@
-"""Arrears: two hours after the deduction that exceeded the credit limit, postpaid machines are stopped.
+"""Arrears: two hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
-Charged to the second of the stop, then every component stops being charged, holds are released, the
-tier clock pauses; a top-up to 0 or more makes them startable; after 15 × 24 h they are released.
+Postpaid machines are stopped: charged to the second of the stop, then every component stops being charged,
+holds are released, the tier clock pauses; a top-up to 0 or more makes them startable; after 15 × 24 h they
+are released. Prepaid machines run on; their public network, where it is charged by traffic, goes off and
+comes back with the top-up. Their address stays theirs (billing-rules, section 4).
 """
 
 import datetime as dt
 import uuid
 from collections.abc import Sequence
 
+from django.db.models import Q
+
 from vmart.customers.models import Account
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KEPT = dt.timedelta(days=15)
+_CHARGED_BY_USAGE = Q(charge_type=POSTPAID_BY_HOUR) | Q(
+    internet_charge_type=TRAFFIC_POSTPAID_BY_HOUR, public_ip__isnull=False
+)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``arrears``; its subject is the account."""
+    """Operation ``arrears``; its subject is the account. Again every second until the last busy machine is stopped."""
     for operation in batch:
-        busy = False
-        with db.act():
-            purses = db.call("ledger_lock", operation.subject_id)
-            assert purses is not None
-            machines = list(
-                Instance.objects.select_for_update()
-                .filter(account_id=operation.subject_id, charge_type="POSTPAID_BY_HOUR",
-                        state__in=[State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING,
-                                   State.PENDING])
-                .order_by("id")
-            )  # fmt: skip
-            busy = any(machine.latest_operation_state == "OPERATING" for machine in machines)
-            if not busy and queue.finish(owner, operation) and in_arrears(operation.subject_id):
-                db.call("placement_lock", [machine.id for machine in machines])
-                for machine in machines:
-                    _stop(machine)
-        if busy:
+        if _take(operation, owner):
             queue.put_off(owner, [operation], 1.0, "an operation on a machine is under way", waiting=True)
+
+
+def _take(operation: Claimed, owner: uuid.UUID) -> bool:
+    """Take from each machine what can be taken now, in one commit; whether some are busy and have to be waited for."""
+    with db.act():
+        purses = db.call("ledger_lock", operation.subject_id)
+        assert purses is not None
+        machines = list(
+            Instance.objects.select_for_update()
+            .filter(_CHARGED_BY_USAGE, account_id=operation.subject_id, state__in=ALIVE, arrears_since=None)
+            .order_by("id")
+        )
+        postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+        idle = [machine for machine in postpaid if not _is_busy(machine)]
+        busy = len(idle) < len(postpaid)
+        ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
+        if ours and in_arrears(operation.subject_id):
+            db.call("placement_lock", [machine.id for machine in idle])
+            for machine in idle:
+                _stop(machine)
+            for machine in machines:
+                if machine.charge_type != POSTPAID_BY_HOUR:
+                    _cut_off(machine)
+        return busy
+
+
+def _is_busy(machine: Instance) -> bool:
+    """A stopped machine is not: what is under way there is the power-off of arrears that ended meanwhile."""
+    return machine.latest_operation_state == "OPERATING" and machine.state != State.STOPPED
 
 
 def in_arrears(account_id: int) -> bool:
@@ -53,8 +75,7 @@ def _stop(machine: Instance) -> None:
     db.call("metering_end", machine.id, "", instant)
     if machine.hold_id:
         db.call("ledger_void", machine.hold_id, clock.now())
-    if machine.stop_charging_mode != "STOP_CHARGING":
-        db.call("placement_shrink", machine.id)
+    db.call("placement_shrink", machine.id)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="ARREAR",
         isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode="STOP_CHARGING",
@@ -63,3 +84,10 @@ def _stop(machine: Instance) -> None:
     m.event(machine, "stopped_for_arrears")
     m.send(machine, "isolate")
     m.send(machine, "release", due_at=instant + KEPT)
+
+
+def _cut_off(machine: Instance) -> None:
+    """From here on every start, delivery and repair of the machine leaves its public address off."""
+    Instance.objects.filter(pk=machine.pk).update(arrears_since=clock.now())
+    m.event(machine, "network_off")
+    address.send(machine)

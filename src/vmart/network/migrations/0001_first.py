@@ -51,8 +51,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PublicAddress",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("ip", models.GenericIPAddressField(unique=True)),
+                ("ip", models.GenericIPAddressField(primary_key=True, serialize=False)),
                 ("instance_id", models.BigIntegerField(null=True, unique=True)),
                 ("account_id", models.BigIntegerField(null=True)),
                 ("free_since", models.DateTimeField(null=True)),
@@ -67,11 +66,11 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("instance_id", None)),
-                        fields=["zone", "free_since", "id"],
+                        fields=["zone", "free_since", "ip"],
                         name="network_public_free",
                     ),
                     models.Index(
-                        condition=models.Q(("withdrawn", True)), fields=["id"], name="network_public_withdrawn"
+                        condition=models.Q(("withdrawn", True)), fields=["ip"], name="network_public_withdrawn"
                     ),
                 ],
                 "constraints": [
@@ -91,9 +90,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PrivateAddress",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("ip", models.GenericIPAddressField()),
-                ("instance_id", models.BigIntegerField(unique=True)),
+                ("instance_id", models.BigIntegerField(primary_key=True, serialize=False)),
                 (
                     "subnet",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="network.subnet"),

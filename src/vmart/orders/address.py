@@ -1,0 +1,58 @@
+"""The way of a machine's public address: it leads to the machine, or nowhere while arrears keep it off.
+
+Operation ``address``: the engine is told what the row says now, not what was asked when it was queued, so a
+top-up that comes while the network is being turned off has the last word.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.engines.contract import Observation, Power, PublicAddress
+from vmart.instances.models import ALIVE, Instance, State
+from vmart.kernel import db
+from vmart.orders import machines as m
+from vmart.provisioning.specs import public_address
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KIND = "address"
+
+
+def send(machine: Instance) -> None:
+    """Queue it. Belongs into the act's transaction."""
+    m.send(machine, KIND)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``address``; waits for an operation that is under way, which tells the engine an address too."""
+    for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        if machine.state in ALIVE and machine.latest_operation_state == "OPERATING":
+            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+            continue
+        told = _wanted(machine)
+        if machine.state in (*ALIVE, State.SHUTDOWN):
+            engine_of(operation.lane).ensure_address(machine.public_id, machine.private_ip, told)
+        with db.act():
+            db.call("ledger_lock", machine.account_id)
+            wanted = _wanted(Instance.objects.get(id=machine.id))
+            if wanted == told:
+                queue.finish(owner, operation)
+        if wanted != told:
+            queue.put_off(owner, [operation], 0.0, "the machine changed meanwhile", waiting=True)
+
+
+def _wanted(machine: Instance) -> PublicAddress | None:
+    return public_address(machine) if machine.state in ALIVE else None
+
+
+def differs(machine: Instance, seen: Observation) -> bool:
+    """Whether the engine leads another address to a machine than it should, or one where none should lead.
+
+    A stopped machine may want its address and not have it: its start brings it.
+    """
+    wanted = _wanted(machine)
+    if machine.state == State.RUNNING and seen.power == Power.RUNNING:
+        return seen.public_ip != (wanted.ip if wanted else "")
+    return bool(seen.public_ip) and wanted is None and machine.state in (State.STOPPED, State.SHUTDOWN)
