@@ -149,6 +149,8 @@ def test_after_sigterm_nothing_runs_and_the_next_start_is_quick_with_the_same_lo
     assert time.monotonic() - began < 10  # 5 s on a machine that does nothing else: bin/bench startup
     assert shop.ready["customer"] == first["customer"]
     assert shop.ready["operator"] == first["operator"]
+    said = [shop.log.count(first[who]["password"]) for who in ("customer", "operator")]
+    assert (said, shop.log.count(f"{shop.data_dir}/ready.json has them")) == ([1, 1], 1)
 
 
 @pytest.mark.crash

@@ -132,6 +132,7 @@ class Supervisor:
     demo: dict[str, Any] = field(default_factory=dict)
     listen: tuple[str, int] = ("", 0)
     listen_tls: tuple[str, int] | None = None
+    _demo_is_new: bool = False
     _stop: bool = False
     _opened: bool = False
     _began: float = field(default_factory=time.monotonic)
@@ -232,6 +233,7 @@ class Supervisor:
     def _bring_up(self) -> None:
         """Migrate, install the SQL functions, apply the demo catalog to an empty shop, make the demo logins."""
         words = ["vmart.config.bring_up"]
+        known = read_json(self.places.secrets_dir / "demo.json")
         if self.options.demo:
             words.append("--demo")
         if self.options.compute != "auto":
@@ -243,6 +245,7 @@ class Supervisor:
             raise StartFailed("the database could not be brought up to date: see above")
         outcome = json.loads(done.stdout.splitlines()[-1])
         self.demo = outcome["logins"]
+        self._demo_is_new = self.demo != known
         if outcome["stays"]:
             self._use_engine(simulated(outcome["stays"]))
         if self.options.listen_tls and self.options.tls_certificate is None:
@@ -331,13 +334,16 @@ class Supervisor:
         self._opened = True
         took_s = time.monotonic() - self._began
         lines = [f"ready {value['url']} (after {took_s:.1f} s)"]
-        if self.demo:
+        if self._demo_is_new:  # passwords are said once (decision 20)
             operator, customer = self.demo["operator"], self.demo["customer"]
             lines += [
                 f"  demo customer  {customer['email']}  password {customer['password']}",
                 f"  demo seller    {operator['email']}  password {operator['password']}",
-                f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}",
             ]
+        elif self.demo:
+            lines.append(f"  demo logins    as at the first start: {self.places.ready_file} has them")
+        if self.demo:
+            lines.append(f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}")
         if self.engine["why"]:
             lines.append(f"  engine         {self.engine['engine']}: {self.engine['why']}")
         _tell("\n".join(lines))
