@@ -33,7 +33,8 @@ def open_hours(instance_ids: Sequence[int], until: dt.datetime) -> dict[int, lis
     traffic: dict[tuple[int, str], list[ByteSample]] = {}
     for sample in Sample.objects.filter(instance_id__in=instance_ids, at__gte=closed_until, at__lt=until):
         traffic.setdefault((sample.instance_id, sample.price_key), []).append(ByteSample(sample.at, sample.out_bytes))
-    before = _before(instance_ids, closed_until, here.billing_zone)
+    charged = [*usage, *((number, "traffic") for number, _ in traffic)]
+    before = _before(charged, closed_until, here.billing_zone) if charged else {}
     found: dict[int, list[HourCharge]] = {number: [] for number in instance_ids}
     places = exponent(here.currency)
     for (number, component), segments in usage.items():
@@ -61,20 +62,25 @@ def _hours(
     return charges
 
 
-def _before(instance_ids: Sequence[int], closed_until: dt.datetime, zone: ZoneInfo) -> dict[tuple[int, str], Decimal]:
-    """The month's exact total by machine and component at the horizon."""
+def _before(
+    charged: Sequence[tuple[int, str]], closed_until: dt.datetime, zone: ZoneInfo
+) -> dict[tuple[int, str], Decimal]:
+    """The month's exact total at the horizon, of these machines' components: others' last charge may be far back."""
     rows = db.rows(
         """
         SELECT used.instance_id, used.component, last.month_exact
         FROM (SELECT account_id, instance_id, component, date_trunc('hour', min(started_at)) AS since
-              FROM metering_segment WHERE instance_id = ANY (%(ids)s) GROUP BY 1, 2, 3) AS used
+              FROM metering_segment
+              WHERE (instance_id, component) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(components)s::text[]))
+              GROUP BY 1, 2, 3) AS used
         CROSS JOIN LATERAL (
           SELECT month_exact FROM bills_charge c
           WHERE c.account_id = used.account_id AND c.instance_id = used.instance_id AND c.component = used.component
             AND c.hour >= greatest(%(month)s, used.since) AND c.hour < %(end)s
           ORDER BY c.hour DESC, c.revision DESC LIMIT 1) AS last
         """,
-        ids=list(instance_ids), month=clock.month_start(closed_until, zone), end=closed_until,
+        ids=[number for number, _ in charged], components=[component for _, component in charged],
+        month=clock.month_start(closed_until, zone), end=closed_until,
     )  # fmt: skip
     return {(row["instance_id"], row["component"]): row["month_exact"] for row in rows}
 

@@ -129,7 +129,7 @@ def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
     here, now = shop.snapshot(), clock.now()
-    closed = charges.of_machine_minor(machine.account_id, machine.id)
+    closed = charges.of_machine_minor(machine.account_id, machine.id, machine.started_at)
     open_hours = [charge for charge in live_cost.open_hours([machine.id], now)[machine.id] if charge.exact]
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
