@@ -131,7 +131,7 @@ def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
     here = shop.snapshot()
-    closed = charges.of_machine_minor(machine.account_id, machine.id)
+    closed = charges.of_machine_minor(machine.account_id, machine.id, machine.started_at)
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
