@@ -4,23 +4,27 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
 from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.customer import nothing_written
 from tests.api.signing import SECRET_ID
 from tests.support.business_clock import BusinessClock
+from tests.support.shopper import purses, work
 from vmart.api import services
 from vmart.catalog import shop as catalog
-from vmart.customers.models import User
+from vmart.customers.models import Account, User
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.orders import open_account
-from vmart.orders.models import Order
+from vmart.orders.models import Line, Order
+from vmart.placement.models import Host
 from vmart.pricing import books
 from vmart.pricing.book import parse_book
 from vmart.pricing.models import Book
+from vmart.storage.models import Disk
 
 ZONE = {"Placement": {"Zone": "ap-guangzhou-4"}}
 HOURLY = {
@@ -92,6 +96,28 @@ def test_buying_machines(client: Client, account_id: int, method: str) -> None:
     assert {machine.latest_operation_request_id for machine in machines} == {answer["RequestId"]}
     assert [machine.name for machine in machines] == ["名字-1", "名字-2"]
     assert Order.objects.get().hold_minor == 76  # 0.375 an hour, half-up to 0.38, twice
+
+
+@pytest.mark.usefixtures("delivering")
+def test_a_hundred_machines_are_one_purchase(client: Client, account_id: int) -> None:
+    """As many as a request may name: each with disks, addresses and room of its own, each held for and delivered."""
+    Account.objects.update(quota_postpaid_per_zone=100)
+    asked = {**HOURLY, "InstanceCount": 100, "InstanceName": "web", "ClientToken": "t"}
+    asked["DataDisks"] = [{"DiskType": "CLOUD_SSD", "DiskSize": 20}]
+    told = client.call("RunInstances", asked).response["InstanceIdSet"]
+    assert len(set(told)) == 100
+    assert client.call("RunInstances", asked).response["InstanceIdSet"] == told
+    assert purses(account_id)["held"] == 100 * 40  # 0.35 + 50 × 0.0005 + 20 × 0.0014, half-up
+    work()
+    machines = list(Instance.objects.order_by("id"))
+    assert [machine.public_id for machine in machines] == told
+    assert [machine.name for machine in machines] == [f"web-{n}" for n in range(1, 101)]
+    assert {machine.state for machine in machines} == {"RUNNING"}
+    assert len({machine.private_ip for machine in machines} | {machine.public_ip for machine in machines}) == 200
+    assert Disk.objects.count() == 200 and Line.objects.filter(state="delivered").count() == 100
+    assert Host.objects.aggregate(vcpu=Sum("vcpu_used"), disk=Sum("disk_used_gib")) == {"vcpu": 200, "disk": 7000}
+    with nothing_written():
+        assert client.call("RunInstances", {**HOURLY}).error[0] == "LimitExceeded.InstanceQuota"
 
 
 def test_a_repeated_client_token_is_one_purchase(client: Client) -> None:

@@ -11,7 +11,8 @@ from tests.support.running_shop import RunningShop
 pytestmark = pytest.mark.browser
 STRANGERS = ["/accounts/login/", "/accounts/signup/", "/buy/", "/nothing/"]
 CUSTOMERS = [
-    "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key", "/orders/",
+    "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
+    "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "/keys/", "/api-keys/", "/balance/",
     "/balance/top-up/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import json
 import os
 import secrets
 import shutil
@@ -222,12 +223,11 @@ def make_spec(addresses: Addresses, engine: Engine) -> Iterator[Callable[..., Ma
 
 
 class Internet:
-    """A network namespace behind the host, 198.51.100.2, to which the host routes and from which it is routed to."""
+    """A network namespace behind the host, ``<network>.2``, to which the host routes and from which it is routed to."""
 
-    host_ip, ip = "198.51.100.1", "198.51.100.2"
-
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, network: str) -> None:
         self.namespace = namespace
+        self.host_ip, self.ip = f"{network}.1", f"{network}.2"
 
     def command(self, *command: str) -> list[str]:
         return ["ip", "netns", "exec", self.namespace, *command]
@@ -248,11 +248,52 @@ class Internet:
         """Run ``tests/lab/<script>.py`` there; its standard output."""
         return self.run(sys.executable, str(_ME / f"{script}.py"), *arguments, limit_s=limit_s).stdout
 
+    def count_senders(self, *ips: str) -> None:
+        """Count bytes of these addresses, and no others, where they arrive; ``seen_bytes`` says how many."""
+        lines = [
+            "add table ip seen",
+            "delete table ip seen",
+            "add table ip seen",
+            "add chain ip seen in { type filter hook prerouting priority -300; }",
+        ]
+        # What the host says of an address where nobody answers yet bears that address too.
+        lines.append("add rule ip seen in icmp type destination-unreachable accept")
+        for ip in ips:
+            lines += [
+                f"add counter ip seen {_counter(ip)}",
+                f"add rule ip seen in ip saddr {ip} counter name {_counter(ip)}",
+            ]
+        self.run("nft", "-f", "-", text="\n".join(lines) + "\n")
 
-@pytest.fixture(scope="session")
-def internet(lab: Lab) -> Iterator[Internet]:
+    def seen_bytes(self, ip: str) -> int:
+        """Whole IP packets, header and payload."""
+        listed = json.loads(self.run("nft", "-j", "list", "counter", "ip", "seen", _counter(ip)).stdout)["nftables"]
+        return int(next(item["counter"]["bytes"] for item in listed if "counter" in item))
+
+    @contextlib.contextmanager
+    def sink(self, port: int) -> Iterator[subprocess.Popen[str]]:
+        """Somebody there who takes one TCP connection; says bytes and seconds when it has ended."""
+        program = str(_ME / "tcp_sink.py")
+        process = subprocess.Popen(self.command(sys.executable, program, str(port)), stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "listening\n"
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _counter(ip: str) -> str:
+    return "c" + ip.replace(".", "_")
+
+
+@contextlib.contextmanager
+def open_internet(network: str) -> Iterator[Internet]:
+    """``network``: three numbers of an address range that nobody else has at the same time (a TEST-NET)."""
     tag = secrets.token_hex(3)
-    internet = Internet(f"vmart-{tag}")
+    internet = Internet(f"vmart-{tag}", network)
     outer, inner = f"vn{tag}o", f"vn{tag}i"
 
     def ip(*arguments: str) -> None:
@@ -273,3 +314,9 @@ def internet(lab: Lab) -> Iterator[Internet]:
     finally:
         subprocess.run(["ip", "netns", "delete", internet.namespace], check=False, capture_output=True)
         subprocess.run(["ip", "link", "delete", outer], check=False, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def internet(lab: Lab) -> Iterator[Internet]:
+    with open_internet("198.51.100") as internet:
+        yield internet

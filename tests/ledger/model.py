@@ -84,8 +84,8 @@ def check_always(accounts: list[int]) -> None:
     """What holds in the database after every act, whatever the model says. AssertionError where it does not."""
     assert not db.rows("SELECT transfer_id FROM ledger_entry GROUP BY 1 HAVING sum(amount_minor) <> 0")
     assert not db.rows(
-        "SELECT t.id FROM ledger_transfer t WHERE t.amount_minor <>"
-        " (SELECT sum(amount_minor) FROM ledger_entry e WHERE e.transfer_id = t.id AND amount_minor > 0)"
+        "SELECT t.id FROM ledger_transfer t LEFT JOIN (SELECT transfer_id, sum(amount_minor) AS total FROM ledger_entry"
+        " WHERE amount_minor > 0 GROUP BY 1) AS e ON e.transfer_id = t.id WHERE t.amount_minor IS DISTINCT FROM e.total"
     )
     for account in accounts:
         row = purses_row(account)
@@ -104,12 +104,11 @@ def check_always(accounts: list[int]) -> None:
 
 
 def _check_chain(account: int) -> None:
-    """Each purse's entries carry the running sum; a repayment follows the credit of the same instant."""
+    """Each purse's entries carry the running sum, in the order of their numbers."""
     running = {"cash": 0, "gift": 0, "owed": 0}
     for entry in db.rows(
-        "SELECT e.book, e.amount_minor, e.balance_after"
-        " FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
-        " WHERE e.account_id = %s AND e.balance_after IS NOT NULL ORDER BY e.at, t.kind = 'repay'",
+        "SELECT book, amount_minor, balance_after FROM ledger_entry"
+        " WHERE account_id = %s AND balance_after IS NOT NULL ORDER BY number",
         account,
     ):
         running[entry["book"]] += entry["amount_minor"]

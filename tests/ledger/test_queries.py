@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
+from tests.support.at_once import at_once
 from tests.support.business_clock import START
 from vmart.kernel import db
-from vmart.ledger.queries import Balance, balance, balances, statement
+from vmart.ledger.queries import Balance, StatementLine, balance, balances, statement
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -28,11 +29,12 @@ def _credit(account: int, cash: int, gift: int = 0, *, hour: int = 0) -> uuid.UU
     return transfer
 
 
-def _deduct(account: int, amount: int, *, hour: int) -> None:
+def _deduct(account: int, amount: int, *, hour: int, period: str = "") -> None:
+    period = period or str(hour)
     at = START + dt.timedelta(hours=hour)
     with db.act():
         db.call("ledger_lock_many", [account])
-        db.rows("SELECT * FROM fn.ledger_deduct('hour', %s, %s, %s, 'revenue', %s)", str(hour), [account], [amount], at)
+        db.rows("SELECT * FROM fn.ledger_deduct('hour', %s, %s, %s, 'revenue', %s)", period, [account], [amount], at)
 
 
 def test_the_balance() -> None:
@@ -69,8 +71,8 @@ def test_the_statement_is_newest_first_with_the_balance_after_each() -> None:
     _credit(OTHER, 999, hour=1)
     _deduct(MINE, 130, hour=2)
     lines = statement(MINE)
-    assert sorted((line.book, line.kind, line.amount_minor, line.balance_after_minor) for line in lines[:2]) == [
-        ("cash", "hour", -100, 0), ("owed", "hour", -30, -30),
+    assert [(line.book, line.kind, line.amount_minor, line.balance_after_minor) for line in lines[:2]] == [
+        ("owed", "hour", -30, -30), ("cash", "hour", -100, 0),
     ]  # fmt: skip
     assert [
         (line.transfer_id, line.book, line.kind, line.subject_id, line.balance_after_minor) for line in lines[2:]
@@ -85,15 +87,58 @@ def test_its_pages_hold_every_line_once() -> None:
         _credit(MINE, 10, 5, hour=number // 3)
     whole = statement(MINE)
     assert len(whole) == 14
-    paged, after = [], None
-    while page := statement(MINE, after=after, limit=3):
-        assert len(page) <= 3
-        paged += page
-        after = page[-1].cursor
-    assert paged == whole
+    assert _pages(3) == whole
     assert [line.at for line in whole] == sorted((line.at for line in whole), reverse=True)
     assert len(statement(MINE, limit=10**6)) == 14
     assert len(statement(MINE, limit=0)) == 1
+
+
+def _pages(size: int) -> list[StatementLine]:
+    paged: list[StatementLine] = []
+    while page := statement(MINE, before=paged[-1].number if paged else None, limit=size):
+        assert len(page) <= size
+        paged += page
+    return paged
+
+
+def _reads_consistently(lines: list[StatementLine]) -> None:
+    """From the bottom up, each purse after a line is the purse before it and the line's amount."""
+    purses = {"cash": 0, "gift": 0, "owed": 0}
+    for line in reversed(lines):
+        purses[line.book] += line.amount_minor
+        assert line.balance_after_minor == purses[line.book], line
+    held = balance(MINE)
+    assert purses == {"cash": held.cash_minor, "gift": held.gift_minor, "owed": -held.owed_minor}
+
+
+def test_many_movements_of_one_second_stand_in_their_order() -> None:
+    """Also over a month's edge, and where a later one carries an earlier time: it waited for the account."""
+    _open(MINE)
+    for number in range(20):
+        _credit(MINE, 30, 7)
+        _deduct(MINE, 50 + number, hour=number % 2, period=str(number))
+        hold = uuid.uuid4()
+        if balance(MINE).available_minor >= 5:
+            db.call("ledger_hold", MINE, "fixed", [hold], [5], [1], START)
+            db.call("ledger_post", hold, "prepaid", "revenue", START - dt.timedelta(days=20))
+    lines = statement(MINE, limit=200)
+    assert len(lines) > 80
+    _reads_consistently(lines)
+    assert _pages(7) == lines
+
+
+def test_movements_from_many_connections_at_once_stand_in_their_order() -> None:
+    _open(MINE)
+
+    def move() -> None:
+        for _ in range(10):
+            _credit(MINE, 3, 2)
+            _deduct(MINE, 4, hour=0, period=str(uuid.uuid4()))
+
+    assert at_once(*[move] * 6) == [None] * 6
+    lines = _pages(200)
+    assert len(lines) >= 180
+    _reads_consistently(lines)
 
 
 def test_the_statement_is_read_by_its_index() -> None:

@@ -500,6 +500,20 @@ def test_a_credit_limit_is_kept_to_the_cent(test_clock: BusinessClock) -> None:
     assert Operation.objects.filter(kind="arrears").count() == 1
 
 
+def test_arrears_that_nobody_could_work_on_come_again_with_the_next_unpaid_hour(test_clock: BusinessClock) -> None:
+    begin = test_clock.at
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    machine = buy_running(account)
+    go_to(test_clock, begin + dt.timedelta(hours=2))
+    Operation.objects.filter(kind="arrears").update(attention=True, attempt=8, last_error="the database was full")
+    go_to(test_clock, begin + dt.timedelta(hours=3))
+    due = begin + dt.timedelta(hours=5)
+    assert Operation.objects.values_list("attention", "attempt", "due_at").get(kind="arrears") == (False, 0, due)
+    go_to(test_clock, due)
+    assert (_now(machine).state, _now(machine).isolated_at) == ("SHUTDOWN", due)
+    assert list(reconcile()) == []
+
+
 def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_machine(
     test_clock: BusinessClock,
 ) -> None:

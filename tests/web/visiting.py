@@ -17,6 +17,7 @@ from vmart.worker import loop
 
 PASSWORD = "a-Long-passphrase-4"
 ZONE = "ap-guangzhou-3"  # the zone that is preselected
+_REPEATED = ("data_disk", "data_gib")
 _numbers = itertools.count(1)
 
 
@@ -48,11 +49,13 @@ class Form(HTMLParser):
             self._inside = False
 
     @property
-    def data(self) -> dict[str, str]:
-        return dict(self.values)
+    def data(self) -> dict[str, Any]:
+        """By name; of data disks, which are there more than once, a list."""
+        several = {name: [value for other, value in self.values if other == name] for name in _REPEATED}
+        return dict(self.values) | {name: values for name, values in several.items() if values}
 
 
-def form_of(page: HttpResponse) -> dict[str, str]:
+def form_of(page: HttpResponse) -> dict[str, Any]:
     """The purchase form of a page."""
     return Form(page.content.decode(), "/buy/").data
 
@@ -63,7 +66,7 @@ class Visitor(Client):
     user: User
     account_id: int
 
-    def buy_form(self, query: str = "") -> dict[str, str]:
+    def buy_form(self, query: str = "") -> dict[str, Any]:
         """The purchase form as the page shows it."""
         page = self.get(f"/buy/{query}", follow=True)
         assert page.status_code == 200, page.status_code

@@ -1,7 +1,8 @@
 """Bring a database to what this vmart's code expects, and a new shop to what it opens with.
 
-As a program (``python -m vmart.config.bring_up [--demo]``) it is a step of ``vmart up``: its last line
-of output is a JSON object with the demo logins, or ``{}``.
+As a program (``python -m vmart.config.bring_up [--demo] [--asked]``) it is a step of ``vmart up``: its last
+line of output is a JSON object: ``logins`` of the demo, and ``stays``, a sentence why zones of kind auto stay
+simulated although this machine has an Incus ("" where they do not).
 """
 
 import argparse
@@ -17,6 +18,9 @@ from typing import Any
 DEMO_CATALOG = Path(__file__).resolve().parents[3] / "catalog" / "demo.yaml"
 _MIGRATION_LIMITS = "SET lock_timeout = '30s'; SET statement_timeout = '15min'"
 _OLDEST_SERVER = 150000
+_STARTED_WITH = {
+    "simulated": "--compute simulated", "private": "--compute incus (vmart's own daemon)", "own": "--incus-socket",
+}  # fmt: skip
 
 
 class DatabaseUnfit(Exception):
@@ -124,7 +128,7 @@ def _found_deployment(test_clock: str | None) -> None:
     Deployment.objects.get_or_create(
         only=True,
         defaults={
-            "currency": os.environ.get("VMART_CURRENCY", "CNY"),
+            "currency": "CNY",  # until the first price book says which it is
             "billing_zone": os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai"),
             "created_at": at or clock.now(),
             "test_clock_at": at,
@@ -139,7 +143,24 @@ def open_empty_shop() -> None:
     if not Region.objects.exists():
         from vmart.backoffice.apply_catalog import apply_file
 
-        apply_file(DEMO_CATALOG, confirm=lambda _changes: True)
+        apply_file(DEMO_CATALOG)
+
+
+def follow_compute(found: str, *, asked: bool) -> str:
+    """Let zones of kind auto take the engine that was found here (``VMART_COMPUTE``); why they stay simulated, or "".
+
+    ``asked``: it was named, not found. Raises DatabaseUnfit where machines live on another engine.
+    """
+    from vmart.backoffice import apply_catalog, change_engine
+
+    try:
+        for zone in apply_catalog.follow_compute(found):
+            print(f"vmart: zone {zone} is served by its {found} engine from now on", file=sys.stderr)
+    except change_engine.MachinesLiveThere as error:
+        if error.compute != change_engine.SIMULATED or asked:
+            raise DatabaseUnfit(f"{error}, or start with {_STARTED_WITH[error.compute]}") from error
+        return f"{error}; the next start then takes the real engine of this machine."
+    return ""
 
 
 def start_business() -> None:
@@ -155,8 +176,9 @@ def start_business() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--asked", action="store_true", help="the engine was named, not found")
     arguments = parser.parse_args()
-    logins: dict[str, Any] = {}
+    done: dict[str, Any] = {"logins": {}, "stays": ""}
     try:
         ensure_master_key()
         setup()
@@ -164,15 +186,17 @@ def main() -> None:
 
         bring_up_to_date(os.environ.get("VMART_TEST_CLOCK") or None)
         business_time.install()
+        if compute := os.environ.get("VMART_COMPUTE"):
+            done["stays"] = follow_compute(compute, asked=arguments.asked)
         open_empty_shop()
         start_business()
         if arguments.demo:
             from vmart.config.demo import ensure_demo
 
-            logins = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
+            done["logins"] = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
     except DatabaseUnfit as error:
         sys.exit(f"vmart: {error}")
-    print(json.dumps(logins))
+    print(json.dumps(done))
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def _as_worker(places: Places) -> None:
     if "VMART_MASTER_KEY" not in os.environ:
         os.environ["VMART_MASTER_KEY"] = (places.secrets_dir / "master.key").read_text().strip()
     source = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {"HOME": "/nonexistent", "PYTHONPATH": source}
+    environment = os_users.environment_of_others(os.environ) | {"PYTHONPATH": source}
     command = [*os_users.as_user(os_users.WORKER, ambient=("net_admin",)), sys.executable, "-m", "vmart.config.cli"]
     os.execvpe(command[0], [*command, *sys.argv[1:]], environment)  # noqa: S606
 
@@ -242,19 +242,25 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
     _django(_places(own_data_dir))
     from vmart.backoffice.apply_catalog import Declined, apply_file
     from vmart.kernel.documents import DocumentError
+    from vmart.kernel.errors import Refused
 
-    def confirm(changes: Sequence[object]) -> bool:
+    def show(changes: Sequence[object]) -> None:
         for change in changes:
             click.echo(change)
-        return yes or click.confirm("apply this?")
+
+    def confirm(changes: Sequence[object]) -> bool:
+        show(changes)
+        return click.confirm("apply this?")
 
     try:
-        changes = apply_file(file, confirm=confirm)
+        changes = apply_file(file, None if yes else confirm)
     except Declined:
         click.echo("nothing was changed")
         sys.exit(NOT_WELL)
-    except DocumentError as error:
+    except (DocumentError, Refused) as error:
         raise Misused(str(error)) from error
+    if yes:
+        show(changes)
     click.echo(f"{len(changes)} changes are on sale" if changes else "the shop sells exactly that already")
 
 

@@ -15,11 +15,23 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vmart.config import os_users
 from vmart.config.places import Places
+
+_BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
+
+
+def simulated(why: str) -> dict[str, Any]:
+    """The choice of no engine at all."""
+    return {
+        "compute": "simulated", "engine": "simulated", "instance_kind": "simulated", "private": False, "settings": {},
+        "why": why,
+    }  # fmt: skip
 
 
 def choose(
@@ -27,31 +39,39 @@ def choose(
 ) -> dict[str, Any]:
     """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, whether private, why.
 
-    ``settings`` are what the driver takes to reach it; ``refused`` is a sentence when ``compute`` asks
-    for what cannot be.
+    ``compute`` of the answer is what zones remember of it: simulated, private or own. ``settings`` are what the
+    driver takes to reach it; ``refused`` is a sentence when ``compute`` asks for what cannot be.
     """
-    simulated: dict[str, Any] = {"engine": "simulated", "instance_kind": "simulated", "private": False}
-    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
     if compute == "simulated":
-        return simulated | {"why": "asked for by --compute simulated"}
+        return simulated("asked for by --compute simulated")
     if compute == "auto" and test_clock:
-        return simulated | {"why": "a test clock never drives real machines unless --compute incus says so"}
+        return simulated("a test clock never drives real machines unless --compute incus says so")
+    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
     if socket is not None:
         if socket.is_socket():
-            return real | {"settings": {"socket": str(socket), "deployment": deployment}}
+            return real | {
+                "compute": "own",
+                "settings": {"socket": str(socket), "deployment": deployment} | _locks(places),
+            }
         trouble = f"there is no Incus socket at {socket}"
     else:
         from vmart.engines.incus.daemon import why_not_here
 
         trouble = why_not_here()
     if not trouble:
+        real |= {"compute": "private", "settings": {}}
         if places is not None:
-            more = {"image_cache": str(places.image_dir), "lock_file": str(places.engine_dir / "firewall.lock")}
+            more = {"image_cache": str(places.image_dir)} | _locks(places)
             real["settings"] = _private_daemon(places, deployment).settings() | more
         return real
     if compute == "incus":
-        return simulated | {"why": trouble, "refused": f"--compute incus is not possible here: {trouble}"}
-    return simulated | {"why": f"{trouble} For real machines see docs/operate/engine.md."}
+        return simulated(trouble) | {"refused": f"--compute incus is not possible here: {trouble}"}
+    return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
+
+
+def _locks(places: Places | None) -> dict[str, str]:
+    """Where this host's workers find each other's locks: the worker may write there."""
+    return {"lock_dir": str(places.engine_dir)} if places is not None else {}
 
 
 def _private_daemon(places: Places, deployment: str) -> Any:
@@ -130,28 +150,44 @@ class EngineHost:
         return str(capability.instance_kind(server, "auto", has_vm_image=False))
 
     def build_images(self) -> None:
-        """One builder after the other, each a process of its own that ends with us."""
+        """Every recipe; what could not be built (no mirror, no memory, killed) again and again, with growing pauses."""
         from vmart.engines.incus.build import RECIPES
 
         self.places.image_dir.mkdir(parents=True, exist_ok=True)
-        for recipe in RECIPES:
-            code = (
-                "import sys; from pathlib import Path; from vmart.engines.incus.daemon import build_image; "
-                "build_image(sys.argv[1], Path(sys.argv[2]), lambda percent, step: print(percent, flush=True))"
-            )
-            builder = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", sys.executable, "-c", code, recipe, str(self.places.image_dir)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        wanted, rounds = list(RECIPES), 0
+        while wanted := [recipe for recipe in wanted if not self._build(recipe)]:
+            pause_s = _BUILD_AGAIN_S[min(rounds, len(_BUILD_AGAIN_S) - 1)]
+            self.tell(
+                "ready", f"{', '.join(wanted)} could not be built, again in {pause_s:.0f} s; the zone says why",
+                instance_kind=self.kind,
             )  # fmt: skip
+            time.sleep(pause_s)
+            rounds += 1
+
+    def _build(self, recipe: str) -> bool:
+        """One builder, a process of its own that ends with us; whether the image is there now."""
+        command = ["setpriv", "--pdeathsig", "TERM", *_builder(recipe, self.places.image_dir)]
+        shown = -1
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as builder:
             assert builder.stdout is not None
-            shown = -1
             for line in builder.stdout:
                 percent = int(line) // 10 * 10
                 if percent != shown:
                     shown = percent
                     self.tell("ready", f"preparing image {recipe}, {percent} %", instance_kind=self.kind)
-            outcome = "is ready" if builder.wait() == 0 else "could not be built; the zone says why"
-            self.tell("ready", f"image {recipe} {outcome}", instance_kind=self.kind)
+        if builder.returncode != 0:
+            return False
+        self.tell("ready", f"image {recipe} is ready", instance_kind=self.kind)
+        return True
+
+
+def _builder(recipe: str, folder: Path) -> Sequence[str]:
+    """A program that builds the image and prints how far it is, in percent, a line each."""
+    code = (
+        "import sys; from pathlib import Path; from vmart.engines.incus.daemon import build_image; "
+        "build_image(sys.argv[1], Path(sys.argv[2]), lambda percent, step: print(percent, flush=True))"
+    )
+    return [sys.executable, "-c", code, recipe, str(folder)]
 
 
 def main() -> int:

@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from vmart.config import os_users
 from vmart.config.children import Child
+from vmart.config.engine_host import simulated
 from vmart.config.places import Deployment, Misused, Places, read_json, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
@@ -187,12 +188,15 @@ class Supervisor:
         answer, _ = probe.communicate(timeout=60)
         if probe.returncode != 0:
             raise StartFailed("could not find out which engine this machine can have: see above")
-        self.engine = json.loads(answer)
-        if self.engine.get("refused"):
-            raise Misused(self.engine["refused"])
-        self.environment["VMART_COMPUTE"] = self.engine["engine"]
-        self.environment["VMART_COMPUTE_WHY"] = self.engine["why"]
-        self.environment["VMART_INCUS_SETTINGS"] = json.dumps(self.engine.get("settings", {}))
+        found = json.loads(answer)
+        if found.get("refused"):
+            raise Misused(found["refused"])
+        self._use_engine(found)
+
+    def _use_engine(self, choice: dict[str, Any]) -> None:
+        self.engine = choice
+        self.environment["VMART_COMPUTE"] = choice["compute"]
+        self.environment["VMART_INCUS_SETTINGS"] = json.dumps(choice["settings"])
 
     def _make_environment(self, deployment: Deployment) -> None:
         embedded = Embedded(self.places.pgdata, self.places.database_socket_dir)
@@ -209,10 +213,8 @@ class Supervisor:
 
     def _service_environment(self) -> dict[str, str]:
         """For web and worker: as root they may not read the secrets folder, so the key comes with them."""
-        if not os_users.is_root():
-            return self.environment
-        environment = self.environment | {"HOME": "/nonexistent"}
-        if "VMART_MASTER_KEY" not in environment:
+        environment = os_users.environment_of_others(self.environment)
+        if os_users.is_root() and "VMART_MASTER_KEY" not in environment:
             environment["VMART_MASTER_KEY"] = (self.places.secrets_dir / "master.key").read_text().strip()
         return environment
 
@@ -232,12 +234,17 @@ class Supervisor:
         words = ["vmart.config.bring_up"]
         if self.options.demo:
             words.append("--demo")
+        if self.options.compute != "auto":
+            words.append("--asked")
         done = subprocess.run(
             self._program(*words), env=self.environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
         )
         if done.returncode != 0:
             raise StartFailed("the database could not be brought up to date: see above")
-        self.demo = json.loads(done.stdout.splitlines()[-1]) if self.options.demo else {}
+        outcome = json.loads(done.stdout.splitlines()[-1])
+        self.demo = outcome["logins"]
+        if outcome["stays"]:
+            self._use_engine(simulated(outcome["stays"]))
         if self.options.listen_tls and self.options.tls_certificate is None:
             host = self.options.listen_tls[0]
             made = subprocess.run(

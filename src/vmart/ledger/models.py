@@ -116,14 +116,17 @@ class Entry(models.Model):
     """One side of a transfer; the sides of each add up to 0. Partitioned by month of ``at``.
 
     ``book`` is a purse of the customer (cash, gift, owed: then ``balance_after`` is that purse after
-    it) or a platform account (revenue, card, gifts, …: then null). Credits are positive.
+    it) or a platform account (revenue, card, gifts, …: then null). Credits are positive. ``number`` goes up
+    with each: it is taken under the account lock, so an account's entries by it are in the order in which its
+    purses moved, whatever their times say.
     """
 
-    pk = models.CompositePrimaryKey("transfer_id", "at", "book")
-    transfer_id = models.UUIDField()
-    at = models.DateTimeField()
-    book = models.CharField(max_length=24)
+    pk = models.CompositePrimaryKey("account_id", "number", "at")  # what a statement is read by
     account_id = models.BigIntegerField()
+    number = models.BigIntegerField()
+    at = models.DateTimeField()
+    transfer_id = models.UUIDField()
+    book = models.CharField(max_length=24)
     amount_minor = models.BigIntegerField()
     balance_after = models.BigIntegerField(null=True)
 
@@ -136,4 +139,3 @@ class Entry(models.Model):
                 name="ledger_entry_running_balance",
             ),
         ]
-        indexes = [models.Index(fields=["account_id", "at"], name="ledger_entry_account")]

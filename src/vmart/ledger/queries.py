@@ -32,8 +32,12 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """A purse (``book``: cash, gift, owed) moved; ``balance_after_minor`` is that purse after it, owed negative."""
+    """A purse (``book``: cash, gift, owed) moved; ``balance_after_minor`` is that purse after it, owed negative.
 
+    ``number`` says where the next page begins: ``statement(…, before=last.number)``.
+    """
+
+    number: int
     at: dt.datetime
     transfer_id: uuid.UUID
     book: str
@@ -41,11 +45,6 @@ class StatementLine:
     subject_id: int | None
     amount_minor: int
     balance_after_minor: int
-
-    @property
-    def cursor(self) -> tuple[dt.datetime, uuid.UUID, str]:
-        """Where the next page begins: ``statement(…, after=last.cursor)``."""
-        return self.at, self.transfer_id, self.book
 
 
 def balance(account_id: int) -> Balance:
@@ -73,28 +72,22 @@ def balances(account_ids: Iterable[int]) -> dict[int, Balance]:
     return found
 
 
-def statement(
-    account_id: int, *, after: tuple[dt.datetime, uuid.UUID, str] | None = None, limit: int = 50
-) -> list[StatementLine]:
-    """The account's own entries, newest first, one index scan a page; ``after`` is the last line's cursor.
+def statement(account_id: int, *, before: int | None = None, limit: int = 50) -> list[StatementLine]:
+    """The account's own entries in the order in which its purses moved, latest first; at most STATEMENT_MAX lines.
 
-    Lines of one second stand in no particular order. At most STATEMENT_MAX lines.
+    One index scan a page: of those numbered below ``before``, if that is given.
     """
-    at, transfer_id, book = after or (None, None, None)
     return [
         StatementLine(**row)
         for row in db.rows(
-            "SELECT e.at, e.transfer_id, e.book, t.kind, t.subject_id, e.amount_minor,"
+            "SELECT e.number, e.at, e.transfer_id, e.book, t.kind, t.subject_id, e.amount_minor,"
             " e.balance_after AS balance_after_minor"
             " FROM ledger_entry e JOIN ledger_transfer t ON t.id = e.transfer_id"
             " WHERE e.account_id = %(account)s AND e.balance_after IS NOT NULL"
-            " AND (%(at)s::timestamptz IS NULL OR (e.at <= %(at)s"
-            "      AND (e.at, e.transfer_id, e.book) < (%(at)s, %(transfer)s::uuid, %(book)s)))"
-            " ORDER BY e.at DESC, e.transfer_id DESC, e.book DESC LIMIT %(limit)s",
+            " AND (%(before)s::bigint IS NULL OR e.number < %(before)s)"
+            " ORDER BY e.number DESC LIMIT %(limit)s",
             account=account_id,
-            at=at,
-            transfer=transfer_id,
-            book=book,
+            before=before,
             limit=max(1, min(limit, STATEMENT_MAX)),
         )
     ]

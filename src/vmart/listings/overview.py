@@ -1,7 +1,6 @@
 """An account at a glance: its machines, its money, its ledger."""
 
 import datetime as dt
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,9 @@ ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One entry on a customer's purse with what it was for; ``name`` is the machine it concerns, if any."""
+    """One entry on a customer's purse with what it was for; ``public_id`` is the machine it concerns, if any."""
 
+    number: int
     at: dt.datetime
     transfer_id: Any
     purse: str
@@ -31,30 +31,19 @@ class Posting:
 
 
 def statement(account_id: int, before: str = "") -> Page[Posting]:
-    """Entries on the account's purses, newest first. ``before`` is a page key; a wrong one means the first page."""
-    after = _statement_key(before)
-    lines = queries.statement(account_id, after=after, limit=PAGE + 1)
+    """Entries on the account's purses, latest first. ``before`` is a page key; a wrong one means the first page."""
+    key = number(before)
+    lines = queries.statement(account_id, before=key, limit=PAGE + 1)
     subjects = {line.subject_id for line in lines if line.subject_id and line.kind in ABOUT_MACHINES}
     names = dict(Instance.objects.filter(account_id=account_id, id__in=subjects).values_list("id", "public_id"))
     rows = [
         Posting(
-            line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
+            line.number, line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
             names.get(line.subject_id or 0, "") if line.kind in ABOUT_MACHINES else "",
         )
         for line in lines
     ]  # fmt: skip
-    return cut(rows, lambda row: f"{row.at.isoformat()}~{row.transfer_id}~{row.purse}", first=after is None)
-
-
-def _statement_key(text: str) -> tuple[dt.datetime, uuid.UUID, str] | None:
-    try:
-        at, transfer, book = text.split("~")
-        instant = dt.datetime.fromisoformat(at)
-        if instant.tzinfo is None or not 1970 < instant.year < 9000 or not book.isalpha():
-            return None
-        return instant, uuid.UUID(transfer), book
-    except ValueError:
-        return None
+    return cut(rows, lambda row: row.number, first=key is None)
 
 
 def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance]:

@@ -20,13 +20,8 @@ KIND = "address"
 
 
 def send(machine: Instance) -> None:
-    """Queue it; one that needed the seller's attention is tried again. Belongs into the act's transaction."""
+    """Queue it. Belongs into the act's transaction."""
     m.send(machine, KIND)
-    db.rows(
-        "UPDATE worker_operation SET attention = false, attempt = 0, not_before = NULL, lease_until = NULL"
-        " WHERE kind = %s AND subject_id = %s AND attention RETURNING id",
-        KIND, machine.id,
-    )  # fmt: skip
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

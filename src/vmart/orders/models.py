@@ -87,6 +87,7 @@ class Line(models.Model):
 class Idempotency(models.Model):
     """What was answered to a client token; kept at least 24 h of wall time (decision 7)."""
 
+    pk = models.CompositePrimaryKey("account_id", "token")
     account_id = models.BigIntegerField()
     token = models.CharField(max_length=64)
     fingerprint = models.BinaryField()
@@ -96,4 +97,3 @@ class Idempotency(models.Model):
     class Meta:
         db_table = "orders_idempotency"
         indexes = [BrinIndex(fields=["created_wall_at"], name="orders_idempotency_age")]
-        constraints = [models.UniqueConstraint(fields=["account_id", "token"], name="orders_idempotency_once")]

@@ -63,13 +63,10 @@ def _take_again(machine: Instance) -> None:
     ):
         raise SoldOut("There is no room for {id} on its host now.", field="InstanceIds", id=machine.public_id)
     if machine.public_ip_wanted and not machine.public_ip:
-        claimed = db.rows(
-            "SELECT host(ip) AS ip FROM fn.network_claim_public(%s, %s, %s)",
-            machine.zone_id, machine.account_id, [machine.id],
-        )  # fmt: skip
+        claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:
             raise NoAddress("No public address is free in {zone}.", field="InstanceIds", zone=machine.zone_id)
-        machine.public_ip = claimed[0]["ip"]
+        machine.public_ip = str(claimed[0])
     if (machine.hold_id, machine.public_ip) != before:
         machine.save(update_fields=["hold_id", "hold_number", "public_ip"])
 

@@ -28,9 +28,20 @@ def engine_of(zone: str) -> Engine:
         return _open[key]
 
 
+def identity(zone: str, kind: str, own: dict[str, Any]) -> tuple[str, ...]:
+    """The engine and our mark on it: two zones that have both in common would take each other's machines for theirs."""
+    if kind == Zone.EngineKind.SIMULATED:
+        return kind, str(own.get("file") or zone)
+    merged = _settings(zone, kind, own)
+    where = str(merged.get("socket") or merged.get("url") or "")
+    return kind, where.rstrip("/"), str(merged.get("deployment", ""))
+
+
 def _settings(zone: str, kind: str, own: dict[str, Any]) -> dict[str, Any]:
     if kind == Zone.EngineKind.SIMULATED:
         overrides = json.loads(os.environ.get("VMART_SIMULATED_SETTINGS", "{}"))
         return {"file": str(settings.DATA_DIR / "engine" / f"{zone}.sqlite"), **own, **overrides}
     private = json.loads(os.environ.get(INCUS_SETTINGS_VARIABLE, "{}"))
+    if own.get("url"):
+        private.pop("socket", None)  # a driver that is given both takes the socket
     return {**private, **own}

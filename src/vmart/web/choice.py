@@ -6,15 +6,18 @@ kept as they were typed, with a message beside them. Passwords and keys to money
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from urllib.parse import urlencode
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from vmart.catalog.models import Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.listings.prices import Market
+from vmart.orders.login import KEYS_MAX
 from vmart.pricing.book import PriceBook
 from vmart.pricing.configuration import (
     POSTPAID_BY_HOUR,
@@ -32,6 +35,34 @@ IN_ADDRESS = (
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
+_NEW_DATA_GIB = 50  # a disk that is added has at least this
+
+Row = tuple[str | None, str | None]  # a data disk as typed: type and size; None where the form has none
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A form or an address as it came. Of a field that is there twice the last one counts, but for keys and disks."""
+
+    values: Mapping[str, str]
+    keys: tuple[str, ...]
+    data_disks: Sequence[Row]
+
+    @classmethod
+    def of(cls, form: QueryDict) -> "Typed":
+        """With a data disk more or less where a button of the form asked for it."""
+        values = {name: str(given[-1]) for name, given in form.lists() if given}
+        keys = tuple(str(key) for key in form.getlist("key")[:KEYS_MAX])
+        return cls(values, keys, _rows(form.getlist("data_disk"), form.getlist("data_gib"), values.get("act", "")))
+
+
+def _rows(types: Sequence[str], sizes: Sequence[str], act: str) -> list[Row]:
+    """The data disks after ``act``: ``add_disk``, ``remove_disk-2`` (counted from 1) or anything else."""
+    typed: list[Row] = list(zip_longest(types, sizes))
+    removed = re.fullmatch(r"remove_disk-([1-9][0-9]{0,3})", act)
+    if removed:
+        del typed[int(removed[1]) - 1 : int(removed[1])]
+    return [*typed, (None, None)] if act == "add_disk" else typed
 
 
 @dataclass(slots=True)
@@ -44,12 +75,19 @@ class Choice:
     image: Image
     values: dict[str, str]
     keys: tuple[str, ...] = ()
+    data_disks: tuple[tuple[str, str], ...] = ()  # type, and size as typed
     errors: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
     def number(self, name: str) -> int:
         """A number that was checked; 0 where an error says that it is none."""
         return int(self.values[name]) if name not in self.errors else 0
+
+    @property
+    def disk_gib(self) -> int:
+        """All disks of one machine; those with a wrong size count nothing."""
+        sizes = [int(size) for n, (_, size) in enumerate(self.data_disks, 1) if size_field(n) not in self.errors]
+        return (self.number("disk_gib") or self.image.size_gib) + sum(sizes)
 
     @property
     def configuration(self) -> Configuration:
@@ -64,6 +102,7 @@ class Choice:
             instance_type=self.kind.code,
             charge_type=charge_type,
             system_disk=DiskChoice(self.values["disk"], self.number("disk_gib")),
+            data_disks=tuple(DiskChoice(disk_type, int(size)) for disk_type, size in self.data_disks),
             period_months=self.number("months") if self.mode == "prepaid" else None,
             internet_charge_type=internet,
             bandwidth_mbps=self.number("mbps") if wants_address else 0,
@@ -75,12 +114,19 @@ class Choice:
         """The form as a query string; equal forms have equal ones. ``other`` replaces values."""
         shown = self.values | other
         pairs = [(name, shown[name]) for name in IN_ADDRESS if shown.get(name)]
+        for disk_type, size in self.data_disks:
+            pairs += [("data_disk", disk_type), ("data_gib", size)]
         return urlencode(pairs + [("key", key) for key in self.keys])
 
 
-def read(typed: Mapping[str, str], keys: tuple[str, ...], shop: Shop, book: PriceBook, market: Market) -> Choice:
+def size_field(number: int) -> str:
+    """Where the size of a data disk (from 1) is typed; its errors go by this name."""
+    return f"data_gib-{number}"
+
+
+def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
     """The form as ``typed`` (missing fields: preselected) for a market in the chosen zone (``zone_of``)."""
-    values = {name: typed.get(name, "")[:_TEXT_MAX] for name in IN_ADDRESS}
+    values, keys = {name: typed.values.get(name, "")[:_TEXT_MAX] for name in IN_ADDRESS}, typed.keys
     notices: list[str] = []
     mode = values["charge"] if values["charge"] in MODES else "prepaid"
     zone = zone_of(values, shop)
@@ -91,20 +137,45 @@ def read(typed: Mapping[str, str], keys: tuple[str, ...], shop: Shop, book: Pric
         values["disk"] = next(code for code in shop.disk_types if code in book.document.disks)
     smallest = max(image.size_gib, book.disk(values["disk"]).system_gib.min)
     values["disk_gib"] = values["disk_gib"] or str(smallest)
-    kind = _kind(values["type"], zone, shop, book, market=market, disk_gib=smallest, notices=notices)
+    data_disks, errors = _data_disks(typed.data_disks, values["disk"], shop, book)
+    room = smallest + sum(int(size) for n, (_, size) in enumerate(data_disks, 1) if size_field(n) not in errors)
+    kind = _kind(values["type"], zone, shop, book, market=market, disk_gib=room, notices=notices)
     values |= {"charge": mode, "region": zone.region, "zone": zone.code, "type": kind.code, "image": image.public_id}
     values["address"] = "0" if values["address"] == "0" else "1"
     values["internet"] = "bandwidth" if values["internet"] == "bandwidth" else "traffic"
     if values["login"] not in ("password", "key", "generated"):
         values["login"] = "key" if keys else "generated"
-    errors = {}
     for name, (least, most) in _bounds(mode, image, book, values).items():
         values[name] = values[name].strip() or _NUMBERS[name]
-        if not re.fullmatch(r"[0-9]{1,7}", values[name]):
-            errors[name] = _("Enter a whole number.")
-        elif not least <= int(values[name]) <= most:
-            errors[name] = _("Enter a number from {least} to {most}.").format(least=least, most=most)
-    return Choice(mode, zone, kind, image, values, keys, errors, notices)
+        wrong = _wrong(values[name], least, most)
+        if wrong:
+            errors[name] = wrong
+    return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices)
+
+
+def _data_disks(
+    disks: Sequence[Row], preset: str, shop: Shop, book: PriceBook
+) -> tuple[tuple[tuple[str, str], ...], dict[str, str]]:
+    """Types and sizes with their errors. One more than may be had is kept, so that the refusal is seen."""
+    found, errors = [], {}
+    for number, (wanted, typed) in enumerate(disks[: book.sales.data_disks_max + 1], 1):
+        disk_type = wanted if wanted in shop.disk_types and wanted in book.document.disks else preset
+        sizes = book.disk(disk_type).data_gib
+        size = str(min(max(sizes.min, _NEW_DATA_GIB), sizes.max)) if typed is None else typed.strip()[:_TEXT_MAX]
+        wrong = _wrong(size, sizes.min, sizes.max)
+        if wrong:
+            errors[size_field(number)] = wrong
+        found.append((disk_type, size))
+    return tuple(found), errors
+
+
+def _wrong(typed: str, least: int, most: int) -> str:
+    """What is wrong with a number as typed; "" when nothing is."""
+    if not re.fullmatch(r"[0-9]{1,7}", typed):
+        return _("Enter a whole number.")
+    if not least <= int(typed) <= most:
+        return _("Enter a number from {least} to {most}.").format(least=least, most=most)
+    return ""
 
 
 def _bounds(mode: str, image: Image, book: PriceBook, values: Mapping[str, str]) -> dict[str, tuple[int, int]]:

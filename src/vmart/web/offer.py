@@ -1,12 +1,11 @@
 """What the purchase page lays out: each section's options with price and stock, the price, what comes after."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from vmart.catalog import shop as catalog
@@ -23,7 +22,7 @@ from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_re
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.web import shown_quote, wording
-from vmart.web.choice import Choice, read, zone_of
+from vmart.web.choice import Choice, Typed, read, size_field, zone_of
 
 FEW = 20  # from here down the number left is said
 
@@ -45,7 +44,9 @@ FIELDS = {
     "LoginSettings": "login",
     "LoginSettings.KeyIds": "login",
     "LoginSettings.Password": "password",
+    "DataDisks": "data_disks",
 }
+_DATA_DISK = re.compile(r"DataDisks\.([0-9]+)\.DiskSize")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,18 @@ class DiskOption:
     disk: DiskType
     per_gib: Decimal
     chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DataDisk:
+    """A row of the data disks; ``price`` for the chosen mode, None where the size is wrong; errors go by ``field``."""
+
+    number: int
+    disk_type: str
+    size: str
+    sizes: Any
+    price: Decimal | None
+    field: str
 
 
 @dataclass(slots=True)
@@ -128,8 +141,7 @@ class Offer:
 
     @property
     def address_note(self) -> str:
-        zone = self.choice.zone
-        return zone.address_note_zh if _chinese() else zone.address_note_en
+        return wording.in_language(self.choice.zone, "address_note")
 
     @property
     def image_progress(self) -> ImageProgress | None:
@@ -139,7 +151,6 @@ class Offer:
         """What the chosen zone sells, by family; prices for the chosen mode and term."""
         choice, cpu = self.choice, self.book.regions[self.choice.zone.region].cpu
         months = self.month_count
-        disk_gib = choice.number("disk_gib") or choice.image.size_gib
         options = []
         for code, sold_out in choice.zone.offers.items():
             kind, unit = self.shop.instance_types[code], cpu[code]
@@ -148,7 +159,7 @@ class Offer:
             else:
                 price = progressive(1, unit.hour) * unit.tiers[0].factor
                 later = progressive(1, unit.hour) * unit.tiers[-1].factor if len(unit.tiers) > 1 else None
-            room = self.market.room(kind, disk_gib)
+            room = self.market.room(kind, choice.disk_gib)
             options.append(
                 TypeOption(
                     kind, price, later, room if room <= FEW else None, sold_out or room == 0, code == choice.kind.code
@@ -177,6 +188,23 @@ class Offer:
             for disk in self.shop.disk_types.values()
             if disk.code in sold
         ]
+
+    def data_disks(self) -> list[DataDisk]:
+        sold = self.book.regions[self.choice.zone.region].disk
+        return [
+            DataDisk(
+                number, disk_type, size, self.book.disk(disk_type).data_gib,
+                None if self.errors.get(size_field(number)) else progressive(
+                    int(size), sold[disk_type].month if self.prepaid else sold[disk_type].hour
+                ),
+                size_field(number),
+            )
+            for number, (disk_type, size) in enumerate(self.choice.data_disks, 1)
+        ]  # fmt: skip
+
+    @property
+    def data_disks_max(self) -> int:
+        return self.book.sales.data_disks_max
 
     @property
     def disk_sizes(self) -> Any:
@@ -227,17 +255,18 @@ class Offer:
             {
                 "title": wording.component(f"{line.component}:{line.number}" if line.number else line.component),
                 "line": line,
-                "detail": self._detail(line.component, line.quantity),
+                "detail": self._detail(line.component, line.number, line.quantity),
             }
             for line in (quoted.lines if quoted else ())
         ]
 
-    def _detail(self, component: str, quantity: int) -> str:
+    def _detail(self, component: str, number: int, quantity: int) -> str:
         if component == "cpu":
             return self.choice.kind.code
         if component in ("bandwidth", "traffic"):
             return f"{quantity} Mbps"
-        return f"{quantity} GiB"
+        code = self.choice.data_disks[number - 1][0] if component == "data_disk" else self.choice.values["disk"]
+        return f"{wording.disk_type(code)}, {quantity} GiB"
 
     @property
     def query(self) -> str:
@@ -246,25 +275,26 @@ class Offer:
 
     def refuse(self, refused: Refused) -> None:
         """Put a refusal beside its field, or above the form where it has none there."""
-        name = FIELDS.get(refused.field or "")
+        data_disk = _DATA_DISK.fullmatch(refused.field or "")
+        name = size_field(int(data_disk[1]) + 1) if data_disk else FIELDS.get(refused.field or "")
         if name:
             self.choice.errors[name] = wording.sentence(refused)
         else:
             self.general_error = wording.sentence(refused)
 
 
-def make(typed: Mapping[str, str], keys: Sequence[str], account_id: int | None) -> Offer:
+def make(typed: Typed, account_id: int | None) -> Offer:
     """The page for a form as typed: at most one query while the catalog stays as it is."""
     here = catalog.snapshot()
-    market = prices.market(zone_of(typed, here).code)
+    market = prices.market(zone_of(typed.values, here).code)
     if market.generation != here.generation:
         here = catalog.snapshot(at_least=market.generation)
-        market = prices.market(zone_of(typed, here).code)
+        market = prices.market(zone_of(typed.values, here).code)
     book = books.current_book(here.generation)
-    choice = read(typed, tuple(keys), here, book, market)
+    choice = read(typed, here, book, market)
     offer = Offer(here, book, market, choice)
-    if shown_quote.is_token(typed.get("form", "")):
-        offer.token = typed["form"]
+    if shown_quote.is_token(typed.values.get("form", "")):
+        offer.token = typed.values["form"]
     if choice.errors:
         return offer
     try:
@@ -278,10 +308,6 @@ def make(typed: Mapping[str, str], keys: Sequence[str], account_id: int | None) 
     if account_id is not None:
         offer.signed = shown_quote.sign(account_id, quoted)
     return offer
-
-
-def _chinese() -> bool:
-    return (translation.get_language() or settings.LANGUAGE_CODE).startswith("zh")
 
 
 def stock(option: TypeOption) -> str:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from django.utils.translation import gettext, pgettext_lazy
+from django.conf import settings
+from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from vmart.catalog import shop
 from vmart.kernel.errors import Refused
 
 STATES = {
@@ -115,6 +117,18 @@ _PLACES = (
     _("it has expired"),
     _("it is in the recycle bin"),
 )
+
+
+def in_language(thing: Any, member: str) -> str:
+    """``in_language(zone, "name")``: its Chinese or English name, as the reader has it."""
+    chinese = (get_language() or settings.LANGUAGE_CODE).startswith("zh")
+    return str(getattr(thing, f"{member}_zh" if chinese else f"{member}_en"))
+
+
+def disk_type(code: str) -> str:
+    """``CLOUD_SSD`` as the catalog calls it; the code of one that is not in the catalog any more."""
+    found = shop.snapshot().disk_types.get(code)
+    return in_language(found, "name") if found else code
 
 
 def component(name: str) -> Any:

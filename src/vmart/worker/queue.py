@@ -36,7 +36,10 @@ def enqueue(
     lane: str = "",
     payload: dict[str, Any] | None = None,
 ) -> None:
-    """One operation of this kind on this subject; one that is already there stays. Wakes workers at commit."""
+    """One operation of this kind on this subject; one that is there stays, unless it was given up.
+
+    Wakes workers at commit.
+    """
     enqueue_all(kind, [subject_id], due_at=due_at, account_id=account_id, lane=lane, payload=payload)
 
 
@@ -71,10 +74,16 @@ def _plain(payload: Any) -> dict[str, Any]:
 
 def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
     """Hold on to work that takes longer than its lease."""
-    db.rows(
-        "UPDATE worker_operation SET lease_until = %s WHERE id = ANY (%s) AND lease_owner = %s RETURNING id",
-        clock.wall() + dt.timedelta(seconds=lease_s), list(operations), owner,
+    db.call("worker_renew", list(operations), owner, clock.wall() + dt.timedelta(seconds=lease_s))
+
+
+def held(owner: uuid.UUID, operations: Sequence[Claimed]) -> set[int]:
+    """Ids of those that are still this owner's: whoever was paused for longer than its lease may look."""
+    found = db.rows(
+        "SELECT id FROM worker_operation WHERE id = ANY (%s) AND lease_owner = %s AND lease_until > %s",
+        [operation.id for operation in operations], owner, clock.wall(),
     )  # fmt: skip
+    return {row["id"] for row in found}
 
 
 def finish(owner: uuid.UUID, operation: Claimed) -> bool:

@@ -18,19 +18,19 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "transfer_id", "at", "book", blank=True, editable=False, primary_key=True, serialize=False
+                        "account_id", "number", "at", blank=True, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("transfer_id", models.UUIDField()),
-                ("at", models.DateTimeField()),
-                ("book", models.CharField(max_length=24)),
                 ("account_id", models.BigIntegerField()),
+                ("number", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("transfer_id", models.UUIDField()),
+                ("book", models.CharField(max_length=24)),
                 ("amount_minor", models.BigIntegerField()),
                 ("balance_after", models.BigIntegerField(null=True)),
             ],
             options={
                 "db_table": "ledger_entry",
-                "indexes": [models.Index(fields=["account_id", "at"], name="ledger_entry_account")],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
@@ -174,5 +174,17 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="ledger_transfer_positive")
                 ],
             },
+        ),
+        # No block of numbers is kept by a connection: they would not be in the order in which purses moved.
+        migrations.RunSQL(
+            "CREATE SEQUENCE ledger_entry_number_seq OWNED BY ledger_entry.number", migrations.RunSQL.noop
+        ),
+        migrations.RunSQL(
+            "ALTER TABLE ledger_entry ALTER COLUMN number SET DEFAULT nextval('ledger_entry_number_seq')",
+            migrations.RunSQL.noop,
+        ),
+        migrations.RunSQL(
+            "ALTER TABLE ledger_entry_default ALTER COLUMN number SET DEFAULT nextval('ledger_entry_number_seq')",
+            migrations.RunSQL.noop,
         ),
     ]

@@ -70,6 +70,10 @@ class CardProvider(Protocol):
 
     name: str
 
+    def step_minor(self, currency: str) -> int:
+        """What amounts in the currency are multiples of, in minor units: 1, 10 or 100."""
+        ...
+
     def prepare(self, token: str, method: str) -> str:
         """The reference the charge will have, where the provider lets us choose it, else "".
 

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils import translation
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -100,9 +99,7 @@ def size(count: int) -> str:
 
 @register.filter
 def in_language(thing: Any, member: str) -> str:
-    """``zone|in_language:"name"``: its Chinese or English name."""
-    chinese = (translation.get_language() or "en").startswith("zh")
-    return str(getattr(thing, f"{member}_zh" if chinese else f"{member}_en"))
+    return wording.in_language(thing, member)
 
 
 @register.filter
@@ -125,6 +122,11 @@ def stock(option: offer.TypeOption) -> str:
 @register.filter
 def component(name: str) -> Any:
     return wording.component(name)
+
+
+@register.filter
+def disk_type(code: str) -> str:
+    return wording.disk_type(code)
 
 
 @register.filter

@@ -22,6 +22,7 @@ from vmart.orders.purchase import Machine, Purchase
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
 from vmart.web import offer, shown_quote
+from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of
 
@@ -71,18 +72,11 @@ def _with_token(request: HttpRequest) -> HttpResponse:
 def price(request: HttpRequest) -> HttpResponse:
     """The parts of the page that follow the form; the address follows too."""
     account_id = account_id_of(request)
-    shown = _offer(request.GET, account_id)
-    response = render(
-        request, "web/buy/update.html", {"offer": shown, "account_id": account_id, "cards": providers.offered()}
-    )
+    shown = offer.make(Typed.of(request.GET), account_id)
+    here = {"offer": shown, "account_id": account_id, "cards": providers.offered(), "act": request.GET.get("act", "")}
+    response = render(request, "web/buy/update.html", here)
     response["HX-Replace-Url"] = f"{reverse('buy')}?{shown.query}"
     return response
-
-
-def _offer(typed: QueryDict, account_id: int | None) -> Offer:
-    """The page for a form: of a field that is there twice the last one counts."""
-    fields = {name: str(values[-1]) for name, values in typed.lists() if values}
-    return offer.make(fields, [str(key) for key in typed.getlist("key")][: login.KEYS_MAX], account_id)
 
 
 def _page(
@@ -94,7 +88,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     account_id = account_id_of(request)
-    shown = _offer(typed, account_id)
+    shown = offer.make(Typed.of(typed), account_id)
     if fresh:
         shown.token = shown_quote.new_token()
     if refused is not None:
@@ -129,11 +123,12 @@ def _post(request: HttpRequest) -> HttpResponse:
     buys = form.get("act") in ("buy", "card")
     if buys and account_id is not None:
         return _submit(request, account_id)
-    shown = _offer(form, None)
+    shown = offer.make(Typed.of(form), None)
     if buys and not request.user.is_authenticated:
         address = f"{reverse('buy')}?{shown.choice.query()}"
         return redirect(f"{reverse('account_login')}?{urlencode({'next': address})}")
-    return redirect(f"{reverse('buy')}?{shown.query}")
+    place = "#data-disks" if "disk" in form.get("act", "") else ""
+    return redirect(f"{reverse('buy')}?{shown.query}{place}")
 
 
 def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
@@ -156,7 +151,7 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
 
 def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quote]:
     """The form and the quote that was shown for just this configuration, else _ShowAgain or _Done."""
-    shown = _offer(form, account_id)
+    shown = offer.make(Typed.of(form), account_id)
     try:
         quoted = shown_quote.read(account_id, form.get("quote", ""))
     except shown_quote.NotShown as missing:
@@ -194,17 +189,18 @@ def _order_of(request: HttpRequest, token: str) -> int | None:
 def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> tuple[int, str]:
     """Buy what was shown, or place it to be paid by card; the order and the generated password ("" where none was)."""
     choice, form, password = shown.choice, request.POST, ""
-    token, typed, user = form.get("form", ""), form.get("password", ""), choice.image.login_user
+    token = form.get("form", "")
     if choice.values["login"] == "key":
         if not choice.keys:
             raise MissingParameter("Choose a key pair.", field="LoginSettings.KeyIds")
-        way_in = login.make(account_id, key_ids=choice.keys, user=user)
+        way_in = login.LoginWanted(key_ids=tuple(choice.keys))
     elif choice.values["login"] == "password":
-        login.check_password(typed, user)
-        way_in = login.make(account_id, password=typed, user=user)
+        typed = form.get("password", "")
+        login.check_password(typed, choice.image.login_user)  # also an empty one
+        way_in = login.LoginWanted(typed)
     else:
         password = shown_quote.generated_password(account_id, str(request.session.session_key), token)
-        way_in = login.make(account_id, password=password, user=user)
+        way_in = login.LoginWanted(password)
     wanted = Purchase(
         account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
         client_token=shown_quote.client_token(token), request_id=str(request.META.get("vmart.request_id", "")),

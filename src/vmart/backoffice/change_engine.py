@@ -1,0 +1,53 @@
+"""Another engine for a zone: only where no machines live, and nothing that was known of the old one stays.
+
+Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: ``simulated``, ``private`` (the
+daemon in the data directory) or ``own`` (an Incus of the seller's, by its socket).
+"""
+
+from vmart.catalog.models import Zone, ZoneImage
+from vmart.instances.models import Instance, State
+from vmart.kernel import db
+from vmart.placement.models import Allocation, Host
+
+SIMULATED = "simulated"
+
+
+class MachinesLiveThere(Exception):
+    """The zone's machines are on the engine that made them; the text says which zone, how many, what to do.
+
+    ``compute`` is what serves it now.
+    """
+
+    def __init__(self, zone: Zone, living: int) -> None:
+        self.compute = zone.auto_compute or zone.engine_kind
+        machines = "1 machine" if living == 1 else f"{living} machines"
+        super().__init__(f"zone {zone.code} has {machines} on its {self.compute} engine: end them first")
+
+
+def kind_of(compute: str) -> Zone.EngineKind:
+    """The driver behind what was found: ``simulated``, ``private`` or ``own``."""
+    return Zone.EngineKind.SIMULATED if compute == SIMULATED else Zone.EngineKind.INCUS
+
+
+def leave(zone: Zone) -> None:
+    """Before the zone's engine changes: its hosts go, its images count as missing.
+
+    Raises MachinesLiveThere. A real engine's hosts and images are found by provisioning.
+    """
+    db.require_transaction()
+    Host.objects.filter(zone=zone).update(online=False)  # first: a purchase under way ends before it, or finds no host
+    living = _living(zone)
+    if living:
+        raise MachinesLiveThere(zone, living)
+    Host.objects.filter(zone=zone).delete()
+    ZoneImage.objects.filter(zone=zone).update(
+        status="missing", percent=0, why="", version="", checksum="", ready_at=None
+    )
+    Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
+
+
+def _living(zone: Zone) -> int:
+    """Machines that are, or may still be, on the engine: a failed delivery holds its room until it is cleaned."""
+    ended = Instance.objects.filter(zone_id=zone.code, state__in=[State.GONE, State.LAUNCH_FAILED])
+    holding = Allocation.objects.filter(host__zone=zone, instance_id__in=ended.values("id")).count()
+    return holding + Instance.objects.filter(zone_id=zone.code).exclude(id__in=ended.values("id")).count()

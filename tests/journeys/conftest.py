@@ -1,0 +1,30 @@
+"""A shop that sells real machines, on a clock that can be told to go on, and the internet around it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.lab.conftest import Internet, can_run_lab, open_internet
+from tests.support.plain_browser import PlainBrowser
+from tests.support.running_shop import RunningShop
+
+__all__ = ["can_run_lab"]
+
+
+@pytest.fixture
+def real_shop(can_run_lab: None, start_shop: Callable[..., RunningShop]) -> RunningShop:
+    """Business time stands at 02:10 UTC; ``shop.vmart("clock", "advance", …)`` works through what falls due."""
+    return start_shop("--compute", "incus", "--test-clock", "2026-03-05T02:10:00Z")
+
+
+@pytest.fixture
+def internet(real_shop: RunningShop) -> Iterator[Internet]:
+    with open_internet("192.0.2") as internet:  # the lab's may be there beside it
+        yield internet
+
+
+@pytest.fixture
+def browser(real_shop: RunningShop) -> Iterator[PlainBrowser]:
+    browser = PlainBrowser(real_shop.url)
+    yield browser
+    browser.close()
