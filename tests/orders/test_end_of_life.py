@@ -461,7 +461,7 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     assert not Hold.objects.filter(state="pending").exists()
     assert Allocation.objects.get().vcpu == 0
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR  # four hours, 0.025 of the disk each
-    with refused(errors.WrongState, match="the account is in arrears"):
+    with refused(errors.WrongState, match="it was stopped for arrears"):
         start.start(account, [machine.public_id])
     _no_closes()
     go_to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))

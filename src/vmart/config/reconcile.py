@@ -69,9 +69,9 @@ _CHECKS = (
         " WHERE h.state <> 'pending'",
     ),
     (
-        "a running postpaid machine has no hold",
+        "a postpaid machine that is charged for has no hold",
         "SELECT public_id FROM instances_instance WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
-        " AND state IN ('PENDING', 'RUNNING', 'STARTING', 'STOPPING', 'REBOOTING')",
+        " AND state IN ('PENDING', 'RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')",
     ),
     (
         "the deduction of an hour is not the sum of its charges",
@@ -132,12 +132,13 @@ _CHECKS = (
         """,
     ),
     (
-        "usage is open for a machine that does not run, or closed for one that does",
+        "usage is open for a machine that has ended, or closed for a postpaid one that has not",
         """
         SELECT i.public_id, i.state, o.open FROM instances_instance i CROSS JOIN LATERAL (
           SELECT count(*) AS open FROM metering_segment s WHERE s.instance_id = i.id AND s.ended_at IS NULL) AS o
         WHERE (i.state IN ('PENDING', 'LAUNCH_FAILED', 'SHUTDOWN', 'TERMINATING', 'GONE') AND o.open > 0)
-           OR (i.state IN ('RUNNING', 'REBOOTING') AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+           OR (i.state IN ('RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')
+               AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
         """,
     ),
     (

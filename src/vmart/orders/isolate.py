@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Sequence
 
 from vmart.engines.contract import Power
-from vmart.instances.models import Instance
-from vmart.kernel import db
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
 from vmart.orders.sample import count
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -23,8 +23,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             engine.ensure_address(machine.public_id, machine.private_ip, None)
         with db.act():
             db.call("ledger_lock", machine.account_id)
-            if queue.finish(owner, operation):
-                # STOPPED: a top-up has ended the arrears meanwhile.
-                Instance.objects.filter(id=machine.id, state__in=["SHUTDOWN", "STOPPED"]).update(
-                    latest_operation_state="SUCCESS"
-                )
+            if not queue.finish(owner, operation):
+                continue
+            Instance.objects.filter(id=machine.id, state__in=[State.SHUTDOWN, State.STOPPED]).update(
+                latest_operation_state="SUCCESS"
+            )
+            # A top-up has ended the arrears meanwhile: the address, which leads nowhere now, is given back.
+            if Instance.objects.filter(id=machine.id, state=State.STOPPED).update(public_ip=None):
+                db.call("network_free_public", [machine.id], clock.now())
