@@ -56,6 +56,17 @@ def test_an_orphan_is_removed(machine: Instance, world: World) -> None:
     assert list(reconcile()) == []
 
 
+def test_zones_that_share_an_engine_leave_each_others_machines_alone(
+    machine: Instance, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = engine_of(ZONE)
+    for module in ("vmart.orders.sweep", "vmart.config.reconcile"):
+        monkeypatch.setattr(f"{module}.engine_of", lambda _zone: shared)
+    assert sweep.sweep("ap-guangzhou-6") == []
+    assert world.count_machines() == 1
+    assert list(reconcile()) == []
+
+
 def test_a_machine_that_a_late_worker_made_after_its_delivery_was_given_up_is_removed(world: World) -> None:
     account = open_purse(cash_minor=1000)
     zones.prepare_images(ZONE)

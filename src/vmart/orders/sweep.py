@@ -30,7 +30,9 @@ def sweep(zone: str) -> list[Drift]:
     seen = {observation.name: observation for observation in engine.list_ours()}
     rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
     found = []
-    for name in sorted(seen.keys() - rows.keys()):  # left by a release whose answer was lost
+    unknown = seen.keys() - rows.keys()
+    elsewhere = Instance.objects.filter(public_id__in=unknown).exclude(state=State.GONE)  # zones may share an engine
+    for name in sorted(unknown - set(elsewhere.values_list("public_id", flat=True))):  # a release lost its answer
         engine.ensure_absent(name)
         found.append(Drift("orphan", name, True))
     for name, row in sorted(rows.items()):
