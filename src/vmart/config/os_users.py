@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 DB = "vmart-db"
@@ -89,6 +90,13 @@ def as_user(
     if death_signal:
         words += ["--pdeathsig", death_signal]
     return words if len(words) > 1 else []
+
+
+def groups_for(sockets: Iterable[str]) -> tuple[str, ...]:
+    """Numbers of the groups that the worker must be in to reach these sockets; none when not root: it is the caller."""
+    if not is_root():
+        return ()
+    return tuple(sorted({str(Path(path).stat().st_gid) for path in sockets if Path(path).exists()}))
 
 
 def _gid_of(group: str) -> int:
