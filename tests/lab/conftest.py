@@ -114,7 +114,7 @@ def open_lab() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="vmart-lab-"))
     folder.chmod(0o755)
     daemon = PrivateDaemon(folder, folder / "run", group="root", deployment=deployment, pool_gib=_POOL_GIB)
-    lab = Lab(daemon, dict(daemon.settings()))
+    lab = Lab(daemon, {**daemon.settings(), "image_cache": str(DEFAULT_CACHE)})
     try:
         lab.start()
         daemon.initialise()

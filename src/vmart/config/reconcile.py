@@ -234,7 +234,9 @@ def _engine(zone: str) -> Iterator[str]:
         return
     sold = Instance.objects.filter(zone_id=zone).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}
-    for name in sorted(seen.keys() - rows.keys()):
+    unknown = seen.keys() - rows.keys()
+    elsewhere = Instance.objects.filter(public_id__in=unknown).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    for name in sorted(unknown - set(elsewhere.values_list("public_id", flat=True))):
         yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
     leading = set(
         Operation.objects.filter(kind=address.KIND, lane=zone, attention=False).values_list("subject_id", flat=True)
