@@ -98,7 +98,7 @@ def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
 def follow_compute(found: str) -> list[str]:
     """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
 
-    Raises change_engine.MachinesLiveThere, and then none has changed.
+    Raises change_engine.MachinesLiveThere, and DocumentError where two zones would share it; then none has changed.
     """
     with db.act():
         changing = list(Zone.objects.select_for_update().filter(~Q(auto_compute="")).exclude(auto_compute=found))
@@ -108,6 +108,7 @@ def follow_compute(found: str) -> list[str]:
             Zone.objects.filter(pk=zone.pk).update(engine_kind=kind, auto_compute=found)
             _hosts(zone.code, kind)
         if changing:
+            _refuse_shared_engines()
             Deployment.objects.update(generation=F("generation") + 1)
     return [zone.code for zone in changing]
 
