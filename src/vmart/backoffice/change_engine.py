@@ -4,9 +4,14 @@ Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: ``simulate
 daemon in the data directory) or ``own`` (an Incus of the seller's, by its socket).
 """
 
+from collections.abc import Iterator
+
+from django.db.models import F
+
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
 
 SIMULATED = "simulated"
@@ -44,6 +49,38 @@ def leave(zone: Zone) -> None:
         status="missing", percent=0, why="", version="", checksum="", ready_at=None
     )
     Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
+
+
+def follow_compute(found: str) -> list[str]:
+    """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
+
+    Raises MachinesLiveThere, and then none has changed.
+    """
+    with db.act():
+        changing = list(Zone.objects.select_for_update().exclude(auto_compute="").exclude(auto_compute=found))
+        for zone in changing:
+            leave(zone)
+            Zone.objects.filter(pk=zone.pk).update(engine_kind=kind_of(found), auto_compute=found)
+            if found == SIMULATED:
+                Host.objects.bulk_create(
+                    Host(zone=zone, name=name, **capacity) for name, capacity in simulated_hosts(zone)
+                )
+        if changing:
+            Deployment.objects.update(generation=F("generation") + 1)
+    return [zone.code for zone in changing]
+
+
+def simulated_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
+    """The members that the catalog names, with what each can sell; a real engine's are found by provisioning."""
+    for name, has in zone.engine_settings["members"].items():
+        yield (
+            name,
+            {
+                "vcpu_capacity": has["vcpu"] * zone.vcpu_overcommit,
+                "memory_capacity_mib": has["memory_mib"],
+                "disk_capacity_gib": has["disk_gib"],
+            },
+        )
 
 
 def _living(zone: Zone) -> int:
