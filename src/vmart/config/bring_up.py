@@ -152,11 +152,11 @@ def follow_compute(found: str, *, asked: bool) -> str:
 
     ``asked``: it was named, not found. Raises DatabaseUnfit where machines live on another engine.
     """
-    from vmart.backoffice import apply_catalog, change_engine
+    from vmart.backoffice import change_engine
     from vmart.kernel.documents import DocumentError
 
     try:
-        for zone in apply_catalog.follow_compute(found):
+        for zone in change_engine.follow_compute(found):
             print(f"vmart: zone {zone} is served by its {found} engine from now on", file=sys.stderr)
     except change_engine.MachinesLiveThere as error:
         if error.compute != change_engine.SIMULATED or asked:
