@@ -69,8 +69,13 @@ def pending_migrations() -> list[str]:
 
 
 def require_current() -> None:
-    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10)."""
-    pending = pending_migrations()
+    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers."""
+    from django.db import OperationalError
+
+    try:
+        pending = pending_migrations()
+    except OperationalError as error:
+        raise DatabaseUnfit(f"the database cannot be reached: {error}".strip()) from error
     if pending:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
 
