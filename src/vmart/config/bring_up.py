@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vmart.config.places import Misused, billing_zone
+
 DEMO_CATALOG = Path(__file__).resolve().parents[3] / "catalog" / "demo.yaml"
 _MIGRATION_LIMITS = "SET lock_timeout = '30s'; SET statement_timeout = '15min'"
 _OLDEST_SERVER = 150000
@@ -51,7 +53,8 @@ def ensure_master_key() -> None:
 
 
 def setup() -> None:
-    """Django's settings and rooms, for programs of config."""
+    """Django's settings and rooms, for programs of config. Raises Misused for a billing zone that cannot be."""
+    billing_zone()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmart.config.settings")
     import django
 
@@ -69,8 +72,13 @@ def pending_migrations() -> list[str]:
 
 
 def require_current() -> None:
-    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10)."""
-    pending = pending_migrations()
+    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers."""
+    from django.db import OperationalError
+
+    try:
+        pending = pending_migrations()
+    except OperationalError as error:
+        raise DatabaseUnfit(f"the database cannot be reached: {error}".strip()) from error
     if pending:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
 
@@ -122,19 +130,25 @@ def bring_up_to_date(test_clock: str | None = None) -> None:
 
 
 def _found_deployment(test_clock: str | None) -> None:
+    """Write what the first start fixes. Raises DatabaseUnfit when the billing zone is another one by now."""
     from vmart.kernel import clock
     from vmart.kernel.models import Deployment
 
     at = dt.datetime.fromisoformat(test_clock) if test_clock else None
-    Deployment.objects.get_or_create(
+    zone = billing_zone()
+    deployment, _made = Deployment.objects.get_or_create(
         only=True,
         defaults={
             "currency": "CNY",  # until the first price book says which it is
-            "billing_zone": os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai"),
+            "billing_zone": zone,
             "created_at": at or clock.now(),
             "test_clock_at": at,
         },
     )
+    if "VMART_BILLING_ZONE" in os.environ and zone != deployment.billing_zone:
+        raise DatabaseUnfit(
+            f"VMART_BILLING_ZONE is {zone}; this shop's is {deployment.billing_zone} since its first start"
+        )
 
 
 def open_empty_shop() -> None:
@@ -210,7 +224,7 @@ def main() -> None:
             from vmart.config.demo import ensure_demo
 
             done["logins"] = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
-    except DatabaseUnfit as error:
+    except (DatabaseUnfit, Misused) as error:
         sys.exit(f"vmart: {error}")
     print(json.dumps(done))
 

@@ -20,7 +20,7 @@ from vmart import __version__
 from vmart.config import os_users
 from vmart.config.places import Misused, Places, read_json
 from vmart.config.postgres import DatabaseTrouble
-from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, lock_holder, parse_listen
+from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, claim_port, lock_holder, parse_listen
 
 NOT_WELL = 1
 NOT_POSSIBLE = 3
@@ -70,9 +70,13 @@ def attach(places: Places) -> None:
 def _django(places: Places, *, current: bool = True) -> None:
     """Attach, set Django up, install the deployment's clock; refuse pending migrations."""
     from vmart.config import bring_up, business_time
+    from vmart.kernel.secrets import SecretsUnreadable
 
     attach(places)
-    bring_up.setup()
+    try:
+        bring_up.setup()
+    except SecretsUnreadable as error:
+        raise Misused(str(error)) from error
     if current:
         try:
             bring_up.require_current()
@@ -352,10 +356,18 @@ def migrate(own_data_dir: Path | None) -> None:
 @click.option("--tls-key", type=click.Path(exists=True, path_type=Path))
 def web(own_data_dir: Path | None, listen: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
     """Serve pages and API alone, beside a database and workers that run elsewhere."""
-    _single_process(_places(own_data_dir))
+    places = _places(own_data_dir)
+    _single_process(places)
+    from vmart.config import readiness
     from vmart.config.web_main import serve
 
     host, port = parse_listen(listen)
+    if readiness.VARIABLE not in os.environ:  # a supervisor has migrated, and this process stays without Django
+        host, port = claim_port((host, port), "--listen")
+        _django(places)
+        from django.db import connection
+
+        connection.close()
     serve(host, port, certificate=tls_certificate, key=tls_key)
 
 

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from vmart.config import os_users
 from vmart.config.children import Child
 from vmart.config.engine_host import simulated
-from vmart.config.places import Deployment, Misused, Places, read_json, write_private
+from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
 
@@ -142,6 +142,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything, say ``ready``, keep it running, end it. Raises Misused, StartFailed, DatabaseTrouble."""
+        billing_zone()  # a wrong one is refused before anything is made
         os_users.ensure_users()
         self.places.make()
         with data_directory_lock(self.places):
