@@ -62,7 +62,7 @@ def _generation() -> int:
 def test_a_zone_of_kind_auto_takes_what_is_found_and_forgets_the_old_engine(world: World) -> None:
     """Given an empty simulated zone, when an Incus is found, then the zone is its and has no room yet."""
     before = _generation()
-    assert apply_catalog.follow_compute("private") == [AUTO]
+    assert change_engine.follow_compute("private") == [AUTO]
     zone = Zone.objects.get(code=AUTO)
     assert (zone.engine_kind, zone.auto_compute, zone.engine_status, zone.capabilities) == (
         "incus", "private", "unknown", {},
@@ -71,15 +71,15 @@ def test_a_zone_of_kind_auto_takes_what_is_found_and_forgets_the_old_engine(worl
     assert not Host.objects.filter(zone=AUTO).exists()
     assert set(Zone.objects.filter(code__in=OTHERS).values_list("engine_kind", "auto_compute")) == {("simulated", "")}
     assert _generation() == before + 1
-    assert apply_catalog.follow_compute("private") == []
+    assert change_engine.follow_compute("private") == []
     assert _generation() == before + 1
     with pytest.raises(SoldOut):
         _buy(open_purse(cash_minor=1000))
 
 
 def test_and_back_again_it_sells_what_its_simulated_members_have(world: World) -> None:
-    apply_catalog.follow_compute("private")
-    assert apply_catalog.follow_compute("simulated") == [AUTO]
+    change_engine.follow_compute("private")
+    assert change_engine.follow_compute("simulated") == [AUTO]
     assert zones.check(AUTO)
     assert zones.prepare_images(AUTO)
     assert sorted(Host.objects.filter(zone=AUTO, online=True).values_list("name", "vcpu_capacity")) == [
@@ -92,7 +92,7 @@ def test_and_back_again_it_sells_what_its_simulated_members_have(world: World) -
 
 
 def test_the_demo_catalog_leaves_a_followed_zone_as_it_is(world: World) -> None:
-    apply_catalog.follow_compute("private")
+    change_engine.follow_compute("private")
     assert apply_catalog.apply_file(DEMO_CATALOG, confirm=lambda _changes: True) == []
 
 
@@ -102,14 +102,22 @@ def test_where_machines_live_the_engine_stays_until_they_have_ended(world: World
     work()
     before, images = Zone.objects.values().get(code=AUTO), list(ZoneImage.objects.filter(zone=AUTO).values())
     with pytest.raises(change_engine.MachinesLiveThere, match=f"zone {AUTO} has 1 machine on its simulated engine"):
-        apply_catalog.follow_compute("private")
+        change_engine.follow_compute("private")
     assert Zone.objects.values().get(code=AUTO) == before
     assert list(ZoneImage.objects.filter(zone=AUTO).values()) == images
     assert Host.objects.filter(zone=AUTO, online=True).count() == 2
     for _ in range(2):  # into the bin, and out of it
         terminate(account, [machine.public_id])
         work()
-    assert apply_catalog.follow_compute("private") == [AUTO]
+    assert change_engine.follow_compute("private") == [AUTO]
+
+
+def test_two_zones_of_kind_auto_do_not_come_to_share_one_engine(world: World) -> None:
+    Zone.objects.filter(code=OTHERS[0]).update(auto_compute="simulated")
+    before = list(Zone.objects.order_by("code").values())
+    with pytest.raises(bring_up.DatabaseUnfit, match="served by the same engine under the same deployment"):
+        bring_up.follow_compute("private", asked=True)
+    assert list(Zone.objects.order_by("code").values()) == before
 
 
 def test_a_failed_delivery_that_is_not_cleaned_yet_holds_the_engine(world: World) -> None:
@@ -120,7 +128,7 @@ def test_a_failed_delivery_that_is_not_cleaned_yet_holds_the_engine(world: World
     machine.refresh_from_db()
     assert machine.state == "LAUNCH_FAILED"
     with pytest.raises(change_engine.MachinesLiveThere):
-        apply_catalog.follow_compute("private")
+        change_engine.follow_compute("private")
 
 
 @pytest.mark.parametrize(

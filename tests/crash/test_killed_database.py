@@ -83,7 +83,7 @@ class Server:
 @pytest.fixture(scope="module")
 def made_server() -> Iterator[Server]:
     os_users.ensure_users()
-    folder = run_folder() / "killed"
+    folder = run_folder() / f"killed-{os.environ.get('PYTEST_XDIST_WORKER', 'w')}"  # each process its own
     folder.mkdir(mode=0o755)
     server = Server(folder)
     server.start()

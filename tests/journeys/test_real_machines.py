@@ -178,62 +178,26 @@ def _balance_minor(shop: RunningShop) -> int:
     return int(_rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p")[0][0])
 
 
-def test_bought_logged_in_to_and_paid_for_to_the_second_and_byte(
-    real_shop: RunningShop, browser: PlainBrowser, internet: Internet, tmp_path: Path
-) -> None:
-    """Given a shop with a real engine, when a customer buys on the page and by SDK, then both machines are entered
-    by SSH, what one sends is counted and charged to the byte, and at the end nothing is left."""
-    shop, watch, cvm = real_shop, Watch(), Cvm(real_shop)
-    internet.count_senders(*(f"203.0.113.{number}" for number in range(10, 20)))  # the first of the demo's pool
-    opening = _balance_minor(shop)
-
-    # A prepaid machine on the page, with a key.
-    _sign_in(shop, browser)
-    key_id, private_key = _make_key_pair(browser)
-    by_page, page_ip = _buy_on_the_page(browser, key_id)
-    watch.tell("bought on the page and delivered, its image imported first")
-    key_file = _secret(tmp_path, "key", private_key)
-    said = internet.python("ssh_login", page_ip, "key", key_file, "id -un; hostname")
-    assert said.split() == ["root", by_page]
-    assert opening - _balance_minor(shop) == 6700  # a month of S5.SMALL2 at 60, 20 GiB at 0.35
-    watch.tell("logged in with the key")
-
-    # A postpaid one by the SDK, with a password and by traffic.
-    (by_sdk,) = cvm("RunInstances", **BY_SDK)["InstanceIdSet"]
-    _until(lambda: cvm.machine(by_sdk)["InstanceState"] == "RUNNING")
-    (sdk_ip,) = cvm.machine(by_sdk)["PublicIpAddresses"]
-    watch.tell("bought by SDK and delivered")
-    password_file = _secret(tmp_path, "password", PASSWORD)
+def _send_from_inside(internet: Internet, ip: str, folder: Path) -> None:
+    """Log in with the password and send SENT_BYTES to somebody on the internet, who takes them all."""
+    password_file = _secret(folder, "password", PASSWORD)
+    send = f"head -c {SENT_BYTES} /dev/zero | bash -c 'cat > /dev/tcp/{internet.ip}/7001' && echo sent"
     with internet.sink(7001) as sink:
-        send = f"head -c {SENT_BYTES} /dev/zero | bash -c 'cat > /dev/tcp/{internet.ip}/7001' && echo sent"
-        assert internet.python("ssh_login", sdk_ip, "password", password_file, send).strip() == "sent"
+        assert internet.python("ssh_login", ip, "password", password_file, send).strip() == "sent"
         output, _ = sink.communicate(timeout=60)
     assert int(output.split()[0]) == SENT_BYTES
-    watch.tell("logged in with the password and sent the bytes")
-    assert [
-        kind for kind, found in found_on_host(_daemon(shop)).items() if not found
-    ] == []  # the control: it sees each
 
-    # Ended after twenty minutes, charged at the end of the hour.
-    shop.vmart("clock", "advance", "20m")
-    cvm("TerminateInstances", InstanceIds=[by_sdk])
-    _until(lambda: cvm.machine(by_sdk)["LatestOperationState"] == "SUCCESS")
-    assert cvm.machine(by_sdk)["InstanceState"] == "SHUTDOWN"
-    counted = _engine(shop).counters([by_sdk])[by_sdk].out_bytes  # it is off: nothing is added any more
-    shop.vmart("clock", "advance", "30m")
-    watch.tell("ended, and the hour closed")
 
-    assert counted == internet.seen_bytes(sdk_ip)
-    assert SENT_BYTES < counted < SENT_BYTES * 1.1
-    charged = _charges(browser, by_sdk)
+def _assert_bill(shop: RunningShop, browser: PlainBrowser, by_sdk: str, counted: int) -> None:
+    """Counter = samples = charge = page, and each amount is the pure rule's."""
     sampled = "SELECT sum(s.out_bytes) FROM metering_sample s JOIN instances_instance i ON i.id = s.instance_id"
     assert _rows(shop, f"{sampled} WHERE i.public_id = %s", by_sdk) == [(counted,)]
+    charged, by_rule = _charges(browser, by_sdk), _by_rule(counted)
     assert {component: (int(row["seconds"]), int(row["out_bytes"])) for component, row in charged.items()} == {
         "cpu": (1200, 0),
         "system_disk": (1200, 0),
         "traffic": (0, counted),
     }
-    by_rule = _by_rule(counted)
     assert {component: Decimal(row["exact"]) for component, row in charged.items()} == {
         component: charge.exact for component, charge in by_rule.items()
     }
@@ -245,26 +209,74 @@ def test_bought_logged_in_to_and_paid_for_to_the_second_and_byte(
         Decimal("0.05"), Decimal("0.00"), Decimal("0.03"),
     ]  # fmt: skip
     assert f"{counted / 2**20:.2f} MiB" in browser.open("/charges/?day=2026-03-05")
+
+
+def _end_both(shop: RunningShop, browser: PlainBrowser, cvm: Cvm, by_page: str, by_sdk: str) -> None:
+    """One is returned on the page and erased, the other, in the bin already, released."""
+    browser.open(f"/machines/{by_page}/end/")
+    browser.press("Return")
+    _until(lambda: "Recycle bin" in browser.open(f"/machines/{by_page}/"))
+    browser.open(f"/machines/{by_page}/end/")
+    browser.press("Erase now")
+    cvm("TerminateInstances", InstanceIds=[by_sdk])
+    _until(lambda: _rows(shop, "SELECT public_id FROM instances_instance WHERE state <> 'GONE'") == [])
+
+
+def _nothing_on_host(daemon: PrivateDaemon) -> list[str]:
+    """Kinds of things of which the daemon has none on its host."""
+    return [kind for kind, found in found_on_host(daemon).items() if not found]
+
+
+def test_bought_logged_in_to_and_paid_for_to_the_second_and_byte(
+    real_shop: RunningShop, browser: PlainBrowser, internet: Internet, tmp_path: Path
+) -> None:
+    """Given a shop with a real engine, when a customer buys on the page and by SDK, then both machines are entered
+    by SSH, what one sends is counted and charged to the byte, and at the end nothing is left."""
+    shop, watch, cvm, daemon = real_shop, Watch(), Cvm(real_shop), _daemon(real_shop)
+    internet.count_senders(*(f"203.0.113.{number}" for number in range(10, 20)))  # the first of the demo's pool
+    opening = _balance_minor(shop)
+
+    # A prepaid machine on the page, with a key.
+    _sign_in(shop, browser)
+    key_id, private_key = _make_key_pair(browser)
+    by_page, page_ip = _buy_on_the_page(browser, key_id)
+    watch.tell("bought on the page and delivered, its image imported first")
+    key_file = _secret(tmp_path, "key", private_key)
+    assert internet.python("ssh_login", page_ip, "key", key_file, "id -un; hostname").split() == ["root", by_page]
+    assert opening - _balance_minor(shop) == 6700  # a month of S5.SMALL2 at 60, 20 GiB at 0.35
+    watch.tell("logged in with the key")
+
+    # A postpaid one by the SDK, with a password and by traffic.
+    (by_sdk,) = cvm("RunInstances", **BY_SDK)["InstanceIdSet"]
+    _until(lambda: cvm.machine(by_sdk)["InstanceState"] == "RUNNING")
+    (sdk_ip,) = cvm.machine(by_sdk)["PublicIpAddresses"]
+    watch.tell("bought by SDK and delivered")
+    _send_from_inside(internet, sdk_ip, tmp_path)
+    watch.tell("logged in with the password and sent the bytes")
+    assert _nothing_on_host(daemon) == []  # the control of the end: it sees each kind
+
+    # Ended after twenty minutes, charged at the end of the hour.
+    shop.vmart("clock", "advance", "20m")
+    cvm("TerminateInstances", InstanceIds=[by_sdk])
+    _until(lambda: cvm.machine(by_sdk)["LatestOperationState"] == "SUCCESS")
+    assert cvm.machine(by_sdk)["InstanceState"] == "SHUTDOWN"
+    counted = _engine(shop).counters([by_sdk])[by_sdk].out_bytes  # it is off: nothing is added any more
+    shop.vmart("clock", "advance", "30m")
+    watch.tell("ended, and the hour closed")
+    assert counted == internet.seen_bytes(sdk_ip)
+    assert SENT_BYTES < counted < SENT_BYTES * 1.1
+    _assert_bill(shop, browser, by_sdk, counted)
     by_page_charged = _charges(browser, by_page)  # prepaid: nothing by usage but the bytes of its own login
     assert by_page_charged.keys() == {"traffic"}
     assert int(by_page_charged["traffic"]["out_bytes"]) == _engine(shop).counters([by_page])[by_page].out_bytes > 0
     assert opening - _balance_minor(shop) == 6700 + 5 + 3
     watch.tell("the bill is right")
 
-    # The end of both: one returned on the page for all of its money, one released.
-    browser.open(f"/machines/{by_page}/end/")
-    browser.press("Return")
-    _until(lambda: "Recycle bin" in browser.open(f"/machines/{by_page}/"))
-    assert opening - _balance_minor(shop) == 5 + 3
-    browser.open(f"/machines/{by_page}/end/")
-    browser.press("Erase now")
-    cvm("TerminateInstances", InstanceIds=[by_sdk])
-    _until(lambda: _rows(shop, "SELECT public_id FROM instances_instance WHERE state <> 'GONE'") == [])
+    _end_both(shop, browser, cvm, by_page, by_sdk)
+    assert opening - _balance_minor(shop) == 5 + 3  # the first return gives everything back
     assert shop.vmart("reconcile").stdout == "everything agrees\n"
-    left = found_on_host(_daemon(shop))
-    assert (left["links"], left["routes"]) == ([], [])
+    assert {"links", "routes"} <= set(_nothing_on_host(daemon))
     watch.tell("both ended")
-    daemon = _daemon(shop)
     assert shop.end() == 0
     shop.vmart("down", "--machines")
     assert {kind: found for kind, found in found_on_host(daemon).items() if found} == {}

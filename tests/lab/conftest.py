@@ -114,7 +114,7 @@ def open_lab() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="vmart-lab-"))
     folder.chmod(0o755)
     daemon = PrivateDaemon(folder, folder / "run", group="root", deployment=deployment, pool_gib=_POOL_GIB)
-    lab = Lab(daemon, dict(daemon.settings()))
+    lab = Lab(daemon, {**daemon.settings(), "image_cache": str(DEFAULT_CACHE)})
     try:
         lab.start()
         daemon.initialise()
@@ -244,7 +244,7 @@ class Internet:
     def connects(self, ip: str, port: int) -> bool:
         return self.run("timeout", "5", "bash", "-c", f"< /dev/tcp/{ip}/{port}", check=False).returncode == 0
 
-    def python(self, script: str, *arguments: str, limit_s: float = 60) -> str:
+    def python(self, script: str, *arguments: str, limit_s: float = 150) -> str:
         """Run ``tests/lab/<script>.py`` there; its standard output."""
         return self.run(sys.executable, str(_ME / f"{script}.py"), *arguments, limit_s=limit_s).stdout
 

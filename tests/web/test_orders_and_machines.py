@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.support.business_clock import BusinessClock
+from tests.support.shopper import owe, purses
 from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance, State
@@ -172,6 +173,26 @@ def test_a_machine_whose_network_arrears_keep_off_says_so_and_how_it_comes_back(
     assert "Public network on again" in page
     assert f"ssh root@{machine.public_ip}" in page
     assert "Network off" not in text_of(visitor.get("/machines/"))
+
+
+def test_a_machine_stopped_for_arrears_says_what_brings_it_back_and_what_is_billed_then() -> None:
+    visitor = customer()
+    machine = running(visitor, "?charge=postpaid")
+    owe(visitor.account_id)
+    work()
+    address = f"/machines/{machine.public_id}/"
+    page = text_of(visitor.get(address))
+    assert "Its data is erased at 2026-03-25 10:00:00 . Until then nothing of it is billed." in page
+    assert "top up to zero or more and ¥0.01 beyond: one hour of its disks" in page
+    open_account.grant(visitor.account_id, 100, "what it owes")
+    page = text_of(visitor.get(address))
+    assert "top up to zero or more and ¥0.01 beyond: one hour of its disks" in page
+    assert purses(visitor.account_id)["available"] == 0
+    open_account.grant(visitor.account_id, 1, "and a cent")
+    page = text_of(visitor.get(address))
+    assert "It is off without charge: only its disks and by-bandwidth network are billed." in page
+    assert "erased" not in page
+    assert purses(visitor.account_id)["held"] == 1
 
 
 def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: BusinessClock) -> None:

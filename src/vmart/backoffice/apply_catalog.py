@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from vmart.backoffice import change_engine
 from vmart.catalog import document as doc
@@ -27,7 +27,6 @@ from vmart.placement.models import Host
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
-from vmart.provisioning import zone_engines
 
 _GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
 COMPUTE_VARIABLE = "VMART_COMPUTE"  # simulated, private or own: what ``vmart up`` found for zones of kind auto
@@ -93,23 +92,6 @@ def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
     if changes:
         Deployment.objects.update(generation=F("generation") + 1)
     return changes
-
-
-def follow_compute(found: str) -> list[str]:
-    """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
-
-    Raises change_engine.MachinesLiveThere, and then none has changed.
-    """
-    with db.act():
-        changing = list(Zone.objects.select_for_update().filter(~Q(auto_compute="")).exclude(auto_compute=found))
-        for zone in changing:
-            change_engine.leave(zone)
-            kind = change_engine.kind_of(found)
-            Zone.objects.filter(pk=zone.pk).update(engine_kind=kind, auto_compute=found)
-            _hosts(zone.code, kind)
-        if changing:
-            Deployment.objects.update(generation=F("generation") + 1)
-    return [zone.code for zone in changing]
 
 
 def _deployment(currency: str, now: dt.datetime) -> None:
@@ -194,20 +176,8 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
     codes = {zone.code for zone in catalog.zones}
     for row in Zone.objects.filter(on_sale=True).exclude(code__in=codes):
         changes += _put(Zone, "zone", {"code": row.code}, on_sale=False)
-    _refuse_shared_engines()
+    change_engine.refuse_shared_engines()
     return changes
-
-
-def _refuse_shared_engines() -> None:
-    """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
-    served: dict[tuple[str, ...], str] = {}
-    for zone in Zone.objects.order_by("position", "code"):
-        other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
-        if other != zone.code:
-            raise DocumentError([
-                f"regions.zones.{zone.code}.engine: {other} is served by the same engine under the same deployment;"
-                " each zone needs an engine, or a settings.deployment, of its own"
-            ])  # fmt: skip
 
 
 def _engine(zone: doc.Zone) -> tuple[str, str]:
@@ -240,14 +210,11 @@ def _hosts(zone: str, kind: str) -> list[Change]:
     """Inventories of a simulated zone; a real engine's members are found by provisioning."""
     if kind != Zone.EngineKind.SIMULATED:
         return []
-    overcommit, settings = Zone.objects.values_list("vcpu_overcommit", "engine_settings").get(code=zone)
-    changes = []
-    for name, has in settings["members"].items():
-        changes += _put(
-            Host, "host", {"zone_id": zone, "name": name}, vcpu_capacity=has["vcpu"] * overcommit,
-            memory_capacity_mib=has["memory_mib"], disk_capacity_gib=has["disk_gib"], enabled=True,
-        )  # fmt: skip
-    return changes
+    return [
+        change
+        for name, capacity in change_engine.simulated_hosts(Zone.objects.get(code=zone))
+        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity, enabled=True)
+    ]
 
 
 def _addresses(catalog: doc.CatalogDocument) -> list[Change]:

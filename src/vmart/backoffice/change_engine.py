@@ -4,10 +4,17 @@ Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: ``simulate
 daemon in the data directory) or ``own`` (an Incus of the seller's, by its socket).
 """
 
+from collections.abc import Iterator
+
+from django.db.models import F
+
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.kernel.documents import DocumentError
+from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
+from vmart.provisioning import zone_engines
 
 SIMULATED = "simulated"
 
@@ -44,6 +51,51 @@ def leave(zone: Zone) -> None:
         status="missing", percent=0, why="", version="", checksum="", ready_at=None
     )
     Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
+
+
+def follow_compute(found: str) -> list[str]:
+    """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
+
+    Raises MachinesLiveThere, and DocumentError where two zones would share it; then none has changed.
+    """
+    with db.act():
+        changing = list(Zone.objects.select_for_update().exclude(auto_compute="").exclude(auto_compute=found))
+        for zone in changing:
+            leave(zone)
+            Zone.objects.filter(pk=zone.pk).update(engine_kind=kind_of(found), auto_compute=found)
+            if found == SIMULATED:
+                Host.objects.bulk_create(
+                    Host(zone=zone, name=name, **capacity) for name, capacity in simulated_hosts(zone)
+                )
+        if changing:
+            refuse_shared_engines()
+            Deployment.objects.update(generation=F("generation") + 1)
+    return [zone.code for zone in changing]
+
+
+def simulated_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
+    """The members that the catalog names, with what each can sell; a real engine's are found by provisioning."""
+    for name, has in zone.engine_settings["members"].items():
+        yield (
+            name,
+            {
+                "vcpu_capacity": has["vcpu"] * zone.vcpu_overcommit,
+                "memory_capacity_mib": has["memory_mib"],
+                "disk_capacity_gib": has["disk_gib"],
+            },
+        )
+
+
+def refuse_shared_engines() -> None:
+    """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
+    served: dict[tuple[str, ...], str] = {}
+    for zone in Zone.objects.order_by("position", "code"):
+        other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
+        if other != zone.code:
+            raise DocumentError([
+                f"regions.zones.{zone.code}.engine: {other} is served by the same engine under the same deployment;"
+                " each zone needs an engine, or a settings.deployment, of its own"
+            ])  # fmt: skip
 
 
 def _living(zone: Zone) -> int:

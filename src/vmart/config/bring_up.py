@@ -1,8 +1,9 @@
 """Bring a database to what this vmart's code expects, and a new shop to what it opens with.
 
 As a program (``python -m vmart.config.bring_up [--demo] [--asked]``) it is a step of ``vmart up``: its last
-line of output is a JSON object: ``logins`` of the demo, and ``stays``, a sentence why zones of kind auto stay
-simulated although this machine has an Incus ("" where they do not).
+line of output is a JSON object: ``logins`` of the demo; ``stays``, a sentence why zones of kind auto stay
+simulated although this machine has an Incus ("" where they do not); ``auto_settings``, what the catalog says to
+the engine of those zones; ``sockets``, those of an Incus that other zones name.
 """
 
 import argparse
@@ -151,16 +152,30 @@ def follow_compute(found: str, *, asked: bool) -> str:
 
     ``asked``: it was named, not found. Raises DatabaseUnfit where machines live on another engine.
     """
-    from vmart.backoffice import apply_catalog, change_engine
+    from vmart.backoffice import change_engine
+    from vmart.kernel.documents import DocumentError
 
     try:
-        for zone in apply_catalog.follow_compute(found):
+        for zone in change_engine.follow_compute(found):
             print(f"vmart: zone {zone} is served by its {found} engine from now on", file=sys.stderr)
     except change_engine.MachinesLiveThere as error:
         if error.compute != change_engine.SIMULATED or asked:
             raise DatabaseUnfit(f"{error}, or start with {_STARTED_WITH[error.compute]}") from error
         return f"{error}; the next start then takes the real engine of this machine."
+    except DocumentError as error:
+        raise DatabaseUnfit("; ".join(error.problems)) from error
     return ""
+
+
+def engines_of_zones() -> dict[str, Any]:
+    """``auto_settings`` and ``sockets``: what the supervisor must know of the zones' engines."""
+    from vmart.catalog.models import Zone
+    from vmart.provisioning import zone_engines
+
+    auto = Zone.objects.exclude(auto_compute="").order_by("position").first()
+    settings = {name: value for name, value in auto.engine_settings.items() if name != "members"} if auto else {}
+    named = (own.get("socket") for own in zone_engines.own_incus())
+    return {"auto_settings": settings, "sockets": sorted({str(socket) for socket in named if socket})}
 
 
 def start_business() -> None:
@@ -178,7 +193,7 @@ def main() -> None:
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--asked", action="store_true", help="the engine was named, not found")
     arguments = parser.parse_args()
-    done: dict[str, Any] = {"logins": {}, "stays": ""}
+    done: dict[str, Any] = {"logins": {}, "stays": ""}  # and engines_of_zones()
     try:
         ensure_master_key()
         setup()
@@ -189,6 +204,7 @@ def main() -> None:
         if compute := os.environ.get("VMART_COMPUTE"):
             done["stays"] = follow_compute(compute, asked=arguments.asked)
         open_empty_shop()
+        done |= engines_of_zones()
         start_business()
         if arguments.demo:
             from vmart.config.demo import ensure_demo

@@ -90,7 +90,9 @@ def _as_worker(places: Places) -> None:
         os.environ["VMART_MASTER_KEY"] = (places.secrets_dir / "master.key").read_text().strip()
     source = str(Path(__file__).resolve().parents[2])
     environment = os_users.environment_of_others(os.environ) | {"PYTHONPATH": source}
-    command = [*os_users.as_user(os_users.WORKER, ambient=("net_admin",)), sys.executable, "-m", "vmart.config.cli"]
+    groups = tuple(filter(None, os.environ.get("VMART_WORKER_GROUPS", "").split(",")))
+    words = os_users.as_user(os_users.WORKER, ambient=("net_admin",), groups=groups)
+    command = [*words, sys.executable, "-m", "vmart.config.cli"]
     os.execvpe(command[0], [*command, *sys.argv[1:]], environment)  # noqa: S606
 
 
@@ -152,6 +154,7 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
     holder = lock_holder(places)
     if holder is None and not machines:
         raise Misused(f"nothing runs on {places.data_dir}")
+    own_incus = _own_incus(places) if machines and holder is not None else []
     if holder is not None:
         os.kill(holder, signal.SIGTERM)
         deadline = time.monotonic() + 120
@@ -161,9 +164,26 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
             time.sleep(0.05)
         click.echo("the shop has ended")
     if machines:
-        from vmart.config.machines import end_machines
+        from vmart.config.machines import end_machines, end_machines_on_own_incus
+        from vmart.engines.contract import EngineError
 
         end_machines(places, lambda text: click.echo(f"  {text}"))
+        try:
+            end_machines_on_own_incus(own_incus, lambda text: click.echo(f"  {text}"))
+        except EngineError as error:
+            raise Misused(f"machines on an Incus of your own may be left: {error}") from error
+
+
+def _own_incus(places: Places) -> list[dict[str, Any]]:
+    """How to reach the Incus of the seller's own, where zones have one: only a running shop's database knows it."""
+    _django(places)
+    from django.db import connection
+
+    from vmart.provisioning import zone_engines
+
+    found = zone_engines.own_incus()
+    connection.close()
+    return found
 
 
 @main.command()

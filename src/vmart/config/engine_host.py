@@ -1,11 +1,13 @@
-"""The private engine of this machine, as root, beside the shop: installs it, runs its daemon, builds images.
+"""The engine of this machine beside the shop: installs the private one, runs its daemon, builds images.
 
     python -m vmart.config.engine_host probe KIND --data-dir DIR --deployment ID [--test-clock] [--socket PATH]
     python -m vmart.config.engine_host serve
+    python -m vmart.config.engine_host accompany
 
 ``probe`` prints which engine the shop opens with, as JSON, and changes nothing. ``serve`` is a child of
-``vmart up``; where it stands is in ``RUN/engine.json``: state (installing, starting, ready, failed), why,
-instance_kind. SIGTERM ends the daemon; machines run on.
+``vmart up``, as root; ``accompany`` is it where the Incus is the seller's own. Where it stands is in
+``RUN/engine.json``: state (installing, starting, ready, failed), why, instance_kind. SIGTERM ends the
+daemon; machines run on.
 """
 
 import argparse
@@ -16,28 +18,27 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vmart.config import os_users
 from vmart.config.places import Places
 
+_LOOK_AGAIN_S = 5.0  # for a seller's own Incus that does not answer
 _BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
 
 
 def simulated(why: str) -> dict[str, Any]:
     """The choice of no engine at all."""
-    return {
-        "compute": "simulated", "engine": "simulated", "instance_kind": "simulated", "private": False, "settings": {},
-        "why": why,
-    }  # fmt: skip
+    kind = "simulated"
+    return {"compute": kind, "engine": kind, "instance_kind": kind, "settings": {}, "why": why}
 
 
 def choose(
     compute: str, *, test_clock: bool, socket: Path | None, places: Places | None = None, deployment: str = ""
 ) -> dict[str, Any]:
-    """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, whether private, why.
+    """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, why.
 
     ``compute`` of the answer is what zones remember of it: simulated, private or own. ``settings`` are what the
     driver takes to reach it; ``refused`` is a sentence when ``compute`` asks for what cannot be.
@@ -46,32 +47,40 @@ def choose(
         return simulated("asked for by --compute simulated")
     if compute == "auto" and test_clock:
         return simulated("a test clock never drives real machines unless --compute incus says so")
-    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
+    own = socket is not None
     if socket is not None:
-        if socket.is_socket():
-            return real | {
-                "compute": "own",
-                "settings": {"socket": str(socket), "deployment": deployment} | _locks(places),
-            }
-        trouble = f"there is no Incus socket at {socket}"
+        trouble = "" if socket.is_socket() else f"there is no Incus socket at {socket}"
     else:
         from vmart.engines.incus.daemon import why_not_here
 
         trouble = why_not_here()
-    if not trouble:
-        real |= {"compute": "private", "settings": {}}
-        if places is not None:
-            more = {"image_cache": str(places.image_dir)} | _locks(places)
-            real["settings"] = _private_daemon(places, deployment).settings() | more
-        return real
-    if compute == "incus":
-        return simulated(trouble) | {"refused": f"--compute incus is not possible here: {trouble}"}
-    return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
+    if trouble and (compute == "incus" or own):
+        asked = "--compute incus" if compute == "incus" else "--incus-socket"
+        return simulated(trouble) | {"refused": f"{asked} is not possible here: {trouble}"}
+    if trouble:
+        return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
+    settings: dict[str, Any] = {}
+    if places is not None:
+        settings = {"deployment": deployment} | _locks(places)
+        settings |= {"socket": str(socket)} if own else _private_daemon(places, deployment).settings()
+        if not own or _why_no_images() == "":
+            settings["image_cache"] = str(places.image_dir)
+    compute = "own" if own else "private"
+    return {"compute": compute, "engine": "incus", "instance_kind": "container", "settings": settings, "why": ""}
 
 
-def _locks(places: Places | None) -> dict[str, str]:
+def _why_no_images() -> str:
+    """Empty where images can be built beside an Incus of the seller's own, else why not."""
+    from vmart.engines.incus import packages
+
+    if not os_users.is_root():
+        return "Building images needs root."
+    return packages.can_install() if packages.missing_programs(packages.BUILDER_PROGRAMS) else ""
+
+
+def _locks(places: Places) -> dict[str, str]:
     """Where this host's workers find each other's locks: the worker may write there."""
-    return {"lock_dir": str(places.engine_dir)} if places is not None else {}
+    return {"lock_dir": str(places.engine_dir)}
 
 
 def _private_daemon(places: Places, deployment: str) -> Any:
@@ -81,13 +90,14 @@ def _private_daemon(places: Places, deployment: str) -> Any:
 
 
 class EngineHost:
-    """One run of ``serve``."""
+    """One run of ``serve`` or ``accompany``; ``settings`` are the driver's."""
 
-    def __init__(self, places: Places, deployment: str) -> None:
+    def __init__(self, places: Places, settings: Mapping[str, Any]) -> None:
         self.places = places
-        self.daemon = _private_daemon(places, deployment)
+        self.settings = settings
+        self.daemon = _private_daemon(places, str(settings["deployment"]))
         self.process: subprocess.Popen[bytes] | None = None
-        self.ended = False
+        self.ended = threading.Event()
         self.kind = ""
 
     def tell(self, state: str, why: str = "", **more: Any) -> None:
@@ -103,7 +113,7 @@ class EngineHost:
 
     def end(self, *_: object) -> None:
         """SIGTERM to the daemon leaves its machines alive; the next start adopts them."""
-        self.ended = True
+        self.ended.set()
         if self.process is not None:
             self.process.terminate()
 
@@ -112,8 +122,6 @@ class EngineHost:
         from vmart.engines.contract import EngineError
         from vmart.engines.incus.packages import InstallError, install_packages
 
-        signal.signal(signal.SIGTERM, self.end)
-        signal.signal(signal.SIGINT, self.end)
         try:
             self.tell("installing", "installing what is missing")
             install_packages(self.report)
@@ -123,12 +131,12 @@ class EngineHost:
                 ["setpriv", "--pdeathsig", "TERM", *self.daemon.command],
                 env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            if self.ended:
+            if self.ended.is_set():
                 self.process.terminate()
             self.daemon.wait_ready(120, alive=lambda: self.process is not None and self.process.poll() is None)
             self.daemon.initialise(self.report)
         except (EngineError, InstallError) as error:
-            if self.ended:
+            if self.ended.is_set():
                 return 0
             self.tell("failed", str(error))
             if self.process is not None:
@@ -139,15 +147,45 @@ class EngineHost:
         self.tell("ready", instance_kind=self.kind)
         threading.Thread(target=self.build_images, daemon=True).start()
         self.process.wait()
-        return 0 if self.ended else 1
+        return 0 if self.ended.is_set() else 1
+
+    def accompany(self) -> int:
+        """Beside an Incus of the seller's own: what its machines are, and the images that it has none of."""
+        from vmart.engines.contract import EngineError
+
+        while not self.kind and not self.ended.is_set():
+            try:
+                self.kind = self.instance_kind()
+            except EngineError as error:
+                self.tell("failed", str(error))
+                self.ended.wait(_LOOK_AGAIN_S)
+        self.tell("ready", instance_kind=self.kind)
+        if "image_cache" in self.settings and not self.settings.get("images"):
+            threading.Thread(target=self.build_images_beside, daemon=True).start()
+        self.ended.wait()
+        return 0
+
+    def build_images_beside(self) -> None:
+        """Where the Incus is the seller's own only what building takes is installed."""
+        from vmart.engines.incus import packages
+
+        try:
+            packages.install_packages(self.report, packages.BUILDER_PACKAGES, packages.BUILDER_PROGRAMS)
+        except packages.InstallError as error:
+            self.tell("ready", f"no image can be built: {error}", instance_kind=self.kind)
+        else:
+            self.build_images()
 
     def instance_kind(self) -> str:
-        """What the daemon's machines will be, as the driver decides it for the images built here."""
+        """What the engine's machines will be, as the driver decides it."""
         from vmart.engines.incus import capability
         from vmart.engines.incus.client import IncusClient
 
-        server = IncusClient({"socket": str(self.daemon.socket)}).get("/1.0")
-        return str(capability.instance_kind(server, "auto", has_vm_image=False))
+        with IncusClient(self.settings) as client:
+            server = client.get("/1.0")
+        capability.refuse_old(server)
+        wanted = str(self.settings.get("instance_kind") or "auto")
+        return str(capability.instance_kind(server, wanted, has_vm_image=bool(self.settings.get("images"))))
 
     def build_images(self) -> None:
         """Every recipe; what could not be built (no mirror, no memory, killed) again and again, with growing pauses."""
@@ -192,7 +230,7 @@ def _builder(recipe: str, folder: Path) -> Sequence[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["probe", "serve"])
+    parser.add_argument("what", choices=["probe", "serve", "accompany"])
     parser.add_argument("compute", nargs="?", default="auto")
     parser.add_argument("--test-clock", action="store_true")
     parser.add_argument("--socket", type=Path)
@@ -206,8 +244,11 @@ def main() -> int:
         )  # fmt: skip
         print(json.dumps(choice))
         return 0
-    host = EngineHost(Places.of(Path(os.environ["VMART_DATA_DIR"])), os.environ["VMART_DEPLOYMENT"])
-    return host.serve()
+    settings = json.loads(os.environ["VMART_INCUS_SETTINGS"])
+    host = EngineHost(Places.of(Path(os.environ["VMART_DATA_DIR"])), settings)
+    signal.signal(signal.SIGTERM, host.end)
+    signal.signal(signal.SIGINT, host.end)
+    return host.serve() if arguments.what == "serve" else host.accompany()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pwd
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 DB = "vmart-db"
@@ -105,6 +105,13 @@ def environment_of_others(environment: Mapping[str, str]) -> dict[str, str]:
         return dict(environment)
     kept = {name: text for name, text in environment.items() if _GOES_ALONG.fullmatch(name)}
     return kept | {"HOME": "/nonexistent"}
+
+
+def groups_for(sockets: Iterable[str]) -> tuple[str, ...]:
+    """Numbers of the groups that the worker must be in to reach these sockets; none when not root: it is the caller."""
+    if not is_root():
+        return ()
+    return tuple(sorted({str(Path(path).stat().st_gid) for path in sockets if Path(path).exists()}))
 
 
 def _gid_of(group: str) -> int:

@@ -248,6 +248,8 @@ class Supervisor:
         self._demo_is_new = self.demo != known
         if outcome["stays"]:
             self._use_engine(simulated(outcome["stays"]))
+        self._use_engine(self.engine | {"settings": self.engine["settings"] | outcome["auto_settings"]})
+        self.environment["VMART_WORKER_GROUPS"] = ",".join(os_users.groups_for(outcome["sockets"]))
         if self.options.listen_tls and self.options.tls_certificate is None:
             host = self.options.listen_tls[0]
             made = subprocess.run(
@@ -267,9 +269,10 @@ class Supervisor:
             low_port = ("net_bind_service",) if self.listen_tls[1] < 1024 else ()
             self._add("web-tls", os_users.WEB, words, environment, ambient=low_port)
         worker = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "worker"]
-        self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",))
-        if self.engine.get("private"):
-            words = ["vmart.config.engine_host", "serve"]
+        groups = tuple(filter(None, environment["VMART_WORKER_GROUPS"].split(",")))
+        self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",), groups=groups)
+        if self.engine["compute"] != "simulated":
+            words = ["vmart.config.engine_host", "serve" if self.engine["compute"] == "private" else "accompany"]
             child = Child(
                 "engine", lambda: [*_dies_with_us(), *self._program(*words)], self.environment, Path("/"),
                 end_limit_s=30, log_dir=self._log_dir(),
@@ -284,9 +287,10 @@ class Supervisor:
         return folder / "server.pem", folder / "server.key", folder / "ca.pem"
 
     def _add(
-        self, name: str, user: str, words: list[str], environment: dict[str, str], ambient: tuple[str, ...] = ()
-    ) -> None:
-        prefix = os_users.as_user(user, death_signal="TERM", ambient=ambient)
+        self, name: str, user: str, words: list[str], environment: dict[str, str], *,
+        ambient: tuple[str, ...] = (), groups: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        prefix = os_users.as_user(user, death_signal="TERM", ambient=ambient, groups=groups)
         cwd = Path("/") if os_users.is_root() else self.places.data_dir
         child = Child(
             name, lambda: [*prefix, *self._program(*words)], environment, cwd, announces=True, log_dir=self._log_dir()
@@ -304,7 +308,9 @@ class Supervisor:
         while not self._stop and not all(child.check_ready() for child in waited_for):
             self._wait(0.02)
             for child in self.children:
-                code = child.ended()
+                code = (
+                    child.ended() if child.name != "engine" else None
+                )  # the shop opens without, and it is tried again
                 if code is not None:
                     where = f": see {self.places.log_dir}/{child.name}.log" if self._log_dir() else ": see above"
                     raise StartFailed(f"{child.name} ended at its start with code {code}{where}")

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from vmart.catalog import shop
 from vmart.kernel import clock, db
+from vmart.kernel.money import exponent
 from vmart.listings.paging import PAGE, Page, cut
 
 CSV_BATCH = 2000
@@ -79,14 +81,45 @@ def days_of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Sequence[D
     return [DayTotal(**row) for row in rows]
 
 
-def of_machine_minor(account_id: int, instance_id: int) -> int:
-    """What a machine's closed hours have taken, in minor units."""
-    rows = db.rows(
-        "SELECT coalesce(sum(deducted_minor), 0)::bigint AS total FROM bills_charge"
-        " WHERE account_id = %s AND instance_id = %s",
-        account_id, instance_id,
+# What a component has taken in a month is its running total after its last charge of the month, half-up. That one
+# is looked for where the component was last used: an account's charges lie by hour, and may be millions.
+_OF_MACHINE = """
+WITH month AS (
+  SELECT start, least(upto, (SELECT closed_until FROM metering_horizon)) AS upto
+  FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS month (start, upto)
+), used AS (
+  SELECT m.start, s.component, max(least(coalesce(s.ended_at, 'infinity'), m.upto)) AS upto
+  FROM month m JOIN metering_segment s ON s.started_at < m.upto AND coalesce(s.ended_at, 'infinity') > m.start
+  WHERE s.instance_id = %(instance)s AND s.component <> 'traffic' AND s.started_at IS DISTINCT FROM s.ended_at
+  GROUP BY 1, 2
+  UNION ALL
+  SELECT m.start, 'traffic', last.at + interval '1 second'
+  FROM month m CROSS JOIN LATERAL (
+    SELECT at FROM metering_sample WHERE instance_id = %(instance)s AND at >= m.start AND at < m.upto
+    ORDER BY at DESC LIMIT 1) AS last
+)
+SELECT coalesce(sum(round(last.month_exact, %(places)s) * power(10::numeric, %(places)s)), 0)::bigint AS total
+FROM used CROSS JOIN LATERAL (
+  SELECT month_exact FROM bills_charge c
+  WHERE c.account_id = %(account)s AND c.instance_id = %(instance)s AND c.component = used.component
+    AND c.hour >= used.start AND c.hour < used.upto
+  ORDER BY c.hour DESC, c.revision DESC LIMIT 1) AS last
+"""
+
+
+def of_machine_minor(account_id: int, instance_id: int, since: dt.datetime | None) -> int:
+    """What the closed hours of a machine that runs ``since`` then (None: never ran) have taken, in minor units."""
+    if since is None:
+        return 0
+    here = shop.snapshot()
+    edges = [clock.month_start(since, here.billing_zone)]
+    while edges[-1] <= clock.now():
+        edges.append(clock.month_start(edges[-1] + dt.timedelta(days=32), here.billing_zone))
+    (row,) = db.rows(
+        _OF_MACHINE, account=account_id, instance=instance_id, places=exponent(here.currency), starts=edges[:-1],
+        ends=edges[1:],
     )  # fmt: skip
-    return int(rows[0]["total"])
+    return int(row["total"])
 
 
 def _read(

@@ -35,7 +35,8 @@ def open_hours(account_id: int, instance_ids: Sequence[int], until: dt.datetime)
         price_version(books.book_of(row))
         for row in Book.objects.filter(effective_at__lt=until).exclude(ends_at__lte=charged_until)
     ]
-    before = _before(instance_ids, charged_until, zone)
+    usage, traffic = _usage(instance_ids, charged_until), _traffic(instance_ids, charged_until, until)
+    before = _before([*usage, *((number, "traffic") for number, _ in traffic)], charged_until, zone)
 
     def add(number: int, component: str, first_use: dt.datetime, charge: _Charge) -> None:
         start = max(charged_until, clock.hour_start(first_use))
@@ -43,10 +44,10 @@ def open_hours(account_id: int, instance_ids: Sequence[int], until: dt.datetime)
         total = before.get((number, component), Decimal(0)) if same_month else Decimal(0)
         found[number] += _hours(charge, start, until, total, zone)
 
-    for (number, component), segments in _usage(instance_ids, charged_until).items():
+    for (number, component), segments in usage.items():
         rule = partial(charge_hour, segments, versions, until=until, places=places)
         add(number, component, min(segment.start for segment in segments), rule)
-    for (number, price_key), samples in _traffic(instance_ids, charged_until, until).items():
+    for (number, price_key), samples in traffic.items():
         add(number, "traffic", min(sample.taken_at for sample in samples),
             partial(charge_traffic, samples, price_key, versions, places=places))  # fmt: skip
     return found
@@ -98,20 +99,30 @@ def _traffic(
     return traffic
 
 
-def _before(instance_ids: Sequence[int], charged_until: dt.datetime, zone: ZoneInfo) -> dict[tuple[int, str], Decimal]:
-    """The month's exact total by machine and component at the end of what is charged."""
+def _before(
+    charged: Sequence[tuple[int, str]], charged_until: dt.datetime, zone: ZoneInfo
+) -> dict[tuple[int, str], Decimal]:
+    """The month's exact total of these machines' components at the end of what is charged.
+
+    Only of these: the last charge of another may be far back.
+    """
+    if not charged:
+        return {}
     rows = db.rows(
         """
         SELECT used.instance_id, used.component, last.month_exact
         FROM (SELECT account_id, instance_id, component, date_trunc('hour', min(started_at)) AS since
-              FROM metering_segment WHERE instance_id = ANY (%(ids)s) GROUP BY 1, 2, 3) AS used
+              FROM metering_segment
+              WHERE (instance_id, component) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(components)s::text[]))
+              GROUP BY 1, 2, 3) AS used
         CROSS JOIN LATERAL (
           SELECT month_exact FROM bills_charge c
           WHERE c.account_id = used.account_id AND c.instance_id = used.instance_id AND c.component = used.component
             AND c.hour >= greatest(%(month)s, used.since) AND c.hour < %(end)s
           ORDER BY c.hour DESC, c.revision DESC LIMIT 1) AS last
         """,
-        ids=list(instance_ids), month=clock.month_start(charged_until, zone), end=charged_until,
+        ids=[number for number, _ in charged], components=[component for _, component in charged],
+        month=clock.month_start(charged_until, zone), end=charged_until,
     )  # fmt: skip
     return {(row["instance_id"], row["component"]): row["month_exact"] for row in rows}
 

@@ -53,7 +53,7 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
     """Raise WrongState for a machine that expired, is in arrears or in the recycle bin."""
     for machine in machines:
         if machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL":
-            why = {"ARREAR": "the account is in arrears", "EXPIRE": "it has expired"}.get(
+            why = {"ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired"}.get(
                 machine.isolated_source, "it is in the recycle bin"
             )
             raise WrongState(

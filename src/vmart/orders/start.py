@@ -9,10 +9,11 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.money import from_minor
+from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.errors import InsufficientBalance, NoAddress, SoldOut
 from vmart.orders.models import Line
-from vmart.orders.without_charge import STOP_CHARGING, give_up, take_address_off
+from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -106,7 +107,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
         if machine.stop_charging_mode == STOP_CHARGING:
-            take_address_off(machine)
+            address.take_off(machine)
         with db.act():
             db.call("ledger_lock", operation.account_id)
             if not queue.finish(owner, operation):

@@ -4,25 +4,16 @@ CPU and memory are not charged; disks, images and by-bandwidth network are, and 
 (billing-rules, section 1).
 """
 
-from vmart.engines.contract import Power
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.ledger.models import Hold
 from vmart.orders import machines as m
-from vmart.orders.models import Line
+from vmart.orders.models import Line, Order
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import hold_minor
-from vmart.provisioning.zone_engines import engine_of
 
 STOP_CHARGING = "STOP_CHARGING"
-
-
-def take_address_off(machine: Instance) -> None:
-    """Before the address is anybody's again: the engine leads it to the machine no more. Outside the transaction."""
-    engine = engine_of(machine.zone_id)
-    if engine.observe(machine.public_id).power != Power.ABSENT:
-        engine.ensure_address(machine.public_id, machine.private_ip, None)
 
 
 def give_up(machine: Instance) -> dict[str, object]:
@@ -33,7 +24,8 @@ def give_up(machine: Instance) -> dict[str, object]:
     assert machine.hold_id is not None  # a running postpaid machine has one
     before, machine.hold_id = machine.hold_id, m.next_hold_id(machine)
     held = Hold.objects.values_list("floating_minor", flat=True).get(id=before)
-    db.call("ledger_shrink", before, machine.hold_id, min(kept_minor(machine), held), clock.now())
+    kept = kept_minor(Line.objects.select_related("order").get(instance_id=machine.id).order)
+    db.call("ledger_shrink", before, machine.hold_id, min(kept, held), clock.now())
     db.call("network_free_public", [machine.id], clock.now())
     db.call("placement_shrink", machine.id)
     return {
@@ -42,8 +34,8 @@ def give_up(machine: Instance) -> dict[str, object]:
     }  # fmt: skip
 
 
-def kept_minor(machine: Instance) -> int:
-    """One hour of what stays charged: the machine's hold without CPU and memory, in minor units."""
-    quoted = Quote.of(Line.objects.select_related("order").get(instance_id=machine.id).order.quote)
+def kept_minor(order: Order) -> int:
+    """One hour of what stays charged of a machine: its hold without CPU and memory, in minor units."""
+    quoted = Quote.of(order.quote)
     kept = [line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"]
     return hold_minor(kept, exponent(quoted.currency))

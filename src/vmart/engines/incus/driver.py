@@ -25,7 +25,6 @@ from vmart.engines.contract import (
     driver,
 )
 from vmart.engines.incus import capability, seed
-from vmart.engines.incus.build import DEFAULT_CACHE
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Firewall, Leave
 from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
@@ -57,8 +56,8 @@ class IncusEngine:
 
     ``socket``, or ``url`` with ``client_cert``, ``client_key``, ``server_fingerprint``; ``project``, ``timeout_s``
     ``deployment``     short text that marks what is ours on the server (required)
-    ``pool``           storage pool, default ``vmart``
-    ``image_cache``    the builder's folder, default ``build.DEFAULT_CACHE``
+    ``pool``           storage pool, by default that of the server's profile ``default``, else its only one
+    ``image_cache``    the builder's folder, where images are built
     ``images``         {name: {"alias": …}} or {"server": url, "alias": …}: images the server has or pulls
     ``instance_kind``  ``auto`` (default), ``container`` or ``virtual-machine``
     ``host_network``   ``auto`` (default: when the server is local and this process may run nft), True, False
@@ -70,8 +69,11 @@ class IncusEngine:
             raise EngineError("The zone's settings name no deployment.", transient=False)
         self._settings = settings
         self._names = names_of_deployment(str(settings["deployment"]))
-        self._pool = str(settings.get("pool") or "vmart")
         self._opened: _Open | None = None
+
+    @property
+    def _pool(self) -> str:
+        return self._open().pool
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -205,6 +207,12 @@ class IncusEngine:
         self._see_to_table()
         counts = opened.firewall.counts()
         return {name: ByteCount(name, *counts[name]) for name in names if name in counts}
+
+    def leave_host(self) -> None:
+        """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
+        opened = self._open()
+        if opened.firewall is not None and not self._all():
+            opened.firewall.remove_table()
 
     # -- making --------------------------------------------------------------------------------
 
@@ -429,17 +437,18 @@ class IncusEngine:
     def _open(self) -> "_Open":
         """Looked at once a process: server, members, rights. A failure is not kept."""
         if self._opened is None:
-            self._opened = _Open(self._settings, self._names, self._pool)
+            self._opened = _Open(self._settings, self._names)
         return self._opened
 
 
 class _Open:
     """What the first verb learns of the server."""
 
-    def __init__(self, settings: Mapping[str, Any], names: Names, pool: str) -> None:
+    def __init__(self, settings: Mapping[str, Any], names: Names) -> None:
         self.client = IncusClient(settings)
         self.server = self.client.get("/1.0")
         capability.refuse_old(self.server)
+        self.pool = str(settings.get("pool") or _pool_of(self.client))
         sources = settings.get("images") or {}
         wanted = str(settings.get("instance_kind") or "auto")
         self.kind = capability.instance_kind(self.server, wanted, has_vm_image=bool(sources))
@@ -448,9 +457,14 @@ class _Open:
             self.members = [found["server_name"] for found in self.client.get("/1.0/cluster/members", recursion=1)]
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.networks = Networks(self.client, names, self.firewall, _alone(settings, "network"))
-        cache = Path(settings.get("image_cache") or DEFAULT_CACHE)
+        cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None
         self.images = Images(
-            self.client, pool=pool, deployment=names.deployment, cache_dir=cache, sources=sources, kind=self.kind
+            self.client,
+            pool=self.pool,
+            deployment=names.deployment,
+            cache_dir=cache_dir,
+            sources=sources,
+            kind=self.kind,
         )
 
     def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
@@ -473,6 +487,21 @@ def _leave_of(found: Mapping[str, Any]) -> Leave:
     config = found["config"]
     mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
     return Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
+
+
+def _pool_of(client: IncusClient) -> str:
+    """Where a seller's own server keeps machines when the zone does not say so."""
+    pools = [path.rsplit("/", 1)[1] for path in client.get("/1.0/storage-pools")]
+    profile = client.find(path_of("profiles", "default")) or {"devices": {}}
+    roots = [found.get("pool") for found in profile["devices"].values() if found.get("path") == "/"]
+    for pool in [*roots, *(pools if len(pools) == 1 else [])]:
+        if pool in pools:
+            return str(pool)
+    raise EngineError(
+        "The zone's settings name no storage pool, and the engine has no usual one.",
+        transient=False,
+        detail=", ".join(pools),
+    )
 
 
 def _address_config(address: PublicAddress | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
-from vmart.orders.without_charge import STOP_CHARGING
+from vmart.orders.without_charge import STOP_CHARGING, kept_minor
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
@@ -131,7 +131,7 @@ def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
     here = shop.snapshot()
-    closed = charges.of_machine_minor(machine.account_id, machine.id)
+    closed = charges.of_machine_minor(machine.account_id, machine.id, machine.started_at)
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -148,6 +148,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "may_stop": machine.state == State.RUNNING,
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
+        "keeping_minor": kept_minor(line.order) if machine.isolated_source == "ARREAR" else None,
         "network_off": network_off,
         "reachable": machine.state in ALIVE and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
@@ -171,8 +172,6 @@ def _off_billed(machine: Instance) -> str:
         return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
-    if machine.isolated_source == "ARREAR" or machine.stop_charging_mode == "ARREARS":
-        return _("It is off and nothing is billed until it is started.")
     return _(
         "It is off and billed as if it were running. To pay for its disks only, start it and stop it without charge."
     )
