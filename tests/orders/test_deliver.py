@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -145,6 +146,26 @@ def test_a_machine_that_fails_voids_its_own_line_to_the_cent_and_the_others_stay
     }  # fmt: skip
     assert world.count_machines() == 2
     _settled()
+
+
+def test_a_term_is_whole_though_the_second_ends_during_the_delivery(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    purchase(wanted(account))
+    real = deliver._success
+
+    def slow(*seen: Any) -> dict[str, Any]:
+        result = real(*seen)
+        test_clock.advance(seconds=1)
+        return result
+
+    monkeypatch.setattr(deliver, "_success", slow)
+    work()
+    machine = Instance.objects.get()
+    assert machine.started_at == dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+    assert machine.expires_at == dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC)
+    assert Operation.objects.get(kind="expire").due_at == machine.expires_at
 
 
 def test_a_passing_fault_costs_time_only(world: World) -> None:

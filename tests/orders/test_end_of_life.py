@@ -351,6 +351,8 @@ def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     terminate.terminate(account, [one.public_id])
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):
         terminate.terminate(account, [two.public_id])
+    with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):  # nor is it quoted what cannot be had
+        return_prepaid.quote_refund(account, [two.public_id])
     test_clock.set(dt.datetime(2026, 12, 31, 16, tzinfo=UTC))  # the year of the billing zone
     Instance.objects.filter(pk=two.pk).update(expires_at=None)  # still running
     terminate.terminate(account, [two.public_id])

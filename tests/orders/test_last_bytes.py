@@ -14,6 +14,7 @@ from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
+from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.metering.models import Sample
 from vmart.orders import sample, terminate
@@ -141,3 +142,22 @@ def test_after_the_term_of_a_prepaid_machine_nothing_is_counted(test_clock: Busi
     work()
     assert Instance.objects.get().state == "SHUTDOWN"
     assert [size for size, _ in _samples()] == [7]
+
+
+def test_counts_that_come_late_and_out_of_turn_count_nothing_twice(test_clock: BusinessClock) -> None:
+    """Given a counter that began anew, and an answer from before that comes after it, then each byte counts once."""
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+
+    def count(epoch: str, out_bytes: int) -> int:
+        test_clock.advance(seconds=1)
+        with db.act():
+            db.call("ledger_lock", account)
+            fresh: int = db.call(
+                "metering_count", account, machine.id, epoch, out_bytes, clock.now(), None, CAP_BYTES_S
+            )
+        return fresh
+
+    read = [("1", 1000), ("2", 50), ("1", 1000), ("2", 80), ("1", 990), ("2", 80), ("3", 7), ("1", 1001), ("3", 6)]
+    assert [count(*each) for each in read] == [1000, 50, 0, 30, 0, 0, 7, 1, 0]
+    assert [size for size, _ in _samples()] == [1000, 50, 30, 7, 1]
