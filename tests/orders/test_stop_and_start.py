@@ -21,6 +21,7 @@ from tests.support.shopper import (
     work,
 )
 from tests.support.written import refused
+from vmart.catalog import shop as catalog_shop
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, Observation, Power
@@ -28,6 +29,7 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
+from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.metering.models import Segment
 from vmart.network.models import PublicAddress
@@ -293,6 +295,22 @@ def test_a_start_without_money_for_the_hold_is_refused(test_clock: BusinessClock
     machine = _stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
     with refused(errors.InsufficientBalance, match=r"0\.94 are needed and 0\.93 are available"):
+        start.start(account, [machine.public_id])
+
+
+@pytest.mark.parametrize(
+    ("currency", "said"),
+    [("JPY", "94 are needed and 93 are available"), ("KWD", r"0\.094 are needed and 0\.093 are available")],
+)
+def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
+    test_clock: BusinessClock, currency: str, said: str
+) -> None:
+    account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
+    machine = _stopped_without_charge(account, test_clock)
+    purchase(wanted(account, HOURLY))
+    Deployment.objects.update(currency=currency)
+    catalog_shop.forget()
+    with refused(errors.InsufficientBalance, match=f": {said}"):
         start.start(account, [machine.public_id])
 
 
