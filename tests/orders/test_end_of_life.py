@@ -22,7 +22,7 @@ from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
-from vmart.engines.contract import Power
+from vmart.engines.contract import Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
@@ -31,7 +31,7 @@ from vmart.kernel.errors import LimitExceeded
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
-from vmart.orders import credit, errors, return_prepaid, start, stop, terminate
+from vmart.orders import credit, errors, isolate, return_prepaid, start, stop, terminate
 from vmart.orders.models import Line
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
@@ -150,6 +150,25 @@ def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(tes
     assert not Charge.objects.exists()
     assert purses(account)["available"] == 1000
     assert list(reconcile()) == []
+
+
+def test_a_machine_that_was_not_seen_off_is_not_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a host that is away, then the machine in the bin is turned off when it is back."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    terminate.terminate(account, [machine.public_id])
+    real = engine_of(ZONE)
+    answers = [Power.BROKEN, Power.RUNNING]
+
+    class Away:
+        def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+            assert _now(machine).latest_operation_state == "OPERATING"
+            return Observation(name, answers.pop(0)) if answers else real.ensure_power(name, on=on, force=force)
+
+    monkeypatch.setattr(isolate, "engine_of", lambda _zone: Away())
+    work()
+    assert answers == []
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
 
 
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:

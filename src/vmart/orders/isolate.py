@@ -6,6 +6,7 @@ The network first: the guest may take its time to shut down, and sends nothing m
 import uuid
 from collections.abc import Sequence
 
+from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
@@ -20,7 +21,9 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
         address.take_off(machine)
-        engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
+        seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
+        if seen.power not in (Power.STOPPED, Power.ABSENT):
+            raise RuntimeError(f"{machine.public_id} was turned off and is {seen.power}")
         count_last(machine)
         with db.act():
             db.call("ledger_lock", machine.account_id)
