@@ -52,7 +52,7 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         elif order.image.status == ImageStatus.READY:
             ready.append((operation, order))
         elif order.image.status == ImageStatus.FAILED:
-            _commit(owner, [_failure(operation, f"The image cannot be made in this zone: {order.image.why}")])
+            _commit(owner, [_failure(operation, "The image cannot be made in this zone.")])
         else:
             queue.put_off(owner, [operation], _IMAGE_WAIT_S, "waiting for the image", waiting=True)
     if not ready:

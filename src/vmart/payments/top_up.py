@@ -93,7 +93,7 @@ def _check_amount(account_id: int, amount_minor: int, order_id: int | None) -> N
     places = exponent(here.currency)
     if not rules.in_bounds(amount_minor):
         raise AmountOutOfRange(
-            "A payment is of {least} to {most} {currency}.", field="Amount", currency=here.currency,
+            "One payment may be {least} to {most} {currency}.", field="Amount", currency=here.currency,
             least=from_minor(rules.TOP_UP_MIN_MINOR, places), most=from_minor(rules.TOP_UP_MAX_MINOR, places),
         )  # fmt: skip
     if order_id is not None and amount_minor < (least := least_minor(account_id, order_id)):
@@ -106,6 +106,11 @@ def _check_amount(account_id: int, amount_minor: int, order_id: int | None) -> N
 def least_minor(account_id: int, order_id: int) -> int:
     """The least payment that pays this order together with what is available. Raises OrderNotPayable."""
     return rules.least_minor(place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor)
+
+
+def asked_minor(account_id: int, order_id: int) -> int:
+    """What the page asks a card to pay for the order. Raises OrderNotPayable."""
+    return rules.asked_minor(place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor)
 
 
 def refresh(account_id: int, payment_id: int) -> Standing:

@@ -148,7 +148,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
-        "reachable": machine.state in ALIVE and machine.public_ip and not network_off,
+        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
     }
 
@@ -157,12 +157,12 @@ def _off_billed(machine: Instance) -> str:
     """A sentence for a machine that is off; "" for others."""
     if machine.state != State.STOPPED:
         return ""
-    if machine.stop_charging_mode == stop.STOP_CHARGING:
-        return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
-    if machine.isolated_source == "ARREAR" or machine.stop_charging_mode == "ARREARS":
+    if machine.hold_id is None:  # stopped for arrears, which have ended
         return _("It is off and nothing is billed until it is started.")
+    if machine.stop_charging_mode == stop.STOP_CHARGING:
+        return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     return _(
         "It is off and billed as if it were running. To pay for its disks only, start it and stop it without charge."
     )
