@@ -225,12 +225,12 @@ def test_the_deadline_begins_when_the_image_is_ready(world: World, monkeypatch: 
     assert Instance.objects.get().state == "RUNNING"
 
 
-def test_an_image_that_cannot_be_made_fails_the_delivery_with_its_reason(world: World) -> None:
+def test_an_image_that_cannot_be_made_fails_the_delivery_and_is_its_reason(world: World) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     ZoneImage.objects.filter(zone_id=ZONE).update(status="failed", why="no space on the pool")
     purchase(wanted(account))
     work()
-    assert Line.objects.get().reason == "The image cannot be made in this zone: no space on the pool"
+    assert Line.objects.get().reason == "The image cannot be made in this zone."
     assert purses(account)["available"] == MONTHLY_MINOR
     assert world.count_machines() == 0
     _settled()

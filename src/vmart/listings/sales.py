@@ -51,6 +51,10 @@ class ZoneCapacity:
     addresses: int
     images: Any
 
+    @property
+    def images_ready(self) -> int:
+        return sum(image["status"] == "ready" for image in self.images)
+
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery:

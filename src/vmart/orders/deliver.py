@@ -57,7 +57,7 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         elif order.image.status == ImageStatus.READY:
             ready.append((operation, order))
         elif order.image.status == ImageStatus.FAILED:
-            failure = _failure(operation, f"The image cannot be made in this zone: {order.image.why}")
+            failure = _failure(operation, "The image cannot be made in this zone.")
             _commit(owner, [failure], clock.now())
         elif clock.wall() - operation.created_at > IMAGE_DEADLINE:
             failure = _failure(operation, "The image did not get ready in this zone in time.")
