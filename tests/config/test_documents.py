@@ -7,7 +7,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"VMART_[A-Z]+(?:_[A-Z]+)*")
 # What the supervisor and bin/setup tell their own programs, and what only the tests set.
 _OURS = {
-    "VMART_COLLECTING", "VMART_COMPUTE", "VMART_DEPLOYMENT", "VMART_INCUS_SETTINGS",
+    "VMART_COLLECTING", "VMART_COMPUTE", "VMART_INCUS_SETTINGS",
     "VMART_NO_ENGINE", "VMART_READY_FD", "VMART_RUN_DIR", "VMART_SIMULATED_SETTINGS", "VMART_STATIC_AS_IS",
     "VMART_TEST_CLOCK", "VMART_WEB_PARENT", "VMART_WORKER_GROUPS",
 }  # fmt: skip
