@@ -25,6 +25,7 @@ from typing import Any
 from vmart.config import os_users
 from vmart.config.places import Places
 
+NOT_INSTALLED = 4  # exit code of ``serve``: the packages cannot be had, which trying again at once does not help
 _LOOK_AGAIN_S = 5.0  # for a seller's own Incus that does not answer
 _BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
 
@@ -118,7 +119,7 @@ class EngineHost:
             self.process.terminate()
 
     def serve(self) -> int:
-        """Returns when the daemon has ended: 0 when told to, else 1, and the supervisor starts us again."""
+        """Returns when the daemon has ended: 0 when told to, NOT_INSTALLED, else 1: the supervisor starts us again."""
         from vmart.engines.contract import EngineError
         from vmart.engines.incus.packages import InstallError, install_packages
 
@@ -142,7 +143,7 @@ class EngineHost:
             if self.process is not None:
                 self.process.terminate()
                 self.process.wait()
-            return 1
+            return NOT_INSTALLED if isinstance(error, InstallError) else 1
         self.kind = self.instance_kind()
         self.tell("ready", instance_kind=self.kind)
         threading.Thread(target=self.build_images, daemon=True).start()

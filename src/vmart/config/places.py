@@ -172,6 +172,8 @@ class Deployment:
         if existing is not None:
             if test_clock is not None and existing.test_clock is None:
                 raise Misused("this deployment runs on the wall clock since its first start; that cannot change")
+            if wanted not in (None, existing.test_clock):
+                raise Misused(f"the test clock here began at {existing.test_clock}; `vmart clock advance` moves it on")
             return existing  # a test clock has moved on since: where it stands is in the database
         fresh = cls(secrets.token_hex(5), wanted)
         write_private(places.data_dir / "deployment.json", {"id": fresh.id, "test_clock": fresh.test_clock})

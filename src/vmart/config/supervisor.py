@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 from vmart.config import os_users
 from vmart.config.children import Child
-from vmart.config.engine_host import simulated
+from vmart.config.engine_host import NOT_INSTALLED, simulated
 from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
@@ -365,6 +365,10 @@ class Supervisor:
             changed = False
             for child in self.children:
                 code = child.ended()
+                if code == NOT_INSTALLED and child.name == "engine" and self._fall_back():
+                    self.children = [other for other in self.children if other is not child]
+                    changed = True
+                    break
                 if code is not None:
                     self._warn(f"{child.name} ended with code {code}, starts again")
                 if child.process is None and time.monotonic() >= child.next_start:
@@ -378,6 +382,20 @@ class Supervisor:
                 self._write_control()
             self._look_at_engine()
             self._wait(self._until_next_start())
+
+    def _fall_back(self) -> bool:
+        """The engine found here cannot be installed: its zones are simulated until the next start; False where not."""
+        if self.options.compute != "auto":
+            return False
+        words = self._program("vmart.config.bring_up", "--fall-back")
+        if subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            return False
+        state = read_json(self.places.engine_state_file) or {}
+        self.places.engine_state_file.unlink(missing_ok=True)
+        self._use_engine(simulated(f"Incus could not be installed, the next start tries again. {state.get('why', '')}"))
+        write_private(self.places.ready_file, self._ready_value())
+        _tell(f"  engine         {self.engine['engine']}: {self.engine['why']}")
+        return True
 
     def _until_next_start(self) -> float:
         waiting = [child.next_start - time.monotonic() for child in self.children if child.process is None]
