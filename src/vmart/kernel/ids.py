@@ -52,10 +52,12 @@ def public_id(key: bytes, prefix: str, number: int) -> str:
 def transfer_id(kind: str, subject: object, period: object = "") -> uuid.UUID:
     """UUIDv8 of SHA-256 of "kind|subject|period": made by the caller, so a repeat is known.
 
-    Version 8, not 5: PostgreSQL has SHA-256 built in and no SHA-1, and the hourly close makes the
-    same ids in SQL (``fn.kernel_transfer_id``); ADR 0003.
+    Its first four bytes are of "kind|period": the hourly close makes a transfer an account, and they lie side
+    by side in the index. Version 8, not 5: PostgreSQL has SHA-256 built in and no SHA-1, and the close makes
+    the same ids in SQL (``fn.kernel_transfer_id``); ADR 0003.
     """
     digest = bytearray(hashlib.sha256(f"{kind}|{subject}|{period}".encode()).digest()[:16])
+    digest[:4] = hashlib.sha256(f"{kind}|{period}".encode()).digest()[:4]
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
     return uuid.UUID(bytes=bytes(digest))

@@ -170,7 +170,6 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "ledger_transfer",
                 "indexes": [
-                    models.Index(fields=["account_id", "at"], name="ledger_transfer_account"),
                     models.Index(
                         condition=models.Q(("kind__in", ["prepaid", "refund"])),
                         fields=["at"],
