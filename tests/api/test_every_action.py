@@ -49,7 +49,7 @@ CVM: dict[str, tuple[Asked, int]] = {
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
-    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 5),
+    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 6),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 5),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
@@ -148,7 +148,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     """Stopped, started, what a return would give back, returned, released."""
     client, _, prepaid = many(count)
     for action, budget in [
-        ("StopInstances", 5), ("StartInstances", 4), ("InquiryPriceTerminateInstances", 5), ("TerminateInstances", 19),
+        ("StopInstances", 5), ("StartInstances", 4), ("InquiryPriceTerminateInstances", 6), ("TerminateInstances", 19),
         ("TerminateInstances", 5),
     ]:  # fmt: skip
         with statements() as made:

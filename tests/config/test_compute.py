@@ -112,6 +112,14 @@ def test_where_machines_live_the_engine_stays_until_they_have_ended(world: World
     assert change_engine.follow_compute("private") == [AUTO]
 
 
+def test_two_zones_of_kind_auto_do_not_come_to_share_one_engine(world: World) -> None:
+    Zone.objects.filter(code=OTHERS[0]).update(auto_compute="simulated")
+    before = list(Zone.objects.order_by("code").values())
+    with pytest.raises(bring_up.DatabaseUnfit, match="served by the same engine under the same deployment"):
+        bring_up.follow_compute("private", asked=True)
+    assert list(Zone.objects.order_by("code").values()) == before
+
+
 def test_a_failed_delivery_that_is_not_cleaned_yet_holds_the_engine(world: World) -> None:
     machine = _buy(open_purse(cash_minor=1000))
     world.fail("ensure_present", transient=False)

@@ -22,7 +22,7 @@ def real_shop(can_run_lab: None, start_shop: Callable[..., RunningShop]) -> Runn
 
 @pytest.fixture
 def internet(real_shop: RunningShop) -> Iterator[Internet]:
-    with open_internet("192.0.2") as internet:  # the lab's may be there beside it
+    with open_internet() as internet:
         yield internet
 
 

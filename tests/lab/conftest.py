@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import ipaddress
 import itertools
 import json
 import os
@@ -289,11 +290,25 @@ def _counter(ip: str) -> str:
     return "c" + ip.replace(".", "_")
 
 
+def _free_network() -> str:
+    """Three numbers of a range of which this host has no part: it may itself live in a TEST-NET."""
+    listed = subprocess.run(["ip", "-4", "-j", "address"], capture_output=True, text=True, check=True).stdout
+    taken = [
+        ipaddress.ip_interface(f"{entry['local']}/{entry['prefixlen']}").network
+        for link in json.loads(listed)
+        for entry in link.get("addr_info", [])
+    ]
+    for network in ("198.51.100", "192.0.2", "172.31.255", "172.30.255", "192.168.255"):
+        if not any(ipaddress.ip_network(f"{network}.0/24").overlaps(other) for other in taken):
+            return network
+    raise AssertionError(f"no address range is free for the internet: {taken}")
+
+
 @contextlib.contextmanager
-def open_internet(network: str) -> Iterator[Internet]:
-    """``network``: three numbers of an address range that nobody else has at the same time (a TEST-NET)."""
+def open_internet() -> Iterator[Internet]:
+    """One for these machines; the lab's and a journey's may be there beside each other."""
     tag = secrets.token_hex(3)
-    internet = Internet(f"vmart-{tag}", network)
+    internet = Internet(f"vmart-{tag}", _free_network())
     outer, inner = f"vn{tag}o", f"vn{tag}i"
 
     def ip(*arguments: str) -> None:
@@ -318,5 +333,5 @@ def open_internet(network: str) -> Iterator[Internet]:
 
 @pytest.fixture(scope="session")
 def internet(lab: Lab) -> Iterator[Internet]:
-    with open_internet("198.51.100") as internet:
+    with open_internet() as internet:
         yield internet

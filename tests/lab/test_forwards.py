@@ -85,7 +85,7 @@ class _NotAlone(OneAtATime):
 def test_every_address_of_a_burst_leads_in(lab: Lab, networks: Networks, tmp_path: Path) -> None:
     """Given two workers, when they lead eight addresses at once and take them away again, then each is done."""
     workers = [networks, _networks(lab, tmp_path)]
-    for _ in range(15):
+    for _ in range(10):
         _all_at_once(lambda number: _lead(workers[number % 2], number), _NUMBERS)
         assert _led(networks) == _wanted()
         _all_at_once(lambda number: _remove(workers[number % 2], number), _NUMBERS)

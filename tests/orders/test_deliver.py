@@ -4,6 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -147,6 +148,26 @@ def test_a_machine_that_fails_voids_its_own_line_to_the_cent_and_the_others_stay
     _settled()
 
 
+def test_a_term_is_whole_though_the_second_ends_during_the_delivery(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    purchase(wanted(account))
+    real = deliver._success
+
+    def slow(*seen: Any) -> dict[str, Any]:
+        result = real(*seen)
+        test_clock.advance(seconds=1)
+        return result
+
+    monkeypatch.setattr(deliver, "_success", slow)
+    work()
+    machine = Instance.objects.get()
+    assert machine.started_at == dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+    assert machine.expires_at == dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC)
+    assert Operation.objects.get(kind="expire").due_at == machine.expires_at
+
+
 def test_a_passing_fault_costs_time_only(world: World) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     purchase(wanted(account))
@@ -204,12 +225,12 @@ def test_the_deadline_begins_when_the_image_is_ready(world: World, monkeypatch: 
     assert Instance.objects.get().state == "RUNNING"
 
 
-def test_an_image_that_cannot_be_made_fails_the_delivery_with_its_reason(world: World) -> None:
+def test_an_image_that_cannot_be_made_fails_the_delivery_and_is_its_reason(world: World) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     ZoneImage.objects.filter(zone_id=ZONE).update(status="failed", why="no space on the pool")
     purchase(wanted(account))
     work()
-    assert Line.objects.get().reason == "The image cannot be made in this zone: no space on the pool"
+    assert Line.objects.get().reason == "The image cannot be made in this zone."
     assert purses(account)["available"] == MONTHLY_MINOR
     assert world.count_machines() == 0
     _settled()

@@ -22,16 +22,16 @@ from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
-from vmart.engines.contract import Power
+from vmart.engines.contract import Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
 from vmart.kernel.clock import UTC
 from vmart.kernel.errors import LimitExceeded
 from vmart.ledger.models import Entry, Hold, Transfer
-from vmart.metering.models import Sample, Segment
+from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
-from vmart.orders import credit, errors, return_prepaid, start, stop, terminate
+from vmart.orders import credit, errors, isolate, return_prepaid, start, stop, terminate
 from vmart.orders.models import Line
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
@@ -152,17 +152,23 @@ def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(tes
     assert list(reconcile()) == []
 
 
-def test_the_last_bytes_of_a_machine_are_on_the_bill(test_clock: BusinessClock, world: World) -> None:
+def test_a_machine_that_was_not_seen_off_is_not_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a host that is away, then the machine in the bin is turned off when it is back."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    hour = test_clock.at
-    world.send_bytes(machine.public_id, 3 * 2**30)
     terminate.terminate(account, [machine.public_id])
+    real = engine_of(ZONE)
+    answers = [Power.BROKEN, Power.RUNNING]
+
+    class Away:
+        def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+            assert _now(machine).latest_operation_state == "OPERATING"
+            return Observation(name, answers.pop(0)) if answers else real.ensure_power(name, on=on, force=force)
+
+    monkeypatch.setattr(isolate, "engine_of", lambda _zone: Away())
     work()
-    assert Sample.objects.values_list("out_bytes", "at").get() == (3 * 2**30, hour)
-    go_to(test_clock, hour + dt.timedelta(hours=1))
-    assert Charge.objects.values_list("component", "out_bytes", "deducted_minor").get() == ("traffic", 3 * 2**30, 240)
-    assert purses(account)["cash"] == 760
+    assert answers == []
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
 
 
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
@@ -364,6 +370,8 @@ def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     terminate.terminate(account, [one.public_id])
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):
         terminate.terminate(account, [two.public_id])
+    with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):  # nor is it quoted what cannot be had
+        return_prepaid.quote_refund(account, [two.public_id])
     test_clock.set(dt.datetime(2026, 12, 31, 16, tzinfo=UTC))  # the year of the billing zone
     Instance.objects.filter(pk=two.pk).update(expires_at=None)  # still running
     terminate.terminate(account, [two.public_id])

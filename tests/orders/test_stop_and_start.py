@@ -21,13 +21,15 @@ from tests.support.shopper import (
     work,
 )
 from tests.support.written import refused
+from vmart.catalog import shop as catalog_shop
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.contract import Power
+from vmart.engines.contract import Engine, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
+from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.metering.models import Segment
 from vmart.network.models import PublicAddress
@@ -127,6 +129,64 @@ def test_a_stop_that_fails_never_paused(test_clock: BusinessClock, world: World)
     assert list(Segment.objects.order_by("id").values()) == before
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert machine.public_ip is not None
+    _agree()
+
+
+class _NotSeenOff:
+    """An engine that cannot say that a machine is off: its host does not answer."""
+
+    def __init__(self, real: Engine) -> None:
+        self._real = real
+
+    def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+        return Observation(name, Power.BROKEN)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("mode", [stop.KEEP_CHARGING, stop.STOP_CHARGING])
+def test_a_machine_that_was_not_seen_off_is_not_stopped(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """Given a host that is away, then its machine may be running: it keeps its address and is charged on."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    before = list(Segment.objects.order_by("id").values())
+    real = engine_of(ZONE)
+    monkeypatch.setattr(stop, "engine_of", lambda _zone: _NotSeenOff(real))
+    stop.stop(account, [machine.public_id], stopped_mode=mode)
+    work()
+    now = _now(machine)
+    assert (now.state, now.latest_operation_error) == ("RUNNING", "The machine could not be stopped.")
+    assert (now.public_ip, real.observe(machine.public_id).public_ip) == (machine.public_ip, machine.public_ip)
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
+    assert list(Segment.objects.order_by("id").values()) == before
+    assert (purses(account)["held"], Allocation.objects.get().vcpu) == (ONLINE_HOLD_MINOR, 2)
+    _agree()
+
+
+def test_a_machine_that_the_engine_has_lost_is_stopped(world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    world.remove_machine(machine.public_id)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.stop_charging_mode, machine.public_ip) == ("STOPPED", "STOP_CHARGING", None)
+    assert purses(account)["held"] == STOPPED_HOLD_MINOR
+
+
+def test_the_address_is_taken_off_before_it_is_given_back(world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    world.fail("ensure_address")
+    owner = uuid.uuid4()
+    loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+    assert _now(machine).state == "STOPPING"
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
+    work()
+    assert _now(machine).state == "STOPPED"
+    assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
     _agree()
 
 
@@ -235,6 +295,22 @@ def test_a_start_without_money_for_the_hold_is_refused(test_clock: BusinessClock
     machine = _stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
     with refused(errors.InsufficientBalance, match=r"0\.94 are needed and 0\.93 are available"):
+        start.start(account, [machine.public_id])
+
+
+@pytest.mark.parametrize(
+    ("currency", "said"),
+    [("JPY", "94 are needed and 93 are available"), ("KWD", r"0\.094 are needed and 0\.093 are available")],
+)
+def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
+    test_clock: BusinessClock, currency: str, said: str
+) -> None:
+    account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
+    machine = _stopped_without_charge(account, test_clock)
+    purchase(wanted(account, HOURLY))
+    Deployment.objects.update(currency=currency)
+    catalog_shop.forget()
+    with refused(errors.InsufficientBalance, match=f": {said}"):
         start.start(account, [machine.public_id])
 
 

@@ -128,27 +128,6 @@ def test_changed_settings_open_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     assert zone_engines.engine_of(ZONE) is not before
 
 
-@pytest.mark.parametrize(
-    ("own", "served_by"),
-    [
-        ({}, {"socket": "/run/private"}),
-        ({"socket": "/run/own"}, {"socket": "/run/own"}),
-        ({"url": "https://192.0.2.7:8443"}, {"url": "https://192.0.2.7:8443"}),
-    ],
-)
-def test_the_private_daemon_serves_zones_that_name_no_engine(
-    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], served_by: dict[str, str]
-) -> None:
-    """A driver that is given a socket and a URL takes the socket."""
-    monkeypatch.setenv(zone_engines.INCUS_SETTINGS_VARIABLE, json.dumps({"socket": "/run/private", "deployment": "a"}))
-    Zone.objects.filter(code=ZONE).update(engine_kind="incus", engine_settings=own)
-    opened: list[object] = []
-    monkeypatch.setattr(zone_engines, "open_engine", lambda kind, settings: opened.append((kind, settings)))
-    zone_engines.engine_of(ZONE)
-    assert opened == [("incus", served_by | {"deployment": "a"})]
-    assert zone_engines.identity(ZONE, "incus", own) == ("incus", *served_by.values(), "a")
-
-
 def test_an_engine_of_an_unknown_kind_is_refused() -> None:
     Zone.objects.filter(code=ZONE).update(engine_kind="mainframe")
     with pytest.raises(EngineError, match="mainframe"):
@@ -180,3 +159,5 @@ def test_a_zone_that_names_an_incus_is_not_led_to_this_machines(
     lock = str(settings.DATA_DIR / "engine")
     assert opened == [("incus", {name: lock if value == "LOCK" else value for name, value in told.items()})]
     assert len(zone_engines.own_incus()) == ("url" in own or "socket" in own)
+    where = told.get("socket") or told["url"]
+    assert zone_engines.identity(ZONE, "incus", own) == ("incus", where, told["deployment"])

@@ -27,7 +27,6 @@ from vmart.placement.models import Host
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
-from vmart.provisioning import zone_engines
 
 _GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
 COMPUTE_VARIABLE = "VMART_COMPUTE"  # simulated, private or own: what ``vmart up`` found for zones of kind auto
@@ -177,20 +176,8 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
     codes = {zone.code for zone in catalog.zones}
     for row in Zone.objects.filter(on_sale=True).exclude(code__in=codes):
         changes += _put(Zone, "zone", {"code": row.code}, on_sale=False)
-    _refuse_shared_engines()
+    change_engine.refuse_shared_engines()
     return changes
-
-
-def _refuse_shared_engines() -> None:
-    """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
-    served: dict[tuple[str, ...], str] = {}
-    for zone in Zone.objects.order_by("position", "code"):
-        other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
-        if other != zone.code:
-            raise DocumentError([
-                f"regions.zones.{zone.code}.engine: {other} is served by the same engine under the same deployment;"
-                " each zone needs an engine, or a settings.deployment, of its own"
-            ])  # fmt: skip
 
 
 def _engine(zone: doc.Zone) -> tuple[str, str]:

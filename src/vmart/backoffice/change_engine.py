@@ -11,8 +11,10 @@ from django.db.models import F
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
+from vmart.provisioning import zone_engines
 
 SIMULATED = "simulated"
 
@@ -54,7 +56,7 @@ def leave(zone: Zone) -> None:
 def follow_compute(found: str) -> list[str]:
     """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
 
-    Raises MachinesLiveThere, and then none has changed.
+    Raises MachinesLiveThere, and DocumentError where two zones would share it; then none has changed.
     """
     with db.act():
         changing = list(Zone.objects.select_for_update().exclude(auto_compute="").exclude(auto_compute=found))
@@ -66,6 +68,7 @@ def follow_compute(found: str) -> list[str]:
                     Host(zone=zone, name=name, **capacity) for name, capacity in simulated_hosts(zone)
                 )
         if changing:
+            refuse_shared_engines()
             Deployment.objects.update(generation=F("generation") + 1)
     return [zone.code for zone in changing]
 
@@ -81,6 +84,18 @@ def simulated_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
                 "disk_capacity_gib": has["disk_gib"],
             },
         )
+
+
+def refuse_shared_engines() -> None:
+    """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
+    served: dict[tuple[str, ...], str] = {}
+    for zone in Zone.objects.order_by("position", "code"):
+        other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
+        if other != zone.code:
+            raise DocumentError([
+                f"regions.zones.{zone.code}.engine: {other} is served by the same engine under the same deployment;"
+                " each zone needs an engine, or a settings.deployment, of its own"
+            ])  # fmt: skip
 
 
 def _living(zone: Zone) -> int:

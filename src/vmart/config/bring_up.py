@@ -167,6 +167,7 @@ def follow_compute(found: str, *, asked: bool) -> str:
     ``asked``: it was named, not found. Raises DatabaseUnfit where machines live on another engine.
     """
     from vmart.backoffice import change_engine
+    from vmart.kernel.documents import DocumentError
 
     try:
         for zone in change_engine.follow_compute(found):
@@ -175,6 +176,8 @@ def follow_compute(found: str, *, asked: bool) -> str:
         if error.compute != change_engine.SIMULATED or asked:
             raise DatabaseUnfit(f"{error}, or start with {_STARTED_WITH[error.compute]}") from error
         return f"{error}; the next start then takes the real engine of this machine."
+    except DocumentError as error:
+        raise DatabaseUnfit("; ".join(error.problems)) from error
     return ""
 
 

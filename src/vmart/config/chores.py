@@ -20,7 +20,7 @@ from vmart.provisioning import zones
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_CHECK_S, _SAMPLE_S, _SWEEP_S, _DAILY_S = 30.0, 60.0, 300.0, 3600.0
+_CHECK_S, _SWEEP_S, _DAILY_S = 30.0, 300.0, 3600.0
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Chores:
                 if not zones.check(zone):
                     return
                 images_done = zones.prepare_images(zone)
-            if now - last["sample"] > _SAMPLE_S:
+            if now - last["sample"] > sample.INTERVAL_S:
                 last["sample"] = now
                 sample.sample_zone(zone)
             if now - last["sweep"] > _SWEEP_S:

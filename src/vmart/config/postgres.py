@@ -37,6 +37,7 @@ shared_buffers = 128MB
 effective_cache_size = 1GB
 work_mem = 8MB
 maintenance_work_mem = 64MB
+wal_buffers = 16MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9

@@ -56,11 +56,15 @@ _CHECKS = (
     (
         "a pending hold belongs to nothing that lives",
         """
-        SELECT h.id, h.kind, h.subject_id FROM ledger_hold h JOIN instances_instance i ON i.id = h.subject_id
+        SELECT h.id, h.kind, h.subject_id FROM ledger_hold h
+        LEFT JOIN instances_instance i ON i.id = h.subject_id AND i.account_id = h.account_id
         LEFT JOIN orders_line l ON l.instance_id = i.id
-        WHERE h.state = 'pending' AND NOT CASE h.kind WHEN 'fixed' THEN l.state = 'delivering'
+        WHERE h.state = 'pending' AND NOT coalesce(CASE h.kind
+          WHEN 'fixed' THEN l.hold_id = h.id AND l.state = 'delivering'
           ELSE i.hold_id = h.id AND i.state <> 'LAUNCH_FAILED' AND (i.state <> 'GONE' OR i.isolated_at IS NULL
-               OR i.isolated_at >= (SELECT closed_until FROM metering_horizon)) END
+               OR i.isolated_at >= (SELECT closed_until FROM metering_horizon)
+               OR EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = h.account_id)
+               OR EXISTS (SELECT FROM settlement_hour WHERE closed_at IS NULL)) END, false)
         """,
     ),
     (
@@ -72,6 +76,39 @@ _CHECKS = (
         "a postpaid machine that is charged for has no hold",
         "SELECT public_id FROM instances_instance WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
         " AND state IN ('PENDING', 'RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')",
+    ),
+    (
+        "what a line says was paid is not what the ledger posted for it, or not its price",
+        """
+        SELECT l.instance_id, l.state, l.amount_minor, l.paid_cash_minor, l.paid_gift_minor, t.cash, t.gift
+        FROM orders_line l JOIN orders_order o ON o.id = l.order_id LEFT JOIN (
+          SELECT t.id, -sum(e.amount_minor) FILTER (WHERE e.book = 'cash') AS cash,
+                 -sum(e.amount_minor) FILTER (WHERE e.book = 'gift') AS gift
+          FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id WHERE t.kind = 'prepaid' GROUP BY 1
+        ) AS t ON t.id = l.hold_id
+        WHERE (l.paid_cash_minor, l.paid_gift_minor) <> (coalesce(t.cash, 0), coalesce(t.gift, 0))
+           OR (o.charge_type = 'PREPAID' AND l.paid_cash_minor + l.paid_gift_minor
+               <> CASE WHEN l.state IN ('delivered', 'returned') THEN l.amount_minor ELSE 0 END)
+        """,
+    ),
+    (
+        "what a line says was given back is not what the ledger credited for it",
+        """
+        SELECT l.instance_id, l.state, l.refund_minor, t.credited FROM orders_line l LEFT JOIN (
+          SELECT subject_id, sum(amount_minor) AS credited FROM ledger_transfer WHERE kind = 'refund' GROUP BY 1
+        ) AS t ON t.subject_id = l.instance_id
+        WHERE l.refund_minor <> coalesce(t.credited, 0)
+        """,
+    ),
+    (
+        "a prepaid payment or a refund belongs to no line",
+        """
+        SELECT t.id, t.kind, t.account_id, t.amount_minor FROM ledger_transfer t WHERE t.kind = 'prepaid'
+          AND NOT EXISTS (SELECT FROM orders_line l WHERE l.hold_id = t.id AND l.account_id = t.account_id)
+        UNION ALL
+        SELECT t.id, t.kind, t.account_id, t.amount_minor FROM ledger_transfer t WHERE t.kind = 'refund'
+          AND NOT EXISTS (SELECT FROM orders_line l WHERE l.instance_id = t.subject_id AND l.account_id = t.account_id)
+        """,
     ),
     (
         "the deduction of an hour is not the sum of its charges",

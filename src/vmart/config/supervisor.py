@@ -246,7 +246,7 @@ class Supervisor:
             raise StartFailed("the database could not be brought up to date: see above")
         outcome = json.loads(done.stdout.splitlines()[-1])
         self.demo = outcome["logins"]
-        self._demo_is_new = self.demo != known
+        self._demo_is_new = bool(self.demo) and self.demo != known
         if outcome["stays"]:
             self._use_engine(simulated(outcome["stays"]))
         self._use_engine(self.engine | {"settings": self.engine["settings"] | outcome["auto_settings"]})

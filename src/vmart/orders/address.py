@@ -43,6 +43,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             queue.put_off(owner, [operation], 0.0, "the machine changed meanwhile", waiting=True)
 
 
+def take_off(machine: Instance) -> None:
+    """No public address leads to the machine any more, which may have gone from the engine. Outside a transaction."""
+    engine = engine_of(machine.zone_id)
+    if engine.observe(machine.public_id).power != Power.ABSENT:
+        engine.ensure_address(machine.public_id, machine.private_ip, None)
+
+
 def _wanted(machine: Instance) -> PublicAddress | None:
     return public_address(machine) if machine.state in ALIVE else None
 

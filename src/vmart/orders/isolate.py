@@ -1,4 +1,7 @@
-"""Isolate: network off and power off, for machines in the recycle bin. Its last bytes are counted first."""
+"""Isolate: network off and power off, for machines in the recycle bin; then their last bytes are counted.
+
+The network first: the guest may take its time to shut down, and sends nothing meanwhile.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -6,7 +9,8 @@ from collections.abc import Sequence
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders.sample import count
+from vmart.orders import address
+from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -16,11 +20,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``isolate``."""
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
-        engine = engine_of(operation.lane)
-        seen = engine.ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
-        if seen.power != Power.ABSENT:  # released meanwhile
-            count(operation.lane, [machine])
-            engine.ensure_address(machine.public_id, machine.private_ip, None)
+        address.take_off(machine)
+        seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
+        if seen.power not in (Power.STOPPED, Power.ABSENT):
+            raise RuntimeError(f"{machine.public_id} was turned off and is {seen.power}")
+        count_last(machine)
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):

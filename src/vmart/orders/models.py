@@ -46,7 +46,10 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(total_minor__gte=0) & Q(hold_minor__gte=0) & Q(count__gte=1),
                                    name="orders_order_values"),
         ]  # fmt: skip
-        indexes = [models.Index(fields=["account", "-id"], name="orders_order_account")]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="orders_order_account"),
+            BrinIndex(fields=["created_at"], name="orders_order_age"),
+        ]
 
 
 class Line(models.Model):
@@ -81,6 +84,10 @@ class Line(models.Model):
                 & Q(refund_minor__lte=models.F("paid_cash_minor") + models.F("paid_gift_minor")),
                 name="orders_line_refund_at_most_paid",
             ),
+        ]
+        indexes = [
+            BrinIndex(fields=["delivered_at"], name="orders_line_delivery"),
+            models.Index(fields=["id"], condition=Q(state="failed"), name="orders_line_failed"),
         ]
 
 

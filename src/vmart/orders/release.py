@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
-from vmart.orders.sample import count
+from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -23,7 +23,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 continue
             engine = engine_of(operation.lane)
             engine.ensure_power(machine.public_id, on=False, force=True)
-            count(operation.lane, [machine])
+            count_last(machine)
             engine.ensure_absent(machine.public_id)
         with db.act():
             db.call("ledger_lock", machine.account_id)

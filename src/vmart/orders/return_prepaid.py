@@ -38,12 +38,17 @@ class RefundQuote:
 
 
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
-    """What returns would give back; writes nothing. Raises UnknownInstance, WrongMode, refusals of the state."""
+    """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
     with db.act():
-        found = m.lock(account_id, public_ids)
-        for machine in found:
-            _refuse_unreturnable(machine)
-        return _refunds(found, Account.objects.get(id=account_id))
+        return _quoted(m.lock(account_id, public_ids))
+
+
+def _quoted(machines: Sequence[Instance]) -> list[RefundQuote]:
+    for machine in machines:
+        _refuse_unreturnable(machine)
+    account = Account.objects.get(id=machines[0].account_id)
+    _refuse_over_quota(account, len(machines))
+    return _refunds(machines, account)
 
 
 def _refuse_unreturnable(machine: Instance) -> None:
@@ -86,17 +91,17 @@ def _refund(machine: Instance, line: Line, quoted: Quote, book: PriceBook, *, fr
 
 
 def give_back(machines: Sequence[Instance], request_id: str) -> None:
-    """Return an account's locked prepaid machines: refunds, bin and timers inside the act's transaction."""
+    """Return an account's locked prepaid machines: refunds, bin and timers inside the act's transaction.
+
+    Raises WrongMode, refusals of the state, LimitExceeded.
+    """
     db.require_transaction()
-    for machine in machines:
-        _refuse_unreturnable(machine)
-    account = Account.objects.get(id=machines[0].account_id)
-    _refuse_over_quota(account, len(machines))
-    refunds = _refunds(machines, account)
+    refunds = _quoted(machines)
+    account_id = machines[0].account_id
     now = db.call("metering_instant", clock.now())
     _note_returned(machines, [refund.refund_minor for refund in refunds])
     if any(refund.first_free for refund in refunds):
-        Account.objects.filter(id=account.id).update(free_return_used_at=now)
+        Account.objects.filter(id=account_id).update(free_return_used_at=now)
     m.end_usage(machines, now)
     m.begin_all(
         machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
@@ -110,7 +115,7 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
         if refund.refund_minor
     ]
     if credits:  # may end the account's arrears: the machines are in the bin by then and stay off
-        credit_all("refund", account.id, "revenue", credits)
+        credit_all("refund", account_id, "revenue", credits)
     m.forget_work("expire", machines)
     m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
     m.send_all(machines, "isolate")

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 
 from django.db import DatabaseError
 
+from vmart.catalog import shop
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.kernel.money import from_minor
+from vmart.kernel.money import exponent, from_minor
+from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.errors import InsufficientBalance, NoAddress, SoldOut
 from vmart.orders.models import Line
-from vmart.orders.without_charge import STOP_CHARGING, give_up, take_address_off
+from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -46,6 +48,7 @@ def _take_again(machine: Instance) -> None:
         if machine.hold_id:
             db.call("ledger_void", machine.hold_id, clock.now())
         new_hold = m.next_hold_id(machine)
+        places = exponent(shop.snapshot().currency)  # read before: after a refusal the transaction answers nothing
         try:
             db.call("ledger_hold", machine.account_id, "floating", [new_hold], [full], [machine.id], clock.now())
         except DatabaseError as error:
@@ -55,7 +58,8 @@ def _take_again(machine: Instance) -> None:
             available, _, needed = refusal[1].partition("|")
             raise InsufficientBalance(
                 "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
-                id=machine.public_id, needed=from_minor(int(needed)), available=from_minor(int(available)),
+                id=machine.public_id, needed=from_minor(int(needed), places),
+                available=from_minor(int(available), places),
             ) from None  # fmt: skip
         machine.hold_id = new_hold
     if machine.stop_charging_mode == STOP_CHARGING and not db.call(
@@ -106,7 +110,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
         if machine.stop_charging_mode == STOP_CHARGING:
-            take_address_off(machine)
+            address.take_off(machine)
         with db.act():
             db.call("ledger_lock", operation.account_id)
             if not queue.finish(owner, operation):

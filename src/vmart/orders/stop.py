@@ -11,6 +11,7 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
+from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode
 from vmart.orders.without_charge import STOP_CHARGING, give_up
@@ -58,13 +59,12 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``stop``: the engine, then the outcome in one commit."""
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
-        engine = engine_of(operation.lane)
-        seen = engine.ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
-        if seen.power in (Power.RUNNING, Power.STARTING):
+        seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
+        if seen.power not in (Power.STOPPED, Power.ABSENT):  # of a broken one nobody knows whether it runs
             raise RuntimeError(f"{machine.public_id} was stopped and is {seen.power}")
         without_charge = operation.payload["mode"] == STOP_CHARGING
-        if without_charge and seen.power == Power.STOPPED:
-            engine.ensure_address(machine.public_id, machine.private_ip, None)
+        if without_charge:
+            address.take_off(machine)
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):

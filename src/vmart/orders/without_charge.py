@@ -4,7 +4,6 @@ CPU and memory are not charged; disks, images and by-bandwidth network are, and 
 (billing-rules, section 1).
 """
 
-from vmart.engines.contract import Power
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
@@ -13,16 +12,8 @@ from vmart.orders import machines as m
 from vmart.orders.models import Line, Order
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import hold_minor
-from vmart.provisioning.zone_engines import engine_of
 
 STOP_CHARGING = "STOP_CHARGING"
-
-
-def take_address_off(machine: Instance) -> None:
-    """Before the address is anybody's again: the engine leads it to the machine no more. Outside the transaction."""
-    engine = engine_of(machine.zone_id)
-    if engine.observe(machine.public_id).power != Power.ABSENT:
-        engine.ensure_address(machine.public_id, machine.private_ip, None)
 
 
 def give_up(machine: Instance) -> dict[str, object]:

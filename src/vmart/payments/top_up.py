@@ -93,7 +93,7 @@ def _check_amount(payment: Payment, doer: CardProvider) -> None:
     places = exponent(here.currency)
     if not rules.in_bounds(amount_minor):
         raise AmountOutOfRange(
-            "A payment is of {least} to {most} {currency}.", field="Amount", currency=here.currency,
+            "One payment may be {least} to {most} {currency}.", field="Amount", currency=here.currency,
             least=from_minor(rules.TOP_UP_MIN_MINOR, places), most=from_minor(rules.TOP_UP_MAX_MINOR, places),
         )  # fmt: skip
     if amount_minor % (step := doer.step_minor(here.currency)):
@@ -114,6 +114,11 @@ def least_minor(account_id: int, order_id: int) -> int:
     """The least payment, by any provider, that pays this order with what is available. Raises OrderNotPayable."""
     due_minor, available_minor = place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
     return rules.least_minor(due_minor, available_minor, step_minor(shop.snapshot().currency))
+
+
+def asked_minor(account_id: int, order_id: int) -> int:
+    """What the page asks a card to pay for the order. Raises OrderNotPayable."""
+    return rules.asked_minor(place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor)
 
 
 def refresh(account_id: int, payment_id: int) -> Standing:

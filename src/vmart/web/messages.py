@@ -24,7 +24,9 @@ _PLURAL = {"ngettext", "ngettext_lazy"}
 _CONTEXT = {"pgettext", "pgettext_lazy"}
 _NOISE = r'"(POT?-\w+-Date|PO-Revision-Date|Report-Msgid|Last-Translator|Language-Team)'
 _PROGRAMS_ONLY = ("api", "config")  # rooms whose refusals no page shows
-_SAID_BY = {"EngineError", "_failure", "fail", "_ShowAgain"}  # calls whose constant sentence is shown to a customer
+# Calls whose sentence is stored or shown as it is: the constants among their arguments, also by name.
+_SAID_BY = {"EngineError", "_Refusal", "ImageState", "Outcome", "_failure", "fail", "_ShowAgain", "__init__"}
+_SAID_AS = {"sentence", "why", "reason"}
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +71,10 @@ def _name(node: ast.expr) -> str:
 
 
 def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    assigned = [(node.targets[0], _text(node.value)) for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    named = {target.id: text for target, text in assigned if isinstance(target, ast.Name) and text}
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = _name(node.func)
@@ -80,8 +85,12 @@ def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
             yield Message(texts[0], plural=texts[1])
         elif name in _CONTEXT and len(texts) >= 2:
             yield Message(texts[1], context=texts[0])
-        elif (name in refusals and node.args and _text(node.args[0])) or name in _SAID_BY:
+        elif name in refusals and node.args and _text(node.args[0]):
             yield from (Message(text) for text in texts if " " in text)
+        elif name in _SAID_BY:
+            said = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg in _SAID_AS)]
+            found = (named.get(arg.id) if isinstance(arg, ast.Name) else _text(arg) for arg in said)
+            yield from (Message(text) for text in found if text and " " in text)
 
 
 def _text(node: ast.expr) -> str | None:

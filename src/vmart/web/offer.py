@@ -16,6 +16,7 @@ from vmart.kernel.errors import Refused
 from vmart.listings import prices
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.orders import purchase
+from vmart.orders.errors import InArrears, InsufficientBalance
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
@@ -111,6 +112,7 @@ class Offer:
     compared: Comparison | None = None
     returns: Sequence[ReturnPreview] = ()
     general_error: str = ""
+    lacks_money: bool = False
     token: str = field(default_factory=shown_quote.new_token)
     signed: str = ""
 
@@ -280,6 +282,7 @@ class Offer:
 
     def refuse(self, refused: Refused) -> None:
         """Put a refusal beside its field, or above the form where it has none there."""
+        self.lacks_money = isinstance(refused, InsufficientBalance | InArrears)
         data_disk = _DATA_DISK.fullmatch(refused.field or "")
         name = size_field(int(data_disk[1]) + 1) if data_disk else FIELDS.get(refused.field or "")
         if name:

@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.contrib import messages
+from django.contrib.auth.password_validation import MinimumLengthValidator
 from django.db import IntegrityError
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponseRedirect
@@ -25,6 +26,13 @@ class Backend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no ty
         """The active user, with ``account_id`` (None for one without an account)."""
         first_joined = Member.objects.filter(user=OuterRef("pk")).order_by("id").values("account_id")[:1]
         return User.objects.annotate(account_id=Subquery(first_joined)).filter(pk=user_id, is_active=True).first()
+
+
+class LongEnough(MinimumLengthValidator):
+    """Django's rule; its own sentence is not translated."""
+
+    def get_error_message(self) -> str:
+        return _("A password has at least {least} characters.").format(least=self.min_length)
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]

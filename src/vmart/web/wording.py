@@ -75,10 +75,9 @@ EVENTS = {
     "network_off": _("Public network off: the account is in arrears"),
     "network_on": _("Public network on again"),
     "operation_failed": _("Operation failed"),
-    "seen_running": _("Found running"),
-    "seen_stopped": _("Found stopped"),
-    "seen_absent": _("Found missing"),
-    "seen_broken": _("Found broken"),
+    "seen_on": _("Found running, started from inside"),
+    "seen_off": _("Found off, shut down from inside"),
+    "seen_missing": _("Not found on its host; the seller was told"),
 }
 PAYMENT_STATES = {
     "created": (_("Begun"), "busy"),
@@ -87,6 +86,7 @@ PAYMENT_STATES = {
     "succeeded": (_("Paid"), "good"),
     "failed": (_("Failed"), "bad"),
 }
+ENGINES: dict[str, Any] = {"incus": "Incus", "simulated": _("Simulated")}
 PROVIDERS = {"stripe": _("Card"), "sandbox": _("Test card, no money")}
 TRANSFERS = {
     "grant": _("Gift"),
@@ -94,6 +94,7 @@ TRANSFERS = {
     "prepaid": _("Prepaid machine"),
     "refund": _("Refund of a returned machine"),
     "hour": _("Usage of an hour"),
+    "repay": _("What was owed is paid"),
 }
 PURSES = {"cash": pgettext_lazy("purse", "Cash"), "gift": pgettext_lazy("purse", "Gift"), "owed": _("Owed")}
 OPERATIONS = {
@@ -106,7 +107,7 @@ OPERATIONS = {
     "expire": _("Expiry"),
     "address": _("Public network"),
     "arrears": _("Arrears"),
-    "hour": _("Hourly close"),
+    "close_hour": _("Hourly close"),
     "payment_poll": _("Card payment"),
     "expire_order": _("Expiry of an unpaid order"),
 }

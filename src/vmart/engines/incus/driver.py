@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vmart.engines.contract import (
     ByteCount,
@@ -32,6 +32,24 @@ from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 
 _NO_NETWORK = "network not found"
+
+
+class _Refusal(NamedTuple):
+    """A server's refusal that has ``sign`` in its words, as the customer is told of it."""
+
+    sign: str
+    sentence: str
+    transient: bool
+
+
+_REFUSALS = (
+    _Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
+    _Refusal(sign="disk quota", sentence="The host's storage is full.", transient=False),
+    _Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
+    _Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
+    _Refusal(sign="offline", sentence="The host does not answer.", transient=True),
+    _Refusal(sign=_NO_NETWORK, sentence="The private network was just being made anew.", transient=True),
+)
 _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
@@ -419,17 +437,9 @@ class IncusEngine:
     @staticmethod
     def _said(error: IncusError) -> EngineError:
         """The server's refusal in a sentence for the customer; its own words go to the seller."""
-        text = error.text.lower()
-        for sign, sentence, transient in (
-            ("no space left", "The host's storage is full.", False),
-            ("disk quota", "The host's storage is full.", False),
-            ("already in use", "An address of the machine is in use.", False),
-            ("alias", "The image is not ready in this zone.", True),
-            ("offline", "The host does not answer.", True),
-            (_NO_NETWORK, "The private network was just being made anew.", True),
-        ):
-            if sign in text:
-                return EngineError(sentence, transient=transient, detail=error.text)
+        for refusal in _REFUSALS:
+            if refusal.sign in error.text.lower():
+                return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text)
         return error
 
     # -- opening -------------------------------------------------------------------------------

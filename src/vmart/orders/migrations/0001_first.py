@@ -123,6 +123,18 @@ class Migration(migrations.Migration):
             model_name="order",
             index=models.Index(fields=["account", "-id"], name="orders_order_account"),
         ),
+        migrations.AddIndex(
+            model_name="order",
+            index=django.contrib.postgres.indexes.BrinIndex(fields=["created_at"], name="orders_order_age"),
+        ),
+        migrations.AddIndex(
+            model_name="line",
+            index=django.contrib.postgres.indexes.BrinIndex(fields=["delivered_at"], name="orders_line_delivery"),
+        ),
+        migrations.AddIndex(
+            model_name="line",
+            index=models.Index(condition=models.Q(("state", "failed")), fields=["id"], name="orders_line_failed"),
+        ),
         migrations.AddConstraint(
             model_name="order",
             constraint=models.CheckConstraint(

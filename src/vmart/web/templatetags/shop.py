@@ -125,6 +125,13 @@ def component(name: str) -> Any:
 
 
 @register.filter
+def zone_name(code: str) -> str:
+    """``ap-guangzhou-3`` as the catalog calls it in the reader's language."""
+    zone = shop.snapshot().zones.get(code)
+    return wording.in_language(zone, "name") if zone else code
+
+
+@register.filter
 def disk_type(code: str) -> str:
     return wording.disk_type(code)
 
@@ -135,7 +142,7 @@ def said(text: str) -> str:
     return wording.said(text)
 
 
-_WORDS = {
+_WORDS: dict[str, dict[str, Any]] = {
     "charge_type": wording.CHARGE_TYPES,
     "internet": wording.INTERNET,
     "kind": wording.KINDS,
@@ -144,6 +151,7 @@ _WORDS = {
     "purse": wording.PURSES,
     "operation": wording.OPERATIONS,
     "provider": wording.PROVIDERS,
+    "engine": wording.ENGINES,
 }
 
 

@@ -150,7 +150,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "in_bin": machine.state in IN_BIN,
         "keeping_minor": kept_minor(line.order) if machine.isolated_source == "ARREAR" else None,
         "network_off": network_off,
-        "reachable": machine.state in ALIVE and machine.public_ip and not network_off,
+        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
     }
 

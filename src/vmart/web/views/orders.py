@@ -62,13 +62,14 @@ def _payable(account_id: int, view: OrderView) -> dict[str, Any]:
     if view.order.status != Status.UNPAID:
         return {}
     try:
-        least = top_up.least_minor(account_id, view.order.id)
+        asked = top_up.asked_minor(account_id, view.order.id)
     except Refused as refused:
         return {"unpayable": wording.sentence(refused)}
     held = overview.balance(account_id)
     return card_form() | {
         "payable": True,
-        "least_minor": least,
+        "asked_minor": asked,
+        "available_minor": held.available_minor,
         "enough": held.available_minor >= view.order.hold_minor,
     }
 

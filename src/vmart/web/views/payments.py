@@ -59,13 +59,13 @@ def top_up_page(request: HttpRequest, account_id: int) -> HttpResponse:
 @require_POST
 @customer
 def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
-    """Pay a placed order from the balance, or by a card with what the balance lacks."""
+    """Pay a placed order from the balance, or by a card."""
     try:
         if request.POST.get("by") != "card":
             place.pay(account_id, order_id)
             return redirect("order", order_id)
-        least = top_up.least_minor(account_id, order_id)
-        standing = _begin(account_id, request.POST.dict(), least, order_id)
+        asked = top_up.asked_minor(account_id, order_id)
+        standing = _begin(account_id, request.POST.dict(), asked, order_id)
     except NotFound as unknown:
         raise Http404 from unknown
     except Refused as refused:
