@@ -1,9 +1,13 @@
 """A seller's own PostgreSQL, the oldest that vmart accepts: here Debian's, over TCP with a password."""
 
+import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,7 +15,8 @@ import pytest
 from tests.support.database import run_folder
 from tests.support.postgres_server import throw_away_cluster
 from tests.support.running_shop import RunningShop
-from vmart.config import os_users, postgres
+from vmart.config import backup, os_users, postgres
+from vmart.config.places import Places
 from vmart.config.supervisor import claim_port
 
 pytestmark = pytest.mark.xdist_group("running_shop")
@@ -66,3 +71,50 @@ def test_a_shop_opens_on_the_sellers_own_server(
     assert f"well  database: PostgreSQL {major}." in shop.vmart("doctor", check=False).stdout
     assert shop.vmart("reconcile").stdout == "everything agrees\n"
     assert set(shop.control()["children"]) == {"web", "worker"}
+
+
+def test_backup_and_restore_keep_the_password_out_of_arguments(
+    own_server: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a database that asks for a password, then it is dumped and filled again, and `ps` never shows it."""
+    url, _major = own_server
+    commands: list[list[str]] = []
+    real = subprocess.run
+
+    def run(command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        commands.append(command)
+        return real(command, **options)
+
+    def migrate() -> str:
+        environment = os.environ | {"VMART_DATABASE_URL": url, "VMART_DATA_DIR": str(tmp_path)}
+        command = [sys.executable, "-m", "vmart.config.cli", "migrate"]
+        return real(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    def row() -> Any:
+        with psycopg.connect(url) as connection:
+            return connection.execute("SELECT * FROM kernel_deployment").fetchall()
+
+    _empty(url)
+    migrate()
+    before = row()
+    places, other = Places(tmp_path / "shop"), Places(tmp_path / "other")
+    places.data_dir.mkdir()
+    monkeypatch.setattr(backup.subprocess, "run", run)
+    try:
+        backup.backup(places, tmp_path / "shop.tar", url)
+        _empty(url)
+        backup.restore(other, tmp_path / "shop.tar", url)
+    finally:
+        monkeypatch.undo()
+        shutil.rmtree(other.run_dir, ignore_errors=True)
+    assert row() == before
+    assert migrate() == "nothing to migrate\n"
+    assert [Path(command[0]).name for command in commands] == ["pg_dump", "pg_restore", "psql"]
+    assert "own-secret" not in str(commands)
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS fn CASCADE")
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")

@@ -7,8 +7,10 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from vmart.config import os_users, postgres
 from vmart.config.places import Misused, Places
@@ -16,6 +18,7 @@ from vmart.config.supervisor import data_directory_lock, lock_holder
 
 _FACTS = ("deployment.json", "secrets/master.key", "secrets/demo.json", "tls/ca.pem", "tls/ca.key")
 _DUMP = "database.dump"
+_NEWER_SETTING = b"SET transaction_timeout = 0;\n"  # in the script's head, before any row
 _AHEAD = 65_536  # blocks: far more than a shop gives out between two backups
 _COUNT_ON_AHEAD = r"""
 SELECT setval(oid::regclass, coalesce(pg_sequence_last_value(oid), 0) + %s)
@@ -31,7 +34,7 @@ def backup(places: Places, file: Path, database_url: str) -> None:
     """Write ``file`` (mode 0600, a tar): one consistent moment of the database, whoever works meanwhile."""
     with tempfile.TemporaryDirectory(prefix="vmart-backup-", dir=file.absolute().parent) as scratch:
         dump = Path(scratch) / _DUMP
-        _run(["pg_dump", "--format=custom", "--no-owner", f"--file={dump}", f"--dbname={database_url}"])
+        _run(["pg_dump", "--format=custom", "--no-owner", f"--file={dump}"], database_url)
         fresh = Path(scratch) / "backup.tar"
         fresh.touch(mode=0o600)
         with tarfile.open(fresh, "w") as tar:
@@ -60,11 +63,26 @@ def restore(places: Places, file: Path, database_url: str | None) -> None:
             if (Path(scratch) / name).exists():
                 shutil.copy(Path(scratch) / name, places.data_dir / name)
         with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
-            words = ["pg_restore", "--exit-on-error", "--no-owner", "--single-transaction", f"--dbname={url}"]
-            _run([*words, str(Path(scratch) / _DUMP)])
+            _fill(url, Path(scratch))
             with psycopg.connect(url) as connection:
                 # Numbers given out after the backup name machines, disks and networks that engines may still have.
                 connection.execute(_COUNT_ON_AHEAD, [_AHEAD])
+
+
+def _fill(database_url: str, scratch: Path) -> None:
+    """All of the dump or nothing. By a script, because pg_restore itself sets what servers before 17 do not know."""
+    script, fit = scratch / "database.sql", scratch / "fit.sql"
+    _run(["pg_restore", "--no-owner", f"--file={script}", str(scratch / _DUMP)])
+    with script.open("rb") as lines, fit.open("wb") as out:
+        for line in lines:
+            if line == _NEWER_SETTING:
+                break
+            out.write(line)
+        shutil.copyfileobj(lines, out)
+    _run(
+        ["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--file={fit}"],
+        database_url,
+    )
 
 
 def _unpack(file: Path, folder: Path) -> None:
@@ -105,10 +123,14 @@ def _own_database(places: Places) -> Iterator[str]:
         places.forget_this_boot()
 
 
-def _run(command: list[str]) -> None:
-    program = postgres.programs() / command[0]
-    done = subprocess.run(
-        [str(program), *command[1:]], env=postgres.environment(), capture_output=True, text=True, check=False
-    )
+def _run(command: list[str], database_url: str | None = None) -> None:
+    """Run one of PostgreSQL's programs; everybody may read arguments, so no password is among them."""
+    words, environment = [str(postgres.programs() / command[0]), *command[1:]], postgres.environment()
+    if database_url is not None:
+        where: dict[str, Any] = dict(conninfo_to_dict(database_url))
+        if "password" in where:
+            environment["PGPASSWORD"] = where.pop("password")
+        words.append(f"--dbname={make_conninfo('', **where)}")
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BackupFailed(f"{command[0]} failed: {done.stderr.strip()}")
