@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 EMPTY = {"", "unconditional skip"}
-MUST_APPEAR = [folder for folder in ("lab", "browser") if any(Path("tests", folder).glob("test_*.py"))]
+MUST_APPEAR = [folder for folder in ("lab", "browser", "journeys") if any(Path("tests", folder).glob("test_*.py"))]
 
 
 def main(report: str) -> int:

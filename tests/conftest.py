@@ -37,8 +37,9 @@ from tests.support.database import Databases, run_folder
 hypothesis.settings.register_profile("vmart", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("vmart")
 
-# One group a shared thing: the tests of a group run in one process, one after the other.
-_GROUPS = {"lab": "lab", "browser": "running_shop", "clients": "running_shop", "journeys": "running_shop"}
+# One group a shared thing: the tests of a group run in one process, one after the other. What is marked ``lab``
+# uses the real engine of this machine.
+_GROUPS = {"browser": "running_shop", "clients": "running_shop", "journeys": "running_shop"}
 
 _databases = Databases(os.environ.get("PYTEST_XDIST_WORKER", "w"))
 
@@ -60,16 +61,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        try:
-            room = item.path.relative_to(here).parts[0]
-        except ValueError:
-            continue
-        if room in _GROUPS:
-            item.add_marker(pytest.mark.xdist_group(_GROUPS[room]))
-            if getattr(item.config.option, "loadgroup", False) and "@" not in item.nodeid:
-                # pytest 9.2 keeps the id elsewhere than pytest-xdist 3.8 writes the group to: without this no
-                # group holds together. To be dropped with the first pytest-xdist that knows pytest 9.2.
-                item._id = coerce_node_id(f"{item.nodeid}@{_GROUPS[room]}")
+        room = item.path.relative_to(here).parts[0] if here in item.path.parents else ""
+        shared = "lab" if item.get_closest_marker("lab") else _GROUPS.get(room)
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(shared))
+        group = item.get_closest_marker("xdist_group")
+        if group and getattr(item.config.option, "loadgroup", False) and "@" not in item.nodeid:
+            # pytest 9.2 keeps the id elsewhere than pytest-xdist 3.8 writes the group to: without this no
+            # group holds together. To be dropped with the first pytest-xdist that knows pytest 9.2.
+            item._id = coerce_node_id(f"{item.nodeid}@{group.args[0]}")
 
 
 @pytest.fixture(autouse=True)

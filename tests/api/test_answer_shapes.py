@@ -45,6 +45,7 @@ POSTPAID = InstanceView(
     latest_operation_error="",
     created_at=AT,
     expires_at=None,
+    changed_at=AT + dt.timedelta(minutes=1),
 )
 PREPAID = dataclasses.replace(
     POSTPAID, charge_type="PREPAID", expires_at=AT + dt.timedelta(days=31), key_ids=(), public_ip=None, disks=()

@@ -122,6 +122,7 @@ def test_images_on_sale(client: Client) -> None:
         ({"Limit": 1}, ["img-db12k7x4"]),
         ({"Limit": 1, "Offset": 1}, ["img-db13q2m9"]),
         ({"Offset": 2}, []),
+        ({"InstanceType": "S5.MEDIUM4", "Limit": 1}, ["img-db12k7x4"]),
     ],
 )
 def test_images_by_id_filter_and_page(client: Client, asked: dict[str, object], found: list[str]) -> None:
@@ -158,6 +159,7 @@ def test_images_by_id_filter_and_page(client: Client, asked: dict[str, object], 
             "InvalidParameterValue",
             "price:asc",
         ),
+        ("DescribeImages", {"InstanceType": "S9.HUGE"}, "InvalidParameterValue.InstanceTypeNotFound", "InstanceType"),
         ("DescribeZones", {"Zone": "x"}, "UnknownParameter", "Zone"),
     ],
 )

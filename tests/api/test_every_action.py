@@ -1,25 +1,23 @@
 """Given every action of both APIs, then it needs few queries, and what is another's it answers as if unknown."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
-import psycopg
 import pytest
 
 from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
-from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
 from tests.api.test_legacy import MONTHLY as LEGACY_MONTHLY
 from tests.api.test_legacy import SIZE
 from tests.orders.test_key_pairs import ED25519
 from tests.support.shopper import work
+from tests.support.statements import statements
 from vmart.api import services
+from vmart.customers.models import Account
 
 pytestmark = pytest.mark.usefixtures("shop")
 VERSIONS = {"region": "2022-06-27", "billing": "2018-07-09", "cvm": "2017-03-12"}
@@ -47,11 +45,11 @@ CVM: dict[str, tuple[Asked, int]] = {
     "RunInstances": (lambda has: {**HOURLY, "LoginSettings": {"KeyIds": [has.key]}, "ClientToken": "t"}, 2),
     "DescribeInstances": (lambda has: {"InstanceIds": [has.running]}, 1),
     "DescribeInstancesStatus": (lambda has: {"InstanceIds": [has.running]}, 1),
-    "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
+    "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
-    "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 4),
+    "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
-    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 5),
+    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 6),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 5),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
@@ -68,7 +66,7 @@ LEGACY: dict[str, tuple[Asked, int]] = {
     "DescribeInstances": (lambda has: {"instanceIds": [has.running]}, 2),
     "InquiryInstancePrice": (lambda _: {**SIZE, "period": 1}, 0),
     "InquiryInstancePriceHour": (lambda _: {**SIZE, "bandwidthType": "PayByTraffic"}, 0),
-    "StopInstances": (lambda has: {"instanceIds": [has.running]}, 5),
+    "StopInstances": (lambda has: {"instanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
     "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
     "DescribeAvailabilityZones": (lambda _: {}, 1),
@@ -94,29 +92,71 @@ def owner(delivering: None) -> tuple[Client, Things]:
     return client, Things(running, prepaid, stopped, key)
 
 
-@contextmanager
-def _statements() -> Iterator[list[str]]:
-    """All statements that this thread sends to the database inside the block, the ORM's and ours."""
-    made: list[str] = []
-    here = threading.get_ident()
-    execute = psycopg.Cursor.execute
+Many = Callable[[int], tuple[Client, list[str], list[str]]]
 
-    def noting(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
-        if threading.get_ident() == here and query != "SELECT nextval(%s)":  # ids are taken in blocks
-            made.append(str(query))
-        return execute(cursor, query, *arguments, **named)
 
-    with mock.patch.object(psycopg.Cursor, "execute", noting):
-        yield made
+@pytest.fixture
+def many(delivering: None) -> Many:
+    """``many(count)``: a customer with so many running postpaid and so many prepaid machines."""
+
+    def buy(count: int) -> tuple[Client, list[str], list[str]]:
+        client, account_id = open_customer("many", credit_minor=100_000_000)
+        Account.objects.filter(id=account_id).update(
+            quota_postpaid_per_zone=count, quota_prepaid_per_month=count, quota_returns_per_year=count
+        )
+        bought = [
+            client.call("RunInstances", {**asked, "InstanceCount": count, "InternetAccessible": {}}).response[
+                "InstanceIdSet"
+            ]
+            for asked in (HOURLY, MONTHLY)
+        ]
+        work()
+        return client, *bought
+
+    return buy
 
 
 @pytest.mark.parametrize("action", CVM)
 def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None:
     client, has = owner
     asked, budget = CVM[action]
-    with _statements() as made:
+    with statements() as made:
         assert "Error" not in client.call(action, asked(has)).response
     assert len(made) <= budget, made
+
+
+# What is done with any number of machines -> (members, statements at most) for a hundred as for one.
+MANY: dict[str, tuple[dict[str, Any], int]] = {
+    "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 7),
+    "RebootInstances": ({}, 5),
+    "TerminateInstances": ({}, 18),
+}
+
+
+@pytest.mark.parametrize("count", [1, 100])
+@pytest.mark.parametrize("action", MANY)
+def test_queries_of_an_action_on_many_machines(many: Many, action: str, count: int) -> None:
+    client, postpaid, _ = many(count)
+    asked, budget = MANY[action]
+    with statements() as made:
+        assert "Error" not in client.call(action, {**asked, "InstanceIds": postpaid}).response
+    assert len(made) <= budget, made
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int) -> None:
+    """Stopped, started, what a return would give back, returned, released."""
+    client, _, prepaid = many(count)
+    for action, budget in [
+        ("StopInstances", 5), ("StartInstances", 4), ("InquiryPriceTerminateInstances", 6), ("TerminateInstances", 19),
+        ("TerminateInstances", 5),
+    ]:  # fmt: skip
+        with statements() as made:
+            answer = client.call(action, {"InstanceIds": prepaid}).response
+        assert "Error" not in answer
+        assert len(made) <= budget, made
+        work()
+    assert client.call("DescribeInstances", {"InstanceIds": prepaid}).response["TotalCount"] == 0
 
 
 @pytest.mark.parametrize(("action", "version"), OTHERS)
@@ -124,7 +164,7 @@ def test_queries_of_an_action_of_another_service(action: str, version: str) -> N
     client, _ = open_customer()
     asked, budget = OTHERS[action, version]
     client.call(action, asked, version=version)  # reads the catalog
-    with _statements() as made:
+    with statements() as made:
         assert "Error" not in client.call(action, asked, version=version).response
     assert len(made) <= budget, made
 
@@ -133,7 +173,7 @@ def test_queries_of_an_action_of_another_service(action: str, version: str) -> N
 def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -> None:
     client, has = owner
     asked, budget = LEGACY[action]
-    with _statements() as made:
+    with statements() as made:
         assert client.legacy(action, asked(has))["code"] == 0
     assert len(made) <= budget, made
 

@@ -123,8 +123,8 @@ def test_why_a_machine_cannot_be_used_and_why_it_failed() -> None:
         latest_operation_error="The machine could not be stopped.",
     )  # fmt: skip
     asked = {"InstanceIds": [public_id]}
-    assert client.call("StartInstances", asked).error[1].endswith("cannot be used: the account is in arrears.")
+    assert client.call("StartInstances", asked).error[1].endswith("cannot be used: it was stopped for arrears.")
     told = client.call("StartInstances", asked, language="zh-CN").error[1]
-    assert EVERYTHING["the account is in arrears"] in told
+    assert EVERYTHING["it was stopped for arrears"] in told
     (machine,) = client.call("DescribeInstances", language="zh-CN").response["InstanceSet"]
     assert machine["LatestOperationErrorMsg"] == EVERYTHING["The machine could not be stopped."]

@@ -8,6 +8,8 @@ import pytest
 from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.signing import SECRET_ID
 from tests.api.test_answer_shapes import POSTPAID, PREPAID
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import work
 from vmart.api import legacy, services
 from vmart.catalog import shop as catalog
 from vmart.customers.models import User
@@ -146,6 +148,23 @@ def test_machines_by_status_word_zone_and_page(client: Client, method: str) -> N
         assert client.legacy("DescribeInstances", wrong, method=method)["code"] == 4000
 
 
+@pytest.mark.usefixtures("delivering")
+def test_the_time_of_a_status_is_that_of_its_last_change(client: Client, test_clock: BusinessClock) -> None:
+    def times() -> tuple[str, str]:
+        (machine,) = client.legacy("DescribeInstances")["instanceSet"]
+        return machine["createTime"], machine["statusTime"]
+
+    (public_id,) = client.legacy("RunInstancesHour", {**HOURLY, "zoneId": 100004})["unInstanceIds"]
+    assert times() == ("2026-03-10 10:00:00", "2026-03-10 10:00:00")
+    test_clock.advance(minutes=1)
+    work()
+    assert times() == ("2026-03-10 10:00:00", "2026-03-10 10:01:00")
+    test_clock.advance(minutes=5)
+    client.legacy("StopInstances", {"instanceIds": [public_id]})
+    work()
+    assert times() == ("2026-03-10 10:00:00", "2026-03-10 10:06:00")
+
+
 def test_zones(client: Client) -> None:
     body = client.legacy("DescribeAvailabilityZones")
     assert [zone["zoneId"] for zone in body["zoneSet"]] == [100003, 100004, 100006]
@@ -155,7 +174,7 @@ def test_zones(client: Client) -> None:
 def test_a_machine_as_the_legacy_api_tells_it(client: Client) -> None:
     here = catalog.current()
     told = legacy.instance(POSTPAID, here)
-    assert told["createTime"] == "2026-03-10 10:43:51"  # UTC+8
+    assert (told["createTime"], told["statusTime"]) == ("2026-03-10 10:43:51", "2026-03-10 10:44:51")  # UTC+8
     assert told["deadlineTime"] == "0000-00-00 00:00:00"
     assert (told["status"], told["cvmPayMode"], told["networkPayMode"], told["zoneId"]) == (2, 2, 2, 100003)
     assert told["diskInfo"] == {

@@ -17,10 +17,11 @@ CUSTOMERS = [
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "/keys/", "/api-keys/", "/balance/",
     "/balance/top-up/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
+LOCALES = {"en-US": "en", "zh-CN": "zh-hans"}  # what the browser asks for, and what the page says it is in
 _RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
 
 
-@pytest.fixture(scope="module", params=["en-US", "zh-CN"])
+@pytest.fixture(scope="module", params=LOCALES)
 def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop) -> Iterator[Customer]:
     """A customer with a machine, in each language."""
     context = browser.new_context(locale="en-US")
@@ -50,9 +51,11 @@ def _faults(page: Page, axe: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("address", STRANGERS)
-def test_strangers_pages(window: Callable[..., Customer], axe: str, address: str) -> None:
-    page = window().open(address)
+def test_strangers_pages(window: Callable[..., Customer], axe: str, address: str, locale: str) -> None:
+    page = window(locale=locale).open(address)
+    assert page.evaluate("document.documentElement.lang") == LOCALES[locale]
     assert _faults(page, axe) == []
 
 
@@ -69,10 +72,12 @@ def test_customers_pages(signed_in: Customer, axe: str, address: str) -> None:
     assert signed_in.complaints == []
 
 
-def test_the_sellers_page(window: Callable[..., Customer], running_shop: RunningShop, axe: str) -> None:
-    seller = window()
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_sellers_page(window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str) -> None:
+    seller = window(locale=locale)
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
+    assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
     assert _faults(seller.page, axe) == []
     seller.page.set_viewport_size({"width": 390, "height": 844})
     assert seller.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,5 +1,8 @@
 """Migrations, the master key and the single processes' refusal to run beside them."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from django.db import connection
 from tests.support.database import Databases
 from tests.support.migrations_check import faults
 from vmart.config import bring_up, business_time
+from vmart.config.places import billing_zone
 from vmart.kernel import clock
 from vmart.kernel.models import Deployment
 from vmart.kernel.secrets import MASTER_KEY_VARIABLE
@@ -57,3 +61,46 @@ def test_business_time_stands_where_the_deployment_says(db: Databases) -> None:
     bring_up._found_deployment("2026-03-01T00:00:00+00:00")
     business_time.install()
     assert clock.now().isoformat() == "2026-03-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("name", ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "UTC"])
+def test_a_billing_zone_is_whole_hours_from_utc(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("VMART_BILLING_ZONE", name)
+    assert billing_zone() == name
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Asia/Kolkata", "is not whole hours from UTC"),
+        ("Asia/Kathmandu", "is not whole hours from UTC"),
+        ("Australia/Lord_Howe", "is not whole hours from UTC"),  # in winter
+        ("Mars/Olympus", "there is no time zone 'Mars/Olympus'"),
+        ("", "there is no time zone ''"),
+        ("../etc/passwd", "there is no time zone"),
+    ],
+)
+def test_another_billing_zone_is_refused_before_anything_is_made(tmp_path: Path, name: str, why: str) -> None:
+    up = [
+        sys.executable,
+        "-m",
+        "vmart.config.cli",
+        "--data-dir",
+        str(tmp_path / "shop"),
+        "up",
+        "--listen",
+        "127.0.0.1:0",
+    ]
+    refused = subprocess.run(
+        up, env=os.environ | {"VMART_BILLING_ZONE": name}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert refused.returncode == 3
+    assert refused.stderr.startswith("vmart: VMART_BILLING_ZONE: ") and why in refused.stderr
+    assert not (tmp_path / "shop").exists()
+
+
+def test_a_shops_billing_zone_does_not_change(db: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMART_BILLING_ZONE", "Europe/Berlin")
+    with pytest.raises(bring_up.DatabaseUnfit, match="is Europe/Berlin; this shop's is Asia/Shanghai since its first"):
+        bring_up.bring_up_to_date()
+    assert Deployment.objects.get().billing_zone == "Asia/Shanghai"

@@ -34,6 +34,7 @@ def test_an_unknown_benchmark_is_refused_with_the_list_of_those_there_are() -> N
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.lab.test_ssh" name="logs_in">{lab}</testcase>
 <testcase classname="tests.browser.test_buy" name="buys"/>
+<testcase classname="tests.journeys.test_real_machines" name="pays"/>
 </testsuite></testsuites>"""
 
 

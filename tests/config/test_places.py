@@ -59,6 +59,10 @@ def test_the_clock_is_fixed_by_the_first_start(tmp_path: Path) -> None:
     first = Deployment.found(standing, "2026-03-01T08:00:00+08:00")
     assert first.test_clock == "2026-03-01T00:00:00+00:00"
     assert Deployment.found(standing, None) == first
+    assert Deployment.found(standing, "2026-03-01T00:00:00Z") == first  # the same instant
+    with pytest.raises(Misused, match="test clock here began at 2026-03-01T00:00:00"):
+        Deployment.found(standing, "2026-04-01T00:00:00Z")
+    assert Deployment.read(standing) == first
 
     on_the_wall = Deployment.found(running, None)
     with pytest.raises(Misused, match="wall clock since its first start"):

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.database import DEMO_CATALOG
-from tests.support.running_shop import ROOT, RunningShop
+from tests.support.running_shop import VMART, RunningShop
 from vmart.config import os_users
 from vmart.config.places import Places
 
@@ -148,6 +149,8 @@ def test_after_sigterm_nothing_runs_and_the_next_start_is_quick_with_the_same_lo
     assert time.monotonic() - began < 10  # 5 s on a machine that does nothing else: bin/bench startup
     assert shop.ready["customer"] == first["customer"]
     assert shop.ready["operator"] == first["operator"]
+    said = [shop.log.count(first[who]["password"]) for who in ("customer", "operator")]
+    assert (said, shop.log.count(f"{shop.data_dir}/ready.json has them")) == ([1, 1], 1)
 
 
 @pytest.mark.crash
@@ -185,6 +188,16 @@ def test_the_demo_catalog_applied_again_changes_nothing(running_shop: RunningSho
     assert again.stdout == "the shop sells exactly that already\n"
 
 
+def test_a_price_book_that_would_rewrite_the_past_is_refused_with_a_sentence(
+    running_shop: RunningShop, tmp_path: Path
+) -> None:
+    file = tmp_path / "catalog.yaml"
+    file.write_text(DEMO_CATALOG.read_text().replace("\n  version: 1\n", "\n  version: 2\n"))
+    answer = running_shop.vmart("catalog", "apply", "--yes", str(file), check=False)
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert answer.stderr.startswith("vmart: price_book.effective_at is 2009-12-31T16:00:00+00:00; it must be after ")
+
+
 def test_doctor_finds_a_running_shop_well(running_shop: RunningShop) -> None:
     found = running_shop.vmart("doctor", check=False).stdout
     wrong = [line for line in found.splitlines() if line.startswith("WRONG") and "static files" not in line]
@@ -196,6 +209,9 @@ def test_backup_of_a_running_shop_restores_into_an_empty_directory(
     running_shop: RunningShop, tmp_path_factory: pytest.TempPathFactory, start_shop: Callable[..., RunningShop]
 ) -> None:
     file = tmp_path_factory.mktemp("backup") / "shop.tar"
+    with psycopg.connect(running_shop.database_url) as connection:
+        connection.execute("SELECT nextval('instances_block')")
+    given_out = _blocks_given_out(running_shop)
     running_shop.vmart("backup", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -211,8 +227,20 @@ def test_backup_of_a_running_shop_restores_into_an_empty_directory(
     again.start_again("--listen", "127.0.0.1:0", "--compute", "simulated", "--demo")
     try:
         assert again.ready["customer"] == running_shop.ready["customer"]
+        # What was sold after the backup keeps its number: nobody is given another's machine.
+        assert given_out.keys() >= {"instances_block", "network_block", "orders_block", "storage_block"}
+        assert _blocks_given_out(again) == {name: number + 65_536 for name, number in given_out.items()}
     finally:
         again.end()
+
+
+def _blocks_given_out(shop: RunningShop) -> dict[str, int]:
+    with psycopg.connect(shop.database_url) as connection:
+        return dict(
+            connection.execute(
+                "SELECT sequencename, coalesce(last_value, 0) FROM pg_sequences WHERE sequencename LIKE '%\\_block'"
+            ).fetchall()
+        )
 
 
 def test_the_test_clock_stands_until_told_and_is_fixed_at_first_start(start_shop: Callable[..., RunningShop]) -> None:
@@ -229,8 +257,30 @@ def test_a_wall_clock_shop_never_becomes_a_test_clock_one(running_shop: RunningS
     assert "runs on the wall clock" in refused.stderr
 
 
-def test_the_environment_of_the_caller_reaches_no_other_user(running_shop: RunningShop) -> None:
-    assert "VMART_MASTER_KEY" not in running_shop.control()["environment"] or os.environ.get("VMART_MASTER_KEY")
+def _environment(pid: int) -> dict[str, str]:
+    entries = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return {name: text for name, _, text in (entry.partition("=") for entry in entries if entry)}
+
+
+@pytest.mark.skipif(not os_users.is_root(), reason="not root: everything runs as the caller")
+def test_what_the_caller_has_in_its_environment_reaches_no_other_user(running_shop: RunningShop) -> None:
+    """Given a caller with more there than the shop's own settings, then web and worker do not get it."""
+    caller = _environment(running_shop.process.pid)
+    foreign = {name for name in caller if name.startswith(("PYTEST_", "DJANGO_"))}
+    assert foreign
+    for name in ("web", "web-tls", "worker"):
+        given = _environment(running_shop.child_pid(name))
+        assert foreign & given.keys() == set()
+        assert given["VMART_DATABASE_URL"] == running_shop.database_url
+
+
+def test_the_note_to_other_commands_is_the_callers_and_holds_no_key(running_shop: RunningShop) -> None:
+    places = Places.of(running_shop.data_dir)
+    status = places.control_file.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o600, os.getuid())
+    assert "VMART_MASTER_KEY" not in running_shop.control()["environment"]
+    key = (places.secrets_dir / "master.key").read_text().strip()
+    assert key not in places.control_file.read_text()
 
 
 @pytest.mark.crash
@@ -240,9 +290,9 @@ def test_a_closed_terminal_ends_the_shop_in_order() -> None:
     near, far = pty.openpty()
     environment = {name: text for name, text in os.environ.items() if not name.startswith("VMART_")}
     supervisor = subprocess.Popen(
-        ["setsid", "--ctty", sys.executable, "-m", "vmart.config.cli", "--data-dir", str(data_dir), "up",
-         "--listen", "127.0.0.1:0", "--compute", "simulated"],
-        env=environment | {"PYTHONPATH": str(ROOT / "src")}, stdin=far, stdout=far, stderr=far,
+        ["setsid", "--ctty", VMART, "--data-dir", str(data_dir), "up", "--listen", "127.0.0.1:0",
+         "--compute", "simulated"],
+        env=environment | {"VMART_ENV": sys.prefix}, stdin=far, stdout=far, stderr=far,
     )  # fmt: skip
     os.close(far)
     shop = RunningShop(data_dir, supervisor)

@@ -36,8 +36,8 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.metering.models import Segment
-from vmart.orders import start, stop, terminate
-from vmart.orders.errors import InsufficientBalance, SoldOut
+from vmart.orders import place, start, stop, terminate
+from vmart.orders.errors import InsufficientBalance, SoldOut, TokenReused
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import Bought, purchase
 from vmart.placement.models import Allocation, Host
@@ -266,8 +266,9 @@ def test_the_same_token_buys_once(open_shop: Databases, edit: Edit) -> None:
 
 
 def test_control_with_a_look_before_the_write_it_buys_twice(open_shop: Databases, edit: Edit) -> None:
-    """Given the token's row is looked for and then written, instead of written first under its unique key."""
-    _execute("ALTER TABLE orders_idempotency DROP CONSTRAINT orders_idempotency_once")
+    """Given no account lock, and the token's row looked for and then written, not written first under its key."""
+    edit("ledger_lock", (" FOR NO KEY UPDATE", ""))
+    _execute("ALTER TABLE orders_idempotency DROP CONSTRAINT orders_idempotency_pkey")
     try:
         edit(
             "orders_purchase",
@@ -281,7 +282,17 @@ def test_control_with_a_look_before_the_write_it_buys_twice(open_shop: Databases
         assert Order.objects.count() == Instance.objects.count() == 3
     finally:
         Idempotency.objects.all().delete()
-        _execute("ALTER TABLE orders_idempotency ADD CONSTRAINT orders_idempotency_once UNIQUE (account_id, token)")
+        _execute("ALTER TABLE orders_idempotency ADD PRIMARY KEY (account_id, token)")
+
+
+def test_a_form_that_is_paid_and_placed_at_once_does_not_wait_for_ever(open_shop: Databases, edit: Edit) -> None:
+    """Both buttons of one page: a purchase and an order to be paid by card, with the same token."""
+    request = wanted(_buyer("buyer"), HOURLY, client_token="t")
+    edit("orders_purchase", ("  PERFORM fn.orders_may_buy", f"  {GATE}\n  PERFORM fn.orders_may_buy"))
+    waited, results = _at_the_gate(open_shop.url(), lambda: purchase(request), lambda: place.place(request))
+    assert waited == ["advisory", "transactionid"]
+    assert (_of(Bought, results), _of(TokenReused, results)) == (1, 1)
+    assert Order.objects.count() == 2
 
 
 # -- terminate against the close of the hour -------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ def test_a_changed_recipe_is_another_image(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_progress_is_what_the_builder_wrote_and_a_finished_folder_is_ready(tmp_path: Path) -> None:
     assert read_progress("debian-12", tmp_path) is None
-    said = Progress("preparing", 40, "installing packages", pid=7, at_s=1.5)
+    said = Progress("failed", 40, "installing packages", why="no mirror")
     (tmp_path / "debian-12.json").write_text(json.dumps(dataclasses.asdict(said)))
     assert read_progress("debian-12", tmp_path) == said
     folder = image_folder("debian-12", tmp_path)
@@ -34,6 +36,23 @@ def test_progress_is_what_the_builder_wrote_and_a_finished_folder_is_ready(tmp_p
     finished = read_progress("debian-12", tmp_path)
     assert finished is not None
     assert (finished.status, finished.percent, finished.folder) == ("ready", 100, str(folder))
+
+
+def test_a_builder_that_was_killed_is_no_progress_and_the_next_one_begins_anew(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from vmart.engines.incus import build\n"
+        "def begin(self, folder):\n    self.tell(40, 'installing packages'); print(flush=True); time.sleep(60)\n"
+        "build._Build.run = begin; build.build_image('debian-12', Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as builder:
+            assert builder.stdout is not None
+            builder.stdout.readline()
+            assert read_progress("debian-12", tmp_path) == Progress("preparing", 40, "installing packages")
+            builder.kill()
+            builder.wait()
+        assert read_progress("debian-12", tmp_path) is None
 
 
 def test_a_progress_file_cut_short_is_no_progress(tmp_path: Path) -> None:

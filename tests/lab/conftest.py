@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import ipaddress
 import itertools
+import json
 import os
 import secrets
 import shutil
@@ -113,7 +115,7 @@ def open_lab() -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(prefix="vmart-lab-"))
     folder.chmod(0o755)
     daemon = PrivateDaemon(folder, folder / "run", group="root", deployment=deployment, pool_gib=_POOL_GIB)
-    lab = Lab(daemon, dict(daemon.settings()))
+    lab = Lab(daemon, {**daemon.settings(), "image_cache": str(DEFAULT_CACHE)})
     try:
         lab.start()
         daemon.initialise()
@@ -222,12 +224,11 @@ def make_spec(addresses: Addresses, engine: Engine) -> Iterator[Callable[..., Ma
 
 
 class Internet:
-    """A network namespace behind the host, 198.51.100.2, to which the host routes and from which it is routed to."""
+    """A network namespace behind the host, ``<network>.2``, to which the host routes and from which it is routed to."""
 
-    host_ip, ip = "198.51.100.1", "198.51.100.2"
-
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, network: str) -> None:
         self.namespace = namespace
+        self.host_ip, self.ip = f"{network}.1", f"{network}.2"
 
     def command(self, *command: str) -> list[str]:
         return ["ip", "netns", "exec", self.namespace, *command]
@@ -244,15 +245,70 @@ class Internet:
     def connects(self, ip: str, port: int) -> bool:
         return self.run("timeout", "5", "bash", "-c", f"< /dev/tcp/{ip}/{port}", check=False).returncode == 0
 
-    def python(self, script: str, *arguments: str, limit_s: float = 60) -> str:
+    def python(self, script: str, *arguments: str, limit_s: float = 150) -> str:
         """Run ``tests/lab/<script>.py`` there; its standard output."""
         return self.run(sys.executable, str(_ME / f"{script}.py"), *arguments, limit_s=limit_s).stdout
 
+    def count_senders(self, *ips: str) -> None:
+        """Count bytes of these addresses, and no others, where they arrive; ``seen_bytes`` says how many."""
+        lines = [
+            "add table ip seen",
+            "delete table ip seen",
+            "add table ip seen",
+            "add chain ip seen in { type filter hook prerouting priority -300; }",
+        ]
+        # What the host says of an address where nobody answers yet bears that address too.
+        lines.append("add rule ip seen in icmp type destination-unreachable accept")
+        for ip in ips:
+            lines += [
+                f"add counter ip seen {_counter(ip)}",
+                f"add rule ip seen in ip saddr {ip} counter name {_counter(ip)}",
+            ]
+        self.run("nft", "-f", "-", text="\n".join(lines) + "\n")
 
-@pytest.fixture(scope="session")
-def internet(lab: Lab) -> Iterator[Internet]:
+    def seen_bytes(self, ip: str) -> int:
+        """Whole IP packets, header and payload."""
+        listed = json.loads(self.run("nft", "-j", "list", "counter", "ip", "seen", _counter(ip)).stdout)["nftables"]
+        return int(next(item["counter"]["bytes"] for item in listed if "counter" in item))
+
+    @contextlib.contextmanager
+    def sink(self, port: int) -> Iterator[subprocess.Popen[str]]:
+        """Somebody there who takes one TCP connection; says bytes and seconds when it has ended."""
+        program = str(_ME / "tcp_sink.py")
+        process = subprocess.Popen(self.command(sys.executable, program, str(port)), stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "listening\n"
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _counter(ip: str) -> str:
+    return "c" + ip.replace(".", "_")
+
+
+def _free_network() -> str:
+    """Three numbers of a range of which this host has no part: it may itself live in a TEST-NET."""
+    listed = subprocess.run(["ip", "-4", "-j", "address"], capture_output=True, text=True, check=True).stdout
+    taken = [
+        ipaddress.ip_interface(f"{entry['local']}/{entry['prefixlen']}").network
+        for link in json.loads(listed)
+        for entry in link.get("addr_info", [])
+    ]
+    for network in ("198.51.100", "192.0.2", "172.31.255", "172.30.255", "192.168.255"):
+        if not any(ipaddress.ip_network(f"{network}.0/24").overlaps(other) for other in taken):
+            return network
+    raise AssertionError(f"no address range is free for the internet: {taken}")
+
+
+@contextlib.contextmanager
+def open_internet() -> Iterator[Internet]:
+    """One for these machines; the lab's and a journey's may be there beside each other."""
     tag = secrets.token_hex(3)
-    internet = Internet(f"vmart-{tag}")
+    internet = Internet(f"vmart-{tag}", _free_network())
     outer, inner = f"vn{tag}o", f"vn{tag}i"
 
     def ip(*arguments: str) -> None:
@@ -273,3 +329,9 @@ def internet(lab: Lab) -> Iterator[Internet]:
     finally:
         subprocess.run(["ip", "netns", "delete", internet.namespace], check=False, capture_output=True)
         subprocess.run(["ip", "link", "delete", outer], check=False, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def internet(lab: Lab) -> Iterator[Internet]:
+    with open_internet() as internet:
+        yield internet

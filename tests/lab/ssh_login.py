@@ -10,7 +10,7 @@ import paramiko
 def main() -> None:
     ip, how, secret_file, command = sys.argv[1:]
     secret = Path(secret_file).read_text()
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 100  # a first boot on a busy machine
     while True:
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())

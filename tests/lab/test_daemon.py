@@ -1,6 +1,9 @@
 """The private daemon comes, is adopted, and leaves nothing."""
 
+import contextlib
 import dataclasses
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from tests.engines.contract_suite import MakeSpec
 from tests.lab.conftest import Lab, open_lab
 from tests.lab.host_snapshot import found_on_host
 from vmart.engines.contract import EngineError, ImageStatus, Power
-from vmart.engines.incus.daemon import PrivateDaemon
+from vmart.engines.incus.daemon import LXCFS_MARK, LXCFS_MOUNT, PrivateDaemon
 
 
 def test_teardown_with_machines_running_leaves_nothing(lab: Lab, make_spec: MakeSpec, image: object) -> None:
@@ -41,3 +44,31 @@ def test_a_daemon_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) 
     daemon = PrivateDaemon(tmp_path, tmp_path / "run")
     with pytest.raises(EngineError, match="ended at its start"):
         daemon.wait_ready(5, alive=lambda: False)
+
+
+def _programs(name: str) -> list[str]:
+    """Paths of the host's processes that run this program."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                found.append((entry / "cmdline").read_bytes().split(b"\0")[0].decode())
+    return [path for path in found if Path(path).name == name]
+
+
+def test_an_lxcfs_that_was_killed_is_started_anew(lab: Lab) -> None:
+    meminfo = LXCFS_MOUNT / "proc" / "meminfo"
+    assert meminfo.read_text()
+    if not LXCFS_MARK.exists() or len(_programs("incusd")) > 1:
+        pytest.skip("the lxcfs of this host serves others too")
+    os.kill(int(LXCFS_MARK.read_text()), signal.SIGKILL)
+    for _ in range(100):
+        try:
+            meminfo.read_text()
+        except OSError:  # the mount is there, and nobody behind it
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the killed lxcfs still serves")
+    lab.daemon.prepare()
+    assert "MemTotal" in meminfo.read_text()

@@ -10,8 +10,10 @@ import pytest
 
 from tests.lab.conftest import Internet, Lab
 from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power
+from vmart.engines.incus import client
+from vmart.engines.incus.client import path_of
 from vmart.engines.incus.driver import IncusEngine
-from vmart.engines.incus.host import run
+from vmart.engines.incus.host import names_of_deployment, run
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
@@ -46,10 +48,10 @@ class _Losing(httpx.BaseTransport):
 def _losing_engine(lab: Lab, nth: int, *, unsent: bool) -> tuple[IncusEngine, _Losing]:
     engine = lab.engine()
     assert isinstance(engine, IncusEngine)
-    client = engine._open().client
-    client._http.close()
+    wire = engine._open().client
+    wire._http.close()
     line = _Losing(httpx.HTTPTransport(uds=str(lab.daemon.socket)), nth, unsent=unsent)
-    client._http = httpx.Client(transport=line, base_url="http://incus", trust_env=False)
+    wire._http = httpx.Client(transport=line, base_url="http://incus", trust_env=False)
     return engine, line
 
 
@@ -109,6 +111,19 @@ def test_the_engine_goes_away_machines_run_on_and_are_adopted(
     assert engine.ensure_present(later).power is Power.RUNNING
 
 
+def test_what_takes_longer_than_one_look_is_waited_for(
+    engine: Engine, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an engine that takes its time, when an operation outlasts the slice of a wait, then it is no failure."""
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    assert isinstance(engine, IncusEngine)
+    monkeypatch.setattr(client, "_SLICE_S", 1)
+    command = {"command": ["sleep", "3"], "wait-for-websocket": False, "interactive": False}
+    done = engine._open().client.send("POST", path_of("instances", spec.name, "exec"), command, limit_s=30)
+    assert done["metadata"]["return"] == 0
+
+
 def test_a_flushed_packet_filter_is_rebuilt_from_the_engines_list(
     engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
 ) -> None:
@@ -125,6 +140,27 @@ def test_a_flushed_packet_filter_is_rebuilt_from_the_engines_list(
     fresh = engine.counters([spec.name])[spec.name]
     assert fresh.epoch != epoch
     assert 0 < fresh.out_bytes < 1000
+
+
+def test_a_host_that_started_anew_gets_its_whole_table_back(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """Given a table of which only the base was made since, and a machine bought meanwhile, then both come to work."""
+    old, new = make_spec(), make_spec()
+    engine.ensure_present(old)
+    assert old.public_address is not None and new.public_address is not None
+    lab.inside(old.name, "cloud-init status --wait")
+    assert internet.connects(old.public_address.ip, 22)
+    run(["nft", "delete", "table", "inet", names_of_deployment(lab.daemon.deployment).table])
+    run(["nft", "delete", "table", "inet", "incus"])
+    lab.daemon.prepare()
+    assert not internet.connects(old.public_address.ip, 22)  # the control: it is closed
+    engine.ensure_present(new)
+    engine.capabilities()
+    assert internet.connects(old.public_address.ip, 22)
+    lab.inside(new.name, "cloud-init status --wait")
+    assert internet.connects(new.public_address.ip, 22)
+    assert engine.counters([old.name, new.name]).keys() == {old.name, new.name}
 
 
 def test_a_machine_that_is_not_ours_is_never_touched(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

@@ -65,12 +65,15 @@ def test_it_has_what_was_bought_and_the_customers_document_ran(
     engine.ensure_present(spec)
     command = (
         "cloud-init status --wait > /dev/null; cat /root/ran; id -un app; nproc; "
-        "awk '/MemTotal/ {print $2}' /proc/meminfo; df --output=size -BM /mnt/disk-data0001 | tail -1; "
-        "dd if=/dev/zero of=/root/big bs=1M count=6000 2>&1 | grep -c -i -E 'quota|space'"
+        "awk '/MemTotal/ {print $2}' /proc/meminfo; "
+        "dd if=/dev/zero of=/root/big bs=1M count=6000 2>&1 | grep -c -i -E 'quota|space'; "
+        "fallocate -l 1900M /mnt/disk-data0001/big && echo fits; "
+        "fallocate -l 2100M /mnt/disk-data0001/big 2>&1 | grep -c -i -E 'quota|space'"
     )
     said = internet.python("ssh_login", _address(spec), "password", _secret(tmp_path, PASSWORD), command).splitlines()
     assert said[:4] == ["it ran", "app", "1", str(512 * 1024)]
-    assert said[5] == "1"  # its five GiB are five GiB
+    assert said[4] == "1"  # its five GiB are five GiB
+    assert said[5:] == ["fits", "1"]  # and its data disk's two are two
     engine.ensure_absent(spec.name)
     volumes = lab.ask("storage", "volume", "list", "vmart", "--format=csv")
     assert "custom" not in volumes

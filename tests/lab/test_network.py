@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,31 +16,11 @@ from vmart.engines.contract import Engine, MachineSpec, Power
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
-_SINK = str(Path(__file__).parent / "tcp_sink.py")
-_COUNTED = """
-table ip seen {
-  counter from_machine { }
-  chain in { type filter hook prerouting priority -300; ip saddr %s counter name from_machine; }
-}
-"""
 
 
 def _public_ip(spec: MachineSpec) -> str:
     assert spec.public_address is not None
     return spec.public_address.ip
-
-
-@contextlib.contextmanager
-def _sink(internet: Internet, port: int) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(internet.command(sys.executable, _SINK, str(port)), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "listening\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def _send(lab: Lab, machine: str, target: str, port: int, *, mib: int) -> int:
@@ -57,10 +36,10 @@ def test_bytes_that_left_by_the_public_address_are_counted_exactly(
     spec, neighbour = make_spec(), make_spec(public=False)
     engine.ensure_present(spec)
     engine.ensure_present(neighbour)
-    internet.run("nft", "-f", "-", text=_COUNTED % _public_ip(spec))
+    internet.count_senders(_public_ip(spec))
     began = engine.counters([spec.name])[spec.name]
 
-    with _sink(internet, 7001) as sink:
+    with internet.sink(7001) as sink:
         assert _send(lab, spec.name, internet.ip, 7001, mib=20) == 0
         output, _ = sink.communicate(timeout=60)
     assert int(output.split()[0]) == 20 << 20
@@ -70,19 +49,35 @@ def test_bytes_that_left_by_the_public_address_are_counted_exactly(
     assert lab.inside(spec.name, f"ping -q -c 50 -i 0.01 -s 1400 {neighbour.private_ip}").returncode == 0
     after_private = engine.counters([spec.name])[spec.name]
 
-    listed = json.loads(internet.run("nft", "-j", "list", "counter", "ip", "seen", "from_machine").stdout)
-    seen_bytes = next(item["counter"]["bytes"] for item in listed["nftables"] if "counter" in item)
+    seen_bytes = internet.seen_bytes(_public_ip(spec))
     assert after_private.out_bytes == after_public.out_bytes
     assert after_private.out_bytes - began.out_bytes == seen_bytes
     assert seen_bytes > 20 << 20
     assert after_private.epoch == began.epoch
-    internet.run("nft", "delete", "table", "ip", "seen")
+
+
+def test_nothing_leaves_by_the_private_address(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """Given a packet of no connection, which the host cannot turn to the public address, then it goes nowhere, free."""
+    spec = make_spec()
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait")
+    internet.count_senders(_public_ip(spec), spec.private_ip)
+    began = engine.counters([spec.name])[spec.name]
+    speak = "import socket; socket.socket(socket.AF_INET, socket.{}).sendto(bytes(20), ('{}', 9))"
+    assert lab.inside(spec.name, f'python3 -c "{speak.format("SOCK_DGRAM", internet.ip)}"').returncode == 0
+    assert internet.seen_bytes(_public_ip(spec)) == 48  # the control: a datagram with its two headers arrives
+    assert lab.inside(spec.name, f'python3 -c "{speak.format("SOCK_RAW, 6", internet.ip)}"').returncode == 0
+    assert internet.seen_bytes(_public_ip(spec)) == 48
+    assert internet.seen_bytes(spec.private_ip) == 0
+    assert engine.counters([spec.name])[spec.name].out_bytes - began.out_bytes == 48
 
 
 def test_the_cap_holds_outbound(engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec) -> None:
     spec = make_spec(mbps=5)
     engine.ensure_present(spec)
-    with _sink(internet, 7003) as sink:
+    with internet.sink(7003) as sink:
         assert _send(lab, spec.name, internet.ip, 7003, mib=6) == 0
         total, seconds = sink.communicate(timeout=60)[0].split()
     mbps = int(total) * 8 / 1e6 / float(seconds)

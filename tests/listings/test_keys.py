@@ -27,7 +27,7 @@ def _pairs(account: int, count: int) -> list[str]:
 
 
 def _with_keys(account: int, *key_ids: str) -> str:
-    machine = Machine(IMAGE, login.make(account, key_ids=key_ids))
+    machine = Machine(IMAGE, login.LoginWanted(key_ids=tuple(key_ids)))
     return purchase(wanted(account, HOURLY, machine=machine)).instance_ids[0]
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -13,22 +14,32 @@ from tests.support.shopper import (
     MONTHLY_MINOR,
     buy_running,
     open_purse,
+    owe,
+    pay,
     purses,
     work,
 )
+from tests.support.written import refused
+from vmart.bills.models import Charge
+from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.instances.models import Event, Instance
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.ledger.models import Hold, Transfer
 from vmart.metering.models import Segment
+from vmart.network.models import PublicAddress
 from vmart.orders import credit, end_arrears, open_account, start, terminate
-from vmart.orders.errors import InsufficientBalance
+from vmart.orders.errors import InsufficientBalance, WrongState
+from vmart.placement.models import Allocation
 from vmart.settlement import close
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("shop")
+
+DISK_HOLD_MINOR = 3  # 50 × 0.0005, half-up
+ONLINE = replace(HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=6, public_ip=True)
 
 
 def _used_up(test_clock: BusinessClock, cash_minor: int = HOURLY_HOLD_MINOR) -> tuple[int, Instance]:
@@ -59,16 +70,106 @@ def _top_up(account: int, amount_minor: int, transfer: uuid.UUID | None = None) 
         return credit.credit(transfer or uuid.uuid4(), "top_up", account, "card", cash_minor=amount_minor)
 
 
-def test_a_top_up_to_zero_makes_them_startable(test_clock: BusinessClock) -> None:
+def test_a_top_up_that_covers_its_disks_makes_it_startable(test_clock: BusinessClock) -> None:
     account, machine = _in_arrears(test_clock)
-    _top_up(account, purses(account)["owed"])
+    pay(account, purses(account)["owed"] + DISK_HOLD_MINOR)
     machine.refresh_from_db()
-    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
+    assert purses(account) == {"cash": 3, "gift": 0, "owed": 0, "held": 3, "available": 0}
     assert (machine.state, machine.restrict_state, machine.isolated_source) == ("STOPPED", "NORMAL", "NOTISOLATED")
     assert (machine.isolated_at, machine.release_at, machine.arrears_since) == (None, None, None)
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
     assert Event.objects.filter(instance_id=machine.id, kind="arrears_ended").count() == 1
-    assert not Segment.objects.filter(instance_id=machine.id, ended_at=None).exists()  # charged again when it runs
+    disk = Segment.objects.get(instance_id=machine.id, ended_at=None)
+    assert (disk.component, disk.started_at) == ("system_disk", test_clock.at)
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("short", [DISK_HOLD_MINOR, 1])
+def test_while_its_disks_are_not_covered_it_stays_as_it_is_until_its_release(
+    test_clock: BusinessClock, short: int
+) -> None:
+    account, machine = _in_arrears(test_clock)
+    before = Instance.objects.filter(id=machine.id).values().get()
+    pay(account, purses(account)["owed"] + DISK_HOLD_MINOR - short)
+    assert Instance.objects.filter(id=machine.id).values().get() == before
+    assert not Segment.objects.filter(ended_at=None).exists()
+    assert purses(account)["held"] == 0
+    assert Operation.objects.get(kind="release").due_at == machine.release_at
+    assert not Operation.objects.filter(kind="arrears").exists()
+    with refused(WrongState, match="it was stopped for arrears"):
+        start.start(account, [machine.public_id])
+    pay(account, short)
+    machine.refresh_from_db()
+    assert (machine.state, purses(account)["held"]) == ("STOPPED", DISK_HOLD_MINOR)
+    assert list(reconcile()) == []
+
+
+def test_of_several_as_many_come_back_as_the_money_covers(test_clock: BusinessClock) -> None:
+    close.begin(test_clock.at)
+    account = open_purse(cash_minor=1000)
+    machines = [buy_running(account) for _ in range(3)]
+    owe(account)
+    work()
+    pay(account, 100 + 2 * DISK_HOLD_MINOR + 1)
+    states = [Instance.objects.get(id=machine.id).state for machine in machines]
+    assert states == ["STOPPED", "STOPPED", "SHUTDOWN"]
+    assert purses(account) == {"cash": 7, "gift": 0, "owed": 0, "held": 6, "available": 1}
+    assert [o.subject_id for o in Operation.objects.filter(kind="release")] == [machines[2].id]
+    assert list(reconcile()) == []
+
+
+def test_after_arrears_it_is_as_one_stopped_without_charge(test_clock: BusinessClock) -> None:
+    """Disk and by-bandwidth network are charged from the top-up on, under their hold; the address is anybody's."""
+    close.begin(test_clock.at)
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    address = machine.public_ip
+    test_clock.advance(minutes=30)
+    owe(account)
+    work()
+    machine.refresh_from_db()
+    assert machine.public_ip == address
+    test_clock.advance(minutes=20)
+    pay(account, 10_000)
+    machine.refresh_from_db()
+    assert (machine.state, machine.stop_charging_mode, machine.public_ip) == ("STOPPED", "STOP_CHARGING", None)
+    assert PublicAddress.objects.values_list("instance_id", "free_since").get(ip=address) == (None, test_clock.at)
+    assert purses(account)["held"] == 59  # 0.025 + 0.565
+    assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
+    assert list(reconcile()) == []
+    begin = clock.hour_start(test_clock.at)
+    for hour in range(2):
+        test_clock.set(begin + (hour + 1) * HOUR)
+        close.close(begin + hour * HOUR)
+    charged = Charge.objects.order_by("hour", "component").values_list("component", "duration_s")
+    assert list(charged) == [
+        ("bandwidth", 2400), ("cpu", 1800), ("system_disk", 2400), ("bandwidth", 3600), ("system_disk", 3600),
+    ]  # fmt: skip
+    start.start(account, [machine.public_id])
+    work()
+    machine.refresh_from_db()
+    assert (machine.state, purses(account)["held"]) == ("RUNNING", 94)
+    assert machine.public_ip is not None
+    assert list(reconcile()) == []
+
+
+def test_its_address_is_free_when_the_power_off_that_was_under_way_has_ended(test_clock: BusinessClock) -> None:
+    close.begin(test_clock.at)
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    owe(account)
+    owner = uuid.uuid4()
+    for operation in queue.claim(owner, [""], 30, 10):  # timers and money; the zone's lane comes later
+        loop.work(STEPS, [operation], owner)
+    pay(account, 1000)
+    machine.refresh_from_db()
+    assert (machine.state, machine.latest_operation_state) == ("STOPPED", "OPERATING")
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip  # the engine leads there still
+    work()
+    machine.refresh_from_db()
+    assert (machine.latest_operation_state, machine.public_ip) == ("SUCCESS", None)
+    assert not PublicAddress.objects.filter(instance_id=machine.id).exists()
+    assert list(reconcile()) == []
 
 
 def test_one_cent_less_ends_nothing(test_clock: BusinessClock) -> None:

@@ -4,8 +4,11 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
@@ -25,7 +28,7 @@ from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, MachineSpec, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
@@ -145,6 +148,26 @@ def test_a_machine_that_fails_voids_its_own_line_to_the_cent_and_the_others_stay
     _settled()
 
 
+def test_a_term_is_whole_though_the_second_ends_during_the_delivery(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    purchase(wanted(account))
+    real = deliver._success
+
+    def slow(*seen: Any) -> dict[str, Any]:
+        result = real(*seen)
+        test_clock.advance(seconds=1)
+        return result
+
+    monkeypatch.setattr(deliver, "_success", slow)
+    work()
+    machine = Instance.objects.get()
+    assert machine.started_at == dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+    assert machine.expires_at == dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC)
+    assert Operation.objects.get(kind="expire").due_at == machine.expires_at
+
+
 def test_a_passing_fault_costs_time_only(world: World) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     purchase(wanted(account))
@@ -213,6 +236,30 @@ def test_an_image_that_cannot_be_made_fails_the_delivery_and_is_its_reason(world
     _settled()
 
 
+@pytest.mark.parametrize("status", ["missing", "preparing"])
+def test_an_image_that_stays_away_is_waited_for_up_to_a_limit_and_then_refunded(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    """Given an image that nobody makes, then an order waits half an hour for it, and not for ever."""
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    ZoneImage.objects.filter(zone_id=ZONE).update(status=status)
+    purchase(wanted(account))
+    monkeypatch.setattr(deliver, "_IMAGE_WAIT_S", 0.0)
+    owner, ordered = uuid.uuid4(), Operation.objects.get().created_at
+    monkeypatch.setattr(clock, "wall", lambda: ordered + dt.timedelta(minutes=29))
+    loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+    assert Instance.objects.get().state == "PENDING"
+    monkeypatch.setattr(clock, "wall", lambda: ordered + dt.timedelta(minutes=30, seconds=1))
+    work()
+    assert (Line.objects.get().state, Line.objects.get().reason) == (
+        "failed", "The image did not get ready in this zone in time.",
+    )  # fmt: skip
+    assert Instance.objects.get().state == "LAUNCH_FAILED"
+    assert purses(account)["available"] == MONTHLY_MINOR
+    assert world.count_machines() == Allocation.objects.count() == 0
+    _settled()
+
+
 class _FirstOneOff:
     """An engine whose first machine of a batch does not stay on: its owner's first boot powers it off."""
 
@@ -265,6 +312,49 @@ def test_faults_of_the_shop_itself_end_in_a_refund_too(world: World, monkeypatch
     _settled()
 
 
+def test_a_delivery_that_cannot_be_committed_spoils_no_other_of_its_batch(world: World) -> None:
+    """Given one line whose hold was given back by mistake, then it alone is tried again, and fails alone in the end."""
+    buyers = [open_purse(name, cash_minor=MONTHLY_MINOR) for name in ("first", "mistaken", "last")]
+    for account in buyers:
+        purchase(wanted(account))
+    with db.act():
+        db.call("ledger_void", Line.objects.get(account_id=buyers[1]).hold_id, clock.now())
+    owner = uuid.uuid4()
+    batch = queue.claim(owner, [ZONE], 30, 10)
+    assert len(batch) == 3
+    loop.work(STEPS, batch, owner)
+    assert dict(Instance.objects.values_list("account_id", "state")) == dict(
+        zip(buyers, ("RUNNING", "PENDING", "RUNNING"), strict=True)
+    )
+    operation = Operation.objects.get(kind="deliver")
+    assert (operation.account_id, operation.attempt) == (buyers[1], 1)
+    assert "was not pending at its delivery" in operation.last_error
+    work()
+    assert list(Line.objects.order_by("id").values_list("state", flat=True)) == ["delivered", "failed", "delivered"]
+    assert [purses(account)["available"] for account in buyers] == [0, MONTHLY_MINOR, 0]
+    assert world.count_machines() == 2
+    _settled()
+
+
+def test_a_machine_that_runs_is_delivered_however_long_its_account_was_locked(world: World) -> None:
+    """Given more lock timeouts than a delivery has attempts, then there is no refund for a machine that runs."""
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    purchase(wanted(account))
+    owner = uuid.uuid4()
+    with psycopg.connect(**db.connection_parameters()) as holder:
+        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        db.rows("SELECT set_config('lock_timeout', '20ms', false)")
+        for _ in range(STEPS["deliver"].attempts + 1):
+            loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+        assert "lock timeout" in Operation.objects.get(kind="deliver").last_error
+        assert (Line.objects.get().state, world.count_machines()) == ("delivering", 1)
+    connection.close()
+    work()
+    assert Instance.objects.get().state == "RUNNING"
+    assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
+    _settled()
+
+
 def test_what_cannot_be_cleaned_keeps_its_room_and_is_shown_to_the_seller(world: World) -> None:
     """Given the failed machine cannot be removed, then money is free at once and room only after the retry."""
     account = open_purse(cash_minor=MONTHLY_MINOR)
@@ -282,6 +372,64 @@ def test_what_cannot_be_cleaned_keeps_its_room_and_is_shown_to_the_seller(world:
     work()
     assert world.count_machines() == Allocation.objects.count() == 0
     _settled()
+
+
+def _give_up_meanwhile(world: World) -> None:
+    """The lease runs out; another worker takes over, fails for good, cleans up and frees room and addresses."""
+    Operation.objects.filter(kind="deliver").update(lease_until=clock.wall())
+    world.fail("ensure_present", transient=False)
+    work()
+    assert Instance.objects.get().state == "LAUNCH_FAILED"
+    assert Allocation.objects.count() == 0
+    assert not PublicAddress.objects.filter(instance_id__isnull=False).exists()
+
+
+def test_a_worker_that_wakes_after_the_delivery_was_given_up_makes_nothing(world: World) -> None:
+    """Its room is free and its address may be another's by now."""
+    purchase(wanted(open_purse(cash_minor=1000), ONLINE))
+    owner = uuid.uuid4()
+    late = queue.claim(owner, [ZONE], 15, 1)
+    _give_up_meanwhile(world)
+    world.count_calls()
+    loop.work(STEPS, late, owner)
+    assert "ensure_present" not in world.calls()
+    assert world.count_machines() == 0
+    _settled()
+
+
+@pytest.mark.parametrize("answer", ["made", "lost"])
+def test_what_a_worker_made_of_a_delivery_that_was_given_up_meanwhile_it_removes(
+    world: World, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    purchase(wanted(open_purse(cash_minor=1000), ONLINE))
+    real = deliver.ensure_present_many
+
+    def pausing(engine: Engine, specs: Sequence[MachineSpec]) -> object:
+        monkeypatch.setattr(deliver, "ensure_present_many", real)
+        _give_up_meanwhile(world)
+        if answer == "lost":
+            world.lose_answer("ensure_present")
+        outcome = real(engine, specs)
+        assert world.count_machines() == 1
+        return outcome
+
+    monkeypatch.setattr(deliver, "ensure_present_many", pausing)
+    owner = uuid.uuid4()
+    loop.work(STEPS, queue.claim(owner, [ZONE], 15, 1), owner)
+    assert world.count_machines() == 0
+    _settled()
+
+
+def test_who_lost_a_lease_delivers_the_others_of_its_batch(world: World) -> None:
+    theirs, mine = (open_purse(name, cash_minor=MONTHLY_MINOR) for name in ("theirs", "mine"))
+    for account in (theirs, mine):
+        purchase(wanted(account))
+    owner = uuid.uuid4()
+    batch = queue.claim(owner, [ZONE], 15, 2)
+    Operation.objects.filter(account_id=theirs).update(lease_owner=uuid.uuid4())
+    loop.work(STEPS, batch, owner)
+    assert dict(Instance.objects.values_list("account_id", "state")) == {theirs: "PENDING", mine: "RUNNING"}
+    assert world.count_machines() == 1
 
 
 def test_a_machine_that_is_there_already_is_taken_as_it_is(world: World) -> None:

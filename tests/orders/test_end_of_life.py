@@ -22,16 +22,16 @@ from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
-from vmart.engines.contract import Power
+from vmart.engines.contract import Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
 from vmart.kernel.clock import UTC
 from vmart.kernel.errors import LimitExceeded
 from vmart.ledger.models import Entry, Hold, Transfer
-from vmart.metering.models import Sample, Segment
+from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
-from vmart.orders import credit, errors, return_prepaid, start, stop, terminate
+from vmart.orders import credit, errors, isolate, return_prepaid, start, stop, terminate
 from vmart.orders.models import Line
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
@@ -152,17 +152,23 @@ def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(tes
     assert list(reconcile()) == []
 
 
-def test_the_last_bytes_of_a_machine_are_on_the_bill(test_clock: BusinessClock, world: World) -> None:
+def test_a_machine_that_was_not_seen_off_is_not_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a host that is away, then the machine in the bin is turned off when it is back."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    hour = test_clock.at
-    world.send_bytes(machine.public_id, 3 * 2**30)
     terminate.terminate(account, [machine.public_id])
+    real = engine_of(ZONE)
+    answers = [Power.BROKEN, Power.RUNNING]
+
+    class Away:
+        def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+            assert _now(machine).latest_operation_state == "OPERATING"
+            return Observation(name, answers.pop(0)) if answers else real.ensure_power(name, on=on, force=force)
+
+    monkeypatch.setattr(isolate, "engine_of", lambda _zone: Away())
     work()
-    assert Sample.objects.values_list("out_bytes", "at").get() == (3 * 2**30, hour)
-    go_to(test_clock, hour + dt.timedelta(hours=1))
-    assert Charge.objects.values_list("component", "out_bytes", "deducted_minor").get() == ("traffic", 3 * 2**30, 240)
-    assert purses(account)["cash"] == 760
+    assert answers == []
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
 
 
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
@@ -291,6 +297,55 @@ def test_only_one_of_several_returned_at_once_is_free(test_clock: BusinessClock)
     assert refunds[0] == MONTHLY_MINOR - 3750  # 100 × (0.35 + 50 × 0.0005)
 
 
+def test_what_several_would_give_back_together_is_what_they_give_back(test_clock: BusinessClock) -> None:
+    """Given two machines and one free return, then the quote names one of them free: the first, as the return does."""
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
+    test_clock.advance(hours=100)
+    quotes = return_prepaid.quote_refund(account, [two.public_id, one.public_id])
+    assert [(quote.public_id, quote.refund_minor, quote.first_free) for quote in quotes] == [
+        (two.public_id, MONTHLY_MINOR, True), (one.public_id, MONTHLY_MINOR - 3750, False),
+    ]  # fmt: skip
+    terminate.terminate(account, [two.public_id, one.public_id])
+    assert dict(Line.objects.values_list("instance_id", "refund_minor")) == {
+        two.id: MONTHLY_MINOR, one.id: MONTHLY_MINOR - 3750,
+    }  # fmt: skip
+    assert purses(account)["cash"] == 2 * MONTHLY_MINOR - 3750
+    assert list(reconcile()) == []
+
+
+def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClock, world: World) -> None:
+    """Given one in the bin, two postpaid in two zones and a prepaid one, then each ends as it would alone."""
+    account = open_purse(cash_minor=MONTHLY_MINOR + 4 * HOURLY_HOLD_MINOR)
+    elsewhere = replace(HOURLY, zone="ap-guangzhou-6")
+    binned, near, far = buy_running(account), buy_running(account), buy_running(account, elsewhere)
+    prepaid = buy_running(account, MONTHLY)
+    terminate.terminate(account, [binned.public_id])  # in its first second: nothing is held for it
+    test_clock.advance(minutes=15)
+    terminate.terminate(account, [near.public_id, prepaid.public_id, binned.public_id, far.public_id], request_id="r")
+    assert [(_now(each).state, _now(each).latest_operation_request_id) for each in (binned, near, far, prepaid)] == [
+        ("TERMINATING", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"),
+    ]  # fmt: skip
+    # 900 s of each postpaid one: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    assert dict(Hold.objects.filter(state="pending").values_list("subject_id", "floating_minor")) == {
+        near.id: 10, far.id: 10, binned.id: 0,
+    }  # fmt: skip
+    assert purses(account)["cash"] == MONTHLY_MINOR + 4 * HOURLY_HOLD_MINOR
+    waiting = [(o.kind, o.subject_id, o.lane) for o in Operation.objects.exclude(kind="close_hour")]
+    assert sorted(waiting) == sorted(
+        [("isolate", each.id, each.zone_id) for each in (near, far, prepaid)]
+        + [("release", each.id, each.zone_id) for each in (binned, near, far, prepaid)]
+        + [("isolate", binned.id, binned.zone_id)]
+    )
+    assert sorted(Event.objects.filter(kind__in=["terminated", "returned"]).values_list("instance_id", "kind")) == [
+        (binned.id, "terminated"), (near.id, "terminated"), (far.id, "terminated"), (prepaid.id, "returned"),
+    ]  # fmt: skip
+    _no_closes()
+    go_to(test_clock, test_clock.at + dt.timedelta(days=9))
+    assert set(Instance.objects.values_list("state", flat=True)) == {"GONE"}
+    _nothing_left(world)
+
+
 def test_a_postpaid_machine_has_nothing_to_return() -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
@@ -315,6 +370,8 @@ def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     terminate.terminate(account, [one.public_id])
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):
         terminate.terminate(account, [two.public_id])
+    with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):  # nor is it quoted what cannot be had
+        return_prepaid.quote_refund(account, [two.public_id])
     test_clock.set(dt.datetime(2026, 12, 31, 16, tzinfo=UTC))  # the year of the billing zone
     Instance.objects.filter(pk=two.pk).update(expires_at=None)  # still running
     terminate.terminate(account, [two.public_id])
@@ -412,7 +469,7 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     assert not Hold.objects.filter(state="pending").exists()
     assert Allocation.objects.get().vcpu == 0
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR  # four hours, 0.025 of the disk each
-    with refused(errors.WrongState, match="the account is in arrears"):
+    with refused(errors.WrongState, match="it was stopped for arrears"):
         start.start(account, [machine.public_id])
     _no_closes()
     go_to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))
@@ -449,6 +506,20 @@ def test_a_credit_limit_is_kept_to_the_cent(test_clock: BusinessClock) -> None:
     assert not Operation.objects.filter(kind="arrears").exists()
     go_to(test_clock, test_clock.at + dt.timedelta(hours=1))
     assert Operation.objects.filter(kind="arrears").count() == 1
+
+
+def test_arrears_that_nobody_could_work_on_come_again_with_the_next_unpaid_hour(test_clock: BusinessClock) -> None:
+    begin = test_clock.at
+    account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
+    machine = buy_running(account)
+    go_to(test_clock, begin + dt.timedelta(hours=2))
+    Operation.objects.filter(kind="arrears").update(attention=True, attempt=8, last_error="the database was full")
+    go_to(test_clock, begin + dt.timedelta(hours=3))
+    due = begin + dt.timedelta(hours=5)
+    assert Operation.objects.values_list("attention", "attempt", "due_at").get(kind="arrears") == (False, 0, due)
+    go_to(test_clock, due)
+    assert (_now(machine).state, _now(machine).isolated_at) == ("SHUTDOWN", due)
+    assert list(reconcile()) == []
 
 
 def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_machine(

@@ -156,7 +156,7 @@ def test_deleting_is_all_or_none_and_another_customers_pair_is_unknown() -> None
 def test_a_pair_stays_while_a_machine_has_it() -> None:
     account = open_purse(cash_minor=10_000)
     pair = key_pairs.import_(account, "mine", ED25519)
-    bought = purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.make(account, key_ids=[pair.public_id]))))
+    bought = purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))))
     with pytest.raises(KeyPairInUse) as refused:
         key_pairs.delete(account, [pair.public_id])
     assert refused.value.params == {"id": pair.public_id, "instance": bought.instance_ids[0]}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
@@ -16,21 +17,23 @@ from tests.support.shopper import (
     MONTHLY,
     MONTHLY_MINOR,
     ZONE,
+    buy_running,
     open_purse,
     purses,
     wanted,
+    work,
 )
 from tests.support.written import contents, nothing_written, refused
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone
 from vmart.customers.models import Account
-from vmart.instances.models import Instance
+from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold, Transfer
 from vmart.network.models import PrivateAddress, PublicAddress
-from vmart.orders import errors, key_pairs, login, open_account
+from vmart.orders import errors, key_pairs, login, open_account, terminate
 from vmart.orders.models import Idempotency, Line, Order
 from vmart.orders.purchase import Bought, Machine, check, decode_user_data, purchase
 from vmart.placement.models import Allocation, Host
@@ -270,10 +273,22 @@ def test_the_prepaid_quota_begins_anew_with_the_month_of_the_billing_zone(test_c
     purchase(wanted(account))
 
 
+def test_a_prepaid_machine_that_is_gone_still_counts_as_bought_in_its_month() -> None:
+    account = open_purse(cash_minor=100_000)
+    Account.objects.update(quota_prepaid_per_month=1)
+    machine = buy_running(account, MONTHLY)
+    for _ in range(2):  # returned, then released at once
+        terminate.terminate(account, [machine.public_id])
+        work()
+    assert Instance.objects.get().state == "GONE"
+    with refused(errors.QuotaReached, match="is 1; 1 ", code="LimitExceeded.PrepayQuota"):
+        purchase(wanted(account, MONTHLY))
+
+
 def test_without_a_free_public_address_nothing_is_bought() -> None:
     account = open_purse(cash_minor=1000)
-    free = list(PublicAddress.objects.filter(zone_id=ZONE).order_by("id").values_list("id", flat=True))
-    PublicAddress.objects.filter(zone_id=ZONE).exclude(id=free[0]).delete()
+    free = list(PublicAddress.objects.filter(zone_id=ZONE).order_by("ip").values_list("ip", flat=True))
+    PublicAddress.objects.filter(zone_id=ZONE).exclude(ip=free[0]).delete()
     with refused(errors.NoAddress, match="No public address is free in ap-guangzhou-4"):
         purchase(wanted(account, replace(ONLINE, count=2)))
     purchase(wanted(account, ONLINE))
@@ -289,7 +304,7 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
     subnet, taken = db.rows("SELECT id, host(cidr) AS cidr FROM network_subnet")[0], PrivateAddress.objects.get()
     db.rows(
         "INSERT INTO network_private_address (subnet_id, ip, instance_id)"
-        " SELECT %s, %s::inet + n, -n FROM generate_series(10, 4094) AS n WHERE %s::inet + n <> %s::inet RETURNING id",
+        " SELECT %s, %s::inet + n, -n FROM generate_series(10, 4094) AS n WHERE %s::inet + n <> %s::inet RETURNING ip",
         subnet["id"], subnet["cidr"], subnet["cidr"], taken.ip,
     )  # fmt: skip
     with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full"):
@@ -362,7 +377,7 @@ def test_a_weak_password_is_refused(password: str) -> None:
 
 def test_a_strong_password_exists_as_its_hash_only() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
-    access = login.make(account, password="Tr1cky-enough")
+    access = login.make(account, login.LoginWanted("Tr1cky-enough"))
     purchase(wanted(account, machine=Machine(IMAGE, access)))
     assert Instance.objects.get().password_hash.startswith("$6$")
     found = db.rows("SELECT string_agg(t::text, '') AS text FROM instances_instance t")[0]["text"]
@@ -373,8 +388,8 @@ def test_a_key_pair_of_somebody_else_is_unknown() -> None:
     mine, theirs = open_purse("mine"), open_purse("theirs")
     pair, _pem = key_pairs.create(theirs, "k")
     with refused(errors.UnknownKeyPair, field="LoginSettings.KeyIds"):
-        login.make(mine, key_ids=[pair.public_id])
-    assert login.make(theirs, key_ids=[pair.public_id]).ssh_keys == (pair.public_key,)
+        login.make(mine, login.LoginWanted(key_ids=(pair.public_id,)))
+    assert login.make(theirs, login.LoginWanted(key_ids=(pair.public_id,))).ssh_keys == (pair.public_key,)
 
 
 def test_a_check_writes_nothing() -> None:
@@ -405,3 +420,46 @@ def test_the_proof_that_nothing_was_written_sees_one_changed_value() -> None:
     assert {table for table in before if before[table] != after[table]} == {"customers_account"}
     with pytest.raises(AssertionError, match="customers_account"), nothing_written():
         Account.objects.update(frozen_reason="")
+
+
+def _sell_out(instance_type: str) -> None:
+    Offer.objects.filter(instance_type_id=instance_type).update(sold_out=True)
+    Deployment.objects.update(generation=F("generation") + 1)
+    catalog.refresh()
+
+
+def test_a_repeated_token_is_answered_also_when_the_request_would_be_refused_by_now() -> None:
+    """Given the first answer was lost on its way and the type is sold out since, its key pair deleted."""
+    account = open_purse(cash_minor=1000)
+    pair = key_pairs.create(account, "laptop")[0]
+    request = wanted(
+        account, HOURLY, client_token="t", machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))
+    )
+    first = purchase(request)
+    KeyPair.objects.all().delete()
+    _sell_out(HOURLY.instance_type)
+    with nothing_written():
+        assert purchase(request) == replace(first, repeated=True)
+        with pytest.raises(errors.TokenReused):
+            purchase(replace(request, configuration=replace(HOURLY, count=2)))
+    with refused(errors.SoldOut):
+        purchase(replace(request, client_token="another"))
+
+
+@pytest.mark.parametrize(("length", "count"), [(59, 10), (58, 100), (60, 2)])
+def test_a_host_name_leaves_room_for_the_number_behind_it(length: int, count: int) -> None:
+    account = open_purse(cash_minor=100_000)
+    Account.objects.update(quota_postpaid_per_zone=100)
+    machine = Machine(IMAGE, LOGIN, hostname="n" * length)
+    most = 60 - len(f"-{count}")
+    with refused(errors.BadHostName, match=f"at most {most} characters", field="HostName"):
+        purchase(wanted(account, replace(HOURLY, count=count), machine=machine))
+    purchase(wanted(account, replace(HOURLY, count=count), machine=replace(machine, hostname="n" * most)))
+    assert max(len(name) for name in Instance.objects.values_list("hostname", flat=True)) == 60
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb", "a\u2028b"])
+def test_a_name_has_no_control_characters(name: str) -> None:
+    account = open_purse(cash_minor=1000)
+    with refused(InvalidParameter, match="no line breaks", field="InstanceName"):
+        purchase(wanted(account, HOURLY, machine=Machine(IMAGE, LOGIN, name=name)))

@@ -1,6 +1,7 @@
 """Given a machine, when it is stopped, started or rebooted, then what is charged and held changes as the rules say."""
 
 import sqlite3
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +21,15 @@ from tests.support.shopper import (
     work,
 )
 from tests.support.written import refused
+from vmart.catalog import shop as catalog_shop
 from vmart.config.reconcile import reconcile
-from vmart.engines.contract import Power
+from vmart.config.steps import STEPS
+from vmart.engines.contract import Engine, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
+from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.metering.models import Segment
 from vmart.network.models import PublicAddress
@@ -34,6 +38,7 @@ from vmart.orders.purchase import purchase
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
+from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -124,6 +129,64 @@ def test_a_stop_that_fails_never_paused(test_clock: BusinessClock, world: World)
     assert list(Segment.objects.order_by("id").values()) == before
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert machine.public_ip is not None
+    _agree()
+
+
+class _NotSeenOff:
+    """An engine that cannot say that a machine is off: its host does not answer."""
+
+    def __init__(self, real: Engine) -> None:
+        self._real = real
+
+    def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
+        return Observation(name, Power.BROKEN)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("mode", [stop.KEEP_CHARGING, stop.STOP_CHARGING])
+def test_a_machine_that_was_not_seen_off_is_not_stopped(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """Given a host that is away, then its machine may be running: it keeps its address and is charged on."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    before = list(Segment.objects.order_by("id").values())
+    real = engine_of(ZONE)
+    monkeypatch.setattr(stop, "engine_of", lambda _zone: _NotSeenOff(real))
+    stop.stop(account, [machine.public_id], stopped_mode=mode)
+    work()
+    now = _now(machine)
+    assert (now.state, now.latest_operation_error) == ("RUNNING", "The machine could not be stopped.")
+    assert (now.public_ip, real.observe(machine.public_id).public_ip) == (machine.public_ip, machine.public_ip)
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
+    assert list(Segment.objects.order_by("id").values()) == before
+    assert (purses(account)["held"], Allocation.objects.get().vcpu) == (ONLINE_HOLD_MINOR, 2)
+    _agree()
+
+
+def test_a_machine_that_the_engine_has_lost_is_stopped(world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    world.remove_machine(machine.public_id)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.stop_charging_mode, machine.public_ip) == ("STOPPED", "STOP_CHARGING", None)
+    assert purses(account)["held"] == STOPPED_HOLD_MINOR
+
+
+def test_the_address_is_taken_off_before_it_is_given_back(world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    world.fail("ensure_address")
+    owner = uuid.uuid4()
+    loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+    assert _now(machine).state == "STOPPING"
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
+    work()
+    assert _now(machine).state == "STOPPED"
+    assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
     _agree()
 
 
@@ -235,6 +298,22 @@ def test_a_start_without_money_for_the_hold_is_refused(test_clock: BusinessClock
         start.start(account, [machine.public_id])
 
 
+@pytest.mark.parametrize(
+    ("currency", "said"),
+    [("JPY", "94 are needed and 93 are available"), ("KWD", r"0\.094 are needed and 0\.093 are available")],
+)
+def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
+    test_clock: BusinessClock, currency: str, said: str
+) -> None:
+    account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
+    machine = _stopped_without_charge(account, test_clock)
+    purchase(wanted(account, HOURLY))
+    Deployment.objects.update(currency=currency)
+    catalog_shop.forget()
+    with refused(errors.InsufficientBalance, match=f": {said}"):
+        start.start(account, [machine.public_id])
+
+
 def test_a_start_without_room_on_its_host_is_refused(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     machine = _stopped_without_charge(account, test_clock)
@@ -268,7 +347,13 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     machine = _now(machine)
     assert (machine.state, machine.latest_operation_state) == ("STOPPED", "FAILED")
     assert machine.latest_operation_error == "The machine could not be started."
-    assert "cpu" not in _open_components(machine)
+    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert (purses(account)["held"], machine.stop_charging_mode) == (STOPPED_HOLD_MINOR, "STOP_CHARGING")
+    assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
+    assert Host.objects.get(allocation__instance_id=machine.id).vcpu_used == 0
+    assert machine.public_ip is None
+    assert not PublicAddress.objects.filter(instance_id=machine.id).exists()
+    assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
     _agree()
     start.start(account, [machine.public_id])
     work()
@@ -276,6 +361,40 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert Allocation.objects.get().vcpu == 2
     _agree()
+
+
+def test_a_start_that_fails_keeps_its_address_until_the_engine_has_let_go_of_it(
+    test_clock: BusinessClock, world: World
+) -> None:
+    """Given an engine that does not take the address off either, then nobody else is given it before it does."""
+    account = open_purse(cash_minor=1000)
+    machine = _stopped_without_charge(account, test_clock)
+    start.start(account, [machine.public_id])
+    world.fail("ensure_power", times=6)
+    world.fail("ensure_address", 7)  # six attempts, and the last word
+    owner = uuid.uuid4()
+    for _ in range(6):
+        loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
+    machine = _now(machine)
+    assert (machine.state, Allocation.objects.get().vcpu) == ("STARTING", 2)
+    assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
+    assert Operation.objects.get(kind="start").attempt == 6
+    world.fail("ensure_power")
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.public_ip, Allocation.objects.get().vcpu) == ("STOPPED", None, 0)
+    _agree()
+
+
+def test_a_start_of_a_machine_that_the_engine_has_lost_fails(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = _stopped_without_charge(account, test_clock)
+    start.start(account, [machine.public_id])
+    world.remove_machine(machine.public_id)
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.latest_operation_state, machine.public_ip) == ("STOPPED", "FAILED", None)
+    assert (purses(account)["held"], Allocation.objects.get().vcpu) == (STOPPED_HOLD_MINOR, 0)
 
 
 def test_after_an_ordinary_stop_a_start_asks_for_no_money(test_clock: BusinessClock) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, purses, wanted, work
 from tests.support.written import nothing_written
+from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, EngineError, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
@@ -19,8 +22,11 @@ from vmart.orders.purchase import purchase
 from vmart.orders.sweep import Drift
 from vmart.provisioning import specs, zones
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
+
+OTHER_ZONE = "ap-guangzhou-6"
 
 
 @pytest.fixture
@@ -46,14 +52,41 @@ def test_where_all_is_as_sold_nothing_is_written(machine: Instance) -> None:
         assert sweep.sweep(ZONE) == []
 
 
-def test_an_orphan_is_removed(machine: Instance, world: World) -> None:
-    """Given a machine of ours that no row knows, as after a restored backup, then the engine loses it."""
+def test_a_machine_that_was_released_and_is_there_again_is_removed(machine: Instance, world: World) -> None:
+    """Given a release whose removal a late worker undid, then the engine loses the machine: its row is GONE."""
     spec = specs.load([machine.id])[machine.id].spec
-    engine_of(ZONE).ensure_present(replace(spec, name="ins-orphan00", private_ip="10.64.0.99"))
-    assert [line for line in reconcile() if "ins-orphan00" in line]
-    assert sweep.sweep(ZONE) == [Drift("orphan", "ins-orphan00", True)]
-    assert world.count_machines() == 1
+    for _ in range(2):  # to the bin, and out of it
+        terminate.terminate(machine.account_id, [machine.public_id])
+        work()
+    assert _now(machine).state == "GONE"
+    engine_of(ZONE).ensure_present(spec)
+    assert sweep.sweep(ZONE) == [Drift("orphan", machine.public_id, True)]
+    assert world.count_machines() == 0
     assert list(reconcile()) == []
+
+
+def test_a_machine_that_no_row_knows_is_told_and_kept(machine: Instance, world: World) -> None:
+    """Given a machine sold after the backup that was restored, then it is somebody's: only the seller ends it."""
+    spec = specs.load([machine.id])[machine.id].spec
+    engine_of(ZONE).ensure_present(replace(spec, name="ins-unknown0", private_ip="10.64.0.99"))
+    world.count_calls()
+    for _ in range(2):
+        assert sweep.sweep(ZONE) == [Drift("unknown", "ins-unknown0", False)]
+    assert set(world.calls()) == {"list_ours"}
+    assert engine_of(ZONE).observe("ins-unknown0").power == Power.RUNNING
+    assert list(reconcile()) == [
+        f"a machine of ours is on the engine of {ZONE} and in no order: ins-unknown0",
+    ]
+
+
+def test_two_zones_on_one_engine_leave_each_others_machines_alone(engine: Path, machine: Instance) -> None:
+    """The catalog refuses such zones; where they are nevertheless, no machine may be lost for it."""
+    settings = Zone.objects.get(code=OTHER_ZONE).engine_settings
+    Zone.objects.filter(code=OTHER_ZONE).update(engine_settings=settings | {"file": str(engine)})
+    other = buy_running(machine.account_id, replace(HOURLY, zone=OTHER_ZONE))
+    assert sweep.sweep(OTHER_ZONE) == [Drift("elsewhere", machine.public_id, False)]
+    assert sweep.sweep(ZONE) == [Drift("elsewhere", other.public_id, False)]
+    assert [(_now(row).state, _power(row)) for row in (machine, other)] == [("RUNNING", Power.RUNNING)] * 2
 
 
 def test_a_machine_that_a_late_worker_made_after_its_delivery_was_given_up_is_removed(world: World) -> None:
@@ -116,6 +149,23 @@ def test_a_machine_with_work_under_way_is_left_alone(machine: Instance, world: W
     engine_of(ZONE).ensure_power(machine.public_id, on=False)
     with nothing_written():
         assert sweep.sweep(ZONE) == []
+
+
+def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engine_is_back(
+    machine: Instance, world: World
+) -> None:
+    """Also its operation, which the seller was shown, is then tried again: until it ends nobody can use the machine."""
+    terminate.terminate(machine.account_id, [machine.public_id])
+    world.fail("*", times=STEPS["isolate"].attempts)
+    work()
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.RUNNING, "OPERATING")
+    assert Operation.objects.get(kind="isolate").attention
+    assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
+    assert (_power(machine), _now(machine).state) == (Power.STOPPED, "SHUTDOWN")
+    work()
+    assert (_now(machine).latest_operation_state, Operation.objects.filter(kind="isolate").count()) == ("SUCCESS", 0)
+    assert sweep.sweep(ZONE) == []
+    assert list(reconcile()) == []
 
 
 class _Meanwhile:

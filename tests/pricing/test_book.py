@@ -66,6 +66,8 @@ STEP = {"above": 0, "up_to": 2, "price": 20}
         ("disks/CLOUD_SSD/data_gib/min", 25,
          "price_book.disks.CLOUD_SSD.data_gib: min and max are multiples of step 10"),
         ("traffic_gib", None, "price_book.traffic_gib: is missing"),
+        ("currency", "RMB", "price_book.currency: RMB is no currency of ISO 4217"),
+        ("currency", "cny", "price_book.currency: cny is no currency of ISO 4217"),
         ("term_discounts/tables/default", None,
          "price_book.term_discounts: tables: the table default is missing"),
         ("regions/ap-shanghai/factor", Decimal(0),

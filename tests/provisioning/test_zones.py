@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.conf import settings
 
 from tests.support.shopper import HOURLY, ZONE, open_purse, wanted
 from tests.support.written import refused
@@ -131,3 +132,32 @@ def test_an_engine_of_an_unknown_kind_is_refused() -> None:
     Zone.objects.filter(code=ZONE).update(engine_kind="mainframe")
     with pytest.raises(EngineError, match="mainframe"):
         zone_engines.engine_of(ZONE)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ({}, {"socket": "/private", "deployment": "d1", "pool": "vmart", "image_cache": "/cache"}),
+        ({"pool": "fast"}, {"socket": "/private", "deployment": "d1", "pool": "fast", "image_cache": "/cache"}),
+        ({"url": "https://192.0.2.1:8443"},
+         {"url": "https://192.0.2.1:8443", "deployment": "d1", "image_cache": "/cache", "lock_dir": "LOCK"}),
+        ({"socket": "/run/other", "deployment": "mine"},
+         {"socket": "/run/other", "deployment": "mine", "image_cache": "/cache", "lock_dir": "LOCK"}),
+    ],
+)  # fmt: skip
+def test_a_zone_that_names_an_incus_is_not_led_to_this_machines(
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], told: dict[str, str]
+) -> None:
+    private = {"socket": "/private", "deployment": "d1", "pool": "vmart", "image_cache": "/cache"}
+    monkeypatch.setenv("VMART_INCUS_SETTINGS", json.dumps(private))
+    monkeypatch.setenv("VMART_DEPLOYMENT", "d1")
+    Zone.objects.filter(code=ZONE).update(engine_kind="incus", engine_settings=own)
+    monkeypatch.setattr(zone_engines, "_open", {})
+    opened: list[object] = []
+    monkeypatch.setattr(zone_engines, "open_engine", lambda *how: opened.append(how))
+    zone_engines.engine_of(ZONE)
+    lock = str(settings.DATA_DIR / "engine")
+    assert opened == [("incus", {name: lock if value == "LOCK" else value for name, value in told.items()})]
+    assert len(zone_engines.own_incus()) == ("url" in own or "socket" in own)
+    where = told.get("socket") or told["url"]
+    assert zone_engines.identity(ZONE, "incus", own) == ("incus", where, told["deployment"])

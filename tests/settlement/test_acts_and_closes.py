@@ -43,7 +43,6 @@ class Watch:
         self.id = machine.id
         self.seconds = {"cpu": 0, "disk": 0}
         self._since = clock.now()
-        self._was_in_arrears = False
         self._state = self._charged()
 
     def look(self) -> None:
@@ -56,14 +55,11 @@ class Watch:
     def _charged(self) -> dict[str, bool]:
         machine = Instance.objects.get(id=self.id)
         if machine.state in (State.SHUTDOWN, State.TERMINATING, State.GONE):
-            self._was_in_arrears = machine.isolated_source == "ARREAR"
             return {"cpu": False, "disk": False}
-        if machine.state == State.RUNNING:
-            self._was_in_arrears = False
         asked = Operation.objects.filter(kind="stop", subject_id=self.id, payload__mode=stop.STOP_CHARGING).exists()
         # A stop without charge pauses at the request; charging resumes at RUNNING, not at the request to start.
         paused = asked or (machine.state != State.RUNNING and machine.stop_charging_mode == stop.STOP_CHARGING)
-        return {"cpu": not paused, "disk": not self._was_in_arrears}
+        return {"cpu": not paused, "disk": True}
 
 
 def _move(test_clock: BusinessClock, how: str) -> None:

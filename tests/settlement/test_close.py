@@ -84,6 +84,57 @@ def test_an_hour_is_not_closed_before_the_one_before_it(test_clock: BusinessCloc
     assert everything() == before
 
 
+def _killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close the hour of TEN up to where the horizon has moved, and no further."""
+
+    def end(_hour: dt.datetime) -> list[tuple[int, int]]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(close, "_batches", end)
+        close.close(TEN)
+
+
+def test_an_hour_is_not_closed_before_the_close_of_the_one_before_it_has_ended(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a close that was killed, or that is under way, then the next hour's totals would lack it: it waits."""
+    world = _world(_account(1))
+    test_clock.set(_at(2 * 3600))
+    _killed(monkeypatch)
+    before = everything()
+    with pytest.raises(ValueError, match="is not closed"):
+        close.close(TEN + HOUR)
+    assert everything() == before
+    real, refused = close._batches, []
+
+    def meanwhile(hour: dt.datetime) -> list[tuple[int, int]]:
+        if hour == TEN:
+            with pytest.raises(ValueError, match="is not closed") as error:
+                close.close(TEN + HOUR)
+            refused.append(error.value)
+        return real(hour)
+
+    monkeypatch.setattr(close, "_batches", meanwhile)
+    close.close(TEN)
+    assert len(refused) == 1
+    close.close(TEN + HOUR)
+    assert _deducted() == _rule(world, 2)
+
+
+def test_a_shop_that_was_killed_in_a_close_begins_with_that_hour(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _world(_account(1))
+    test_clock.set(_at(2 * 3600 + 1800))
+    _killed(monkeypatch)
+    close.begin(test_clock.at)
+    assert Operation.objects.values_list("kind", "due_at").get() == ("close_hour", TEN + HOUR)
+    assert work() == 2
+    assert _deducted() == _rule(world, 2)
+    assert not Hour.objects.filter(closed_at=None).exists()
+
+
 def test_missed_hours_are_closed_one_by_one(test_clock: BusinessClock) -> None:
     """Given a shop that was off for three hours, then each hour is its own charge and its own deduction."""
     world = _world(_account(1), _account(2))

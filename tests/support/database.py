@@ -171,4 +171,4 @@ def _migrate() -> None:
 def _apply_catalog() -> None:
     from vmart.backoffice.apply_catalog import apply_file
 
-    apply_file(DEMO_CATALOG, confirm=lambda _difference: True)
+    apply_file(DEMO_CATALOG)

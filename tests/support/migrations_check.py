@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
+from django.utils import translation
 
 _MADE_UP = re.compile(r"^\d{4}_(auto_|initial$)|_and_more$|^\d{4}_$")
 
@@ -25,8 +26,10 @@ def faults() -> list[str]:
     conflicts = loader.detect_conflicts()
     found += [f"{label}: two last migrations, {', '.join(names)}" for label, names in conflicts.items() if label in own]
     if not conflicts:
-        detector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
-        for label, migrations in detector.changes(graph=loader.graph).items():
+        with translation.override("en"):  # the language that migrations are written in, whoever spoke last
+            detector = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps))
+            changes = detector.changes(graph=loader.graph)
+        for label, migrations in changes.items():
             if label in own:
                 what = [operation.describe() for migration in migrations for operation in migration.operations]
                 found.append(f"{label}: no migration says: {'; '.join(what)}")

@@ -16,6 +16,7 @@ from typing import Any
 from vmart.config import os_users
 
 ROOT = Path(__file__).resolve().parents[2]
+VMART = str(ROOT / "bin" / "vmart")  # it knows where web and worker can read the source: a clone may be private
 _DEFAULTS = ("--listen", "127.0.0.1:0", "--compute", "simulated", "--demo")
 _NOT_INHERITED = ("VMART_DATABASE_URL", "VMART_MASTER_KEY", "VMART_DATA_DIR", "VMART_STATIC_AS_IS", "VMART_TEST_RUN")
 
@@ -44,8 +45,9 @@ class RunningShop:
 
     def vmart(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """``vmart WORDS`` on this shop's data directory."""
-        command = [sys.executable, "-m", "vmart.config.cli", *words]
-        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            [VMART, *words], env=self.environment(), capture_output=True, text=True, check=False, timeout=120
+        )
         if check and done.returncode != 0:
             raise AssertionError(f"vmart {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done
@@ -106,7 +108,7 @@ class RunningShop:
 
 def _clean_environment() -> dict[str, str]:
     environment = {name: text for name, text in os.environ.items() if name not in _NOT_INHERITED}
-    return environment | {"PYTHONPATH": str(ROOT / "src")}
+    return environment | {"VMART_ENV": sys.prefix}
 
 
 @functools.cache
@@ -123,8 +125,7 @@ def _set_up() -> None:
 def _start(data_dir: Path, options: tuple[str, ...]) -> "subprocess.Popen[bytes]":
     with (data_dir / "up.log").open("ab") as log:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "vmart.config.cli",
-             "--data-dir", str(data_dir), "up", *options],
+            ["setpriv", "--pdeathsig", "TERM", VMART, "--data-dir", str(data_dir), "up", *options],
             env=_clean_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
 

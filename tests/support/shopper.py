@@ -46,7 +46,8 @@ def open_purse(name: str = "buyer", *, cash_minor: int = 0) -> int:
 
 def owe(account_id: int, minor: int = 100) -> None:
     """What a settlement books beyond the purses, and the arrears that follow it by two hours, due now."""
-    due = purses(account_id)["cash"] + minor
+    there = purses(account_id)
+    due = there["cash"] + there["gift"] + minor
     with db.act():
         db.call("ledger_lock", account_id)
         db.rows(

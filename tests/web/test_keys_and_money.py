@@ -219,7 +219,6 @@ def test_an_order_is_placed_and_paid_by_card() -> None:
     work()
     assert Order.objects.get().status == 4
     assert overview.balance(visitor.account_id) == overview.Balance(0, 0, 0, 0)
-    assert customer().post(f"/orders/{order_id}/pay/").status_code in (302, 404)
 
 
 @pytest.mark.usefixtures("_test_cards")

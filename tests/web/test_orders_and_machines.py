@@ -3,29 +3,17 @@
 import re
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from tests.support.business_clock import BusinessClock
+from tests.support.shopper import owe, purses
 from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.listings import overview
 from vmart.orders import open_account
-from vmart.orders.models import Line, Order
+from vmart.orders.models import Line
 from vmart.worker import queue
-
-OTHERS_PAGES = [
-    "/orders/{order}/", "/orders/{order}/progress/", "/machines/{machine}/", "/machines/{machine}/live/",
-    "/machines/{machine}/stop/", "/machines/{machine}/end/",
-]  # fmt: skip
-OTHERS_ACTS = [
-    "/machines/{machine}/start/",
-    "/machines/{machine}/reboot/",
-    "/machines/{machine}/stop/",
-    "/machines/{machine}/end/",
-]
 
 
 def running(visitor: Visitor, query: str = "") -> Instance:
@@ -51,12 +39,33 @@ def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
     assert "hx-trigger" not in after  # nothing will change by itself
 
 
+def test_no_more_is_promised_than_is_true() -> None:
+    """Running is not yet answering, a simulated machine never answers, and one that has ended is not entered."""
+    visitor = customer()
+    answer = visitor.buy()
+    first_boot, nobody = "It answers some seconds later", "This zone is simulated: nobody answers"
+    before = text_of(visitor.get(answer["Location"]))
+    assert first_boot not in before and nobody not in before
+    work()
+    assert nobody in text_of(visitor.get(answer["Location"]))
+    Instance.objects.update(kind="container")
+    real = text_of(visitor.get(answer["Location"]))
+    assert first_boot in real and nobody not in real
+    machine = Instance.objects.get()
+    assert f"ssh root@{machine.public_ip}" in real
+    visitor.post(f"/machines/{machine.public_id}/end/")
+    ended = text_of(visitor.get(answer["Location"]))
+    assert "Returned" in ended
+    assert not [text for text in ("ssh root@", "Once it is delivered", first_boot) if text in ended]
+
+
 def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> None:
     visitor = customer()
     answer = visitor.buy("?count=2")
     world.fail("ensure_present", times=2, transient=False, sentence="The host refused.")
     work()
     page = text_of(visitor.get(answer["Location"]))
+    assert "Delivered means" not in page and "simulated: nobody" not in page
     assert "2 machines could not be delivered. ¥134.00 came back to your balance by itself." in page
     assert "The host refused." in page
     assert overview.balance(visitor.account_id) == overview.Balance(0, 100_000, 0, 0)
@@ -66,24 +75,6 @@ def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> No
     visitor.post(f"/machines/{machine.public_id}/end/")
     work()
     assert visitor.get(f"/machines/{machine.public_id}/").status_code == 404
-
-
-@pytest.mark.parametrize("address", OTHERS_PAGES)
-def test_another_customers_pages_are_not_there(address: str) -> None:
-    owner, other = customer(), customer()
-    machine = running(owner)
-    there = address.format(order=Order.objects.get().id, machine=machine.public_id)
-    assert owner.get(there).status_code == 200
-    assert other.get(there).status_code == 404
-
-
-@pytest.mark.parametrize("address", OTHERS_ACTS)
-def test_another_customers_machine_cannot_be_touched(address: str) -> None:
-    owner, other = customer(), customer()
-    machine = running(owner)
-    assert other.post(address.format(machine=machine.public_id)).status_code == 404
-    machine.refresh_from_db()
-    assert (machine.state, machine.latest_operation_state) == ("RUNNING", "SUCCESS")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +175,26 @@ def test_a_machine_whose_network_arrears_keep_off_says_so_and_how_it_comes_back(
     assert "Network off" not in text_of(visitor.get("/machines/"))
 
 
+def test_a_machine_stopped_for_arrears_says_what_brings_it_back_and_what_is_billed_then() -> None:
+    visitor = customer()
+    machine = running(visitor, "?charge=postpaid")
+    owe(visitor.account_id)
+    work()
+    address = f"/machines/{machine.public_id}/"
+    page = text_of(visitor.get(address))
+    assert "Its data is erased at 2026-03-25 10:00:00 . Until then nothing of it is billed." in page
+    assert "top up to zero or more and ¥0.01 beyond: one hour of its disks" in page
+    open_account.grant(visitor.account_id, 100, "what it owes")
+    page = text_of(visitor.get(address))
+    assert "top up to zero or more and ¥0.01 beyond: one hour of its disks" in page
+    assert purses(visitor.account_id)["available"] == 0
+    open_account.grant(visitor.account_id, 1, "and a cent")
+    page = text_of(visitor.get(address))
+    assert "It is off without charge: only its disks and by-bandwidth network are billed." in page
+    assert "erased" not in page
+    assert purses(visitor.account_id)["held"] == 1
+
+
 def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: BusinessClock) -> None:
     visitor = customer()
     machine = running(visitor, "?charge=postpaid")
@@ -218,26 +229,16 @@ def test_a_return_is_quoted_first_and_pays_what_it_quoted(test_clock: BusinessCl
     assert "Returned, moved to the recycle bin" in text_of(visitor.get(f"/machines/{second.public_id}/"))
 
 
-def test_lists_show_a_page_at_a_time_with_few_queries(test_clock: BusinessClock) -> None:
+def test_lists_show_a_page_at_a_time() -> None:
     visitor = customer(gift_minor=10_000_000)
     visitor.buy("?count=60")
     work()
-    with CaptureQueriesContext(connection) as queries:
-        page = visitor.get("/machines/")
-    assert len(queries) <= 4
+    page = visitor.get("/machines/")
     assert page.content.decode().count('class="soft mono">ins-') == 50
     older = re.search(r'href="\?before=(\d+)"', page.content.decode())
     assert older
     rest = visitor.get(f"/machines/?before={older[1]}").content.decode()
     assert rest.count('class="soft mono">ins-') == 10
-    machine = Instance.objects.first()
-    assert machine is not None
-    with CaptureQueriesContext(connection) as queries:
-        visitor.get(f"/machines/{machine.public_id}/")
-    assert len(queries) <= 14
-    with CaptureQueriesContext(connection) as queries:
-        assert visitor.get(f"/orders/{Order.objects.get().id}/").status_code == 200
-    assert len(queries) <= 6
     statement = visitor.get("/balance/").content.decode()
     older = re.search(r'href="\?before=([^"]+)"', statement)
     assert older

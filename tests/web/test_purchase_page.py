@@ -346,3 +346,27 @@ def test_a_zone_whose_image_is_being_made_says_how_far_and_still_sells() -> None
     visitor = customer()
     assert "Preparing image, 40 %" in text_of(visitor.get("/buy/", follow=True))
     assert order_id_of(visitor.buy())
+
+
+def test_while_the_first_zones_engine_is_being_installed_another_is_preselected() -> None:
+    """Given the first minute of a shop with a real engine, then zero edits buy, and the page says what comes."""
+    zone = Zone.objects.get(code="ap-guangzhou-3")
+    Zone.objects.filter(pk=zone.pk).update(engine_kind="incus", capabilities={}, engine_status="unreachable")
+    Host.objects.filter(zone=zone).update(online=False)
+    Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
+    visitor = customer()
+    page = visitor.get("/buy/", follow=True)
+    assert form_of(page)["zone"] == "ap-guangzhou-4"
+    assert "Engine is being set up Machines can be bought here as soon as it answers." in text_of(page)
+    assert "Engine cannot be reached" not in text_of(page)
+    visitor.buy()
+    assert Instance.objects.get().zone_id == "ap-guangzhou-4"
+    assert (
+        form_of(visitor.get("/buy/?zone=ap-guangzhou-3", follow=True))["zone"] == "ap-guangzhou-3"
+    )  # chosen is chosen
+
+    Host.objects.filter(zone=zone).update(online=True)
+    Zone.objects.filter(pk=zone.pk).update(capabilities={"instance_kind": "container"}, engine_status="ready")
+    page = visitor.get("/buy/", follow=True)
+    assert form_of(page)["zone"] == "ap-guangzhou-3"
+    assert "Engine is being set up" not in text_of(page)

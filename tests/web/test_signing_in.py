@@ -89,6 +89,20 @@ def test_guessing_a_password_is_throttled() -> None:
     assert visitor.get("/machines/").status_code == 302
 
 
+def test_opening_accounts_is_throttled_by_address() -> None:
+    """Twenty a minute, whatever they send and whatever a header says; another address is not kept waiting."""
+    here = Client(REMOTE_ADDR="198.51.100.7")
+    for number in range(20):
+        answer = here.post("/accounts/signup/", {"email": "not an address"}, HTTP_X_FORWARDED_FOR=f"192.0.2.{number}")
+        assert answer.status_code == 200
+    refused = here.post("/accounts/signup/", NEW, HTTP_X_FORWARDED_FOR="192.0.2.99")
+    assert refused.status_code == 429
+    assert "Too many" in text_of(refused)
+    assert not User.objects.filter(email=NEW["email"]).exists()
+    assert Client(REMOTE_ADDR="198.51.100.8").post("/accounts/signup/", NEW).status_code == 302
+    assert User.objects.filter(email=NEW["email"]).exists()
+
+
 def test_no_open_redirect() -> None:
     user = customer().user
     for there in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):

@@ -21,7 +21,7 @@ def _found(pattern: str, glob: str) -> set[str]:
 
 
 def test_events() -> None:
-    written = _found(r'm\.event\(\w+, "(\w+)"', "*/*.py") | _found(
+    written = _found(r'm\.events?\(\w+, "(\w+)"', "*/*.py") | _found(
         r"instances_event\([^;]*?'(\w+)', _now", "*/sql/*.sql"
     )
     assert {"delivered", "launch_failed", "network_off", "returned"} <= written - {"seen_"}
@@ -39,7 +39,7 @@ def test_transfers() -> None:
     written = _found(r"kernel_transfer_id\('(\w+)'", "*/sql/*.sql") | _found(
         r"ledger_post\([^,]+, '(\w+)'", "*/sql/*.sql"
     )
-    written |= _found(r'(?:credit\(\w+|transfer_id\([^)]*\)),\s*"(\w+)"', "*/*.py")
+    written |= _found(r'(?:credit\(\w+|credit_all\(|transfer_id\([^)]*\),)[\s,]*"(\w+)"', "*/*.py")
     assert {"repay", "prepaid", "top_up", "refund", "grant"} <= written
     assert written <= set(wording.TRANSFERS)
 

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -183,6 +184,33 @@ def test_the_lease_of_work_in_hand_is_renewed(
         _wait(lambda: not Operation.objects.exists())
 
 
+def test_the_lease_of_a_next_step_is_renewed_though_the_step_before_ends_after_it_was_claimed(
+    closing: Callable[..., Callable[..., None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEASE_S", 0.6)
+    begun, done = threading.Event(), threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        if batch[0].step == "start":
+            assert db.call("worker_next", batch[0].id, owner, "start", "clean", "")
+            db.wake_workers()
+            assert begun.wait(20)
+        else:
+            begun.set()
+            done.wait(20)
+            _ended(batch, owner)
+
+    _enqueue(1)
+    with _Started({"act": Step(closing(step))}):
+        assert begun.wait(20)
+        ends = time.monotonic() + 2.0  # three leases
+        while time.monotonic() < ends:
+            assert queue.claim(uuid.uuid4(), [""], 15, 1) == []
+            time.sleep(0.02)
+        done.set()
+        _wait(lambda: not Operation.objects.exists())
+
+
 def test_when_it_is_told_to_end_it_ends_what_it_has_begun(closing: Callable[..., Callable[..., None]]) -> None:
     begun, done = threading.Event(), threading.Event()
 
@@ -196,6 +224,32 @@ def test_when_it_is_told_to_end_it_ends_what_it_has_begun(closing: Callable[...,
         assert begun.wait(20)
         worker.stop()
         _enqueue(2)
+        done.set()
+    assert list(Operation.objects.values_list("subject_id", flat=True)) == [2]
+
+
+def test_when_it_is_told_to_end_it_keeps_the_lease_of_what_it_has_begun_and_no_other(
+    closing: Callable[..., Callable[..., None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next worker would do the same act a second time, at the same time."""
+    monkeypatch.setattr(loop, "LEASE_S", 0.6)
+    begun, done = threading.Event(), threading.Event()
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        begun.set()
+        done.wait(20)
+        _ended(batch, owner)
+
+    _enqueue(1, 2)
+    taken: list[int] = []
+    with _Started({"act": Step(closing(step))}, threads_per_lane=1) as worker:
+        assert begun.wait(20)
+        worker.stop()
+        ends = time.monotonic() + 2.0  # three leases
+        while time.monotonic() < ends:
+            taken += [operation.subject_id for operation in queue.claim(uuid.uuid4(), [""], 15, 2)]
+            time.sleep(0.02)
+        assert taken == [2]  # was claimed and not begun
         done.set()
     assert list(Operation.objects.values_list("subject_id", flat=True)) == [2]
 
@@ -215,6 +269,24 @@ def test_what_a_step_raises_is_a_later_attempt_and_at_last_the_sellers(monkeypat
     assert (operation.attention, operation.last_error) == (True, "ValueError: a fault")
 
 
+def test_who_works_until_nothing_is_left_keeps_all_that_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more than fits into a lease, then no other worker does any of it a second time."""
+    monkeypatch.setattr(loop, "LEASE_S", 0.6)
+    taken: list[int] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends:
+            taken.extend(operation.subject_id for operation in queue.claim(uuid.uuid4(), [""], 15, 2))
+            time.sleep(0.02)
+        _ended(batch, owner)
+
+    _enqueue(1, 2)
+    assert loop.run_until_idle({"act": Step(step)}, lambda: [""]) == 2
+    assert taken == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "vmart-renew"]
+
+
 def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
     told: list[str] = []
@@ -232,6 +304,26 @@ def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert not Operation.objects.exists()
 
 
+def test_a_last_word_that_fails_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an act that cannot be given up properly either, then it is not left hanging until its lease runs out."""
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    told: list[int] = []
+
+    def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        raise ValueError("a fault")
+
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+        told.append(batch[0].attempt)
+        if len(told) < 3:
+            raise OSError("and another")
+        _ended(batch, owner)
+
+    _enqueue(1)
+    loop.run_until_idle({"act": Step(step, attempts=2, exhausted=exhausted)}, lambda: [""])
+    assert told == [2, 3, 4]
+    assert not Operation.objects.exists()
+
+
 def test_of_a_batch_only_those_whose_attempts_are_used_up_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         raise ValueError("a fault")
@@ -241,6 +333,93 @@ def test_of_a_batch_only_those_whose_attempts_are_used_up_are_given_up(monkeypat
     owner = uuid.uuid4()
     loop.work({"act": Step(step, batch=2, attempts=3)}, queue.claim(owner, [""], 15, 2), owner)
     assert dict(Operation.objects.values_list("subject_id", "attention")) == {1: True, 2: False}
+
+
+def _failing_as(fault: str) -> Callable[..., None]:
+    """A step in whose statement the database fails so."""
+
+    def step(_batch: Sequence[Claimed], _owner: uuid.UUID) -> None:
+        with db.act():
+            db.rows("SELECT 1")
+            if fault == "lost connection":
+                with psycopg.connect(**db.connection_parameters(), autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+                db.rows("SELECT pg_sleep(5)")
+            elif fault == "statement timeout":
+                db.rows("SELECT set_config('statement_timeout', '20ms', true)")
+                db.rows("SELECT pg_sleep(5)")
+            elif fault == "lock timeout":
+                with psycopg.connect(**db.connection_parameters()) as other:
+                    other.execute("LOCK TABLE worker_operation IN ACCESS EXCLUSIVE MODE")
+                    db.rows("SELECT set_config('lock_timeout', '20ms', true)")
+                    db.rows("SELECT id FROM worker_operation")
+            else:
+                with connection.cursor() as cursor:
+                    cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'as told' USING ERRCODE = '{fault}'; END $$")
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["lost connection", "lock timeout", "statement timeout", "40001", "40P01", "53100", "53300", "57P03", "58030"],
+)
+def test_a_passing_fault_of_the_database_costs_no_attempt(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a busy hour would end in refunds for machines that run."""
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    given_up: list[str] = []
+    step = Step(_failing_as(fault), attempts=2, exhausted=lambda _batch, _owner, reason: given_up.append(reason))
+    _enqueue(1)
+    for _ in range(4):
+        owner = uuid.uuid4()
+        loop.work({"act": step}, queue.claim(owner, [""], 15, 1), owner)
+    operation = Operation.objects.get()
+    assert (given_up, operation.attempt, operation.attention, operation.lease_owner) == ([], 0, False, None)
+    assert operation.last_error.startswith(("OperationalError: ", "InternalError: "))
+
+
+@pytest.mark.parametrize("fault", ["P0001", "23505", "22003", "42P01", "XX000"])
+def test_any_other_fault_of_the_database_is_the_steps_own(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    _enqueue(1)
+    loop.run_until_idle({"act": Step(_failing_as(fault), attempts=3)}, lambda: [""])
+    operation = Operation.objects.get()
+    assert (operation.attempt, operation.attention) == (3, True)
+
+
+def test_what_cannot_even_be_given_up_is_the_sellers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+
+    def step(_batch: Sequence[Claimed], _owner: uuid.UUID) -> None:
+        raise ValueError("a fault")
+
+    def exhausted(_batch: Sequence[Claimed], _owner: uuid.UUID, _reason: str) -> None:
+        raise KeyError("another fault")
+
+    _enqueue(1)
+    loop.run_until_idle({"act": Step(step, attempts=2, exhausted=exhausted)}, lambda: [""])
+    operation = Operation.objects.get()
+    assert operation.attention
+    assert operation.last_error == "ValueError: a fault; and giving it up: KeyError: 'another fault'"
+
+
+def test_giving_up_waits_for_the_database_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    tried: list[int] = []
+
+    def step(batch: Sequence[Claimed], _owner: uuid.UUID) -> None:
+        tried.append(batch[0].attempt)
+        raise ValueError("a fault")
+
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, _reason: str) -> None:
+        if len(tried) < 3:
+            _failing_as("40P01")(batch, owner)
+        _ended(batch, owner)
+
+    _enqueue(1)
+    loop.run_until_idle({"act": Step(step, attempts=2, exhausted=exhausted)}, lambda: [""])
+    assert tried == [1, 2, 2]
+    assert not Operation.objects.exists()
 
 
 def test_work_of_a_kind_that_nobody_knows_is_shown_and_not_lost() -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -150,6 +151,23 @@ def test_a_renewed_lease_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _claim(OTHER) == []
 
 
+def test_the_leases_of_the_others_are_renewed_though_one_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an act that ends one operation and waits for something else, then no other's lease runs out meanwhile.
+
+    Nobody can claim the locked one either.
+    """
+    for number in (1, 2, 3):
+        _enqueue(number)
+    held = _claim()
+    with psycopg.connect(**db.connection_parameters()) as ending:
+        ending.execute("SELECT id FROM worker_operation WHERE id = %s FOR UPDATE", [held[1].id])
+        _wall(monkeypatch, 10)
+        queue.renew(ME, [operation.id for operation in reversed(held)], LEASE_S)
+        _wall(monkeypatch, 10)
+        assert _claim(OTHER) == []
+    assert _subjects(_claim(OTHER)) == [2]  # its act was rolled back: the lease had run out
+
+
 def test_what_is_put_off_comes_later_and_has_used_an_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     _enqueue()
     queue.put_off(ME, _claim(), 5, "not now")
@@ -176,3 +194,29 @@ def test_what_needs_attention_waits_for_the_sellers_retry() -> None:
     assert queue.retry(operation.id)
     assert not queue.retry(operation.id)  # only once
     assert _claim()[0].attempt == 1
+
+
+def test_work_that_comes_anew_is_done_though_it_was_given_up_before() -> None:
+    """Given work of the kind on the subject that needs attention, then it does not swallow the new: it becomes it."""
+    _enqueue()
+    queue.needs_attention(ME, _claim(), "nobody could")
+    with db.act():
+        queue.enqueue("act", 1, due_at=clock.now() + dt.timedelta(hours=2), lane="zone-1", payload={"n": 2})
+    row = Operation.objects.get()
+    assert (row.attention, row.attempt, row.last_error, row.lane) == (False, 0, "", "zone-1")
+    assert row.due_at == clock.now() + dt.timedelta(hours=2)
+    Operation.objects.update(due_at=clock.now())
+    claimed = _claim(OTHER, "zone-1")[0]
+    assert (claimed.attempt, claimed.step, claimed.payload) == (1, "start", {"n": 2})
+
+
+def test_work_that_comes_anew_changes_nothing_of_what_is_in_hand_or_waits() -> None:
+    for number in (1, 2, 3):
+        _enqueue(number)
+    in_hand, waits, _ = _claim()
+    queue.put_off(ME, [waits], 60, "not now")
+    before = list(Operation.objects.order_by("id").values())
+    for number in (1, 2, 3):
+        _enqueue(number, days=1)
+    assert list(Operation.objects.order_by("id").values()) == before
+    assert _finish(ME, in_hand)

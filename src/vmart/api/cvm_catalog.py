@@ -17,6 +17,7 @@ from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel.errors import InvalidValue
 from vmart.listings import stock
 from vmart.pricing import books
+from vmart.pricing.errors import UnknownInstanceType
 from vmart.pricing.quote import POSTPAID_BY_HOUR, PREPAID
 
 DEFAULT_SYSTEM_GIB = 50  # of a system disk whose size is not said
@@ -216,9 +217,18 @@ def describe_instance_type_configs(call: Call, asked: DescribeInstanceTypeConfig
 
 
 def describe_images(call: Call, asked: DescribeImages) -> Members:
-    """Images that can be bought, all of them public; those that are only announced are for the page."""
+    """Images that can be bought, all of them public; those that are only announced are for the page.
+
+    ``InstanceType`` asks for those that suit a type. Here each suits every type; one that there is not is refused.
+    """
     not_both(asked.image_ids, asked.filters, "ImageIds")
     here = shop.current()
+    if asked.instance_type and asked.instance_type not in here.instance_types:
+        raise UnknownInstanceType(
+            "The instance type {instance_type} does not exist.",
+            field="InstanceType",
+            instance_type=asked.instance_type,
+        )
     in_region(here, call.region)
     chosen = conditions(asked.filters, ("image-id", "image-type", "image-name", "platform"), 5)
     if asked.image_ids:

@@ -1,6 +1,5 @@
 """cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
 
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -20,7 +19,8 @@ from vmart.api.prices import quote_price
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.kernel.errors import MissingParameter
-from vmart.orders import login, purchase
+from vmart.orders import purchase
+from vmart.orders.login import LoginWanted
 from vmart.pricing.configuration import Configuration, DiskChoice, default_internet_charge_type
 from vmart.pricing.quote import POSTPAID_BY_HOUR
 
@@ -198,19 +198,12 @@ def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> 
 
 def run_instances(call: Call, asked: RunInstances) -> Members:
     """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
-    settings = asked.login_settings
-    image = shop.snapshot().images.get(asked.image_id)
     wanted = purchase.Purchase(
         account_id=call.account_id,
         configuration=configuration(call, asked),
         machine=purchase.Machine(
             image_id=asked.image_id,
-            login=login.check(
-                call.account_id,
-                password=settings.password,
-                key_ids=settings.key_ids,
-                user=image.login_user if image else "root",
-            ),
+            login=LoginWanted(asked.login_settings.password, tuple(asked.login_settings.key_ids)),
             name=asked.instance_name,
             hostname=asked.host_name,
             user_data=purchase.decode_user_data(asked.user_data),
@@ -219,11 +212,9 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
         min_count=asked.min_count,
         request_id=call.request_id,
     )
-    purchase.check(wanted)  # its quote is not handed on: an expected quote is charged even after a price change
     if asked.dry_run:
+        purchase.dry_run(wanted)
         return {}
-    if settings.password:  # hashed last: it costs more than all the checks
-        wanted = replace(wanted, machine=replace(wanted.machine, login=login.hashed(settings.password)))
     return {"InstanceIdSet": list(purchase.purchase(wanted).instance_ids)}
 
 

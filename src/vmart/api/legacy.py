@@ -21,7 +21,8 @@ from vmart.kernel.money import half_up
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import login, purchase, start, stop, terminate
+from vmart.orders import purchase, start, stop, terminate
+from vmart.orders.login import LoginWanted
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.quote import (
     BANDWIDTH_POSTPAID_BY_HOUR,
@@ -215,19 +216,13 @@ def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> 
 
 
 def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
-    image = shop.snapshot().images.get(asked.image_id)
     return purchase.purchase(
         purchase.Purchase(
             account_id=call.account_id,
             configuration=configuration(call, asked),
             machine=purchase.Machine(
                 image_id=asked.image_id,
-                login=login.make(
-                    call.account_id,
-                    password=asked.password,
-                    key_ids=[asked.key_id] if asked.key_id else [],
-                    user=image.login_user if image else "root",
-                ),
+                login=LoginWanted(asked.password, (asked.key_id,) if asked.key_id else ()),
                 name=asked.instance_name,
             ),
             client_token=asked.client_token or "",
@@ -319,7 +314,7 @@ def instance(view: InstanceView, here: Shop) -> Members:
         "bandwidth": view.bandwidth_mbps,
         "status": _STATUS[view.state],
         "createTime": _local(view.created_at),
-        "statusTime": _local(view.created_at),
+        "statusTime": _local(view.changed_at),
         "deadlineTime": _local(view.expires_at),
         "autoRenew": int(view.renew_flag == "NOTIFY_AND_AUTO_RENEW"),
         "projectId": 0,

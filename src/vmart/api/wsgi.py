@@ -113,7 +113,7 @@ class ApiApplication:
         self._rates = rates or CallRates()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request_id = str(uuid.uuid4())
+        request_id = environ.get("vmart.request_id") or str(uuid.uuid4())
         content = self.respond(environ, request_id)
         start_response(
             envelope.STATUS, [("Content-Type", envelope.CONTENT_TYPE), ("Content-Length", str(len(content)))]

@@ -1,20 +1,21 @@
 """Make what is on sale be what a catalog file says: shows the difference first, idempotent.
 
-Nothing is deleted: what the file no longer names is taken off sale, because machines and bills refer
-to it. One commit; the deployment's generation grows, so every process reads the catalog anew.
+What the file no longer names is taken off sale; what machines and bills refer to is not deleted. One commit;
+the deployment's generation grows, so every process reads the catalog anew.
 """
 
 import datetime as dt
 import ipaddress
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F
 
+from vmart.backoffice import change_engine
 from vmart.catalog import document as doc
 from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaSet
@@ -24,29 +25,34 @@ from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
 from vmart.pricing import books
-from vmart.pricing.book import check_complete, parse_book
+from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
 
-COMPUTE_VARIABLE = "VMART_COMPUTE"  # "incus" or "simulated": what ``vmart up`` found for zones of kind auto
+_GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
+COMPUTE_VARIABLE = "VMART_COMPUTE"  # simulated, private or own: what ``vmart up`` found for zones of kind auto
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the difference: what, its key, and the fields that change (empty for a new one)."""
+    """One line of the difference: what, its key, and the fields that change (none: it comes, or is taken off sale)."""
 
     what: str
     key: str
-    fields: Mapping[str, tuple[Any, Any]]
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    gone: bool = False
 
     def __str__(self) -> str:
         if not self.fields:
-            return f"+ {self.what} {self.key}"
+            return f"{'-' if self.gone else '+'} {self.what} {self.key}"
         listed = ", ".join(f"{name}: {old!r} -> {new!r}" for name, (old, new) in self.fields.items())
         return f"~ {self.what} {self.key}: {listed}"
 
 
-def apply_file(path: Path, confirm: Callable[[list[Change]], bool]) -> list[Change]:
-    """Apply the catalog file; ``confirm`` is shown the difference and may refuse. Returns the difference.
+def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None) -> list[Change]:
+    """Apply the catalog file. Returns the difference that it made.
+
+    ``confirm`` is shown the difference and may refuse it (Declined). It is asked while nothing is locked: where the
+    shop has changed meanwhile, it is shown what the file would change now and asked again.
 
     Raises kernel.documents.DocumentError (with a sentence for each problem) and pricing refusals.
     """
@@ -58,21 +64,34 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool]) -> list[Chan
         instance_types=[item.code for item in catalog.instance_types],
         disk_types=[item.code for item in catalog.disk_types],
     )
-    now = clock.now()
-    with db.act():
-        _deployment(book.currency, now)
-        changes = [change for part in _parts(catalog) for change in part]
-        if books.publish(book, now):
-            changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z", {}))
-        if changes and not confirm(changes):
+    agreed: list[Change] | None = None
+    while True:
+        with db.act():
+            changes = _make_so(catalog, book)
+            done = not changes or confirm is None or changes == agreed
+            if not done:
+                transaction.set_rollback(True)
+        if done:
+            return changes
+        assert confirm is not None
+        if not confirm(changes):
             raise Declined
-        if changes:
-            Deployment.objects.update(generation=F("generation") + 1)
-    return changes
+        agreed = changes
 
 
 class Declined(Exception):
     """The difference was shown and not wanted: nothing was written."""
+
+
+def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
+    now = clock.now()
+    _deployment(book.currency, now)
+    changes = [change for part in _parts(catalog) for change in part]
+    if books.publish(book, now):
+        changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z"))
+    if changes:
+        Deployment.objects.update(generation=F("generation") + 1)
+    return changes
 
 
 def _deployment(currency: str, now: dt.datetime) -> None:
@@ -98,6 +117,7 @@ def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
         )
     ]  # fmt: skip
     yield _zones(catalog)
+    yield _addresses(catalog)
     families = {family.code: family for family in catalog.families}
     yield [
         change
@@ -108,14 +128,7 @@ def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
             cpu_model=families[item.family].cpu_model, vcpu=item.vcpu, memory_mib=item.memory_mib, position=position,
         )
     ]  # fmt: skip
-    yield [
-        change
-        for position, disk in enumerate(catalog.disk_types)
-        for change in _put(
-            DiskType, "disk type", {"code": disk.code}, name_en=disk.name.en, name_zh=disk.name.zh,
-            description_en=disk.description.en, description_zh=disk.description.zh, position=position,
-        )
-    ]  # fmt: skip
+    yield _disk_types(catalog)
     yield _images(catalog)
     yield _offers(catalog)
     yield [
@@ -137,7 +150,7 @@ def _put(model: type[models.Model], what: str, key: dict[str, Any], **fields: An
     name = " ".join(map(str, key.values()))
     if row is None:
         objects.create(**key, **fields)
-        return [Change(what, name, {})]
+        return [Change(what, name)]
     changed = {field: (getattr(row, field), value) for field, value in fields.items() if getattr(row, field) != value}
     if not changed:
         return []
@@ -145,38 +158,47 @@ def _put(model: type[models.Model], what: str, key: dict[str, Any], **fields: An
     return [Change(what, name, changed)]
 
 
-def _engine_kind(zone: doc.Zone) -> str:
-    if zone.engine.kind != "auto":
-        return zone.engine.kind
-    there = Zone.objects.filter(code=zone.code).values_list("engine_kind", flat=True).first()
-    return os.environ.get(COMPUTE_VARIABLE) or there or Zone.EngineKind.SIMULATED
-
-
 def _zones(catalog: doc.CatalogDocument) -> list[Change]:
     changes = []
     position = 0
     for region in catalog.regions:
         for zone in region.zones:
-            kind = _engine_kind(zone)
+            compute, kind = _engine(zone)
             notes = [pool.note for pool in zone.address_pools if pool.note]
             changes += _put(
                 Zone, "zone", {"code": zone.code}, region_id=region.code, legacy_id=zone.legacy_id,
                 name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
-                engine_settings=_engine_settings(zone, kind), on_sale=zone.on_sale,
+                engine_settings=_engine_settings(zone), auto_compute=compute, on_sale=zone.on_sale,
                 address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
             )  # fmt: skip
             position += 1
-            changes += _hosts(zone, kind)
-            changes += _addresses(zone)
+            changes += _hosts(zone.code, kind)
     codes = {zone.code for zone in catalog.zones}
     for row in Zone.objects.filter(on_sale=True).exclude(code__in=codes):
         changes += _put(Zone, "zone", {"code": row.code}, on_sale=False)
+    change_engine.refuse_shared_engines()
     return changes
 
 
-def _engine_settings(zone: doc.Zone, kind: str) -> dict[str, Any]:
+def _engine(zone: doc.Zone) -> tuple[str, str]:
+    """What a zone of kind auto takes here ("" for another one), and the kind of engine that is."""
+    there = Zone.objects.filter(code=zone.code).first()
+    if zone.engine.kind == "auto":
+        compute = os.environ.get(COMPUTE_VARIABLE) or (there.auto_compute if there else "") or change_engine.SIMULATED
+        kind = str(change_engine.kind_of(compute))
+    else:
+        compute, kind = "", zone.engine.kind
+    if there is not None and there.engine_kind != kind:
+        try:
+            change_engine.leave(there)
+        except change_engine.MachinesLiveThere as error:
+            raise DocumentError([f"regions.zones.{zone.code}.engine.kind: {error}"]) from error
+    return compute, kind
+
+
+def _engine_settings(zone: doc.Zone) -> dict[str, Any]:
     settings = dict(zone.engine.settings)
-    if kind == Zone.EngineKind.SIMULATED:
+    if zone.engine.members:
         settings["members"] = {
             member.name: {"vcpu": member.vcpu, "memory_mib": member.memory_gib * 1024, "disk_gib": member.disk_gib}
             for member in zone.engine.members
@@ -184,35 +206,78 @@ def _engine_settings(zone: doc.Zone, kind: str) -> dict[str, Any]:
     return settings
 
 
-def _hosts(zone: doc.Zone, kind: str) -> list[Change]:
+def _hosts(zone: str, kind: str) -> list[Change]:
     """Inventories of a simulated zone; a real engine's members are found by provisioning."""
     if kind != Zone.EngineKind.SIMULATED:
         return []
-    overcommit = Zone.objects.values_list("vcpu_overcommit", flat=True).get(code=zone.code)
-    changes = []
-    for member in zone.engine.members:
-        changes += _put(
-            Host, "host", {"zone_id": zone.code, "name": member.name}, vcpu_capacity=member.vcpu * overcommit,
-            memory_capacity_mib=member.memory_gib * 1024, disk_capacity_gib=member.disk_gib, enabled=True,
-        )  # fmt: skip
-    return changes
+    return [
+        change
+        for name, capacity in change_engine.simulated_hosts(Zone.objects.get(code=zone))
+        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity, enabled=True)
+    ]
 
 
-def _addresses(zone: doc.Zone) -> list[Change]:
-    wanted = {
+def _addresses(catalog: doc.CatalogDocument) -> list[Change]:
+    """Each zone's pool: what left it goes first, so that an address may move to another zone."""
+    pools = {zone.code: _named_addresses(zone) for zone in catalog.zones}
+    return [change for take in (_withdraw, _offer) for zone, ips in pools.items() for change in take(zone, ips)]
+
+
+def _named_addresses(zone: doc.Zone) -> set[str]:
+    return {
         str(ipaddress.ip_address(number))
         for pool in zone.address_pools
         for number in range(int(ipaddress.ip_address(pool.first)), int(ipaddress.ip_address(pool.last)) + 1)
     }
-    there = set(PublicAddress.objects.filter(zone_id=zone.code).values_list("ip", flat=True))
-    missing = sorted(wanted - there, key=ipaddress.ip_address)
-    if not missing:
+
+
+def _withdraw(zone: str, wanted: set[str]) -> list[Change]:
+    """Free ones are given out no more; one in use stays with its machine and goes when it is given back."""
+    there = PublicAddress.objects.filter(zone_id=zone, withdrawn=False).values_list("ip", flat=True)
+    left = set(there) - wanted
+    if not left:
         return []
+    PublicAddress.objects.filter(ip__in=left).update(withdrawn=True)
+    gone, _ = PublicAddress.objects.filter(zone_id=zone, withdrawn=True, instance_id=None).delete()
+    in_use = f", {len(left) - gone} of them when their machines end" if gone < len(left) else ""
+    return [Change("addresses", f"{zone}: {len(left)}{in_use}", gone=True)]
+
+
+def _offer(zone: str, wanted: set[str]) -> list[Change]:
+    there = dict(PublicAddress.objects.filter(zone_id=zone).values_list("ip", "withdrawn"))
+    elsewhere = dict(PublicAddress.objects.exclude(zone_id=zone).values_list("ip", "zone_id"))
+    if held := sorted(wanted & elsewhere.keys()):
+        raise DocumentError(
+            [
+                f"regions.zones.{zone}.address_pools: {ip} is in use in {elsewhere[ip]} until its machine ends"
+                for ip in held
+            ]
+        )
+    back = [ip for ip, withdrawn in there.items() if withdrawn and ip in wanted]
+    missing = sorted(wanted - there.keys(), key=ipaddress.ip_address)
+    if not back and not missing:
+        return []
+    PublicAddress.objects.filter(ip__in=back).update(withdrawn=False)
     free_since = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # never used: before any that was
     PublicAddress.objects.bulk_create(
-        (PublicAddress(zone_id=zone.code, ip=ip, free_since=free_since) for ip in missing), batch_size=5000
+        (PublicAddress(zone_id=zone, ip=ip, free_since=free_since) for ip in missing), batch_size=5000
     )
-    return [Change("addresses", f"{zone.code}: {len(missing)}", {})]
+    return [Change("addresses", f"{zone}: {len(missing) + len(back)}")]
+
+
+def _disk_types(catalog: doc.CatalogDocument) -> list[Change]:
+    changes = [
+        change
+        for position, disk in enumerate(catalog.disk_types)
+        for change in _put(
+            DiskType, "disk type", {"code": disk.code}, name_en=disk.name.en, name_zh=disk.name.zh,
+            description_en=disk.description.en, description_zh=disk.description.zh, position=position,
+        )
+    ]  # fmt: skip
+    gone = DiskType.objects.exclude(code__in=[disk.code for disk in catalog.disk_types])
+    changes += [Change("disk type", code, gone=True) for code in gone.values_list("code", flat=True)]
+    gone.delete()  # disks know their type by its name, and its price stays in the book
+    return changes
 
 
 def _images(catalog: doc.CatalogDocument) -> list[Change]:
@@ -228,6 +293,9 @@ def _images(catalog: doc.CatalogDocument) -> list[Change]:
         if not image.unavailable:
             for zone in catalog.zones:
                 ZoneImage.objects.get_or_create(zone_id=zone.code, image_id=image.public_id)
+    named = [image.public_id for image in catalog.images]
+    for row in Image.objects.filter(unavailable_en="").exclude(public_id__in=named):
+        changes += _put(Image, "image", {"public_id": row.public_id}, unavailable_en=_GONE_EN, unavailable_zh=_GONE_ZH)
     return changes
 
 

@@ -30,6 +30,7 @@ class Zone(models.Model):
     position = models.IntegerField()
     engine_kind = models.CharField(max_length=20, choices=EngineKind.choices)
     engine_settings = models.JSONField(default=dict)
+    auto_compute = models.CharField(max_length=20, default="", blank=True)  # of kind auto: what `vmart up` found here
     engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable
     engine_why = models.CharField(max_length=500, default="", blank=True)
     engine_seen_at = models.DateTimeField(null=True)

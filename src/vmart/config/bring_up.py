@@ -1,7 +1,9 @@
 """Bring a database to what this vmart's code expects, and a new shop to what it opens with.
 
-As a program (``python -m vmart.config.bring_up [--demo]``) it is a step of ``vmart up``: its last line
-of output is a JSON object with the demo logins, or ``{}``.
+As a program (``python -m vmart.config.bring_up [--demo] [--asked]``) it is a step of ``vmart up``: its last
+line of output is a JSON object: ``logins`` of the demo; ``stays``, a sentence why zones of kind auto stay
+simulated although this machine has an Incus ("" where they do not); ``auto_settings``, what the catalog says to
+the engine of those zones; ``sockets``, those of an Incus that other zones name.
 """
 
 import argparse
@@ -14,9 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vmart.config.places import Misused, billing_zone
+
 DEMO_CATALOG = Path(__file__).resolve().parents[3] / "catalog" / "demo.yaml"
 _MIGRATION_LIMITS = "SET lock_timeout = '30s'; SET statement_timeout = '15min'"
 _OLDEST_SERVER = 150000
+_STARTED_WITH = {
+    "simulated": "--compute simulated", "private": "--compute incus (vmart's own daemon)", "own": "--incus-socket",
+}  # fmt: skip
 
 
 class DatabaseUnfit(Exception):
@@ -46,7 +53,8 @@ def ensure_master_key() -> None:
 
 
 def setup() -> None:
-    """Django's settings and rooms, for programs of config."""
+    """Django's settings and rooms, for programs of config. Raises Misused for a billing zone that cannot be."""
+    billing_zone()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmart.config.settings")
     import django
 
@@ -64,8 +72,13 @@ def pending_migrations() -> list[str]:
 
 
 def require_current() -> None:
-    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10)."""
-    pending = pending_migrations()
+    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers."""
+    from django.db import OperationalError
+
+    try:
+        pending = pending_migrations()
+    except OperationalError as error:
+        raise DatabaseUnfit(f"the database cannot be reached: {error}".strip()) from error
     if pending:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
 
@@ -117,19 +130,25 @@ def bring_up_to_date(test_clock: str | None = None) -> None:
 
 
 def _found_deployment(test_clock: str | None) -> None:
+    """Write what the first start fixes. Raises DatabaseUnfit when the billing zone is another one by now."""
     from vmart.kernel import clock
     from vmart.kernel.models import Deployment
 
     at = dt.datetime.fromisoformat(test_clock) if test_clock else None
-    Deployment.objects.get_or_create(
+    zone = billing_zone()
+    deployment, _made = Deployment.objects.get_or_create(
         only=True,
         defaults={
-            "currency": os.environ.get("VMART_CURRENCY", "CNY"),
-            "billing_zone": os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai"),
+            "currency": "CNY",  # until the first price book says which it is
+            "billing_zone": zone,
             "created_at": at or clock.now(),
             "test_clock_at": at,
         },
     )
+    if "VMART_BILLING_ZONE" in os.environ and zone != deployment.billing_zone:
+        raise DatabaseUnfit(
+            f"VMART_BILLING_ZONE is {zone}; this shop's is {deployment.billing_zone} since its first start"
+        )
 
 
 def open_empty_shop() -> None:
@@ -139,7 +158,38 @@ def open_empty_shop() -> None:
     if not Region.objects.exists():
         from vmart.backoffice.apply_catalog import apply_file
 
-        apply_file(DEMO_CATALOG, confirm=lambda _changes: True)
+        apply_file(DEMO_CATALOG)
+
+
+def follow_compute(found: str, *, asked: bool) -> str:
+    """Let zones of kind auto take the engine that was found here (``VMART_COMPUTE``); why they stay simulated, or "".
+
+    ``asked``: it was named, not found. Raises DatabaseUnfit where machines live on another engine.
+    """
+    from vmart.backoffice import change_engine
+    from vmart.kernel.documents import DocumentError
+
+    try:
+        for zone in change_engine.follow_compute(found):
+            print(f"vmart: zone {zone} is served by its {found} engine from now on", file=sys.stderr)
+    except change_engine.MachinesLiveThere as error:
+        if error.compute != change_engine.SIMULATED or asked:
+            raise DatabaseUnfit(f"{error}, or start with {_STARTED_WITH[error.compute]}") from error
+        return f"{error}; the next start then takes the real engine of this machine."
+    except DocumentError as error:
+        raise DatabaseUnfit("; ".join(error.problems)) from error
+    return ""
+
+
+def engines_of_zones() -> dict[str, Any]:
+    """``auto_settings`` and ``sockets``: what the supervisor must know of the zones' engines."""
+    from vmart.catalog.models import Zone
+    from vmart.provisioning import zone_engines
+
+    auto = Zone.objects.exclude(auto_compute="").order_by("position").first()
+    settings = {name: value for name, value in auto.engine_settings.items() if name != "members"} if auto else {}
+    named = (own.get("socket") for own in zone_engines.own_incus())
+    return {"auto_settings": settings, "sockets": sorted({str(socket) for socket in named if socket})}
 
 
 def start_business() -> None:
@@ -152,27 +202,41 @@ def start_business() -> None:
     close.begin(clock.now())
 
 
+def fall_back() -> None:
+    """The real engine that was found cannot be installed: its zones are simulated. Raises DatabaseUnfit, see above."""
+    setup()
+    follow_compute("simulated", asked=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--demo", action="store_true")
+    parser.add_argument("--fall-back", action="store_true", help="nothing but simulated zones for those of kind auto")
+    parser.add_argument("--asked", action="store_true", help="the engine was named, not found")
     arguments = parser.parse_args()
-    logins: dict[str, Any] = {}
+    done: dict[str, Any] = {"logins": {}, "stays": ""}  # and engines_of_zones()
     try:
+        if arguments.fall_back:
+            fall_back()
+            return
         ensure_master_key()
         setup()
         from vmart.config import business_time
 
         bring_up_to_date(os.environ.get("VMART_TEST_CLOCK") or None)
         business_time.install()
+        if compute := os.environ.get("VMART_COMPUTE"):
+            done["stays"] = follow_compute(compute, asked=arguments.asked)
         open_empty_shop()
+        done |= engines_of_zones()
         start_business()
         if arguments.demo:
             from vmart.config.demo import ensure_demo
 
-            logins = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
-    except DatabaseUnfit as error:
+            done["logins"] = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
+    except (DatabaseUnfit, Misused) as error:
         sys.exit(f"vmart: {error}")
-    print(json.dumps(logins))
+    print(json.dumps(done))
 
 
 if __name__ == "__main__":

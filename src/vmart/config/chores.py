@@ -20,7 +20,7 @@ from vmart.provisioning import zones
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_CHECK_S, _SAMPLE_S, _SWEEP_S, _DAILY_S = 30.0, 60.0, 300.0, 3600.0
+_CHECK_S, _SWEEP_S, _DAILY_S = 30.0, 300.0, 3600.0
 
 
 @dataclass
@@ -32,17 +32,31 @@ class Chores:
     _threads: dict[str, threading.Thread] = field(default_factory=dict)
 
     def start(self) -> None:
-        self._begin("", self._housekeeping)
-        for zone in self.zones():
-            self._begin(zone, lambda zone=zone: self._zone(zone))  # type: ignore[misc]
+        self._begin("house", self._housekeeping)
+        self._begin("zones", self._follow_zones)
 
     def stop(self) -> None:
         self._stop.set()
 
     def _begin(self, name: str, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, name=f"vmart-chores-{name or 'house'}", daemon=True)
+        thread = threading.Thread(target=work, name=f"vmart-chores-{name}", daemon=True)
         self._threads[name] = thread
         thread.start()
+
+    def _follow_zones(self) -> None:
+        """A thread for each zone, also for those that the catalog gets while the shop runs."""
+        while True:
+            try:
+                close_old_connections()
+                for zone in self.zones():
+                    if f"zone {zone}" not in self._threads:
+                        self._begin(f"zone {zone}", lambda zone=zone: self._zone(zone))  # type: ignore[misc]
+            except Exception:
+                log.exception("the zones could not be read")
+                connection.close()
+            if self._stop.wait(_TICK_S):
+                break
+        connection.close()
 
     def _zone(self, zone: str) -> None:
         last = {"check": 0.0, "sample": clock.monotonic(), "sweep": clock.monotonic()}
@@ -56,7 +70,7 @@ class Chores:
                 if not zones.check(zone):
                     return
                 images_done = zones.prepare_images(zone)
-            if now - last["sample"] > _SAMPLE_S:
+            if now - last["sample"] > sample.INTERVAL_S:
                 last["sample"] = now
                 sample.sample_zone(zone)
             if now - last["sweep"] > _SWEEP_S:
@@ -89,3 +103,4 @@ class Chores:
             except Exception:
                 log.exception("a chore failed")
                 connection.close()
+        connection.close()

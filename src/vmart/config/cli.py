@@ -20,7 +20,7 @@ from vmart import __version__
 from vmart.config import os_users
 from vmart.config.places import Misused, Places, read_json
 from vmart.config.postgres import DatabaseTrouble
-from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, lock_holder, parse_listen
+from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, claim_port, lock_holder, parse_listen
 
 NOT_WELL = 1
 NOT_POSSIBLE = 3
@@ -70,9 +70,13 @@ def attach(places: Places) -> None:
 def _django(places: Places, *, current: bool = True) -> None:
     """Attach, set Django up, install the deployment's clock; refuse pending migrations."""
     from vmart.config import bring_up, business_time
+    from vmart.kernel.secrets import SecretsUnreadable
 
     attach(places)
-    bring_up.setup()
+    try:
+        bring_up.setup()
+    except SecretsUnreadable as error:
+        raise Misused(str(error)) from error
     if current:
         try:
             bring_up.require_current()
@@ -89,8 +93,10 @@ def _as_worker(places: Places) -> None:
     if "VMART_MASTER_KEY" not in os.environ:
         os.environ["VMART_MASTER_KEY"] = (places.secrets_dir / "master.key").read_text().strip()
     source = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {"HOME": "/nonexistent", "PYTHONPATH": source}
-    command = [*os_users.as_user(os_users.WORKER, ambient=("net_admin",)), sys.executable, "-m", "vmart.config.cli"]
+    environment = os_users.environment_of_others(os.environ) | {"PYTHONPATH": source}
+    groups = tuple(filter(None, os.environ.get("VMART_WORKER_GROUPS", "").split(",")))
+    words = os_users.as_user(os_users.WORKER, ambient=("net_admin",), groups=groups)
+    command = [*words, sys.executable, "-m", "vmart.config.cli"]
     os.execvpe(command[0], [*command, *sys.argv[1:]], environment)  # noqa: S606
 
 
@@ -152,6 +158,7 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
     holder = lock_holder(places)
     if holder is None and not machines:
         raise Misused(f"nothing runs on {places.data_dir}")
+    own_incus = _own_incus(places) if machines and holder is not None else []
     if holder is not None:
         os.kill(holder, signal.SIGTERM)
         deadline = time.monotonic() + 120
@@ -161,9 +168,26 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
             time.sleep(0.05)
         click.echo("the shop has ended")
     if machines:
-        from vmart.config.machines import end_machines
+        from vmart.config.machines import end_machines, end_machines_on_own_incus
+        from vmart.engines.contract import EngineError
 
         end_machines(places, lambda text: click.echo(f"  {text}"))
+        try:
+            end_machines_on_own_incus(own_incus, lambda text: click.echo(f"  {text}"))
+        except EngineError as error:
+            raise Misused(f"machines on an Incus of your own may be left: {error}") from error
+
+
+def _own_incus(places: Places) -> list[dict[str, Any]]:
+    """How to reach the Incus of the seller's own, where zones have one: only a running shop's database knows it."""
+    _django(places)
+    from django.db import connection
+
+    from vmart.provisioning import zone_engines
+
+    found = zone_engines.own_incus()
+    connection.close()
+    return found
 
 
 @main.command()
@@ -242,19 +266,25 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
     _django(_places(own_data_dir))
     from vmart.backoffice.apply_catalog import Declined, apply_file
     from vmart.kernel.documents import DocumentError
+    from vmart.kernel.errors import Refused
 
-    def confirm(changes: Sequence[object]) -> bool:
+    def show(changes: Sequence[object]) -> None:
         for change in changes:
             click.echo(change)
-        return yes or click.confirm("apply this?")
+
+    def confirm(changes: Sequence[object]) -> bool:
+        show(changes)
+        return click.confirm("apply this?")
 
     try:
-        changes = apply_file(file, confirm=confirm)
+        changes = apply_file(file, None if yes else confirm)
     except Declined:
         click.echo("nothing was changed")
         sys.exit(NOT_WELL)
-    except DocumentError as error:
+    except (DocumentError, Refused) as error:
         raise Misused(str(error)) from error
+    if yes:
+        show(changes)
     click.echo(f"{len(changes)} changes are on sale" if changes else "the shop sells exactly that already")
 
 
@@ -326,10 +356,18 @@ def migrate(own_data_dir: Path | None) -> None:
 @click.option("--tls-key", type=click.Path(exists=True, path_type=Path))
 def web(own_data_dir: Path | None, listen: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
     """Serve pages and API alone, beside a database and workers that run elsewhere."""
-    _single_process(_places(own_data_dir))
+    places = _places(own_data_dir)
+    _single_process(places)
+    from vmart.config import readiness
     from vmart.config.web_main import serve
 
     host, port = parse_listen(listen)
+    if readiness.VARIABLE not in os.environ:  # a supervisor has migrated, and this process stays without Django
+        host, port = claim_port((host, port), "--listen")
+        _django(places)
+        from django.db import connection
+
+        connection.close()
     serve(host, port, certificate=tls_certificate, key=tls_key)
 
 

@@ -102,7 +102,7 @@ def _static(_places: Places) -> Finding:
 def _engine(places: Places) -> Finding:
     state = read_json(places.engine_state_file)
     if state is not None:
-        return Finding("engine", state["state"] != "failed", f"private Incus: {state['state']} {state['why']}".strip())
+        return Finding("engine", state["state"] != "failed", f"Incus: {state['state']} {state['why']}".strip())
     ready = read_json(places.ready_file) if os.access(places.data_dir, os.R_OK) else None
     if ready is not None:
         return Finding("engine", True, str(ready["engine"]))

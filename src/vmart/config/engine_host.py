@@ -1,11 +1,13 @@
-"""The private engine of this machine, as root, beside the shop: installs it, runs its daemon, builds images.
+"""The engine of this machine beside the shop: installs the private one, runs its daemon, builds images.
 
     python -m vmart.config.engine_host probe KIND --data-dir DIR --deployment ID [--test-clock] [--socket PATH]
     python -m vmart.config.engine_host serve
+    python -m vmart.config.engine_host accompany
 
 ``probe`` prints which engine the shop opens with, as JSON, and changes nothing. ``serve`` is a child of
-``vmart up``; where it stands is in ``RUN/engine.json``: state (installing, starting, ready, failed), why,
-instance_kind. SIGTERM ends the daemon; machines run on.
+``vmart up``, as root; ``accompany`` is it where the Incus is the seller's own. Where it stands is in
+``RUN/engine.json``: state (installing, starting, ready, failed), why, instance_kind. SIGTERM ends the
+daemon; machines run on.
 """
 
 import argparse
@@ -15,43 +17,71 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vmart.config import os_users
 from vmart.config.places import Places
 
+NOT_INSTALLED = 4  # exit code of ``serve``: the packages cannot be had, which trying again at once does not help
+_LOOK_AGAIN_S = 5.0  # for a seller's own Incus that does not answer
+_BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
+
+
+def simulated(why: str) -> dict[str, Any]:
+    """The choice of no engine at all."""
+    kind = "simulated"
+    return {"compute": kind, "engine": kind, "instance_kind": kind, "settings": {}, "why": why}
+
 
 def choose(
     compute: str, *, test_clock: bool, socket: Path | None, places: Places | None = None, deployment: str = ""
 ) -> dict[str, Any]:
-    """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, whether private, why.
+    """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, why.
 
-    ``settings`` are what the driver takes to reach it; ``refused`` is a sentence when ``compute`` asks
-    for what cannot be.
+    ``compute`` of the answer is what zones remember of it: simulated, private or own. ``settings`` are what the
+    driver takes to reach it; ``refused`` is a sentence when ``compute`` asks for what cannot be.
     """
-    simulated: dict[str, Any] = {"engine": "simulated", "instance_kind": "simulated", "private": False}
-    real: dict[str, Any] = {"engine": "incus", "instance_kind": "container", "private": socket is None, "why": ""}
     if compute == "simulated":
-        return simulated | {"why": "asked for by --compute simulated"}
+        return simulated("asked for by --compute simulated")
     if compute == "auto" and test_clock:
-        return simulated | {"why": "a test clock never drives real machines unless --compute incus says so"}
+        return simulated("a test clock never drives real machines unless --compute incus says so")
+    own = socket is not None
     if socket is not None:
-        if socket.is_socket():
-            return real | {"settings": {"socket": str(socket), "deployment": deployment}}
-        trouble = f"there is no Incus socket at {socket}"
+        trouble = "" if socket.is_socket() else f"there is no Incus socket at {socket}"
     else:
         from vmart.engines.incus.daemon import why_not_here
 
         trouble = why_not_here()
-    if not trouble:
-        if places is not None:
-            more = {"image_cache": str(places.image_dir), "lock_file": str(places.engine_dir / "firewall.lock")}
-            real["settings"] = _private_daemon(places, deployment).settings() | more
-        return real
-    if compute == "incus":
-        return simulated | {"why": trouble, "refused": f"--compute incus is not possible here: {trouble}"}
-    return simulated | {"why": f"{trouble} For real machines see docs/operate/engine.md."}
+    if trouble and (compute == "incus" or own):
+        asked = "--compute incus" if compute == "incus" else "--incus-socket"
+        return simulated(trouble) | {"refused": f"{asked} is not possible here: {trouble}"}
+    if trouble:
+        return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
+    settings: dict[str, Any] = {}
+    if places is not None:
+        settings = {"deployment": deployment} | _locks(places)
+        settings |= {"socket": str(socket)} if own else _private_daemon(places, deployment).settings()
+        if not own or _why_no_images() == "":
+            settings["image_cache"] = str(places.image_dir)
+    compute = "own" if own else "private"
+    return {"compute": compute, "engine": "incus", "instance_kind": "container", "settings": settings, "why": ""}
+
+
+def _why_no_images() -> str:
+    """Empty where images can be built beside an Incus of the seller's own, else why not."""
+    from vmart.engines.incus import packages
+
+    if not os_users.is_root():
+        return "Building images needs root."
+    return packages.can_install() if packages.missing_programs(packages.BUILDER_PROGRAMS) else ""
+
+
+def _locks(places: Places) -> dict[str, str]:
+    """Where this host's workers find each other's locks: the worker may write there."""
+    return {"lock_dir": str(places.engine_dir)}
 
 
 def _private_daemon(places: Places, deployment: str) -> Any:
@@ -61,13 +91,14 @@ def _private_daemon(places: Places, deployment: str) -> Any:
 
 
 class EngineHost:
-    """One run of ``serve``."""
+    """One run of ``serve`` or ``accompany``; ``settings`` are the driver's."""
 
-    def __init__(self, places: Places, deployment: str) -> None:
+    def __init__(self, places: Places, settings: Mapping[str, Any]) -> None:
         self.places = places
-        self.daemon = _private_daemon(places, deployment)
+        self.settings = settings
+        self.daemon = _private_daemon(places, str(settings["deployment"]))
         self.process: subprocess.Popen[bytes] | None = None
-        self.ended = False
+        self.ended = threading.Event()
         self.kind = ""
 
     def tell(self, state: str, why: str = "", **more: Any) -> None:
@@ -83,17 +114,15 @@ class EngineHost:
 
     def end(self, *_: object) -> None:
         """SIGTERM to the daemon leaves its machines alive; the next start adopts them."""
-        self.ended = True
+        self.ended.set()
         if self.process is not None:
             self.process.terminate()
 
     def serve(self) -> int:
-        """Returns when the daemon has ended: 0 when told to, else 1, and the supervisor starts us again."""
+        """Returns when the daemon has ended: 0 when told to, NOT_INSTALLED, else 1: the supervisor starts us again."""
         from vmart.engines.contract import EngineError
         from vmart.engines.incus.packages import InstallError, install_packages
 
-        signal.signal(signal.SIGTERM, self.end)
-        signal.signal(signal.SIGINT, self.end)
         try:
             self.tell("installing", "installing what is missing")
             install_packages(self.report)
@@ -103,60 +132,106 @@ class EngineHost:
                 ["setpriv", "--pdeathsig", "TERM", *self.daemon.command],
                 env=self.daemon.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            if self.ended:
+            if self.ended.is_set():
                 self.process.terminate()
             self.daemon.wait_ready(120, alive=lambda: self.process is not None and self.process.poll() is None)
             self.daemon.initialise(self.report)
         except (EngineError, InstallError) as error:
-            if self.ended:
+            if self.ended.is_set():
                 return 0
             self.tell("failed", str(error))
             if self.process is not None:
                 self.process.terminate()
                 self.process.wait()
-            return 1
+            return NOT_INSTALLED if isinstance(error, InstallError) else 1
         self.kind = self.instance_kind()
         self.tell("ready", instance_kind=self.kind)
         threading.Thread(target=self.build_images, daemon=True).start()
         self.process.wait()
-        return 0 if self.ended else 1
+        return 0 if self.ended.is_set() else 1
+
+    def accompany(self) -> int:
+        """Beside an Incus of the seller's own: what its machines are, and the images that it has none of."""
+        from vmart.engines.contract import EngineError
+
+        while not self.kind and not self.ended.is_set():
+            try:
+                self.kind = self.instance_kind()
+            except EngineError as error:
+                self.tell("failed", str(error))
+                self.ended.wait(_LOOK_AGAIN_S)
+        self.tell("ready", instance_kind=self.kind)
+        if "image_cache" in self.settings and not self.settings.get("images"):
+            threading.Thread(target=self.build_images_beside, daemon=True).start()
+        self.ended.wait()
+        return 0
+
+    def build_images_beside(self) -> None:
+        """Where the Incus is the seller's own only what building takes is installed."""
+        from vmart.engines.incus import packages
+
+        try:
+            packages.install_packages(self.report, packages.BUILDER_PACKAGES, packages.BUILDER_PROGRAMS)
+        except packages.InstallError as error:
+            self.tell("ready", f"no image can be built: {error}", instance_kind=self.kind)
+        else:
+            self.build_images()
 
     def instance_kind(self) -> str:
-        """What the daemon's machines will be, as the driver decides it for the images built here."""
+        """What the engine's machines will be, as the driver decides it."""
         from vmart.engines.incus import capability
         from vmart.engines.incus.client import IncusClient
 
-        server = IncusClient({"socket": str(self.daemon.socket)}).get("/1.0")
-        return str(capability.instance_kind(server, "auto", has_vm_image=False))
+        with IncusClient(self.settings) as client:
+            server = client.get("/1.0")
+        capability.refuse_old(server)
+        wanted = str(self.settings.get("instance_kind") or "auto")
+        return str(capability.instance_kind(server, wanted, has_vm_image=bool(self.settings.get("images"))))
 
     def build_images(self) -> None:
-        """One builder after the other, each a process of its own that ends with us."""
+        """Every recipe; what could not be built (no mirror, no memory, killed) again and again, with growing pauses."""
         from vmart.engines.incus.build import RECIPES
 
         self.places.image_dir.mkdir(parents=True, exist_ok=True)
-        for recipe in RECIPES:
-            code = (
-                "import sys; from pathlib import Path; from vmart.engines.incus.daemon import build_image; "
-                "build_image(sys.argv[1], Path(sys.argv[2]), lambda percent, step: print(percent, flush=True))"
-            )
-            builder = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", sys.executable, "-c", code, recipe, str(self.places.image_dir)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        wanted, rounds = list(RECIPES), 0
+        while wanted := [recipe for recipe in wanted if not self._build(recipe)]:
+            pause_s = _BUILD_AGAIN_S[min(rounds, len(_BUILD_AGAIN_S) - 1)]
+            self.tell(
+                "ready", f"{', '.join(wanted)} could not be built, again in {pause_s:.0f} s; the zone says why",
+                instance_kind=self.kind,
             )  # fmt: skip
+            time.sleep(pause_s)
+            rounds += 1
+
+    def _build(self, recipe: str) -> bool:
+        """One builder, a process of its own that ends with us; whether the image is there now."""
+        command = ["setpriv", "--pdeathsig", "TERM", *_builder(recipe, self.places.image_dir)]
+        shown = -1
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as builder:
             assert builder.stdout is not None
-            shown = -1
             for line in builder.stdout:
                 percent = int(line) // 10 * 10
                 if percent != shown:
                     shown = percent
                     self.tell("ready", f"preparing image {recipe}, {percent} %", instance_kind=self.kind)
-            outcome = "is ready" if builder.wait() == 0 else "could not be built; the zone says why"
-            self.tell("ready", f"image {recipe} {outcome}", instance_kind=self.kind)
+        if builder.returncode != 0:
+            return False
+        self.tell("ready", f"image {recipe} is ready", instance_kind=self.kind)
+        return True
+
+
+def _builder(recipe: str, folder: Path) -> Sequence[str]:
+    """A program that builds the image and prints how far it is, in percent, a line each."""
+    code = (
+        "import sys; from pathlib import Path; from vmart.engines.incus.daemon import build_image; "
+        "build_image(sys.argv[1], Path(sys.argv[2]), lambda percent, step: print(percent, flush=True))"
+    )
+    return [sys.executable, "-c", code, recipe, str(folder)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["probe", "serve"])
+    parser.add_argument("what", choices=["probe", "serve", "accompany"])
     parser.add_argument("compute", nargs="?", default="auto")
     parser.add_argument("--test-clock", action="store_true")
     parser.add_argument("--socket", type=Path)
@@ -170,8 +245,11 @@ def main() -> int:
         )  # fmt: skip
         print(json.dumps(choice))
         return 0
-    host = EngineHost(Places.of(Path(os.environ["VMART_DATA_DIR"])), os.environ["VMART_DEPLOYMENT"])
-    return host.serve()
+    settings = json.loads(os.environ["VMART_INCUS_SETTINGS"])
+    host = EngineHost(Places.of(Path(os.environ["VMART_DATA_DIR"])), settings)
+    signal.signal(signal.SIGTERM, host.end)
+    signal.signal(signal.SIGINT, host.end)
+    return host.serve() if arguments.what == "serve" else host.accompany()
 
 
 if __name__ == "__main__":

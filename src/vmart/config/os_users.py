@@ -6,8 +6,10 @@ Not root: everything runs as the caller, and nothing here changes anything.
 import grp
 import os
 import pwd
+import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 DB = "vmart-db"
@@ -15,6 +17,12 @@ WEB = "vmart-web"
 WORKER = "vmart-worker"
 GROUP = "vmart"  # may reach the database's socket and the secrets; nobody else is in it
 _USERS = (DB, WEB, WORKER)
+# What web and worker get of their caller's environment: the shop's settings, libpq's, language and time, and how
+# to reach card providers. Root's shell may hold much else.
+_GOES_ALONG = re.compile(
+    r"VMART_\w+|PG\w+|PYTHON\w+|PATH|LANG|LANGUAGE|LC_\w+|TZ|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|(https?|all|no)_proxy",
+    re.I,
+)
 
 
 class UsersMissing(Exception):
@@ -89,6 +97,21 @@ def as_user(
     if death_signal:
         words += ["--pdeathsig", death_signal]
     return words if len(words) > 1 else []
+
+
+def environment_of_others(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of root's environment a process of another user gets; all of it when not root."""
+    if not is_root():
+        return dict(environment)
+    kept = {name: text for name, text in environment.items() if _GOES_ALONG.fullmatch(name)}
+    return kept | {"HOME": "/nonexistent"}
+
+
+def groups_for(sockets: Iterable[str]) -> tuple[str, ...]:
+    """Numbers of the groups that the worker must be in to reach these sockets; none when not root: it is the caller."""
+    if not is_root():
+        return ()
+    return tuple(sorted({str(Path(path).stat().st_gid) for path in sockets if Path(path).exists()}))
 
 
 def _gid_of(group: str) -> int:

@@ -15,8 +15,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from vmart.config import os_users
+from vmart.kernel import clock
 
 _SOCKET_ROOM = 90  # what a folder's path may have so that a socket below it stays within 107 characters
 
@@ -170,10 +172,24 @@ class Deployment:
         if existing is not None:
             if test_clock is not None and existing.test_clock is None:
                 raise Misused("this deployment runs on the wall clock since its first start; that cannot change")
+            if wanted not in (None, existing.test_clock):
+                raise Misused(f"the test clock here began at {existing.test_clock}; `vmart clock advance` moves it on")
             return existing  # a test clock has moved on since: where it stands is in the database
         fresh = cls(secrets.token_hex(5), wanted)
         write_private(places.data_dir / "deployment.json", {"id": fresh.id, "test_clock": fresh.test_clock})
         return fresh
+
+
+def billing_zone() -> str:
+    """``$VMART_BILLING_ZONE``, else Asia/Shanghai. Raises Misused for one in which hours are not charge hours."""
+    name = os.environ.get("VMART_BILLING_ZONE", "Asia/Shanghai")
+    try:
+        zone = ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise Misused(f"VMART_BILLING_ZONE: there is no time zone {name!r} (Asia/Shanghai, Europe/Berlin)") from error
+    if not clock.has_whole_hours(zone, clock.wall()):
+        raise Misused(f"VMART_BILLING_ZONE: {name} is not whole hours from UTC, and charges are of whole UTC hours")
+    return name
 
 
 def whole_second_utc(text: str) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from django.db import connection, transaction
 
+from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.engines.contract import EngineError, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.kernel.money import exponent
 from vmart.orders import address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.models import Operation
@@ -54,11 +56,15 @@ _CHECKS = (
     (
         "a pending hold belongs to nothing that lives",
         """
-        SELECT h.id, h.kind, h.subject_id FROM ledger_hold h JOIN instances_instance i ON i.id = h.subject_id
+        SELECT h.id, h.kind, h.subject_id FROM ledger_hold h
+        LEFT JOIN instances_instance i ON i.id = h.subject_id AND i.account_id = h.account_id
         LEFT JOIN orders_line l ON l.instance_id = i.id
-        WHERE h.state = 'pending' AND NOT CASE h.kind WHEN 'fixed' THEN l.state = 'delivering'
+        WHERE h.state = 'pending' AND NOT coalesce(CASE h.kind
+          WHEN 'fixed' THEN l.hold_id = h.id AND l.state = 'delivering'
           ELSE i.hold_id = h.id AND i.state <> 'LAUNCH_FAILED' AND (i.state <> 'GONE' OR i.isolated_at IS NULL
-               OR i.isolated_at >= (SELECT closed_until FROM metering_horizon)) END
+               OR i.isolated_at >= (SELECT closed_until FROM metering_horizon)
+               OR EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = h.account_id)
+               OR EXISTS (SELECT FROM settlement_hour WHERE closed_at IS NULL)) END, false)
         """,
     ),
     (
@@ -67,9 +73,42 @@ _CHECKS = (
         " WHERE h.state <> 'pending'",
     ),
     (
-        "a running postpaid machine has no hold",
+        "a postpaid machine that is charged for has no hold",
         "SELECT public_id FROM instances_instance WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
-        " AND state IN ('PENDING', 'RUNNING', 'STARTING', 'STOPPING', 'REBOOTING')",
+        " AND state IN ('PENDING', 'RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')",
+    ),
+    (
+        "what a line says was paid is not what the ledger posted for it, or not its price",
+        """
+        SELECT l.instance_id, l.state, l.amount_minor, l.paid_cash_minor, l.paid_gift_minor, t.cash, t.gift
+        FROM orders_line l JOIN orders_order o ON o.id = l.order_id LEFT JOIN (
+          SELECT t.id, -sum(e.amount_minor) FILTER (WHERE e.book = 'cash') AS cash,
+                 -sum(e.amount_minor) FILTER (WHERE e.book = 'gift') AS gift
+          FROM ledger_transfer t JOIN ledger_entry e ON e.transfer_id = t.id WHERE t.kind = 'prepaid' GROUP BY 1
+        ) AS t ON t.id = l.hold_id
+        WHERE (l.paid_cash_minor, l.paid_gift_minor) <> (coalesce(t.cash, 0), coalesce(t.gift, 0))
+           OR (o.charge_type = 'PREPAID' AND l.paid_cash_minor + l.paid_gift_minor
+               <> CASE WHEN l.state IN ('delivered', 'returned') THEN l.amount_minor ELSE 0 END)
+        """,
+    ),
+    (
+        "what a line says was given back is not what the ledger credited for it",
+        """
+        SELECT l.instance_id, l.state, l.refund_minor, t.credited FROM orders_line l LEFT JOIN (
+          SELECT subject_id, sum(amount_minor) AS credited FROM ledger_transfer WHERE kind = 'refund' GROUP BY 1
+        ) AS t ON t.subject_id = l.instance_id
+        WHERE l.refund_minor <> coalesce(t.credited, 0)
+        """,
+    ),
+    (
+        "a prepaid payment or a refund belongs to no line",
+        """
+        SELECT t.id, t.kind, t.account_id, t.amount_minor FROM ledger_transfer t WHERE t.kind = 'prepaid'
+          AND NOT EXISTS (SELECT FROM orders_line l WHERE l.hold_id = t.id AND l.account_id = t.account_id)
+        UNION ALL
+        SELECT t.id, t.kind, t.account_id, t.amount_minor FROM ledger_transfer t WHERE t.kind = 'refund'
+          AND NOT EXISTS (SELECT FROM orders_line l WHERE l.instance_id = t.subject_id AND l.account_id = t.account_id)
+        """,
     ),
     (
         "the deduction of an hour is not the sum of its charges",
@@ -80,6 +119,17 @@ _CHECKS = (
           ON t.id = fn.kernel_transfer_id('hour', c.account_id::text,
                                           to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'))
         WHERE coalesce(t.amount_minor, 0) <> c.due
+        """,
+    ),
+    (
+        "what a month deducted for a component is not its exact total, half-up",
+        """
+        SELECT c.account_id, c.instance_id, c.component, min(c.hour) AS since, sum(c.deducted_minor) AS deducted,
+               sum(c.exact) AS exact, max(c.month_exact) AS total
+        FROM bills_charge c, kernel_deployment d
+        GROUP BY c.account_id, c.instance_id, c.component, date_trunc('month', c.hour AT TIME ZONE d.billing_zone)
+        HAVING sum(c.deducted_minor) <> round(sum(c.exact) * power(10::numeric, %(places)s))
+            OR sum(c.exact) <> max(c.month_exact)
         """,
     ),
     (
@@ -119,12 +169,23 @@ _CHECKS = (
         """,
     ),
     (
-        "usage is open for a machine that does not run, or closed for one that does",
+        "usage is open for a machine that has ended, or closed for a postpaid one that has not",
         """
         SELECT i.public_id, i.state, o.open FROM instances_instance i CROSS JOIN LATERAL (
           SELECT count(*) AS open FROM metering_segment s WHERE s.instance_id = i.id AND s.ended_at IS NULL) AS o
         WHERE (i.state IN ('PENDING', 'LAUNCH_FAILED', 'SHUTDOWN', 'TERMINATING', 'GONE') AND o.open > 0)
-           OR (i.state IN ('RUNNING', 'REBOOTING') AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+           OR (i.state IN ('RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')
+               AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+        """,
+    ),
+    (
+        "a machine stopped without charge holds vCPU, memory or a public address",
+        """
+        SELECT i.public_id, a.vcpu, a.memory_mib, i.public_ip, p.ip FROM instances_instance i
+        LEFT JOIN placement_allocation a ON a.instance_id = i.id
+        LEFT JOIN network_public_address p ON p.instance_id = i.id
+        WHERE i.state = 'STOPPED' AND i.stop_charging_mode = 'STOP_CHARGING' AND i.latest_operation_state <> 'OPERATING'
+          AND (a.vcpu > 0 OR a.memory_mib > 0 OR i.public_ip IS NOT NULL OR p.ip IS NOT NULL)
         """,
     ),
     (
@@ -189,11 +250,12 @@ _CHECKS = (
 
 def reconcile() -> Iterator[str]:
     """Each difference as a sentence; nothing when everything agrees."""
+    places = exponent(shop.current().currency)
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query)]
+        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places)]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):
@@ -209,7 +271,9 @@ def _engine(zone: str) -> Iterator[str]:
         return
     sold = Instance.objects.filter(zone_id=zone).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}
-    for name in sorted(seen.keys() - rows.keys()):
+    unknown = seen.keys() - rows.keys()
+    elsewhere = Instance.objects.filter(public_id__in=unknown).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    for name in sorted(unknown - set(elsewhere.values_list("public_id", flat=True))):
         yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
     leading = set(
         Operation.objects.filter(kind=address.KIND, lane=zone, attention=False).values_list("subject_id", flat=True)

@@ -21,7 +21,8 @@ from typing import Any, TextIO
 
 from vmart.config import os_users
 from vmart.config.children import Child
-from vmart.config.places import Deployment, Misused, Places, read_json, write_private
+from vmart.config.engine_host import NOT_INSTALLED, simulated
+from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
 
@@ -131,6 +132,7 @@ class Supervisor:
     demo: dict[str, Any] = field(default_factory=dict)
     listen: tuple[str, int] = ("", 0)
     listen_tls: tuple[str, int] | None = None
+    _demo_is_new: bool = False
     _stop: bool = False
     _opened: bool = False
     _began: float = field(default_factory=time.monotonic)
@@ -140,6 +142,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything, say ``ready``, keep it running, end it. Raises Misused, StartFailed, DatabaseTrouble."""
+        billing_zone()  # a wrong one is refused before anything is made
         os_users.ensure_users()
         self.places.make()
         with data_directory_lock(self.places):
@@ -187,12 +190,15 @@ class Supervisor:
         answer, _ = probe.communicate(timeout=60)
         if probe.returncode != 0:
             raise StartFailed("could not find out which engine this machine can have: see above")
-        self.engine = json.loads(answer)
-        if self.engine.get("refused"):
-            raise Misused(self.engine["refused"])
-        self.environment["VMART_COMPUTE"] = self.engine["engine"]
-        self.environment["VMART_COMPUTE_WHY"] = self.engine["why"]
-        self.environment["VMART_INCUS_SETTINGS"] = json.dumps(self.engine.get("settings", {}))
+        found = json.loads(answer)
+        if found.get("refused"):
+            raise Misused(found["refused"])
+        self._use_engine(found)
+
+    def _use_engine(self, choice: dict[str, Any]) -> None:
+        self.engine = choice
+        self.environment["VMART_COMPUTE"] = choice["compute"]
+        self.environment["VMART_INCUS_SETTINGS"] = json.dumps(choice["settings"])
 
     def _make_environment(self, deployment: Deployment) -> None:
         embedded = Embedded(self.places.pgdata, self.places.database_socket_dir)
@@ -209,10 +215,8 @@ class Supervisor:
 
     def _service_environment(self) -> dict[str, str]:
         """For web and worker: as root they may not read the secrets folder, so the key comes with them."""
-        if not os_users.is_root():
-            return self.environment
-        environment = self.environment | {"HOME": "/nonexistent"}
-        if "VMART_MASTER_KEY" not in environment:
+        environment = os_users.environment_of_others(self.environment)
+        if os_users.is_root() and "VMART_MASTER_KEY" not in environment:
             environment["VMART_MASTER_KEY"] = (self.places.secrets_dir / "master.key").read_text().strip()
         return environment
 
@@ -230,14 +234,23 @@ class Supervisor:
     def _bring_up(self) -> None:
         """Migrate, install the SQL functions, apply the demo catalog to an empty shop, make the demo logins."""
         words = ["vmart.config.bring_up"]
+        known = read_json(self.places.secrets_dir / "demo.json")
         if self.options.demo:
             words.append("--demo")
+        if self.options.compute != "auto":
+            words.append("--asked")
         done = subprocess.run(
             self._program(*words), env=self.environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
         )
         if done.returncode != 0:
             raise StartFailed("the database could not be brought up to date: see above")
-        self.demo = json.loads(done.stdout.splitlines()[-1]) if self.options.demo else {}
+        outcome = json.loads(done.stdout.splitlines()[-1])
+        self.demo = outcome["logins"]
+        self._demo_is_new = bool(self.demo) and self.demo != known
+        if outcome["stays"]:
+            self._use_engine(simulated(outcome["stays"]))
+        self._use_engine(self.engine | {"settings": self.engine["settings"] | outcome["auto_settings"]})
+        self.environment["VMART_WORKER_GROUPS"] = ",".join(os_users.groups_for(outcome["sockets"]))
         if self.options.listen_tls and self.options.tls_certificate is None:
             host = self.options.listen_tls[0]
             made = subprocess.run(
@@ -257,9 +270,10 @@ class Supervisor:
             low_port = ("net_bind_service",) if self.listen_tls[1] < 1024 else ()
             self._add("web-tls", os_users.WEB, words, environment, ambient=low_port)
         worker = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "worker"]
-        self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",))
-        if self.engine.get("private"):
-            words = ["vmart.config.engine_host", "serve"]
+        groups = tuple(filter(None, environment["VMART_WORKER_GROUPS"].split(",")))
+        self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",), groups=groups)
+        if self.engine["compute"] != "simulated":
+            words = ["vmart.config.engine_host", "serve" if self.engine["compute"] == "private" else "accompany"]
             child = Child(
                 "engine", lambda: [*_dies_with_us(), *self._program(*words)], self.environment, Path("/"),
                 end_limit_s=30, log_dir=self._log_dir(),
@@ -274,9 +288,10 @@ class Supervisor:
         return folder / "server.pem", folder / "server.key", folder / "ca.pem"
 
     def _add(
-        self, name: str, user: str, words: list[str], environment: dict[str, str], ambient: tuple[str, ...] = ()
-    ) -> None:
-        prefix = os_users.as_user(user, death_signal="TERM", ambient=ambient)
+        self, name: str, user: str, words: list[str], environment: dict[str, str], *,
+        ambient: tuple[str, ...] = (), groups: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        prefix = os_users.as_user(user, death_signal="TERM", ambient=ambient, groups=groups)
         cwd = Path("/") if os_users.is_root() else self.places.data_dir
         child = Child(
             name, lambda: [*prefix, *self._program(*words)], environment, cwd, announces=True, log_dir=self._log_dir()
@@ -294,7 +309,9 @@ class Supervisor:
         while not self._stop and not all(child.check_ready() for child in waited_for):
             self._wait(0.02)
             for child in self.children:
-                code = child.ended()
+                code = (
+                    child.ended() if child.name != "engine" else None
+                )  # the shop opens without, and it is tried again
                 if code is not None:
                     where = f": see {self.places.log_dir}/{child.name}.log" if self._log_dir() else ": see above"
                     raise StartFailed(f"{child.name} ended at its start with code {code}{where}")
@@ -324,13 +341,16 @@ class Supervisor:
         self._opened = True
         took_s = time.monotonic() - self._began
         lines = [f"ready {value['url']} (after {took_s:.1f} s)"]
-        if self.demo:
+        if self._demo_is_new:  # passwords are said once (decision 20)
             operator, customer = self.demo["operator"], self.demo["customer"]
             lines += [
                 f"  demo customer  {customer['email']}  password {customer['password']}",
                 f"  demo seller    {operator['email']}  password {operator['password']}",
-                f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}",
             ]
+        elif self.demo:
+            lines.append(f"  demo logins    as at the first start: {self.places.ready_file} has them")
+        if self.demo:
+            lines.append(f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}")
         if self.engine["why"]:
             lines.append(f"  engine         {self.engine['engine']}: {self.engine['why']}")
         _tell("\n".join(lines))
@@ -345,6 +365,10 @@ class Supervisor:
             changed = False
             for child in self.children:
                 code = child.ended()
+                if code == NOT_INSTALLED and child.name == "engine" and self._fall_back():
+                    self.children = [other for other in self.children if other is not child]
+                    changed = True
+                    break
                 if code is not None:
                     self._warn(f"{child.name} ended with code {code}, starts again")
                 if child.process is None and time.monotonic() >= child.next_start:
@@ -358,6 +382,20 @@ class Supervisor:
                 self._write_control()
             self._look_at_engine()
             self._wait(self._until_next_start())
+
+    def _fall_back(self) -> bool:
+        """The engine found here cannot be installed: its zones are simulated until the next start; False where not."""
+        if self.options.compute != "auto":
+            return False
+        words = self._program("vmart.config.bring_up", "--fall-back")
+        if subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            return False
+        state = read_json(self.places.engine_state_file) or {}
+        self.places.engine_state_file.unlink(missing_ok=True)
+        self._use_engine(simulated(f"Incus could not be installed, the next start tries again. {state.get('why', '')}"))
+        write_private(self.places.ready_file, self._ready_value())
+        _tell(f"  engine         {self.engine['engine']}: {self.engine['why']}")
+        return True
 
     def _until_next_start(self) -> float:
         waiting = [child.next_start - time.monotonic() for child in self.children if child.process is None]

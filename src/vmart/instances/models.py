@@ -91,6 +91,9 @@ class Instance(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "zone"], condition=~Q(state="GONE"), name="instances_of_account"),
+            models.Index(
+                fields=["account", "created_at"], condition=Q(charge_type="PREPAID"), name="instances_bought_prepaid"
+            ),
             models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
             models.Index(
                 fields=["account"],

@@ -57,6 +57,12 @@ def hour_start(instant: dt.datetime) -> dt.datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def has_whole_hours(zone: ZoneInfo, since: dt.datetime) -> bool:
+    """Whether the zone is whole hours off UTC, summer and winter, from the year of ``since`` on."""
+    months = (dt.datetime(since.year + index // 12, index % 12 + 1, 1, tzinfo=zone) for index in range(40 * 12))
+    return all((month.utcoffset() or dt.timedelta()) % HOUR == dt.timedelta() for month in months)
+
+
 def month_start(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     """First instant (UTC) of the billing month that holds ``instant`` in ``zone``."""
     local = instant.astimezone(zone)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.utils import Error as DjangoDatabaseError
 
 WAKE_CHANNEL = "vmart_work"
-_WAKE_PAUSE_S = 0.005  # a burst of purchases is a few notifications, not one each
+_WAKE_PAUSE_S = 0.02  # a burst of purchases is a few notifications, not one each
 _ROOMS = Path(__file__).resolve().parent.parent
 
 
@@ -87,6 +87,20 @@ def sqlstate(error: BaseException) -> str:
     """SQLSTATE of a database error, Django's or psycopg's; "" when there is none."""
     cause = error.__cause__ if isinstance(error, DjangoDatabaseError) else error
     return cause.sqlstate or "" if isinstance(cause, psycopg.Error) else ""
+
+
+# Classes and codes of SQLSTATE: connection, rollback by the server (deadlock, serialization), resources, operator
+# (statement timeout and restart among them), the server's own system; a lock that somebody held too long.
+_PASSING = ("08", "40", "53", "57", "58", "55P03")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it is a fault of the database that is nobody's own: the same again may well succeed."""
+    if not isinstance(error, DjangoDatabaseError | psycopg.Error):
+        return False
+    state = sqlstate(error)
+    lost = not state and isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError)
+    return lost or state.startswith(_PASSING)
 
 
 def refusal(error: BaseException) -> tuple[str, str] | None:
@@ -161,6 +175,7 @@ class _Waker:
                     if own is not None:
                         own.close()
                     own, reached = psycopg.connect(**parameters, autocommit=True), parameters
+                    own.execute("SET synchronous_commit = off")  # nothing to keep: no flush of its own
                 own.execute(f"NOTIFY {WAKE_CHANNEL}")
                 time.sleep(_WAKE_PAUSE_S)
             except psycopg.Error:

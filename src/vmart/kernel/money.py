@@ -9,17 +9,38 @@ from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 EXACT_PLACES = 8
 EXACT_QUANTUM = Decimal(1).scaleb(-EXACT_PLACES)
 
-# ISO 4217 exponents that differ from 2; one currency a deployment.
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "TND": 3, "JOD": 3, "OMR": 3}
+# ISO 4217, list one of 2026-01-01, by number of decimals: all in which people pay, so without funds, metals and tests.
+_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    2: """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP
+    CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES
+    KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK
+    NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB
+    TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG
+    """,
+    3: "BHD IQD JOD KWD LYD OMR TND",
+}
+CURRENCIES = {code: places for places, codes in _BY_EXPONENT.items() for code in codes.split()}
 _SYMBOLS = {"CNY": "¥", "JPY": "¥", "USD": "$", "EUR": "€", "GBP": "£", "HKD": "HK$", "KRW": "₩"}
 
 # 40 digits: int8 money times seconds times 8-decimal rates never rounds on the way.
 CONTEXT = Context(prec=40, rounding=ROUND_HALF_UP)
 
 
+class UnknownCurrency(ValueError):
+    """Not the code of a currency in which people pay."""
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(f"{currency} is no currency of ISO 4217")
+
+
 def exponent(currency: str) -> int:
-    """Number of decimals of the currency's minor unit, by its ISO 4217 code."""
-    return _EXPONENTS.get(currency.upper(), 2)
+    """Number of decimals of the currency's minor unit, by its ISO 4217 code. Raises UnknownCurrency."""
+    try:
+        return CURRENCIES[currency]
+    except KeyError:
+        raise UnknownCurrency(currency) from None
 
 
 def symbol(currency: str) -> str:

@@ -109,7 +109,13 @@ class Transfer(models.Model):
     class Meta:
         db_table = "ledger_transfer"
         constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="ledger_transfer_positive")]
-        indexes = [models.Index(fields=["account_id", "at"], name="ledger_transfer_account")]
+        indexes = [
+            models.Index(fields=["account_id", "at"], name="ledger_transfer_account"),
+            models.Index(  # the seller's revenue beside usage, which the closes have added up
+                fields=["at"], include=["kind", "amount_minor"], condition=Q(kind__in=["prepaid", "refund"]),
+                name="ledger_transfer_sales",
+            ),
+        ]  # fmt: skip
 
 
 class Entry(models.Model):

@@ -65,6 +65,7 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   CASE WHEN i.arrears_since IS NULL THEN i.isolated_source ELSE 'ARREAR' END AS isolated_source,
   i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
   i.latest_operation_request_id, i.latest_operation_error, i.created_at, i.expires_at,
+  coalesce((SELECT max(e.at) FROM instances_event e WHERE e.instance_id = i.id), i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib) ORDER BY d.position)
    FROM storage_disk d WHERE d.instance_id = i.id) AS disks
 FROM page

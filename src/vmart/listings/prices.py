@@ -21,11 +21,12 @@ class ImageProgress:
 
 @dataclass(frozen=True, slots=True)
 class ZoneState:
-    """What stands behind a zone now: ``kind`` is what its machines really are ("" while unknown)."""
+    """What stands behind a zone now: ``kind`` is what its machines really are ("" until its engine first answers)."""
 
     status: str
     why: str
     kind: str
+    has_room: bool  # for some machine, on some host
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,12 @@ class Market:
 _MARKET = """
 SELECT
   (SELECT generation FROM kernel_deployment) AS generation,
-  (SELECT json_agg(json_build_array(code, engine_status, engine_why, coalesce(capabilities->>'instance_kind', '')))
-   FROM catalog_zone) AS zones,
+  (SELECT json_agg(json_build_array(
+     code, engine_status, engine_why, coalesce(capabilities->>'instance_kind', ''),
+     EXISTS (SELECT FROM placement_host h WHERE h.zone_id = z.code AND online AND enabled
+             AND vcpu_used < vcpu_capacity AND memory_used_mib < memory_capacity_mib
+             AND disk_used_gib < disk_capacity_gib)))
+   FROM catalog_zone z) AS zones,
   (SELECT json_agg(json_build_array(image_id, status, percent, why))
    FROM catalog_zone_image WHERE zone_id = %(zone)s) AS images,
   (SELECT count(*) FROM (SELECT 1 FROM network_public_address

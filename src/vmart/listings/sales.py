@@ -12,7 +12,11 @@ from vmart.listings.paging import PAGE, Page, cut, number
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """Since ``since``: orders placed, machines delivered and failed, revenue posted less refunds."""
+    """Since ``since``: orders placed, machines delivered and failed, revenue.
+
+    Revenue is what was charged for usage in the hours that began since, and prepaid terms delivered less refunds
+    made since. Of all time it is what the ledger's revenue book holds.
+    """
 
     since: dt.datetime
     orders: int
@@ -99,8 +103,9 @@ def since(instant: dt.datetime) -> Sales:
           (SELECT count(*) FROM orders_line WHERE delivered_at >= %(since)s) AS delivered,
           (SELECT count(*) FROM orders_line l JOIN orders_order o ON o.id = l.order_id
            WHERE l.state = 'failed' AND o.created_at >= %(since)s) AS failed,
-          (SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_entry
-           WHERE book = 'revenue' AND at >= %(since)s) AS revenue_minor
+          ((SELECT coalesce(sum(deducted_minor), 0) FROM settlement_hour WHERE start >= %(since)s)
+           + (SELECT coalesce(sum(CASE kind WHEN 'refund' THEN -amount_minor ELSE amount_minor END), 0)
+              FROM ledger_transfer WHERE kind IN ('prepaid', 'refund') AND at >= %(since)s))::bigint AS revenue_minor
         """,
         since=instant,
     )
@@ -116,9 +121,7 @@ def zones() -> Sequence[ZoneCapacity]:
           h.hosts, h.hosts_off, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
           h.disk_used_gib, h.disk_capacity_gib,
           (SELECT count(*) FROM instances_instance i WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines,
-          (SELECT count(*) FROM network_public_address a WHERE a.zone_id = z.code) AS addresses,
-          (SELECT count(*) FROM network_public_address a WHERE a.zone_id = z.code AND a.instance_id IS NULL)
-            AS addresses_free,
+          coalesce(a.addresses, 0) AS addresses, coalesce(a.addresses_free, 0) AS addresses_free,
           coalesce((SELECT json_agg(json_build_object('name', m.os_name, 'status', s.status, 'percent', s.percent,
                                                       'why', s.why) ORDER BY m.position)
            FROM catalog_zone_image s JOIN catalog_image m ON m.public_id = s.image_id
@@ -134,6 +137,9 @@ def zones() -> Sequence[ZoneCapacity]:
                  coalesce(sum(disk_used_gib), 0)::bigint AS disk_used_gib,
                  coalesce(sum(disk_capacity_gib), 0)::bigint AS disk_capacity_gib
           FROM placement_host WHERE zone_id = z.code) AS h ON true
+        LEFT JOIN (
+          SELECT zone_id, count(*) AS addresses, count(*) FILTER (WHERE instance_id IS NULL) AS addresses_free
+          FROM network_public_address GROUP BY zone_id) AS a ON a.zone_id = z.code
         ORDER BY z.position
         """
     )

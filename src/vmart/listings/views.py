@@ -49,6 +49,7 @@ class InstanceView:
     latest_operation_error: str
     created_at: dt.datetime
     expires_at: dt.datetime | None
+    changed_at: dt.datetime  # the last thing that happened to it
 
 
 @dataclass(frozen=True, slots=True)

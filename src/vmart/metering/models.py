@@ -41,9 +41,13 @@ class Segment(models.Model):
 
 
 class Counter(models.Model):
-    """The engine's last outbound count of a machine; a new epoch starts at 0 again."""
+    """The engine's highest outbound count of a machine in each epoch; a new epoch starts at 0 again.
 
-    instance_id = models.BigIntegerField(primary_key=True)
+    Epochs that are over stay: an answer from one may come late, and is nothing new then.
+    """
+
+    pk = models.CompositePrimaryKey("instance_id", "epoch")
+    instance_id = models.BigIntegerField()
     account_id = models.BigIntegerField()
     epoch = models.CharField(max_length=64)
     out_bytes = models.BigIntegerField()

@@ -48,7 +48,7 @@ class PrivateAddress(models.Model):
 
     subnet = models.ForeignKey(Subnet, models.PROTECT, db_index=False)
     ip = models.GenericIPAddressField()
-    instance_id = models.BigIntegerField(unique=True)
+    instance_id = models.BigIntegerField(primary_key=True)
 
     class Meta:
         db_table = "network_private_address"
@@ -58,12 +58,12 @@ class PrivateAddress(models.Model):
 class PublicAddress(models.Model):
     """One row an address of a zone's pool; claimed with SKIP LOCKED (decision 12)."""
 
-    id: int
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
-    ip = models.GenericIPAddressField(unique=True)
+    ip = models.GenericIPAddressField(primary_key=True)
     instance_id = models.BigIntegerField(null=True, unique=True)
     account_id = models.BigIntegerField(null=True)
     free_since = models.DateTimeField(null=True)  # longest free is given out first
+    withdrawn = models.BooleanField(default=False)  # no longer in the zone's pool: goes when it is given back
 
     class Meta:
         db_table = "network_public_address"
@@ -75,5 +75,8 @@ class PublicAddress(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["zone", "free_since", "id"], condition=Q(instance_id=None), name="network_public_free")
+            models.Index(
+                fields=["zone", "free_since", "ip"], condition=Q(instance_id=None), name="network_public_free"
+            ),
+            models.Index(fields=["ip"], condition=Q(withdrawn=True), name="network_public_withdrawn"),
         ]

@@ -20,13 +20,8 @@ KIND = "address"
 
 
 def send(machine: Instance) -> None:
-    """Queue it; one that needed the seller's attention is tried again. Belongs into the act's transaction."""
+    """Queue it. Belongs into the act's transaction."""
     m.send(machine, KIND)
-    db.rows(
-        "UPDATE worker_operation SET attention = false, attempt = 0, not_before = NULL, lease_until = NULL"
-        " WHERE kind = %s AND subject_id = %s AND attention RETURNING id",
-        KIND, machine.id,
-    )  # fmt: skip
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -46,6 +41,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 queue.finish(owner, operation)
         if wanted != told:
             queue.put_off(owner, [operation], 0.0, "the machine changed meanwhile", waiting=True)
+
+
+def take_off(machine: Instance) -> None:
+    """No public address leads to the machine any more, which may have gone from the engine. Outside a transaction."""
+    engine = engine_of(machine.zone_id)
+    if engine.observe(machine.public_id).power != Power.ABSENT:
+        engine.ensure_address(machine.public_id, machine.private_ip, None)
 
 
 def _wanted(machine: Instance) -> PublicAddress | None:

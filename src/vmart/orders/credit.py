@@ -1,6 +1,8 @@
 """Credits: every amount that comes to a customer passes here, so that it pays what is owed and ends arrears."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vmart.kernel import clock, db
 from vmart.orders import end_arrears
@@ -26,3 +28,26 @@ def credit(
     if fresh:
         end_arrears.end(account_id)
     return bool(fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """One of several credits: minor units for what ``subject_id`` is about, more than 0 together."""
+
+    transfer: uuid.UUID
+    subject_id: int
+    cash_minor: int
+    gift_minor: int
+
+
+def credit_all(kind: str, account_id: int, book: str, credits: Sequence[Credit]) -> None:
+    """Several credits of one kind, in one statement; those made before are not made again."""
+    db.require_transaction()
+    db.rows(
+        "SELECT fn.ledger_credit(transfer, %s, %s, cash, gift, %s, %s, subject)"
+        " FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[]) AS line (transfer, cash, gift, subject)",
+        kind, account_id, book, clock.now(), [each.transfer for each in credits],
+        [each.cash_minor for each in credits], [each.gift_minor for each in credits],
+        [each.subject_id for each in credits],
+    )  # fmt: skip
+    end_arrears.end(account_id)

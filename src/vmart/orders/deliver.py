@@ -6,12 +6,13 @@ Operation ``deliver``, subject: the instance. Steps: ``start`` (make the machine
 
 import datetime as dt
 import json
+import logging
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from vmart.catalog import shop
 from vmart.engines.contract import (
@@ -23,13 +24,17 @@ from vmart.engines.contract import (
     Power,
     ensure_present_many,
 )
+from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
+log = logging.getLogger(__name__)
+
 DEADLINE = dt.timedelta(minutes=10)  # from when the image is ready (decision 15)
+IMAGE_DEADLINE = dt.timedelta(minutes=30)  # from the order: where an image can be made at all, it takes minutes
 FAILED_CODE = "FailedOperation.LaunchFailed"
 _IMAGE_WAIT_S = 0.5
 _AT_ONCE = 8
@@ -52,7 +57,11 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         elif order.image.status == ImageStatus.READY:
             ready.append((operation, order))
         elif order.image.status == ImageStatus.FAILED:
-            _commit(owner, [_failure(operation, "The image cannot be made in this zone.")])
+            failure = _failure(operation, "The image cannot be made in this zone.")
+            _commit(owner, [failure], clock.now())
+        elif clock.wall() - operation.created_at > IMAGE_DEADLINE:
+            failure = _failure(operation, "The image did not get ready in this zone in time.")
+            _commit(owner, [failure], clock.now())
         else:
             queue.put_off(owner, [operation], _IMAGE_WAIT_S, "waiting for the image", waiting=True)
     if not ready:
@@ -76,21 +85,40 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner: uuid.UUID, begun: dt.datetime) -> None:
     """Make these machines and commit what came of it."""
+    held = queue.held(owner, [operation for operation, _ in ready])
+    ready = [(operation, order) for operation, order in ready if operation.id in held]
+    if not ready:
+        return
     outcomes = ensure_present_many(engine, [order.spec for _, order in ready])
+    now = clock.now()  # one look: a term begins and ends at the same time of day
     results = []
     for (operation, order), outcome in zip(ready, outcomes, strict=True):
         if not isinstance(outcome, EngineError) and outcome.power == Power.RUNNING:
-            results.append(_success(operation, order, outcome, begun))
+            results.append(_success(operation, order, outcome, begun, now))
             continue
         # A first boot of the customer's own may power the machine off: that is nobody else's failure.
         failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else _OFF, owner)
         results += [failure] if failure else []
-    _commit(owner, results)
+    committed = _commit(owner, results, now)
+    _remove_given_up(engine, [order for operation, order in ready if operation.id not in committed])
 
 
-def _success(operation: Claimed, order: specs.Ordered, seen: Observation, begun: dt.datetime) -> dict[str, Any]:
+def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> None:
+    """Nothing stays of a delivery that another worker gave up while this one made it: its address is free again."""
+    if not uncommitted:
+        return
+    ended = Instance.objects.filter(
+        id__in=[order.instance.id for order in uncommitted], state__in=[State.LAUNCH_FAILED, State.GONE]
+    )
+    for name in ended.values_list("public_id", flat=True):
+        engine.ensure_absent(name)
+
+
+def _success(
+    operation: Claimed, order: specs.Ordered, seen: Observation, begun: dt.datetime, now: dt.datetime
+) -> dict[str, Any]:
     months = order.instance.period_months
-    expires = clock.add_months(clock.now(), months, shop.snapshot().billing_zone).isoformat() if months else None
+    expires = clock.add_months(now, months, shop.snapshot().billing_zone).isoformat() if months else None
     return {
         "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
         "kind": seen.kind, "expires_at": expires,
@@ -125,21 +153,43 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
     if batch[0].step == "clean":
         queue.needs_attention(owner, batch, reason)
     else:
-        _commit(
-            owner, [_failure(item, "The machine could not be delivered for a fault of the shop.") for item in batch]
-        )
+        failures = [_failure(item, "The machine could not be delivered for a fault of the shop.") for item in batch]
+        _commit(owner, failures, clock.now())
 
 
-def _commit(owner: uuid.UUID, results: Sequence[dict[str, Any]]) -> None:
-    if results:
-        db.call("orders_delivered", owner, clock.now(), json.dumps(list(results)))
-        if any("error" in result for result in results):
-            db.wake_workers()
+def _commit(owner: uuid.UUID, results: Sequence[dict[str, Any]], now: dt.datetime) -> list[int]:
+    """Ids of the operations that were still this owner's.
+
+    All in one commit; when that fails, one by one, so that who is at fault spoils no other. Raises its error.
+    """
+    if not results:
+        return []
+    try:
+        committed: list[int] = db.call("orders_delivered", owner, now, json.dumps(list(results)))
+    except DatabaseError as error:
+        if len(results) == 1 or not connection.is_usable():
+            raise
+        log.warning("%d deliveries could not be committed together: %s", len(results), error)
+        return _commit_each(owner, results, now)
+    if any("error" in result for result in results):
+        db.wake_workers()
+    return committed
+
+
+def _commit_each(owner: uuid.UUID, results: Sequence[dict[str, Any]], now: dt.datetime) -> list[int]:
+    committed: list[int] = []
+    at_fault: DatabaseError | None = None
+    for result in results:
+        try:
+            committed += _commit(owner, [result], now)
+        except DatabaseError as error:
+            at_fault = at_fault or error
+    if at_fault is not None:
+        raise at_fault
+    return committed
 
 
 def _clean(operation: Claimed, owner: uuid.UUID) -> None:
-    from vmart.instances.models import Instance
-
     name = Instance.objects.values_list("public_id", flat=True).get(id=operation.subject_id)
     engine_of(operation.lane).ensure_absent(name)
     db.call("orders_cleaned", owner, operation.id, operation.subject_id, clock.now())

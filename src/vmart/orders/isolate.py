@@ -1,12 +1,16 @@
-"""Isolate: network off and power off, for machines in the recycle bin. Its last bytes are counted first."""
+"""Isolate: network off and power off, for machines in the recycle bin; then their last bytes are counted.
+
+The network first: the guest may take its time to shut down, and sends nothing meanwhile.
+"""
 
 import uuid
 from collections.abc import Sequence
 
 from vmart.engines.contract import Power
-from vmart.instances.models import Instance
-from vmart.kernel import db
-from vmart.orders.sample import count
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.orders import address
+from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -16,15 +20,18 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``isolate``."""
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
-        engine = engine_of(operation.lane)
-        seen = engine.ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
-        if seen.power != Power.ABSENT:  # released meanwhile
-            count(operation.lane, [machine])
-            engine.ensure_address(machine.public_id, machine.private_ip, None)
+        address.take_off(machine)
+        seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
+        if seen.power not in (Power.STOPPED, Power.ABSENT):
+            raise RuntimeError(f"{machine.public_id} was turned off and is {seen.power}")
+        count_last(machine)
         with db.act():
             db.call("ledger_lock", machine.account_id)
-            if queue.finish(owner, operation):
-                # STOPPED: a top-up has ended the arrears meanwhile.
-                Instance.objects.filter(id=machine.id, state__in=["SHUTDOWN", "STOPPED"]).update(
-                    latest_operation_state="SUCCESS"
-                )
+            if not queue.finish(owner, operation):
+                continue
+            Instance.objects.filter(id=machine.id, state__in=[State.SHUTDOWN, State.STOPPED]).update(
+                latest_operation_state="SUCCESS"
+            )
+            # A top-up has ended the arrears meanwhile: the address, which leads nowhere now, is given back.
+            if Instance.objects.filter(id=machine.id, state=State.STOPPED).update(public_ip=None):
+                db.call("network_free_public", [machine.id], clock.now())

@@ -1,8 +1,7 @@
 """How the customer gets in: a password or key pairs, checked and made ready before the purchase."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vmart.instances.models import KeyPair
 from vmart.kernel import unix_password
@@ -22,6 +21,22 @@ class Login:
     password_hash: str = ""
     key_ids: tuple[str, ...] = ()
     ssh_keys: tuple[str, ...] = ()
+
+    @property
+    def by_password(self) -> bool:
+        return bool(self.password_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginWanted:
+    """The login as it is asked for: a password in clear, which no repr shows, or ids of key pairs."""
+
+    password: str = field(default="", repr=False)
+    key_ids: tuple[str, ...] = ()
+
+    @property
+    def by_password(self) -> bool:
+        return bool(self.password)
 
 
 NO_LOGIN = Login()  # nobody gets in by password or key: the image decides
@@ -52,35 +67,32 @@ def check_password(password: str, user: str = "root") -> None:
         )
 
 
-def make(account_id: int, *, password: str = "", key_ids: Sequence[str] = (), user: str = "root") -> Login:
-    """The login of a new machine. Raises WeakPassword, UnknownKeyPair, InvalidParameter."""
-    checked = check(account_id, password=password, key_ids=key_ids, user=user)
-    return hashed(password) if password else checked
+def make(account_id: int, wanted: LoginWanted, user: str = "root") -> Login:
+    """The login of a new machine. Raises WeakPassword, UnknownKeyPair, InvalidParameter.
 
-
-def hashed(password: str) -> Login:
-    """A login by this password, which has been checked; takes a millisecond of CPU on purpose."""
-    return Login(password_hash=unix_password.hash_sha512(password))
-
-
-def check(account_id: int, *, password: str = "", key_ids: Sequence[str] = (), user: str = "root") -> Login:
-    """The login with its keys and without its password: what can be refused is refused before one is hashed.
-
-    Raises WeakPassword, UnknownKeyPair, InvalidParameter.
+    A password is hashed last: it takes a millisecond of CPU on purpose.
     """
-    if password and key_ids:
+    checked = check(account_id, wanted, user)
+    return Login(password_hash=unix_password.hash_sha512(wanted.password)) if wanted.password else checked
+
+
+def check(account_id: int, wanted: LoginWanted, user: str = "root") -> Login:
+    """The login with its keys and without its password. Raises WeakPassword, UnknownKeyPair, InvalidParameter."""
+    if wanted.password and wanted.key_ids:
         raise InvalidParameter("Give a password or key pairs, not both.", field="LoginSettings")
-    if password:
-        check_password(password, user)
+    if wanted.password:
+        check_password(wanted.password, user)
         return Login()
-    if len(key_ids) > KEYS_MAX:
+    if len(wanted.key_ids) > KEYS_MAX:
         raise InvalidParameter("At most {most} key pairs can be given.", field="LoginSettings.KeyIds", most=KEYS_MAX)
-    if not key_ids:
+    if not wanted.key_ids:
         return Login()
     found = dict(
-        KeyPair.objects.filter(account_id=account_id, public_id__in=key_ids).values_list("public_id", "public_key")
+        KeyPair.objects.filter(account_id=account_id, public_id__in=wanted.key_ids).values_list(
+            "public_id", "public_key"
+        )
     )
-    for key_id in key_ids:
+    for key_id in wanted.key_ids:
         if key_id not in found:
             raise UnknownKeyPair("The key pair {id} does not exist.", field="LoginSettings.KeyIds", id=key_id)
-    return Login(key_ids=tuple(key_ids), ssh_keys=tuple(found[key_id] for key_id in key_ids))
+    return Login(key_ids=wanted.key_ids, ssh_keys=tuple(found[key_id] for key_id in wanted.key_ids))

@@ -1,14 +1,16 @@
 """What every act on bought machines begins with: the account lock, then the machines, sorted, if they are its own."""
 
 import datetime as dt
+import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders.errors import Busy, UnknownInstance, WrongState
+from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongState
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.worker import queue
 
 MACHINES_MAX = 100
@@ -51,7 +53,7 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
     """Raise WrongState for a machine that expired, is in arrears or in the recycle bin."""
     for machine in machines:
         if machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL":
-            why = {"ARREAR": "the account is in arrears", "EXPIRE": "it has expired"}.get(
+            why = {"ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired"}.get(
                 machine.isolated_source, "it is in the recycle bin"
             )
             raise WrongState(
@@ -61,6 +63,20 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
                 id=machine.public_id,
                 why=why,
             )
+
+
+def refuse_in_arrears(machines: Sequence[Instance]) -> None:
+    """Raise InArrears for postpaid machines that are about to be stopped: a machine made busy would put that off."""
+    postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+    if postpaid and db.rows(
+        "SELECT 1 FROM worker_operation WHERE kind = 'arrears' AND subject_id = %s AND due_at <= %s",
+        postpaid[0].account_id, clock.now(),
+    ):  # fmt: skip
+        raise InArrears(
+            "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
+            field="InstanceIds",
+            id=postpaid[0].public_id,
+        )
 
 
 def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:
@@ -78,7 +94,12 @@ def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:
 
 def begin(machine: Instance, operation: str, request_id: str, **columns: object) -> None:
     """Note an operation as under way, with the columns that change at once."""
-    Instance.objects.filter(pk=machine.pk).update(
+    begin_all([machine], operation, request_id, **columns)
+
+
+def begin_all(machines: Sequence[Instance], operation: str, request_id: str, **columns: object) -> None:
+    """The same for several machines, in one statement."""
+    Instance.objects.filter(pk__in=[machine.pk for machine in machines]).update(
         latest_operation=operation,
         latest_operation_state="OPERATING",
         latest_operation_request_id=request_id,
@@ -90,16 +111,47 @@ def begin(machine: Instance, operation: str, request_id: str, **columns: object)
 
 def event(machine: Instance, kind: str, **detail: object) -> None:
     """What happened, for the owner and the seller."""
-    import json
+    events([machine], kind, [detail])
 
-    db.call("instances_event", machine.id, machine.account_id, kind, clock.now(), json.dumps(detail))
+
+def events(machines: Sequence[Instance], kind: str, details: Sequence[Mapping[str, object]] = ()) -> None:
+    """The same event of several machines, in one statement; ``details`` are of each, in order."""
+    db.rows(
+        "SELECT fn.instances_event(id, account, %s, %s, detail::jsonb)"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS line (id, account, detail)",
+        kind, clock.now(), [machine.id for machine in machines], [machine.account_id for machine in machines],
+        [json.dumps(detail) for detail in details or [{} for _ in machines]],
+    )  # fmt: skip
 
 
 def send(machine: Instance, kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
     """Queue work on the machine in its zone's lane."""
-    queue.enqueue(
-        kind, machine.id, account_id=machine.account_id, lane=machine.zone_id, due_at=due_at or clock.now(),
-        payload=payload,
+    send_all([machine], kind, due_at=due_at, **payload)
+
+
+def send_all(machines: Sequence[Instance], kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
+    """The same for several machines of one account, one statement a zone."""
+    for zone in sorted({machine.zone_id for machine in machines}):
+        there = [machine for machine in machines if machine.zone_id == zone]
+        queue.enqueue_all(
+            kind, [machine.id for machine in there], account_id=there[0].account_id, lane=zone,
+            due_at=due_at or clock.now(), payload=payload,
+        )  # fmt: skip
+
+
+def end_usage(machines: Sequence[Instance], instant: dt.datetime, component: str = "") -> None:
+    """Stop charging what goes with the machines: all of it, or components whose name begins so."""
+    db.rows(
+        "SELECT fn.metering_end(id, %s, %s) FROM unnest(%s::bigint[]) AS line (id)",
+        component, instant, [machine.id for machine in machines],
+    )  # fmt: skip
+
+
+def forget_work(kind: str, machines: Sequence[Instance]) -> None:
+    """Take an operation of this kind that waits for the machines out of the queue."""
+    db.rows(
+        "DELETE FROM worker_operation WHERE kind = %s AND subject_id = ANY (%s) RETURNING id",
+        kind, [machine.id for machine in machines],
     )  # fmt: skip
 
 

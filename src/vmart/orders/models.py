@@ -46,7 +46,10 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(total_minor__gte=0) & Q(hold_minor__gte=0) & Q(count__gte=1),
                                    name="orders_order_values"),
         ]  # fmt: skip
-        indexes = [models.Index(fields=["account", "-id"], name="orders_order_account")]
+        indexes = [
+            models.Index(fields=["account", "-id"], name="orders_order_account"),
+            BrinIndex(fields=["created_at"], name="orders_order_age"),
+        ]
 
 
 class Line(models.Model):
@@ -82,11 +85,16 @@ class Line(models.Model):
                 name="orders_line_refund_at_most_paid",
             ),
         ]
+        indexes = [
+            BrinIndex(fields=["delivered_at"], name="orders_line_delivery"),
+            models.Index(fields=["id"], condition=Q(state="failed"), name="orders_line_failed"),
+        ]
 
 
 class Idempotency(models.Model):
     """What was answered to a client token; kept at least 24 h of wall time (decision 7)."""
 
+    pk = models.CompositePrimaryKey("account_id", "token")
     account_id = models.BigIntegerField()
     token = models.CharField(max_length=64)
     fingerprint = models.BinaryField()
@@ -96,4 +104,3 @@ class Idempotency(models.Model):
     class Meta:
         db_table = "orders_idempotency"
         indexes = [BrinIndex(fields=["created_wall_at"], name="orders_idempotency_age")]
-        constraints = [models.UniqueConstraint(fields=["account_id", "token"], name="orders_idempotency_once")]

@@ -34,7 +34,7 @@ def place(request: Purchase) -> int:
     time. A repeated ``client_token`` gets the first order. Raises the refusals of ``purchase.check``,
     QuotaReached for too many unpaid orders, TokenReused.
     """
-    quoted = buying.check(request)
+    request, quoted = buying.ready(request)
     fingerprint = settings.SECRETS.fingerprint(b"place|" + buying.fingerprinted(request))
     number = buying.next_order_id()
     now = clock.now()
@@ -75,11 +75,11 @@ def _known(request: Purchase, fingerprint: bytes, number: int) -> int | None:
 
 
 def _stored(request: Purchase) -> dict[str, Any]:
-    machine = request.machine
+    machine, way_in = request.machine, request.machine.made_login
     return {
         "image_id": machine.image_id, "name": machine.name, "hostname": machine.hostname,
-        "password_hash": machine.login.password_hash, "key_ids": list(machine.login.key_ids),
-        "ssh_keys": list(machine.login.ssh_keys), "user_data": base64.b64encode(machine.user_data).decode(),
+        "password_hash": way_in.password_hash, "key_ids": list(way_in.key_ids),
+        "ssh_keys": list(way_in.ssh_keys), "user_data": base64.b64encode(machine.user_data).decode(),
         "min_count": request.min_count, "request_id": request.request_id,
     }  # fmt: skip
 

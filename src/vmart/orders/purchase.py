@@ -10,8 +10,9 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -24,15 +25,19 @@ from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.money import exponent, from_minor
 from vmart.kernel.secrets import Secrets
-from vmart.orders import errors
-from vmart.orders.login import NO_LOGIN, Login
+from vmart.orders import errors, login
+from vmart.orders.login import NO_LOGIN, Login, LoginWanted
+from vmart.orders.models import Idempotency
 from vmart.pricing import books
-from vmart.pricing.configuration import PREPAID, Configuration
+from vmart.pricing.configuration import PREPAID, Configuration, DiskChoice
+from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.quote import Quote, quote
 
 NAME_MAX = 128
+HOST_NAME_MAX = 60
 USER_DATA_MAX_BYTES = 16 * 1024
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?")
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 _ID_KEY_PURPOSE = "public ids"
 
 _instance_numbers = db.IdBlock("instances_block")
@@ -46,10 +51,16 @@ class Machine:
     """What is not money: the machine's image, name and first boot. ``user_data`` is decoded."""
 
     image_id: str
-    login: Login = NO_LOGIN
+    login: Login | LoginWanted = NO_LOGIN
     name: str = ""
     hostname: str = ""
     user_data: bytes = b""
+
+    @property
+    def made_login(self) -> Login:
+        """The login once ``ready`` has made it."""
+        assert isinstance(self.login, Login)
+        return self.login
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,7 @@ def price(configuration: Configuration) -> Quote:
 
 
 def check_offer(here: shop.Shop, configuration: Configuration) -> None:
-    """Whether the zone sells this type. Raises UnknownZone, NotSoldHere, SoldOut."""
+    """Whether the zone sells this type and these disks. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
     zone = here.zones.get(configuration.zone)
     if zone is None or not zone.on_sale:
         raise errors.UnknownZone(
@@ -123,10 +134,19 @@ def check_offer(here: shop.Shop, configuration: Configuration) -> None:
                 type=configuration.instance_type,
                 zone=zone.code,
             )
+    data_disks = ((f"DataDisks.{number}", disk) for number, disk in enumerate(configuration.data_disks))
+    for field, disk in (("SystemDisk", configuration.system_disk), *data_disks):
+        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
+            raise UnknownDiskType(
+                "The disk type {disk_type} is not sold; possible are {types}.",
+                field=f"{field}.DiskType",
+                disk_type=disk.disk_type,
+                types=", ".join(here.disk_types),
+            )
 
 
 def check(purchase: Purchase) -> Quote:
-    """All checks that need no lock, and the quote (also what a dry run does)."""
+    """All checks that need no lock, but for the login, and the quote."""
     here = shop.snapshot()
     configuration, machine = purchase.configuration, purchase.machine
     check_offer(here, configuration)
@@ -143,18 +163,62 @@ def check(purchase: Purchase) -> Quote:
         raise InvalidParameter(
             "The image needs a system disk of at least {size} GiB.", field="SystemDisk.DiskSize", size=image.size_gib
         )
-    if len(machine.name) > NAME_MAX:
-        raise errors.NameTooLong("A name has at most {most} characters.", field="InstanceName", most=NAME_MAX)
-    if machine.hostname and (not _HOST_NAME.fullmatch(machine.hostname) or machine.hostname.isdigit()):
-        raise errors.BadHostName(
-            "A host name has 1 to 60 letters, digits and hyphens, a letter or digit at both ends, not only digits.",
-            field="HostName",
-        )
+    _check_names(machine, configuration.count)
     if len(machine.user_data) > USER_DATA_MAX_BYTES:
         raise errors.UserDataTooLarge("User data has at most {most} bytes.", field="UserData", most=USER_DATA_MAX_BYTES)
     if purchase.min_count > configuration.count:
         raise InvalidParameter("MinCount is above InstanceCount.", field="MinCount")
     return quoted
+
+
+def _check_names(machine: Machine, count: int) -> None:
+    """Name and host name; those of several machines have a number behind them."""
+    if len(machine.name) > NAME_MAX:
+        raise errors.NameTooLong("A name has at most {most} characters.", field="InstanceName", most=NAME_MAX)
+    if _CONTROL.search(machine.name):
+        raise InvalidParameter("A name has no line breaks or other control characters.", field="InstanceName")
+    if not machine.hostname:
+        return
+    if not _HOST_NAME.fullmatch(machine.hostname) or machine.hostname.isdigit():
+        raise errors.BadHostName(
+            "A host name has 1 to 60 letters, digits and hyphens, a letter or digit at both ends, not only digits.",
+            field="HostName",
+        )
+    longest = HOST_NAME_MAX - len(f"-{count}") if count > 1 else HOST_NAME_MAX
+    if len(machine.hostname) > longest:
+        raise errors.BadHostName(
+            "With {count} machines a host name has at most {most} characters: each gets its number behind it.",
+            field="HostName", count=count, most=longest,
+        )  # fmt: skip
+
+
+def ready(request: Purchase) -> tuple[Purchase, Quote]:
+    """The request with its login made, and its quote, after every check that needs no lock."""
+    quoted = check(request)
+    machine = request.machine
+    if isinstance(machine.login, LoginWanted):
+        made = login.make(request.account_id, machine.login, shop.snapshot().images[machine.image_id].login_user)
+        request = replace(request, machine=replace(machine, login=made))
+    return request, quoted
+
+
+def answered(request: Purchase) -> Bought | None:
+    """What this client token was answered before, also when the same request would be refused by now.
+
+    None for a new token or none. Raises TokenReused where it came with other parameters.
+    """
+    if not request.client_token:
+        return None
+    known = Idempotency.objects.filter(account_id=request.account_id, token=request.client_token).first()
+    if known is None:
+        return None
+    if bytes(known.fingerprint) != settings.SECRETS.fingerprint(fingerprinted(request)):
+        raise _token_reused()
+    return Bought(known.answer["order_id"], tuple(known.answer["instance_ids"]), repeated=True)
+
+
+def _token_reused() -> Refused:
+    return errors.TokenReused("ClientToken was used before for a request with other parameters.", field="ClientToken")
 
 
 def purchase(request: Purchase) -> Bought:
@@ -166,12 +230,26 @@ def purchase(request: Purchase) -> Bought:
     first_in_zone = False
     for _ in range(3):
         try:
-            return _purchase(request, first_in_zone=first_in_zone)
+            made, quoted = ready(request)
+        except Refused:  # the offer may have changed since the first answer, which its buyer may never have got
+            known = answered(request)
+            if known is None:
+                raise
+            return known
+        try:
+            return _purchase(made, quoted, first_in_zone=first_in_zone)
         except _StaleCatalog:
             shop.refresh()
         except _FirstInZone:
             first_in_zone = True
     raise RuntimeError("the catalog changes faster than a purchase is decided")
+
+
+def dry_run(request: Purchase) -> None:
+    """Raise what ``purchase`` would raise now: its statement runs in full and is taken back."""
+    with db.act():
+        purchase(request)
+        transaction.set_rollback(True)
 
 
 def next_order_id() -> int:
@@ -187,23 +265,22 @@ class _FirstInZone(Exception):
     """The account has no network in this zone yet: the statement needs ids for one."""
 
 
-def _purchase(request: Purchase, *, first_in_zone: bool) -> Bought:
-    quoted = check(request)
+def _purchase(request: Purchase, quoted: Quote, *, first_in_zone: bool) -> Bought:
     fingerprint = settings.SECRETS.fingerprint(fingerprinted(request)).hex()
-    values = _values(request, quoted, fingerprint) | _network_ids(first_in_zone)
+    numbers = _instance_numbers.take(request.configuration.count)
+    values = _values(request, quoted, fingerprint, numbers) | _network_ids(first_in_zone)
+    holds = [ids.transfer_id("hold", number, 1) for number in numbers]
     inside_an_act = transaction.atomic() if db.in_transaction() else nullcontext()
     try:
         with inside_an_act:
-            result = json.loads(db.call("orders_purchase", Jsonb(values, dumps=to_json)))
+            result = json.loads(db.call("orders_purchase", Jsonb(values, dumps=to_json), numbers, holds))
     except DatabaseError as error:
         refusal = db.refusal(error)
         if refusal is None:
             raise
         raise _refused(*refusal, request, quoted) from None
     if result["repeated"] and result["fingerprint"] != fingerprint:
-        raise errors.TokenReused(
-            "ClientToken was used before for a request with other parameters.", field="ClientToken"
-        )
+        raise _token_reused()
     if not result["repeated"]:
         db.on_commit_wake()  # at once, unless inside an act
     answer = result["answer"]
@@ -214,22 +291,19 @@ def fingerprinted(request: Purchase) -> bytes:
     """What makes two requests the same. Password hashes have a salt of their own, so only that there is one."""
     machine = request.machine
     parts = [
-        request.configuration.plain(), machine.image_id, bool(machine.login.password_hash), machine.login.key_ids,
+        request.configuration.plain(), machine.image_id, machine.login.by_password, machine.login.key_ids,
         machine.name, machine.hostname, hashlib.sha256(machine.user_data).hexdigest(), request.min_count,
     ]  # fmt: skip
     return json.dumps(parts, sort_keys=True).encode()
 
 
-def _values(request: Purchase, quoted: Quote, fingerprint: str) -> dict[str, Any]:
+def _values(request: Purchase, quoted: Quote, fingerprint: str, numbers: Sequence[int]) -> dict[str, Any]:
     """What ``fn.orders_purchase`` is given; all ids are made here, before the call."""
     here, configuration, key = shop.snapshot(), request.configuration, id_key()
     now = clock.now()
     kind = here.instance_types[configuration.instance_type]
     disks = (configuration.system_disk, *configuration.data_disks)
-    machines = [
-        _machine(request, key, number, position, disks)
-        for position, number in enumerate(_instance_numbers.take(configuration.count))
-    ]
+    machines = [_machine(request, key, number, position) for position, number in enumerate(numbers)]
     order_id = request.order_id or _order_numbers.take()[0]
     return {
         "account_id": request.account_id,
@@ -257,6 +331,7 @@ def _values(request: Purchase, quoted: Quote, fingerprint: str) -> dict[str, Any
         "segments": segments(quoted),
         "instance": _common(request, now),
         "machines": machines,
+        "disks": _disks(request.account_id, key, numbers, disks),
     }
 
 
@@ -281,54 +356,49 @@ def segments(quoted: Quote) -> list[list[Any]]:
 
 
 def _common(request: Purchase, now: dt.datetime) -> dict[str, Any]:
-    """Columns of instances_instance that are the same for each machine of the order."""
+    """What ``fn.instances_create`` writes of each machine of the order alike."""
     configuration, machine = request.configuration, request.machine
-    here = shop.snapshot()
+    here, way_in = shop.snapshot(), machine.made_login
     kind, image = here.instance_types[configuration.instance_type], here.images[machine.image_id]
     return {
         "account_id": request.account_id, "zone_id": configuration.zone, "instance_type_id": kind.code,
         "image_id": image.public_id, "vcpu": kind.vcpu, "memory_mib": kind.memory_mib,
         "charge_type": configuration.charge_type, "internet_charge_type": configuration.internet_charge_type,
         "bandwidth_mbps": configuration.bandwidth_mbps, "public_ip_wanted": configuration.public_ip,
-        "renew_flag": "NOTIFY_AND_MANUAL_RENEW", "state": "PENDING", "restrict_state": "NORMAL",
-        "isolated_source": "NOTISOLATED", "stop_charging_mode": "NOT_APPLICABLE",
-        "latest_operation": "RunInstances", "latest_operation_state": "OPERATING",
-        "latest_operation_request_id": request.request_id, "latest_operation_error_code": "",
-        "latest_operation_error": "", "kind": "", "login_user": image.login_user,
-        "password_hash": machine.login.password_hash, "ssh_keys": list(machine.login.ssh_keys),
-        "key_ids": list(machine.login.key_ids), "user_data": "\\x" + machine.user_data.hex(),
-        "created_at": now.isoformat(),
+        "request_id": request.request_id, "login_user": image.login_user,
+        "password_hash": way_in.password_hash, "ssh_keys": list(way_in.ssh_keys),
+        "key_ids": list(way_in.key_ids), "user_data": machine.user_data.hex(), "created_at": now.isoformat(),
         "period_months": configuration.period_months if configuration.charge_type == PREPAID else None,
-        "hold_number": 1,
     }  # fmt: skip
 
 
-def _machine(request: Purchase, key: bytes, number: int, position: int, disks: tuple[Any, ...]) -> dict[str, Any]:
-    """Columns of one machine, and its disks."""
+def _machine(request: Purchase, key: bytes, number: int, position: int) -> dict[str, Any]:
+    """What ``fn.instances_create`` writes of one machine."""
     public_id = ids.public_id(key, "ins", number)
     name, hostname = request.machine.name or "Unnamed", request.machine.hostname
     if request.configuration.count > 1:
         name = f"{name}-{position + 1}" if request.machine.name else name
         hostname = f"{hostname}-{position + 1}" if hostname else ""
-    usages = ["SYSTEM_DISK"] + ["DATA_DISK"] * (len(disks) - 1)
     return {
-        "id": number,
         "public_id": public_id,
         "name": name[:NAME_MAX],
         "hostname": hostname or public_id,
         "mac": "02:" + number.to_bytes(5, "big").hex(":"),
-        "hold_id": str(ids.transfer_id("hold", number, 1)),
-        "disks": [
-            {
-                "id": disk_number, "public_id": ids.public_id(key, "disk", disk_number),
-                "account_id": request.account_id, "instance_id": number, "usage": usage,
-                "disk_type": disk.disk_type, "size_gib": disk.size_gib, "position": place,
-            }
-            for place, (disk_number, disk, usage) in enumerate(
-                zip(_disk_numbers.take(len(disks)), disks, usages, strict=True)
-            )
-        ],
-    }  # fmt: skip
+    }
+
+
+def _disks(account_id: int, key: bytes, numbers: Sequence[int], disks: Sequence[DiskChoice]) -> list[dict[str, Any]]:
+    """Columns of the disks of all machines; the first of each is its system disk."""
+    own = iter(_disk_numbers.take(len(numbers) * len(disks)))
+    return [
+        {
+            "id": disk_number, "public_id": ids.public_id(key, "disk", disk_number), "account_id": account_id,
+            "instance_id": number, "usage": "DATA_DISK" if position else "SYSTEM_DISK", "disk_type": disk.disk_type,
+            "size_gib": disk.size_gib, "position": position,
+        }
+        for number in numbers
+        for (position, disk), disk_number in zip(enumerate(disks), own, strict=False)
+    ]  # fmt: skip
 
 
 def _refused(name: str, detail: str, request: Purchase, quoted: Quote) -> Exception:

@@ -23,11 +23,11 @@ def reboot(account_id: int, public_ids: Sequence[str], *, stop_type: str = SOFT,
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
-        for machine in found:
-            m.begin(machine, "RebootInstances", request_id, state=State.REBOOTING)
-            m.send(machine, "reboot", hard=stop_type == HARD, after=clock.wall().isoformat())
+        m.begin_all(found, "RebootInstances", request_id, state=State.REBOOTING)
+        m.send_all(found, "reboot", hard=stop_type == HARD, after=clock.wall().isoformat())
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

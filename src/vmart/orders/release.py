@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
-from vmart.orders.sample import count
+from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -23,7 +23,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 continue
             engine = engine_of(operation.lane)
             engine.ensure_power(machine.public_id, on=False, force=True)
-            count(operation.lane, [machine])
+            count_last(machine)
             engine.ensure_absent(machine.public_id)
         with db.act():
             db.call("ledger_lock", machine.account_id)
@@ -38,10 +38,7 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
     """SHUTDOWN to TERMINATING before the engine is touched, so that no act brings it back meanwhile."""
     with db.act():
         db.call("ledger_lock", machine.account_id)
-        held = db.rows(
-            "SELECT id FROM worker_operation WHERE id = %s AND lease_owner = %s FOR UPDATE", operation.id, owner
-        )
-        if not held:
+        if not queue.holds(owner, operation):
             return False
         Instance.objects.filter(id=machine.id, state__in=_STILL_IN_BIN).update(
             state=State.TERMINATING, latest_operation_state="OPERATING"

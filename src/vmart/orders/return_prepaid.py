@@ -15,10 +15,12 @@ from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
 from vmart.orders import machines as m
-from vmart.orders.credit import credit
+from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongMode
 from vmart.orders.models import Line
 from vmart.pricing import books
+from vmart.pricing.book import PriceBook
+from vmart.pricing.configuration import PREPAID
 from vmart.pricing.quote import Quote, returnables
 from vmart.pricing.rules import may_return_free, return_refund, used_value, whole_months
 
@@ -36,28 +38,49 @@ class RefundQuote:
 
 
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
-    """What returns would give back; writes nothing. Raises UnknownInstance, WrongMode, refusals of the state."""
+    """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
     with db.act():
-        found = m.lock(account_id, public_ids)
-        return [_refund(machine) for machine in found if _returnable(machine)]
+        return _quoted(m.lock(account_id, public_ids))
 
 
-def _returnable(machine: Instance) -> bool:
-    if machine.charge_type != "PREPAID":
+def _quoted(machines: Sequence[Instance]) -> list[RefundQuote]:
+    for machine in machines:
+        _refuse_unreturnable(machine)
+    account = Account.objects.get(id=machines[0].account_id)
+    _refuse_over_quota(account, len(machines))
+    return _refunds(machines, account)
+
+
+def _refuse_unreturnable(machine: Instance) -> None:
+    if machine.charge_type != PREPAID:
         raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="InstanceIds", id=machine.public_id)
     m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
-    return True
 
 
-def _refund(machine: Instance) -> RefundQuote:
-    line = Line.objects.select_related("order").get(instance_id=machine.id)
-    account = Account.objects.get(id=machine.account_id)
+def _refunds(machines: Sequence[Instance], account: Account) -> list[RefundQuote]:
+    """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
+    found = Line.objects.select_related("order").filter(instance_id__in=[machine.id for machine in machines])
+    lines = {line.instance_id: line for line in found}
+    quotes = {line.order_id: Quote.of(line.order.quote) for line in lines.values()}
+    versions = {quoted.book_version for quoted in quotes.values()}
+    price_books = {version: books.book_by_version(version) for version in versions}
+    free_used = account.free_return_used_at is not None
+    refunds = []
+    for machine in machines:
+        line = lines[machine.id]
+        quoted = quotes[line.order_id]
+        refund = _refund(machine, line, quoted, price_books[quoted.book_version], free_used=free_used)
+        free_used = free_used or refund.first_free
+        refunds.append(refund)
+    return refunds
+
+
+def _refund(machine: Instance, line: Line, quoted: Quote, book: PriceBook, *, free_used: bool) -> RefundQuote:
     assert machine.started_at is not None and line.delivered_at is not None
     now, zone = clock.now(), shop.snapshot().billing_zone
-    quoted = Quote.of(line.order.quote)
     months, rest_s = whole_months(machine.started_at, max(now, machine.started_at), zone)
-    used = used_value(returnables(books.book_by_version(quoted.book_version), quoted.configuration), months, rest_s)
-    first_free = may_return_free(line.delivered_at, now, used_before=account.free_return_used_at is not None)
+    used = used_value(returnables(book, quoted.configuration), months, rest_s)
+    first_free = may_return_free(line.delivered_at, now, used_before=free_used)
     refund = return_refund(
         used, line.paid_cash_minor, line.paid_gift_minor, first_free=first_free, places=exponent(quoted.currency)
     )
@@ -67,45 +90,57 @@ def _refund(machine: Instance) -> RefundQuote:
     )  # fmt: skip
 
 
-def return_one(machine: Instance, request_id: str) -> RefundQuote:
-    """Return a locked prepaid machine: refund, bin and timer inside the act's transaction."""
+def give_back(machines: Sequence[Instance], request_id: str) -> None:
+    """Return an account's locked prepaid machines: refunds, bin and timers inside the act's transaction.
+
+    Raises WrongMode, refusals of the state, LimitExceeded.
+    """
     db.require_transaction()
-    _returnable(machine)
-    _refuse_over_quota(machine)
-    refund = _refund(machine)
+    refunds = _quoted(machines)
+    account_id = machines[0].account_id
     now = db.call("metering_instant", clock.now())
-    Line.objects.filter(instance_id=machine.id).update(state=Line.State.RETURNED, refund_minor=refund.refund_minor)
-    if refund.first_free:
-        Account.objects.filter(id=machine.account_id).update(free_return_used_at=now)
-    db.call("metering_end", machine.id, "", now)
-    m.begin(
-        machine, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
+    _note_returned(machines, [refund.refund_minor for refund in refunds])
+    if any(refund.first_free for refund in refunds):
+        Account.objects.filter(id=account_id).update(free_return_used_at=now)
+    m.end_usage(machines, now)
+    m.begin_all(
+        machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
         expires_at=now, release_at=m.bin_until(now), arrears_since=None,
     )  # fmt: skip
-    if refund.refund_minor:  # may end the account's arrears: the machine is in the bin by then and stays off
-        credit(
-            ids.transfer_id("return", machine.id, machine.started_at), "refund", machine.account_id, "revenue",
-            cash_minor=refund.cash_minor, gift_minor=refund.gift_minor, subject_id=machine.id,
-        )  # fmt: skip
-    db.rows("DELETE FROM worker_operation WHERE kind = 'expire' AND subject_id = %s RETURNING id", machine.id)
-    m.event(machine, "returned", refund_minor=refund.refund_minor)
-    m.send(machine, "isolate")
-    m.send(machine, "release", due_at=m.bin_until(now))
-    return refund
+    credits = [
+        Credit(
+            ids.transfer_id("return", machine.id, machine.started_at), machine.id, refund.cash_minor, refund.gift_minor
+        )
+        for machine, refund in zip(machines, refunds, strict=True)
+        if refund.refund_minor
+    ]
+    if credits:  # may end the account's arrears: the machines are in the bin by then and stay off
+        credit_all("refund", account_id, "revenue", credits)
+    m.forget_work("expire", machines)
+    m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
+    m.send_all(machines, "isolate")
+    m.send_all(machines, "release", due_at=m.bin_until(now))
 
 
-def _refuse_over_quota(machine: Instance) -> None:
+def _note_returned(machines: Sequence[Instance], refunds_minor: Sequence[int]) -> None:
+    db.rows(
+        "UPDATE orders_line l SET state = %s, refund_minor = given.refund"
+        " FROM unnest(%s::bigint[], %s::bigint[]) AS given (instance, refund)"
+        " WHERE l.instance_id = given.instance RETURNING l.id",
+        Line.State.RETURNED, [machine.id for machine in machines], list(refunds_minor),
+    )  # fmt: skip
+
+
+def _refuse_over_quota(account: Account, count: int) -> None:
     zone = shop.snapshot().billing_zone
-    year = clock.now().astimezone(zone).year
-    begin = dt.datetime(year, 1, 1, tzinfo=zone)
-    quota = Account.objects.values_list("quota_returns_per_year", flat=True).get(id=machine.account_id)
-    returned = Line.objects.filter(account_id=machine.account_id, state=Line.State.RETURNED).filter(
+    begin = dt.datetime(clock.now().astimezone(zone).year, 1, 1, tzinfo=zone)
+    returned = Line.objects.filter(account_id=account.id, state=Line.State.RETURNED).filter(
         instance_id__in=Instance.objects.filter(
-            account_id=machine.account_id, isolated_source="MANMADE", isolated_at__gte=begin
+            account_id=account.id, isolated_source="MANMADE", isolated_at__gte=begin
         ).values("id")
     )
-    if returned.count() >= quota:
+    if returned.count() + count > account.quota_returns_per_year:
         raise LimitExceeded(
             "At most {quota} machines can be returned a year.", field="InstanceIds",
-            code="LimitExceeded.UserReturnQuota", quota=quota,
+            code="LimitExceeded.UserReturnQuota", quota=account.quota_returns_per_year,
         )  # fmt: skip

@@ -1,20 +1,34 @@
-"""Count the bytes that left by public addresses: once a minute, and a last time before a machine goes."""
+"""Count the bytes that left by public addresses: once a minute, and a last time when a machine's charging has ended.
 
+Bytes carry no time. Of those that the last count finds, only as many are charged as the machine's cap lets through
+between the count before and the end; the network is off before it is taken, and where even that came later than
+the next count would have, nothing is charged (ADR 0015).
+"""
+
+import datetime as dt
 from collections.abc import Sequence
 
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.provisioning.zone_engines import engine_of
 
+INTERVAL_S = 60  # between two counts of a zone
+_MBPS_BYTES_S = 10**6 // 8  # as the engine caps it
+
 
 def sample_zone(zone: str) -> int:
     """One engine call for all machines of the zone that may send; the bytes that are new."""
     alive = [State.RUNNING, State.STOPPING, State.REBOOTING, State.STARTING, State.STOPPED]
-    machines = list(Instance.objects.filter(zone_id=zone, state__in=alive, public_ip_wanted=True))
-    return count(zone, machines)
+    found = Instance.objects.filter(zone_id=zone, state__in=alive, public_ip_wanted=True)
+    return _count(zone, list(found.exclude(expires_at__lte=clock.now())))
 
 
-def count(zone: str, machines: Sequence[Instance]) -> int:
+def count_last(machine: Instance) -> int:
+    """Take in what left a machine in the recycle bin before it came there; the bytes that are charged."""
+    return _count(machine.zone_id, [machine]) if machine.isolated_at else 0  # else never delivered
+
+
+def _count(zone: str, machines: Sequence[Instance]) -> int:
     """Take in the engine's counts of these machines of one zone, one commit a machine."""
     if not machines:
         return 0
@@ -26,5 +40,15 @@ def count(zone: str, machines: Sequence[Instance]) -> int:
             continue
         with db.act():
             db.call("ledger_lock", machine.account_id)
-            fresh += db.call("metering_count", machine.account_id, machine.id, seen.epoch, seen.out_bytes, clock.now())
+            fresh += db.call(
+                "metering_count", machine.account_id, machine.id, seen.epoch, seen.out_bytes, clock.now(),
+                machine.isolated_at, _cap_bytes_s(machine),
+            )  # fmt: skip
     return fresh
+
+
+def _cap_bytes_s(machine: Instance) -> int:
+    """What may still be attributed to each second before the end; 0 when too much time has passed since."""
+    ended = machine.isolated_at
+    late = ended is not None and clock.now() > ended + dt.timedelta(seconds=INTERVAL_S)
+    return 0 if late else machine.bandwidth_mbps * _MBPS_BYTES_S

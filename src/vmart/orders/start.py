@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 from django.db import DatabaseError
 
+from vmart.catalog import shop
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.kernel.money import from_minor
+from vmart.kernel.money import exponent, from_minor
+from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.errors import InsufficientBalance, NoAddress, SoldOut
 from vmart.orders.models import Line
+from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -24,26 +27,28 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
-        db.call("placement_lock", [machine.id for machine in found])
+        roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
+        if roomless:
+            db.call("placement_lock", roomless)
         for machine in found:
             _take_again(machine)
-            m.begin(
-                machine, "StartInstances", request_id, state=State.STARTING, hold_id=machine.hold_id,
-                hold_number=machine.hold_number, public_ip=machine.public_ip,
-            )  # fmt: skip
-            m.send(machine, "start")
+        m.begin_all(found, "StartInstances", request_id, state=State.STARTING)
+        m.send_all(found, "start")
 
 
 def _take_again(machine: Instance) -> None:
     """Hold, room and address that a stop without charge or arrears gave up."""
-    line = Line.objects.select_related("order").get(instance_id=machine.id)
+    before = (machine.hold_id, machine.public_ip)
     if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":
-        full = line.order.hold_minor // line.order.count
+        order = Line.objects.select_related("order").get(instance_id=machine.id).order
+        full = order.hold_minor // order.count
         if machine.hold_id:
             db.call("ledger_void", machine.hold_id, clock.now())
         new_hold = m.next_hold_id(machine)
+        places = exponent(shop.snapshot().currency)  # read before: after a refusal the transaction answers nothing
         try:
             db.call("ledger_hold", machine.account_id, "floating", [new_hold], [full], [machine.id], clock.now())
         except DatabaseError as error:
@@ -53,21 +58,21 @@ def _take_again(machine: Instance) -> None:
             available, _, needed = refusal[1].partition("|")
             raise InsufficientBalance(
                 "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
-                id=machine.public_id, needed=from_minor(int(needed)), available=from_minor(int(available)),
+                id=machine.public_id, needed=from_minor(int(needed), places),
+                available=from_minor(int(available), places),
             ) from None  # fmt: skip
         machine.hold_id = new_hold
-    if machine.stop_charging_mode == "STOP_CHARGING" and not db.call(
+    if machine.stop_charging_mode == STOP_CHARGING and not db.call(
         "placement_grow", machine.id, machine.vcpu, machine.memory_mib
     ):
         raise SoldOut("There is no room for {id} on its host now.", field="InstanceIds", id=machine.public_id)
     if machine.public_ip_wanted and not machine.public_ip:
-        claimed = db.rows(
-            "SELECT host(ip) AS ip FROM fn.network_claim_public(%s, %s, %s)",
-            machine.zone_id, machine.account_id, [machine.id],
-        )  # fmt: skip
+        claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:
             raise NoAddress("No public address is free in {zone}.", field="InstanceIds", zone=machine.zone_id)
-        machine.public_ip = claimed[0]["ip"]
+        machine.public_ip = str(claimed[0])
+    if (machine.hold_id, machine.public_ip) != before:
+        machine.save(update_fields=["hold_id", "hold_number", "public_ip"])
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -101,12 +106,16 @@ def _running(machine: Instance) -> None:
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
-    """It did not start: stopped as before; the hold it took covers what it may still take."""
+    """It did not start: stopped as before. What the request took again is given up again, the address off first."""
     for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        if machine.stop_charging_mode == STOP_CHARGING:
+            address.take_off(machine)
         with db.act():
             db.call("ledger_lock", operation.account_id)
             if not queue.finish(owner, operation):
                 continue
             machine = Instance.objects.select_for_update().get(id=operation.subject_id)
             if machine.state == State.STARTING:
-                m.fail(machine, "The machine could not be started.", state=State.STOPPED)
+                columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
+                m.fail(machine, "The machine could not be started.", state=State.STOPPED, **columns)

@@ -11,15 +11,15 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
-from vmart.ledger.models import Hold
+from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode
-from vmart.orders.models import Line
+from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-KEEP_CHARGING, STOP_CHARGING = "KEEP_CHARGING", "STOP_CHARGING"
+KEEP_CHARGING = "KEEP_CHARGING"
 SOFT, HARD, SOFT_FIRST = "SOFT", "HARD", "SOFT_FIRST"
 
 
@@ -40,6 +40,7 @@ def stop(
         found = m.lock(account_id, public_ids)
         m.refuse_busy(found)
         m.refuse_isolated(found)
+        m.refuse_in_arrears(found)
         for machine in found:
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
             if stopped_mode == STOP_CHARGING and machine.charge_type != "POSTPAID_BY_HOUR":
@@ -47,25 +48,23 @@ def stop(
                     "{id} is prepaid; only a postpaid machine can be stopped without charge.",
                     field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
                 )  # fmt: skip
-        for machine in found:
-            accepted = db.call("metering_instant", clock.now())
-            if stopped_mode == STOP_CHARGING:
-                db.call("metering_end", machine.id, "cpu", accepted)
-            m.begin(machine, "StopInstances", request_id, state=State.STOPPING)
-            m.send(machine, "stop", mode=stopped_mode, hard=stop_type == HARD, accepted=accepted.isoformat())
+        accepted = db.call("metering_instant", clock.now())
+        if stopped_mode == STOP_CHARGING:
+            m.end_usage(found, accepted, "cpu")
+        m.begin_all(found, "StopInstances", request_id, state=State.STOPPING)
+        m.send_all(found, "stop", mode=stopped_mode, hard=stop_type == HARD, accepted=accepted.isoformat())
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``stop``: the engine, then the outcome in one commit."""
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
-        engine = engine_of(operation.lane)
-        seen = engine.ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
-        if seen.power in (Power.RUNNING, Power.STARTING):
+        seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
+        if seen.power not in (Power.STOPPED, Power.ABSENT):  # of a broken one nobody knows whether it runs
             raise RuntimeError(f"{machine.public_id} was stopped and is {seen.power}")
         without_charge = operation.payload["mode"] == STOP_CHARGING
-        if without_charge and seen.power == Power.STOPPED:
-            engine.ensure_address(machine.public_id, machine.private_ip, None)
+        if without_charge:
+            address.take_off(machine)
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):
@@ -78,31 +77,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 def _stopped(machine: Instance, without_charge: bool) -> None:
     columns: dict[str, object] = {"state": State.STOPPED, "latest_operation_state": "SUCCESS"}
     if without_charge:
-        new_hold = m.next_hold_id(machine)
-        db.call("ledger_shrink", machine.hold_id, new_hold, _hold_without_cpu(machine), clock.now())
-        db.call("network_free_public", [machine.id], clock.now())
-        db.call("placement_shrink", machine.id)
-        columns |= {
-            "stop_charging_mode": STOP_CHARGING, "hold_id": new_hold, "hold_number": machine.hold_number,
-            "public_ip": None,
-        }  # fmt: skip
+        columns |= give_up(machine)
     elif machine.charge_type == "POSTPAID_BY_HOUR":
         columns["stop_charging_mode"] = KEEP_CHARGING
     Instance.objects.filter(pk=machine.pk).update(**columns)
     m.event(machine, "stopped", without_charge=without_charge)
-
-
-def _hold_without_cpu(machine: Instance) -> int:
-    """One hour of what stays charged while stopped: the machine's hold less CPU and memory."""
-    from vmart.kernel.money import exponent
-    from vmart.pricing.quote import Quote
-    from vmart.pricing.rules import hold_minor
-
-    quoted = Quote.of(Line.objects.select_related("order").get(instance_id=machine.id).order.quote)
-    kept = [line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"]
-    assert machine.hold_id is not None  # a running postpaid machine has one
-    held = Hold.objects.values_list("floating_minor", flat=True).get(id=machine.hold_id)
-    return min(hold_minor(kept, exponent(quoted.currency)), held)
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:

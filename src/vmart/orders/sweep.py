@@ -1,25 +1,28 @@
 """The drift sweep: what the engine has against what we sold. Repairs what is ours to repair, reports the rest.
 
-A machine of ours that is in no order, or whose delivery failed, is removed from the engine; one in the
-recycle bin that runs is turned off; a sold machine that was turned off or on from inside is shown to
-the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so not to
-one whose network arrears keep off.
+A machine that was released, or whose delivery failed, is removed from the engine; a name that no row
+knows, or that another zone sold, is told and never touched: after a restored backup it may be somebody's.
+One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
+shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
+not to one whose network arrears keep off.
 """
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vmart.engines.contract import Observation, Power
+from vmart.engines.contract import Engine, Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, missing, on, off or address."""
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, on, off or address."""
 
     kind: str
     name: str
@@ -31,18 +34,28 @@ def sweep(zone: str) -> list[Drift]:
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
     rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
-    found = []
-    for name in sorted(seen.keys() - rows.keys()):  # left by a release whose answer was lost
-        engine.ensure_absent(name)
-        found.append(Drift("orphan", name, True))
+    found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
     for name, row in sorted(rows.items()):
         kind = _difference(row, seen.get(name))
-        if kind is None or row.latest_operation_state == "OPERATING" or _has_work(row.id):
+        if kind is None:
             continue
+        given_up = _given_up(row)
         # The list is older than the row: an act may have ended between the two.
-        if _difference(row, engine.observe(name)) == kind:
+        if given_up is not None and _difference(row, engine.observe(name)) == kind:
             found.append(_repair(row, kind))
+            for operation in given_up:  # the engine answers again
+                queue.retry(operation)
     return found
+
+
+def _strangers(engine: Engine, names: Sequence[str]) -> Iterator[Drift]:
+    """Names that are no living machine of the zone: only what is known to have ended is removed."""
+    states = dict(Instance.objects.filter(public_id__in=names).values_list("public_id", "state"))
+    for name in names:
+        ended = states.get(name) in (State.GONE, State.LAUNCH_FAILED)  # a release whose answer was lost, say
+        if ended:
+            engine.ensure_absent(name)
+        yield Drift("orphan" if ended else "elsewhere" if name in states else "unknown", name, ended)
 
 
 def _difference(row: Instance, observation: Observation | None) -> str | None:
@@ -76,15 +89,19 @@ def _repair(row: Instance, kind: str) -> Drift:
     return Drift(kind, row.public_id, True)
 
 
-def _has_work(instance_id: int) -> bool:
-    return bool(
-        db.rows(
-            "SELECT 1 FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind IN"
-            " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release', 'address')",
-            instance_id,
-            clock.now(),
-        )
+def _given_up(row: Instance) -> list[int] | None:
+    """Operations on the machine that wait for the seller; None while one is under way, which will see to it."""
+    work = db.rows(
+        "SELECT id, attention FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind IN"
+        " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release', 'address')",
+        row.id,
+        clock.now(),
     )
+    if not all(operation["attention"] for operation in work):
+        return None
+    if row.latest_operation_state == "OPERATING" and not work:
+        return None
+    return [operation["id"] for operation in work]
 
 
 def _powered(row: Instance, state: str, kind: str) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.ledger.models import Hold
 from vmart.orders import machines as m
 from vmart.orders import return_prepaid
 from vmart.orders.errors import Busy
 from vmart.orders.live_cost import open_hours_minor
+from vmart.pricing.configuration import PREPAID
 
 BIN_POSTPAID = dt.timedelta(hours=2)
+IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
 
 
 def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -> None:
@@ -31,42 +32,52 @@ def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "
                     "The instance {id} is busy with {operation}; try again when it has ended.",
                     field="InstanceIds", id=machine.public_id, operation=machine.latest_operation,
                 )  # fmt: skip
-        for machine in found:
-            _terminate(machine, request_id)
+        in_bin = [machine for machine in found if machine.state in IN_BIN]
+        alive = [machine for machine in found if machine.state not in IN_BIN]
+        prepaid = [machine for machine in alive if machine.charge_type == PREPAID]
+        postpaid = [machine for machine in alive if machine.charge_type != PREPAID]
+        if in_bin:
+            release_now(in_bin, request_id)
+        if prepaid:
+            return_prepaid.give_back(prepaid, request_id)
+        if postpaid:
+            _to_bin(postpaid, request_id)
 
 
-def _terminate(machine: Instance, request_id: str) -> None:
-    if machine.state in (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED):
-        release_now(machine, request_id)
-    elif machine.charge_type == "PREPAID":
-        return_prepaid.return_one(machine, request_id)
-    else:
-        _to_bin(machine, request_id)
-
-
-def release_now(machine: Instance, request_id: str) -> None:
+def release_now(machines: Sequence[Instance], request_id: str) -> None:
     """From the bin: erased at once. Moves no money."""
-    if machine.state == State.TERMINATING:
-        return
-    m.begin(machine, "TerminateInstances", request_id, state=State.TERMINATING, release_at=clock.now())
-    db.rows("DELETE FROM worker_operation WHERE kind = 'release' AND subject_id = %s RETURNING id", machine.id)
-    m.send(machine, "release")
+    waiting = [machine for machine in machines if machine.state != State.TERMINATING]
+    m.begin_all(waiting, "TerminateInstances", request_id, state=State.TERMINATING, release_at=clock.now())
+    m.forget_work("release", waiting)
+    m.send_all(waiting, "release")
 
 
-def _to_bin(machine: Instance, request_id: str) -> None:
+def _to_bin(machines: Sequence[Instance], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
-    db.call("metering_end", machine.id, "", accepted)
-    if machine.hold_id:
-        held = Hold.objects.values_list("floating_minor", flat=True).get(id=machine.hold_id)
-        new_hold = m.next_hold_id(machine)
-        kept = min(open_hours_minor(machine.id, accepted), held)
-        db.call("ledger_shrink", machine.hold_id, new_hold, kept, clock.now())
-        machine.hold_id = new_hold
-    m.begin(
-        machine, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE",
-        isolated_at=accepted, release_at=accepted + BIN_POSTPAID, hold_id=machine.hold_id,
-        hold_number=machine.hold_number,
+    m.end_usage(machines, accepted)
+    _shrink_holds([machine for machine in machines if machine.hold_id], accepted)
+    release_at = accepted + BIN_POSTPAID
+    m.begin_all(
+        machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE",
+        isolated_at=accepted, release_at=release_at,
     )  # fmt: skip
-    m.event(machine, "terminated")
-    m.send(machine, "isolate")
-    m.send(machine, "release", due_at=accepted + BIN_POSTPAID)
+    m.events(machines, "terminated")
+    m.send_all(machines, "isolate")
+    m.send_all(machines, "release", due_at=release_at)
+
+
+def _shrink_holds(machines: Sequence[Instance], accepted: dt.datetime) -> None:
+    """Each machine's hold to what its open hours have cost until ``accepted``; where nobody can say, it stays."""
+    if not machines:
+        return
+    holds = [machine.hold_id for machine in machines]
+    used = open_hours_minor(machines[0].account_id, [machine.id for machine in machines], accepted)
+    for machine in machines:
+        machine.hold_id = m.next_hold_id(machine)
+    db.rows(
+        "SELECT fn.ledger_shrink(line.hold, line.new, least(line.used, held.floating_minor), %s)"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS line (hold, new, used)"
+        " JOIN ledger_hold held ON held.id = line.hold",
+        clock.now(), holds, [machine.hold_id for machine in machines], [used[machine.id] for machine in machines],
+    )  # fmt: skip
+    Instance.objects.bulk_update(machines, ["hold_id", "hold_number"])

@@ -16,9 +16,10 @@ def in_bounds(amount_minor: int) -> bool:
     return TOP_UP_MIN_MINOR <= amount_minor <= TOP_UP_MAX_MINOR
 
 
-def least_minor(due_minor: int, available_minor: int) -> int:
-    """The least payment that lets an order of ``due_minor`` be paid from the balance it makes."""
-    return max(due_minor - available_minor, TOP_UP_MIN_MINOR)
+def least_minor(due_minor: int, available_minor: int, step_minor: int = 1) -> int:
+    """The least payment, a multiple of ``step_minor``, that lets an order of ``due_minor`` be paid from the balance."""
+    least = max(due_minor - available_minor, TOP_UP_MIN_MINOR)
+    return least + -least % step_minor
 
 
 def asked_minor(due_minor: int, available_minor: int) -> int:

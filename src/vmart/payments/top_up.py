@@ -19,7 +19,7 @@ from vmart.orders import place
 from vmart.payments import rules
 from vmart.payments.errors import AmountOutOfRange, BadToken, TokenReused, TooManyOpen, UnknownPayment
 from vmart.payments.models import Payment
-from vmart.payments.providers import provider_of
+from vmart.payments.providers import provider_of, step_minor
 from vmart.payments.providers.contract import CardProvider, Charge, Outcome
 from vmart.payments.record import CARDS_LANE, POLL_KIND, Disagreement, record
 from vmart.worker import queue
@@ -73,7 +73,7 @@ def begin(
 
 def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
     """The payment's row and its poll, under the account lock."""
-    _check_amount(payment.account_id, payment.amount_minor, payment.order_id)
+    _check_amount(payment, doer)
     if Payment.objects.filter(account_id=payment.account_id, state__in=_OPEN).count() >= rules.OPEN_MAX:
         raise TooManyOpen("{most} payments wait to be completed; complete one first.", most=rules.OPEN_MAX)
     payment.save(force_insert=True)
@@ -88,15 +88,22 @@ def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
     )
 
 
-def _check_amount(account_id: int, amount_minor: int, order_id: int | None) -> None:
-    here = shop.snapshot()
+def _check_amount(payment: Payment, doer: CardProvider) -> None:
+    amount_minor, here = payment.amount_minor, shop.snapshot()
     places = exponent(here.currency)
     if not rules.in_bounds(amount_minor):
         raise AmountOutOfRange(
             "One payment may be {least} to {most} {currency}.", field="Amount", currency=here.currency,
             least=from_minor(rules.TOP_UP_MIN_MINOR, places), most=from_minor(rules.TOP_UP_MAX_MINOR, places),
         )  # fmt: skip
-    if order_id is not None and amount_minor < (least := least_minor(account_id, order_id)):
+    if amount_minor % (step := doer.step_minor(here.currency)):
+        raise AmountOutOfRange(
+            "A payment by this provider is a multiple of {step} {currency}.", field="Amount", currency=here.currency,
+            step=from_minor(step, places),
+        )  # fmt: skip
+    if payment.order_id is None:
+        return
+    if amount_minor < (least := least_minor(payment.account_id, payment.order_id)):
         raise AmountOutOfRange(
             "The order needs a payment of at least {least} {currency}.", field="Amount", currency=here.currency,
             least=from_minor(least, places),
@@ -104,8 +111,9 @@ def _check_amount(account_id: int, amount_minor: int, order_id: int | None) -> N
 
 
 def least_minor(account_id: int, order_id: int) -> int:
-    """The least payment that pays this order together with what is available. Raises OrderNotPayable."""
-    return rules.least_minor(place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor)
+    """The least payment, by any provider, that pays this order with what is available. Raises OrderNotPayable."""
+    due_minor, available_minor = place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
+    return rules.least_minor(due_minor, available_minor, step_minor(shop.snapshot().currency))
 
 
 def asked_minor(account_id: int, order_id: int) -> int:

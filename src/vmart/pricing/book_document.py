@@ -11,6 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from vmart.kernel.money import exponent
+
 RATE_PLACES = 8
 FACTOR_PLACES = 4
 
@@ -136,7 +138,7 @@ class BookDocument(_Part):
 
     version: int = Field(ge=1)
     effective_at: AwareDatetime
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    currency: str
     term_discounts: TermDiscounts
     age_tiers: dict[str, tuple[AgeTier, ...]] = {}
     sales: Sales
@@ -152,6 +154,12 @@ class BookDocument(_Part):
         if instant.microsecond:
             raise ValueError("whole seconds are expected")
         return instant.astimezone(dt.UTC)
+
+    @field_validator("currency")
+    @classmethod
+    def _has_a_minor_unit(cls, currency: str) -> str:
+        exponent(currency)
+        return currency
 
     @field_validator("age_tiers")
     @classmethod

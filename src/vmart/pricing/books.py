@@ -14,7 +14,7 @@ _current: tuple[int, dt.datetime, dt.datetime | None, PriceBook] | None = None
 
 
 class NotEffectiveYet(InvalidValue):
-    """A book that would start before the one in force, or in the past."""
+    """A book that would start before the one in force or in the past, or a first one in the future."""
 
 
 def book_of(row: Book) -> PriceBook:
@@ -52,13 +52,20 @@ def forget() -> None:
 def publish(book: PriceBook, now: dt.datetime) -> bool:
     """Store ``book`` and its rates, in force from ``book.effective_at``; False when it is there already.
 
-    The past is never rewritten: the first book may start at any time before now, every later one after
+    The past is never rewritten: the first book may start at any time up to now, every later one after
     now and after the newest. Belongs into the act's transaction. Raises NotEffectiveYet.
     """
     db.require_transaction()
     newest = Book.objects.select_for_update().order_by("-effective_at").first()
     if newest and newest.sha256 == book.sha256():
         return False
+    if newest is None and book.effective_at > now:
+        raise NotEffectiveYet(
+            "price_book.effective_at is {at}; the first price book is in force at once: it is now {now}.",
+            field="price_book.effective_at",
+            at=book.effective_at.isoformat(),
+            now=now.isoformat(),
+        )
     if newest and (book.effective_at <= newest.effective_at or book.effective_at < now):
         raise NotEffectiveYet(
             "price_book.effective_at is {at}; it must be after {after}.",

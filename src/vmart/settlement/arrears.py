@@ -28,28 +28,39 @@ _CHARGED_BY_USAGE = Q(charge_type=POSTPAID_BY_HOUR) | Q(
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``arrears``; its subject is the account."""
+    """Operation ``arrears``; its subject is the account. Again every second until the last busy machine is stopped."""
     for operation in batch:
-        busy = False
-        with db.act():
-            purses = db.call("ledger_lock", operation.subject_id)
-            assert purses is not None
-            machines = list(
-                Instance.objects.select_for_update()
-                .filter(_CHARGED_BY_USAGE, account_id=operation.subject_id, state__in=ALIVE, arrears_since=None)
-                .order_by("id")
-            )
-            postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
-            busy = any(machine.latest_operation_state == "OPERATING" for machine in postpaid)
-            if not busy and queue.finish(owner, operation) and in_arrears(operation.subject_id):
-                db.call("placement_lock", [machine.id for machine in postpaid])
-                for machine in machines:
-                    if machine.charge_type == POSTPAID_BY_HOUR:
-                        _stop(machine)
-                    else:
-                        _cut_off(machine)
-        if busy:
+        if _take(operation, owner):
             queue.put_off(owner, [operation], 1.0, "an operation on a machine is under way", waiting=True)
+
+
+def _take(operation: Claimed, owner: uuid.UUID) -> bool:
+    """Take from each machine what can be taken now, in one commit; whether some are busy and have to be waited for."""
+    with db.act():
+        purses = db.call("ledger_lock", operation.subject_id)
+        assert purses is not None
+        machines = list(
+            Instance.objects.select_for_update()
+            .filter(_CHARGED_BY_USAGE, account_id=operation.subject_id, state__in=ALIVE, arrears_since=None)
+            .order_by("id")
+        )
+        postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+        idle = [machine for machine in postpaid if not _is_busy(machine)]
+        busy = len(idle) < len(postpaid)
+        ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
+        if ours and in_arrears(operation.subject_id):
+            db.call("placement_lock", [machine.id for machine in idle])
+            for machine in idle:
+                _stop(machine)
+            for machine in machines:
+                if machine.charge_type != POSTPAID_BY_HOUR:
+                    _cut_off(machine)
+        return busy
+
+
+def _is_busy(machine: Instance) -> bool:
+    """A stopped machine is not: what is under way there is the power-off of arrears that ended meanwhile."""
+    return machine.latest_operation_state == "OPERATING" and machine.state != State.STOPPED
 
 
 def in_arrears(account_id: int) -> bool:
@@ -64,8 +75,7 @@ def _stop(machine: Instance) -> None:
     db.call("metering_end", machine.id, "", instant)
     if machine.hold_id:
         db.call("ledger_void", machine.hold_id, clock.now())
-    if machine.stop_charging_mode != "STOP_CHARGING":
-        db.call("placement_shrink", machine.id)
+    db.call("placement_shrink", machine.id)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="ARREAR",
         isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode="STOP_CHARGING",

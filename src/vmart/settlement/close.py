@@ -30,11 +30,12 @@ CONNECTIONS = 2
 
 
 def begin(now: dt.datetime) -> None:
-    """At the first start: nothing before this hour is ever closed; the first close is due at its end."""
+    """At each start: the close that is next in turn is queued. Before the first start's hour nothing is ever closed."""
     with db.act():
         start = clock.hour_start(now)
         Horizon.objects.get_or_create(only=True, defaults={"closed_until": start})
-        first = Horizon.objects.get().closed_until
+        broken_off = Hour.objects.filter(closed_at=None).order_by("start").first()
+        first = broken_off.start if broken_off else Horizon.objects.get().closed_until
         queue.enqueue(KIND, _subject(first), due_at=first + HOUR)
 
 
@@ -56,13 +57,15 @@ def close(hour: dt.datetime) -> tuple[int, int]:
     """Close one hour for all accounts; (new charges, minor units deducted). A second run: (0, 0).
 
     Accounts that are stuck are tried again after the others and are not in these numbers.
-    Raises ValueError for an hour that has not ended, or whose predecessor is not closed.
+    Raises ValueError for an hour that has not ended, or whose predecessor's close has not.
     """
     if clock.now() < hour + HOUR:
         raise ValueError(f"the hour {hour.isoformat()} has not ended")
     with db.act():
         horizon = Horizon.objects.select_for_update().get()
-        if horizon.closed_until < hour:
+        previous = Hour.objects.filter(start__lt=hour).order_by("-start").first()
+        # The horizon passes an hour when its close begins; this one's running totals need what that one charged.
+        if horizon.closed_until < hour or (previous is not None and previous.closed_at is None):
             raise ValueError(f"the hour before {hour.isoformat()} is not closed")
         if horizon.closed_until == hour:
             Horizon.objects.update(closed_until=hour + HOUR)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from vmart.catalog.models import Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
-from vmart.listings.prices import Market
+from vmart.listings.prices import Market, ZoneState
 from vmart.orders.login import KEYS_MAX
 from vmart.pricing.book import PriceBook
 from vmart.pricing.configuration import (
@@ -129,7 +129,7 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
     values, keys = {name: typed.values.get(name, "")[:_TEXT_MAX] for name in IN_ADDRESS}, typed.keys
     notices: list[str] = []
     mode = values["charge"] if values["charge"] in MODES else "prepaid"
-    zone = zone_of(values, shop)
+    zone = zone_of(values, shop, market.zones)
     image = shop.images.get(values["image"])
     if image is None or image.unavailable_en:
         image = next(image for image in shop.images.values() if not image.unavailable_en)
@@ -190,14 +190,19 @@ def _bounds(mode: str, image: Image, book: PriceBook, values: Mapping[str, str])
     }
 
 
-def zone_of(typed: Mapping[str, str], shop: Shop) -> ZoneView:
-    """The chosen zone, else the first on sale in the chosen region, else the first of all."""
+def zone_of(typed: Mapping[str, str], shop: Shop, states: Mapping[str, ZoneState] | None = None) -> ZoneView:
+    """The chosen zone, else the first on sale in the chosen region, else the first of all.
+
+    ``states``: where none was chosen, one that has room is preferred (an engine that is being installed has none).
+    """
     on_sale = [zone for zone in shop.zones.values() if zone.on_sale]
     chosen = shop.zones.get(typed.get("zone", ""))
     region = typed.get("region", "")
     if chosen is not None and chosen.on_sale and region in ("", chosen.region):
         return chosen
-    return next((zone for zone in on_sale if zone.region == region), on_sale[0])
+    there = [zone for zone in on_sale if zone.region == region] or on_sale
+    roomy = (zone for zone in there if states is not None and zone.code in states and states[zone.code].has_room)
+    return next(roomy, there[0])
 
 
 def _kind(

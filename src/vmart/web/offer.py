@@ -75,6 +75,11 @@ class ZoneOption:
     state: ZoneState | None
     chosen: bool
 
+    @property
+    def being_set_up(self) -> bool:
+        """Its real engine has never answered: in the first minutes of a shop that installs its own."""
+        return self.zone.engine_kind != "simulated" and (self.state is None or not self.state.kind)
+
 
 @dataclass(frozen=True, slots=True)
 class DiskOption:
@@ -286,13 +291,21 @@ class Offer:
             self.general_error = wording.sentence(refused)
 
 
+def _market(typed: Typed, here: Shop) -> Market:
+    """The market of the chosen zone; where none was chosen and the first is full, of the first that is not."""
+    first = zone_of(typed.values, here)
+    market = prices.market(first.code)
+    zone = zone_of(typed.values, here, market.zones)
+    return market if zone is first else prices.market(zone.code)
+
+
 def make(typed: Typed, account_id: int | None) -> Offer:
-    """The page for a form as typed: at most one query while the catalog stays as it is."""
+    """The page for a form as typed: at most one query while the catalog stays and the preselected zone has room."""
     here = catalog.snapshot()
-    market = prices.market(zone_of(typed.values, here).code)
+    market = _market(typed, here)
     if market.generation != here.generation:
         here = catalog.snapshot(at_least=market.generation)
-        market = prices.market(zone_of(typed.values, here).code)
+        market = _market(typed, here)
     book = books.current_book(here.generation)
     choice = read(typed, here, book, market)
     offer = Offer(here, book, market, choice)

@@ -114,7 +114,7 @@ OPERATIONS = {
 
 # Words that refusals put into their places, so that they are in the catalogue.
 _PLACES = (
-    _("the account is in arrears"),
+    _("it was stopped for arrears"),
     _("it has expired"),
     _("it is in the recycle bin"),
 )

@@ -11,9 +11,11 @@ import os
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 import psycopg
 from django.db import close_old_connections, connection
@@ -26,9 +28,11 @@ log = logging.getLogger(__name__)
 
 LEASE_S = float(os.environ.get("VMART_LEASE_S", "15"))
 IDLE_S = 1.0  # how long a lost wake-up can delay work
-GATHER_S = 0.01  # under load, work gathers for a moment: one claim and one commit for many
+GATHER_S = 0.025  # under load, work gathers for a moment: one claim and one commit for many
 CLAIM_LIMIT = 256
+_LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half, before the seller is asked
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
+_UNWELL = 3  # as after so many attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,52 @@ class Step:
 
     ``run`` gets up to ``batch`` operations of one lane and the owner that fences them. What it raises
     puts them all off, with growing pauses, until ``attempts`` are used up; then ``exhausted`` (by
-    default: the seller's attention) has the last word.
+    default: the seller's attention) has the last word. A passing fault of the database uses up none.
     """
 
     run: Callable[[Sequence[Claimed], uuid.UUID], None]
     batch: int = 1
     attempts: int = 8
     exhausted: Callable[[Sequence[Claimed], uuid.UUID, str], None] | None = None
+
+
+class _Leases:
+    """What an owner has in hand, and the thread beside the work that keeps its leases until it has ended."""
+
+    def __init__(self, owner: uuid.UUID) -> None:
+        self._owner = owner
+        self._held: Counter[int] = Counter()  # what ends at one step may be taken at the next before it is dropped
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="vmart-renew", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(10)
+
+    def take(self, operations: Iterable[Claimed]) -> None:
+        with self._lock:
+            self._held.update(operation.id for operation in operations)
+
+    def drop(self, operations: Iterable[Claimed]) -> None:
+        with self._lock:
+            self._held -= Counter(operation.id for operation in operations)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(LEASE_S / 3):
+            with self._lock:
+                held = list(self._held)
+            if held:
+                try:
+                    queue.renew(self._owner, held, LEASE_S)
+                except Exception:
+                    log.exception("leases could not be renewed")
+                    _drop_broken_connection()
+        connection.close()
 
 
 class Worker:
@@ -58,7 +101,7 @@ class Worker:
         self._threads = threads_per_lane
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._waiting: dict[str, int] = {}
-        self._held: set[int] = set()
+        self._leases = _Leases(self.owner)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._woken = threading.Event()
@@ -67,8 +110,14 @@ class Worker:
 
     def run(self) -> None:
         """Work until ``stop``; then let what is running end."""
-        for target in (self._listen, self._renew):
-            threading.Thread(target=target, name=f"vmart-{target.__name__.strip('_')}", daemon=True).start()
+        threading.Thread(target=self._listen, name="vmart-listen", daemon=True).start()
+        with self._leases:  # until nothing is in hand any more
+            self._work_until_stopped()
+            for wait in (False, True):  # nothing more begins in any lane, then what has begun ends
+                for pool in self._pools.values():
+                    pool.shutdown(wait=wait, cancel_futures=True)
+
+    def _work_until_stopped(self) -> None:
         while not self._stop.is_set():
             self._woken.clear()
             try:
@@ -81,8 +130,6 @@ class Worker:
                 self._stop.wait(GATHER_S)
             else:
                 self._woken.wait(IDLE_S)
-        for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
         """End the loop after what is being worked on; work only claimed waits for its lease to run out."""
@@ -95,8 +142,7 @@ class Worker:
             self._woken.wait(0.05)
             return 0
         claimed = queue.claim(self.owner, open_lanes, LEASE_S, CLAIM_LIMIT)
-        with self._lock:
-            self._held.update(operation.id for operation in claimed)
+        self._leases.take(claimed)
         for batch in self._batches(claimed):
             lane = batch[0].lane
             with self._lock:
@@ -123,7 +169,7 @@ class Worker:
     def _done(self, batch: Sequence[Claimed], done: "Future[None]") -> None:
         with self._lock:
             self._waiting[batch[0].lane] -= 1
-            self._held.difference_update(operation.id for operation in batch)
+        self._leases.drop(batch)
         self._woken.set()
         error = None if done.cancelled() else done.exception()
         if error is not None:
@@ -147,19 +193,6 @@ class Worker:
             except psycopg.Error:
                 time.sleep(0.5)
 
-    def _renew(self) -> None:
-        """Keep the leases of everything in hand."""
-        while not self._stop.wait(LEASE_S / 3):
-            with self._lock:
-                held = list(self._held)
-            if held:
-                try:
-                    queue.renew(self.owner, held, LEASE_S)
-                except Exception:
-                    log.exception("leases could not be renewed")
-                    _drop_broken_connection()
-        connection.close()
-
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Run one batch (one kind, one lane); what its step raises becomes a later attempt."""
@@ -173,17 +206,44 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
     except Exception as error:
         log.exception("step of %s failed", batch[0].kind, extra={"operations": [item.id for item in batch]})
         _drop_broken_connection()
-        reason = f"{type(error).__name__}: {error}"
+        if db.is_passing(error):
+            _wait(batch, owner, _said(error))
+            return
         last = [operation for operation in batch if operation.attempt >= step.attempts]
         rest = [operation for operation in batch if operation.attempt < step.attempts]
         if last:
-            (step.exhausted or queue_attention)(last, owner, reason)
+            _give_up(step, last, owner, _said(error))
         for operation in rest:
-            queue.put_off(owner, [operation], pause_s(operation.attempt), reason)
+            queue.put_off(owner, [operation], pause_s(operation.attempt), _said(error))
 
 
-def queue_attention(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
-    queue.needs_attention(owner, batch, reason)
+def _wait(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """Once more when the database may be well again, however often that takes."""
+    queue.put_off(owner, batch, pause_s(_UNWELL), reason, waiting=True)
+
+
+def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    if step.exhausted is None:
+        queue.needs_attention(owner, batch, reason)
+        return
+    try:
+        step.exhausted(batch, owner, reason)
+    except Exception as error:
+        log.exception("giving up %s failed", batch[0].kind, extra={"operations": [item.id for item in batch]})
+        _drop_broken_connection()
+        if db.is_passing(error):
+            _wait(batch, owner, reason)
+            return
+        reason = f"{reason}; and giving it up: {_said(error)}"
+        for operation in batch:
+            if operation.attempt < step.attempts + _LAST_WORDS:
+                queue.put_off(owner, [operation], pause_s(operation.attempt), reason)
+            else:
+                queue.needs_attention(owner, [operation], reason)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def pause_s(attempt: int) -> float:
@@ -205,11 +265,20 @@ def run_until_idle(
     ``wait`` also waits for what is put off for a moment or held by another worker.
     """
     owner = owner or uuid.uuid4()
+    with _Leases(owner) as leases:
+        return _run_until_idle(steps, lanes, owner, leases, wait=wait)
+
+
+def _run_until_idle(
+    steps: Mapping[str, Step], lanes: Callable[[], Iterable[str]], owner: uuid.UUID, leases: _Leases, *, wait: bool
+) -> int:
     done = 0
     while True:
         claimed = queue.claim(owner, list(lanes()), LEASE_S, CLAIM_LIMIT)
+        leases.take(claimed)
         for operation in claimed:
             work(steps, [operation], owner)
+            leases.drop([operation])
         done += len(claimed)
         if claimed:
             continue

@@ -34,4 +34,5 @@ class Operation(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(attention=False), name="worker_operation_due"),
+            models.Index(fields=["id"], condition=Q(attention=True), name="worker_operation_attention"),
         ]

@@ -36,8 +36,24 @@ def enqueue(
     lane: str = "",
     payload: dict[str, Any] | None = None,
 ) -> None:
-    """One operation of this kind on this subject; one that is already there stays. Wakes workers at commit."""
-    db.call("worker_enqueue", kind, [subject_id], account_id, lane, due_at, json.dumps(payload or {}))
+    """One operation of this kind on this subject; one that is there stays, unless it was given up.
+
+    Wakes workers at commit.
+    """
+    enqueue_all(kind, [subject_id], due_at=due_at, account_id=account_id, lane=lane, payload=payload)
+
+
+def enqueue_all(
+    kind: str,
+    subject_ids: Sequence[int],
+    *,
+    due_at: dt.datetime,
+    account_id: int | None = None,
+    lane: str = "",
+    payload: dict[str, Any] | None = None,
+) -> None:
+    """The same for several subjects of one account and lane, in one statement."""
+    db.call("worker_enqueue", kind, list(subject_ids), account_id, lane, due_at, json.dumps(payload or {}))
     db.on_commit_wake()
 
 
@@ -58,16 +74,30 @@ def _plain(payload: Any) -> dict[str, Any]:
 
 def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
     """Hold on to work that takes longer than its lease."""
-    db.rows(
-        "UPDATE worker_operation SET lease_until = %s WHERE id = ANY (%s) AND lease_owner = %s RETURNING id",
-        clock.wall() + dt.timedelta(seconds=lease_s), list(operations), owner,
+    db.call("worker_renew", list(operations), owner, clock.wall() + dt.timedelta(seconds=lease_s))
+
+
+def held(owner: uuid.UUID, operations: Sequence[Claimed]) -> set[int]:
+    """Ids of those that are still this owner's: whoever was paused for longer than its lease may look."""
+    found = db.rows(
+        "SELECT id FROM worker_operation WHERE id = ANY (%s) AND lease_owner = %s AND lease_until > %s",
+        [operation.id for operation in operations], owner, clock.wall(),
     )  # fmt: skip
+    return {row["id"] for row in found}
 
 
 def finish(owner: uuid.UUID, operation: Claimed) -> bool:
     """End the operation inside its step's transaction; False when it is no longer this owner's: roll back."""
     db.require_transaction()
     return bool(db.call("worker_finish", [operation.id], owner, operation.step))
+
+
+def holds(owner: uuid.UUID, operation: Claimed) -> bool:
+    """Whether the operation is still this owner's, and is kept so until the step's transaction ends."""
+    db.require_transaction()
+    return bool(
+        db.rows("SELECT 1 FROM worker_operation WHERE id = %s AND lease_owner = %s FOR UPDATE", operation.id, owner)
+    )
 
 
 def put_off(

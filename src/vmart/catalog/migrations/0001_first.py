@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                     models.CharField(choices=[("incus", "Incus"), ("simulated", "Simulated")], max_length=20),
                 ),
                 ("engine_settings", models.JSONField(default=dict)),
+                ("auto_compute", models.CharField(blank=True, default="", max_length=20)),
                 ("engine_status", models.CharField(default="unknown", max_length=20)),
                 ("engine_why", models.CharField(blank=True, default="", max_length=500)),
                 ("engine_seen_at", models.DateTimeField(null=True)),

@@ -75,15 +75,13 @@ RECIPES = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the progress file says. ``status``: ``preparing``, ``ready`` or ``failed``; ``at_s`` is wall time."""
+    """What the progress file says. ``status``: ``preparing``, ``ready`` or ``failed``."""
 
     status: str
     percent: int
     step: str
     folder: str = ""
     why: str = ""
-    pid: int = 0
-    at_s: float = 0.0
 
 
 def recipe_hash(name: str) -> str:
@@ -105,13 +103,17 @@ def is_built(name: str, out_dir: Path) -> bool:
 
 
 def read_progress(name: str, out_dir: Path) -> Progress | None:
-    """How far the build is, or None where none was begun. A finished folder counts as ready by itself."""
+    """How far the build is, or None where none is: not begun, or its builder was killed.
+
+    A finished folder counts as ready by itself.
+    """
     if is_built(name, out_dir):
         return Progress("ready", 100, "built", str(image_folder(name, out_dir)))
     try:
-        return Progress(**json.loads((out_dir / f"{name}.json").read_text()))
+        said = Progress(**json.loads((out_dir / f"{name}.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    return None if said.status == "preparing" and not _is_being_built(name, out_dir) else said
 
 
 def build_image(name: str, out_dir: Path = DEFAULT_CACHE, report: Report = lambda percent, step: None) -> Path:
@@ -126,7 +128,7 @@ def build_image(name: str, out_dir: Path = DEFAULT_CACHE, report: Report = lambd
     if is_built(name, out_dir):
         return folder
     out_dir.mkdir(parents=True, exist_ok=True)
-    with _one_builder(out_dir / f".{name}.lock"):
+    with _one_builder(name, out_dir):
         if is_built(name, out_dir):
             return folder
         for torso in out_dir.glob(f".{name}-*"):  # of a builder that was killed
@@ -205,8 +207,7 @@ class _Build:
 
     def tell(self, percent: int, step: str) -> None:
         self._percent = max(self._percent, percent)
-        progress = Progress("preparing", self._percent, step, pid=os.getpid(), at_s=clock.wall().timestamp())
-        _write_progress(self.recipe.name, self.out_dir, progress)
+        _write_progress(self.recipe.name, self.out_dir, Progress("preparing", self._percent, step))
         self._report(self._percent, step)
 
     def _install_packages(self) -> None:
@@ -337,7 +338,24 @@ def _write_progress(name: str, out_dir: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def _one_builder(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
+def _one_builder(name: str, out_dir: Path) -> Iterator[None]:
+    """Held for as long as the builder lives, however it ends."""
+    with _lock_file(name, out_dir).open("w") as file:
+        os.fchmod(file.fileno(), 0o644)  # the worker, another user, looks whether it is held
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _is_being_built(name: str, out_dir: Path) -> bool:
+    try:
+        with _lock_file(name, out_dir).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _lock_file(name: str, out_dir: Path) -> Path:
+    return out_dir / f".{name}.lock"

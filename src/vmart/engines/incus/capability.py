@@ -23,10 +23,10 @@ def instance_kind(server: Mapping[str, Any], wanted: str, has_vm_image: bool) ->
 
 def refuse_old(server: Mapping[str, Any]) -> None:
     """EngineError for a server that is too old, or does not trust us."""
+    if server.get("auth") != "trusted":  # and then says nothing of itself
+        raise EngineError("The engine does not trust this shop's certificate.", transient=False)
     version = str(server["environment"].get("server_version") or "0")
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if server.get("auth") != "trusted":
-        raise EngineError("The engine does not trust this shop's certificate.", transient=False)
     if numbers < OLDEST:
         raise EngineError("The engine is too old: Incus 6.0 or newer is needed.", transient=False, detail=version)
 

@@ -38,6 +38,7 @@ Report = Callable[[str], None]
 
 POOL = "vmart"
 LXCFS_MOUNT = Path("/var/lib/lxcfs")
+LXCFS_MARK = Path("/run/vmart/lxcfs.pid")  # there where a private daemon of this host started it; the last ends it
 # A unix socket's path has 107 bytes; the longest the daemon makes below its folder takes 45 of them.
 _LONGEST_FOLDER = 60
 _GIB = 1 << 30
@@ -237,18 +238,15 @@ class PrivateDaemon:
         if program is None:
             report("lxcfs is missing: machines will show the host's memory as theirs")
             return
+        # A dead one's mount first: until it is gone the folder cannot even be looked at.
+        run(["umount", "-l", str(LXCFS_MOUNT)], check=False)
         LXCFS_MOUNT.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            run(["umount", "-l", str(LXCFS_MOUNT)], check=False)  # a dead one's mount
         # Its own session, no child of ours: machines use it for as long as they run, longer than the control plane.
-        run(["setsid", "--fork", program, f"--pidfile={self._lxcfs_mark}", str(LXCFS_MOUNT)], quiet=True)
+        LXCFS_MARK.parent.mkdir(parents=True, exist_ok=True)
+        run(["setsid", "--fork", program, f"--pidfile={LXCFS_MARK}", str(LXCFS_MOUNT)], quiet=True)
         ends = time.monotonic() + 5
         while time.monotonic() < ends and not _lxcfs_serves():
             time.sleep(0.05)
-
-    @property
-    def _lxcfs_mark(self) -> Path:
-        return self.state_dir / "lxcfs.pid"
 
     def _start_for_teardown(self) -> "subprocess.Popen[bytes] | None":
         with contextlib.suppress(KeyError, OSError, EngineError):
@@ -305,7 +303,7 @@ class PrivateDaemon:
                     run(["ip", "link", "delete", link.name], check=False)
         _drop_empty_tables()
         self._restore_forwarding()
-        self._end_lxcfs()
+        _end_lxcfs()
         if self.state_dir.exists():
             unmount_below(self.state_dir)
             _detach_loops(self.state_dir)
@@ -326,21 +324,6 @@ class PrivateDaemon:
         if note.exists() and note.read_text().strip() == "0" and not others:
             with contextlib.suppress(OSError):
                 _FORWARDING.write_text("0")
-
-    def _end_lxcfs(self) -> None:
-        """The one we started, unless machines of somebody else look through it."""
-        if not self._lxcfs_mark.exists():
-            return
-        pid = int(self._lxcfs_mark.read_text() or "0")
-        command = Path(f"/proc/{pid}/cmdline")
-        if not command.exists() or b"lxcfs" not in command.read_bytes() or _lxcfs_in_use():
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        ends = time.monotonic() + 3
-        while time.monotonic() < ends and _lxcfs_serves():
-            time.sleep(0.05)
-        run(["umount", "-l", str(LXCFS_MOUNT)], check=False)
 
 
 def _empty(client: IncusClient) -> None:
@@ -394,6 +377,23 @@ def _detach_loops(folder: Path) -> None:
         backing = device / "loop" / "backing_file"
         if backing.exists() and backing.read_text().strip().startswith(f"{folder}/"):
             run(["losetup", "-d", f"/dev/{device.name}"], check=False)
+
+
+def _end_lxcfs() -> None:
+    """The one that a private daemon started, unless machines or another daemon of this host still need it."""
+    if not LXCFS_MARK.exists():
+        return
+    pid = int(LXCFS_MARK.read_text() or "0")
+    command = Path(f"/proc/{pid}/cmdline")
+    if not command.exists() or b"lxcfs" not in command.read_bytes() or _lxcfs_in_use():
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    ends = time.monotonic() + 3
+    while time.monotonic() < ends and _lxcfs_serves():
+        time.sleep(0.05)
+    run(["umount", "-l", str(LXCFS_MOUNT)], check=False)
+    LXCFS_MARK.unlink(missing_ok=True)
 
 
 def _lxcfs_serves() -> bool:

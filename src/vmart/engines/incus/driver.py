@@ -25,10 +25,9 @@ from vmart.engines.contract import (
     driver,
 )
 from vmart.engines.incus import capability, seed
-from vmart.engines.incus.build import DEFAULT_CACHE
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Firewall, Leave
-from vmart.engines.incus.host import Names, names_of_deployment
+from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 
@@ -75,12 +74,12 @@ class IncusEngine:
 
     ``socket``, or ``url`` with ``client_cert``, ``client_key``, ``server_fingerprint``; ``project``, ``timeout_s``
     ``deployment``     short text that marks what is ours on the server (required)
-    ``pool``           storage pool, default ``vmart``
-    ``image_cache``    the builder's folder, default ``build.DEFAULT_CACHE``
+    ``pool``           storage pool, by default that of the server's profile ``default``, else its only one
+    ``image_cache``    the builder's folder, where images are built
     ``images``         {name: {"alias": …}} or {"server": url, "alias": …}: images the server has or pulls
     ``instance_kind``  ``auto`` (default), ``container`` or ``virtual-machine``
     ``host_network``   ``auto`` (default: when the server is local and this process may run nft), True, False
-    ``lock_file``      keeps two workers from repairing the host's table at once (optional)
+    ``lock_dir``       where workers of one host keep each other from changing its network at once (optional)
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -88,13 +87,18 @@ class IncusEngine:
             raise EngineError("The zone's settings name no deployment.", transient=False)
         self._settings = settings
         self._names = names_of_deployment(str(settings["deployment"]))
-        self._pool = str(settings.get("pool") or "vmart")
         self._opened: _Open | None = None
+
+    @property
+    def _pool(self) -> str:
+        return self._open().pool
 
     # -- what it is ----------------------------------------------------------------------------
 
     def capabilities(self) -> Capabilities:
+        """Asked first and most often: so it also sees to it that the host's table says what the engine's list says."""
         opened = self._open()
+        self._see_to_table()
         return capability.of_server(opened.server, opened.kind, opened.why_no_firewall)
 
     def capacity(self) -> Sequence[MemberCapacity]:
@@ -210,21 +214,23 @@ class IncusEngine:
         return self._observation(found, booted_at)
 
     def list_ours(self) -> Sequence[Observation]:
-        """Also sees to it that the host's table says what the list says."""
-        opened = self._open()
+        self._see_to_table()
         records = [found for found in self._all() if found["config"].get("user.vmart.role") is None]
-        if opened.firewall is not None and not opened.firewall.stands():
-            self._rebuild(records)
         return [self._observation(found, _instant(found.get("last_used_at", ""))) for found in records]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
         opened = self._open()
         if opened.firewall is None:
             return {}
-        if not opened.firewall.stands():
-            self._rebuild(self._all())
+        self._see_to_table()
         counts = opened.firewall.counts()
         return {name: ByteCount(name, *counts[name]) for name in names if name in counts}
+
+    def leave_host(self) -> None:
+        """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
+        opened = self._open()
+        if opened.firewall is not None and not self._all():
+            opened.firewall.remove_table()
 
     # -- making --------------------------------------------------------------------------------
 
@@ -418,18 +424,15 @@ class IncusEngine:
                 path = path_of("storage-pools", self._pool, "volumes", "custom", volume["name"])
                 client.send("DELETE", path, target=volume["location"] if self._open().members else "")
 
-    def _rebuild(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def _see_to_table(self) -> None:
+        """The host started anew, or somebody flushed its packet filter: what is to be there is in the engine's list."""
         opened = self._open()
-        assert opened.firewall is not None
-        leaves = []
-        for found in records:
-            config = found["config"]
-            if config.get("user.vmart.public_ip"):
-                mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
-                leaves.append(
-                    Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
-                )
-        opened.firewall.rebuild(opened.networks.bridges(), leaves)
+        if opened.firewall is not None and not opened.firewall.is_whole():
+            opened.firewall.rebuild(lambda: (opened.networks.bridges(), map(_leave_of, self._leaving())))
+            opened.networks.write_forwards_again()
+
+    def _leaving(self) -> list[dict[str, Any]]:
+        return [found for found in self._all() if found["config"].get("user.vmart.public_ip")]
 
     @staticmethod
     def _said(error: IncusError) -> EngineError:
@@ -444,17 +447,18 @@ class IncusEngine:
     def _open(self) -> "_Open":
         """Looked at once a process: server, members, rights. A failure is not kept."""
         if self._opened is None:
-            self._opened = _Open(self._settings, self._names, self._pool)
+            self._opened = _Open(self._settings, self._names)
         return self._opened
 
 
 class _Open:
     """What the first verb learns of the server."""
 
-    def __init__(self, settings: Mapping[str, Any], names: Names, pool: str) -> None:
+    def __init__(self, settings: Mapping[str, Any], names: Names) -> None:
         self.client = IncusClient(settings)
         self.server = self.client.get("/1.0")
         capability.refuse_old(self.server)
+        self.pool = str(settings.get("pool") or _pool_of(self.client))
         sources = settings.get("images") or {}
         wanted = str(settings.get("instance_kind") or "auto")
         self.kind = capability.instance_kind(self.server, wanted, has_vm_image=bool(sources))
@@ -462,22 +466,52 @@ class _Open:
         if self.server["environment"].get("server_clustered"):
             self.members = [found["server_name"] for found in self.client.get("/1.0/cluster/members", recursion=1)]
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
-        self.networks = Networks(self.client, names, self.firewall)
-        cache = Path(settings.get("image_cache") or DEFAULT_CACHE)
+        self.networks = Networks(self.client, names, self.firewall, _alone(settings, "network"))
+        cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None
         self.images = Images(
-            self.client, pool=pool, deployment=names.deployment, cache_dir=cache, sources=sources, kind=self.kind
+            self.client,
+            pool=self.pool,
+            deployment=names.deployment,
+            cache_dir=cache_dir,
+            sources=sources,
+            kind=self.kind,
         )
 
     def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
         wanted = settings.get("host_network", "auto")
         if wanted is False or (wanted == "auto" and (not self.client.is_local or self.members)):
             return None, "not on this host"
-        lock_file = Path(settings["lock_file"]) if settings.get("lock_file") else None
-        firewall = Firewall(names, lock_file)
+        firewall = Firewall(names, _alone(settings, "firewall"))
         why_not = firewall.why_not()
         if why_not and wanted is True:
             raise EngineError("The driver may not edit the host's packet filter.", transient=False, detail=why_not)
         return (None, why_not) if why_not else (firewall, "")
+
+
+def _alone(settings: Mapping[str, Any], what: str) -> OneAtATime:
+    folder = settings.get("lock_dir")
+    return OneAtATime(Path(folder) / f"{what}.lock" if folder else None)
+
+
+def _leave_of(found: Mapping[str, Any]) -> Leave:
+    config = found["config"]
+    mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
+    return Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
+
+
+def _pool_of(client: IncusClient) -> str:
+    """Where a seller's own server keeps machines when the zone does not say so."""
+    pools = [path.rsplit("/", 1)[1] for path in client.get("/1.0/storage-pools")]
+    profile = client.find(path_of("profiles", "default")) or {"devices": {}}
+    roots = [found.get("pool") for found in profile["devices"].values() if found.get("path") == "/"]
+    for pool in [*roots, *(pools if len(pools) == 1 else [])]:
+        if pool in pools:
+            return str(pool)
+    raise EngineError(
+        "The zone's settings name no storage pool, and the engine has no usual one.",
+        transient=False,
+        detail=", ".join(pools),
+    )
 
 
 def _address_config(address: PublicAddress | None) -> dict[str, str]:

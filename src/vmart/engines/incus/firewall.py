@@ -6,28 +6,24 @@ the table decides, in the order a packet meets it:
 
 input       from a machine to the host: replies, DHCP, and DNS at its own bridge's address; nothing else
 forward     between machines of one bridge: free, uncounted, uncapped · to another of our bridges: only
-            when a forward (DNAT) led there · out: only with a public address, within its cap, counted
-            (whole IP packets: header and payload) · in: only by a forward or as a reply, as long as the
-            machine has a public address, within the cap
+            when a forward (DNAT) led there · out: only with a public address and part of a connection, within
+            its cap, counted (whole IP packets: header and payload) · in: only by a forward or as a reply, as long
+            as the machine has a public address, within the cap
 postrouting the machine's public address as source
 """
 
 import contextlib
-import fcntl
 import json
-import os
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vmart.engines.contract import EngineError
-from vmart.engines.incus.host import Names, run
+from vmart.engines.incus.host import Names, OneAtATime, run
 from vmart.kernel import clock
 
 _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
+_WHOLE = "whole"  # an empty chain: a mark that goes with the table
 
 
 _HOOKS = {
@@ -57,13 +53,12 @@ class Leave:
 
 
 class Firewall:
-    """The table of one deployment; ``lock_file`` keeps two processes from repairing at once."""
+    """The table of one deployment; ``alone`` keeps two from changing it at once."""
 
-    def __init__(self, names: Names, lock_file: Path | None = None) -> None:
+    def __init__(self, names: Names, alone: OneAtATime | None = None) -> None:
         self._names = names
         self._table = f"inet {names.table}"
-        self._lock_file = lock_file
-        self._thread_lock = threading.Lock()
+        self._alone = alone or OneAtATime()
         self._known_base = False
 
     # -- whole ---------------------------------------------------------------------------------
@@ -75,27 +70,31 @@ class Firewall:
 
     def stands(self) -> bool:
         """Whether the table is there (it is not after the host started anew, or somebody flushed it)."""
-        return run(["nft", "list", "chain", "inet", self._names.table, "input"], check=False).returncode == 0
+        return self._has_chain("input")
 
     def ensure_base(self) -> None:
         """The empty table with its rules; what is in its maps stays. Closes the host to our bridges."""
-        with self._locked():
+        with self._alone():
             self._apply(self._base_script())
         self._known_base = True
 
-    def rebuild(self, bridges: Iterable[Bridge], leaves: Iterable[Leave]) -> None:
-        """Rules and maps as the engine's list has them; counters that are there go on counting."""
-        with self._locked():
+    def is_whole(self) -> bool:
+        """Whether everything the engine has is in the table: not where only the base was made, closed."""
+        return self._has_chain(_WHOLE)
+
+    def rebuild(self, look: Callable[[], tuple[Iterable[Bridge], Iterable[Leave]]]) -> None:
+        """Rules and maps as the engine has them; what else is there stays, and counters go on counting.
+
+        ``look`` is asked while nobody else changes the table. A machine that it does not know yet is being made.
+        """
+        with self._alone():
             self._apply(self._base_script())
+            bridges, leaves = look()
             state = self._state()
-            bridges, leaves = list(bridges), list(leaves)
             script = [line for bridge in bridges for line in self._bridge_lines(bridge, state)]
-            wanted = {leave.machine for leave in leaves}
-            for machine in state.machines() - wanted:
-                script += self._forget_lines(machine, state, keep_counter=False)
             for leave in leaves:
                 script += self._leave_lines(leave, state)
-            self._apply(script)
+            self._apply([*script, f"add chain {self._table} {_WHOLE}"])
         self._known_base = True
 
     def remove_table(self) -> None:
@@ -106,7 +105,7 @@ class Firewall:
 
     def ensure_bridge(self, bridge: Bridge) -> None:
         self._with_base()
-        with self._locked():
+        with self._alone():
             self._apply(self._bridge_lines(bridge, None))
 
     def remove_bridge(self, bridge: Bridge) -> None:
@@ -114,7 +113,7 @@ class Firewall:
             return
         lines = self._bridge_lines(bridge, None)
         # Adding first makes the deletion idempotent: nft 1.0.6 has no `destroy`.
-        with self._locked():
+        with self._alone():
             self._apply([*lines, *(line.replace("add element", "delete element", 1) for line in lines)])
 
     def ensure_leave(self, leave: Leave, *, new: bool = False) -> None:
@@ -124,7 +123,7 @@ class Firewall:
         table is paid for only when its address meets something an earlier owner left.
         """
         self._with_base()
-        with self._locked():
+        with self._alone():
             if new:
                 with contextlib.suppress(EngineError):
                     self._apply(self._leave_lines(leave, None))
@@ -135,7 +134,7 @@ class Firewall:
         """No way out; without ``keep_counter`` its count is gone too."""
         if not self.stands():
             return
-        with self._locked():
+        with self._alone():
             self._apply(self._forget_lines(machine, self._state(), keep_counter=keep_counter))
 
     def counts(self) -> dict[str, tuple[int, str]]:
@@ -172,6 +171,8 @@ class Firewall:
                 "goto leaving",
             ),
             "leaving": (
+                # Of no connection (a late RST): the NAT leaves it as it is, with the private address as source.
+                "ct state invalid drop",
                 "ip saddr != @with_public drop",
                 "limit name ip saddr map @out_cap drop",
                 "counter name ip saddr map @out_counter",
@@ -263,6 +264,9 @@ class Firewall:
         if not self._known_base or not self.stands():
             self.ensure_base()
 
+    def _has_chain(self, chain: str) -> bool:
+        return run(["nft", "list", "chain", *self._table.split(), chain], check=False).returncode == 0
+
     def _apply(self, script: list[str]) -> None:
         if script:
             run(["nft", "-f", "-"], text="\n".join(script) + "\n")
@@ -270,20 +274,6 @@ class Firewall:
     def _state(self) -> "_State":
         done = run(["nft", "-j", "list", "table", *self._table.split()])
         return _State(json.loads(done.stdout)["nftables"])
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._thread_lock:
-            if self._lock_file is None:
-                yield
-                return
-            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._lock_file, os.O_CREAT | os.O_RDWR, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
 
 
 class _State:
@@ -307,9 +297,6 @@ class _State:
                 self.counters.append(item["counter"]["name"])
             elif "limit" in item:
                 self.limits.append(item["limit"]["name"])
-
-    def machines(self) -> set[str]:
-        return {_counter_owner(name)[0] for name in self.counters}
 
     def counter_of(self, machine: str) -> str:
         prefix = f"c.{_encoded(machine)}."

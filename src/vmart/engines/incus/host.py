@@ -1,8 +1,12 @@
 """System programs the driver runs, and the names by which ours are known on a host."""
 
+import fcntl
 import hashlib
+import os
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +35,28 @@ def names_of_deployment(deployment: str) -> Names:
     """``deployment`` is any short text; its hash stands in names, so that two on one host never meet."""
     short = hashlib.sha256(deployment.encode()).hexdigest()[:5]
     return Names(deployment=short, table=f"vmart_{short}", bridge_prefix=f"v{short}-")
+
+
+class OneAtATime:
+    """``with alone():`` keeps this process's threads apart and, with a ``lock_file``, the processes of this host."""
+
+    def __init__(self, lock_file: Path | None = None) -> None:
+        self._lock_file = lock_file
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._threads:
+            if self._lock_file is None:
+                yield
+                return
+            self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._lock_file, os.O_CREAT | os.O_RDONLY, 0o644)  # whoever made it, all may wait
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
 
 
 def run(

@@ -23,8 +23,9 @@ _BUILT_SHARE = 90  # percent of the way when the builder is through; the rest is
 
 
 class Images:
-    """``cache_dir`` is the builder's; ``sources`` maps a name to what the seller's server has or can pull:
-    ``{"debian-12": {"alias": "mine"}}`` or ``{"server": url, "alias": "debian/12/cloud"}`` (simplestreams)."""
+    """``cache_dir`` is the builder's, None where nobody builds; ``sources`` maps a name to what the seller's server
+    has or can pull: ``{"debian-12": {"alias": "mine"}}``, or ``{"server": url, "alias": "debian/12/cloud"}``.
+    """
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class Images:
         *,
         pool: str,
         deployment: str,
-        cache_dir: Path,
+        cache_dir: Path | None,
         sources: Mapping[str, Any],
         kind: str,
     ) -> None:
@@ -77,32 +78,34 @@ class Images:
             return self._pull(image.name, alias, source)
         if source:
             return ImageState(ImageStatus.FAILED, why=f"The engine has no image of the alias {alias}.")
-        return self._from_builder(image.name, alias)
+        if self._cache_dir is None:
+            return ImageState(ImageStatus.FAILED, why="The zone's settings name no image, and none is built here.")
+        return self._from_builder(image.name, alias, self._cache_dir)
 
     def _is_imported(self, fingerprint: str) -> bool:
         return self._client.find(path_of("images", fingerprint)) is not None
 
-    def _from_builder(self, name: str, alias: str) -> ImageState:
-        progress = read_progress(name, self._cache_dir)
+    def _from_builder(self, name: str, alias: str, cache_dir: Path) -> ImageState:
+        progress = read_progress(name, cache_dir)
         if progress is None:
             return ImageState(ImageStatus.MISSING, why="The image has not been built yet.")
         if progress.status == "failed":
             return ImageState(ImageStatus.FAILED, why=progress.why)
-        if not is_built(name, self._cache_dir):
+        if not is_built(name, cache_dir):
             return ImageState(ImageStatus.PREPARING, progress.percent * _BUILT_SHARE // 100)
         if alias in self._failures:
             return ImageState(ImageStatus.FAILED, why=self._failures.pop(alias))
         with self._lock:
             running = self._imports.get(alias)
             if running is None or not running.is_alive():
-                thread = threading.Thread(target=self._import, args=(name, alias), daemon=True, name=f"import {name}")
+                folder = image_folder(name, cache_dir)
+                thread = threading.Thread(target=self._import, args=(folder, alias), daemon=True, name=f"import {name}")
                 self._imports[alias] = thread
                 thread.start()
         return ImageState(ImageStatus.PREPARING, _BUILT_SHARE + 5)
 
-    def _import(self, name: str, alias: str) -> None:
+    def _import(self, folder: Path, alias: str) -> None:
         try:
-            folder = image_folder(name, self._cache_dir)
             fingerprint = _fingerprint(folder)
             if self._client.find(path_of("images", fingerprint)) is None:
                 self._upload(folder)

@@ -2,26 +2,31 @@
 
 import contextlib
 import ipaddress
-import threading
 from typing import Any
 
 from vmart.engines.contract import EngineError, Subnet
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Bridge, Firewall
-from vmart.engines.incus.host import Names, run
+from vmart.engines.incus.host import Names, OneAtATime, run
+from vmart.kernel import clock
 
 MARK = "user.vmart.deployment"
 
 
 class Networks:
-    """``firewall`` is None where the driver may not edit the member's own tables (a remote engine)."""
+    """``firewall`` is None where the driver may not edit the member's own tables (a remote engine).
 
-    def __init__(self, client: IncusClient, names: Names, firewall: Firewall | None) -> None:
+    ``alone``: Incus writes all forwards of a bridge to the packet filter at each change of one, out of a list that it
+    read before. Of two changes at once the later write may lack the other's rule (seen in 6.0: in a third
+    of bursts of eight; 7.3 reads so too), and its answer says created all the same. So they are made one by one.
+    """
+
+    def __init__(self, client: IncusClient, names: Names, firewall: Firewall | None, alone: OneAtATime) -> None:
         self._client = client
         self._names = names
         self._firewall = firewall
         self._known: set[str] = set()
-        self._lock = threading.Lock()
+        self._alone = alone
 
     def forget(self) -> None:
         """What was seen may be gone: look again."""
@@ -30,7 +35,9 @@ class Networks:
     def ensure_bridge(self, subnet: Subnet, members: list[str]) -> Bridge:
         """The subnet's bridge, closed to everything but its own machines. ``members``: of a cluster, else empty."""
         bridge = Bridge(self._names.bridge(subnet.key), subnet.cidr, subnet.gateway)
-        with self._lock:
+        if bridge.name in self._known:
+            return bridge
+        with self._alone():
             if bridge.name in self._known:
                 return bridge
             if self._firewall is not None:
@@ -91,33 +98,44 @@ class Networks:
         network = self._client.find(path_of("networks", name))
         if network is None or (network.get("config") or {}).get(MARK) != self._names.deployment or network["used_by"]:
             return
-        with self._lock:
+        with self._alone():  # nobody makes it anew before the last trace of it is gone
             self._known.discard(name)
             try:
                 self._client.send("DELETE", path_of("networks", name))
             except IncusError as refusal:
-                if "in use" not in refusal.text.lower():
-                    raise
-                return  # a machine came meanwhile
-        if self._firewall is not None:
-            interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
-            self._firewall.remove_bridge(Bridge(name, str(interface.network), str(interface.ip)))
+                if refusal.missing or "in use" in refusal.text.lower():
+                    return  # another one was first, or a machine came meanwhile
+                raise
+            if self._firewall is not None:
+                interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
+                self._firewall.remove_bridge(Bridge(name, str(interface.network), str(interface.ip)))
 
     # -- public addresses ----------------------------------------------------------------------
 
     def ensure_forward(self, bridge: str, machine: str, public_ip: str, private_ip: str, member: str = "") -> None:
         """Everything sent to ``public_ip`` reaches ``private_ip``."""
         body = {"config": {"target_address": private_ip}, "description": machine}
-        try:
-            self._client.send(
-                "POST", path_of("networks", bridge, "forwards"), body | {"listen_address": public_ip}, target=member
-            )
-        except IncusError as error:
-            if error.missing:
-                raise
-            self._replace_forward(error, bridge, public_ip, body, member)
+        with self._alone():
+            try:
+                self._create_forward(bridge, public_ip, body, member)
+            except IncusError as error:
+                if error.missing:
+                    raise
+                self._replace_forward(error, bridge, public_ip, body, member)
+        self._route(public_ip, bridge)
+
+    def _create_forward(self, bridge: str, public_ip: str, body: dict[str, Any], member: str) -> None:
+        fresh = body | {"listen_address": public_ip}
+        self._client.send("POST", path_of("networks", bridge, "forwards"), fresh, target=member)
+
+    def _write_forward(self, path: str, body: dict[str, Any], member: str) -> None:
+        """Put this in the place of a forward that is there. A change that changes nothing would write no rule."""
+        written = {"user.vmart.written": clock.wall().isoformat()}
+        self._client.send("PUT", path, body | {"config": body["config"] | written}, target=member)
+
+    def _route(self, public_ip: str, bridge: str) -> None:
+        """The host finds the way without a default route too; the NAT then turns it to the machine."""
         if self._firewall is not None:
-            # The host finds the way without a default route too; the NAT then turns it to the machine.
             run(["ip", "route", "replace", f"{public_ip}/32", "dev", bridge], check=False)
 
     def _replace_forward(
@@ -127,16 +145,28 @@ class Networks:
         own, machine = path_of("networks", bridge, "forwards", public_ip), body["description"]
         found = self._client.find(own, target=member)
         if found is not None and (found["description"] == machine or self._is_stale(found["description"])):
-            self._client.send("PUT", own, body, target=member)
+            self._write_forward(own, body, member)
             return
         for network in self.ours():
             path = path_of("networks", network["name"], "forwards", public_ip)
             other = self._client.find(path, target=member)
             if other is not None and self._is_stale(other["description"]):
                 self._client.send("DELETE", path, target=member)
-                self.ensure_forward(bridge, machine, public_ip, body["config"]["target_address"], member)
+                self._create_forward(bridge, public_ip, body, member)
                 return
         raise EngineError("The public address is in use.", transient=False, detail=refusal.text) from refusal
+
+    def write_forwards_again(self) -> None:
+        """Every forward is written to the packet filter, which somebody flushed, and the host has its routes again."""
+        for network in self.ours():
+            path = path_of("networks", network["name"], "forwards")
+            with self._alone():
+                forwards = self._client.find(path, recursion=1) or []
+                for forward in forwards[:1]:  # one change writes them all
+                    body = {key: forward[key] for key in ("config", "description", "ports")}
+                    self._write_forward(f"{path}/{forward['listen_address']}", body, forward.get("location", ""))
+            for forward in forwards:
+                self._route(forward["listen_address"], network["name"])
 
     def _is_stale(self, machine: str) -> bool:
         return self._client.find(path_of("instances", machine)) is None
@@ -146,10 +176,17 @@ class Networks:
         for forward in self._client.find(path_of("networks", bridge, "forwards"), recursion=1) or []:
             if forward["description"] == machine and forward["listen_address"] != but:
                 path = path_of("networks", bridge, "forwards", forward["listen_address"])
-                with contextlib.suppress(IncusError):
-                    self._client.send("DELETE", path, target=forward.get("location", ""))
+                with self._alone():
+                    self._delete_forward(path, forward.get("location", ""))
                 if self._firewall is not None:
                     run(["ip", "route", "delete", f"{forward['listen_address']}/32", "dev", bridge], check=False)
+
+    def _delete_forward(self, path: str, member: str) -> None:
+        try:
+            self._client.send("DELETE", path, target=member)
+        except IncusError as error:
+            if not error.missing:
+                raise
 
     def remove_machine(self, machine: str) -> None:
         """What a machine that is gone already may have left: its forwards, and bridges nobody is on."""

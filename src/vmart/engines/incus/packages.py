@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,9 @@ PACKAGES = (
     "mmdebstrap",
 )
 PROGRAMS = ("incusd", "lxcfs", "dnsmasq", "nft", "ip", "mksquashfs", "mkfs.btrfs", "mmdebstrap", "xz")
+# What building images takes, where an Incus of the seller's own runs the machines.
+BUILDER_PACKAGES = ("squashfs-tools", "xz-utils", "mmdebstrap")
+BUILDER_PROGRAMS = ("mksquashfs", "mmdebstrap", "xz")
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_MARK = "# vmart: removed when its packages are installed"
@@ -63,9 +66,9 @@ def os_release(text: str | None = None) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
 
 
-def missing_programs() -> list[str]:
-    """Programs of PROGRAMS that are not on this machine's path (``/usr/sbin`` included)."""
-    return [program for program in PROGRAMS if program_path(program) is None]
+def missing_programs(programs: Sequence[str] = PROGRAMS) -> list[str]:
+    """Those of the programs that are not on this machine's path (``/usr/sbin`` included)."""
+    return [program for program in programs if program_path(program) is None]
 
 
 def program_path(program: str) -> str | None:
@@ -185,12 +188,14 @@ def services_kept_from_starting() -> Iterator[None]:
         _POLICY.unlink(missing_ok=True)
 
 
-def install_packages(report: Report = lambda _: None) -> bool:
-    """Install what is missing of PACKAGES; False when nothing was missing. Needs root.
+def install_packages(
+    report: Report = lambda _: None, packages: Sequence[str] = PACKAGES, programs: Sequence[str] = PROGRAMS
+) -> bool:
+    """Install the packages unless all of ``programs`` are there; False when nothing was missing. Needs root.
 
     ``report`` gets one short sentence per step. Raises InstallError with a sentence.
     """
-    if not missing_programs():
+    if not missing_programs(programs):
         return False
     why_not = can_install()
     if why_not:
@@ -201,12 +206,12 @@ def install_packages(report: Report = lambda _: None) -> bool:
         options = _apt_options(Path(folder))
         report("reading package lists")
         _apt([*options, "update"])
-        report(f"installing {', '.join(PACKAGES)}")
+        report(f"installing {', '.join(packages)}")
         release = ["-t", "bookworm-backports"] if _is_bookworm() else []
-        _apt([*options, "install", "-y", "--no-install-recommends", *release, *PACKAGES])
+        _apt([*options, "install", "-y", "--no-install-recommends", *release, *packages])
     if not had_incus:
         _disable_units()
-    missing = missing_programs()
+    missing = missing_programs(programs)
     if missing:
         raise InstallError(f"Installed, and yet missing: {', '.join(missing)}.")
     return True

@@ -140,6 +140,11 @@ class Migration(migrations.Migration):
                         name="instances_of_account",
                     ),
                     models.Index(
+                        condition=models.Q(("charge_type", "PREPAID")),
+                        fields=["account", "created_at"],
+                        name="instances_bought_prepaid",
+                    ),
+                    models.Index(
                         condition=models.Q(("state", "GONE"), _negated=True), fields=["zone"], name="instances_of_zone"
                     ),
                     models.Index(

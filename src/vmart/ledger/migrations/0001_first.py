@@ -169,7 +169,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "ledger_transfer",
-                "indexes": [models.Index(fields=["account_id", "at"], name="ledger_transfer_account")],
+                "indexes": [
+                    models.Index(fields=["account_id", "at"], name="ledger_transfer_account"),
+                    models.Index(
+                        condition=models.Q(("kind__in", ["prepaid", "refund"])),
+                        fields=["at"],
+                        include=("kind", "amount_minor"),
+                        name="ledger_transfer_sales",
+                    ),
+                ],
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="ledger_transfer_positive")
                 ],

@@ -14,7 +14,13 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Counter",
             fields=[
-                ("instance_id", models.BigIntegerField(primary_key=True, serialize=False)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "instance_id", "epoch", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("instance_id", models.BigIntegerField()),
                 ("account_id", models.BigIntegerField()),
                 ("epoch", models.CharField(max_length=64)),
                 ("out_bytes", models.BigIntegerField()),

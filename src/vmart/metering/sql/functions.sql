@@ -60,28 +60,37 @@ BEGIN
   END IF;
 END $$;
 
--- Take in an engine's outbound count: what is new since the last one becomes a sample. A new epoch counts
--- from 0. Machines without traffic charging (no traffic segment ever) keep a counter and make no sample.
-CREATE FUNCTION fn.metering_count(_account bigint, _instance bigint, _epoch text, _out_bytes bigint, _at timestamptz)
-RETURNS bigint
+-- Take in an engine's outbound count: what is new since the highest one of its epoch becomes a sample; counts
+-- may come in any order, under the account lock. Machines without traffic charging (no traffic segment ever) keep a counter and make no sample.
+-- Where charging has ended at _until, the sample is dated then, and is no more than _cap_bytes_s for each
+-- second between the last count (or the first use) and that end.
+CREATE FUNCTION fn.metering_count(
+  _account bigint, _instance bigint, _epoch text, _out_bytes bigint, _at timestamptz, _until timestamptz,
+  _cap_bytes_s bigint
+) RETURNS bigint
 LANGUAGE plpgsql AS $$
-DECLARE last metering_counter; fresh bigint; price text; at_instant timestamptz;
+DECLARE known bigint; since timestamptz; fresh bigint; usage metering_segment; at_instant timestamptz;
 BEGIN
-  INSERT INTO metering_counter (instance_id, account_id, epoch, out_bytes, sampled_at)
-  VALUES (_instance, _account, _epoch, 0, _at) ON CONFLICT (instance_id) DO NOTHING;
-  SELECT * INTO last FROM metering_counter WHERE instance_id = _instance FOR UPDATE;
-  fresh := CASE WHEN last.epoch = _epoch THEN _out_bytes - last.out_bytes ELSE _out_bytes END;
-  IF fresh <= 0 THEN  -- nothing new, or an older answer that came late
-    RETURN 0;
-  END IF;
-  UPDATE metering_counter SET epoch = _epoch, out_bytes = _out_bytes, sampled_at = _at WHERE instance_id = _instance;
-  SELECT price_key INTO price FROM metering_segment WHERE instance_id = _instance AND component = 'traffic'
+  SELECT * INTO usage FROM metering_segment WHERE instance_id = _instance AND component = 'traffic'
   ORDER BY started_at DESC LIMIT 1;
-  IF price IS NULL THEN
+  SELECT max(sampled_at), max(out_bytes) FILTER (WHERE epoch = _epoch) INTO since, known
+  FROM metering_counter WHERE instance_id = _instance;
+  since := coalesce(since, usage.started_at, _at);
+  fresh := _out_bytes - coalesce(known, 0);
+  IF fresh < 0 THEN  -- an older answer that came late
     RETURN 0;
   END IF;
-  at_instant := fn.metering_instant(_at);
+  INSERT INTO metering_counter (instance_id, account_id, epoch, out_bytes, sampled_at)
+  VALUES (_instance, _account, _epoch, _out_bytes, _at)
+  ON CONFLICT (instance_id, epoch) DO UPDATE SET out_bytes = excluded.out_bytes, sampled_at = excluded.sampled_at;
+  IF _until IS NOT NULL THEN
+    fresh := least(fresh, greatest(extract(epoch FROM _until - since), 0) * _cap_bytes_s);
+  END IF;
+  IF fresh = 0 OR usage.price_key IS NULL THEN
+    RETURN 0;
+  END IF;
+  at_instant := fn.metering_instant(coalesce(_until, _at));
   INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
-  VALUES (_instance, at_instant, _account, price, fresh);
+  VALUES (_instance, at_instant, _account, usage.price_key, fresh);
   RETURN fresh;
 END $$;

@@ -51,11 +51,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PublicAddress",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("ip", models.GenericIPAddressField(unique=True)),
+                ("ip", models.GenericIPAddressField(primary_key=True, serialize=False)),
                 ("instance_id", models.BigIntegerField(null=True, unique=True)),
                 ("account_id", models.BigIntegerField(null=True)),
                 ("free_since", models.DateTimeField(null=True)),
+                ("withdrawn", models.BooleanField(default=False)),
                 (
                     "zone",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="catalog.zone"),
@@ -66,9 +66,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("instance_id", None)),
-                        fields=["zone", "free_since", "id"],
+                        fields=["zone", "free_since", "ip"],
                         name="network_public_free",
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("withdrawn", True)), fields=["ip"], name="network_public_withdrawn"
+                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(
@@ -87,9 +90,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PrivateAddress",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("ip", models.GenericIPAddressField()),
-                ("instance_id", models.BigIntegerField(unique=True)),
+                ("instance_id", models.BigIntegerField(primary_key=True, serialize=False)),
                 (
                     "subnet",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="network.subnet"),

@@ -1,53 +1,62 @@
--- Claim one public address of the zone for each machine, longest free first. Fewer rows: the pool is empty.
-CREATE FUNCTION fn.network_claim_public(_zone text, _account bigint, _instances bigint[])
-RETURNS TABLE (instance_id bigint, ip inet)
+-- Claim one public address of the zone for each machine, longest free first; in the machines' order.
+-- Fewer than machines: the pool is empty.
+CREATE FUNCTION fn.network_claim_public(_zone text, _account bigint, _instances bigint[]) RETURNS inet[]
 LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE free bigint[];
+DECLARE machine bigint; claimed inet; addresses inet[] := '{}';
 BEGIN
-  free := ARRAY(SELECT id FROM network_public_address WHERE zone_id = _zone AND instance_id IS NULL
-                ORDER BY free_since, id LIMIT cardinality(_instances) FOR UPDATE SKIP LOCKED);
-  RETURN QUERY
-    UPDATE network_public_address a SET instance_id = pair.machine, account_id = _account, free_since = NULL
-    FROM unnest(free, _instances) AS pair (id, machine)
-    WHERE a.id = pair.id RETURNING a.instance_id, a.ip;
+  FOREACH machine IN ARRAY _instances LOOP
+    UPDATE network_public_address SET instance_id = machine, account_id = _account, free_since = NULL
+    WHERE ip = (SELECT ip FROM network_public_address WHERE zone_id = _zone AND instance_id IS NULL
+                ORDER BY free_since, ip LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING ip INTO claimed;
+    EXIT WHEN NOT FOUND;
+    addresses := addresses || claimed;
+  END LOOP;
+  RETURN addresses;
 END $$;
 
+-- Give machines' public addresses back; those that their zone's pool no longer has go for good.
 CREATE FUNCTION fn.network_free_public(_instances bigint[], _at timestamptz) RETURNS void
 LANGUAGE sql AS $$
   UPDATE network_public_address SET instance_id = NULL, account_id = NULL, free_since = _at
-  WHERE instance_id = ANY (_instances)
+  WHERE instance_id = ANY (_instances);
+  DELETE FROM network_public_address WHERE withdrawn AND instance_id IS NULL;
 $$;
 
--- A private address of the subnet for each machine: the next in turn, and once the turn is over, gaps.
-CREATE FUNCTION fn.network_claim_private(_subnet bigint, _instances bigint[])
-RETURNS TABLE (instance_id bigint, ip inet)
+-- A private address for each machine, in their order, in the customer's default subnet of the zone: the next
+-- in turn, and once the turn is over, gaps. Fewer than machines: the subnet is full.
+CREATE FUNCTION fn.network_claim_private(
+  _account bigint, _region text, _zone text, _vpc_id text, _subnet_id text, _at timestamptz, _instances bigint[],
+  OUT subnet_id bigint, OUT addresses inet[]
+)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE subnet network_subnet; wanted int := cardinality(_instances); hosts int;
+DECLARE subnet network_subnet; wanted int := cardinality(_instances);
 BEGIN
-  SELECT * INTO subnet FROM network_subnet WHERE id = _subnet FOR NO KEY UPDATE;
-  hosts := (1 << (32 - subnet.prefix)) - 1;  -- the last is broadcast
-  IF subnet.next_host + wanted <= hosts THEN
-    UPDATE network_subnet SET next_host = next_host + wanted WHERE id = _subnet;
-    RETURN QUERY
-      INSERT INTO network_private_address (subnet_id, ip, instance_id)
-      SELECT _subnet, subnet.cidr + subnet.next_host + (n - 1)::int, machine
-      FROM unnest(_instances) WITH ORDINALITY AS line (machine, n)
-      RETURNING instance_id, ip;
-    RETURN;
-  END IF;
-  RETURN QUERY
-    WITH gap AS (
-      SELECT subnet.cidr + host AS ip, row_number() OVER (ORDER BY host) AS n
-      FROM generate_series(10, hosts - 1) AS host
+  FOR attempt IN 1..2 LOOP  -- the first machine in the zone makes the subnet
+    UPDATE network_subnet SET next_host = next_host + wanted  -- the last host is broadcast
+    WHERE account_id = _account AND zone_id = _zone AND next_host + wanted <= (1 << (32 - prefix)) - 1
+    RETURNING * INTO subnet;
+    EXIT WHEN FOUND;
+    subnet_id := fn.network_default_subnet(_account, _region, _zone, _vpc_id, _subnet_id, _at);
+  END LOOP;
+  IF subnet.id IS NULL THEN
+    SELECT * INTO subnet FROM network_subnet WHERE id = subnet_id FOR NO KEY UPDATE;
+    addresses := ARRAY(
+      SELECT subnet.cidr + host FROM generate_series(10, (1 << (32 - subnet.prefix)) - 2) AS host
       WHERE NOT EXISTS (SELECT FROM network_private_address taken
-                        WHERE taken.subnet_id = _subnet AND taken.ip = subnet.cidr + host)
-      LIMIT wanted
-    )
+                        WHERE taken.subnet_id = subnet.id AND taken.ip = subnet.cidr + host)
+      ORDER BY host LIMIT wanted);
+  ELSE
+    FOR host IN subnet.next_host - wanted..subnet.next_host - 1 LOOP
+      addresses := addresses || subnet.cidr + host;
+    END LOOP;
+  END IF;
+  subnet_id := subnet.id;
+  IF cardinality(addresses) = wanted THEN
     INSERT INTO network_private_address (subnet_id, ip, instance_id)
-    SELECT _subnet, gap.ip, machine FROM unnest(_instances) WITH ORDINALITY AS line (machine, n) JOIN gap USING (n)
-    RETURNING instance_id, ip;
+    SELECT subnet.id, ip, machine FROM unnest(_instances, addresses) AS line (machine, ip);
+  END IF;
 END $$;
 
 CREATE FUNCTION fn.network_free_private(_instances bigint[]) RETURNS void

@@ -17,7 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Idempotency",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "token", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
                 ("account_id", models.BigIntegerField()),
                 ("token", models.CharField(max_length=64)),
                 ("fingerprint", models.BinaryField()),
@@ -28,9 +33,6 @@ class Migration(migrations.Migration):
                 "db_table": "orders_idempotency",
                 "indexes": [
                     django.contrib.postgres.indexes.BrinIndex(fields=["created_wall_at"], name="orders_idempotency_age")
-                ],
-                "constraints": [
-                    models.UniqueConstraint(fields=("account_id", "token"), name="orders_idempotency_once")
                 ],
             },
         ),
@@ -120,6 +122,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="order",
             index=models.Index(fields=["account", "-id"], name="orders_order_account"),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=django.contrib.postgres.indexes.BrinIndex(fields=["created_at"], name="orders_order_age"),
+        ),
+        migrations.AddIndex(
+            model_name="line",
+            index=django.contrib.postgres.indexes.BrinIndex(fields=["delivered_at"], name="orders_line_delivery"),
+        ),
+        migrations.AddIndex(
+            model_name="line",
+            index=models.Index(condition=models.Q(("state", "failed")), fields=["id"], name="orders_line_failed"),
         ),
         migrations.AddConstraint(
             model_name="order",

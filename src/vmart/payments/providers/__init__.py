@@ -35,6 +35,11 @@ def provider_of(name: str) -> CardProvider:
     )
 
 
+def step_minor(currency: str) -> int:
+    """What an amount is a multiple of, in minor units, that each provider offered here can take."""
+    return max((provider_of(name).step_minor(currency) for name in offered()), default=1)
+
+
 @lru_cache(maxsize=2)
 def _stripe(words: tuple[tuple[str, str], ...]) -> CardProvider:
     from vmart.payments.providers.stripe_card import StripeCard  # 0.3 s to import: only where cards are taken

@@ -1,7 +1,7 @@
 """What a card provider is to the shop: four verbs, in one file a provider.
 
-To add one: a class here-beside with ``@card_provider``, a line in ``providers/__init__.py``, and the
-contract's tests over it. Raw card numbers reach neither us nor this contract.
+To add one: a class here-beside with ``@card_provider``, a line in ``providers/__init__.py``, and its
+stand-in in ``tests/payments/test_contract.py``. Raw card numbers reach neither us nor this contract.
 """
 
 import enum
@@ -69,6 +69,10 @@ class CardProvider(Protocol):
     """
 
     name: str
+
+    def step_minor(self, currency: str) -> int:
+        """What amounts in the currency are multiples of, in minor units: 1, 10 or 100."""
+        ...
 
     def prepare(self, token: str, method: str) -> str:
         """The reference the charge will have, where the provider lets us choose it, else "".

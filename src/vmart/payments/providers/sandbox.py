@@ -32,6 +32,9 @@ class Sandbox:
 
     name = "sandbox"
 
+    def step_minor(self, currency: str) -> int:
+        return 1
+
     def prepare(self, token: str, method: str) -> str:
         if method not in CARDS:
             raise UnknownCard("Choose one of the test cards.", field="Card")

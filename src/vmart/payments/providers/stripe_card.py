@@ -12,6 +12,7 @@ from typing import Any
 import stripe
 from django.utils.translation import gettext_noop
 
+from vmart.kernel.money import exponent
 from vmart.payments.providers.contract import Charge, Event, Outcome, Status, WebhookRefused, card_provider
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ _TOLERANCE_S = 300  # wall time between a message's signature and its arrival
 _EVENTS = frozenset(
     f"payment_intent.{what}" for what in ("succeeded", "payment_failed", "canceled", "processing", "requires_action")
 )
+# Stripe, "Supported currencies", special cases: counted in hundredths, and in whole units, whatever ISO 4217 says.
+_IN_HUNDREDTHS, _IN_UNITS = frozenset({"ISK", "UGX"}), frozenset({"MGA"})
 _NO_ANSWER = gettext_noop("The card provider has not answered yet.")
 _CANCELED = gettext_noop("The payment was canceled.")
 
@@ -42,6 +45,9 @@ class StripeCard:
             http_client=stripe.RequestsClient(timeout=_TIMEOUT_S),
         )  # fmt: skip
 
+    def step_minor(self, currency: str) -> int:
+        return step_minor(currency)
+
     def prepare(self, token: str, method: str) -> str:
         return ""
 
@@ -49,7 +55,7 @@ class StripeCard:
         def ask() -> Any:
             return self._client.v1.payment_intents.create(
                 params={
-                    "amount": _units(charge.amount_minor, charge.currency),
+                    "amount": units(charge.amount_minor, charge.currency),
                     "currency": charge.currency.lower(),
                     "metadata": {"vmart_payment": charge.token},
                 },
@@ -94,7 +100,7 @@ class StripeCard:
         currency = str(intent["currency"]).upper()
         if status == "succeeded":
             taken = intent.get("amount_received", intent["amount"])
-            return Outcome(Status.SUCCEEDED, reference, _minor(taken, currency), currency)
+            return Outcome(Status.SUCCEEDED, reference, minor(taken, currency), currency)
         if status == "canceled":
             return Outcome(Status.FAILED, reference, reason=_CANCELED)
         why = (intent.get("last_payment_error") or {}).get("message") or ""
@@ -123,10 +129,24 @@ def _unknown(error: stripe.StripeError) -> Outcome:
     return Outcome(Status.UNKNOWN, reason=_NO_ANSWER)
 
 
-def _units(amount_minor: int, currency: str) -> int:
-    """Minor units as Stripe counts them: as ISO 4217, but the króna in hundredths."""
-    return amount_minor * 100 if currency == "ISK" else amount_minor
+def step_minor(currency: str) -> int:
+    """The last of three decimals is 0, and an ariary is not divided."""
+    return 100 if currency in _IN_UNITS else 10 if exponent(currency) == 3 else 1
 
 
-def _minor(units: int, currency: str) -> int:
-    return units // 100 if currency == "ISK" else units
+def units(amount_minor: int, currency: str) -> int:
+    """Minor units as Stripe counts them. Raises ValueError for an amount that it cannot take."""
+    if amount_minor % step_minor(currency):
+        raise ValueError(f"Stripe takes {currency} in steps of {step_minor(currency)} minor units, not {amount_minor}")
+    if currency in _IN_UNITS:
+        return amount_minor // 100
+    return amount_minor * 100 if currency in _IN_HUNDREDTHS else amount_minor
+
+
+def minor(taken: int, currency: str) -> int | None:
+    """What Stripe has counted in minor units; None for a part of one."""
+    if currency in _IN_UNITS:
+        return taken * 100
+    if currency in _IN_HUNDREDTHS:
+        return None if taken % 100 else taken // 100
+    return taken

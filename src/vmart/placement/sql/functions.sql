@@ -1,12 +1,11 @@
--- Claim room for several machines of one size in a zone; the host of each, in order.
+-- Claim room for several machines of one size in a zone, in order; how many found it.
 -- Policy: the host with most free memory that nobody else is claiming from right now, and only if all
 -- are taken, the fullest queue is waited for. The row's own update is the compare-and-swap.
--- Returns fewer rows than asked when there is no room: the caller decides (all or nothing, MinCount).
+-- Fewer than asked when there is no room: the caller decides (all or nothing, MinCount).
 CREATE FUNCTION fn.placement_claim(
   _zone text, _account bigint, _instances bigint[], _vcpu int, _memory_mib bigint, _disk_gib bigint
-) RETURNS TABLE (instance_id bigint, host_name text)
+) RETURNS int
 LANGUAGE plpgsql AS $$
-#variable_conflict use_column
 DECLARE done int := 0; wanted int := cardinality(_instances); host placement_host; fits int; part bigint[];
 BEGIN
   IF wanted > 1 THEN  -- only such an order may hold one host and wait for another: one at a time, or two could for ever
@@ -31,14 +30,16 @@ BEGIN
                   CASE WHEN _disk_gib > 0 THEN (host.disk_capacity_gib - host.disk_used_gib) / _disk_gib
                        ELSE wanted END);
     part := _instances[done + 1 : done + fits];
+    WITH held AS (
+      INSERT INTO placement_allocation (instance_id, host_id, account_id, vcpu, memory_mib, disk_gib)
+      SELECT id, host.id, _account, _vcpu, _memory_mib, _disk_gib FROM unnest(part) AS id
+    )
     UPDATE placement_host SET vcpu_used = vcpu_used + fits * _vcpu,
       memory_used_mib = memory_used_mib + fits * _memory_mib, disk_used_gib = disk_used_gib + fits * _disk_gib
     WHERE id = host.id;
-    INSERT INTO placement_allocation (instance_id, host_id, account_id, vcpu, memory_mib, disk_gib)
-    SELECT id, host.id, _account, _vcpu, _memory_mib, _disk_gib FROM unnest(part) AS id;
-    RETURN QUERY SELECT id, host.name::text FROM unnest(part) AS id;
     done := done + fits;
   END LOOP;
+  RETURN done;
 END $$;
 
 -- Give the room of machines back; a second call finds nothing. Hosts in order of id: last locks of an act.

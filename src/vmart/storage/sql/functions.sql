@@ -1,6 +1,7 @@
--- Disks bought with machines.
-CREATE FUNCTION fn.storage_create(_disks jsonb) RETURNS void
+-- Disks bought with machines: the rows in _disks of those in _instances.
+CREATE FUNCTION fn.storage_create(_disks jsonb, _instances bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO storage_disk SELECT line.* FROM jsonb_populate_recordset(NULL::storage_disk, _disks) AS line;
+  INSERT INTO storage_disk SELECT disk.* FROM jsonb_populate_recordset(NULL::storage_disk, _disks) AS disk
+  WHERE disk.instance_id = ANY (_instances);
 END $$;

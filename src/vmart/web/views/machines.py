@@ -16,6 +16,8 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders.without_charge import STOP_CHARGING, kept_minor
+from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
 from vmart.web.visitor import customer
@@ -70,7 +72,7 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         without = request.POST.get("charge") == "without"
         try:
             stop.stop(
-                account_id, [public_id], stopped_mode=stop.STOP_CHARGING if without else stop.KEEP_CHARGING,
+                account_id, [public_id], stopped_mode=STOP_CHARGING if without else stop.KEEP_CHARGING,
                 stop_type=stop.HARD if request.POST.get("hard") == "1" else stop.SOFT_FIRST,
                 request_id=_request_id(request),
             )  # fmt: skip
@@ -128,9 +130,8 @@ def _quoted(machine: Instance) -> Quote:
 def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
-    here, now = shop.snapshot(), clock.now()
+    here = shop.snapshot()
     closed = charges.of_machine_minor(machine.account_id, machine.id, machine.started_at)
-    open_hours = [charge for charge in live_cost.open_hours([machine.id], now)[machine.id] if charge.exact]
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -140,29 +141,37 @@ def _here(machine: Instance) -> dict[str, Any]:
         "disks": overview.disks(machine.id),
         "events": overview.events(machine.id),
         "closed_minor": closed,
-        "open_exact": sum((charge.exact for charge in open_hours), Decimal(0)),
+        "open_exact": _open_exact(machine),
         "by_usage": line.order.segments,
         "busy": machine.state in wording.IN_BETWEEN,
         "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL",
         "may_stop": machine.state == State.RUNNING,
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
+        "keeping_minor": kept_minor(line.order) if machine.isolated_source == "ARREAR" else None,
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
     }
 
 
+def _open_exact(machine: Instance) -> Decimal | None:
+    """What its hours that are not charged yet have cost; None while a price is missing (the seller's to mend)."""
+    try:
+        found = live_cost.open_hours(machine.account_id, [machine.id], clock.now())[machine.id]
+    except PriceMissingError:
+        return None
+    return sum((charge.exact for charge in found), Decimal(0))
+
+
 def _off_billed(machine: Instance) -> str:
     """A sentence for a machine that is off; "" for others."""
     if machine.state != State.STOPPED:
         return ""
+    if machine.stop_charging_mode == STOP_CHARGING:
+        return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
-    if machine.hold_id is None:  # stopped for arrears, which have ended
-        return _("It is off and nothing is billed until it is started.")
-    if machine.stop_charging_mode == stop.STOP_CHARGING:
-        return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     return _(
         "It is off and billed as if it were running. To pay for its disks only, start it and stop it without charge."
     )

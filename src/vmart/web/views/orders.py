@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from vmart.instances.models import State
 from vmart.kernel.errors import Refused
 from vmart.listings import orders, overview
 from vmart.listings.orders import OrderView
@@ -15,6 +16,8 @@ from vmart.payments import top_up
 from vmart.web import shown_quote, wording
 from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
+
+ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
 
 
 @require_safe
@@ -80,4 +83,12 @@ def _timeline(view: OrderView) -> dict[str, Any]:
         Status.DELIVERING: ("done", "now", ""),
         Status.UNPAID: ("now", "", ""),
     }.get(Status(status), ("", "", ""))
-    return {"view": view, "order": view.order, "steps": steps, "by_hour": view.order.charge_type != "PREPAID"}
+    alive = [entry for entry in view.lines if entry.line.state == "delivered" and entry.machine.state not in ENDED]
+    return {
+        "view": view,
+        "order": view.order,
+        "steps": steps,
+        "by_hour": view.order.charge_type != "PREPAID",
+        "ended": ENDED,
+        "kinds": {entry.machine.kind for entry in alive},
+    }

@@ -189,17 +189,18 @@ def _order_of(request: HttpRequest, token: str) -> int | None:
 def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> tuple[int, str]:
     """Buy what was shown, or place it to be paid by card; the order and the generated password ("" where none was)."""
     choice, form, password = shown.choice, request.POST, ""
-    token, typed, user = form.get("form", ""), form.get("password", ""), choice.image.login_user
+    token = form.get("form", "")
     if choice.values["login"] == "key":
         if not choice.keys:
             raise MissingParameter("Choose a key pair.", field="LoginSettings.KeyIds")
-        way_in = login.make(account_id, key_ids=choice.keys, user=user)
+        way_in = login.LoginWanted(key_ids=tuple(choice.keys))
     elif choice.values["login"] == "password":
-        login.check_password(typed, user)
-        way_in = login.make(account_id, password=typed, user=user)
+        typed = form.get("password", "")
+        login.check_password(typed, choice.image.login_user)  # also an empty one
+        way_in = login.LoginWanted(typed)
     else:
         password = shown_quote.generated_password(account_id, str(request.session.session_key), token)
-        way_in = login.make(account_id, password=password, user=user)
+        way_in = login.LoginWanted(password)
     wanted = Purchase(
         account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
         client_token=shown_quote.client_token(token), request_id=str(request.META.get("vmart.request_id", "")),

@@ -33,7 +33,10 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("attention", False)), fields=["due_at"], name="worker_operation_due"
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("attention", True)), fields=["id"], name="worker_operation_attention"
+                    ),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("kind", "subject_id"), name="worker_operation_once")],
             },

@@ -1,4 +1,5 @@
--- Put work into the queue; work of this kind on this subject that is there already stays as it is.
+-- Put work into the queue; work of this kind on this subject that is there already stays as it is, unless
+-- it was given up: then the new takes its place, or nobody would ever do it.
 CREATE FUNCTION fn.worker_enqueue(
   _kind text, _subjects bigint[], _account bigint, _lane text, _due_at timestamptz, _payload jsonb
 ) RETURNS void
@@ -8,7 +9,11 @@ BEGIN
                                 attention, created_at)
   SELECT _kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, clock_timestamp()
   FROM unnest(_subjects) AS subject
-  ON CONFLICT (kind, subject_id) DO NOTHING;
+  ON CONFLICT (kind, subject_id) DO UPDATE SET
+    account_id = excluded.account_id, lane = excluded.lane, step = excluded.step, payload = excluded.payload,
+    due_at = excluded.due_at, not_before = NULL, attempt = 0, last_error = '', attention = false,
+    created_at = excluded.created_at
+  WHERE worker_operation.attention;
 END $$;
 
 -- Claim due work in the given lanes ('' is the timers' own): each row leased to one owner.
@@ -25,6 +30,17 @@ LANGUAGE sql AS $$
   UPDATE worker_operation o SET lease_owner = _owner, lease_until = _lease_until, attempt = attempt + 1
   FROM due WHERE o.id = due.id
   RETURNING o.*
+$$;
+
+-- Keep the leases of what this owner has in hand. What an act has locked is about to end, and nobody can claim
+-- it: to wait for it would let the leases of all others run out.
+CREATE FUNCTION fn.worker_renew(_ids bigint[], _owner uuid, _lease_until timestamptz) RETURNS void
+LANGUAGE sql AS $$
+  WITH held AS MATERIALIZED (
+    SELECT id FROM worker_operation WHERE id = ANY (_ids) AND lease_owner = _owner
+    ORDER BY id FOR UPDATE SKIP LOCKED
+  )
+  UPDATE worker_operation o SET lease_until = _lease_until FROM held WHERE o.id = held.id
 $$;
 
 -- The fence: end these operations if they are still this owner's at this step; the ids that were.

@@ -1,0 +1,105 @@
+"""Another engine for a zone: only where no machines live, and nothing that was known of the old one stays.
+
+Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: ``simulated``, ``private`` (the
+daemon in the data directory) or ``own`` (an Incus of the seller's, by its socket).
+"""
+
+from collections.abc import Iterator
+
+from django.db.models import F
+
+from vmart.catalog.models import Zone, ZoneImage
+from vmart.instances.models import Instance, State
+from vmart.kernel import db
+from vmart.kernel.documents import DocumentError
+from vmart.kernel.models import Deployment
+from vmart.placement.models import Allocation, Host
+from vmart.provisioning import zone_engines
+
+SIMULATED = "simulated"
+
+
+class MachinesLiveThere(Exception):
+    """The zone's machines are on the engine that made them; the text says which zone, how many, what to do.
+
+    ``compute`` is what serves it now.
+    """
+
+    def __init__(self, zone: Zone, living: int) -> None:
+        self.compute = zone.auto_compute or zone.engine_kind
+        machines = "1 machine" if living == 1 else f"{living} machines"
+        super().__init__(f"zone {zone.code} has {machines} on its {self.compute} engine: end them first")
+
+
+def kind_of(compute: str) -> Zone.EngineKind:
+    """The driver behind what was found: ``simulated``, ``private`` or ``own``."""
+    return Zone.EngineKind.SIMULATED if compute == SIMULATED else Zone.EngineKind.INCUS
+
+
+def leave(zone: Zone) -> None:
+    """Before the zone's engine changes: its hosts go, its images count as missing.
+
+    Raises MachinesLiveThere. A real engine's hosts and images are found by provisioning.
+    """
+    db.require_transaction()
+    Host.objects.filter(zone=zone).update(online=False)  # first: a purchase under way ends before it, or finds no host
+    living = _living(zone)
+    if living:
+        raise MachinesLiveThere(zone, living)
+    Host.objects.filter(zone=zone).delete()
+    ZoneImage.objects.filter(zone=zone).update(
+        status="missing", percent=0, why="", version="", checksum="", ready_at=None
+    )
+    Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
+
+
+def follow_compute(found: str) -> list[str]:
+    """Let every zone of kind auto be served by what was found on this machine; the zones that changed.
+
+    Raises MachinesLiveThere, and DocumentError where two zones would share it; then none has changed.
+    """
+    with db.act():
+        changing = list(Zone.objects.select_for_update().exclude(auto_compute="").exclude(auto_compute=found))
+        for zone in changing:
+            leave(zone)
+            Zone.objects.filter(pk=zone.pk).update(engine_kind=kind_of(found), auto_compute=found)
+            if found == SIMULATED:
+                Host.objects.bulk_create(
+                    Host(zone=zone, name=name, **capacity) for name, capacity in simulated_hosts(zone)
+                )
+        if changing:
+            refuse_shared_engines()
+            Deployment.objects.update(generation=F("generation") + 1)
+    return [zone.code for zone in changing]
+
+
+def simulated_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
+    """The members that the catalog names, with what each can sell; a real engine's are found by provisioning."""
+    for name, has in zone.engine_settings["members"].items():
+        yield (
+            name,
+            {
+                "vcpu_capacity": has["vcpu"] * zone.vcpu_overcommit,
+                "memory_capacity_mib": has["memory_mib"],
+                "disk_capacity_gib": has["disk_gib"],
+            },
+        )
+
+
+def refuse_shared_engines() -> None:
+    """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
+    served: dict[tuple[str, ...], str] = {}
+    for zone in Zone.objects.order_by("position", "code"):
+        other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
+        if other != zone.code:
+            raise DocumentError([
+                f"regions.zones.{zone.code}.engine: {other} is served by the same engine under the same deployment;"
+                " each zone needs an engine, or a settings.deployment, of its own"
+            ])  # fmt: skip
+
+
+def _living(zone: Zone) -> int:
+    """Machines that are, or may still be, on the engine: a failed delivery holds its room until it is cleaned."""
+    ended = Instance.objects.filter(zone_id=zone.code, state__in=[State.GONE, State.LAUNCH_FAILED])
+    holding = Allocation.objects.filter(host__zone=zone, instance_id__in=ended.values("id")).count()
+    return holding + Instance.objects.filter(zone_id=zone.code).exclude(id__in=ended.values("id")).count()

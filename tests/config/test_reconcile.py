@@ -1,0 +1,171 @@
+"""Given rows that do not agree with each other, then reconcile says which: a check that is blind proves nothing."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted
+from vmart.bills.models import Charge
+from vmart.config.reconcile import reconcile
+from vmart.customers.models import Account
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.ledger.models import Hold, Transfer
+from vmart.metering.models import Horizon
+from vmart.orders import credit, open_account, terminate
+from vmart.orders.models import Line
+from vmart.orders.purchase import purchase
+from vmart.placement.models import Allocation
+from vmart.settlement import close
+
+
+@pytest.fixture(autouse=True)
+def in_business(shop: object, test_clock: BusinessClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop whose first hour is open, with engines of the test's own."""
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
+    close.begin(test_clock.at)
+
+
+def _said(what: str) -> list[str]:
+    return [line for line in reconcile() if line.startswith(what)]
+
+
+def _closed_hours(test_clock: BusinessClock, count: int) -> None:
+    for _ in range(count):
+        hour = test_clock.at
+        test_clock.advance(hours=1)
+        close.close(hour)
+
+
+def test_a_months_deductions_that_are_not_its_exact_total(test_clock: BusinessClock) -> None:
+    """Given 0.025 an hour that was twice rounded by itself, as where an hour was closed before its predecessor."""
+    what = "what a month deducted for a component is not its exact total, half-up"
+    test_clock.set(dt.datetime(2026, 3, 31, 14, tzinfo=dt.UTC))  # the second hour is the last of March in Shanghai
+    Horizon.objects.update(closed_until=test_clock.at)
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    _closed_hours(test_clock, 3)
+    disk = Charge.objects.filter(component="system_disk").order_by("hour")
+    assert [(row.deducted_minor, row.month_exact) for row in disk] == [
+        (3, Decimal("0.025")), (2, Decimal("0.05")), (3, Decimal("0.025")),
+    ]  # fmt: skip
+    assert _said(what) == []
+    second = disk[1].hour
+    wrong = {"deducted_minor": 3, "month_exact": Decimal("0.025")}
+    for column, value in wrong.items():
+        Charge.objects.filter(component="system_disk", hour=second).update(**{column: value})
+        (said,) = _said(what)
+        assert f"instance_id {machine.id}, component system_disk, since 2026-03-31 14:00:00+00:00" in said
+        Charge.objects.filter(component="system_disk", hour=second).update(deducted_minor=2, month_exact="0.05")
+    assert _said(what) == []
+
+
+def test_a_machine_stopped_without_charge_that_keeps_what_it_gave_up(test_clock: BusinessClock) -> None:
+    what = "a machine stopped without charge holds vCPU, memory or a public address"
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, replace(HOURLY, public_ip=True, bandwidth_mbps=1))
+    Instance.objects.update(state="STOPPED", stop_charging_mode="KEEP_CHARGING")
+    assert _said(what) == []
+    Instance.objects.update(stop_charging_mode="STOP_CHARGING")
+    assert _said(what) == [
+        f"{what}: public_id {machine.public_id}, vcpu 2, memory_mib 4096, public_ip {machine.public_ip},"
+        f" ip {machine.public_ip}"
+    ]
+    Instance.objects.update(public_ip=None)
+    Allocation.objects.update(vcpu=0, memory_mib=0)
+    assert _said(what) == [
+        f"{what}: public_id {machine.public_id}, vcpu 0, memory_mib 0, public_ip None, ip {machine.public_ip}"
+    ]
+    db.call("network_free_public", [machine.id], test_clock.at)
+    assert _said(what) == []
+
+
+def _returned(test_clock: BusinessClock) -> Instance:
+    """A prepaid machine that was paid from both purses and given back a day later."""
+    account = open_purse(cash_minor=MONTHLY_MINOR - 3250)
+    open_account.grant(account, 3250, "welcome")
+    machine = buy_running(account, MONTHLY)
+    Account.objects.update(free_return_used_at=test_clock.at)
+    test_clock.advance(days=1)
+    terminate.terminate(account, [machine.public_id])
+    assert list(Transfer.objects.filter(kind="refund").values_list("amount_minor", flat=True)) == [REFUND_MINOR]
+    return machine
+
+
+REFUND_MINOR = MONTHLY_MINOR - 900  # 24 × (0.35 + 50 × 0.0005)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"paid_cash_minor": MONTHLY_MINOR - 3249}, f"paid_cash_minor {MONTHLY_MINOR - 3249}, paid_gift_minor 3250"),
+        ({"paid_cash_minor": 3250, "paid_gift_minor": MONTHLY_MINOR - 3250}, "paid_cash_minor 3250"),
+        ({"amount_minor": MONTHLY_MINOR + 1}, f"amount_minor {MONTHLY_MINOR + 1}"),
+        ({"state": "failed"}, "state failed"),
+    ],
+)
+def test_a_line_that_says_another_payment_than_the_ledger(
+    test_clock: BusinessClock, changed: dict[str, Any], said: str
+) -> None:
+    what = "what a line says was paid is not what the ledger posted for it, or not its price"
+    machine = _returned(test_clock)
+    buy_running(open_purse("other", cash_minor=1000))
+    assert _said(what) == []
+    Line.objects.filter(instance_id=machine.id).update(**changed)
+    (line,) = _said(what)
+    assert said in line
+    assert f"cash {MONTHLY_MINOR - 3250}, gift 3250" in line
+
+
+def test_a_machine_that_was_refunded_twice(test_clock: BusinessClock) -> None:
+    what = "what a line says was given back is not what the ledger credited for it"
+    machine = _returned(test_clock)
+    assert _said(what) == []
+    with db.act():
+        credit.credit(uuid.uuid4(), "refund", machine.account_id, "revenue", cash_minor=5, subject_id=machine.id)
+    assert _said(what) == [
+        f"{what}: instance_id {machine.id}, state returned, refund_minor {REFUND_MINOR}, credited {REFUND_MINOR + 5}"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["prepaid", "refund"])
+def test_money_for_a_machine_that_was_never_sold(test_clock: BusinessClock, kind: str) -> None:
+    what = "a prepaid payment or a refund belongs to no line"
+    machine = _returned(test_clock)
+    assert _said(what) == []
+    number = Transfer.objects.get(kind=kind).id
+    Line.objects.filter(instance_id=machine.id).update(hold_id=uuid.uuid4(), instance_id=machine.id + 1)
+    assert f"{what}: id {number}, kind {kind}, account_id {machine.account_id}" in "\n".join(_said(what))
+    assert len(_said(what)) == 2
+
+
+@pytest.mark.parametrize("charge", ["fixed", "floating"])
+def test_money_set_aside_for_nothing(charge: str) -> None:
+    """Given a hold whose machine is not there, has another hold, or has ended, then it is told."""
+    what = "a pending hold belongs to nothing that lives"
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    (name,) = purchase(wanted(account, MONTHLY if charge == "fixed" else HOURLY)).instance_ids
+    machine = Instance.objects.get(public_id=name)
+    hold = Hold.objects.get()
+    assert _said(what) == []
+    said = [f"{what}: id {hold.id}, kind {charge}, subject_id {machine.id}"]
+    if charge == "fixed":
+        Line.objects.update(state="failed")
+        assert _said(what) == said
+        Line.objects.update(state="delivering", hold_id=uuid.uuid4())
+        assert _said(what) == said
+    else:
+        Instance.objects.update(hold_id=uuid.uuid4())
+        assert _said(what) == said
+        Instance.objects.update(hold_id=hold.id, state="LAUNCH_FAILED")
+        assert _said(what) == said
+    Hold.objects.update(subject_id=machine.id + 1)
+    assert _said(what) == [f"{what}: id {hold.id}, kind {charge}, subject_id {machine.id + 1}"]

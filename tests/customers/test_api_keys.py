@@ -1,0 +1,77 @@
+"""A key that is switched off is off everywhere, without a query for every request."""
+
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+
+from tests.support.statements import statements
+from vmart.customers import api_keys
+from vmart.customers.models import Account, ApiKey, User
+from vmart.kernel import clock
+from vmart.kernel.errors import LimitExceeded, NotFound
+from vmart.orders import open_account
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def _open(name: str) -> tuple[Account, User]:
+    user = User.objects.create_user(f"{name}@example.org", date_joined=clock.now())
+    return open_account.open_account(user, name), user
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``later(1.0)``: so many seconds have passed since the test began."""
+    began = clock.monotonic()
+
+    def pass_by(seconds: float) -> None:
+        monkeypatch.setattr(clock, "monotonic", lambda: began + seconds)
+
+    pass_by(0)
+    return pass_by
+
+
+def test_a_key_disabled_or_deleted_elsewhere_works_a_second_at_most(later: Callable[[float], None]) -> None:
+    """Given a process that has seen a key, when another switches it off or deletes it, then a second later it is so."""
+    key, secret = api_keys.create(*_open("owner"))
+    seen = api_keys.find(key.secret_id)
+    assert seen is not None and (seen.secret, seen.enabled) == (secret, True)
+    ApiKey.objects.update(enabled=False)  # another process: this one's memory is not told
+    with statements() as made:
+        assert api_keys.find(key.secret_id) == seen
+    assert made == []
+    later(1.0)
+    found = api_keys.find(key.secret_id)
+    assert found is not None and not found.enabled
+    ApiKey.objects.all().delete()
+    later(2.0)
+    assert api_keys.find(key.secret_id) is None
+
+
+def test_in_the_process_that_does_it_it_is_so_at_once(later: Callable[[float], None]) -> None:
+    account, user = _open("owner")
+    key, _ = api_keys.create(account, user)
+    for enabled in (True, False, True):
+        api_keys.set_enabled(account, key.secret_id, enabled)
+        found = api_keys.find(key.secret_id)
+        assert found is not None and found.enabled is enabled
+    api_keys.delete(account, key.secret_id)
+    assert api_keys.find(key.secret_id) is None
+
+
+def test_an_accounts_keys_are_its_own_and_five_at_most() -> None:
+    (account, user), (stranger, _) = _open("owner"), _open("stranger")
+    for _ in range(api_keys.KEYS_PER_ACCOUNT):
+        key, secret = api_keys.create(account, user)
+    assert settings.SECRETS.open(bytes(key.secret_sealed), key.secret_id) == secret
+    assert secret.encode() not in bytes(key.secret_sealed)
+    with pytest.raises(LimitExceeded):
+        api_keys.create(account, user)
+    for act in (
+        lambda: api_keys.delete(stranger, key.secret_id),
+        lambda: api_keys.set_enabled(stranger, key.secret_id, False),
+    ):
+        with pytest.raises(NotFound):
+            act()
+    assert ApiKey.objects.filter(enabled=True).count() == api_keys.KEYS_PER_ACCOUNT == 5

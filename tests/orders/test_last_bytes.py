@@ -1,0 +1,163 @@
+"""Given a machine whose charging has ended, then bytes that left before are on the bill, and none that left after."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, work
+from vmart.bills.models import Charge
+from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
+from vmart.engines.contract import Power
+from vmart.engines.simulated import World
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.kernel.clock import HOUR
+from vmart.metering.models import Sample
+from vmart.orders import sample, terminate
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import loop, queue
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("in_business")
+
+ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=100, public_ip=True)
+CAP_BYTES_S = 100 * 10**6 // 8
+GIB = 1 << 30
+
+
+def _samples() -> list[tuple[int, dt.datetime]]:
+    return list(Sample.objects.order_by("number").values_list("out_bytes", "at"))
+
+
+def test_what_left_before_the_end_is_charged_in_the_hour_of_the_end(test_clock: BusinessClock, world: World) -> None:
+    hour = test_clock.at
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    ended = test_clock.set(hour + HOUR - dt.timedelta(seconds=10))
+    world.send_bytes(machine.public_id, 3 * GIB)
+    terminate.terminate(account, [machine.public_id])
+    test_clock.advance(seconds=20)  # the power-off comes in the next hour
+    Operation.objects.filter(kind="close_hour").update(due_at=test_clock.at + HOUR)
+    work()
+    assert _samples() == [(3 * GIB, ended)]
+    Operation.objects.filter(kind="close_hour").update(due_at=test_clock.at)
+    work()
+    traffic = Charge.objects.get(component="traffic")
+    assert (traffic.hour, traffic.out_bytes, traffic.deducted_minor) == (hour, 3 * GIB, 240)
+    go_to(test_clock, ended + 3 * HOUR)
+    assert Instance.objects.get().state == "GONE"
+    assert _samples() == [(3 * GIB, ended)]
+    assert list(reconcile()) == []
+
+
+def test_no_more_is_charged_than_can_have_left_before_the_end(test_clock: BusinessClock, world: World) -> None:
+    """Given bytes that were counted 30 s before the end and 10 s after it, then the cap says how many are due."""
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=10)
+    world.send_bytes(machine.public_id, GIB)
+    sample.sample_zone(ZONE)
+    sampled = test_clock.at
+    ended = test_clock.advance(seconds=30)
+    terminate.terminate(account, [machine.public_id])
+    test_clock.advance(seconds=10)
+    world.send_bytes(machine.public_id, 40 * CAP_BYTES_S)
+    work()
+    assert _samples() == [(GIB, sampled), (30 * CAP_BYTES_S, ended)]
+    terminate.terminate(account, [machine.public_id])
+    work()
+    assert _samples() == [(GIB, sampled), (30 * CAP_BYTES_S, ended)]
+
+
+def test_the_time_without_new_bytes_makes_no_room_for_later_ones(test_clock: BusinessClock, world: World) -> None:
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    world.send_bytes(machine.public_id, 1)
+    sample.sample_zone(ZONE)
+    test_clock.advance(minutes=50)
+    sample.sample_zone(ZONE)
+    ended = test_clock.advance(seconds=1)
+    terminate.terminate(account, [machine.public_id])
+    world.send_bytes(machine.public_id, GIB)
+    work()
+    assert [size for size, at in _samples() if at == ended] == [CAP_BYTES_S]
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["isolated", "released"])
+def test_of_a_power_off_that_came_late_nothing_is_charged(
+    test_clock: BusinessClock, world: World, *, at_once: bool
+) -> None:
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=10)
+    terminate.terminate(account, [machine.public_id])
+    if at_once:
+        terminate.terminate(account, [machine.public_id])
+        Operation.objects.filter(kind="isolate").delete()
+    test_clock.advance(seconds=sample.INTERVAL_S + 1)  # its host was away
+    world.send_bytes(machine.public_id, 10 * GIB)
+    work()
+    assert _samples() == []
+    go_to(test_clock, test_clock.at + 3 * HOUR)
+    assert not Charge.objects.filter(component="traffic").exists()
+    assert list(reconcile()) == []
+
+
+def test_its_network_is_off_before_its_power(test_clock: BusinessClock, world: World) -> None:
+    """Given a power-off that fails, then the machine sends nothing meanwhile."""
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    owe(account)
+    world.fail("ensure_power")
+    owner = uuid.uuid4()
+    for lane in ("", ZONE):
+        for operation in queue.claim(owner, [lane], 30, 10):
+            loop.work(STEPS, [operation], owner)
+    seen = engine_of(ZONE).observe(machine.public_id)
+    assert (seen.power, seen.public_ip) == (Power.RUNNING, "")
+    with pytest.raises(ValueError, match="cannot send"):
+        world.send_bytes(machine.public_id, 1)
+    work()
+    assert engine_of(ZONE).observe(machine.public_id).power == Power.STOPPED
+
+
+def test_after_the_term_of_a_prepaid_machine_nothing_is_counted(test_clock: BusinessClock, world: World) -> None:
+    """Given an expiry that the worker comes to late, then the minutes in between are free."""
+    Operation.objects.filter(kind="close_hour").delete()
+    account = open_purse(cash_minor=20_000)
+    machine = buy_running(account, replace(MONTHLY, **{
+        name: getattr(ONLINE, name) for name in ("internet_charge_type", "bandwidth_mbps", "public_ip")
+    }))  # fmt: skip
+    assert machine.expires_at is not None
+    test_clock.set(machine.expires_at - dt.timedelta(minutes=1))
+    world.send_bytes(machine.public_id, 7)
+    sample.sample_zone(ZONE)
+    test_clock.set(machine.expires_at + dt.timedelta(minutes=5))
+    world.send_bytes(machine.public_id, GIB)
+    assert sample.sample_zone(ZONE) == 0
+    work()
+    assert Instance.objects.get().state == "SHUTDOWN"
+    assert [size for size, _ in _samples()] == [7]
+
+
+def test_counts_that_come_late_and_out_of_turn_count_nothing_twice(test_clock: BusinessClock) -> None:
+    """Given a counter that began anew, and an answer from before that comes after it, then each byte counts once."""
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+
+    def count(epoch: str, out_bytes: int) -> int:
+        test_clock.advance(seconds=1)
+        with db.act():
+            db.call("ledger_lock", account)
+            fresh: int = db.call(
+                "metering_count", account, machine.id, epoch, out_bytes, clock.now(), None, CAP_BYTES_S
+            )
+        return fresh
+
+    read = [("1", 1000), ("2", 50), ("1", 1000), ("2", 80), ("1", 990), ("2", 80), ("3", 7), ("1", 1001), ("3", 6)]
+    assert [count(*each) for each in read] == [1000, 50, 0, 30, 0, 0, 7, 1, 0]
+    assert [size for size, _ in _samples()] == [1000, 50, 30, 7, 1]

@@ -1,0 +1,138 @@
+"""Given hours that are over and not deducted yet, then what they cost is shown, and set aside when the machine ends."""
+
+import datetime as dt
+
+import pytest
+
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY_HOLD_MINOR, buy_running, open_purse, purses
+from vmart.kernel import db
+from vmart.kernel.clock import HOUR, UTC
+from vmart.ledger.models import Hold
+from vmart.metering.models import Horizon
+from vmart.orders import live_cost, terminate
+from vmart.pricing.hour import PriceMissingError
+from vmart.settlement import close
+from vmart.settlement.models import Stuck
+from vmart.worker.models import Operation
+
+
+@pytest.fixture(autouse=True)
+def shop_is_open(in_business: None) -> None:
+    pass
+
+
+def _killed_close(monkeypatch: pytest.MonkeyPatch, hour: dt.datetime) -> None:
+    """The horizon has passed the hour, and nobody is charged yet."""
+
+    def end(_hour: dt.datetime) -> list[tuple[int, int]]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(close, "_batches", end)
+        close.close(hour)
+
+
+def test_the_hold_of_a_machine_that_ends_during_a_close_covers_that_hour_too(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = test_clock.at
+    test_clock.advance(minutes=30)
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    test_clock.advance(minutes=30)
+    _killed_close(monkeypatch, hour)
+    test_clock.advance(minutes=10)
+    terminate.terminate(account, [machine.public_id])
+    # 1800 s: cpu 0.175, disk 0.0125; with the 600 s after it 0.2333 and 0.0167
+    assert purses(account)["held"] == 18 + 1 + (23 - 18) + (2 - 1)
+    assert close.close(hour) == (2, 19)
+    assert purses(account) == {"cash": 981, "gift": 0, "owed": 0, "held": 25, "available": 956}
+    test_clock.set(hour + 2 * HOUR)
+    assert close.close(hour + HOUR) == (2, 6)
+    assert purses(account) == {"cash": 975, "gift": 0, "owed": 0, "held": 0, "available": 975}
+
+
+def test_hours_that_a_close_has_charged_already_are_not_held_again(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a close that is under way and has done this account, then only what came after it is open."""
+    hour = test_clock.at
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    test_clock.set(hour + HOUR)
+    real = close._batches
+
+    def killed_after_it(of: dt.datetime) -> list[tuple[int, int]]:
+        real(of)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(close, "_batches", killed_after_it)
+        close.close(hour)
+    test_clock.advance(minutes=10)
+    terminate.terminate(account, [machine.public_id])
+    assert purses(account) == {"cash": 962, "gift": 0, "owed": 0, "held": 6, "available": 956}
+
+
+def test_hours_of_an_account_whose_close_fails_are_all_open(test_clock: BusinessClock) -> None:
+    first = test_clock.at
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    db.rows("UPDATE pricing_rate SET price_key = 'lost/' || price_key WHERE price_key LIKE '%%/cpu/%%' RETURNING id")
+    for n in range(1, 6):
+        test_clock.set(first + n * HOUR)
+        assert close.close(first + (n - 1) * HOUR) == (0, 0)
+    assert Stuck.objects.get().account_id == account
+    cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
+    assert sum(charge.deducted_minor for charge in cost) == 5 * 35 + 13
+    terminate.terminate(account, [machine.public_id])
+    assert purses(account)["held"] == HOURLY_HOLD_MINOR  # it only shrinks
+
+
+def test_without_a_price_the_whole_hold_stays(test_clock: BusinessClock) -> None:
+    """Given usage that no book has a price for, then the machine can be ended, and its hold waits for the close."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    test_clock.advance(minutes=10)
+    db.rows("UPDATE metering_segment SET price_key = 'mars/cpu' WHERE component = 'cpu' RETURNING id")
+    with pytest.raises(PriceMissingError, match="mars/cpu has no price"):
+        live_cost.open_hours(account, [machine.id], test_clock.at)
+    terminate.terminate(account, [machine.public_id])
+    assert purses(account)["held"] == HOURLY_HOLD_MINOR
+    assert Hold.objects.filter(state="pending").count() == 1
+
+
+def test_in_a_new_month_rounding_begins_anew(test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = test_clock.set(dt.datetime(2026, 3, 31, 15, tzinfo=UTC))  # of March in Shanghai
+    Horizon.objects.update(closed_until=last)
+    test_clock.advance(minutes=30)
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    test_clock.set(last + HOUR)
+    _killed_close(monkeypatch, last)
+    test_clock.advance(minutes=20)
+    terminate.terminate(account, [machine.public_id])
+    # April's 1200 s: cpu 0.1167, disk 0.0083; on March's total they would take 11 + 1
+    assert purses(account)["held"] == 18 + 1 + 12 + 1
+    assert close.close(last) == (2, 19)
+    test_clock.set(last + 2 * HOUR)
+    assert close.close(last + HOUR) == (2, 13)
+    assert purses(account) == {"cash": 968, "gift": 0, "owed": 0, "held": 0, "available": 968}
+
+
+def test_usage_long_after_the_last_charge_begins_where_it_began(test_clock: BusinessClock) -> None:
+    """Given an account that used nothing for a year, then the hours between are not gone through."""
+    first = test_clock.at
+    account = open_purse(cash_minor=1000)
+    old = buy_running(account)
+    test_clock.set(first + HOUR)
+    assert close.close(first) == (2, 38)
+    terminate.terminate(account, [old.public_id])
+    Operation.objects.all().delete()
+    test_clock.advance(days=365)
+    Horizon.objects.update(closed_until=test_clock.at)
+    machine = buy_running(account)
+    test_clock.advance(minutes=30)
+    cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
+    assert [charge.deducted_minor for charge in cost] == [18, 1]

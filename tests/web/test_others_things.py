@@ -1,0 +1,137 @@
+"""Given what is another's, when any page that names it is asked for, then it answers as if there were no such thing.
+
+The addresses are taken from the shop's own table of them: one that is added is tested, or fails here.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.support.written import nothing_written
+from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.orders.models import Order
+from vmart.payments.models import Payment
+from vmart.payments.providers import sandbox
+from vmart.worker.models import Operation
+
+
+@dataclass(frozen=True)
+class Things:
+    """A running machine, its order, an order that waits for payment, a payment, work that needs attention."""
+
+    machine: str = "ins-00000000"
+    paid: int = 900_000_001
+    unpaid: int = 900_000_002
+    payment: int = 900_000_003
+    operation: int = 900_000_004
+
+
+Arguments = Callable[[Things], dict[str, Any]]
+ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"order_id": has.paid}]
+MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
+PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
+# Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
+NAMED: dict[str, list[Arguments]] = {
+    "order": ORDERS,
+    "order_progress": ORDERS,
+    "order_pay": ORDERS,
+    "machine": MACHINE,
+    "machine_live": MACHINE,
+    "machine_stop": MACHINE,
+    "machine_end": MACHINE,
+    "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
+    "payment": PAYMENT,
+    "payment_state": PAYMENT,
+    "seller_retry": [lambda has: {"operation_id": has.operation}],
+}
+CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
+REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"})]
+
+
+def _addresses(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _addresses(pattern.url_patterns)
+        else:
+            yield pattern
+
+
+def test_every_address_that_names_a_thing_is_tried() -> None:
+    naming = {pattern.name for pattern in _addresses(get_resolver().url_patterns) if pattern.pattern.converters}
+    assert naming - {None} == set(NAMED)
+
+
+@pytest.fixture
+def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    visitor = customer()
+    paid = order_id_of(visitor.buy())
+    work()
+    visitor.post("/balance/top-up/", CARD | {"amount": "10"})
+    operation = Operation.objects.create(
+        kind="release", subject_id=7, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
+        last_error="stuck", created_at=clock.wall(),
+    )  # fmt: skip
+    return visitor, Things(
+        machine=Instance.objects.get().public_id,
+        paid=paid,
+        unpaid=order_id_of(visitor.buy(act="card")),
+        payment=Payment.objects.get().id,
+        operation=operation.id,
+    )
+
+
+def _answers(visitor: Visitor, address: str) -> list[HttpResponse]:
+    return [getattr(visitor, method.lower())(address, data) for method, data in REQUESTS]
+
+
+def _told(answer: HttpResponse, arguments: dict[str, Any], unknown: dict[str, Any]) -> tuple[int, str, str]:
+    """Status, where it leads and what a reader sees, the thing's id replaced by the made-up one."""
+    there, text = answer.headers.get("Location", ""), text_of(answer)
+    for name, value in arguments.items():
+        whole = rf"(?<!\w){re.escape(str(value))}(?!\w)"  # not the digits of an e-mail address
+        there, text = (re.sub(whole, str(unknown[name]), each) for each in (there, text))
+    return answer.status_code, there, text
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_anothers_is_as_if_it_were_not_there(owner: tuple[Visitor, Things], name: str) -> None:
+    """Asked for by another customer, and by somebody who has not signed in."""
+    _, things = owner
+    for visitor in (customer(), Visitor()):
+        for arguments_of in NAMED[name]:
+            arguments, unknown = arguments_of(things), arguments_of(Things())
+            with nothing_written():
+                found = [_told(each, arguments, unknown) for each in _answers(visitor, reverse(name, kwargs=arguments))]
+                made_up = [_told(each, {}, {}) for each in _answers(visitor, reverse(name, kwargs=unknown))]
+            assert found == made_up
+            assert {status for status, _, _ in found} <= {302, 403, 404, 405}
+
+
+def test_its_owner_is_let_in(owner: tuple[Visitor, Things]) -> None:
+    """The control: the same requests by whom they are for do what they say."""
+    visitor, things = owner
+    seller = operator()
+    opened = {
+        name: {
+            answer.status_code
+            for arguments_of in NAMED[name]
+            for answer in _answers(
+                seller if name == "seller_retry" else visitor, reverse(name, kwargs=arguments_of(things))
+            )
+        }
+        for name in ("order", "order_progress", "machine", "machine_live", "payment", "payment_state", "seller_retry")
+    }
+    assert opened.pop("seller_retry") == {302, 405}
+    assert set(map(frozenset, opened.values())) == {frozenset({200, 405})}
+    assert visitor.post(reverse("order_pay", args=[things.unpaid])).status_code == 302
+    assert Order.objects.get(id=things.unpaid).paid_at is not None
+    assert visitor.post(reverse("machine_power", args=[things.machine, "reboot"])).status_code == 302
+    assert Instance.objects.get(public_id=things.machine).state == "REBOOTING"

@@ -1,0 +1,89 @@
+"""Given a customer with one of everything, or with many, then each page takes as few statements."""
+
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+
+from tests.support.business_clock import BusinessClock
+from tests.support.statements import statements
+from tests.web.test_keys_and_money import PUBLIC
+from tests.web.test_others_things import CARD
+from tests.web.visiting import ZONE, Visitor, customer, operator, work
+from vmart.engines.simulated import World
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.orders.models import Order
+from vmart.payments.models import Payment
+from vmart.web.urls import urlpatterns
+from vmart.worker.models import Operation
+
+# Name of the address -> statements at most, those of session, user and language among them.
+CUSTOMERS = {
+    "home": 2, "buy": 8, "buy_price": 3, "orders": 3, "order": 6, "order_progress": 6, "machines": 3, "machine": 14,
+    "machine_live": 14, "machine_stop": 4, "machine_end": 9, "keys": 3, "api_keys": 3, "balance": 5, "top_up": 4,
+    "payment": 3, "payment_state": 3, "charges": 4, "charges_csv": 4, "account_login": 2, "account_signup": 2,
+    "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
+}  # fmt: skip
+POSTED = {"order_pay", "machine_power"}  # no pages
+SELLERS = {"seller": 7}
+
+
+def test_every_page_is_here() -> None:
+    assert {pattern.name for pattern in urlpatterns} == {*CUSTOMERS, *POSTED}
+
+
+@pytest.fixture
+def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: World) -> Callable[[int], Visitor]:
+    """``having(count)``: a customer with so many of everything a page lists."""
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+
+    def fill(count: int) -> Visitor:
+        visitor = customer(gift_minor=10_000_000)
+        for number in range(count):
+            visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
+            visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
+            if number < 5:  # as many as there may be
+                visitor.post("/api-keys/", {"act": "create"})
+            if number % 10 == 0:
+                visitor.buy("?charge=postpaid&count=10" if count > 1 else "?charge=postpaid")
+        world.fail("ensure_present", times=count // 10 or 1, transient=False, sentence="The host refused.")
+        visitor.buy("?count=10" if count > 1 else "")
+        work()
+        test_clock.advance(hours=2)
+        work()
+        Operation.objects.bulk_create(
+            Operation(
+                kind="release", subject_id=number, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
+                last_error="stuck", created_at=clock.wall(),
+            )
+            for number in range(count)
+        )  # fmt: skip
+        return visitor
+
+    return fill
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_pages_take_few_statements_however_much_they_show(having: Callable[[int], Visitor], count: int) -> None:
+    visitor = having(count)
+    shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
+    assert shown[0] >= count and shown[1] >= count // 10
+    running = Instance.objects.filter(state="RUNNING").latest("id")
+    arguments = {
+        **dict.fromkeys(["order", "order_progress"], (Order.objects.latest("id").id,)),
+        **dict.fromkeys(["machine", "machine_live", "machine_stop", "machine_end"], (running.public_id,)),
+        **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
+    }
+    taken = {}
+    for who, names in ((visitor, CUSTOMERS), (operator(), SELLERS)):
+        for name in names:
+            address = reverse(name, args=arguments.get(name, ()))
+            query = {"form": "f" * 43} if name == "buy" else {"count": "3"} if name == "buy_price" else {}
+            who.get(address, query)  # reads the catalog
+            with statements() as made:
+                answer = who.get(address, query)
+                list(answer)
+            assert answer.status_code in (200, 302), name
+            taken[name] = len(made)
+    assert {name: n for name, n in taken.items() if n > (CUSTOMERS | SELLERS)[name]} == {}
