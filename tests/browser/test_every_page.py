@@ -79,5 +79,6 @@ def test_the_sellers_page(window: Callable[..., Customer], running_shop: Running
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
     assert _faults(seller.page, axe) == []
-    seller.page.set_viewport_size({"width": 390, "height": 844})
-    assert seller.page.evaluate("document.documentElement.scrollWidth") <= 390
+    for width in (1440, 1024, 768, 390):
+        seller.page.set_viewport_size({"width": width, "height": 844})
+        assert seller.page.evaluate("document.documentElement.scrollWidth") <= width, width

@@ -232,6 +232,34 @@ def test_a_placed_order_is_paid_from_the_balance() -> None:
     assert overview.balance(visitor.account_id).gift_minor == 93_300
 
 
+@pytest.mark.usefixtures("_test_cards")
+@pytest.mark.parametrize(
+    ("gift_minor", "asked", "note"),
+    [(100_000, "67.00", ""), (5_000, "17.00", "¥50.00 comes from your balance, the card pays the rest."),
+     (6_650, "1.00", "¥66.50 comes from your balance"), (0, "67.00", "")],
+)  # fmt: skip
+def test_a_card_is_asked_for_what_the_balance_lacks_or_for_the_whole_price(
+    gift_minor: int, asked: str, note: str
+) -> None:
+    """Given who pays by card although the balance would do, then the card pays the price and not the least there is."""
+    visitor = customer(gift_minor=gift_minor)
+    order_id = order_id_of(visitor.buy(act="card"))
+    page = visitor.get(f"/orders/{order_id}/")
+    assert f"Pay ¥{asked} by card" in text_of(page)
+    assert note in text_of(page)
+    assert ("comes from your balance" in text_of(page)) == bool(note)
+    assert ("Pay from the balance" in text_of(page)) == (gift_minor >= 6_700)
+    token = re.search(r'name="token" value="([^"]+)"', page.content.decode())
+    assert token
+    form = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": token[1]}
+    assert visitor.post(f"/orders/{order_id}/pay/", form).status_code == 302
+    assert Payment.objects.get().amount_minor == int(Decimal(asked) * 100)
+    work()
+    assert Order.objects.get().status == 4
+    held = overview.balance(visitor.account_id)
+    assert held.balance_minor == gift_minor + int(Decimal(asked) * 100) - 6_700
+
+
 def test_stripes_exception_to_the_policy_is_on_its_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
     visitor = customer()

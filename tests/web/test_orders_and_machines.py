@@ -71,6 +71,10 @@ def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> No
     assert overview.balance(visitor.account_id) == overview.Balance(0, 100_000, 0, 0)
     machine = Instance.objects.first()
     assert machine is not None
+    page_of_machine = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert "Paid for the term" not in page_of_machine  # it came back
+    assert "Charged for usage so far" not in page_of_machine
+    assert "shown here for one hour" not in page  # nothing to log in to
     assert "Remove" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
     visitor.post(f"/machines/{machine.public_id}/end/")
     work()

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.business_clock import BusinessClock
-from tests.web.visiting import Visitor, customer, form_of, order_id_of, text_of
+from tests.web.visiting import Visitor, customer, form_of, operator, order_id_of, text_of
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone, ZoneImage
 from vmart.instances.models import Instance
@@ -183,11 +183,18 @@ def test_a_stranger_sees_prices_and_signs_in_to_buy() -> None:
     assert not Order.objects.exists()
 
 
+def test_the_seller_is_told_that_he_has_nothing_to_buy_with() -> None:
+    page = operator().get("/buy/", follow=True)
+    assert "You are signed in as the seller, who has no account to buy with." in text_of(page)
+    assert "Sign in to buy" not in text_of(page)
+
+
 def test_not_enough_money_is_said_and_nothing_written() -> None:
     visitor = customer(gift_minor=6_699)
     answer = visitor.buy()
     assert answer.status_code == 422
     assert "67.00 CNY are needed and 66.99 are available" in text_of(answer)
+    assert '<a href="/balance/top-up/">Top up</a>' in answer.content.decode()
     nothing_written(visitor, 6_699)
 
 
