@@ -51,12 +51,13 @@ FROM bench_machine CROSS JOIN LATERAL (VALUES
 ) AS line (component, price_key, quantity, from_kind, to_kind) WHERE kind BETWEEN from_kind AND to_kind
 ORDER BY id %% 7, id;
 CREATE TABLE bench_charge (LIKE bills_charge INCLUDING DEFAULTS,
-                           PRIMARY KEY (account_id, hour, instance_id, component, revision));
+                           PRIMARY KEY (hour, account_id, instance_id, component, revision));
 CREATE TABLE bench_account (LIKE ledger_purses INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (account_id));
 INSERT INTO bench_account SELECT * FROM ledger_purses WHERE account_id > 1000;
 """
 _INSTANCES = """
-INSERT INTO instances_instance SELECT (jsonb_populate_record(NULL::instances_instance, jsonb_build_object(
+INSERT INTO instances_instance SELECT machine.* FROM bench_machine AS b CROSS JOIN LATERAL jsonb_populate_record(
+  NULL::instances_instance, jsonb_build_object(
   'id', id, 'public_id', 'ins-' || id, 'name', 'bench', 'hostname', 'bench', 'account_id', account_id,
   'zone_id', 'ap-guangzhou-4', 'instance_type_id', 'S5.MEDIUM4', 'image_id', 'img-db12k7x4', 'vcpu', 2,
   'memory_mib', 4096, 'charge_type', 'POSTPAID_BY_HOUR', 'internet_charge_type', '', 'bandwidth_mbps', 0,
@@ -65,8 +66,8 @@ INSERT INTO instances_instance SELECT (jsonb_populate_record(NULL::instances_ins
   'SUCCESS', 'latest_operation_request_id', '', 'latest_operation_error_code', '', 'latest_operation_error', '',
   'kind', 'simulated', 'subnet_id', 1, 'private_ip', '10.0.0.1', 'mac', '02:00:00:00:00:01', 'login_user', 'root',
   'password_hash', '', 'ssh_keys', '[]'::jsonb, 'key_ids', '[]'::jsonb, 'user_data', '\\x', 'created_at',
-  %(start)s::timestamptz, 'started_at', %(start)s::timestamptz, 'hold_id', gen_random_uuid(), 'hold_number', 1))).*
-FROM bench_machine
+  %(start)s::timestamptz, 'started_at', %(start)s::timestamptz, 'hold_id', gen_random_uuid(), 'hold_number', 1)
+) AS machine
 """
 _SAMPLES = """
 INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
@@ -75,7 +76,9 @@ SELECT id, %(hour)s::timestamptz + n * interval '1 hour' / %(samples)s, account_
 FROM bench_machine, generate_series(0, %(samples)s - 1) AS n WHERE kind BETWEEN 4 AND 6
 """
 _FLOOR_CHARGES = """
-INSERT INTO bench_charge SELECT account_id, instance_id, component, %(hour)s, 0, 3600, 0, quantity, quantity, 35
+INSERT INTO bench_charge (hour, account_id, instance_id, revision, duration_s, out_bytes, deducted_minor, component,
+                          exact_e8, month_exact_e8)
+SELECT %(hour)s, account_id, instance_id, 0, 3600, 0, 35, component, quantity, quantity
 FROM metering_segment WHERE ended_at IS NULL
 """
 _FLOOR_ACCOUNTS = "UPDATE bench_account SET cash_debits_posted = cash_debits_posted + 71"

@@ -3,7 +3,6 @@
 import datetime as dt
 import uuid
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +53,15 @@ def test_a_months_deductions_that_are_not_its_exact_total(test_clock: BusinessCl
     machine = buy_running(account)
     _closed_hours(test_clock, 3)
     disk = Charge.objects.filter(component="system_disk").order_by("hour")
-    assert [(row.deducted_minor, row.month_exact) for row in disk] == [
-        (3, Decimal("0.025")), (2, Decimal("0.05")), (3, Decimal("0.025")),
-    ]  # fmt: skip
+    assert [(row.deducted_minor, row.month_exact_e8) for row in disk] == [(3, 2500000), (2, 5000000), (3, 2500000)]
     assert _said(what) == []
     second = disk[1].hour
-    wrong = {"deducted_minor": 3, "month_exact": Decimal("0.025")}
+    wrong = {"deducted_minor": 3, "month_exact_e8": 2500000}
     for column, value in wrong.items():
         Charge.objects.filter(component="system_disk", hour=second).update(**{column: value})
         (said,) = _said(what)
         assert f"instance_id {machine.id}, component system_disk, since 2026-03-31 14:00:00+00:00" in said
-        Charge.objects.filter(component="system_disk", hour=second).update(deducted_minor=2, month_exact="0.05")
+        Charge.objects.filter(component="system_disk", hour=second).update(deducted_minor=2, month_exact_e8=5000000)
     assert _said(what) == []
 
 

@@ -15,7 +15,7 @@ from tests.support.business_clock import BusinessClock
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
-from vmart.kernel.money import half_up
+from vmart.kernel.money import from_minor, half_up
 from vmart.listings import charges
 from vmart.settlement import close
 
@@ -39,13 +39,34 @@ def test_it_is_the_sum_of_the_charges(test_clock: BusinessClock, world: World) -
                     assert found == before + deducted
 
 
+@pytest.mark.usefixtures("db")
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(worlds())
+def test_the_days_of_a_month_are_those_of_the_billing_zone(test_clock: BusinessClock, world: World) -> None:
+    """At every edge of a month and of the clocks' changes, each charge is in one day and month of its zone."""
+    store(world)
+    for hour in world.hours:
+        test_clock.set(hour + HOUR)
+        close.close(hour)
+    local = world.start.astimezone(world.zone).date()
+    for account in world.accounts:
+        by_day: dict[dt.date, int] = {}
+        for row in db.rows("SELECT hour, deducted_minor FROM bills_charge WHERE account_id = %s", account.id):
+            day = row["hour"].astimezone(world.zone).date()
+            by_day[day] = by_day.get(day, 0) + row["deducted_minor"]
+        for first in {(local + dt.timedelta(days=n)).replace(day=1) for n in (-31, 0, 1)}:
+            days = {day: total for day, total in by_day.items() if day.replace(day=1) == first}
+            told = charges.days_of_month(account.id, first, world.zone)
+            assert [(total.day, total.deducted_minor) for total in told] == sorted(days.items(), reverse=True)
+
+
 def _by_reading_all(world: World, machine: int) -> tuple[int, int]:
     """What the totals from before the window come to, a month and component each, and what was deducted in it."""
     last: dict[tuple[dt.datetime, str], Decimal] = {}
     deducted = 0
     for row in db.rows("SELECT * FROM bills_charge WHERE instance_id = %s ORDER BY hour", machine):
         if row["hour"] < world.start:
-            last[clock.month_start(row["hour"], world.zone), row["component"]] = row["month_exact"]
+            last[clock.month_start(row["hour"], world.zone), row["component"]] = from_minor(row["month_exact_e8"], 8)
         deducted += row["deducted_minor"]
     return sum(int(half_up(total, world.places).scaleb(world.places)) for total in last.values()), deducted
 
@@ -57,9 +78,9 @@ def test_it_reads_a_few_rows_of_an_account_with_many_charges(test_clock: Busines
     hours, now = 60 * 24, test_clock.at
     until = now - dt.timedelta(days=ended_days_ago)
     db.rows(
-        "INSERT INTO bills_charge (account_id, instance_id, component, hour, revision, duration_s, out_bytes, exact,"
-        " month_exact, deducted_minor) SELECT 1, machine, 'cpu', %(now)s - n * interval '1 hour', 0, 3600, 0, 0.01,"
-        " 0.01, 1 FROM generate_series(1, %(machines)s) AS machine, generate_series(1, %(hours)s) AS n"
+        "INSERT INTO bills_charge (account_id, instance_id, component, hour, revision, duration_s, out_bytes, exact_e8,"
+        " month_exact_e8, deducted_minor) SELECT 1, machine, 'cpu', %(now)s - n * interval '1 hour', 0, 3600, 0, 10^6,"
+        " 10^6, 1 FROM generate_series(1, %(machines)s) AS machine, generate_series(1, %(hours)s) AS n"
         " WHERE machine > 1 OR %(now)s - n * interval '1 hour' < %(until)s RETURNING 1",
         now=now, machines=NEIGHBOURS, hours=hours, until=until,
     )  # fmt: skip

@@ -102,10 +102,12 @@ rates = st.decimals(min_value=0, max_value=9, places=8)
 
 @st.composite
 def _rows(draw: st.DrawFn, key: str) -> list[RateRow]:
-    """Progressive steps × tiers of age of one price key."""
-    tops = sorted(draw(st.sets(st.integers(1, 12), max_size=2))) if key == KEYS["bandwidth"] else []
+    """Progressive steps × tiers of age of one price key; steps may end between two whole quantities."""
+    bounds = st.integers(1, 12).map(Decimal) | st.decimals("0.25", 12, places=2)
+    tops = sorted(draw(st.sets(bounds, max_size=3))) if key == KEYS["bandwidth"] else []
     steps = list(zip([0, *tops], [*tops, None], strict=True))
-    ends = sorted(draw(st.sets(st.integers(1, 5 * HOUR_S), max_size=3))) if key == KEYS["cpu"] else []
+    ages = st.sampled_from([HOUR_S, 2 * HOUR_S]) | st.integers(1, 5 * HOUR_S)
+    ends = sorted(draw(st.sets(ages, max_size=3))) if key == KEYS["cpu"] else []
     tiers = list(zip([0, *ends], [*ends, None], strict=True))
     return [
         RateRow(key, Decimal(low), None if top is None else Decimal(top), begin, end, draw(rates))
@@ -116,7 +118,8 @@ def _rows(draw: st.DrawFn, key: str) -> list[RateRow]:
 
 @st.composite
 def _versions(draw: st.DrawFn, start: dt.datetime) -> list[PriceVersion]:
-    changes = draw(st.sets(st.integers(1, HOURS * HOUR_S - 1), max_size=3))
+    edges = st.sampled_from([HOUR_S - 1, HOUR_S, HOUR_S + 1, 2 * HOUR_S])
+    changes = draw(st.sets(edges | st.integers(1, HOURS * HOUR_S - 1), max_size=3))
     return [
         PriceVersion(
             start + dt.timedelta(seconds=at),
@@ -130,7 +133,8 @@ def _versions(draw: st.DrawFn, start: dt.datetime) -> list[PriceVersion]:
 @st.composite
 def _segments(draw: st.DrawFn, component: str, start: dt.datetime) -> list[Segment]:
     """A chain of usage with and without pauses, from before the window to within it or beyond."""
-    at = start + dt.timedelta(seconds=draw(st.integers(-2 * HOUR_S, 2 * HOUR_S)))
+    edges = st.sampled_from([-HOUR_S, 0, 1, HOUR_S])
+    at = start + dt.timedelta(seconds=draw(edges | st.integers(-2 * HOUR_S, 2 * HOUR_S)))
     age_s = draw(st.sampled_from([0, 1, HOUR_S - 1]) | st.integers(0, 5 * HOUR_S))
     segments = []
     for _ in range(draw(st.integers(1, 4))):

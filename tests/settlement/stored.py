@@ -10,8 +10,11 @@ from django.db import connection, transaction
 from tests.settlement.hours import TRAFFIC, World, rate_columns
 from vmart.catalog import shop
 from vmart.kernel import db
+from vmart.kernel.clock import HOUR
 from vmart.kernel.models import Deployment
+from vmart.kernel.money import EXACT_QUANTUM
 from vmart.metering.models import Horizon
+from vmart.settlement.models import Hour
 
 _FILLED = (
     "bills_charge", "metering_segment", "metering_sample", "pricing_rate", "pricing_book", "ledger_entry",
@@ -28,6 +31,9 @@ def store(world: World) -> None:
         Deployment.objects.update(currency=world.currency, billing_zone=str(world.zone))
         Horizon.objects.create(closed_until=world.start)
         _prices(cursor, world)
+        charged = [hour for account in world.accounts for m in account.machines for hour, _ in m.before.values()]
+        if charged:
+            Hour.objects.create(start=min(charged) - HOUR, closed_at=world.start)
         for account in world.accounts:
             _account(cursor, account)
             for machine in account.machines:
@@ -82,10 +88,12 @@ def _machine(cursor: Any, account: int, machine: Any) -> None:
         )
     for component, (hour, total) in machine.before.items():
         # An older charge of the same month, smaller: the newest total counts, not the largest or any.
-        for at, month_exact in ((hour - dt.timedelta(hours=1), total / 2), (hour, total)):
+        for at, month_exact in ((hour - HOUR, total / 2), (hour, total)):
             cursor.execute(
-                "INSERT INTO bills_charge VALUES (%s, %s, %s, %s, 0, 1, 0, 0, round(%s, 8), 0)",
-                [account, machine.id, component, at, month_exact],
+                "INSERT INTO bills_charge (hour, account_id, instance_id, exact_e8, month_exact_e8, deducted_minor,"
+                " out_bytes, duration_s, revision, component) VALUES (%s, %s, %s, 0, round(%s * 100000000), 0, 0, 1, 0,"
+                " %s)",
+                [at, account, machine.id, month_exact, component],
             )
         cursor.execute(  # what those were for: a charge never comes before the first use
             "INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at,"
@@ -103,7 +111,8 @@ def charges_since(start: dt.datetime) -> dict[Key, tuple[int, int, Decimal, Deci
     assert {row["revision"] for row in found} <= {0}
     return {
         (row["account_id"], row["instance_id"], row["hour"], row["component"]): (
-            row["duration_s"], row["out_bytes"], row["exact"], row["month_exact"], row["deducted_minor"],
+            row["duration_s"], row["out_bytes"], row["exact_e8"] * EXACT_QUANTUM,
+            row["month_exact_e8"] * EXACT_QUANTUM, row["deducted_minor"],
         )
         for row in found
     }  # fmt: skip

@@ -129,9 +129,11 @@ def test_every_second_is_charged_once(  # noqa: PLR0917
 
 def _check_money(account: int, cpu: Decimal) -> None:
     """What was deducted is what was charged, right to the cent; below 96 h of age every second costs the same."""
-    exact = db.rows("SELECT coalesce(sum(exact), 0) AS exact FROM bills_charge WHERE component = 'cpu'")[0]["exact"]
-    hours = db.rows("SELECT count(*) AS hours FROM bills_charge WHERE component = 'cpu'")[0]["hours"]
-    assert abs(exact - cpu) <= Decimal("0.000000005") * hours
+    charged = db.rows(
+        "SELECT coalesce(sum(exact_e8), 0) * 0.00000001 AS exact, count(*) AS hours FROM bills_charge"
+        " WHERE component = 'cpu'"
+    )[0]
+    assert abs(charged["exact"] - cpu) <= Decimal("0.000000005") * charged["hours"]
     books = db.rows(
         "SELECT (SELECT coalesce(sum(deducted_minor), 0) FROM bills_charge) AS charged,"
         " (SELECT coalesce(sum(amount_minor), 0) FROM ledger_transfer WHERE kind = 'hour' AND account_id = %s) AS due",

@@ -189,6 +189,44 @@ def test_an_account_without_a_price_waits_alone_and_is_caught_up_in_order(
     assert [row.charges for row in Hour.objects.order_by("start")] == [20, 20, 20]
 
 
+LIMIT = Decimal("92233720368.54775807")  # of a bigint, in 10^-8
+
+
+@pytest.mark.parametrize(
+    ("rate", "quantity", "before", "said"),
+    [
+        ("10000000000", 1, "0", "more than can be kept is the price of r/cpu/T"),
+        ("9999999999.99999999", 10, "0", "bigint out of range"),
+        ("0.42", 1, LIMIT - Decimal("0.41"), "bigint out of range"),
+    ],
+)
+def test_money_beyond_what_a_charge_can_hold_stops_its_account_alone(
+    test_clock: BusinessClock, rate: str, quantity: int, before: str, said: str
+) -> None:
+    """Given a price, an hour or a month of more than 9.2 * 10^10, then nothing of the account is charged."""
+    dear = _book(_at(-86400))
+    dear.rates[KEYS["cpu"]][0] = RateRow(KEYS["cpu"], Decimal(0), None, 0, None, Decimal(rate))  # type: ignore[index]
+    usage = {"disk:1": [Segment(_at(-900), None, 50, KEYS["disk:1"])]}
+    rich = _account(1)
+    rich.machines[0].segments["cpu"] = [Segment(_at(-900), None, quantity, KEYS["cpu"])]
+    rich.machines[0].before["cpu"] = (TEN - HOUR, Decimal(before))
+    _world(rich, Account(2, 10_000, 0, 0, 0, 0, [Machine(20, usage, [], {})]), versions=[dear])
+    test_clock.set(_at(3600))
+    assert close.close(TEN) == (1, 3)
+    assert {key[0] for key in charges_since(TEN)} == {2}
+    stuck = Stuck.objects.get()
+    assert (stuck.account_id, stuck.from_hour, stuck.reason) == (1, TEN, said)
+
+
+def test_the_largest_month_that_a_charge_can_hold_is_charged_by_the_rule(test_clock: BusinessClock) -> None:
+    account = _account(1)
+    account.machines[0].before["cpu"] = (TEN - HOUR, LIMIT - Decimal("0.425"))
+    world = _world(account)
+    test_clock.set(_at(3600))
+    close.close(TEN)
+    assert _deducted() == _rule(world, 1)
+
+
 @pytest.mark.parametrize("what", ["cpu", "traffic"])
 def test_usage_before_the_first_price_of_its_key_is_not_free(test_clock: BusinessClock, what: str) -> None:
     """Given a key that only a book from the middle of the hour on has: the whole account waits."""

@@ -3,15 +3,20 @@
 import datetime as dt
 import uuid
 from collections import defaultdict
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.settlement.hours import World, charges, worlds
+from tests.settlement.hours import KEYS, Account, Machine, World, charges, worlds
 from tests.settlement.stored import charges_since, everything, store
 from tests.support.business_clock import BusinessClock
 from vmart.kernel import db, ids
 from vmart.kernel.clock import HOUR
+from vmart.pricing.book import RateRow
+from vmart.pricing.hour import PriceVersion, Segment
+from vmart.pricing.rules import HOUR_S
 from vmart.settlement import close
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -43,6 +48,76 @@ def test_closes_charge_what_the_pure_rule_says_and_a_second_run_charges_nothing(
         assert everything() == left
     assert charges_since(world.start) == expected
     _check_money(world, due)
+
+
+@pytest.mark.parametrize(
+    ("begin_s", "end_s", "changes_s", "tiers_s"),
+    [
+        (0, None, [], []),
+        (-1, None, [], []),
+        (1, None, [], []),
+        (0, HOUR_S, [], []),
+        (0, HOUR_S - 1, [], []),
+        (-HOUR_S, 0, [], []),
+        (-HOUR_S, 1, [], []),
+        (0, None, [HOUR_S - 1], []),
+        (0, None, [HOUR_S], []),
+        (0, None, [HOUR_S + 1], []),
+        (0, None, [600, 1200], []),
+        (-600, None, [], [HOUR_S]),
+        (0, None, [], [HOUR_S]),
+        (0, None, [], [HOUR_S - 1]),
+        (0, None, [], [HOUR_S + 1]),
+        (-900, HOUR_S + 900, [300, HOUR_S + 300], [HOUR_S, 2 * HOUR_S]),
+    ],
+)
+def test_use_is_charged_by_the_rule_at_every_edge_of_an_hour_of_a_price_and_of_a_tier(
+    test_clock: BusinessClock, begin_s: int, end_s: int | None, changes_s: list[int], tiers_s: list[int]
+) -> None:
+    """Two hours of use that begins and ends there, under prices and tiers that change there, seconds from the start."""
+    start = dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+
+    def at(seconds: int) -> dt.datetime:
+        return start + dt.timedelta(seconds=seconds)
+
+    tiers = list(zip([0, *tiers_s], [*tiers_s, None], strict=True))
+    versions = [
+        PriceVersion(at(since), {
+            KEYS["cpu"]: [
+                RateRow(KEYS["cpu"], Decimal(0), None, low, high, Decimal(f"0.4{number}000004") / 2**tier)
+                for tier, (low, high) in enumerate(tiers)
+            ],
+            KEYS["bandwidth"]: [
+                RateRow(KEYS["bandwidth"], Decimal(0), Decimal("2.5"), 0, None, Decimal("0.06300001")),
+                RateRow(KEYS["bandwidth"], Decimal("2.5"), Decimal(3), 0, None, Decimal("0.07") + number),
+                RateRow(KEYS["bandwidth"], Decimal(3), None, 0, None, Decimal("0.25")),
+            ],
+        })
+        for number, since in enumerate([-86400, *changes_s])
+    ]  # fmt: skip
+    end = None if end_s is None else at(end_s)
+    machines = [
+        Machine(number, {
+            "cpu": [Segment(at(begin_s), end, 1, KEYS["cpu"])],
+            "bandwidth": [Segment(at(begin_s), end, mbps, KEYS["bandwidth"])],
+        }, [], {})
+        for number, mbps in enumerate([0, 1, 2, 3, 4], start=10)
+    ]  # fmt: skip
+    world = World(start, ZoneInfo("Asia/Shanghai"), "CNY", versions, [Account(1, 10_000, 0, 0, 0, 0, machines)])
+    store(world)
+    for hour in world.hours[:2]:
+        test_clock.set(hour + HOUR)
+        close.close(hour)
+    expected = {
+        (1, machine.id, hour, component): (
+            sum(line.seconds for line in charge.lines), 0, charge.exact, charge.after, charge.deducted_minor,
+        )
+        for machine in machines
+        for hour, component, charge in charges(world, machine)
+        if hour in world.hours[:2]
+    }  # fmt: skip
+    assert expected
+    assert charges_since(start) == expected
 
 
 def _check_money(world: World, due: dict[tuple[int, dt.datetime], int]) -> None:

@@ -125,19 +125,20 @@ _CHECKS = (
         "what a month deducted for a component is not its exact total, half-up",
         """
         SELECT c.account_id, c.instance_id, c.component, min(c.hour) AS since, sum(c.deducted_minor) AS deducted,
-               sum(c.exact) AS exact, max(c.month_exact) AS total
+               sum(c.exact_e8) * 0.00000001 AS exact, max(c.month_exact_e8) * 0.00000001 AS total
         FROM bills_charge c, kernel_deployment d
         GROUP BY c.account_id, c.instance_id, c.component, date_trunc('month', c.hour AT TIME ZONE d.billing_zone)
-        HAVING sum(c.deducted_minor) <> round(sum(c.exact) * power(10::numeric, %(places)s))
-            OR sum(c.exact) <> max(c.month_exact)
+        HAVING sum(c.deducted_minor) <> round(sum(c.exact_e8) / power(10::numeric, 8 - %(places)s))
+            OR sum(c.exact_e8) <> max(c.month_exact_e8)
         """,
     ),
     (
         "an hourly deduction has no charges",
         """
         SELECT t.id, t.account_id FROM ledger_transfer t WHERE t.kind = 'hour' AND NOT EXISTS (
-          SELECT FROM bills_charge c WHERE c.account_id = t.account_id AND fn.kernel_transfer_id(
-            'hour', c.account_id::text, to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')) = t.id)
+          SELECT FROM (SELECT DISTINCT account_id, hour FROM bills_charge) AS c
+          WHERE c.account_id = t.account_id AND t.id = fn.kernel_transfer_id(
+            'hour', c.account_id::text, to_char(c.hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24')))
         """,
     ),
     (

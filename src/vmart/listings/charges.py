@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
 from vmart.kernel import clock, db
+from vmart.kernel.clock import HOUR
 from vmart.kernel.money import exponent
 from vmart.listings.paging import PAGE, Page, cut
 
@@ -39,10 +40,10 @@ class DayTotal:
 
 
 _CHARGES = """
-SELECT c.hour, i.public_id, i.name, c.component, c.duration_s, c.out_bytes, c.exact, c.deducted_minor,
-       c.instance_id, c.revision
+SELECT c.hour, i.public_id, i.name, c.component, c.duration_s, c.out_bytes, c.exact_e8 * 0.00000001 AS exact,
+       c.deducted_minor, c.instance_id, c.revision
 FROM bills_charge c JOIN instances_instance i ON i.id = c.instance_id
-WHERE c.account_id = %(account)s AND c.hour >= %(start)s AND c.hour < %(end)s
+WHERE c.account_id = %(account)s AND c.hour = ANY (%(hours)s)
   AND (%(hour)s::timestamptz IS NULL
        OR (c.hour, c.instance_id, c.component, c.revision) < (%(hour)s, %(instance)s, %(component)s, %(revision)s))
 ORDER BY c.hour DESC, c.instance_id DESC, c.component DESC, c.revision DESC
@@ -54,19 +55,20 @@ def of_day(account_id: int, day: dt.date, zone: ZoneInfo, before: str = "") -> P
     """Charges for the hours of a day in the billing zone, latest first. A wrong key means the first page."""
     start = dt.datetime(day.year, day.month, day.day, tzinfo=zone)
     key = _key(before)
-    rows = _read(account_id, start, start + dt.timedelta(days=1), key, PAGE + 1)
+    rows = _read(account_id, _hours(start, start + dt.timedelta(days=1)), key, PAGE + 1)
     return cut(rows, _key_of, first=key is None)
 
 
 def of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Iterator[ChargeRow]:
     """All charges of a billing month, latest first, read a batch at a time."""
     start = dt.datetime(month.year, month.month, 1, tzinfo=zone)
-    end = clock.add_months(start, 1, zone)
+    hours = _hours(start, clock.add_months(start, 1, zone))
     key: tuple[object, ...] | None = None
-    while rows := _read(account_id, start, end, key, CSV_BATCH):
+    while rows := _read(account_id, hours, key, CSV_BATCH):
         yield from rows
         last = rows[-1]
         key = (last.hour, last.instance_id, last.component, last.revision)
+        hours = [hour for hour in hours if hour <= last.hour]
 
 
 def days_of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Sequence[DayTotal]:
@@ -74,15 +76,14 @@ def days_of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Sequence[D
     start = dt.datetime(month.year, month.month, 1, tzinfo=zone)
     rows = db.rows(
         "SELECT (hour AT TIME ZONE %(zone)s)::date AS day, sum(deducted_minor)::bigint AS deducted_minor"
-        " FROM bills_charge WHERE account_id = %(account)s AND hour >= %(start)s AND hour < %(end)s"
-        " GROUP BY 1 ORDER BY 1 DESC",
-        zone=zone.key, account=account_id, start=start, end=clock.add_months(start, 1, zone),
+        " FROM bills_charge WHERE account_id = %(account)s AND hour = ANY (%(hours)s) GROUP BY 1 ORDER BY 1 DESC",
+        zone=zone.key, account=account_id, hours=_hours(start, clock.add_months(start, 1, zone)),
     )  # fmt: skip
     return [DayTotal(**row) for row in rows]
 
 
 # What a component has taken in a month is its running total after its last charge of the month, half-up. That one
-# is looked for where the component was last used: an account's charges lie by hour, and may be millions.
+# is looked for where the component was last used: charges lie by hour, and may be millions.
 _OF_MACHINE = """
 WITH month AS (
   SELECT start, least(upto, (SELECT closed_until FROM metering_horizon)) AS upto
@@ -98,12 +99,9 @@ WITH month AS (
     SELECT at FROM metering_sample WHERE instance_id = %(instance)s AND at >= m.start AND at < m.upto
     ORDER BY at DESC LIMIT 1) AS last
 )
-SELECT coalesce(sum(round(last.month_exact, %(places)s) * power(10::numeric, %(places)s)), 0)::bigint AS total
-FROM used CROSS JOIN LATERAL (
-  SELECT month_exact FROM bills_charge c
-  WHERE c.account_id = %(account)s AND c.instance_id = %(instance)s AND c.component = used.component
-    AND c.hour >= used.start AND c.hour < used.upto
-  ORDER BY c.hour DESC, c.revision DESC LIMIT 1) AS last
+SELECT coalesce(sum(round(fn.bills_month_exact_e8(%(account)s, %(instance)s, component, start, upto)
+                          / power(10::numeric, 8 - %(places)s))), 0)::bigint AS total
+FROM used
 """
 
 
@@ -122,12 +120,16 @@ def of_machine_minor(account_id: int, instance_id: int, since: dt.datetime | Non
     return int(row["total"])
 
 
-def _read(
-    account_id: int, start: dt.datetime, end: dt.datetime, key: tuple[object, ...] | None, limit: int
-) -> list[ChargeRow]:
+def _hours(start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
+    """The clock hours in [start, end): charges lie by hour first (ADR 0016), an account's are found hour by hour."""
+    first, after = start.astimezone(dt.UTC), end.astimezone(dt.UTC)
+    return [first + n * HOUR for n in range((after - first) // HOUR)]
+
+
+def _read(account_id: int, hours: Sequence[dt.datetime], key: tuple[object, ...] | None, limit: int) -> list[ChargeRow]:
     hour, instance, component, revision = key or (None, None, None, None)
     found = db.rows(
-        _CHARGES, account=account_id, start=start, end=end, hour=hour, instance=instance, component=component,
+        _CHARGES, account=account_id, hours=hours, hour=hour, instance=instance, component=component,
         revision=revision, limit=limit,
     )  # fmt: skip
     return [ChargeRow(**row) for row in found]

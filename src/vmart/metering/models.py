@@ -16,7 +16,7 @@ class Segment(models.Model):
     instance_id = models.BigIntegerField()
     component = models.CharField(max_length=24)  # cpu | disk:<id> | bandwidth | traffic
     price_key = models.CharField(max_length=120)
-    quantity = models.DecimalField(max_digits=20, decimal_places=8)
+    quantity = models.BigIntegerField()  # 1, GiB, Mbps
     age_s = models.BigIntegerField(default=0)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
-from vmart.kernel.money import exponent
+from vmart.kernel.money import EXACT_PLACES, exponent, from_minor
 from vmart.metering.models import Sample, Segment
 from vmart.pricing import books
 from vmart.pricing.hour import ByteSample, HourCharge, PriceMissingError, charge_hour, charge_traffic, price_version
@@ -70,10 +70,16 @@ def _charged_until(account_id: int) -> dt.datetime | None:
     whether the horizon has passed it or not.
     """
     found = db.rows(
-        "SELECT coalesce((SELECT hour + interval '1 hour' FROM bills_charge WHERE account_id = %(account)s"
-        "                 ORDER BY hour DESC LIMIT 1),"
-        "                (SELECT date_trunc('hour', min(started_at)) FROM metering_segment"
-        "                 WHERE account_id = %(account)s)) AS at",
+        """
+        SELECT coalesce((
+          SELECT fn.bills_charged_until(%(account)s, since, greatest(least(upto, closed_until), (
+            SELECT max(at) + interval '1 second' FROM metering_sample
+            WHERE account_id = %(account)s AND at < closed_until)))
+          FROM metering_horizon), since) AS at
+        FROM (SELECT date_trunc('hour', min(started_at)) AS since,
+                     max(CASE component WHEN 'traffic' THEN '-infinity' ELSE coalesce(ended_at, 'infinity') END) AS upto
+              FROM metering_segment WHERE account_id = %(account)s) AS used
+        """,
         account=account_id,
     )
     at: dt.datetime | None = found[0]["at"]
@@ -85,7 +91,7 @@ def _usage(numbers: Sequence[int], charged_until: dt.datetime) -> dict[tuple[int
     for segment in Segment.objects.filter(instance_id__in=numbers).exclude(ended_at__lte=charged_until):
         if segment.component != "traffic":
             usage.setdefault((segment.instance_id, segment.component), []).append(
-                Usage(segment.started_at, segment.ended_at, int(segment.quantity), segment.price_key, segment.age_s)
+                Usage(segment.started_at, segment.ended_at, segment.quantity, segment.price_key, segment.age_s)
             )
     return usage
 
@@ -110,21 +116,17 @@ def _before(
         return {}
     rows = db.rows(
         """
-        SELECT used.instance_id, used.component, last.month_exact
-        FROM (SELECT account_id, instance_id, component, date_trunc('hour', min(started_at)) AS since
-              FROM metering_segment
-              WHERE (instance_id, component) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(components)s::text[]))
-              GROUP BY 1, 2, 3) AS used
-        CROSS JOIN LATERAL (
-          SELECT month_exact FROM bills_charge c
-          WHERE c.account_id = used.account_id AND c.instance_id = used.instance_id AND c.component = used.component
-            AND c.hour >= greatest(%(month)s, used.since) AND c.hour < %(end)s
-          ORDER BY c.hour DESC, c.revision DESC LIMIT 1) AS last
+        SELECT instance_id, component, fn.bills_month_exact_e8(
+                 account_id, instance_id, component, greatest(%(month)s, date_trunc('hour', min(started_at))), %(end)s
+               ) AS total
+        FROM metering_segment
+        WHERE (instance_id, component) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(components)s::text[]))
+        GROUP BY account_id, instance_id, component
         """,
         ids=[number for number, _ in charged], components=[component for _, component in charged],
         month=clock.month_start(charged_until, zone), end=charged_until,
     )  # fmt: skip
-    return {(row["instance_id"], row["component"]): row["month_exact"] for row in rows}
+    return {(row["instance_id"], row["component"]): from_minor(row["total"] or 0, EXACT_PLACES) for row in rows}
 
 
 def open_hours_minor(account_id: int, instance_ids: Sequence[int], until: dt.datetime) -> dict[int, int | None]:

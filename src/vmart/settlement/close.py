@@ -82,22 +82,24 @@ def close(hour: dt.datetime) -> tuple[int, int]:
 
 
 def _batches(hour: dt.datetime) -> list[tuple[int, int]]:
-    bounds = [row["upper"] for row in db.rows("SELECT fn.settlement_batches(%s) AS upper", BATCH_ACCOUNTS)]
-    ranges = list(zip([0, *bounds], bounds, strict=False))
-    if len(ranges) <= 1:
-        return [_close_range(hour, *bound) for bound in ranges]
-
-    waiting = iter(ranges)  # shared: each connection takes the next one
+    bounds = [
+        row["upper"] for row in db.rows("SELECT fn.settlement_batches(%s, %s) AS upper", BATCH_ACCOUNTS, CONNECTIONS)
+    ]
+    waiting = iter(list(zip([0, *bounds], bounds, strict=False)))  # shared: each connection takes the next one
 
     def work() -> list[tuple[int, int]]:
+        return [_close_range(hour, *bound) for bound in waiting]
+
+    def work_beside() -> list[tuple[int, int]]:
         try:
-            return [_close_range(hour, *bound) for bound in waiting]
+            return work()
         finally:
             connection.close()
 
     with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="vmart-close") as pool:
-        futures = [pool.submit(work) for _ in range(CONNECTIONS)]
-        return [closed for future in futures for closed in future.result()]
+        others = [pool.submit(work_beside) for _ in range(min(CONNECTIONS, len(bounds)) - 1)]
+        closed = work()  # on this thread's own connection, which knows the statements from the hour before
+        return [*closed, *(part for other in others for part in other.result())]
 
 
 def _close_range(hour: dt.datetime, low: int, high: int) -> tuple[int, int]:

@@ -17,8 +17,8 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "account_id",
                         "hour",
+                        "account_id",
                         "instance_id",
                         "component",
                         "revision",
@@ -28,22 +28,22 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
+                ("hour", models.DateTimeField()),
                 ("account_id", models.BigIntegerField()),
                 ("instance_id", models.BigIntegerField()),
-                ("component", models.CharField(max_length=24)),
-                ("hour", models.DateTimeField()),
-                ("revision", models.IntegerField(default=0)),
-                ("duration_s", models.IntegerField()),
-                ("out_bytes", models.BigIntegerField(default=0)),
-                ("exact", models.DecimalField(decimal_places=8, max_digits=24)),
-                ("month_exact", models.DecimalField(decimal_places=8, max_digits=24)),
+                ("exact_e8", models.BigIntegerField()),
+                ("month_exact_e8", models.BigIntegerField()),
                 ("deducted_minor", models.BigIntegerField()),
+                ("out_bytes", models.BigIntegerField(default=0)),
+                ("duration_s", models.IntegerField()),
+                ("revision", models.IntegerField(default=0)),
+                ("component", models.CharField(max_length=24)),
             ],
             options={
                 "db_table": "bills_charge",
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(("exact__gte", 0), ("deducted_minor__gte", 0)), name="bills_charge_values"
+                        condition=models.Q(("exact_e8__gte", 0), ("deducted_minor__gte", 0)), name="bills_charge_values"
                     )
                 ],
             },

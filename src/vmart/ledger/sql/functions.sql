@@ -205,12 +205,13 @@ CREATE FUNCTION fn.ledger_deduct(
 ) RETURNS TABLE (account_id bigint, transfer_id uuid, gift_minor bigint, cash_minor bigint, owed_minor bigint,
                  balance_minor bigint)
 LANGUAGE sql AS $$
-  WITH due AS (
+  WITH due AS MATERIALIZED (
     SELECT account, amount, fn.kernel_transfer_id(_kind, account::text, _period) AS id
     FROM unnest(_accounts, _amounts) AS line (account, amount) WHERE amount > 0
   ), transfer AS (
     INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at)
-    SELECT id, account, _kind, amount, _at FROM due ON CONFLICT (id) DO NOTHING
+    SELECT id, account, _kind, amount, _at FROM due  -- nobody else makes them under the account locks
+    WHERE NOT EXISTS (SELECT FROM ledger_transfer made WHERE made.id = due.id)
     RETURNING id, ledger_transfer.account_id AS account, amount_minor AS amount
   ), gift_part AS (
     SELECT t.*, least(t.amount, p.gift_credits_posted - p.gift_debits_posted - p.gift_debits_pending) AS gift,
@@ -229,11 +230,11 @@ LANGUAGE sql AS $$
       p.owed_credits_posted - p.owed_debits_posted AS owed_after
   ), entry AS (
     INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
-    SELECT id, _at, side.book, account, side.amount, side.after
-    FROM purses CROSS JOIN LATERAL (VALUES
-      ('gift', -gift, gift_after), ('cash', -cash, cash_after), ('owed', -(amount - gift - cash), owed_after),
-      (_book, amount, NULL)) AS side (book, amount, after)
-    WHERE side.amount <> 0
+    SELECT id, _at, 'gift', account, -gift, gift_after FROM purses WHERE gift <> 0
+    UNION ALL SELECT id, _at, 'cash', account, -cash, cash_after FROM purses WHERE cash <> 0
+    UNION ALL
+    SELECT id, _at, 'owed', account, -(amount - gift - cash), owed_after FROM purses WHERE gift + cash <> amount
+    UNION ALL SELECT id, _at, _book, account, amount, NULL FROM purses
   )
   SELECT account, id, gift, cash, amount - gift - cash, gift_after + cash_after + owed_after FROM purses
 $$;

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ("instance_id", models.BigIntegerField()),
                 ("component", models.CharField(max_length=24)),
                 ("price_key", models.CharField(max_length=120)),
-                ("quantity", models.DecimalField(decimal_places=8, max_digits=20)),
+                ("quantity", models.BigIntegerField()),
                 ("age_s", models.BigIntegerField(default=0)),
                 ("started_at", models.DateTimeField()),
                 ("ended_at", models.DateTimeField(null=True)),

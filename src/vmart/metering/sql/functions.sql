@@ -14,7 +14,7 @@ CREATE FUNCTION fn.metering_start(_account bigint, _instance bigint, _lines json
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-  SELECT _account, _instance, line->>0, line->>1, (line->>2)::numeric, fn.metering_age(_instance, line->>0), _at
+  SELECT _account, _instance, line->>0, line->>1, (line->>2)::bigint, fn.metering_age(_instance, line->>0), _at
   FROM jsonb_array_elements(_lines) AS line
   WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = _instance AND component = line->>0
                                                     AND ended_at IS NULL);
