@@ -251,7 +251,9 @@ def _first_in_the_zone_while_another_takes_its_range(url: str, edit: Edit, *, on
 
 
 def test_two_first_purchases_take_a_range_each(open_shop: Databases, edit: Edit) -> None:
-    assert all(isinstance(one, Bought) for one in _first_in_the_zone_while_another_takes_its_range(open_shop.url(), edit))
+    assert all(
+        isinstance(one, Bought) for one in _first_in_the_zone_while_another_takes_its_range(open_shop.url(), edit)
+    )
     assert sorted(Subnet.objects.values_list("number", flat=True)) == [0, 1]
 
 
