@@ -118,14 +118,14 @@ BEGIN
       least(3600, p.to_s, u.end_s, u.start_s - u.age_s + p.tier_to_s)
       - greatest(0, p.from_s, u.start_s, u.start_s - u.age_s + p.tier_from_s) AS seconds) AS s
     WHERE s.seconds > 0
+  ), sample AS MATERIALIZED (
+    SELECT s.*, date_part('epoch', at - _hour) AS at_s FROM account CROSS JOIN LATERAL (
+      SELECT * FROM metering_sample s
+      WHERE s.account_id = account.account_id AND at >= _hour AND at < _end OFFSET 0) AS s
   ), sampled AS (  -- each sample at the price of its instant
     SELECT s.account_id, s.instance_id, sum(s.out_bytes)::bigint AS out_bytes,
-           sum(s.out_bytes * coalesce(r.rate, fn.settlement_stop('no price is in force for', s.price_key))) AS amount
-    FROM account CROSS JOIN LATERAL (
-      SELECT *, date_part('epoch', at - _hour) AS at_s FROM metering_sample s
-      WHERE s.account_id = account.account_id AND at >= _hour AND at < _end OFFSET 0) AS s
-    JOIN version v ON s.at_s >= v.from_s AND s.at_s < v.to_s
-    LEFT JOIN pricing_rate r ON r.book_id = v.id AND r.price_key = s.price_key
+           sum(s.out_bytes * coalesce(p.rate, fn.settlement_stop('no price is in force for', s.price_key))) AS amount
+    FROM sample s LEFT JOIN step p ON p.price_key = s.price_key AND s.at_s >= p.from_s AND s.at_s < p.to_s
     GROUP BY 1, 2
   ), fresh AS (
     SELECT u.account_id, u.instance_id, u.component, 3600 AS duration_s, 0::bigint AS out_bytes,
