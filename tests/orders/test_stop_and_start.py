@@ -227,6 +227,24 @@ def test_two_stops_within_a_second_of_which_the_second_fails(test_clock: Busines
     _agree()
 
 
+def test_a_failed_stop_by_a_clock_that_is_behind_the_delivery_s_pauses_nothing(
+    test_clock: BusinessClock, world: World
+) -> None:
+    """Given a worker's host a second ahead of the web's, then the machine that was just delivered is charged on."""
+    account = open_purse(cash_minor=1000)
+    test_clock.advance(seconds=5)
+    machine = buy_running(account)
+    started = test_clock.at
+    test_clock.advance(seconds=-1)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    world.fail("ensure_power", times=6)
+    work()
+    assert (_now(machine).state, _now(machine).latest_operation_state) == ("RUNNING", "FAILED")
+    cpu = Segment.objects.get(component="cpu")
+    assert (cpu.started_at, cpu.ended_at) == (started, None)
+    _agree()
+
+
 @pytest.mark.parametrize(
     ("words", "error", "field"),
     [

@@ -40,24 +40,23 @@ BEGIN
                    ORDER BY started_at DESC, id DESC LIMIT 1), 0);
 END $$;
 
--- A stop that was to pause charging did not come about: what it ended at _at was never paused. Where the
--- close has been since, charging goes on from its horizon.
+-- A stop that was to pause charging did not come about: what it ended, at _at or after, was never paused. Where
+-- the close has been since, charging goes on from its horizon.
 CREATE FUNCTION fn.metering_resume(_instance bigint, _prefix text, _at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE horizon timestamptz := fn.metering_instant(_at); paused bigint[];
 BEGIN
   paused := ARRAY(  -- the last of each component: one paused and resumed within a second ended there before
-    SELECT DISTINCT ON (component) id FROM metering_segment
-    WHERE instance_id = _instance AND component LIKE _prefix || '%' AND ended_at = _at
-    ORDER BY component, started_at DESC, id DESC);
-  IF horizon <= _at THEN
-    UPDATE metering_segment SET ended_at = NULL WHERE id = ANY (paused);
-  ELSE
-    INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-    SELECT account_id, instance_id, component, price_key, quantity,
-           age_s + extract(epoch FROM ended_at - started_at)::bigint, horizon
-    FROM metering_segment WHERE id = ANY (paused);
-  END IF;
+    SELECT id FROM (
+      SELECT DISTINCT ON (component) id, ended_at FROM metering_segment
+      WHERE instance_id = _instance AND component LIKE _prefix || '%'
+      ORDER BY component, started_at DESC, id DESC) AS last
+    WHERE ended_at >= _at);  -- after: it had begun by the clock of a machine that is ahead
+  INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
+  SELECT account_id, instance_id, component, price_key, quantity,
+         age_s + extract(epoch FROM ended_at - started_at)::bigint, horizon
+  FROM metering_segment WHERE id = ANY (paused) AND ended_at < horizon;
+  UPDATE metering_segment SET ended_at = NULL WHERE id = ANY (paused) AND ended_at >= horizon;
 END $$;
 
 -- Take in an engine's outbound count: what is new since the highest one of its epoch becomes a sample; counts
