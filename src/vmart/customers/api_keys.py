@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from vmart.customers.models import Account, ApiKey, User
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.errors import LimitExceeded, NotFound
 
 KEYS_PER_ACCOUNT = 5
@@ -62,6 +62,10 @@ def delete(account: Account, secret_id: str) -> None:
     _cache.pop(secret_id, None)
 
 
+_FIND = """
+SELECT k.secret_sealed, k.account_id, k.user_id, k.enabled, k.last_used_at, a.rate_run_per_s
+FROM customers_api_key k JOIN customers_account a ON a.id = k.account_id WHERE k.secret_id = %s
+"""
 _cache: dict[str, tuple[float, Key]] = {}
 _cache_lock = threading.Lock()
 
@@ -71,20 +75,15 @@ def find(secret_id: str) -> Key | None:
     held = _cache.get(secret_id)
     if held and held[0] > clock.monotonic():
         return held[1]
-    row = ApiKey.objects.select_related("account").filter(secret_id=secret_id).first()
-    if row is None:
+    found = db.prepared(_FIND, secret_id)
+    if not found:
         _cache.pop(secret_id, None)
         return None
-    if row.last_used_at is None or clock.now() - row.last_used_at > _USED_NOTED:
-        ApiKey.objects.filter(pk=row.pk).update(last_used_at=clock.now())
-    key = Key(
-        row.secret_id,
-        settings.SECRETS.open(bytes(row.secret_sealed), row.secret_id),
-        row.account_id,
-        row.user_id,
-        row.enabled,
-        row.account.rate_run_per_s,
-    )
+    (row,) = found
+    if row["last_used_at"] is None or clock.now() - row["last_used_at"] > _USED_NOTED:
+        ApiKey.objects.filter(secret_id=secret_id).update(last_used_at=clock.now())
+    secret = settings.SECRETS.open(bytes(row["secret_sealed"]), secret_id)
+    key = Key(secret_id, secret, row["account_id"], row["user_id"], row["enabled"], row["rate_run_per_s"])
     with _cache_lock:
         if len(_cache) > 10_000:
             _cache.clear()

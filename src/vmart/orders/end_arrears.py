@@ -52,9 +52,9 @@ def _make_startable(machines: Sequence[Instance], available_minor: int) -> None:
     lines = Line.objects.select_related("order").filter(instance_id__in=ids)
     orders = {line.instance_id: line.order for line in lines}
     db.rows(
-        "SELECT fn.metering_start(%s, id, kept::jsonb, %s) FROM unnest(%s::bigint[], %s::text[]) AS line (id, kept)",
-        account_id, db.call("metering_instant", clock.now()), ids,
+        "SELECT fn.metering_start_many(%s, %s, %s::jsonb[], %s)", [account_id] * len(ids), ids,
         [json.dumps([each for each in orders[number].segments if each[0] != "cpu"]) for number in ids],
+        db.call("metering_instant", clock.now()),
     )  # fmt: skip
     # Where the power-off of the stop is still under way, it lets go of the address.
     off = [machine for machine in machines if machine.latest_operation_state != "OPERATING"]
