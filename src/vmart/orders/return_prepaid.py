@@ -40,8 +40,7 @@ class RefundQuote:
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
     """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
     with db.act():
-        machines = m.lock(account_id, public_ids)
-        return _quoted(machines, db.call("metering_instant", clock.now()))
+        return _quoted(m.lock(account_id, public_ids), clock.now())
 
 
 def _quoted(machines: Sequence[Instance], now: dt.datetime) -> list[RefundQuote]:
