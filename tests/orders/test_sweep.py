@@ -171,21 +171,28 @@ def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engin
 class _Meanwhile:
     """An engine whose list is answered, and then something happens before the caller looks at its rows."""
 
-    def __init__(self, real: Engine, act: Callable[[], None]) -> None:
-        self._real, self._act = real, act
+    def __init__(self, real: Engine, act: Callable[[], None], then: Callable[[], None]) -> None:
+        self._real, self._act, self._then = real, act, then
 
     def list_ours(self) -> Any:
         seen = self._real.list_ours()
         self._act()
         return seen
 
+    def observe(self, name: str) -> Any:
+        self._then()
+        return self._real.observe(name)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
 
-def _sweep_while(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> list[Drift]:
+def _sweep_while(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], then: Callable[[], None] = lambda: None
+) -> list[Drift]:
+    """``act`` comes between the engine's list and the rows, ``then`` between the rows and the second look."""
     real = engine_of(ZONE)
-    monkeypatch.setattr(sweep, "engine_of", lambda _zone: _Meanwhile(real, act))
+    monkeypatch.setattr(sweep, "engine_of", lambda _zone: _Meanwhile(real, act, then))
     return sweep.sweep(ZONE)
 
 
@@ -212,6 +219,23 @@ def test_a_list_older_than_a_start_does_not_make_the_machine_stop(
 
     assert _sweep_while(monkeypatch, started) == []
     assert _now(machine).state == "RUNNING"
+
+
+def test_rows_older_than_a_start_do_not_make_the_machine_stop(
+    machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a machine stopped without charge after the list and started again after the rows, then it runs on."""
+
+    def stopped() -> None:
+        stop.stop(machine.account_id, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+        work()
+
+    def started() -> None:
+        start.start(machine.account_id, [machine.public_id])
+        work()
+
+    assert _sweep_while(monkeypatch, stopped, started) == []
+    assert (_now(machine).state, _power(machine)) == ("RUNNING", Power.RUNNING)
 
 
 def test_a_list_older_than_a_delivery_reports_no_missing_machine(

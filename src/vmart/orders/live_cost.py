@@ -26,7 +26,7 @@ def open_hours(account_id: int, instance_ids: Sequence[int], until: dt.datetime)
     Raises PriceMissingError for usage without a price, on which the close of the account waits too.
     """
     found: dict[int, list[HourCharge]] = {number: [] for number in instance_ids}
-    charged_until = _charged_until(account_id)
+    charged_until = _charged_until(account_id, instance_ids)
     if charged_until is None:
         return found
     here = shop.snapshot()
@@ -63,19 +63,19 @@ def _hours(charge: _Charge, start: dt.datetime, until: dt.datetime, total: Decim
     return charges
 
 
-def _charged_until(account_id: int) -> dt.datetime | None:
-    """The end of the last hour in which the account was charged, or the hour of its first usage; None without any.
+def _charged_until(account_id: int, instance_ids: Sequence[int]) -> dt.datetime | None:
+    """The end of the last hour in which the account was charged, or the hour of these machines' first usage.
 
-    An account's hours are closed in order, each in one commit: what it has used since is not deducted yet,
-    whether the horizon has passed it or not.
+    None without any. An account's hours are closed in order, each in one commit: what it has used since is not
+    deducted yet, whether the horizon has passed it or not.
     """
     found = db.rows(
         "SELECT coalesce((SELECT hour + interval '1 hour' FROM bills_charge WHERE account_id = %(account)s"
         "                 ORDER BY hour DESC LIMIT 1),"
         "                (SELECT date_trunc('hour', min(started_at)) FROM metering_segment"
-        "                 WHERE account_id = %(account)s)) AS at",
-        account=account_id,
-    )
+        "                 WHERE instance_id = ANY (%(ids)s))) AS at",
+        account=account_id, ids=list(instance_ids),
+    )  # fmt: skip
     at: dt.datetime | None = found[0]["at"]
     return at
 

@@ -16,6 +16,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
@@ -33,15 +34,18 @@ def sweep(zone: str) -> list[Drift]:
     """Compare the zone's engine with our machines."""
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
-    rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
+    sold = Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).defer("user_data")
+    rows = {row.public_id: row for row in sold}
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
-    for name, row in sorted(rows.items()):
-        kind = _difference(row, seen.get(name))
+    for name, listed in sorted(rows.items()):
+        kind = _difference(listed, seen.get(name))
         if kind is None:
             continue
+        # Both are old by now, and acts may have begun and ended since: what is repaired is the row of this moment.
+        observation = engine.observe(name)
+        row = Instance.objects.get(pk=listed.pk)
         given_up = _given_up(row)
-        # The list is older than the row: an act may have ended between the two.
-        if given_up is not None and _difference(row, engine.observe(name)) == kind:
+        if given_up is not None and _difference(row, observation) == kind:
             found.append(_repair(row, kind))
             for operation in given_up:  # the engine answers again
                 queue.retry(operation)
@@ -81,7 +85,7 @@ def _repair(row: Instance, kind: str) -> Drift:
         with db.act():
             db.call("ledger_lock", row.account_id)
             address.send(row)
-    elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == "STOP_CHARGING"):
+    elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == STOP_CHARGING):
         # It is not charged for, and what was stopped without charge gave its room and address back.
         engine_of(row.zone_id).ensure_power(row.public_id, on=False, force=True)
     else:
