@@ -111,6 +111,13 @@ OPERATIONS = {
     "payment_poll": _("Card payment"),
     "expire_order": _("Expiry of an unpaid order"),
 }
+DRIFT = {
+    "missing": _("Sold, and not found on the engine. It is charged on: look for it on its host."),
+    "unknown": _(
+        "On the engine and in no order: after a restored backup it may be somebody's. Nothing touches it here."
+    ),
+    "elsewhere": _("On this zone's engine, and sold in another zone. Nothing touches it here."),
+}
 
 # Words that refusals put into their places, so that they are in the catalogue.
 _PLACES = (
