@@ -41,16 +41,44 @@ _LEGACY_CODES = {
     "ServiceUnavailable": 6000,
     "NoSuchVersion": 6100,
 }
+# Members that the rooms name as API 3.0 does -> what the legacy API asks for them by.
+_LEGACY_FIELDS = {
+    "Placement.Zone": "zoneId",
+    "InstanceType": "instanceType",
+    "ImageId": "imageId",
+    "InstanceChargePrepaid.Period": "period",
+    "SystemDisk.DiskType": "storageType",
+    "SystemDisk.DiskSize": "rootSize",
+    "DataDisks.0.DiskType": "storageType",
+    "DataDisks.0.DiskSize": "storageSize",
+    "InternetAccessible.InternetChargeType": "bandwidthType",
+    "InternetAccessible.InternetMaxBandwidthOut": "bandwidth",
+    "InternetAccessible.PublicIpAssigned": "wanIp",
+    "InstanceCount": "goodsNum",
+    "InstanceName": "instanceName",
+    "LoginSettings": "password",
+    "LoginSettings.Password": "password",
+    "LoginSettings.KeyIds": "keyId",
+    "ClientToken": "clientToken",
+    "InstanceIds": "instanceIds",
+}
 _LEGACY_PARAMETER = 4000
 _LEGACY_REPLAY = 4500
 
 
 def sentence(refusal: Refused, language: str) -> str:
     """The refusal's sentence in ``language``, with the member at fault where it does not name it itself."""
+    return _with_field(refusal, refusal.field, language)
+
+
+def legacy_sentence(refusal: Refused, language: str) -> str:
+    """The same with the member as the legacy API calls it."""
+    return _with_field(refusal, _LEGACY_FIELDS.get(refusal.field or "", refusal.field), language)
+
+
+def _with_field(refusal: Refused, field: str | None, language: str) -> str:
     text = localized(refusal.template, language, refusal.params)
-    if refusal.field and refusal.field not in text:
-        text = f"{refusal.field}: {text}"
-    return text
+    return f"{field}: {text}" if field and field not in text else text
 
 
 def localized(template: str, language: str, params: Mapping[str, object]) -> str:
@@ -91,7 +119,7 @@ def legacy_error(refusal: Refused, request_id: str, language: str) -> bytes:
     return _encode(
         {
             "code": legacy_code(refusal),
-            "message": sentence(refusal, language),
+            "message": legacy_sentence(refusal, language),
             "codeDesc": refusal.code,
             "requestId": request_id,
         }
