@@ -1,10 +1,11 @@
 """From a fresh clone to a serving shop, the second start, and what it holds in memory when nothing happens.
 
-``bin/bench startup [RUNS]``: each run clones this repository into a folder of its own, installs everything
+Each run (``--runs``, of each of two kinds) clones this repository into a folder of its own, installs everything
 there (package caches warm, then without any), opens the demo shop on the simulated engine, ends it, starts
 it again. The engine's packages and image are not part of it.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -94,7 +95,9 @@ def trials(runs: int, *, caches: bool) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    runs = parser.parse_args().runs
     warm, none = trials(runs, caches=True), trials(runs, caches=False)
 
     def median(name: str, of: list[dict[str, float]]) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import F
 
 from tests.support.business_clock import BusinessClock
@@ -36,6 +36,7 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.metering.models import Segment
+from vmart.network.models import Subnet
 from vmart.orders import place, start, stop, terminate
 from vmart.orders.errors import InsufficientBalance, SoldOut, TokenReused
 from vmart.orders.models import Idempotency, Order
@@ -230,6 +231,36 @@ def _last_cent(shop: Databases, edit: Edit) -> tuple[int, list[str], list[Any]]:
         shop.url(), lambda: purchase(wanted(account, HOURLY)), lambda: purchase(wanted(account, there))
     )
     return account, waited, results
+
+
+TAKE_RANGE = "pg_try_advisory_xact_lock(hashtext('vmart subnet ' || _zone), range_number)"
+
+
+def _first_in_the_zone_while_another_takes_its_range(url: str, edit: Edit, *, one_look: bool = False) -> list[Any]:
+    """The first waits before it takes its private range, which the second takes and commits meanwhile."""
+    late, quick = (open_purse(name, cash_minor=100_000) for name in ("late", "quick"))
+    gate = f"(_account <> {late} OR (SELECT count(*) FROM pg_advisory_xact_lock_shared(4242)) = 1)"
+    if one_look:
+        edit(
+            "network_default_subnet",
+            (f"ours := {TAKE_RANGE};", ""), ("EXIT WHEN ours", f"EXIT WHEN {gate} AND {TAKE_RANGE}"),
+        )  # fmt: skip
+    else:
+        edit("network_default_subnet", (f"ours := {TAKE_RANGE};", f"ours := {gate} AND {TAKE_RANGE};"))
+    return _at_the_gate(url, *(lambda account=account: purchase(wanted(account)) for account in (late, quick)))[1]
+
+
+def test_two_first_purchases_take_a_range_each(open_shop: Databases, edit: Edit) -> None:
+    assert all(
+        isinstance(one, Bought) for one in _first_in_the_zone_while_another_takes_its_range(open_shop.url(), edit)
+    )
+    assert sorted(Subnet.objects.values_list("number", flat=True)) == [0, 1]
+
+
+def test_control_with_lock_and_look_in_one_expression_one_of_them_fails(open_shop: Databases, edit: Edit) -> None:
+    late, quick = _first_in_the_zone_while_another_takes_its_range(open_shop.url(), edit, one_look=True)
+    assert isinstance(quick, Bought)
+    assert isinstance(late, IntegrityError) and "network_subnet_range_once" in str(late)
 
 
 def test_the_last_cent_is_set_aside_once(open_shop: Databases, edit: Edit) -> None:

@@ -7,8 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.shopper import HOURLY, IMAGE, open_purse, wanted
-from vmart.engines.contract import Disk, ImageSpec, PublicAddress
+from vmart.catalog.models import ZoneImage
+from vmart.engines.contract import Disk, ImageSpec, ImageStatus, PublicAddress
 from vmart.instances.models import Instance
+from vmart.kernel import db
 from vmart.network.models import Subnet
 from vmart.orders.login import Login
 from vmart.orders.purchase import Machine, purchase
@@ -52,15 +54,22 @@ def test_a_machine_is_specified_as_it_was_bought() -> None:
     assert (spec.user_data, spec.public_address) == (b"\x00#!/bin/sh", PublicAddress(machine.public_ip or "", 7))
 
 
-def test_a_batch_takes_as_many_queries_as_one_machine() -> None:
+def test_a_batch_is_read_in_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
     machines = _buy(5)
-    with CaptureQueriesContext(connection) as one:
-        specs.load([machines[0].id])
-    with CaptureQueriesContext(connection) as five:
+    asked: list[str] = []
+    read = db.prepared
+    monkeypatch.setattr(db, "prepared", lambda sql, *arguments: (asked.append(sql), read(sql, *arguments))[1])
+    with CaptureQueriesContext(connection) as others:
         loaded = specs.load([machine.id for machine in machines])
-    assert len(five) == len(one) <= 4
+    assert len(asked) == 1 and not others.captured_queries
     assert set(loaded) == {machine.id for machine in machines}
     assert len({ordered.spec.private_ip for ordered in loaded.values()}) == 5
+
+
+def test_an_image_that_its_zone_knows_nothing_of_is_waited_for() -> None:
+    (machine,) = _buy()
+    ZoneImage.objects.all().delete()
+    assert specs.load([machine.id])[machine.id].image_status == ImageStatus.MISSING
 
 
 def test_a_machine_that_holds_no_room_is_left_out() -> None:

@@ -14,15 +14,16 @@ from vmart.config import readiness
 def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | None = None) -> None:
     """Serve until SIGTERM. Announces readiness when the address answers.
 
-    ``VMART_WEB_WORKERS`` processes (default: one a core, two at most) of ``VMART_WEB_THREADS`` threads each.
+    ``VMART_WEB_WORKERS`` processes (default: one for two cores, four at most: the database works on the others, and
+    a second one on two cores sold less, not more) of ``VMART_WEB_THREADS`` threads each.
     """
     from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
-    workers = int(os.environ.get("VMART_WEB_WORKERS", "0")) or min(2, os.cpu_count() or 1)
-    threads = int(os.environ.get("VMART_WEB_THREADS", "8"))
+    workers = int(os.environ.get("VMART_WEB_WORKERS", "0")) or min(4, max(1, (os.cpu_count() or 1) // 2))
+    threads = int(os.environ.get("VMART_WEB_THREADS", "16"))
     os.environ["VMART_WEB_PARENT"] = str(os.getpid())
     server = MPServer(
         "vmart.config.web_process:application",

@@ -65,6 +65,10 @@ def delete(account: Account, secret_id: str) -> None:
     _cache.pop(secret_id, None)
 
 
+_FIND = """
+SELECT k.secret_sealed, k.account_id, k.user_id, k.enabled, k.last_used_at, a.rate_run_per_s
+FROM customers_api_key k JOIN customers_account a ON a.id = k.account_id WHERE k.secret_id = %s
+"""
 _cache: dict[str, tuple[float, Key]] = {}
 _cache_lock = threading.Lock()
 
@@ -74,18 +78,19 @@ def find(secret_id: str) -> Key | None:
     held = _cache.get(secret_id)
     if held and held[0] > clock.monotonic():
         return held[1]
-    row = ApiKey.objects.select_related("account").filter(secret_id=secret_id).first()
-    if row is None:
+    found = db.prepared(_FIND, secret_id)
+    if not found:
         _cache.pop(secret_id, None)
         return None
+    (row,) = found
     key = Key(
-        row.secret_id,
-        settings.SECRETS.open(bytes(row.secret_sealed), row.secret_id),
-        row.account_id,
-        row.user_id,
-        row.enabled,
-        row.account.rate_run_per_s,
-        row.last_used_at,
+        secret_id,
+        settings.SECRETS.open(bytes(row["secret_sealed"]), secret_id),
+        row["account_id"],
+        row["user_id"],
+        row["enabled"],
+        row["rate_run_per_s"],
+        row["last_used_at"],
     )
     with _cache_lock:
         if len(_cache) > 10_000:

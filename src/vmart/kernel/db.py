@@ -62,17 +62,23 @@ def named_query(file: Path, name: str) -> str:
 
 
 def call(function: str, *arguments: object) -> Any:
-    """``SELECT fn.<function>(…)``: its single value.
+    """``SELECT fn.<function>(…)``: its single value, as ``prepared`` gets it."""
+    places = ", ".join(["%s"] * len(arguments))
+    found = prepared(f"SELECT fn.{function}({places}) AS value", *arguments)
+    return found[0]["value"] if found else None
+
+
+def prepared(sql: str, *arguments: object) -> list[dict[str, Any]]:
+    """All rows of a query as dicts by column name; places are ``%s``. For hot paths.
 
     Parameters are bound by the server and the statement is prepared: no password hash in an error log,
-    no parsing on the hot path. Errors come as Django's, as from the ORM.
+    no parsing and planning each time. Errors come as Django's, as from the ORM.
     """
-    places = ", ".join(["%s"] * len(arguments))
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(f"SELECT fn.{function}({places})", arguments, prepare=True)
-        row = cursor.fetchone()
-        return row[0] if row else None
+        cursor.execute(sql, arguments, prepare=True)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
 
 def rows(sql: str, *arguments: Any, **named: Any) -> list[dict[str, Any]]:

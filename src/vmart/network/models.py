@@ -24,9 +24,9 @@ class Subnet(models.Model):
 
     id: int
     public_id = models.CharField(max_length=20, unique=True)
-    account = models.ForeignKey("customers.Account", models.PROTECT)
+    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
     vpc = models.ForeignKey(Vpc, models.PROTECT, db_index=False)
-    zone = models.ForeignKey("catalog.Zone", models.PROTECT)
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
     number = models.IntegerField()  # of the zone's private ranges: customers' bridges share a host
     cidr = models.GenericIPAddressField()  # network address
     prefix = models.IntegerField(default=20)

@@ -54,9 +54,9 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         order = ordered.get(operation.subject_id)
         if order is None:
             queue.needs_attention(owner, [operation], "the machine has no allocation")
-        elif order.image.status == ImageStatus.READY:
+        elif order.image_status == ImageStatus.READY:
             ready.append((operation, order))
-        elif order.image.status == ImageStatus.FAILED:
+        elif order.image_status == ImageStatus.FAILED:
             failure = _failure(operation, "The image cannot be made in this zone.")
             _commit(owner, [failure], clock.now())
         elif clock.wall() - operation.created_at > IMAGE_DEADLINE:
@@ -108,7 +108,7 @@ def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> No
     if not uncommitted:
         return
     ended = Instance.objects.filter(
-        id__in=[order.instance.id for order in uncommitted], state__in=[State.LAUNCH_FAILED, State.GONE]
+        id__in=[order.instance_id for order in uncommitted], state__in=[State.LAUNCH_FAILED, State.GONE]
     )
     for name in ended.values_list("public_id", flat=True):
         engine.ensure_absent(name)
@@ -117,7 +117,7 @@ def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> No
 def _success(
     operation: Claimed, order: specs.Ordered, seen: Observation, begun: dt.datetime, now: dt.datetime
 ) -> dict[str, Any]:
-    months = order.instance.period_months
+    months = order.period_months
     expires = clock.add_months(now, months, shop.snapshot().billing_zone).isoformat() if months else None
     return {
         "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
@@ -132,7 +132,7 @@ def _failed(operation: Claimed, order: specs.Ordered, error: EngineError, owner:
     An engine that is started anew may take a minute, which is no reason to send everybody's money back:
     attempts are kept for the shop's own faults, and the pauses grow with the time that has passed.
     """
-    begun = max(operation.created_at, order.image.ready_at or operation.created_at)
+    begun = max(operation.created_at, order.image_ready_at or operation.created_at)
     waited = clock.wall() - begun
     if error.transient and waited < DEADLINE:
         pause_s = min(max(waited.total_seconds(), _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)

@@ -117,9 +117,8 @@ def event(machine: Instance, kind: str, **detail: object) -> None:
 def events(machines: Sequence[Instance], kind: str, details: Sequence[Mapping[str, object]] = ()) -> None:
     """The same event of several machines, in one statement; ``details`` are of each, in order."""
     db.rows(
-        "SELECT fn.instances_event(id, account, %s, %s, detail::jsonb)"
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS line (id, account, detail)",
-        kind, clock.now(), [machine.id for machine in machines], [machine.account_id for machine in machines],
+        "SELECT fn.instances_events(%s, %s, %s, %s, %s::jsonb[])",
+        [machine.id for machine in machines], [machine.account_id for machine in machines], kind, clock.now(),
         [json.dumps(detail) for detail in details or [{} for _ in machines]],
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Scarcity: hosts with inventories, allocations of machines on them."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 
 class Host(models.Model):
@@ -11,7 +11,7 @@ class Host(models.Model):
     """
 
     id: int
-    zone = models.ForeignKey("catalog.Zone", models.PROTECT)
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
     name = models.CharField(max_length=80)
     online = models.BooleanField(default=True)
     enabled = models.BooleanField(default=True)
@@ -50,4 +50,3 @@ class Allocation(models.Model):
                 condition=Q(vcpu__gte=0) & Q(memory_mib__gte=0) & Q(disk_gib__gte=0), name="placement_allocation_size"
             )
         ]
-        indexes = [models.Index(F("host"), name="placement_allocation_by_host")]

@@ -1,77 +1,78 @@
-"""What the engine is told about machines, read for a whole batch in three queries."""
+"""What the engine is told about machines, read for a whole batch in one query."""
 
+import datetime as dt
 import ipaddress
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from vmart.catalog.models import ZoneImage
 from vmart.engines.contract import Disk, ImageSpec, MachineSpec, PublicAddress, Subnet
 from vmart.instances.models import Instance
 from vmart.kernel import db
-from vmart.storage.models import Disk as DiskRow
+
+_ORDERED = """
+SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
+  i.ssh_keys::text, i.user_data, i.public_ip, i.bandwidth_mbps, i.arrears_since, i.period_months,
+  g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
+  h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
+  (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
+   FROM storage_disk d WHERE d.instance_id = i.id) AS disks
+FROM instances_instance i
+JOIN placement_allocation a ON a.instance_id = i.id JOIN placement_host h ON h.id = a.host_id
+JOIN network_subnet s ON s.id = i.subnet_id
+JOIN catalog_image g ON g.public_id = i.image_id
+LEFT JOIN catalog_zone_image z ON z.zone_id = i.zone_id AND z.image_id = i.image_id
+WHERE i.id = ANY (%s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """A machine to make: its row, its spec, and how far its image is in its zone."""
+    """A machine to make: its spec, its prepaid months, and how far its image is in its zone."""
 
-    instance: Instance
+    instance_id: int
     spec: MachineSpec
-    image: ZoneImage
+    period_months: int | None
+    image_status: str  # engines.contract.ImageStatus
+    image_ready_at: dt.datetime | None
 
 
 def load(instance_ids: Sequence[int]) -> dict[int, Ordered]:
     """What is known of machines that hold an allocation, by instance id."""
-    machines = {row.id: row for row in Instance.objects.filter(id__in=instance_ids).select_related("image")}
-    disks: dict[int, list[DiskRow]] = {}
-    for disk in DiskRow.objects.filter(instance_id__in=instance_ids).order_by("instance_id", "position"):
-        disks.setdefault(disk.instance_id, []).append(disk)
-    places = {
-        row["instance_id"]: row
-        for row in db.rows(
-            "SELECT a.instance_id, h.name AS member, s.id AS subnet_id, s.cidr, s.prefix, s.public_id AS subnet_key"
-            " FROM placement_allocation a JOIN placement_host h ON h.id = a.host_id"
-            " JOIN instances_instance i ON i.id = a.instance_id JOIN network_subnet s ON s.id = i.subnet_id"
-            " WHERE a.instance_id = ANY (%s)",
-            list(instance_ids),
-        )
-    }
-    zones = {machine.zone_id for machine in machines.values()}
-    images = {(row.zone_id, row.image_id): row for row in ZoneImage.objects.filter(zone_id__in=zones)}
     return {
-        number: Ordered(
-            machine, _spec(machine, disks[number], places[number]), images[machine.zone_id, machine.image_id]
-        )
-        for number, machine in machines.items()
-        if number in places
+        row["id"]: Ordered(row["id"], _spec(row), row["period_months"], row["image_status"], row["ready_at"])
+        for row in db.prepared(_ORDERED, list(instance_ids))
     }
 
 
-def _spec(machine: Instance, disks: Sequence[DiskRow], place: dict[str, object]) -> MachineSpec:
-    network = ipaddress.ip_network(f"{place['cidr']}/{place['prefix']}")
-    system, *data = (Disk(disk.public_id, disk.disk_type, disk.size_gib) for disk in disks)
+def _spec(row: dict[str, Any]) -> MachineSpec:
+    network = ipaddress.ip_network(row["network"])
+    system, *data = (Disk(*disk) for disk in json.loads(row["disks"]))
     return MachineSpec(
-        name=machine.public_id,
-        member=str(place["member"]),
-        image=ImageSpec(machine.image.recipe, machine.image.version),
-        vcpu=machine.vcpu,
-        memory_mib=machine.memory_mib,
+        name=row["public_id"],
+        member=row["member"],
+        image=ImageSpec(row["recipe"], row["version"]),
+        vcpu=row["vcpu"],
+        memory_mib=row["memory_mib"],
         system_disk=system,
         data_disks=tuple(data),
-        subnet=Subnet(str(place["subnet_key"]), str(network), str(network[1])),
-        private_ip=machine.private_ip,
-        mac=machine.mac,
-        hostname=machine.hostname,
-        login_user=machine.login_user,
-        password_hash=machine.password_hash,
-        ssh_keys=tuple(machine.ssh_keys),
-        user_data=bytes(machine.user_data),
-        public_address=public_address(machine),
+        subnet=Subnet(row["subnet_key"], str(network), str(network[1])),
+        private_ip=row["private_ip"],
+        mac=row["mac"],
+        hostname=row["hostname"],
+        login_user=row["login_user"],
+        password_hash=row["password_hash"],
+        ssh_keys=tuple(json.loads(row["ssh_keys"])),
+        user_data=bytes(row["user_data"]),
+        public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"]),
     )
 
 
 def public_address(machine: Instance) -> PublicAddress | None:
     """The address that leads to the machine, with its cap; None without one, and while arrears keep it off."""
-    if not machine.public_ip or machine.arrears_since is not None:
-        return None
-    return PublicAddress(machine.public_ip, machine.bandwidth_mbps)
+    return _leading(machine.public_ip, machine.bandwidth_mbps, machine.arrears_since)
+
+
+def _leading(public_ip: str | None, mbps: int, arrears_since: dt.datetime | None) -> PublicAddress | None:
+    return PublicAddress(public_ip, mbps) if public_ip and arrears_since is None else None

@@ -60,7 +60,7 @@ def enqueue_all(
 def claim(owner: uuid.UUID, lanes: Sequence[str], lease_s: float, limit: int) -> list[Claimed]:
     """Due work in the lanes, leased to ``owner``, oldest first."""
     wall = clock.wall()
-    found = db.rows(
+    found = db.prepared(
         "SELECT id, kind, subject_id, account_id, lane, step, attempt, created_at, due_at, payload, last_error"
         " FROM fn.worker_claim(%s, %s, %s, %s, %s, %s) ORDER BY due_at, id",
         list(lanes), owner, clock.now(), wall, wall + dt.timedelta(seconds=lease_s), limit,
@@ -79,7 +79,7 @@ def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
 
 def held(owner: uuid.UUID, operations: Sequence[Claimed]) -> set[int]:
     """Ids of those that are still this owner's: whoever was paused for longer than its lease may look."""
-    found = db.rows(
+    found = db.prepared(
         "SELECT id FROM worker_operation WHERE id = ANY (%s) AND lease_owner = %s AND lease_until > %s",
         [operation.id for operation in operations], owner, clock.wall(),
     )  # fmt: skip

@@ -27,27 +27,42 @@ BEGIN
   END LOOP;
 END $$;
 
--- What happened to a machine, for its owner and the seller.
-CREATE FUNCTION fn.instances_event(_instance bigint, _account bigint, _kind text, _at timestamptz, _detail jsonb)
-RETURNS void
+-- What happened to machines, for their owners and the seller; the arrays in one order.
+CREATE FUNCTION fn.instances_events(
+  _instances bigint[], _accounts bigint[], _kind text, _at timestamptz, _details jsonb[]
+) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO instances_event (at, instance_id, account_id, kind, detail)
-  VALUES (_at, _instance, _account, _kind, _detail);
+  SELECT _at, instance, account, _kind, detail
+  FROM unnest(_instances, _accounts, _details) AS line (instance, account, detail);
 END $$;
 
--- PENDING to RUNNING, once. The instance as it is then, or NULL when it was not PENDING.
-CREATE FUNCTION fn.instances_delivered(_instance bigint, _kind text, _at timestamptz, _expires_at timestamptz)
-RETURNS instances_instance
+-- PENDING to RUNNING, once; the arrays in one order. A prepaid term runs from _now, whatever the horizon says of
+-- usage, which runs from _started. The machines that were PENDING.
+CREATE FUNCTION fn.instances_delivered(
+  _instances bigint[], _kinds text[], _expire_at timestamptz[], _started timestamptz, _now timestamptz
+) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
-DECLARE machine instances_instance;
+DECLARE delivered bigint[];
 BEGIN
-  UPDATE instances_instance SET state = 'RUNNING', kind = _kind, started_at = _at, latest_operation_state = 'SUCCESS',
-    expires_at = CASE WHEN charge_type = 'PREPAID' THEN _expires_at END,
-    hold_id = CASE WHEN charge_type = 'PREPAID' THEN NULL ELSE hold_id END
-  WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
-  RETURN machine;
+  WITH running AS (
+    UPDATE instances_instance i SET state = 'RUNNING', kind = line.kind, latest_operation_state = 'SUCCESS',
+      started_at = CASE WHEN charge_type = 'PREPAID' THEN _now ELSE _started END,
+      expires_at = CASE WHEN charge_type = 'PREPAID' THEN line.expires_at END,
+      hold_id = CASE WHEN charge_type = 'PREPAID' THEN NULL ELSE hold_id END
+    FROM unnest(_instances, _kinds, _expire_at) AS line (id, kind, expires_at)
+    WHERE i.id = line.id AND i.id = ANY (_instances) AND i.state = 'PENDING' RETURNING i.id
+  )
+  SELECT coalesce(array_agg(id), '{}') INTO delivered FROM running;
+  RETURN delivered;
 END $$;
+
+-- Those of the machines that are prepaid, by id.
+CREATE FUNCTION fn.instances_prepaid(_instances bigint[]) RETURNS SETOF instances_instance
+LANGUAGE sql STABLE AS $$
+  SELECT * FROM instances_instance WHERE id = ANY (_instances) AND charge_type = 'PREPAID' ORDER BY id
+$$;
 
 -- PENDING to LAUNCH_FAILED, once; the sentence is for the customer.
 CREATE FUNCTION fn.instances_launch_failed(_instance bigint, _code text, _sentence text) RETURNS instances_instance

@@ -7,18 +7,29 @@ BEGIN
   RETURN greatest(date_trunc('second', _at), (SELECT closed_until FROM metering_horizon));
 END $$;
 
--- Begin charging components of a machine at an instant from fn.metering_instant. _lines: elements
--- [component, price key, quantity]; each goes on where its tier clock stood;
+-- Begin charging components of machines at an instant from fn.metering_instant; the arrays in one order. _lines:
+-- of each machine, elements [component, price key, quantity]; each goes on where its tier clock stood;
 -- one that is being charged already stays as it is.
-CREATE FUNCTION fn.metering_start(_account bigint, _instance bigint, _lines jsonb, _at timestamptz) RETURNS void
+CREATE FUNCTION fn.metering_start_many(_accounts bigint[], _instances bigint[], _lines jsonb[], _at timestamptz)
+RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-  SELECT _account, _instance, line->>0, line->>1, (line->>2)::numeric, fn.metering_age(_instance, line->>0), _at
-  FROM jsonb_array_elements(_lines) AS line
-  WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = _instance AND component = line->>0
+  SELECT machine.account, machine.id, line->>0, line->>1, (line->>2)::numeric, coalesce(
+           (SELECT age_s + extract(epoch FROM ended_at - started_at)::bigint
+            FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
+            ORDER BY started_at DESC, id DESC LIMIT 1), 0), _at
+  FROM unnest(_accounts, _instances, _lines) AS machine (account, id, lines),
+       jsonb_array_elements(machine.lines) AS line
+  WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
                                                     AND ended_at IS NULL);
 END $$;
+
+-- The same of one machine.
+CREATE FUNCTION fn.metering_start(_account bigint, _instance bigint, _lines jsonb, _at timestamptz) RETURNS void
+LANGUAGE sql AS $$
+  SELECT fn.metering_start_many(ARRAY[_account], ARRAY[_instance], ARRAY[_lines], _at)
+$$;
 
 -- Stop charging the open components of a machine whose name begins with _prefix ('' for all).
 CREATE FUNCTION fn.metering_end(_instance bigint, _prefix text, _at timestamptz) RETURNS int
@@ -29,15 +40,6 @@ BEGIN
   WHERE instance_id = _instance AND ended_at IS NULL AND component LIKE _prefix || '%';
   GET DIAGNOSTICS ended = ROW_COUNT;
   RETURN ended;
-END $$;
-
--- Seconds on a component's tier clock up to now: what its next segment starts with.
-CREATE FUNCTION fn.metering_age(_instance bigint, _component text) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-  RETURN coalesce((SELECT age_s + extract(epoch FROM coalesce(ended_at, started_at) - started_at)::bigint
-                   FROM metering_segment WHERE instance_id = _instance AND component = _component
-                   ORDER BY started_at DESC, id DESC LIMIT 1), 0);
 END $$;
 
 -- A stop that was to pause charging did not come about: what it ended at _at was never paused. Where the

@@ -37,8 +37,16 @@ class Migration(migrations.Migration):
                 ("prefix", models.IntegerField(default=20)),
                 ("next_host", models.IntegerField(default=10)),
                 ("created_at", models.DateTimeField()),
-                ("account", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="customers.account")),
-                ("zone", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="catalog.zone")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="customers.account"
+                    ),
+                ),
+                (
+                    "zone",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="catalog.zone"),
+                ),
                 (
                     "vpc",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="network.vpc"),

@@ -70,7 +70,7 @@ CREATE FUNCTION fn.network_default_subnet(
   _account bigint, _region text, _zone text, _vpc_id text, _subnet_id text, _at timestamptz
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
-DECLARE subnet bigint; vpc bigint; range_number int;
+DECLARE subnet bigint; vpc bigint; range_number int; ours boolean;
 BEGIN
   SELECT id INTO subnet FROM network_subnet WHERE account_id = _account AND zone_id = _zone;
   IF FOUND THEN
@@ -88,7 +88,8 @@ BEGIN
     IF range_number >= 192 * 16 THEN
       PERFORM fn.kernel_refuse('no_private_range', _zone);
     END IF;
-    EXIT WHEN pg_try_advisory_xact_lock(hashtext('vmart subnet ' || _zone), range_number)
+    ours := pg_try_advisory_xact_lock(hashtext('vmart subnet ' || _zone), range_number);
+    EXIT WHEN ours  -- looked up after the lock: in one expression with it, who had it before would not be seen
       AND NOT EXISTS (SELECT FROM network_subnet
                       WHERE number = range_number AND (zone_id = _zone OR vpc_id = vpc));
     range_number := range_number + 1;

@@ -1,5 +1,5 @@
 -- The outcome of deliveries: state, money, usage, event and next step in one commit, each fenced by
--- (operation, lease owner, step). _results: [{operation, account, instance, kind, expires_at} or, failed,
+-- (operation, lease owner, step). _results: [{operation, account, instance, kind, waited_ms, expires_at} or, failed,
 -- {…, code, error}]. Returns the operations that were still this owner's.
 CREATE FUNCTION fn.orders_delivered(_owner uuid, _now timestamptz, _results jsonb) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
@@ -12,14 +12,14 @@ BEGIN
   PERFORM fn.ledger_lock_many(array_agg((r->>'account')::bigint)) FROM jsonb_array_elements(_results) AS r;
   done := fn.worker_finish((SELECT array_agg((r->>'operation')::bigint) FROM jsonb_array_elements(_results) AS r
                             WHERE NOT r ? 'error'), _owner, 'start');
-  FOR result IN SELECT r FROM jsonb_array_elements(_results) AS r ORDER BY (r->>'instance')::bigint LOOP
-    IF result ? 'error' THEN
-      IF fn.worker_next((result->>'operation')::bigint, _owner, 'start', 'clean', result->>'error') THEN
-        PERFORM fn.orders_one_failed(result, _now);
-        failed := failed || (result->>'operation')::bigint;
-      END IF;
-    ELSIF (result->>'operation')::bigint = ANY (done) THEN
-      PERFORM fn.orders_one_delivered(result, _now);
+  IF cardinality(done) > 0 THEN
+    PERFORM fn.orders_run(done, _results, _now);
+  END IF;
+  FOR result IN SELECT r FROM jsonb_array_elements(_results) AS r WHERE r ? 'error'
+                ORDER BY (r->>'instance')::bigint LOOP
+    IF fn.worker_next((result->>'operation')::bigint, _owner, 'start', 'clean', result->>'error') THEN
+      PERFORM fn.orders_one_failed(result, _now);
+      failed := failed || (result->>'operation')::bigint;
     END IF;
   END LOOP;
   orders := ARRAY(SELECT DISTINCT order_id FROM orders_line
@@ -34,35 +34,48 @@ BEGIN
   RETURN done || failed;
 END $$;
 
-CREATE FUNCTION fn.orders_one_delivered(_result jsonb, _now timestamptz) RETURNS void
+-- The machines of these operations run: their lines, money, usage and events, all at once.
+CREATE FUNCTION fn.orders_run(_operations bigint[], _results jsonb, _now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  machine instances_instance;
-  line orders_line;
-  hold ledger_hold;
   started timestamptz := fn.metering_instant(_now);
-  usage jsonb;
+  running bigint[];  -- these four in one order
+  accounts bigint[];
+  usage jsonb[];
+  details jsonb[];
+  prepaid record;
 BEGIN
-  machine := fn.instances_delivered(  -- a prepaid term runs from now, whatever the horizon says of usage
-    (_result->>'instance')::bigint, _result->>'kind',
-    CASE WHEN _result->>'expires_at' IS NULL THEN started ELSE _now END, (_result->>'expires_at')::timestamptz);
-  IF machine.id IS NULL THEN
-    RETURN;
+  SELECT fn.instances_delivered(array_agg((r->>'instance')::bigint), array_agg(r->>'kind'),
+                                array_agg((r->>'expires_at')::timestamptz), started, _now)
+  INTO running
+  FROM jsonb_array_elements(_results) AS r WHERE (r->>'operation')::bigint = ANY (_operations);
+  UPDATE orders_line SET state = 'delivered', delivered_at = started WHERE instance_id = ANY (running);
+  FOR prepaid IN SELECT * FROM fn.instances_prepaid(running) AS machine LOOP
+    PERFORM fn.orders_pay(prepaid.id, prepaid.account_id, prepaid.expires_at, _now);
+  END LOOP;
+  SELECT array_agg(l.instance_id), array_agg(l.account_id), array_agg(o.segments),
+         array_agg(jsonb_build_object('waited_ms', r->'waited_ms'))
+  INTO running, accounts, usage, details
+  FROM jsonb_array_elements(_results) AS r
+  JOIN orders_line l ON l.instance_id = (r->>'instance')::bigint JOIN orders_order o ON o.id = l.order_id
+  WHERE l.instance_id = ANY (running);
+  PERFORM fn.metering_start_many(accounts, running, usage, started);
+  PERFORM fn.instances_events(running, accounts, 'delivered', _now, details);
+END $$;
+
+-- A prepaid machine runs: what was set aside for it is paid, and its term ends by a timer.
+CREATE FUNCTION fn.orders_pay(_instance bigint, _account bigint, _expires_at timestamptz, _now timestamptz)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE hold ledger_hold;
+BEGIN
+  hold := fn.ledger_post((SELECT hold_id FROM orders_line WHERE instance_id = _instance), 'prepaid', 'revenue', _now);
+  IF hold.id IS NULL THEN
+    RAISE EXCEPTION 'the hold of instance % was not pending at its delivery', _instance;
   END IF;
-  UPDATE orders_line SET state = 'delivered', delivered_at = started WHERE instance_id = machine.id
-  RETURNING * INTO line;
-  IF machine.charge_type = 'PREPAID' THEN
-    hold := fn.ledger_post(line.hold_id, 'prepaid', 'revenue', _now);
-    IF hold.id IS NULL THEN
-      RAISE EXCEPTION 'the hold of instance % was not pending at its delivery', machine.id;
-    END IF;
-    UPDATE orders_line SET paid_cash_minor = hold.cash_minor, paid_gift_minor = hold.gift_minor WHERE id = line.id;
-    PERFORM fn.worker_enqueue('expire', ARRAY[machine.id], machine.account_id, '', machine.expires_at, '{}');
-  END IF;
-  SELECT segments INTO usage FROM orders_order WHERE id = line.order_id;
-  PERFORM fn.metering_start(machine.account_id, machine.id, usage, started);
-  PERFORM fn.instances_event(machine.id, machine.account_id, 'delivered', _now,
-                             jsonb_build_object('waited_ms', _result->'waited_ms'));
+  UPDATE orders_line SET paid_cash_minor = hold.cash_minor, paid_gift_minor = hold.gift_minor
+  WHERE instance_id = _instance;
+  PERFORM fn.worker_enqueue('expire', ARRAY[_instance], _account, '', _expires_at, '{}');
 END $$;
 
 CREATE FUNCTION fn.orders_one_failed(_result jsonb, _now timestamptz) RETURNS void
@@ -76,8 +89,8 @@ BEGIN
   UPDATE orders_line SET state = 'failed', reason = left(_result->>'error', 500) WHERE instance_id = machine.id
   RETURNING * INTO line;
   PERFORM fn.ledger_void(line.hold_id, _now);
-  PERFORM fn.instances_event(machine.id, machine.account_id, 'launch_failed', _now,
-                             jsonb_build_object('why', _result->>'error'));
+  PERFORM fn.instances_events(ARRAY[machine.id], ARRAY[machine.account_id], 'launch_failed', _now,
+                              ARRAY[jsonb_build_object('why', _result->>'error')]);
 END $$;
 
 -- The last step of a failed delivery, once nothing is left on the engine: room and addresses are free again.

@@ -25,7 +25,10 @@ class Migration(migrations.Migration):
                 ("vcpu_used", models.IntegerField(default=0)),
                 ("memory_used_mib", models.BigIntegerField(default=0)),
                 ("disk_used_gib", models.BigIntegerField(default=0)),
-                ("zone", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="catalog.zone")),
+                (
+                    "zone",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="catalog.zone"),
+                ),
             ],
             options={
                 "db_table": "placement_host",
@@ -55,10 +58,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("vcpu_used__gte", 0), ("memory_used_mib__gte", 0), ("disk_used_gib__gte", 0)),
                 name="placement_host_used_not_negative",
             ),
-        ),
-        migrations.AddIndex(
-            model_name="allocation",
-            index=models.Index(models.F("host"), name="placement_allocation_by_host"),
         ),
         migrations.AddConstraint(
             model_name="allocation",
