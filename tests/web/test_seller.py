@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.web.visiting import ZONE, customer, operator, text_of, work
-from vmart.catalog.models import Zone
+from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
@@ -110,3 +110,20 @@ def test_much_drift_is_shown_a_page_at_a_time() -> None:
     found = re.search(r'href="(\?drift_before=\d+)"', first)
     assert found
     assert re.findall(r"ins-\d{8}", seller.get(f"/seller/{found[1]}").content.decode()) == ["ins-00000000"]
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("en", "The image could not be put together."), ("zh-hans", "镜像未能组装完成。")]
+)
+def test_why_an_image_failed_is_said_to_all_and_what_the_builder_met_to_the_seller(language: str, says: str) -> None:
+    met = "E: Failed to fetch http://mirror.internal/debian"
+    ZoneImage.objects.filter(zone_id=ZONE, image_id="img-db12k7x4").update(
+        status="failed", why="The image could not be put together.", detail=met
+    )
+    buyer, seller = customer(), operator()
+    for visitor in (buyer, seller):
+        visitor.cookies["django_language"] = language
+    page = text_of(seller.get("/seller/"))
+    assert f"{says} {met}" in page
+    shown = text_of(buyer.get(f"/buy/?zone={ZONE}", follow=True))
+    assert says in shown and "mirror.internal" not in shown
