@@ -276,6 +276,9 @@ def test_the_largest_that_a_file_may_say_fits(edited: Edited) -> None:
          f"disk_types.1.code: String should have at most 20 characters, not CLOUD_{'B' * 15}"),
         (("vcpu: 4, memory_gib: 8}\n  - {code: C3.2X", "vcpu: 4, memory_gib: 65537}\n  - {code: C3.2X"),
          "instance_types.10.memory_gib: Input should be less than or equal to 65536, not 65537"),
+        (("  version: 1\n  effective_at", "  version: 2147483648\n  effective_at"),
+         "price_book.version: Input should be less than or equal to 2147483647, not 2147483648"),
+        (("effective_at: 2010-01-01", "effective_at: 0001-01-01"), "price_book.effective_at: no such instant in UTC"),
         (("zh: 广州六区", 'zh: "\\0"'), "regions.0.zones.2.name.zh: holds characters that are not text"),
     ],
 )  # fmt: skip
