@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpResponse
+from django.test import override_settings
 
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
@@ -24,10 +24,13 @@ TOKEN = "t" * 43
 
 
 @pytest.fixture(autouse=True)
-def _cards(monkeypatch: pytest.MonkeyPatch) -> None:
+def _asked_often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """More often than any person could: without throttling, and without what takes its time on purpose."""
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
-    monkeypatch.setattr(settings, "ACCOUNT_RATE_LIMITS", False)  # it is asked more often than any person could
     cache.clear()
+    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(ACCOUNT_RATE_LIMITS=False, PASSWORD_HASHERS=quick):
+        yield
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import translation
 
 from vmart.api.errors import Replayed
-from vmart.kernel.errors import Refused
+from vmart.kernel.errors import WHY, Refused
 
 STATUS = "200 OK"
 CONTENT_TYPE = "application/json"  # exactly: with a charset the Python SDK takes an error for success (trap 1)
@@ -82,14 +82,12 @@ def _with_field(refusal: Refused, field: str | None, language: str) -> str:
 
 
 def localized(template: str, language: str, params: Mapping[str, object]) -> str:
-    """``template`` in ``language`` with its places filled; words in them (why it is so) are translated too."""
+    """``template`` in ``language`` with its places filled; why it is so is translated too."""
     with translation.override(language):
         if language != ENGLISH:
             template = translation.gettext(template)
-            params = {
-                name: translation.gettext(text) if isinstance(text, str) and text else text
-                for name, text in params.items()
-            }
+            if isinstance(why := params.get(WHY), str) and why:
+                params = {**params, WHY: translation.gettext(why)}
         return template.format(**params) if params else template
 
 

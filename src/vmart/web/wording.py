@@ -7,7 +7,7 @@ from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
-from vmart.kernel.errors import Refused
+from vmart.kernel.errors import WHY, Refused
 
 STATES = {
     "PENDING": _("Being delivered"),
@@ -148,7 +148,9 @@ def component(name: str) -> Any:
 
 def sentence(refused: Refused) -> str:
     """A refusal in the reader's language; one whose sentence has no translation in English."""
-    params = {name: gettext(text) if isinstance(text, str) and text else text for name, text in refused.params.items()}
+    params = refused.params
+    if isinstance(why := params.get(WHY), str) and why:
+        params = {**params, WHY: gettext(why)}
     return gettext(refused.template).format(**params) if params else gettext(refused.template)
 
 
