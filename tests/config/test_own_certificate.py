@@ -63,8 +63,10 @@ def test_it_is_served_at_the_tls_twin_and_a_renewed_one_after_that_starts_again(
     first = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
     assert _shown(endpoint) == first
     folder = Places.of(shop.data_dir).tls_dir
-    assert {file.name for file in folder.iterdir()} == {"own.pem", "own.key"}
-    assert stat.S_IMODE((folder / "own.key").stat().st_mode) & 0o007 == 0
+    assert {file.name for file in folder.iterdir()} == {"copied.pem", "copied.key"}
+    assert stat.S_IMODE((folder / "copied.key").stat().st_mode) & 0o007 == 0
+
+    assert "well  certificate: yours, valid for 6 days" in shop.vmart("doctor", check=False).stdout
 
     renewed = [file.read_bytes() for file in _write(tmp_path, "renewed")]
     for file, content in zip((certificate, key), renewed, strict=True):
@@ -72,6 +74,11 @@ def test_it_is_served_at_the_tls_twin_and_a_renewed_one_after_that_starts_again(
     shop.kill("web-tls")
     until(lambda: _shown(endpoint) != first, 30, "the renewed certificate is served")
     assert health(f"https://{endpoint}", str(certificate))["web"]
+
+    shop.end()  # and the next start has the deployment's own: no copy of the other key stays
+    shop.start_again("--listen", "127.0.0.1:0", "--compute", "simulated", "--listen-tls", "127.0.0.1:0")
+    assert {file.name for file in folder.iterdir()} == {"ca.pem", "ca.key", "server.pem", "server.key"}
+    assert health(f"https://{shop.ready['tls_endpoint']}", shop.ready["ca_file"])["web"]
 
 
 def _up(folder: Path, *words: object, command: str = "up") -> Result:

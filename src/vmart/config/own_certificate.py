@@ -6,6 +6,8 @@ from pathlib import Path
 from vmart.config import os_users
 from vmart.config.places import Misused
 
+CERTIFICATE, KEY = "copied.pem", "copied.key"
+
 
 def check(certificate: Path, key: Path) -> None:
     """Raise Misused, naming the option at fault, unless both can be served with: PEM, a key without passphrase."""
@@ -32,12 +34,10 @@ def check(certificate: Path, key: Path) -> None:
 
 
 def lay_out(certificate: Path, key: Path, folder: Path) -> None:
-    """Copies as ``own.pem`` and ``own.key`` in ``folder``: root's own files are not the web process's to read."""
+    """Copies in ``folder``: root's own files are not the web process's to read."""
     _, group = os_users.uid_gid(os_users.WEB)
-    for source, name, mode in (
-        (certificate, "own.pem", 0o644),
-        (key, "own.key", 0o640 if os_users.is_root() else 0o600),
-    ):
+    private = 0o640 if os_users.is_root() else 0o600
+    for source, name, mode in ((certificate, CERTIFICATE, 0o644), (key, KEY, private)):
         fresh = folder / f".{name}.new"
         fresh.unlink(missing_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -46,3 +46,9 @@ def lay_out(certificate: Path, key: Path, folder: Path) -> None:
             os.fchown(descriptor, -1, group)
             os.fchmod(descriptor, mode)
         fresh.replace(folder / name)
+
+
+def forget(folder: Path) -> None:
+    """Remove the copies of an earlier start."""
+    for name in (CERTIFICATE, KEY):
+        (folder / name).unlink(missing_ok=True)

@@ -175,6 +175,8 @@ class Supervisor:
         self.listen = claim_port(self.options.listen, "--listen")
         if self.options.listen_tls:
             self.listen_tls = claim_port(self.options.listen_tls, "--listen-tls")
+        if self.options.tls_certificate is None:
+            own_certificate.forget(self.places.tls_dir)
         probe = self._begin_engine_probe(deployment)
         self._make_environment(deployment)
         if self.options.database is None:
@@ -299,7 +301,7 @@ class Supervisor:
         """What the TLS twin serves with, and the deployment's CA where that vouches for it."""
         folder = self.places.tls_dir
         if self.options.tls_certificate is not None:
-            return folder / "own.pem", folder / "own.key", None
+            return folder / own_certificate.CERTIFICATE, folder / own_certificate.KEY, None
         return folder / "server.pem", folder / "server.key", folder / "ca.pem"
 
     def _lay_out_certificate(self) -> None:
