@@ -46,3 +46,4 @@ def configure(options: Mapping[str, Any]) -> None:
         logging.getLogger(chatty).setLevel("WARNING")
     for chatty in ("django.request", "django.security"):  # every stranger's 404 and stale form
         logging.getLogger(chatty).setLevel("ERROR")
+    logging.getLogger("django.security.DisallowedHost").setLevel("CRITICAL")  # a trace for each scanner's Host
