@@ -18,6 +18,7 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.metering.models import Segment
 from vmart.orders import start, stop, sweep, terminate
+from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
 from vmart.orders.sweep import Drift
 from vmart.provisioning import specs, zones
@@ -142,6 +143,25 @@ def test_what_is_not_charged_for_does_not_run(machine: Instance) -> None:
     assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
     assert (_now(machine).state, _power(machine)) == ("SHUTDOWN", Power.STOPPED)
     assert list(reconcile()) == []
+
+
+def test_what_is_left_to_the_seller_is_kept_with_its_time_until_it_is_gone(machine: Instance, world: World) -> None:
+    """Given a stranger on the engine, then its row says since when; it goes with it, and what is repaired has none."""
+    spec = specs.load([machine.id])[machine.id].spec
+    engine_of(ZONE).ensure_present(replace(spec, name="ins-unknown0", private_ip="10.64.0.99", public_address=None))
+    engine_of(ZONE).ensure_power(machine.public_id, on=False)
+    sweep.sweep(ZONE)
+    held = EngineDrift.objects.get()
+    assert (held.zone_id, held.name, held.kind) == (ZONE, "ins-unknown0", "unknown")
+    with nothing_written():
+        sweep.sweep(ZONE)
+    world.stop_engine()
+    with pytest.raises(EngineError), nothing_written():
+        sweep.sweep(ZONE)
+    world.start_engine()
+    world.remove_machine("ins-unknown0")
+    sweep.sweep(ZONE)
+    assert not EngineDrift.objects.exists()
 
 
 def test_a_machine_with_work_under_way_is_left_alone(machine: Instance, world: World) -> None:
