@@ -124,8 +124,8 @@ def start_shop() -> Iterator[Callable[..., RunningShop]]:
     """``start_shop("--test-clock", …)``: a shop of the test's own, removed after it."""
     opened: list[RunningShop] = []
 
-    def start(*options: str, environment: dict[str, str] | None = None) -> RunningShop:
-        opened.append(open_shop(*options, environment=environment))
+    def start(*options: str, environment: dict[str, str] | None = None, demo: bool = True) -> RunningShop:
+        opened.append(open_shop(*options, environment=environment, demo=demo))
         return opened[-1]
 
     yield start

@@ -29,9 +29,13 @@ class Ring:
     """A key ring in memory."""
 
     keys: dict[str, TestKey] = field(default_factory=lambda: {SECRET_ID: TestKey()})
+    signed_with: list[str] = field(default_factory=list)
 
     def find(self, secret_id: str) -> TestKey | None:
         return self.keys.get(secret_id)
+
+    def used(self, secret_id: str) -> None:
+        self.signed_with.append(secret_id)
 
 
 @dataclass

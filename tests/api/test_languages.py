@@ -128,3 +128,10 @@ def test_why_a_machine_cannot_be_used_and_why_it_failed() -> None:
     assert EVERYTHING["it was stopped for arrears"] in told
     (machine,) = client.call("DescribeInstances", language="zh-CN").response["InstanceSet"]
     assert machine["LatestOperationErrorMsg"] == EVERYTHING["The machine could not be stopped."]
+
+
+def test_the_names_of_members_are_not_translated() -> None:
+    """Given a member whose name is also a word of the pages, then the sentence names it as the API does."""
+    assert EVERYTHING["Region"] != "Region"
+    told = envelope.localized("The parameter {parameter} is given twice.", envelope.CHINESE, {"parameter": "Region"})
+    assert "Region" in told and EVERYTHING["Region"] not in told

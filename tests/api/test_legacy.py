@@ -1,6 +1,7 @@
 """Given a program of the legacy v2 API, when it buys, then it gets the same machines at the same prices."""
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -86,15 +87,17 @@ def test_the_instance_type_may_name_the_family(client: Client) -> None:
         ({"period": 0}, 4000, "period"),
         ({"period": 37}, 4000, "period"),
         ({"storageType": 1}, 4000, "storageType"),
-        ({"storageSize": 15}, 4000, "DataDisks.0.DiskSize"),
+        ({"storageSize": 15}, 4000, "storageSize: "),
+        ({"rootSize": 7}, 4000, "rootSize: "),
+        ({"bandwidth": 100_000}, 4000, "bandwidth"),
         ({"bandwidthType": "PayByHour"}, 4000, "bandwidthType"),
         ({"wanIp": 2}, 4000, "wanIp"),
         ({"goodsNum": 101}, 4000, "goodsNum"),
-        ({"password": "weak"}, 4000, "Password"),
-        ({"keyId": "skey-unknown0"}, 5000, "KeyIds"),
+        ({"password": "weak"}, 4000, "password"),
+        ({"keyId": "skey-unknown0"}, 5000, "keyId: "),
         ({"projectId": 5}, 5100, "projectId"),
         ({"vpcId": "vpc-1"}, 5100, "vpcId"),
-        ({"imageId": "img-unknown0"}, 5000, "ImageId"),
+        ({"imageId": "img-unknown0"}, 5000, "imageId: "),
         ({"goodsNum": 100, "period": 36}, 5300, "balance"),
     ],
 )
@@ -102,6 +105,9 @@ def test_bad_purchases_write_nothing(client: Client, change: dict[str, Any], cod
     body = client.legacy("RunInstances", {**MONTHLY, **change})
     assert body["code"] == code, body
     assert says in body["message"]
+    assert not re.search(
+        r"\b(SystemDisk|DataDisks|InstanceChargePrepaid|InternetAccessible|Placement)\b", body["message"]
+    )
     assert not Order.objects.exists()
     assert not Instance.objects.exists()
 

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import json
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -14,13 +14,15 @@ from pydantic import Field
 from tests.api.calling import Client, Ring, TestKey, application, send
 from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request, v1_form
 from vmart.api.authentication import WINDOW_S
-from vmart.api.declarations import Code, LegacyShape, Limit, Shape
+from vmart.api.declarations import Code, LegacyShape, Limit, Shape, decode
+from vmart.api.decoding import multipart_members
+from vmart.api.errors import InvalidRequest
 from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
 from vmart.api.signatures import WireRequest, v1_signature, v1_text
 from vmart.api.wsgi import MAX_BODY_BYTES, ApiApplication, is_api_request
 from vmart.kernel import clock
-from vmart.kernel.errors import NotFound
+from vmart.kernel.errors import InvalidValue, NotFound
 
 
 class Disk(Shape):
@@ -38,6 +40,10 @@ class Echo(Shape):
     limit: Limit = 20
     ratio: float | None = None
     dry_run: bool = False
+
+
+class Chosen(Shape):
+    stop_type: Literal["SOFT", "HARD", "SOFT_FIRST"]
 
 
 class LegacyEcho(LegacyShape):
@@ -564,3 +570,50 @@ def test_whatever_arrives_is_answered_in_the_envelope(
     code = told.get("Error", {}).get("Code", "") if "Response" in answered else told["codeDesc"]
     assert code != "InternalError"
     assert bool(CALLS) == (code in ("", "Success"))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data; boundary=b", b"--b\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 3000),
+        (
+            "multipart/form-data; boundary*=undefined''b",
+            b"--b\r\nContent-Disposition: form-data; name=A\r\n\r\nx\r\n--b--",
+        ),
+        ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--"),
+        ("multipart/form-data", b"x"),
+    ],
+    ids=["messages in messages", "a boundary in no charset", "a part without a name", "no boundary"],
+)
+def test_a_multipart_body_that_cannot_be_read_is_refused(content_type: str, body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        multipart_members(content_type, body)
+
+
+def test_a_parameter_given_twice_among_ten_thousand_is_found_at_once(app: ApiApplication) -> None:
+    """Before any signature is looked at: whoever asks may not keep the shop busy with it."""
+    names = [f"p{number}" for number in range(9_990)]
+    body = "&".join(["Action=Echo", "SecretId=x", *(f"{name}=1" for name in names), f"{names[-1]}=1"]).encode()
+    request = dataclasses.replace(v1_form({}), body=body)
+    began = time.process_time()
+    code, sentence = send(app, request).error
+    assert time.process_time() - began < 0.3
+    assert (code, sentence) == ("InvalidParameter", "The parameter p9989 is given twice.")
+
+
+def test_only_a_signed_request_counts_as_a_use_of_its_key() -> None:
+    keys = Ring()
+    client = Client(application(REGISTRY, LEGACY, keys=keys))
+    for how in ({}, {"sign_method": "HmacSHA1"}):
+        forged = Client(client.application, (SECRET_ID, "another secret of the same length"))
+        assert forged.call("Echo", {}, **how).error[0] == "AuthFailure.SignatureFailure"
+        assert keys.signed_with == []
+        client.call("Echo", {}, **how)
+        assert keys.signed_with == [SECRET_ID]
+        keys.signed_with.clear()
+
+
+def test_choices_are_listed_without_words_of_a_language() -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        decode(Chosen, {"StopType": "x"}, as_text=False)
+    assert refusal.value.sentence == "StopType is x; possible are SOFT, HARD, SOFT_FIRST."

@@ -9,13 +9,15 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from django.db import connection
+from django.http import QueryDict
 
+from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, ZONE, open_purse, wanted
 from tests.support.written import nothing_written, refused
 from vmart.backoffice.apply_catalog import Change, Declined, apply_file
 from vmart.catalog import shop as catalog
-from vmart.catalog.models import InstanceType, Region
+from vmart.catalog.models import InstanceType, Region, ZoneImage
 from vmart.config.cli import main
 from vmart.customers.models import QuotaSet
 from vmart.instances.models import Instance
@@ -28,6 +30,8 @@ from vmart.orders.purchase import Machine, purchase
 from vmart.pricing.configuration import DiskChoice
 from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.models import Book
+from vmart.web import offer
+from vmart.web.choice import Typed
 
 pytestmark = pytest.mark.usefixtures("shop")
 Edited = Callable[..., Path]
@@ -209,6 +213,127 @@ def test_a_free_address_may_move_to_another_zone_and_one_in_use_may_not(edited: 
         db.call("network_free_public", [Instance.objects.get().id], clock.now())
     apply_file(edited(*moved, cidr))
     assert PublicAddress.objects.get(ip="198.18.15.252").zone_id == "ap-guangzhou-6"
+
+
+# -- what has no price yet --------------------------------------------------------------------------
+
+NEXT_BOOK = ("  version: 1\n  effective_at: 2010-01-01", "  version: 2\n  effective_at: 2026-03-11")
+NEW_PRICE = ("    S5.SMALL1: {month: 45,", "    S9.SMALL1: {month: 9, hour: 0.09}\n    S5.SMALL1: {month: 45,")
+OLD_TYPE = "  - {code: S5.SMALL1, family: S5, vcpu: 1, memory_gib: 1}"
+
+
+def _new_type(sold: str) -> tuple[str, str]:
+    return OLD_TYPE, f"{OLD_TYPE}\n  - {{code: S9.SMALL1, family: S5, vcpu: 1, memory_gib: 1{sold}}}"
+
+
+def test_what_has_its_price_from_tomorrow_on_is_not_sold_today(edited: Edited, test_clock: BusinessClock) -> None:
+    """Given a new type in a book of tomorrow, then pages and lists of today would find no price for it."""
+    with nothing_written(), pytest.raises(DocumentError) as refusal:
+        apply_file(edited(NEXT_BOOK, NEW_PRICE, _new_type("")))
+    assert refusal.value.problems == [
+        "price_book.instance_types.S9.SMALL1: holds from 2026-03-10 16:00Z on, and the file sells it at once: leave it"
+        " off sale until then (zones: [])"
+    ]
+    apply_file(edited(NEXT_BOOK, NEW_PRICE, _new_type(", zones: []")))
+    assert offer.make(Typed.of(QueryDict()), None).quoted is not None
+    test_clock.advance(days=1)
+    apply_file(edited(NEXT_BOOK, NEW_PRICE, _new_type("")))
+    catalog.current()
+    shown = offer.make(Typed.of(QueryDict("type=S9.SMALL1&charge=postpaid")), None)
+    assert shown.quoted is not None and shown.quoted.configuration.instance_type == "S9.SMALL1"
+    assert {option.kind.code for option in shown.types()} >= {"S9.SMALL1", "S5.SMALL1"}
+
+
+# -- what the database holds of it -----------------------------------------------------------------
+
+LONG = "n" * 80
+
+
+def test_the_largest_that_a_file_may_say_fits(edited: Edited) -> None:
+    file = edited(
+        ("legacy_id: 100006", "legacy_id: 2147483647"),
+        ("{en: Guangzhou Zone 4, zh: 广州四区}", f"{{en: {LONG}, zh: {'区' * 80}}}"),
+        ("{name: gz4-a, vcpu: 256, memory_gib: 1024, disk_gib: 40960}",
+         "{name: gz4-a, vcpu: 100000, memory_gib: 1000000, disk_gib: 100000000}"),
+        ("{en: Balanced SSD, zh: 通用型SSD云硬盘}", f"{{en: {LONG}, zh: {LONG}}}"),
+        ("code: C3.LARGE8, family: C3, vcpu: 4, memory_gib: 8}",
+         "code: C3.LARGE8, family: C3, vcpu: 1024, memory_gib: 65536}"),
+        ("{code: C3, name: {en: Compute Optimized C3, zh: 计算型C3}", f"{{code: C3, name: {{en: {LONG}, zh: {LONG}}}"),
+        MORE_QUOTA, ("run_instances_per_s: 100}", "run_instances_per_s: 2147483647}"),
+    )  # fmt: skip
+    assert len(apply_file(file)) >= 7
+    assert apply_file(file) == []
+
+
+@pytest.mark.parametrize(
+    ("replaced", "says"),
+    [
+        (("legacy_id: 100006", "legacy_id: 2147483648"),
+         "regions.0.zones.2.legacy_id: Input should be less than or equal to 2147483647, not 2147483648"),
+        (("{en: Guangzhou Zone 4,", f"{{en: {LONG}n,"),
+         f"regions.0.zones.1.name.en: String should have at most 80 characters, not {LONG}n"),
+        (("  - code: CLOUD_BSSD", "  - code: CLOUD_" + "B" * 15),
+         f"disk_types.1.code: String should have at most 20 characters, not CLOUD_{'B' * 15}"),
+        (("vcpu: 4, memory_gib: 8}\n  - {code: C3.2X", "vcpu: 4, memory_gib: 65537}\n  - {code: C3.2X"),
+         "instance_types.10.memory_gib: Input should be less than or equal to 65536, not 65537"),
+        (("  version: 1\n  effective_at", "  version: 2147483648\n  effective_at"),
+         "price_book.version: Input should be less than or equal to 2147483647, not 2147483648"),
+        (("effective_at: 2010-01-01", "effective_at: 0001-01-01"), "price_book.effective_at: no such instant in UTC"),
+        (("zh: 广州六区", 'zh: "\\0"'), "regions.0.zones.2.name.zh: holds characters that are not text"),
+    ],
+)  # fmt: skip
+def test_what_would_not_fit_is_refused_with_its_place(edited: Edited, replaced: tuple[str, str], says: str) -> None:
+    with nothing_written(), pytest.raises(DocumentError) as refusal:
+        apply_file(edited(replaced))
+    assert refusal.value.problems == [says]
+
+
+def test_a_number_that_is_anothers_is_refused_in_a_sentence(edited: Edited) -> None:
+    """Given a zone that takes the number of one that comes after it in the file (and it a new one)."""
+    with nothing_written(), pytest.raises(DocumentError) as refusal:
+        apply_file(edited(("legacy_id: 100004", "legacy_id: 100009"), ("legacy_id: 100003", "legacy_id: 100004")))
+    assert refusal.value.problems == [
+        "zone: Key (legacy_id)=(100004) already exists. Another of this shop has it, perhaps one that is off sale; for"
+        " two to swap, give one of them a third first"
+    ]
+
+
+def test_a_file_that_is_no_utf8_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.yaml"
+    file.write_bytes(DEMO_CATALOG.read_text().encode("gb18030"))
+    with nothing_written(), pytest.raises(DocumentError, match="document: is not UTF-8 text"):
+        apply_file(file)
+
+
+# -- another engine --------------------------------------------------------------------------------
+
+ENGINE = "kind: simulated\n          members:\n            - {name: gz4-a,"
+
+
+def _with(settings: str) -> tuple[str, str]:
+    return ENGINE, ENGINE.replace("members:", f"settings: {settings}\n          members:")
+
+
+def test_settings_that_lead_to_other_machines_are_refused_while_machines_live(edited: Edited, tmp_path: Path) -> None:
+    purchase(wanted(open_purse(cash_minor=1000), HOURLY))
+    says = f"regions.zones.{ZONE}.engine.settings: zone {ZONE} has 1 machine on its simulated engine: end them first"
+    with refused(DocumentError, match=says):
+        apply_file(edited(_with(f"{{file: {tmp_path}/other.sqlite}}")))
+    assert len(apply_file(edited(_with("{latency_s: 1}")))) == 1
+
+
+def test_an_incus_that_is_reached_by_another_address_keeps_its_machines_and_shows_its_images_again(
+    edited: Edited,
+) -> None:
+    remote = "kind: incus\n          settings: {{url: 'https://{}:8443', deployment: a}}\n"
+    text = DEMO_CATALOG.read_text()
+    members = text.partition(ENGINE)[2].partition("        address_pools")[0]
+    whole = ENGINE + members
+    apply_file(edited((whole, remote.format("192.0.2.7"))))
+    ZoneImage.objects.filter(zone_id=ZONE).update(status="ready", version="1")
+    moved = edited((whole, remote.format("192.0.2.8")))
+    assert [change.what for change in apply_file(moved)] == ["zone"]
+    assert set(ZoneImage.objects.filter(zone_id=ZONE).values_list("status", flat=True)) == {"missing"}
 
 
 # -- as a command ----------------------------------------------------------------------------------

@@ -90,6 +90,14 @@ def _document() -> dict[str, Any]:
          "regions.0.zones.0.address_pools.0: first 203.0.114.1 and last 203.0.113.254 lie in 203.0.113.0/24"),
         (lambda d: d["regions"][0]["zones"][2]["address_pools"][0].update(cidr="198.18.0.0/19", first="198.18.15.1"),
          "regions.zones.ap-guangzhou-6.address_pools: 198.18.15.1 is also in the pool of ap-guangzhou-4"),
+        (lambda d: d["regions"][0]["zones"][0]["address_pools"][0].update(
+            cidr="2001:db8::/32", first="2001:db8::1", last="2001:db8:ffff::1"),
+         "regions.0.zones.0.address_pools.0: 2001:db8::/32 is not of IPv4, and public addresses are"),
+        (lambda d: d["regions"][0]["zones"][0]["address_pools"][0].update(
+            cidr="10.0.0.0/8", first="10.0.0.1", last="10.255.255.254"),
+         "regions.0.zones.0.address_pools.0: 16777214 addresses; a pool has at most 65536"),
+        (lambda d: d["images"][0].update(login_user="Root:"),
+         "images.0.login_user: String should match pattern '^[A-Za-z_][A-Za-z0-9_-]*$', not Root:"),
         (lambda d: [image.update(unavailable={"en": "No.", "zh": "无"}) for image in d["images"]],
          "images: at least one must be available"),
         (lambda d: d.update(price_book={}), "price_book: a price book is expected"),
@@ -101,3 +109,22 @@ def test_a_wrong_file_is_refused_with_path_and_reason(change: Any, problem: str)
     with pytest.raises(DocumentError) as refusal:
         parse_catalog(document)
     assert problem in refusal.value.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[1, 2]: x", "line 1, column 1: a key is one word"),
+        ("{a: b}: x", "line 1, column 1: a key is one word"),
+        ("at: 2026-02-31", "day is out of range for month"),
+        ('a: {b: ["\\0"]}', "a.b.0: holds characters that are not text"),
+        ('a: "\\ud800"', "a: holds characters that are not text"),
+        ('"\\0": a', "a key: holds characters that are not text"),
+        ("- a", "document: a mapping of sections is expected"),
+        ("", "document: a mapping of sections is expected"),
+    ],
+)
+def test_what_is_no_document_is_refused_with_its_place(text: str, problem: str) -> None:
+    with pytest.raises(DocumentError) as refusal:
+        read_yaml(text)
+    assert refusal.value.problems == [problem]

@@ -83,9 +83,10 @@ def test_a_test_clock_is_kept_in_whole_seconds_of_utc(text: str, utc: str) -> No
     assert whole_second_utc(text) == utc
 
 
-def test_a_test_clock_that_is_no_time_is_refused() -> None:
+@pytest.mark.parametrize("text", ["next tuesday", "0001-01-01T00:00:00+23:59"])
+def test_a_test_clock_that_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(Misused, match="no ISO 8601 time"):
-        whole_second_utc("next tuesday")
+        whole_second_utc(text)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``vmart up`` as its operator meets it: opens, says where, survives its children's deaths, ends, opens again."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -18,11 +20,17 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from tests.clients.conftest import Access
+from tests.clients.test_sdk_python import POSTPAID, Cvm
 from tests.support.database import DEMO_CATALOG
 from tests.support.running_shop import VMART, RunningShop
 from vmart.config import os_users
+from vmart.config.cli import main
 from vmart.config.places import Places
+from vmart.config.supervisor import data_directory_lock, lock_holder
+from vmart.engines.simulated import World
 
 pytestmark = pytest.mark.xdist_group("running_shop")
 
@@ -55,6 +63,15 @@ def test_ready_file_says_where_and_who_and_only_the_owner_reads_it(running_shop:
     assert set(ready["customer"]) == {"email", "password", "secret_id", "secret_key"}
     assert stat.S_IMODE((running_shop.data_dir / "ready.json").stat().st_mode) == 0o600
     assert running_shop.log.count("\nready ") + running_shop.log.startswith("ready ") == 1
+
+
+def test_a_shop_without_demo_has_no_logins(start_shop: Callable[..., RunningShop]) -> None:
+    shop = start_shop(demo=False)
+    assert set(shop.ready) == {"url", "api_endpoint", "tls_endpoint", "ca_file", "engine", "instance_kind"}
+    assert stat.S_IMODE((shop.data_dir / "ready.json").stat().st_mode) == 0o600
+    assert "password" not in shop.log and "demo" not in shop.log
+    assert not (Places.of(shop.data_dir).secrets_dir / "demo.json").exists()
+    assert shop.control()["environment"]["VMART_SANDBOX_CARDS"] == ""
 
 
 def test_it_answers_on_both_addresses_and_the_deployments_ca_vouches_for_the_tls_one(running_shop: RunningShop) -> None:
@@ -153,6 +170,38 @@ def test_after_sigterm_nothing_runs_and_the_next_start_is_quick_with_the_same_lo
     assert (said, shop.log.count(f"{shop.data_dir}/ready.json has them")) == ([1, 1], 1)
 
 
+def _state(shop: RunningShop, machine: str) -> str:
+    with psycopg.connect(shop.database_url) as connection:
+        (row,) = connection.execute("SELECT state FROM instances_instance WHERE public_id = %s", [machine]).fetchall()
+        return str(row[0])
+
+
+@pytest.mark.crash
+def test_down_ends_the_shop_and_leaves_its_machines_running(start_shop: Callable[..., RunningShop]) -> None:
+    """Given a shop with a machine, when ``vmart down`` is said without --machines, then all but the machine is gone."""
+    shop = start_shop()
+    owner, endpoint = shop.ready["customer"], shop.ready["api_endpoint"]
+    (name,) = Cvm(Access(endpoint, "", "", owner["secret_id"], owner["secret_key"])).RunInstances(POSTPAID)[
+        "InstanceIdSet"
+    ]
+    until(lambda: _state(shop, name) == "RUNNING", 60, "the machine runs")
+    children = [shop.child_pid(child) for child in ("postgres", "web", "worker")]
+
+    ended = shop.vmart("down")
+
+    assert ended.stdout == "the shop has ended\n"
+    assert shop.process.wait(10) == 0
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+    assert not (shop.data_dir / "ready.json").exists()
+    engine = Places.of(shop.data_dir).engine_dir / f"{POSTPAID['Placement']['Zone']}.sqlite"
+    assert World(engine).count_machines() == 1
+    again = shop.vmart("down", check=False)
+    assert (again.returncode, again.stderr) == (3, f"vmart: nothing runs on {shop.data_dir}\n")
+    shop.start_again()
+    assert _state(shop, name) == "RUNNING"
+    assert shop.vmart("reconcile").stdout == "everything agrees\n"
+
+
 @pytest.mark.crash
 def test_a_killed_supervisor_takes_its_children_along_and_leaves_a_startable_directory(
     start_shop: Callable[..., RunningShop],
@@ -165,8 +214,13 @@ def test_a_killed_supervisor_takes_its_children_along_and_leaves_a_startable_dir
 
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 20, "the children are gone")
     (shop.data_dir / "ready.json").unlink()  # nobody was left to remove it
+    left = {"state": "ready", "why": "", "instance_kind": "container"}  # as of an engine of that run
+    Places.of(shop.data_dir).engine_state_file.write_text(json.dumps(left))
     shop.start_again()
     assert health(shop.url)["database"]
+    assert json.loads(shop.vmart("status", "--json").stdout)["engine_state"] is None
+    time.sleep(1.5)  # the supervisor looks once a second
+    assert json.loads((shop.data_dir / "ready.json").read_text())["instance_kind"] == "simulated"
 
 
 def test_status_counts_processes_and_says_when_nothing_runs(running_shop: RunningShop, tmp_path: Path) -> None:
@@ -306,3 +360,70 @@ def test_a_closed_terminal_ends_the_shop_in_order() -> None:
         assert (data_dir / "log" / "web.log").exists()
     finally:
         shop.remove()
+
+
+def test_who_looks_whether_a_shop_runs_does_not_keep_one_from_starting(tmp_path: Path) -> None:
+    """Given ``vmart status`` at the very moment of a start, then the start waits for it, and finds nobody there."""
+    places = Places.of(tmp_path)
+    places.lock_file.write_text(f"{os.getpid()}\n")  # of a supervisor that was killed
+    with places.lock_file.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert lock_holder(places) is None
+        threading.Timer(0.2, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with data_directory_lock(places):
+            assert lock_holder(places) == os.getpid()
+    assert lock_holder(places) is None
+
+
+@pytest.mark.parametrize("length", ["999999999d", "9" * 30 + "w"])
+def test_a_length_of_time_beyond_all_bounds_is_wrong_use(length: str) -> None:
+    refused = CliRunner().invoke(main, ["clock", "advance", length])
+    assert refused.exit_code == 2
+    assert "is longer than 36500 days" in refused.output
+
+
+def test_a_backup_that_cannot_be_written_says_where(running_shop: RunningShop, tmp_path: Path) -> None:
+    for file in (tmp_path / "missing", tmp_path):
+        target = file / "shop.tar" if file != tmp_path else file
+        refused = running_shop.vmart("backup", str(target), check=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (3, 1), refused.stderr
+        assert refused.stderr.startswith("vmart: ") and str(file) in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_failed_statement_was_about_is_in_no_log(running_shop: RunningShop) -> None:
+    """Given a statement with a password's hash in its text, when it fails, then the database's log has not got it."""
+    with (
+        psycopg.connect(running_shop.database_url) as connection,
+        psycopg.ClientCursor(connection) as cursor,
+        pytest.raises(psycopg.errors.InvalidTextRepresentation),
+    ):
+        cursor.execute("SELECT 'not a number'::int, %s", ["scrypt$hash-of-a-password"])
+    until(lambda: "not a number" in running_shop.log, 10, "the error is logged")
+    time.sleep(0.5)
+    assert "scrypt$hash" not in running_shop.log
+
+
+def test_what_is_no_address_of_a_database_is_refused_without_its_password(tmp_path: Path) -> None:
+    words = [VMART, "--data-dir", str(tmp_path / "data"), "up", "--listen", "127.0.0.1:0", "--compute", "simulated"]
+    environment = os.environ | {"VMART_DATABASE_URL": "postgresql://shop:s3cret@host/name?colour=blue"}
+    refused = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 3
+    assert "--database (VMART_DATABASE_URL) is not the address of a PostgreSQL database" in refused.stderr
+    assert "Traceback" not in refused.stderr and "s3cret" not in refused.stderr
+
+
+@pytest.mark.skipif(not os_users.is_root(), reason="not root: there is no other user to be")
+def test_what_another_user_started_is_not_ours_to_command(running_shop: RunningShop) -> None:
+    """Given a shop that root started, when somebody else asks, then a sentence says whose it is."""
+    source = _environment(running_shop.child_pid("web"))["PYTHONPATH"]  # where every user can read it
+    program = [sys.executable, "-m", "vmart.config.cli"]
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *program]
+    for words in (["reconcile"], ["backup", "/nonexistent/x"], ["down"]):
+        refused = subprocess.run(
+            [*nobody, "--data-dir", str(running_shop.data_dir), *words],
+            env=running_shop.environment() | {"PYTHONPATH": source}, capture_output=True, text=True, cwd="/",
+            check=False, timeout=60,
+        )  # fmt: skip
+        assert (refused.returncode, "another user's" in refused.stderr) == (3, True), refused.stderr
+    assert health(running_shop.url)["web"]

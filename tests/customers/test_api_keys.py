@@ -1,14 +1,17 @@
 """A key that is switched off is off everywhere, without a query for every request."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
 from django.conf import settings
 
+from tests.support.at_once import at_once, wait_until_blocked
+from tests.support.business_clock import BusinessClock
 from tests.support.statements import statements
 from vmart.customers import api_keys
 from vmart.customers.models import Account, ApiKey, User
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.errors import LimitExceeded, NotFound
 from vmart.orders import open_account
 
@@ -75,3 +78,45 @@ def test_an_accounts_keys_are_its_own_and_five_at_most() -> None:
         with pytest.raises(NotFound):
             act()
     assert ApiKey.objects.filter(enabled=True).count() == api_keys.KEYS_PER_ACCOUNT == 5
+
+
+def test_a_use_is_written_down_every_five_minutes(test_clock: BusinessClock) -> None:
+    key, _ = api_keys.create(*_open("owner"))
+    api_keys.used(key.secret_id)  # of a key that nobody has looked for
+    assert ApiKey.objects.get().last_used_at is None
+    for passed, noted in ((0, True), (300, False), (1, True)):
+        test_clock.advance(seconds=passed)
+        api_keys.find(key.secret_id)
+        with statements() as made:
+            api_keys.used(key.secret_id)
+        assert len(made) == int(noted)
+        assert (ApiKey.objects.get().last_used_at == clock.now()) is noted
+
+
+def test_looking_a_key_up_is_no_use_of_it() -> None:
+    key, _ = api_keys.create(*_open("owner"))
+    api_keys.find(key.secret_id)
+    assert ApiKey.objects.get().last_used_at is None
+
+
+def test_two_who_make_the_last_key_at_once_make_one() -> None:
+    """Given one who is about to make it, then another waits, and finds that there are five."""
+    account, user = _open("owner")
+    for _ in range(api_keys.KEYS_PER_ACCOUNT - 1):
+        api_keys.create(account, user)
+    refusals: list[object] = []
+
+    def other() -> None:
+        refusals.extend(at_once(lambda: api_keys.create(account, user)))
+
+    thread = threading.Thread(target=other)
+    with db.act():
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        thread.start()
+        wait_until_blocked()
+        ApiKey.objects.create(
+            account=account, user=user, secret_id="AKIDfifth", secret_sealed=b"", created_at=clock.now()
+        )
+    thread.join(30)
+    assert [type(refusal) for refusal in refusals] == [LimitExceeded]
+    assert ApiKey.objects.count() == api_keys.KEYS_PER_ACCOUNT

@@ -66,5 +66,5 @@ class TestSimulated(ContractSuite):
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(EngineError, match="no engine of the kind 'abacus'"):
+    with pytest.raises(EngineError, match=r"no engine of this kind\. \(abacus\)"):
         open_engine("abacus", {})

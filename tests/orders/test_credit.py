@@ -13,6 +13,7 @@ from tests.support.shopper import (
     MONTHLY,
     MONTHLY_MINOR,
     buy_running,
+    go_to,
     open_purse,
     owe,
     pay,
@@ -30,7 +31,7 @@ from vmart.ledger.models import Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PublicAddress
 from vmart.orders import credit, end_arrears, open_account, start, terminate
-from vmart.orders.errors import InsufficientBalance, WrongState
+from vmart.orders.errors import InsufficientBalance
 from vmart.placement.models import Allocation
 from vmart.settlement import close
 from vmart.worker import loop, queue
@@ -70,7 +71,7 @@ def _top_up(account: int, amount_minor: int, transfer: uuid.UUID | None = None) 
         return credit.credit(transfer or uuid.uuid4(), "top_up", account, "card", cash_minor=amount_minor)
 
 
-def test_a_top_up_that_covers_its_disks_makes_it_startable(test_clock: BusinessClock) -> None:
+def test_a_top_up_that_covers_its_disks_sets_an_hour_of_them_aside(test_clock: BusinessClock) -> None:
     account, machine = _in_arrears(test_clock)
     pay(account, purses(account)["owed"] + DISK_HOLD_MINOR)
     machine.refresh_from_db()
@@ -85,36 +86,58 @@ def test_a_top_up_that_covers_its_disks_makes_it_startable(test_clock: BusinessC
 
 
 @pytest.mark.parametrize("short", [DISK_HOLD_MINOR, 1])
-def test_while_its_disks_are_not_covered_it_stays_as_it_is_until_its_release(
-    test_clock: BusinessClock, short: int
-) -> None:
+def test_paying_what_is_owed_brings_it_back_with_the_hold_that_there_is(test_clock: BusinessClock, short: int) -> None:
+    """Given a top-up to zero or a little more, then it is back; a start takes the full hold or says what lacks."""
     account, machine = _in_arrears(test_clock)
-    before = Instance.objects.filter(id=machine.id).values().get()
     pay(account, purses(account)["owed"] + DISK_HOLD_MINOR - short)
-    assert Instance.objects.filter(id=machine.id).values().get() == before
-    assert not Segment.objects.filter(ended_at=None).exists()
-    assert purses(account)["held"] == 0
-    assert Operation.objects.get(kind="release").due_at == machine.release_at
-    assert not Operation.objects.filter(kind="arrears").exists()
-    with refused(WrongState, match="it was stopped for arrears"):
-        start.start(account, [machine.public_id])
-    pay(account, short)
     machine.refresh_from_db()
-    assert (machine.state, purses(account)["held"]) == ("STOPPED", DISK_HOLD_MINOR)
+    assert (machine.state, machine.restrict_state, machine.release_at) == ("STOPPED", "NORMAL", None)
+    left = DISK_HOLD_MINOR - short
+    assert purses(account) == {"cash": left, "gift": 0, "owed": 0, "held": left, "available": 0}
+    assert list(Segment.objects.filter(ended_at=None).values_list("component", flat=True)) == ["system_disk"]
+    assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
+    assert list(reconcile()) == []
+    with refused(InsufficientBalance, match=f"0.38 are needed and 0.0{left} are available"):
+        start.start(account, [machine.public_id])
+    pay(account, HOURLY_HOLD_MINOR - left)
+    start.start(account, [machine.public_id])
+    work()
+    machine.refresh_from_db()
+    assert (machine.state, purses(account)["held"]) == ("RUNNING", HOURLY_HOLD_MINOR)
     assert list(reconcile()) == []
 
 
-def test_of_several_as_many_come_back_as_the_money_covers(test_clock: BusinessClock) -> None:
+def test_what_its_disks_cost_after_that_brings_arrears_again(test_clock: BusinessClock) -> None:
+    """Given money for what was owed and no more, then nothing is free: a new debt, two hours, a stop, 15 days."""
+    account, machine = _in_arrears(test_clock)
+    work()
+    pay(account, purses(account)["owed"])
+    paid = test_clock.at
+    go_to(test_clock, paid + HOUR)
+    disk = Charge.objects.filter(component="system_disk").latest("hour")
+    assert (disk.hour, disk.duration_s, disk.deducted_minor) == (paid, 3600, 3)  # the fifth 0.025
+    assert (purses(account)["owed"], purses(account)["held"]) == (3, 0)
+    go_to(test_clock, paid + 3 * HOUR)
+    machine.refresh_from_db()
+    assert (machine.state, machine.isolated_source) == ("SHUTDOWN", "ARREAR")
+    assert machine.release_at == paid + 3 * HOUR + dt.timedelta(days=15)
+    assert list(reconcile()) == []
+
+
+def test_of_several_those_bought_first_have_their_holds_first(test_clock: BusinessClock) -> None:
     close.begin(test_clock.at)
     account = open_purse(cash_minor=1000)
     machines = [buy_running(account) for _ in range(3)]
     owe(account)
     work()
-    pay(account, 100 + 2 * DISK_HOLD_MINOR + 1)
-    states = [Instance.objects.get(id=machine.id).state for machine in machines]
-    assert states == ["STOPPED", "STOPPED", "SHUTDOWN"]
-    assert purses(account) == {"cash": 7, "gift": 0, "owed": 0, "held": 6, "available": 1}
-    assert [o.subject_id for o in Operation.objects.filter(kind="release")] == [machines[2].id]
+    pay(account, 100 + DISK_HOLD_MINOR + 1)
+    rows = list(Instance.objects.order_by("id"))
+    assert [row.state for row in rows] == ["STOPPED"] * 3
+    held = dict(Hold.objects.filter(state="pending").values_list("id", "floating_minor"))
+    assert [held[row.hold_id] for row in rows] == [DISK_HOLD_MINOR, 1, 0]
+    assert purses(account) == {"cash": 4, "gift": 0, "owed": 0, "held": 4, "available": 0}
+    assert not Operation.objects.filter(kind="release").exists()
+    assert [row.id for row in rows] == [machine.id for machine in machines]
     assert list(reconcile()) == []
 
 

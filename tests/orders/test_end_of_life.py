@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -25,9 +26,10 @@ from vmart.customers.models import Account
 from vmart.engines.contract import Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
-from vmart.kernel import db
-from vmart.kernel.clock import UTC
+from vmart.kernel import clock, db
+from vmart.kernel.clock import HOUR, UTC
 from vmart.kernel.errors import LimitExceeded
+from vmart.kernel.money import from_minor, to_minor
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
@@ -312,6 +314,23 @@ def test_what_several_would_give_back_together_is_what_they_give_back(test_clock
     }  # fmt: skip
     assert purses(account)["cash"] == 2 * MONTHLY_MINOR - 3750
     assert list(reconcile()) == []
+
+
+def test_all_that_are_returned_together_are_returned_at_one_instant(test_clock: BusinessClock) -> None:
+    """Given a clock that goes on an hour at every look, then each has been used up to the second it is told."""
+    account = open_purse(cash_minor=3 * MONTHLY_MINOR)
+    Account.objects.update(free_return_used_at=test_clock.at)
+    machines = [buy_running(account, MONTHLY) for _ in range(3)]
+    started = test_clock.at
+    clock.install(lambda: test_clock.advance(hours=1))
+    quotes = return_prepaid.quote_refund(account, [machine.public_id for machine in machines])
+    assert len({quote.refund_minor for quote in quotes}) == 1
+    terminate.terminate(account, [machine.public_id for machine in machines])
+    ended = Instance.objects.values_list("isolated_at", flat=True).distinct().get()
+    assert ended is not None
+    used = Decimal("0.375") * ((ended - started) // HOUR)  # 0.35 + 50 × 0.0005 an hour
+    refund_minor = to_minor(from_minor(MONTHLY_MINOR) - used)
+    assert set(Line.objects.values_list("refund_minor", flat=True)) == {refund_minor}
 
 
 def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClock, world: World) -> None:

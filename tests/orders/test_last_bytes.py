@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, work
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, work
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.contract import Power
+from vmart.engines.contract import ByteCount, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.metering.models import Sample
-from vmart.orders import sample, terminate
+from vmart.orders import sample, start, terminate
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
@@ -73,6 +73,32 @@ def test_no_more_is_charged_than_can_have_left_before_the_end(test_clock: Busine
     assert _samples() == [(GIB, sampled), (30 * CAP_BYTES_S, ended)]
 
 
+def test_a_count_that_was_under_way_when_charging_ended_charges_nothing_beyond_it(
+    test_clock: BusinessClock, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a machine that is ended while the zone's engine is asked, then only its last count charges for it."""
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=10)
+    sample.sample_zone(ZONE)
+    ended = test_clock.advance(seconds=2)
+    engine = engine_of(ZONE)
+
+    class Slow:
+        def counters(self, names: list[str]) -> dict[str, ByteCount]:
+            terminate.terminate(account, [machine.public_id])
+            test_clock.advance(seconds=10)
+            world.send_bytes(machine.public_id, 10 * CAP_BYTES_S)
+            return engine.counters(names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sample, "engine_of", lambda _zone: Slow())
+        assert sample.sample_zone(ZONE) == 0
+    assert _samples() == []
+    work()
+    assert _samples() == [(2 * CAP_BYTES_S, ended)]
+
+
 def test_the_time_without_new_bytes_makes_no_room_for_later_ones(test_clock: BusinessClock, world: World) -> None:
     account = open_purse(cash_minor=10_000)
     machine = buy_running(account, ONLINE)
@@ -104,6 +130,35 @@ def test_of_a_power_off_that_came_late_nothing_is_charged(
     assert _samples() == []
     go_to(test_clock, test_clock.at + 3 * HOUR)
     assert not Charge.objects.filter(component="traffic").exists()
+    assert list(reconcile()) == []
+
+
+def test_of_a_machine_whose_arrears_ended_before_its_power_off_nothing_is_charged(
+    test_clock: BusinessClock, world: World
+) -> None:
+    """Given a host that was away when arrears stopped the machine, then what left after the stop stays free."""
+    hour = test_clock.at
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=1)
+    world.send_bytes(machine.public_id, GIB)
+    sample.sample_zone(ZONE)
+    owe(account)
+    owner = uuid.uuid4()
+    for operation in queue.claim(owner, [""], 30, 10):
+        loop.work(STEPS, [operation], owner)
+    test_clock.advance(minutes=40)
+    world.send_bytes(machine.public_id, 10 * GIB)
+    pay(account, 10_000)
+    assert sample.sample_zone(ZONE) == 0
+    work()
+    assert (Instance.objects.get().state, Instance.objects.get().latest_operation_state) == ("STOPPED", "SUCCESS")
+    assert sample.sample_zone(ZONE) == 0
+    assert _samples() == [(GIB, hour + dt.timedelta(minutes=1))]
+    start.start(account, [machine.public_id])
+    work()
+    world.send_bytes(machine.public_id, 7)
+    assert sample.sample_zone(ZONE) == 7
     assert list(reconcile()) == []
 
 

@@ -1,8 +1,11 @@
 """Given hours that are over and not deducted yet, then what they cost is shown, and set aside when the machine ends."""
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY_HOLD_MINOR, buy_running, open_purse, purses
@@ -136,3 +139,28 @@ def test_usage_long_after_the_last_charge_begins_where_it_began(test_clock: Busi
     test_clock.advance(minutes=30)
     cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
     assert [charge.deducted_minor for charge in cost] == [18, 1]
+
+
+def test_in_an_account_s_first_hour_nobody_else_s_usage_is_read(test_clock: BusinessClock) -> None:
+    """Given machines that come and go within an hour, then what each cost is found by index, under the account lock."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    test_clock.advance(minutes=10)
+    asked: list[tuple[str, Any]] = []
+
+    def note(execute: Callable[..., object], sql: str, params: Any, *rest: object) -> object:
+        asked.append((sql, params))
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(note):
+        cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
+    assert [charge.deducted_minor for charge in cost] == [6, 0]
+    plans = []
+    with db.act(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # a table so small would be read whole
+        for sql, params in asked:
+            if "metering_segment" in sql:
+                cursor.execute("EXPLAIN " + sql, params)
+                plans += [line for (line,) in cursor.fetchall()]
+    assert any("Index" in line and "metering_segment" in line for line in plans)
+    assert [line for line in plans if "Seq Scan on metering_segment" in line] == []

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
+from tests.support.written import nothing_written, refused
 from vmart.catalog import shop
 from vmart.catalog.models import Offer
 from vmart.instances.models import Instance
@@ -121,6 +122,24 @@ def test_a_type_taken_off_sale_meanwhile_is_refused() -> None:
     with pytest.raises(SoldOut):
         place.pay(account, number)
     assert purses(account)["held"] == 0
+
+
+def test_a_repeated_token_is_the_same_order_also_when_it_would_be_refused_by_now() -> None:
+    """Given a second click after the type was sold out, then it comes to the order that the first one placed."""
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    request = wanted(account, client_token="t")
+    first = place.place(request)
+    Offer.objects.filter(zone_id=MONTHLY.zone, instance_type_id=MONTHLY.instance_type).update(sold_out=True)
+    Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
+    shop.refresh()
+    with nothing_written():
+        assert place.place(request) == first
+        with pytest.raises(TokenReused):
+            place.place(replace(request, configuration=replace(MONTHLY, count=2)))
+        with pytest.raises(TokenReused):  # the token of a placed order buys nothing
+            purchase(request)
+    with refused(SoldOut):
+        place.place(replace(request, client_token="another"))
 
 
 def test_after_half_an_hour_it_is_expired(test_clock: BusinessClock) -> None:

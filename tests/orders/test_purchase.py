@@ -27,6 +27,7 @@ from tests.support.written import contents, nothing_written, refused
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone
 from vmart.customers.models import Account
+from vmart.engines.simulated import World
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
@@ -39,6 +40,7 @@ from vmart.orders.purchase import Bought, Machine, check, decode_user_data, purc
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import OutOfRange, UnknownInstanceType
+from vmart.provisioning import zones
 from vmart.storage.models import Disk
 from vmart.worker.models import Operation
 
@@ -283,6 +285,21 @@ def test_a_prepaid_machine_that_is_gone_still_counts_as_bought_in_its_month() ->
     assert Instance.objects.get().state == "GONE"
     with refused(errors.QuotaReached, match="is 1; 1 ", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account, MONTHLY))
+
+
+def test_a_prepaid_machine_that_was_never_delivered_does_not_count_when_it_is_taken_off_the_list(world: World) -> None:
+    account = open_purse(cash_minor=100_000)
+    Account.objects.update(quota_prepaid_per_month=1)
+    zones.prepare_images(ZONE)
+    (name,) = purchase(wanted(account, MONTHLY)).instance_ids
+    with refused(errors.QuotaReached, match="is 1; 1 "):  # while it may still come
+        purchase(wanted(account, MONTHLY))
+    world.fail("ensure_present", transient=False)
+    work()
+    terminate.terminate(account, [name])
+    work()
+    assert Instance.objects.get().state == "GONE"
+    purchase(wanted(account, MONTHLY))
 
 
 def test_without_a_free_public_address_nothing_is_bought() -> None:

@@ -227,6 +227,39 @@ def test_two_stops_within_a_second_of_which_the_second_fails(test_clock: Busines
     _agree()
 
 
+def test_a_start_by_a_clock_that_is_behind_the_stop_s_charges_no_second_twice(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    started, ended = test_clock.at, test_clock.advance(minutes=1)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    test_clock.advance(seconds=-1)
+    start.start(account, [machine.public_id])
+    work()
+    assert _now(machine).state == "RUNNING"
+    cpu = Segment.objects.filter(component="cpu").order_by("id").values_list("started_at", "ended_at", "age_s")
+    assert list(cpu) == [(started, ended, 0), (ended, None, 60)]
+    _agree()
+
+
+def test_a_failed_stop_by_a_clock_that_is_behind_the_delivery_s_pauses_nothing(
+    test_clock: BusinessClock, world: World
+) -> None:
+    """Given a worker's host a second ahead of the web's, then the machine that was just delivered is charged on."""
+    account = open_purse(cash_minor=1000)
+    test_clock.advance(seconds=5)
+    machine = buy_running(account)
+    started = test_clock.at
+    test_clock.advance(seconds=-1)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    world.fail("ensure_power", times=6)
+    work()
+    assert (_now(machine).state, _now(machine).latest_operation_state) == ("RUNNING", "FAILED")
+    cpu = Segment.objects.get(component="cpu")
+    assert (cpu.started_at, cpu.ended_at) == (started, None)
+    _agree()
+
+
 @pytest.mark.parametrize(
     ("words", "error", "field"),
     [

@@ -18,6 +18,7 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.metering.models import Segment
 from vmart.orders import start, stop, sweep, terminate
+from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
 from vmart.orders.sweep import Drift
 from vmart.provisioning import specs, zones
@@ -144,6 +145,25 @@ def test_what_is_not_charged_for_does_not_run(machine: Instance) -> None:
     assert list(reconcile()) == []
 
 
+def test_what_is_left_to_the_seller_is_kept_with_its_time_until_it_is_gone(machine: Instance, world: World) -> None:
+    """Given a stranger on the engine, then its row says since when; it goes with it, and what is repaired has none."""
+    spec = specs.load([machine.id])[machine.id].spec
+    engine_of(ZONE).ensure_present(replace(spec, name="ins-unknown0", private_ip="10.64.0.99", public_address=None))
+    engine_of(ZONE).ensure_power(machine.public_id, on=False)
+    sweep.sweep(ZONE)
+    held = EngineDrift.objects.get()
+    assert (held.zone_id, held.name, held.kind) == (ZONE, "ins-unknown0", "unknown")
+    with nothing_written():
+        sweep.sweep(ZONE)
+    world.stop_engine()
+    with pytest.raises(EngineError), nothing_written():
+        sweep.sweep(ZONE)
+    world.start_engine()
+    world.remove_machine("ins-unknown0")
+    sweep.sweep(ZONE)
+    assert not EngineDrift.objects.exists()
+
+
 def test_a_machine_with_work_under_way_is_left_alone(machine: Instance, world: World) -> None:
     stop.stop(machine.account_id, [machine.public_id])
     engine_of(ZONE).ensure_power(machine.public_id, on=False)
@@ -171,21 +191,28 @@ def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engin
 class _Meanwhile:
     """An engine whose list is answered, and then something happens before the caller looks at its rows."""
 
-    def __init__(self, real: Engine, act: Callable[[], None]) -> None:
-        self._real, self._act = real, act
+    def __init__(self, real: Engine, act: Callable[[], None], then: Callable[[], None]) -> None:
+        self._real, self._act, self._then = real, act, then
 
     def list_ours(self) -> Any:
         seen = self._real.list_ours()
         self._act()
         return seen
 
+    def observe(self, name: str) -> Any:
+        self._then()
+        return self._real.observe(name)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
 
-def _sweep_while(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> list[Drift]:
+def _sweep_while(
+    monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], then: Callable[[], None] = lambda: None
+) -> list[Drift]:
+    """``act`` comes between the engine's list and the rows, ``then`` between the rows and the second look."""
     real = engine_of(ZONE)
-    monkeypatch.setattr(sweep, "engine_of", lambda _zone: _Meanwhile(real, act))
+    monkeypatch.setattr(sweep, "engine_of", lambda _zone: _Meanwhile(real, act, then))
     return sweep.sweep(ZONE)
 
 
@@ -212,6 +239,23 @@ def test_a_list_older_than_a_start_does_not_make_the_machine_stop(
 
     assert _sweep_while(monkeypatch, started) == []
     assert _now(machine).state == "RUNNING"
+
+
+def test_rows_older_than_a_start_do_not_make_the_machine_stop(
+    machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a machine stopped without charge after the list and started again after the rows, then it runs on."""
+
+    def stopped() -> None:
+        stop.stop(machine.account_id, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+        work()
+
+    def started() -> None:
+        start.start(machine.account_id, [machine.public_id])
+        work()
+
+    assert _sweep_while(monkeypatch, stopped, started) == []
+    assert (_now(machine).state, _power(machine)) == ("RUNNING", Power.RUNNING)
 
 
 def test_a_list_older_than_a_delivery_reports_no_missing_machine(

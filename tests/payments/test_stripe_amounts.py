@@ -17,7 +17,7 @@ from vmart.catalog import shop as catalog_shop
 from vmart.kernel.models import Deployment
 from vmart.kernel.money import CURRENCIES, from_minor
 from vmart.orders import place
-from vmart.payments import top_up
+from vmart.payments import rules, top_up
 from vmart.payments.errors import AmountOutOfRange
 from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of, stripe_card
@@ -93,8 +93,16 @@ def test_an_order_needs_the_next_amount_that_a_card_can_pay(reference_stripe: Re
     account = open_purse(cash_minor=3)
     order = place.place(wanted(account))
     assert top_up.least_minor(account, order) == MONTHLY_MINOR  # 3 more than is missing: balance
-    top_up.begin(account, MONTHLY_MINOR, "stripe", "t1", order_id=order)
+    assert top_up.asked_minor(account, order) == MONTHLY_MINOR
+    top_up.begin(account, top_up.asked_minor(account, order), "stripe", "t1", order_id=order)
     assert Payment.objects.get().amount_minor == MONTHLY_MINOR
+
+
+@pytest.mark.parametrize(
+    ("due", "available", "asked"), [(5124, 0, 5130), (5124, 5, 5120), (5124, 6000, 5130), (7, 9, 100)]
+)
+def test_what_the_page_asks_for_is_an_amount_that_the_provider_takes(due: int, available: int, asked: int) -> None:
+    assert rules.asked_minor(due, available, stripe_card.step_minor("KWD")) == asked
 
 
 @pytest.mark.usefixtures("in_dinars", "sandbox")

@@ -191,10 +191,7 @@ def test_the_total_is_the_machine_times_the_count_and_the_parts_add_up(configura
 @given(configurations())
 def test_a_stored_quote_is_the_same_quote(configuration: Configuration) -> None:
     result = quote(demo_book(), configuration)
-    text = result.canonical_json()
-    assert Quote.from_json(text) == result
-    assert Quote.from_json(text).canonical_json() == text
-    assert json.loads(text) == result.plain()
+    assert Quote.of(json.loads(json.dumps(result.plain()))) == result
 
 
 @given(configurations())
@@ -208,10 +205,10 @@ def test_what_is_returnable_is_what_was_bought(configuration: Configuration) -> 
         assert line.list_amount == whole
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"lines": []}', "12"])
-def test_a_quote_that_is_none_is_refused(text: str) -> None:
+@pytest.mark.parametrize("plain", ["", [], {}, None, {"lines": []}, 12])
+def test_a_quote_that_is_none_is_refused(plain: Any) -> None:
     with pytest.raises(ForeignQuote):
-        Quote.from_json(text)
+        Quote.of(plain)
 
 
 def test_a_quote_with_a_forged_amount_is_another_quote() -> None:

@@ -1,4 +1,4 @@
-"""The hourly close, pure: what an hour costs, what is deducted for it, and out of which purse."""
+"""The hourly close, pure: what an hour costs, and what is deducted for it."""
 
 import datetime as dt
 from decimal import Decimal
@@ -21,11 +21,9 @@ from vmart.pricing.hour import (
     charge_hour,
     charge_traffic,
     deducted_minor,
-    hold_after_destroy,
     price_version,
 )
 from vmart.pricing.rules import postpaid_price, progressive, rate_seconds
-from vmart.settlement.rules import Paid, distribute
 
 TEN = dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)
 ELEVEN = TEN + dt.timedelta(hours=1)
@@ -227,37 +225,3 @@ def test_the_close_and_the_price_of_a_stretch_are_one_rule() -> None:
     charge = charge_hour([Segment(TEN, None, 1, S1, age_s=345000)], [LISTED], TEN, NOTHING)
     assert charge.exact == postpaid_price(unit.hour[0].price, 3600, unit.tiers, 345000)
     assert rate_seconds(unit.hour[0].price, 3600, unit.tiers, 345000) == 600 * Decimal("0.42") + 3000 * Decimal("0.21")
-
-
-def test_the_hold_of_a_destroyed_machine_shrinks_to_what_is_not_yet_deducted() -> None:
-    cpu = charge_hour([Segment(TEN, _at(900), 1, S1)], [LISTED], TEN, NOTHING)
-    disk = charge_hour([Segment(TEN, _at(900), 50, "ap-guangzhou/disk/CLOUD_PREMIUM")], [LISTED], TEN, NOTHING)
-    assert (cpu.deducted_minor, disk.deducted_minor) == (11, 1)
-    assert hold_after_destroy(45, [cpu, disk]) == 12
-    assert hold_after_destroy(7, [cpu, disk]) == 7
-    assert hold_after_destroy(45, []) == 0
-
-
-def test_a_deduction_is_covered_by_gift_then_cash_then_owed_in_order() -> None:
-    charges = [(2, "cpu", 30), (1, "disk", 25), (1, "bandwidth", 50), (3, "traffic", 0)]
-    assert distribute(charges, 60, 30) == [
-        Paid(1, "bandwidth", 50, 0, 0),
-        Paid(1, "disk", 10, 15, 0),
-        Paid(2, "cpu", 0, 15, 15),
-        Paid(3, "traffic", 0, 0, 0),
-    ]
-    assert distribute([(1, "cpu", 10)], -5, 0) == [Paid(1, "cpu", 0, 0, 10)]
-    with pytest.raises(ValueError, match="not negative"):
-        distribute([(1, "cpu", -1)], 0, 0)
-
-
-minor = st.integers(0, 10**6)
-
-
-@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["cpu", "disk"]), minor)), minor, minor)
-def test_every_cent_of_a_deduction_is_covered_once(charges: list[tuple[int, str, int]], gift: int, cash: int) -> None:
-    paid = distribute(charges, gift, cash)
-    total = sum(amount for _, _, amount in charges)
-    assert [(p.resource, p.component, p.gift_minor + p.cash_minor + p.owed_minor) for p in paid] == sorted(charges)
-    assert sum(p.gift_minor for p in paid) == min(gift, total)
-    assert sum(p.cash_minor for p in paid) == min(cash, total - min(gift, total))

@@ -17,7 +17,7 @@ from vmart.config import os_users
 
 ROOT = Path(__file__).resolve().parents[2]
 VMART = str(ROOT / "bin" / "vmart")  # it knows where web and worker can read the source: a clone may be private
-_DEFAULTS = ("--listen", "127.0.0.1:0", "--compute", "simulated", "--demo")
+_DEFAULTS = ("--listen", "127.0.0.1:0", "--compute", "simulated")
 _NOT_INHERITED = ("VMART_DATABASE_URL", "VMART_MASTER_KEY", "VMART_DATA_DIR", "VMART_STATIC_AS_IS", "VMART_TEST_RUN")
 
 
@@ -130,7 +130,7 @@ def _start(data_dir: Path, options: tuple[str, ...]) -> "subprocess.Popen[bytes]
         )  # fmt: skip
 
 
-def open_shop(*options: str, environment: dict[str, str] | None = None) -> RunningShop:
+def open_shop(*options: str, environment: dict[str, str] | None = None, demo: bool = True) -> RunningShop:
     """Start a shop and wait until it serves. ``options`` come after the defaults and override them.
 
     ``environment`` variables are added to this process's for the start (``VMART_WEB_WORKERS``).
@@ -139,7 +139,7 @@ def open_shop(*options: str, environment: dict[str, str] | None = None) -> Runni
     data_dir = Path(tempfile.mkdtemp(prefix="vmart-shop-"))
     if os_users.is_root():
         data_dir.chmod(0o711)
-    chosen = (*_DEFAULTS, *options)
+    chosen = (*_DEFAULTS, *(("--demo",) if demo else ()), *options)
     added = environment or {}
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)

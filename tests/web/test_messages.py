@@ -6,7 +6,7 @@ import pytest
 from django.utils import translation
 
 from vmart.kernel.errors import Refused
-from vmart.orders.errors import InsufficientBalance, WrongState
+from vmart.orders.errors import BadKeyName, InsufficientBalance, WrongState
 from vmart.web import messages, wording
 
 
@@ -47,6 +47,11 @@ def test_translations_have_the_same_places() -> None:
             "云服务器 ins-1 不可用：已到期。",
         ),
         (Refused("Never translated {x}.", x=""), "Never translated .", "Never translated ."),
+        (
+            BadKeyName("There is a key pair called {name} already.", name="Memory"),  # also the title of a column
+            "There is a key pair called Memory already.",
+            "已有名为 Memory 的密钥对。",
+        ),
     ],
 )  # fmt: skip
 def test_refusals_are_said_in_the_readers_language(refused: Refused, english: str, chinese: str) -> None:

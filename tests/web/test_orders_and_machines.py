@@ -76,7 +76,7 @@ def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> No
     assert "Charged for usage so far" not in page_of_machine
     assert "shown here for one hour" not in page  # nothing to log in to
     assert "Remove" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
-    visitor.post(f"/machines/{machine.public_id}/end/")
+    visitor.post(f"/machines/{machine.public_id}/end/", {"erase": "1"})
     work()
     assert visitor.get(f"/machines/{machine.public_id}/").status_code == 404
 
@@ -187,16 +187,14 @@ def test_a_machine_stopped_for_arrears_says_what_brings_it_back_and_what_is_bill
     address = f"/machines/{machine.public_id}/"
     page = text_of(visitor.get(address))
     assert "Its data is erased at 2026-03-25 10:00:00 . Until then nothing of it is billed." in page
-    assert "top up to zero or more and ¥0.01 beyond: one hour of its disks" in page
-    open_account.grant(visitor.account_id, 100, "what it owes")
-    page = text_of(visitor.get(address))
-    assert "top up to zero or more and ¥0.01 beyond: one hour of its disks" in page
-    assert purses(visitor.account_id)["available"] == 0
-    open_account.grant(visitor.account_id, 1, "and a cent")
+    assert "top up to zero or more: from then on its disks and by-bandwidth network are billed again" in page
+    open_account.grant(visitor.account_id, 99, "a cent less than it owes")
+    assert "Until then nothing of it is billed." in text_of(visitor.get(address))
+    open_account.grant(visitor.account_id, 1, "the cent")
     page = text_of(visitor.get(address))
     assert "It is off without charge: only its disks and by-bandwidth network are billed." in page
     assert "erased" not in page
-    assert purses(visitor.account_id)["held"] == 1
+    assert purses(visitor.account_id) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
 
 
 def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: BusinessClock) -> None:
@@ -212,8 +210,13 @@ def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: Busine
     page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
     assert "¥0.05 (¥0.0475)" in page  # 900 s of 0.19 an hour, not settled
     work()
-    assert "erased at once" in text_of(visitor.get(f"/machines/{machine.public_id}/end/"))
-    visitor.post(f"/machines/{machine.public_id}/end/")
+    visitor.post(f"/machines/{machine.public_id}/end/")  # the same form once more
+    machine.refresh_from_db()
+    assert machine.state == "SHUTDOWN"
+    asked = visitor.get(f"/machines/{machine.public_id}/end/").content.decode()
+    assert "erased at once" in asked
+    assert '<input type="hidden" name="erase" value="1">' in asked
+    visitor.post(f"/machines/{machine.public_id}/end/", {"erase": "1"})
     work()
     assert visitor.get(f"/machines/{machine.public_id}/").status_code == 404
 

@@ -1,10 +1,18 @@
 """The seller's page: for operators alone; sales, capacity, failures and retries."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from tests.web.visiting import ZONE, customer, operator, text_of, work
+from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.simulated import World
+from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.listings.paging import PAGE
+from vmart.orders import sweep
+from vmart.orders.models import EngineDrift
 from vmart.worker.models import Operation
 
 
@@ -55,3 +63,67 @@ def test_an_operation_that_needs_attention_is_retried_once() -> None:
     assert (operation.attention, operation.attempt) == (False, 0)
     assert "Nothing to retry" in text_of(seller.post(found[1], follow=True))
     assert seller.get(found[1]).status_code == 405
+
+
+OTHER_ZONE = "ap-guangzhou-4"
+DIFFERS = {
+    "en": ("Engines differ from what was sold", "Sold, and not found on the engine.", "and sold in another zone."),
+    "zh-hans": ("引擎与已售不符", "已售出，但引擎上没有找到。", "但售于其他可用区。"),
+}
+
+
+@pytest.mark.parametrize("language", DIFFERS)
+def test_where_engines_differ_from_what_was_sold_the_seller_is_shown_it(
+    world: World, tmp_path: Path, language: str
+) -> None:
+    """Given a machine that its engine lost, and one that is on another zone's engine, when both are swept."""
+    buyer, seller = customer(), operator()
+    seller.cookies["django_language"] = language
+    buyer.buy("?count=2")
+    work()
+    lost, kept = Instance.objects.order_by("id")
+    assert DIFFERS[language][0] not in text_of(seller.get("/seller/"))
+    world.remove_machine(lost.public_id)
+    settings = Zone.objects.get(code=OTHER_ZONE).engine_settings
+    file = str(tmp_path / "engine" / f"{ZONE}.sqlite")
+    Zone.objects.filter(code=OTHER_ZONE).update(engine_settings=settings | {"file": file})
+    for zone in (ZONE, OTHER_ZONE):
+        sweep.sweep(zone)
+    title, missing, elsewhere = DIFFERS[language]
+    page = text_of(seller.get("/seller/"))
+    assert title in page
+    assert re.search(rf"{lost.public_id} {ZONE} {re.escape(missing)}", page)
+    assert re.search(rf"{kept.public_id} {OTHER_ZONE} [^.。]+{re.escape(elsewhere)}[^.。]+[.。] {ZONE} ", page)
+    Zone.objects.filter(code=OTHER_ZONE).update(engine_settings=settings)
+    sweep.sweep(OTHER_ZONE)
+    assert kept.public_id not in text_of(seller.get("/seller/"))
+
+
+def test_much_drift_is_shown_a_page_at_a_time() -> None:
+    EngineDrift.objects.bulk_create(
+        EngineDrift(zone_id=ZONE, name=f"ins-{number:08}", kind="unknown", since_wall_at=clock.wall())
+        for number in range(PAGE + 1)
+    )
+    seller = operator()
+    first = seller.get("/seller/").content.decode()
+    assert (first.count("ins-000"), "ins-00000000" in first) == (PAGE, False)
+    found = re.search(r'href="(\?drift_before=\d+)"', first)
+    assert found
+    assert re.findall(r"ins-\d{8}", seller.get(f"/seller/{found[1]}").content.decode()) == ["ins-00000000"]
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("en", "The image could not be put together."), ("zh-hans", "镜像未能组装完成。")]
+)
+def test_why_an_image_failed_is_said_to_all_and_what_the_builder_met_to_the_seller(language: str, says: str) -> None:
+    met = "E: Failed to fetch http://mirror.internal/debian"
+    ZoneImage.objects.filter(zone_id=ZONE, image_id="img-db12k7x4").update(
+        status="failed", why="The image could not be put together.", detail=met
+    )
+    buyer, seller = customer(), operator()
+    for visitor in (buyer, seller):
+        visitor.cookies["django_language"] = language
+    page = text_of(seller.get("/seller/"))
+    assert f"{says} {met}" in page
+    shown = text_of(buyer.get(f"/buy/?zone={ZONE}", follow=True))
+    assert says in shown and "mirror.internal" not in shown

@@ -22,7 +22,7 @@ def _found(pattern: str, glob: str) -> set[str]:
 
 def test_events() -> None:
     written = _found(r'm\.events?\(\w+, "(\w+)"', "*/*.py") | _found(
-        r"instances_event\([^;]*?'(\w+)', _now", "*/sql/*.sql"
+        r"instances_events\([^;]*?'(\w+)', _now", "*/sql/*.sql"
     )
     assert {"delivered", "launch_failed", "network_off", "returned"} <= written - {"seen_"}
     told = re.findall(r"orphan|missing|on\b|off", Drift.__doc__ or "")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from vmart.engines.contract import EngineError
 from vmart.kernel import clock, db
 from vmart.worker import loop, queue
 from vmart.worker.loop import Step, Worker
@@ -267,6 +268,23 @@ def test_what_a_step_raises_is_a_later_attempt_and_at_last_the_sellers(monkeypat
     assert tried == [1, 2, 3]
     operation = Operation.objects.get()
     assert (operation.attention, operation.last_error) == (True, "ValueError: a fault")
+
+
+def test_a_passing_fault_of_an_engine_is_logged_in_a_line_and_any_other_with_its_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults = {"passing": EngineError("It starts.", transient=True), "lasting": EngineError("No.", transient=False)}
+
+    def fail(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        raise faults[batch[0].kind]
+
+    for kind in faults:
+        _enqueue(1, kind=kind)
+    loop.run_until_idle({kind: Step(fail) for kind in faults}, lambda: [""])
+    traced = {
+        record.levelname: bool(record.exc_info) for record in caplog.records if record.name == "vmart.worker.loop"
+    }
+    assert traced == {"WARNING": False, "ERROR": True}
 
 
 def test_who_works_until_nothing_is_left_keeps_all_that_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,10 @@ class Key(Protocol):
 
 
 class KeyRing(Protocol):
-    """Finds keys; ``vmart.customers.api_keys`` is one."""
+    """Finds keys; ``vmart.customers.api_keys`` is one. ``used`` is told of each request that was signed with a key."""
 
     def find(self, secret_id: str) -> Key | None: ...
+    def used(self, secret_id: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def authenticate_tc3(request: WireRequest, keys: KeyRing, now_s: float) -> Calle
     key = _find(keys, credential.secret_id)
     if not verify_tc3(request, credential, timestamp, key.secret):
         raise _not_signed()
+    keys.used(credential.secret_id)
     return Caller(key.account_id, key.user_id, credential.secret_id, key.rate_run_per_s)
 
 
@@ -103,6 +105,7 @@ def authenticate_v1(
         raise _not_signed()
     if not remember(secret_id, nonce, timestamp_s + WINDOW_S):
         raise Replayed("This request was already made: its Nonce was used within the last minutes.", field="Nonce")
+    keys.used(secret_id)
     return Caller(key.account_id, key.user_id, secret_id, key.rate_run_per_s)
 
 

@@ -209,11 +209,12 @@ def _instant(name: str, values: list[str]) -> dt.datetime:
     try:
         (text,) = values
         instant = dt.datetime.fromisoformat(text)
-    except ValueError:
+        # In UTC: the database takes no offset of 16 hours and more.
+        return (instant if instant.tzinfo else instant.replace(tzinfo=shop.snapshot().billing_zone)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise InvalidValue(
             "The filter {name} needs one time, as 2023-06-01 00:00:00.", field="Filters", name=name
         ) from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=shop.snapshot().billing_zone)
 
 
 def describe_instances_status(call: Call, asked: DescribeInstancesStatus) -> Members:

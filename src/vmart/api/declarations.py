@@ -133,6 +133,8 @@ def _refusal(shape: type[AnyShape], problem: ErrorDetails) -> Refused:
     parameter = ".".join(str(step) for step in path)[:120]
     code = _code(shape, path) if refusal is InvalidValue else None
     context = {name: str(value).replace("'", "") for name, value in problem.get("ctx", {}).items()}
+    if "expected" in context:
+        context["expected"] = context["expected"].replace(" or ", ", ")  # no English word in a Chinese sentence
     places = {**context, "parameter": parameter}
     if "{value}" in template:  # and only there: a password has no place in a sentence or a log
         places["value"] = str(problem.get("input"))[:60]

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import translation
 
 from vmart.api.errors import Replayed
-from vmart.kernel.errors import Refused
+from vmart.kernel.errors import WHY, Refused
 
 STATUS = "200 OK"
 CONTENT_TYPE = "application/json"  # exactly: with a charset the Python SDK takes an error for success (trap 1)
@@ -41,27 +41,53 @@ _LEGACY_CODES = {
     "ServiceUnavailable": 6000,
     "NoSuchVersion": 6100,
 }
+# Members that the rooms name as API 3.0 does -> what the legacy API asks for them by.
+_LEGACY_FIELDS = {
+    "Placement.Zone": "zoneId",
+    "InstanceType": "instanceType",
+    "ImageId": "imageId",
+    "InstanceChargePrepaid.Period": "period",
+    "SystemDisk.DiskType": "storageType",
+    "SystemDisk.DiskSize": "rootSize",
+    "DataDisks.0.DiskType": "storageType",
+    "DataDisks.0.DiskSize": "storageSize",
+    "InternetAccessible.InternetChargeType": "bandwidthType",
+    "InternetAccessible.InternetMaxBandwidthOut": "bandwidth",
+    "InternetAccessible.PublicIpAssigned": "wanIp",
+    "InstanceCount": "goodsNum",
+    "InstanceName": "instanceName",
+    "LoginSettings": "password",
+    "LoginSettings.Password": "password",
+    "LoginSettings.KeyIds": "keyId",
+    "ClientToken": "clientToken",
+    "InstanceIds": "instanceIds",
+}
 _LEGACY_PARAMETER = 4000
 _LEGACY_REPLAY = 4500
 
 
 def sentence(refusal: Refused, language: str) -> str:
     """The refusal's sentence in ``language``, with the member at fault where it does not name it itself."""
+    return _with_field(refusal, refusal.field, language)
+
+
+def legacy_sentence(refusal: Refused, language: str) -> str:
+    """The same with the member as the legacy API calls it."""
+    return _with_field(refusal, _LEGACY_FIELDS.get(refusal.field or "", refusal.field), language)
+
+
+def _with_field(refusal: Refused, field: str | None, language: str) -> str:
     text = localized(refusal.template, language, refusal.params)
-    if refusal.field and refusal.field not in text:
-        text = f"{refusal.field}: {text}"
-    return text
+    return f"{field}: {text}" if field and field not in text else text
 
 
 def localized(template: str, language: str, params: Mapping[str, object]) -> str:
-    """``template`` in ``language`` with its places filled; words in them (why it is so) are translated too."""
+    """``template`` in ``language`` with its places filled; why it is so is translated too."""
     with translation.override(language):
         if language != ENGLISH:
             template = translation.gettext(template)
-            params = {
-                name: translation.gettext(text) if isinstance(text, str) and text else text
-                for name, text in params.items()
-            }
+            if isinstance(why := params.get(WHY), str) and why:
+                params = {**params, WHY: translation.gettext(why)}
         return template.format(**params) if params else template
 
 
@@ -91,7 +117,7 @@ def legacy_error(refusal: Refused, request_id: str, language: str) -> bytes:
     return _encode(
         {
             "code": legacy_code(refusal),
-            "message": sentence(refusal, language),
+            "message": legacy_sentence(refusal, language),
             "codeDesc": refusal.code,
             "requestId": request_id,
         }

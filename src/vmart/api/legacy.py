@@ -12,7 +12,7 @@ from pydantic import Field
 
 from vmart.api.cvm_catalog import in_region, zones_of
 from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, not_offered, one_of
-from vmart.api.envelope import CHINESE, legacy_code, sentence
+from vmart.api.envelope import CHINESE, legacy_code, legacy_sentence
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop, ZoneView
@@ -252,7 +252,7 @@ def _each(call: Call, public_ids: Sequence[str], act: Callable[[str], None]) -> 
         except Refused as refusal:
             detail[public_id] = {
                 "code": legacy_code(refusal),
-                "message": sentence(refusal, call.language),
+                "message": legacy_sentence(refusal, call.language),
                 "codeDesc": refusal.code,
             }
     failed = [told for told in detail.values() if told["code"]]

@@ -225,11 +225,12 @@ def _version(version: str) -> str:
 
 
 def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    parameters = dict(pairs)
-    if len(parameters) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)[:80]
-        raise InvalidParameter("The parameter {parameter} is given twice.", field=twice, parameter=twice)
+    parameters: dict[str, str] = {}
+    for name, value in pairs:
+        if name in parameters:
+            twice = name[:80]
+            raise InvalidParameter("The parameter {parameter} is given twice.", field=twice, parameter=twice)
+        parameters[name] = value
     return parameters
 
 

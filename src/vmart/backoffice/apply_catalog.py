@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import F
 
 from vmart.backoffice import change_engine
@@ -56,7 +56,11 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
 
     Raises kernel.documents.DocumentError (with a sentence for each problem) and pricing refusals.
     """
-    catalog = doc.read_catalog(path.read_text())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError([f"document: is not UTF-8 text ({error.reason} at byte {error.start})"]) from error
+    catalog = doc.read_catalog(text)
     book = parse_book(catalog.price_book)
     check_complete(
         book,
@@ -67,7 +71,10 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
     agreed: list[Change] | None = None
     while True:
         with db.act():
-            changes = _make_so(catalog, book)
+            try:
+                changes = _make_so(catalog, book)
+            except IntegrityError as error:
+                raise _taken(error) from error
             done = not changes or confirm is None or changes == agreed
             if not done:
                 transaction.set_rollback(True)
@@ -77,6 +84,18 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
         if not confirm(changes):
             raise Declined
         agreed = changes
+
+
+def _taken(error: IntegrityError) -> Exception:
+    """What to say where a number or name that only one may have is another's; the error itself for any other."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    if diagnosis is None or diagnosis.sqlstate != "23505":
+        return error
+    what = str(diagnosis.table_name).removeprefix("catalog_").replace("_", " ")
+    return DocumentError([
+        f"{what}: {diagnosis.message_detail} Another of this shop has it, perhaps one that is off sale; for two to"
+        " swap, give one of them a third first"
+    ])  # fmt: skip
 
 
 class Declined(Exception):
@@ -89,9 +108,28 @@ def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
     changes = [change for part in _parts(catalog) for change in part]
     if books.publish(book, now):
         changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z"))
+    _refuse_unpriced(catalog, book, books.book_in_force(now))
     if changes:
         Deployment.objects.update(generation=F("generation") + 1)
     return changes
+
+
+def _refuse_unpriced(catalog: doc.CatalogDocument, book: PriceBook, in_force: PriceBook) -> None:
+    """What the file sells is on sale at once, so it needs its price now, not when the file's own book begins."""
+    sold = (
+        ("regions", [region.code for region in catalog.regions]),
+        ("instance_types", sorted({item.code for _zone, item, _sold_out in catalog.offers()})),
+        ("disks", [disk.code for disk in catalog.disk_types]),
+    )
+    unpriced = [
+        f"price_book.{kind}.{name}: holds from {book.effective_at:%Y-%m-%d %H:%M}Z on, and the file sells it at once:"
+        " leave it off sale until then (zones: [])"
+        for kind, names in sold
+        for name in names
+        if name not in getattr(in_force.document, kind)
+    ]
+    if unpriced:
+        raise DocumentError(unpriced)
 
 
 def _deployment(currency: str, now: dt.datetime) -> None:
@@ -163,12 +201,13 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
     position = 0
     for region in catalog.regions:
         for zone in region.zones:
-            compute, kind = _engine(zone)
+            settings = _engine_settings(zone)
+            compute, kind = _engine(zone, settings)
             notes = [pool.note for pool in zone.address_pools if pool.note]
             changes += _put(
                 Zone, "zone", {"code": zone.code}, region_id=region.code, legacy_id=zone.legacy_id,
                 name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
-                engine_settings=_engine_settings(zone), auto_compute=compute, on_sale=zone.on_sale,
+                engine_settings=settings, auto_compute=compute, on_sale=zone.on_sale,
                 address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
             )  # fmt: skip
             position += 1
@@ -180,7 +219,7 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
     return changes
 
 
-def _engine(zone: doc.Zone) -> tuple[str, str]:
+def _engine(zone: doc.Zone, settings: Mapping[str, Any]) -> tuple[str, str]:
     """What a zone of kind auto takes here ("" for another one), and the kind of engine that is."""
     there = Zone.objects.filter(code=zone.code).first()
     if zone.engine.kind == "auto":
@@ -188,11 +227,12 @@ def _engine(zone: doc.Zone) -> tuple[str, str]:
         kind = str(change_engine.kind_of(compute))
     else:
         compute, kind = "", zone.engine.kind
-    if there is not None and there.engine_kind != kind:
+    if there is not None:
         try:
-            change_engine.leave(there)
+            change_engine.move(there, kind, settings)
         except change_engine.MachinesLiveThere as error:
-            raise DocumentError([f"regions.zones.{zone.code}.engine.kind: {error}"]) from error
+            what = "kind" if there.engine_kind != kind else "settings"
+            raise DocumentError([f"regions.zones.{zone.code}.engine.{what}: {error}"]) from error
     return compute, kind
 
 

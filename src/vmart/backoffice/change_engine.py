@@ -4,7 +4,8 @@ Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: ``simulate
 daemon in the data directory) or ``own`` (an Incus of the seller's, by its socket).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.db.models import F
 
@@ -36,6 +37,20 @@ def kind_of(compute: str) -> Zone.EngineKind:
     return Zone.EngineKind.SIMULATED if compute == SIMULATED else Zone.EngineKind.INCUS
 
 
+def move(zone: Zone, kind: str, settings: Mapping[str, Any]) -> None:
+    """Before the zone takes another engine, or other settings. Raises MachinesLiveThere, see ``leave``.
+
+    Machines are found again by our mark (of simulated ones: in their file); an Incus that has it may get another
+    address, and then its images are looked at again.
+    """
+    old = zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings)
+    new = zone_engines.identity(zone.code, kind, settings)
+    if (old[0], old[-1]) != (new[0], new[-1]):
+        leave(zone)
+    elif old != new:
+        _forget_images(zone)
+
+
 def leave(zone: Zone) -> None:
     """Before the zone's engine changes: its hosts go, its images count as missing.
 
@@ -47,10 +62,14 @@ def leave(zone: Zone) -> None:
     if living:
         raise MachinesLiveThere(zone, living)
     Host.objects.filter(zone=zone).delete()
-    ZoneImage.objects.filter(zone=zone).update(
-        status="missing", percent=0, why="", version="", checksum="", ready_at=None
-    )
+    _forget_images(zone)
     Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
+
+
+def _forget_images(zone: Zone) -> None:
+    ZoneImage.objects.filter(zone=zone).update(
+        status="missing", percent=0, why="", detail="", version="", checksum="", ready_at=None
+    )
 
 
 def follow_compute(found: str) -> list[str]:

@@ -47,6 +47,7 @@ def today(request: HttpRequest) -> HttpResponse:
             "zones": sales.zones(),
             "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
             "attention": sales.attention(request.GET.get("attention_before", "")),
+            "drifts": sales.drifts(request.GET.get("drift_before", "")),
         },
     )
 

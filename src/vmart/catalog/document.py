@@ -13,15 +13,26 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from vmart.kernel.documents import DocumentError, check, read_yaml
 
+INT32_MAX = 2**31 - 1
+POOL_MAX = 65_536
+
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
+ShortCode = Annotated[Code, Field(max_length=20)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Name(_Part):
+    """What something is called, in both languages."""
+
+    en: str = Field(min_length=1, max_length=80)
+    zh: str = Field(min_length=1, max_length=80)
+
+
 class Text(_Part):
-    """A name or sentence in both languages."""
+    """A sentence or two, in both languages."""
 
     en: str = Field(min_length=1, max_length=300)
     zh: str = Field(min_length=1, max_length=300)
@@ -31,9 +42,9 @@ class Member(_Part):
     """A host of a simulated engine and what it has."""
 
     name: Code
-    vcpu: int = Field(gt=0)
-    memory_gib: int = Field(gt=0)
-    disk_gib: int = Field(gt=0)
+    vcpu: int = Field(gt=0, le=100_000)
+    memory_gib: int = Field(gt=0, le=1_000_000)
+    disk_gib: int = Field(gt=0, le=100_000_000)
 
 
 class Engine(_Part):
@@ -70,9 +81,13 @@ class AddressPool(_Part):
         first, last = ipaddress.ip_address(self.first), ipaddress.ip_address(self.last)
         if first not in network or last not in network:
             raise ValueError(f"first {first} and last {last} lie in {network}")
+        if network.version != 4:
+            raise ValueError(f"{network} is not of IPv4, and public addresses are")
         if int(first) > int(last):
             raise ValueError(f"first {first} comes after last {last}")
-        if network.version == 4 and network.prefixlen < 31:
+        if self.size > POOL_MAX:
+            raise ValueError(f"{self.size} addresses; a pool has at most {POOL_MAX}")
+        if network.prefixlen < 31:
             reserved = {network.network_address, network.broadcast_address}
             if first in reserved or last in reserved:
                 raise ValueError(f"the first and the last address of {network} cannot be given to a machine")
@@ -88,8 +103,8 @@ class Zone(_Part):
     """A zone; ``legacy_id`` is its number in the legacy API."""
 
     code: Code
-    legacy_id: int = Field(gt=0)
-    name: Text
+    legacy_id: int = Field(gt=0, le=INT32_MAX)
+    name: Name
     engine: Engine
     address_pools: tuple[AddressPool, ...] = ()
     on_sale: bool = True
@@ -100,13 +115,13 @@ class Region(_Part):
 
     code: Code
     legacy_code: Annotated[str, Field(pattern=r"^[a-z]{2,10}$")]
-    name: Text
+    name: Name
     zones: tuple[Zone, ...] = Field(min_length=1)
 
 
 class Family(_Part):
-    code: Code
-    name: Text
+    code: ShortCode
+    name: Name
     cpu_model: str = Field(min_length=1, max_length=80)
 
 
@@ -114,9 +129,9 @@ class InstanceType(_Part):
     """A machine type. ``zones`` is where it is sold (None: everywhere), ``sold_out`` where it is shown as sold out."""
 
     code: Code
-    family: Code
-    vcpu: int = Field(gt=0)
-    memory_gib: int = Field(gt=0)
+    family: ShortCode
+    vcpu: int = Field(gt=0, le=1024)
+    memory_gib: int = Field(gt=0, le=65_536)
     zones: tuple[Code, ...] | None = None
     sold_out: tuple[Code, ...] = ()
 
@@ -128,8 +143,8 @@ class InstanceType(_Part):
 class DiskType(_Part):
     """A disk type; prices and sizes on sale stand in the price book."""
 
-    code: Code
-    name: Text
+    code: ShortCode
+    name: Name
     description: Text
 
 
@@ -142,18 +157,18 @@ class Image(_Part):
     os_name: str = Field(min_length=1, max_length=80)
     platform: str = Field(min_length=1, max_length=40)
     architecture: Literal["x86_64", "arm"]
-    size_gib: int = Field(gt=0)
-    login_user: str = Field(min_length=1, max_length=32)
+    size_gib: int = Field(gt=0, le=65_536)
+    login_user: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=32)]
     unavailable: Text | None = None
 
 
 class Quotas(_Part):
     """Limits of an account (billing-rules, section 7; API reference, request limits)."""
 
-    postpaid_per_zone: int = Field(default=30, ge=0)
-    prepaid_per_zone_month: int = Field(default=150, ge=0)
-    returns_per_year: int = Field(default=199, ge=0)
-    run_instances_per_s: int = Field(default=10, ge=1)
+    postpaid_per_zone: int = Field(default=30, ge=0, le=INT32_MAX)
+    prepaid_per_zone_month: int = Field(default=150, ge=0, le=INT32_MAX)
+    returns_per_year: int = Field(default=199, ge=0, le=INT32_MAX)
+    run_instances_per_s: int = Field(default=10, ge=1, le=INT32_MAX)
 
 
 class QuotaSets(_Part):

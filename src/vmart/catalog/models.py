@@ -113,6 +113,7 @@ class ZoneImage(models.Model):
     status = models.CharField(max_length=20, default="missing")  # engines.contract.ImageStatus
     percent = models.IntegerField(default=0)
     why = models.CharField(max_length=500, default="", blank=True)
+    detail = models.CharField(max_length=500, default="", blank=True)  # of why, for the seller alone
     version = models.CharField(max_length=40, default="", blank=True)
     checksum = models.CharField(max_length=80, default="", blank=True)
     ready_at = models.DateTimeField(null=True)

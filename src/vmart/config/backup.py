@@ -32,6 +32,13 @@ class BackupFailed(Exception):
 
 def backup(places: Places, file: Path, database_url: str) -> None:
     """Write ``file`` (mode 0600, a tar): one consistent moment of the database, whoever works meanwhile."""
+    try:
+        _backup(places, file, database_url)
+    except OSError as error:
+        raise BackupFailed(f"{error.strerror}: {error.filename2 or error.filename or file}") from error
+
+
+def _backup(places: Places, file: Path, database_url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="vmart-backup-", dir=file.absolute().parent) as scratch:
         dump = Path(scratch) / _DUMP
         _run(["pg_dump", "--format=custom", "--no-owner", f"--file={dump}"], database_url)

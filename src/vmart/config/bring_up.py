@@ -52,9 +52,23 @@ def ensure_master_key() -> None:
     secrets.create()
 
 
+def check_database_url() -> None:
+    """Raise Misused for what is no address of a database; its words are not repeated, a password may be among them."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(os.environ.get("VMART_DATABASE_URL", ""))
+    except ProgrammingError:
+        raise Misused(
+            "--database (VMART_DATABASE_URL) is not the address of a PostgreSQL database: postgresql://user@host/name"
+        ) from None
+
+
 def setup() -> None:
-    """Django's settings and rooms, for programs of config. Raises Misused for a billing zone that cannot be."""
+    """Django's settings and rooms, for programs of config. Raises Misused for a wrong billing zone or database."""
     billing_zone()
+    check_database_url()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmart.config.settings")
     import django
 
@@ -219,6 +233,7 @@ def main() -> None:
         if arguments.fall_back:
             fall_back()
             return
+        check_database_url()
         ensure_master_key()
         setup()
         from vmart.config import business_time

@@ -46,6 +46,8 @@ class Child:
         if write_end is not None:
             environment[readiness.VARIABLE] = str(write_end)
             passed = (write_end,)
+        self._close_pipe()
+        self._ready_pipe = read_end
         log = self._open_log()
         try:
             self.process = subprocess.Popen(
@@ -56,8 +58,6 @@ class Child:
             os.close(log)
             if write_end is not None:
                 os.close(write_end)
-        self._close_pipe()
-        self._ready_pipe = read_end
         if read_end is not None:
             os.set_blocking(read_end, False)
         self.ready = not self.announces

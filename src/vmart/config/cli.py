@@ -3,6 +3,7 @@
 Heavy imports (Django) happen inside the commands that need them: ``vmart up`` stays small.
 """
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -26,7 +27,9 @@ NOT_WELL = 1
 NOT_POSSIBLE = 3
 _TROUBLES = (Misused, StartFailed, DatabaseTrouble, os_users.UsersMissing)
 _FOLDER = click.Path(path_type=Path, readable=False)  # web and worker may pass through it, not list it
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST_S = 36_500 * _UNITS["d"]
 
 
 class Vmart(click.Group):
@@ -60,10 +63,17 @@ def attach(places: Places) -> None:
     if os.environ.get("VMART_DATA_DIR") == str(places.data_dir) and os.environ.get("VMART_RUN_DIR"):
         return
     os.environ["VMART_DATA_DIR"] = str(places.data_dir)
-    control = read_json(places.control_file) if lock_holder(places) else None
+    holder, control = lock_holder(places), None
+    if holder is not None:
+        with contextlib.suppress(PermissionError):
+            control = read_json(places.control_file)
     if control is not None:
         os.environ.update(control["environment"])
     elif "VMART_DATABASE_URL" not in os.environ:
+        if holder is not None:
+            raise Misused(
+                f"process {holder} runs on {places.data_dir}: it is starting, or another user's, who alone commands it"
+            )
         raise Misused(f"nothing runs on {places.data_dir}: start it with `vmart up`, or name it with --data-dir")
 
 
@@ -105,7 +115,10 @@ def parse_duration(text: str) -> dt.timedelta:
     parts = re.fullmatch(r"(?:\d+[smhdw])+", text)
     if not parts:
         raise click.BadParameter(f"{text!r} is no length of time: 90s, 30m, 48h, 7d, 1d12h")
-    return dt.timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text)))
+    seconds = sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text))
+    if seconds > _LONGEST_S:
+        raise click.BadParameter(f"{text!r} is longer than {_LONGEST_S // _UNITS['d']} days")
+    return dt.timedelta(seconds=seconds)
 
 
 @click.group(cls=Vmart, context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,9 +137,12 @@ def main(data_dir: Path | None) -> None:
     "--listen", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one."
 )
 @click.option("--listen-tls", metavar="HOST:PORT", help="Serve the same on a TLS address too.")
-@click.option("--tls-certificate", type=click.Path(exists=True, path_type=Path), help="Your own, with its chain.")
-@click.option("--tls-key", type=click.Path(exists=True, path_type=Path))
-@click.option("--database", metavar="URL", envvar="VMART_DATABASE_URL", help="Your own PostgreSQL (15 or newer).")
+@click.option("--tls-certificate", type=_FILE, help="Your own, with its chain.")
+@click.option("--tls-key", type=_FILE)
+@click.option(
+    "--database", metavar="URL", envvar="VMART_DATABASE_URL", show_envvar=True,
+    help="Your own PostgreSQL (15 or newer); by the variable its password is in no list of processes.",
+)  # fmt: skip
 @click.option("--compute", type=click.Choice(["auto", "incus", "simulated"]), default="auto", show_default=True)
 @click.option(
     "--incus-socket", type=click.Path(path_type=Path), envvar="VMART_INCUS_SOCKET", help="An Incus of your own."
@@ -137,8 +153,9 @@ def main(data_dir: Path | None) -> None:
 )
 def up(own_data_dir: Path | None, listen: str, listen_tls: str | None, **options: Any) -> None:
     """Run the shop: database, web and API, worker, in the foreground."""
-    if bool(options["tls_certificate"]) != bool(options["tls_key"]):
-        raise click.UsageError("--tls-certificate and --tls-key go together")
+    _check_certificate(options["tls_certificate"], options["tls_key"])
+    if options["tls_certificate"] and not listen_tls:
+        raise click.UsageError("--tls-certificate is served at --listen-tls HOST:PORT: say where")
     chosen = UpOptions(
         listen=parse_listen(listen), listen_tls=parse_listen(listen_tls) if listen_tls else None, **options
     )
@@ -147,6 +164,15 @@ def up(own_data_dir: Path | None, listen: str, listen_tls: str | None, **options
             if host not in ("127.0.0.1", "::1", "localhost"):
                 raise click.UsageError(f"--demo opens a shop with known logins: only on 127.0.0.1, not on {host}")
     Supervisor(_places(own_data_dir), chosen).run()
+
+
+def _check_certificate(certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--tls-certificate and --tls-key go together")
+    if certificate is not None and key is not None:
+        from vmart.config import own_certificate
+
+        own_certificate.check(certificate, key)
 
 
 @main.command()
@@ -160,7 +186,10 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
         raise Misused(f"nothing runs on {places.data_dir}")
     own_incus = _own_incus(places) if machines and holder is not None else []
     if holder is not None:
-        os.kill(holder, signal.SIGTERM)
+        try:
+            os.kill(holder, signal.SIGTERM)
+        except PermissionError as error:
+            raise Misused(f"process {holder} is another user's: end it as the user who started it") from error
         deadline = time.monotonic() + 120
         while lock_holder(places) is not None:
             if time.monotonic() > deadline:
@@ -352,11 +381,12 @@ def migrate(own_data_dir: Path | None) -> None:
 @main.command()
 @_data_dir_option
 @click.option("--listen", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT")
-@click.option("--tls-certificate", type=click.Path(exists=True, path_type=Path))
-@click.option("--tls-key", type=click.Path(exists=True, path_type=Path))
+@click.option("--tls-certificate", type=_FILE)
+@click.option("--tls-key", type=_FILE)
 def web(own_data_dir: Path | None, listen: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
     """Serve pages and API alone, beside a database and workers that run elsewhere."""
     places = _places(own_data_dir)
+    _check_certificate(tls_certificate, tls_key)
     _single_process(places)
     from vmart.config import readiness
     from vmart.config.web_main import serve

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmart.config import os_users, postgres
+from vmart.config import os_users, own_certificate, postgres
 from vmart.config.places import Deployment, Places, read_json
 from vmart.config.supervisor import lock_holder
 
@@ -113,9 +113,12 @@ def _engine(places: Places) -> Finding:
 
 
 def _certificate(places: Places) -> Finding:
-    file = places.tls_dir / "server.pem"
-    if not file.exists():
+    own, file = places.tls_dir / own_certificate.CERTIFICATE, places.tls_dir / "server.pem"
+    if not own.exists() and not file.exists():
         return Finding("certificate", None, "made when --listen-tls is used")
+    file = own if own.exists() else file
     decoded = ssl._ssl._test_decode_cert(str(file))  # type: ignore[attr-defined]
     days = int((ssl.cert_time_to_seconds(decoded["notAfter"]) - time.time()) // 86400)
+    if file == own:
+        return Finding("certificate", days > 0, f"yours, valid for {days} days")
     return Finding("certificate", days > 0, f"valid for {days} days; renewed at a start within 30 days of its end")

@@ -28,7 +28,8 @@ def configure(options: Mapping[str, Any]) -> None:
         cache_logger_on_first_use=True,
     )
     if as_text:
-        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback  # the renderer's own choice shows local variables, passwords among them
+        last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -45,3 +46,4 @@ def configure(options: Mapping[str, Any]) -> None:
         logging.getLogger(chatty).setLevel("WARNING")
     for chatty in ("django.request", "django.security"):  # every stranger's 404 and stale form
         logging.getLogger(chatty).setLevel("ERROR")
+    logging.getLogger("django.security.DisallowedHost").setLevel("CRITICAL")  # a trace for each scanner's Host

@@ -196,8 +196,8 @@ def whole_second_utc(text: str) -> str:
     """``2026-03-01T00:00:00+08:00`` to ISO 8601 in UTC, whole seconds; without offset it is UTC. Raises Misused."""
     try:
         instant = dt.datetime.fromisoformat(text)
-    except ValueError as error:
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=dt.UTC)
+        return instant.astimezone(dt.UTC).replace(microsecond=0).isoformat()
+    except (ValueError, OverflowError) as error:
         raise Misused(f"--test-clock: {text!r} is no ISO 8601 time (2026-03-01T00:00:00+08:00)") from error
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=dt.UTC)
-    return instant.astimezone(dt.UTC).replace(microsecond=0).isoformat()

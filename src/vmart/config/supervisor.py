@@ -14,12 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from vmart.config import os_users
+from vmart.config import os_users, own_certificate
 from vmart.config.children import Child
 from vmart.config.engine_host import NOT_INSTALLED, simulated
 from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, write_private
@@ -27,6 +27,7 @@ from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
 
 _START_LIMIT_S = 120.0
+_LOOKED_AT_S = 0.5
 
 
 class AlreadyRunning(Misused):
@@ -89,20 +90,32 @@ def data_directory_lock(places: Places) -> Iterator[None]:
     """Hold the data directory alone; raises AlreadyRunning, naming the process that has it."""
     descriptor = os.open(places.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(descriptor):
             holder = os.pread(descriptor, 20, 0).decode().strip() or "unknown"
             raise AlreadyRunning(
                 f"vmart already runs on {places.data_dir} (process {holder}): `vmart status` shows it, "
                 f"`vmart down` ends it, --data-dir chooses another place"
-            ) from None
+            )
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
         os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether it is ours now. Who only looks (``lock_holder``) has it for a moment, which is waited for."""
+    deadline = time.monotonic() + _LOOKED_AT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def lock_holder(places: Places) -> int | None:
@@ -112,7 +125,7 @@ def lock_holder(places: Places) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not see each other
     except BlockingIOError:
         return int(os.pread(descriptor, 20, 0).decode().strip() or 0) or None
     finally:
@@ -146,7 +159,8 @@ class Supervisor:
         os_users.ensure_users()
         self.places.make()
         with data_directory_lock(self.places):
-            self.places.ready_file.unlink(missing_ok=True)
+            for left in (self.places.ready_file, self.places.engine_state_file):  # by a supervisor that was killed
+                left.unlink(missing_ok=True)
             self._listen_to_signals()
             deployment = Deployment.found(self.places, self.options.test_clock)
             try:
@@ -161,6 +175,8 @@ class Supervisor:
         self.listen = claim_port(self.options.listen, "--listen")
         if self.options.listen_tls:
             self.listen_tls = claim_port(self.options.listen_tls, "--listen-tls")
+        if self.options.tls_certificate is None:
+            own_certificate.forget(self.places.tls_dir)
         probe = self._begin_engine_probe(deployment)
         self._make_environment(deployment)
         if self.options.database is None:
@@ -268,7 +284,7 @@ class Supervisor:
             certificate, key, _ca = self._tls_files()
             words = [*web, _raw(self.listen_tls), "--tls-certificate", str(certificate), "--tls-key", str(key)]
             low_port = ("net_bind_service",) if self.listen_tls[1] < 1024 else ()
-            self._add("web-tls", os_users.WEB, words, environment, ambient=low_port)
+            self._add("web-tls", os_users.WEB, words, environment, ambient=low_port, before=self._lay_out_certificate)
         worker = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "worker"]
         groups = tuple(filter(None, environment["VMART_WORKER_GROUPS"].split(",")))
         self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",), groups=groups)
@@ -282,20 +298,27 @@ class Supervisor:
             self.children.append(child)
 
     def _tls_files(self) -> tuple[Path, Path, Path | None]:
-        if self.options.tls_certificate is not None and self.options.tls_key is not None:
-            return self.options.tls_certificate, self.options.tls_key, None
+        """What the TLS twin serves with, and the deployment's CA where that vouches for it."""
         folder = self.places.tls_dir
+        if self.options.tls_certificate is not None:
+            return folder / own_certificate.CERTIFICATE, folder / own_certificate.KEY, None
         return folder / "server.pem", folder / "server.key", folder / "ca.pem"
+
+    def _lay_out_certificate(self) -> None:
+        """Before each start of the TLS twin: a certificate that was renewed meanwhile is served from then on."""
+        if self.options.tls_certificate is not None and self.options.tls_key is not None:
+            own_certificate.lay_out(self.options.tls_certificate, self.options.tls_key, self.places.tls_dir)
 
     def _add(
         self, name: str, user: str, words: list[str], environment: dict[str, str], *,
-        ambient: tuple[str, ...] = (), groups: tuple[str, ...] = (),
+        ambient: tuple[str, ...] = (), groups: tuple[str, ...] = (), before: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         prefix = os_users.as_user(user, death_signal="TERM", ambient=ambient, groups=groups)
         cwd = Path("/") if os_users.is_root() else self.places.data_dir
         child = Child(
-            name, lambda: [*prefix, *self._program(*words)], environment, cwd, announces=True, log_dir=self._log_dir()
-        )
+            name, lambda: [*prefix, *self._program(*words)], environment, cwd, announces=True, before=before,
+            log_dir=self._log_dir(),
+        )  # fmt: skip
         child.start()
         self.children.append(child)
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import secrets as random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
@@ -19,14 +19,15 @@ _USED_NOTED = dt.timedelta(minutes=5)  # last use is noted that exactly: no writ
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as the signature check needs it."""
+    """A key as the signature check needs it; ``noted_at`` is its last use as far as it is written down."""
 
     secret_id: str
-    secret: str
+    secret: str = field(repr=False)
     account_id: int
     user_id: int
     enabled: bool
     rate_run_per_s: int
+    noted_at: dt.datetime | None
 
 
 def _text(length: int) -> str:
@@ -35,16 +36,18 @@ def _text(length: int) -> str:
 
 def create(account: Account, user: User) -> tuple[ApiKey, str]:
     """A new key and its secret, which is shown this once. Raises LimitExceeded beyond KEYS_PER_ACCOUNT."""
-    if ApiKey.objects.filter(account=account).count() >= KEYS_PER_ACCOUNT:
-        raise LimitExceeded("An account has at most {most} API keys; delete one first.", most=KEYS_PER_ACCOUNT)
     secret_id, secret = "AKID" + _text(32), _text(32)
-    key = ApiKey.objects.create(
-        account=account,
-        user=user,
-        secret_id=secret_id,
-        secret_sealed=settings.SECRETS.seal(secret, secret_id),
-        created_at=clock.now(),
-    )
+    with db.act():
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)  # two at once count one after the other
+        if ApiKey.objects.filter(account=account).count() >= KEYS_PER_ACCOUNT:
+            raise LimitExceeded("An account has at most {most} API keys; delete one first.", most=KEYS_PER_ACCOUNT)
+        key = ApiKey.objects.create(
+            account=account,
+            user=user,
+            secret_id=secret_id,
+            secret_sealed=settings.SECRETS.seal(secret, secret_id),
+            created_at=clock.now(),
+        )
     return key, secret
 
 
@@ -80,15 +83,32 @@ def find(secret_id: str) -> Key | None:
         _cache.pop(secret_id, None)
         return None
     (row,) = found
-    if row["last_used_at"] is None or clock.now() - row["last_used_at"] > _USED_NOTED:
-        ApiKey.objects.filter(secret_id=secret_id).update(last_used_at=clock.now())
-    secret = settings.SECRETS.open(bytes(row["secret_sealed"]), secret_id)
-    key = Key(secret_id, secret, row["account_id"], row["user_id"], row["enabled"], row["rate_run_per_s"])
+    key = Key(
+        secret_id,
+        settings.SECRETS.open(bytes(row["secret_sealed"]), secret_id),
+        row["account_id"],
+        row["user_id"],
+        row["enabled"],
+        row["rate_run_per_s"],
+        row["last_used_at"],
+    )
     with _cache_lock:
         if len(_cache) > 10_000:
             _cache.clear()
         _cache[secret_id] = (clock.monotonic() + _CACHE_S, key)
     return key
+
+
+def used(secret_id: str) -> None:
+    """Write down that a request was signed with the key that ``find`` gave, unless that was done lately."""
+    held = _cache.get(secret_id)
+    if held is None:
+        return
+    now, (until, key) = clock.now(), held
+    if key.noted_at is None or now - key.noted_at > _USED_NOTED:
+        ApiKey.objects.filter(secret_id=secret_id).update(last_used_at=now)
+        with _cache_lock:
+            _cache[secret_id] = (until, replace(key, noted_at=now))
 
 
 def forget() -> None:

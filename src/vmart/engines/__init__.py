@@ -23,4 +23,4 @@ def open_engine(kind: str, settings: Mapping[str, Any]) -> Engine:
         from vmart.engines.incus.driver import IncusEngine
 
         return IncusEngine(settings)
-    raise EngineError(f"There is no engine of the kind {kind!r}.", transient=False)
+    raise EngineError("There is no engine of this kind.", transient=False, detail=kind)

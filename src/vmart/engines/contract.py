@@ -56,10 +56,13 @@ class ImageSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageState:
+    """How far an image is; of one that failed ``why`` is a sentence for customers, ``detail`` for the seller alone."""
+
     status: ImageStatus
     percent: int = 0
     why: str = ""
     checksum: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,6 @@ class Observation:
     member: str = ""
     private_ip: str = ""
     booted_at: dt.datetime | None = None
-    why: str = ""
     public_ip: str = ""
 
 

@@ -509,7 +509,7 @@ class SimulatedEngine:
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
     name, member, power, private_ip, public_ip, booted_at = row
     if member in down:
-        return Observation(name, Power.BROKEN, "simulated", member, private_ip, why="The host does not answer.")
+        return Observation(name, Power.BROKEN, "simulated", member, private_ip)
     booted = _instant(booted_at) if booted_at is not None else None
     return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip=public_ip)
 

@@ -5,7 +5,7 @@ are wrong money. Here a number with a point is a Decimal and a repeated key is a
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -41,6 +41,8 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, list | dict):
+            raise yaml.constructor.ConstructorError(None, None, "a key is one word", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"{key} stands here twice", key_node.start_mark)
         seen.add(key)
@@ -55,18 +57,36 @@ _ExactLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_yaml(text: str) -> dict[str, Any]:
-    """The mapping that ``text`` holds. Raises DocumentError with line and column where it is no YAML."""
+    """The mapping that ``text`` holds. Raises DocumentError with line and column where it is no YAML.
+
+    Text in it is text that a database takes: no NUL, no half of a surrogate pair (YAML can write both).
+    """
     try:
         document = yaml.load(text, Loader=_ExactLoader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise DocumentError([f"{where}{error.problem or error}"]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: the 31st of February
         raise DocumentError([str(error)]) from error
     if not isinstance(document, dict):
         raise DocumentError(["document: a mapping of sections is expected"])
+    if wrong := list(_not_text(document, ())):
+        raise DocumentError([f"{path}: holds characters that are not text" for path in wrong])
     return document
+
+
+def _not_text(value: object, path: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            yield ".".join(path)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _not_text(name, (*path, "a key"))
+            yield from _not_text(inner, (*path, str(name)))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _not_text(inner, (*path, str(number)))
 
 
 def check(model: type[ModelT], document: Mapping[str, Any], *, at: str = "") -> ModelT:

@@ -7,6 +7,8 @@ Each room's ``errors.py`` subclasses ``Refused``.
 
 from typing import ClassVar
 
+WHY = "why"  # the place whose text is of ours too, and translated; in the others are names and numbers, as they are
+
 
 class Refused(Exception):
     """The request cannot be done and nothing was written.

@@ -145,6 +145,6 @@ def _key(text: str) -> tuple[object, ...] | None:
         at = dt.datetime.fromisoformat(hour)
         if at.tzinfo is None or not 1970 < at.year < 9000 or len(instance) > 18 or len(revision) > 9:
             return None
-        return at, int(instance), component[:24], int(revision)
-    except ValueError:
+        return at.astimezone(dt.UTC), int(instance), component[:24], int(revision)
+    except (ValueError, OverflowError):
         return None

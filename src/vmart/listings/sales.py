@@ -83,6 +83,18 @@ class Attention:
     created_at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A machine of which an engine differs from what was sold; ``sold_in`` is its zone, "" where no order knows it."""
+
+    id: int
+    zone: str
+    name: str
+    kind: str
+    sold_in: str
+    since: dt.datetime
+
+
 def today(zone: ZoneInfo) -> Sales:
     """Since midnight of the billing zone."""
     local = clock.now().astimezone(zone)
@@ -123,7 +135,7 @@ def zones() -> Sequence[ZoneCapacity]:
           (SELECT count(*) FROM instances_instance i WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines,
           coalesce(a.addresses, 0) AS addresses, coalesce(a.addresses_free, 0) AS addresses_free,
           coalesce((SELECT json_agg(json_build_object('name', m.os_name, 'status', s.status, 'percent', s.percent,
-                                                      'why', s.why) ORDER BY m.position)
+                                                      'why', s.why, 'detail', s.detail) ORDER BY m.position)
            FROM catalog_zone_image s JOIN catalog_image m ON m.public_id = s.image_id
            WHERE s.zone_id = z.code AND m.unavailable_en = ''), '[]') AS images
         FROM catalog_zone z
@@ -177,3 +189,18 @@ def attention(before: str = "") -> Page[Attention]:
         before=key, limit=PAGE + 1,
     )  # fmt: skip
     return cut([Attention(**row) for row in rows], lambda row: row.id, first=key is None)
+
+
+def drifts(before: str = "") -> Page[Drift]:
+    """What the sweeps of the zones' engines left to the seller, latest first."""
+    key = number(before)
+    rows = db.rows(
+        """
+        SELECT d.id, d.zone_id AS zone, d.name, d.kind, coalesce(i.zone_id, '') AS sold_in, d.since_wall_at AS since
+        FROM orders_engine_drift d LEFT JOIN instances_instance i ON i.public_id = d.name
+        WHERE %(before)s::bigint IS NULL OR d.id < %(before)s
+        ORDER BY d.id DESC LIMIT %(limit)s
+        """,
+        before=key, limit=PAGE + 1,
+    )  # fmt: skip
+    return cut([Drift(**row) for row in rows], lambda row: row.id, first=key is None)

@@ -26,7 +26,7 @@ def open_hours(account_id: int, instance_ids: Sequence[int], until: dt.datetime)
     Raises PriceMissingError for usage without a price, on which the close of the account waits too.
     """
     found: dict[int, list[HourCharge]] = {number: [] for number in instance_ids}
-    charged_until = _charged_until(account_id)
+    charged_until = _charged_until(account_id, instance_ids)
     if charged_until is None:
         return found
     here = shop.snapshot()
@@ -63,25 +63,25 @@ def _hours(charge: _Charge, start: dt.datetime, until: dt.datetime, total: Decim
     return charges
 
 
-def _charged_until(account_id: int) -> dt.datetime | None:
-    """The end of the last hour in which the account was charged, or the hour of its first usage; None without any.
+def _charged_until(account_id: int, instance_ids: Sequence[int]) -> dt.datetime | None:
+    """The end of the last hour of these machines' usage in which the account was charged, or the hour of their first.
 
-    An account's hours are closed in order, each in one commit: what it has used since is not deducted yet,
-    whether the horizon has passed it or not.
+    None without any. An account's hours are closed in order, each in one commit: what it has used since is not
+    deducted yet, whether the horizon has passed it or not.
     """
     found = db.rows(
         """
         SELECT coalesce((
           SELECT fn.bills_charged_until(%(account)s, since, greatest(least(upto, closed_until), (
             SELECT max(at) + interval '1 second' FROM metering_sample
-            WHERE account_id = %(account)s AND at < closed_until)))
+            WHERE instance_id = ANY (%(ids)s) AND at < closed_until)))
           FROM metering_horizon), since) AS at
         FROM (SELECT date_trunc('hour', min(started_at)) AS since,
                      max(CASE component WHEN 'traffic' THEN '-infinity' ELSE coalesce(ended_at, 'infinity') END) AS upto
-              FROM metering_segment WHERE account_id = %(account)s) AS used
+              FROM metering_segment WHERE instance_id = ANY (%(ids)s)) AS used
         """,
-        account=account_id,
-    )
+        account=account_id, ids=list(instance_ids),
+    )  # fmt: skip
     at: dt.datetime | None = found[0]["at"]
     return at
 

@@ -1,4 +1,4 @@
-"""Orders (deals), their lines, and what was answered to which client token."""
+"""Orders (deals), their lines, what was answered to which client token, and where engines differ from what was sold."""
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
@@ -104,3 +104,22 @@ class Idempotency(models.Model):
     class Meta:
         db_table = "orders_idempotency"
         indexes = [BrinIndex(fields=["created_wall_at"], name="orders_idempotency_age")]
+
+
+class EngineDrift(models.Model):
+    """Where a zone's engine differed from what was sold at the last sweep, and nobody but the seller can say why."""
+
+    class Kind(models.TextChoices):
+        MISSING = "missing"  # sold here, and not on the engine
+        UNKNOWN = "unknown"  # on the engine, and in no order
+        ELSEWHERE = "elsewhere"  # on the engine, and sold in another zone
+
+    id: int
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
+    name = models.CharField(max_length=80)  # of the machine, as the engine knows it
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    since_wall_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "orders_engine_drift"
+        constraints = [models.UniqueConstraint(fields=["zone", "name"], name="orders_engine_drift_once")]

@@ -34,15 +34,21 @@ def place(request: Purchase) -> int:
     time. A repeated ``client_token`` gets the first order. Raises the refusals of ``purchase.check``,
     QuotaReached for too many unpaid orders, TokenReused.
     """
-    request, quoted = buying.ready(request)
     fingerprint = settings.SECRETS.fingerprint(b"place|" + buying.fingerprinted(request))
+    try:
+        request, quoted = buying.ready(request)
+    except Refused:  # as in a purchase: what was offered at the first time may be no more
+        known = buying.answered(request, fingerprint)
+        if known is None:
+            raise
+        return known.order_id
     number = buying.next_order_id()
     now = clock.now()
     with db.act():
         db.call("ledger_lock", request.account_id)
-        known = _known(request, fingerprint, number)
-        if known is not None:
-            return known
+        placed = _placed(request, fingerprint, number)
+        if placed is not None:
+            return placed
         waiting = Order.objects.filter(account_id=request.account_id, status=Status.UNPAID, expires_at__gt=now).count()
         if waiting >= UNPAID_MAX:
             raise QuotaReached("{count} orders wait for payment; pay one or let it expire first.", count=waiting)
@@ -58,7 +64,7 @@ def place(request: Purchase) -> int:
     return number
 
 
-def _known(request: Purchase, fingerprint: bytes, number: int) -> int | None:
+def _placed(request: Purchase, fingerprint: bytes, number: int) -> int | None:
     """The order that this client token placed before, or None after noting that it places ``number``."""
     if not request.client_token:
         return None

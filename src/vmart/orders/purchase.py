@@ -202,7 +202,7 @@ def ready(request: Purchase) -> tuple[Purchase, Quote]:
     return request, quoted
 
 
-def answered(request: Purchase) -> Bought | None:
+def answered(request: Purchase, fingerprint: bytes) -> Bought | None:
     """What this client token was answered before, also when the same request would be refused by now.
 
     None for a new token or none. Raises TokenReused where it came with other parameters.
@@ -212,7 +212,7 @@ def answered(request: Purchase) -> Bought | None:
     known = Idempotency.objects.filter(account_id=request.account_id, token=request.client_token).first()
     if known is None:
         return None
-    if bytes(known.fingerprint) != settings.SECRETS.fingerprint(fingerprinted(request)):
+    if bytes(known.fingerprint) != fingerprint:
         raise _token_reused()
     return Bought(known.answer["order_id"], tuple(known.answer["instance_ids"]), repeated=True)
 
@@ -232,7 +232,7 @@ def purchase(request: Purchase) -> Bought:
         try:
             made, quoted = ready(request)
         except Refused:  # the offer may have changed since the first answer, which its buyer may never have got
-            known = answered(request)
+            known = answered(request, settings.SECRETS.fingerprint(fingerprinted(request)))
             if known is None:
                 raise
             return known

@@ -7,18 +7,17 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.orders.sample import count_last
+from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
-
-_STILL_IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``release``: due at the end of the bin, or at once."""
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
-        if machine.state in _STILL_IN_BIN:
+        if machine.state in IN_BIN:
             if not _announce(machine, operation, owner):
                 continue
             engine = engine_of(operation.lane)
@@ -40,7 +39,7 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
         db.call("ledger_lock", machine.account_id)
         if not queue.holds(owner, operation):
             return False
-        Instance.objects.filter(id=machine.id, state__in=_STILL_IN_BIN).update(
+        Instance.objects.filter(id=machine.id, state__in=IN_BIN).update(
             state=State.TERMINATING, latest_operation_state="OPERATING"
         )
     return True

@@ -40,15 +40,15 @@ class RefundQuote:
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
     """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
     with db.act():
-        return _quoted(m.lock(account_id, public_ids))
+        return _quoted(m.lock(account_id, public_ids), clock.now())
 
 
-def _quoted(machines: Sequence[Instance]) -> list[RefundQuote]:
+def _quoted(machines: Sequence[Instance], now: dt.datetime) -> list[RefundQuote]:
     for machine in machines:
         _refuse_unreturnable(machine)
     account = Account.objects.get(id=machines[0].account_id)
-    _refuse_over_quota(account, len(machines))
-    return _refunds(machines, account)
+    _refuse_over_quota(account, len(machines), now)
+    return _refunds(machines, account, now)
 
 
 def _refuse_unreturnable(machine: Instance) -> None:
@@ -57,7 +57,7 @@ def _refuse_unreturnable(machine: Instance) -> None:
     m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
 
 
-def _refunds(machines: Sequence[Instance], account: Account) -> list[RefundQuote]:
+def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime) -> list[RefundQuote]:
     """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
     found = Line.objects.select_related("order").filter(instance_id__in=[machine.id for machine in machines])
     lines = {line.instance_id: line for line in found}
@@ -69,15 +69,17 @@ def _refunds(machines: Sequence[Instance], account: Account) -> list[RefundQuote
     for machine in machines:
         line = lines[machine.id]
         quoted = quotes[line.order_id]
-        refund = _refund(machine, line, quoted, price_books[quoted.book_version], free_used=free_used)
+        refund = _refund(machine, line, quoted, price_books[quoted.book_version], now, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
 
 
-def _refund(machine: Instance, line: Line, quoted: Quote, book: PriceBook, *, free_used: bool) -> RefundQuote:
+def _refund(
+    machine: Instance, line: Line, quoted: Quote, book: PriceBook, now: dt.datetime, *, free_used: bool
+) -> RefundQuote:
     assert machine.started_at is not None and line.delivered_at is not None
-    now, zone = clock.now(), shop.snapshot().billing_zone
+    zone = shop.snapshot().billing_zone
     months, rest_s = whole_months(machine.started_at, max(now, machine.started_at), zone)
     used = used_value(returnables(book, quoted.configuration), months, rest_s)
     first_free = may_return_free(line.delivered_at, now, used_before=free_used)
@@ -96,9 +98,9 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     Raises WrongMode, refusals of the state, LimitExceeded.
     """
     db.require_transaction()
-    refunds = _quoted(machines)
-    account_id = machines[0].account_id
     now = db.call("metering_instant", clock.now())
+    refunds = _quoted(machines, now)
+    account_id = machines[0].account_id
     _note_returned(machines, [refund.refund_minor for refund in refunds])
     if any(refund.first_free for refund in refunds):
         Account.objects.filter(id=account_id).update(free_return_used_at=now)
@@ -131,9 +133,9 @@ def _note_returned(machines: Sequence[Instance], refunds_minor: Sequence[int]) -
     )  # fmt: skip
 
 
-def _refuse_over_quota(account: Account, count: int) -> None:
+def _refuse_over_quota(account: Account, count: int, now: dt.datetime) -> None:
     zone = shop.snapshot().billing_zone
-    begin = dt.datetime(clock.now().astimezone(zone).year, 1, 1, tzinfo=zone)
+    begin = dt.datetime(now.astimezone(zone).year, 1, 1, tzinfo=zone)
     returned = Line.objects.filter(account_id=account.id, state=Line.State.RETURNED).filter(
         instance_id__in=Instance.objects.filter(
             account_id=account.id, isolated_source="MANMADE", isolated_at__gte=begin

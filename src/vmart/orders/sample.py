@@ -8,6 +8,8 @@ the next count would have, nothing is charged (ADR 0015).
 import datetime as dt
 from collections.abc import Sequence
 
+from django.db.models import Q, QuerySet
+
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.provisioning.zone_engines import engine_of
@@ -18,17 +20,28 @@ _MBPS_BYTES_S = 10**6 // 8  # as the engine caps it
 
 def sample_zone(zone: str) -> int:
     """One engine call for all machines of the zone that may send; the bytes that are new."""
+    return _count(zone, list(_sending(zone).defer("user_data")))
+
+
+def _sending(zone: str) -> QuerySet[Instance]:
     alive = [State.RUNNING, State.STOPPING, State.REBOOTING, State.STARTING, State.STOPPED]
     found = Instance.objects.filter(zone_id=zone, state__in=alive, public_ip_wanted=True)
-    return _count(zone, list(found.exclude(expires_at__lte=clock.now())))
+    # Arrears that ended before the power-off of their stop: its own count comes.
+    being_turned_off = Q(state=State.STOPPED, latest_operation_state="OPERATING")
+    return found.exclude(expires_at__lte=clock.now()).exclude(being_turned_off)
 
 
 def count_last(machine: Instance) -> int:
-    """Take in what left a machine in the recycle bin before it came there; the bytes that are charged."""
-    return _count(machine.zone_id, [machine]) if machine.isolated_at else 0  # else never delivered
+    """Take in what left a machine before its charging ended; the bytes that are charged.
+
+    None of one whose arrears have ended meanwhile: nothing says any more when they had stopped it.
+    """
+    if machine.started_at is None:  # never delivered
+        return 0
+    return _count(machine.zone_id, [machine], last=True)
 
 
-def _count(zone: str, machines: Sequence[Instance]) -> int:
+def _count(zone: str, machines: Sequence[Instance], *, last: bool = False) -> int:
     """Take in the engine's counts of these machines of one zone, one commit a machine."""
     if not machines:
         return 0
@@ -40,9 +53,11 @@ def _count(zone: str, machines: Sequence[Instance]) -> int:
             continue
         with db.act():
             db.call("ledger_lock", machine.account_id)
+            if not last and not _sending(zone).filter(pk=machine.pk).exists():
+                continue  # its charging has ended since: the last count says which bytes are due
             fresh += db.call(
                 "metering_count", machine.account_id, machine.id, seen.epoch, seen.out_bytes, clock.now(),
-                machine.isolated_at, _cap_bytes_s(machine),
+                (machine.isolated_at or clock.now()) if last else None, _cap_bytes_s(machine),
             )  # fmt: skip
     return fresh
 
@@ -50,5 +65,6 @@ def _count(zone: str, machines: Sequence[Instance]) -> int:
 def _cap_bytes_s(machine: Instance) -> int:
     """What may still be attributed to each second before the end; 0 when too much time has passed since."""
     ended = machine.isolated_at
-    late = ended is not None and clock.now() > ended + dt.timedelta(seconds=INTERVAL_S)
-    return 0 if late else machine.bandwidth_mbps * _MBPS_BYTES_S
+    if ended is None or clock.now() > ended + dt.timedelta(seconds=INTERVAL_S):
+        return 0
+    return machine.bandwidth_mbps * _MBPS_BYTES_S

@@ -1,7 +1,7 @@
 """The drift sweep: what the engine has against what we sold. Repairs what is ours to repair, reports the rest.
 
 A machine that was released, or whose delivery failed, is removed from the engine; a name that no row
-knows, or that another zone sold, is told and never touched: after a restored backup it may be somebody's.
+knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
 not to one whose network arrears keep off.
@@ -16,6 +16,8 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.models import EngineDrift
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
@@ -30,22 +32,37 @@ class Drift:
 
 
 def sweep(zone: str) -> list[Drift]:
-    """Compare the zone's engine with our machines."""
+    """Compare the zone's engine with our machines. What is not repaired is kept for the seller's page."""
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
-    rows = {row.public_id: row for row in Instance.objects.filter(zone_id=zone).exclude(state=State.GONE)}
+    sold = Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).defer("user_data")
+    rows = {row.public_id: row for row in sold}
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
-    for name, row in sorted(rows.items()):
-        kind = _difference(row, seen.get(name))
+    for name, listed in sorted(rows.items()):
+        kind = _difference(listed, seen.get(name))
         if kind is None:
             continue
+        # Both are old by now, and acts may have begun and ended since: what is repaired is the row of this moment.
+        observation = engine.observe(name)
+        row = Instance.objects.get(pk=listed.pk)
         given_up = _given_up(row)
-        # The list is older than the row: an act may have ended between the two.
-        if given_up is not None and _difference(row, engine.observe(name)) == kind:
+        if given_up is not None and _difference(row, observation) == kind:
             found.append(_repair(row, kind))
             for operation in given_up:  # the engine answers again
                 queue.retry(operation)
+    _keep(zone, [drift for drift in found if not drift.repaired])
     return found
+
+
+def _keep(zone: str, left: Sequence[Drift]) -> None:
+    """What is left of an earlier sweep goes, what is still so keeps its time."""
+    now = clock.wall()
+    with db.act():
+        EngineDrift.objects.filter(zone_id=zone).exclude(name__in=[drift.name for drift in left]).delete()
+        EngineDrift.objects.bulk_create(
+            (EngineDrift(zone_id=zone, name=drift.name, kind=drift.kind, since_wall_at=now) for drift in left),
+            update_conflicts=True, unique_fields=["zone", "name"], update_fields=["kind"],
+        )  # fmt: skip
 
 
 def _strangers(engine: Engine, names: Sequence[str]) -> Iterator[Drift]:
@@ -81,7 +98,7 @@ def _repair(row: Instance, kind: str) -> Drift:
         with db.act():
             db.call("ledger_lock", row.account_id)
             address.send(row)
-    elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == "STOP_CHARGING"):
+    elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == STOP_CHARGING):
         # It is not charged for, and what was stopped without charge gave its room and address back.
         engine_of(row.zone_id).ensure_power(row.public_id, on=False, force=True)
     else:

@@ -19,8 +19,11 @@ BIN_POSTPAID = dt.timedelta(hours=2)
 IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
 
 
-def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -> None:
-    """Accept the end of machines, all or none; a second call for one in the bin releases it at once."""
+def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "", erase: bool = True) -> None:
+    """Accept the end of machines, all or none; a second call for one in the bin releases it at once.
+
+    Without ``erase`` such a one stays as it is: whoever asked to end a machine did not ask for that.
+    """
     with db.act():
         found = m.lock(account_id, public_ids)
         for machine in found:
@@ -36,7 +39,7 @@ def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "
         alive = [machine for machine in found if machine.state not in IN_BIN]
         prepaid = [machine for machine in alive if machine.charge_type == PREPAID]
         postpaid = [machine for machine in alive if machine.charge_type != PREPAID]
-        if in_bin:
+        if in_bin and erase:
             release_now(in_bin, request_id)
         if prepaid:
             return_prepaid.give_back(prepaid, request_id)

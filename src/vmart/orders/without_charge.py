@@ -4,6 +4,8 @@ CPU and memory are not charged; disks, images and by-bandwidth network are, and 
 (billing-rules, section 1).
 """
 
+from decimal import Decimal
+
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
@@ -34,8 +36,13 @@ def give_up(machine: Instance) -> dict[str, object]:
     }  # fmt: skip
 
 
+def kept_hourly(quoted: Quote) -> Decimal:
+    """What a machine costs an hour without CPU and memory, in currency units, exact."""
+    kept = (line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu")
+    return sum(kept, Decimal(0))
+
+
 def kept_minor(order: Order) -> int:
     """One hour of what stays charged of a machine: its hold without CPU and memory, in minor units."""
     quoted = Quote.of(order.quote)
-    kept = [line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"]
-    return hold_minor(kept, exponent(quoted.currency))
+    return hold_minor([kept_hourly(quoted)], exponent(quoted.currency))

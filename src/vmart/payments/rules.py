@@ -22,9 +22,9 @@ def least_minor(due_minor: int, available_minor: int, step_minor: int = 1) -> in
     return least + -least % step_minor
 
 
-def asked_minor(due_minor: int, available_minor: int) -> int:
+def asked_minor(due_minor: int, available_minor: int, step_minor: int = 1) -> int:
     """What a card is asked for an order: what the balance lacks; the whole price where it lacks nothing."""
-    return max(due_minor, TOP_UP_MIN_MINOR) if due_minor <= available_minor else least_minor(due_minor, available_minor)
+    return least_minor(due_minor, 0 if due_minor <= available_minor else available_minor, step_minor)
 
 
 def poll_after(age: dt.timedelta) -> dt.timedelta:

@@ -112,13 +112,17 @@ def _check_amount(payment: Payment, doer: CardProvider) -> None:
 
 def least_minor(account_id: int, order_id: int) -> int:
     """The least payment, by any provider, that pays this order with what is available. Raises OrderNotPayable."""
-    due_minor, available_minor = place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
-    return rules.least_minor(due_minor, available_minor, step_minor(shop.snapshot().currency))
+    return rules.least_minor(*_due_available_step(account_id, order_id))
 
 
 def asked_minor(account_id: int, order_id: int) -> int:
-    """What the page asks a card to pay for the order. Raises OrderNotPayable."""
-    return rules.asked_minor(place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor)
+    """What the page asks a card to pay for the order, an amount that any provider takes. Raises OrderNotPayable."""
+    return rules.asked_minor(*_due_available_step(account_id, order_id))
+
+
+def _due_available_step(account_id: int, order_id: int) -> tuple[int, int, int]:
+    due_minor, available_minor = place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
+    return due_minor, available_minor, step_minor(shop.snapshot().currency)
 
 
 def refresh(account_id: int, payment_id: int) -> Standing:

@@ -15,6 +15,7 @@ from vmart.kernel.money import exponent
 
 RATE_PLACES = 8
 FACTOR_PLACES = 4
+_GIB_MAX = 1_000_000
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
 Factor = Annotated[Decimal, Field(gt=0, max_digits=8, decimal_places=FACTOR_PLACES, allow_inf_nan=False)]
@@ -61,9 +62,9 @@ class TypePrice(_Part):
 class SizeRange(_Part):
     """Sizes on sale, GiB: ``min`` to ``max`` in steps of ``step``."""
 
-    min: int = Field(gt=0)
-    max: int = Field(gt=0)
-    step: int = Field(default=1, gt=0)
+    min: int = Field(gt=0, le=_GIB_MAX)
+    max: int = Field(gt=0, le=_GIB_MAX)
+    step: int = Field(default=1, gt=0, le=_GIB_MAX)
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -136,7 +137,7 @@ class Sales(_Part):
 class BookDocument(_Part):
     """A whole price book, before its regions are resolved."""
 
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=2**31 - 1)
     effective_at: AwareDatetime
     currency: str
     term_discounts: TermDiscounts
@@ -153,7 +154,10 @@ class BookDocument(_Part):
     def _whole_second(cls, instant: dt.datetime) -> dt.datetime:
         if instant.microsecond:
             raise ValueError("whole seconds are expected")
-        return instant.astimezone(dt.UTC)
+        try:
+            return instant.astimezone(dt.UTC)
+        except OverflowError:
+            raise ValueError("no such instant in UTC") from None
 
     @field_validator("currency")
     @classmethod

@@ -32,10 +32,19 @@ def current_book(generation: int, now: dt.datetime | None = None) -> PriceBook:
     if cached and cached[0] == generation and cached[1] <= now and (cached[2] is None or now < cached[2]):
         return cached[3]
     with _lock:
-        row = Book.objects.filter(effective_at__lte=now).latest("effective_at")
+        row = _in_force(now)
         book = book_of(row)
         _current = (generation, row.effective_at, row.ends_at, book)
         return book
+
+
+def _in_force(now: dt.datetime) -> Book:
+    return Book.objects.filter(effective_at__lte=now).latest("effective_at")
+
+
+def book_in_force(now: dt.datetime) -> PriceBook:
+    """The book in force at ``now`` as the database has it in this transaction."""
+    return book_of(_in_force(now))
 
 
 def book_by_version(version: int) -> PriceBook:

@@ -163,15 +163,6 @@ def deducted_minor(before: Decimal, amount: Decimal, places: int = 2) -> int:
         return to_minor(before + amount, places) - to_minor(before, places)
 
 
-def hold_after_destroy(hold_minor: int, open_charges: Iterable[HourCharge]) -> int:
-    """The hold of a destroyed machine: what its hours not yet closed have cost; a hold only shrinks.
-
-    ``open_charges`` are those of all its components up to the second of the destroy. The close that
-    deducts them ends the hold.
-    """
-    return min(hold_minor, sum(charge.deducted_minor for charge in open_charges))
-
-
 def _charge(lines: list[Line], total: Decimal, before: Decimal, places: int) -> HourCharge:
     rounded = exact(total)
     return HourCharge(tuple(lines), rounded, before, deducted_minor(before, rounded, places))

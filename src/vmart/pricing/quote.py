@@ -4,7 +4,6 @@ Lines are exact; a machine's price and its hold are rounded once, half-up to the
 that × count (billing-rules, section 1).
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -170,10 +169,6 @@ class Quote:
             "hold_machine_minor": self.hold_machine_minor,
         }
 
-    def canonical_json(self) -> str:
-        """Text that is equal for equal quotes: what the page signs and the order keeps."""
-        return json.dumps(self.plain(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
     @classmethod
     def of(cls, plain: dict[str, Any]) -> "Quote":
         """The quote out of ``plain()``. Raises ForeignQuote where it is none."""
@@ -184,15 +179,6 @@ class Quote:
             return cls(**values)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise ForeignQuote("This quote cannot be read; ask for a new one.") from error
-
-    @classmethod
-    def from_json(cls, text: str) -> "Quote":
-        """The quote out of ``canonical_json()``. Raises ForeignQuote where it is none."""
-        try:
-            plain = json.loads(text)
-        except ValueError as error:
-            raise ForeignQuote("This quote cannot be read; ask for a new one.") from error
-        return cls.of(plain)
 
 
 def quote(book: PriceBook, configuration: Configuration) -> Quote:

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -29,8 +30,11 @@ def engine_of(zone: str) -> Engine:
         return _open[key]
 
 
-def identity(zone: str, kind: str, own: dict[str, Any]) -> tuple[str, ...]:
-    """The engine and our mark on it: two zones that have both in common would take each other's machines for theirs."""
+def identity(zone: str, kind: str, own: Mapping[str, Any]) -> tuple[str, ...]:
+    """Kind, the engine's address, and last our mark on it (of a simulated one: its file).
+
+    Two zones that have all in common would take each other's machines for theirs.
+    """
     if kind == Zone.EngineKind.SIMULATED:
         return kind, str(own.get("file") or zone)
     merged = _settings(zone, kind, own)
@@ -38,7 +42,7 @@ def identity(zone: str, kind: str, own: dict[str, Any]) -> tuple[str, ...]:
     return kind, where.rstrip("/"), str(merged.get("deployment", ""))
 
 
-def _settings(zone: str, kind: str, own: dict[str, Any]) -> dict[str, Any]:
+def _settings(zone: str, kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
     if kind == Zone.EngineKind.SIMULATED:
         overrides = json.loads(os.environ.get("VMART_SIMULATED_SETTINGS", "{}"))
         return {"file": str(settings.DATA_DIR / "engine" / f"{zone}.sqlite"), **own, **overrides}
@@ -52,7 +56,7 @@ def _settings(zone: str, kind: str, own: dict[str, Any]) -> dict[str, Any]:
     return {**machine, **own}
 
 
-def _names_an_incus(own: dict[str, Any]) -> bool:
+def _names_an_incus(own: Mapping[str, Any]) -> bool:
     return "socket" in own or "url" in own
 
 

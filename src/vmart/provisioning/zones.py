@@ -72,7 +72,8 @@ def prepare_images(zone: str) -> bool:
         done = done and state.status in (ImageStatus.READY, ImageStatus.FAILED)
         ready_at = clock.wall() if state.status == ImageStatus.READY else None
         ZoneImage.objects.filter(pk=row.pk).update(
-            status=state.status, percent=state.percent, why=state.why[:500], checksum=state.checksum,
-            version=row.image.version, ready_at=ready_at,
+            status=state.status, percent=state.percent, why=state.why[:500],
+            detail=state.detail.replace("\0", "")[:500], checksum=state.checksum, version=row.image.version,
+            ready_at=ready_at,
         )  # fmt: skip
     return done

@@ -17,6 +17,7 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -78,7 +79,7 @@ def _stop(machine: Instance) -> None:
     db.call("placement_shrink", machine.id)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="ARREAR",
-        isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode="STOP_CHARGING",
+        isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode=STOP_CHARGING,
         arrears_since=instant,
     )  # fmt: skip
     m.event(machine, "stopped_for_arrears")

@@ -52,7 +52,7 @@ class Typed:
     def of(cls, form: QueryDict) -> "Typed":
         """With a data disk more or less where a button of the form asked for it."""
         values = {name: str(given[-1]) for name, given in form.lists() if given}
-        keys = tuple(str(key) for key in form.getlist("key")[:KEYS_MAX])
+        keys = tuple(str(key).replace("\0", "") for key in form.getlist("key")[:KEYS_MAX])
         return cls(values, keys, _rows(form.getlist("data_disk"), form.getlist("data_gib"), values.get("act", "")))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
@@ -13,6 +13,11 @@ from vmart.customers.models import Account
 from vmart.orders.open_account import open_account
 
 View = Callable[..., HttpResponseBase]
+
+
+def field(form: QueryDict, name: str) -> str:
+    """What a form says there, "" where it says nothing; without NUL, which is text for no database."""
+    return str(form.get(name, "")).replace("\0", "")
 
 
 def account_id_of(request: HttpRequest) -> int | None:

@@ -7,7 +7,7 @@ from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
-from vmart.kernel.errors import Refused
+from vmart.kernel.errors import WHY, Refused
 
 STATES = {
     "PENDING": _("Being delivered"),
@@ -111,6 +111,13 @@ OPERATIONS = {
     "payment_poll": _("Card payment"),
     "expire_order": _("Expiry of an unpaid order"),
 }
+DRIFT = {
+    "missing": _("Sold, and not found on the engine. It is charged on: look for it on its host."),
+    "unknown": _(
+        "On the engine and in no order: after a restored backup it may be somebody's. Nothing touches it here."
+    ),
+    "elsewhere": _("On this zone's engine, and sold in another zone. Nothing touches it here."),
+}
 
 # Words that refusals put into their places, so that they are in the catalogue.
 _PLACES = (
@@ -141,7 +148,9 @@ def component(name: str) -> Any:
 
 def sentence(refused: Refused) -> str:
     """A refusal in the reader's language; one whose sentence has no translation in English."""
-    params = {name: gettext(text) if isinstance(text, str) and text else text for name, text in refused.params.items()}
+    params = refused.params
+    if isinstance(why := params.get(WHY), str) and why:
+        params = {**params, WHY: gettext(why)}
     return gettext(refused.template).format(**params) if params else gettext(refused.template)
 
 

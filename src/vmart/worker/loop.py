@@ -204,7 +204,11 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
         close_old_connections()
         step.run(batch, owner)
     except Exception as error:
-        log.exception("step of %s failed", batch[0].kind, extra={"operations": [item.id for item in batch]})
+        extra = {"operations": [item.id for item in batch]}
+        if getattr(error, "transient", False):  # an engine's passing fault is no fault of the code: a line says it all
+            log.warning("step of %s is tried again: %s", batch[0].kind, error, extra=extra)
+        else:
+            log.exception("step of %s failed", batch[0].kind, extra=extra)
         _drop_broken_connection()
         if db.is_passing(error):
             _wait(batch, owner, _said(error))

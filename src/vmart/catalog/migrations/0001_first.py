@@ -129,6 +129,7 @@ class Migration(migrations.Migration):
                 ("status", models.CharField(default="missing", max_length=20)),
                 ("percent", models.IntegerField(default=0)),
                 ("why", models.CharField(blank=True, default="", max_length=500)),
+                ("detail", models.CharField(blank=True, default="", max_length=500)),
                 ("version", models.CharField(blank=True, default="", max_length=40)),
                 ("checksum", models.CharField(blank=True, default="", max_length=80)),
                 ("ready_at", models.DateTimeField(null=True)),

@@ -82,6 +82,7 @@ class Progress:
     step: str
     folder: str = ""
     why: str = ""
+    detail: str = ""
 
 
 def recipe_hash(name: str) -> str:
@@ -123,7 +124,7 @@ def build_image(name: str, out_dir: Path = DEFAULT_CACHE, report: Report = lambd
     for each other. Raises EngineError with a sentence. Needs root.
     """
     if name not in RECIPES:
-        raise EngineError(f"There is no recipe for the image {name}.", transient=False)
+        raise EngineError("There is no recipe for the image.", transient=False, detail=name)
     folder = image_folder(name, out_dir)
     if is_built(name, out_dir):
         return folder
@@ -138,7 +139,7 @@ def build_image(name: str, out_dir: Path = DEFAULT_CACHE, report: Report = lambd
             with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=out_dir) as scratch:
                 _Build(RECIPES[name], out_dir, Path(scratch), report).run(folder)
         except EngineError as error:
-            _write_progress(name, out_dir, Progress("failed", 0, "failed", why=str(error)))
+            _write_progress(name, out_dir, Progress("failed", 0, "failed", why=error.sentence, detail=error.detail))
             raise
         _write_progress(name, out_dir, Progress("ready", 100, "built", str(folder)))
     return folder
@@ -213,7 +214,8 @@ class _Build:
     def _install_packages(self) -> None:
         sources = sources_of(self.recipe.suite)
         if not sources:
-            raise EngineError(f"No package source for {self.recipe.title} can be derived here.", transient=False)
+            sentence = "No package source for the image can be derived here."
+            raise EngineError(sentence, transient=False, detail=self.recipe.title)
         command = [
             # Ends with the builder: a killed one leaves no debootstrapping behind.
             *("setpriv", "--pdeathsig", "TERM"),
@@ -238,7 +240,7 @@ class _Build:
                 code = process.wait()
         if code:
             last = " / ".join(line for line in log.read_text(errors="replace").splitlines()[-6:] if line.strip())
-            raise EngineError(f"{self.recipe.title} could not be put together.", transient=True, detail=last)
+            raise EngineError("The image could not be put together.", transient=True, detail=last)
 
     @contextmanager
     def _watching(self, log: Path) -> Iterator[None]:
@@ -303,7 +305,7 @@ class _Build:
         chroot = [program_path("chroot") or "chroot", str(self.rootfs), *command]
         done = subprocess.run(chroot, capture_output=True, text=True, check=False, env=_quiet_environment())
         if done.returncode:
-            sentence = f"{self.recipe.title} could not be trimmed."
+            sentence = "The image could not be trimmed."
             raise EngineError(sentence, transient=False, detail=f"{command[0]}: {done.stderr[-300:]}")
 
     def _pack(self, done: Path) -> None:
@@ -315,7 +317,7 @@ class _Build:
         command += ["-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "3"]
         packed = subprocess.run(command, capture_output=True, text=True, check=False)
         if packed.returncode:
-            raise EngineError(f"{self.recipe.title} could not be packed.", transient=True, detail=packed.stderr[-300:])
+            raise EngineError("The image could not be packed.", transient=True, detail=packed.stderr[-300:])
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:

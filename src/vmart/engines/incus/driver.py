@@ -408,7 +408,6 @@ class IncusEngine:
             member=found["location"] if self._open().members else LOCAL_MEMBER,
             private_ip=found["config"].get("user.vmart.private_ip", ""),
             booted_at=booted_at if power is Power.RUNNING else None,
-            why="" if power is not Power.BROKEN else f"The engine says: {found['status']}.",
             public_ip=found["config"].get("user.vmart.public_ip", ""),
         )
 

@@ -45,7 +45,7 @@ class Images:
         self._kind = kind
         self._lock = threading.Lock()
         self._imports: dict[str, threading.Thread] = {}
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, ImageState] = {}
         self._pulls: dict[str, str] = {}
         self._ready: set[str] = set()
 
@@ -77,7 +77,11 @@ class Images:
         if source and source.get("server"):
             return self._pull(image.name, alias, source)
         if source:
-            return ImageState(ImageStatus.FAILED, why=f"The engine has no image of the alias {alias}.")
+            return ImageState(
+                ImageStatus.FAILED,
+                why="The engine has no image of the alias that the zone's settings name.",
+                detail=alias,
+            )
         if self._cache_dir is None:
             return ImageState(ImageStatus.FAILED, why="The zone's settings name no image, and none is built here.")
         return self._from_builder(image.name, alias, self._cache_dir)
@@ -90,11 +94,11 @@ class Images:
         if progress is None:
             return ImageState(ImageStatus.MISSING, why="The image has not been built yet.")
         if progress.status == "failed":
-            return ImageState(ImageStatus.FAILED, why=progress.why)
+            return ImageState(ImageStatus.FAILED, why=progress.why, detail=progress.detail)
         if not is_built(name, cache_dir):
             return ImageState(ImageStatus.PREPARING, progress.percent * _BUILT_SHARE // 100)
         if alias in self._failures:
-            return ImageState(ImageStatus.FAILED, why=self._failures.pop(alias))
+            return self._failures.pop(alias)
         with self._lock:
             running = self._imports.get(alias)
             if running is None or not running.is_alive():
@@ -112,7 +116,9 @@ class Images:
             self._unpack(fingerprint)
             self._name(alias, fingerprint)
         except (EngineError, OSError) as error:
-            self._failures[alias] = str(error)
+            self._failures[alias] = ImageState(
+                ImageStatus.FAILED, why="The image could not be brought to the engine.", detail=str(error)
+            )
 
     def _upload(self, folder: Path) -> None:
         with (folder / "metadata.tar.xz").open("rb") as metadata, (folder / "rootfs.squashfs").open("rb") as rootfs:
@@ -171,9 +177,10 @@ class Images:
         state = self._client.find(operation)
         if state is None or state["status_code"] >= 400:
             self._pulls.pop(name, None)
-            return ImageState(ImageStatus.FAILED, why=str((state or {}).get("err") or "The download was interrupted."))
-        said = re.search(r"(\d+)%", str((state.get("metadata") or {}).get("download_progress", "")))
-        return ImageState(ImageStatus.PREPARING, int(said[1]) if said else 1)
+            said = str((state or {}).get("err") or "its operation is gone")
+            return ImageState(ImageStatus.FAILED, why="The engine could not download the image.", detail=said)
+        share = re.search(r"(\d+)%", str((state.get("metadata") or {}).get("download_progress", "")))
+        return ImageState(ImageStatus.PREPARING, int(share[1]) if share else 1)
 
 
 def _fingerprint(folder: Path) -> str:

@@ -77,7 +77,7 @@ BEGIN
 END $$;
 
 -- Machines that count against a quota. Postpaid: those an account has in a zone. Prepaid: those it bought there since
--- an instant, also when they are gone by now.
+-- an instant, also when they are gone by now, but for those that were never delivered.
 CREATE FUNCTION fn.instances_counted(_account bigint, _zone text, _charge_type text, _since timestamptz) RETURNS bigint
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -86,7 +86,7 @@ BEGIN
   IF _charge_type = 'PREPAID' THEN
     RETURN (SELECT count(*) FROM instances_instance
             WHERE account_id = _account AND zone_id || '' = _zone AND charge_type = 'PREPAID'
-              AND state <> 'LAUNCH_FAILED' AND created_at >= _since);
+              AND (state = 'PENDING' OR started_at IS NOT NULL) AND created_at >= _since);
   END IF;
   RETURN (SELECT count(*) FROM instances_instance
           WHERE account_id = _account AND zone_id || '' = _zone AND charge_type = _charge_type

@@ -8,19 +8,21 @@ BEGIN
 END $$;
 
 -- Begin charging components of machines at an instant from fn.metering_instant; the arrays in one order. _lines:
--- of each machine, elements [component, price key, quantity]; each goes on where its tier clock stood;
--- one that is being charged already stays as it is.
+-- of each machine, elements [component, price key, quantity]; each goes on where its tier clock stood, not before
+-- it ended by the clock of a host that is ahead; one that is being charged already stays as it is.
 CREATE FUNCTION fn.metering_start_many(_accounts bigint[], _instances bigint[], _lines jsonb[], _at timestamptz)
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-  SELECT machine.account, machine.id, line->>0, line->>1, (line->>2)::bigint, coalesce(
-           (SELECT age_s + extract(epoch FROM ended_at - started_at)::bigint
-            FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
-            ORDER BY started_at DESC, id DESC LIMIT 1), 0), _at
-  FROM unnest(_accounts, _instances, _lines) AS machine (account, id, lines),
-       jsonb_array_elements(machine.lines) AS line
+  SELECT machine.account, machine.id, line->>0, line->>1, (line->>2)::bigint, coalesce(last.age_s, 0),
+         greatest(_at, last.ended_at)
+  FROM unnest(_accounts, _instances, _lines) AS machine (account, id, lines)
+  CROSS JOIN LATERAL jsonb_array_elements(machine.lines) AS line
+  LEFT JOIN LATERAL (
+    SELECT age_s + extract(epoch FROM ended_at - started_at)::bigint AS age_s, ended_at
+    FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
+    ORDER BY started_at DESC, id DESC LIMIT 1) AS last ON true
   WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
                                                     AND ended_at IS NULL);
 END $$;
@@ -42,24 +44,23 @@ BEGIN
   RETURN ended;
 END $$;
 
--- A stop that was to pause charging did not come about: what it ended at _at was never paused. Where the
--- close has been since, charging goes on from its horizon.
+-- A stop that was to pause charging did not come about: what it ended, at _at or after, was never paused. Where
+-- the close has been since, charging goes on from its horizon.
 CREATE FUNCTION fn.metering_resume(_instance bigint, _prefix text, _at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE horizon timestamptz := fn.metering_instant(_at); paused bigint[];
 BEGIN
   paused := ARRAY(  -- the last of each component: one paused and resumed within a second ended there before
-    SELECT DISTINCT ON (component) id FROM metering_segment
-    WHERE instance_id = _instance AND component LIKE _prefix || '%' AND ended_at = _at
-    ORDER BY component, started_at DESC, id DESC);
-  IF horizon <= _at THEN
-    UPDATE metering_segment SET ended_at = NULL WHERE id = ANY (paused);
-  ELSE
-    INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-    SELECT account_id, instance_id, component, price_key, quantity,
-           age_s + extract(epoch FROM ended_at - started_at)::bigint, horizon
-    FROM metering_segment WHERE id = ANY (paused);
-  END IF;
+    SELECT id FROM (
+      SELECT DISTINCT ON (component) id, ended_at FROM metering_segment
+      WHERE instance_id = _instance AND component LIKE _prefix || '%'
+      ORDER BY component, started_at DESC, id DESC) AS last
+    WHERE ended_at >= _at);  -- after: it had begun by the clock of a machine that is ahead
+  INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
+  SELECT account_id, instance_id, component, price_key, quantity,
+         age_s + extract(epoch FROM ended_at - started_at)::bigint, horizon
+  FROM metering_segment WHERE id = ANY (paused) AND ended_at < horizon;
+  UPDATE metering_segment SET ended_at = NULL WHERE id = ANY (paused) AND ended_at >= horizon;
 END $$;
 
 -- Take in an engine's outbound count: what is new since the highest one of its epoch becomes a sample; counts

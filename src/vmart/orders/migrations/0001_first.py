@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ("catalog", "0001_first"),
         ("customers", "0001_first"),
     ]
 
@@ -34,6 +35,29 @@ class Migration(migrations.Migration):
                 "indexes": [
                     django.contrib.postgres.indexes.BrinIndex(fields=["created_wall_at"], name="orders_idempotency_age")
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="EngineDrift",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("missing", "Missing"), ("unknown", "Unknown"), ("elsewhere", "Elsewhere")],
+                        max_length=12,
+                    ),
+                ),
+                ("since_wall_at", models.DateTimeField()),
+                (
+                    "zone",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="catalog.zone"),
+                ),
+            ],
+            options={
+                "db_table": "orders_engine_drift",
+                "constraints": [models.UniqueConstraint(fields=("zone", "name"), name="orders_engine_drift_once")],
             },
         ),
         migrations.CreateModel(

@@ -13,7 +13,7 @@ from vmart.customers import api_keys
 from vmart.customers.models import Account, ApiKey
 from vmart.kernel.errors import Refused
 from vmart.web import wording
-from vmart.web.visitor import customer
+from vmart.web.visitor import customer, field
 
 
 @never_cache
@@ -25,7 +25,7 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
         return _page(request, account_id)
     account: Any = Account.objects.get(id=account_id)
     user: Any = request.user
-    act, secret_id = request.POST.get("act"), request.POST.get("secret_id", "")
+    act, secret_id = request.POST.get("act"), field(request.POST, "secret_id")
     try:
         if act == "create":
             made, secret = api_keys.create(account, user)

@@ -14,7 +14,7 @@ from vmart.kernel.errors import Refused
 from vmart.listings.paging import PAGE, cut, number
 from vmart.orders import key_pairs
 from vmart.web import wording
-from vmart.web.visitor import customer
+from vmart.web.visitor import customer, field
 
 _FIELDS = {"KeyName": "name", "PublicKey": "public_key"}
 
@@ -29,7 +29,7 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     form, act = request.POST, request.POST.get("act")
     try:
         if act == "delete":
-            key_pairs.delete(account_id, [form.get("id", "")])
+            key_pairs.delete(account_id, [field(form, "id")])
             messages.success(request, _("The key pair was deleted."))
             return redirect("keys")
         if act == "import":
@@ -38,8 +38,7 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
             return redirect("keys")
         pair, private_key = key_pairs.create(account_id, form.get("name", ""))
     except Refused as refused:
-        field = _FIELDS.get(refused.field or "", "")
-        error = {(act or "create", field): wording.sentence(refused)}
+        error = {(act or "create", _FIELDS.get(refused.field or "", "")): wording.sentence(refused)}
         return _page(request, account_id, error=error, typed=form.dict(), status=422)
     return _page(request, account_id, made=pair, private_key=private_key)
 
@@ -53,6 +52,6 @@ def _page(
     if key is not None:
         rows = rows.filter(id__lt=key)
     page = cut(list(rows[: PAGE + 1]), lambda row: row.id, first=key is None)
-    ((act, field), text), *_rest = (error or {("", ""): ""}).items()
-    here |= {"page": page, "wrong_act": act, "errors": {field: text}, "error": text if not field else ""}
+    ((act, wrong), text), *_rest = (error or {("", ""): ""}).items()
+    here |= {"page": page, "wrong_act": act, "errors": {wrong: text}, "error": text if not wrong else ""}
     return render(request, "web/keys.html", here, status=status)

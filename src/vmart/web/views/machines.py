@@ -16,7 +16,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
-from vmart.orders.without_charge import STOP_CHARGING, kept_minor
+from vmart.orders.without_charge import STOP_CHARGING, kept_hourly
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
@@ -80,8 +80,7 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
             messages.error(request, wording.sentence(refused))
         return redirect("machine", public_id)
     quoted = _quoted(machine)
-    kept = sum((line.amount for line in quoted.lines if line.unit == "hour" and line.component != "cpu"), Decimal(0))
-    here = {"machine": machine, "quoted": quoted, "kept_hourly": kept}
+    here = {"machine": machine, "quoted": quoted, "kept_hourly": kept_hourly(quoted)}
     return render(request, "web/machines/stop.html", here)
 
 
@@ -92,14 +91,13 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
     """Terminate a postpaid machine, return a prepaid one with its refund quoted, or erase what is in the bin."""
     machine = _machine(account_id, public_id)
     if request.method == "POST":
+        erase = request.POST.get("erase") == "1"  # sent twice, *end* ends once: to erase is asked for by itself
         try:
-            terminate.terminate(account_id, [public_id], request_id=_request_id(request))
+            terminate.terminate(account_id, [public_id], request_id=_request_id(request), erase=erase)
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
             return redirect("machine", public_id)
-        if machine.state == State.LAUNCH_FAILED or machine.state in IN_BIN:
-            return redirect("machines")
-        return redirect("machine", public_id)
+        return redirect("machines") if erase else redirect("machine", public_id)
     refund = why = None
     if machine.charge_type == "PREPAID" and machine.state not in (*IN_BIN, State.LAUNCH_FAILED):
         try:
@@ -148,7 +146,6 @@ def _here(machine: Instance) -> dict[str, Any]:
         "may_stop": machine.state == State.RUNNING,
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
-        "keeping_minor": kept_minor(line.order) if machine.isolated_source == "ARREAR" else None,
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
