@@ -73,12 +73,14 @@ def _charged_until(account_id: int, instance_ids: Sequence[int]) -> dt.datetime 
         """
         SELECT coalesce((
           SELECT fn.bills_charged_until(%(account)s, since, greatest(least(upto, closed_until), (
-            SELECT max(at) + interval '1 second' FROM metering_sample
-            WHERE instance_id = ANY (%(ids)s) AND at < closed_until)))
+            SELECT max(at) + interval '1 second' FROM unnest(%(ids)s::bigint[]) AS id CROSS JOIN LATERAL (
+              SELECT at FROM metering_sample
+              WHERE instance_id = id AND at >= least(upto, closed_until) AND at < closed_until
+              ORDER BY at DESC LIMIT 1) AS last)))
           FROM metering_horizon), since) AS at
         FROM (SELECT date_trunc('hour', min(started_at)) AS since,
                      max(CASE component WHEN 'traffic' THEN '-infinity' ELSE coalesce(ended_at, 'infinity') END) AS upto
-              FROM metering_segment WHERE instance_id = ANY (%(ids)s)) AS used
+              FROM metering_segment WHERE instance_id = ANY (%(ids)s::bigint[])) AS used
         """,
         account=account_id, ids=list(instance_ids),
     )  # fmt: skip
