@@ -1,5 +1,6 @@
 """Given the whole database server is killed (kill -9) in the middle of an act, when it is back, then so is the act."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -63,7 +64,8 @@ class Server:
         """SIGKILL to the server and every process of it; returns when all are gone."""
         assert self._process is not None
         for pid in self._pids():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it went with the one before
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
         deadline = time.monotonic() + 10
         while self._pids():
