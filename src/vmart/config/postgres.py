@@ -58,6 +58,7 @@ log_timezone = 'UTC'
 log_line_prefix = 'postgres[%p] '
 log_min_messages = warning
 log_min_error_statement = panic
+log_error_verbosity = terse
 log_checkpoints = off
 log_lock_waits = on
 password_encryption = 'scram-sha-256'
