@@ -280,9 +280,15 @@ def clock_advance(own_data_dir: Path | None, length: str) -> None:
     from vmart.config.clock_control import NoTestClock, advance
 
     try:
-        click.echo(f"{advance(delta).isoformat()} (test clock)")
+        click.echo(f"{advance(delta, _show_on_terminal).isoformat()} (test clock)")
     except NoTestClock as error:
         raise Misused(f"{error}; --test-clock at the very first start makes one that can be moved") from error
+
+
+def _show_on_terminal(at: dt.datetime) -> None:
+    """How far it is, in one line that the next overwrites: a month takes a minute."""
+    if sys.stderr.isatty():
+        click.echo(f"{at:%Y-%m-%d %H:%M}\r", nl=False, err=True)
 
 
 @main.group()
