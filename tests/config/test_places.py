@@ -154,3 +154,11 @@ def test_a_wrong_option_is_wrong_use_and_makes_nothing(tmp_path: Path, words: li
     assert done.exit_code == 2
     assert said in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_backup_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a backup\n" * 1000)
+    done = CliRunner().invoke(main, ["restore", str(file), "--data-dir", str(tmp_path / "data")])
+    assert done.exit_code == 3
+    assert done.output == f"vmart: {file} is no backup of vmart: file could not be opened successfully\n"
