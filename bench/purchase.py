@@ -87,7 +87,9 @@ def _prepare(shop: Shop) -> list[tuple[str, str]]:
                     {"name": f"bench-{n}", "vcpu": 100_000, "memory_gib": 400_000, "disk_gib": 20_000_000}
                     for n in range(_HOSTS)
                 ]
-                zone["address_pools"] = [{"cidr": "100.64.0.0/14", "first": "100.64.0.1", "last": "100.65.255.254"}]
+                zone["address_pools"] = [
+                    {"cidr": f"100.{n}.0.0/16", "first": f"100.{n}.0.1", "last": f"100.{n}.255.254"} for n in (64, 65)
+                ]
     file = shop.folder / "catalog.yaml"
     file.write_text(yaml.safe_dump(catalog))
     command = [ROOT / "bin/vmart", "catalog", "apply", "--yes", "--data-dir", shop.data_dir, file]

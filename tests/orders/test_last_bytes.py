@@ -5,6 +5,8 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, work
@@ -216,3 +218,20 @@ def test_counts_that_come_late_and_out_of_turn_count_nothing_twice(test_clock: B
     read = [("1", 1000), ("2", 50), ("1", 1000), ("2", 80), ("1", 990), ("2", 80), ("3", 7), ("1", 1001), ("3", 6)]
     assert [count(*each) for each in read] == [1000, 50, 0, 30, 0, 0, 7, 1, 0]
     assert [size for size, _ in _samples()] == [1000, 50, 30, 7, 1]
+
+
+def test_a_zone_is_counted_in_as_few_statements_as_a_machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given machines of several customers, then each's bytes are its own, and more machines are no more statements."""
+    machines = [buy_running(open_purse(name, cash_minor=10_000), ONLINE) for name in ("one", "two", "three")]
+    with CaptureQueriesContext(connection) as idle:
+        assert sample.sample_zone(ZONE) == 0
+    for number, machine in enumerate(machines, 1):
+        world.send_bytes(machine.public_id, number * GIB)
+    with CaptureQueriesContext(connection) as busy:
+        assert sample.sample_zone(ZONE) == 6 * GIB
+    assert len(busy) == len(idle) <= 6
+    counted = Sample.objects.order_by("out_bytes").values_list("instance_id", "account_id", "out_bytes")
+    assert list(counted) == [(machine.id, machine.account_id, n * GIB) for n, machine in enumerate(machines, 1)]
+    monkeypatch.setattr(sample, "_AT_ONCE", 2)
+    world.send_bytes(machines[2].public_id, GIB)
+    assert sample.sample_zone(ZONE) == GIB
