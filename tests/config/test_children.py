@@ -102,6 +102,20 @@ def test_the_supervisor_keeps_the_pauses(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err.count("vmart: flaky ended with code 1, starts again") == 3
 
 
+@pytest.mark.parametrize(("compute", "machines_run_on"), [("private", True), ("socket", True), ("simulated", False)])
+def test_at_the_end_real_machines_are_said_to_run_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], compute: str, machines_run_on: bool
+) -> None:
+    places = Places.of(tmp_path)
+    places.make()
+    supervisor = Supervisor(places, UpOptions(), engine={"compute": compute})
+    supervisor._end()
+    assert capsys.readouterr().out == ""  # it never opened
+    supervisor._opened = True
+    supervisor._end()
+    assert ("run on (`vmart down --machines` ends those too)" in capsys.readouterr().out) is machines_run_on
+
+
 def test_a_child_that_cannot_be_started_again_and_again_leaves_no_pipes_open(tmp_path: Path) -> None:
     child = Child("missing", lambda: [str(tmp_path / "nothing")], {}, tmp_path, announces=True)
     open_files = []

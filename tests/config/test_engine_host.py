@@ -40,7 +40,7 @@ def test_an_image_whose_builder_was_killed_is_built_again_after_a_pause(
     host.build_images()
     assert begun.read_text().split() == ["debian-12", "debian-13", "debian-12", "debian-12"]
     assert [line for line in said if "could not" in line] == [
-        f"ready debian-12 could not be built, again in {pause_s} s; the zone says why" for pause_s in (0, 1)
+        f"debian-12 could not be built, again in {pause_s} s; the zone says why" for pause_s in (0, 1)
     ]
     assert read_json(host.places.engine_state_file) == {
         "state": "ready", "why": "image debian-12 is ready", "instance_kind": "",
@@ -90,5 +90,5 @@ def test_an_own_incus_that_does_not_answer_is_looked_at_again(
     monkeypatch.setattr(host, "report", said.append)
     monkeypatch.setattr(engine_host, "_LOOK_AGAIN_S", 0.01)
     assert host.accompany() == 0
-    assert said == ["failed The compute engine does not answer.", "ready"]
+    assert said == ["failed: The compute engine does not answer.", "ready"]
     assert (read_json(host.places.engine_state_file) or {})["instance_kind"] == "virtual-machine"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from vmart.config import os_users
-from vmart.config.cli import parse_duration
+from vmart.config.cli import main, parse_duration
 from vmart.config.places import Deployment, Misused, Places, read_json, whole_second_utc, write_private
 from vmart.config.postgres import DatabaseTrouble, Embedded
 from vmart.config.supervisor import (
@@ -135,3 +136,29 @@ def test_a_folder_that_the_database_user_may_not_enter_is_named(tmp_path: Path) 
     (tmp_path / "private" / "data").mkdir()
     with pytest.raises(os_users.UsersMissing, match=r"the user vmart-db may not enter"):
         os_users.require_reach(os_users.DB, tmp_path / "private" / "data", "the data directory")
+
+
+def test_a_data_directory_that_cannot_be_made_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misused, match=r"file/data cannot be made \(Not a directory\): choose another place"):
+        Places.of(tmp_path / "file" / "data").make()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--test-clock", "yesterday"], "is no ISO 8601 time"), (["--listen", "nonsense"], "is not HOST:PORT"),
+     (["--listen-tls", "127.0.0.1:https"], "is not HOST:PORT")],
+)  # fmt: skip
+def test_a_wrong_option_is_wrong_use_and_makes_nothing(tmp_path: Path, words: list[str], said: str) -> None:
+    done = CliRunner().invoke(main, ["up", "--data-dir", str(tmp_path / "data"), *words])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_backup_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a backup\n" * 1000)
+    done = CliRunner().invoke(main, ["restore", str(file), "--data-dir", str(tmp_path / "data")])
+    assert done.exit_code == 3
+    assert done.output == f"vmart: {file} is no backup of vmart: file could not be opened successfully\n"

@@ -302,6 +302,13 @@ def test_the_test_clock_stands_until_told_and_is_fixed_at_first_start(start_shop
     assert shop.vmart("clock", "show").stdout == "2026-03-01T00:00:00+00:00 (test clock)\n"
     assert shop.vmart("clock", "advance", "1d12h").stdout == "2026-03-02T12:00:00+00:00 (test clock)\n"
     assert shop.vmart("clock", "show").stdout == "2026-03-02T12:00:00+00:00 (test clock)\n"
+    near, far = pty.openpty()  # on a terminal it also shows how far it is
+    words = [VMART, "clock", "advance", "3h"]
+    moved = subprocess.run(words, env=shop.environment(), stdout=subprocess.PIPE, stderr=far, timeout=120, check=True)
+    os.close(far)
+    assert moved.stdout == b"2026-03-02T15:00:00+00:00 (test clock)\n"
+    assert b"2026-03-02 13:00\r2026-03-02 14:00\r" in os.read(near, 4096)
+    os.close(near)
 
 
 def test_a_wall_clock_shop_never_becomes_a_test_clock_one(running_shop: RunningShop) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from decimal import Decimal
+from urllib.parse import unquote
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -28,6 +29,9 @@ def test_a_created_key_pair_shows_its_private_key_once() -> None:
     found = re.search(r"<textarea[^>]*>(-----BEGIN[^<]+)</textarea>", made.content.decode())
     assert found
     load_pem_private_key(found[1].encode(), None)
+    saved = re.search(r'download="laptop.pem" href="data:application/x-pem-file,([^"]+)"', made.content.decode())
+    assert saved
+    assert unquote(saved[1]) == found[1]
     assert made["Cache-Control"].startswith("max-age=0")
     assert "BEGIN" not in visitor.get("/keys/").content.decode()
     assert "BEGIN" not in str(KeyPair.objects.values().get())

@@ -7,6 +7,7 @@ import pytest
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import owe, purses
 from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
+from vmart.catalog import shop
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
@@ -47,11 +48,13 @@ def test_no_more_is_promised_than_is_true() -> None:
     before = text_of(visitor.get(answer["Location"]))
     assert first_boot not in before and nobody not in before
     work()
+    machine = Instance.objects.get()
     assert nobody in text_of(visitor.get(answer["Location"]))
+    assert nobody in text_of(visitor.get(f"/machines/{machine.public_id}/"))
     Instance.objects.update(kind="container")
     real = text_of(visitor.get(answer["Location"]))
     assert first_boot in real and nobody not in real
-    machine = Instance.objects.get()
+    assert nobody not in text_of(visitor.get(f"/machines/{machine.public_id}/"))
     assert f"ssh root@{machine.public_ip}" in real
     visitor.post(f"/machines/{machine.public_id}/end/")
     ended = text_of(visitor.get(answer["Location"]))
@@ -200,7 +203,9 @@ def test_a_machine_stopped_for_arrears_says_what_brings_it_back_and_what_is_bill
 def test_terminate_asks_first_ends_the_charge_and_then_erases(test_clock: BusinessClock) -> None:
     visitor = customer()
     machine = running(visitor, "?charge=postpaid")
-    assert "Charging ends this second." in text_of(visitor.get(f"/machines/{machine.public_id}/end/"))
+    asking = text_of(visitor.get(f"/machines/{machine.public_id}/end/"))
+    assert "Charging ends this second." in asking
+    assert machine.public_id in asking  # several machines may be called Unnamed
     machine.refresh_from_db()
     assert machine.state == "RUNNING"  # asking does nothing
     test_clock.advance(minutes=15)
@@ -234,6 +239,12 @@ def test_a_return_is_quoted_first_and_pays_what_it_quoted(test_clock: BusinessCl
     visitor.post(f"/machines/{second.public_id}/end/")
     assert overview.balance(visitor.account_id).gift_minor == 99_810
     assert "Returned, moved to the recycle bin" in text_of(visitor.get(f"/machines/{second.public_id}/"))
+    second.refresh_from_db()
+    assert second.release_at is not None
+    listed = text_of(visitor.get("/machines/"))
+    day = second.release_at.astimezone(shop.snapshot().billing_zone)
+    assert f"erased {day:%Y-%m-%d %H:%M:%S}" in listed
+    assert "until" not in listed  # both have ended
 
 
 def test_lists_show_a_page_at_a_time() -> None:

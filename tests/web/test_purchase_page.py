@@ -201,8 +201,8 @@ def test_not_enough_money_is_said_and_nothing_written() -> None:
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [
-        ({"login": "password", "password": "short"}, "password", "The password does not do"),
-        ({"login": "password", "password": ""}, "password", "The password does not do"),
+        ({"login": "password", "password": "short"}, "password", "A password has 8 to 30 characters"),
+        ({"login": "password", "password": ""}, "password", "A password has 8 to 30 characters"),
         ({"login": "key"}, "login", "Choose a key pair."),
         ({"login": "key", "key": "skey-00000000"}, "login", "The key pair skey-00000000 does not exist."),
         ({"name": "x" * 129}, "name", "A name has at most 128 characters."),

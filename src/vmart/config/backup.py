@@ -108,7 +108,8 @@ def _unpack(file: Path, folder: Path) -> None:
                     with target.open("wb") as out:
                         shutil.copyfileobj(content, out)
     except tarfile.TarError as error:
-        raise BackupFailed(f"{file} is no backup of vmart: {error}") from error
+        why = str(error).splitlines()[0].rstrip(":")  # below it, what each kind of compression says
+        raise BackupFailed(f"{file} is no backup of vmart: {why}") from error
     if not (folder / _DUMP).exists():
         raise BackupFailed(f"{file} is no backup of vmart: it holds no {_DUMP}")
 

@@ -19,7 +19,7 @@ import click
 
 from vmart import __version__
 from vmart.config import os_users
-from vmart.config.places import Misused, Places, read_json
+from vmart.config.places import Misused, Places, read_json, whole_second_utc
 from vmart.config.postgres import DatabaseTrouble
 from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, claim_port, lock_holder, parse_listen
 
@@ -156,9 +156,13 @@ def up(own_data_dir: Path | None, listen: str, listen_tls: str | None, **options
     _check_certificate(options["tls_certificate"], options["tls_key"])
     if options["tls_certificate"] and not listen_tls:
         raise click.UsageError("--tls-certificate is served at --listen-tls HOST:PORT: say where")
-    chosen = UpOptions(
-        listen=parse_listen(listen), listen_tls=parse_listen(listen_tls) if listen_tls else None, **options
-    )
+    try:
+        if options["test_clock"] is not None:
+            whole_second_utc(options["test_clock"])
+        listening = parse_listen(listen), parse_listen(listen_tls) if listen_tls else None
+    except Misused as error:
+        raise click.UsageError(str(error)) from error
+    chosen = UpOptions(listen=listening[0], listen_tls=listening[1], **options)
     if chosen.demo:
         for host, _port in filter(None, (chosen.listen, chosen.listen_tls)):
             if host not in ("127.0.0.1", "::1", "localhost"):
@@ -276,9 +280,15 @@ def clock_advance(own_data_dir: Path | None, length: str) -> None:
     from vmart.config.clock_control import NoTestClock, advance
 
     try:
-        click.echo(f"{advance(delta).isoformat()} (test clock)")
+        click.echo(f"{advance(delta, _show_on_terminal).isoformat()} (test clock)")
     except NoTestClock as error:
         raise Misused(f"{error}; --test-clock at the very first start makes one that can be moved") from error
+
+
+def _show_on_terminal(at: dt.datetime) -> None:
+    """How far it is, in one line that the next overwrites: a month takes a minute."""
+    if sys.stderr.isatty():
+        click.echo(f"{at:%Y-%m-%d %H:%M}\r", nl=False, err=True)
 
 
 @main.group()

@@ -1,6 +1,7 @@
 """Moving a test clock: through every due timer and hourly close in order, never past one that is not done."""
 
 import datetime as dt
+from collections.abc import Callable
 
 from django.db.models import Min
 
@@ -19,8 +20,11 @@ class NoTestClock(Exception):
     """This deployment runs on the wall clock."""
 
 
-def advance(delta: dt.timedelta) -> dt.datetime:
-    """Move business time on by ``delta``; returns where it stands then. Raises NoTestClock, ValueError."""
+def advance(delta: dt.timedelta, report: Callable[[dt.datetime], None] = lambda _at: None) -> dt.datetime:
+    """Move business time on by ``delta``; returns where it stands then. Raises NoTestClock, ValueError.
+
+    ``report`` is told each instant on the way at which something is due.
+    """
     if delta < dt.timedelta():
         raise ValueError("time does not go back")
     install_transaction_probe(db.in_transaction)
@@ -40,6 +44,7 @@ def advance(delta: dt.timedelta) -> dt.datetime:
             if following is None:
                 break
             _set(following)
+            report(following)
         _set(target)
         run_until_idle(STEPS, lanes, wait=True)
     return target

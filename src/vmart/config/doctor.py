@@ -109,7 +109,7 @@ def _engine(places: Places) -> Finding:
     from vmart.config.engine_host import choose
 
     choice = choose("auto", test_clock=False, socket=None)
-    return Finding("engine", None, f"would be {choice['engine']}. {choice['why']}")
+    return Finding("engine", None, f"would be {choice['engine']}. {choice['why']}".rstrip())
 
 
 def _certificate(places: Places) -> Finding:

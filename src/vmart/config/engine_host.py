@@ -103,7 +103,7 @@ class EngineHost:
 
     def tell(self, state: str, why: str = "", **more: Any) -> None:
         """Write where the engine stands; readable by all: the shop shows it, `vmart up` prints it."""
-        self.report(f"{state} {why}".rstrip())
+        self.report(f"failed: {why}" if state == "failed" else why or state)
         fresh = self.places.run_dir / ".engine.json.new"
         fresh.write_text(json.dumps({"state": state, "why": why, **more}))
         fresh.chmod(0o644)

@@ -103,7 +103,16 @@ class Places:
         return Path("/var/cache/vmart/images") if os_users.is_root() else self.data_dir / "images"
 
     def make(self) -> None:
-        """Create the folders with the owners they need; changes no folder that is not ours."""
+        """Create the folders with the owners they need; changes no folder that is not ours. Raises Misused."""
+        try:
+            self._make()
+        except OSError as error:
+            raise Misused(
+                f"{error.filename or self.data_dir} cannot be made ({error.strerror or error}): "
+                "choose another place with --data-dir"
+            ) from error
+
+    def _make(self) -> None:
         if os_users.is_root():
             Path("/run/vmart").mkdir(mode=0o755, exist_ok=True)
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o755)

@@ -74,7 +74,7 @@ def show_status(value: dict[str, Any]) -> str:
         lines.append("  starting")
     state = value["engine_state"]
     if state:
-        lines.append(f"  engine's state: {state['state']} {state['why']}".rstrip())
+        lines.append(f"  engine's state: {state['state']}" + (f", {state['why']}" if state["why"] else ""))
     for name, process in value["processes"].items():
         lines.append(f"  {name:<11} process {process['pid']}, {process['memory_mib']} MiB")
     return "\n".join(lines)

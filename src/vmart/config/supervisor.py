@@ -477,6 +477,8 @@ class Supervisor:
                 if not child.wait_ended():
                     self._warn(f"{child.name} did not end within {child.end_limit_s:.0f} s and was killed")
         self.places.forget_this_boot()
+        if self._opened and self.engine["compute"] != "simulated":
+            _tell("the shop has ended; machines that were sold run on (`vmart down --machines` ends those too)")
 
 
 def _tell(text: str, stream: TextIO | None = None) -> None:

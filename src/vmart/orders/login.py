@@ -58,8 +58,8 @@ def check_password(password: str, user: str = "root") -> None:
     )
     if not right:
         raise WeakPassword(
-            "The password does not do: {min} to {max} characters, at least three of lower case letters, upper case "
-            "letters, digits and signs, no space, not beginning with /, without the user's name {user}.",
+            "A password has {min} to {max} characters, at least three of lower case letters, upper case letters, "
+            "digits and signs, no space; it does not begin with / and is without the user's name {user}.",
             field="LoginSettings.Password",
             min=PASSWORD_MIN,
             max=PASSWORD_MAX,
