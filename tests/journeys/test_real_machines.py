@@ -130,7 +130,8 @@ def _make_key_pair(browser: PlainBrowser) -> tuple[str, str]:
 
 def _buy_on_the_page(browser: PlainBrowser, key_id: str) -> tuple[str, str]:
     """Everything is preselected but the login. (machine's id, its address), as the order's page shows them."""
-    browser.open("/buy/")
+    # While its engine starts the real zone has no room, and another is preselected.
+    _until(lambda: 'value="ap-guangzhou-3" checked' in browser.open("/buy/"))
     browser.press("Pay and create", login="key", key=key_id, name="by-page")
     order = browser.address
     assert re.search(r"/orders/\d+/$", order)
