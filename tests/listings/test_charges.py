@@ -1,7 +1,7 @@
 """What a machine has taken is the sum of its charges, found without reading those of the account's other machines."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -22,15 +22,21 @@ from vmart.settlement import close
 MACHINE, NEIGHBOURS = 1, 30
 
 
+def _closing(test_clock: BusinessClock, world: World) -> Iterator[dt.datetime]:
+    """Close the world's hours, one after the other; each once it is closed."""
+    store(world)
+    for hour in world.hours:
+        test_clock.set(hour + HOUR)
+        close.close(hour)
+        yield hour
+
+
 @pytest.mark.usefixtures("db")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(worlds())
 def test_it_is_the_sum_of_the_charges(test_clock: BusinessClock, world: World) -> None:
     """On random usage at every edge of a month, also while the last hours are open, and over months before."""
-    store(world)
-    for hour in world.hours:
-        test_clock.set(hour + HOUR)
-        close.close(hour)
+    for _ in _closing(test_clock, world):
         for account in world.accounts:
             for machine in account.machines:
                 if "traffic" not in machine.before:  # an older charge for traffic comes with its sample
@@ -44,10 +50,8 @@ def test_it_is_the_sum_of_the_charges(test_clock: BusinessClock, world: World) -
 @given(worlds())
 def test_the_days_of_a_month_are_those_of_the_billing_zone(test_clock: BusinessClock, world: World) -> None:
     """At every edge of a month and of the clocks' changes, each charge is in one day and month of its zone."""
-    store(world)
-    for hour in world.hours:
-        test_clock.set(hour + HOUR)
-        close.close(hour)
+    for _ in _closing(test_clock, world):
+        pass
     local = world.start.astimezone(world.zone).date()
     for account in world.accounts:
         by_day: dict[dt.date, int] = {}
