@@ -6,6 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from tests.settlement.hours import KEYS, TRAFFIC, Account, Machine, World, charges
 from tests.settlement.stored import charges_since, everything, store
@@ -299,3 +300,12 @@ _MACHINE = """{
   "password_hash": "", "ssh_keys": [], "key_ids": [], "user_data": "", "created_at": "2026-03-10T00:00:00Z",
   "hold_number": 1
 }"""
+
+
+def test_no_later_revision_is_charged_before_the_close_goes_on_from_it() -> None:
+    with pytest.raises(IntegrityError, match="bills_charge_first_revision"), transaction.atomic():
+        db.rows(
+            "INSERT INTO bills_charge (hour, account_id, instance_id, exact_e8, month_exact_e8, deducted_minor,"
+            " out_bytes, duration_s, revision, component) VALUES (%s, 1, 1, 0, 0, 0, 0, 0, 1, 'cpu')",
+            TEN,
+        )

@@ -26,5 +26,7 @@ class Charge(models.Model):
     class Meta:
         db_table = "bills_charge"
         constraints = [
-            models.CheckConstraint(condition=Q(exact_e8__gte=0) & Q(deducted_minor__gte=0), name="bills_charge_values")
+            models.CheckConstraint(condition=Q(exact_e8__gte=0) & Q(deducted_minor__gte=0), name="bills_charge_values"),
+            # A later revision changes the total that the next hour's close goes on from: that has to know it first.
+            models.CheckConstraint(condition=Q(revision=0), name="bills_charge_first_revision"),
         ]

@@ -44,7 +44,8 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("exact_e8__gte", 0), ("deducted_minor__gte", 0)), name="bills_charge_values"
-                    )
+                    ),
+                    models.CheckConstraint(condition=models.Q(("revision", 0)), name="bills_charge_first_revision"),
                 ],
             },
         ),
