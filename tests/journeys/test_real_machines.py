@@ -206,9 +206,6 @@ def _assert_bill(shop: RunningShop, browser: PlainBrowser, by_sdk: str, counted:
     assert by_rule["cpu"].exact == Decimal("0.04666667")
     assert by_rule["system_disk"].exact == Decimal("0.00333333")
     assert by_rule["traffic"].exact == round(counted * Decimal("0.8") / 2**30, 8)
-    assert [Decimal(charged[component]["deducted"]) for component in ("cpu", "system_disk", "traffic")] == [
-        Decimal("0.05"), Decimal("0.00"), Decimal("0.03"),
-    ]  # fmt: skip
     assert f"{counted / 2**20:.2f} MiB" in browser.open("/charges/?day=2026-03-05")
 
 

@@ -115,7 +115,7 @@ def test_what_its_disks_cost_after_that_brings_arrears_again(test_clock: Busines
     paid = test_clock.at
     go_to(test_clock, paid + HOUR)
     disk = Charge.objects.filter(component="system_disk").latest("hour")
-    assert (disk.hour, disk.duration_s, disk.deducted_minor) == (paid, 3600, 3)  # the fifth 0.025
+    assert (disk.hour, disk.duration_s, disk.exact_e8) == (paid, 3600, 2_500_000)
     assert (purses(account)["owed"], purses(account)["held"]) == (3, 0)
     go_to(test_clock, paid + 3 * HOUR)
     machine.refresh_from_db()

@@ -86,7 +86,7 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
     )  # fmt: skip
     assert (machine.isolated_at, machine.release_at) == (accepted, accepted + dt.timedelta(hours=2))
     assert set(Segment.objects.values_list("ended_at", flat=True)) == {accepted}
-    # 900 s: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    # 900 s: cpu 0.0875 and disk 0.00625, rounded up once
     assert purses(account)["held"] == 10
     test_clock.advance(seconds=30)
     work()
@@ -95,16 +95,16 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
         ("release", accepted + dt.timedelta(hours=2))
     ]
     go_to(test_clock, accepted.replace(minute=0) + dt.timedelta(hours=1))
-    assert sorted(Charge.objects.values_list("component", "duration_s", "deducted_minor")) == [
-        ("cpu", 900, 9), ("system_disk", 900, 1),
+    assert sorted(Charge.objects.values_list("component", "duration_s", "exact_e8")) == [
+        ("cpu", 900, 8_750_000), ("system_disk", 900, 625_000),
     ]  # fmt: skip
-    assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
+    assert purses(account) == {"cash": 991, "gift": 0, "owed": 0, "held": 0, "available": 991}
     go_to(test_clock, accepted + dt.timedelta(hours=2))
     machine = _now(machine)
     assert (machine.state, machine.gone_at, machine.public_ip, machine.password_hash) == (
         "GONE", test_clock.at, None, "",
     )  # fmt: skip
-    assert purses(account)["cash"] == 990
+    assert purses(account)["cash"] == 991
     _nothing_left(world)
 
 
@@ -125,7 +125,7 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     assert (purses(account), list(Segment.objects.values())) == (money, segments)
     assert not Operation.objects.filter(subject_id=machine.id).exists()
     go_to(test_clock, test_clock.at.replace(minute=0) + dt.timedelta(hours=1))
-    assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
+    assert purses(account) == {"cash": 991, "gift": 0, "owed": 0, "held": 0, "available": 991}
     _nothing_left(world)
 
 
@@ -180,7 +180,7 @@ def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: Business
     work()
     test_clock.advance(minutes=30)
     terminate.terminate(account, [machine.public_id])
-    assert purses(account)["held"] == 1  # half an hour of the disk
+    assert purses(account)["held"] == 2  # half an hour of the disk, 0.0125, rounded up
     go_to(test_clock, test_clock.at + dt.timedelta(hours=2))
     assert Charge.objects.values_list("component", "duration_s").get() == ("system_disk", 1800)
     assert _now(machine).state == "GONE"

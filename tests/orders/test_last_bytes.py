@@ -49,7 +49,7 @@ def test_what_left_before_the_end_is_charged_in_the_hour_of_the_end(test_clock: 
     Operation.objects.filter(kind="close_hour").update(due_at=test_clock.at)
     work()
     traffic = Charge.objects.get(component="traffic")
-    assert (traffic.hour, traffic.out_bytes, traffic.deducted_minor) == (hour, 3 * GIB, 240)
+    assert (traffic.hour, traffic.out_bytes, traffic.exact_e8) == (hour, 3 * GIB, 240_000_000)
     go_to(test_clock, ended + 3 * HOUR)
     assert Instance.objects.get().state == "GONE"
     assert _samples() == [(3 * GIB, ended)]

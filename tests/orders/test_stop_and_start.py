@@ -190,25 +190,6 @@ def test_the_address_is_taken_off_before_it_is_given_back(world: World) -> None:
     _agree()
 
 
-def test_a_stop_that_fails_after_the_hour_was_closed_is_charged_from_the_close_on(
-    test_clock: BusinessClock, world: World
-) -> None:
-    account = open_purse(cash_minor=1000)
-    machine = buy_running(account)
-    hour = test_clock.at
-    test_clock.advance(minutes=59)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
-    accepted = test_clock.at
-    test_clock.advance(minutes=2)
-    close.close(hour)
-    world.fail("ensure_power", times=6)
-    work()
-    assert list(
-        Segment.objects.filter(component="cpu").order_by("id").values_list("started_at", "ended_at", "age_s")
-    ) == [(hour, accepted, 0), (test_clock.at.replace(minute=0), None, 59 * 60)]
-    assert list(reconcile()) == []
-
-
 def test_two_stops_within_a_second_of_which_the_second_fails(test_clock: BusinessClock, world: World) -> None:
     """Given charging that was paused and resumed in one second, then only its last part is taken up again."""
     account = open_purse(cash_minor=1000)

@@ -95,15 +95,27 @@ def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clo
     work()
     machine = Instance.objects.get()
     page = text_of(visitor.get("/charges/"))
-    assert "2026-03: ¥0.38" in page  # 2 × (0.18 + 0.01)
+    assert "2026-03: ¥0.38" in page  # 2 × (0.18 + 0.01), a line for each hour
     assert page.count("CPU and memory") == 2
     rows = list(csv.reader(io.StringIO(b"".join(visitor.get("/charges.csv?month=2026-03")).decode())))
     assert rows[0] == [
-        "hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "deducted", "currency"
+        "hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "currency", "revision",
+        "statement_month",
     ]  # fmt: skip
     cpu = [row for row in rows if row[3] == "cpu"]
     assert cpu == [
-        [f"2026-03-10T0{hour}:00:00Z", machine.public_id, "'=cmd|x", "cpu", "3600", "0", "0.18000000", "0.18", "CNY"]
+        [
+            f"2026-03-10T0{hour}:00:00Z",
+            machine.public_id,
+            "'=cmd|x",
+            "cpu",
+            "3600",
+            "0",
+            "0.18000000",
+            "CNY",
+            "0",
+            "2026-03",
+        ]
         for hour in (3, 2)
     ]
     assert "Usage of an hour" in text_of(visitor.get("/balance/"))

@@ -1,9 +1,11 @@
 """Stop machines: charged on as before, or (STOP_CHARGING, postpaid) without CPU and memory.
 
-CPU and memory end at the second the request was accepted if STOPPED follows, else they never paused;
-capacity and the ordinary public address are given up when it is stopped (billing-rules, section 1).
+CPU and memory are charged on while the stop is under way. When it is stopped, their charging ends at the second the
+request was accepted: hours closed since are charged anew. A stop that fails leaves no trace in usage. Capacity and
+the ordinary public address are given up when it is stopped (billing-rules, section 1).
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -49,8 +51,6 @@ def stop(
                     field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
                 )  # fmt: skip
         accepted = db.call("metering_instant", clock.now())
-        if stopped_mode == STOP_CHARGING:
-            m.end_usage(found, accepted, "cpu")
         m.begin_all(found, "StopInstances", request_id, state=State.STOPPING)
         m.send_all(found, "stop", mode=stopped_mode, hard=stop_type == HARD, accepted=accepted.isoformat())
 
@@ -71,6 +71,8 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 continue
             machine = Instance.objects.select_for_update().get(id=operation.subject_id)
             if machine.state == State.STOPPING:
+                if without_charge:
+                    m.end_usage([machine], dt.datetime.fromisoformat(operation.payload["accepted"]), "cpu")
                 _stopped(machine, without_charge)
 
 
@@ -85,7 +87,7 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
-    """The machine did not stop: it is running as before, and what was paused never was."""
+    """The machine did not stop: it is running and charged as before."""
     for operation in batch:
         with db.act():
             db.call("ledger_lock", operation.account_id)
@@ -94,6 +96,4 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
             machine = Instance.objects.select_for_update().get(id=operation.subject_id)
             if machine.state != State.STOPPING:
                 continue
-            if operation.payload["mode"] == STOP_CHARGING:
-                db.call("metering_resume", machine.id, "cpu", operation.payload["accepted"])
             m.fail(machine, "The machine could not be stopped.", state=State.RUNNING)

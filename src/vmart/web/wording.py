@@ -94,6 +94,7 @@ TRANSFERS = {
     "prepaid": _("Prepaid machine"),
     "refund": _("Refund of a returned machine"),
     "hour": _("Usage of an hour"),
+    "correction": _("Correction of what was charged"),
     "repay": _("What was owed is paid"),
 }
 PURSES = {"cash": pgettext_lazy("purse", "Cash"), "gift": pgettext_lazy("purse", "Gift"), "owed": _("Owed")}

@@ -129,7 +129,7 @@ def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
     here = shop.snapshot()
-    closed = charges.of_machine_minor(machine.account_id, machine.id, machine.started_at)
+    closed = charges.of_machine(machine.account_id, machine.id, machine.started_at)
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -138,7 +138,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
         "events": overview.events(machine.id),
-        "closed_minor": closed,
+        "closed_exact": closed,
         "open_exact": _open_exact(machine),
         "by_usage": line.order.segments,
         "busy": machine.state in wording.IN_BETWEEN,
