@@ -204,7 +204,12 @@ def test_the_life_of_a_machine(client: Client) -> None:
     client.call("TerminateInstances", {"InstanceIds": [public_id]})
     (machine,) = client.call("DescribeInstances").response["InstanceSet"]
     assert (machine["InstanceState"], machine["IsolatedSource"]) == ("SHUTDOWN", "MANMADE")
-    client.call("TerminateInstances", {"InstanceIds": [public_id]})
+    again = client.call("TerminateInstances", {"InstanceIds": [public_id]})
+    assert again.error[0] == "OperationDenied.InstanceOperationInProgress"
+    work()
+    assert set(client.call("TerminateInstances", {"InstanceIds": [public_id]}).response) == {"RequestId"}
+    again = client.call("TerminateInstances", {"InstanceIds": [public_id]})
+    assert again.error[0] == "InvalidInstanceState.Terminating"
     work()
     assert client.call("DescribeInstances").response["TotalCount"] == 0
 

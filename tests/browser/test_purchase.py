@@ -32,7 +32,7 @@ def test_sign_up_top_up_buy_watch_it_run_and_terminate(window: Window) -> None:
     assert page.locator("#password").inner_text().count("-") == 3
     expect(page.locator("text=ssh root@").first).to_be_visible()
     expect(page.locator("#progress")).not_to_have_attribute("hx-trigger", re.compile(".*"))
-    page.click("text=web-1")
+    page.click("text=web1")
     expect(page.locator("#live .state.good")).to_have_text("Running")
     page.click("text=Terminate")
     page.click("main .btn-danger")
@@ -179,7 +179,7 @@ def test_bought_without_java_script(window: Window) -> None:
         page.wait_for_timeout(250)
         page.reload()
     assert page.locator("text=ssh root@").count() == 2
-    page.click("text=plain-1")
+    page.click("text=plain1")
     page.click("text=Terminate")
     page.click("main .btn-danger")
     expect(page.locator("text=Recycle bin").first).to_be_visible()

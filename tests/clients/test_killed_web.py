@@ -79,9 +79,7 @@ def _end_all(access: Access, shop: RunningShop, buyers: list[Buyer]) -> None:
     cvm = Cvm(access)
     public_ids = [public_id for buyer in buyers for public_id in buyer.has()]
     wait_for(lambda: cvm.states(public_ids), {"RUNNING"})
-    for _ in range(2):
-        cvm.TerminateInstances({"InstanceIds": public_ids})
-    wait_for(lambda: cvm.states(public_ids), set())
+    cvm.end(public_ids)
     assert shop.vmart("reconcile").stdout == "everything agrees\n"
 
 

@@ -214,6 +214,7 @@ def _end_both(shop: RunningShop, browser: PlainBrowser, cvm: Cvm, by_page: str, 
     browser.open(f"/machines/{by_page}/end/")
     browser.press("Return")
     _until(lambda: "Recycle bin" in browser.open(f"/machines/{by_page}/"))
+    _until(lambda: cvm.machine(by_page)["LatestOperationState"] == "SUCCESS")
     browser.open(f"/machines/{by_page}/end/")
     browser.press("Erase now")
     cvm("TerminateInstances", InstanceIds=[by_sdk])

@@ -33,7 +33,7 @@ from vmart.kernel.money import from_minor, to_minor
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
-from vmart.orders import credit, errors, isolate, return_prepaid, start, stop, terminate
+from vmart.orders import credit, errors, isolate, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.models import Line
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
@@ -118,8 +118,8 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     test_clock.advance(minutes=1)
     terminate.terminate(account, [machine.public_id])
     assert _now(machine).state == "TERMINATING"
-    with nothing_written():
-        terminate.terminate(account, [machine.public_id])  # a third changes nothing
+    with refused(errors.WrongState, field="InstanceIds", code="InvalidInstanceState.Terminating"):
+        terminate.terminate(account, [machine.public_id])
     work()
     assert _now(machine).state == "GONE"
     assert (purses(account), list(Segment.objects.values())) == (money, segments)
@@ -129,13 +129,13 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     _nothing_left(world)
 
 
-def test_a_second_request_before_the_first_has_ended_leaves_no_work_behind(world: World) -> None:
-    """Given the release overtakes the power-off, then nothing asks for the seller's attention afterwards."""
+def test_a_release_that_overtakes_the_power_off_leaves_no_work_behind(world: World) -> None:
+    """Given a power-off that comes later than the end of the bin, then nothing asks for the seller's attention."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
     terminate.terminate(account, [machine.public_id])
-    terminate.terminate(account, [machine.public_id])
     Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 3, tzinfo=UTC))
+    Operation.objects.filter(kind="release").update(due_at=dt.datetime(2026, 3, 10, 2, tzinfo=UTC))
     work()
     assert _now(machine).state == "GONE"
     Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 2, tzinfo=UTC))
@@ -171,6 +171,24 @@ def test_a_machine_that_was_not_seen_off_is_not_at_rest(monkeypatch: pytest.Monk
     work()
     assert answers == []
     assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
+
+
+def test_a_request_repeated_at_once_erases_nothing(test_clock: BusinessClock, world: World) -> None:
+    """Given a client that sends the same call twice, then the second is refused until the machine is in the bin."""
+    account = open_purse(cash_minor=20_000)
+    for configuration in (ONLINE, MONTHLY):
+        machine = buy_running(account, configuration)
+        terminate.terminate(account, [machine.public_id])
+        with refused(errors.Busy, field="InstanceIds", match="busy with TerminateInstances"):
+            terminate.terminate(account, [machine.public_id])
+        with nothing_written():
+            terminate.terminate(account, [machine.public_id], erase=False)
+        work()
+        assert (_now(machine).state, _now(machine).latest_operation_state) == ("SHUTDOWN", "SUCCESS")
+        assert _power(machine) == Power.STOPPED
+        terminate.terminate(account, [machine.public_id])
+        work()
+        assert _now(machine).state == "GONE"
 
 
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
@@ -340,12 +358,13 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
     binned, near, far = buy_running(account), buy_running(account), buy_running(account, elsewhere)
     prepaid = buy_running(account, MONTHLY)
     terminate.terminate(account, [binned.public_id])  # in its first second: nothing is held for it
+    work()
     test_clock.advance(minutes=15)
     terminate.terminate(account, [near.public_id, prepaid.public_id, binned.public_id, far.public_id], request_id="r")
     assert [(_now(each).state, _now(each).latest_operation_request_id) for each in (binned, near, far, prepaid)] == [
         ("TERMINATING", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"),
     ]  # fmt: skip
-    # 900 s of each postpaid one: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    # 900 s of each postpaid one: cpu 0.0875 and disk 0.00625, rounded up once
     assert dict(Hold.objects.filter(state="pending").values_list("subject_id", "floating_minor")) == {
         near.id: 10, far.id: 10, binned.id: 0,
     }  # fmt: skip
@@ -354,7 +373,6 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
     assert sorted(waiting) == sorted(
         [("isolate", each.id, each.zone_id) for each in (near, far, prepaid)]
         + [("release", each.id, each.zone_id) for each in (binned, near, far, prepaid)]
-        + [("isolate", binned.id, binned.zone_id)]
     )
     assert sorted(Event.objects.filter(kind__in=["terminated", "returned"]).values_list("instance_id", "kind")) == [
         (binned.id, "terminated"), (near.id, "terminated"), (far.id, "terminated"), (prepaid.id, "returned"),
@@ -426,6 +444,38 @@ def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: Bus
     assert purses(account)["cash"] == cash
     assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "expired", "released"]
     _nothing_left(world)
+
+
+def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: BusinessClock) -> None:
+    """Given an owner who keeps rebooting, then the reboot under way delays the expiry, and no further one is taken."""
+    _no_closes()
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    assert machine.expires_at is not None
+    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
+    reboot.reboot(account, [machine.public_id])
+    test_clock.advance(seconds=1)
+    with refused(errors.Busy):
+        reboot.reboot(account, [machine.public_id])
+    Operation.objects.filter(kind="expire").update(due_at=machine.expires_at + dt.timedelta(seconds=5))  # a slow worker
+    work()
+    assert (_now(machine).state, _now(machine).restrict_state) == ("RUNNING", "NORMAL")
+    expired = "UnsupportedOperation.InstanceStateIsolating"
+    acts = {
+        "reboot": lambda: reboot.reboot(account, [machine.public_id]),
+        "stop": lambda: stop.stop(account, [machine.public_id]),
+    }
+    for act in acts.values():
+        with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
+            act()
+    Instance.objects.filter(pk=machine.pk).update(state="STOPPED")
+    with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
+        start.start(account, [machine.public_id])
+    Instance.objects.filter(pk=machine.pk).update(state="RUNNING")
+    test_clock.advance(seconds=5)
+    work()
+    machine = _now(machine)
+    assert (machine.state, machine.isolated_source, machine.isolated_at) == ("SHUTDOWN", "EXPIRE", machine.expires_at)
 
 
 def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> None:

@@ -516,6 +516,7 @@ def test_a_machine_that_is_gone_is_unknown_too(act: object) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     terminate.terminate(account, [machine.public_id])
+    work()
     terminate.terminate(account, [machine.public_id])
     work()
     assert _now(machine).state == "GONE"

@@ -205,7 +205,11 @@ def test_not_enough_money_is_said_and_nothing_written() -> None:
         ({"login": "password", "password": ""}, "password", "A password has 8 to 30 characters"),
         ({"login": "key"}, "login", "Choose a key pair."),
         ({"login": "key", "key": "skey-00000000"}, "login", "The key pair skey-00000000 does not exist."),
-        ({"name": "x" * 129}, "name", "A name has at most 128 characters."),
+        (
+            {"name": "x" * 129},
+            "name",
+            "A name has at most 128 characters, with its pattern and with each number in it; this has 129.",
+        ),
     ],
 )
 def test_the_message_stands_beside_its_field(changed: dict[str, str], field: str, sentence: str) -> None:

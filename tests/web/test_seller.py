@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.visiting import ZONE, customer, operator, text_of, work
+from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.listings import sales
 from vmart.listings.paging import PAGE
 from vmart.orders import sweep
 from vmart.orders.models import EngineDrift
@@ -46,6 +47,19 @@ def test_a_failed_delivery_is_shown_with_its_reason(world: World) -> None:
     page = text_of(operator().get("/seller/"))
     assert "Failed today 1" in page
     assert f"{buyer.user.email} {ZONE} The host refused." in page
+
+
+def test_the_attention_list_names_a_machine_only_where_the_operation_is_about_one() -> None:
+    """Given a payment whose number is a machine's too, then the list names the number, not somebody's machine."""
+    order_id_of(customer().buy())
+    machine = Instance.objects.get()
+    Operation.objects.all().delete()
+    for kind, lane in (("payment_poll", "cards"), ("expire", "")):
+        Operation.objects.create(kind=kind, subject_id=machine.id, lane=lane, due_at=clock.now(), attempt=6,
+                                 attention=True, last_error="x", created_at=clock.wall())  # fmt: skip
+    assert [(row.kind, row.public_id) for row in sales.attention().rows] == [
+        ("expire", machine.public_id), ("payment_poll", ""),
+    ]  # fmt: skip
 
 
 def test_an_operation_that_needs_attention_is_retried_once() -> None:

@@ -85,7 +85,7 @@ class RebootInstances(Shape):
 
 
 class TerminateInstances(Shape):
-    """To the recycle bin (prepaid ones with refund); a second time releases at once."""
+    """To the recycle bin (prepaid ones with refund); called again once it is there, it is erased."""
 
     instance_ids: InstanceIds
     release_address: bool = False

@@ -135,12 +135,12 @@ class InquiryPriceRunInstances(Shape):
     virtual_private_cloud: VirtualPrivateCloud | None = None
     internet_accessible: InternetAccessible = InternetAccessible()
     instance_count: _Positive = 1
-    instance_name: Annotated[str, Field(max_length=128), Code("InvalidInstanceName.TooLong")] = ""
+    instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong")] = ""
     login_settings: LoginSettings = LoginSettings()
     security_group_ids: NotOffered = None
     enhanced_service: EnhancedService | None = None
     client_token: ClientToken | None = None
-    host_name: Annotated[str, Field(max_length=60), Code("InvalidParameterValue.IllegalHostName")] = ""
+    host_name: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName")] = ""
     tag_specification: NotOffered = None
     instance_market_options: NotOffered = None
     metadata: NotOffered = None

@@ -26,6 +26,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 
 MAX_BODY_BYTES = 10 * 2**20
+MAX_QUERY_BYTES = 32 * 2**10
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 # Parameters of v1 and the legacy API that belong to the call, not to the action.
 _COMMON = {"Action", "Version", "Region", "Timestamp", "Nonce", "SecretId", "Signature", "SignatureMethod"}
@@ -43,14 +44,17 @@ class InternalError(Refused):
 
 
 def is_api_request(environ: Environ) -> bool:
-    """Whether a program asks: by ``X-TC-Action``, the legacy path, or Action and SecretId sent to ``/``."""
+    """Whether a program asks: by ``X-TC-Action``, the legacy path, or Action and SecretId sent to ``/``.
+
+    What kind of body a program says that it sends does not matter: clients forget it, and the pages post nothing there.
+    """
     if "HTTP_X_TC_ACTION" in environ or environ.get("PATH_INFO") == LEGACY_PATH:
         return True
     if environ.get("PATH_INFO") not in ("/", ""):
         return False
     if _signed_parameters(environ.get("QUERY_STRING", "")):
         return True
-    if environ.get("REQUEST_METHOD") != "POST" or not environ.get("CONTENT_TYPE", "").startswith(FORM):
+    if environ.get("REQUEST_METHOD") != "POST":
         return False
     try:
         body = _read_body(environ)
@@ -128,6 +132,7 @@ class ApiApplication:
         try:
             request = _wire_request(environ)
             _check_method(request)
+            _check_query(request)
             _drop_dead_connection()
             if "x-tc-action" in request.headers and not legacy:
                 return told(self._tc3(request, language, request_id), request_id)
@@ -216,6 +221,12 @@ def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, 
 def _check_method(request: WireRequest) -> None:
     if request.method not in ("GET", "POST"):
         raise UnsupportedProtocol("The method is {method}; possible are GET and POST.", method=request.method[:20])
+
+
+def _check_query(request: WireRequest) -> None:
+    """The API's bound on a GET; the server itself reads about twice as much."""
+    if len(request.query) > MAX_QUERY_BYTES:
+        raise RequestTooLarge("A GET has at most {most} KiB of parameters; use POST.", most=MAX_QUERY_BYTES >> 10)
 
 
 def _version(version: str) -> str:

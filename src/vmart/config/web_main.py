@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vmart.config import readiness
 
+_HEADERS_MAX_BYTES = 2**18  # well above the longest request line that the server takes, so that none is a 431 before
+
 
 def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | None = None) -> None:
     """Serve until SIGTERM. Announces readiness when the address answers.
@@ -25,10 +27,11 @@ def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | 
     workers = int(os.environ.get("VMART_WEB_WORKERS", "0")) or min(4, max(1, (os.cpu_count() or 1) // 2))
     threads = int(os.environ.get("VMART_WEB_THREADS", "16"))
     os.environ["VMART_WEB_PARENT"] = str(os.getpid())
+    http1 = HTTP1Settings(keep_alive=True, max_buffer_size=_HEADERS_MAX_BYTES)
     server = MPServer(
         "vmart.config.web_process:application",
         address=host, port=port, interface=Interfaces.WSGI, workers=workers, blocking_threads=threads,
-        blocking_threads_idle_timeout=600, http=HTTPModes.http1, http1_settings=HTTP1Settings(keep_alive=True),
+        blocking_threads_idle_timeout=600, http=HTTPModes.http1, http1_settings=http1,
         websockets=False, log_level=LogLevels.error, log_access=False, respawn_failed_workers=True,
         respawn_interval=0.1, ssl_cert=certificate, ssl_key=key, ssl_protocol_min=SSLProtocols.tls12,
         workers_kill_timeout=10, loop=Loops.asyncio,

@@ -14,6 +14,8 @@ from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.worker import queue
 
 MACHINES_MAX = 100
+# The kinds of operations whose subject is a machine; the subjects of others have numbers of their own.
+OPERATIONS = ("deliver", "stop", "start", "reboot", "isolate", "release", "address", "expire")
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -37,6 +39,19 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
     return [found[public_id] for public_id in public_ids]
 
 
+def lock_usable(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
+    """As ``lock``, for acts on what the machines do: none may be busy, expired, isolated or about to be stopped.
+
+    A machine made busy would put off its expiry or its stop. Raises the refusals of ``lock``, Busy, WrongState,
+    InArrears.
+    """
+    found = lock(account_id, public_ids)
+    refuse_busy(found)
+    refuse_isolated(found)
+    refuse_in_arrears(found)
+    return found
+
+
 def refuse_busy(machines: Iterable[Instance]) -> None:
     """Raise Busy when an operation on one of them is under way."""
     for machine in machines:
@@ -52,9 +67,11 @@ def refuse_busy(machines: Iterable[Instance]) -> None:
 def refuse_isolated(machines: Iterable[Instance]) -> None:
     """Raise WrongState for a machine that expired, is in arrears or in the recycle bin."""
     for machine in machines:
-        if machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL":
+        in_bin = machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL"
+        if in_bin or is_expired(machine):
+            source = machine.isolated_source if in_bin else "EXPIRE"
             why = {"ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired"}.get(
-                machine.isolated_source, "it is in the recycle bin"
+                source, "it is in the recycle bin"
             )
             raise WrongState(
                 "The instance {id} cannot be used: {why}.",
@@ -63,6 +80,11 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
                 id=machine.public_id,
                 why=why,
             )
+
+
+def is_expired(machine: Instance) -> bool:
+    """Whether its term is over: its isolation is due, if it has not come yet."""
+    return machine.expires_at is not None and machine.expires_at <= clock.now()
 
 
 def refuse_in_arrears(machines: Sequence[Instance]) -> None:

@@ -113,6 +113,7 @@ class EngineDrift(models.Model):
         MISSING = "missing"  # sold here, and not on the engine
         UNKNOWN = "unknown"  # on the engine, and in no order
         ELSEWHERE = "elsewhere"  # on the engine, and sold in another zone
+        MOVED = "moved"  # on another member of the engine than its room is taken on
 
     id: int
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)

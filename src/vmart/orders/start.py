@@ -10,9 +10,9 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent, from_minor
-from vmart.orders import address
+from vmart.orders import address, refusals
 from vmart.orders import machines as m
-from vmart.orders.errors import InsufficientBalance, NoAddress, SoldOut
+from vmart.orders.errors import InsufficientBalance, SoldOut
 from vmart.orders.models import Line
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.specs import public_address
@@ -24,10 +24,7 @@ from vmart.worker.queue import Claimed
 def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -> None:
     """Accept a start, all or none. Charging of what was paused resumes at RUNNING, not here."""
     with db.act():
-        found = m.lock(account_id, public_ids)
-        m.refuse_busy(found)
-        m.refuse_isolated(found)
-        m.refuse_in_arrears(found)
+        found = m.lock_usable(account_id, public_ids)
         for machine in found:
             m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
         roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
@@ -69,7 +66,8 @@ def _take_again(machine: Instance) -> None:
     if machine.public_ip_wanted and not machine.public_ip:
         claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:
-            raise NoAddress("No public address is free in {zone}.", field="InstanceIds", zone=machine.zone_id)
+            binned, until = db.call("instances_in_bin", machine.account_id, machine.zone_id, None).split("|")
+            raise refusals.no_address(machine.zone_id, binned, until, "InstanceIds")
         machine.public_ip = str(claimed[0])
     if (machine.hold_id, machine.public_ip) != before:
         machine.save(update_fields=["hold_id", "hold_number", "public_ip"])

@@ -77,6 +77,7 @@ EVENTS = {
     "operation_failed": _("Operation failed"),
     "seen_on": _("Found running, started from inside"),
     "seen_off": _("Found off, shut down from inside"),
+    "seen_moved": _("Found on another host; the seller was told"),
     "seen_missing": _("Not found on its host; the seller was told"),
 }
 PAYMENT_STATES = {
@@ -118,6 +119,7 @@ DRIFT = {
         "On the engine and in no order: after a restored backup it may be somebody's. Nothing touches it here."
     ),
     "elsewhere": _("On this zone's engine, and sold in another zone. Nothing touches it here."),
+    "moved": _("On another host than its room is taken on: move it back, or the stock of both is wrong."),
 }
 
 # Words that refusals put into their places, so that they are in the catalogue.

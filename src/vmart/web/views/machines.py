@@ -16,6 +16,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders.machines import is_expired
 from vmart.orders.without_charge import STOP_CHARGING, kept_hourly
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
@@ -142,8 +143,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "open_exact": _open_exact(machine),
         "by_usage": line.order.segments,
         "busy": machine.state in wording.IN_BETWEEN,
-        "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL",
-        "may_stop": machine.state == State.RUNNING,
+        "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL" and not is_expired(machine),
+        "may_stop": machine.state == State.RUNNING and not is_expired(machine),
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,

@@ -196,7 +196,7 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
         way_in = login.LoginWanted(key_ids=tuple(choice.keys))
     elif choice.values["login"] == "password":
         typed = form.get("password", "")
-        login.check_password(typed, choice.image.login_user)  # also an empty one
+        login.check_password(typed)  # also an empty one
         way_in = login.LoginWanted(typed)
     else:
         password = shown_quote.generated_password(account_id, str(request.session.session_key), token)
