@@ -186,6 +186,7 @@ def test_the_life_of_a_machine(client: Client) -> None:
     assert _state(client) == ("RUNNING", "RunInstances", "SUCCESS")
     for action, members, meanwhile, after in [
         ("StopInstances", {"StopType": "HARD"}, "STOPPING", "STOPPED"),
+        ("StopInstances", {"StoppedMode": "STOP_CHARGING"}, "STOPPING", "STOPPED"),
         ("StartInstances", {}, "STARTING", "RUNNING"),
         ("RebootInstances", {"StopType": "SOFT_FIRST"}, "REBOOTING", "RUNNING"),
         ("StopInstances", {"StoppedMode": "STOP_CHARGING", "ForceStop": True}, "STOPPING", "STOPPED"),

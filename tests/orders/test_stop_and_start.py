@@ -132,6 +132,88 @@ def test_a_stop_that_fails_never_paused(test_clock: BusinessClock, world: World)
     _agree()
 
 
+@pytest.mark.parametrize("from_inside", [False, True])
+def test_what_is_off_and_billed_is_put_to_without_charge_without_a_start(
+    test_clock: BusinessClock, from_inside: bool
+) -> None:
+    """Given a machine that was stopped, or shut down from inside: CPU ends when it was asked for."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    if from_inside:
+        engine_of(ZONE).ensure_power(machine.public_id, on=False)
+        sweep.sweep(ZONE)
+    else:
+        stop.stop(account, [machine.public_id])
+        work()
+    assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "KEEP_CHARGING")
+    test_clock.advance(minutes=10)
+    accepted = test_clock.at
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    assert (_now(machine).state, purses(account)["held"]) == ("STOPPING", ONLINE_HOLD_MINOR)
+    test_clock.advance(seconds=20)
+    work()
+    now = _now(machine)
+    assert (now.state, now.stop_charging_mode, now.public_ip) == ("STOPPED", "STOP_CHARGING", None)
+    assert (now.latest_operation, now.latest_operation_state) == ("StopInstances", "SUCCESS")
+    assert Segment.objects.get(instance_id=machine.id, component="cpu").ended_at == accepted
+    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert purses(account)["held"] == STOPPED_HOLD_MINOR
+    assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
+    assert PublicAddress.objects.get(ip=machine.public_ip).instance_id is None
+    _agree()
+    start.start(account, [machine.public_id])
+    work()
+    assert (_now(machine).state, purses(account)["held"]) == ("RUNNING", ONLINE_HOLD_MINOR)
+    _agree()
+
+
+def test_what_cannot_be_put_to_without_charge_is_off_and_billed_as_before(
+    test_clock: BusinessClock, world: World
+) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    stop.stop(account, [machine.public_id])
+    work()
+    before = list(Segment.objects.order_by("id").values())
+    test_clock.advance(minutes=10)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    world.fail("ensure_power", times=6)
+    test_clock.advance(seconds=5)
+    work()
+    now = _now(machine)
+    assert (now.state, now.stop_charging_mode, now.latest_operation_state) == ("STOPPED", "KEEP_CHARGING", "FAILED")
+    assert now.latest_operation_error == "It could not be put to without charge: it is off and billed."
+    assert list(Segment.objects.order_by("id").values()) == before
+    assert (purses(account)["held"], now.public_ip) == (ONLINE_HOLD_MINOR, machine.public_ip)
+    assert Allocation.objects.get().vcpu == 2
+    _agree()
+
+
+def test_running_and_off_ones_go_to_without_charge_together(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=1000)
+    running, off = buy_running(account, ONLINE), buy_running(account, ONLINE)
+    stop.stop(account, [off.public_id])
+    work()
+    stop.stop(account, [running.public_id, off.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    for machine in (running, off):
+        assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "STOP_CHARGING")
+    assert purses(account)["held"] == 2 * STOPPED_HOLD_MINOR
+    _agree()
+
+
+def test_without_charge_is_refused_for_what_is_so_already_and_for_prepaid_ones(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=20_000)
+    spared, prepaid = buy_running(account, ONLINE), buy_running(account, MONTHLY)
+    stop.stop(account, [spared.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(account, [prepaid.public_id])
+    work()
+    for machine in (spared, prepaid):
+        with refused(errors.WrongState, field="InstanceIds", code="UnsupportedOperation.InstanceStateNotRunning"):
+            stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    _agree()
+
+
 class _NotSeenOff:
     """An engine that cannot say that a machine is off: its host does not answer."""
 

@@ -68,7 +68,7 @@ class StartInstances(Shape):
 
 
 class StopInstances(Shape):
-    """Running machines, all or none; STOP_CHARGING ends the charge for CPU and memory of postpaid ones."""
+    """Running machines, all or none; STOP_CHARGING ends the charge for CPU and memory of postpaid ones, on or off."""
 
     instance_ids: InstanceIds
     force_stop: bool | None = None  # the older spelling of StopType

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 from django.utils.formats import number_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from vmart.catalog import shop
 from vmart.kernel.money import exponent, from_minor, half_up, symbol
@@ -184,6 +184,18 @@ def payment_badge(state: str) -> dict[str, Any]:
 def line_badge(state: str) -> dict[str, Any]:
     text, tone = wording.LINE_STATES.get(state, (state, "idle"))
     return {"text": text, "tone": tone}
+
+
+@register.simple_tag
+def focus(shown: offer.Offer, name: str) -> SafeString | str:
+    """Puts the cursor there when a refused form has its first error in this field."""
+    return mark_safe(" autofocus") if shown.focus == name else ""
+
+
+@register.simple_tag
+def wrong(shown: offer.Offer, name: str) -> SafeString | str:
+    """Marks a field of the purchase form that has an error."""
+    return mark_safe(' aria-invalid="true"') + focus(shown, name) if name in shown.errors else ""
 
 
 @register.inclusion_tag("web/parts/error.html")

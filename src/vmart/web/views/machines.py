@@ -67,7 +67,7 @@ def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> Ht
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """Stop, told first whether *off* is billed."""
+    """Stop, told first whether *off* is billed; what is off and billed is put to *without charge*."""
     machine = _machine(account_id, public_id)
     if request.method == "POST":
         without = request.POST.get("charge") == "without"
@@ -81,7 +81,12 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
             messages.error(request, wording.sentence(refused))
         return redirect("machine", public_id)
     quoted = _quoted(machine)
-    here = {"machine": machine, "quoted": quoted, "kept_hourly": kept_hourly(quoted)}
+    here = {
+        "machine": machine,
+        "quoted": quoted,
+        "kept_hourly": kept_hourly(quoted),
+        "off": stop.off_and_billed(machine),
+    }
     return render(request, "web/machines/stop.html", here)
 
 
@@ -145,6 +150,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "busy": machine.state in wording.IN_BETWEEN,
         "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL" and not is_expired(machine),
         "may_stop": machine.state == State.RUNNING and not is_expired(machine),
+        "may_spare": stop.off_and_billed(machine) and not is_expired(machine),
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
@@ -170,6 +176,4 @@ def _off_billed(machine: Instance) -> str:
         return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
-    return _(
-        "It is off and billed as if it were running. To pay for its disks only, start it and stop it without charge."
-    )
+    return _("It is off and billed as if it were running. To pay for its disks only, put it to “without charge”.")

@@ -22,6 +22,11 @@ window.addEventListener("pageshow", () => {
   }
 });
 
+// The purchase form is sent to the address that has its choices: a refused form stands under it.
+document.addEventListener("htmx:replacedInHistory", (event) => {
+  for (const form of document.querySelectorAll("form.purchase")) form.setAttribute("action", event.detail.path);
+});
+
 // Copy buttons are made here, so that nobody sees one that cannot work.
 function offerCopying(root) {
   if (!navigator.clipboard) return;
