@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
-from vmart.kernel.money import exponent, from_minor
+from vmart.kernel.money import shown_minor
 from vmart.kernel.secrets import Secrets
 from vmart.orders import errors, login
 from vmart.orders.login import NO_LOGIN, Login, LoginWanted
@@ -410,10 +410,9 @@ def _refused(name: str, detail: str, request: Purchase, quoted: Quote) -> Except
     if name == "first_in_zone":
         return _FirstInZone()
     if name == "insufficient_balance":
-        places = exponent(quoted.currency)
         return errors.InsufficientBalance(
-            "The balance is not enough: {needed} {currency} are needed and {available} are available.",
-            needed=from_minor(int(second), places), available=from_minor(int(first), places), currency=quoted.currency,
+            "The balance is not enough: {needed} are needed and {available} are available.",
+            needed=shown_minor(int(second), quoted.currency), available=shown_minor(int(first), quoted.currency),
         )  # fmt: skip
     known: dict[str, Refused] = {
         "account_frozen": errors.AccountFrozen("This account may not buy: {why}", why=detail),
