@@ -229,7 +229,7 @@ def test_the_same_token_from_many_sides_at_once_is_one_order(shop: object) -> No
 
 def test_one_cent_too_little_is_refused_and_says_how_much() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR - 1)
-    with refused(errors.InsufficientBalance, match=r"132\.50 CNY are needed and 132\.49 are available"):
+    with refused(errors.InsufficientBalance, match=r"¥132\.50 are needed and ¥132\.49 are available"):
         purchase(wanted(account))
 
 

@@ -390,13 +390,13 @@ def test_a_start_without_money_for_the_hold_is_refused(test_clock: BusinessClock
     account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
     machine = _stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
-    with refused(errors.InsufficientBalance, match=r"0\.94 are needed and 0\.93 are available"):
+    with refused(errors.InsufficientBalance, match=r"¥0\.94 are needed and ¥0\.93 are available"):
         start.start(account, [machine.public_id])
 
 
 @pytest.mark.parametrize(
     ("currency", "said"),
-    [("JPY", "94 are needed and 93 are available"), ("KWD", r"0\.094 are needed and 0\.093 are available")],
+    [("JPY", "¥94 are needed and ¥93 are available"), ("KWD", r"KWD 0\.094 are needed and KWD 0\.093 are available")],
 )
 def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
     test_clock: BusinessClock, currency: str, said: str

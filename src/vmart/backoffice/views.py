@@ -37,14 +37,15 @@ def operator(view: View) -> View:
 @require_safe
 @operator
 def today(request: HttpRequest) -> HttpResponse:
-    here = shop.snapshot()
+    here, zones = shop.snapshot(), sales.zones()
     return render(
         request,
         "backoffice/today.html",
         {
             "today": sales.today(here.billing_zone),
             "month": sales.this_month(here.billing_zone),
-            "zones": sales.zones(),
+            "zones": zones,
+            "all_simulated": all(zone.engine_kind == "simulated" for zone in zones),
             "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
             "attention": sales.attention(request.GET.get("attention_before", "")),
             "drifts": sales.drifts(request.GET.get("drift_before", "")),

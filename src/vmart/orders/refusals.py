@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from vmart.catalog import shop
 from vmart.kernel.errors import Refused
-from vmart.kernel.money import exponent, from_minor
+from vmart.kernel.money import shown_minor
 from vmart.orders import errors
 from vmart.pricing.configuration import Configuration
 
@@ -52,10 +52,10 @@ def _quota_prepaid(values: list[str], configuration: Configuration, currency: st
 
 
 def _insufficient_balance(values: list[str], configuration: Configuration, currency: str) -> Refused:
-    available, needed = (from_minor(int(value), exponent(currency)) for value in values)
+    available, needed = (shown_minor(int(value), currency) for value in values)
     return errors.InsufficientBalance(
-        "The balance is not enough: {needed} {currency} are needed and {available} are available.",
-        needed=needed, available=available, currency=currency,
+        "The balance is not enough: {needed} are needed and {available} are available.",
+        needed=needed, available=available,
     )  # fmt: skip
 
 

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from vmart.catalog import shop
-from vmart.kernel.money import exponent, from_minor, half_up, symbol
+from vmart.kernel import money as money_shown
+from vmart.kernel.money import exponent, half_up
 from vmart.web import offer, wording
 
 register = template.Library()
@@ -19,8 +19,7 @@ register = template.Library()
 @register.filter
 def money(amount_minor: int) -> str:
     """Minor units as "¥1,234.50"; negative ones as "−¥1.00"."""
-    currency = shop.snapshot().currency
-    return _amount(from_minor(int(amount_minor), exponent(currency)), currency)
+    return money_shown.shown_minor(int(amount_minor), shop.snapshot().currency)
 
 
 @register.filter
@@ -30,22 +29,14 @@ def rate(amount: Decimal) -> str:
     places = exponent(currency)
     plain = amount.normalize()
     shown = max(places, -int(plain.as_tuple().exponent)) if plain else places
-    return _amount(amount.quantize(Decimal(1).scaleb(-shown)), currency)
+    return money_shown.shown(amount.quantize(Decimal(1).scaleb(-shown)), currency)
 
 
 @register.filter
 def cents(amount: Decimal) -> str:
     """An exact amount rounded to the currency's decimals."""
     currency = shop.snapshot().currency
-    return _amount(half_up(amount, exponent(currency)), currency)
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    sign = "−" if amount < 0 else ""
-    digits = number_format(abs(amount), use_l10n=False, force_grouping=False)
-    whole, _point, decimals = digits.partition(".")
-    grouped = f"{int(whole):,}" + (f".{decimals}" if decimals else "")
-    return f"{sign}{symbol(currency)}{grouped}"
+    return money_shown.shown(half_up(amount, exponent(currency)), currency)
 
 
 @register.filter
@@ -140,6 +131,12 @@ def disk_type(code: str) -> str:
 def said(text: str) -> str:
     """A stored English sentence in the reader's language, where known."""
     return wording.said(text)
+
+
+@register.filter
+def said_to_buyer(text: str) -> str:
+    """A stored English sentence for a buyer: what only the seller can mend is not told in his words."""
+    return wording.said_to_buyer(text)
 
 
 _WORDS: dict[str, dict[str, Any]] = {
