@@ -15,7 +15,7 @@ from tests.support.shopper import MONTHLY_MINOR, open_purse, wanted
 from tests.support.written import refused
 from vmart.catalog import shop as catalog_shop
 from vmart.kernel.models import Deployment
-from vmart.kernel.money import CURRENCIES, from_minor
+from vmart.kernel.money import CURRENCIES, from_minor, to_minor
 from vmart.orders import place
 from vmart.payments import rules, top_up
 from vmart.payments.errors import AmountOutOfRange
@@ -33,6 +33,14 @@ NOT_AT_STRIPE = {"IQD", "LYD"}
 
 def _decimals(currency: str) -> int:
     return 0 if currency in WITHOUT_DECIMALS else 3 if currency in THREE_DECIMALS else 2
+
+
+def test_every_amount_from_001_to_2000_is_asked_for_in_whole_cents() -> None:
+    """By type, not by a product of floats: 19.99 × 100 is 1998.9999999999998 there."""
+    for cents in range(1, 200_001):
+        amount_minor = to_minor(Decimal(f"{cents // 100}.{cents % 100:02}"))
+        asked = stripe_card.units(amount_minor, "CNY")
+        assert (type(asked), asked, amount_minor) == (int, cents, cents)
 
 
 @given(st.sampled_from(sorted(CURRENCIES)), st.integers(0, 10**12))

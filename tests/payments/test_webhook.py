@@ -1,7 +1,6 @@
 """Given messages of Stripe in whatever order and number, then a payment has its one effect, or a stranger's none."""
 
 import json
-import logging
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.shopper import open_purse, purses, work
 from vmart.ledger.models import Transfer
 from vmart.payments import top_up
-from vmart.payments.models import Payment
+from vmart.payments.models import Payment, Unexplained
 from vmart.payments.webhook import receive
 from vmart.worker.models import Operation
 
@@ -161,9 +160,57 @@ def test_a_message_that_disagrees_with_what_was_asked_credits_nothing(
     value: object,
 ) -> None:
     account, _ = begun
-    with caplog.at_level(logging.ERROR):
-        assert _tell(event("succeeded", {**reference_stripe.pay(), member: value})) == 200
+    paid = {**reference_stripe.pay(), member: value}
+    assert [_tell(event("succeeded", paid)) for _ in range(2)] == [200, 200]
     assert "disagrees" in caplog.text
+    (kept,) = Unexplained.objects.values("provider", "reference", "times")
+    assert kept == {"provider": "stripe", "reference": paid["id"], "times": 2}
+    assert Unexplained.objects.get().why.startswith(f"payment {Payment.objects.get().id} is ")
+    _nothing_happened(account)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"metadata": {"vmart_payment": 5}}, {"metadata": {"vmart_payment": ["x"]}}, {"metadata": ["vmart_payment"]},
+        {"metadata": {"vmart_payment": "vmart-1-x", "vmart_deployment": 7}}, {"amount_received": "5000"},
+        {"amount_received": 50.5}, {"amount_received": None}, {"currency": None, "status": 3}, {"status": None},
+    ],
+)  # fmt: skip
+def test_a_signed_message_with_values_of_another_type_is_the_sellers_business(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe, changed: dict[str, Any]
+) -> None:
+    account, _ = begun
+    assert _tell(event("succeeded", {**reference_stripe.pay(), **changed})) == 200
+    if changed.keys() == {"metadata"} or "amount_received" in changed:
+        assert Unexplained.objects.get().why.startswith("values of another type: ")
+    _nothing_happened(account)
+
+
+def test_what_a_restored_shop_does_not_know_is_kept_for_the_seller(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe
+) -> None:
+    """Given a backup from before a payment, then its success is shown to the seller, also where it is told twice."""
+    _, intent = begun
+    token = intent["metadata"]["vmart_payment"]
+    Operation.objects.all().delete()
+    Payment.objects.all().delete()
+    paid = event("succeeded", reference_stripe.pay())
+    assert [_tell(paid) for _ in range(2)] == [200, 200]
+    kept = Unexplained.objects.get()
+    assert (kept.reference, kept.times) == (intent["id"], 2)
+    assert kept.why == f"succeeded, 5000 CNY: no payment here is called {token}"
+    assert not Transfer.objects.exists()
+
+
+def test_another_shop_with_the_same_merchant_is_not_our_business(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe
+) -> None:
+    account, _ = begun
+    paid = reference_stripe.pay()
+    other = {**paid["metadata"], "vmart_payment": "vmart-99-x", "vmart_deployment": "0123456789abcdef"}
+    assert _tell(event("succeeded", {**paid, "metadata": other})) == 200
+    assert not Unexplained.objects.exists()
     _nothing_happened(account)
 
 

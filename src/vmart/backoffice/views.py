@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from vmart.catalog import shop
 from vmart.listings import sales
+from vmart.payments import unexplained
 from vmart.worker import queue
 
 View = Callable[..., HttpResponse]
@@ -48,9 +49,19 @@ def today(request: HttpRequest) -> HttpResponse:
             "all_simulated": all(zone.engine_kind == "simulated" for zone in zones),
             "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
             "attention": sales.attention(request.GET.get("attention_before", "")),
+            "card_messages": sales.card_messages(request.GET.get("card_before", "")),
             "drifts": sales.drifts(request.GET.get("drift_before", "")),
         },
     )
+
+
+@require_POST
+@operator
+def dismiss(request: HttpRequest, number: int) -> HttpResponse:
+    """The seller has looked at a provider's message that fitted nothing."""
+    if number < 2**63:
+        unexplained.dismiss(number)
+    return redirect("seller")
 
 
 @require_POST

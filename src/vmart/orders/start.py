@@ -12,7 +12,8 @@ from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
 from vmart.orders import address, refusals
 from vmart.orders import machines as m
-from vmart.orders.errors import InsufficientBalance, SoldOut
+from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
+from vmart.orders.holds import hour_minor
 from vmart.orders.models import Line
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.specs import public_address
@@ -41,7 +42,12 @@ def _take_again(machine: Instance) -> None:
     before = (machine.hold_id, machine.public_ip)
     if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":
         order = Line.objects.select_related("order").get(instance_id=machine.id).order
-        full = order.hold_minor // order.count
+        full = hour_minor(order)
+        if full is None:
+            raise NotSoldHere(
+                "The instance {id} has no price any more, so it cannot be started; ask the seller.",
+                field="InstanceIds", id=machine.public_id,
+            )  # fmt: skip
         if machine.hold_id:
             db.call("ledger_void", machine.hold_id, clock.now())
         new_hold = m.next_hold_id(machine)

@@ -153,7 +153,14 @@ def _standing(payment: Payment, page: Mapping[str, str] | None = None) -> Standi
 
 def charge_of(payment: Payment) -> Charge:
     """The payment as its provider knows it."""
-    return Charge(provider_token(payment), payment.amount_minor, shop.snapshot().currency, payment.reference)
+    return Charge(
+        provider_token(payment), payment.amount_minor, shop.snapshot().currency, payment.reference, deployment()
+    )
+
+
+def deployment() -> str:
+    """What tells this deployment's charges at a provider from those of another shop with the same merchant."""
+    return settings.SECRETS.derive_hex("deployment at card providers")[:16]
 
 
 def provider_token(payment: Payment) -> str:

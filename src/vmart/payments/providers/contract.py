@@ -26,12 +26,16 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is asked. ``token`` names it for ever (the idempotency key); ``reference`` is the provider's id."""
+    """What is asked, in whole minor units. ``token`` names it for ever (the idempotency key), ``deployment`` who asks;
+
+    ``reference`` is the provider's id.
+    """
 
     token: str
     amount_minor: int
     currency: str
     reference: str = ""
+    deployment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +56,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A provider's message about the charge with our ``token``."""
+    """A provider's message about the charge with our ``token``, which ``deployment`` asked for ("" unknown)."""
 
     token: str
     outcome: Outcome
+    deployment: str = ""
 
 
 class WebhookRefused(Exception):
     """A message that is not the provider's, is too old, or cannot be read."""
+
+
+class WebhookUnreadable(Exception):
+    """A message that is the provider's, and about something of ours, and has values that it should not have."""
+
+    def __init__(self, reference: str, why: str) -> None:
+        super().__init__(why)
+        self.reference = reference
 
 
 class CardProvider(Protocol):
@@ -94,7 +107,10 @@ class CardProvider(Protocol):
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
-        """A message's event, signature checked; None when it is about nothing of ours. Raises WebhookRefused."""
+        """A message's event, signature checked; None when it is about nothing of ours.
+
+        Raises WebhookRefused, WebhookUnreadable.
+        """
         ...
 
 

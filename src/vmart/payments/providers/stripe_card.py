@@ -13,11 +13,20 @@ import stripe
 from django.utils.translation import gettext_noop
 
 from vmart.kernel.money import exponent
-from vmart.payments.providers.contract import Charge, Event, Outcome, Status, WebhookRefused, card_provider
+from vmart.payments.providers.contract import (
+    Charge,
+    Event,
+    Outcome,
+    Status,
+    WebhookRefused,
+    WebhookUnreadable,
+    card_provider,
+)
 
 log = logging.getLogger(__name__)
 
 API_BASE = "https://api.stripe.com"
+_TOKEN, _DEPLOYMENT = "vmart_payment", "vmart_deployment"  # what a charge is found by: keys of its metadata
 _TIMEOUT_S = (5, 20)  # to connect, to answer
 _TOLERANCE_S = 300  # wall time between a message's signature and its arrival
 _EVENTS = frozenset(
@@ -57,7 +66,7 @@ class StripeCard:
                 params={
                     "amount": units(charge.amount_minor, charge.currency),
                     "currency": charge.currency.lower(),
-                    "metadata": {"vmart_payment": charge.token},
+                    "metadata": {_TOKEN: charge.token, _DEPLOYMENT: charge.deployment},
                 },
                 options={"idempotency_key": charge.token},
             )
@@ -115,13 +124,24 @@ class StripeCard:
             event = self._client.construct_event(body, signature, self._webhook_secret, _TOLERANCE_S).to_dict()
             if event["type"] not in _EVENTS:
                 return None
-            intent = event["data"]["object"]
-            token = (intent.get("metadata") or {}).get("vmart_payment")
-            return Event(token, self._outcome(intent)) if token else None
+            intent = dict(event["data"]["object"])
         except stripe.SignatureVerificationError as error:
             raise WebhookRefused(error.user_message or str(error)) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise WebhookRefused(f"unreadable: {error!r}") from error
+        return self._event(intent)
+
+    def _event(self, intent: Mapping[str, Any]) -> Event | None:
+        metadata = intent.get("metadata") or {}
+        try:
+            token, deployment = metadata.get(_TOKEN), metadata.get(_DEPLOYMENT, "")
+            if token is None:
+                return None
+            if not (isinstance(token, str) and isinstance(deployment, str)):
+                raise TypeError(f"the metadata are {metadata}")
+            return Event(token, self._outcome(intent), deployment)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WebhookUnreadable(str(intent.get("id", "")), f"values of another type: {error}") from error
 
 
 def _unknown(error: stripe.StripeError) -> Outcome:
@@ -145,6 +165,8 @@ def units(amount_minor: int, currency: str) -> int:
 
 def minor(taken: int, currency: str) -> int | None:
     """What Stripe has counted in minor units; None for a part of one."""
+    if not isinstance(taken, int) or isinstance(taken, bool):
+        raise TypeError(f"an amount of {taken!r}")
     if currency in _IN_UNITS:
         return taken * 100
     if currency in _IN_HUNDREDTHS:
