@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from vmart.config import os_users, own_certificate
+from vmart.config import mail, os_users, own_certificate
 from vmart.config.children import Child
 from vmart.config.engine_host import NOT_INSTALLED, simulated
 from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, write_private
@@ -51,6 +51,9 @@ class UpOptions:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     incus_socket: Path | None = None
+    smtp: str = ""
+    mail_from: str = ""
+    public_url: str = ""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -226,6 +229,9 @@ class Supervisor:
             "VMART_DEPLOYMENT": deployment.id,
             "VMART_TEST_CLOCK": deployment.test_clock or "",
             "VMART_SANDBOX_CARDS": "1" if self.options.demo else os.environ.get("VMART_SANDBOX_CARDS", ""),
+            mail.SMTP: self.options.smtp,
+            mail.SENDER: self.options.mail_from,
+            mail.SHOP: self.options.public_url,
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
 

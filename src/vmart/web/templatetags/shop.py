@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from vmart.catalog import shop
 from vmart.kernel import money as money_shown
@@ -184,15 +184,15 @@ def line_badge(state: str) -> dict[str, Any]:
 
 
 @register.simple_tag
-def focus(shown: offer.Offer, name: str) -> SafeString | str:
+def focus(shown: offer.Offer, name: str) -> SafeString:
     """Puts the cursor there when a refused form has its first error in this field."""
-    return mark_safe(" autofocus") if shown.focus == name else ""
+    return SafeString(" autofocus" if shown.focus == name else "")
 
 
 @register.simple_tag
-def wrong(shown: offer.Offer, name: str) -> SafeString | str:
+def wrong(shown: offer.Offer, name: str) -> SafeString:
     """Marks a field of the purchase form that has an error."""
-    return mark_safe(' aria-invalid="true"') + focus(shown, name) if name in shown.errors else ""
+    return SafeString(' aria-invalid="true"') + focus(shown, name) if name in shown.errors else SafeString("")
 
 
 @register.inclusion_tag("web/parts/error.html")
