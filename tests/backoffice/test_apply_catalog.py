@@ -331,7 +331,8 @@ def test_settings_with_a_decimal_are_kept_as_written_and_are_no_difference_the_n
         ("{since: 2026-01-01}", "since: 2026-01-01 is neither text, nor a number, true, false, a list or a mapping"),
         ("{members_of: [a, {b: 2026-01-01}]}",
          "members_of.1.b: 2026-01-01 is neither text, nor a number, true, false, a list or a mapping"),
-        ("{latency_s: 1.0e+999}", "latency_s: 1.0E+999 is neither text, nor a number, true, false, a list or a mapping"),
+        ("{latency_s: 1.0e+999}",
+         "latency_s: 1.0E+999 is neither text, nor a number, true, false, a list or a mapping"),
         ("{ports: {22: 2}}", "ports: the key 22 is no text; write it in quotation marks"),
     ],
 )  # fmt: skip
