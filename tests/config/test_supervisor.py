@@ -411,6 +411,18 @@ def test_what_a_failed_statement_was_about_is_in_no_log(running_shop: RunningSho
     assert "scrypt$hash" not in running_shop.log
 
 
+def test_an_ordinary_refusal_is_no_error_in_the_databases_log(running_shop: RunningShop) -> None:
+    """Given a refusal of our SQL, when it is answered, then the log has not got it; the next fault is there."""
+    with psycopg.connect(running_shop.database_url, autocommit=True) as connection:
+        with pytest.raises(psycopg.Error) as refused:
+            connection.execute("SELECT fn.kernel_refuse('quota_of_a_test', 'how much of it')")
+        assert (refused.value.sqlstate, refused.value.diag.message_detail) == ("VM001", "how much of it")
+        with pytest.raises(psycopg.errors.RaiseException):
+            connection.execute("DO $$ BEGIN RAISE EXCEPTION 'a fault, said after it'; END $$")
+    until(lambda: "a fault, said after it" in running_shop.log, 60, "the fault is logged")
+    assert "quota_of_a_test" not in running_shop.log
+
+
 def test_what_is_no_address_of_a_database_is_refused_without_its_password() -> None:
     environment = os.environ | {"VMART_DATABASE_URL": "postgresql://shop:s3cret@host/name?colour=blue"}
     with tempfile.TemporaryDirectory() as folder:
