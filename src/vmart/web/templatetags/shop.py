@@ -41,11 +41,13 @@ def cents(amount: Decimal) -> str:
 
 @register.filter
 def instant(at: dt.datetime | None) -> SafeString | str:
-    """A time in the billing zone, to the second."""
+    """A time in the billing zone, to the second; one that the clocks show twice in autumn with its distance to UTC."""
     if at is None:
         return "—"
     local = at.astimezone(shop.snapshot().billing_zone)
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}")
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    which = f" UTC{local.isoformat(timespec='seconds')[19:]}" if twice else ""
+    return format_html('<time datetime="{}">{}{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}", which)
 
 
 @register.filter
