@@ -40,6 +40,15 @@ def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
     assert "hx-trigger" not in after  # nothing will change by itself
 
 
+def test_of_a_machine_with_user_data_it_is_said_that_the_document_wins() -> None:
+    visitor = customer()
+    machine = running(visitor)
+    page, said = f"/machines/{machine.public_id}/", "What it says of users, passwords, SSH or the host name holds"
+    assert said not in text_of(visitor.get(page))
+    Instance.objects.update(user_data=b"#!/bin/sh")
+    assert said in text_of(visitor.get(page))
+
+
 def test_no_more_is_promised_than_is_true() -> None:
     """Running is not yet answering, a simulated machine never answers, and one that has ended is not entered."""
     visitor = customer()
