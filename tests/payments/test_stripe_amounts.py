@@ -4,6 +4,7 @@ Stripe, "Supported currencies": currencies without decimals, with three decimals
 """
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models import F
@@ -21,6 +22,7 @@ from vmart.payments import rules, top_up
 from vmart.payments.errors import AmountOutOfRange
 from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of, stripe_card
+from vmart.payments.providers.contract import Charge
 from vmart.payments.providers.sandbox import PAYS, Sandbox
 
 WITHOUT_DECIMALS = {
@@ -41,6 +43,12 @@ def test_every_amount_from_001_to_2000_is_asked_for_in_whole_cents() -> None:
         amount_minor = to_minor(Decimal(f"{cents // 100}.{cents % 100:02}"))
         asked = stripe_card.units(amount_minor, "CNY")
         assert (type(asked), asked, amount_minor) == (int, cents, cents)
+
+
+@pytest.mark.parametrize("amount", [19.99 * 100, 1999.0, Decimal(1999), "1999", True, None])
+def test_an_amount_of_another_type_is_never_asked_for(amount: Any) -> None:
+    with pytest.raises(TypeError, match="whole minor units"):
+        Charge("vmart-1-x", amount, "CNY")
 
 
 @given(st.sampled_from(sorted(CURRENCIES)), st.integers(0, 10**12))

@@ -6,6 +6,7 @@ this deployment and no payment of it. Another speaks of an amount, a currency or
 
 from vmart.kernel import clock, db
 from vmart.payments.models import Unexplained
+from vmart.payments.providers.contract import printable
 
 _TEXT_MAX = 300
 
@@ -15,7 +16,7 @@ def keep(provider: str, reference: str, why: str) -> None:
     with db.act():
         now = clock.wall()
         row, fresh = Unexplained.objects.select_for_update().get_or_create(
-            provider=provider, reference=reference[:120], why=why[:_TEXT_MAX],
+            provider=provider, reference=printable(reference)[:120], why=printable(why)[:_TEXT_MAX],
             defaults={"first_wall_at": now, "last_wall_at": now},
         )  # fmt: skip
         if not fresh:

@@ -37,6 +37,10 @@ class Charge:
     reference: str = ""
     deployment: str = ""
 
+    def __post_init__(self) -> None:
+        if type(self.amount_minor) is not int:
+            raise TypeError(f"an amount is in whole minor units, not {self.amount_minor!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -61,6 +65,11 @@ class Event:
     token: str
     outcome: Outcome
     deployment: str = ""
+
+
+def printable(text: str) -> str:
+    """What a provider says, as a column can keep it: JSON may hold characters that are none."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class WebhookRefused(Exception):

@@ -21,6 +21,7 @@ from vmart.payments.providers.contract import (
     WebhookRefused,
     WebhookUnreadable,
     card_provider,
+    printable,
 )
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ _EVENTS = frozenset(
 _IN_HUNDREDTHS, _IN_UNITS = frozenset({"ISK", "UGX"}), frozenset({"MGA"})
 _NO_ANSWER = gettext_noop("The card provider has not answered yet.")
 _CANCELED = gettext_noop("The payment was canceled.")
+_OTHER_TYPES = (ValueError, KeyError, TypeError, AttributeError)  # what reading them as the right ones raises
 
 
 @card_provider
@@ -103,16 +105,20 @@ class StripeCard:
             return _unknown(error)  # 409: the same key is being worked on
         except stripe.StripeError as error:
             return _unknown(error)
+        except _OTHER_TYPES as error:
+            log.warning("Stripe answered with values of another type: %r", error)
+            return Outcome(Status.UNKNOWN, reason=_NO_ANSWER)
 
     def _outcome(self, intent: Mapping[str, Any]) -> Outcome:
-        status, reference = intent["status"], intent["id"]
-        currency = str(intent["currency"]).upper()
+        """Raises one of ``_OTHER_TYPES`` where a value is not what Stripe's reference says."""
+        status, reference, currency = (_text(intent[name]) for name in ("status", "id", "currency"))
+        currency = currency.upper()
         if status == "succeeded":
             taken = intent.get("amount_received", intent["amount"])
             return Outcome(Status.SUCCEEDED, reference, minor(taken, currency), currency)
         if status == "canceled":
             return Outcome(Status.FAILED, reference, reason=_CANCELED)
-        why = (intent.get("last_payment_error") or {}).get("message") or ""
+        why = printable((intent.get("last_payment_error") or {}).get("message") or "")
         page = {"client_secret": intent.get("client_secret") or "", "publishable_key": self._publishable_key}
         return Outcome(
             Status.PENDING, reference, reason=why[:300] if status == "requires_payment_method" else "", page=page
@@ -127,26 +133,28 @@ class StripeCard:
             intent = dict(event["data"]["object"])
         except stripe.SignatureVerificationError as error:
             raise WebhookRefused(error.user_message or str(error)) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _OTHER_TYPES as error:
             raise WebhookRefused(f"unreadable: {error!r}") from error
         return self._event(intent)
 
     def _event(self, intent: Mapping[str, Any]) -> Event | None:
         metadata = intent.get("metadata") or {}
         try:
-            token, deployment = metadata.get(_TOKEN), metadata.get(_DEPLOYMENT, "")
-            if token is None:
-                return None
-            if not (isinstance(token, str) and isinstance(deployment, str)):
-                raise TypeError(f"the metadata are {metadata}")
-            return Event(token, self._outcome(intent), deployment)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            token, deployment = (_text(metadata.get(name, "")) for name in (_TOKEN, _DEPLOYMENT))
+            return Event(token, self._outcome(intent), deployment) if token or deployment else None
+        except _OTHER_TYPES as error:
             raise WebhookUnreadable(str(intent.get("id", "")), f"values of another type: {error}") from error
 
 
 def _unknown(error: stripe.StripeError) -> Outcome:
     log.warning("Stripe did not tell: %s (HTTP %s)", type(error).__name__, error.http_status)
     return Outcome(Status.UNKNOWN, reason=_NO_ANSWER)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError(f"a text of {value!r}")
+    return value
 
 
 def step_minor(currency: str) -> int:
