@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -40,8 +41,11 @@ from vmart.orders import purchase as purchasing
 from vmart.orders.models import Idempotency, Line, Order
 from vmart.orders.purchase import Bought, Machine, Purchase, check, decode_user_data, purchase
 from vmart.placement.models import Allocation, Host
+from vmart.pricing import books
+from vmart.pricing.book import parse_book
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import OutOfRange, UnknownInstanceType
+from vmart.pricing.models import Book
 from vmart.pricing.quote import Quote
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
@@ -335,6 +339,46 @@ def test_quote_and_generation_are_of_one_catalog(monkeypatch: pytest.MonkeyPatch
     purchase(wanted(account))
     assert taken == [taken[0], taken[0] + 1, taken[0] + 1]  # the last one makes the first network of the zone
     assert Order.objects.count() == 1
+
+
+def _dearer() -> None:
+    """The seller publishes a price, and a request beside this one notices: the process's catalog is read again."""
+    dear = Book.objects.get(ends_at=None).document
+    dear["version"], dear["effective_at"] = dear["version"] + 1, clock.now().isoformat()
+    dear["instance_types"]["S5.MEDIUM4"]["month"] = "230"
+    with db.act():
+        assert books.publish(parse_book(dear), clock.now())
+        Deployment.objects.update(generation=F("generation") + 1)
+    catalog.refresh()
+
+
+def test_a_price_that_changes_while_the_login_is_made_is_the_price_that_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR + 11500)
+    make, begun = login.make, []
+
+    def make_meanwhile(*given: Any) -> login.Login:
+        if not begun:
+            begun.append(1)
+            _dearer()
+        return make(*given)
+
+    monkeypatch.setattr(login, "make", make_meanwhile)
+    purchase(wanted(account, machine=Machine(IMAGE, login.LoginWanted("Abcd1234!"))))
+    assert Order.objects.values_list("total_minor", "book_version").get() == (MONTHLY_MINOR + 11500, 2)
+    assert purses(account)["available"] == 0
+
+
+def test_control_with_a_second_reading_of_the_catalog_the_old_price_passes() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    here = catalog.snapshot()
+    made, quoted = purchasing.ready(wanted(account), here)
+    _dearer()
+    with nothing_written(), pytest.raises(purchasing._StaleCatalog):
+        purchasing._purchase(made, quoted, here, first_in_zone=True)
+    purchasing._purchase(made, quoted, catalog.snapshot(), first_in_zone=True)
+    assert Order.objects.get().total_minor == MONTHLY_MINOR
 
 
 def test_the_prepaid_quota_begins_anew_with_the_month_of_the_billing_zone(test_clock: BusinessClock) -> None:

@@ -90,9 +90,8 @@ def _derived_id_key(held: Secrets) -> bytes:
     return held.derive(_ID_KEY_PURPOSE)
 
 
-def price(configuration: Configuration) -> Quote:
-    """Today's quote of a configuration, zone and offer checked: the one that an order would charge."""
-    here = shop.snapshot()
+def price(configuration: Configuration, here: shop.Shop) -> Quote:
+    """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
     check_offer(here, configuration)
     return quote(books.current_book(here.generation), configuration)
 

@@ -349,7 +349,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if choice.errors:
         return offer
     try:
-        quoted = purchase.price(choice.configuration)
+        quoted = purchase.price(choice.configuration, here)
     except Refused as refused:
         offer.refuse(refused)
         return offer
