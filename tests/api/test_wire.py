@@ -79,9 +79,9 @@ REGISTRY = Registry(
         Action("Refuses", Echo, _refuses),
         Action("Buys", Echo, _echo, rate_limited=True),
     ],
-    {"2017-03-12": ["RenewInstances"]},
+    {"cvm": {"2017-03-12": ["RenewInstances"]}},
 )
-LEGACY = Registry([Action("Echo", LegacyEcho, _legacy_echo, version="")], {"": ["RenewInstance"]})
+LEGACY = Registry([Action("Echo", LegacyEcho, _legacy_echo, version="")], {"cvm": {"": ["RenewInstance"]}})
 
 
 @pytest.fixture(autouse=True)
@@ -532,6 +532,20 @@ def test_legacy_refusals(client: Client, action: str, members: dict[str, Any], c
     assert body["code"] == code
     assert says in body["message"]
     assert not CALLS
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_legacy_path_with_a_version_is_the_new_interface(app: ApiApplication, method: str) -> None:
+    asked = {"Version": "2017-03-12", "Name": "x"}
+    answered = send(app, legacy_request("Echo", asked, method=method))
+    assert answered.response["Asked"]["Name"] == "x"
+    for action, members, code in (
+        ("Echo", {"Version": "2016-01-01"}, "NoSuchVersion"),
+        ("Echo", {**asked, "Colour": 1}, "UnknownParameter"),
+        ("RenewInstances", asked, "UnsupportedOperation"),
+    ):
+        assert send(app, legacy_request(action, members, method=method)).error[0] == code
+    assert len(CALLS) == 1
 
 
 def test_legacy_authentication_codes(app: ApiApplication, monkeypatch: pytest.MonkeyPatch) -> None:

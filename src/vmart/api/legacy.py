@@ -386,3 +386,11 @@ ACTIONS = (
     Action("ReturnInstance", ReturnInstance, return_instance, version=""),
     Action("DescribeAvailabilityZones", DescribeAvailabilityZones, describe_availability_zones, version=""),
 )
+
+# Published and not offered yet.
+_OTHERS = """
+RenewInstance SetAutoRenew RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
+UpdateInstanceBandwidth UpdateInstanceBandwidthHour DescribeImages DescribeKeyPairs DescribeDeals
+DescribeAccountBalance ModifyInstanceAttributes ResetInstances
+"""
+PUBLISHED = {"cvm": {"": _OTHERS.split()}}

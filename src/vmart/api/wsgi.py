@@ -21,7 +21,7 @@ from vmart.api.errors import InvalidRequest, RequestLimitExceeded, RequestTooLar
 from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
 from vmart.api.replay import remember_nonce
-from vmart.api.signatures import LEGACY_PATH, WireRequest
+from vmart.api.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
 from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 
@@ -126,8 +126,7 @@ class ApiApplication:
 
     def respond(self, environ: Environ, request_id: str) -> bytes:
         """The body of the answer; never raises."""
-        legacy = environ.get("PATH_INFO") == LEGACY_PATH
-        told, refused = (envelope.legacy_answer, envelope.legacy_error) if legacy else (envelope.answer, envelope.error)
+        legacy = environ.get("PATH_INFO") == LEGACY_PATH  # unless it names a version, below
         language = envelope.LANGUAGES.get(environ.get("HTTP_X_TC_LANGUAGE", ""), envelope.ENGLISH)
         try:
             request = _wire_request(environ)
@@ -135,25 +134,27 @@ class ApiApplication:
             _check_query(request)
             _drop_dead_connection()
             if "x-tc-action" in request.headers and not legacy:
-                return told(self._tc3(request, language, request_id), request_id)
+                return envelope.answer(self._tc3(request, language, request_id), request_id)
             pairs = decoding.text_pairs(request.query) if request.method == "GET" else decoding.form_pairs(request.body)
             parameters = _once_each(pairs)
+            legacy = legacy and not parameters.get("Version")
             language = envelope.LANGUAGES.get(parameters.get("Language", ""), language)
+            told = envelope.legacy_answer if legacy else envelope.answer
             return told(self._v1(request, parameters, language, request_id, legacy), request_id)
         except Refused as refusal:
             log.info("refused", request_id=request_id, code=refusal.code, field=refusal.field)
-            return refused(refusal, request_id, language)
+            return _refused(legacy, refusal, request_id, language)
         except Exception:
             log.exception("failed", request_id=request_id)
             connection.close()  # whatever it was, the next request of this thread begins on a sound one
             failure = InternalError(
                 "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
             )
-            return refused(failure, request_id, language)
+            return _refused(legacy, failure, request_id, language)
 
     def _tc3(self, request: WireRequest, language: str, request_id: str) -> Members:
         """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
-        action = self._registry.find(request.header("x-tc-action"), _version(request.header("x-tc-version")))
+        action = _find(self._registry, request, request.header("x-tc-action"), request.header("x-tc-version"))
         caller = authenticate_tc3(request, self._keys, clock.wall().timestamp())
         region = request.header("x-tc-region")
         call = _call(action, caller, request, region=region, language=language, request_id=request_id)
@@ -184,7 +185,7 @@ class ApiApplication:
         if legacy:
             action = self._legacy.find(parameters["Action"], "")
         else:
-            action = self._registry.find(parameters["Action"], _version(parameters.get("Version", "")))
+            action = _find(self._registry, request, parameters["Action"], parameters.get("Version", ""))
         caller = authenticate_v1(request, parameters, self._keys, self._remember, clock.wall().timestamp())
         region = parameters.get("Region", "")
         call = _call(action, caller, request, region=region, language=language, request_id=request_id)
@@ -229,10 +230,18 @@ def _check_query(request: WireRequest) -> None:
         raise RequestTooLarge("A GET has at most {most} KiB of parameters; use POST.", most=MAX_QUERY_BYTES >> 10)
 
 
-def _version(version: str) -> str:
+def _find(registry: Registry, request: WireRequest, name: str, version: str) -> Action:
+    """The action, of the service for which the request was signed; of any where that names none."""
     if not version:
         raise MissingParameter("The version of the API is missing: X-TC-Version or Version.", field="Version")
-    return version
+    credential = parse_authorization(request.header("authorization"))
+    scope = credential.service if credential else ""
+    return registry.find(name, version, registry.service(name, scope, host_label(request.header("host"))))
+
+
+def _refused(legacy: bool, refusal: Refused, request_id: str, language: str) -> bytes:
+    refused = envelope.legacy_error if legacy else envelope.error
+    return refused(refusal, request_id, language)
 
 
 def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
