@@ -184,6 +184,22 @@ def test_a_repeated_token_gets_the_first_answer_and_writes_nothing() -> None:
     assert purchase(wanted(account, client_token="t-1", machine=other_hash)).order_id == first.order_id
 
 
+def test_a_token_with_another_password_is_another_request() -> None:
+    """Given a program that made a new password for its repeat, then it is not told that the first machine has it."""
+    account = open_purse(cash_minor=20000)
+    first, second = (
+        wanted(account, client_token="t", machine=Machine(IMAGE, login.LoginWanted(password)))
+        for password in ("Tr1cky-enough", "Tr1cky-enough2")
+    )
+    bought = purchase(first)
+    with refused(errors.TokenReused, field="ClientToken"):
+        purchase(second)
+    with nothing_written():
+        assert purchase(first) == replace(bought, repeated=True)
+    kept = db.rows("SELECT string_agg(t::text, '') AS text FROM orders_idempotency t")[0]["text"]
+    assert "Tr1cky" not in kept
+
+
 @pytest.mark.parametrize(
     "change", [{"configuration": HOURLY}, {"machine": Machine(IMAGE, LOGIN, name="other")}, {"min_count": 1}]
 )
