@@ -313,7 +313,8 @@ def test_a_returned_prepaid_machine_leaves_its_quota(test_clock: BusinessClock) 
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
     Account.objects.update(quota_prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
-    with refused(errors.QuotaReached):
+    said = "1 were bought and not returned. It begins anew at 2026-04-01 00:00:00.$"
+    with refused(errors.QuotaReached, match=said, field="InstanceCount", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account))
     terminate.terminate(account, [machine.public_id])
     purchase(wanted(account))
@@ -454,7 +455,12 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
         " SELECT %s, %s::inet + n, -n FROM generate_series(10, 4094) AS n WHERE %s::inet + n <> %s::inet RETURNING ip",
         subnet["id"], subnet["cidr"], subnet["cidr"], taken.ip,
     )  # fmt: skip
-    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full"):
+    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full.$", field="Placement.Zone"):
+        purchase(wanted(account, HOURLY))
+    released_at = dt.datetime(2026, 3, 10, 4, tzinfo=dt.UTC)
+    Instance.objects.filter(public_id=first.instance_ids[0]).update(state="SHUTDOWN", release_at=released_at)
+    said = "1 of your machines keep an address in the recycle bin, the first until 2026-03-10 12:00:00; erase one to"
+    with refused(errors.NoAddress, match=said, field="Placement.Zone"):
         purchase(wanted(account, HOURLY))
     PrivateAddress.objects.filter(instance_id=-100).delete()
     second = purchase(wanted(account, HOURLY))

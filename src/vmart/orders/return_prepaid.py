@@ -56,6 +56,7 @@ def _refuse_unreturnable(machine: Instance) -> None:
     if machine.charge_type != PREPAID:
         raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="InstanceIds", id=machine.public_id)
     m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
+    m.refuse_isolated([machine])  # of a term that is over nothing is left, and a return would move its end
 
 
 def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
