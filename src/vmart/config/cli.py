@@ -39,8 +39,17 @@ class Vmart(click.Group):
         try:
             return super().invoke(ctx)
         except _TROUBLES as error:
-            click.echo(f"vmart: {error}", err=True)
-            ctx.exit(NOT_POSSIBLE)
+            said = str(error)
+        except Exception as error:
+            if "psycopg" not in sys.modules:
+                raise
+            from vmart.config.out_of_order import sentence
+
+            if (told := sentence(error)) is None:
+                raise
+            said = told
+        click.echo(f"vmart: {said}", err=True)
+        return ctx.exit(NOT_POSSIBLE)
 
 
 def _data_dir_option(function: Any) -> Any:
@@ -237,12 +246,12 @@ def _own_incus(places: Places) -> list[dict[str, Any]]:
 @_data_dir_option
 @click.option("--json", "as_json", is_flag=True)
 def status(own_data_dir: Path | None, as_json: bool) -> None:
-    """Say what runs; exit code 1 when nothing does."""
+    """Say what runs and how it is; exit code 1 when nothing does or something is not well."""
     from vmart.config.status import read_status, show_status
 
     value = read_status(_places(own_data_dir))
     click.echo(json.dumps(value, indent=2) if as_json else show_status(value))
-    sys.exit(0 if value["running"] else NOT_WELL)
+    sys.exit(0 if value["running"] and value.get("well") is not False else NOT_WELL)
 
 
 @main.command()
@@ -368,7 +377,9 @@ def reconcile(own_data_dir: Path | None) -> None:
     _as_worker(_places(own_data_dir))
     _django(_places(own_data_dir))
     from vmart.config.reconcile import reconcile as prove
+    from vmart.kernel import db
 
+    db.probe()  # on a full disk one line, not a failed query among those that still fit
     differences = list(prove())
     for difference in differences:
         click.echo(difference)
