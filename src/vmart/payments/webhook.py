@@ -32,11 +32,12 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes) -> int:
         unexplained.keep(provider, unreadable.reference, str(unreadable))
         return 200
     if event is not None:
-        _take(provider, event)
+        take(provider, event)
     return 200
 
 
-def _take(provider: str, event: Event) -> None:
+def take(provider: str, event: Event) -> None:
+    """What a provider says of one charge: its effect on our payment, or a note for the seller."""
     payment = payment_of(provider, event.token)
     if payment is None:
         if event.deployment == deployment():

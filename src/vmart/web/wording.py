@@ -112,6 +112,7 @@ OPERATIONS = {
     "arrears": _("Arrears"),
     "close_hour": _("Hourly close"),
     "payment_poll": _("Card payment"),
+    "card_look_back": _("Card payments since the backup"),
     "expire_order": _("Expiry of an unpaid order"),
 }
 DRIFT = {

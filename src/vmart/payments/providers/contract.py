@@ -4,15 +4,16 @@ To add one: a class here-beside with ``@card_provider``, a line in ``providers/_
 stand-in in ``tests/payments/test_contract.py``. Raw card numbers reach neither us nor this contract.
 """
 
+import datetime as dt
 import enum
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from vmart.kernel import db
 
-VERBS = ("create", "look_up", "cancel")
+VERBS = ("create", "look_up", "cancel", "paid_since")
 
 
 class Status(enum.StrEnum):
@@ -84,10 +85,16 @@ class WebhookUnreadable(Exception):
         self.reference = reference
 
 
-class CardProvider(Protocol):
-    """``create``, ``look_up`` and ``cancel`` talk to the provider: they refuse to run inside a transaction.
+class NoAnswer(Exception):
+    """The provider did not tell, for now."""
 
-    They raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
+    transient = True
+
+
+class CardProvider(Protocol):
+    """``create``, ``look_up``, ``cancel`` and ``paid_since`` talk to the provider, outside any transaction only.
+
+    The first three raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
     """
 
     name: str
@@ -113,6 +120,10 @@ class CardProvider(Protocol):
 
     def cancel(self, charge: Charge) -> Outcome:
         """End a charge that waits for its customer: FAILED, and it can succeed no more; or how it stands instead."""
+        ...
+
+    def paid_since(self, since: dt.datetime) -> "Sequence[Event | WebhookUnreadable]":
+        """What its messages told of paid charges that were begun since ``since`` (wall time). Raises NoAnswer."""
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:

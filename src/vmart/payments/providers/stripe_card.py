@@ -5,8 +5,9 @@ the customer's browser confirms it, by the client secret. Which ways of paying t
 seller's choice in Stripe's dashboard; one that takes days is pending for days.
 """
 
+import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import stripe
@@ -16,6 +17,7 @@ from vmart.kernel.money import exponent
 from vmart.payments.providers.contract import (
     Charge,
     Event,
+    NoAnswer,
     Outcome,
     Status,
     WebhookRefused,
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 API_BASE = "https://api.stripe.com"
 _TOKEN, _DEPLOYMENT = "vmart_payment", "vmart_deployment"  # what a charge is found by: keys of its metadata
+_PAGE = 100  # charges in an answer, Stripe's most
 _TIMEOUT_S = (5, 20)  # to connect, to answer
 _TOLERANCE_S = 300  # wall time between a message's signature and its arrival
 _EVENTS = frozenset(
@@ -123,6 +126,22 @@ class StripeCard:
         return Outcome(
             Status.PENDING, reference, reason=why[:300] if status == "requires_payment_method" else "", page=page
         )
+
+    def paid_since(self, since: dt.datetime) -> Sequence[Event | WebhookUnreadable]:
+        told: list[Event | WebhookUnreadable] = []
+        asked = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}
+        try:
+            for found in self._client.v1.payment_intents.list(params=asked).auto_paging_iter():  # type: ignore[arg-type]
+                try:
+                    event = self._event(found.to_dict())
+                except WebhookUnreadable as unreadable:
+                    told.append(unreadable)
+                    continue
+                if event is not None and event.outcome.status == Status.SUCCEEDED:
+                    told.append(event)
+        except stripe.StripeError as error:
+            raise NoAnswer(f"Stripe did not tell what was paid: {type(error).__name__}") from error
+        return told
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
         signature = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), None)
