@@ -28,7 +28,7 @@ CUSTOMERS = {
     "account_reset_password_from_key_done": 2,
 }  # fmt: skip
 POSTED = {"order_pay", "machine_power"}  # no pages
-SELLERS = {"seller": 8}
+SELLERS = {"seller": 9}
 
 
 def test_every_page_is_here() -> None:

@@ -7,12 +7,14 @@ import pytest
 
 from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
+from vmart.config.steps import STEPS
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.listings import sales
 from vmart.listings.paging import PAGE
 from vmart.orders import sweep
+from vmart.orders.machines import OPERATIONS
 from vmart.orders.models import EngineDrift
 from vmart.payments import unexplained
 from vmart.worker.models import Operation
@@ -61,6 +63,15 @@ def test_the_attention_list_names_a_machine_only_where_the_operation_is_about_on
     assert [(row.kind, row.public_id) for row in sales.attention().rows] == [
         ("expire", machine.public_id), ("payment_poll", ""),
     ]  # fmt: skip
+
+
+def test_of_every_kind_of_operation_it_is_known_whether_its_subject_is_a_machine() -> None:
+    """To add a kind: into ``machines.OPERATIONS``, or here with what its subject is."""
+    others = {
+        "arrears": "account", "expire_order": "order", "payment_poll": "payment", "close_hour": "hour",
+        "card_look_back": "nothing",
+    }  # fmt: skip
+    assert set(STEPS) == {*OPERATIONS, *others}
 
 
 def test_a_card_message_that_fits_no_payment_is_shown_until_it_is_seen() -> None:
