@@ -276,7 +276,7 @@ def test_too_little_money(shop: object) -> None:
     client = Client(application(services.API, keys=Ring({SECRET_ID: TestKey(account_id=account.id)})))
     code, sentence = client.call("RunInstances", MONTHLY).error
     assert code == "InvalidAccount.InsufficientBalance"
-    assert "1362.60" in sentence
+    assert "¥1,362.60" in sentence
     _nothing_written(account.id)
 
 

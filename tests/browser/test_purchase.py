@@ -264,7 +264,7 @@ def test_bought_without_java_script(window: Window) -> None:
     expect(page.locator(".notice").first).to_contain_text("changed after its price was shown")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    for _ in range(40):
+    for _ in range(240):
         if page.locator("text=ssh root@").count() == 2:
             break
         page.wait_for_timeout(250)

@@ -154,7 +154,8 @@ def _charges(browser: PlainBrowser, public_id: str) -> dict[str, dict[str, str]]
     browser.open("/charges/")
     link = re.search(r'href="(/charges\.csv[^"]*)"', browser.html)
     assert link
-    rows = [row for row in csv.DictReader(browser.open(link[1]).splitlines()) if row["instance_id"] == public_id]
+    lines = browser.open(link[1]).removeprefix("\ufeff").splitlines()
+    rows = [row for row in csv.DictReader(lines) if row["instance_id"] == public_id]
     assert {row["hour_utc"] for row in rows} == {"2026-03-05T02:00:00Z"}
     assert len({row["component"] for row in rows}) == len(rows)
     return {row["component"]: row for row in rows}

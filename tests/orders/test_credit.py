@@ -97,7 +97,7 @@ def test_paying_what_is_owed_brings_it_back_with_the_hold_that_there_is(test_clo
     assert list(Segment.objects.filter(ended_at=None).values_list("component", flat=True)) == ["system_disk"]
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
     assert list(reconcile()) == []
-    with refused(InsufficientBalance, match=f"0.38 are needed and 0.0{left} are available"):
+    with refused(InsufficientBalance, match=f"¥0.38 are needed and ¥0.0{left} are available"):
         start.start(account, [machine.public_id])
     pay(account, HOURLY_HOLD_MINOR - left)
     start.start(account, [machine.public_id])

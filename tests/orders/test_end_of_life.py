@@ -1,11 +1,15 @@
 """Given a machine whose time is over (ended, returned, expired, unpaid), then it goes by the bin and leaves nothing."""
 
+import contextlib
 import datetime as dt
+import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -22,6 +26,7 @@ from tests.support.shopper import (
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
 from vmart.customers.models import Account
 from vmart.engines.contract import Observation, Power
 from vmart.engines.simulated import World
@@ -39,6 +44,7 @@ from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import arrears, close
+from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -189,6 +195,28 @@ def test_a_request_repeated_at_once_erases_nothing(test_clock: BusinessClock, wo
         terminate.terminate(account, [machine.public_id])
         work()
         assert _now(machine).state == "GONE"
+
+
+def _ended_twice_at_once() -> tuple[list[object], str]:
+    """A client's call and its own repetition meet at the account lock; what they were answered, the machine's state."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    results = at_once(*[lambda: terminate.terminate(account, [machine.public_id])] * 2)
+    return sorted(results, key=lambda result: result is not None), _now(machine).state
+
+
+def test_of_two_requests_at_once_one_is_told_that_the_other_is_under_way() -> None:
+    (accepted, other), state = _ended_twice_at_once()
+    assert accepted is None
+    assert isinstance(other, errors.Busy)
+    assert other.code == "OperationDenied.InstanceOperationInProgress"
+    assert state == "SHUTDOWN"
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "terminated"]
+
+
+def test_control_without_a_look_at_the_first_the_second_erases_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminate, "_refuse_unerasable", lambda machines: None)
+    assert _ended_twice_at_once() == ([None, None], "TERMINATING")
 
 
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
@@ -476,6 +504,61 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
     work()
     machine = _now(machine)
     assert (machine.state, machine.isolated_source, machine.isolated_at) == ("SHUTDOWN", "EXPIRE", machine.expires_at)
+
+
+@pytest.mark.parametrize("act", [terminate.terminate, return_prepaid.quote_refund])
+def test_from_its_expiry_on_there_is_nothing_to_return(
+    act: Callable[[int, list[str]], object], test_clock: BusinessClock
+) -> None:
+    """Given an expired machine whose isolation is late, then a return neither moves its end nor uses up the quota."""
+    _no_closes()
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    assert machine.expires_at is not None
+    test_clock.set(machine.expires_at)
+    expired = "UnsupportedOperation.InstanceStateIsolating"
+    with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
+        act(account, [machine.public_id])
+    test_clock.advance(seconds=-1)
+    act(account, [machine.public_id])  # a second before, there is
+
+
+def _rebooted_without_end(test_clock: BusinessClock, machine: Instance) -> int:
+    """Its owner reboots it just before the timers are worked on, each second from its expiry on; how often he did."""
+    assert machine.expires_at is not None
+    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
+    accepted = 0
+    for _ in range(21):
+        with contextlib.suppress(errors.WrongState):
+            reboot.reboot(machine.account_id, [machine.public_id])
+            accepted += 1
+        for lane in ("", ZONE):  # the timers first: they find it busy
+            owner = uuid.uuid4()
+            for operation in queue.claim(owner, [lane], 30, 10):
+                loop.work(STEPS, [operation], owner)
+        test_clock.advance(seconds=1)
+        Operation.objects.update(not_before=None)
+    return accepted
+
+
+def test_a_machine_that_is_rebooted_without_end_expires_after_the_reboot_under_way(test_clock: BusinessClock) -> None:
+    _no_closes()
+    machine = buy_running(open_purse(cash_minor=MONTHLY_MINOR), MONTHLY)
+    assert _rebooted_without_end(test_clock, machine) == 1
+    after = _now(machine)
+    assert (after.state, after.isolated_at, _power(after)) == ("SHUTDOWN", machine.expires_at, Power.STOPPED)
+    kinds = ["delivered", "rebooted", "expired"]
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == kinds
+
+
+def test_control_without_a_look_at_the_expiry_it_outlives_it(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmart.orders.machines.refuse_isolated", lambda machines: None)
+    _no_closes()
+    machine = buy_running(open_purse(cash_minor=MONTHLY_MINOR), MONTHLY)
+    assert _rebooted_without_end(test_clock, machine) == 21
+    assert (_now(machine).state, _power(machine)) == ("RUNNING", Power.RUNNING)
 
 
 def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> None:

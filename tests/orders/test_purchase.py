@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -40,8 +41,11 @@ from vmart.orders import purchase as purchasing
 from vmart.orders.models import Idempotency, Line, Order
 from vmart.orders.purchase import Bought, Machine, Purchase, check, decode_user_data, purchase
 from vmart.placement.models import Allocation, Host
+from vmart.pricing import books
+from vmart.pricing.book import parse_book
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import OutOfRange, UnknownInstanceType
+from vmart.pricing.models import Book
 from vmart.pricing.quote import Quote
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
@@ -180,6 +184,22 @@ def test_a_repeated_token_gets_the_first_answer_and_writes_nothing() -> None:
     assert purchase(wanted(account, client_token="t-1", machine=other_hash)).order_id == first.order_id
 
 
+def test_a_token_with_another_password_is_another_request() -> None:
+    """Given a program that made a new password for its repeat, then it is not told that the first machine has it."""
+    account = open_purse(cash_minor=20000)
+    first, second = (
+        wanted(account, client_token="t", machine=Machine(IMAGE, login.LoginWanted(password)))
+        for password in ("Tr1cky-enough", "Tr1cky-enough2")
+    )
+    bought = purchase(first)
+    with refused(errors.TokenReused, field="ClientToken"):
+        purchase(second)
+    with nothing_written():
+        assert purchase(first) == replace(bought, repeated=True)
+    kept = db.rows("SELECT string_agg(t::text, '') AS text FROM orders_idempotency t")[0]["text"]
+    assert "Tr1cky" not in kept
+
+
 @pytest.mark.parametrize(
     "change", [{"configuration": HOURLY}, {"machine": Machine(IMAGE, LOGIN, name="other")}, {"min_count": 1}]
 )
@@ -229,7 +249,7 @@ def test_the_same_token_from_many_sides_at_once_is_one_order(shop: object) -> No
 
 def test_one_cent_too_little_is_refused_and_says_how_much() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR - 1)
-    with refused(errors.InsufficientBalance, match=r"132\.50 CNY are needed and 132\.49 are available"):
+    with refused(errors.InsufficientBalance, match=r"¥132\.50 are needed and ¥132\.49 are available"):
         purchase(wanted(account))
 
 
@@ -293,7 +313,8 @@ def test_a_returned_prepaid_machine_leaves_its_quota(test_clock: BusinessClock) 
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
     Account.objects.update(quota_prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
-    with refused(errors.QuotaReached):
+    said = "1 were bought and not returned. It begins anew at 2026-04-01 00:00:00.$"
+    with refused(errors.QuotaReached, match=said, field="InstanceCount", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account))
     terminate.terminate(account, [machine.public_id])
     purchase(wanted(account))
@@ -335,6 +356,46 @@ def test_quote_and_generation_are_of_one_catalog(monkeypatch: pytest.MonkeyPatch
     purchase(wanted(account))
     assert taken == [taken[0], taken[0] + 1, taken[0] + 1]  # the last one makes the first network of the zone
     assert Order.objects.count() == 1
+
+
+def _dearer() -> None:
+    """The seller publishes a price, and a request beside this one notices: the process's catalog is read again."""
+    dear = Book.objects.get(ends_at=None).document
+    dear["version"], dear["effective_at"] = dear["version"] + 1, clock.now().isoformat()
+    dear["instance_types"]["S5.MEDIUM4"]["month"] = "230"
+    with db.act():
+        assert books.publish(parse_book(dear), clock.now())
+        Deployment.objects.update(generation=F("generation") + 1)
+    catalog.refresh()
+
+
+def test_a_price_that_changes_while_the_login_is_made_is_the_price_that_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR + 11500)
+    make, begun = login.make, []
+
+    def make_meanwhile(*given: Any) -> login.Login:
+        if not begun:
+            begun.append(1)
+            _dearer()
+        return make(*given)
+
+    monkeypatch.setattr(login, "make", make_meanwhile)
+    purchase(wanted(account, machine=Machine(IMAGE, login.LoginWanted("Abcd1234!"))))
+    assert Order.objects.values_list("total_minor", "book_version").get() == (MONTHLY_MINOR + 11500, 2)
+    assert purses(account)["available"] == 0
+
+
+def test_control_with_a_second_reading_of_the_catalog_the_old_price_passes() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    here = catalog.snapshot()
+    made, quoted = purchasing.ready(wanted(account), here)
+    _dearer()
+    with nothing_written(), pytest.raises(purchasing._StaleCatalog):
+        purchasing._purchase(made, quoted, here, first_in_zone=True)
+    purchasing._purchase(made, quoted, catalog.snapshot(), first_in_zone=True)
+    assert Order.objects.get().total_minor == MONTHLY_MINOR
 
 
 def test_the_prepaid_quota_begins_anew_with_the_month_of_the_billing_zone(test_clock: BusinessClock) -> None:
@@ -394,7 +455,12 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
         " SELECT %s, %s::inet + n, -n FROM generate_series(10, 4094) AS n WHERE %s::inet + n <> %s::inet RETURNING ip",
         subnet["id"], subnet["cidr"], subnet["cidr"], taken.ip,
     )  # fmt: skip
-    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full"):
+    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full.$", field="Placement.Zone"):
+        purchase(wanted(account, HOURLY))
+    released_at = dt.datetime(2026, 3, 10, 4, tzinfo=dt.UTC)
+    Instance.objects.filter(public_id=first.instance_ids[0]).update(state="SHUTDOWN", release_at=released_at)
+    said = "1 of your machines keep an address in the recycle bin, the first until 2026-03-10 12:00:00; erase one to"
+    with refused(errors.NoAddress, match=said, field="Placement.Zone"):
         purchase(wanted(account, HOURLY))
     PrivateAddress.objects.filter(instance_id=-100).delete()
     second = purchase(wanted(account, HOURLY))

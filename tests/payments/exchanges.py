@@ -76,7 +76,9 @@ class ReferenceStripe:
                 "id": number, "object": "payment_intent", "amount": int(parameters["amount"]), "amount_received": 0,
                 "currency": parameters["currency"], "status": "requires_payment_method", "last_payment_error": None,
                 "client_secret": f"{number}_secret_x",
-                "metadata": {"vmart_payment": parameters["metadata[vmart_payment]"]},
+                "metadata": {
+                    name: parameters.get(f"metadata[{name}]", "") for name in ("vmart_payment", "vmart_deployment")
+                },
             }  # fmt: skip
             return 200, dict(self.intents[number])
         intent = self.intents.get(words[0])

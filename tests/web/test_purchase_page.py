@@ -193,7 +193,7 @@ def test_not_enough_money_is_said_and_nothing_written() -> None:
     visitor = customer(gift_minor=6_699)
     answer = visitor.buy()
     assert answer.status_code == 422
-    assert "67.00 CNY are needed and 66.99 are available" in text_of(answer)
+    assert "¥67.00 are needed and ¥66.99 are available" in text_of(answer)
     assert 'href="/balance/top-up/?amount=1.00&amp;next=%2Fbuy%2F%3F' in answer.content.decode()
     nothing_written(visitor, 6_699)
 
@@ -342,13 +342,15 @@ def test_the_page_in_chinese_has_chinese_names() -> None:
     assert "广州三区" in html
 
 
-def test_a_shop_without_real_machines_says_how_to_get_them() -> None:
+def test_a_shop_without_real_machines_tells_its_seller_how_to_get_them() -> None:
     hint = "All zones of this shop are simulated."
-    assert hint in text_of(Visitor().get("/buy/"))
+    assert hint in text_of(operator().get("/seller/"))
+    page = text_of(Visitor().get("/buy/"))
+    assert [word for word in (hint, "Incus", "doctor", "bin/run") if word in page] == []
     Zone.objects.filter(code="ap-guangzhou-3").update(engine_kind="incus", capabilities={"instance_kind": "container"})
     Deployment.objects.update(generation=catalog.snapshot().generation + 1)
+    assert hint not in text_of(operator().get("/seller/"))
     page = text_of(Visitor().get("/buy/"))
-    assert hint not in page
     assert "Guangzhou Zone 3 Real machines System container" in page
 
 

@@ -24,6 +24,8 @@ CUSTOMERS = {
     "machine_live": 14, "machine_stop": 4, "machine_end": 9, "keys": 3, "api_keys": 3, "balance": 5, "top_up": 4,
     "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2, "account_signup": 2,
     "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
+    "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
+    "account_reset_password_from_key_done": 2,
 }  # fmt: skip
 POSTED = {"order_pay", "machine_power"}  # no pages
 SELLERS = {"seller": 8}
@@ -73,6 +75,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     arguments = {
         **dict.fromkeys(["order", "order_progress"], (Order.objects.latest("id").id,)),
         **dict.fromkeys(["machine", "machine_live", "machine_stop", "machine_end"], (running.public_id,)),
+        "account_reset_password_from_key": ("a", "set-password"),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     taken = {}

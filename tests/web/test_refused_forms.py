@@ -67,6 +67,7 @@ def test_a_page_that_was_only_looked_at_takes_no_focus() -> None:
     page = customer().get("/buy/?mbps=999", follow=True)
     assert _focused(page) == []
     assert _summaries(page) == [[], [("mbps", "Enter a number from 1 to 200.")]]
+    assert re.search(r'id="mbps"[^>]* aria-invalid="true"', page.content.decode())
 
 
 def test_the_form_is_sent_to_the_address_that_has_its_choices() -> None:

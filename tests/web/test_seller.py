@@ -14,6 +14,7 @@ from vmart.listings import sales
 from vmart.listings.paging import PAGE
 from vmart.orders import sweep
 from vmart.orders.models import EngineDrift
+from vmart.payments import unexplained
 from vmart.worker.models import Operation
 
 
@@ -60,6 +61,20 @@ def test_the_attention_list_names_a_machine_only_where_the_operation_is_about_on
     assert [(row.kind, row.public_id) for row in sales.attention().rows] == [
         ("expire", machine.public_id), ("payment_poll", ""),
     ]  # fmt: skip
+
+
+def test_a_card_message_that_fits_no_payment_is_shown_until_it_is_seen() -> None:
+    unexplained.keep("stripe", "pi_1", "succeeded, 5000 CNY: no payment here is called vmart-9-<b>")
+    seller = operator()
+    page = seller.get("/seller/").content.decode()
+    assert "Card messages that fit no payment" in page
+    assert "called vmart-9-&lt;b&gt;" in page
+    found = re.search(r'action="(/seller/card-messages/\d+/dismiss/)"', page)
+    assert found
+    assert customer().post(found[1]).status_code == 403
+    assert "pi_1" in text_of(seller.get("/seller/"))
+    assert "Card messages" not in text_of(seller.post(found[1], follow=True))
+    assert seller.post(found[1]).status_code == 302
 
 
 def test_an_operation_that_needs_attention_is_retried_once() -> None:

@@ -31,6 +31,7 @@ from vmart.pricing.quote import (
     POSTPAID_BY_HOUR,
     PREPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
+    Quote,
 )
 
 _EAST_8 = dt.timezone(dt.timedelta(hours=8))
@@ -207,9 +208,8 @@ def _choice(here: Shop, call: Call, asked: _Machine) -> tuple[ZoneView, str]:
     return zone, code
 
 
-def configuration(call: Call, asked: _Prepaid | _Hourly) -> Configuration:
+def configuration(here: Shop, call: Call, asked: _Prepaid | _Hourly) -> Configuration:
     """What is asked for, in the words of pricing."""
-    here = shop.snapshot()
     in_region(here, call.region)
     zone, instance_type = _choice(here, call, asked)
     disk_type = _DISK_TYPES[asked.storage_type]
@@ -228,15 +228,20 @@ def configuration(call: Call, asked: _Prepaid | _Hourly) -> Configuration:
     )
 
 
+def _price(call: Call, asked: InquiryInstancePrice | InquiryInstancePriceHour) -> Quote:
+    here = shop.snapshot()
+    return purchase.price(configuration(here, call, asked), here)
+
+
 def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> Members:
     """Prices in minor units (fen), with and without discount."""
-    quoted = purchase.price(configuration(call, asked))
+    quoted = _price(call, asked)
     return {"price": quoted.due_minor, "originalPrice": quoted.list_minor}
 
 
 def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> Members:
     """Prices an hour as text in currency units; traffic by the GB."""
-    quoted = purchase.price(configuration(call, asked))
+    quoted = _price(call, asked)
     machines_price = _unit_price(quoted.hourly_steps()[0].amount * quoted.configuration.count, "HOUR")
     traffic = quoted.traffic_per_gib
     network = _unit_price(quoted.bandwidth_part().per_hour, "HOUR") if traffic is None else _unit_price(traffic, "GB")
@@ -251,7 +256,7 @@ def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
     return purchase.purchase(
         purchase.Purchase(
             account_id=call.account_id,
-            configuration=configuration(call, asked),
+            configuration=configuration(shop.snapshot(), call, asked),
             machine=purchase.Machine(
                 image_id=asked.image_id,
                 login=LoginWanted(asked.password, (asked.key_id,) if asked.key_id else ()),

@@ -1,7 +1,8 @@
 """The API as one plain WSGI callable: no middleware, no Django request, one database connection a thread.
 
 ``ApiApplication`` is the way of a request; ``api_application`` is the one of this deployment. Whatever happens,
-the answer is HTTP 200 with a RequestId; an error that is not a ``Refused`` is logged and told as InternalError.
+the answer is HTTP 200 with a RequestId; an error that is not a ``Refused`` is logged and told as InternalError, a
+passing one of the database as ResourceUnavailable.
 """
 
 import functools
@@ -22,7 +23,7 @@ from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
 from vmart.api.replay import remember_nonce
 from vmart.api.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 
 MAX_BODY_BYTES = 10 * 2**20
@@ -41,6 +42,12 @@ log = structlog.get_logger("vmart.api")
 
 class InternalError(Refused):
     code = "InternalError"
+
+
+class ResourceUnavailable(Refused):
+    """The database is out of reach, restarting or out of room: whether anything was written is not known."""
+
+    code = "ResourceUnavailable"
 
 
 def is_api_request(environ: Environ) -> bool:
@@ -144,13 +151,9 @@ class ApiApplication:
         except Refused as refusal:
             log.info("refused", request_id=request_id, code=refusal.code, field=refusal.field)
             return _refused(legacy, refusal, request_id, language)
-        except Exception:
-            log.exception("failed", request_id=request_id)
+        except Exception as error:  # noqa: BLE001  it is logged as what it is
             connection.close()  # whatever it was, the next request of this thread begins on a sound one
-            failure = InternalError(
-                "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
-            )
-            return _refused(legacy, failure, request_id, language)
+            return _refused(legacy, _fault(error, request_id), request_id, language)
 
     def _tc3(self, request: WireRequest, language: str, request_id: str) -> Members:
         """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
@@ -203,6 +206,20 @@ class ApiApplication:
                 limit=caller.rate_run_per_s,
             )
         return action.answer(call, asked)
+
+
+def _fault(error: Exception, request_id: str) -> Refused:
+    """What is told of an error that is no refusal, after it was logged: a passing one of the database in a line."""
+    if db.is_passing(error):
+        log.error("the database is out of order", request_id=request_id, error=db.one_line(error))
+        return ResourceUnavailable(
+            "The shop's database is out of order for the moment: try again later. A purchase that is sent again with"
+            " its ClientToken is made once."
+        )
+    log.error("failed", request_id=request_id, exc_info=error)
+    return InternalError(
+        "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
+    )
 
 
 def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, language: str, request_id: str) -> Call:

@@ -59,21 +59,28 @@ def restore(places: Places, file: Path, database_url: str | None) -> None:
     if database_url is None and places.pgdata.exists():
         raise Misused(f"{places.data_dir} already holds a database: restore into an empty data directory (--data-dir)")
     os_users.ensure_users()
-    places.make()
-    with data_directory_lock(places), tempfile.TemporaryDirectory(prefix="vmart-restore-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="vmart-restore-") as scratch:
         _unpack(file, Path(scratch))
-        key = places.secrets_dir / "master.key"
-        unpacked_key = Path(scratch) / "secrets/master.key"
-        if key.exists() and unpacked_key.exists() and key.read_text() != unpacked_key.read_text():
-            raise Misused(f"{key} is another deployment's: restore into an empty data directory")
-        for name in _FACTS:
-            if (Path(scratch) / name).exists():
-                shutil.copy(Path(scratch) / name, places.data_dir / name)
-        with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
-            _fill(url, Path(scratch))
-            with psycopg.connect(url) as connection:
-                # Numbers given out after the backup name machines, disks and networks that engines may still have.
-                connection.execute(_COUNT_ON_AHEAD, [_AHEAD])
+        if database_url is None:
+            places.require_reach()
+        places.make()
+        with data_directory_lock(places):
+            _put_back(places, Path(scratch), database_url)
+
+
+def _put_back(places: Places, unpacked: Path, database_url: str | None) -> None:
+    key = places.secrets_dir / "master.key"
+    unpacked_key = unpacked / "secrets/master.key"
+    if key.exists() and unpacked_key.exists() and key.read_text() != unpacked_key.read_text():
+        raise Misused(f"{key} is another deployment's: restore into an empty data directory")
+    for name in _FACTS:
+        if (unpacked / name).exists():
+            shutil.copy(unpacked / name, places.data_dir / name)
+    with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
+        _fill(url, unpacked)
+        with psycopg.connect(url) as connection:
+            # Numbers given out after the backup name machines, disks and networks that engines may still have.
+            connection.execute(_COUNT_ON_AHEAD, [_AHEAD])
 
 
 def _fill(database_url: str, scratch: Path) -> None:

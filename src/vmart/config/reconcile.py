@@ -117,7 +117,7 @@ _CHECKS = (
         FULL JOIN (SELECT account_id, statement_month AS month, sum(exact_e8) AS exact_e8
                    FROM bills_charge GROUP BY 1, 2) AS made USING (account_id, month)
         WHERE (c.exact_e8, c.deducted_minor)
-              IS DISTINCT FROM (made.exact_e8, fn.bills_minor(made.exact_e8, %(places)s))
+              IS DISTINCT FROM (made.exact_e8, fn.bills_minor(made.exact_e8, fn.bills_unit(%(places)s)))
         """,
     ),
     (

@@ -96,6 +96,19 @@ class Drift:
     since: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class CardMessage:
+    """What a card provider said, signed, that fits no payment as the shop knows it."""
+
+    id: int
+    provider: str
+    reference: str
+    why: str
+    times: int
+    first_wall_at: dt.datetime
+    last_wall_at: dt.datetime
+
+
 def today(zone: ZoneInfo) -> Sales:
     """Since midnight of the billing zone."""
     local = clock.now().astimezone(zone)
@@ -190,6 +203,17 @@ def attention(before: str = "") -> Page[Attention]:
         before=key, limit=PAGE + 1, kinds=list(OPERATIONS),
     )  # fmt: skip
     return cut([Attention(**row) for row in rows], lambda row: row.id, first=key is None)
+
+
+def card_messages(before: str = "") -> Page[CardMessage]:
+    """Messages of card providers that the seller has to look at, latest first."""
+    key = number(before)
+    rows = db.rows(
+        "SELECT id, provider, reference, why, times, first_wall_at, last_wall_at FROM payments_unexplained"
+        " WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(limit)s",
+        before=key, limit=PAGE + 1,
+    )  # fmt: skip
+    return cut([CardMessage(**row) for row in rows], lambda row: row.id, first=key is None)
 
 
 def drifts(before: str = "") -> Page[Drift]:

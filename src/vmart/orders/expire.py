@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
+from vmart.catalog import shop
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.orders import machines as m
@@ -35,7 +36,7 @@ def _expire(machine: Instance) -> None:
     assert machine.expires_at is not None
     instant = db.call("metering_instant", machine.expires_at)
     db.call("metering_end", machine.id, "", instant)
-    release_at = m.bin_until(machine.expires_at)
+    release_at = m.bin_until(machine.expires_at, shop.snapshot().billing_zone)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="EXPIRE",
         isolated_at=machine.expires_at, release_at=release_at, arrears_since=None,

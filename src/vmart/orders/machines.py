@@ -4,8 +4,8 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
-from vmart.catalog import shop
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
@@ -182,9 +182,9 @@ def next_hold_id(machine: Instance) -> uuid.UUID:
     return ids.transfer_id("hold", machine.id, machine.hold_number)
 
 
-def bin_until(instant: dt.datetime) -> dt.datetime:
+def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     """When a prepaid machine is released: the first midnight not before 7 × 24 h after (rules, section 4)."""
-    return clock.midnight_not_before(instant + dt.timedelta(days=7), shop.snapshot().billing_zone)
+    return clock.midnight_not_before(instant + dt.timedelta(days=7), zone)
 
 
 def fail(machine: Instance, sentence: str, **columns: object) -> None:

@@ -90,9 +90,8 @@ def _derived_id_key(held: Secrets) -> bytes:
     return held.derive(_ID_KEY_PURPOSE)
 
 
-def price(configuration: Configuration) -> Quote:
-    """Today's quote of a configuration, zone and offer checked: the one that an order would charge."""
-    here = shop.snapshot()
+def price(configuration: Configuration, here: shop.Shop) -> Quote:
+    """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
     check_offer(here, configuration)
     return quote(books.current_book(here.generation), configuration)
 
@@ -201,17 +200,18 @@ def purchase(request: Purchase) -> Bought:
     the act as it was. Raises the refusals of ``orders.errors`` and ``pricing.errors``.
     """
     first_in_zone = False
+    fingerprint = settings.SECRETS.fingerprint(fingerprinted(request))  # of the request as it came, password and all
     for _ in range(3):
         here = shop.snapshot()  # once: quote, generation and rows are of the same catalog, or the statement refuses
         try:
             made, quoted = ready(request, here)
         except Refused:  # the offer may have changed since the first answer, which its buyer may never have got
-            known = answered(request, settings.SECRETS.fingerprint(fingerprinted(request)))
+            known = answered(request, fingerprint)
             if known is None:
                 raise
             return known
         try:
-            return _purchase(made, quoted, here, first_in_zone=first_in_zone)
+            return _purchase(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
         except _StaleCatalog:
             shop.refresh()
         except _FirstInZone:
@@ -242,8 +242,7 @@ class _FirstInZone(Exception):
 _ASKED_AGAIN = {"stale_catalog": _StaleCatalog, "first_in_zone": _FirstInZone}
 
 
-def _purchase(request: Purchase, quoted: Quote, here: shop.Shop, *, first_in_zone: bool) -> Bought:
-    fingerprint = settings.SECRETS.fingerprint(fingerprinted(request)).hex()
+def _purchase(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, *, first_in_zone: bool) -> Bought:
     numbers = _instance_numbers.take(request.configuration.count)
     values = _values(request, quoted, here, fingerprint, numbers) | _network_ids(first_in_zone)
     holds = [ids.transfer_id("hold", number, 1) for number in numbers]
@@ -268,10 +267,10 @@ def _purchase(request: Purchase, quoted: Quote, here: shop.Shop, *, first_in_zon
 
 
 def fingerprinted(request: Purchase) -> bytes:
-    """What makes two requests the same. Password hashes have a salt of their own, so only that there is one."""
+    """What makes two requests the same, for a keyed digest alone: a password is in it as it was typed."""
     machine = request.machine
     parts = [
-        request.configuration.plain(), machine.image_id, machine.login.by_password, machine.login.key_ids,
+        request.configuration.plain(), machine.image_id, machine.login.told_apart_by, machine.login.key_ids,
         machine.name, machine.hostname, hashlib.sha256(machine.user_data).hexdigest(), request.min_count,
     ]  # fmt: skip
     return json.dumps(parts, sort_keys=True).encode()

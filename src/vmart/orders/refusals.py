@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Callable
 
 from vmart.catalog import shop
+from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.kernel.money import exponent, from_minor
+from vmart.kernel.money import shown_minor
 from vmart.orders import errors
 from vmart.pricing.configuration import Configuration
 
@@ -29,6 +30,17 @@ def no_address(zone: str, binned: str, until: str, field: str) -> Refused:
     )  # fmt: skip
 
 
+def _no_private_address(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    zone, binned, until = values
+    if not int(binned):
+        return errors.NoAddress("The private network in {zone} is full.", field="Placement.Zone", zone=zone)
+    return errors.NoAddress(
+        "The private network in {zone} is full. {binned} of your machines keep an address in the recycle bin, the "
+        "first until {until}; erase one to free it.",
+        field="Placement.Zone", zone=zone, binned=binned, until=_local(until),
+    )  # fmt: skip
+
+
 def _quota_postpaid(values: list[str], configuration: Configuration, currency: str) -> Refused:
     held, quota, binned, until = values
     if not int(binned):
@@ -45,17 +57,21 @@ def _quota_postpaid(values: list[str], configuration: Configuration, currency: s
 
 def _quota_prepaid(values: list[str], configuration: Configuration, currency: str) -> Refused:
     held, quota = values
+    zone = shop.snapshot().billing_zone
+    next_month = clock.add_months(clock.month_start(clock.now(), zone), 1, zone)
     return errors.QuotaReached(
-        "The quota of prepaid machines bought in this zone and month is {quota}; {held} were bought.",
+        "The quota of prepaid machines bought in this zone and month is {quota}; {held} were bought and not returned. "
+        "It begins anew at {until}.",
         field="InstanceCount", code="LimitExceeded.PrepayQuota", held=held, quota=quota,
+        until=_local(next_month.isoformat()),
     )  # fmt: skip
 
 
 def _insufficient_balance(values: list[str], configuration: Configuration, currency: str) -> Refused:
-    available, needed = (from_minor(int(value), exponent(currency)) for value in values)
+    available, needed = (shown_minor(int(value), currency) for value in values)
     return errors.InsufficientBalance(
-        "The balance is not enough: {needed} {currency} are needed and {available} are available.",
-        needed=needed, available=available, currency=currency,
+        "The balance is not enough: {needed} are needed and {available} are available.",
+        needed=needed, available=available,
     )  # fmt: skip
 
 
@@ -76,9 +92,7 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "no_public_address": lambda values, _c, _m: no_address(
         values[0], values[1], values[2], "InternetAccessible.PublicIpAssigned"
     ),
-    "no_private_address": lambda values, _c, _m: errors.NoAddress(
-        "The private network in {zone} is full.", field="Placement.Zone", zone=values[0]
-    ),
+    "no_private_address": _no_private_address,
     "no_private_range": lambda values, _c, _m: errors.NoAddress(
         "The zone {zone} has no private network left.", field="Placement.Zone", zone=values[0]
     ),

@@ -178,15 +178,19 @@ def _tier_lines(segment: Segment, rows: Sequence[RateRow], start: dt.datetime, s
         low, high = max(age_start, from_s), age_stop if to_s is None else min(age_stop, to_s)
         if high <= low:
             continue
-        rate = _rate([row for row in rows if row.tier_from_s == from_s], segment.quantity)
+        rate = rate_per_hour(rows, segment.quantity, from_s)
         begin = start + dt.timedelta(seconds=low - age_start)
         end = start + dt.timedelta(seconds=high - age_start)
         lines.append(Line(segment.price_key, segment.quantity, begin, end, high - low, from_s, rate))
     return lines
 
 
-def _rate(steps: Iterable[RateRow], quantity: int) -> Decimal:
-    """Σ units of each step × its rate: progressive."""
+def rate_per_hour(rows: Sequence[RateRow], quantity: int, tier_from_s: int = 0) -> Decimal:
+    """An hour of ``quantity`` units of one price key, in the tier of age that begins at ``tier_from_s``.
+
+    Progressive: Σ units of each step × its rate.
+    """
+    steps = [row for row in rows if row.tier_from_s == tier_from_s]
     with localcontext(CONTEXT):
         units = ((min(Decimal(quantity), s.step_to or Decimal(quantity)) - s.step_from, s.rate) for s in steps)
         return sum((count * rate for count, rate in units if count > 0), _ZERO)

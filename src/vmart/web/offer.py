@@ -170,11 +170,6 @@ class Offer:
         ]
 
     @property
-    def all_simulated(self) -> bool:
-        """No zone of the shop has real machines."""
-        return all(zone.engine_kind == "simulated" for zone in self.shop.zones.values() if zone.on_sale)
-
-    @property
     def zone_state(self) -> ZoneState | None:
         return self.market.zones.get(self.choice.zone.code)
 
@@ -354,7 +349,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if choice.errors:
         return offer
     try:
-        quoted = purchase.price(choice.configuration)
+        quoted = purchase.price(choice.configuration, here)
     except Refused as refused:
         offer.refuse(refused)
         return offer

@@ -1,5 +1,6 @@
 """The words that people read for what the database calls by codes, and refusals in their language."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -155,6 +156,17 @@ def sentence(refused: Refused) -> str:
     if isinstance(why := params.get(WHY), str) and why:
         params = {**params, WHY: gettext(why)}
     return gettext(refused.template).format(**params) if params else gettext(refused.template)
+
+
+# What of a stored sentence shows that it is for the seller, who alone can do something about it.
+_SELLERS_OWN = re.compile(r"\b(Incus|doctor|bin/run|daemon|socket|certificate|alias|settings?|storage pool|engine)\b")
+
+
+def said_to_buyer(text: str) -> str:
+    """The same for a buyer, who reads nothing of what stands behind the shop."""
+    if _SELLERS_OWN.search(text):
+        return gettext("This is for the seller to mend, who can see what it is.")
+    return said(text)
 
 
 def said(text: str) -> str:

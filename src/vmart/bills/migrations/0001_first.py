@@ -45,13 +45,13 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(
-                                ("revision", 0),
                                 ("closed_in", models.F("hour")),
+                                ("duration_s__gte", 0),
                                 ("exact_e8__gte", 0),
                                 ("out_bytes__gte", 0),
-                                ("duration_s__gte", 0),
+                                ("revision", 0),
                             ),
-                            models.Q(("revision__gt", 0), ("closed_in__gt", models.F("hour"))),
+                            models.Q(("closed_in__gt", models.F("hour")), ("revision__gt", 0)),
                             _connector="OR",
                         ),
                         name="bills_charge_values",

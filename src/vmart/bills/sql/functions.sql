@@ -1,7 +1,14 @@
--- Exact money, in 10^-8 of the currency unit, as minor units: half-up on the absolute value, as kernel.money.to_minor.
-CREATE FUNCTION fn.bills_minor(_exact_e8 numeric, _places int) RETURNS bigint
+-- What 10^-8 of the currency unit is in its minor units, of which it has _places decimals.
+CREATE FUNCTION fn.bills_unit(_places int) RETURNS numeric
 LANGUAGE sql IMMUTABLE AS $$
-  SELECT round(_exact_e8 * ('1e' || _places - 8)::numeric)::bigint
+  SELECT ('1e' || _places - 8)::numeric
+$$;
+
+-- Exact money, in 10^-8 of the currency unit, as minor units: half-up on the absolute value, as kernel.money.to_minor.
+-- _unit is from fn.bills_unit, made once for many.
+CREATE FUNCTION fn.bills_minor(_exact_e8 numeric, _unit numeric) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT round(_exact_e8 * _unit)::bigint
 $$;
 
 -- The month of the statement that takes in usage of a clock hour, as its first day: the hour's own month in the

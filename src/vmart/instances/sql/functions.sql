@@ -95,11 +95,11 @@ BEGIN
 END $$;
 
 -- How many of the account's machines in the zone are in the recycle bin, and when the first of them leaves it, as
--- "number|instant"; of one charge type, or (NULL) those that keep a public address.
+-- "number|instant"; of one charge type, of any (''), or (NULL) those that keep a public address.
 CREATE FUNCTION fn.instances_in_bin(_account bigint, _zone text, _charge_type text) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT count(*) || '|' || coalesce(to_char(min(release_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
   FROM instances_instance
   WHERE account_id = _account AND zone_id || '' = _zone AND state IN ('SHUTDOWN', 'TERMINATING')
-    AND CASE WHEN _charge_type IS NULL THEN public_ip IS NOT NULL ELSE charge_type = _charge_type END
+    AND CASE WHEN _charge_type IS NULL THEN public_ip IS NOT NULL ELSE _charge_type IN ('', charge_type) END
 $$;

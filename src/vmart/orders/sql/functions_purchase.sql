@@ -99,7 +99,7 @@ BEGIN
   FROM fn.network_claim_private(_account, _p->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id', _now,
                                 _ids);
   IF cardinality(_private) < _count THEN
-    PERFORM fn.kernel_refuse('no_private_address', _zone);
+    PERFORM fn.kernel_refuse('no_private_address', _zone || '|' || fn.instances_in_bin(_account, _zone, ''));
   END IF;
   IF (_p->>'public_ip')::boolean THEN
     _public := fn.network_claim_public(_zone, _account, _ids);

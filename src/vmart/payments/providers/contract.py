@@ -26,12 +26,20 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is asked. ``token`` names it for ever (the idempotency key); ``reference`` is the provider's id."""
+    """What is asked, in whole minor units. ``token`` names it for ever (the idempotency key), ``deployment`` who asks;
+
+    ``reference`` is the provider's id.
+    """
 
     token: str
     amount_minor: int
     currency: str
     reference: str = ""
+    deployment: str = ""
+
+    def __post_init__(self) -> None:
+        if type(self.amount_minor) is not int:
+            raise TypeError(f"an amount is in whole minor units, not {self.amount_minor!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +60,28 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A provider's message about the charge with our ``token``."""
+    """A provider's message about the charge with our ``token``, which ``deployment`` asked for ("" unknown)."""
 
     token: str
     outcome: Outcome
+    deployment: str = ""
+
+
+def printable(text: str) -> str:
+    """What a provider says, as a column can keep it: JSON may hold characters that are none."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class WebhookRefused(Exception):
     """A message that is not the provider's, is too old, or cannot be read."""
+
+
+class WebhookUnreadable(Exception):
+    """A message that is the provider's, and about something of ours, and has values that it should not have."""
+
+    def __init__(self, reference: str, why: str) -> None:
+        super().__init__(why)
+        self.reference = reference
 
 
 class CardProvider(Protocol):
@@ -94,7 +116,10 @@ class CardProvider(Protocol):
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
-        """A message's event, signature checked; None when it is about nothing of ours. Raises WebhookRefused."""
+        """A message's event, signature checked; None when it is about nothing of ours.
+
+        Raises WebhookRefused, WebhookUnreadable.
+        """
         ...
 
 

@@ -90,6 +90,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   _month date := fn.bills_statement_month(_hour, _zone, _oldest);
+  _unit numeric := fn.bills_unit(_places);
 BEGIN
   RETURN QUERY
   WITH charged AS (
@@ -108,14 +109,14 @@ BEGIN
     GROUP BY account_id, month
   ), carry AS (
     INSERT INTO bills_carry AS c (account_id, month, exact_e8, deducted_minor, closed_through)
-    SELECT account_id, month, exact_e8, fn.bills_minor(exact_e8, _places), _hour FROM due
+    SELECT account_id, month, exact_e8, fn.bills_minor(exact_e8, _unit), _hour FROM due
     ON CONFLICT (account_id, month) DO UPDATE SET
       exact_e8 = c.exact_e8 + excluded.exact_e8, closed_through = excluded.closed_through,
-      deducted_minor = fn.bills_minor(c.exact_e8 + excluded.exact_e8, _places)
+      deducted_minor = fn.bills_minor(c.exact_e8 + excluded.exact_e8, _unit)
     RETURNING c.account_id, c.month, c.exact_e8, c.deducted_minor
   ), changed AS (
     SELECT month, d.account_id, d.rows, d.hours,
-           c.deducted_minor - fn.bills_minor(c.exact_e8 - d.exact_e8, _places) AS amount
+           c.deducted_minor - fn.bills_minor(c.exact_e8 - d.exact_e8, _unit) AS amount
     FROM due d JOIN carry c USING (account_id, month)
   )
   SELECT month, sum(rows)::bigint, array_agg(account_id ORDER BY account_id) FILTER (WHERE amount > 0),

@@ -18,6 +18,8 @@ from vmart.web.visitor import customer
 
 _CSV_HEAD = ("hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
              "revision", "statement_month")  # fmt: skip
+_BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the code page of its machine
+_FORMULAS = "=+-@＝＋－＠\t\r"  # a spreadsheet takes the full-width signs for the narrow ones
 
 
 @require_safe
@@ -77,7 +79,7 @@ def charge_csv(request: HttpRequest, account_id: int) -> HttpResponse | Streamin
 
 def _csv(rows: Iterator[ChargeRow], currency: str) -> Iterator[str]:
     line = csv.writer(_Echo())
-    yield line.writerow(_CSV_HEAD)
+    yield _BYTE_ORDER_MARK + line.writerow(_CSV_HEAD)
     for row in rows:
         yield line.writerow(
             (
@@ -90,7 +92,7 @@ def _csv(rows: Iterator[ChargeRow], currency: str) -> Iterator[str]:
 
 def _inert(name: str) -> str:
     """A name that no spreadsheet takes for a formula."""
-    return f"'{name}" if name[:1] in "=+-@\t\r" else name
+    return f"'{name}" if name.startswith(tuple(_FORMULAS)) else name
 
 
 class _Echo:

@@ -15,9 +15,10 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
-from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders import holds, live_cost, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_expired
-from vmart.orders.without_charge import STOP_CHARGING, kept_hourly
+from vmart.orders.models import Order
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
@@ -80,11 +81,11 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
         return redirect("machine", public_id)
-    quoted = _quoted(machine)
+    order = _order(machine)
     here = {
         "machine": machine,
-        "quoted": quoted,
-        "kept_hourly": kept_hourly(quoted),
+        "hourly": holds.hourly(order) or Decimal(0),
+        "kept_hourly": holds.hourly(order, paused=True) or Decimal(0),
         "off": stop.off_and_billed(machine),
     }
     return render(request, "web/machines/stop.html", here)
@@ -125,10 +126,10 @@ def _request_id(request: HttpRequest) -> str:
     return str(request.META.get("vmart.request_id", ""))
 
 
-def _quoted(machine: Instance) -> Quote:
+def _order(machine: Instance) -> Order:
     line = orders.of_machine(machine.id)
     assert line is not None  # every machine was bought
-    return Quote.of(line.order.quote)
+    return line.order
 
 
 def _here(machine: Instance) -> dict[str, Any]:
@@ -141,6 +142,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "machine": machine,
         "line": line,
         "quoted": Quote.of(line.order.quote),
+        "hourly": holds.hourly(line.order) or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
         "events": overview.events(machine.id),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
-from vmart.kernel.money import exponent, to_minor
+from vmart.kernel.money import exponent, symbol, to_minor
 from vmart.listings import overview
 from vmart.orders import place
 from vmart.payments import providers, queries, rules, top_up
@@ -123,10 +123,11 @@ def _begin(account_id: int, form: dict[str, str], amount_minor: int, order_id: i
 
 
 def _amount_minor(text: str) -> int:
-    """An amount as typed, in minor units. Raises InvalidValue for what is no amount of the currency."""
-    places = exponent(shop.snapshot().currency)
+    """An amount as typed, with or without the sign that pages show. Raises InvalidValue for what is none."""
+    currency = shop.snapshot().currency
+    places = exponent(currency)
     try:
-        amount = Decimal(text.strip().replace(",", ""))
+        amount = Decimal(text.strip().removeprefix(symbol(currency).strip()).strip().replace(",", ""))
         if not amount.is_finite() or amount != amount.quantize(Decimal(1).scaleb(-places)) or abs(amount) > 10**12:
             raise InvalidOperation
     except InvalidOperation as error:
@@ -154,8 +155,8 @@ def _form(
     here = card_form() | {
         "typed": typed, "errors": errors or {}, "held": overview.balance(account_id),
         "least_minor": rules.TOP_UP_MIN_MINOR, "most_minor": rules.TOP_UP_MAX_MINOR,
-        "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN), "currency": shop.snapshot().currency,
-        "way_back": way_back(request),
+        "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN),
+        "currency_sign": symbol(shop.snapshot().currency), "way_back": way_back(request),
     }  # fmt: skip
     return render(request, "web/billing/top_up.html", here, status=status)
 
