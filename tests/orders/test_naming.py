@@ -99,3 +99,36 @@ def test_no_two_machines_have_the_same_name(name: str, count: int) -> None:
     assert len(made) == len(set(made)) == count
     if not re.search(r"\{R:\d+(,F:[0-8])?\}", name):
         assert made == ([name] if count == 1 else [f"{name}{n}" for n in range(1, count + 1)])
+
+
+@given(patterns, st.integers(0, 128), st.integers(1, 100))
+def test_a_name_is_refused_exactly_where_it_or_one_of_its_names_is_longer_than_128(
+    pattern: str, padding: int, count: int
+) -> None:
+    name = "n" * padding + pattern
+    made = names(pattern, count)
+    longest = padding + max(len(pattern), *map(len, made))
+    if longest > 128:
+        with pytest.raises(NameTooLong) as refused:
+            names(name, count)
+        assert refused.value.params == {"most": 128, "count": longest}
+    else:
+        assert names(name, count) == ["n" * padding + each for each in made]
+
+
+host_patterns = st.lists(
+    st.sampled_from(["a", "b7", "{IP}", "{R:3}", "{R:98,F:2}", "{R:0,F:8}", "-", "."]), min_size=1, max_size=5
+).map("".join)
+
+
+@given(host_patterns, st.integers(1, 100))
+def test_no_two_machines_have_the_same_host_name_and_each_fits(hostname: str, count: int) -> None:
+    """Given addresses that differ, as those of one order do."""
+    try:
+        made = host_names(hostname, count)
+    except BadHostName as refused:
+        assert refused.field == "HostName"
+        return
+    filled = [name.replace("{IP}", f"10.0.0.{n}") for n, name in enumerate(made)]
+    assert len(filled) == len(set(filled)) == count
+    assert all(2 <= len(name) <= 60 and re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name) for name in filled)
