@@ -175,7 +175,7 @@ def test_choices_survive_sign_up_and_a_top_up_of_what_lacks(window: Window, scri
     expect(page.locator("#buy")).to_have_text("Pay and create")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    expect(page.locator("text=web-2")).to_be_visible()
+    expect(page.locator("text=web2")).to_be_visible()
 
 
 def _top_up_plainly(customer: Customer) -> None:

@@ -166,13 +166,13 @@ def _by_rule(out_bytes: int) -> dict[str, HourCharge]:
     versions, ended = [price_version(demo_book())], BEGAN + dt.timedelta(minutes=20)
 
     def used(key: str, quantity: int) -> HourCharge:
-        return charge_hour([Segment(BEGAN, ended, quantity, key)], versions, HOUR, Decimal(0))
+        return charge_hour([Segment(BEGAN, ended, quantity, key)], versions, HOUR)
 
     sent = [ByteSample(BEGAN, out_bytes)]
     return {
         "cpu": used(cpu_key("ap-guangzhou", "S5.SMALL1"), 1),
         "system_disk": used(disk_key("ap-guangzhou", "CLOUD_PREMIUM"), 20),
-        "traffic": charge_traffic(sent, traffic_key("ap-guangzhou"), versions, HOUR, Decimal(0)),
+        "traffic": charge_traffic(sent, traffic_key("ap-guangzhou"), versions, HOUR),
     }
 
 

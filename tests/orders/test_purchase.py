@@ -393,8 +393,8 @@ def test_control_with_a_second_reading_of_the_catalog_the_old_price_passes() -> 
     made, quoted = purchasing.ready(wanted(account), here)
     _dearer()
     with nothing_written(), pytest.raises(purchasing._StaleCatalog):
-        purchasing._purchase(made, quoted, here, first_in_zone=True)
-    purchasing._purchase(made, quoted, catalog.snapshot(), first_in_zone=True)
+        purchasing._purchase(made, quoted, here, "00", first_in_zone=True)
+    purchasing._purchase(made, quoted, catalog.snapshot(), "00", first_in_zone=True)
     assert Order.objects.get().total_minor == MONTHLY_MINOR
 
 

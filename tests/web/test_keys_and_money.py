@@ -161,7 +161,7 @@ def test_an_hour_that_the_clocks_show_twice_says_which_it_is(test_clock: Busines
     test_clock.advance(hours=4)
     work()
     page = visitor.get("/charges/?day=2026-10-25").content.decode()
-    shown = re.findall(r'<td data-title="Hour"[^>]*><time datetime="([^"]+)">([^<]+)</time>', page)
+    shown = re.findall(r'<th scope="rowgroup"[^>]*><time datetime="([^"]+)">([^<]+)</time>', page)
     assert list(dict.fromkeys(shown)) == [
         ("2026-10-25T02:00:00+00:00", "2026-10-25 02:00:00"),
         ("2026-10-25T01:00:00+00:00", "2026-10-25 01:00:00 UTC+00:00"),
