@@ -17,6 +17,7 @@ from tests.support.shopper import (
     buy_running,
     open_purse,
     purses,
+    raise_prices,
     wanted,
     work,
 )
@@ -28,19 +29,14 @@ from vmart.engines.contract import Engine, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
-from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.metering.models import Segment
 from vmart.network.models import PublicAddress
 from vmart.orders import errors, reboot, start, stop, sweep, terminate
-from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
 from vmart.placement.models import Allocation, Host
-from vmart.pricing import books
-from vmart.pricing.book import parse_book
-from vmart.pricing.models import Book
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
 from vmart.worker import loop, queue
@@ -409,7 +405,7 @@ def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
     account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
     machine = _stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
-    _raise_prices(test_clock, "100")
+    raise_prices(test_clock, "100")
     Deployment.objects.update(currency=currency)
     catalog_shop.forget()
     with refused(errors.InsufficientBalance, match=f": {said}"):
@@ -676,56 +672,3 @@ def test_a_failed_delivery_leaves_nothing_to_operate(world: World) -> None:
     assert purses(account)["held"] == HOURLY_HOLD_MINOR
     assert db.rows("SELECT 1 FROM ledger_transfer WHERE kind <> 'opening'") == []
     _agree()
-
-
-def _raise_prices(test_clock: BusinessClock, factor: str) -> None:
-    """A new price book, in force from now: every price times ``factor``."""
-    row = Book.objects.latest("effective_at")
-    plain = row.document | {"version": row.version + 1, "effective_at": test_clock.at.isoformat()}
-    plain["regions"] = {name: {"factor": factor} for name in plain["regions"]}
-    with db.act():
-        books.publish(parse_book(plain), test_clock.at - HOUR)
-    books.forget()
-
-
-SMALL = replace(HOURLY, instance_type="S5.SMALL2")  # 0.18 an hour, and 0.025 for its disk
-
-
-def test_holds_are_taken_and_kept_at_today_s_price(test_clock: BusinessClock) -> None:
-    """Given 0.18 + 0.025 raised to 0.36 + 0.05, then 0.05 is held while it is stopped, 0.41 once it is started."""
-    account = open_purse(cash_minor=1000)
-    machine = buy_running(account, SMALL)
-    assert purses(account)["held"] == 21
-    test_clock.advance(minutes=1)
-    _raise_prices(test_clock, "2")
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
-    work()
-    assert purses(account)["held"] == 5
-    start.start(account, [machine.public_id])
-    assert purses(account)["held"] == 41
-    work()
-    assert _now(machine).state == "RUNNING"
-    _agree()
-
-
-def test_a_stop_is_never_refused_it_keeps_at_most_what_was_held(test_clock: BusinessClock) -> None:
-    """Given prices twenty times as high and no money left, then the stop keeps the 0.21 that were held."""
-    account = open_purse(cash_minor=21)
-    machine = buy_running(account, SMALL)
-    _raise_prices(test_clock, "20")
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
-    work()
-    assert (_now(machine).state, purses(account)["held"]) == ("STOPPED", 21)
-    with refused(errors.InsufficientBalance, match="¥4.10 are needed and ¥0.21 are available"):
-        start.start(account, [machine.public_id])
-
-
-def test_what_has_no_price_any_more_can_be_stopped_and_not_started(test_clock: BusinessClock) -> None:
-    account = open_purse(cash_minor=1000)
-    machine = buy_running(account, SMALL)
-    Order.objects.update(segments=[["cpu", "mars/cpu/X", "1"], ["system_disk", "mars/disk/Y", "50"]])
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
-    work()
-    assert purses(account)["held"] == 21
-    with refused(errors.NotSoldHere, match="has no price any more", field="InstanceIds"):
-        start.start(account, [machine.public_id])
