@@ -34,7 +34,7 @@ LANGUAGE sql AS $$
 $$;
 
 -- Stop charging the open components of a machine whose name begins with _prefix ('' for all). _at may lie before the
--- horizon: the hours that are closed, or being closed, without their account's lock are then charged anew.
+-- horizon. Each hour from then on that is closed, or is being closed, is noted: the account's close charges it anew.
 CREATE FUNCTION fn.metering_end(_instance bigint, _prefix text, _at timestamptz) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE ended int;

@@ -141,7 +141,7 @@ BEGIN
       DELETE FROM metering_amendment a
       WHERE a.account_id > _low AND a.account_id <= _high AND a.hour <= _hour AND a.account_id <> ALL (_except)
       RETURNING a.account_id, a.hour)
-    SELECT account_id, hour FROM taken WHERE hour < _hour ORDER BY account_id, hour  -- this one is charged right at once
+    SELECT account_id, hour FROM taken WHERE hour < _hour ORDER BY account_id, hour  -- its own charges see the usage as it is
   LOOP
     RETURN QUERY
     INSERT INTO bills_charge AS c (hour, account_id, subscription_id, exact_e8, out_bytes, closed_in, duration_s,
@@ -157,8 +157,8 @@ BEGIN
              sum(duration_s)::int AS duration_s, max(revision) AS revision
       FROM bills_charge WHERE hour = _amended.hour AND account_id = _amended.account_id GROUP BY 1, 2
     ) AS made USING (subscription_id, component)
-    WHERE (used.exact_e8, used.out_bytes, used.duration_s)
-          IS DISTINCT FROM (made.exact_e8, made.out_bytes, made.duration_s)
+    WHERE (coalesce(used.exact_e8, 0), coalesce(used.out_bytes, 0), coalesce(used.duration_s, 0))
+          <> (coalesce(made.exact_e8, 0), coalesce(made.out_bytes, 0), coalesce(made.duration_s, 0))
     RETURNING c.account_id, c.statement_month, c.hour, c.exact_e8;
   END LOOP;
 END $$;
