@@ -27,12 +27,12 @@ class MailSettings:
     def check(self) -> None:
         """Raise MailMisused. A mail's links never follow the Host that a visitor's request claims."""
         if self.shop:
-            parts = _split(self.shop)
+            parts = _split(SHOP, self.shop)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
                 raise MailMisused(f"{SHOP}: {self.shop!r} is no address of a shop: https://shop.example.com")
         if not self.server:
             return
-        parts = _split(self.server)
+        parts = _split(SMTP, self.server)
         if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
             raise MailMisused(
                 f"{SMTP} is smtp://user:password@host:587 (with STARTTLS), smtps://… or smtp+plain://… (no TLS)"
@@ -44,7 +44,7 @@ class MailSettings:
 
     def django(self) -> dict[str, Any]:
         """Django's settings for the server."""
-        parts = _split(self.server)
+        parts = _split(SMTP, self.server)
         return {
             "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
             "EMAIL_HOST": parts.hostname,
@@ -58,10 +58,10 @@ class MailSettings:
         }
 
 
-def _split(url: str) -> Any:
+def _split(name: str, url: str) -> Any:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
-        raise MailMisused(f"{url!r} is no URL: {error}") from error
+    except ValueError:  # what it says may hold the password, which belongs into no log
+        raise MailMisused(f"{name} is no URL") from None
     return parts
