@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Customer
 
@@ -108,6 +108,23 @@ def test_a_typed_password_survives_every_repricing_and_never_enters_the_address(
     expect(page.locator("#hourly")).to_be_visible()
     expect(page.locator("#password")).to_have_value("Secret-word-77")
     assert "Secret" not in page.url
+
+
+def test_what_is_changed_while_a_price_is_on_its_way_is_not_lost(window: Window) -> None:
+    page = window().open("/buy/")
+    held: list[Route] = []
+    page.route("**/buy/price**", lambda route: held.append(route), times=1)
+    with page.expect_request("**/buy/price**"):
+        page.check("#type-S5\\.SMALL1")
+    page.select_option("#months", "12")
+    page.check("#address-no")
+    page.fill("#disk_gib", "50")
+    with page.expect_response("**/buy/price**"):
+        held.pop().continue_()
+    expect(page.locator("#due")).to_have_text("¥582.60")  # 12 × (45 × 0.69 + 50 × 0.35)
+    expect(page.locator("#months")).to_have_value("12")
+    expect(page.locator("#address-no")).to_be_checked()
+    expect(page.locator("#disk_gib")).to_have_value("50")
 
 
 def test_a_refused_form_leads_to_its_first_field_and_keeps_its_address(window: Window) -> None:
