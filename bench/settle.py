@@ -41,12 +41,12 @@ FROM generate_series(1, %(accounts)s) AS n;
 CREATE TABLE bench_machine AS
 SELECT 1000 + n AS id, 1001 + (n - 1) * %(accounts)s::bigint / %(machines)s AS account_id, n %% 10 AS kind
 FROM generate_series(1, %(machines)s) AS n;
-INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-SELECT account_id, id, component, price_key, quantity, 0,
+INSERT INTO metering_segment (account_id, subscription_id, component, price_key, quantity, age_s, started_at)
+SELECT account_id, CASE component WHEN 'disk' THEN id + 100000000 ELSE id END, component, price_key, quantity, 0,
        %(start)s::timestamptz - id %% 700 * interval '1 hour 7 seconds'
 FROM bench_machine CROSS JOIN LATERAL (VALUES
   ('cpu', 'ap-guangzhou/cpu/' || CASE WHEN kind = 0 THEN 'S1.SMALL1' ELSE 'S5.MEDIUM4' END, 1, 0, 9),
-  ('disk:0', 'ap-guangzhou/disk/CLOUD_PREMIUM', 50 + id %% 8 * 10, 0, 9),
+  ('disk', 'ap-guangzhou/disk/CLOUD_PREMIUM', 50 + id %% 8 * 10, 0, 9),
   ('bandwidth', 'ap-guangzhou/bandwidth', 1 + id %% 20, 1, 3),
   ('traffic', 'ap-guangzhou/traffic', 1, 4, 6)
 ) AS line (component, price_key, quantity, from_kind, to_kind) WHERE kind BETWEEN from_kind AND to_kind
@@ -58,22 +58,17 @@ INSERT INTO bench_account SELECT * FROM ledger_purses WHERE account_id > 1000;
 CREATE TABLE bench_carry (LIKE bills_carry INCLUDING DEFAULTS, PRIMARY KEY (account_id, month)) WITH (fillfactor = 50);
 INSERT INTO bench_carry SELECT account_id, '2026-03-01', 0, 0, %(start)s FROM bench_account;
 """
-_INSTANCES = """
-INSERT INTO instances_instance SELECT machine.* FROM bench_machine AS b CROSS JOIN LATERAL jsonb_populate_record(
-  NULL::instances_instance, jsonb_build_object(
-  'id', id, 'public_id', 'ins-' || id, 'name', 'bench', 'hostname', 'bench', 'account_id', account_id,
-  'zone_id', 'ap-guangzhou-4', 'instance_type_id', 'S5.MEDIUM4', 'image_id', 'img-db12k7x4', 'vcpu', 2,
-  'memory_mib', 4096, 'charge_type', 'POSTPAID_BY_HOUR', 'internet_charge_type', '', 'bandwidth_mbps', 0,
-  'public_ip_wanted', false, 'renew_flag', '', 'state', 'RUNNING', 'restrict_state', 'NORMAL', 'isolated_source',
-  'NOTISOLATED', 'stop_charging_mode', 'NOT_APPLICABLE', 'latest_operation', 'RunInstances', 'latest_operation_state',
-  'SUCCESS', 'latest_operation_request_id', '', 'latest_operation_error_code', '', 'latest_operation_error', '',
-  'kind', 'simulated', 'subnet_id', 1, 'private_ip', '10.0.0.1', 'mac', '02:00:00:00:00:01', 'login_user', 'root',
-  'password_hash', '', 'ssh_keys', '[]'::jsonb, 'key_ids', '[]'::jsonb, 'user_data', '\\x', 'created_at',
-  %(start)s::timestamptz, 'started_at', %(start)s::timestamptz, 'hold_id', gen_random_uuid(), 'hold_number', 1)
-) AS machine
+_SUBSCRIPTIONS = """
+INSERT INTO subscriptions_subscription (id, account_id, zone_id, kind, public_id, bundle_id, created_at, charge_type,
+  standing, renew_flag, isolated_source, started_at, hold_id, hold_number)
+SELECT id, account_id, 'ap-guangzhou-4', 'machine', 'ins-' || id, id, %(start)s, 'POSTPAID_BY_HOUR', 'active',
+       'NOTIFY_AND_MANUAL_RENEW', 'NOTISOLATED', %(start)s::timestamptz, gen_random_uuid(), 1 FROM bench_machine
+UNION ALL
+SELECT id + 100000000, account_id, 'ap-guangzhou-4', 'disk', 'disk-' || id, id, %(start)s, '', '', '', '',
+       NULL, NULL, 0 FROM bench_machine
 """
 _SAMPLES = """
-INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
+INSERT INTO metering_sample (subscription_id, at, account_id, price_key, out_bytes)
 SELECT id, %(hour)s::timestamptz + n * interval '1 hour' / %(samples)s, account_id,
        'ap-guangzhou/traffic', 10 ^ 7 + id * 13
 FROM bench_machine, generate_series(0, %(samples)s - 1) AS n WHERE kind BETWEEN 4 AND 6
@@ -81,7 +76,7 @@ FROM bench_machine, generate_series(0, %(samples)s - 1) AS n WHERE kind BETWEEN 
 _FLOOR_CHARGES = """
 INSERT INTO bench_charge (hour, account_id, subscription_id, revision, duration_s, out_bytes, closed_in,
                           statement_month, component, exact_e8)
-SELECT %(hour)s, account_id, instance_id, 0, 3600, 0, %(hour)s, '2026-03-01', component, quantity
+SELECT %(hour)s, account_id, subscription_id, 0, 3600, 0, %(hour)s, '2026-03-01', component, quantity
 FROM metering_segment WHERE ended_at IS NULL
 """
 _FLOOR_ACCOUNTS = "UPDATE bench_account SET cash_debits_posted = cash_debits_posted + 71"
@@ -153,7 +148,7 @@ class Bench:
         self.own = psycopg.connect(self.url, autocommit=True, cursor_factory=psycopg.ClientCursor)
         values = {"start": FIRST, "machines": options.machines, "accounts": options.accounts}
         self.own.execute(_LOAD, values)
-        self.own.execute(_INSTANCES, values)
+        self.own.execute(_SUBSCRIPTIONS, values)
         self.own.execute("UPDATE metering_horizon SET closed_until = %s", [FIRST])
         self.pool = ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), Closer.open, (shop.control["environment"],)

@@ -19,6 +19,7 @@ from vmart.api.registry import Registry
 from vmart.catalog.models import Image
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue
+from vmart.subscriptions.models import Subscription
 
 ROOM = Path(vmart.api.__file__).parent
 CATALOGUE = read_po(io.BytesIO((ROOM / "locale/zh_Hans/LC_MESSAGES/django.po").read_bytes()), locale="zh_Hans")
@@ -119,9 +120,9 @@ def test_why_a_machine_cannot_be_used_and_why_it_failed() -> None:
     client, _ = open_customer()
     (public_id,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
     Instance.objects.update(
-        state="SHUTDOWN", restrict_state="EXPIRED", isolated_source="ARREAR", latest_operation_state="FAILED",
-        latest_operation_error="The machine could not be stopped.",
-    )  # fmt: skip
+        state="SHUTDOWN", latest_operation_state="FAILED", latest_operation_error="The machine could not be stopped."
+    )
+    Subscription.objects.filter(public_id=public_id).update(standing="isolated", isolated_source="ARREAR")
     asked = {"InstanceIds": [public_id]}
     assert client.call("StartInstances", asked).error[1].endswith("cannot be used: it was stopped for arrears.")
     told = client.call("StartInstances", asked, language="zh-CN").error[1]

@@ -19,6 +19,7 @@ from vmart.kernel import clock
 from vmart.orders import open_account
 from vmart.orders.models import Order
 from vmart.storage.models import Disk
+from vmart.subscriptions.models import Subscription
 
 SIZE = {"cpu": 2, "mem": 4, "zoneId": 100004, "rootSize": 50}
 MONTHLY = {**SIZE, "imageId": "img-db12k7x4", "period": 1, "bandwidth": 2}
@@ -104,7 +105,11 @@ def test_buying_postpaid(client: Client) -> None:
     body = client.legacy("RunInstancesHour", {**HOURLY, "password": "Str0ng-pass", "instanceName": "web"})
     machine = Instance.objects.get()
     assert body["unInstanceIds"] == [machine.public_id]
-    assert (machine.charge_type, machine.instance_type_id, machine.name) == ("POSTPAID_BY_HOUR", "S5.MEDIUM4", "web")
+    assert (machine.subscription.charge_type, machine.instance_type_id, machine.name) == (
+        "POSTPAID_BY_HOUR",
+        "S5.MEDIUM4",
+        "web",
+    )
     assert machine.password_hash.startswith("$6$")
 
 
@@ -173,7 +178,8 @@ def test_bad_purchases_write_nothing(client: Client, change: dict[str, Any], cod
 
 def test_each_machine_answers_for_itself(client: Client) -> None:
     (public_id,) = client.legacy("RunInstancesHour", HOURLY)["unInstanceIds"]
-    Instance.objects.update(state="STOPPED", latest_operation_state="SUCCESS", started_at=clock.now())
+    Instance.objects.update(state="STOPPED", latest_operation_state="SUCCESS")
+    Subscription.objects.filter(public_id=public_id).update(standing="active", started_at=clock.now())
     body = client.legacy("StartInstances", {"instanceIds": [public_id, "ins-unknown0"]})
     assert body["code"] == 5400
     request_id = Instance.objects.get().latest_operation_request_id

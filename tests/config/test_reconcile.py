@@ -23,6 +23,7 @@ from vmart.orders.models import Line
 from vmart.orders.purchase import purchase
 from vmart.placement.models import Allocation
 from vmart.settlement import close
+from vmart.subscriptions.models import Subscription
 
 
 @pytest.fixture(autouse=True)
@@ -120,20 +121,20 @@ def test_a_line_that_says_another_payment_than_the_ledger(
     machine = _returned(test_clock)
     buy_running(open_purse("other", cash_minor=1000))
     assert _said(what) == []
-    Line.objects.filter(instance_id=machine.id).update(**changed)
+    Line.objects.filter(subscription_id=machine.id).update(**changed)
     (line,) = _said(what)
     assert said in line
     assert f"cash {MONTHLY_MINOR - 3250}, gift 3250" in line
 
 
 def test_a_machine_that_was_refunded_twice(test_clock: BusinessClock) -> None:
-    what = "what a line says was given back is not what the ledger credited for it"
+    what = "what lines say was given back of a subscription is not what the ledger credited for it"
     machine = _returned(test_clock)
     assert _said(what) == []
     with db.act():
         credit.credit(uuid.uuid4(), "refund", machine.account_id, "revenue", cash_minor=5, subject_id=machine.id)
     assert _said(what) == [
-        f"{what}: instance_id {machine.id}, state returned, refund_minor {REFUND_MINOR}, credited {REFUND_MINOR + 5}"
+        f"{what}: subscription_id {machine.id}, refund_minor {REFUND_MINOR}, credited {REFUND_MINOR + 5}"
     ]
 
 
@@ -143,7 +144,7 @@ def test_money_for_a_machine_that_was_never_sold(test_clock: BusinessClock, kind
     machine = _returned(test_clock)
     assert _said(what) == []
     number = Transfer.objects.get(kind=kind).id
-    Line.objects.filter(instance_id=machine.id).update(hold_id=uuid.uuid4(), instance_id=machine.id + 1)
+    Line.objects.filter(subscription_id=machine.id).update(hold_id=uuid.uuid4(), subscription_id=machine.id + 1)
     assert f"{what}: id {number}, kind {kind}, account_id {machine.account_id}" in "\n".join(_said(what))
     assert len(_said(what)) == 2
 
@@ -164,9 +165,9 @@ def test_money_set_aside_for_nothing(charge: str) -> None:
         Line.objects.update(state="delivering", hold_id=uuid.uuid4())
         assert _said(what) == said
     else:
-        Instance.objects.update(hold_id=uuid.uuid4())
+        Subscription.objects.filter(pk=machine.pk).update(hold_id=uuid.uuid4())
         assert _said(what) == said
-        Instance.objects.update(hold_id=hold.id, state="LAUNCH_FAILED")
+        Subscription.objects.filter(pk=machine.pk).update(hold_id=hold.id, standing="failed")
         assert _said(what) == said
     Hold.objects.update(subject_id=machine.id + 1)
     assert _said(what) == [f"{what}: id {hold.id}, kind {charge}, subject_id {machine.id + 1}"]

@@ -334,7 +334,7 @@ def _terminate_against_close(shop: Databases, edit: Edit, test_clock: BusinessCl
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     hour = test_clock.at
-    edit("metering_end", ("  RETURN ended", f"  {GATE}\n  RETURN ended"))
+    edit("metering_end_each", ("  RETURN ended", f"  {GATE}\n  RETURN ended"))
     test_clock.set(hour + dt.timedelta(minutes=59, seconds=59))
 
     def close_it() -> None:

@@ -171,7 +171,7 @@ def _by_rule(out_bytes: int) -> dict[str, HourCharge]:
     sent = [ByteSample(BEGAN, out_bytes)]
     return {
         "cpu": used(cpu_key("ap-guangzhou", "S5.SMALL1"), 1),
-        "system_disk": used(disk_key("ap-guangzhou", "CLOUD_PREMIUM"), 20),
+        "disk": used(disk_key("ap-guangzhou", "CLOUD_PREMIUM"), 20),
         "traffic": charge_traffic(sent, traffic_key("ap-guangzhou"), versions, HOUR),
     }
 
@@ -192,12 +192,12 @@ def _send_from_inside(internet: Internet, ip: str, folder: Path) -> None:
 
 def _assert_bill(shop: RunningShop, browser: PlainBrowser, by_sdk: str, counted: int) -> None:
     """Counter = samples = charge = page, and each amount is the pure rule's."""
-    sampled = "SELECT sum(s.out_bytes) FROM metering_sample s JOIN instances_instance i ON i.id = s.instance_id"
+    sampled = "SELECT sum(s.out_bytes) FROM metering_sample s JOIN instances_instance i ON i.id = s.subscription_id"
     assert _rows(shop, f"{sampled} WHERE i.public_id = %s", by_sdk) == [(counted,)]
     charged, by_rule = _charges(browser, by_sdk), _by_rule(counted)
     assert {component: (int(row["seconds"]), int(row["out_bytes"])) for component, row in charged.items()} == {
         "cpu": (1200, 0),
-        "system_disk": (1200, 0),
+        "disk": (1200, 0),
         "traffic": (0, counted),
     }
     assert {component: Decimal(row["exact"]) for component, row in charged.items()} == {
@@ -205,7 +205,7 @@ def _assert_bill(shop: RunningShop, browser: PlainBrowser, by_sdk: str, counted:
     }
     # 0.14 an hour, 20 GiB at 0.0005 an hour, 0.80 a GiB of 2^30 bytes
     assert by_rule["cpu"].exact == Decimal("0.04666667")
-    assert by_rule["system_disk"].exact == Decimal("0.00333333")
+    assert by_rule["disk"].exact == Decimal("0.00333333")
     assert by_rule["traffic"].exact == round(counted * Decimal("0.8") / 2**30, 8)
     assert f"{counted / 2**20:.2f} MiB" in browser.open("/charges/?day=2026-03-05")
 

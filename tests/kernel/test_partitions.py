@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("db")
 JUNE, JULY, AUGUST, SEPTEMBER = (dt.datetime(2031, month, 1, tzinfo=UTC) for month in (6, 7, 8, 9))
 A_SECOND = dt.timedelta(seconds=1)
 INSERTS = {
-    "metering_sample": "(at, instance_id, account_id, price_key, out_bytes) VALUES (%s, 1, 2, 'k', 3)",
+    "metering_sample": "(at, subscription_id, account_id, price_key, out_bytes) VALUES (%s, 1, 2, 'k', 3)",
     "instances_event": "(at, instance_id, account_id, kind, detail) VALUES (%s, 1, 2, 'k', '{}')",
     "ledger_entry": "(at, transfer_id, book, account_id, amount_minor) VALUES (%s, gen_random_uuid(), 'revenue', 2, 3)",
 }

@@ -38,7 +38,7 @@ def test_it_is_the_sum_of_the_charges(test_clock: BusinessClock, world: World) -
     for _ in _closing(test_clock, world):
         for account in world.accounts:
             for machine in account.machines:
-                found = charges.of_machine(account.id, machine.id, world.start - dt.timedelta(hours=50))
+                found = charges.of_parts(account.id, [machine.id], world.start - dt.timedelta(hours=50))
                 assert found == _all(machine.id)
 
 
@@ -81,7 +81,7 @@ def test_it_reads_its_own_rows_of_an_account_with_many_charges(test_clock: Busin
         now=now, machines=NEIGHBOURS, hours=hours, until=until,
     )  # fmt: skip
     db.rows(
-        "INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at,"
+        "INSERT INTO metering_segment (account_id, subscription_id, component, price_key, quantity, age_s, started_at,"
         " ended_at) VALUES (1, 1, 'cpu', 'x', 1, 0, %s, %s) RETURNING 1",
         now - hours * HOUR, until if ended_days_ago else None,
     )  # fmt: skip
@@ -96,7 +96,7 @@ def test_it_reads_its_own_rows_of_an_account_with_many_charges(test_clock: Busin
 
     with connection.execute_wrapper(note):
         used = hours - ended_days_ago * 24
-        assert charges.of_machine(1, MACHINE, now - hours * HOUR) == used * Decimal("0.01")
+        assert charges.of_parts(1, [MACHINE], now - hours * HOUR) == used * Decimal("0.01")
     ((sql, params),) = asked
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, params)
@@ -119,4 +119,4 @@ def _execute(sql: str) -> None:
 
 
 def test_a_machine_that_never_ran_has_taken_nothing() -> None:
-    assert charges.of_machine(1, 1, None) == 0
+    assert charges.of_parts(1, [1], None) == 0

@@ -69,13 +69,13 @@ def long_sold(test_clock: BusinessClock) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO orders_order (id, account_id, action, status, charge_type, count, total_minor, hold_minor,"
-            " quote, segments, request, book_version, tax_rate, tax_minor, tax_inclusive, created_at, reason)"
-            " SELECT 10000000 + n, %(account)s, 'purchase', 4, 'PREPAID', 1, 5, 5, '{}', '[]', '{}', 1, 0, 0, true,"
+            " quote, request, book_version, tax_rate, tax_minor, tax_inclusive, created_at, reason)"
+            " SELECT 10000000 + n, %(account)s, 'purchase', 4, 'PREPAID', 1, 5, 5, '{}', '{}', 1, 0, 0, true,"
             " %(now)s::timestamptz - (%(all)s - n) * interval '1 s', '' FROM generate_series(1, %(all)s) AS n",
             {"account": account, "now": test_clock.at, "all": SECONDS},
         )
         cursor.execute(
-            "INSERT INTO orders_line (order_id, account_id, instance_id, number, hold_id, amount_minor,"
+            "INSERT INTO orders_line (order_id, account_id, subscription_id, number, hold_id, amount_minor,"
             " paid_cash_minor, paid_gift_minor, refund_minor, state, delivered_at, reason)"
             " SELECT id, account_id, id, 1, gen_random_uuid(), 5, 5, 0, 0,"
             " CASE WHEN id % 1000 = 0 THEN 'failed' ELSE 'delivered' END,"

@@ -62,7 +62,7 @@ def test_one_busy_machine_holds_up_no_other(test_clock: BusinessClock) -> None:
     due = test_clock.at
     owe(account)
     work()
-    assert (_now(idle).state, _now(idle).isolated_at) == ("SHUTDOWN", due)
+    assert (_now(idle).state, _now(idle).subscription.isolated_at) == ("SHUTDOWN", due)
     assert engine_of(ZONE).observe(idle.public_id).power == Power.STOPPED
     assert (_now(busy).state, purses(account)["held"]) == ("STOPPING", HOURLY_HOLD_MINOR)
     waiting = Operation.objects.get(kind="arrears")
@@ -70,7 +70,7 @@ def test_one_busy_machine_holds_up_no_other(test_clock: BusinessClock) -> None:
     test_clock.advance(minutes=1)
     _work_again()
     _work_again()
-    assert (_now(busy).state, _now(busy).isolated_at) == ("SHUTDOWN", test_clock.at)
+    assert (_now(busy).state, _now(busy).subscription.isolated_at) == ("SHUTDOWN", test_clock.at)
     assert purses(account)["held"] == 0
     assert not Segment.objects.filter(ended_at=None).exists()
     assert not Operation.objects.filter(kind="arrears").exists()
@@ -92,7 +92,7 @@ def test_a_machine_that_is_being_delivered_is_stopped_when_it_is_there(test_cloc
     _work_again()
     _work_again()
     late = Instance.objects.get(public_id=name)
-    assert (late.state, late.isolated_source) == ("SHUTDOWN", "ARREAR")
+    assert (late.state, late.subscription.isolated_source) == ("SHUTDOWN", "ARREAR")
     assert engine_of(OTHER_ZONE).observe(name).power == Power.STOPPED
     assert purses(account)["held"] == 0
     assert list(reconcile()) == []
@@ -133,7 +133,7 @@ def test_nothing_new_begins_on_a_machine_whose_stop_is_due(name: str) -> None:
         ACTS[name](account, [machine.public_id])
     ACTS[name](account, [prepaid.public_id])  # it runs on
     terminate.terminate(account, [machine.public_id])
-    assert _now(machine).isolated_source == "MANMADE"
+    assert _now(machine).subscription.isolated_source == "MANMADE"
 
 
 def test_within_the_two_hours_machines_obey(test_clock: BusinessClock) -> None:

@@ -30,6 +30,7 @@ from vmart.orders.sweep import Drift
 from vmart.provisioning import specs, zones
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import arrears
+from vmart.subscriptions.models import Subscription
 from vmart.worker import queue
 from vmart.worker.models import Operation
 
@@ -67,7 +68,7 @@ def _cut_off(account: int) -> Instance:
     owe(account)
     work()
     machine = _now(machine)
-    assert (machine.arrears_since, _seen(machine)) == (clock.now(), (Power.RUNNING, False))
+    assert (machine.subscription.arrears_since, _seen(machine)) == (clock.now(), (Power.RUNNING, False))
     return machine
 
 
@@ -90,7 +91,7 @@ def test_an_account_with_prepaid_machines_only_from_its_traffic_to_the_top_up(
     go_to(test_clock, begin + 3 * HOUR)
     assert _seen(machine) == (Power.RUNNING, False)
     machine = _now(machine)
-    assert (machine.state, machine.latest_operation_state, machine.arrears_since) == (
+    assert (machine.state, machine.latest_operation_state, machine.subscription.arrears_since) == (
         "RUNNING", "SUCCESS", begin + 3 * HOUR,
     )  # fmt: skip
     assert machine.public_ip == address_held
@@ -107,7 +108,11 @@ def test_an_account_with_prepaid_machines_only_from_its_traffic_to_the_top_up(
     pay(account, 1)
     work()
     machine = _now(machine)
-    assert (_seen(machine), machine.public_ip, machine.arrears_since) == ((Power.RUNNING, True), address_held, None)
+    assert (_seen(machine), machine.public_ip, machine.subscription.arrears_since) == (
+        (Power.RUNNING, True),
+        address_held,
+        None,
+    )
     assert _events(machine) == ["delivered", "network_off", "network_on"]
     world.send_bytes(machine.public_id, GIB)
     sample.sample_zone(ZONE)
@@ -125,7 +130,7 @@ def test_a_top_up_within_the_two_hours_leaves_everything_on(test_clock: Business
     test_clock.set(begin + 2 * HOUR - dt.timedelta(seconds=1))
     pay(account, 100)
     go_to(test_clock, begin + 5 * HOUR)
-    assert (_seen(machine), _now(machine).arrears_since) == ((Power.RUNNING, True), None)
+    assert (_seen(machine), _now(machine).subscription.arrears_since) == ((Power.RUNNING, True), None)
     assert _events(machine) == ["delivered"]
 
 
@@ -140,12 +145,15 @@ def test_only_what_traffic_pays_for_goes_off(test_clock: BusinessClock) -> None:
         (Power.RUNNING, True), (Power.RUNNING, False), (Power.RUNNING, False), (Power.STOPPED, False),
         (Power.RUNNING, True),
     ]  # fmt: skip
-    assert list(Instance.objects.filter(arrears_since__isnull=False).order_by("id")) == [by_traffic, hourly]
+    assert list(Instance.objects.filter(subscription__arrears_since__isnull=False).order_by("id")) == [
+        by_traffic,
+        hourly,
+    ]
     assert list(reconcile()) == []
     pay(account, 1000)
     work()
     assert (_seen(by_traffic), _now(hourly).state) == ((Power.RUNNING, True), "STOPPED")
-    assert not Instance.objects.filter(arrears_since__isnull=False).exists()
+    assert not Instance.objects.filter(subscription__arrears_since__isnull=False).exists()
     assert list(reconcile()) == []
 
 
@@ -183,7 +191,7 @@ def test_a_machine_delivered_after_the_two_hours_has_no_network_before_the_top_u
     Operation.objects.filter(kind="deliver").update(not_before=clock.wall() + HOUR)
     owe(account)
     work()
-    assert (_now(machine).state, _now(machine).arrears_since) == ("PENDING", clock.now())
+    assert (_now(machine).state, _now(machine).subscription.arrears_since) == ("PENDING", clock.now())
     for _ in range(2):  # the delivery, and what waited for it
         Operation.objects.update(not_before=None)
         work()
@@ -197,29 +205,28 @@ def test_a_machine_delivered_after_the_two_hours_has_no_network_before_the_top_u
 def test_a_failed_delivery_in_arrears_keeps_no_trace_of_them(world: World) -> None:
     account = open_purse(cash_minor=PAID_MINOR)
     (late,) = purchase(wanted(account, BY_TRAFFIC)).instance_ids
-    Instance.objects.filter(public_id=late).update(arrears_since=clock.now())
+    Subscription.objects.filter(public_id=late).update(arrears_since=clock.now())
     world.fail("ensure_present", transient=False, sentence="No.")
     zones.prepare_images(ZONE)
     work()
     machine = Instance.objects.get(public_id=late)
-    assert (machine.state, machine.arrears_since) == ("LAUNCH_FAILED", None)
+    assert (machine.state, machine.subscription.arrears_since) == ("LAUNCH_FAILED", None)
 
 
 def test_it_expires_like_any_other_and_leaves_nothing(test_clock: BusinessClock, world: World) -> None:
     account = open_purse(cash_minor=PAID_MINOR)
     machine = _cut_off(account)
     Operation.objects.filter(kind="close_hour").delete()
-    assert machine.expires_at is not None
-    go_to(test_clock, machine.expires_at)
+    assert machine.subscription.expires_at is not None
+    go_to(test_clock, machine.subscription.expires_at)
     machine = _now(machine)
-    assert (machine.state, machine.restrict_state, machine.isolated_source, machine.arrears_since) == (
-        "SHUTDOWN", "EXPIRED", "EXPIRE", None,
-    )  # fmt: skip
+    assert (machine.state, machine.subscription.isolated_source) == ("SHUTDOWN", "EXPIRE")
+    assert machine.subscription.arrears_since is None
     pay(account, 100)
     work()
     assert (_now(machine).state, _seen(machine)) == ("SHUTDOWN", (Power.STOPPED, False))
-    assert machine.release_at is not None
-    go_to(test_clock, machine.release_at)
+    assert machine.subscription.release_at is not None
+    go_to(test_clock, machine.subscription.release_at)
     assert (_now(machine).state, world.count_machines()) == ("GONE", 0)
     assert list(reconcile()) == []
 
@@ -231,9 +238,8 @@ def test_its_return_pays_what_is_owed_and_gives_the_others_their_network_back(te
     terminate.terminate(account, [returned.public_id])
     work()
     returned = _now(returned)
-    assert (returned.state, returned.restrict_state, returned.isolated_source, returned.arrears_since) == (
-        "SHUTDOWN", "NORMAL", "MANMADE", None,
-    )  # fmt: skip
+    assert (returned.state, returned.subscription.isolated_source) == ("SHUTDOWN", "MANMADE")
+    assert returned.subscription.arrears_since is None
     assert (_seen(returned), _seen(stays)) == ((Power.STOPPED, False), (Power.RUNNING, True))
     assert (purses(account)["owed"], purses(account)["cash"]) == (0, PAID_MINOR - 100)
     assert _events(returned) == ["delivered", "network_off", "returned"]
@@ -289,7 +295,7 @@ def test_a_top_up_while_it_goes_off_has_the_last_word(monkeypatch: pytest.Monkey
     owe(account)
     _engine_while(monkeypatch, lambda: pay(account, 100))
     work()
-    assert (_seen(machine), _now(machine).arrears_since) == ((Power.RUNNING, True), None)
+    assert (_seen(machine), _now(machine).subscription.arrears_since) == ((Power.RUNNING, True), None)
     assert list(reconcile()) == []
 
 
@@ -307,7 +313,7 @@ def test_new_arrears_while_it_comes_back_have_the_last_word(monkeypatch: pytest.
     pay(account, 100)
     _engine_while(monkeypatch, again)
     work()
-    assert (_seen(machine), _now(machine).arrears_since) == ((Power.RUNNING, False), clock.now())
+    assert (_seen(machine), _now(machine).subscription.arrears_since) == ((Power.RUNNING, False), clock.now())
     assert list(reconcile()) == []
 
 
@@ -342,7 +348,7 @@ def test_an_expiry_while_it_comes_back_leaves_it_off(
     engine = engine_of(ZONE)
 
     def expired() -> None:
-        test_clock.set(machine.expires_at or test_clock.at)
+        test_clock.set(machine.subscription.expires_at or test_clock.at)
         Operation.objects.filter(kind="close_hour").delete()
         for lane in ("", ZONE):
             owner = uuid.uuid4()

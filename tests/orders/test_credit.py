@@ -16,6 +16,7 @@ from tests.support.shopper import (
     go_to,
     open_purse,
     owe,
+    parts,
     pay,
     purses,
     work,
@@ -62,7 +63,11 @@ def _in_arrears(test_clock: BusinessClock) -> tuple[int, Instance]:
     test_clock.advance(hours=2)
     work()
     machine.refresh_from_db()
-    assert (machine.state, machine.isolated_source, machine.latest_operation_state) == ("SHUTDOWN", "ARREAR", "SUCCESS")
+    assert (machine.state, machine.subscription.isolated_source, machine.latest_operation_state) == (
+        "SHUTDOWN",
+        "ARREAR",
+        "SUCCESS",
+    )
     return account, machine
 
 
@@ -76,12 +81,17 @@ def test_a_top_up_that_covers_its_disks_sets_an_hour_of_them_aside(test_clock: B
     pay(account, purses(account)["owed"] + DISK_HOLD_MINOR)
     machine.refresh_from_db()
     assert purses(account) == {"cash": 3, "gift": 0, "owed": 0, "held": 3, "available": 0}
-    assert (machine.state, machine.restrict_state, machine.isolated_source) == ("STOPPED", "NORMAL", "NOTISOLATED")
-    assert (machine.isolated_at, machine.release_at, machine.arrears_since) == (None, None, None)
+    assert (machine.state, machine.subscription.standing) == ("STOPPED", "active")
+    assert machine.subscription.isolated_source == "NOTISOLATED"
+    assert (machine.subscription.isolated_at, machine.subscription.release_at, machine.subscription.arrears_since) == (
+        None,
+        None,
+        None,
+    )
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
     assert Event.objects.filter(instance_id=machine.id, kind="arrears_ended").count() == 1
-    disk = Segment.objects.get(instance_id=machine.id, ended_at=None)
-    assert (disk.component, disk.started_at) == ("system_disk", test_clock.at)
+    disk = Segment.objects.get(subscription_id__in=parts(machine), ended_at=None)
+    assert (disk.component, disk.started_at) == ("disk", test_clock.at)
     assert list(reconcile()) == []
 
 
@@ -91,10 +101,14 @@ def test_paying_what_is_owed_brings_it_back_with_the_hold_that_there_is(test_clo
     account, machine = _in_arrears(test_clock)
     pay(account, purses(account)["owed"] + DISK_HOLD_MINOR - short)
     machine.refresh_from_db()
-    assert (machine.state, machine.restrict_state, machine.release_at) == ("STOPPED", "NORMAL", None)
+    assert (machine.state, machine.subscription.standing, machine.subscription.release_at) == (
+        "STOPPED",
+        "active",
+        None,
+    )
     left = DISK_HOLD_MINOR - short
     assert purses(account) == {"cash": left, "gift": 0, "owed": 0, "held": left, "available": 0}
-    assert list(Segment.objects.filter(ended_at=None).values_list("component", flat=True)) == ["system_disk"]
+    assert list(Segment.objects.filter(ended_at=None).values_list("component", flat=True)) == ["disk"]
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
     assert list(reconcile()) == []
     with refused(InsufficientBalance, match=f"¥0.38 are needed and ¥0.0{left} are available"):
@@ -114,13 +128,13 @@ def test_what_its_disks_cost_after_that_brings_arrears_again(test_clock: Busines
     pay(account, purses(account)["owed"])
     paid = test_clock.at
     go_to(test_clock, paid + HOUR)
-    disk = Charge.objects.filter(component="system_disk").latest("hour")
+    disk = Charge.objects.filter(component="disk").latest("hour")
     assert (disk.hour, disk.duration_s, disk.exact_e8) == (paid, 3600, 2_500_000)
     assert (purses(account)["owed"], purses(account)["held"]) == (3, 0)
     go_to(test_clock, paid + 3 * HOUR)
     machine.refresh_from_db()
-    assert (machine.state, machine.isolated_source) == ("SHUTDOWN", "ARREAR")
-    assert machine.release_at == paid + 3 * HOUR + dt.timedelta(days=15)
+    assert (machine.state, machine.subscription.isolated_source) == ("SHUTDOWN", "ARREAR")
+    assert machine.subscription.release_at == paid + 3 * HOUR + dt.timedelta(days=15)
     assert list(reconcile()) == []
 
 
@@ -134,7 +148,7 @@ def test_of_several_those_bought_first_have_their_holds_first(test_clock: Busine
     rows = list(Instance.objects.order_by("id"))
     assert [row.state for row in rows] == ["STOPPED"] * 3
     held = dict(Hold.objects.filter(state="pending").values_list("id", "floating_minor"))
-    assert [held[row.hold_id] for row in rows] == [DISK_HOLD_MINOR, 1, 0]
+    assert [held[row.subscription.hold_id] for row in rows] == [DISK_HOLD_MINOR, 1, 0]
     assert purses(account) == {"cash": 4, "gift": 0, "owed": 0, "held": 4, "available": 0}
     assert not Operation.objects.filter(kind="release").exists()
     assert [row.id for row in rows] == [machine.id for machine in machines]
@@ -166,7 +180,7 @@ def test_after_arrears_it_is_as_one_stopped_without_charge(test_clock: BusinessC
         close.close(begin + hour * HOUR)
     charged = Charge.objects.order_by("hour", "component").values_list("component", "duration_s")
     assert list(charged) == [
-        ("bandwidth", 2400), ("cpu", 1800), ("system_disk", 2400), ("bandwidth", 3600), ("system_disk", 3600),
+        ("bandwidth", 2400), ("cpu", 1800), ("disk", 2400), ("bandwidth", 3600), ("disk", 3600),
     ]  # fmt: skip
     start.start(account, [machine.public_id])
     work()
@@ -215,7 +229,7 @@ def test_it_starts_again_with_a_full_hold(test_clock: BusinessClock) -> None:
     machine.refresh_from_db()
     assert machine.state == "RUNNING"
     assert purses(account)["held"] == HOURLY_HOLD_MINOR
-    assert Segment.objects.filter(instance_id=machine.id, ended_at=None, started_at=test_clock.at).exists()
+    assert Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None, started_at=test_clock.at).exists()
 
 
 def test_the_release_that_was_due_does_not_come(test_clock: BusinessClock) -> None:
@@ -288,10 +302,10 @@ def test_a_refund_ends_arrears_too(test_clock: BusinessClock) -> None:
     test_clock.advance(hours=2)
     work()
     hourly.refresh_from_db()
-    assert hourly.isolated_source == "ARREAR"
+    assert hourly.subscription.isolated_source == "ARREAR"
     terminate.terminate(account, [prepaid.public_id])
     hourly.refresh_from_db()
-    assert (hourly.state, hourly.isolated_source) == ("STOPPED", "NOTISOLATED")
+    assert (hourly.state, hourly.subscription.isolated_source) == ("STOPPED", "NOTISOLATED")
 
 
 def test_a_repeated_credit_is_one(test_clock: BusinessClock) -> None:

@@ -67,8 +67,10 @@ def test_a_prepaid_machine_runs_its_hold_is_posted_and_its_months_begin(
     work()
     order, line, machine = Order.objects.get(), Line.objects.get(), Instance.objects.get()
     assert (machine.state, machine.latest_operation_state, machine.kind) == ("RUNNING", "SUCCESS", "simulated")
-    assert (machine.started_at, machine.hold_id) == (test_clock.at, None)
-    assert machine.expires_at == dt.datetime(2026, 2, 28, 2, 0, 7, tzinfo=dt.UTC)  # the anchor day is the 31st
+    assert (machine.subscription.started_at, machine.subscription.hold_id) == (test_clock.at, None)
+    assert machine.subscription.expires_at == dt.datetime(
+        2026, 2, 28, 2, 0, 7, tzinfo=dt.UTC
+    )  # the anchor day is the 31st
     assert (order.status, order.closed_at) == (4, None)
     assert (line.state, line.delivered_at) == ("delivered", test_clock.at)
     assert (line.paid_cash_minor, line.paid_gift_minor) == (MONTHLY_MINOR, 0)
@@ -77,7 +79,9 @@ def test_a_prepaid_machine_runs_its_hold_is_posted_and_its_months_begin(
         ("cash", -MONTHLY_MINOR), ("revenue", MONTHLY_MINOR),
     ]  # fmt: skip
     assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
-    assert [(o.kind, o.lane, o.due_at) for o in Operation.objects.all()] == [("expire", "", machine.expires_at)]
+    assert [(o.kind, o.lane, o.due_at) for o in Operation.objects.all()] == [
+        ("expire", "", machine.subscription.expires_at)
+    ]
     assert list(Event.objects.values_list("kind", flat=True)) == ["delivered"]
     assert not Segment.objects.exists()
     assert world.count_machines() == 1
@@ -90,12 +94,12 @@ def test_a_postpaid_machine_is_charged_from_the_second_it_was_seen_running(test_
     test_clock.advance(seconds=3)
     work()
     machine = Instance.objects.get()
-    assert (machine.state, machine.expires_at) == ("RUNNING", None)
+    assert (machine.state, machine.subscription.expires_at) == ("RUNNING", None)
     assert sorted(Segment.objects.values_list("component", "quantity", "age_s", "started_at", "ended_at")) == [
-        ("cpu", 1, 0, test_clock.at, None), ("system_disk", 50, 0, test_clock.at, None),
+        ("cpu", 1, 0, test_clock.at, None), ("disk", 50, 0, test_clock.at, None),
         ("traffic", 5, 0, test_clock.at, None),
     ]  # fmt: skip
-    assert Hold.objects.get(id=machine.hold_id).state == "pending"
+    assert Hold.objects.get(id=machine.subscription.hold_id).state == "pending"
     assert purses(account)["held"] == HOURLY_HOLD_MINOR  # traffic is never held
     _settled()
 
@@ -115,7 +119,7 @@ def test_a_delivery_that_fails_for_good_gives_everything_back(
     assert (machine.state, machine.latest_operation_state) == ("LAUNCH_FAILED", "FAILED")
     assert machine.latest_operation_error_code == "FailedOperation.LaunchFailed"
     assert machine.latest_operation_error == "The host has no disk left."
-    assert (machine.hold_id, machine.public_ip, machine.password_hash) == (None, None, "")
+    assert (machine.subscription.hold_id, machine.public_ip, machine.password_hash) == (None, None, "")
     assert Event.objects.get().detail == {"why": "The host has no disk left."}
     assert purses(account) == before
     assert list(Hold.objects.values_list("state", flat=True)) == ["voided"]
@@ -163,9 +167,9 @@ def test_a_term_is_whole_though_the_second_ends_during_the_delivery(
     monkeypatch.setattr(deliver, "_success", slow)
     work()
     machine = Instance.objects.get()
-    assert machine.started_at == dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
-    assert machine.expires_at == dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC)
-    assert Operation.objects.get(kind="expire").due_at == machine.expires_at
+    assert machine.subscription.started_at == dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+    assert machine.subscription.expires_at == dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC)
+    assert Operation.objects.get(kind="expire").due_at == machine.subscription.expires_at
 
 
 def test_a_passing_fault_costs_time_only(world: World) -> None:

@@ -40,6 +40,7 @@ from vmart.placement.models import Allocation
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import arrears, close
+from vmart.subscriptions.models import Subscription
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -60,10 +61,13 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
     accepted = test_clock.at
     terminate.terminate(account, [machine.public_id], request_id="r-9")
     machine = now(machine)
-    assert (machine.state, machine.isolated_source, machine.latest_operation) == (
+    assert (machine.state, machine.subscription.isolated_source, machine.latest_operation) == (
         "SHUTDOWN", "MANMADE", "TerminateInstances",
     )  # fmt: skip
-    assert (machine.isolated_at, machine.release_at) == (accepted, accepted + dt.timedelta(hours=2))
+    assert (machine.subscription.isolated_at, machine.subscription.release_at) == (
+        accepted,
+        accepted + dt.timedelta(hours=2),
+    )
     assert set(Segment.objects.values_list("ended_at", flat=True)) == {accepted}
     # 900 s: cpu 0.0875 and disk 0.00625, rounded up once
     assert purses(account)["held"] == 10
@@ -75,7 +79,7 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
     ]
     go_to(test_clock, accepted.replace(minute=0) + dt.timedelta(hours=1))
     assert sorted(Charge.objects.values_list("component", "duration_s", "exact_e8")) == [
-        ("cpu", 900, 8_750_000), ("system_disk", 900, 625_000),
+        ("cpu", 900, 8_750_000), ("disk", 900, 625_000),
     ]  # fmt: skip
     assert purses(account) == {"cash": 991, "gift": 0, "owed": 0, "held": 0, "available": 991}
     go_to(test_clock, accepted + dt.timedelta(hours=2))
@@ -201,7 +205,7 @@ def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: Business
     terminate.terminate(account, [machine.public_id])
     assert purses(account)["held"] == 2  # half an hour of the disk, 0.0125, rounded up
     go_to(test_clock, test_clock.at + dt.timedelta(hours=2))
-    assert Charge.objects.values_list("component", "duration_s").get() == ("system_disk", 1800)
+    assert Charge.objects.values_list("component", "duration_s").get() == ("disk", 1800)
     assert now(machine).state == "GONE"
     nothing_left(world)
 
@@ -251,8 +255,14 @@ def test_the_first_return_within_five_days_gives_everything_back(test_clock: Bus
     returned_at = test_clock.at
     terminate.terminate(account, [machine.public_id])
     machine = now(machine)
-    assert (machine.state, machine.isolated_source, machine.expires_at) == ("SHUTDOWN", "MANMADE", returned_at)
-    assert machine.release_at == dt.datetime(2026, 3, 19, 16, tzinfo=UTC)  # first midnight in Shanghai after 7 × 24 h
+    assert (machine.state, machine.subscription.isolated_source, machine.subscription.expires_at) == (
+        "SHUTDOWN",
+        "MANMADE",
+        returned_at,
+    )
+    assert machine.subscription.release_at == dt.datetime(
+        2026, 3, 19, 16, tzinfo=UTC
+    )  # first midnight in Shanghai after 7 × 24 h
     assert purses(account)["available"] == CPU_YEAR_MINOR + DISK_YEAR_MINOR
     assert Account.objects.get(id=account).free_return_used_at == returned_at
     line = Line.objects.get()
@@ -328,7 +338,7 @@ def test_what_several_would_give_back_together_is_what_they_give_back(test_clock
         (two.public_id, MONTHLY_MINOR, True), (one.public_id, MONTHLY_MINOR - 3750, False),
     ]  # fmt: skip
     terminate.terminate(account, [two.public_id, one.public_id])
-    assert dict(Line.objects.values_list("instance_id", "refund_minor")) == {
+    assert dict(Line.objects.values_list("subscription_id", "refund_minor")) == {
         two.id: MONTHLY_MINOR, one.id: MONTHLY_MINOR - 3750,
     }  # fmt: skip
     assert purses(account)["cash"] == 2 * MONTHLY_MINOR - 3750
@@ -345,7 +355,7 @@ def test_all_that_are_returned_together_are_returned_at_one_instant(test_clock: 
     quotes = return_prepaid.quote_refund(account, [machine.public_id for machine in machines])
     assert len({quote.refund_minor for quote in quotes}) == 1
     terminate.terminate(account, [machine.public_id for machine in machines])
-    ended = Instance.objects.values_list("isolated_at", flat=True).distinct().get()
+    ended = Instance.objects.values_list("subscription__isolated_at", flat=True).distinct().get()
     assert ended is not None
     used = Decimal("0.375") * ((ended - started) // HOUR)  # 0.35 + 50 × 0.0005 an hour
     refund_minor = to_minor(from_minor(MONTHLY_MINOR) - used)
@@ -411,7 +421,9 @@ def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):  # nor is it quoted what cannot be had
         return_prepaid.quote_refund(account, [two.public_id])
     test_clock.set(dt.datetime(2026, 12, 31, 16, tzinfo=UTC))  # the year of the billing zone
-    Instance.objects.filter(pk=two.pk).update(expires_at=None)  # still running
+    later = test_clock.at + dt.timedelta(days=1)
+    Subscription.objects.filter(pk=two.pk).update(expires_at=later)  # still running
+    Line.objects.filter(subscription_id=two.pk).update(period_to=later)
     terminate.terminate(account, [two.public_id])
 
 
@@ -434,11 +446,14 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     go_to(test_clock, begin + dt.timedelta(hours=4))
     machine = now(machine)
     stopped = begin + dt.timedelta(hours=4)
-    assert (machine.state, machine.isolated_source, machine.restrict_state) == ("SHUTDOWN", "ARREAR", "EXPIRED")
-    assert (machine.isolated_at, machine.release_at) == (stopped, stopped + dt.timedelta(days=15))
+    assert (machine.state, machine.subscription.isolated_source) == ("SHUTDOWN", "ARREAR")
+    assert (machine.subscription.isolated_at, machine.subscription.release_at) == (
+        stopped,
+        stopped + dt.timedelta(days=15),
+    )
     assert power(machine) == Power.STOPPED
     assert set(Segment.objects.values_list("ended_at", flat=True)) == {stopped}
-    assert (machine.hold_id, purses(account)["held"]) == (None, 0)
+    assert (machine.subscription.hold_id, purses(account)["held"]) == (None, 0)
     assert not Hold.objects.filter(state="pending").exists()
     assert Allocation.objects.get().vcpu == 0
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR  # four hours, 0.025 of the disk each
@@ -491,7 +506,7 @@ def test_arrears_that_nobody_could_work_on_come_again_with_the_next_unpaid_hour(
     due = begin + dt.timedelta(hours=5)
     assert Operation.objects.values_list("attention", "attempt", "due_at").get(kind="arrears") == (False, 0, due)
     go_to(test_clock, due)
-    assert (now(machine).state, now(machine).isolated_at) == ("SHUTDOWN", due)
+    assert (now(machine).state, now(machine).subscription.isolated_at) == ("SHUTDOWN", due)
     assert list(reconcile()) == []
 
 

@@ -39,15 +39,20 @@ def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: Bus
     account = open_purse(cash_minor=20000)
     machine = buy_running(account, replace(MONTHLY, bandwidth_mbps=5, public_ip=True))
     expiry = dt.datetime(2026, 4, 10, 2, tzinfo=UTC)
-    assert machine.expires_at == expiry
+    assert machine.subscription.expires_at == expiry
     cash = purses(account)["cash"]
     go_to(test_clock, expiry - dt.timedelta(seconds=1))
     assert now(machine).state == "RUNNING"
     assert Segment.objects.get().ended_at is None  # traffic
     go_to(test_clock, expiry)
     machine = now(machine)
-    assert (machine.state, machine.restrict_state, machine.isolated_source) == ("SHUTDOWN", "EXPIRED", "EXPIRE")
-    assert (machine.isolated_at, machine.release_at) == (expiry, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
+    assert (machine.state, machine.subscription.standing, machine.subscription.isolated_source) == (
+        "SHUTDOWN", "isolated", "EXPIRE",
+    )  # fmt: skip
+    assert (machine.subscription.isolated_at, machine.subscription.release_at) == (
+        expiry,
+        dt.datetime(2026, 4, 17, 16, tzinfo=UTC),
+    )
     assert (machine.latest_operation_state, power(machine)) == ("SUCCESS", Power.STOPPED)
     assert Segment.objects.get().ended_at == expiry
     with pytest.raises(ValueError, match="cannot send"):
@@ -68,15 +73,17 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
     no_closes()
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    assert machine.expires_at is not None
-    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
+    assert machine.subscription.expires_at is not None
+    test_clock.set(machine.subscription.expires_at - dt.timedelta(seconds=1))
     reboot.reboot(account, [machine.public_id])
     test_clock.advance(seconds=1)
     with refused(errors.Busy):
         reboot.reboot(account, [machine.public_id])
-    Operation.objects.filter(kind="expire").update(due_at=machine.expires_at + dt.timedelta(seconds=5))  # a slow worker
+    Operation.objects.filter(kind="expire").update(
+        due_at=machine.subscription.expires_at + dt.timedelta(seconds=5)
+    )  # a slow worker
     work()
-    assert (now(machine).state, now(machine).restrict_state) == ("RUNNING", "NORMAL")
+    assert (now(machine).state, now(machine).subscription.standing) == ("RUNNING", "active")
     expired = "UnsupportedOperation.InstanceStateIsolating"
     acts = {
         "reboot": lambda: reboot.reboot(account, [machine.public_id]),
@@ -92,7 +99,11 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
     test_clock.advance(seconds=5)
     work()
     machine = now(machine)
-    assert (machine.state, machine.isolated_source, machine.isolated_at) == ("SHUTDOWN", "EXPIRE", machine.expires_at)
+    assert (machine.state, machine.subscription.isolated_source, machine.subscription.isolated_at) == (
+        "SHUTDOWN",
+        "EXPIRE",
+        machine.subscription.expires_at,
+    )
 
 
 @pytest.mark.parametrize("act", [terminate.terminate, return_prepaid.quote_refund])
@@ -103,8 +114,8 @@ def test_from_its_expiry_on_there_is_nothing_to_return(
     no_closes()
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    assert machine.expires_at is not None
-    test_clock.set(machine.expires_at)
+    assert machine.subscription.expires_at is not None
+    test_clock.set(machine.subscription.expires_at)
     expired = "UnsupportedOperation.InstanceStateIsolating"
     with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
         act(account, [machine.public_id])
@@ -114,8 +125,8 @@ def test_from_its_expiry_on_there_is_nothing_to_return(
 
 def _rebooted_without_end(test_clock: BusinessClock, machine: Instance) -> int:
     """Its owner reboots it just before the timers are worked on, each second from its expiry on; how often he did."""
-    assert machine.expires_at is not None
-    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
+    assert machine.subscription.expires_at is not None
+    test_clock.set(machine.subscription.expires_at - dt.timedelta(seconds=1))
     accepted = 0
     for _ in range(21):
         with contextlib.suppress(errors.WrongState):
@@ -135,7 +146,11 @@ def test_a_machine_that_is_rebooted_without_end_expires_after_the_reboot_under_w
     machine = buy_running(open_purse(cash_minor=MONTHLY_MINOR), MONTHLY)
     assert _rebooted_without_end(test_clock, machine) == 1
     after = now(machine)
-    assert (after.state, after.isolated_at, power(after)) == ("SHUTDOWN", machine.expires_at, Power.STOPPED)
+    assert (after.state, after.subscription.isolated_at, power(after)) == (
+        "SHUTDOWN",
+        machine.subscription.expires_at,
+        Power.STOPPED,
+    )
     kinds = ["delivered", "rebooted", "expired"]
     assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == kinds
 
@@ -154,10 +169,12 @@ def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> Non
     no_closes()
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    assert machine.expires_at is not None
-    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
+    assert machine.subscription.expires_at is not None
+    test_clock.set(machine.subscription.expires_at - dt.timedelta(seconds=1))
     stop.stop(account, [machine.public_id])
-    Operation.objects.filter(kind="stop").update(due_at=machine.expires_at + dt.timedelta(seconds=5))  # a slow engine
+    Operation.objects.filter(kind="stop").update(
+        due_at=machine.subscription.expires_at + dt.timedelta(seconds=5)
+    )  # a slow engine
     test_clock.advance(seconds=1)
     work()
     assert now(machine).state == "STOPPING"
@@ -168,15 +185,15 @@ def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> Non
     Operation.objects.update(not_before=None)
     work()
     machine = now(machine)
-    assert (machine.state, machine.isolated_at) == ("SHUTDOWN", machine.expires_at)
+    assert (machine.state, machine.subscription.isolated_at) == ("SHUTDOWN", machine.subscription.expires_at)
 
 
 def test_an_expired_machine_is_released_at_once_when_its_owner_says_so(test_clock: BusinessClock, world: World) -> None:
     no_closes()
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    assert machine.expires_at is not None
-    go_to(test_clock, machine.expires_at)
+    assert machine.subscription.expires_at is not None
+    go_to(test_clock, machine.subscription.expires_at)
     terminate.terminate(account, [machine.public_id])
     work()
     assert purses(account)["cash"] == 0

@@ -10,7 +10,7 @@ from tests.support.written import refused
 from vmart.config.reconcile import reconcile
 from vmart.instances.models import Instance
 from vmart.orders import errors, start, stop
-from vmart.orders.models import Order
+from vmart.subscriptions.models import Item
 
 pytestmark = pytest.mark.usefixtures("in_business")
 
@@ -49,7 +49,7 @@ def test_a_stop_is_never_refused_it_keeps_at_most_what_was_held(test_clock: Busi
 def test_what_has_no_price_any_more_can_be_stopped_and_not_started(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, SMALL)
-    Order.objects.update(segments=[["cpu", "mars/cpu/X", "1"], ["system_disk", "mars/disk/Y", "50"]])
+    Item.objects.update(price_key="mars/cpu/X")
     stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     assert purses(account)["held"] == 21

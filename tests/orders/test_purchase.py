@@ -49,6 +49,7 @@ from vmart.pricing.models import Book
 from vmart.pricing.quote import Quote
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
+from vmart.subscriptions.models import Item, Subscription
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -66,12 +67,12 @@ def test_a_prepaid_machine_is_bought_in_one_commit(test_clock: BusinessClock) ->
     assert bought == Bought(order.id, (machine.public_id,))
     assert (order.account_id, order.status, order.charge_type, order.count) == (account, 3, "PREPAID", 1)
     assert (order.total_minor, order.hold_minor, order.tax_minor, order.created_at) == (price, price, 0, test_clock.at)
-    assert (order.paid_at, order.segments) == (test_clock.at, [])
+    assert order.paid_at == test_clock.at
     assert (line.amount_minor, line.state, line.paid_cash_minor) == (price, "delivering", 0)
     assert (machine.state, machine.latest_operation, machine.latest_operation_state) == (
         "PENDING", "RunInstances", "OPERATING",
     )  # fmt: skip
-    assert (machine.vcpu, machine.memory_mib, machine.period_months, machine.expires_at) == (2, 4096, 1, None)
+    assert (machine.vcpu, machine.memory_mib, machine.subscription.expires_at) == (2, 4096, None)
     assert (machine.hostname, machine.public_ip) == (machine.public_id, None)
     assert machine.latest_operation_request_id == "r-1"
     hold = Hold.objects.get()
@@ -95,11 +96,13 @@ def test_a_postpaid_machine_holds_one_hour_of_what_is_charged_by_the_hour() -> N
     account = open_purse(cash_minor=ONLINE_HOLD_MINOR)
     purchase(wanted(account, ONLINE))
     machine, hold = Instance.objects.get(), Hold.objects.get()
-    assert (hold.kind, hold.floating_minor, hold.id) == ("floating", ONLINE_HOLD_MINOR, machine.hold_id)
+    assert (hold.kind, hold.floating_minor, hold.id) == ("floating", ONLINE_HOLD_MINOR, machine.subscription.hold_id)
     assert purses(account)["available"] == 0
     assert Order.objects.get().total_minor == 0
-    assert [(line[0], line[2]) for line in Order.objects.get().segments] == [
-        ("cpu", "1"), ("system_disk", "50"), ("bandwidth", "6"),
+    items = Item.objects.order_by("subscription__bundle_id", "subscription_id", "component")
+    assert list(items.values_list("subscription__kind", "component", "mode", "quantity", "pausable")) == [
+        ("machine", "bandwidth", "hour", 6, False), ("machine", "cpu", "hour", 1, True),
+        ("disk", "disk", "hour", 50, False),
     ]  # fmt: skip
     assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
     assert machine.bandwidth_mbps == 6
@@ -125,10 +128,10 @@ def test_several_machines_are_numbered_and_each_has_its_own_line_hold_and_addres
     ]
     assert len({m.private_ip for m in machines}) == len({m.public_ip for m in machines}) == 3
     assert len({m.mac for m in machines}) == 3
-    assert list(Line.objects.order_by("number").values_list("number", "instance_id")) == [
+    assert list(Line.objects.order_by("number").values_list("number", "subscription_id")) == [
         (number, machine.id) for number, machine in enumerate(machines, 1)
     ]
-    assert sorted(Hold.objects.values_list("id", flat=True)) == sorted(m.hold_id for m in machines)
+    assert sorted(Hold.objects.values_list("id", flat=True)) == sorted(m.subscription.hold_id for m in machines)
     assert purses(account)["available"] == 0
 
 
@@ -413,7 +416,8 @@ def test_a_prepaid_machine_that_is_gone_still_counts_as_bought_in_its_month() ->
     account = open_purse(cash_minor=100_000)
     Account.objects.update(quota_prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
-    Instance.objects.filter(pk=machine.pk).update(state="GONE", gone_at=clock.now(), isolated_source="EXPIRE")
+    Instance.objects.filter(pk=machine.pk).update(state="GONE", gone_at=clock.now())
+    Subscription.objects.filter(pk=machine.pk).update(standing="ended", isolated_source="EXPIRE")
     with refused(errors.QuotaReached, match="is 1; 1 ", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account, MONTHLY))
 
@@ -458,7 +462,8 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
     with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full.$", field="Placement.Zone"):
         purchase(wanted(account, HOURLY))
     released_at = dt.datetime(2026, 3, 10, 4, tzinfo=dt.UTC)
-    Instance.objects.filter(public_id=first.instance_ids[0]).update(state="SHUTDOWN", release_at=released_at)
+    Instance.objects.filter(public_id=first.instance_ids[0]).update(state="SHUTDOWN")
+    Subscription.objects.filter(public_id=first.instance_ids[0]).update(standing="isolated", release_at=released_at)
     said = "1 of your machines keep an address in the recycle bin, the first until 2026-03-10 12:00:00; erase one to"
     with refused(errors.NoAddress, match=said, field="Placement.Zone"):
         purchase(wanted(account, HOURLY))

@@ -16,6 +16,7 @@ from tests.support.shopper import (
     ZONE,
     buy_running,
     open_purse,
+    parts,
     purses,
     raise_prices,
     wanted,
@@ -54,7 +55,9 @@ def _now(machine: Instance) -> Instance:
 
 
 def _open_components(machine: Instance) -> set[str]:
-    return set(Segment.objects.filter(instance_id=machine.id, ended_at=None).values_list("component", flat=True))
+    return set(
+        Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).values_list("component", flat=True)
+    )
 
 
 def _power(machine: Instance) -> Power:
@@ -83,7 +86,7 @@ def test_an_ordinary_stop_is_charged_on(test_clock: BusinessClock) -> None:
         "STOPPED", "SUCCESS", "KEEP_CHARGING",
     )  # fmt: skip
     assert _power(machine) == Power.STOPPED
-    assert _open_components(machine) == {"cpu", "system_disk", "bandwidth"}
+    assert _open_components(machine) == {"cpu", "disk", "bandwidth"}
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
     assert Allocation.objects.get().vcpu == 2
@@ -102,8 +105,8 @@ def test_without_charge_cpu_ends_when_the_stop_was_accepted(test_clock: Business
     work()
     machine = _now(machine)
     assert (machine.state, machine.stop_charging_mode, machine.public_ip) == ("STOPPED", "STOP_CHARGING", None)
-    assert Segment.objects.get(instance_id=machine.id, component="cpu").ended_at == accepted
-    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert Segment.objects.get(subscription_id=machine.id, component="cpu").ended_at == accepted
+    assert _open_components(machine) == {"disk", "bandwidth"}
     assert purses(account)["held"] == STOPPED_HOLD_MINOR
     assert sorted(Hold.objects.values_list("state", "floating_minor")) == [
         ("pending", STOPPED_HOLD_MINOR), ("voided", ONLINE_HOLD_MINOR),
@@ -156,8 +159,8 @@ def test_what_is_off_and_billed_is_put_to_without_charge_without_a_start(
     now = _now(machine)
     assert (now.state, now.stop_charging_mode, now.public_ip) == ("STOPPED", "STOP_CHARGING", None)
     assert (now.latest_operation, now.latest_operation_state) == ("StopInstances", "SUCCESS")
-    assert Segment.objects.get(instance_id=machine.id, component="cpu").ended_at == accepted
-    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert Segment.objects.get(subscription_id=machine.id, component="cpu").ended_at == accepted
+    assert _open_components(machine) == {"disk", "bandwidth"}
     assert purses(account)["held"] == STOPPED_HOLD_MINOR
     assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
     assert PublicAddress.objects.get(ip=machine.public_ip).instance_id is None
@@ -379,7 +382,7 @@ def test_a_start_takes_hold_room_and_address_and_the_tier_clock_goes_on(
     work()
     machine = _now(machine)
     assert (machine.state, machine.stop_charging_mode) == ("RUNNING", "NOT_APPLICABLE")
-    cpu = Segment.objects.get(instance_id=machine.id, component="cpu", ended_at=None)
+    cpu = Segment.objects.get(subscription_id=machine.id, component="cpu", ended_at=None)
     assert (cpu.started_at, cpu.age_s) == (test_clock.at, 600)
     assert Allocation.objects.values_list("vcpu", "memory_mib").get() == (2, 4096)
     assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
@@ -445,7 +448,7 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     machine = _now(machine)
     assert (machine.state, machine.latest_operation_state) == ("STOPPED", "FAILED")
     assert machine.latest_operation_error == "The machine could not be started."
-    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert _open_components(machine) == {"disk", "bandwidth"}
     assert (purses(account)["held"], machine.stop_charging_mode) == (STOPPED_HOLD_MINOR, "STOP_CHARGING")
     assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
     assert Host.objects.get(allocation__instance_id=machine.id).vcpu_used == 0

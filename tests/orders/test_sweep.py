@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, purses, wanted, work
+from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, parts, purses, wanted, work
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
@@ -138,7 +138,7 @@ def test_a_machine_shut_down_from_inside_is_shown_stopped_and_charged_on(machine
     engine_of(ZONE).ensure_power(machine.public_id, on=False)
     assert sweep.sweep(ZONE) == [Drift("off", machine.public_id, True)]
     assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "KEEP_CHARGING")
-    assert Segment.objects.filter(instance_id=machine.id, ended_at=None).count() == 2
+    assert Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).count() == 2
     assert _events(machine) == ["delivered", "seen_off"]
     assert list(reconcile()) == []
     engine_of(ZONE).ensure_power(machine.public_id, on=True)

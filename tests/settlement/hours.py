@@ -23,7 +23,7 @@ from vmart.pricing.hour import (
 from vmart.pricing.rules import HOUR_S
 
 HOURS = 4
-KEYS = {"cpu": "r/cpu/T", "disk:1": "r/disk/D", "bandwidth": "r/bandwidth"}
+KEYS = {"cpu": "r/cpu/T", "disk": "r/disk/D", "bandwidth": "r/bandwidth"}
 TRAFFIC = "r/traffic"
 CURRENCIES = {"CNY": 2, "JPY": 0, "KWD": 3}
 

@@ -19,7 +19,7 @@ _FILLED = (
     "bills_charge", "bills_carry", "metering_amendment",
     "metering_segment", "metering_sample", "pricing_rate", "pricing_book", "ledger_entry",
     "ledger_transfer", "ledger_hold", "ledger_purses", "customers_account", "settlement_hour", "settlement_stuck",
-    "metering_horizon", "worker_operation", "instances_instance",
+    "metering_horizon", "worker_operation", "subscriptions_subscription",
 )  # fmt: skip
 
 
@@ -78,14 +78,14 @@ def _machine(cursor: Any, account: int, machine: Any) -> None:
     for component, segments in machine.segments.items():
         for segment in segments:
             cursor.execute(
-                "INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s,"
+                "INSERT INTO metering_segment (account_id, subscription_id, component, price_key, quantity, age_s,"
                 " started_at, ended_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 [account, machine.id, component, segment.price_key, segment.quantity, segment.age_s, segment.start,
                  segment.end],
             )  # fmt: skip
     for sample in machine.samples:
         cursor.execute(
-            "INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)"
+            "INSERT INTO metering_sample (subscription_id, at, account_id, price_key, out_bytes)"
             " VALUES (%s, %s, %s, %s, %s)",
             [machine.id, sample.taken_at, account, TRAFFIC, sample.traffic_bytes],
         )

@@ -28,7 +28,7 @@ def _end(world: World, draw: st.DataObject, now: dt.datetime) -> None:
                 if segments[-1].end is None and draw.draw(st.booleans()):
                     ended = now - dt.timedelta(seconds=draw.draw(st.integers(0, 3 * 3600)))
                     ended = max(ended, world.start, segments[-1].start)
-                    db.call("metering_end", machine.id, component, ended)
+                    db.call("metering_end_each", [machine.id], [component], ended)
                     segments[-1] = replace(segments[-1], end=ended)
 
 

@@ -19,12 +19,13 @@ from vmart.pricing.book import RateRow
 from vmart.pricing.hour import ByteSample, PriceVersion, Segment
 from vmart.settlement import close
 from vmart.settlement.models import Hour, Stuck
+from vmart.subscriptions.models import Subscription
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("db")
 
 TEN = dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)  # in Shanghai
-RATES = {KEYS["cpu"]: "0.42", KEYS["disk:1"]: "0.0005", TRAFFIC: "0.8"}
+RATES = {KEYS["cpu"]: "0.42", KEYS["disk"]: "0.0005", TRAFFIC: "0.8"}
 
 
 def _at(seconds: int) -> dt.datetime:
@@ -41,7 +42,7 @@ def _book(effective_at: dt.datetime, without: str = "") -> PriceVersion:
 def _account(number: int, *, samples: tuple[ByteSample, ...] = ()) -> Account:
     usage = {
         "cpu": [Segment(_at(-900), None, 1, KEYS["cpu"])],
-        "disk:1": [Segment(_at(-900), None, 50, KEYS["disk:1"])],
+        "disk": [Segment(_at(-900), None, 50, KEYS["disk"])],
     }
     return Account(number, 10_000, 0, 0, 0, 0, [Machine(number * 10, usage, list(samples))])
 
@@ -204,7 +205,7 @@ def test_money_beyond_what_a_charge_can_hold_stops_its_account_alone(
     """Given a price or an hour of more than 9.2 * 10^10, then nothing of the account is charged."""
     dear = _book(_at(-86400))
     dear.rates[KEYS["cpu"]][0] = RateRow(KEYS["cpu"], Decimal(0), None, 0, None, Decimal(rate))  # type: ignore[index]
-    usage = {"disk:1": [Segment(_at(-900), None, 50, KEYS["disk:1"])]}
+    usage = {"disk": [Segment(_at(-900), None, 50, KEYS["disk"])]}
     rich = _account(1)
     rich.machines[0].segments["cpu"] = [Segment(_at(-900), None, quantity, KEYS["cpu"])]
     _world(rich, Account(2, 10_000, 0, 0, 0, 0, [Machine(20, usage, [])]), versions=[dear])
@@ -275,31 +276,16 @@ def _hold(machine: int, ended_at: dt.datetime) -> uuid.UUID:
         "INSERT INTO ledger_hold VALUES (%s, 1, 'floating', 'pending', 0, 0, %s, %s, %s) RETURNING id",
         number, amount, machine, TEN,
     )  # fmt: skip
-    db.rows(
-        """
-        INSERT INTO instances_instance
-        SELECT (jsonb_populate_record(NULL::instances_instance, %s::jsonb || %s::jsonb)).* RETURNING id
-        """,
-        _MACHINE,
-        f'{{"id": {machine}, "public_id": "ins-{machine}", "hold_id": "{number}", "isolated_at": "{ended_at}"}}',
+    Subscription.objects.create(
+        id=machine, account_id=1, zone_id="z", kind="machine", public_id=f"ins-{machine}", bundle_id=machine,
+        created_at=TEN, charge_type="POSTPAID_BY_HOUR", standing="isolated", isolated_source="MANMADE",
+        isolated_at=ended_at, hold_id=number, hold_number=1,
     )  # fmt: skip
     return number
 
 
 def _holds() -> dict[uuid.UUID, str]:
     return {row["id"]: row["state"] for row in db.rows("SELECT id, state FROM ledger_hold")}
-
-
-_MACHINE = """{
-  "account_id": 1, "zone_id": "z", "instance_type_id": "t", "image_id": "i", "name": "", "hostname": "", "vcpu": 1,
-  "memory_mib": 1024, "charge_type": "POSTPAID_BY_HOUR", "internet_charge_type": "", "bandwidth_mbps": 0,
-  "public_ip_wanted": false, "renew_flag": "", "state": "SHUTDOWN", "restrict_state": "NORMAL",
-  "isolated_source": "MANMADE", "stop_charging_mode": "NOT_APPLICABLE", "latest_operation": "", "kind": "simulated",
-  "latest_operation_state": "SUCCESS", "latest_operation_request_id": "", "latest_operation_error_code": "",
-  "latest_operation_error": "", "subnet_id": 1, "private_ip": "10.0.0.2", "mac": "", "login_user": "root",
-  "password_hash": "", "ssh_keys": [], "key_ids": [], "user_data": "", "created_at": "2026-03-10T00:00:00Z",
-  "hold_number": 1
-}"""
 
 
 @pytest.mark.parametrize(

@@ -83,13 +83,13 @@ def test_time_that_is_told_to_pass_is_charged_exactly(start_shop: Callable[..., 
     shop.vmart("clock", "advance", "48h")
     # March: 135,750 s at 0.42 are 15.8375, and 0.94270833 of disk; April: 10 h, 4.20 and 0.25
     cpu, disk = _cost(171_750, 0, 171_750)
-    assert _charged(shop) == {"cpu": (48, 171_750, cpu), "system_disk": (48, 171_750, disk)}
+    assert _charged(shop) == {"cpu": (48, 171_750, cpu), "disk": (48, 171_750, disk)}
     assert before - _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p")[0][0] == 1678 + 445
 
     shop.vmart("clock", "advance", "60h")
     # April: 209,850 s at 0.42 and, from the 96th hour on, 42,150 s at 0.21 are 26.94125; 70 h of disk
     cpu, disk = _cost(345_600, 42_150, 387_750)
-    assert _charged(shop) == {"cpu": (108, 387_750, cpu), "system_disk": (108, 387_750, disk)}
+    assert _charged(shop) == {"cpu": (108, 387_750, cpu), "disk": (108, 387_750, disk)}
     after = _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p")[0][0]
     assert before - after == 1678 + 2869  # each month rounded once: 16.78020833 and 28.69125
     assert _rows(shop, "SELECT count(*) FROM settlement_hour WHERE closed_at IS NULL") == [(0,)]

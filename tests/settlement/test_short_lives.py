@@ -49,9 +49,9 @@ def test_a_thousand_lives_of_128_s_are_charged_to_the_cent(
     work()
     by_component = {
         component: sum(Charge.objects.filter(component=component).values_list("exact_e8", flat=True))
-        for component in ("cpu", "system_disk")
+        for component in ("cpu", "disk")
     }
-    assert by_component == {"cpu": 497_778_000, "system_disk": 88_889_000}
+    assert by_component == {"cpu": 497_778_000, "disk": 88_889_000}
     assert Carry.objects.values_list("exact_e8", "deducted_minor").get() == (586_667_000, 587)
     assert purses(account) == {"cash": 9413, "gift": 0, "owed": 0, "held": 0, "available": 9413}
     assert list(reconcile()) == []

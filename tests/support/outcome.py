@@ -9,13 +9,19 @@ from vmart.provisioning.zone_engines import engine_of
 _QUERIES = {
     "orders": "SELECT status, charge_type, count, total_minor, hold_minor, closed_at, reason FROM orders_order o"
     " WHERE account_id = %s ORDER BY id",
-    "lines": "SELECT number, state, amount_minor, paid_cash_minor, paid_gift_minor, refund_minor, delivered_at, reason"
+    "lines": "SELECT number, state, amount_minor, paid_cash_minor, paid_gift_minor, refund_minor, delivered_at,"
+    " months, period_from, period_to, returned_at, reason"
     " FROM orders_line WHERE account_id = %s ORDER BY order_id, number",
-    "machines": "SELECT name, state, restrict_state, isolated_source, stop_charging_mode, latest_operation,"
-    " latest_operation_state, latest_operation_error_code, latest_operation_error, kind,"
-    " public_ip IS NOT NULL AS public, arrears_since,"
-    " started_at, expires_at, isolated_at, release_at, gone_at, hold_id IS NOT NULL AS held, hold_number,"
+    "machines": "SELECT name, state, stop_charging_mode, latest_operation, latest_operation_state,"
+    " latest_operation_error_code, latest_operation_error, kind, public_ip IS NOT NULL AS public, gone_at,"
     " password_hash <> '' AS password FROM instances_instance WHERE account_id = %s ORDER BY id",
+    "subscriptions": "SELECT kind, charge_type, standing, renew_flag, isolated_source, arrears_since, started_at,"
+    " anchor_at, expires_at, isolated_at, release_at, hold_id IS NOT NULL AS held, hold_number"
+    " FROM subscriptions_subscription WHERE account_id = %s ORDER BY id",
+    "terms": "SELECT s.kind, i.component, i.mode, i.price_key, i.quantity, i.book_version, i.pausable,"
+    " i.from_at, i.to_at"
+    " FROM subscriptions_item i JOIN subscriptions_subscription s ON s.id = i.subscription_id"
+    " WHERE s.account_id = %s ORDER BY s.id, i.component, i.from_at",
     "holds": "SELECT kind, state, cash_minor, gift_minor, floating_minor FROM ledger_hold WHERE account_id = %s"
     " ORDER BY 1, 2, 3, 4, 5",
     "transfers": "SELECT kind, amount_minor, at FROM ledger_transfer WHERE account_id = %s ORDER BY 1, 2, 3",

@@ -19,6 +19,7 @@ from vmart.pricing.book import parse_book
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.models import Book
 from vmart.provisioning import zones
+from vmart.subscriptions.models import Subscription
 from vmart.worker import queue
 from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
@@ -95,6 +96,11 @@ def buy_running(account_id: int, configuration: Configuration = HOURLY) -> Insta
     machine = Instance.objects.get(public_id=bought.instance_ids[0])
     assert machine.state == "RUNNING"
     return machine
+
+
+def parts(machine: Instance) -> list[int]:
+    """Ids of what is bought as one with the machine: its own, and its disks'."""
+    return list(Subscription.objects.filter(bundle_id=machine.id).order_by("id").values_list("id", flat=True))
 
 
 def purses(account_id: int) -> dict[str, int]:

@@ -105,13 +105,14 @@ def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clo
     assert page.count("CPU and memory") == 2
     rows = _csv(visitor, "2026-03")
     assert rows[0] == [
-        "hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "currency", "revision",
-        "statement_month",
+        "hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
+        "revision", "statement_month",
     ]  # fmt: skip
-    cpu = [row for row in rows if row[3] == "cpu"]
+    cpu = [row for row in rows if row[4] == "cpu"]
     assert cpu == [
         [
             f"2026-03-10T0{hour}:00:00Z",
+            machine.public_id,
             machine.public_id,
             "'=cmd|x",
             "cpu",

@@ -21,7 +21,7 @@ def running(visitor: Visitor, query: str = "") -> Instance:
     """A machine bought on the page and delivered."""
     order_id = order_id_of(visitor.buy(query))
     work()
-    machine = Instance.objects.get(id__in=Line.objects.filter(order_id=order_id).values("instance_id"))
+    machine = Instance.objects.get(id__in=Line.objects.filter(order_id=order_id).values("subscription_id"))
     assert machine.state == State.RUNNING
     return machine
 
@@ -287,9 +287,9 @@ def test_a_return_is_quoted_first_and_pays_what_it_quoted(test_clock: BusinessCl
     assert overview.balance(visitor.account_id).gift_minor == 99_810
     assert "Returned, moved to the recycle bin" in text_of(visitor.get(f"/machines/{second.public_id}/"))
     second.refresh_from_db()
-    assert second.release_at is not None
+    assert second.subscription.release_at is not None
     listed = text_of(visitor.get("/machines/"))
-    day = second.release_at.astimezone(shop.snapshot().billing_zone)
+    day = second.subscription.release_at.astimezone(shop.snapshot().billing_zone)
     assert f"erased {day:%Y-%m-%d %H:%M:%S}" in listed
     assert "until" not in listed  # both have ended
 

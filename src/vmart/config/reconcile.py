@@ -57,30 +57,61 @@ _CHECKS = (
         "a pending hold belongs to nothing that lives",
         """
         SELECT h.id, h.kind, h.subject_id FROM ledger_hold h
-        LEFT JOIN instances_instance i ON i.id = h.subject_id AND i.account_id = h.account_id
-        LEFT JOIN orders_line l ON l.instance_id = i.id
+        LEFT JOIN subscriptions_subscription b ON b.id = h.subject_id AND b.account_id = h.account_id
         WHERE h.state = 'pending' AND NOT coalesce(CASE h.kind
-          WHEN 'fixed' THEN l.hold_id = h.id AND l.state = 'delivering'
-          ELSE i.hold_id = h.id AND i.state <> 'LAUNCH_FAILED' AND (i.state <> 'GONE' OR i.isolated_at IS NULL
-               OR i.isolated_at >= (SELECT closed_until FROM metering_horizon)
+          WHEN 'fixed' THEN EXISTS (SELECT FROM orders_line l WHERE l.subscription_id = b.id AND l.hold_id = h.id
+                                                                AND l.state = 'delivering')
+          ELSE b.hold_id = h.id AND b.standing <> 'failed' AND (b.standing <> 'ended' OR b.isolated_at IS NULL
+               OR b.isolated_at >= (SELECT closed_until FROM metering_horizon)
                OR EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = h.account_id)
                OR EXISTS (SELECT FROM settlement_hour WHERE closed_at IS NULL)) END, false)
         """,
     ),
     (
-        "a machine names a hold that is not pending",
-        "SELECT i.public_id, h.state FROM instances_instance i JOIN ledger_hold h ON h.id = i.hold_id"
+        "a subscription names a hold that is not pending",
+        "SELECT b.public_id, h.state FROM subscriptions_subscription b JOIN ledger_hold h ON h.id = b.hold_id"
         " WHERE h.state <> 'pending'",
     ),
     (
-        "a postpaid machine that is charged for has no hold",
-        "SELECT public_id FROM instances_instance WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
-        " AND state IN ('PENDING', 'RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')",
+        "a postpaid subscription that is charged for has no hold",
+        "SELECT public_id FROM subscriptions_subscription WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
+        " AND standing IN ('pending', 'active')",
+    ),
+    (
+        "a subscription stands otherwise than its machine",
+        """
+        SELECT b.public_id, b.standing, i.state FROM subscriptions_subscription b
+        LEFT JOIN instances_instance i ON i.id = b.id
+        WHERE b.kind = 'machine' AND b.standing IS DISTINCT FROM CASE
+          WHEN i.state = 'PENDING' THEN 'pending' WHEN i.state IN ('SHUTDOWN', 'TERMINATING', 'GONE')
+            THEN CASE WHEN b.started_at IS NULL THEN 'failed' WHEN i.state = 'GONE' THEN 'ended' ELSE 'isolated' END
+          WHEN i.state = 'LAUNCH_FAILED' THEN 'failed' WHEN i.state IS NOT NULL THEN 'active' END
+        """,
+    ),
+    (
+        "a disk and its subscription differ, or it has no open terms",
+        """
+        SELECT d.public_id, b.bundle_id, d.instance_id FROM storage_disk d
+        LEFT JOIN subscriptions_subscription b ON b.id = d.id
+        WHERE b.kind IS DISTINCT FROM 'disk' OR b.bundle_id <> d.instance_id OR b.public_id <> d.public_id
+           OR NOT EXISTS (SELECT FROM subscriptions_item i WHERE i.subscription_id = b.id AND i.to_at IS NULL
+                                                             AND i.quantity = d.size_gib)
+        """,
+    ),
+    (
+        "a prepaid subscription is paid until another instant than its lines say",
+        """
+        SELECT b.public_id, b.expires_at, l.paid_until FROM subscriptions_subscription b LEFT JOIN (
+          SELECT subscription_id, max(period_to) AS paid_until FROM orders_line WHERE state = 'delivered' GROUP BY 1
+        ) AS l ON l.subscription_id = b.id
+        WHERE b.charge_type = 'PREPAID' AND b.isolated_source <> 'MANMADE'
+          AND b.expires_at IS DISTINCT FROM l.paid_until
+        """,
     ),
     (
         "what a line says was paid is not what the ledger posted for it, or not its price",
         """
-        SELECT l.instance_id, l.state, l.amount_minor, l.paid_cash_minor, l.paid_gift_minor, t.cash, t.gift
+        SELECT l.subscription_id, l.state, l.amount_minor, l.paid_cash_minor, l.paid_gift_minor, t.cash, t.gift
         FROM orders_line l JOIN orders_order o ON o.id = l.order_id LEFT JOIN (
           SELECT t.id, -sum(e.amount_minor) FILTER (WHERE e.book = 'cash') AS cash,
                  -sum(e.amount_minor) FILTER (WHERE e.book = 'gift') AS gift
@@ -92,11 +123,13 @@ _CHECKS = (
         """,
     ),
     (
-        "what a line says was given back is not what the ledger credited for it",
+        "what lines say was given back of a subscription is not what the ledger credited for it",
         """
-        SELECT l.instance_id, l.state, l.refund_minor, t.credited FROM orders_line l LEFT JOIN (
+        SELECT l.subscription_id, l.refund_minor, t.credited FROM (
+          SELECT subscription_id, sum(refund_minor) AS refund_minor FROM orders_line GROUP BY 1) AS l
+        LEFT JOIN (
           SELECT subject_id, sum(amount_minor) AS credited FROM ledger_transfer WHERE kind = 'refund' GROUP BY 1
-        ) AS t ON t.subject_id = l.instance_id
+        ) AS t ON t.subject_id = l.subscription_id
         WHERE l.refund_minor <> coalesce(t.credited, 0)
         """,
     ),
@@ -107,7 +140,8 @@ _CHECKS = (
           AND NOT EXISTS (SELECT FROM orders_line l WHERE l.hold_id = t.id AND l.account_id = t.account_id)
         UNION ALL
         SELECT t.id, t.kind, t.account_id, t.amount_minor FROM ledger_transfer t WHERE t.kind = 'refund'
-          AND NOT EXISTS (SELECT FROM orders_line l WHERE l.instance_id = t.subject_id AND l.account_id = t.account_id)
+          AND NOT EXISTS (
+            SELECT FROM orders_line l WHERE l.subscription_id = t.subject_id AND l.account_id = t.account_id)
         """,
     ),
     (
@@ -153,13 +187,13 @@ _CHECKS = (
     (
         "the seconds charged are not the seconds used",
         """
-        SELECT s.instance_id, s.component, s.used, coalesce(c.charged, 0) AS charged FROM (
-          SELECT account_id, instance_id, component,
+        SELECT s.subscription_id, s.component, s.used, coalesce(c.charged, 0) AS charged FROM (
+          SELECT account_id, subscription_id, component,
                  sum(extract(epoch FROM least(coalesce(ended_at, 'infinity'), h.closed_until)
                                         - least(started_at, h.closed_until)))::bigint AS used
           FROM metering_segment, metering_horizon h WHERE component <> 'traffic' GROUP BY 1, 2, 3) AS s
-        LEFT JOIN (SELECT account_id, subscription_id AS instance_id, component, sum(duration_s) AS charged
-                   FROM bills_charge GROUP BY 1, 2, 3) AS c USING (account_id, instance_id, component)
+        LEFT JOIN (SELECT account_id, subscription_id, component, sum(duration_s) AS charged
+                   FROM bills_charge GROUP BY 1, 2, 3) AS c USING (account_id, subscription_id, component)
         WHERE s.used <> coalesce(c.charged, 0)
           AND NOT EXISTS (SELECT FROM metering_amendment a WHERE a.account_id = s.account_id)
           AND NOT EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = s.account_id)
@@ -169,24 +203,36 @@ _CHECKS = (
     (
         "the bytes charged are not the bytes sampled",
         """
-        SELECT s.instance_id, s.sampled, coalesce(c.charged, 0) AS charged FROM (
-          SELECT account_id, instance_id, sum(out_bytes) AS sampled FROM metering_sample, metering_horizon h
+        SELECT s.subscription_id, s.sampled, coalesce(c.charged, 0) AS charged FROM (
+          SELECT account_id, subscription_id, sum(out_bytes) AS sampled FROM metering_sample, metering_horizon h
           WHERE at < h.closed_until GROUP BY 1, 2) AS s
-        LEFT JOIN (SELECT account_id, subscription_id AS instance_id, sum(out_bytes) AS charged FROM bills_charge
-                   WHERE component = 'traffic' GROUP BY 1, 2) AS c USING (account_id, instance_id)
+        LEFT JOIN (SELECT account_id, subscription_id, sum(out_bytes) AS charged FROM bills_charge
+                   WHERE component = 'traffic' GROUP BY 1, 2) AS c USING (account_id, subscription_id)
         WHERE s.sampled <> coalesce(c.charged, 0)
           AND NOT EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = s.account_id)
           AND NOT EXISTS (SELECT FROM settlement_hour WHERE closed_at IS NULL)
         """,
     ),
     (
-        "usage is open for a machine that has ended, or closed for a postpaid one that has not",
+        "usage is open otherwise than the terms say",
         """
-        SELECT i.public_id, i.state, o.open FROM instances_instance i CROSS JOIN LATERAL (
-          SELECT count(*) AS open FROM metering_segment s WHERE s.instance_id = i.id AND s.ended_at IS NULL) AS o
-        WHERE (i.state IN ('PENDING', 'LAUNCH_FAILED', 'SHUTDOWN', 'TERMINATING', 'GONE') AND o.open > 0)
-           OR (i.state IN ('RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')
-               AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+        SELECT b.public_id, b.standing, t.component, t.mode, s.id AS segment FROM subscriptions_subscription h
+        JOIN subscriptions_subscription b ON b.bundle_id = h.id
+        JOIN subscriptions_item t ON t.subscription_id = b.id AND t.to_at IS NULL AND t.mode <> 'month'
+        LEFT JOIN instances_instance i ON i.id = h.id
+        LEFT JOIN metering_segment s ON s.subscription_id = b.id AND s.component = t.component AND s.ended_at IS NULL
+        WHERE (s.id IS NOT NULL) <> (h.standing = 'active' AND NOT (
+          t.pausable AND i.stop_charging_mode = 'STOP_CHARGING'))
+        """,
+    ),
+    (
+        "usage is open that no terms name",
+        """
+        SELECT s.subscription_id, s.component, s.price_key, s.quantity FROM metering_segment s
+        LEFT JOIN subscriptions_item t ON t.subscription_id = s.subscription_id AND t.component = s.component
+          AND t.to_at IS NULL
+        WHERE s.ended_at IS NULL
+          AND (s.price_key, s.quantity) IS DISTINCT FROM (t.price_key, t.quantity)
         """,
     ),
     (
@@ -280,7 +326,8 @@ def _engine(zone: str) -> Iterator[str]:
         if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
-    sold = Instance.objects.filter(zone_id=zone).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    sold = Instance.objects.select_related("subscription").filter(zone_id=zone)
+    sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}
     unknown = seen.keys() - rows.keys()
     elsewhere = Instance.objects.filter(public_id__in=unknown).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])

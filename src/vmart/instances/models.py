@@ -1,7 +1,11 @@
 """The machine the customer owns: desired and observed state, life cycle, events, key pairs."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
+
+from vmart.subscriptions.models import Subscription
 
 
 class State(models.TextChoices):
@@ -24,7 +28,13 @@ ALIVE = (State.PENDING, State.RUNNING, State.STOPPED, State.STARTING, State.STOP
 
 
 class Instance(models.Model):
+    """A machine. What its account has agreed to pay, until when and in which standing, is its ``subscription``."""
+
     id: int
+    # The id is the subscription's: no column of its own, and a key in the database (see the migration).
+    subscription = models.ForeignObject(
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
     public_id = models.CharField(max_length=20)
     account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
     # No key check on these three: it would share-lock the same catalog rows in every purchase (seen as
@@ -37,15 +47,11 @@ class Instance(models.Model):
     name = models.CharField(max_length=128)
     hostname = models.CharField(max_length=60)
 
-    charge_type = models.CharField(max_length=20)  # PREPAID | POSTPAID_BY_HOUR
     internet_charge_type = models.CharField(max_length=40)
     bandwidth_mbps = models.IntegerField()
     public_ip_wanted = models.BooleanField()
-    renew_flag = models.CharField(max_length=40, default="NOTIFY_AND_MANUAL_RENEW")
 
     state = models.CharField(max_length=20, choices=State.choices, default=State.PENDING)
-    restrict_state = models.CharField(max_length=30, default="NORMAL")
-    isolated_source = models.CharField(max_length=20, default="NOTISOLATED")
     stop_charging_mode = models.CharField(max_length=20, default="NOT_APPLICABLE")
     latest_operation = models.CharField(max_length=40, default="RunInstances")
     latest_operation_state = models.CharField(max_length=12, default="OPERATING")
@@ -65,25 +71,12 @@ class Instance(models.Model):
     user_data = models.BinaryField(default=b"")
 
     created_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)  # RUNNING first seen: charging starts here
-    expires_at = models.DateTimeField(null=True)  # prepaid
-    period_months = models.IntegerField(null=True)
-    isolated_at = models.DateTimeField(null=True)
-    release_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
-    hold_id = models.UUIDField(null=True)  # the pending hold of this machine, if any
-    hold_number = models.IntegerField(default=0)  # makes the next hold's id
-    arrears_since = models.DateTimeField(null=True)  # stopped for them, or (prepaid) its public network off
 
     class Meta:
         db_table = "instances_instance"
         constraints = [
             models.UniqueConstraint(fields=["public_id"], name="instances_public_id_once"),
-            models.CheckConstraint(
-                condition=Q(charge_type="PREPAID", period_months__isnull=False)
-                | Q(charge_type="POSTPAID_BY_HOUR", period_months=None, expires_at=None),
-                name="instances_charge_type",
-            ),
             models.CheckConstraint(
                 condition=(Q(state="GONE") & Q(gone_at__isnull=False)) | (~Q(state="GONE") & Q(gone_at=None)),
                 name="instances_gone",
@@ -91,16 +84,13 @@ class Instance(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "zone"], condition=~Q(state="GONE"), name="instances_of_account"),
-            models.Index(
-                fields=["account", "created_at"], condition=Q(charge_type="PREPAID"), name="instances_bought_prepaid"
-            ),
             models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
-            models.Index(
-                fields=["account"],
-                condition=Q(hold_id__isnull=False, state__in=["SHUTDOWN", "TERMINATING", "GONE"]),
-                name="instances_hold_of_ended",
-            ),
         ]
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As Django's, and the subscription is read anew with it: Django forgets relations with a column only."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)
 
 
 class Event(models.Model):

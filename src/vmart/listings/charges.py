@@ -15,16 +15,20 @@ CSV_BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class ChargeRow:
-    """A component's charge for one clock hour, ``exact`` in currency units; a later ``revision`` is a difference."""
+    """A component's charge for one clock hour, ``exact`` in currency units; a later ``revision`` is a difference.
+
+    ``public_id`` and ``name`` are the machine's, ``resource_id`` is what the charge is of: the machine, or a disk.
+    """
 
     hour: dt.datetime
     public_id: str
+    resource_id: str
     name: str
     component: str
     duration_s: int
     out_bytes: int
     exact: Decimal
-    instance_id: int
+    subscription_id: int
     revision: int
     statement_month: dt.date
 
@@ -38,12 +42,14 @@ class DayTotal:
 
 
 _CHARGES = """
-SELECT c.hour, i.public_id, i.name, c.component, c.duration_s, c.out_bytes, c.exact_e8 * 0.00000001 AS exact,
-       c.subscription_id AS instance_id, c.revision, c.statement_month
-FROM bills_charge c JOIN instances_instance i ON i.id = c.subscription_id
+SELECT c.hour, i.public_id, b.public_id AS resource_id, i.name, c.component, c.duration_s, c.out_bytes,
+       c.exact_e8 * 0.00000001 AS exact, c.subscription_id, c.revision, c.statement_month
+FROM bills_charge c JOIN subscriptions_subscription b ON b.id = c.subscription_id
+JOIN instances_instance i ON i.id = b.bundle_id
 WHERE c.account_id = %(account)s AND c.hour = ANY (%(hours)s)
   AND (%(hour)s::timestamptz IS NULL
-       OR (c.hour, c.subscription_id, c.component, c.revision) < (%(hour)s, %(instance)s, %(component)s, %(revision)s))
+       OR (c.hour, c.subscription_id, c.component, c.revision)
+          < (%(hour)s, %(subscription)s, %(component)s, %(revision)s))
 ORDER BY c.hour DESC, c.subscription_id DESC, c.component DESC, c.revision DESC
 LIMIT %(limit)s
 """
@@ -65,7 +71,7 @@ def of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Iterator[Charge
     while rows := _read(account_id, hours, key, CSV_BATCH):
         yield from rows
         last = rows[-1]
-        key = (last.hour, last.instance_id, last.component, last.revision)
+        key = (last.hour, last.subscription_id, last.component, last.revision)
         hours = [hour for hour in hours if hour <= last.hour]
 
 
@@ -104,21 +110,21 @@ def days_of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Sequence[D
 
 
 # By key, an hour each (OFFSET 0): the account's other machines may have millions of charges, which no plan may read.
-_OF_MACHINE = """
+_OF_PARTS = """
 SELECT coalesce(sum(c.exact_e8), 0) * 0.00000001 AS exact
 FROM metering_horizon
 CROSS JOIN generate_series(%(first)s::timestamptz, closed_until - interval '1 hour', interval '1 hour') AS used (hour)
 CROSS JOIN LATERAL (
   SELECT exact_e8 FROM bills_charge
-  WHERE hour = used.hour AND account_id = %(account)s AND subscription_id = %(instance)s OFFSET 0) AS c
+  WHERE hour = used.hour AND account_id = %(account)s AND subscription_id = ANY (%(parts)s) OFFSET 0) AS c
 """
 
 
-def of_machine(account_id: int, instance_id: int, since: dt.datetime | None) -> Decimal:
-    """What the closed hours of a machine that runs ``since`` then (None: never ran) have cost, exact."""
+def of_parts(account_id: int, parts: Sequence[int], since: dt.datetime | None) -> Decimal:
+    """What the closed hours of a bundle's subscriptions, in use ``since`` then (None: never), have cost, exact."""
     if since is None:
         return Decimal(0)
-    (row,) = db.rows(_OF_MACHINE, account=account_id, instance=instance_id, first=clock.hour_start(since))
+    (row,) = db.rows(_OF_PARTS, account=account_id, parts=list(parts), first=clock.hour_start(since))
     exact: Decimal = row["exact"]
     return exact
 
@@ -130,16 +136,16 @@ def _hours(start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
 
 
 def _read(account_id: int, hours: Sequence[dt.datetime], key: tuple[object, ...] | None, limit: int) -> list[ChargeRow]:
-    hour, instance, component, revision = key or (None, None, None, None)
+    hour, subscription, component, revision = key or (None, None, None, None)
     found = db.rows(
-        _CHARGES, account=account_id, hours=hours, hour=hour, instance=instance, component=component,
+        _CHARGES, account=account_id, hours=hours, hour=hour, subscription=subscription, component=component,
         revision=revision, limit=limit,
     )  # fmt: skip
     return [ChargeRow(**row) for row in found]
 
 
 def _key_of(row: ChargeRow) -> str:
-    return f"{row.hour.isoformat()}~{row.instance_id}~{row.component}~{row.revision}"
+    return f"{row.hour.isoformat()}~{row.subscription_id}~{row.component}~{row.revision}"
 
 
 def _key(text: str) -> tuple[object, ...] | None:

@@ -42,7 +42,7 @@ _CONDITIONS = {
     " WHERE v.public_id = ANY (%(vpc_ids)s))",
     "subnet_ids": "i.subnet_id IN (SELECT id FROM network_subnet WHERE public_id = ANY (%(subnet_ids)s))",
     "names": "i.name = ANY (%(names)s)",
-    "charge_types": "i.charge_type = ANY (%(charge_types)s)",
+    "charge_types": "b.charge_type = ANY (%(charge_types)s)",
     "states": "i.state = ANY (%(states)s)",
     "private_ips": "host(i.private_ip) = ANY (%(private_ips)s)",
     "public_ips": "host(i.public_ip) = ANY (%(public_ips)s)",
@@ -52,7 +52,10 @@ _CONDITIONS = {
     " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s)",
 }
 
-_FROM = "FROM instances_instance i WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
+_FROM = (
+    "FROM instances_instance i JOIN subscriptions_subscription b ON b.id = i.id"
+    " WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
+)
 
 _VIEW = """
 WITH page AS (SELECT i.id {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
@@ -60,16 +63,18 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
   i.key_ids::json AS key_ids, v.public_id AS vpc_id,
   s.public_id AS subnet_id, host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
-  i.internet_charge_type, i.bandwidth_mbps, i.charge_type, i.renew_flag, i.state,
-  CASE WHEN i.arrears_since IS NULL THEN i.restrict_state ELSE 'EXPIRED' END AS restrict_state,
-  CASE WHEN i.arrears_since IS NULL THEN i.isolated_source ELSE 'ARREAR' END AS isolated_source,
+  i.internet_charge_type, i.bandwidth_mbps, b.charge_type, b.renew_flag, i.state,
+  CASE WHEN b.arrears_since IS NULL AND b.isolated_source <> 'EXPIRE' THEN 'NORMAL' ELSE 'EXPIRED' END
+    AS restrict_state,
+  CASE WHEN b.arrears_since IS NULL THEN b.isolated_source ELSE 'ARREAR' END AS isolated_source,
   i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
-  i.latest_operation_request_id, i.latest_operation_error, i.created_at, i.expires_at,
+  i.latest_operation_request_id, i.latest_operation_error, i.created_at, b.expires_at,
   coalesce((SELECT max(e.at) FROM instances_event e WHERE e.instance_id = i.id), i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib) ORDER BY d.position)
    FROM storage_disk d WHERE d.instance_id = i.id) AS disks
 FROM page
 JOIN instances_instance i ON i.id = page.id
+JOIN subscriptions_subscription b ON b.id = i.id
 JOIN catalog_zone z ON z.code = i.zone_id
 JOIN catalog_image m ON m.public_id = i.image_id
 JOIN network_subnet s ON s.id = i.subnet_id

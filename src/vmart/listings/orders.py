@@ -52,7 +52,7 @@ def page(account_id: int, before: str = "") -> Page[Order]:
     rows = Order.objects.filter(account_id=account_id).order_by("-id")
     if key is not None:
         rows = rows.filter(id__lt=key)
-    return cut(list(rows.defer("segments", "request")[: PAGE + 1]), lambda row: row.id, first=key is None)
+    return cut(list(rows.defer("request")[: PAGE + 1]), lambda row: row.id, first=key is None)
 
 
 def view(account_id: int, order_id: int) -> OrderView | None:
@@ -61,10 +61,12 @@ def view(account_id: int, order_id: int) -> OrderView | None:
     if order is None:
         return None
     lines = list(Line.objects.filter(order_id=order.id).order_by("number")[:MACHINES_SHOWN])
-    machines = Instance.objects.select_related("image").in_bulk([line.instance_id for line in lines])
-    return OrderView(order, Quote.of(order.quote), [OrderLine(line, machines[line.instance_id]) for line in lines])
+    machines = Instance.objects.select_related("image", "subscription").in_bulk(
+        [line.subscription_id for line in lines]
+    )
+    return OrderView(order, Quote.of(order.quote), [OrderLine(line, machines[line.subscription_id]) for line in lines])
 
 
 def of_machine(instance_id: int) -> Line | None:
     """The line that bought a machine, with its order."""
-    return Line.objects.select_related("order").filter(instance_id=instance_id).first()
+    return Line.objects.select_related("order").filter(subscription_id=instance_id).order_by("id").first()

@@ -10,6 +10,7 @@ from vmart.ledger import queries
 from vmart.ledger.queries import Balance, balance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.storage.models import Disk
+from vmart.subscriptions.models import Item, Subscription
 
 __all__ = ["Balance", "Posting", "balance", "disks", "events", "machine", "machines", "statement"]
 
@@ -49,7 +50,8 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
 def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance]:
     """Machines that are not erased, newest first."""
     key = number(before)
-    rows = Instance.objects.filter(account_id=account_id).exclude(state=State.GONE).order_by("-id")
+    rows = Instance.objects.select_related("subscription").filter(account_id=account_id)
+    rows = rows.exclude(state=State.GONE).order_by("-id")
     if key is not None:
         rows = rows.filter(id__lt=key)
     if zone:
@@ -60,7 +62,7 @@ def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance
 def machine(account_id: int, public_id: str) -> Instance | None:
     """The account's machine; None for another's, and for one that is erased."""
     return (
-        Instance.objects.select_related("image").filter(account_id=account_id, public_id=public_id)
+        Instance.objects.select_related("image", "subscription").filter(account_id=account_id, public_id=public_id)
         .exclude(state=State.GONE).first()
     )  # fmt: skip
 
@@ -68,6 +70,17 @@ def machine(account_id: int, public_id: str) -> Instance | None:
 def disks(instance_id: int) -> Sequence[Disk]:
     """The machine's disks, system disk first."""
     return list(Disk.objects.filter(instance_id=instance_id).order_by("position")[:PAGE])
+
+
+def parts(bundle_id: int) -> list[int]:
+    """Subscriptions of a bundle: the machine's and its disks'."""
+    return list(Subscription.objects.filter(bundle_id=bundle_id).values_list("id", flat=True))
+
+
+def is_charged_by_usage(bundle_id: int) -> bool:
+    """Whether something of a bundle is charged by what is used of it."""
+    items = Item.objects.filter(subscription__bundle_id=bundle_id, to_at=None)
+    return items.exclude(mode=Item.Mode.MONTH).exists()
 
 
 def events(instance_id: int, limit: int = PAGE) -> Sequence[Event]:

@@ -13,8 +13,8 @@ class Segment(models.Model):
 
     id: int
     account_id = models.BigIntegerField()
-    instance_id = models.BigIntegerField()
-    component = models.CharField(max_length=24)  # cpu | disk:<id> | bandwidth | traffic
+    subscription_id = models.BigIntegerField()
+    component = models.CharField(max_length=24)  # cpu, disk, bandwidth, traffic
     price_key = models.CharField(max_length=120)
     quantity = models.BigIntegerField()  # 1, GiB, Mbps
     age_s = models.BigIntegerField(default=0)
@@ -25,7 +25,7 @@ class Segment(models.Model):
         db_table = "metering_segment"
         constraints = [
             models.UniqueConstraint(
-                fields=["instance_id", "component"], condition=Q(ended_at=None), name="metering_segment_one_open"
+                fields=["subscription_id", "component"], condition=Q(ended_at=None), name="metering_segment_one_open"
             ),
             models.CheckConstraint(
                 condition=Q(ended_at=None) | Q(ended_at__gte=F("started_at")), name="metering_segment_order"
@@ -36,7 +36,7 @@ class Segment(models.Model):
             models.Index(fields=["account_id"], condition=Q(ended_at=None), name="metering_segment_open"),
             models.Index(fields=["account_id", "ended_at"], condition=Q(ended_at__isnull=False),
                          name="metering_segment_ended"),
-            models.Index(fields=["instance_id"], name="metering_segment_instance"),
+            models.Index(fields=["subscription_id"], name="metering_segment_subscription"),
         ]  # fmt: skip
 
 
@@ -46,8 +46,8 @@ class Counter(models.Model):
     Epochs that are over stay: an answer from one may come late, and is nothing new then.
     """
 
-    pk = models.CompositePrimaryKey("instance_id", "epoch")
-    instance_id = models.BigIntegerField()
+    pk = models.CompositePrimaryKey("subscription_id", "epoch")
+    subscription_id = models.BigIntegerField()
     account_id = models.BigIntegerField()
     epoch = models.CharField(max_length=64)
     out_bytes = models.BigIntegerField()
@@ -60,8 +60,8 @@ class Counter(models.Model):
 class Sample(models.Model):
     """Outbound bytes that a sample found since the one before. Partitioned by month of ``at``."""
 
-    pk = models.CompositePrimaryKey("instance_id", "at", "number")
-    instance_id = models.BigIntegerField()
+    pk = models.CompositePrimaryKey("subscription_id", "at", "number")
+    subscription_id = models.BigIntegerField()
     at = models.DateTimeField()
     number = models.BigIntegerField()
     account_id = models.BigIntegerField()

@@ -27,7 +27,7 @@ def send(machine: Instance) -> None:
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``address``; waits for an operation that is under way, which tells the engine an address too."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         if machine.state in ALIVE and machine.latest_operation_state == "OPERATING":
             queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
             continue
@@ -36,7 +36,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             engine_of(operation.lane).ensure_address(machine.public_id, machine.private_ip, told)
         with db.act():
             db.call("ledger_lock", machine.account_id)
-            wanted = _wanted(Instance.objects.get(id=machine.id))
+            wanted = _wanted(m.read(machine.id))
             if wanted == told:
                 queue.finish(owner, operation)
         if wanted != told:

@@ -26,6 +26,7 @@ from vmart.engines.contract import (
 )
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders.models import Line
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -91,10 +92,11 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
         return
     outcomes = ensure_present_many(engine, [order.spec for _, order in ready])
     now = clock.now()  # one look: a term begins and ends at the same time of day
+    expires = _expires([order.instance_id for _, order in ready], now)
     results = []
     for (operation, order), outcome in zip(ready, outcomes, strict=True):
         if not isinstance(outcome, EngineError) and outcome.power == Power.RUNNING:
-            results.append(_success(operation, order, outcome, begun, now))
+            results.append(_success(operation, outcome, begun, expires.get(order.instance_id)))
             continue
         # A first boot of the customer's own may power the machine off: that is nobody else's failure.
         failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else _OFF, owner)
@@ -114,14 +116,23 @@ def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> No
         engine.ensure_absent(name)
 
 
+def _expires(numbers: Sequence[int], now: dt.datetime) -> dict[int, dt.datetime]:
+    """When the terms of the prepaid ones end that begin now."""
+    zone = shop.snapshot().billing_zone
+    bought = Line.objects.filter(subscription_id__in=numbers, months__isnull=False)
+    return {
+        number: clock.add_months(now, months, zone)
+        for number, months in bought.values_list("subscription_id", "months")
+        if months
+    }
+
+
 def _success(
-    operation: Claimed, order: specs.Ordered, seen: Observation, begun: dt.datetime, now: dt.datetime
+    operation: Claimed, seen: Observation, begun: dt.datetime, expires_at: dt.datetime | None
 ) -> dict[str, Any]:
-    months = order.period_months
-    expires = clock.add_months(now, months, shop.snapshot().billing_zone).isoformat() if months else None
     return {
         "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
-        "kind": seen.kind, "expires_at": expires,
+        "kind": seen.kind, "expires_at": expires_at and expires_at.isoformat(),
         "waited_ms": round((begun - operation.created_at).total_seconds() * 1000, 1),
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ from vmart.catalog import shop
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.orders import machines as m
+from vmart.subscriptions.models import Source
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -20,7 +21,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         busy = False
         with db.act():
             db.call("ledger_lock", operation.account_id)
-            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            machine = m.locked(operation.subject_id)
             busy = machine.latest_operation_state == "OPERATING"
             if not busy and queue.finish(owner, operation) and _due(machine):
                 _expire(machine)
@@ -33,14 +34,12 @@ def _due(machine: Instance) -> bool:
 
 
 def _expire(machine: Instance) -> None:
-    assert machine.expires_at is not None
-    instant = db.call("metering_instant", machine.expires_at)
-    db.call("metering_end", machine.id, "", instant)
-    release_at = m.bin_until(machine.expires_at, shop.snapshot().billing_zone)
-    m.begin(
-        machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="EXPIRE",
-        isolated_at=machine.expires_at, release_at=release_at, arrears_since=None,
-    )  # fmt: skip
+    expired_at = machine.subscription.expires_at
+    assert expired_at is not None
+    m.end_usage([machine], db.call("metering_instant", expired_at))
+    release_at = m.bin_until(expired_at, shop.snapshot().billing_zone)
+    m.begin(machine, "IsolateInstances", "", state=State.SHUTDOWN)
+    m.isolate_all([machine], Source.EXPIRE, expired_at, release_at, arrears_since=None)
     m.event(machine, "expired")
     m.send(machine, "isolate")
     m.send(machine, "release", due_at=release_at)

@@ -1,36 +1,87 @@
-"""One hour of a machine at today's price: its hold, whole, or without what a stop without charge pauses.
+"""One hour of a bundle, set aside: what its open items ask at today's price (billing-rules, section 1).
 
-What was sold is in the order; what it costs is in the price book of this moment, by which the close charges too
-(billing-rules, section 1).
+What is charged is in the items; what it costs is in the price book of this moment, by which the close charges too.
+Every hold of a postpaid bundle is made here, under the account lock, and numbered, so that each is made once.
 """
 
+import uuid
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from vmart.catalog import shop
+from vmart.kernel import clock, db, ids
 from vmart.kernel.money import exponent
-from vmart.orders.models import Order
 from vmart.pricing import books
 from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.rules import hold_minor
-
-_NOT_HELD = ("traffic",)
-_PAUSED = ("cpu", *_NOT_HELD)
+from vmart.subscriptions.models import Item, Subscription
 
 
-def hourly(order: Order, *, paused: bool = False) -> Decimal | None:
-    """What a machine of the order costs an hour at tier 1, in currency units, exact.
+def hourly(bundles: Iterable[int], *, paused: bool = False) -> dict[int, Decimal | None]:
+    """What each bundle costs an hour at tier 1, in currency units, exact; None where a part has no price any more.
 
-    ``paused``: without CPU and memory. None where a part has no price any more.
+    ``paused``: without what a stop without charge pauses.
     """
+    bundles = list(bundles)
     rates = price_version(books.current_book(shop.snapshot().generation)).rates
-    left_out = _PAUSED if paused else _NOT_HELD
-    held = [(key, int(quantity)) for component, key, quantity in order.segments if component not in left_out]
-    if any(key not in rates for key, _ in held):
-        return None
-    return sum((rate_per_hour(rates[key], quantity) for key, quantity in held), Decimal(0))
+    found: dict[int, Decimal | None] = dict.fromkeys(bundles, Decimal(0))
+    items = Item.objects.filter(subscription__bundle_id__in=bundles, to_at=None, mode=Item.Mode.HOUR)
+    if paused:
+        items = items.filter(pausable=False)
+    for bundle, key, quantity in items.values_list("subscription__bundle_id", "price_key", "quantity"):
+        so_far = found[bundle]
+        found[bundle] = so_far + rate_per_hour(rates[key], quantity) if so_far is not None and key in rates else None
+    return found
 
 
-def hour_minor(order: Order, *, paused: bool = False) -> int | None:
-    """The same in minor units, half-up once: the hold."""
-    exact = hourly(order, paused=paused)
-    return None if exact is None else hold_minor([exact], exponent(shop.snapshot().currency))
+def hour_minor(bundles: Iterable[int], *, paused: bool = False) -> dict[int, int | None]:
+    """The same in minor units, half-up once: the holds."""
+    places = exponent(shop.snapshot().currency)
+    return {
+        bundle: None if exact is None else hold_minor([exact], places)
+        for bundle, exact in hourly(bundles, paused=paused).items()
+    }
+
+
+def take(subscriptions: Sequence[Subscription], amounts_minor: Sequence[int]) -> None:
+    """Set these amounts aside for bundles of one account, in the place of what they hold.
+
+    Raises a database refusal ``insufficient_balance``, after which the transaction answers nothing.
+    """
+    for old in subscriptions:
+        if old.hold_id:
+            db.call("ledger_void", old.hold_id, clock.now())
+    _renumber(subscriptions)
+    db.call(
+        "ledger_hold", subscriptions[0].account_id, "floating", [each.hold_id for each in subscriptions],
+        list(amounts_minor), [each.id for each in subscriptions], clock.now(),
+    )  # fmt: skip
+    _keep(subscriptions)
+
+
+def shrink(subscriptions: Sequence[Subscription], wanted_minor: Sequence[int | None]) -> None:
+    """Smaller holds in the place of those there: at most what was held, all of it where None. Never refused."""
+    before = [each.hold_id for each in subscriptions]
+    _renumber(subscriptions)
+    db.rows(
+        "SELECT fn.ledger_shrink(line.hold, line.new, least(line.wanted, held.floating_minor), %s)"
+        " FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS line (hold, new, wanted)"
+        " JOIN ledger_hold held ON held.id = line.hold",
+        clock.now(), before, [each.hold_id for each in subscriptions], list(wanted_minor),
+    )  # fmt: skip
+    _keep(subscriptions)
+
+
+def next_id(subscription: Subscription) -> uuid.UUID:
+    """The id of the bundle's next hold: its number goes up with each."""
+    subscription.hold_number += 1
+    return ids.transfer_id("hold", subscription.id, subscription.hold_number)
+
+
+def _renumber(subscriptions: Iterable[Subscription]) -> None:
+    for each in subscriptions:
+        each.hold_id = next_id(each)
+
+
+def _keep(subscriptions: Sequence[Subscription]) -> None:
+    Subscription.objects.bulk_update(subscriptions, ["hold_id", "hold_number"])

@@ -10,6 +10,7 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
+from vmart.orders import machines as m
 from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -19,7 +20,7 @@ from vmart.worker.queue import Claimed
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``isolate``."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         address.take_off(machine)
         seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
         if seen.power not in (Power.STOPPED, Power.ABSENT):

@@ -17,29 +17,31 @@ from vmart.pricing import books
 from vmart.pricing.hour import ByteSample, HourCharge, PriceMissingError, charge_hour, charge_traffic, price_version
 from vmart.pricing.hour import Segment as Usage
 from vmart.pricing.models import Book
+from vmart.subscriptions.models import Subscription
 
 _Charge = Callable[[dt.datetime], HourCharge]  # of an hour
 _BEFORE_ALL = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def open_hours(account_id: int, instance_ids: Sequence[int], until: dt.datetime) -> dict[int, list[HourCharge]]:
-    """Charges by machine of the hours that are not charged yet, up to ``until``, as the close would make them then.
+def open_hours(account_id: int, bundles: Sequence[int], until: dt.datetime) -> dict[int, list[HourCharge]]:
+    """Charges by bundle of the hours that are not charged yet, up to ``until``, as the close would make them then.
 
     Exact under the account lock, also while a close is under way and for an account whose closes fail.
     Raises PriceMissingError for usage without a price, on which the close of the account waits too.
     """
-    found: dict[int, list[HourCharge]] = {number: [] for number in instance_ids}
+    found: dict[int, list[HourCharge]] = {number: [] for number in bundles}
+    bundle_of = dict(Subscription.objects.filter(bundle_id__in=bundles).values_list("id", "bundle_id"))
     since = _charged_until(account_id)
     versions = [
         price_version(books.book_of(row))
         for row in Book.objects.filter(effective_at__lt=until).exclude(ends_at__lte=since)
     ]
-    for (number, _), segments in _usage(instance_ids, since).items():
+    for (number, _), segments in _usage(list(bundle_of), since).items():
         first = max(since, min(segment.start for segment in segments))
-        found[number] += _hours(partial(charge_hour, segments, versions, until=until), first, until)
-    for (number, price_key), samples in _traffic(instance_ids, since, until).items():
+        found[bundle_of[number]] += _hours(partial(charge_hour, segments, versions, until=until), first, until)
+    for (number, price_key), samples in _traffic(list(bundle_of), since, until).items():
         first = min(sample.taken_at for sample in samples)
-        found[number] += _hours(partial(charge_traffic, samples, price_key, versions), first, until)
+        found[bundle_of[number]] += _hours(partial(charge_traffic, samples, price_key, versions), first, until)
     return found
 
 
@@ -60,9 +62,9 @@ def _charged_until(account_id: int) -> dt.datetime:
 
 def _usage(numbers: Sequence[int], charged_until: dt.datetime) -> dict[tuple[int, str], list[Usage]]:
     usage: dict[tuple[int, str], list[Usage]] = {}
-    for segment in Segment.objects.filter(instance_id__in=numbers).exclude(ended_at__lte=charged_until):
+    for segment in Segment.objects.filter(subscription_id__in=numbers).exclude(ended_at__lte=charged_until):
         if segment.component != "traffic":
-            usage.setdefault((segment.instance_id, segment.component), []).append(
+            usage.setdefault((segment.subscription_id, segment.component), []).append(
                 Usage(segment.started_at, segment.ended_at, segment.quantity, segment.price_key, segment.age_s)
             )
     return usage
@@ -72,20 +74,22 @@ def _traffic(
     numbers: Sequence[int], charged_until: dt.datetime, until: dt.datetime
 ) -> dict[tuple[int, str], list[ByteSample]]:
     traffic: dict[tuple[int, str], list[ByteSample]] = {}
-    for sample in Sample.objects.filter(instance_id__in=numbers, at__gte=charged_until, at__lt=until):
-        traffic.setdefault((sample.instance_id, sample.price_key), []).append(ByteSample(sample.at, sample.out_bytes))
+    for sample in Sample.objects.filter(subscription_id__in=numbers, at__gte=charged_until, at__lt=until):
+        traffic.setdefault((sample.subscription_id, sample.price_key), []).append(
+            ByteSample(sample.at, sample.out_bytes)
+        )
     return traffic
 
 
-def open_hours_minor(account_id: int, instance_ids: Sequence[int], until: dt.datetime) -> dict[int, int | None]:
-    """What each machine's open hours have cost up to ``until``, rounded up to the minor unit.
+def open_hours_minor(account_id: int, bundles: Sequence[int], until: dt.datetime) -> dict[int, int | None]:
+    """What each bundle's open hours have cost up to ``until``, rounded up to the minor unit.
 
     None when there is no saying: a price is missing, and the account's close waits for the seller.
     """
     try:
-        found = open_hours(account_id, instance_ids, until)
+        found = open_hours(account_id, bundles, until)
     except PriceMissingError:
-        return dict.fromkeys(instance_ids)
+        return dict.fromkeys(bundles)
     places = exponent(shop.snapshot().currency)
     return {number: _rounded_up(charges, places) for number, charges in found.items()}
 

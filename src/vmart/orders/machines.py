@@ -2,15 +2,17 @@
 
 import datetime as dt
 import json
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db, ids
+from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongState
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
 MACHINES_MAX = 100
@@ -31,12 +33,27 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
     if len(set(public_ids)) != len(public_ids):
         raise InvalidParameter("InstanceIds names an instance twice.", field="InstanceIds")
     db.call("ledger_lock", account_id)
-    rows = Instance.objects.select_for_update().filter(account_id=account_id, public_id__in=public_ids).order_by("id")
+    rows = locking().filter(account_id=account_id, public_id__in=public_ids).order_by("id")
     found = {row.public_id: row for row in rows if row.state != State.GONE}
     for public_id in public_ids:
         if public_id not in found:
             raise UnknownInstance("The instance {id} does not exist.", field="InstanceIds", id=public_id)
     return [found[public_id] for public_id in public_ids]
+
+
+def locked(instance_id: int) -> Instance:
+    """A machine, locked, with its subscription. Belongs under its account's lock."""
+    return locking().get(id=instance_id)
+
+
+def read(instance_id: int) -> Instance:
+    """A machine with its subscription, as it is now."""
+    return Instance.objects.select_related("subscription").get(id=instance_id)
+
+
+def locking() -> QuerySet[Instance]:
+    """Machines with their subscriptions, both locked."""
+    return Instance.objects.select_related("subscription").select_for_update()
 
 
 def lock_usable(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -67,9 +84,9 @@ def refuse_busy(machines: Iterable[Instance]) -> None:
 def refuse_isolated(machines: Iterable[Instance]) -> None:
     """Raise WrongState for a machine that expired, is in arrears or in the recycle bin."""
     for machine in machines:
-        in_bin = machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL"
+        in_bin = machine.state in (State.SHUTDOWN, State.TERMINATING)
         if in_bin or is_expired(machine):
-            source = machine.isolated_source if in_bin else "EXPIRE"
+            source = machine.subscription.isolated_source if in_bin else "EXPIRE"
             why = {"ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired"}.get(
                 source, "it is in the recycle bin"
             )
@@ -84,12 +101,13 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
 
 def is_expired(machine: Instance) -> bool:
     """Whether its term is over: its isolation is due, if it has not come yet."""
-    return machine.expires_at is not None and machine.expires_at <= clock.now()
+    expires_at = machine.subscription.expires_at
+    return expires_at is not None and expires_at <= clock.now()
 
 
 def refuse_in_arrears(machines: Sequence[Instance]) -> None:
     """Raise InArrears for postpaid machines that are about to be stopped: a machine made busy would put that off."""
-    postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+    postpaid = [machine for machine in machines if machine.subscription.charge_type == POSTPAID_BY_HOUR]
     if postpaid and db.rows(
         "SELECT 1 FROM worker_operation WHERE kind = 'arrears' AND subject_id = %s AND due_at <= %s",
         postpaid[0].account_id, clock.now(),
@@ -131,6 +149,20 @@ def begin_all(machines: Sequence[Instance], operation: str, request_id: str, **c
     )
 
 
+def agree(machines: Sequence[Instance], **columns: object) -> None:
+    """Write columns of the machines' subscriptions, in one statement."""
+    Subscription.objects.filter(pk__in=[machine.pk for machine in machines]).update(**columns)
+
+
+def isolate_all(
+    machines: Sequence[Instance], source: Source, at: dt.datetime, release_at: dt.datetime, **columns: object
+) -> None:
+    """Their subscriptions are in the recycle bin from ``at`` on, and gone from ``release_at`` on."""
+    agree(
+        machines, standing=Standing.ISOLATED, isolated_source=source, isolated_at=at, release_at=release_at, **columns
+    )
+
+
 def event(machine: Instance, kind: str, **detail: object) -> None:
     """What happened, for the owner and the seller."""
     events([machine], kind, [detail])
@@ -160,12 +192,9 @@ def send_all(machines: Sequence[Instance], kind: str, *, due_at: dt.datetime | N
         )  # fmt: skip
 
 
-def end_usage(machines: Sequence[Instance], instant: dt.datetime, component: str = "") -> None:
-    """Stop charging what goes with the machines: all of it, or components whose name begins so."""
-    db.rows(
-        "SELECT fn.metering_end(id, %s, %s) FROM unnest(%s::bigint[]) AS line (id)",
-        component, instant, [machine.id for machine in machines],
-    )  # fmt: skip
+def end_usage(machines: Sequence[Instance], instant: dt.datetime, *, pausable_only: bool = False) -> None:
+    """Stop charging what goes with the machines: all of it, or what a stop without charge pauses."""
+    db.call("metering_end", [machine.id for machine in machines], pausable_only, instant)
 
 
 def forget_work(kind: str, machines: Sequence[Instance]) -> None:
@@ -174,12 +203,6 @@ def forget_work(kind: str, machines: Sequence[Instance]) -> None:
         "DELETE FROM worker_operation WHERE kind = %s AND subject_id = ANY (%s) RETURNING id",
         kind, [machine.id for machine in machines],
     )  # fmt: skip
-
-
-def next_hold_id(machine: Instance) -> uuid.UUID:
-    """The id of the machine's next hold: its number goes up with each."""
-    machine.hold_number += 1
-    return ids.transfer_id("hold", machine.id, machine.hold_number)
 
 
 def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:

@@ -28,7 +28,6 @@ class Order(models.Model):
     total_minor = models.BigIntegerField()  # prepaid: the price; postpaid: 0
     hold_minor = models.BigIntegerField()  # set aside at the purchase
     quote = models.JSONField()
-    segments = models.JSONField()  # [component, price key, quantity] of what is charged by usage
     request = models.JSONField(default=dict)  # an unpaid order's machine, password as crypt(3) hash only
     book_version = models.IntegerField()
     tax_rate = models.DecimalField(max_digits=9, decimal_places=6, default=0)
@@ -53,7 +52,10 @@ class Order(models.Model):
 
 
 class Line(models.Model):
-    """One machine of an order. A void line has given its money back."""
+    """What an order does for one bundle. A void line has given its money back.
+
+    A prepaid line pays for ``months`` in [``period_from``, ``period_to``); a purchase's period is known at delivery.
+    """
 
     class State(models.TextChoices):
         DELIVERING = "delivering"
@@ -64,15 +66,19 @@ class Line(models.Model):
     id: int
     order = models.ForeignKey(Order, models.PROTECT, db_index=False)
     account_id = models.BigIntegerField()
-    instance_id = models.BigIntegerField(unique=True)
+    subscription_id = models.BigIntegerField()  # of the bundle's head
     number = models.IntegerField()
     hold_id = models.UUIDField()  # set aside at the purchase; a prepaid line's is posted at delivery
+    months = models.IntegerField(null=True)
+    period_from = models.DateTimeField(null=True)
+    period_to = models.DateTimeField(null=True)
     amount_minor = models.BigIntegerField()
     paid_cash_minor = models.BigIntegerField(default=0)
     paid_gift_minor = models.BigIntegerField(default=0)
     refund_minor = models.BigIntegerField(default=0)
     state = models.CharField(max_length=12, choices=State.choices, default=State.DELIVERING)
     delivered_at = models.DateTimeField(null=True)
+    returned_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:
@@ -88,6 +94,12 @@ class Line(models.Model):
         indexes = [
             BrinIndex(fields=["delivered_at"], name="orders_line_delivery"),
             models.Index(fields=["id"], condition=Q(state="failed"), name="orders_line_failed"),
+            models.Index(fields=["subscription_id"], name="orders_line_subscription"),
+            models.Index(
+                fields=["account_id", "returned_at"],
+                condition=Q(returned_at__isnull=False),
+                name="orders_line_returned",
+            ),
         ]
 
 

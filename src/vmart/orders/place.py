@@ -58,8 +58,7 @@ def place(request: Purchase) -> int:
             id=number, account_id=request.account_id, status=Status.UNPAID,
             charge_type=request.configuration.charge_type, count=count, total_minor=quoted.machine_minor * count,
             hold_minor=(quoted.machine_minor + quoted.hold_machine_minor) * count, quote=quoted.plain(),
-            segments=buying.segments(quoted), request=_stored(request), book_version=quoted.book_version,
-            created_at=now, expires_at=now + PAYABLE_FOR,
+            request=_stored(request), book_version=quoted.book_version, created_at=now, expires_at=now + PAYABLE_FOR,
         )  # fmt: skip
         queue.enqueue(EXPIRE_KIND, number, account_id=request.account_id, due_at=now + PAYABLE_FOR)
     return number

@@ -27,15 +27,15 @@ from vmart.orders import errors, login, naming, refusals
 from vmart.orders.login import NO_LOGIN, Login, LoginWanted
 from vmart.orders.models import Idempotency
 from vmart.pricing import books
-from vmart.pricing.configuration import PREPAID, Configuration, DiskChoice
+from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import UnknownDiskType
-from vmart.pricing.quote import Quote, quote
+from vmart.pricing.quote import GIB, HOUR, MONTH, Quote, quote
+from vmart.subscriptions.models import DISK, MACHINE
 
 USER_DATA_MAX_BYTES = 16 * 1024
 _ID_KEY_PURPOSE = "public ids"
 
-_instance_numbers = db.IdBlock("instances_block")
-_disk_numbers = db.IdBlock("storage_block")
+_subscription_numbers = db.IdBlock("subscriptions_block")  # machines and disks: every subscription has its own
 _order_numbers = db.IdBlock("orders_block")
 _network_numbers = db.IdBlock("network_block")
 
@@ -243,7 +243,7 @@ _ASKED_AGAIN = {"stale_catalog": _StaleCatalog, "first_in_zone": _FirstInZone}
 
 
 def _purchase(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, *, first_in_zone: bool) -> Bought:
-    numbers = _instance_numbers.take(request.configuration.count)
+    numbers = _subscription_numbers.take(request.configuration.count)
     values = _values(request, quoted, here, fingerprint, numbers) | _network_ids(first_in_zone)
     holds = [ids.transfer_id("hold", number, 1) for number in numbers]
     inside_an_act = transaction.atomic() if db.in_transaction() else nullcontext()
@@ -309,7 +309,9 @@ def _values(
         "hold_machine_minor": quoted.machine_minor + quoted.hold_machine_minor,
         "book_version": quoted.book_version,
         "quote": quoted.plain(),
-        "segments": segments(quoted),
+        "months": configuration.period_months,
+        "subscription": _agreed(request, quoted, now),
+        "items": _items(quoted),
         "instance": _common(request, here, now),
         "machines": machines,
         "disks": _disks(request.account_id, key, numbers, disks),
@@ -327,13 +329,30 @@ def _network_ids(first_in_zone: bool) -> dict[str, str]:
     }
 
 
-def segments(quoted: Quote) -> list[list[Any]]:
-    """[component, price key, quantity] of what a machine is charged by usage: all of a postpaid one, traffic."""
+_MODES = {MONTH: "month", HOUR: "hour", GIB: "traffic"}
+
+
+def _items(quoted: Quote) -> list[list[Any]]:
+    """Terms of each machine's bundle: [disk's position (None: the machine), component, mode, price key, quantity,
+    pausable]. A stop without charge pauses CPU and memory alone.
+    """
     return [
-        [f"{line.component}:{line.number}" if line.number else line.component, line.price_key, str(line.quantity)]
+        [
+            line.disk, DISK if line.disk is not None else line.component, _MODES[line.unit], line.price_key,
+            line.quantity, line.component == "cpu",
+        ]
         for line in quoted.lines
-        if line.unit != "month"
-    ]
+    ]  # fmt: skip
+
+
+def _agreed(request: Purchase, quoted: Quote, now: dt.datetime) -> dict[str, Any]:
+    """What ``fn.subscriptions_open`` writes of each machine of the order alike."""
+    configuration = request.configuration
+    return {
+        "account_id": request.account_id, "zone": configuration.zone, "kind": MACHINE,
+        "charge_type": configuration.charge_type, "renew_flag": "NOTIFY_AND_MANUAL_RENEW",
+        "created_at": now.isoformat(), "book_version": quoted.book_version,
+    }  # fmt: skip
 
 
 def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, Any]:
@@ -344,12 +363,10 @@ def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, A
     return {
         "account_id": request.account_id, "zone_id": configuration.zone, "instance_type_id": kind.code,
         "image_id": image.public_id, "vcpu": kind.vcpu, "memory_mib": kind.memory_mib,
-        "charge_type": configuration.charge_type, "internet_charge_type": configuration.internet_charge_type,
-        "bandwidth_mbps": configuration.bandwidth_mbps, "public_ip_wanted": configuration.public_ip,
-        "request_id": request.request_id, "login_user": image.login_user,
+        "internet_charge_type": configuration.internet_charge_type, "bandwidth_mbps": configuration.bandwidth_mbps,
+        "public_ip_wanted": configuration.public_ip, "request_id": request.request_id, "login_user": image.login_user,
         "password_hash": way_in.password_hash, "ssh_keys": list(way_in.ssh_keys),
         "key_ids": list(way_in.key_ids), "user_data": machine.user_data.hex(), "created_at": now.isoformat(),
-        "period_months": configuration.period_months if configuration.charge_type == PREPAID else None,
     }  # fmt: skip
 
 
@@ -368,12 +385,13 @@ def _machines(request: Purchase, key: bytes, numbers: Sequence[int]) -> list[dic
 
 
 def _disks(account_id: int, key: bytes, numbers: Sequence[int], disks: Sequence[DiskChoice]) -> list[dict[str, Any]]:
-    """Columns of the disks of all machines; the first of each is its system disk."""
-    own = iter(_disk_numbers.take(len(numbers) * len(disks)))
+    """The disks of all machines, and their subscriptions; the first of each is its system disk."""
+    own = iter(_subscription_numbers.take(len(numbers) * len(disks)))
     return [
         {
             "id": disk_number, "public_id": ids.public_id(key, "disk", disk_number), "account_id": account_id,
-            "instance_id": number, "usage": "DATA_DISK" if position else "SYSTEM_DISK", "disk_type": disk.disk_type,
+            "instance_id": number, "bundle": number, "kind": DISK,
+            "usage": "DATA_DISK" if position else "SYSTEM_DISK", "disk_type": disk.disk_type,
             "size_gib": disk.size_gib, "position": position,
         }
         for number in numbers

@@ -30,7 +30,7 @@ def reboot(account_id: int, public_ids: Sequence[str], *, stop_type: str = SOFT,
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``reboot``: a boot later than the request; a repeat does not boot it twice."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         after = dt.datetime.fromisoformat(operation.payload["after"])
         engine = engine_of(operation.lane)
         seen = engine.ensure_rebooted(machine.public_id, after, force=operation.payload["hard"])
@@ -50,7 +50,7 @@ def _end(operation: Claimed, owner: uuid.UUID, *, failed: bool) -> None:
         db.call("ledger_lock", operation.account_id)
         if not queue.finish(owner, operation):
             return
-        machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+        machine = m.locked(operation.subject_id)
         if machine.state != State.REBOOTING:
             return
         if failed:

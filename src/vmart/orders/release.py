@@ -9,6 +9,7 @@ from vmart.orders import machines as m
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
+from vmart.subscriptions.models import Standing, Subscription
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -16,7 +17,7 @@ from vmart.worker.queue import Claimed
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``release``: due at the end of the bin, or at once."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         if machine.state in IN_BIN:
             if not _announce(machine, operation, owner):
                 continue
@@ -28,7 +29,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):
                 continue
-            machine = Instance.objects.select_for_update().get(id=machine.id)
+            machine = m.locked(machine.id)
             if machine.state == State.TERMINATING:
                 _gone(machine)
 
@@ -49,6 +50,7 @@ def _gone(machine: Instance) -> None:
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
     db.call("placement_free", [machine.id])
+    Subscription.objects.filter(pk=machine.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
     Instance.objects.filter(pk=machine.pk).update(
         state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, password_hash=""
     )

@@ -5,7 +5,7 @@ within 5 × 24 h of delivery, everything (billing-rules, section 3; Tencent 213/
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -20,10 +20,10 @@ from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongMode
 from vmart.orders.models import Line
 from vmart.pricing import books
-from vmart.pricing.book import PriceBook
 from vmart.pricing.configuration import PREPAID
-from vmart.pricing.quote import Quote, returnables
-from vmart.pricing.rules import may_return_free, return_refund, used_value, whole_months
+from vmart.pricing.quote import agreed_returnables
+from vmart.pricing.rules import Returnable, may_return_free, return_refund, used_value, whole_months
+from vmart.subscriptions.models import Item, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class RefundQuote:
     cash_minor: int
     gift_minor: int
     first_free: bool
+    by_line: tuple[tuple[int, int], ...]  # (order line, its part)
 
 
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
@@ -53,7 +54,7 @@ def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> l
 
 
 def _refuse_unreturnable(machine: Instance) -> None:
-    if machine.charge_type != PREPAID:
+    if machine.subscription.charge_type != PREPAID:
         raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="InstanceIds", id=machine.public_id)
     m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
     m.refuse_isolated([machine])  # of a term that is over nothing is left, and a return would move its end
@@ -61,43 +62,74 @@ def _refuse_unreturnable(machine: Instance) -> None:
 
 def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
     """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
-    found = Line.objects.select_related("order").filter(instance_id__in=[machine.id for machine in machines])
-    lines = {line.instance_id: line for line in found}
-    quotes = {line.order_id: Quote.of(line.order.quote) for line in lines.values()}
-    versions = {quoted.book_version for quoted in quotes.values()}
-    price_books = {version: books.book_by_version(version) for version in versions}
+    numbers = [machine.id for machine in machines]
+    paid, worth = _paid(numbers, now), _terms(numbers)
+    versions = {paid[number][0].order.book_version for number in numbers}
+    loaded = {version: books.book_by_version(version) for version in versions}
     free_used = account.free_return_used_at is not None
     refunds = []
     for machine in machines:
-        line = lines[machine.id]
-        quoted = quotes[line.order_id]
-        refund = _refund(machine, line, quoted, price_books[quoted.book_version], now, zone=zone, free_used=free_used)
+        lines = paid[machine.id]
+        returned = agreed_returnables(loaded[lines[0].order.book_version], worth[machine.id])
+        refund = _refund(machine, lines, returned, now, zone=zone, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
 
 
+def _paid(numbers: Sequence[int], now: dt.datetime) -> dict[int, list[Line]]:
+    """Of each bundle, what pays for now and later: the line whose period is running, then renewals not begun."""
+    lines: dict[int, list[Line]] = {number: [] for number in numbers}
+    found = Line.objects.select_related("order").filter(
+        subscription_id__in=numbers, state=Line.State.DELIVERED, period_to__gt=now
+    )
+    for line in found.order_by("period_from"):
+        lines[line.subscription_id].append(line)
+    return lines
+
+
+def _terms(numbers: Sequence[int]) -> dict[int, list[tuple[str, str, int]]]:
+    """Of each bundle, what is paid ahead: (component, price key, quantity)."""
+    terms: dict[int, list[tuple[str, str, int]]] = {number: [] for number in numbers}
+    items = Item.objects.filter(subscription__bundle_id__in=numbers, to_at=None, mode=Item.Mode.MONTH)
+    for item in items.select_related("subscription"):
+        terms[item.subscription.bundle_id].append((item.component, item.price_key, item.quantity))
+    return terms
+
+
 def _refund(
     machine: Instance,
-    line: Line,
-    quoted: Quote,
-    book: PriceBook,
+    lines: Sequence[Line],
+    worth: Sequence[Returnable],
     now: dt.datetime,
     *,
     zone: ZoneInfo,
     free_used: bool,
 ) -> RefundQuote:
-    assert machine.started_at is not None and line.delivered_at is not None
-    months, rest_s = whole_months(machine.started_at, max(now, machine.started_at), zone)
-    used = used_value(returnables(book, quoted.configuration), months, rest_s)
-    first_free = may_return_free(line.delivered_at, now, used_before=free_used)
-    refund = return_refund(
-        used, line.paid_cash_minor, line.paid_gift_minor, first_free=first_free, places=exponent(quoted.currency)
+    running, anchor_at = lines[0], machine.subscription.anchor_at
+    assert anchor_at is not None and running.period_from is not None and running.delivered_at is not None
+    begun, _ = whole_months(anchor_at, running.period_from, zone)
+    months, rest_s = whole_months(anchor_at, max(now, running.period_from), zone)
+    first_free = running.order.action == "purchase" and may_return_free(
+        running.delivered_at, now, used_before=free_used
     )
-    return RefundQuote(
-        machine.public_id, line.paid_cash_minor + line.paid_gift_minor, refund.refund_minor, refund.cash_minor,
-        refund.gift_minor, first_free,
+    cash, gift = sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
+    refund = return_refund(
+        used_value(worth, months - begun, rest_s), cash, gift, first_free=first_free,
+        places=exponent(shop.snapshot().currency),
     )  # fmt: skip
+    return RefundQuote(
+        machine.public_id, cash + gift, refund.refund_minor, refund.cash_minor, refund.gift_minor, first_free,
+        tuple(_shared(lines, refund.refund_minor)),
+    )  # fmt: skip
+
+
+def _shared(lines: Sequence[Line], refund_minor: int) -> Iterator[tuple[int, int]]:
+    """(line, its part of the refund): what has not begun comes back first, the running period gives the rest."""
+    for line in reversed(lines):
+        part = min(refund_minor, line.paid_cash_minor + line.paid_gift_minor)
+        refund_minor -= part
+        yield line.id, part
 
 
 def give_back(machines: Sequence[Instance], request_id: str) -> None:
@@ -110,17 +142,18 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     zone = shop.snapshot().billing_zone
     refunds, release_at = _quoted(machines, now, zone), m.bin_until(now, zone)
     account_id = machines[0].account_id
-    _note_returned(machines, [refund.refund_minor for refund in refunds])
+    _note_returned([part for refund in refunds for part in refund.by_line], now)
     if any(refund.first_free for refund in refunds):
         Account.objects.filter(id=account_id).update(free_return_used_at=now)
     m.end_usage(machines, now)
-    m.begin_all(
-        machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
-        expires_at=now, release_at=release_at, arrears_since=None,
-    )  # fmt: skip
+    m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
+    m.isolate_all(machines, Source.MANMADE, now, release_at, expires_at=now, anchor_at=now, arrears_since=None)
     credits = [
         Credit(
-            ids.transfer_id("return", machine.id, machine.started_at), machine.id, refund.cash_minor, refund.gift_minor
+            ids.transfer_id("return", machine.id, refund.by_line[-1][0]),
+            machine.id,
+            refund.cash_minor,
+            refund.gift_minor,
         )
         for machine, refund in zip(machines, refunds, strict=True)
         if refund.refund_minor
@@ -133,22 +166,18 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     m.send_all(machines, "release", due_at=release_at)
 
 
-def _note_returned(machines: Sequence[Instance], refunds_minor: Sequence[int]) -> None:
+def _note_returned(parts: Sequence[tuple[int, int]], now: dt.datetime) -> None:
     db.rows(
-        "UPDATE orders_line l SET state = %s, refund_minor = given.refund"
-        " FROM unnest(%s::bigint[], %s::bigint[]) AS given (instance, refund)"
-        " WHERE l.instance_id = given.instance RETURNING l.id",
-        Line.State.RETURNED, [machine.id for machine in machines], list(refunds_minor),
+        "UPDATE orders_line l SET state = %s, refund_minor = given.refund, returned_at = %s"
+        " FROM unnest(%s::bigint[], %s::bigint[]) AS given (line, refund) WHERE l.id = given.line RETURNING l.id",
+        Line.State.RETURNED, now, [line for line, _ in parts], [refund for _, refund in parts],
     )  # fmt: skip
 
 
 def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: ZoneInfo) -> None:
     begin = dt.datetime(now.astimezone(zone).year, 1, 1, tzinfo=zone)
-    returned = Line.objects.filter(account_id=account.id, state=Line.State.RETURNED).filter(
-        instance_id__in=Instance.objects.filter(
-            account_id=account.id, isolated_source="MANMADE", isolated_at__gte=begin
-        ).values("id")
-    )
+    lines = Line.objects.filter(account_id=account.id, returned_at__gte=begin)
+    returned = lines.values("subscription_id", "returned_at").distinct()  # a return gives renewals back with it
     if returned.count() + count > account.quota_returns_per_year:
         raise LimitExceeded(
             "At most {quota} machines can be returned a year.", field="InstanceIds",

@@ -22,7 +22,7 @@ _MBPS_BYTES_S = 10**6 // 8  # as the engine caps it
 
 def sample_zone(zone: str) -> int:
     """One engine call for all machines of the zone that may send; the bytes that are new."""
-    return _count(zone, list(_sending(zone).defer("user_data")))
+    return _count(zone, list(_sending(zone).prefetch_related("subscription").defer("user_data")))
 
 
 def _sending(zone: str) -> QuerySet[Instance]:
@@ -30,7 +30,7 @@ def _sending(zone: str) -> QuerySet[Instance]:
     found = Instance.objects.filter(zone_id=zone, state__in=alive, public_ip_wanted=True)
     # Arrears that ended before the power-off of their stop: its own count comes.
     being_turned_off = Q(state=State.STOPPED, latest_operation_state="OPERATING")
-    return found.exclude(expires_at__lte=clock.now()).exclude(being_turned_off)
+    return found.exclude(subscription__expires_at__lte=clock.now()).exclude(being_turned_off)
 
 
 def count_last(machine: Instance) -> int:
@@ -38,7 +38,7 @@ def count_last(machine: Instance) -> int:
 
     None of one whose arrears have ended meanwhile: nothing says any more when they had stopped it.
     """
-    if machine.started_at is None:  # never delivered
+    if machine.subscription.started_at is None:  # never delivered
         return 0
     return _count(machine.zone_id, [machine], last=True)
 
@@ -69,7 +69,7 @@ def _take(zone: str, counted: list[tuple[Instance, ByteCount]], *, last: bool) -
             " AS line (account, id, epoch, out_bytes, until, cap_bytes_s)",
             now, [machine.account_id for machine, _ in counted], [machine.id for machine, _ in counted],
             [seen.epoch for _, seen in counted], [seen.out_bytes for _, seen in counted],
-            [(machine.isolated_at or now) if last else None for machine, _ in counted],
+            [(machine.subscription.isolated_at or now) if last else None for machine, _ in counted],
             [_cap_bytes_s(machine) for machine, _ in counted],
         )  # fmt: skip
         fresh: int = found[0]["fresh"]
@@ -78,7 +78,7 @@ def _take(zone: str, counted: list[tuple[Instance, ByteCount]], *, last: bool) -
 
 def _cap_bytes_s(machine: Instance) -> int:
     """What may still be attributed to each second before the end; 0 when too much time has passed since."""
-    ended = machine.isolated_at
+    ended = machine.subscription.isolated_at
     if ended is None or clock.now() > ended + dt.timedelta(seconds=INTERVAL_S):
         return 0
     return machine.bandwidth_mbps * _MBPS_BYTES_S

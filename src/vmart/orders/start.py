@@ -10,12 +10,11 @@ from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
-from vmart.orders import address, refusals
+from vmart.orders import address, holds, refusals
 from vmart.orders import machines as m
 from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
-from vmart.orders.holds import hour_minor
-from vmart.orders.models import Line
 from vmart.orders.without_charge import STOP_CHARGING, give_up
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -39,21 +38,16 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
 
 def _take_again(machine: Instance) -> None:
     """Hold, room and address that a stop without charge or arrears gave up."""
-    before = (machine.hold_id, machine.public_ip)
-    if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":
-        order = Line.objects.select_related("order").get(instance_id=machine.id).order
-        full = hour_minor(order)
+    if machine.subscription.charge_type == POSTPAID_BY_HOUR and machine.stop_charging_mode != "KEEP_CHARGING":
+        full = holds.hour_minor([machine.id])[machine.id]
         if full is None:
             raise NotSoldHere(
                 "The instance {id} has no price any more, so it cannot be started; ask the seller.",
                 field="InstanceIds", id=machine.public_id,
             )  # fmt: skip
-        if machine.hold_id:
-            db.call("ledger_void", machine.hold_id, clock.now())
-        new_hold = m.next_hold_id(machine)
         currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
         try:
-            db.call("ledger_hold", machine.account_id, "floating", [new_hold], [full], [machine.id], clock.now())
+            holds.take([machine.subscription], [full])
         except DatabaseError as error:
             refusal = db.refusal(error)
             if refusal is None or refusal[0] != "insufficient_balance":
@@ -64,7 +58,6 @@ def _take_again(machine: Instance) -> None:
                 id=machine.public_id, needed=shown_minor(int(needed), currency),
                 available=shown_minor(int(available), currency),
             ) from None  # fmt: skip
-        machine.hold_id = new_hold
     if machine.stop_charging_mode == STOP_CHARGING and not db.call(
         "placement_grow", machine.id, machine.vcpu, machine.memory_mib
     ):
@@ -72,17 +65,16 @@ def _take_again(machine: Instance) -> None:
     if machine.public_ip_wanted and not machine.public_ip:
         claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:
-            binned, until = db.call("instances_in_bin", machine.account_id, machine.zone_id, None).split("|")
+            binned, until = db.call("instances_addresses_in_bin", machine.account_id, machine.zone_id).split("|")
             raise refusals.no_address(machine.zone_id, binned, until, "InstanceIds")
         machine.public_ip = str(claimed[0])
-    if (machine.hold_id, machine.public_ip) != before:
-        machine.save(update_fields=["hold_id", "hold_number", "public_ip"])
+        machine.save(update_fields=["public_ip"])
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``start``: address and power, then the outcome in one commit."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         engine = engine_of(operation.lane)
         engine.ensure_address(machine.public_id, machine.private_ip, public_address(machine))
         seen = engine.ensure_power(machine.public_id, on=True)
@@ -92,17 +84,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):
                 continue
-            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            machine = m.locked(operation.subject_id)
             if machine.state == State.STARTING:
                 _running(machine)
 
 
 def _running(machine: Instance) -> None:
-    import json
-
-    segments = Line.objects.values_list("order__segments", flat=True).get(instance_id=machine.id)
-    instant = db.call("metering_instant", clock.now())
-    db.call("metering_start", machine.account_id, machine.id, json.dumps(segments), instant)
+    db.call("metering_start", [machine.id], [], db.call("metering_instant", clock.now()))
     Instance.objects.filter(pk=machine.pk).update(
         state=State.RUNNING, latest_operation_state="SUCCESS", stop_charging_mode="NOT_APPLICABLE"
     )
@@ -112,14 +100,14 @@ def _running(machine: Instance) -> None:
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
     """It did not start: stopped as before. What the request took again is given up again, the address off first."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         if machine.stop_charging_mode == STOP_CHARGING:
             address.take_off(machine)
         with db.act():
             db.call("ledger_lock", operation.account_id)
             if not queue.finish(owner, operation):
                 continue
-            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            machine = m.locked(operation.subject_id)
             if machine.state == State.STARTING:
                 columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
                 m.fail(machine, "The machine could not be started.", state=State.STOPPED, **columns)

@@ -18,6 +18,7 @@ from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode
 from vmart.orders.without_charge import STOP_CHARGING, give_up
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -47,7 +48,7 @@ def stop(
         for machine in found:
             if not (stopped_mode == STOP_CHARGING and off_and_billed(machine)):
                 m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
-            if stopped_mode == STOP_CHARGING and machine.charge_type != "POSTPAID_BY_HOUR":
+            if stopped_mode == STOP_CHARGING and machine.subscription.charge_type != POSTPAID_BY_HOUR:
                 raise WrongMode(
                     "{id} is prepaid; only a postpaid machine can be stopped without charge.",
                     field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
@@ -62,14 +63,14 @@ def stop(
 
 def off_and_billed(machine: Instance) -> bool:
     """Whether it is postpaid, off, and charged as if it were running."""
-    postpaid = machine.charge_type == "POSTPAID_BY_HOUR"
+    postpaid = machine.subscription.charge_type == POSTPAID_BY_HOUR
     return postpaid and machine.state == State.STOPPED and machine.stop_charging_mode != STOP_CHARGING
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``stop``: the engine, then the outcome in one commit."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
         if seen.power not in (Power.STOPPED, Power.ABSENT):  # of a broken one nobody knows whether it runs
             raise RuntimeError(f"{machine.public_id} was stopped and is {seen.power}")
@@ -80,10 +81,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):
                 continue
-            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            machine = m.locked(operation.subject_id)
             if machine.state == State.STOPPING:
                 if without_charge:
-                    m.end_usage([machine], dt.datetime.fromisoformat(operation.payload["accepted"]), "cpu")
+                    accepted = dt.datetime.fromisoformat(operation.payload["accepted"])
+                    m.end_usage([machine], accepted, pausable_only=True)
                 _stopped(machine, without_charge)
 
 
@@ -91,7 +93,7 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
     columns: dict[str, object] = {"state": State.STOPPED, "latest_operation_state": "SUCCESS"}
     if without_charge:
         columns |= give_up(machine)
-    elif machine.charge_type == "POSTPAID_BY_HOUR":
+    elif machine.subscription.charge_type == POSTPAID_BY_HOUR:
         columns["stop_charging_mode"] = KEEP_CHARGING
     Instance.objects.filter(pk=machine.pk).update(**columns)
     m.event(machine, "stopped", without_charge=without_charge)
@@ -104,7 +106,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
             db.call("ledger_lock", operation.account_id)
             if not queue.finish(owner, operation):
                 continue
-            machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+            machine = m.locked(operation.subject_id)
             if machine.state != State.STOPPING:
                 continue
             if operation.payload["before"] == State.STOPPED:

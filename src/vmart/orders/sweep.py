@@ -20,6 +20,7 @@ from vmart.orders import machines as m
 from vmart.orders.models import EngineDrift
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement.models import Allocation
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
@@ -37,8 +38,9 @@ def sweep(zone: str) -> list[Drift]:
     """Compare the zone's engine with our machines. What is not repaired is kept for the seller's page."""
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
-    sold = Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).defer("user_data")
-    rows = {row.public_id: row for row in sold}
+    # Prefetched: a join and defer do not go together.
+    sold = Instance.objects.prefetch_related("subscription").filter(zone_id=zone).exclude(state=State.GONE)
+    rows = {row.public_id: row for row in sold.defer("user_data")}
     members = dict(Allocation.objects.filter(host__zone_id=zone).values_list("instance_id", "host__name"))
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
     for name, listed in sorted(rows.items()):
@@ -48,7 +50,7 @@ def sweep(zone: str) -> list[Drift]:
             continue
         # Both are old by now, and acts may have begun and ended since: what is repaired is the row of this moment.
         observation = engine.observe(name)
-        row = Instance.objects.get(pk=listed.pk)
+        row = Instance.objects.select_related("subscription").get(pk=listed.pk)
         given_up = _given_up(row)
         if given_up is not None and _difference(row, observation, member) == kind:
             found.append(_repair(row, kind))
@@ -129,7 +131,7 @@ def _given_up(row: Instance) -> list[int] | None:
 def _powered(row: Instance, state: str, kind: str) -> None:
     """The guest was shut down or started from inside: an ordinary stop, charging goes on as before."""
     mode = "NOT_APPLICABLE"
-    if state == State.STOPPED and row.charge_type == "POSTPAID_BY_HOUR":
+    if state == State.STOPPED and row.subscription.charge_type == POSTPAID_BY_HOUR:
         mode = "KEEP_CHARGING"
     with db.act():
         db.call("ledger_lock", row.account_id)

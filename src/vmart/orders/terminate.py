@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import holds, return_prepaid
 from vmart.orders import machines as m
-from vmart.orders import return_prepaid
 from vmart.orders.errors import WrongState
 from vmart.orders.live_cost import open_hours_minor
 from vmart.pricing.configuration import PREPAID
+from vmart.subscriptions.models import Source
 
 BIN_POSTPAID = dt.timedelta(hours=2)
 IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
@@ -33,8 +34,8 @@ def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "
             _refuse_unerasable(found)
         in_bin = [machine for machine in found if machine.state in IN_BIN]
         alive = [machine for machine in found if machine.state not in IN_BIN]
-        prepaid = [machine for machine in alive if machine.charge_type == PREPAID]
-        postpaid = [machine for machine in alive if machine.charge_type != PREPAID]
+        prepaid = [machine for machine in alive if machine.subscription.charge_type == PREPAID]
+        postpaid = [machine for machine in alive if machine.subscription.charge_type != PREPAID]
         if in_bin and erase:
             release_now(in_bin, request_id)
         if prepaid:
@@ -56,7 +57,8 @@ def _refuse_unerasable(machines: Sequence[Instance]) -> None:
 
 def release_now(machines: Sequence[Instance], request_id: str) -> None:
     """From the bin: erased at once. Moves no money."""
-    m.begin_all(machines, "TerminateInstances", request_id, state=State.TERMINATING, release_at=clock.now())
+    m.begin_all(machines, "TerminateInstances", request_id, state=State.TERMINATING)
+    m.agree(machines, release_at=clock.now())
     m.forget_work("release", machines)
     m.send_all(machines, "release")
 
@@ -64,12 +66,10 @@ def release_now(machines: Sequence[Instance], request_id: str) -> None:
 def _to_bin(machines: Sequence[Instance], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     m.end_usage(machines, accepted)
-    _shrink_holds([machine for machine in machines if machine.hold_id], accepted)
+    _shrink_holds([machine for machine in machines if machine.subscription.hold_id], accepted)
     release_at = accepted + BIN_POSTPAID
-    m.begin_all(
-        machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE",
-        isolated_at=accepted, release_at=release_at,
-    )  # fmt: skip
+    m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
+    m.isolate_all(machines, Source.MANMADE, accepted, release_at)
     m.events(machines, "terminated")
     m.send_all(machines, "isolate")
     m.send_all(machines, "release", due_at=release_at)
@@ -79,14 +79,5 @@ def _shrink_holds(machines: Sequence[Instance], accepted: dt.datetime) -> None:
     """Each machine's hold to what its open hours have cost until ``accepted``; where nobody can say, it stays."""
     if not machines:
         return
-    holds = [machine.hold_id for machine in machines]
     used = open_hours_minor(machines[0].account_id, [machine.id for machine in machines], accepted)
-    for machine in machines:
-        machine.hold_id = m.next_hold_id(machine)
-    db.rows(
-        "SELECT fn.ledger_shrink(line.hold, line.new, least(line.used, held.floating_minor), %s)"
-        " FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS line (hold, new, used)"
-        " JOIN ledger_hold held ON held.id = line.hold",
-        clock.now(), holds, [machine.hold_id for machine in machines], [used[machine.id] for machine in machines],
-    )  # fmt: skip
-    Instance.objects.bulk_update(machines, ["hold_id", "hold_number"])
+    holds.shrink([machine.subscription for machine in machines], [used[machine.id] for machine in machines])

@@ -5,6 +5,7 @@ a sentence for each problem. Prices of a region are resolved once, exactly: list
 """
 
 import datetime as dt
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -66,7 +67,7 @@ class RateRow:
     rate: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PriceBook:
     """One version of all prices, in force from ``effective_at`` until the next version's."""
 
@@ -89,6 +90,15 @@ class PriceBook:
     def sales(self) -> Sales:
         """What may be bought at all: terms, caps, counts."""
         return self.document.sales
+
+    @functools.cached_property
+    def units(self) -> Mapping[str, UnitPrice]:
+        """Every unit price by its price key, of all regions; traffic is none, it has no month and no hour."""
+        return {
+            unit.price_key: unit
+            for prices in self.regions.values()
+            for unit in (*prices.cpu.values(), *prices.disk.values(), prices.bandwidth)
+        }
 
     def disk(self, disk_type: str) -> DiskPrice:
         """List price and sizes on sale of a disk type (not multiplied by a region's factor). Raises KeyError."""
@@ -139,11 +149,9 @@ def check_complete(
 
 def hourly_rates(book: PriceBook) -> list[RateRow]:
     """Every rate that the hourly close joins, in the order of price key, step and tier."""
-    rows: list[RateRow] = []
+    rows = [row for unit in book.units.values() for row in _rows(unit)]
     for prices in book.regions.values():
-        for unit in (*prices.cpu.values(), *prices.disk.values(), prices.bandwidth):
-            rows += _rows(unit)
-        rows.append(RateRow(prices.traffic_key, _ZERO, None, 0, None, prices.traffic_gib))
+        rows += [RateRow(prices.traffic_key, _ZERO, None, 0, None, prices.traffic_gib)]
     return sorted(rows, key=lambda row: (row.price_key, row.step_from, row.tier_from_s))
 
 

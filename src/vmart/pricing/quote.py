@@ -37,6 +37,7 @@ __all__ = [
     "Part",
     "PriceTier",
     "Quote",
+    "agreed_returnables",
     "default_internet_charge_type",
     "quote",
     "returnables",
@@ -74,6 +75,11 @@ class Line:
     discount: Decimal
     amount: Decimal
     tiers: tuple[PriceTier, ...] = ()
+
+    @property
+    def disk(self) -> int | None:
+        """Of a disk's line, the disk's position: 0 is the system disk."""
+        return self.number if self.component in ("system_disk", "data_disk") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,19 +217,23 @@ def quote(book: PriceBook, configuration: Configuration) -> Quote:
 
 
 def returnables(book: PriceBook, configuration: Configuration) -> tuple[Returnable, ...]:
-    """What the used value of a prepaid machine is counted from, by its order's own price book."""
+    """What the used value of a configuration is counted from, by a price book."""
     prices = check(book, configuration)
     with localcontext(CONTEXT):
         return tuple(
-            Returnable(
-                component,
-                progressive(quantity, unit.month),
-                progressive(quantity, unit.hour),
-                unit.tiers,
-                unit.terms,
-            )
-            for component, _, unit, quantity in _units(prices, configuration)
+            _returnable(component, unit, quantity) for component, _, unit, quantity in _units(prices, configuration)
         )
+
+
+def agreed_returnables(book: PriceBook, terms: Iterable[tuple[str, str, int]]) -> tuple[Returnable, ...]:
+    """The same of what was agreed: (component, price key, quantity) each, by the order's own price book."""
+    with localcontext(CONTEXT):
+        return tuple(_returnable(component, book.units[key], quantity) for component, key, quantity in terms)
+
+
+def _returnable(component: str, unit: UnitPrice, quantity: int) -> Returnable:
+    month, hour = progressive(quantity, unit.month), progressive(quantity, unit.hour)
+    return Returnable(component, month, hour, unit.tiers, unit.terms)
 
 
 def _units(prices: RegionPrices, configuration: Configuration) -> Iterable[tuple[str, int, UnitPrice, int]]:

@@ -13,12 +13,12 @@ from vmart.kernel import db
 
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
-  i.ssh_keys::text, i.user_data, i.public_ip, i.bandwidth_mbps, i.arrears_since, i.period_months,
+  i.ssh_keys::text, i.user_data, i.public_ip, i.bandwidth_mbps, b.arrears_since,
   g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
   h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
    FROM storage_disk d WHERE d.instance_id = i.id) AS disks
-FROM instances_instance i
+FROM instances_instance i JOIN subscriptions_subscription b ON b.id = i.id
 JOIN placement_allocation a ON a.instance_id = i.id JOIN placement_host h ON h.id = a.host_id
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN catalog_image g ON g.public_id = i.image_id
@@ -29,11 +29,10 @@ WHERE i.id = ANY (%s)
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """A machine to make: its spec, its prepaid months, and how far its image is in its zone."""
+    """A machine to make: its spec, and how far its image is in its zone."""
 
     instance_id: int
     spec: MachineSpec
-    period_months: int | None
     image_status: str  # engines.contract.ImageStatus
     image_ready_at: dt.datetime | None
 
@@ -41,7 +40,7 @@ class Ordered:
 def load(instance_ids: Sequence[int]) -> dict[int, Ordered]:
     """What is known of machines that hold an allocation, by instance id."""
     return {
-        row["id"]: Ordered(row["id"], _spec(row), row["period_months"], row["image_status"], row["ready_at"])
+        row["id"]: Ordered(row["id"], _spec(row), row["image_status"], row["ready_at"])
         for row in db.prepared(_ORDERED, list(instance_ids))
     }
 
@@ -71,7 +70,7 @@ def _spec(row: dict[str, Any]) -> MachineSpec:
 
 def public_address(machine: Instance) -> PublicAddress | None:
     """The address that leads to the machine, with its cap; None without one, and while arrears keep it off."""
-    return _leading(machine.public_ip, machine.bandwidth_mbps, machine.arrears_since)
+    return _leading(machine.public_ip, machine.bandwidth_mbps, machine.subscription.arrears_since)
 
 
 def _leading(public_ip: str | None, mbps: int, arrears_since: dt.datetime | None) -> PublicAddress | None:

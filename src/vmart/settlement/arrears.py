@@ -19,11 +19,12 @@ from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.subscriptions.models import Source
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KEPT = dt.timedelta(days=15)
-_CHARGED_BY_USAGE = Q(charge_type=POSTPAID_BY_HOUR) | Q(
+_CHARGED_BY_USAGE = Q(subscription__charge_type=POSTPAID_BY_HOUR) | Q(
     internet_charge_type=TRAFFIC_POSTPAID_BY_HOUR, public_ip__isnull=False
 )
 
@@ -41,11 +42,12 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
         purses = db.call("ledger_lock", operation.subject_id)
         assert purses is not None
         machines = list(
-            Instance.objects.select_for_update()
-            .filter(_CHARGED_BY_USAGE, account_id=operation.subject_id, state__in=ALIVE, arrears_since=None)
+            m.locking()
+            .filter(_CHARGED_BY_USAGE, account_id=operation.subject_id, state__in=ALIVE)
+            .filter(subscription__arrears_since=None)
             .order_by("id")
         )
-        postpaid = [machine for machine in machines if machine.charge_type == POSTPAID_BY_HOUR]
+        postpaid = [machine for machine in machines if machine.subscription.charge_type == POSTPAID_BY_HOUR]
         idle = [machine for machine in postpaid if not _is_busy(machine)]
         busy = len(idle) < len(postpaid)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
@@ -54,7 +56,7 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             for machine in idle:
                 _stop(machine)
             for machine in machines:
-                if machine.charge_type != POSTPAID_BY_HOUR:
+                if machine.subscription.charge_type != POSTPAID_BY_HOUR:
                     _cut_off(machine)
         return busy
 
@@ -73,15 +75,12 @@ def in_arrears(account_id: int) -> bool:
 
 def _stop(machine: Instance) -> None:
     instant = db.call("metering_instant", clock.now())
-    db.call("metering_end", machine.id, "", instant)
-    if machine.hold_id:
-        db.call("ledger_void", machine.hold_id, clock.now())
+    m.end_usage([machine], instant)
+    if machine.subscription.hold_id:
+        db.call("ledger_void", machine.subscription.hold_id, clock.now())
     db.call("placement_shrink", machine.id)
-    m.begin(
-        machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="ARREAR",
-        isolated_at=instant, release_at=instant + KEPT, hold_id=None, stop_charging_mode=STOP_CHARGING,
-        arrears_since=instant,
-    )  # fmt: skip
+    m.begin(machine, "IsolateInstances", "", state=State.SHUTDOWN, stop_charging_mode=STOP_CHARGING)
+    m.isolate_all([machine], Source.ARREAR, instant, instant + KEPT, hold_id=None, arrears_since=instant)
     m.event(machine, "stopped_for_arrears")
     m.send(machine, "isolate")
     m.send(machine, "release", due_at=instant + KEPT)
@@ -89,6 +88,6 @@ def _stop(machine: Instance) -> None:
 
 def _cut_off(machine: Instance) -> None:
     """From here on every start, delivery and repair of the machine leaves its public address off."""
-    Instance.objects.filter(pk=machine.pk).update(arrears_since=clock.now())
+    m.agree([machine], arrears_since=clock.now())
     m.event(machine, "network_off")
     address.send(machine)

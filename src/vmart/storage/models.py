@@ -11,7 +11,7 @@ class Disk(models.Model):
         SYSTEM = "SYSTEM_DISK"
         DATA = "DATA_DISK"
 
-    id: int
+    id = models.BigIntegerField(primary_key=True)  # its subscription's
     public_id = models.CharField(max_length=20)
     account_id = models.BigIntegerField()
     instance_id = models.BigIntegerField()

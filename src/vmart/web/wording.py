@@ -57,6 +57,7 @@ COMPONENTS = {
     "cpu": _("CPU and memory"),
     "system_disk": _("System disk"),
     "data_disk": _("Data disk"),
+    "disk": _("Disk"),
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
 }

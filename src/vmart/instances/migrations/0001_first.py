@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0001_first"),
         ("customers", "0001_first"),
+        ("subscriptions", "0001_first"),
     ]
 
     operations = [
@@ -45,11 +46,9 @@ class Migration(migrations.Migration):
                 ("memory_mib", models.IntegerField()),
                 ("name", models.CharField(max_length=128)),
                 ("hostname", models.CharField(max_length=60)),
-                ("charge_type", models.CharField(max_length=20)),
                 ("internet_charge_type", models.CharField(max_length=40)),
                 ("bandwidth_mbps", models.IntegerField()),
                 ("public_ip_wanted", models.BooleanField()),
-                ("renew_flag", models.CharField(default="NOTIFY_AND_MANUAL_RENEW", max_length=40)),
                 (
                     "state",
                     models.CharField(
@@ -69,8 +68,6 @@ class Migration(migrations.Migration):
                         max_length=20,
                     ),
                 ),
-                ("restrict_state", models.CharField(default="NORMAL", max_length=30)),
-                ("isolated_source", models.CharField(default="NOTISOLATED", max_length=20)),
                 ("stop_charging_mode", models.CharField(default="NOT_APPLICABLE", max_length=20)),
                 ("latest_operation", models.CharField(default="RunInstances", max_length=40)),
                 ("latest_operation_state", models.CharField(default="OPERATING", max_length=12)),
@@ -88,15 +85,7 @@ class Migration(migrations.Migration):
                 ("key_ids", models.JSONField(default=list)),
                 ("user_data", models.BinaryField(default=b"")),
                 ("created_at", models.DateTimeField()),
-                ("started_at", models.DateTimeField(null=True)),
-                ("expires_at", models.DateTimeField(null=True)),
-                ("period_months", models.IntegerField(null=True)),
-                ("isolated_at", models.DateTimeField(null=True)),
-                ("release_at", models.DateTimeField(null=True)),
                 ("gone_at", models.DateTimeField(null=True)),
-                ("hold_id", models.UUIDField(null=True)),
-                ("hold_number", models.IntegerField(default=0)),
-                ("arrears_since", models.DateTimeField(null=True)),
                 (
                     "account",
                     models.ForeignKey(
@@ -122,6 +111,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "subscription",
+                    models.ForeignObject(
+                        from_fields=["id"],
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="subscriptions.subscription",
+                        to_fields=["id"],
+                    ),
+                ),
+                (
                     "zone",
                     models.ForeignKey(
                         db_constraint=False,
@@ -140,33 +139,11 @@ class Migration(migrations.Migration):
                         name="instances_of_account",
                     ),
                     models.Index(
-                        condition=models.Q(("charge_type", "PREPAID")),
-                        fields=["account", "created_at"],
-                        name="instances_bought_prepaid",
-                    ),
-                    models.Index(
                         condition=models.Q(("state", "GONE"), _negated=True), fields=["zone"], name="instances_of_zone"
-                    ),
-                    models.Index(
-                        condition=models.Q(
-                            ("hold_id__isnull", False), ("state__in", ["SHUTDOWN", "TERMINATING", "GONE"])
-                        ),
-                        fields=["account"],
-                        name="instances_hold_of_ended",
                     ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("public_id",), name="instances_public_id_once"),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("charge_type", "PREPAID"), ("period_months__isnull", False)),
-                            models.Q(
-                                ("charge_type", "POSTPAID_BY_HOUR"), ("expires_at", None), ("period_months", None)
-                            ),
-                            _connector="OR",
-                        ),
-                        name="instances_charge_type",
-                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(("state", "GONE"), ("gone_at__isnull", False)),
@@ -204,6 +181,10 @@ class Migration(migrations.Migration):
             "ALTER TABLE instances_event_default ALTER COLUMN id SET DEFAULT nextval('instances_event_id_seq')",
             migrations.RunSQL.noop,
         ),
-        migrations.RunSQL("CREATE SEQUENCE instances_block", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            "ALTER TABLE instances_instance ADD CONSTRAINT instances_has_subscription"
+            " FOREIGN KEY (id) REFERENCES subscriptions_subscription DEFERRABLE INITIALLY DEFERRED",
+            migrations.RunSQL.noop,
+        ),
         migrations.RunSQL("CREATE SEQUENCE instances_key_pair_block", migrations.RunSQL.noop),
     ]

@@ -33,10 +33,10 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "instance_id", "epoch", blank=True, editable=False, primary_key=True, serialize=False
+                        "subscription_id", "epoch", blank=True, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("instance_id", models.BigIntegerField()),
+                ("subscription_id", models.BigIntegerField()),
                 ("account_id", models.BigIntegerField()),
                 ("epoch", models.CharField(max_length=64)),
                 ("out_bytes", models.BigIntegerField()),
@@ -65,10 +65,10 @@ class Migration(migrations.Migration):
                 (
                     "pk",
                     models.CompositePrimaryKey(
-                        "instance_id", "at", "number", blank=True, editable=False, primary_key=True, serialize=False
+                        "subscription_id", "at", "number", blank=True, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("instance_id", models.BigIntegerField()),
+                ("subscription_id", models.BigIntegerField()),
                 ("at", models.DateTimeField()),
                 ("number", models.BigIntegerField()),
                 ("account_id", models.BigIntegerField()),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("account_id", models.BigIntegerField()),
-                ("instance_id", models.BigIntegerField()),
+                ("subscription_id", models.BigIntegerField()),
                 ("component", models.CharField(max_length=24)),
                 ("price_key", models.CharField(max_length=120)),
                 ("quantity", models.BigIntegerField()),
@@ -107,12 +107,12 @@ class Migration(migrations.Migration):
                         fields=["account_id", "ended_at"],
                         name="metering_segment_ended",
                     ),
-                    models.Index(fields=["instance_id"], name="metering_segment_instance"),
+                    models.Index(fields=["subscription_id"], name="metering_segment_subscription"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("ended_at", None)),
-                        fields=("instance_id", "component"),
+                        fields=("subscription_id", "component"),
                         name="metering_segment_one_open",
                     ),
                     models.CheckConstraint(

@@ -7,42 +7,44 @@ BEGIN
   RETURN greatest(date_trunc('second', _at), (SELECT closed_until FROM metering_horizon));
 END $$;
 
--- Begin charging components of machines at an instant from fn.metering_instant; the arrays in one order. _lines:
--- of each machine, elements [component, price key, quantity]; each goes on where its tier clock stood, not before
--- it ended by the clock of a host that is ahead; one that is being charged already stays as it is.
-CREATE FUNCTION fn.metering_start_many(_accounts bigint[], _instances bigint[], _lines jsonb[], _at timestamptz)
-RETURNS void
+-- Begin charging what bundles use (fn.subscriptions_used) at an instant from fn.metering_instant. Each component goes
+-- on where its tier clock stood, not before it ended by the clock of a host that is ahead; one that is being charged
+-- already stays as it is.
+CREATE FUNCTION fn.metering_start(_bundles bigint[], _paused bigint[], _at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-  SELECT machine.account, machine.id, line->>0, line->>1, (line->>2)::bigint, coalesce(last.age_s, 0),
-         greatest(_at, last.ended_at)
-  FROM unnest(_accounts, _instances, _lines) AS machine (account, id, lines)
-  CROSS JOIN LATERAL jsonb_array_elements(machine.lines) AS line
+  INSERT INTO metering_segment (account_id, subscription_id, component, price_key, quantity, age_s, started_at)
+  SELECT used.account_id, used.subscription_id, used.component, used.price_key, used.quantity,
+         coalesce(last.age_s, 0), greatest(_at, last.ended_at)
+  FROM fn.subscriptions_used(_bundles, _paused) AS used
   LEFT JOIN LATERAL (
-    SELECT age_s + extract(epoch FROM ended_at - started_at)::bigint AS age_s, ended_at
-    FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
-    ORDER BY started_at DESC, id DESC LIMIT 1) AS last ON true
-  WHERE NOT EXISTS (SELECT FROM metering_segment WHERE instance_id = machine.id AND component = line->>0
-                                                    AND ended_at IS NULL);
+    SELECT s.age_s + extract(epoch FROM s.ended_at - s.started_at)::bigint AS age_s, s.ended_at
+    FROM metering_segment s WHERE s.subscription_id = used.subscription_id AND s.component = used.component
+    ORDER BY s.started_at DESC, s.id DESC LIMIT 1) AS last ON true
+  WHERE NOT EXISTS (SELECT FROM metering_segment s WHERE s.subscription_id = used.subscription_id
+                                                    AND s.component = used.component AND s.ended_at IS NULL);
 END $$;
 
--- The same of one machine.
-CREATE FUNCTION fn.metering_start(_account bigint, _instance bigint, _lines jsonb, _at timestamptz) RETURNS void
+-- Stop charging bundles: all that is open, or only what a stop without charge pauses. How many components that were.
+CREATE FUNCTION fn.metering_end(_bundles bigint[], _pausable boolean, _at timestamptz) RETURNS int
 LANGUAGE sql AS $$
-  SELECT fn.metering_start_many(ARRAY[_account], ARRAY[_instance], ARRAY[_lines], _at)
+  SELECT fn.metering_end_each(array_agg(s.subscription_id), array_agg(s.component::text), _at)
+  FROM metering_segment s
+  WHERE s.ended_at IS NULL AND s.subscription_id IN (SELECT fn.subscriptions_parts(_bundles))
+    AND (NOT _pausable OR (s.subscription_id, s.component) IN (SELECT * FROM fn.subscriptions_pausable(_bundles)))
 $$;
 
--- Stop charging the open components of a machine whose name begins with _prefix ('' for all). _at may lie before the
--- horizon. Each hour from then on that is closed, or is being closed, is noted: the account's close charges it anew.
-CREATE FUNCTION fn.metering_end(_instance bigint, _prefix text, _at timestamptz) RETURNS int
+-- Stop charging these open components, the arrays in one order. _at may lie before the horizon. Each hour from then on
+-- that is closed, or is being closed, is noted: the account's close charges it anew.
+CREATE FUNCTION fn.metering_end_each(_subscriptions bigint[], _components text[], _at timestamptz) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE ended int;
 BEGIN
   WITH done AS (
-    UPDATE metering_segment SET ended_at = greatest(started_at, _at)
-    WHERE instance_id = _instance AND ended_at IS NULL AND component LIKE _prefix || '%'
-    RETURNING account_id, ended_at
+    UPDATE metering_segment s SET ended_at = greatest(s.started_at, _at)
+    FROM unnest(_subscriptions, _components) AS part (subscription, component)
+    WHERE s.subscription_id = part.subscription AND s.component = part.component AND s.ended_at IS NULL
+    RETURNING s.account_id, s.ended_at
   ), amended AS (
     INSERT INTO metering_amendment (account_id, hour)
     SELECT DISTINCT account_id, hour FROM done CROSS JOIN metering_horizon
@@ -58,24 +60,24 @@ END $$;
 -- Where charging has ended at _until, the sample is dated then, and is no more than _cap_bytes_s for each
 -- second between the last count (or the first use) and that end.
 CREATE FUNCTION fn.metering_count(
-  _account bigint, _instance bigint, _epoch text, _out_bytes bigint, _at timestamptz, _until timestamptz,
+  _account bigint, _subscription bigint, _epoch text, _out_bytes bigint, _at timestamptz, _until timestamptz,
   _cap_bytes_s bigint
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE known bigint; since timestamptz; fresh bigint; usage metering_segment; at_instant timestamptz;
 BEGIN
-  SELECT * INTO usage FROM metering_segment WHERE instance_id = _instance AND component = 'traffic'
+  SELECT * INTO usage FROM metering_segment WHERE subscription_id = _subscription AND component = 'traffic'
   ORDER BY started_at DESC LIMIT 1;
   SELECT max(sampled_at), max(out_bytes) FILTER (WHERE epoch = _epoch) INTO since, known
-  FROM metering_counter WHERE instance_id = _instance;
+  FROM metering_counter WHERE subscription_id = _subscription;
   since := coalesce(since, usage.started_at, _at);
   fresh := _out_bytes - coalesce(known, 0);
   IF fresh < 0 THEN  -- an older answer that came late
     RETURN 0;
   END IF;
-  INSERT INTO metering_counter (instance_id, account_id, epoch, out_bytes, sampled_at)
-  VALUES (_instance, _account, _epoch, _out_bytes, _at)
-  ON CONFLICT (instance_id, epoch) DO UPDATE SET out_bytes = excluded.out_bytes, sampled_at = excluded.sampled_at;
+  INSERT INTO metering_counter (subscription_id, account_id, epoch, out_bytes, sampled_at)
+  VALUES (_subscription, _account, _epoch, _out_bytes, _at)
+  ON CONFLICT (subscription_id, epoch) DO UPDATE SET out_bytes = excluded.out_bytes, sampled_at = excluded.sampled_at;
   IF _until IS NOT NULL THEN
     fresh := least(fresh, greatest(extract(epoch FROM _until - since), 0) * _cap_bytes_s);
   END IF;
@@ -83,7 +85,7 @@ BEGIN
     RETURN 0;
   END IF;
   at_instant := fn.metering_instant(coalesce(_until, _at));
-  INSERT INTO metering_sample (instance_id, at, account_id, price_key, out_bytes)
-  VALUES (_instance, at_instant, _account, usage.price_key, fresh);
+  INSERT INTO metering_sample (subscription_id, at, account_id, price_key, out_bytes)
+  VALUES (_subscription, at_instant, _account, usage.price_key, fresh);
   RETURN fresh;
 END $$;

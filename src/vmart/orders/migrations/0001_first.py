@@ -90,7 +90,6 @@ class Migration(migrations.Migration):
                 ("total_minor", models.BigIntegerField()),
                 ("hold_minor", models.BigIntegerField()),
                 ("quote", models.JSONField()),
-                ("segments", models.JSONField()),
                 ("request", models.JSONField(default=dict)),
                 ("book_version", models.IntegerField()),
                 ("tax_rate", models.DecimalField(decimal_places=6, default=0, max_digits=9)),
@@ -117,9 +116,12 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("account_id", models.BigIntegerField()),
-                ("instance_id", models.BigIntegerField(unique=True)),
+                ("subscription_id", models.BigIntegerField()),
                 ("number", models.IntegerField()),
                 ("hold_id", models.UUIDField()),
+                ("months", models.IntegerField(null=True)),
+                ("period_from", models.DateTimeField(null=True)),
+                ("period_to", models.DateTimeField(null=True)),
                 ("amount_minor", models.BigIntegerField()),
                 ("paid_cash_minor", models.BigIntegerField(default=0)),
                 ("paid_gift_minor", models.BigIntegerField(default=0)),
@@ -138,6 +140,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("delivered_at", models.DateTimeField(null=True)),
+                ("returned_at", models.DateTimeField(null=True)),
                 ("reason", models.CharField(blank=True, default="", max_length=500)),
                 (
                     "order",
@@ -163,6 +166,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="line",
             index=models.Index(condition=models.Q(("state", "failed")), fields=["id"], name="orders_line_failed"),
+        ),
+        migrations.AddIndex(
+            model_name="line",
+            index=models.Index(fields=["subscription_id"], name="orders_line_subscription"),
+        ),
+        migrations.AddIndex(
+            model_name="line",
+            index=models.Index(
+                condition=models.Q(("returned_at__isnull", False)),
+                fields=["account_id", "returned_at"],
+                name="orders_line_returned",
+            ),
         ),
         migrations.AddConstraint(
             model_name="order",

@@ -23,7 +23,8 @@ BEGIN
     END IF;
   END LOOP;
   orders := ARRAY(SELECT DISTINCT order_id FROM orders_line
-                  WHERE instance_id = ANY (ARRAY(SELECT (r->>'instance')::bigint FROM jsonb_array_elements(_results) AS r)));
+                  WHERE subscription_id = ANY (ARRAY(SELECT (r->>'instance')::bigint
+                                                     FROM jsonb_array_elements(_results) AS r)));
   UPDATE orders_order o SET status = summary.status, closed_at = CASE WHEN summary.status = 5 THEN _now END
   FROM (
     SELECT order_id, CASE WHEN bool_or(state = 'delivering') THEN 3 WHEN bool_or(state <> 'failed') THEN 4 ELSE 5 END
@@ -39,43 +40,40 @@ CREATE FUNCTION fn.orders_run(_operations bigint[], _results jsonb, _now timesta
 LANGUAGE plpgsql AS $$
 DECLARE
   started timestamptz := fn.metering_instant(_now);
-  running bigint[];  -- these four in one order
-  accounts bigint[];
-  usage jsonb[];
-  details jsonb[];
+  running bigint[];
   prepaid record;
 BEGIN
-  SELECT fn.instances_delivered(array_agg((r->>'instance')::bigint), array_agg(r->>'kind'),
-                                array_agg((r->>'expires_at')::timestamptz), started, _now)
-  INTO running
+  SELECT fn.instances_delivered(array_agg((r->>'instance')::bigint), array_agg(r->>'kind')) INTO running
   FROM jsonb_array_elements(_results) AS r WHERE (r->>'operation')::bigint = ANY (_operations);
-  UPDATE orders_line SET state = 'delivered', delivered_at = started WHERE instance_id = ANY (running);
-  FOR prepaid IN SELECT * FROM fn.instances_prepaid(running) AS machine LOOP
-    PERFORM fn.orders_pay(prepaid.id, prepaid.account_id, prepaid.expires_at, _now);
+  PERFORM fn.subscriptions_started(array_agg((r->>'instance')::bigint), array_agg((r->>'expires_at')::timestamptz),
+                                   started, _now)
+  FROM jsonb_array_elements(_results) AS r WHERE (r->>'instance')::bigint = ANY (running);
+  UPDATE orders_line SET state = 'delivered', delivered_at = started WHERE subscription_id = ANY (running);
+  FOR prepaid IN SELECT * FROM fn.subscriptions_prepaid(running) AS bundle LOOP
+    PERFORM fn.orders_pay(prepaid.id, prepaid.account_id, prepaid.started_at, prepaid.expires_at, _now);
   END LOOP;
-  SELECT array_agg(l.instance_id), array_agg(l.account_id), array_agg(o.segments),
-         array_agg(jsonb_build_object('waited_ms', r->'waited_ms'))
-  INTO running, accounts, usage, details
-  FROM jsonb_array_elements(_results) AS r
-  JOIN orders_line l ON l.instance_id = (r->>'instance')::bigint JOIN orders_order o ON o.id = l.order_id
-  WHERE l.instance_id = ANY (running);
-  PERFORM fn.metering_start_many(accounts, running, usage, started);
-  PERFORM fn.instances_events(running, accounts, 'delivered', _now, details);
+  PERFORM fn.metering_start(running, '{}', started);
+  PERFORM fn.instances_events(array_agg((r->>'instance')::bigint), array_agg((r->>'account')::bigint), 'delivered',
+                              _now, array_agg(jsonb_build_object('waited_ms', r->'waited_ms')))
+  FROM jsonb_array_elements(_results) AS r WHERE (r->>'instance')::bigint = ANY (running);
 END $$;
 
--- A prepaid machine runs: what was set aside for it is paid, and its term ends by a timer.
-CREATE FUNCTION fn.orders_pay(_instance bigint, _account bigint, _expires_at timestamptz, _now timestamptz)
-RETURNS void
+-- A prepaid bundle runs: what was set aside for it is paid, and its term ends by a timer.
+CREATE FUNCTION fn.orders_pay(
+  _subscription bigint, _account bigint, _from timestamptz, _to timestamptz, _now timestamptz
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE hold ledger_hold;
 BEGIN
-  hold := fn.ledger_post((SELECT hold_id FROM orders_line WHERE instance_id = _instance), 'prepaid', 'revenue', _now);
+  hold := fn.ledger_post((SELECT hold_id FROM orders_line WHERE subscription_id = _subscription), 'prepaid', 'revenue',
+                         _now);
   IF hold.id IS NULL THEN
-    RAISE EXCEPTION 'the hold of instance % was not pending at its delivery', _instance;
+    RAISE EXCEPTION 'the hold of subscription % was not pending at its delivery', _subscription;
   END IF;
-  UPDATE orders_line SET paid_cash_minor = hold.cash_minor, paid_gift_minor = hold.gift_minor
-  WHERE instance_id = _instance;
-  PERFORM fn.worker_enqueue('expire', ARRAY[_instance], _account, '', _expires_at, '{}');
+  UPDATE orders_line SET paid_cash_minor = hold.cash_minor, paid_gift_minor = hold.gift_minor, period_from = _from,
+                         period_to = _to
+  WHERE subscription_id = _subscription;
+  PERFORM fn.worker_enqueue('expire', ARRAY[_subscription], _account, '', _to, '{}');
 END $$;
 
 CREATE FUNCTION fn.orders_one_failed(_result jsonb, _now timestamptz) RETURNS void
@@ -86,7 +84,8 @@ BEGIN
   IF machine.id IS NULL THEN
     RETURN;
   END IF;
-  UPDATE orders_line SET state = 'failed', reason = left(_result->>'error', 500) WHERE instance_id = machine.id
+  PERFORM fn.subscriptions_failed(machine.id);
+  UPDATE orders_line SET state = 'failed', reason = left(_result->>'error', 500) WHERE subscription_id = machine.id
   RETURNING * INTO line;
   PERFORM fn.ledger_void(line.hold_id, _now);
   PERFORM fn.instances_events(ARRAY[machine.id], ARRAY[machine.account_id], 'launch_failed', _now,

@@ -68,15 +68,15 @@ BEGIN
     PERFORM fn.kernel_refuse('in_arrears', fn.ledger_balance(_purses)::text);
   END IF;
   IF _p->>'charge_type' = 'PREPAID' THEN
-    _held := fn.instances_counted(_account, _p->>'zone', 'PREPAID', (_p->>'month_start')::timestamptz);
+    _held := fn.subscriptions_counted(_account, _p->>'zone', 'PREPAID', (_p->>'month_start')::timestamptz);
     IF _held + _count > _limits.quota_prepaid_per_month THEN
       PERFORM fn.kernel_refuse('quota_prepaid', _held || '|' || _limits.quota_prepaid_per_month);
     END IF;
   ELSE
-    _held := fn.instances_counted(_account, _p->>'zone', 'POSTPAID_BY_HOUR', NULL);
+    _held := fn.subscriptions_counted(_account, _p->>'zone', 'POSTPAID_BY_HOUR', NULL);
     IF _held + _count > _limits.quota_postpaid_per_zone THEN
       PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _limits.quota_postpaid_per_zone || '|'
-                                                 || fn.instances_in_bin(_account, _p->>'zone', 'POSTPAID_BY_HOUR'));
+                                                 || fn.subscriptions_in_bin(_account, _p->>'zone', 'POSTPAID_BY_HOUR'));
     END IF;
   END IF;
 END $$;
@@ -99,12 +99,12 @@ BEGIN
   FROM fn.network_claim_private(_account, _p->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id', _now,
                                 _ids);
   IF cardinality(_private) < _count THEN
-    PERFORM fn.kernel_refuse('no_private_address', _zone || '|' || fn.instances_in_bin(_account, _zone, ''));
+    PERFORM fn.kernel_refuse('no_private_address', _zone || '|' || fn.subscriptions_in_bin(_account, _zone, ''));
   END IF;
   IF (_p->>'public_ip')::boolean THEN
     _public := fn.network_claim_public(_zone, _account, _ids);
     IF cardinality(_public) < _count THEN
-      PERFORM fn.kernel_refuse('no_public_address', _zone || '|' || fn.instances_in_bin(_account, _zone, NULL));
+      PERFORM fn.kernel_refuse('no_public_address', _zone || '|' || fn.instances_addresses_in_bin(_account, _zone));
     END IF;
   END IF;
 
@@ -117,16 +117,19 @@ BEGIN
     END IF;
   ELSE
     INSERT INTO orders_order (id, account_id, action, status, charge_type, count, total_minor, hold_minor, quote,
-                              segments, request, book_version, tax_rate, tax_minor, tax_inclusive, created_at,
-                              paid_at, reason)
+                              request, book_version, tax_rate, tax_minor, tax_inclusive, created_at, paid_at,
+                              reason)
     VALUES (_order, _account, 'purchase', 3, _p->>'charge_type', _count, _amount * _count,
-            (_p->>'hold_machine_minor')::bigint * _count, _p->'quote', _p->'segments', '{}',
+            (_p->>'hold_machine_minor')::bigint * _count, _p->'quote', '{}',
             (_p->>'book_version')::int, 0, 0, true, _now, _now, '');
   END IF;
-  INSERT INTO orders_line (order_id, account_id, instance_id, number, hold_id, amount_minor, paid_cash_minor,
-                           paid_gift_minor, refund_minor, state, reason)
-  SELECT _order, _account, id, n, hold, _amount, 0, 0, 0, 'delivering', ''
+  INSERT INTO orders_line (order_id, account_id, subscription_id, number, hold_id, months, amount_minor,
+                           paid_cash_minor, paid_gift_minor, refund_minor, state, reason)
+  SELECT _order, _account, id, n, hold, (_p->>'months')::int, _amount, 0, 0, 0, 'delivering', ''
   FROM unnest(_ids, _holds) WITH ORDINALITY AS line (id, hold, n);
-  PERFORM fn.instances_create(_p->'instance', _p->'machines', _ids, _holds, _subnet, _private, _public);
+  PERFORM fn.subscriptions_open(
+    _p->'subscription', _ids, ARRAY(SELECT machine->>'public_id' FROM jsonb_array_elements(_p->'machines') AS machine
+                                    LIMIT _count), _holds, _p->'disks', _p->'items');
+  PERFORM fn.instances_create(_p->'instance', _p->'machines', _ids, _subnet, _private, _public);
   PERFORM fn.storage_create(_p->'disks', _ids);
 END $$;

@@ -37,12 +37,12 @@ BEGIN
     END IF;
   END LOOP;
 
-  PERFORM fn.ledger_void(i.hold_id, _now) FROM instances_instance i
-  WHERE i.account_id > _low AND i.account_id <= _high AND i.hold_id IS NOT NULL
-    AND i.state IN ('SHUTDOWN', 'TERMINATING', 'GONE') AND i.isolated_at <= _end AND i.account_id <> ALL (_except);
-  UPDATE instances_instance SET hold_id = NULL
+  PERFORM fn.ledger_void(s.hold_id, _now) FROM subscriptions_subscription s
+  WHERE s.account_id > _low AND s.account_id <= _high AND s.hold_id IS NOT NULL
+    AND s.standing IN ('isolated', 'ended') AND s.isolated_at <= _end AND s.account_id <> ALL (_except);
+  UPDATE subscriptions_subscription SET hold_id = NULL
   WHERE account_id > _low AND account_id <= _high AND hold_id IS NOT NULL
-    AND state IN ('SHUTDOWN', 'TERMINATING', 'GONE') AND isolated_at <= _end AND account_id <> ALL (_except);
+    AND standing IN ('isolated', 'ended') AND isolated_at <= _end AND account_id <> ALL (_except);
   RETURN NEXT;
 END $$;
 
@@ -209,12 +209,12 @@ LANGUAGE sql STABLE AS $$
     SELECT s.* FROM account CROSS JOIN LATERAL (
       SELECT * FROM metering_segment s WHERE s.account_id = account.account_id AND ended_at > _hour OFFSET 0) AS s
   ), used AS NOT MATERIALIZED (  -- scanned twice: cheaper than a copy
-    SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at, ended_at
+    SELECT account_id, subscription_id, component, price_key, quantity, age_s, started_at, ended_at
     FROM metering_segment
     WHERE account_id > _low AND account_id <= _high AND account_id NOT IN (SELECT unnest(_except))
       AND ended_at IS NULL AND started_at < (_hour + interval '1 hour') AND component <> 'traffic'
     UNION ALL
-    SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at, ended_at
+    SELECT account_id, subscription_id, component, price_key, quantity, age_s, started_at, ended_at
     FROM ended WHERE started_at < (_hour + interval '1 hour') AND component <> 'traffic'
   ), step AS MATERIALIZED (  -- an hour of a (whole) quantity in (above, up_to] costs quantity * rate + fixed
     SELECT k.price_key, v.from_s, v.to_s, r.tier_from_s, r.tier_to_s, r.rate,  -- null: no price is in force
@@ -230,7 +230,7 @@ LANGUAGE sql STABLE AS $$
            CASE WHEN abs(fixed) < 10000000000 THEN floor(fixed * 100000000 + 0.5) END::bigint AS fixed_e8
     FROM step WHERE from_s = 0 AND to_s = 3600 AND tier_from_s = 0 AND tier_to_s IS NULL
   ), part AS (  -- all other usage: the stretches of a segment in each validity and tier
-    SELECT u.account_id, u.instance_id, u.component, s.seconds,
+    SELECT u.account_id, u.subscription_id, u.component, s.seconds,
            s.seconds * coalesce(u.quantity * p.rate + p.fixed,
                                 fn.settlement_stop('no price is in force for', u.price_key)) AS amount
     FROM (SELECT *, date_part('epoch', started_at - _hour)::bigint AS start_s,  -- seconds count from the hour's start
@@ -248,26 +248,26 @@ LANGUAGE sql STABLE AS $$
       SELECT * FROM metering_sample s
       WHERE s.account_id = account.account_id AND at >= _hour AND at < (_hour + interval '1 hour') OFFSET 0) AS s
   ), sampled AS (  -- each sample at the price of its instant
-    SELECT s.account_id, s.instance_id, sum(s.out_bytes)::bigint AS out_bytes,
+    SELECT s.account_id, s.subscription_id, sum(s.out_bytes)::bigint AS out_bytes,
            sum(s.out_bytes * coalesce(p.rate, fn.settlement_stop('no price is in force for', s.price_key))) AS amount
     FROM sample s LEFT JOIN step p ON p.price_key = s.price_key AND s.at_s >= p.from_s AND s.at_s < p.to_s
     GROUP BY 1, 2
   ), fresh AS (
-    SELECT u.account_id, u.instance_id, u.component, 3600 AS duration_s, 0::bigint AS out_bytes,
+    SELECT u.account_id, u.subscription_id, u.component, 3600 AS duration_s, 0::bigint AS out_bytes,
            coalesce(u.quantity * p.rate_e8 + p.fixed_e8,
                     fn.settlement_stop('more than can be kept is the price of', u.price_key)) AS exact_e8
     FROM used u JOIN level p ON p.price_key = u.price_key AND u.quantity > p.above AND u.quantity <= p.up_to
     WHERE u.started_at <= _hour AND u.ended_at IS NULL
     UNION ALL
-    SELECT account_id, instance_id, component, sum(seconds)::int, 0,
+    SELECT account_id, subscription_id, component, sum(seconds)::int, 0,
            div(sum(amount) * 100000000 + 1800, 3600)::bigint
     FROM part GROUP BY 1, 2, 3
     UNION ALL
-    SELECT account_id, instance_id, 'traffic', 0, out_bytes,
+    SELECT account_id, subscription_id, 'traffic', 0, out_bytes,
            div(amount * 100000000 + 536870912, 1073741824)::bigint
     FROM sampled
   )
-  SELECT account_id, instance_id, component, duration_s, out_bytes, exact_e8 FROM fresh
+  SELECT account_id, subscription_id, component, duration_s, out_bytes, exact_e8 FROM fresh
 $$;
 
 -- Usage without a price, or of one that cannot be counted, is an error of the account's close and never free.

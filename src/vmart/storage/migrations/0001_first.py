@@ -6,13 +6,13 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies = [("subscriptions", "0001_first")]
 
     operations = [
         migrations.CreateModel(
             name="Disk",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("public_id", models.CharField(max_length=20)),
                 ("account_id", models.BigIntegerField()),
                 ("instance_id", models.BigIntegerField()),
@@ -30,5 +30,9 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL("CREATE SEQUENCE storage_block", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            "ALTER TABLE storage_disk ADD CONSTRAINT storage_has_subscription"
+            " FOREIGN KEY (id) REFERENCES subscriptions_subscription DEFERRABLE INITIALLY DEFERRED",
+            migrations.RunSQL.noop,
+        ),
     ]

@@ -16,7 +16,7 @@ from vmart.listings import charges, overview
 from vmart.listings.charges import ChargeRow
 from vmart.web.visitor import customer
 
-_CSV_HEAD = ("hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
+_CSV_HEAD = ("hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
              "revision", "statement_month")  # fmt: skip
 _BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the code page of its machine
 _FORMULAS = "=+-@＝＋－＠\t\r"  # a spreadsheet takes the full-width signs for the narrow ones
@@ -83,8 +83,8 @@ def _csv(rows: Iterator[ChargeRow], currency: str) -> Iterator[str]:
     for row in rows:
         yield line.writerow(
             (
-                row.hour.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), row.public_id, _inert(row.name),
-                row.component, row.duration_s, row.out_bytes, format(row.exact, "f"),
+                row.hour.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), row.public_id, row.resource_id,
+                _inert(row.name), row.component, row.duration_s, row.out_bytes, format(row.exact, "f"),
                 currency, row.revision, f"{row.statement_month:%Y-%m}",
             )
         )  # fmt: skip

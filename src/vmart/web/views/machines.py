@@ -17,7 +17,6 @@ from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import holds, live_cost, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_expired
-from vmart.orders.models import Order
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
@@ -81,11 +80,10 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
         return redirect("machine", public_id)
-    order = _order(machine)
     here = {
         "machine": machine,
-        "hourly": holds.hourly(order) or Decimal(0),
-        "kept_hourly": holds.hourly(order, paused=True) or Decimal(0),
+        "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
+        "kept_hourly": holds.hourly([machine.id], paused=True)[machine.id] or Decimal(0),
         "off": stop.off_and_billed(machine),
     }
     return render(request, "web/machines/stop.html", here)
@@ -106,7 +104,7 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
             return redirect("machine", public_id)
         return redirect("machines") if erase else redirect("machine", public_id)
     refund = why = None
-    if machine.charge_type == "PREPAID" and machine.state not in (*IN_BIN, State.LAUNCH_FAILED):
+    if machine.subscription.charge_type == "PREPAID" and machine.state not in (*IN_BIN, State.LAUNCH_FAILED):
         try:
             (refund,) = return_prepaid.quote_refund(account_id, [public_id])
         except Refused as refused:
@@ -126,31 +124,25 @@ def _request_id(request: HttpRequest) -> str:
     return str(request.META.get("vmart.request_id", ""))
 
 
-def _order(machine: Instance) -> Order:
-    line = orders.of_machine(machine.id)
-    assert line is not None  # every machine was bought
-    return line.order
-
-
 def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
     here = shop.snapshot()
-    closed = charges.of_machine(machine.account_id, machine.id, machine.started_at)
-    network_off = machine.arrears_since is not None and machine.state in ALIVE
+    closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
+    network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
         "line": line,
         "quoted": Quote.of(line.order.quote),
-        "hourly": holds.hourly(line.order) or Decimal(0),
+        "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
         "events": overview.events(machine.id),
         "closed_exact": closed,
         "open_exact": _open_exact(machine),
-        "by_usage": line.order.segments,
+        "by_usage": overview.is_charged_by_usage(machine.id),
         "busy": machine.state in wording.IN_BETWEEN,
-        "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL" and not is_expired(machine),
+        "may_start": machine.state == State.STOPPED and not is_expired(machine),
         "may_stop": machine.state == State.RUNNING and not is_expired(machine),
         "may_spare": stop.off_and_billed(machine) and not is_expired(machine),
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
@@ -176,6 +168,6 @@ def _off_billed(machine: Instance) -> str:
         return ""
     if machine.stop_charging_mode == STOP_CHARGING:
         return _("It is off without charge: only its disks and by-bandwidth network are billed.")
-    if machine.charge_type == "PREPAID":
+    if machine.subscription.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
     return _("It is off and billed as if it were running. To pay for its disks only, put it to “without charge”.")
