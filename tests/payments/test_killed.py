@@ -37,7 +37,7 @@ if point == "before the provider is asked":
 elif point == "after the provider's answer":
     top_up.record = die
 elif point == "between credit and purchase":
-    record.place.pay_in_act = die
+    record.actions.pay_in_act = die
 elif point == "before the commit":
     record._forget_poll = die
 top_up.begin({account}, {amount}, {provider!r}, "t1", order_id={order}, method={method!r})

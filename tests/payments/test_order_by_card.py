@@ -7,7 +7,7 @@ from tests.support.shopper import HOURLY, HOURLY_HOLD_MINOR, MONTHLY, MONTHLY_MI
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.ledger.models import Transfer
-from vmart.orders import place
+from vmart.orders import actions, place
 from vmart.orders import purchase as buying
 from vmart.orders.models import Order
 from vmart.payments import top_up
@@ -92,7 +92,7 @@ def test_success_after_the_order_has_expired_is_a_top_up(test_clock: BusinessClo
 def test_an_order_paid_from_the_balance_meanwhile_is_not_paid_twice() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     order, payment = _waiting(account, amount_minor=MONTHLY_MINOR)
-    place.pay(account, order)
+    actions.pay(account, order)
     assert _success(payment)
     assert Instance.objects.count() == 1
     assert purses(account) == {

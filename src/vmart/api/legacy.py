@@ -22,8 +22,9 @@ from vmart.kernel.money import half_up
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import purchase, start, stop, terminate
+from vmart.orders import purchase, renew, renew_flag, start, stop, terminate
 from vmart.orders.login import LoginWanted
+from vmart.orders.renew import Renewal
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.quote import (
     BANDWIDTH_POSTPAID_BY_HOUR,
@@ -173,6 +174,20 @@ class ReturnInstance(LegacyShape):
     """One machine back to the shop."""
 
     instance_id: _Name
+
+
+class RenewInstance(LegacyShape):
+    """A further term of one prepaid machine, in months."""
+
+    instance_id: _Name
+    period: Annotated[int, Field(ge=1, le=36)]
+
+
+class SetAutoRenew(LegacyShape):
+    """Whether a prepaid machine renews itself."""
+
+    instance_id: _Name
+    auto_renew: Annotated[int, one_of(0, 1)]
 
 
 class DescribeAvailabilityZones(LegacyShape):
@@ -327,6 +342,19 @@ def return_instance(call: Call, asked: ReturnInstance) -> Members:
     return {}
 
 
+def renew_instance(call: Call, asked: RenewInstance) -> Members:
+    """Paid from the balance at once; the order's number as text."""
+    order = renew.renew(call.account_id, Renewal([asked.instance_id], asked.period), request_id=call.request_id)
+    return {"dealIds": [str(order)]}
+
+
+def set_auto_renew(call: Call, asked: SetAutoRenew) -> Members:
+    """0 is renewed by hand, with reminders."""
+    flag = renew_flag.AUTO if asked.auto_renew else renew_flag.MANUAL
+    renew_flag.set_flag(call.account_id, [asked.instance_id], flag)
+    return {}
+
+
 def describe_availability_zones(call: Call, asked: DescribeAvailabilityZones) -> Members:
     """Zones with their numbers."""
     zones = [zone for zone in zones_of(shop.current(), call) if asked.zone_id in (None, zone.legacy_id)]
@@ -421,12 +449,14 @@ ACTIONS = (
     Action("StartInstances", StartInstances, start_instances, version=""),
     Action("StopInstances", StopInstances, stop_instances, version=""),
     Action("ReturnInstance", ReturnInstance, return_instance, version=""),
+    Action("RenewInstance", RenewInstance, renew_instance, version=""),
+    Action("SetAutoRenew", SetAutoRenew, set_auto_renew, version=""),
     Action("DescribeAvailabilityZones", DescribeAvailabilityZones, describe_availability_zones, version=""),
 )
 
 # Published and not offered yet.
 _OTHERS = """
-RenewInstance SetAutoRenew RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
+RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
 UpdateInstanceBandwidth UpdateInstanceBandwidthHour DescribeImages DescribeKeyPairs DescribeDeals
 DescribeAccountBalance ModifyInstanceAttributes ResetInstances
 """

@@ -5,6 +5,7 @@ from decimal import Decimal
 from vmart.api.registry import Members
 from vmart.kernel.money import exponent, from_minor
 from vmart.pricing.book import UnitPrice
+from vmart.pricing.priced import Priced
 from vmart.pricing.quote import PREPAID, Part, Quote
 from vmart.pricing.rules import progressive
 
@@ -26,6 +27,16 @@ def quote_price(quoted: Quote) -> Members:
     return {"InstancePrice": instance_price, "BandwidthPrice": bandwidth_price}
 
 
+def renewal_price(priced: Priced) -> Members:
+    """``Price`` of InquiryPriceRenewInstances, for all machines together."""
+    listed = sum(line.network_list_minor for line in priced.lines)
+    amount = sum(line.network_minor for line in priced.lines)
+    return {
+        "InstancePrice": _amounts(priced.list_minor - listed, priced.due_minor - amount, priced.currency),
+        "BandwidthPrice": _amounts(listed, amount, priced.currency),
+    }
+
+
 def type_price(unit: UnitPrice, charge_type: str) -> Members:
     """``Price`` of one machine type without disks: a month, or an hour at each tier of age."""
     if charge_type == PREPAID:
@@ -43,11 +54,15 @@ def type_price(unit: UnitPrice, charge_type: str) -> Members:
 
 
 def _prepaid(part: Part, currency: str) -> Members:
+    return _amounts(part.list_minor, part.amount_minor, currency) | {"Discount": float(part.discount_percent)}
+
+
+def _amounts(list_minor: int, amount_minor: int, currency: str) -> Members:
     places = exponent(currency)
     return {
-        "OriginalPrice": float(from_minor(part.list_minor, places)),
-        "DiscountPrice": float(from_minor(part.amount_minor, places)),
-        "Discount": float(part.discount_percent),
+        "OriginalPrice": float(from_minor(list_minor, places)),
+        "DiscountPrice": float(from_minor(amount_minor, places)),
+        "Discount": round(100 * amount_minor / list_minor, 2) if list_minor else 100.0,
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
-from vmart.orders import address, deliver, expire, isolate, place, reboot, release, start, stop
+from vmart.orders import address, auto_renew, deliver, expire, isolate, reboot, release, start, stop, term, unpaid
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.settlement import arrears, close
@@ -18,7 +18,8 @@ STEPS: Mapping[str, Step] = {
     "release": Step(release.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),
     "expire": Step(expire.run),
-    place.EXPIRE_KIND: Step(place.expire),
+    term.KIND: Step(auto_renew.run),
+    unpaid.EXPIRE_KIND: Step(unpaid.expire),
     POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),
     look_back.KIND: Step(look_back.run, attempts=20),
     "arrears": Step(arrears.run),

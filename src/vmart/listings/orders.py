@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vmart.instances.models import Instance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.orders.models import Line, Order, Status
+from vmart.pricing.priced import Priced
 from vmart.pricing.quote import Quote
 
 MACHINES_SHOWN = 100  # a purchase has no more
@@ -24,7 +25,8 @@ class OrderView:
     """One order as its page shows it."""
 
     order: Order
-    quoted: Quote
+    quoted: Quote | None  # of a purchase
+    priced: Priced | None  # of any other action
     lines: Sequence[OrderLine]
 
     @property
@@ -64,7 +66,15 @@ def view(account_id: int, order_id: int) -> OrderView | None:
     machines = Instance.objects.select_related("image", "subscription").in_bulk(
         [line.subscription_id for line in lines]
     )
-    return OrderView(order, Quote.of(order.quote), [OrderLine(line, machines[line.subscription_id]) for line in lines])
+    quoted = Quote.of(order.quote) if order.action == "purchase" else None
+    priced = None if quoted else Priced.of(order.quote)
+    return OrderView(order, quoted, priced, [OrderLine(line, machines[line.subscription_id]) for line in lines])
+
+
+def terms(subscription_id: int) -> Sequence[Line]:
+    """What was paid for a bundle, term by term: those that are over, running, ahead or given back."""
+    lines = Line.objects.filter(subscription_id=subscription_id).exclude(state=Line.State.FAILED)
+    return list(lines.order_by("id")[:PAGE])
 
 
 def of_machine(instance_id: int) -> Line | None:

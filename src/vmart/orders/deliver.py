@@ -26,6 +26,7 @@ from vmart.engines.contract import (
 )
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import term
 from vmart.orders.models import Line
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
@@ -92,11 +93,11 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
         return
     outcomes = ensure_present_many(engine, [order.spec for _, order in ready])
     now = clock.now()  # one look: a term begins and ends at the same time of day
-    expires = _expires([order.instance_id for _, order in ready], now)
+    times = _times([order.instance_id for _, order in ready], now)
     results = []
     for (operation, order), outcome in zip(ready, outcomes, strict=True):
         if not isinstance(outcome, EngineError) and outcome.power == Power.RUNNING:
-            results.append(_success(operation, outcome, begun, expires.get(order.instance_id)))
+            results.append(_success(operation, outcome, begun, times.get(order.instance_id, {})))
             continue
         # A first boot of the customer's own may power the machine off: that is nobody else's failure.
         failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else _OFF, owner)
@@ -116,24 +117,23 @@ def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> No
         engine.ensure_absent(name)
 
 
-def _expires(numbers: Sequence[int], now: dt.datetime) -> dict[int, dt.datetime]:
-    """When the terms of the prepaid ones end that begin now."""
+def _times(numbers: Sequence[int], now: dt.datetime) -> dict[int, dict[str, str]]:
+    """Of the prepaid ones, whose terms begin now: when they end, and when something comes up first."""
     zone = shop.snapshot().billing_zone
     bought = Line.objects.filter(subscription_id__in=numbers, months__isnull=False)
-    return {
-        number: clock.add_months(now, months, zone)
-        for number, months in bought.values_list("subscription_id", "months")
-        if months
-    }
+    times = {}
+    for number, months in bought.values_list("subscription_id", "months"):
+        expires_at = clock.add_months(now, months or 0, zone)
+        first = term.following(expires_at, now, zone)
+        assert first is not None  # a month is longer than the week before its end
+        times[number] = {"expires_at": expires_at.isoformat(), "term_at": first.isoformat()}
+    return times
 
 
-def _success(
-    operation: Claimed, seen: Observation, begun: dt.datetime, expires_at: dt.datetime | None
-) -> dict[str, Any]:
+def _success(operation: Claimed, seen: Observation, begun: dt.datetime, times: dict[str, str]) -> dict[str, Any]:
     return {
-        "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
-        "kind": seen.kind, "expires_at": expires_at and expires_at.isoformat(),
-        "waited_ms": round((begun - operation.created_at).total_seconds() * 1000, 1),
+        **times, "operation": operation.id, "account": operation.account_id, "instance": operation.subject_id,
+        "kind": seen.kind, "waited_ms": round((begun - operation.created_at).total_seconds() * 1000, 1),
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from vmart.catalog import shop
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.orders import auto_renew
 from vmart.orders import machines as m
 from vmart.subscriptions.models import Source
 from vmart.worker import queue
@@ -23,7 +24,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             db.call("ledger_lock", operation.account_id)
             machine = m.locked(operation.subject_id)
             busy = machine.latest_operation_state == "OPERATING"
-            if not busy and queue.finish(owner, operation) and _due(machine):
+            if not busy and queue.finish(owner, operation) and _due(machine) and not auto_renew.renews_itself(machine):
                 _expire(machine)
         if busy:
             queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)

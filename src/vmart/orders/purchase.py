@@ -23,9 +23,8 @@ from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.secrets import Secrets
-from vmart.orders import errors, login, naming, refusals
+from vmart.orders import errors, login, naming, refusals, tokens
 from vmart.orders.login import NO_LOGIN, Login, LoginWanted
-from vmart.orders.models import Idempotency
 from vmart.pricing import books
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import UnknownDiskType
@@ -179,18 +178,8 @@ def answered(request: Purchase, fingerprint: bytes) -> Bought | None:
 
     None for a new token or none. Raises TokenReused where it came with other parameters.
     """
-    if not request.client_token:
-        return None
-    known = Idempotency.objects.filter(account_id=request.account_id, token=request.client_token).first()
-    if known is None:
-        return None
-    if bytes(known.fingerprint) != fingerprint:
-        raise _token_reused()
-    return Bought(known.answer["order_id"], tuple(known.answer["instance_ids"]), repeated=True)
-
-
-def _token_reused() -> Refused:
-    return errors.TokenReused("ClientToken was used before for a request with other parameters.", field="ClientToken")
+    known = tokens.first_answer(request.account_id, request.client_token, fingerprint)
+    return Bought(known["order_id"], tuple(known["instance_ids"]), repeated=True) if known else None
 
 
 def purchase(request: Purchase) -> Bought:
@@ -259,7 +248,7 @@ def _purchase(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: st
             raise _ASKED_AGAIN[name]() from None
         raise refusals.of_purchase(name, detail, request.configuration, quoted.currency) from None
     if result["repeated"] and result["fingerprint"] != fingerprint:
-        raise _token_reused()
+        raise tokens.reused()
     if not result["repeated"]:
         db.on_commit_wake()  # at once, unless inside an act
     answer = result["answer"]

@@ -15,6 +15,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
+from vmart.orders import agreed, term
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongMode
@@ -23,7 +24,7 @@ from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.quote import agreed_returnables
 from vmart.pricing.rules import Returnable, may_return_free, return_refund, used_value, whole_months
-from vmart.subscriptions.models import Item, Source
+from vmart.subscriptions.models import Source, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _refuse_unreturnable(machine: Instance) -> None:
 def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
     """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
     numbers = [machine.id for machine in machines]
-    paid, worth = _paid(numbers, now), _terms(numbers)
+    paid, worth = _paid(numbers, now), agreed.paid_ahead(numbers)
     versions = {paid[number][0].order.book_version for number in numbers}
     loaded = {version: books.book_by_version(version) for version in versions}
     free_used = account.free_return_used_at is not None
@@ -88,15 +89,6 @@ def _paid(numbers: Sequence[int], now: dt.datetime) -> dict[int, list[Line]]:
     return lines
 
 
-def _terms(numbers: Sequence[int]) -> dict[int, list[tuple[str, str, int]]]:
-    """Of each bundle, what is paid ahead: (component, price key, quantity)."""
-    terms: dict[int, list[tuple[str, str, int]]] = {number: [] for number in numbers}
-    items = Item.objects.filter(subscription__bundle_id__in=numbers, to_at=None, mode=Item.Mode.MONTH)
-    for item in items.select_related("subscription"):
-        terms[item.subscription.bundle_id].append((item.component, item.price_key, item.quantity))
-    return terms
-
-
 def _refund(
     machine: Instance,
     lines: Sequence[Line],
@@ -106,22 +98,34 @@ def _refund(
     zone: ZoneInfo,
     free_used: bool,
 ) -> RefundQuote:
-    running, anchor_at = lines[0], machine.subscription.anchor_at
-    assert anchor_at is not None and running.period_from is not None and running.delivered_at is not None
-    begun, _ = whole_months(anchor_at, running.period_from, zone)
-    months, rest_s = whole_months(anchor_at, max(now, running.period_from), zone)
+    running = lines[0]
+    assert running.period_from is not None and running.delivered_at is not None
+    months, rest_s = _used(machine.subscription, running.period_from, max(now, running.period_from), zone)
     first_free = running.order.action == "purchase" and may_return_free(
         running.delivered_at, now, used_before=free_used
     )
     cash, gift = sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
     refund = return_refund(
-        used_value(worth, months - begun, rest_s), cash, gift, first_free=first_free,
+        used_value(worth, months, rest_s), cash, gift, first_free=first_free,
         places=exponent(shop.snapshot().currency),
     )  # fmt: skip
     return RefundQuote(
         machine.public_id, cash + gift, refund.refund_minor, refund.cash_minor, refund.gift_minor, first_free,
         tuple(_shared(lines, refund.refund_minor)),
     )  # fmt: skip
+
+
+def _used(subscription: Subscription, begun_at: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:
+    """Whole months by the anchor day, and seconds over, of a period that began at ``begun_at``.
+
+    A renewal to a unified day moves the anchor: of the period before it, months count from its own start.
+    """
+    anchor_at = subscription.anchor_at
+    if anchor_at is None or anchor_at > begun_at or whole_months(anchor_at, begun_at, zone)[1]:
+        anchor_at = begun_at
+    begun, _ = whole_months(anchor_at, begun_at, zone)
+    months, rest_s = whole_months(anchor_at, now, zone)
+    return months - begun, rest_s
 
 
 def _shared(lines: Sequence[Line], refund_minor: int) -> Iterator[tuple[int, int]]:
@@ -160,7 +164,7 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     ]
     if credits:  # may end the account's arrears: the machines are in the bin by then and stay off
         credit_all("refund", account_id, "revenue", credits)
-    m.forget_work("expire", machines)
+    term.forget(machines)
     m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
     m.send_all(machines, "isolate")
     m.send_all(machines, "release", due_at=release_at)

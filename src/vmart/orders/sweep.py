@@ -119,7 +119,7 @@ def _given_up(row: Instance) -> list[int] | None:
     """Operations on the machine that wait for the seller; None while one is under way, which will see to it."""
     work = db.rows(
         "SELECT id, attention FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind = ANY (%s)",
-        row.id, clock.now(), [kind for kind in m.OPERATIONS if kind != "expire"],
+        row.id, clock.now(), [kind for kind in m.OPERATIONS if kind not in ("expire", "term")],
     )  # fmt: skip
     if not all(operation["attention"] for operation in work):
         return None

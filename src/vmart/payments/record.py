@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import Refused
-from vmart.orders import place
+from vmart.orders import actions, unpaid
 from vmart.orders.credit import credit
 from vmart.orders.errors import OrderNotPayable
 from vmart.payments.models import Payment
@@ -70,11 +70,11 @@ def _buy(account_id: int, order_id: int, *, buy: bool) -> str:
     try:
         if not buy:
             raise Refused(_FAULT)
-        place.pay_in_act(account_id, order_id)
+        actions.pay_in_act(account_id, order_id)
     except OrderNotPayable as why:  # expired, paid or closed: the payment is a top-up and reopens nothing
         return why.sentence
     except Refused as why:
-        place.close_in_act(account_id, order_id, why)
+        unpaid.close_in_act(account_id, order_id, why)
         return why.sentence
     return ""
 

@@ -15,7 +15,7 @@ from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
 from vmart.ledger.queries import balance
-from vmart.orders import place
+from vmart.orders import unpaid
 from vmart.payments import rules
 from vmart.payments.errors import AmountOutOfRange, BadToken, TokenReused, TooManyOpen, UnknownPayment
 from vmart.payments.models import Payment
@@ -118,7 +118,7 @@ def asked_minor(account_id: int, order_id: int) -> int:
 
 
 def _due_available_step(account_id: int, order_id: int) -> tuple[int, int, int]:
-    due_minor, available_minor = place.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
+    due_minor, available_minor = unpaid.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
     return due_minor, available_minor, step_minor(shop.snapshot().currency)
 
 

@@ -41,6 +41,10 @@ class MissingPeriod(MissingParameter):
     """A prepaid configuration without its term."""
 
 
+class NoPrice(InvalidValue):
+    """What was sold once has no price in the book any more."""
+
+
 class PeriodNotSold(InvalidValue):
     """A term that is not on sale."""
 

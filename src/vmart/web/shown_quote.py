@@ -11,6 +11,8 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 from django.core import signing
@@ -32,7 +34,14 @@ class NotShown(Exception):
         self.expired = expired
 
 
-def sign(account_id: int, quoted: Quote) -> str:
+class _Plain(Protocol):
+    def plain(self) -> dict[str, Any]: ...
+
+
+_Shown = TypeVar("_Shown")
+
+
+def sign(account_id: int, quoted: _Plain) -> str:
     """The quote as text for the form."""
     until = clock.now() + VALID
     return signing.dumps(
@@ -41,12 +50,17 @@ def sign(account_id: int, quoted: Quote) -> str:
 
 
 def read(account_id: int, text: str) -> Quote:
-    """The quote that was shown to this account. Raises NotShown."""
+    """The quote of a purchase that was shown to this account. Raises NotShown."""
+    return read_as(account_id, text, Quote.of)
+
+
+def read_as(account_id: int, text: str, of: Callable[[dict[str, Any]], _Shown]) -> _Shown:
+    """What was shown to this account, made of its plain values by ``of``. Raises NotShown."""
     try:
         shown = signing.loads(text, salt=_SALT)
         if shown["account"] != account_id:
             raise NotShown(expired=False)
-        quoted = Quote.of(shown["quote"])
+        quoted = of(shown["quote"])
     except (signing.BadSignature, KeyError, TypeError, ValueError, Refused) as error:
         raise NotShown(expired=False) from error
     if clock.now() > dt.datetime.fromisoformat(shown["until"]):

@@ -3,7 +3,7 @@
 from allauth.account import views as allauth
 from django.urls import path, re_path, register_converter
 
-from vmart.web.views import api_keys, billing, forgotten, keys, machines, orders, payments, purchase
+from vmart.web.views import api_keys, billing, forgotten, keys, machines, orders, payments, purchase, renewal
 
 
 class MachineId:
@@ -42,6 +42,8 @@ urlpatterns = [
     path("orders/<int:order_id>/progress/", orders.progress, name="order_progress"),
     path("orders/<int:order_id>/pay/", payments.pay_order, name="order_pay"),
     path("machines/", machines.listing, name="machines"),
+    path("machines/renew/", renewal.renew_page, name="machines_renew"),
+    path("machines/renew/flag/", renewal.set_flag, name="machines_renew_flag"),
     path("machines/<machine:public_id>/", machines.detail, name="machine"),
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),

@@ -61,6 +61,12 @@ COMPONENTS = {
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
 }
+ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal")}
+RENEW_FLAGS = {
+    "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
+    "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
+    "DISABLE_NOTIFY_AND_MANUAL_RENEW": _("Let it end, without reminders"),
+}
 EVENTS = {
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
@@ -77,6 +83,10 @@ EVENTS = {
     "network_off": _("Public network off: the account is in arrears"),
     "network_on": _("Public network on again"),
     "operation_failed": _("Operation failed"),
+    "renewed": _("Renewed"),
+    "renew_failed": _("Could not renew itself"),
+    "renew_flag": _("Renewal setting changed"),
+    "expires_soon": _("Its term ends soon"),
     "seen_on": _("Found running, started from inside"),
     "seen_off": _("Found off, shut down from inside"),
     "seen_moved": _("Found on another host; the seller was told"),
@@ -108,6 +118,7 @@ OPERATIONS = {
     "reboot": _("Reboot"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
+    "term": _("Reminders and renewal of a term"),
     "expire": _("Expiry"),
     "address": _("Public network"),
     "arrears": _("Arrears"),

@@ -1,5 +1,6 @@
 -- The outcome of deliveries: state, money, usage, event and next step in one commit, each fenced by
--- (operation, lease owner, step). _results: [{operation, account, instance, kind, waited_ms, expires_at} or, failed,
+-- (operation, lease owner, step). _results: [{operation, account, instance, kind, waited_ms, and of prepaid ones
+-- expires_at, term_at} or, failed,
 -- {…, code, error}]. Returns the operations that were still this owner's.
 CREATE FUNCTION fn.orders_delivered(_owner uuid, _now timestamptz, _results jsonb) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
@@ -52,6 +53,9 @@ BEGIN
   FOR prepaid IN SELECT * FROM fn.subscriptions_prepaid(running) AS bundle LOOP
     PERFORM fn.orders_pay(prepaid.id, prepaid.account_id, prepaid.started_at, prepaid.expires_at, _now);
   END LOOP;
+  PERFORM fn.worker_enqueue('term', ARRAY[(r->>'instance')::bigint], (r->>'account')::bigint, '',
+                            (r->>'term_at')::timestamptz, '{}')
+  FROM jsonb_array_elements(_results) AS r WHERE r ? 'term_at' AND (r->>'instance')::bigint = ANY (running);
   PERFORM fn.metering_start(running, '{}', started);
   PERFORM fn.instances_events(array_agg((r->>'instance')::bigint), array_agg((r->>'account')::bigint), 'delivered',
                               _now, array_agg(jsonb_build_object('waited_ms', r->'waited_ms')))

@@ -152,6 +152,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "provider": wording.PROVIDERS,
     "engine": wording.ENGINES,
     "drift": wording.DRIFT,
+    "action": wording.ACTIONS,
 }
 
 

@@ -17,9 +17,9 @@ from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
 from vmart.orders import holds, live_cost, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_expired
+from vmart.orders.renew import RENEWABLE
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
-from vmart.pricing.quote import Quote
 from vmart.web import wording
 from vmart.web.visitor import customer
 
@@ -31,7 +31,8 @@ IN_BIN = (State.SHUTDOWN, State.TERMINATING)
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     page = overview.machines(account_id, request.GET.get("before", ""))
     busy = any(machine.state in wording.IN_BETWEEN for machine in page.rows)
-    here = {"page": page, "zones": shop.snapshot().zones, "busy": busy}
+    prepaid = any(machine.subscription.expires_at for machine in page.rows)
+    here = {"page": page, "zones": shop.snapshot().zones, "busy": busy, "any_prepaid": prepaid}
     return render(request, "web/machines/list.html", here)
 
 
@@ -133,7 +134,9 @@ def _here(machine: Instance) -> dict[str, Any]:
     return {
         "machine": machine,
         "line": line,
-        "quoted": Quote.of(line.order.quote),
+        "terms": orders.terms(machine.id) if machine.subscription.charge_type == "PREPAID" else [],
+        "renew_flags": wording.RENEW_FLAGS.items(),
+        "may_renew": machine.subscription.charge_type == "PREPAID" and machine.state in RENEWABLE,
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),

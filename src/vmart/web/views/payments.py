@@ -18,7 +18,7 @@ from vmart.catalog import shop
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.kernel.money import exponent, symbol, to_minor
 from vmart.listings import overview
-from vmart.orders import place
+from vmart.orders import actions
 from vmart.payments import providers, queries, rules, top_up
 from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
@@ -66,7 +66,7 @@ def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespo
     """Pay a placed order from the balance, or by a card."""
     try:
         if request.POST.get("by") != "card":
-            place.pay(account_id, order_id)
+            actions.pay(account_id, order_id)
             return redirect("order", order_id)
         asked = top_up.asked_minor(account_id, order_id)
         standing = _begin(account_id, request.POST.dict(), asked, order_id)

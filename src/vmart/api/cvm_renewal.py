@@ -1,0 +1,74 @@
+"""cvm: renewal of prepaid machines: its price, the renewal, and whether they renew themselves."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vmart.api.cvm_instances import InstanceIds
+from vmart.api.declarations import INT32_MAX, Code, FalseOnly, Shape
+from vmart.api.prices import renewal_price
+from vmart.api.registry import Action, Call, Members
+from vmart.orders import renew, renew_flag
+from vmart.orders.renew import Renewal
+
+RenewFlag = Literal["NOTIFY_AND_AUTO_RENEW", "NOTIFY_AND_MANUAL_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
+
+
+class RenewalTerm(Shape):
+    """InstanceChargePrepaid of a renewal: the further term in months."""
+
+    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod")]
+    renew_flag: RenewFlag | None = None
+
+
+class RenewInstances(Shape):
+    """Prepaid machines, all or none; the term follows the old expiry, also in the recycle bin."""
+
+    instance_ids: InstanceIds
+    instance_charge_prepaid: RenewalTerm = RenewalTerm.model_validate({"Period": 1})
+    renew_portable_data_disk: FalseOnly = None
+
+
+class InquiryPriceRenewInstances(Shape):
+    """What RenewInstances would charge now."""
+
+    instance_ids: InstanceIds
+    instance_charge_prepaid: RenewalTerm
+    dry_run: bool | None = None
+    renew_portable_data_disk: FalseOnly = None
+
+
+class ModifyInstancesRenewFlag(Shape):
+    """Whether prepaid machines renew themselves, and whether their owner is reminded."""
+
+    instance_ids: InstanceIds
+    renew_flag: RenewFlag
+
+
+def _asked(asked: RenewInstances | InquiryPriceRenewInstances) -> Renewal:
+    term = asked.instance_charge_prepaid
+    return Renewal(asked.instance_ids, term.period, renew_flag=term.renew_flag or "")
+
+
+def renew_instances(call: Call, asked: RenewInstances) -> Members:
+    """Paid from the balance at once."""
+    renew.renew(call.account_id, _asked(asked), request_id=call.request_id)
+    return {}
+
+
+def inquiry_price_renew_instances(call: Call, asked: InquiryPriceRenewInstances) -> Members:
+    """For all of them together."""
+    return {"Price": renewal_price(renew.price(call.account_id, _asked(asked)))}
+
+
+def modify_instances_renew_flag(call: Call, asked: ModifyInstancesRenewFlag) -> Members:
+    """From now on, for terms that end later."""
+    renew_flag.set_flag(call.account_id, asked.instance_ids, asked.renew_flag)
+    return {}
+
+
+ACTIONS = (
+    Action("RenewInstances", RenewInstances, renew_instances),
+    Action("InquiryPriceRenewInstances", InquiryPriceRenewInstances, inquiry_price_renew_instances),
+    Action("ModifyInstancesRenewFlag", ModifyInstancesRenewFlag, modify_instances_renew_flag),
+)

@@ -1,0 +1,77 @@
+"""Reminders before the end of a term, and renewal by itself (billing-rules, section 4).
+
+A machine that renews itself is renewed for a month: at 00:00 of its expiry's day, at its expiry (``orders/expire.py``
+asks), then every 24 hours out of the recycle bin, six times in all. A failure is told at once.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance, State
+from vmart.kernel import db
+from vmart.kernel.errors import Refused
+from vmart.ledger.queries import balance
+from vmart.orders import machines as m
+from vmart.orders import renew, term
+from vmart.orders.renew import Renewal
+from vmart.orders.renew_flag import AUTO, SILENT
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``term``: what is due at this instant of the term, then on to the next one."""
+    for operation in batch:
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            machine = m.locked(operation.subject_id)
+            turned_off = machine.state != State.SHUTDOWN or machine.latest_operation_state != "OPERATING"
+            if turned_off and queue.finish(owner, operation):
+                _come_up(machine, operation)
+        if not turned_off:
+            queue.put_off(owner, [operation], 1.0, "the machine is being turned off", waiting=True)
+
+
+def _come_up(machine: Instance, operation: Claimed) -> None:
+    expires_at, zone = machine.subscription.expires_at, shop.snapshot().billing_zone
+    if expires_at is None or machine.state not in renew.RENEWABLE:
+        return
+    what = dict(term.instants(expires_at, zone)).get(operation.due_at)
+    if what == "renew" and renews_itself(machine):
+        return  # its timers follow the new expiry
+    if what == "remind":
+        _remind(machine, (expires_at - operation.due_at).days)
+    next_at = term.following(expires_at, operation.due_at, zone)
+    if next_at is not None:
+        queue.enqueue(term.KIND, machine.id, account_id=machine.account_id, due_at=next_at)
+
+
+def renews_itself(machine: Instance) -> bool:
+    """Renew a machine that is to renew itself, if it can be; whether it was. Belongs into an act, under the lock."""
+    if machine.subscription.renew_flag != AUTO:
+        return False
+    try:
+        with transaction.atomic():
+            renew.renew_in_act(machine.account_id, Renewal([machine.public_id]))
+    except Refused as why:
+        m.event(machine, "renew_failed", why=why.sentence)
+        return False
+    return True
+
+
+def _remind(machine: Instance, days: int) -> None:
+    flag = machine.subscription.renew_flag
+    if flag == SILENT or (flag == AUTO and _can_be_paid(machine)):
+        return
+    m.event(machine, "expires_soon", days=days)
+
+
+def _can_be_paid(machine: Instance) -> bool:
+    try:
+        due_minor = renew.priced([machine], Renewal([machine.public_id])).due_minor
+    except Refused:
+        return False
+    return bool(balance(machine.account_id).available_minor >= due_minor)

@@ -1,0 +1,190 @@
+"""Renewal: a further term of prepaid machines, from the old expiry, also out of the recycle bin (billing-rules, 3).
+
+Paid from the balance at once, or as an unpaid order by balance or card. What was shown is charged, as long as the
+machines still expire when it was reckoned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from django.conf import settings
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.kernel.errors import InvalidParameter
+from vmart.orders import agreed, paid, term, tokens, unpaid
+from vmart.orders import machines as m
+from vmart.orders.errors import WrongMode
+from vmart.orders.models import Order
+from vmart.orders.purchase import next_order_id
+from vmart.orders.renew_flag import check_flag
+from vmart.pricing import books
+from vmart.pricing.book import BANDWIDTH
+from vmart.pricing.configuration import PREPAID
+from vmart.pricing.priced import Priced, PricedLine
+from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day
+from vmart.subscriptions.models import Source, Standing, Subscription
+
+ACTION = "renew"
+_YEARS_MAX = 10  # how far ahead a machine may be paid; a policy of this shop
+RENEWABLE = (State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, State.SHUTDOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """For how long: ``months``, or (0) to the unified ``day`` of a month. ``renew_flag`` "" leaves it as it is."""
+
+    public_ids: Sequence[str]
+    months: int = 1
+    day: int = 0
+    renew_flag: str = field(default="")
+
+
+def price(account_id: int, asked: Renewal) -> Priced:
+    """What a renewal would cost now; writes nothing. Raises what ``renew`` raises, but for the balance."""
+    with db.act():
+        return priced(m.lock(account_id, asked.public_ids), asked)
+
+
+def renew(
+    account_id: int, asked: Renewal, *, expected: Priced | None = None, client_token: str = "", request_id: str = ""
+) -> int:
+    """Renew and pay from the balance, all or none; the order's number. A repeated token gets the first one's.
+
+    Raises the refusals of ``orders.errors`` and ``pricing.errors``, TokenReused.
+    """
+    with db.act():
+        return renew_in_act(account_id, asked, expected=expected, client_token=client_token, request_id=request_id)
+
+
+def renew_in_act(
+    account_id: int, asked: Renewal, *, expected: Priced | None = None, client_token: str = "", request_id: str = ""
+) -> int:
+    """``renew`` as part of an act's commit."""
+    number, machines, due = _begun(account_id, asked, expected, client_token, "renew")
+    if machines:
+        paid.take(account_id, due, _subscriptions(machines), paid.order_of(number, account_id, due, {}))
+        _apply(machines, due, asked, request_id)
+    return number
+
+
+def place(account_id: int, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
+    """Place a renewal that is paid later; the order's number. As ``renew`` otherwise."""
+    with db.act():
+        number, machines, due = _begun(account_id, asked, expected, client_token, "place renewal")
+        if machines:
+            unpaid.open_unpaid(paid.order_of(number, account_id, due, asdict(asked)))
+    return number
+
+
+def pay(order: Order) -> None:
+    """Pay an unpaid renewal; part of an act, under the account lock."""
+    asked, due = Renewal(**order.request), Priced.of(order.quote)
+    machines = m.lock(order.account_id, asked.public_ids)
+    _check(machines)
+    _still_so(machines, due)
+    paid.take(order.account_id, due, _subscriptions(machines), order)
+    _apply(machines, due, asked, "")
+
+
+def _begun(
+    account_id: int, asked: Renewal, expected: Priced | None, token: str, what: str
+) -> tuple[int, list[Instance], Priced]:
+    """(order's number, locked machines, price); no machines where the token was answered before."""
+    number = next_order_id()
+    machines = m.lock(account_id, asked.public_ids)
+    fingerprint = settings.SECRETS.fingerprint(f"{what}|{asdict(asked)}".encode())
+    known = tokens.first_answer(account_id, token, fingerprint)
+    if known is not None:
+        return int(known["order_id"]), [], Priced(ACTION, 0, "", ())
+    if asked.renew_flag:
+        check_flag(asked.renew_flag)
+    _check(machines)
+    due = expected or priced(machines, asked)
+    _still_so(machines, due)
+    tokens.keep(account_id, token, fingerprint, {"order_id": number, "instance_ids": list(asked.public_ids)})
+    return number, machines, due
+
+
+def _check(machines: Sequence[Instance]) -> None:
+    for machine in machines:
+        if machine.subscription.charge_type != PREPAID:
+            raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)
+        m.refuse_state(machine, RENEWABLE, "UnsupportedOperation.InstanceStateTerminating")
+    m.refuse_busy([machine for machine in machines if machine.state == State.SHUTDOWN])  # is being turned off
+
+
+def priced(machines: Sequence[Instance], asked: Renewal) -> Priced:
+    """The price of renewing locked machines."""
+    _check(machines)
+    book = books.current_book(shop.snapshot().generation)
+    terms = agreed.paid_ahead([machine.id for machine in machines])
+    lines = []
+    for machine in machines:
+        further = _term(machine, asked)
+        listed, amount = price_minor(book, terms[machine.id], further)
+        network = price_minor(book, [one for one in terms[machine.id] if one[0] == BANDWIDTH], further)
+        assert machine.subscription.expires_at is not None
+        lines.append(PricedLine(
+            machine.public_id, listed, amount, *network, further.months, further.days, further.anchor_at,
+            machine.subscription.expires_at, further.period_to,
+        ))  # fmt: skip
+    return Priced(ACTION, book.version, book.currency, tuple(lines))
+
+
+def _term(machine: Instance, asked: Renewal) -> Term:
+    anchor_at, expires_at = machine.subscription.anchor_at, machine.subscription.expires_at
+    assert anchor_at is not None and expires_at is not None
+    here = shop.snapshot()
+    if asked.months:
+        book = books.current_book(here.generation)
+        found = term_of_months(book, anchor_at, expires_at, asked.months, here.billing_zone)
+    elif not 1 <= asked.day <= 31:
+        raise InvalidParameter("A unified day is 1 to 31.", field="Day")
+    else:
+        found = term_to_day(anchor_at, expires_at, asked.day, here.billing_zone)
+    if found.period_to > clock.add_months(clock.now(), 12 * _YEARS_MAX, here.billing_zone):
+        raise InvalidParameter(
+            "{id} would be paid until {until:%Y-%m-%d}; a machine is paid at most {years} years ahead.",
+            field="InstanceChargePrepaid.Period", id=machine.public_id, until=found.period_to, years=_YEARS_MAX,
+        )  # fmt: skip
+    return found
+
+
+def _still_so(machines: Sequence[Instance], due: Priced) -> None:
+    """Raise InvalidParameter where a machine expires otherwise than when ``due`` was reckoned."""
+    begins = {line.public_id: line.period_from for line in due.lines}
+    for machine in machines:
+        if begins.get(machine.public_id) != machine.subscription.expires_at:
+            raise InvalidParameter(
+                "{id} was renewed or returned meanwhile; ask for its price again.",
+                field="InstanceIds", id=machine.public_id,
+            )  # fmt: skip
+
+
+def _subscriptions(machines: Sequence[Instance]) -> dict[str, Subscription]:
+    return {machine.public_id: machine.subscription for machine in machines}
+
+
+def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, request_id: str) -> None:
+    """The new expiry, its timers; what was in the recycle bin comes back and is started."""
+    lines = {line.public_id: line for line in due.lines}
+    flag = {"renew_flag": asked.renew_flag} if asked.renew_flag else {}
+    for machine in machines:
+        line = lines[machine.public_id]
+        m.agree([machine], expires_at=line.period_to, anchor_at=line.anchor_at, **flag)
+    term.follow(machines)
+    m.events(
+        machines, "renewed",
+        [{"until": lines[one.public_id].period_to.isoformat(), "paid_minor": lines[one.public_id].amount_minor}
+         for one in machines],
+    )  # fmt: skip
+    binned = [machine for machine in machines if machine.state == State.SHUTDOWN]
+    if not binned:
+        return
+    m.agree(binned, standing=Standing.ACTIVE, isolated_source=Source.NOT_ISOLATED, isolated_at=None, release_at=None)
+    m.forget_work("release", binned)
+    db.call("metering_start", [one.id for one in binned], [], db.call("metering_instant", clock.now()))
+    m.begin_all(binned, "StartInstances", request_id, state=State.STARTING)
+    m.send_all(binned, "start")

@@ -1,0 +1,32 @@
+"""Whether a prepaid machine renews itself, and whether its owner is reminded."""
+
+from collections.abc import Sequence
+
+from vmart.kernel import db
+from vmart.kernel.errors import InvalidValue
+from vmart.orders import machines as m
+from vmart.orders.errors import WrongMode
+from vmart.pricing.configuration import PREPAID
+
+AUTO = "NOTIFY_AND_AUTO_RENEW"
+MANUAL = "NOTIFY_AND_MANUAL_RENEW"
+SILENT = "DISABLE_NOTIFY_AND_MANUAL_RENEW"
+FLAGS = (AUTO, MANUAL, SILENT)
+
+
+def check_flag(flag: str) -> None:
+    """Raise InvalidValue for a flag that does not exist."""
+    if flag not in FLAGS:
+        raise InvalidValue("RenewFlag is one of {flags}.", field="RenewFlag", flags=", ".join(FLAGS))
+
+
+def set_flag(account_id: int, public_ids: Sequence[str], flag: str) -> None:
+    """Set it, all or none. Raises InvalidValue, WrongMode, UnknownInstance."""
+    check_flag(flag)
+    with db.act():
+        found = m.lock(account_id, public_ids)
+        for machine in found:
+            if machine.subscription.charge_type != PREPAID:
+                raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)
+        m.agree(found, renew_flag=flag)
+        m.events(found, "renew_flag", [{"flag": flag} for _ in found])

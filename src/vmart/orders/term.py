@@ -1,0 +1,54 @@
+"""What comes up in the term of a prepaid machine: reminders before its end, renewal by itself, expiry.
+
+Timers: ``expire`` at the expiry, and ``term`` at the next of the instants below, which it moves on from one to the
+next. Business time; the instants follow the expiry, so a renewal moves them all (billing-rules, section 4).
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.orders import machines as m
+from vmart.subscriptions.models import Subscription
+from vmart.worker import queue
+
+KIND = "term"
+REMIND_DAYS = (7, 5, 3, 1)
+ATTEMPTS = 6  # to renew by itself: 00:00 of the expiry's day, the expiry, then every 24 hours
+_DAY = dt.timedelta(days=1)
+
+
+def instants(expires_at: dt.datetime, zone: ZoneInfo) -> list[tuple[dt.datetime, str]]:
+    """(when, what), in order: remind, and renew. The attempt at the expiry itself is the expiry's own."""
+    reminders = [(expires_at - days * _DAY, "remind") for days in REMIND_DAYS]
+    midnight = clock.midnight_not_before(expires_at - _DAY + dt.timedelta(seconds=1), zone)
+    later = [(expires_at + number * _DAY, "renew") for number in range(1, ATTEMPTS - 1)]
+    return sorted([*reminders, (midnight, "renew"), *later])
+
+
+def following(expires_at: dt.datetime, after: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
+    """The next instant after ``after``; None when nothing follows."""
+    return next((at for at, _ in instants(expires_at, zone) if at > after), None)
+
+
+def forget(machines: Sequence[Instance]) -> None:
+    """Nothing comes up any more. Belongs into the act."""
+    m.forget_work("expire", machines)
+    m.forget_work(KIND, machines)
+
+
+def follow(machines: Sequence[Instance]) -> None:
+    """Set the timers of machines by the expiry that their subscriptions have now. Belongs into the act."""
+    zone, now = shop.snapshot().billing_zone, clock.now()
+    forget(machines)
+    expiries = dict(Subscription.objects.filter(pk__in=[one.pk for one in machines]).values_list("pk", "expires_at"))
+    for machine in machines:
+        expires_at = expiries[machine.pk]
+        assert expires_at is not None
+        queue.enqueue("expire", machine.id, account_id=machine.account_id, due_at=expires_at)
+        at = following(expires_at, now, zone)
+        if at is not None:
+            queue.enqueue(KIND, machine.id, account_id=machine.account_id, due_at=at)

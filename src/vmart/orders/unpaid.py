@@ -1,0 +1,75 @@
+"""Orders that wait for their payment: placed at a price that holds for half an hour, then paid or expired.
+
+Nothing is set aside for them: stock and money are asked when they are paid (``orders/actions.py``).
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+from vmart.kernel import clock, db
+from vmart.kernel.errors import Refused
+from vmart.orders.errors import OrderNotPayable, QuotaReached
+from vmart.orders.models import Order, Status
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+PAYABLE_FOR = dt.timedelta(minutes=30)  # billing-rules, section 5
+UNPAID_MAX = 20  # an account's orders that wait for payment; a policy of this shop
+EXPIRE_KIND = "expire_order"
+
+
+def open_unpaid(order: Order) -> None:
+    """Write an order that waits for its payment. Belongs under the account lock.
+
+    ``order`` has its action, price and request; status and times are set here. Raises QuotaReached.
+    """
+    db.require_transaction()
+    now = clock.now()
+    waiting = Order.objects.filter(account_id=order.account_id, status=Status.UNPAID, expires_at__gt=now).count()
+    if waiting >= UNPAID_MAX:
+        raise QuotaReached("{count} orders wait for payment; pay one or let it expire first.", count=waiting)
+    order.status, order.created_at, order.expires_at = Status.UNPAID, now, now + PAYABLE_FOR
+    order.save(force_insert=True)
+    queue.enqueue(EXPIRE_KIND, order.id, account_id=order.account_id, due_at=order.expires_at)
+
+
+def payable(account_id: int, order_id: int) -> Order:
+    """The account's unpaid order. Raises OrderNotPayable for one that is paid, expired, closed or not its own."""
+    order = Order.objects.filter(id=order_id, account_id=account_id).first()
+    if order is None:
+        raise OrderNotPayable("The order {id} does not exist.", field="DealId", id=order_id)
+    expired = order.expires_at is not None and order.expires_at <= clock.now()
+    if order.status == Status.EXPIRED or (order.status == Status.UNPAID and expired):
+        raise OrderNotPayable("The order {id} has expired; place a new one.", field="DealId", id=order_id)
+    if order.status != Status.UNPAID:
+        raise OrderNotPayable("The order {id} cannot be paid: it is paid or closed.", field="DealId", id=order_id)
+    return order
+
+
+def close_in_act(account_id: int, order_id: int, why: Refused) -> None:
+    """Close an unpaid order that cannot be had any more, with the reason; any other stays as it is."""
+    db.require_transaction()
+    db.call("ledger_lock", account_id)
+    closed = Order.objects.filter(id=order_id, account_id=account_id, status=Status.UNPAID).update(
+        status=Status.CLOSED, closed_at=clock.now(), reason=why.sentence[:500]
+    )
+    if closed:
+        forget(order_id)
+
+
+def forget(order_id: int) -> None:
+    """What only an unpaid order needs: its timer, and the request (a first boot with its password's hash)."""
+    Order.objects.filter(id=order_id).update(request={})
+    db.rows("DELETE FROM worker_operation WHERE kind = %s AND subject_id = %s RETURNING id", EXPIRE_KIND, order_id)
+
+
+def expire(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``expire_order``, due when its price no longer holds: an unpaid order is expired (8)."""
+    for operation in batch:
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            if queue.finish(owner, operation):
+                Order.objects.filter(id=operation.subject_id, status=Status.UNPAID).update(
+                    status=Status.EXPIRED, closed_at=clock.now(), request={}
+                )

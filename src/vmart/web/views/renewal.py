@@ -1,0 +1,97 @@
+"""Renewal of prepaid machines, one or several: the term, its price, then paid from the balance or by card."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from vmart.catalog import shop
+from vmart.kernel.errors import Refused
+from vmart.listings import overview
+from vmart.orders import renew, renew_flag
+from vmart.orders.machines import MACHINES_MAX
+from vmart.orders.renew import Renewal
+from vmart.payments import providers
+from vmart.pricing import books
+from vmart.pricing.priced import Priced
+from vmart.web import shown_quote, wording
+from vmart.web.shown_quote import NotShown
+from vmart.web.visitor import customer
+from vmart.web.way_back import top_up_address
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def renew_page(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Machines and the term stand in the address; what was shown is charged."""
+    asked = _asked(request.GET)
+    if not asked.public_ids:
+        messages.info(request, _("Choose the prepaid machines to renew first."))
+        return redirect("machines")
+    if request.method == "POST":
+        try:
+            return _pay(request, account_id, asked)
+        except NotShown:
+            messages.warning(request, _("The price was shown more than 15 minutes ago; here is the one of now."))
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+    return render(request, "web/machines/renew.html", _here(account_id, asked, request.get_full_path()))
+
+
+def _asked(given: QueryDict) -> Renewal:
+    """To a unified day where ``day`` is a number, else by months; a wrong number is 0, which no term is."""
+    day = given.get("day", "")
+    number = int(day) if day.isascii() and day.isdigit() and len(day) < 3 else 0
+    months = given.get("months", "1")
+    term = int(months) if months.isascii() and months.isdigit() and len(months) < 4 else 0
+    return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else max(term, 1), number)
+
+
+def _pay(request: HttpRequest, account_id: int, asked: Renewal) -> HttpResponse:
+    expected = shown_quote.read_as(account_id, request.POST.get("quote", ""), Priced.of)
+    token = request.POST.get("form", "")
+    if not shown_quote.is_token(token):
+        raise NotShown(expired=False)
+    verb = renew.place if request.POST.get("act") == "card" else renew.renew
+    order = verb(account_id, asked, expected=expected, client_token=shown_quote.client_token(token))
+    return redirect("order", order)
+
+
+def _here(account_id: int, asked: Renewal, address: str) -> dict[str, Any]:
+    here: dict[str, Any] = {
+        "asked": asked,
+        "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
+        "days": range(1, 32),
+        "token": shown_quote.new_token(),
+        "cards": providers.offered(),
+        "available_minor": overview.balance(account_id).available_minor,
+    }
+    try:
+        priced = renew.price(account_id, asked)
+    except Refused as refused:
+        return here | {"why": wording.sentence(refused)}
+    lacks = max(0, priced.due_minor - here["available_minor"])
+    return here | {
+        "priced": priced, "signed": shown_quote.sign(account_id, priced), "lacks_minor": lacks,
+        "top_up_address": top_up_address(lacks, address),
+    }  # fmt: skip
+
+
+@require_POST
+@customer
+def set_flag(request: HttpRequest, account_id: int) -> HttpResponse:
+    """The switch of one machine, or of those chosen in the list."""
+    chosen = request.POST.getlist("id")[:MACHINES_MAX]
+    try:
+        renew_flag.set_flag(account_id, chosen, request.POST.get("flag", ""))
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    else:
+        messages.success(request, _("Saved."))
+    return redirect(reverse("machine", args=chosen) if len(chosen) == 1 and "list" not in request.POST else "machines")
