@@ -312,8 +312,8 @@ def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> N
     def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         raise ValueError("a fault")
 
-    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
-        told.append(reason)
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+        told.append(loop.said(error))
         _ended(batch, owner)
 
     _enqueue(1)
@@ -330,7 +330,7 @@ def test_a_last_word_that_fails_is_said_again(monkeypatch: pytest.MonkeyPatch) -
     def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         raise ValueError("a fault")
 
-    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
         told.append(batch[0].attempt)
         if len(told) < 3:
             raise OSError("and another")
@@ -385,8 +385,8 @@ def _failing_as(fault: str) -> Callable[..., None]:
 def test_a_passing_fault_of_the_database_costs_no_attempt(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a busy hour would end in refunds for machines that run."""
     monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
-    given_up: list[str] = []
-    step = Step(_failing_as(fault), attempts=2, exhausted=lambda _batch, _owner, reason: given_up.append(reason))
+    given_up: list[Exception] = []
+    step = Step(_failing_as(fault), attempts=2, exhausted=lambda _batch, _owner, error: given_up.append(error))
     _enqueue(1)
     for _ in range(4):
         owner = uuid.uuid4()
@@ -411,7 +411,7 @@ def test_what_cannot_even_be_given_up_is_the_sellers_too(monkeypatch: pytest.Mon
     def step(_batch: Sequence[Claimed], _owner: uuid.UUID) -> None:
         raise ValueError("a fault")
 
-    def exhausted(_batch: Sequence[Claimed], _owner: uuid.UUID, _reason: str) -> None:
+    def exhausted(_batch: Sequence[Claimed], _owner: uuid.UUID, _error: Exception) -> None:
         raise KeyError("another fault")
 
     _enqueue(1)
@@ -429,7 +429,7 @@ def test_giving_up_waits_for_the_database_too(monkeypatch: pytest.MonkeyPatch) -
         tried.append(batch[0].attempt)
         raise ValueError("a fault")
 
-    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, _reason: str) -> None:
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, _error: Exception) -> None:
         if len(tried) < 3:
             _failing_as("40P01")(batch, owner)
         _ended(batch, owner)

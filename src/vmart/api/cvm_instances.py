@@ -180,7 +180,8 @@ def _told(view: InstanceView, language: str) -> Members:
     """The machine, with the reason of a failure in the language of the call."""
     members = instance(view)
     if view.latest_operation_error:
-        members["LatestOperationErrorMsg"] = localized(view.latest_operation_error, language, {})
+        lines = view.latest_operation_error.splitlines()
+        members["LatestOperationErrorMsg"] = " ".join(localized(line, language, {}) for line in lines)
     return members
 
 

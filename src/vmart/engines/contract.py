@@ -19,14 +19,16 @@ _Driver = TypeVar("_Driver", bound=type)
 class EngineError(Exception):
     """The engine refused or could not. ``transient`` says whether trying again may help.
 
-    ``sentence`` is fit to be shown to the customer: no host names, no paths, no secrets.
+    ``sentence`` is fit to be shown to the customer: no host names, no paths, no secrets. So is ``helps``:
+    what the customer can do about it, where that is more than trying again.
     """
 
-    def __init__(self, sentence: str, *, transient: bool, detail: str = "") -> None:
+    def __init__(self, sentence: str, *, transient: bool, detail: str = "", helps: str = "") -> None:
         super().__init__(sentence if not detail else f"{sentence} ({detail})")
         self.sentence = sentence
         self.transient = transient
         self.detail = detail
+        self.helps = helps
 
 
 class Power(enum.StrEnum):

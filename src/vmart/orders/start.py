@@ -83,7 +83,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         engine.ensure_address(machine.public_id, machine.private_ip, public_address(machine))
         seen = engine.ensure_power(machine.public_id, on=True)
         if seen.power != Power.RUNNING:
-            raise RuntimeError(f"{machine.public_id} was started and is {seen.power}")
+            raise m.not_on(seen)
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):
@@ -105,7 +105,7 @@ def _running(machine: Instance) -> None:
     m.event(machine, "started")
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """It did not start: stopped as before. What the request took again is given up again, the address off first."""
     for operation in batch:
         machine = Instance.objects.get(id=operation.subject_id)
@@ -118,4 +118,4 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
             machine = Instance.objects.select_for_update().get(id=operation.subject_id)
             if machine.state == State.STARTING:
                 columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
-                m.fail(machine, "The machine could not be started.", state=State.STOPPED, **columns)
+                m.fail(machine, "The machine could not be started.", error, state=State.STOPPED, **columns)

@@ -61,7 +61,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         machine = Instance.objects.get(id=operation.subject_id)
         seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
         if seen.power not in (Power.STOPPED, Power.ABSENT):  # of a broken one nobody knows whether it runs
-            raise RuntimeError(f"{machine.public_id} was stopped and is {seen.power}")
+            raise m.not_known(seen)
         without_charge = operation.payload["mode"] == STOP_CHARGING
         if without_charge:
             address.take_off(machine)
@@ -84,7 +84,7 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
     m.event(machine, "stopped", without_charge=without_charge)
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """The machine did not stop: it is running as before, and what was paused never was."""
     for operation in batch:
         with db.act():
@@ -96,4 +96,4 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
                 continue
             if operation.payload["mode"] == STOP_CHARGING:
                 db.call("metering_resume", machine.id, "cpu", operation.payload["accepted"])
-            m.fail(machine, "The machine could not be stopped.", state=State.RUNNING)
+            m.fail(machine, "The machine could not be stopped.", error, state=State.RUNNING)

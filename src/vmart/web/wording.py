@@ -155,5 +155,5 @@ def sentence(refused: Refused) -> str:
 
 
 def said(text: str) -> str:
-    """A sentence that was stored in English (why a delivery failed), in the reader's language where known."""
-    return gettext(text) if text else ""
+    """Sentences that were stored in English, a line each (why an act failed), in the reader's language where known."""
+    return " ".join(gettext(line) for line in text.splitlines())
