@@ -6,7 +6,7 @@ its certificate is fetched, compared, and then the only one trusted.
 
 import hashlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +17,7 @@ from vmart.kernel import clock
 
 Json = dict[str, Any]
 
-_NO_ANSWER = "The compute engine does not answer."
+NO_ANSWER = "The compute engine does not answer."
 _SLICE_S = 20
 _NOT_YET = "context deadline exceeded"  # Incus 6.0 answers so to a wait that was over before its operation
 
@@ -89,7 +89,9 @@ class IncusClient:
                 return None
             raise
 
-    def send(self, method: str, path: str, body: object = None, *, limit_s: float = 120.0, **parameters: object) -> Any:
+    def send(
+        self, method: str, path: str, /, body: object = None, *, limit_s: float = 120.0, **parameters: object
+    ) -> Any:
         """A request that changes something, its operation waited for at most ``limit_s``; returns metadata."""
         answer = self._exchange(method, path, body, parameters)
         if answer.get("type") != "async":
@@ -132,6 +134,10 @@ class IncusClient:
         )
         return self.wait(answer["operation"], limit_s)
 
+    def upload(self, path: str, pieces: Iterable[bytes], /, **parameters: str) -> None:
+        """Upload a stream that is in its place when it is answered."""
+        self._read(self._raw("POST", path, {"project": self.project, **parameters}, self._timeout_s, content=pieces))
+
     def _exchange(
         self, method: str, path: str, body: object, parameters: Mapping[str, object], timeout_s: float | None = None
     ) -> Json:
@@ -147,16 +153,16 @@ class IncusClient:
         try:
             return self._http.request(method, path, params=dict(query), timeout=timeout_s, **content)
         except httpx.TimeoutException as error:
-            raise EngineError(_NO_ANSWER, transient=True, detail=f"{method} {path}: timed out") from error
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: timed out") from error
         except httpx.TransportError as error:
-            raise EngineError(_NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
 
     @staticmethod
     def _read(response: httpx.Response) -> Json:
         try:
             answer: Json = response.json()
         except ValueError as error:
-            raise EngineError(_NO_ANSWER, transient=True, detail=f"not JSON, status {response.status_code}") from error
+            raise EngineError(NO_ANSWER, transient=True, detail=f"not JSON, status {response.status_code}") from error
         if answer.get("type") == "error":
             raise IncusError(int(answer.get("error_code") or response.status_code), str(answer.get("error")))
         return answer
@@ -176,7 +182,7 @@ def _pinned(url: str, settings: Mapping[str, Any]) -> ssl.SSLContext:
     try:
         pem = ssl.get_server_certificate((address.hostname or "", address.port or 8443), timeout=10)
     except OSError as error:
-        raise EngineError(_NO_ANSWER, transient=True, detail=str(error)) from error
+        raise EngineError(NO_ANSWER, transient=True, detail=str(error)) from error
     found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
     if found != wanted:
         raise EngineError(
