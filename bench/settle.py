@@ -1,7 +1,8 @@
 """The hourly close of many machines against the bare SQL that it cannot do without, in turn, fsync on.
 
-The floor is one INSERT … SELECT of as many charge rows, out of the segments, into a table with the same key and
-one UPDATE of as many account rows, on one connection in the same run and database. The close runs in a process
+The floor is one INSERT … SELECT of as many charge rows, out of the segments, into a table with the same columns and
+key, and one UPDATE of as many account rows and one of as many statement rows, on one connection in the same run and
+database. The close runs in a process
 of its own, as a worker runs it, over a shop whose worker is halted. Prints seconds, their ratio (of medians), the
 ratio of the server's processor seconds, the rerun of a closed hour, the closing process's memory and the longest
 transaction.
@@ -51,9 +52,11 @@ FROM bench_machine CROSS JOIN LATERAL (VALUES
 ) AS line (component, price_key, quantity, from_kind, to_kind) WHERE kind BETWEEN from_kind AND to_kind
 ORDER BY id %% 7, id;
 CREATE TABLE bench_charge (LIKE bills_charge INCLUDING DEFAULTS,
-                           PRIMARY KEY (hour, account_id, instance_id, component, revision));
+                           PRIMARY KEY (hour, account_id, subscription_id, component, revision));
 CREATE TABLE bench_account (LIKE ledger_purses INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (account_id));
 INSERT INTO bench_account SELECT * FROM ledger_purses WHERE account_id > 1000;
+CREATE TABLE bench_carry (LIKE bills_carry INCLUDING DEFAULTS, PRIMARY KEY (account_id, month)) WITH (fillfactor = 50);
+INSERT INTO bench_carry SELECT account_id, '2026-03-01', 0, 0, %(start)s FROM bench_account;
 """
 _INSTANCES = """
 INSERT INTO instances_instance SELECT machine.* FROM bench_machine AS b CROSS JOIN LATERAL jsonb_populate_record(
@@ -76,12 +79,18 @@ SELECT id, %(hour)s::timestamptz + n * interval '1 hour' / %(samples)s, account_
 FROM bench_machine, generate_series(0, %(samples)s - 1) AS n WHERE kind BETWEEN 4 AND 6
 """
 _FLOOR_CHARGES = """
-INSERT INTO bench_charge (hour, account_id, instance_id, revision, duration_s, out_bytes, deducted_minor, component,
-                          exact_e8, month_exact_e8)
-SELECT %(hour)s, account_id, instance_id, 0, 3600, 0, 35, component, quantity, quantity
+INSERT INTO bench_charge (hour, account_id, subscription_id, revision, duration_s, out_bytes, closed_in,
+                          statement_month, component, exact_e8)
+SELECT %(hour)s, account_id, instance_id, 0, 3600, 0, %(hour)s, '2026-03-01', component, quantity
 FROM metering_segment WHERE ended_at IS NULL
 """
 _FLOOR_ACCOUNTS = "UPDATE bench_account SET cash_debits_posted = cash_debits_posted + 71"
+_FLOOR_STATEMENTS = """
+UPDATE bench_carry SET exact_e8 = exact_e8 + 71000000, deducted_minor = deducted_minor + 71, closed_through = %(hour)s
+"""
+
+
+_CALMED = ("ledger_purses", "bench_account", "bills_carry", "bench_carry", "metering_segment", "metering_sample")
 
 
 class Closer:
@@ -173,12 +182,13 @@ class Bench:
         before, begun = self.shop.cpu_s()["postgres"], time.perf_counter()
         self.own.execute(_FLOOR_CHARGES, {"hour": self.hour - HOUR})
         self.own.execute(_FLOOR_ACCOUNTS)
+        self.own.execute(_FLOOR_STATEMENTS, {"hour": self.hour - HOUR})
         return time.perf_counter() - begun, self.shop.cpu_s()["postgres"] - before
 
     def _calm(self) -> None:
         """Both begin behind a checkpoint, on tables as autovacuum keeps them."""
         with psycopg.connect(self.super_url, autocommit=True) as superuser:
-            for table in ("ledger_purses", "bench_account", "metering_segment", "metering_sample"):
+            for table in _CALMED:
                 superuser.execute(f"VACUUM (ANALYZE) {table}")
             superuser.execute("ANALYZE bills_charge")
             superuser.execute("CHECKPOINT")

@@ -1,9 +1,13 @@
-"""SQL goes downward as imports do: a room's ``sql/*.sql`` names its own tables and calls functions of rooms below.
+"""SQL and templates go downward as imports do.
 
-The import linter sees no SQL. The order of rooms is the linter's own, out of pyproject.toml. A room below may
+A room's ``sql/*.sql`` names its own tables and calls functions of rooms below. SQL inside Python may also read tables
+of rooms below. A template loads, includes and extends what is its own room's or of a room below.
+
+The import linter sees none of it. The order of rooms is the linter's own, out of pyproject.toml. A room below may
 hand out one of its rows: its table's name may then stand as a type, after a variable's name, and nowhere else.
 """
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -15,6 +19,19 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ROOT / "src" / "vmart"
 FILES = sorted(ROOMS.glob("*/sql/*.sql"))
 CLOSE = ROOMS / "settlement" / "sql" / "functions.sql"  # ADR 0004
+SOURCES = sorted(ROOMS.glob("*/**/*.py"))
+TEMPLATES = {
+    str(file.relative_to(folder)): file
+    for folder in sorted(ROOMS.glob("*/templates"))
+    for file in sorted(folder.glob("**/*"))
+    if file.is_file()
+}
+# What names a room that is not below its own, and why it may.
+UPWARD: dict[str, tuple[set[str], str]] = {
+    "backoffice/templates/backoffice/today.html": (
+        {"web"}, "the seller's page stands in the same frame as the customers', with the same tags for money and time",
+    ),
+}  # fmt: skip
 TABLES = {
     model._meta.db_table: model._meta.app_label for model in apps.get_models() if model.__module__[:6] == "vmart."
 }
@@ -98,6 +115,116 @@ def test_every_function_is_defined_in_the_room_that_its_name_says_and_once() -> 
     assert [(name, room) for name, room in defined if not name.startswith(room + "_")] == []
     called = set().union(*(functions_called(file.read_text()) for file in FILES))
     assert called - {name for name, _ in defined} == set()
+
+
+def _room(file: Path) -> str:
+    return file.relative_to(ROOMS).parts[0]
+
+
+def _texts(source: str) -> list[str]:
+    """The strings of a Python source, each as its parser puts the pieces together, without docstrings."""
+    tree = ast.parse(source)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and node.body
+                  and isinstance(node.body[0], ast.Expr)}  # fmt: skip
+    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    pieces = {id(piece) for node in formatted for piece in node.values}
+    whole = [" ".join(str(piece.value) for piece in node.values if isinstance(piece, ast.Constant))
+             for node in formatted]  # fmt: skip
+    return whole + [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings | pieces
+    ]
+
+
+DEFINED = {name for file in FILES for name in re.findall(r"CREATE FUNCTION fn\.([a-z_0-9]+)", file.read_text())}
+
+
+def rooms_of_sql(source: str) -> set[str]:
+    """The rooms whose tables a Python source reads or writes in SQL, and whose functions it calls by name."""
+    found = set()
+    for text in _texts(source):
+        found |= {TABLES[table] for table in tables_used(text)}
+        found |= {_owner(function) for function in functions_called(text) | ({text} & DEFINED)}
+    return found
+
+
+def rooms_of_template(text: str) -> set[str]:
+    """The rooms whose tags and templates a template uses; "?" for what is nobody's or chosen at run time."""
+    bare = re.sub(r"\{#.*?#\}|\{% comment.*?endcomment %\}", "", text, flags=re.DOTALL)
+    loaded = [name for names in re.findall(r"\{%\s*load\s+([^%]*?)\s*%\}", bare) for name in _libraries(names)]
+    named = re.findall(r"\{%\s*(?:include|extends)\s+(\S+)", bare)
+    rooms = {_room(TEMPLATES[name[1:-1]]) if name[1:-1] in TEMPLATES else "?" for name in named}
+    for library in set(loaded) - DJANGOS:
+        files = list(ROOMS.glob(f"*/templatetags/{library}.py"))
+        rooms |= {_room(file) for file in files} or {"?"}
+    return rooms
+
+
+DJANGOS = {"i18n", "static", "l10n", "tz", "cache", "humanize"}
+
+
+def _libraries(names: str) -> list[str]:
+    """``{% load a b %}`` loads two; ``{% load tag from a %}`` one."""
+    words = names.split()
+    return words[-1:] if "from" in words else words
+
+
+def _allowed(file: Path) -> set[str]:
+    room = _room(file)
+    return {room} | _below(room) | UPWARD.get(_name(file), (set(), ""))[0]
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=_name)
+def test_sql_in_a_rooms_python_is_of_its_own_room_and_of_rooms_below(file: Path) -> None:
+    assert rooms_of_sql(file.read_text()) - _allowed(file) == set()
+
+
+@pytest.mark.parametrize("file", TEMPLATES.values(), ids=_name)
+def test_a_rooms_template_uses_tags_and_templates_of_its_own_room_and_of_rooms_below(file: Path) -> None:
+    assert rooms_of_template(file.read_text()) - _allowed(file) == set()
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=_name)
+def test_a_rooms_python_names_templates_of_its_own_room_and_of_rooms_below(file: Path) -> None:
+    named = {_room(TEMPLATES[text]) for text in _texts(file.read_text()) if text in TEMPLATES}
+    assert named - _allowed(file) == set()
+
+
+def test_no_exception_is_left_that_nothing_needs() -> None:
+    for name, (rooms, why) in UPWARD.items():
+        file = ROOMS / name
+        used = rooms_of_sql(file.read_text()) if file.suffix == ".py" else rooms_of_template(file.read_text())
+        assert used - {_room(file)} - _below(_room(file)) == rooms, (name, why)
+
+
+@pytest.mark.parametrize(
+    ("source", "rooms"),
+    [
+        ('db.rows("SELECT 1 FROM ledger_purses p" " JOIN worker_operation o ON true")', {"ledger", "worker"}),
+        ('db.call("metering_start", 1)', {"metering"}),
+        ('SQL = f"SELECT fn.ledger_lock({x}) FROM {table}"', {"ledger"}),
+        ('def f():\n    """SELECT 1 FROM ledger_purses"""\n', set()),
+        ('db_table = "ledger_purses"', set()),
+    ],
+)
+def test_the_reader_of_python_reads_its_sql(source: str, rooms: set[str]) -> None:
+    assert rooms_of_sql(source) == rooms
+
+
+@pytest.mark.parametrize(
+    ("template", "rooms"),
+    [
+        ('{% extends "web/frame.html" %}{% load i18n shop %}', {"web"}),
+        ("{% load money from shop %}{% load static %}", {"web"}),
+        ('{% include "backoffice/today.html" with page=1 %}{% load i18n %}', {"backoffice"}),
+        ('{% include chosen %}{# {% include "web/frame.html" %} #}', {"?"}),
+        ("{% load nobodys %}", {"?"}),
+    ],
+)
+def test_the_reader_of_templates_reads_them(template: str, rooms: set[str]) -> None:
+    assert rooms_of_template(template) == rooms
 
 
 @pytest.mark.parametrize(

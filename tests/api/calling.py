@@ -80,6 +80,7 @@ class Client:
 
     def call(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> Answered:
         version = how.get("version", "2017-03-12")
+        how.setdefault("service", oracle.FOLDERS.get(version, ("cvm", ""))[0])
         answered = send(self.application, sdk_request(action, members or {}, secret=self.secret, **how))
         if version in oracle.FOLDERS and action in oracle.api(version)["actions"]:
             oracle.check(action, version, answered.response, dry_run=bool((members or {}).get("DryRun")))

@@ -127,13 +127,17 @@ UnsupportedOperation UnsupportedProtocol UnsupportedRegion
 """
 
 
+# In no list, and looked for by terraform-provider-tencentcloud when it ends a machine.
+_BY_CLIENTS = frozenset({"InvalidInstanceState.Terminating"})
+
+
 @functools.cache
 def _codes() -> frozenset[str]:
     from tencentcloud.billing.v20180709 import errorcodes as billing
     from tencentcloud.cvm.v20170312 import errorcodes as cvm
 
     documented = {value for module in (billing, cvm) for name, value in vars(module).items() if name.isupper()}
-    return frozenset(_COMMON_CODES.split()) | documented
+    return frozenset(_COMMON_CODES.split()) | documented | _BY_CLIENTS
 
 
 def known_code(code: str) -> bool:

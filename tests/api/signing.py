@@ -19,9 +19,8 @@ SECRET_ID, SECRET_KEY = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3gnPhESA", "Gu5t9xGARNpq86c
 
 
 class _Client(AbstractClient):
-    _service = "cvm"
-
-    def __init__(self, version: str, *args: Any) -> None:
+    def __init__(self, service: str, version: str, *args: Any) -> None:
+        self._service = service
         self._apiVersion = version
         super().__init__(*args)
 
@@ -33,6 +32,7 @@ def sdk_request(
     method: str = "POST",
     sign_method: str = "TC3-HMAC-SHA256",
     endpoint: str = "127.0.0.1:8000",
+    service: str = "cvm",
     version: str = "2017-03-12",
     unsigned_payload: bool = False,
     options: dict[str, Any] | None = None,
@@ -45,7 +45,7 @@ def sdk_request(
     profile = ClientProfile(signMethod=sign_method, httpProfile=http)
     profile.unsignedPayload = unsigned_payload
     profile.language = language
-    client = _Client(version, Credential(*secret), region, profile)
+    client = _Client(service, version, Credential(*secret), region, profile)
     request = RequestInternal(endpoint, method, "/", header={})
     client._build_req_inter(action, members, request, options)
     headers = {"host": endpoint, **{name.lower(): value for name, value in request.header.items()}}

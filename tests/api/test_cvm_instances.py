@@ -186,6 +186,7 @@ def test_the_life_of_a_machine(client: Client) -> None:
     assert _state(client) == ("RUNNING", "RunInstances", "SUCCESS")
     for action, members, meanwhile, after in [
         ("StopInstances", {"StopType": "HARD"}, "STOPPING", "STOPPED"),
+        ("StopInstances", {"StoppedMode": "STOP_CHARGING"}, "STOPPING", "STOPPED"),
         ("StartInstances", {}, "STARTING", "RUNNING"),
         ("RebootInstances", {"StopType": "SOFT_FIRST"}, "REBOOTING", "RUNNING"),
         ("StopInstances", {"StoppedMode": "STOP_CHARGING", "ForceStop": True}, "STOPPING", "STOPPED"),
@@ -204,7 +205,12 @@ def test_the_life_of_a_machine(client: Client) -> None:
     client.call("TerminateInstances", {"InstanceIds": [public_id]})
     (machine,) = client.call("DescribeInstances").response["InstanceSet"]
     assert (machine["InstanceState"], machine["IsolatedSource"]) == ("SHUTDOWN", "MANMADE")
-    client.call("TerminateInstances", {"InstanceIds": [public_id]})
+    again = client.call("TerminateInstances", {"InstanceIds": [public_id]})
+    assert again.error[0] == "OperationDenied.InstanceOperationInProgress"
+    work()
+    assert set(client.call("TerminateInstances", {"InstanceIds": [public_id]}).response) == {"RequestId"}
+    again = client.call("TerminateInstances", {"InstanceIds": [public_id]})
+    assert again.error[0] == "InvalidInstanceState.Terminating"
     work()
     assert client.call("DescribeInstances").response["TotalCount"] == 0
 

@@ -94,7 +94,7 @@ def test_buying_machines(client: Client, account_id: int, method: str) -> None:
     assert answer["InstanceIdSet"] == [machine.public_id for machine in machines]
     assert {machine.state for machine in machines} == {"PENDING"}
     assert {machine.latest_operation_request_id for machine in machines} == {answer["RequestId"]}
-    assert [machine.name for machine in machines] == ["名字-1", "名字-2"]
+    assert [machine.name for machine in machines] == ["名字1", "名字2"]
     assert Order.objects.get().hold_minor == 76  # 0.375 an hour, half-up to 0.38, twice
 
 
@@ -111,7 +111,7 @@ def test_a_hundred_machines_are_one_purchase(client: Client, account_id: int) ->
     work()
     machines = list(Instance.objects.order_by("id"))
     assert [machine.public_id for machine in machines] == told
-    assert [machine.name for machine in machines] == [f"web-{n}" for n in range(1, 101)]
+    assert [machine.name for machine in machines] == [f"web{n}" for n in range(1, 101)]
     assert {machine.state for machine in machines} == {"RUNNING"}
     assert len({machine.private_ip for machine in machines} | {machine.public_ip for machine in machines}) == 200
     assert Disk.objects.count() == 200 and Line.objects.filter(state="delivered").count() == 100
@@ -276,7 +276,7 @@ def test_too_little_money(shop: object) -> None:
     client = Client(application(services.API, keys=Ring({SECRET_ID: TestKey(account_id=account.id)})))
     code, sentence = client.call("RunInstances", MONTHLY).error
     assert code == "InvalidAccount.InsufficientBalance"
-    assert "1362.60" in sentence
+    assert "¥1,362.60" in sentence
     _nothing_written(account.id)
 
 

@@ -187,8 +187,9 @@ def _swapped(answer: Any, has: Things) -> Any:
     for name in ("running", "prepaid", "stopped", "key"):
         text = text.replace(getattr(has, name), getattr(UNKNOWN, name))
     members = json.loads(text)
-    members.pop("RequestId", None)
-    members.pop("requestId", None)
+    for told in (members, *members.get("detail", {}).values()):
+        told.pop("RequestId", None)
+        told.pop("requestId", None)
     return members
 
 

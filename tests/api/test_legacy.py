@@ -18,6 +18,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import open_account
 from vmart.orders.models import Order
+from vmart.storage.models import Disk
 
 SIZE = {"cpu": 2, "mem": 4, "zoneId": 100004, "rootSize": 50}
 MONTHLY = {**SIZE, "imageId": "img-db12k7x4", "period": 1, "bandwidth": 2}
@@ -36,13 +37,52 @@ def client(shop: object) -> Client:
 def test_price_of_a_month_in_fen(client: Client) -> None:
     """115 + 50 × 0.35 + 2 × 20 = 172.50, twice."""
     body = client.legacy("InquiryInstancePrice", {**SIZE, "period": 1, "bandwidth": 2, "goodsNum": 2})
-    assert (body["code"], body["price"]) == (0, 34500)
+    assert (body["code"], body["price"], body["originalPrice"]) == (0, 34500, 34500)
+
+
+def test_a_year_has_a_discount(client: Client) -> None:
+    """115 × 12 × 0.83 + 50 × 0.35 × 12."""
+    body = client.legacy("InquiryInstancePrice", {**SIZE, "instanceType": 1, "period": 12})
+    assert (body["price"], body["originalPrice"]) == (135540, 159000)
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "says"),
+    [
+        ({"instanceType": 4, "cpu": 2, "mem": 4}, 5100, "instanceType 4 is not offered here; only 1 is."),
+        ({"instanceType": 5, "instanceId": "ins-1", "bandwidth": 5}, 5100, "instanceType 5 is not offered here"),
+        ({"instanceType": 1, "instanceId": "ins-1", "period": 1}, 5100, "instanceId is not offered here"),
+        ({**SIZE, "instanceType": 2, "period": 1}, 4000, "instanceType is 2; possible are 1, 4, 5."),
+        ({**SIZE, "instanceType": "S5", "period": 1}, 4000, "instanceType must be a whole number."),
+        ({**SIZE, "instanceModel": "C3", "period": 1}, 4000, "No machine with 2 vCPU"),
+        ({**SIZE, "period": 0}, 4000, "period"),
+    ],
+)
+def test_questions_about_prices_that_are_refused(client: Client, members: dict[str, Any], code: int, says: str) -> None:
+    body = client.legacy("InquiryInstancePrice", members)
+    assert (body["code"], says in body["message"]) == (code, True), body
+
+
+@pytest.mark.parametrize(("model", "price"), [("S5", 13250), ("CVM.S5", 13250), ("S5.MEDIUM4", 13250), ("SA2", 11550)])
+def test_the_machine_type_of_a_price_is_its_model(client: Client, model: str, price: int) -> None:
+    asked = {**SIZE, "instanceType": 1, "instanceModel": model, "period": 1}
+    assert client.legacy("InquiryInstancePrice", asked)["price"] == price
 
 
 def test_price_of_an_hour_in_yuan(client: Client) -> None:
     """0.35 + 50 × 0.0005; traffic 0.80 a GB."""
     body = client.legacy("InquiryInstancePriceHour", {**SIZE, "bandwidthType": "PayByTraffic", "bandwidth": 10})
-    assert body["data"] == {"cvm": {"price": "0.3750"}, "bandwidth": {"price": "0.8000"}}
+    assert body["data"] == {
+        "cvm": {"price": "0.3750", "price_unit": "HOUR"}, "bandwidth": {"price": "0.8000", "price_unit": "GB"},
+    }  # fmt: skip
+
+
+def test_a_price_of_an_hour_needs_no_zone(client: Client) -> None:
+    body = client.legacy("InquiryInstancePriceHour", {"cpu": 2, "mem": 4, "rootSize": 50, "bandwidth": 2})
+    assert body["data"]["cvm"] == {"price": "0.3750", "price_unit": "HOUR"}
+    assert body["data"]["bandwidth"]["price_unit"] == "HOUR"
+    assert client.legacy("RunInstancesHour", {"cpu": 2, "mem": 4, "imageId": "img-db12k7x4"})["code"] == 4000
+    assert not Order.objects.exists()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -80,13 +120,32 @@ def test_the_instance_type_may_name_the_family(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "disk_type", "told"),
+    [
+        (None, "CLOUD_PREMIUM", 2),
+        (1, "CLOUD_PREMIUM", 2),
+        (2, "CLOUD_PREMIUM", 2),
+        (3, "CLOUD_SSD", 4),
+        (4, "CLOUD_SSD", 4),
+    ],
+)
+def test_disks_by_number(client: Client, asked: int | None, disk_type: str, told: int) -> None:
+    number = {} if asked is None else {"storageType": asked}
+    assert client.legacy("RunInstancesHour", {**HOURLY, "storageSize": 20, **number})["code"] == 0
+    assert list(Disk.objects.values_list("disk_type", flat=True)) == [disk_type] * 2
+    (machine,) = client.legacy("DescribeInstances")["instanceSet"]
+    assert (machine["diskInfo"]["rootType"], machine["diskInfo"]["storageType"]) == (told, told)
+
+
+@pytest.mark.parametrize(
     ("change", "code", "says"),
     [
         ({"cpu": 3}, 4000, "3 vCPU"),
         ({"zoneId": 1}, 4000, "zoneId"),
         ({"period": 0}, 4000, "period"),
         ({"period": 37}, 4000, "period"),
-        ({"storageType": 1}, 4000, "storageType"),
+        ({"storageType": 0}, 4000, "storageType"),
+        ({"storageType": 5}, 4000, "storageType"),
         ({"storageSize": 15}, 4000, "storageSize: "),
         ({"rootSize": 7}, 4000, "rootSize: "),
         ({"bandwidth": 100_000}, 4000, "bandwidth"),
@@ -117,7 +176,10 @@ def test_each_machine_answers_for_itself(client: Client) -> None:
     Instance.objects.update(state="STOPPED", latest_operation_state="SUCCESS", started_at=clock.now())
     body = client.legacy("StartInstances", {"instanceIds": [public_id, "ins-unknown0"]})
     assert body["code"] == 5400
-    assert body["detail"][public_id]["code"] == 0
+    request_id = Instance.objects.get().latest_operation_request_id
+    assert body["detail"][public_id] == {"code": 0, "message": "", "codeDesc": "Success", "requestId": request_id}
+    assert re.fullmatch(r"[0-9a-f-]{36}", request_id)
+    assert body["detail"]["ins-unknown0"]["requestId"] == request_id
     assert body["detail"]["ins-unknown0"]["code"] == 5000
     assert Instance.objects.get().state == "STARTING"
     alone = client.legacy("StopInstances", {"instanceIds": ["ins-unknown0"]})
@@ -184,7 +246,7 @@ def test_a_machine_as_the_legacy_api_tells_it(client: Client) -> None:
     assert told["deadlineTime"] == "0000-00-00 00:00:00"
     assert (told["status"], told["cvmPayMode"], told["networkPayMode"], told["zoneId"]) == (2, 2, 2, 100003)
     assert told["diskInfo"] == {
-        "rootType": 2, "rootId": "disk-a", "rootSize": 50, "storageType": 3, "storageId": "disk-b", "storageSize": 100,
+        "rootType": 2, "rootId": "disk-a", "rootSize": 50, "storageType": 4, "storageId": "disk-b", "storageSize": 100,
     }  # fmt: skip
     assert legacy.instance(PREPAID, here)["deadlineTime"] == "2026-04-10 10:43:51"
     numbers = {

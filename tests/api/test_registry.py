@@ -1,10 +1,13 @@
-"""Given the published lists, then every action of cvm is offered or known as later, and none is both."""
+"""Given the published lists, then every action of them is offered, or said to be not offered."""
+
+import json
 
 import pytest
 
 from tests.api import oracle
 from tests.api.calling import Client, application
-from vmart.api import later, services
+from tests.support.published_actions import published
+from vmart.api import legacy, services
 from vmart.api.declarations import Shape
 from vmart.api.registry import Action, Registry
 
@@ -21,9 +24,9 @@ StartInstances ReturnInstance DescribeAvailabilityZones
 """
 
 
-def test_every_action_of_cvm_is_known() -> None:
-    known = services.API.names("2017-03-12")
-    assert set(oracle.api("2017-03-12")["actions"]) <= known
+def test_the_published_actions_are_those_of_the_pinned_tccli() -> None:
+    """Where not: ``python -m tests.support.published_actions``."""
+    assert json.loads(services.PUBLISHED_FILE.read_text()) == published()
 
 
 @pytest.mark.parametrize("action", FIRST.split())
@@ -36,14 +39,74 @@ def test_the_balance_and_the_legacy_actions_are_offered() -> None:
     assert {action.name for action in services.LEGACY} == set(LEGACY.split())
 
 
-def test_what_is_later_says_so() -> None:
+OFFERED = {(action.service, action.name, action.version) for action in services.API}
+PUBLISHED = [
+    (service, version, name)
+    for service, versions in published().items()
+    for version, names in versions.items()
+    for name in names
+]
+
+
+def test_what_is_offered_is_published() -> None:
+    assert {(service, name, version) for service, version, name in PUBLISHED} >= OFFERED
+    assert len(PUBLISHED) > 1000
+
+
+def test_what_is_published_and_not_offered_says_so() -> None:
+    """Given each in its service's scope, and in the scope of a client that takes it from an address."""
     client = Client(application(services.API, services.LEGACY))
-    for version, names in later.LATER.items():
-        for name in names:
-            code, sentence = client.call(name, version=version).error
-            assert (code, name in sentence) == ("UnsupportedOperation", True)
-    for name in later.LEGACY_LATER[""]:
+    for service, version, name in PUBLISHED:
+        if (service, name, version) in OFFERED:
+            continue
+        for scope in (service, "127"):
+            code, sentence = client.call(name, version=version, service=scope).error
+            assert (code, name in sentence) == ("UnsupportedOperation", True), (service, name)
+    for name in legacy.PUBLISHED["cvm"][""]:
         assert client.legacy(name)["code"] == 5100
+
+
+CVM, BILLING, TAG = "2017-03-12", "2018-07-09", "2018-08-13"
+
+
+@pytest.mark.parametrize(
+    ("scope", "host", "action", "version", "code"),
+    [
+        ("127", "127.0.0.1:8000", "ModifyResourceTags", TAG, "UnsupportedOperation"),
+        ("localhost", "localhost", "ModifyResourceTags", TAG, "UnsupportedOperation"),
+        ("shop", "shop.example.com", "PayDeals", BILLING, "UnsupportedOperation"),
+        ("tag", "shop.example.com", "ModifyResourceTags", TAG, "UnsupportedOperation"),
+        ("sts", "shop.example.com", "ModifyResourceTags", TAG, "InvalidAction"),
+        ("vpc", "127.0.0.1:8000", "RunInstances", CVM, "InvalidAction"),
+        ("cvm", "127.0.0.1:8000", "DescribeVpcs", CVM, "InvalidAction"),
+        ("shop", "vpc.example.com", "RunInstances", CVM, "InvalidAction"),
+        ("cvm", "vpc.example.com", "RenewInstances", CVM, "UnsupportedOperation"),  # the scope goes before the host
+        ("region", "127.0.0.1:8000", "DescribeZones", CVM, "NoSuchVersion"),
+        ("api", "api.example.com", "RenewInstances", CVM, "UnsupportedOperation"),  # a name of many shops' hosts
+        ("api", "api.example.com", "DescribeProducts", "2020-11-06", "UnsupportedOperation"),
+        ("api", "api.example.com", "DescribeZones", CVM, "NoSuchVersion"),
+        ("127", "127.0.0.1:8000", "Nothing", CVM, "InvalidAction"),
+    ],
+)
+def test_whose_action_it_is(scope: str, host: str, action: str, version: str, code: str) -> None:
+    client = Client(application(services.API))
+    answered = client.call(action, version=version, service=scope, endpoint=host)
+    assert answered.error[0] == code
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("127.0.0.1:8000", "UnsupportedOperation"),
+        ("cvm.example.com", "UnsupportedOperation"),
+        ("api.example.com", "UnsupportedOperation"),
+        ("VPC.example.com", "InvalidAction"),
+        ("http://vpc.example.com:80", "InvalidAction"),
+    ],
+)
+def test_the_older_signature_has_no_scope_so_the_host_says_whose_it_is(host: str, code: str) -> None:
+    client = Client(application(services.API))
+    assert client.call("RenewInstances", endpoint=host, sign_method="HmacSHA256").error[0] == code
 
 
 def test_every_declared_member_is_a_published_one() -> None:
@@ -85,5 +148,3 @@ def test_two_actions_of_one_name_are_refused() -> None:
     action = Action("A", Shape, lambda *_: {})
     with pytest.raises(ValueError, match="two actions are called A"):
         Registry([action, action])
-    with pytest.raises(ValueError, match="offered and said to be later"):
-        Registry([action], {"2017-03-12": ["A"]})

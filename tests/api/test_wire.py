@@ -79,9 +79,9 @@ REGISTRY = Registry(
         Action("Refuses", Echo, _refuses),
         Action("Buys", Echo, _echo, rate_limited=True),
     ],
-    {"2017-03-12": ["RenewInstances"]},
+    {"cvm": {"2017-03-12": ["RenewInstances"]}},
 )
-LEGACY = Registry([Action("Echo", LegacyEcho, _legacy_echo, version="")], {"": ["RenewInstance"]})
+LEGACY = Registry([Action("Echo", LegacyEcho, _legacy_echo, version="")], {"cvm": {"": ["RenewInstance"]}})
 
 
 @pytest.fixture(autouse=True)
@@ -458,6 +458,25 @@ def test_which_requests_are_for_the_api(request_: WireRequest, is_api: bool) -> 
     assert is_api_request(environ(request_)) is is_api
 
 
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json", "x/y; charset=\xff"])
+def test_a_signed_post_is_the_api_s_whatever_it_says_that_it_sends(app: ApiApplication, content_type: str) -> None:
+    request = sdk_request("Echo", {"Name": "x"}, sign_method="HmacSHA256")
+    request = dataclasses.replace(request, headers={**request.headers, "content-type": content_type})
+    assert is_api_request(environ(request))
+    assert send(app, request).response["Asked"]["Name"] == "x"
+
+
+@pytest.mark.parametrize(("size", "refused"), [(32 * 1024, False), (32 * 1024 + 1, True), (60_000, True)])
+def test_a_get_has_at_most_32_kib(app: ApiApplication, size: int, refused: bool) -> None:
+    request = _resigned(sdk_request("Echo", {}, method="GET"), query="Name=" + "x" * (size - 5))
+    answered = send(app, request)
+    if refused:
+        assert answered.error == ("RequestSizeLimitExceeded", "A GET has at most 32 KiB of parameters; use POST.")
+        assert not CALLS
+    else:
+        assert len(answered.response["Asked"]["Name"]) == size - 5
+
+
 def test_a_form_of_a_page_can_be_read_again() -> None:
     made = environ(v1_form({"email": "a@example.com"}))
     assert not is_api_request(made)
@@ -513,6 +532,20 @@ def test_legacy_refusals(client: Client, action: str, members: dict[str, Any], c
     assert body["code"] == code
     assert says in body["message"]
     assert not CALLS
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_legacy_path_with_a_version_is_the_new_interface(app: ApiApplication, method: str) -> None:
+    asked = {"Version": "2017-03-12", "Name": "x"}
+    answered = send(app, legacy_request("Echo", asked, method=method))
+    assert answered.response["Asked"]["Name"] == "x"
+    for action, members, code in (
+        ("Echo", {"Version": "2016-01-01"}, "NoSuchVersion"),
+        ("Echo", {**asked, "Colour": 1}, "UnknownParameter"),
+        ("RenewInstances", asked, "UnsupportedOperation"),
+    ):
+        assert send(app, legacy_request(action, members, method=method)).error[0] == code
+    assert len(CALLS) == 1
 
 
 def test_legacy_authentication_codes(app: ApiApplication, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, ZONE, o
 from tests.support.written import nothing_written, refused
 from vmart.backoffice.apply_catalog import Change, Declined, apply_file
 from vmart.catalog import shop as catalog
-from vmart.catalog.models import InstanceType, Region, ZoneImage
+from vmart.catalog.models import InstanceType, Region, Zone, ZoneImage
 from vmart.config.cli import main
 from vmart.customers.models import QuotaSet
 from vmart.instances.models import Instance
@@ -312,6 +312,35 @@ ENGINE = "kind: simulated\n          members:\n            - {name: gz4-a,"
 
 def _with(settings: str) -> tuple[str, str]:
     return ENGINE, ENGINE.replace("members:", f"settings: {settings}\n          members:")
+
+
+def test_settings_with_a_decimal_are_kept_as_written_and_are_no_difference_the_next_time(edited: Edited) -> None:
+    file = edited(_with("{latency_s: {ensure_present: 0.125}, failure_rate: 1.0e-3, images: [debian-12], seed: 7}"))
+    assert [change.key for change in apply_file(file)] == [ZONE]
+    kept = Zone.objects.get(code=ZONE).engine_settings
+    assert {name: kept[name] for name in kept if name != "members"} == {
+        "latency_s": {"ensure_present": 0.125}, "failure_rate": 0.001, "images": ["debian-12"], "seed": 7,
+    }  # fmt: skip
+    with nothing_written():
+        assert apply_file(file) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("{since: 2026-01-01}", "since: 2026-01-01 is neither text, nor a number, true, false, a list or a mapping"),
+        ("{members_of: [a, {b: 2026-01-01}]}",
+         "members_of.1.b: 2026-01-01 is neither text, nor a number, true, false, a list or a mapping"),
+        ("{latency_s: 1.0e+999}",
+         "latency_s: 1.0E+999 is neither text, nor a number, true, false, a list or a mapping"),
+        ("{ports: {22: 2}}", "ports: the key 22 is no text; write it in quotation marks"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_kept_are_refused_with_their_path(edited: Edited, settings: str, problem: str) -> None:
+    with nothing_written(), pytest.raises(DocumentError) as refused_with:
+        apply_file(edited(_with(settings)))
+    (told,) = refused_with.value.problems
+    assert told.startswith("regions.0.zones.") and told.endswith(f".engine.settings: {problem}")
 
 
 def test_settings_that_lead_to_other_machines_are_refused_while_machines_live(edited: Edited, tmp_path: Path) -> None:

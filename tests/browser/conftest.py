@@ -54,8 +54,12 @@ class Customer:
 
     def sign_up(self) -> str:
         """A new account; its address."""
-        email = f"browser{os.getpid()}-{next(_numbers)}@example.org"
         self.open("/accounts/signup/?next=/buy/")
+        return self.fill_in_sign_up()
+
+    def fill_in_sign_up(self) -> str:
+        """A new account on the page for it, which leads back to the purchase page; its address."""
+        email = f"browser{os.getpid()}-{next(_numbers)}@example.org"
         self.page.fill("#id_email", email)
         self.page.fill("#id_password1", PASSWORD)
         self.page.click("main .btn-primary")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Customer
 
@@ -32,7 +32,7 @@ def test_sign_up_top_up_buy_watch_it_run_and_terminate(window: Window) -> None:
     assert page.locator("#password").inner_text().count("-") == 3
     expect(page.locator("text=ssh root@").first).to_be_visible()
     expect(page.locator("#progress")).not_to_have_attribute("hx-trigger", re.compile(".*"))
-    page.click("text=web-1")
+    page.click("text=web1")
     expect(page.locator("#live .state.good")).to_have_text("Running")
     page.click("text=Terminate")
     page.click("main .btn-danger")
@@ -110,6 +110,116 @@ def test_a_typed_password_survives_every_repricing_and_never_enters_the_address(
     assert "Secret" not in page.url
 
 
+def test_what_is_changed_while_a_price_is_on_its_way_is_not_lost(window: Window) -> None:
+    page = window().open("/buy/")
+    held: list[Route] = []
+    page.route("**/buy/price**", held.append, times=1)
+    with page.expect_request("**/buy/price**"):
+        page.check("#type-S5\\.SMALL1")
+    page.select_option("#months", "12")
+    page.check("#address-no")
+    page.fill("#disk_gib", "50")
+    with page.expect_response("**/buy/price**"):
+        held.pop().continue_()
+    expect(page.locator("#due")).to_have_text("¥582.60")  # 12 × (45 × 0.69 + 50 × 0.35)
+    expect(page.locator("#months")).to_have_value("12")
+    expect(page.locator("#address-no")).to_be_checked()
+    expect(page.locator("#disk_gib")).to_have_value("50")
+
+
+def test_a_refused_form_leads_to_its_first_field_and_keeps_its_address(window: Window) -> None:
+    customer = window(viewport={"width": 360, "height": 740})
+    customer.sign_up()
+    customer.top_up("100")
+    page = customer.open("/buy/")
+    page.check("#charge-postpaid")
+    page.check("#login-password")
+    page.fill("#password", "short")
+    page.fill("#name", "web")
+    page.wait_for_url("**name=web**")
+    page.click("#buy")
+    expect(page.locator("#refused")).to_contain_text("A password has 8 to 30 characters")
+    expect(page.locator("#password")).to_be_focused()
+    expect(page.locator("#password")).to_be_in_viewport()
+    field, bar = page.locator("#password").bounding_box(), page.locator("#price").bounding_box()
+    assert field and bar
+    assert field["y"] + field["height"] <= bar["y"]  # the price at the bottom does not hide it
+    assert "charge=postpaid" in page.url and "name=web" in page.url
+    shared = window().open(page.url.removeprefix(customer.url))
+    expect(shared.locator("#name")).to_have_value("web")
+    page.fill("#count", "0")
+    page.click(".faults a >> text=Number")
+    assert page.url.endswith("#count")
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_key_pair_is_made_on_the_purchase_page_and_bought_with(window: Window, scripted: bool) -> None:
+    customer = window(java_script_enabled=scripted)
+    customer.sign_up()
+    customer.top_up("100") if scripted else _top_up_plainly(customer)
+    page = customer.open("/buy/?charge=postpaid&name=web")
+    page.check("#login-key")
+    page.fill("#key_name", "laptop")
+    page.click("text=Create a key pair")
+    expect(page.locator("#private-key")).to_have_value(re.compile("^-----BEGIN RSA PRIVATE KEY-----"))
+    expect(page.locator("#login-key")).to_be_checked()
+    expect(page.locator("input[name=key]")).to_be_checked()
+    expect(page.locator("#name")).to_have_value("web")
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    assert page.locator("#password").count() == 0
+    page.click("text=web")
+    expect(page.locator("dd:has-text('key pair skey-')")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_choices_survive_sign_up_and_a_top_up_of_what_lacks(window: Window, scripted: bool) -> None:
+    customer = window(java_script_enabled=scripted)
+    page = customer.open("/buy/" if scripted else "/buy/?count=2&name=web")
+    if scripted:
+        page.fill("#count", "2")
+        page.fill("#name", "web")
+        page.wait_for_url("**name=web**")
+    page.click("header >> text=Sign up")
+    customer.fill_in_sign_up()
+    expect(page.locator("#name")).to_have_value("web")
+    expect(page.locator("#buy")).to_have_text("Top up ¥134.00 and create")
+    page.click("#buy")
+    expect(page.locator("#amount")).to_have_value("134.00")
+    page.click("main .btn-primary")
+    expect(page.locator(".notice.success")).to_have_text("The money is in your balance.")
+    expect(page.locator("#count")).to_have_value("2")
+    expect(page.locator("#buy")).to_have_text("Pay and create")
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    expect(page.locator("text=web2")).to_be_visible()
+
+
+def _top_up_plainly(customer: Customer) -> None:
+    customer.open("/balance/top-up/")
+    customer.page.fill("#amount", "500")
+    customer.page.click("main .btn-primary")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("query", ["", "?charge=postpaid"])
+def test_on_a_phone_each_type_has_its_price_and_stock_within_the_window(
+    window: Window, locale: str, query: str
+) -> None:
+    page = window(viewport={"width": 360, "height": 740}, locale=locale).open(f"/buy/{query}")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    rows = page.locator(".types tbody tr")
+    assert rows.count() == 12
+    for row in rows.all():
+        for cell in (".pick", ".cost > span", ".stock > span"):
+            box = row.locator(cell).bounding_box()
+            assert box and box["x"] >= 0 and box["x"] + box["width"] <= 360 and box["width"] >= 20, cell
+            assert row.locator(cell).inner_text().strip()
+    grey = page.locator(".types tr:has(:disabled)")
+    expect(grey).to_have_count(1)
+    expect(grey.locator(".stock")).to_have_text("Sold out" if locale == "en-US" else "售罄")
+
+
 def test_double_click_back_and_reload_buy_once(window: Window) -> None:
     customer = window()
     customer.sign_up()
@@ -152,9 +262,7 @@ def test_bought_by_keyboard_alone(window: Window) -> None:
 def test_bought_without_java_script(window: Window) -> None:
     customer = window(java_script_enabled=False)
     customer.sign_up()
-    customer.open("/balance/top-up/")
-    customer.page.fill("#amount", "500")
-    customer.page.click("main .btn-primary")
+    _top_up_plainly(customer)
     page = customer.open("/buy/")
     page.check("#charge-postpaid")
     page.fill("#name", "plain")
@@ -173,13 +281,13 @@ def test_bought_without_java_script(window: Window) -> None:
     expect(page.locator(".notice").first).to_contain_text("changed after its price was shown")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    for _ in range(40):
+    for _ in range(240):
         if page.locator("text=ssh root@").count() == 2:
             break
         page.wait_for_timeout(250)
         page.reload()
     assert page.locator("text=ssh root@").count() == 2
-    page.click("text=plain-1")
+    page.click("text=plain1")
     page.click("text=Terminate")
     page.click("main .btn-danger")
     expect(page.locator("text=Recycle bin").first).to_be_visible()

@@ -86,3 +86,17 @@ def test_it_is_no_fault_of_ours(running_shop: RunningShop, name: str) -> None:
     assert running_shop.log.count("Traceback") == logged
     with urllib.request.urlopen(f"{running_shop.url}/healthz", timeout=10) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize(("size", "status"), [(32_768, 200), (33_000, 200), (65_400, 200), (70_000, 414)])
+def test_a_long_get_is_answered_by_the_api_as_far_as_the_server_reads(
+    running_shop: RunningShop, size: int, status: int
+) -> None:
+    """Given a request line of up to 65,500 bytes, then the API answers with a RequestId; beyond, the server's 414."""
+    host, port = running_shop.ready["api_endpoint"].split(":")
+    request = _get(b"/?Action=DescribeZones&Name=" + b"x" * (size - 27), API)
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert int(answer.split(b" ")[1]) == status
+    assert (b"RequestSizeLimitExceeded" in answer and b"RequestId" in answer) == (32_768 < size < 70_000)

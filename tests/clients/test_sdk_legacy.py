@@ -35,6 +35,12 @@ class Cvm:
     def ids(self) -> set[str]:
         return {machine["unInstanceId"] for machine in self.done("DescribeInstances", {"limit": 100})["instanceSet"]}
 
+    def end(self, public_id: str) -> None:
+        """Into the bin, and once it is there, out of it."""
+        self.done("ReturnInstance", {"instanceId": public_id})
+        assert self.status(public_id) == [5]
+        wait_for(lambda: self.call("ReturnInstance", {"instanceId": public_id})["code"], 0)
+
     def status(self, public_id: str) -> list[int]:
         return [each["status"] for each in self.done("DescribeInstances", {"instanceIds": [public_id]})["instanceSet"]]
 
@@ -54,7 +60,7 @@ WIRES = [("GET", "HmacSHA1"), ("POST", "HmacSHA256"), ("GET", "HmacSHA256"), ("P
 def test_a_postpaid_machine_from_price_to_return(access: Access, method: str, sign_method: str) -> None:
     cvm = Cvm(access, method, sign_method)
     price = cvm.done("InquiryInstancePriceHour", {k: HOURLY[k] for k in HOURLY if k != "password"})["data"]
-    assert price["bandwidth"] == {"price": "0.8000"}
+    assert price["bandwidth"] == {"price": "0.8000", "price_unit": "GB"}
     asked = {**HOURLY, "instanceName": "旧版", "clientToken": str(uuid.uuid4())}
     (public_id,) = cvm.done("RunInstancesHour", asked)["unInstanceIds"]
     assert cvm.done("RunInstancesHour", asked)["unInstanceIds"] == [public_id]
@@ -66,9 +72,7 @@ def test_a_postpaid_machine_from_price_to_return(access: Access, method: str, si
     wait_for(lambda: cvm.status(public_id), [4])
     cvm.done("StartInstances", {"instanceIds": [public_id]})
     wait_for(lambda: cvm.status(public_id), [2])
-    cvm.done("ReturnInstance", {"instanceId": public_id})
-    assert cvm.status(public_id) == [5]
-    cvm.done("ReturnInstance", {"instanceId": public_id})
+    cvm.end(public_id)
     wait_for(lambda: cvm.status(public_id), [])
 
 
@@ -85,8 +89,7 @@ def test_prepaid_machines_at_the_price_that_was_told(access: Access) -> None:
         (machine,) = cvm.done("DescribeInstances", {"instanceIds": [public_id]})["instanceSet"]
         assert machine["cvmPayMode"] == 1
         assert machine["deadlineTime"] > time.strftime("%Y-%m-%d")
-        for _ in range(2):
-            cvm.done("ReturnInstance", {"instanceId": public_id})
+        cvm.end(public_id)
 
 
 def test_zones(access: Access) -> None:

@@ -67,6 +67,21 @@ class Cvm:
         answer = self.DescribeInstancesStatus({"InstanceIds": public_ids})
         return {status["InstanceState"] for status in answer["InstanceStatusSet"]}
 
+    def settle(self, public_ids: list[str]) -> None:
+        """Wait until nothing is under way on the machines."""
+        asked = {"InstanceIds": public_ids, "Limit": 100}
+        wait_for(
+            lambda: {machine["LatestOperationState"] for machine in self.DescribeInstances(asked)["InstanceSet"]},
+            {"SUCCESS"},
+        )
+
+    def end(self, public_ids: list[str]) -> None:
+        """Into the bin, and once they are there, out of it."""
+        self.TerminateInstances({"InstanceIds": public_ids})
+        self.settle(public_ids)
+        self.TerminateInstances({"InstanceIds": public_ids})
+        wait_for(lambda: self.states(public_ids), set())
+
 
 def _balance(access: Access) -> int:
     client = billing_client.BillingClient(
@@ -114,6 +129,7 @@ def test_a_postpaid_machine_from_price_to_release(access: Access, sign_method: s
     wait_for(lambda: cvm.states([public_id]), {"RUNNING"})
     cvm.TerminateInstances({"InstanceIds": [public_id]})
     assert cvm.states([public_id]) == {"SHUTDOWN"}
+    cvm.settle([public_id])
     cvm.TerminateInstances({"InstanceIds": [public_id]})
     wait_for(lambda: cvm.states([public_id]), set())
     assert cvm.DescribeInstances({"InstanceIds": [public_id]})["TotalCount"] == 0
@@ -137,6 +153,7 @@ def test_prepaid_machines_at_the_price_that_was_told_and_their_return(access: Ac
     cvm.TerminateInstances({"InstanceIds": public_ids})
     assert cvm.states(public_ids) == {"SHUTDOWN"}
     assert _balance(access) > paid
+    cvm.settle(public_ids)
     cvm.TerminateInstances({"InstanceIds": public_ids})
     wait_for(lambda: cvm.states(public_ids), set())
 
@@ -162,9 +179,7 @@ def test_a_client_that_pages_ends(access: Access) -> None:
     assert len(seen) == len(set(seen))
     assert set(public_ids) <= set(seen)
     wait_for(lambda: cvm.states(public_ids), {"RUNNING"})
-    for _ in range(2):
-        cvm.TerminateInstances({"InstanceIds": public_ids})
-    wait_for(lambda: cvm.states(public_ids), set())
+    cvm.end(public_ids)
 
 
 @pytest.mark.parametrize(("sign_method", "method"), [WIRES[0], WIRES[3]])

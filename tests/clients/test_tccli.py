@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,8 @@ def test_a_machine_from_price_to_release(tccli: Run, order: dict[str, Any]) -> N
         _wait(tccli, public_id, state)
     assert tccli("TerminateInstances", None, *ids)[0] == 0
     assert _wait(tccli, public_id, "SHUTDOWN")["RestrictState"] == "NORMAL"
+    while _wait(tccli, public_id, "SHUTDOWN")["LatestOperationState"] == "OPERATING":
+        time.sleep(0.1)
     assert tccli("TerminateInstances", None, *ids)[0] == 0
 
 

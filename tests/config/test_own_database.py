@@ -1,5 +1,6 @@
 """A seller's own PostgreSQL, the oldest that vmart accepts: here Debian's, over TCP with a password."""
 
+import datetime as dt
 import os
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from tests.support.running_shop import RunningShop
 from vmart.config import backup, os_users, postgres
 from vmart.config.places import Places
 from vmart.config.supervisor import claim_port
+from vmart.payments import look_back
+from vmart.payments.record import CARDS_LANE
 
 pytestmark = pytest.mark.xdist_group("running_shop")
 
@@ -94,6 +97,13 @@ def test_backup_and_restore_keep_the_password_out_of_arguments(
         with psycopg.connect(url) as connection:
             return connection.execute("SELECT * FROM kernel_deployment").fetchall()
 
+    def queued() -> Any:
+        with psycopg.connect(url) as connection:
+            return connection.execute(
+                "SELECT w.kind, w.lane, d.created_at, w.payload, w.due_at FROM worker_operation w, kernel_deployment d"
+                " WHERE w.kind = 'card_look_back'"
+            ).fetchall()
+
     _empty(url)
     migrate()
     before = row()
@@ -101,13 +111,19 @@ def test_backup_and_restore_keep_the_password_out_of_arguments(
     places.data_dir.mkdir()
     monkeypatch.setattr(backup.subprocess, "run", run)
     try:
+        begun = dt.datetime.now(dt.UTC)
         backup.backup(places, tmp_path / "shop.tar", url)
+        ended = dt.datetime.now(dt.UTC)
         _empty(url)
         backup.restore(other, tmp_path / "shop.tar", url)
     finally:
         monkeypatch.undo()
         shutil.rmtree(other.run_dir, ignore_errors=True)
     assert row() == before
+    ((kind, lane, created, payload, due_at),) = queued()
+    assert (kind, lane, due_at) == (look_back.KIND, CARDS_LANE, created)
+    made = dt.datetime.fromisoformat(payload["since"]) + dt.timedelta(days=1)
+    assert begun - dt.timedelta(seconds=2) <= made <= ended  # a tar keeps whole seconds
     assert migrate() == "nothing to migrate\n"
     assert [Path(command[0]).name for command in commands] == ["pg_dump", "pg_restore", "psql"]
     assert "own-secret" not in str(commands)

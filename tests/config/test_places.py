@@ -3,12 +3,14 @@
 import datetime as dt
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from tests.support.running_shop import VMART
 from vmart.config import os_users
 from vmart.config.cli import main, parse_duration
 from vmart.config.places import Deployment, Misused, Places, read_json, whole_second_utc, write_private
@@ -144,6 +146,57 @@ def test_a_data_directory_that_cannot_be_made_is_refused_in_a_sentence(tmp_path:
         Places.of(tmp_path / "file" / "data").make()
 
 
+def test_a_folder_that_cannot_hold_all_is_left_as_it_was(tmp_path: Path) -> None:
+    """Given one of the folders cannot be made, then those made before it are gone again, and no other."""
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "tls").write_text("a file of somebody's")
+    with pytest.raises(Misused, match=r"there/tls cannot be made \(File exists\): choose another place"):
+        Places.of(there).make()
+    assert sorted(place.name for place in there.iterdir()) == ["tls"]
+    assert not Places.of(there).run_dir.exists()
+
+
+@pytest.mark.parametrize("words", [["up", "--listen", "127.0.0.1:0"], ["status"], ["down"]])
+def test_a_lock_that_may_not_be_opened_is_said_in_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "lock")  # ELOOP, also for root
+    done = CliRunner().invoke(main, ["--data-dir", str(tmp_path), *words])
+    assert (done.exit_code, done.output.count("\n")) == (3, 1)
+    assert done.output.startswith(f"vmart: {tmp_path}/lock cannot be used (Too many levels of symbolic links)")
+    assert [place.name for place in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_file_in_the_place_of_the_folder_holds_no_shop(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for words, code in ((["status"], 1), (["down"], 3)):
+        done = CliRunner().invoke(main, ["--data-dir", str(tmp_path / "file"), *words])
+        assert (done.exit_code, done.output.count("\n")) == (code, 1)
+        assert f"nothing runs on {tmp_path}/file" in done.output
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "a"}'])
+def test_damaged_facts_of_the_first_start_are_said_in_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "deployment.json").write_text(content)
+    with pytest.raises(Misused, match=r"deployment\.json is damaged: put it back from a backup"):
+        Deployment.found(Places(tmp_path), None)
+    assert (tmp_path / "deployment.json").read_text() == content
+
+
+@pytest.mark.skipif(not os_users.is_root(), reason="not root: there is only one user")
+@pytest.mark.parametrize("deep", ["", "not/yet/there/"])
+def test_up_on_a_folder_that_the_shops_users_may_not_enter_makes_nothing(tmp_path: Path, deep: str) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    tmp_path.chmod(0o755)
+    words = [VMART, "--data-dir", f"{private}/{deep}data", "up", "--listen", "127.0.0.1:0", "--compute", "simulated"]
+    environment = {name: text for name, text in os.environ.items() if name != "VMART_DATABASE_URL"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert done.stderr.startswith("vmart: the data directory lies under ")
+    assert "may not enter: use a folder that every user can reach" in done.stderr
+    assert list(private.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [(["--test-clock", "yesterday"], "is no ISO 8601 time"), (["--listen", "nonsense"], "is not HOST:PORT"),
@@ -162,3 +215,4 @@ def test_what_is_no_backup_is_refused_in_one_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["restore", str(file), "--data-dir", str(tmp_path / "data")])
     assert done.exit_code == 3
     assert done.output == f"vmart: {file} is no backup of vmart: file could not be opened successfully\n"
+    assert list(tmp_path.iterdir()) == [file]

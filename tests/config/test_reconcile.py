@@ -11,7 +11,7 @@ from django.conf import settings
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted
-from vmart.bills.models import Charge
+from vmart.bills.models import Carry
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.instances.models import Instance
@@ -44,25 +44,29 @@ def _closed_hours(test_clock: BusinessClock, count: int) -> None:
         close.close(hour)
 
 
-def test_a_months_deductions_that_are_not_its_exact_total(test_clock: BusinessClock) -> None:
-    """Given 0.025 an hour that was twice rounded by itself, as where an hour was closed before its predecessor."""
-    what = "what a month deducted for a component is not its exact total, half-up"
+def test_a_statement_that_is_not_the_sum_of_its_charges_rounded_once(test_clock: BusinessClock) -> None:
+    what = "an account's statement is not the sum of its charges, or not rounded half-up"
     test_clock.set(dt.datetime(2026, 3, 31, 14, tzinfo=dt.UTC))  # the second hour is the last of March in Shanghai
     Horizon.objects.update(closed_until=test_clock.at)
     account = open_purse(cash_minor=1000)
-    machine = buy_running(account)
+    buy_running(account)
     _closed_hours(test_clock, 3)
-    disk = Charge.objects.filter(component="system_disk").order_by("hour")
-    assert [(row.deducted_minor, row.month_exact_e8) for row in disk] == [(3, 2500000), (2, 5000000), (3, 2500000)]
+    statements = Carry.objects.filter(account_id=account).order_by("month")
+    assert list(statements.values_list("month", "exact_e8", "deducted_minor")) == [
+        (dt.date(2026, 3, 1), 75_000_000, 75), (dt.date(2026, 4, 1), 37_500_000, 38),
+    ]  # fmt: skip
     assert _said(what) == []
-    second = disk[1].hour
-    wrong = {"deducted_minor": 3, "month_exact_e8": 2500000}
-    for column, value in wrong.items():
-        Charge.objects.filter(component="system_disk", hour=second).update(**{column: value})
+    april = statements.filter(month=dt.date(2026, 4, 1))
+    for column, value in {"deducted_minor": 37, "exact_e8": 37_499_999}.items():
+        april.update(**{column: value})
         (said,) = _said(what)
-        assert f"instance_id {machine.id}, component system_disk, since 2026-03-31 14:00:00+00:00" in said
-        Charge.objects.filter(component="system_disk", hour=second).update(deducted_minor=2, month_exact_e8=5000000)
+        assert f"account_id {account}, month 2026-04-01" in said
+        april.update(exact_e8=37_500_000, deducted_minor=38)
     assert _said(what) == []
+    db.rows("UPDATE ledger_transfer SET amount_minor = 39 WHERE amount_minor = 38 RETURNING id")
+    assert _said("an account's statement is not what the closes have deducted for it") != []
+    renamed = db.rows("UPDATE ledger_transfer SET id = gen_random_uuid() WHERE amount_minor = 39 RETURNING id")
+    assert len(_said("a deduction or a correction has no charges")) == len(renamed) == 2
 
 
 def test_a_machine_stopped_without_charge_that_keeps_what_it_gave_up(test_clock: BusinessClock) -> None:

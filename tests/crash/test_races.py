@@ -334,7 +334,7 @@ def _terminate_against_close(shop: Databases, edit: Edit, test_clock: BusinessCl
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     hour = test_clock.at
-    edit("metering_end", ("  GET DIAGNOSTICS", f"  {GATE}\n  GET DIAGNOSTICS"))
+    edit("metering_end", ("  RETURN ended", f"  {GATE}\n  RETURN ended"))
     test_clock.set(hour + dt.timedelta(minutes=59, seconds=59))
 
     def close_it() -> None:
@@ -373,28 +373,29 @@ def test_control_without_the_account_lock_a_second_too_many_is_charged(
     assert [line for line in reconcile() if line.startswith("the seconds charged are not the seconds used")]
 
 
-def _terminate_by_a_slow_clock(test_clock: BusinessClock) -> None:
-    """A web machine whose clock is a second behind the worker's, which has closed the hour."""
+def _start_by_a_slow_clock(test_clock: BusinessClock) -> dt.timedelta:
+    """By a machine whose clock is a second behind the worker's, which has closed the hour: when use begins after it."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     hour = test_clock.at
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
     test_clock.advance(hours=1)
     close.close(hour)
     test_clock.advance(seconds=-1)
-    terminate.terminate(account, [machine.public_id])
+    start.start(account, [machine.public_id])
     work()
+    return Segment.objects.get(component="cpu", ended_at=None).started_at - (hour + clock.HOUR)
 
 
-def test_nothing_ends_before_the_horizon(test_clock: BusinessClock) -> None:
-    _terminate_by_a_slow_clock(test_clock)
-    assert _charged_and_used() == ({3600}, {3600.0})
+def test_nothing_starts_before_the_horizon(test_clock: BusinessClock) -> None:
+    assert _start_by_a_slow_clock(test_clock) == dt.timedelta()
     assert list(reconcile()) == []
 
 
 def test_control_without_the_horizon_it_does(edit: Edit, test_clock: BusinessClock) -> None:
     edit("metering_instant", (", (SELECT closed_until FROM metering_horizon)", ""))
-    _terminate_by_a_slow_clock(test_clock)
-    assert _charged_and_used() == ({3600}, {3599.0})
+    assert _start_by_a_slow_clock(test_clock) == dt.timedelta(seconds=-1)
     assert [line for line in reconcile() if line.startswith("the seconds charged are not the seconds used")]
 
 

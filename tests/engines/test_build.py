@@ -66,7 +66,7 @@ def test_the_image_carries_every_template_of_the_seed() -> None:
         "/etc/hostname",
         *(
             f"/var/lib/cloud/seed/nocloud/{file}"
-            for file in ("meta-data", "user-data", "vendor-data", "network-config")
+            for file in ("meta-data", "user-data", "user-data.base64", "vendor-data", "network-config")
         ),
     }
     assert metadata["creation_date"] > 0  # Incus refuses an image without

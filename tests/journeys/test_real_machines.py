@@ -154,7 +154,8 @@ def _charges(browser: PlainBrowser, public_id: str) -> dict[str, dict[str, str]]
     browser.open("/charges/")
     link = re.search(r'href="(/charges\.csv[^"]*)"', browser.html)
     assert link
-    rows = [row for row in csv.DictReader(browser.open(link[1]).splitlines()) if row["instance_id"] == public_id]
+    lines = browser.open(link[1]).removeprefix("\ufeff").splitlines()
+    rows = [row for row in csv.DictReader(lines) if row["instance_id"] == public_id]
     assert {row["hour_utc"] for row in rows} == {"2026-03-05T02:00:00Z"}
     assert len({row["component"] for row in rows}) == len(rows)
     return {row["component"]: row for row in rows}
@@ -165,13 +166,13 @@ def _by_rule(out_bytes: int) -> dict[str, HourCharge]:
     versions, ended = [price_version(demo_book())], BEGAN + dt.timedelta(minutes=20)
 
     def used(key: str, quantity: int) -> HourCharge:
-        return charge_hour([Segment(BEGAN, ended, quantity, key)], versions, HOUR, Decimal(0))
+        return charge_hour([Segment(BEGAN, ended, quantity, key)], versions, HOUR)
 
     sent = [ByteSample(BEGAN, out_bytes)]
     return {
         "cpu": used(cpu_key("ap-guangzhou", "S5.SMALL1"), 1),
         "system_disk": used(disk_key("ap-guangzhou", "CLOUD_PREMIUM"), 20),
-        "traffic": charge_traffic(sent, traffic_key("ap-guangzhou"), versions, HOUR, Decimal(0)),
+        "traffic": charge_traffic(sent, traffic_key("ap-guangzhou"), versions, HOUR),
     }
 
 
@@ -206,9 +207,6 @@ def _assert_bill(shop: RunningShop, browser: PlainBrowser, by_sdk: str, counted:
     assert by_rule["cpu"].exact == Decimal("0.04666667")
     assert by_rule["system_disk"].exact == Decimal("0.00333333")
     assert by_rule["traffic"].exact == round(counted * Decimal("0.8") / 2**30, 8)
-    assert [Decimal(charged[component]["deducted"]) for component in ("cpu", "system_disk", "traffic")] == [
-        Decimal("0.05"), Decimal("0.00"), Decimal("0.03"),
-    ]  # fmt: skip
     assert f"{counted / 2**20:.2f} MiB" in browser.open("/charges/?day=2026-03-05")
 
 
@@ -217,6 +215,7 @@ def _end_both(shop: RunningShop, browser: PlainBrowser, cvm: Cvm, by_page: str, 
     browser.open(f"/machines/{by_page}/end/")
     browser.press("Return")
     _until(lambda: "Recycle bin" in browser.open(f"/machines/{by_page}/"))
+    _until(lambda: cvm.machine(by_page)["LatestOperationState"] == "SUCCESS")
     browser.open(f"/machines/{by_page}/end/")
     browser.press("Erase now")
     cvm("TerminateInstances", InstanceIds=[by_sdk])

@@ -115,8 +115,8 @@ def _bandwidth_hour(given: dict[str, Any]) -> dict[str, Any]:
         Segment(start, end, mbps, "bandwidth")
         for (_, mbps), start, end in zip(given["changes"], instants, instants[1:], strict=False)
     ]
-    charge = charge_hour(segments, [_prices("bandwidth", _steps(given))], MIDNIGHT, Decimal(0))
-    return {"exact": charge.exact, "deducted": money.from_minor(charge.deducted_minor)}
+    charge = charge_hour(segments, [_prices("bandwidth", _steps(given))], MIDNIGHT)
+    return {"exact": charge.exact, "deducted": money.from_minor(deducted_minor(Decimal(0), charge.exact))}
 
 
 def _clock(text: str) -> dt.timedelta:
@@ -140,9 +140,9 @@ def _postpaid_hours(given: dict[str, Any]) -> dict[str, Any]:
     before, deducted = Decimal(0), []
     for number, seconds in enumerate(given["seconds"]):
         hour = MIDNIGHT + number * dt.timedelta(hours=1)
-        charge = charge_hour([Segment(hour, hour + dt.timedelta(seconds=seconds), 1, "cpu")], [version], hour, before)
-        before = charge.after
-        deducted.append(money.from_minor(charge.deducted_minor))
+        charge = charge_hour([Segment(hour, hour + dt.timedelta(seconds=seconds), 1, "cpu")], [version], hour)
+        deducted.append(money.from_minor(deducted_minor(before, charge.exact)))
+        before += charge.exact
     return {"exact": before, "deducted": deducted}
 
 

@@ -97,7 +97,7 @@ def test_paying_what_is_owed_brings_it_back_with_the_hold_that_there_is(test_clo
     assert list(Segment.objects.filter(ended_at=None).values_list("component", flat=True)) == ["system_disk"]
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
     assert list(reconcile()) == []
-    with refused(InsufficientBalance, match=f"0.38 are needed and 0.0{left} are available"):
+    with refused(InsufficientBalance, match=f"¥0.38 are needed and ¥0.0{left} are available"):
         start.start(account, [machine.public_id])
     pay(account, HOURLY_HOLD_MINOR - left)
     start.start(account, [machine.public_id])
@@ -115,7 +115,7 @@ def test_what_its_disks_cost_after_that_brings_arrears_again(test_clock: Busines
     paid = test_clock.at
     go_to(test_clock, paid + HOUR)
     disk = Charge.objects.filter(component="system_disk").latest("hour")
-    assert (disk.hour, disk.duration_s, disk.deducted_minor) == (paid, 3600, 3)  # the fifth 0.025
+    assert (disk.hour, disk.duration_s, disk.exact_e8) == (paid, 3600, 2_500_000)
     assert (purses(account)["owed"], purses(account)["held"]) == (3, 0)
     go_to(test_clock, paid + 3 * HOUR)
     machine.refresh_from_db()

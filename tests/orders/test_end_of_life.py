@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from tests.orders.ending import no_closes, nothing_left, now, power
+from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -32,10 +34,9 @@ from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import from_minor, to_minor
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
-from vmart.network.models import PrivateAddress, PublicAddress
 from vmart.orders import credit, errors, isolate, return_prepaid, start, stop, terminate
 from vmart.orders.models import Line
-from vmart.placement.models import Allocation, Host
+from vmart.placement.models import Allocation
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import arrears, close
@@ -49,28 +50,6 @@ YEARLY = replace(MONTHLY, instance_type="S1.SMALL1", period_months=12, system_di
 CPU_YEAR_MINOR, DISK_YEAR_MINOR = 50796, 8400
 
 
-def _now(machine: Instance) -> Instance:
-    return Instance.objects.get(pk=machine.pk)
-
-
-def _power(machine: Instance) -> Power:
-    return engine_of(ZONE).observe(machine.public_id).power
-
-
-def _no_closes() -> None:
-    """Weeks pass quickly where no hour is closed."""
-    Operation.objects.filter(kind="close_hour").delete()
-
-
-def _nothing_left(world: World) -> None:
-    assert world.count_machines() == 0
-    assert not Allocation.objects.exists()
-    assert not PrivateAddress.objects.exists()
-    assert not PublicAddress.objects.filter(instance_id__isnull=False).exists()
-    assert set(Host.objects.values_list("vcpu_used", "memory_used_mib", "disk_used_gib")) == {(0, 0, 0)}
-    assert list(reconcile()) == []
-
-
 # -- a postpaid machine is ended -------------------------------------------------------------------
 
 
@@ -80,32 +59,32 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
     test_clock.advance(minutes=15)
     accepted = test_clock.at
     terminate.terminate(account, [machine.public_id], request_id="r-9")
-    machine = _now(machine)
+    machine = now(machine)
     assert (machine.state, machine.isolated_source, machine.latest_operation) == (
         "SHUTDOWN", "MANMADE", "TerminateInstances",
     )  # fmt: skip
     assert (machine.isolated_at, machine.release_at) == (accepted, accepted + dt.timedelta(hours=2))
     assert set(Segment.objects.values_list("ended_at", flat=True)) == {accepted}
-    # 900 s: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    # 900 s: cpu 0.0875 and disk 0.00625, rounded up once
     assert purses(account)["held"] == 10
     test_clock.advance(seconds=30)
     work()
-    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
+    assert (power(machine), now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
     assert [(o.kind, o.due_at) for o in Operation.objects.filter(subject_id=machine.id)] == [
         ("release", accepted + dt.timedelta(hours=2))
     ]
     go_to(test_clock, accepted.replace(minute=0) + dt.timedelta(hours=1))
-    assert sorted(Charge.objects.values_list("component", "duration_s", "deducted_minor")) == [
-        ("cpu", 900, 9), ("system_disk", 900, 1),
+    assert sorted(Charge.objects.values_list("component", "duration_s", "exact_e8")) == [
+        ("cpu", 900, 8_750_000), ("system_disk", 900, 625_000),
     ]  # fmt: skip
-    assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
+    assert purses(account) == {"cash": 991, "gift": 0, "owed": 0, "held": 0, "available": 991}
     go_to(test_clock, accepted + dt.timedelta(hours=2))
-    machine = _now(machine)
+    machine = now(machine)
     assert (machine.state, machine.gone_at, machine.public_ip, machine.password_hash) == (
         "GONE", test_clock.at, None, "",
     )  # fmt: skip
-    assert purses(account)["cash"] == 990
-    _nothing_left(world)
+    assert purses(account)["cash"] == 991
+    nothing_left(world)
 
 
 def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: BusinessClock, world: World) -> None:
@@ -117,31 +96,31 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     money, segments = purses(account), list(Segment.objects.values())
     test_clock.advance(minutes=1)
     terminate.terminate(account, [machine.public_id])
-    assert _now(machine).state == "TERMINATING"
-    with nothing_written():
-        terminate.terminate(account, [machine.public_id])  # a third changes nothing
+    assert now(machine).state == "TERMINATING"
+    with refused(errors.WrongState, field="InstanceIds", code="InvalidInstanceState.Terminating"):
+        terminate.terminate(account, [machine.public_id])
     work()
-    assert _now(machine).state == "GONE"
+    assert now(machine).state == "GONE"
     assert (purses(account), list(Segment.objects.values())) == (money, segments)
     assert not Operation.objects.filter(subject_id=machine.id).exists()
     go_to(test_clock, test_clock.at.replace(minute=0) + dt.timedelta(hours=1))
-    assert purses(account) == {"cash": 990, "gift": 0, "owed": 0, "held": 0, "available": 990}
-    _nothing_left(world)
+    assert purses(account) == {"cash": 991, "gift": 0, "owed": 0, "held": 0, "available": 991}
+    nothing_left(world)
 
 
-def test_a_second_request_before_the_first_has_ended_leaves_no_work_behind(world: World) -> None:
-    """Given the release overtakes the power-off, then nothing asks for the seller's attention afterwards."""
+def test_a_release_that_overtakes_the_power_off_leaves_no_work_behind(world: World) -> None:
+    """Given a power-off that comes later than the end of the bin, then nothing asks for the seller's attention."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
     terminate.terminate(account, [machine.public_id])
-    terminate.terminate(account, [machine.public_id])
     Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 3, tzinfo=UTC))
+    Operation.objects.filter(kind="release").update(due_at=dt.datetime(2026, 3, 10, 2, tzinfo=UTC))
     work()
-    assert _now(machine).state == "GONE"
+    assert now(machine).state == "GONE"
     Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 2, tzinfo=UTC))
     work()
     assert list(Operation.objects.values_list("kind", flat=True)) == ["close_hour"]
-    _nothing_left(world)
+    nothing_left(world)
 
 
 def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(test_clock: BusinessClock) -> None:
@@ -164,13 +143,53 @@ def test_a_machine_that_was_not_seen_off_is_not_at_rest(monkeypatch: pytest.Monk
 
     class Away:
         def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
-            assert _now(machine).latest_operation_state == "OPERATING"
+            assert now(machine).latest_operation_state == "OPERATING"
             return Observation(name, answers.pop(0)) if answers else real.ensure_power(name, on=on, force=force)
 
     monkeypatch.setattr(isolate, "engine_of", lambda _zone: Away())
     work()
     assert answers == []
-    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
+    assert (power(machine), now(machine).latest_operation_state) == (Power.STOPPED, "SUCCESS")
+
+
+def test_a_request_repeated_at_once_erases_nothing(test_clock: BusinessClock, world: World) -> None:
+    """Given a client that sends the same call twice, then the second is refused until the machine is in the bin."""
+    account = open_purse(cash_minor=20_000)
+    for configuration in (ONLINE, MONTHLY):
+        machine = buy_running(account, configuration)
+        terminate.terminate(account, [machine.public_id])
+        with refused(errors.Busy, field="InstanceIds", match="busy with TerminateInstances"):
+            terminate.terminate(account, [machine.public_id])
+        with nothing_written():
+            terminate.terminate(account, [machine.public_id], erase=False)
+        work()
+        assert (now(machine).state, now(machine).latest_operation_state) == ("SHUTDOWN", "SUCCESS")
+        assert power(machine) == Power.STOPPED
+        terminate.terminate(account, [machine.public_id])
+        work()
+        assert now(machine).state == "GONE"
+
+
+def _ended_twice_at_once() -> tuple[list[object], str]:
+    """A client's call and its own repetition meet at the account lock; what they were answered, the machine's state."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    results = at_once(*[lambda: terminate.terminate(account, [machine.public_id])] * 2)
+    return sorted(results, key=lambda result: result is not None), now(machine).state
+
+
+def test_of_two_requests_at_once_one_is_told_that_the_other_is_under_way() -> None:
+    (accepted, other), state = _ended_twice_at_once()
+    assert accepted is None
+    assert isinstance(other, errors.Busy)
+    assert other.code == "OperationDenied.InstanceOperationInProgress"
+    assert state == "SHUTDOWN"
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "terminated"]
+
+
+def test_control_without_a_look_at_the_first_the_second_erases_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminate, "_refuse_unerasable", lambda machines: None)
+    assert _ended_twice_at_once() == ([None, None], "TERMINATING")
 
 
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
@@ -180,11 +199,11 @@ def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: Business
     work()
     test_clock.advance(minutes=30)
     terminate.terminate(account, [machine.public_id])
-    assert purses(account)["held"] == 1  # half an hour of the disk
+    assert purses(account)["held"] == 2  # half an hour of the disk, 0.0125, rounded up
     go_to(test_clock, test_clock.at + dt.timedelta(hours=2))
     assert Charge.objects.values_list("component", "duration_s").get() == ("system_disk", 1800)
-    assert _now(machine).state == "GONE"
-    _nothing_left(world)
+    assert now(machine).state == "GONE"
+    nothing_left(world)
 
 
 def test_all_are_ended_or_none() -> None:
@@ -206,11 +225,11 @@ def test_a_release_that_fails_is_tried_again_and_then_shown_to_the_seller(
     world.fail("ensure_absent", times=12)
     work()
     operation = Operation.objects.get(kind="release")
-    assert (operation.attention, _now(machine).state) == (True, "TERMINATING")
+    assert (operation.attention, now(machine).state) == (True, "TERMINATING")
     assert Allocation.objects.exists()  # what may still be there keeps its room
     Operation.objects.update(attention=False, attempt=0)
     work()
-    _nothing_left(world)
+    nothing_left(world)
 
 
 # -- a prepaid machine is returned -----------------------------------------------------------------
@@ -222,7 +241,7 @@ def _paid(line: Line) -> int:
 
 def test_the_first_return_within_five_days_gives_everything_back(test_clock: BusinessClock, world: World) -> None:
     """Vector refund-1: a year of S1, used 48 hours, the account's free return: all that was paid (507.96)."""
-    _no_closes()
+    no_closes()
     account = open_purse(cash_minor=CPU_YEAR_MINOR + DISK_YEAR_MINOR)
     machine = buy_running(account, YEARLY)
     assert purses(account)["cash"] == 0
@@ -231,7 +250,7 @@ def test_the_first_return_within_five_days_gives_everything_back(test_clock: Bus
     assert (quoted.refund_minor, quoted.first_free) == (CPU_YEAR_MINOR + DISK_YEAR_MINOR, True)
     returned_at = test_clock.at
     terminate.terminate(account, [machine.public_id])
-    machine = _now(machine)
+    machine = now(machine)
     assert (machine.state, machine.isolated_source, machine.expires_at) == ("SHUTDOWN", "MANMADE", returned_at)
     assert machine.release_at == dt.datetime(2026, 3, 19, 16, tzinfo=UTC)  # first midnight in Shanghai after 7 × 24 h
     assert purses(account)["available"] == CPU_YEAR_MINOR + DISK_YEAR_MINOR
@@ -240,10 +259,10 @@ def test_the_first_return_within_five_days_gives_everything_back(test_clock: Bus
     assert (line.state, line.refund_minor) == ("returned", _paid(line))
     assert not Operation.objects.filter(kind="expire").exists()
     work()
-    assert _power(machine) == Power.STOPPED
+    assert power(machine) == Power.STOPPED
     go_to(test_clock, dt.datetime(2026, 3, 19, 16, tzinfo=UTC))
-    assert _now(machine).state == "GONE"
-    _nothing_left(world)
+    assert now(machine).state == "GONE"
+    nothing_left(world)
 
 
 def test_any_other_return_gives_back_what_was_not_used(test_clock: BusinessClock) -> None:
@@ -251,7 +270,7 @@ def test_any_other_return_gives_back_what_was_not_used(test_clock: BusinessClock
 
     The example paid 407.96 with a voucher and gets 387.80; without vouchers it is 507.96 and 487.80.
     """
-    _no_closes()
+    no_closes()
     account = open_purse(cash_minor=CPU_YEAR_MINOR + DISK_YEAR_MINOR)
     Account.objects.update(free_return_used_at=test_clock.at)
     machine = buy_running(account, YEARLY)
@@ -340,12 +359,13 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
     binned, near, far = buy_running(account), buy_running(account), buy_running(account, elsewhere)
     prepaid = buy_running(account, MONTHLY)
     terminate.terminate(account, [binned.public_id])  # in its first second: nothing is held for it
+    work()
     test_clock.advance(minutes=15)
     terminate.terminate(account, [near.public_id, prepaid.public_id, binned.public_id, far.public_id], request_id="r")
-    assert [(_now(each).state, _now(each).latest_operation_request_id) for each in (binned, near, far, prepaid)] == [
+    assert [(now(each).state, now(each).latest_operation_request_id) for each in (binned, near, far, prepaid)] == [
         ("TERMINATING", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"),
     ]  # fmt: skip
-    # 900 s of each postpaid one: cpu 0.0875 and disk 0.00625, each half-up: 0.09 + 0.01
+    # 900 s of each postpaid one: cpu 0.0875 and disk 0.00625, rounded up once
     assert dict(Hold.objects.filter(state="pending").values_list("subject_id", "floating_minor")) == {
         near.id: 10, far.id: 10, binned.id: 0,
     }  # fmt: skip
@@ -354,15 +374,14 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
     assert sorted(waiting) == sorted(
         [("isolate", each.id, each.zone_id) for each in (near, far, prepaid)]
         + [("release", each.id, each.zone_id) for each in (binned, near, far, prepaid)]
-        + [("isolate", binned.id, binned.zone_id)]
     )
     assert sorted(Event.objects.filter(kind__in=["terminated", "returned"]).values_list("instance_id", "kind")) == [
         (binned.id, "terminated"), (near.id, "terminated"), (far.id, "terminated"), (prepaid.id, "returned"),
     ]  # fmt: skip
-    _no_closes()
+    no_closes()
     go_to(test_clock, test_clock.at + dt.timedelta(days=9))
     assert set(Instance.objects.values_list("state", flat=True)) == {"GONE"}
-    _nothing_left(world)
+    nothing_left(world)
 
 
 def test_a_postpaid_machine_has_nothing_to_return() -> None:
@@ -396,71 +415,6 @@ def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     terminate.terminate(account, [two.public_id])
 
 
-# -- a prepaid machine expires ---------------------------------------------------------------------
-
-
-def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: BusinessClock, world: World) -> None:
-    _no_closes()
-    account = open_purse(cash_minor=20000)
-    machine = buy_running(account, replace(MONTHLY, bandwidth_mbps=5, public_ip=True))
-    expiry = dt.datetime(2026, 4, 10, 2, tzinfo=UTC)
-    assert machine.expires_at == expiry
-    cash = purses(account)["cash"]
-    go_to(test_clock, expiry - dt.timedelta(seconds=1))
-    assert _now(machine).state == "RUNNING"
-    assert Segment.objects.get().ended_at is None  # traffic
-    go_to(test_clock, expiry)
-    machine = _now(machine)
-    assert (machine.state, machine.restrict_state, machine.isolated_source) == ("SHUTDOWN", "EXPIRED", "EXPIRE")
-    assert (machine.isolated_at, machine.release_at) == (expiry, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
-    assert (machine.latest_operation_state, _power(machine)) == ("SUCCESS", Power.STOPPED)
-    assert Segment.objects.get().ended_at == expiry
-    with pytest.raises(ValueError, match="cannot send"):
-        world.send_bytes(machine.public_id, 1)
-    with refused(errors.WrongState, match="it has expired"):
-        start.start(account, [machine.public_id])
-    go_to(test_clock, dt.datetime(2026, 4, 17, 15, 59, 59, tzinfo=UTC))
-    assert _now(machine).state == "SHUTDOWN"
-    go_to(test_clock, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
-    assert _now(machine).state == "GONE"
-    assert purses(account)["cash"] == cash
-    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "expired", "released"]
-    _nothing_left(world)
-
-
-def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> None:
-    _no_closes()
-    account = open_purse(cash_minor=MONTHLY_MINOR)
-    machine = buy_running(account, MONTHLY)
-    assert machine.expires_at is not None
-    test_clock.set(machine.expires_at - dt.timedelta(seconds=1))
-    stop.stop(account, [machine.public_id])
-    Operation.objects.filter(kind="stop").update(due_at=machine.expires_at + dt.timedelta(seconds=5))  # a slow engine
-    test_clock.advance(seconds=1)
-    work()
-    assert _now(machine).state == "STOPPING"
-    assert Operation.objects.get(kind="expire").last_error == "an operation on the machine is under way"
-    test_clock.advance(seconds=5)
-    Operation.objects.update(not_before=None)
-    work()
-    Operation.objects.update(not_before=None)
-    work()
-    machine = _now(machine)
-    assert (machine.state, machine.isolated_at) == ("SHUTDOWN", machine.expires_at)
-
-
-def test_an_expired_machine_is_released_at_once_when_its_owner_says_so(test_clock: BusinessClock, world: World) -> None:
-    _no_closes()
-    account = open_purse(cash_minor=MONTHLY_MINOR)
-    machine = buy_running(account, MONTHLY)
-    assert machine.expires_at is not None
-    go_to(test_clock, machine.expires_at)
-    terminate.terminate(account, [machine.public_id])
-    work()
-    assert purses(account)["cash"] == 0
-    _nothing_left(world)
-
-
 # -- arrears ---------------------------------------------------------------------------------------
 
 
@@ -476,13 +430,13 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
         (begin + dt.timedelta(hours=4), account)
     ]
     go_to(test_clock, begin + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
-    assert _now(machine).state == "RUNNING"  # charged on for two hours
+    assert now(machine).state == "RUNNING"  # charged on for two hours
     go_to(test_clock, begin + dt.timedelta(hours=4))
-    machine = _now(machine)
+    machine = now(machine)
     stopped = begin + dt.timedelta(hours=4)
     assert (machine.state, machine.isolated_source, machine.restrict_state) == ("SHUTDOWN", "ARREAR", "EXPIRED")
     assert (machine.isolated_at, machine.release_at) == (stopped, stopped + dt.timedelta(days=15))
-    assert _power(machine) == Power.STOPPED
+    assert power(machine) == Power.STOPPED
     assert set(Segment.objects.values_list("ended_at", flat=True)) == {stopped}
     assert (machine.hold_id, purses(account)["held"]) == (None, 0)
     assert not Hold.objects.filter(state="pending").exists()
@@ -490,13 +444,13 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR  # four hours, 0.025 of the disk each
     with refused(errors.WrongState, match="it was stopped for arrears"):
         start.start(account, [machine.public_id])
-    _no_closes()
+    no_closes()
     go_to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))
-    assert _now(machine).state == "SHUTDOWN"
+    assert now(machine).state == "SHUTDOWN"
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR
     go_to(test_clock, stopped + dt.timedelta(days=15))
-    assert _now(machine).state == "GONE"
-    _nothing_left(world)
+    assert now(machine).state == "GONE"
+    nothing_left(world)
 
 
 def test_a_top_up_makes_it_startable_with_its_own_tier_clock(test_clock: BusinessClock) -> None:
@@ -509,7 +463,7 @@ def test_a_top_up_makes_it_startable_with_its_own_tier_clock(test_clock: Busines
         credit.credit("00000000-0000-8000-8000-0000000000bb", "opening", account, "card", cash_minor=owed + 100)  # type: ignore[arg-type]
     start.start(account, [machine.public_id])
     work()
-    assert _now(machine).state == "RUNNING"
+    assert now(machine).state == "RUNNING"
     cpu = Segment.objects.get(component="cpu", ended_at=None)
     assert (cpu.started_at, cpu.age_s) == (test_clock.at, 4 * 3600)
     assert purses(account)["held"] == HOURLY_HOLD_MINOR
@@ -537,7 +491,7 @@ def test_arrears_that_nobody_could_work_on_come_again_with_the_next_unpaid_hour(
     due = begin + dt.timedelta(hours=5)
     assert Operation.objects.values_list("attention", "attempt", "due_at").get(kind="arrears") == (False, 0, due)
     go_to(test_clock, due)
-    assert (_now(machine).state, _now(machine).isolated_at) == ("SHUTDOWN", due)
+    assert (now(machine).state, now(machine).isolated_at) == ("SHUTDOWN", due)
     assert list(reconcile()) == []
 
 
@@ -556,14 +510,14 @@ def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_
         credit.credit("00000000-0000-8000-8000-0000000000cc", "opening", account, "card", cash_minor=1000)  # type: ignore[arg-type]
     test_clock.advance(minutes=1)
     work()
-    assert (_now(machine).state, arrears.in_arrears(account)) == ("STOPPED", False)
+    assert (now(machine).state, arrears.in_arrears(account)) == ("STOPPED", False)
 
 
 def test_prepaid_machines_of_an_account_in_arrears_run_on(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR + HOURLY_HOLD_MINOR)
     prepaid, hourly = buy_running(account, MONTHLY), buy_running(account)
     go_to(test_clock, test_clock.at + dt.timedelta(hours=5))
-    assert (_now(prepaid).state, _now(hourly).state) == ("RUNNING", "SHUTDOWN")
+    assert (now(prepaid).state, now(hourly).state) == ("RUNNING", "SHUTDOWN")
     assert list(reconcile()) == []
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -47,8 +48,8 @@ def test_the_hold_of_a_machine_that_ends_during_a_close_covers_that_hour_too(
     _killed_close(monkeypatch, hour)
     test_clock.advance(minutes=10)
     terminate.terminate(account, [machine.public_id])
-    # 1800 s: cpu 0.175, disk 0.0125; with the 600 s after it 0.2333 and 0.0167
-    assert purses(account)["held"] == 18 + 1 + (23 - 18) + (2 - 1)
+    # 1800 s: cpu 0.175, disk 0.0125; with the 600 s after it 0.2333 and 0.0167, in all 0.25
+    assert purses(account)["held"] == 25
     assert close.close(hour) == (2, 19)
     assert purses(account) == {"cash": 981, "gift": 0, "owed": 0, "held": 25, "available": 956}
     test_clock.set(hour + 2 * HOUR)
@@ -75,7 +76,8 @@ def test_hours_that_a_close_has_charged_already_are_not_held_again(
         close.close(hour)
     test_clock.advance(minutes=10)
     terminate.terminate(account, [machine.public_id])
-    assert purses(account) == {"cash": 962, "gift": 0, "owed": 0, "held": 6, "available": 956}
+    # 600 s: cpu 0.05833333, disk 0.00416667, together 0.0625
+    assert purses(account) == {"cash": 962, "gift": 0, "owed": 0, "held": 7, "available": 955}
 
 
 def test_hours_of_an_account_whose_close_fails_are_all_open(test_clock: BusinessClock) -> None:
@@ -88,7 +90,7 @@ def test_hours_of_an_account_whose_close_fails_are_all_open(test_clock: Business
         assert close.close(first + (n - 1) * HOUR) == (0, 0)
     assert Stuck.objects.get().account_id == account
     cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
-    assert sum(charge.deducted_minor for charge in cost) == 5 * 35 + 13
+    assert sum(charge.exact for charge in cost) == 5 * (Decimal("0.35") + Decimal("0.025"))
     terminate.terminate(account, [machine.public_id])
     assert purses(account)["held"] == HOURLY_HOLD_MINOR  # it only shrinks
 
@@ -106,7 +108,7 @@ def test_without_a_price_the_whole_hold_stays(test_clock: BusinessClock) -> None
     assert Hold.objects.filter(state="pending").count() == 1
 
 
-def test_in_a_new_month_rounding_begins_anew(test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hold_over_the_end_of_a_month_covers_both(test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch) -> None:
     last = test_clock.set(dt.datetime(2026, 3, 31, 15, tzinfo=UTC))  # of March in Shanghai
     Horizon.objects.update(closed_until=last)
     test_clock.advance(minutes=30)
@@ -116,8 +118,8 @@ def test_in_a_new_month_rounding_begins_anew(test_clock: BusinessClock, monkeypa
     _killed_close(monkeypatch, last)
     test_clock.advance(minutes=20)
     terminate.terminate(account, [machine.public_id])
-    # April's 1200 s: cpu 0.1167, disk 0.0083; on March's total they would take 11 + 1
-    assert purses(account)["held"] == 18 + 1 + 12 + 1
+    # March's 1800 s are 0.1875, April's 1200 s 0.125
+    assert purses(account)["held"] == 32
     assert close.close(last) == (2, 19)
     test_clock.set(last + 2 * HOUR)
     assert close.close(last + HOUR) == (2, 13)
@@ -138,7 +140,7 @@ def test_usage_long_after_the_last_charge_begins_where_it_began(test_clock: Busi
     machine = buy_running(account)
     test_clock.advance(minutes=30)
     cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
-    assert [charge.deducted_minor for charge in cost] == [18, 1]
+    assert [charge.exact for charge in cost] == [Decimal("0.175"), Decimal("0.0125")]
 
 
 def test_in_an_account_s_first_hour_nobody_else_s_usage_is_read(test_clock: BusinessClock) -> None:
@@ -154,7 +156,7 @@ def test_in_an_account_s_first_hour_nobody_else_s_usage_is_read(test_clock: Busi
 
     with connection.execute_wrapper(note):
         cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
-    assert [charge.deducted_minor for charge in cost] == [6, 0]
+    assert [charge.exact for charge in cost] == [Decimal("0.05833333"), Decimal("0.00416667")]
     plans = []
     with db.act(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")  # a table so small would be read whole

@@ -1,8 +1,10 @@
 """Given money and room, when something is bought, then one commit holds order, money, machines and work; or nothing."""
 
+import base64
 import datetime as dt
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -29,17 +31,22 @@ from vmart.catalog.models import Offer, Zone
 from vmart.customers.models import Account
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance, KeyPair
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold, Transfer
 from vmart.network.models import PrivateAddress, PublicAddress
 from vmart.orders import errors, key_pairs, login, open_account, terminate
+from vmart.orders import purchase as purchasing
 from vmart.orders.models import Idempotency, Line, Order
-from vmart.orders.purchase import Bought, Machine, check, decode_user_data, purchase
+from vmart.orders.purchase import Bought, Machine, Purchase, check, decode_user_data, purchase
 from vmart.placement.models import Allocation, Host
+from vmart.pricing import books
+from vmart.pricing.book import parse_book
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import OutOfRange, UnknownInstanceType
+from vmart.pricing.models import Book
+from vmart.pricing.quote import Quote
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
 from vmart.worker.models import Operation
@@ -108,10 +115,14 @@ def test_gift_money_is_set_aside_before_cash() -> None:
 
 def test_several_machines_are_numbered_and_each_has_its_own_line_hold_and_addresses() -> None:
     account = open_purse(cash_minor=3 * ONLINE_HOLD_MINOR)
-    bought = purchase(wanted(account, replace(ONLINE, count=3), machine=Machine(IMAGE, LOGIN, "web", "node")))
+    bought = purchase(
+        wanted(account, replace(ONLINE, count=3), machine=Machine(IMAGE, LOGIN, "web-", "node-{IP}-{R:5}"))
+    )
     machines = list(Instance.objects.order_by("id"))
     assert tuple(machine.public_id for machine in machines) == bought.instance_ids
-    assert [(m.name, m.hostname) for m in machines] == [("web-1", "node-1"), ("web-2", "node-2"), ("web-3", "node-3")]
+    assert [(m.name, m.hostname) for m in machines] == [
+        (f"web-{n}", f"node-{m.private_ip}-{n + 4}") for n, m in enumerate(machines, 1)
+    ]
     assert len({m.private_ip for m in machines}) == len({m.public_ip for m in machines}) == 3
     assert len({m.mac for m in machines}) == 3
     assert list(Line.objects.order_by("number").values_list("number", "instance_id")) == [
@@ -173,6 +184,22 @@ def test_a_repeated_token_gets_the_first_answer_and_writes_nothing() -> None:
     assert purchase(wanted(account, client_token="t-1", machine=other_hash)).order_id == first.order_id
 
 
+def test_a_token_with_another_password_is_another_request() -> None:
+    """Given a program that made a new password for its repeat, then it is not told that the first machine has it."""
+    account = open_purse(cash_minor=20000)
+    first, second = (
+        wanted(account, client_token="t", machine=Machine(IMAGE, login.LoginWanted(password)))
+        for password in ("Tr1cky-enough", "Tr1cky-enough2")
+    )
+    bought = purchase(first)
+    with refused(errors.TokenReused, field="ClientToken"):
+        purchase(second)
+    with nothing_written():
+        assert purchase(first) == replace(bought, repeated=True)
+    kept = db.rows("SELECT string_agg(t::text, '') AS text FROM orders_idempotency t")[0]["text"]
+    assert "Tr1cky" not in kept
+
+
 @pytest.mark.parametrize(
     "change", [{"configuration": HOURLY}, {"machine": Machine(IMAGE, LOGIN, name="other")}, {"min_count": 1}]
 )
@@ -222,7 +249,7 @@ def test_the_same_token_from_many_sides_at_once_is_one_order(shop: object) -> No
 
 def test_one_cent_too_little_is_refused_and_says_how_much() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR - 1)
-    with refused(errors.InsufficientBalance, match=r"132\.50 CNY are needed and 132\.49 are available"):
+    with refused(errors.InsufficientBalance, match=r"¥132\.50 are needed and ¥132\.49 are available"):
         purchase(wanted(account))
 
 
@@ -264,6 +291,113 @@ def test_a_quota_is_kept_to_the_machine(configuration: Configuration) -> None:
     purchase(wanted(account, elsewhere))  # a quota is a zone's
 
 
+def test_a_full_quota_names_what_is_in_the_bin_and_erasing_that_makes_room(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=100_000)
+    Account.objects.update(quota_postpaid_per_zone=2)
+    machine = buy_running(account)
+    purchase(wanted(account, HOURLY))
+    work()
+    with refused(errors.QuotaReached, match="2; 2 are there.$"):
+        purchase(wanted(account, HOURLY))
+    terminate.terminate(account, [machine.public_id])
+    work()
+    said = "2 are there, 1 of them in the recycle bin, the first until 2026-03-10 12:00:00. Erase one to make room."
+    with refused(errors.QuotaReached, match=said, field="InstanceCount"):
+        purchase(wanted(account, HOURLY))
+    terminate.terminate(account, [machine.public_id])
+    work()
+    purchase(wanted(account, HOURLY))
+
+
+def test_a_returned_prepaid_machine_leaves_its_quota(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=3 * MONTHLY_MINOR)
+    Account.objects.update(quota_prepaid_per_month=1)
+    machine = buy_running(account, MONTHLY)
+    said = "1 were bought and not returned. It begins anew at 2026-04-01 00:00:00.$"
+    with refused(errors.QuotaReached, match=said, field="InstanceCount", code="LimitExceeded.PrepayQuota"):
+        purchase(wanted(account))
+    terminate.terminate(account, [machine.public_id])
+    purchase(wanted(account))
+    with refused(errors.QuotaReached):
+        purchase(wanted(account))
+
+
+def test_without_a_free_address_the_ones_in_the_bin_are_named() -> None:
+    account = open_purse(cash_minor=100_000)
+    machine = buy_running(account, ONLINE)
+    PublicAddress.objects.filter(instance_id=None).delete()
+    with refused(errors.NoAddress, match="No public address is free in ap-guangzhou-4.$"):
+        purchase(wanted(account, ONLINE))
+    terminate.terminate(account, [machine.public_id])
+    work()
+    said = "1 of your machines keep one in the recycle bin, the first until 2026-03-10 12:00:00; erase one to free it."
+    with refused(errors.NoAddress, match=said, field="InternetAccessible.PublicIpAssigned"):
+        purchase(wanted(account, ONLINE))
+    terminate.terminate(account, [machine.public_id])
+    work()
+    purchase(wanted(account, ONLINE))
+
+
+def test_quote_and_generation_are_of_one_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a catalog read anew between quote and statement, then the stale quote is not sold: it is asked again."""
+    account = open_purse(cash_minor=100_000)
+    taken: list[int] = []
+    real = purchasing.ready
+
+    def changed_meanwhile(request: Purchase, here: catalog.Shop) -> tuple[Purchase, Quote]:
+        made = real(request, here)
+        taken.append(here.generation)
+        if len(taken) == 1:
+            Deployment.objects.update(generation=F("generation") + 1)
+            catalog.refresh()
+        return made
+
+    monkeypatch.setattr(purchasing, "ready", changed_meanwhile)
+    purchase(wanted(account))
+    assert taken == [taken[0], taken[0] + 1, taken[0] + 1]  # the last one makes the first network of the zone
+    assert Order.objects.count() == 1
+
+
+def _dearer() -> None:
+    """The seller publishes a price, and a request beside this one notices: the process's catalog is read again."""
+    dear = Book.objects.get(ends_at=None).document
+    dear["version"], dear["effective_at"] = dear["version"] + 1, clock.now().isoformat()
+    dear["instance_types"]["S5.MEDIUM4"]["month"] = "230"
+    with db.act():
+        assert books.publish(parse_book(dear), clock.now())
+        Deployment.objects.update(generation=F("generation") + 1)
+    catalog.refresh()
+
+
+def test_a_price_that_changes_while_the_login_is_made_is_the_price_that_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR + 11500)
+    make, begun = login.make, []
+
+    def make_meanwhile(*given: Any) -> login.Login:
+        if not begun:
+            begun.append(1)
+            _dearer()
+        return make(*given)
+
+    monkeypatch.setattr(login, "make", make_meanwhile)
+    purchase(wanted(account, machine=Machine(IMAGE, login.LoginWanted("Abcd1234!"))))
+    assert Order.objects.values_list("total_minor", "book_version").get() == (MONTHLY_MINOR + 11500, 2)
+    assert purses(account)["available"] == 0
+
+
+def test_control_with_a_second_reading_of_the_catalog_the_old_price_passes() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    here = catalog.snapshot()
+    made, quoted = purchasing.ready(wanted(account), here)
+    _dearer()
+    with nothing_written(), pytest.raises(purchasing._StaleCatalog):
+        purchasing._purchase(made, quoted, here, "00", first_in_zone=True)
+    purchasing._purchase(made, quoted, catalog.snapshot(), "00", first_in_zone=True)
+    assert Order.objects.get().total_minor == MONTHLY_MINOR
+
+
 def test_the_prepaid_quota_begins_anew_with_the_month_of_the_billing_zone(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=100_000)
     Account.objects.update(quota_prepaid_per_month=1)
@@ -279,10 +413,7 @@ def test_a_prepaid_machine_that_is_gone_still_counts_as_bought_in_its_month() ->
     account = open_purse(cash_minor=100_000)
     Account.objects.update(quota_prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
-    for _ in range(2):  # returned, then released at once
-        terminate.terminate(account, [machine.public_id])
-        work()
-    assert Instance.objects.get().state == "GONE"
+    Instance.objects.filter(pk=machine.pk).update(state="GONE", gone_at=clock.now(), isolated_source="EXPIRE")
     with refused(errors.QuotaReached, match="is 1; 1 ", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account, MONTHLY))
 
@@ -324,7 +455,12 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
         " SELECT %s, %s::inet + n, -n FROM generate_series(10, 4094) AS n WHERE %s::inet + n <> %s::inet RETURNING ip",
         subnet["id"], subnet["cidr"], subnet["cidr"], taken.ip,
     )  # fmt: skip
-    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full"):
+    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full.$", field="Placement.Zone"):
+        purchase(wanted(account, HOURLY))
+    released_at = dt.datetime(2026, 3, 10, 4, tzinfo=dt.UTC)
+    Instance.objects.filter(public_id=first.instance_ids[0]).update(state="SHUTDOWN", release_at=released_at)
+    said = "1 of your machines keep an address in the recycle bin, the first until 2026-03-10 12:00:00; erase one to"
+    with refused(errors.NoAddress, match=said, field="Placement.Zone"):
         purchase(wanted(account, HOURLY))
     PrivateAddress.objects.filter(instance_id=-100).delete()
     second = purchase(wanted(account, HOURLY))
@@ -361,7 +497,7 @@ def test_what_is_not_on_sale_is_refused_by_its_field(change: dict[str, object], 
         (Machine("img-ws22p8c3", LOGIN), errors.ImageNotSold, "ImageId"),
         (Machine(IMAGE, LOGIN, name="n" * 129), errors.NameTooLong, "InstanceName"),
         (Machine(IMAGE, LOGIN, hostname="-a"), errors.BadHostName, "HostName"),
-        (Machine(IMAGE, LOGIN, hostname="12"), errors.BadHostName, "HostName"),
+        (Machine(IMAGE, LOGIN, hostname="a"), errors.BadHostName, "HostName"),
         (Machine(IMAGE, LOGIN, user_data=b"x" * 16385), errors.UserDataTooLarge, "UserData"),
     ],
 )
@@ -383,13 +519,42 @@ def test_user_data_that_is_not_base64_is_refused() -> None:
     assert decode_user_data("IyEvYmluL3NoCg==") == b"#!/bin/sh\n"
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_user_data_as_programs_wrap_it_is_taken(line_end: str) -> None:
+    script = b"#!/bin/sh\n" + b"echo a line that is long enough\n" * 9
+    wrapped = base64.encodebytes(script).decode().replace("\n", line_end)
+    assert wrapped.count(line_end) == 6
+    assert decode_user_data(wrapped) == script
+    with refused(errors.UserDataTooLarge, field="UserData"):
+        decode_user_data(wrapped.replace(line_end, " "))
+
+
 @pytest.mark.parametrize(
-    "password",
-    ["", "Ab1!xyz", "A" * 31 + "b1", "alllowercase", "lower1234", "/Abcd1234", "Abc 12345", "Root12345!", "Pässword1!"],
+    ("password", "said"),
+    [
+        ("", "8 to 30 characters; this one has 0"),
+        ("Ab1!xyz", "8 to 30 characters; this one has 7"),
+        ("A" * 29 + "b1", "8 to 30 characters; this one has 31"),
+        ("Abc 12345", "another character, or a space"),
+        ("Pässword1!", "another character, or a space"),
+        ("alllowercase", "at least 2 of these: lower case letters, upper case letters, digits, signs"),
+        ("12345678", "at least 2 of these"),
+    ],
 )
-def test_a_weak_password_is_refused(password: str) -> None:
-    with refused(errors.WeakPassword, field="LoginSettings.Password"):
+def test_a_weak_password_is_refused_by_the_part_that_fails(password: str, said: str) -> None:
+    with refused(errors.WeakPassword, field="LoginSettings.Password", match=said):
         login.check_password(password)
+
+
+@pytest.mark.parametrize("password", ["lower1234", "/Abcd1234", "Root12345!", "ABCDEFG1", "a" * 29 + "!"])
+def test_two_classes_are_enough_at_the_purchase(password: str) -> None:
+    login.check_password(password)
+
+
+def test_three_classes_where_three_are_asked_for() -> None:
+    login.check_password("Lower1234", 3)
+    with refused(errors.WeakPassword, match="at least 3 of these"):
+        login.check_password("lower1234", 3)
 
 
 def test_a_strong_password_exists_as_its_hash_only() -> None:
@@ -412,7 +577,7 @@ def test_a_key_pair_of_somebody_else_is_unknown() -> None:
 def test_a_check_writes_nothing() -> None:
     account = open_purse()
     with nothing_written():
-        assert check(wanted(account)).machine_minor == MONTHLY_MINOR
+        assert check(wanted(account), catalog.snapshot()).machine_minor == MONTHLY_MINOR
 
 
 def test_a_catalog_that_changed_meanwhile_is_read_again_before_it_sells() -> None:
@@ -468,8 +633,8 @@ def test_a_host_name_leaves_room_for_the_number_behind_it(length: int, count: in
     account = open_purse(cash_minor=100_000)
     Account.objects.update(quota_postpaid_per_zone=100)
     machine = Machine(IMAGE, LOGIN, hostname="n" * length)
-    most = 60 - len(f"-{count}")
-    with refused(errors.BadHostName, match=f"at most {most} characters", field="HostName"):
+    most = 60 - len(str(count))
+    with refused(errors.BadHostName, match="has 2 to 60 characters", field="HostName"):
         purchase(wanted(account, replace(HOURLY, count=count), machine=machine))
     purchase(wanted(account, replace(HOURLY, count=count), machine=replace(machine, hostname="n" * most)))
     assert max(len(name) for name in Instance.objects.values_list("hostname", flat=True)) == 60

@@ -17,6 +17,7 @@ from tests.support.shopper import (
     buy_running,
     open_purse,
     purses,
+    raise_prices,
     wanted,
     work,
 )
@@ -135,6 +136,91 @@ def test_a_stop_that_fails_never_paused(test_clock: BusinessClock, world: World)
     _agree()
 
 
+@pytest.mark.parametrize("from_inside", [False, True])
+def test_what_is_off_and_billed_is_put_to_without_charge_without_a_start(
+    test_clock: BusinessClock, from_inside: bool
+) -> None:
+    """Given a machine that was stopped, or shut down from inside: CPU ends when it was asked for."""
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    if from_inside:
+        engine_of(ZONE).ensure_power(machine.public_id, on=False)
+        sweep.sweep(ZONE)
+    else:
+        stop.stop(account, [machine.public_id])
+        work()
+    assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "KEEP_CHARGING")
+    test_clock.advance(minutes=10)
+    accepted = test_clock.at
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    assert (_now(machine).state, purses(account)["held"]) == ("STOPPING", ONLINE_HOLD_MINOR)
+    test_clock.advance(seconds=20)
+    work()
+    now = _now(machine)
+    assert (now.state, now.stop_charging_mode, now.public_ip) == ("STOPPED", "STOP_CHARGING", None)
+    assert (now.latest_operation, now.latest_operation_state) == ("StopInstances", "SUCCESS")
+    assert Segment.objects.get(instance_id=machine.id, component="cpu").ended_at == accepted
+    assert _open_components(machine) == {"system_disk", "bandwidth"}
+    assert purses(account)["held"] == STOPPED_HOLD_MINOR
+    assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
+    assert PublicAddress.objects.get(ip=machine.public_ip).instance_id is None
+    _agree()
+    start.start(account, [machine.public_id])
+    work()
+    assert (_now(machine).state, purses(account)["held"]) == ("RUNNING", ONLINE_HOLD_MINOR)
+    _agree()
+
+
+def test_what_cannot_be_put_to_without_charge_is_off_and_billed_as_before(
+    test_clock: BusinessClock, world: World
+) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account, ONLINE)
+    stop.stop(account, [machine.public_id])
+    work()
+    before = list(Segment.objects.order_by("id").values())
+    test_clock.advance(minutes=10)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    world.fail("ensure_power", times=6)
+    test_clock.advance(seconds=5)
+    work()
+    now = _now(machine)
+    assert (now.state, now.stop_charging_mode, now.latest_operation_state) == ("STOPPED", "KEEP_CHARGING", "FAILED")
+    assert now.latest_operation_error.splitlines() == [
+        "It could not be put to without charge: it is off and billed.",
+        "The simulated engine failed, as it was told to.", TRY_AGAIN,
+    ]  # fmt: skip
+    assert list(Segment.objects.order_by("id").values()) == before
+    assert (purses(account)["held"], now.public_ip) == (ONLINE_HOLD_MINOR, machine.public_ip)
+    assert Allocation.objects.get().vcpu == 2
+    _agree()
+
+
+def test_running_and_off_ones_go_to_without_charge_together(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=1000)
+    running, off = buy_running(account, ONLINE), buy_running(account, ONLINE)
+    stop.stop(account, [off.public_id])
+    work()
+    stop.stop(account, [running.public_id, off.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    for machine in (running, off):
+        assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "STOP_CHARGING")
+    assert purses(account)["held"] == 2 * STOPPED_HOLD_MINOR
+    _agree()
+
+
+def test_without_charge_is_refused_for_what_is_so_already_and_for_prepaid_ones(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=20_000)
+    spared, prepaid = buy_running(account, ONLINE), buy_running(account, MONTHLY)
+    stop.stop(account, [spared.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(account, [prepaid.public_id])
+    work()
+    for machine in (spared, prepaid):
+        with refused(errors.WrongState, field="InstanceIds", code="UnsupportedOperation.InstanceStateNotRunning"):
+            stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    _agree()
+
+
 class _NotSeenOff:
     """An engine that cannot say that a machine is off: its host does not answer."""
 
@@ -194,25 +280,6 @@ def test_the_address_is_taken_off_before_it_is_given_back(world: World) -> None:
     assert _now(machine).state == "STOPPED"
     assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
     _agree()
-
-
-def test_a_stop_that_fails_after_the_hour_was_closed_is_charged_from_the_close_on(
-    test_clock: BusinessClock, world: World
-) -> None:
-    account = open_purse(cash_minor=1000)
-    machine = buy_running(account)
-    hour = test_clock.at
-    test_clock.advance(minutes=59)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
-    accepted = test_clock.at
-    test_clock.advance(minutes=2)
-    close.close(hour)
-    world.fail("ensure_power", times=6)
-    work()
-    assert list(
-        Segment.objects.filter(component="cpu").order_by("id").values_list("started_at", "ended_at", "age_s")
-    ) == [(hour, accepted, 0), (test_clock.at.replace(minute=0), None, 59 * 60)]
-    assert list(reconcile()) == []
 
 
 def test_two_stops_within_a_second_of_which_the_second_fails(test_clock: BusinessClock, world: World) -> None:
@@ -333,13 +400,13 @@ def test_a_start_without_money_for_the_hold_is_refused(test_clock: BusinessClock
     account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
     machine = _stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
-    with refused(errors.InsufficientBalance, match=r"0\.94 are needed and 0\.93 are available"):
+    with refused(errors.InsufficientBalance, match=r"¥0\.94 are needed and ¥0\.93 are available"):
         start.start(account, [machine.public_id])
 
 
 @pytest.mark.parametrize(
     ("currency", "said"),
-    [("JPY", "94 are needed and 93 are available"), ("KWD", r"0\.094 are needed and 0\.093 are available")],
+    [("JPY", "¥94 are needed and ¥93 are available"), ("KWD", r"KWD 94\.000 are needed and KWD 0\.093 are available")],
 )
 def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
     test_clock: BusinessClock, currency: str, said: str
@@ -347,6 +414,7 @@ def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
     account = open_purse(cash_minor=ONLINE_HOLD_MINOR + HOURLY_HOLD_MINOR - 1)
     machine = _stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
+    raise_prices(test_clock, "100")
     Deployment.objects.update(currency=currency)
     catalog_shop.forget()
     with refused(errors.InsufficientBalance, match=f": {said}"):
@@ -582,6 +650,7 @@ def test_a_machine_that_is_gone_is_unknown_too(act: object) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     terminate.terminate(account, [machine.public_id])
+    work()
     terminate.terminate(account, [machine.public_id])
     work()
     assert _now(machine).state == "GONE"

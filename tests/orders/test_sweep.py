@@ -1,5 +1,6 @@
 """Given an engine that has something else than was sold, when it is swept, then that is repaired or told."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,22 @@ def test_two_zones_on_one_engine_leave_each_others_machines_alone(engine: Path, 
     assert sweep.sweep(OTHER_ZONE) == [Drift("elsewhere", machine.public_id, False)]
     assert sweep.sweep(ZONE) == [Drift("elsewhere", other.public_id, False)]
     assert [(_now(row).state, _power(row)) for row in (machine, other)] == [("RUNNING", Power.RUNNING)] * 2
+
+
+def test_a_machine_on_another_member_than_its_room_is_told_once_a_day(machine: Instance, engine: Path) -> None:
+    """Given a machine that was moved by hand on its engine, then the seller hears: the stock of two hosts is wrong."""
+    placed = engine_of(ZONE).observe(machine.public_id).member
+    assert sweep.sweep(ZONE) == []
+    with sqlite3.connect(engine) as moving:
+        moving.execute("UPDATE machine SET member = 'elsewhere'")
+    for _ in range(2):
+        assert sweep.sweep(ZONE) == [Drift("moved", machine.public_id, False)]
+    assert EngineDrift.objects.values_list("name", "kind").get() == (machine.public_id, "moved")
+    assert _events(machine) == ["delivered", "seen_moved"]
+    with sqlite3.connect(engine) as moving:
+        moving.execute("UPDATE machine SET member = ?", (placed,))
+    assert sweep.sweep(ZONE) == []
+    assert not EngineDrift.objects.exists()
 
 
 def test_a_machine_that_a_late_worker_made_after_its_delivery_was_given_up_is_removed(world: World) -> None:

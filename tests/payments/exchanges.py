@@ -76,9 +76,17 @@ class ReferenceStripe:
                 "id": number, "object": "payment_intent", "amount": int(parameters["amount"]), "amount_received": 0,
                 "currency": parameters["currency"], "status": "requires_payment_method", "last_payment_error": None,
                 "client_secret": f"{number}_secret_x",
-                "metadata": {"vmart_payment": parameters["metadata[vmart_payment]"]},
+                "metadata": {
+                    name: parameters.get(f"metadata[{name}]", "") for name in ("vmart_payment", "vmart_deployment")
+                },
             }  # fmt: skip
             return 200, dict(self.intents[number])
+        if not words:
+            after, most = parameters.get("starting_after", ""), int(parameters["limit"])
+            numbers = sorted(self.intents, reverse=True)  # newest first
+            rest = [number for number in numbers if not after or number < after]
+            data = [dict(self.intents[number]) for number in rest[:most]]
+            return 200, {"object": "list", "url": path, "has_more": len(rest) > most, "data": data}
         intent = self.intents.get(words[0])
         if intent is None:
             return 404, _invalid("resource_missing", f"No such payment_intent: '{words[0]}'")
@@ -94,10 +102,11 @@ class ReferenceStripe:
         class Handler(BaseHTTPRequestHandler):
             def _serve(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                parameters = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode()))
+                path, _, query = self.path.partition("?")
+                parameters = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode() or query))
                 key = self.headers.get("Idempotency-Key", "")
                 endpoint.requests.append((self.command, self.path, key))
-                status, answer = endpoint._answer(self.command, self.path, parameters, key)
+                status, answer = endpoint._answer(self.command, path, parameters, key)
                 endpoint.before_answer(self.path)
                 if endpoint.lose_answers:
                     endpoint.lose_answers -= 1

@@ -62,7 +62,7 @@ def test_stripe_is_asked_for_exactly_this(localstripe: LocalStripe) -> None:
     (intent,) = localstripe.intents()
     payment = Payment.objects.get()
     assert (intent["amount"], intent["currency"], intent["metadata"]) == (
-        5000, "cny", {"vmart_payment": top_up.provider_token(payment)},
+        5000, "cny", {"vmart_payment": top_up.provider_token(payment), "vmart_deployment": top_up.deployment()},
     )  # fmt: skip
 
 

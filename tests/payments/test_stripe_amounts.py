@@ -4,6 +4,7 @@ Stripe, "Supported currencies": currencies without decimals, with three decimals
 """
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db.models import F
@@ -15,12 +16,13 @@ from tests.support.shopper import MONTHLY_MINOR, open_purse, wanted
 from tests.support.written import refused
 from vmart.catalog import shop as catalog_shop
 from vmart.kernel.models import Deployment
-from vmart.kernel.money import CURRENCIES, from_minor
+from vmart.kernel.money import CURRENCIES, from_minor, to_minor
 from vmart.orders import place
 from vmart.payments import rules, top_up
 from vmart.payments.errors import AmountOutOfRange
 from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of, stripe_card
+from vmart.payments.providers.contract import Charge
 from vmart.payments.providers.sandbox import PAYS, Sandbox
 
 WITHOUT_DECIMALS = {
@@ -33,6 +35,20 @@ NOT_AT_STRIPE = {"IQD", "LYD"}
 
 def _decimals(currency: str) -> int:
     return 0 if currency in WITHOUT_DECIMALS else 3 if currency in THREE_DECIMALS else 2
+
+
+def test_every_amount_from_001_to_2000_is_asked_for_in_whole_cents() -> None:
+    """By type, not by a product of floats: 19.99 × 100 is 1998.9999999999998 there."""
+    for cents in range(1, 200_001):
+        amount_minor = to_minor(Decimal(f"{cents // 100}.{cents % 100:02}"))
+        asked = stripe_card.units(amount_minor, "CNY")
+        assert (type(asked), asked, amount_minor) == (int, cents, cents)
+
+
+@pytest.mark.parametrize("amount", [19.99 * 100, 1999.0, Decimal(1999), "1999", True, None])
+def test_an_amount_of_another_type_is_never_asked_for(amount: Any) -> None:
+    with pytest.raises(TypeError, match="whole minor units"):
+        Charge("vmart-1-x", amount, "CNY")
 
 
 @given(st.sampled_from(sorted(CURRENCIES)), st.integers(0, 10**12))
@@ -80,7 +96,7 @@ def test_a_top_up_that_the_provider_cannot_take_is_refused_before_it_is_asked(
     reference_stripe: ReferenceStripe,
 ) -> None:
     account = open_purse()
-    with refused(AmountOutOfRange, match=r"multiple of 0\.010 KWD", field="Amount"):
+    with refused(AmountOutOfRange, match=r"multiple of KWD 0\.010", field="Amount"):
         top_up.begin(account, 5124, "stripe", "t1")
     assert reference_stripe.requests == []
     top_up.begin(account, 5120, "stripe", "t2")

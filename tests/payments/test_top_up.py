@@ -179,7 +179,7 @@ def test_an_order_needs_what_is_missing_at_least() -> None:
     account = open_purse(cash_minor=250)
     order = place.place(wanted(account))
     assert top_up.least_minor(account, order) == MONTHLY_MINOR - 250
-    with pytest.raises(AmountOutOfRange, match=r"at least 130\.00 CNY"):
+    with pytest.raises(AmountOutOfRange, match=r"at least ¥130\.00"):
         top_up.begin(account, MONTHLY_MINOR - 251, "sandbox", "t1", order_id=order, method=PAYS)
     assert not Payment.objects.exists()
 

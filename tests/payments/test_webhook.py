@@ -1,7 +1,6 @@
 """Given messages of Stripe in whatever order and number, then a payment has its one effect, or a stranger's none."""
 
 import json
-import logging
 from typing import Any
 
 import pytest
@@ -11,9 +10,10 @@ from tests.payments.exchanges import ReferenceStripe
 from tests.payments.signing import event, signed
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import open_purse, purses, work
+from tests.support.written import nothing_written
 from vmart.ledger.models import Transfer
 from vmart.payments import top_up
-from vmart.payments.models import Payment
+from vmart.payments.models import Payment, Unexplained
 from vmart.payments.webhook import receive
 from vmart.worker.models import Operation
 
@@ -132,14 +132,17 @@ def test_a_message_about_nothing_of_ours_is_taken_in_and_ignored(
 ) -> None:
     account, _ = begun
     intent = json.loads(json.dumps(reference_stripe.pay()))
-    token = intent["metadata"].pop("vmart_payment")
+    token = intent["metadata"]["vmart_payment"]
     number = Payment.objects.get().id
-    if foreign != "no token":
-        intent["metadata"]["vmart_payment"] = {
+    if foreign == "no token":
+        del intent["metadata"]
+    else:
+        intent["metadata"] = {"vmart_payment": {
             "garbage": "väärin", "unknown number": token.replace(f"-{number}-", f"-{number + 1}-"),
             "guessed code": f"vmart-{number}-{'0' * 24}", "huge number": f"vmart-{'9' * 40}-x",
-        }[foreign]  # fmt: skip
+        }[foreign]}  # fmt: skip
     assert _tell(event("succeeded", intent)) == 200
+    assert not Unexplained.objects.exists()
     _nothing_happened(account)
 
 
@@ -161,9 +164,106 @@ def test_a_message_that_disagrees_with_what_was_asked_credits_nothing(
     value: object,
 ) -> None:
     account, _ = begun
-    with caplog.at_level(logging.ERROR):
-        assert _tell(event("succeeded", {**reference_stripe.pay(), member: value})) == 200
+    paid = {**reference_stripe.pay(), member: value}
+    assert [_tell(event("succeeded", paid)) for _ in range(2)] == [200, 200]
     assert "disagrees" in caplog.text
+    (kept,) = Unexplained.objects.values("provider", "reference", "times")
+    assert kept == {"provider": "stripe", "reference": paid["id"], "times": 2}
+    assert Unexplained.objects.get().why.startswith(f"payment {Payment.objects.get().id} is ")
+    _nothing_happened(account)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"metadata": {"vmart_payment": 5}}, {"metadata": {"vmart_payment": ["x"]}}, {"metadata": ["vmart_payment"]},
+        {"metadata": {"vmart_payment": "vmart-1-x", "vmart_deployment": 7}}, {"amount_received": "5000"},
+        {"amount_received": 50.5}, {"amount_received": None}, {"amount_received": 5000.0}, {"amount_received": True},
+        {"currency": None, "status": 3}, {"status": None}, {"currency": ["cny"]}, {"id": 5}, {"id": None},
+        {"id": "pi_\0"}, {"metadata": {"vmart_payment": "vmart-1-\0"}},
+        {"metadata": {"vmart_payment": "vmart-1-\ud800"}}, {"metadata": {"vmart_payment": None}},
+        {"last_payment_error": 5, "status": "requires_payment_method"},
+    ],
+)  # fmt: skip
+def test_a_signed_message_with_values_of_another_type_is_the_sellers_business(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe, changed: dict[str, Any]
+) -> None:
+    account, _ = begun
+    assert _tell(event("succeeded", {**reference_stripe.pay(), **changed})) == 200
+    assert Unexplained.objects.get().why.startswith("values of another type: ")
+    _nothing_happened(account)
+
+
+@pytest.mark.parametrize("changed", [{"id": 5}, {"amount_received": "5000"}, {"currency": None}, {"status": ["x"]}])
+def test_an_answer_with_values_of_another_type_leaves_the_outcome_unknown(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe, changed: dict[str, Any]
+) -> None:
+    account, _ = begun
+    reference_stripe.pay().update(changed)
+    with nothing_written():
+        assert top_up.refresh(account, Payment.objects.get().id).state == "pending"
+
+
+def test_what_a_bank_says_in_odd_characters_is_kept_in_others(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe
+) -> None:
+    account, _ = begun
+    declined = {**reference_stripe.decline(), "last_payment_error": {"message": "no\0 \ud800money"}}
+    assert _tell(event("payment_failed", declined)) == 200
+    assert Payment.objects.get().reason == "no   money"
+    _nothing_happened(account)
+
+
+@pytest.mark.parametrize(("member", "value"), [("amount_received", 9000), ("currency", "usd")])
+def test_a_message_that_disagrees_after_the_success_is_the_sellers_business_too(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe, member: str, value: object
+) -> None:
+    account, _ = begun
+    paid = reference_stripe.pay()
+    assert _tell(event("succeeded", paid)) == 200
+    assert not Unexplained.objects.exists()
+    assert _tell(event("succeeded", {**paid, member: value})) == 200
+    number = Payment.objects.get().id
+    assert Unexplained.objects.get().why.startswith(f"payment {number} is of 5000 CNY and the provider took ")
+    assert (purses(account)["cash"], Transfer.objects.count()) == (5000, 1)
+
+
+def test_a_message_that_names_this_deployment_and_no_payment_at_all_is_kept(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe
+) -> None:
+    account, _ = begun
+    paid = {**reference_stripe.pay(), "id": "pi_x", "metadata": {"vmart_deployment": top_up.deployment()}}
+    assert _tell(event("succeeded", paid)) == 200
+    assert Unexplained.objects.values_list("reference", "why").get() == (
+        "pi_x", "succeeded, 5000 CNY: no payment here is called ",
+    )  # fmt: skip
+    _nothing_happened(account)
+
+
+def test_what_a_restored_shop_does_not_know_is_kept_for_the_seller(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe
+) -> None:
+    """Given a backup from before a payment, then its success is shown to the seller, also where it is told twice."""
+    _, intent = begun
+    token = intent["metadata"]["vmart_payment"]
+    Operation.objects.all().delete()
+    Payment.objects.all().delete()
+    paid = event("succeeded", reference_stripe.pay())
+    assert [_tell(paid) for _ in range(2)] == [200, 200]
+    kept = Unexplained.objects.get()
+    assert (kept.reference, kept.times) == (intent["id"], 2)
+    assert kept.why == f"succeeded, 5000 CNY: no payment here is called {token}"
+    assert not Transfer.objects.exists()
+
+
+def test_another_shop_with_the_same_merchant_is_not_our_business(
+    begun: tuple[int, dict[str, Any]], reference_stripe: ReferenceStripe
+) -> None:
+    account, _ = begun
+    paid = reference_stripe.pay()
+    other = {**paid["metadata"], "vmart_payment": "vmart-99-x", "vmart_deployment": "0123456789abcdef"}
+    assert _tell(event("succeeded", {**paid, "metadata": other})) == 200
+    assert not Unexplained.objects.exists()
     _nothing_happened(account)
 
 

@@ -42,11 +42,11 @@ def _flat(price: str, effective_at: dt.datetime) -> PriceVersion:
 def _hours(row: Row) -> Row:
     used = Segment(START, START + dt.timedelta(seconds=int(row["seconds used"])), 1, "cpu")
     before = Decimal(row["exact total before"])
-    charge = charge_hour([used], [_flat(row["price per hour"], START)], START, before)
+    charge = charge_hour([used], [_flat(row["price per hour"], START)], START)
     return {
         "charge": str(charge.exact),
-        "exact total after": str(charge.after),
-        "deducted": str(from_minor(charge.deducted_minor)),
+        "exact total after": str(before + charge.exact),
+        "deducted": str(from_minor(deducted_minor(before, charge.exact))),
     }
 
 
@@ -80,9 +80,7 @@ def _ages(row: Row) -> Row:
 def _change(row: Row) -> Row:
     changes_at = START + dt.timedelta(seconds=int(row["changes at second"]))
     versions = [_flat(row["price before"], START - dt.timedelta(days=1)), _flat(row["price after"], changes_at)]
-    return {
-        "charge of the full hour": str(charge_hour([Segment(START, None, 1, "cpu")], versions, START, NOTHING).exact)
-    }
+    return {"charge of the full hour": str(charge_hour([Segment(START, None, 1, "cpu")], versions, START).exact)}
 
 
 def _purses(row: Row) -> Row:
@@ -151,13 +149,13 @@ def _bandwidth_changes(row: Row) -> Row:
         Segment(START, half, int(row["Mbps until 30:00"]), key),
         Segment(half, None, int(row["Mbps from 30:00"]), key),
     ]
-    charge = charge_hour(segments, [price_version(demo_book())], START, NOTHING)
-    return {"charge": str(charge.exact), "deducted": str(from_minor(charge.deducted_minor))}
+    charge = charge_hour(segments, [price_version(demo_book())], START)
+    return {"charge": str(charge.exact), "deducted alone": str(from_minor(deducted_minor(NOTHING, charge.exact)))}
 
 
 def _traffic(row: Row) -> Row:
     samples = [ByteSample(START, int(row["bytes out"]))]
-    charge = charge_traffic(samples, GUANGZHOU.traffic_key, [price_version(demo_book())], START, NOTHING)
+    charge = charge_traffic(samples, GUANGZHOU.traffic_key, [price_version(demo_book())], START)
     return {"charge": str(charge.exact), "deducted alone": str(from_minor(deducted_minor(NOTHING, charge.exact)))}
 
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.pricing.book import RateRow
-from vmart.pricing.hour import ByteSample, HourCharge, PriceVersion, Segment, charge_hour, charge_traffic
+from vmart.pricing.hour import (
+    ByteSample,
+    HourCharge,
+    PriceVersion,
+    Segment,
+    charge_hour,
+    charge_traffic,
+    deducted_minor,
+)
 from vmart.pricing.rules import HOUR_S
 
 HOURS = 4
@@ -34,17 +42,18 @@ EDGES = [
 
 @dataclass
 class Machine:
-    """One machine: its number, usage by component, samples, and what a close before the window left."""
+    """One machine: its number, usage by component, samples."""
 
     id: int
     segments: dict[str, list[Segment]]
     samples: list[ByteSample]
-    before: dict[str, tuple[dt.datetime, Decimal]]  # component -> (hour of its last charge, the month's total with it)
 
 
 @dataclass
 class Account:
-    """One account: money in minor units, part of it under a fixed hold, and its machines."""
+    """One account: money in minor units, part of it under a fixed hold, what closes before the window have charged
+    (statement month → exact), and its machines.
+    """
 
     id: int
     cash_minor: int
@@ -53,6 +62,7 @@ class Account:
     gift_held_minor: int
     credit_limit_minor: int
     machines: list[Machine]
+    before: dict[dt.date, Decimal] = field(default_factory=dict)
 
 
 @dataclass
@@ -76,25 +86,35 @@ class World:
 
 def charges(world: World, machine: Machine) -> Iterator[tuple[dt.datetime, str, HourCharge]]:
     """(hour, component, charge) of a machine by the pure rule, hour after hour."""
-    totals = {
-        component: total
-        for component, (at, total) in machine.before.items()
-        if at >= clock.month_start(world.start, world.zone)
-    }
     for hour in world.hours:
-        if clock.month_start(hour, world.zone) == hour:
-            totals = {}
         for component, segments in machine.segments.items():
-            before = totals.get(component, Decimal(0))
-            charge = charge_hour(segments, world.versions, hour, before, places=world.places)
-            totals[component] = charge.after
+            charge = charge_hour(segments, world.versions, hour)
             if charge.lines:
                 yield hour, component, charge
-        before = totals.get("traffic", Decimal(0))
-        charge = charge_traffic(machine.samples, TRAFFIC, world.versions, hour, before, places=world.places)
-        totals["traffic"] = charge.after
+        charge = charge_traffic(machine.samples, TRAFFIC, world.versions, hour)
         if charge.lines:
             yield hour, "traffic", charge
+
+
+def statement_month(world: World, hour: dt.datetime) -> dt.date:
+    """First day of the month whose statement has an hour that is closed as soon as it has ended."""
+    return clock.month_start(hour, world.zone).astimezone(world.zone).date().replace(day=1)
+
+
+def deductions(world: World, account: Account) -> dict[dt.datetime, int]:
+    """Hour → minor units that its close deducts of the account: only hours that deduct something."""
+    totals = dict(account.before)
+    used: dict[dt.datetime, Decimal] = {}
+    for machine in account.machines:
+        for hour, _, charge in charges(world, machine):
+            used[hour] = used.get(hour, Decimal(0)) + charge.exact
+    due = {}
+    for hour in sorted(used):
+        month = statement_month(world, hour)
+        before = totals.get(month, Decimal(0))
+        totals[month] = before + used[hour]
+        due[hour] = deducted_minor(before, used[hour], world.places)
+    return {hour: amount for hour, amount in due.items() if amount}
 
 
 rates = st.decimals(min_value=0, max_value=9, places=8)
@@ -151,18 +171,13 @@ def _segments(draw: st.DrawFn, component: str, start: dt.datetime) -> list[Segme
 
 
 @st.composite
-def _machine(draw: st.DrawFn, number: int, start: dt.datetime, zone: ZoneInfo) -> Machine:
+def _machine(draw: st.DrawFn, number: int, start: dt.datetime) -> Machine:
     components = draw(st.sets(st.sampled_from(sorted(KEYS)), min_size=1))
     samples = draw(st.lists(st.tuples(st.integers(-60, HOURS * HOUR_S + 60), st.integers(1, 2**33)), max_size=5))
-    before = {}
-    for component in sorted(draw(st.sets(st.sampled_from([*sorted(components), "traffic"])))):
-        hours_ago = draw(st.integers(1, 40))
-        before[component] = (start - HOUR * hours_ago, draw(st.decimals(0, 100_000, places=8)))
     return Machine(
         number,
         {component: draw(_segments(component, start)) for component in sorted(components)},
         [ByteSample(start + dt.timedelta(seconds=at), size) for at, size in samples],
-        before,
     )
 
 
@@ -175,9 +190,13 @@ def worlds(draw: st.DrawFn) -> World:
     money = st.integers(0, 30) | st.integers(0, 10**7)
     for number in range(1, draw(st.integers(1, 3)) + 1):
         cash, gift = draw(money), draw(money)
-        machines = [draw(_machine(number * 10 + n, start, zone)) for n in range(draw(st.integers(1, 2)))]
+        machines = [draw(_machine(number * 10 + n, start)) for n in range(draw(st.integers(1, 2)))]
         held = (draw(st.integers(0, cash)), draw(st.integers(0, gift)))
-        world.accounts.append(Account(number * 7, cash, gift, *held, draw(st.sampled_from([0, 0, 500])), machines))
+        month = statement_month(world, start)
+        months = st.sampled_from([month, (month - dt.timedelta(days=1)).replace(day=1)])
+        before = draw(st.dictionaries(months, st.decimals(0, 100_000, places=8)))
+        limit = draw(st.sampled_from([0, 0, 500]))
+        world.accounts.append(Account(number * 7, cash, gift, *held, limit, machines, before))
     return world
 
 

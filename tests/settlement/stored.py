@@ -12,12 +12,12 @@ from vmart.catalog import shop
 from vmart.kernel import db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.models import Deployment
-from vmart.kernel.money import EXACT_QUANTUM
+from vmart.kernel.money import EXACT_QUANTUM, to_minor
 from vmart.metering.models import Horizon
-from vmart.settlement.models import Hour
 
 _FILLED = (
-    "bills_charge", "metering_segment", "metering_sample", "pricing_rate", "pricing_book", "ledger_entry",
+    "bills_charge", "bills_carry", "metering_amendment",
+    "metering_segment", "metering_sample", "pricing_rate", "pricing_book", "ledger_entry",
     "ledger_transfer", "ledger_hold", "ledger_purses", "customers_account", "settlement_hour", "settlement_stuck",
     "metering_horizon", "worker_operation", "instances_instance",
 )  # fmt: skip
@@ -31,11 +31,8 @@ def store(world: World) -> None:
         Deployment.objects.update(currency=world.currency, billing_zone=str(world.zone))
         Horizon.objects.create(closed_until=world.start)
         _prices(cursor, world)
-        charged = [hour for account in world.accounts for m in account.machines for hour, _ in m.before.values()]
-        if charged:
-            Hour.objects.create(start=min(charged) - HOUR, closed_at=world.start)
         for account in world.accounts:
-            _account(cursor, account)
+            _account(cursor, account, world)
             for machine in account.machines:
                 _machine(cursor, account.id, machine)
     shop.forget()
@@ -58,7 +55,7 @@ def _prices(cursor: Any, world: World) -> None:
         )
 
 
-def _account(cursor: Any, account: Any) -> None:
+def _account(cursor: Any, account: Any, world: World) -> None:
     cursor.execute(
         "INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_postpaid_per_zone,"
         " quota_prepaid_per_month, quota_returns_per_year, rate_run_per_s, frozen_reason)"
@@ -69,6 +66,12 @@ def _account(cursor: Any, account: Any) -> None:
         "INSERT INTO ledger_purses VALUES (%s, %s, 0, %s, %s, 0, %s, 0, 0, 0)",
         [account.id, account.cash_minor, account.cash_held_minor, account.gift_minor, account.gift_held_minor],
     )
+    for month, exact in account.before.items():
+        cursor.execute(
+            "INSERT INTO bills_carry (account_id, month, exact_e8, deducted_minor, closed_through)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [account.id, month, exact * 10**8, to_minor(exact, world.places), world.start - HOUR],
+        )
 
 
 def _machine(cursor: Any, account: int, machine: Any) -> None:
@@ -86,33 +89,18 @@ def _machine(cursor: Any, account: int, machine: Any) -> None:
             " VALUES (%s, %s, %s, %s, %s)",
             [machine.id, sample.taken_at, account, TRAFFIC, sample.traffic_bytes],
         )
-    for component, (hour, total) in machine.before.items():
-        # An older charge of the same month, smaller: the newest total counts, not the largest or any.
-        for at, month_exact in ((hour - HOUR, total / 2), (hour, total)):
-            cursor.execute(
-                "INSERT INTO bills_charge (hour, account_id, instance_id, exact_e8, month_exact_e8, deducted_minor,"
-                " out_bytes, duration_s, revision, component) VALUES (%s, %s, %s, 0, round(%s * 100000000), 0, 0, 1, 0,"
-                " %s)",
-                [at, account, machine.id, month_exact, component],
-            )
-        cursor.execute(  # what those were for: a charge never comes before the first use
-            "INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at,"
-            " ended_at) VALUES (%s, %s, %s, 'gone', 1, 0, %s, %s)",
-            [account, machine.id, component, hour - dt.timedelta(minutes=59), hour + dt.timedelta(seconds=1)],
-        )
 
 
 Key = tuple[int, int, dt.datetime, str]
 
 
-def charges_since(start: dt.datetime) -> dict[Key, tuple[int, int, Decimal, Decimal, int]]:
-    """(account, machine, hour, component) -> (seconds, bytes, exact, month's total, minor units deducted)."""
+def charges_since(start: dt.datetime) -> dict[Key, tuple[int, int, Decimal]]:
+    """(account, machine, hour, component) -> (seconds, bytes, exact), of revision 0: there is no other."""
     found = db.rows("SELECT * FROM bills_charge WHERE hour >= %s", start)
     assert {row["revision"] for row in found} <= {0}
     return {
-        (row["account_id"], row["instance_id"], row["hour"], row["component"]): (
+        (row["account_id"], row["subscription_id"], row["hour"], row["component"]): (
             row["duration_s"], row["out_bytes"], row["exact_e8"] * EXACT_QUANTUM,
-            row["month_exact_e8"] * EXACT_QUANTUM, row["deducted_minor"],
         )
         for row in found
     }  # fmt: skip
@@ -120,6 +108,6 @@ def charges_since(start: dt.datetime) -> dict[Key, tuple[int, int, Decimal, Deci
 
 def everything() -> dict[str, list[dict[str, Any]]]:
     """Every row that a close may write, to show that nothing was written."""
-    tables = (*_FILLED[:1], "ledger_entry", "ledger_transfer", "ledger_hold", "ledger_purses", "settlement_hour",
+    tables = (*_FILLED[:3], "ledger_entry", "ledger_transfer", "ledger_hold", "ledger_purses", "settlement_hour",
               "settlement_stuck", "metering_horizon", "worker_operation")  # fmt: skip
     return {table: db.rows(f"SELECT * FROM {table} AS t ORDER BY t") for table in tables}

@@ -135,8 +135,9 @@ def _check_money(account: int, cpu: Decimal) -> None:
     )[0]
     assert abs(charged["exact"] - cpu) <= Decimal("0.000000005") * charged["hours"]
     books = db.rows(
-        "SELECT (SELECT coalesce(sum(deducted_minor), 0) FROM bills_charge) AS charged,"
-        " (SELECT coalesce(sum(amount_minor), 0) FROM ledger_transfer WHERE kind = 'hour' AND account_id = %s) AS due",
+        "SELECT (SELECT round(coalesce(sum(exact_e8), 0) * 0.000001) FROM bills_charge) AS charged,"
+        " (SELECT coalesce(sum(CASE kind WHEN 'hour' THEN amount_minor ELSE -amount_minor END), 0)"
+        "  FROM ledger_transfer WHERE kind IN ('hour', 'correction') AND account_id = %s) AS taken",
         account,
     )  # fmt: skip
-    assert books[0]["charged"] == books[0]["due"]
+    assert books[0]["charged"] == books[0]["taken"]

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import IntegrityError, transaction
 
-from tests.settlement.hours import KEYS, TRAFFIC, Account, Machine, World, charges
+from tests.settlement.hours import KEYS, TRAFFIC, Account, Machine, World, charges, deductions
 from tests.settlement.stored import charges_since, everything, store
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
-from vmart.kernel import db
+from vmart.kernel import db, ids
 from vmart.kernel.clock import HOUR
 from vmart.metering.models import Horizon
 from vmart.pricing.book import RateRow
@@ -43,7 +43,7 @@ def _account(number: int, *, samples: tuple[ByteSample, ...] = ()) -> Account:
         "cpu": [Segment(_at(-900), None, 1, KEYS["cpu"])],
         "disk:1": [Segment(_at(-900), None, 50, KEYS["disk:1"])],
     }
-    return Account(number, 10_000, 0, 0, 0, 0, [Machine(number * 10, usage, list(samples), {})])
+    return Account(number, 10_000, 0, 0, 0, 0, [Machine(number * 10, usage, list(samples))])
 
 
 def _world(*accounts: Account, versions: list[PriceVersion] | None = None) -> World:
@@ -52,10 +52,10 @@ def _world(*accounts: Account, versions: list[PriceVersion] | None = None) -> Wo
     return world
 
 
-def _rule(world: World, hours: int) -> dict[tuple[int, int, dt.datetime, str], int]:
-    """Minor units by (account, machine, hour, component) of the first hours, by the pure rule."""
+def _rule(world: World, hours: int) -> dict[tuple[int, int, dt.datetime, str], Decimal]:
+    """Exact charges by (account, machine, hour, component) of the first hours, by the pure rule."""
     return {
-        (account.id, machine.id, hour, component): charge.deducted_minor
+        (account.id, machine.id, hour, component): charge.exact
         for account in world.accounts
         for machine in account.machines
         for hour, component, charge in charges(world, machine)
@@ -63,8 +63,8 @@ def _rule(world: World, hours: int) -> dict[tuple[int, int, dt.datetime, str], i
     }
 
 
-def _deducted() -> dict[tuple[int, int, dt.datetime, str], int]:
-    return {key: row[4] for key, row in charges_since(TEN).items()}
+def _charged() -> dict[tuple[int, int, dt.datetime, str], Decimal]:
+    return {key: row[2] for key, row in charges_since(TEN).items()}
 
 
 def test_an_hour_is_not_closed_before_its_end(test_clock: BusinessClock) -> None:
@@ -120,7 +120,7 @@ def test_an_hour_is_not_closed_before_the_close_of_the_one_before_it_has_ended(
     close.close(TEN)
     assert len(refused) == 1
     close.close(TEN + HOUR)
-    assert _deducted() == _rule(world, 2)
+    assert _charged() == _rule(world, 2)
 
 
 def test_a_shop_that_was_killed_in_a_close_begins_with_that_hour(
@@ -132,7 +132,7 @@ def test_a_shop_that_was_killed_in_a_close_begins_with_that_hour(
     close.begin(test_clock.at)
     assert Operation.objects.values_list("kind", "due_at").get() == ("close_hour", TEN + HOUR)
     assert work() == 2
-    assert _deducted() == _rule(world, 2)
+    assert _charged() == _rule(world, 2)
     assert not Hour.objects.filter(closed_at=None).exists()
 
 
@@ -144,10 +144,10 @@ def test_missed_hours_are_closed_one_by_one(test_clock: BusinessClock) -> None:
     close.begin(TEN)
     test_clock.set(_at(3 * 3600 + 59))
     assert work() == 3
-    assert _deducted() == _rule(world, 3)
+    assert _charged() == _rule(world, 3)
     hours = [TEN, TEN + HOUR, TEN + 2 * HOUR]
     assert list(Hour.objects.order_by("start").values_list("start", "charges", "deducted_minor")) == [
-        (hour, 4, sum(part for key, part in _rule(world, 3).items() if key[2] == hour)) for hour in hours
+        (hour, 4, sum(deductions(world, account)[hour] for account in world.accounts)) for hour in hours
     ]
     assert len(db.rows("SELECT FROM ledger_transfer")) == 2 * 3
     waiting = Operation.objects.get()
@@ -168,7 +168,7 @@ def test_an_account_without_a_price_waits_alone_and_is_caught_up_in_order(
         test_clock.set(hour + HOUR)
         assert close.close(hour)[0] == 2 * 9
     rule = _rule(world, 2)
-    assert _deducted() == {key: part for key, part in rule.items() if key[0] != 5}
+    assert _charged() == {key: part for key, part in rule.items() if key[0] != 5}
     stuck = Stuck.objects.get()
     assert (stuck.account_id, stuck.from_hour) == (5, TEN)
     assert "no price is in force for mars/cpu" in stuck.reason
@@ -181,37 +181,33 @@ def test_an_account_without_a_price_waits_alone_and_is_caught_up_in_order(
     test_clock.set(TEN + 3 * HOUR)
     close.close(TEN + 2 * HOUR)
     assert not Stuck.objects.exists()
-    assert _deducted() == _rule(world, 3)
-    transfers = db.rows("SELECT amount_minor FROM ledger_transfer WHERE account_id = 5 ORDER BY amount_minor")
-    assert sum(row["amount_minor"] for row in transfers) == sum(
-        part for key, part in _rule(world, 3).items() if key[0] == 5
-    )
-    assert len(transfers) == 3
+    assert _charged() == _rule(world, 3)
+    transfers = db.rows("SELECT id, amount_minor FROM ledger_transfer WHERE account_id = 5")
+    assert {row["id"]: row["amount_minor"] for row in transfers} == {
+        ids.transfer_id("hour", 5, f"{hour:%Y-%m-%dT%H}/2026-03"): amount
+        for hour, amount in deductions(world, world.accounts[4]).items()
+        if hour < TEN + 3 * HOUR
+    }
     assert [row.charges for row in Hour.objects.order_by("start")] == [20, 20, 20]
 
 
-LIMIT = Decimal("92233720368.54775807")  # of a bigint, in 10^-8
-
-
 @pytest.mark.parametrize(
-    ("rate", "quantity", "before", "said"),
+    ("rate", "quantity", "said"),
     [
-        ("10000000000", 1, "0", "more than can be kept is the price of r/cpu/T"),
-        ("9999999999.99999999", 10, "0", "bigint out of range"),
-        ("0.42", 1, LIMIT - Decimal("0.41"), "bigint out of range"),
+        ("10000000000", 1, "more than can be kept is the price of r/cpu/T"),
+        ("9999999999.99999999", 10, "bigint out of range"),
     ],
 )
 def test_money_beyond_what_a_charge_can_hold_stops_its_account_alone(
-    test_clock: BusinessClock, rate: str, quantity: int, before: str, said: str
+    test_clock: BusinessClock, rate: str, quantity: int, said: str
 ) -> None:
-    """Given a price, an hour or a month of more than 9.2 * 10^10, then nothing of the account is charged."""
+    """Given a price or an hour of more than 9.2 * 10^10, then nothing of the account is charged."""
     dear = _book(_at(-86400))
     dear.rates[KEYS["cpu"]][0] = RateRow(KEYS["cpu"], Decimal(0), None, 0, None, Decimal(rate))  # type: ignore[index]
     usage = {"disk:1": [Segment(_at(-900), None, 50, KEYS["disk:1"])]}
     rich = _account(1)
     rich.machines[0].segments["cpu"] = [Segment(_at(-900), None, quantity, KEYS["cpu"])]
-    rich.machines[0].before["cpu"] = (TEN - HOUR, Decimal(before))
-    _world(rich, Account(2, 10_000, 0, 0, 0, 0, [Machine(20, usage, [], {})]), versions=[dear])
+    _world(rich, Account(2, 10_000, 0, 0, 0, 0, [Machine(20, usage, [])]), versions=[dear])
     test_clock.set(_at(3600))
     assert close.close(TEN) == (1, 3)
     assert {key[0] for key in charges_since(TEN)} == {2}
@@ -219,13 +215,17 @@ def test_money_beyond_what_a_charge_can_hold_stops_its_account_alone(
     assert (stuck.account_id, stuck.from_hour, stuck.reason) == (1, TEN, said)
 
 
-def test_the_largest_month_that_a_charge_can_hold_is_charged_by_the_rule(test_clock: BusinessClock) -> None:
+def test_a_month_larger_than_a_charge_can_hold_is_right_to_the_cent(test_clock: BusinessClock) -> None:
+    """Given a statement beyond the range of a charge, then it goes on from there to the cent: 0.42 and 0.025 more."""
     account = _account(1)
-    account.machines[0].before["cpu"] = (TEN - HOUR, LIMIT - Decimal("0.425"))
-    world = _world(account)
+    account.before[dt.date(2026, 3, 1)] = Decimal("12345678901234567.005")
+    _world(account)
     test_clock.set(_at(3600))
     close.close(TEN)
-    assert _deducted() == _rule(world, 1)
+    assert db.rows("SELECT exact_e8, deducted_minor FROM bills_carry") == [
+        {"exact_e8": Decimal(1234567890123456745000000), "deducted_minor": 1234567890123456745}
+    ]
+    assert [row["amount_minor"] for row in db.rows("SELECT amount_minor FROM ledger_transfer")] == [44]
 
 
 @pytest.mark.parametrize("what", ["cpu", "traffic"])
@@ -302,10 +302,14 @@ _MACHINE = """{
 }"""
 
 
-def test_no_later_revision_is_charged_before_the_close_goes_on_from_it() -> None:
-    with pytest.raises(IntegrityError, match="bills_charge_first_revision"), transaction.atomic():
+@pytest.mark.parametrize(
+    ("revision", "closed_in", "exact_e8"),
+    [(0, TEN + HOUR, 0), (1, TEN, 0), (0, TEN, -1)],
+)
+def test_a_charge_is_its_hour_s_own_or_a_later_difference(revision: int, closed_in: dt.datetime, exact_e8: int) -> None:
+    with pytest.raises(IntegrityError, match="bills_charge_values"), transaction.atomic():
         db.rows(
-            "INSERT INTO bills_charge (hour, account_id, instance_id, exact_e8, month_exact_e8, deducted_minor,"
-            " out_bytes, duration_s, revision, component) VALUES (%s, 1, 1, 0, 0, 0, 0, 0, 1, 'cpu')",
-            TEN,
-        )
+            "INSERT INTO bills_charge (hour, account_id, subscription_id, exact_e8, out_bytes, closed_in, duration_s,"
+            " statement_month, revision, component) VALUES (%s, 1, 1, %s, 0, %s, 0, '2026-03-01', %s, 'cpu')",
+            TEN, exact_e8, closed_in, revision,
+        )  # fmt: skip

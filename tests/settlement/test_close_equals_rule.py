@@ -2,20 +2,19 @@
 
 import datetime as dt
 import uuid
-from collections import defaultdict
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.settlement.hours import KEYS, Account, Machine, World, charges, worlds
+from tests.settlement.hours import KEYS, Account, Machine, World, charges, deductions, statement_month, worlds
 from tests.settlement.stored import charges_since, everything, store
 from tests.support.business_clock import BusinessClock
 from vmart.kernel import db, ids
 from vmart.kernel.clock import HOUR
 from vmart.pricing.book import RateRow
-from vmart.pricing.hour import PriceVersion, Segment
+from vmart.pricing.hour import HourCharge, PriceVersion, Segment
 from vmart.pricing.rules import HOUR_S
 from vmart.settlement import close
 
@@ -28,20 +27,17 @@ def test_closes_charge_what_the_pure_rule_says_and_a_second_run_charges_nothing(
     test_clock: BusinessClock, world: World
 ) -> None:
     store(world)
-    expected = {}
-    due: dict[tuple[int, dt.datetime], int] = defaultdict(int)
-    for account in world.accounts:
-        for machine in account.machines:
-            for hour, component, charge in charges(world, machine):
-                seconds = sum(line.seconds for line in charge.lines)
-                out_bytes = sum(line.quantity for line in charge.lines) if component == "traffic" else 0
-                row = (seconds, out_bytes, charge.exact, charge.after, charge.deducted_minor)
-                expected[(account.id, machine.id, hour, component)] = row
-                due[(account.id, hour)] += charge.deducted_minor
+    expected = {
+        (account.id, machine.id, hour, component): _row(component, charge)
+        for account in world.accounts
+        for machine in account.machines
+        for hour, component, charge in charges(world, machine)
+    }
+    due = {account.id: deductions(world, account) for account in world.accounts}
     for hour in world.hours:
         test_clock.set(hour + HOUR)
         count = sum(key[2] == hour for key in expected)
-        amount = sum(part for (_, at), part in due.items() if at == hour)
+        amount = sum(amounts.get(hour, 0) for amounts in due.values())
         assert close.close(hour) == (count, amount)
         left = everything()
         assert close.close(hour) == (0, 0)
@@ -100,7 +96,7 @@ def test_use_is_charged_by_the_rule_at_every_edge_of_an_hour_of_a_price_and_of_a
         Machine(number, {
             "cpu": [Segment(at(begin_s), end, 1, KEYS["cpu"])],
             "bandwidth": [Segment(at(begin_s), end, mbps, KEYS["bandwidth"])],
-        }, [], {})
+        }, [])
         for number, mbps in enumerate([0, 1, 2, 3, 4], start=10)
     ]  # fmt: skip
     world = World(start, ZoneInfo("Asia/Shanghai"), "CNY", versions, [Account(1, 10_000, 0, 0, 0, 0, machines)])
@@ -109,18 +105,21 @@ def test_use_is_charged_by_the_rule_at_every_edge_of_an_hour_of_a_price_and_of_a
         test_clock.set(hour + HOUR)
         close.close(hour)
     expected = {
-        (1, machine.id, hour, component): (
-            sum(line.seconds for line in charge.lines), 0, charge.exact, charge.after, charge.deducted_minor,
-        )
+        (1, machine.id, hour, component): _row(component, charge)
         for machine in machines
         for hour, component, charge in charges(world, machine)
         if hour in world.hours[:2]
-    }  # fmt: skip
+    }
     assert bool(expected) == (end_s != 0)
     assert charges_since(start) == expected
 
 
-def _check_money(world: World, due: dict[tuple[int, dt.datetime], int]) -> None:
+def _row(component: str, charge: HourCharge) -> tuple[int, int, Decimal]:
+    out_bytes = sum(line.quantity for line in charge.lines) if component == "traffic" else 0
+    return sum(line.seconds for line in charge.lines), out_bytes, charge.exact
+
+
+def _check_money(world: World, due: dict[int, dict[dt.datetime, int]]) -> None:
     """One transfer an account and hour; gift, then cash, as far as no hold lies on them, the rest owed."""
     transfers: dict[uuid.UUID, int] = {}
     sides: dict[tuple[uuid.UUID, str], int] = {}
@@ -128,10 +127,10 @@ def _check_money(world: World, due: dict[tuple[int, dt.datetime], int]) -> None:
     for account in world.accounts:
         gift, cash, owed = account.gift_minor, account.cash_minor, 0
         for hour in world.hours:
-            amount = due[(account.id, hour)]
+            amount = due[account.id].get(hour, 0)
             if not amount:
                 continue
-            number = ids.transfer_id("hour", account.id, f"{hour:%Y-%m-%dT%H}")
+            number = ids.transfer_id("hour", account.id, f"{hour:%Y-%m-%dT%H}/{statement_month(world, hour):%Y-%m}")
             from_gift = min(amount, gift - account.gift_held_minor)
             from_cash = min(amount - from_gift, cash - account.cash_held_minor)
             gift, cash = gift - from_gift, cash - from_cash

@@ -60,11 +60,17 @@ def _wait(shop: RunningShop, machine: str, ready: Callable[[dict[str, Any]], boo
 
 
 def _charged(shop: RunningShop) -> dict[str, tuple[int, int, Decimal]]:
-    """Component -> (hours, seconds, minor units)."""
+    """Component -> (hours, seconds, exact)."""
     found = _rows(
-        shop, "SELECT component, count(*), sum(duration_s), sum(deducted_minor) FROM bills_charge GROUP BY component"
+        shop, "SELECT component, count(*), sum(duration_s), sum(exact_e8) FROM bills_charge GROUP BY component"
     )
-    return {component: (hours, seconds, minor) for component, hours, seconds, minor in found}
+    return {component: (hours, seconds, exact.scaleb(-8)) for component, hours, seconds, exact in found}
+
+
+def _cost(cpu_s: int, half_price_s: int, disk_s: int) -> tuple[Decimal, Decimal]:
+    """CPU at 0.42 and 0.21 an hour, disk at 0.025: an hour is whole here or begun at 02:17:30, exact to 8 decimals."""
+    cpu = (cpu_s * Decimal("0.42") + half_price_s * Decimal("0.21")) / 3600
+    return cpu, round(disk_s * Decimal("0.025") / 3600, 8)
 
 
 def test_time_that_is_told_to_pass_is_charged_exactly(start_shop: Callable[..., RunningShop]) -> None:
@@ -76,13 +82,16 @@ def test_time_that_is_told_to_pass_is_charged_exactly(start_shop: Callable[..., 
 
     shop.vmart("clock", "advance", "48h")
     # March: 135,750 s at 0.42 are 15.8375, and 0.94270833 of disk; April: 10 h, 4.20 and 0.25
-    assert _charged(shop) == {"cpu": (48, 171_750, 1584 + 420), "system_disk": (48, 171_750, 94 + 25)}
+    cpu, disk = _cost(171_750, 0, 171_750)
+    assert _charged(shop) == {"cpu": (48, 171_750, cpu), "system_disk": (48, 171_750, disk)}
+    assert before - _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p")[0][0] == 1678 + 445
 
     shop.vmart("clock", "advance", "60h")
     # April: 209,850 s at 0.42 and, from the 96th hour on, 42,150 s at 0.21 are 26.94125; 70 h of disk
-    assert _charged(shop) == {"cpu": (108, 387_750, 1584 + 2694), "system_disk": (108, 387_750, 94 + 175)}
+    cpu, disk = _cost(345_600, 42_150, 387_750)
+    assert _charged(shop) == {"cpu": (108, 387_750, cpu), "system_disk": (108, 387_750, disk)}
     after = _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p")[0][0]
-    assert before - after == 1584 + 2694 + 94 + 175
+    assert before - after == 1678 + 2869  # each month rounded once: 16.78020833 and 28.69125
     assert _rows(shop, "SELECT count(*) FROM settlement_hour WHERE closed_at IS NULL") == [(0,)]
     assert "2026-04-03" in shop.vmart("clock", "show").stdout
     shop.vmart("reconcile")
@@ -122,7 +131,7 @@ def test_a_prepaid_machine_is_without_its_network_from_two_hours_in_arrears_to_t
     with pytest.raises(ValueError, match="without a public address"):
         world.send_bytes(machine, 1)
     shop.vmart("clock", "advance", "30h")
-    assert _rows(shop, "SELECT sum(out_bytes), sum(deducted_minor) FROM bills_charge") == [(101 << 30, 8080)]
+    assert _rows(shop, "SELECT sum(out_bytes), sum(exact_e8) FROM bills_charge") == [(101 << 30, 8_080_000_000)]
     assert _rows(shop, "SELECT fn.ledger_balance(p) FROM ledger_purses p") == [(-4080,)]
     shop.vmart("reconcile")
 

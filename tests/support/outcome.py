@@ -23,8 +23,11 @@ _QUERIES = {
     "usage": "SELECT component, price_key, quantity, age_s, started_at, ended_at FROM metering_segment"
     " WHERE account_id = %s ORDER BY 1, 5, 6",
     "bytes": "SELECT at, out_bytes FROM metering_sample WHERE account_id = %s ORDER BY 1, 2",
-    "charges": "SELECT component, hour, revision, duration_s, out_bytes, exact_e8, month_exact_e8, deducted_minor"
+    "charges": "SELECT component, hour, revision, duration_s, out_bytes, exact_e8, closed_in, statement_month"
     " FROM bills_charge WHERE account_id = %s ORDER BY 1, 2, 3",
+    "statements": "SELECT month, exact_e8, deducted_minor, closed_through FROM bills_carry"
+    " WHERE account_id = %s ORDER BY 1",
+    "amendments": "SELECT hour FROM metering_amendment WHERE account_id = %s ORDER BY 1",
     "work": "SELECT kind, step, due_at, attention FROM worker_operation WHERE account_id = %s ORDER BY 1, 2",
     "room": "SELECT vcpu, memory_mib, disk_gib FROM placement_allocation WHERE account_id = %s ORDER BY 1, 2, 3",
     "private": "SELECT count(*) FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"

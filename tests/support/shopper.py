@@ -10,10 +10,14 @@ from vmart.config.steps import STEPS, lanes
 from vmart.customers.models import User
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
+from vmart.kernel.clock import HOUR
 from vmart.orders import credit, open_account
 from vmart.orders.login import Login
 from vmart.orders.purchase import Machine, Purchase, purchase
+from vmart.pricing import books
+from vmart.pricing.book import parse_book
 from vmart.pricing.configuration import Configuration, DiskChoice
+from vmart.pricing.models import Book
 from vmart.provisioning import zones
 from vmart.worker import queue
 from vmart.worker.loop import run_until_idle
@@ -102,3 +106,13 @@ def purses(account_id: int) -> dict[str, int]:
         " FROM ledger_purses p WHERE account_id = %s",
         account_id,
     )[0]
+
+
+def raise_prices(test_clock: BusinessClock, factor: str) -> None:
+    """A new price book, in force from now: every price times ``factor``."""
+    row = Book.objects.latest("effective_at")
+    plain = row.document | {"version": row.version + 1, "effective_at": test_clock.at.isoformat()}
+    plain["regions"] = {name: {"factor": factor} for name in plain["regions"]}
+    with db.act():
+        books.publish(parse_book(plain), test_clock.at - HOUR)
+    books.forget()

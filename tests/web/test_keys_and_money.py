@@ -1,6 +1,7 @@
 """Key pairs, API keys, balance, charges and cards on their pages."""
 
 import csv
+import datetime as dt
 import io
 import re
 from decimal import Decimal
@@ -11,14 +12,19 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import pay
-from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
+from tests.web.visiting import Visitor, customer, open_business, order_id_of, text_of, work
+from vmart.catalog import shop as catalog
 from vmart.customers import api_keys
 from vmart.customers.models import Account, ApiKey
 from vmart.instances.models import Instance, KeyPair
+from vmart.kernel.models import Deployment
 from vmart.listings import overview
+from vmart.metering.models import Horizon
 from vmart.orders.models import Order
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
+from vmart.settlement import close
+from vmart.worker.models import Operation
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFTtH6UNQO8ZDkCVu8mY8cGgkrNHFJ1m9hCC7fvW3kS me@laptop"
 
@@ -95,15 +101,27 @@ def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clo
     work()
     machine = Instance.objects.get()
     page = text_of(visitor.get("/charges/"))
-    assert "2026-03: ¥0.38" in page  # 2 × (0.18 + 0.01)
+    assert "2026-03: ¥0.38" in page  # 2 × (0.18 + 0.01), a line for each hour
     assert page.count("CPU and memory") == 2
-    rows = list(csv.reader(io.StringIO(b"".join(visitor.get("/charges.csv?month=2026-03")).decode())))
+    rows = _csv(visitor, "2026-03")
     assert rows[0] == [
-        "hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "deducted", "currency"
+        "hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "currency", "revision",
+        "statement_month",
     ]  # fmt: skip
     cpu = [row for row in rows if row[3] == "cpu"]
     assert cpu == [
-        [f"2026-03-10T0{hour}:00:00Z", machine.public_id, "'=cmd|x", "cpu", "3600", "0", "0.18000000", "0.18", "CNY"]
+        [
+            f"2026-03-10T0{hour}:00:00Z",
+            machine.public_id,
+            "'=cmd|x",
+            "cpu",
+            "3600",
+            "0",
+            "0.18000000",
+            "CNY",
+            "0",
+            "2026-03",
+        ]
         for hour in (3, 2)
     ]
     assert "Usage of an hour" in text_of(visitor.get("/balance/"))
@@ -111,6 +129,45 @@ def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clo
     other = customer()
     assert machine.public_id not in other.get("/charges/").content.decode()
     assert len(list(other.get("/charges.csv"))) == 1
+
+
+def _csv(visitor: Visitor, month: str) -> list[list[str]]:
+    content = b"".join(visitor.get(f"/charges.csv?month={month}"))  # type: ignore[arg-type]
+    assert content.startswith(b"\xef\xbb\xbfhour_utc,")  # the mark by which Excel knows UTF-8
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠"])
+def test_a_name_is_no_formula_in_a_spreadsheet(test_clock: BusinessClock, sign: str) -> None:
+    visitor = customer()
+    visitor.buy("?charge=postpaid", name=f"{sign}1机器")
+    work()
+    test_clock.advance(hours=1)
+    work()
+    assert {row[2] for row in _csv(visitor, "2026-03")[1:]} == {f"'{sign}1机器"}
+
+
+def test_an_hour_that_the_clocks_show_twice_says_which_it_is(test_clock: BusinessClock) -> None:
+    """Given London's last Sunday of October, then 01:00 of summer and 01:00 of winter are told apart, and no other."""
+    Deployment.objects.update(billing_zone="Europe/London")
+    catalog.forget()
+    test_clock.set(dt.datetime(2026, 10, 24, 23, tzinfo=dt.UTC))
+    Horizon.objects.update(closed_until=test_clock.at)
+    Operation.objects.filter(kind=close.KIND).delete()
+    open_business()
+    visitor = customer()
+    visitor.buy("?charge=postpaid", name="once")
+    work()
+    test_clock.advance(hours=4)
+    work()
+    page = visitor.get("/charges/?day=2026-10-25").content.decode()
+    shown = re.findall(r'<th scope="rowgroup"[^>]*><time datetime="([^"]+)">([^<]+)</time>', page)
+    assert list(dict.fromkeys(shown)) == [
+        ("2026-10-25T02:00:00+00:00", "2026-10-25 02:00:00"),
+        ("2026-10-25T01:00:00+00:00", "2026-10-25 01:00:00 UTC+00:00"),
+        ("2026-10-25T00:00:00+00:00", "2026-10-25 01:00:00 UTC+01:00"),
+        ("2026-10-24T23:00:00+00:00", "2026-10-25 00:00:00"),
+    ]
 
 
 def _statement(html: str) -> list[tuple[str, Decimal, Decimal]]:
@@ -214,7 +271,7 @@ def test_an_order_is_placed_and_paid_by_card() -> None:
     order_id = order_id_of(placed)
     page = text_of(visitor.get(placed["Location"]))
     assert "Pay ¥50.00 by card" in page  # 67.00 less what is available
-    assert "Password, shown here" in page
+    assert "Password, shown here" not in page  # of a machine that there is not
     assert not Instance.objects.exists()
     paid = visitor.post(
         f"/orders/{order_id}/pay/", {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}

@@ -43,11 +43,11 @@ def test_stored_sentences_are_translated_line_by_line() -> None:
     [
         (
             InsufficientBalance(
-                "The balance is not enough: {needed} {currency} are needed and {available} are available.",
-                needed="1.00", currency="CNY", available="0.50",
+                "The balance is not enough: {needed} are needed and {available} are available.",
+                needed="¥1.00", available="¥0.50",
             ),
-            "The balance is not enough: 1.00 CNY are needed and 0.50 are available.",
-            "余额不足：需要 1.00 CNY，可用 0.50。",
+            "The balance is not enough: ¥1.00 are needed and ¥0.50 are available.",
+            "余额不足：需要 ¥1.00，可用 ¥0.50。",
         ),
         (
             WrongState("The instance {id} cannot be used: {why}.", id="ins-1", why="it has expired"),

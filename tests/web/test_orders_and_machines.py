@@ -13,7 +13,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.listings import overview
 from vmart.orders import open_account
-from vmart.orders.models import Line
+from vmart.orders.models import Line, Order
 from vmart.worker import queue
 
 
@@ -38,6 +38,15 @@ def test_the_order_page_follows_the_order_to_the_ssh_line() -> None:
     machine = Instance.objects.get()
     assert f"ssh root@{machine.public_ip}" in after
     assert "hx-trigger" not in after  # nothing will change by itself
+
+
+def test_of_a_machine_with_user_data_it_is_said_that_the_document_wins() -> None:
+    visitor = customer()
+    machine = running(visitor)
+    page, said = f"/machines/{machine.public_id}/", "What it says of users, passwords, SSH or the host name holds"
+    assert said not in text_of(visitor.get(page))
+    Instance.objects.update(user_data=b"#!/bin/sh")
+    assert said in text_of(visitor.get(page))
 
 
 def test_no_more_is_promised_than_is_true() -> None:
@@ -139,7 +148,45 @@ def test_a_plain_stop_goes_on_being_billed_and_says_so() -> None:
     machine = running(visitor, "?charge=postpaid")
     visitor.post(f"/machines/{machine.public_id}/stop/", {"charge": "keep"})
     work()
-    assert "It is off and billed as if it were running." in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    address = f"/machines/{machine.public_id}/"
+    assert "It is off and billed as if it were running." in text_of(visitor.get(address))
+    assert f'href="{address}stop/">Off without charge…' in visitor.get(address).content.decode()
+    asked = visitor.get(f"{address}stop/")
+    assert "billed at ¥0.19 an hour" in text_of(asked)
+    assert "are billed: ¥0.01 an hour" in text_of(asked)
+    assert '<input type="hidden" name="charge" value="without">' in asked.content.decode()
+    visitor.post(f"{address}stop/", {"charge": "without"})
+    work()
+    machine.refresh_from_db()
+    assert (machine.state, machine.stop_charging_mode) == ("STOPPED", "STOP_CHARGING")
+    page = visitor.get(address)
+    assert "It is off without charge" in text_of(page)
+    assert "Off without charge…" not in page.content.decode()
+
+
+@pytest.mark.parametrize(("status", "says"), [(1, "Waits for your payment"), (7, "Not paid"), (8, "Not paid")])
+@pytest.mark.parametrize("query", ["", "?charge=postpaid"])
+def test_an_order_that_was_not_paid_shows_no_password_and_is_nowhere_called_paid(
+    query: str, status: int, says: str
+) -> None:
+    visitor = customer()
+    answer = visitor.post("/buy/", visitor.buy_form(query) | {"act": "card"})
+    Order.objects.update(status=status)
+    page = visitor.get(answer["Location"]).content.decode()
+    assert 'id="password"' not in page
+    assert not re.findall(r"<b>(?:Paid|Money set aside)</b>", page)
+    timeline = re.search(r'<ol class="timeline">.*?</ol>', page, re.DOTALL)
+    assert timeline
+    assert says in timeline[0]
+
+
+def test_once_it_is_paid_the_order_shows_its_password() -> None:
+    visitor = customer()
+    answer = visitor.post("/buy/", visitor.buy_form() | {"act": "card"})
+    visitor.post(f"{answer['Location']}pay/")
+    page = visitor.get(answer["Location"]).content.decode()
+    assert 'id="password"' in page
+    assert "<b>Paid</b>" in page
 
 
 def test_reboot_and_a_refused_act_say_so() -> None:
@@ -171,7 +218,7 @@ def test_a_machine_whose_network_arrears_keep_off_says_so_and_how_it_comes_back(
     assert f"{machine.public_ip} Network off" in page
     assert "ssh root@" not in page
     assert "Public network off: the account is in arrears" in page
-    assert 'href="/balance/top-up/"' in visitor.get(address).content.decode()
+    assert 'href="/balance/top-up/' in visitor.get(address).content.decode()
     assert f"{machine.public_ip} Network off" in text_of(visitor.get("/machines/"))
     assert "prepaid machines lose a public network that is charged by traffic" in text_of(visitor.get("/balance/"))
     open_account.grant(visitor.account_id, 10_000, "second")

@@ -50,6 +50,7 @@ NAMED: dict[str, list[Arguments]] = {
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
+    "seller_dismiss": [lambda has: {"number": has.operation}],
 }
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
 REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"})]

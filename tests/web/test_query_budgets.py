@@ -20,13 +20,15 @@ from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 8, "buy_price": 3, "orders": 3, "order": 6, "order_progress": 6, "machines": 3, "machine": 14,
+    "home": 2, "buy": 8, "buy_price": 4, "orders": 3, "order": 6, "order_progress": 6, "machines": 3, "machine": 14,
     "machine_live": 14, "machine_stop": 4, "machine_end": 9, "keys": 3, "api_keys": 3, "balance": 5, "top_up": 4,
-    "payment": 3, "payment_state": 3, "charges": 4, "charges_csv": 4, "account_login": 2, "account_signup": 2,
+    "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2, "account_signup": 2,
     "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
+    "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
+    "account_reset_password_from_key_done": 2,
 }  # fmt: skip
 POSTED = {"order_pay", "machine_power"}  # no pages
-SELLERS = {"seller": 8}
+SELLERS = {"seller": 9}
 
 
 def test_every_page_is_here() -> None:
@@ -73,6 +75,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     arguments = {
         **dict.fromkeys(["order", "order_progress"], (Order.objects.latest("id").id,)),
         **dict.fromkeys(["machine", "machine_live", "machine_stop", "machine_end"], (running.public_id,)),
+        "account_reset_password_from_key": ("a", "set-password"),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     taken = {}

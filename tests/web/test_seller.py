@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.visiting import ZONE, customer, operator, text_of, work
+from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
+from vmart.config.steps import STEPS
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.listings import sales
 from vmart.listings.paging import PAGE
 from vmart.orders import sweep
+from vmart.orders.machines import OPERATIONS
 from vmart.orders.models import EngineDrift
+from vmart.payments import unexplained
 from vmart.worker.models import Operation
 
 
@@ -46,6 +50,42 @@ def test_a_failed_delivery_is_shown_with_its_reason(world: World) -> None:
     page = text_of(operator().get("/seller/"))
     assert "Failed today 1" in page
     assert f"{buyer.user.email} {ZONE} The host refused." in page
+
+
+def test_the_attention_list_names_a_machine_only_where_the_operation_is_about_one() -> None:
+    """Given a payment whose number is a machine's too, then the list names the number, not somebody's machine."""
+    order_id_of(customer().buy())
+    machine = Instance.objects.get()
+    Operation.objects.all().delete()
+    for kind, lane in (("payment_poll", "cards"), ("expire", "")):
+        Operation.objects.create(kind=kind, subject_id=machine.id, lane=lane, due_at=clock.now(), attempt=6,
+                                 attention=True, last_error="x", created_at=clock.wall())  # fmt: skip
+    assert [(row.kind, row.public_id) for row in sales.attention().rows] == [
+        ("expire", machine.public_id), ("payment_poll", ""),
+    ]  # fmt: skip
+
+
+def test_of_every_kind_of_operation_it_is_known_whether_its_subject_is_a_machine() -> None:
+    """To add a kind: into ``machines.OPERATIONS``, or here with what its subject is."""
+    others = {
+        "arrears": "account", "expire_order": "order", "payment_poll": "payment", "close_hour": "hour",
+        "card_look_back": "nothing",
+    }  # fmt: skip
+    assert set(STEPS) == {*OPERATIONS, *others}
+
+
+def test_a_card_message_that_fits_no_payment_is_shown_until_it_is_seen() -> None:
+    unexplained.keep("stripe", "pi_1", "succeeded, 5000 CNY: no payment here is called vmart-9-<b>")
+    seller = operator()
+    page = seller.get("/seller/").content.decode()
+    assert "Card messages that fit no payment" in page
+    assert "called vmart-9-&lt;b&gt;" in page
+    found = re.search(r'action="(/seller/card-messages/\d+/dismiss/)"', page)
+    assert found
+    assert customer().post(found[1]).status_code == 403
+    assert "pi_1" in text_of(seller.get("/seller/"))
+    assert "Card messages" not in text_of(seller.post(found[1], follow=True))
+    assert seller.post(found[1]).status_code == 302
 
 
 def test_an_operation_that_needs_attention_is_retried_once() -> None:

@@ -33,7 +33,7 @@ class Form(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         have = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._inside = have.get("action", "") == self._action
+            self._inside = have.get("action", "").partition("?")[0] == self._action
         elif not self._inside:
             return
         elif tag == "input" and "name" in have and "disabled" not in have:

@@ -13,7 +13,7 @@ from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.kernel import ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue
-from vmart.kernel.money import exponent, from_minor
+from vmart.kernel.money import exponent, from_minor, shown_minor
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
@@ -68,7 +68,7 @@ class StartInstances(Shape):
 
 
 class StopInstances(Shape):
-    """Running machines, all or none; STOP_CHARGING ends the charge for CPU and memory of postpaid ones."""
+    """Running machines, all or none; STOP_CHARGING ends the charge for CPU and memory of postpaid ones, on or off."""
 
     instance_ids: InstanceIds
     force_stop: bool | None = None  # the older spelling of StopType
@@ -85,7 +85,7 @@ class RebootInstances(Shape):
 
 
 class TerminateInstances(Shape):
-    """To the recycle bin (prepaid ones with refund); a second time releases at once."""
+    """To the recycle bin (prepaid ones with refund); called again once it is there, it is erased."""
 
     instance_ids: InstanceIds
     release_address: bool = False
@@ -269,22 +269,22 @@ def terminate_instances(call: Call, asked: TerminateInstances) -> Members:
 
 def inquiry_price_terminate_instances(call: Call, asked: InquiryPriceTerminateInstances) -> Members:
     """The refunds that TerminateInstances would post now."""
-    places = exponent(shop.snapshot().currency)
+    currency = shop.snapshot().currency
     quotes = quote_refund(call.account_id, asked.instance_ids)
-    return {"InstanceRefundsSet": [_refund(quoted, places, call.language) for quoted in quotes]}
+    return {"InstanceRefundsSet": [_refund(quoted, currency, call.language) for quoted in quotes]}
 
 
-def _refund(quoted: RefundQuote, places: int, language: str) -> Members:
+def _refund(quoted: RefundQuote, currency: str, language: str) -> Members:
     amounts = {
-        "refund": from_minor(quoted.refund_minor, places),
-        "paid": from_minor(quoted.paid_minor, places),
-        "cash": from_minor(quoted.cash_minor, places),
-        "gift": from_minor(quoted.gift_minor, places),
+        "refund": shown_minor(quoted.refund_minor, currency),
+        "paid": shown_minor(quoted.paid_minor, currency),
+        "cash": shown_minor(quoted.cash_minor, currency),
+        "gift": shown_minor(quoted.gift_minor, currency),
     }
     template = "Refund {refund} of {paid} paid: {cash} in cash, {gift} as gift."
     return {
         "InstanceId": quoted.public_id,
-        "Refunds": float(amounts["refund"]),
+        "Refunds": float(from_minor(quoted.refund_minor, exponent(currency))),
         "PriceDetail": localized(template, language, amounts),
     }
 

@@ -18,6 +18,7 @@ from vmart.api.declarations import (
 from vmart.api.prices import quote_price
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
+from vmart.catalog.shop import Shop
 from vmart.kernel.errors import MissingParameter
 from vmart.orders import purchase
 from vmart.orders.login import LoginWanted
@@ -135,12 +136,12 @@ class InquiryPriceRunInstances(Shape):
     virtual_private_cloud: VirtualPrivateCloud | None = None
     internet_accessible: InternetAccessible = InternetAccessible()
     instance_count: _Positive = 1
-    instance_name: Annotated[str, Field(max_length=128), Code("InvalidInstanceName.TooLong")] = ""
+    instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong")] = ""
     login_settings: LoginSettings = LoginSettings()
     security_group_ids: NotOffered = None
     enhanced_service: EnhancedService | None = None
     client_token: ClientToken | None = None
-    host_name: Annotated[str, Field(max_length=60), Code("InvalidParameterValue.IllegalHostName")] = ""
+    host_name: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName")] = ""
     tag_specification: NotOffered = None
     instance_market_options: NotOffered = None
     metadata: NotOffered = None
@@ -166,9 +167,8 @@ class RunInstances(InquiryPriceRunInstances):
     enable_jumbo_frame: FalseOnly = None
 
 
-def configuration(call: Call, asked: InquiryPriceRunInstances) -> Configuration:
+def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Configuration:
     """What is asked for, in the words of pricing. The zone decides the region where the call names none."""
-    here = shop.snapshot()
     region = in_region(here, call.region)
     zone = here.zones.get(asked.placement.zone)
     region_code = region.code if region else zone.region if zone else ""
@@ -193,14 +193,15 @@ def configuration(call: Call, asked: InquiryPriceRunInstances) -> Configuration:
 
 def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> Members:
     """The price that RunInstances would charge."""
-    return {"Price": quote_price(purchase.price(configuration(call, asked)))}
+    here = shop.snapshot()
+    return {"Price": quote_price(purchase.price(configuration(here, call, asked), here))}
 
 
 def run_instances(call: Call, asked: RunInstances) -> Members:
     """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
     wanted = purchase.Purchase(
         account_id=call.account_id,
-        configuration=configuration(call, asked),
+        configuration=configuration(shop.snapshot(), call, asked),
         machine=purchase.Machine(
             image_id=asked.image_id,
             login=LoginWanted(asked.login_settings.password, tuple(asked.login_settings.key_ids)),

@@ -59,6 +59,17 @@ def one_of(*values: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def only(offered: int) -> AfterValidator:
+    """Of the values that the API has, the one that this shop offers."""
+
+    def check(value: int) -> int:
+        if value != offered:
+            raise PydanticCustomError("only", "only one is offered", {"offered": offered})
+        return value
+
+    return AfterValidator(check)
+
+
 def not_offered(*harmless: str) -> BeforeValidator:
     """A member that the API has and this shop does not offer; ``harmless`` values say what happens anyway."""
 
@@ -102,6 +113,7 @@ _SENTENCES: dict[str, tuple[type[Refused], str]] = {
     "too_long": (InvalidValue, "{parameter} has {actual_length} items; it may have at most {max_length}."),
     "literal_error": (InvalidValue, "{parameter} is {value}; possible are {expected}."),
     "one_of": (InvalidValue, "{parameter} is {value}; possible are {expected}."),
+    "only": (Unsupported, "{parameter} {value} is not offered here; only {offered} is."),
     "not_offered": (Unsupported, "{parameter} is not offered here; leave it away."),
     "int": (InvalidParameter, "{parameter} must be a whole number."),
     "float": (InvalidParameter, "{parameter} must be a number."),

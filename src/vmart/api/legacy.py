@@ -6,12 +6,13 @@ Prices are whole minor units (prepaid) or text in currency units (hourly); times
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from vmart.api.cvm_catalog import in_region, zones_of
-from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, not_offered, one_of
+from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, not_offered, one_of, only
 from vmart.api.envelope import CHINESE, legacy_code, legacy_sentence
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
@@ -30,10 +31,14 @@ from vmart.pricing.quote import (
     POSTPAID_BY_HOUR,
     PREPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
+    Quote,
 )
 
 _EAST_8 = dt.timezone(dt.timedelta(hours=8))
-_DISK_TYPES = {2: "CLOUD_PREMIUM", 3: "CLOUD_SSD"}
+# 1 local disk, 2 cloud disk, 3 local SSD, 4 cloud SSD: there are no local disks, and the cloud's stand for them.
+_DISK_TYPES = {1: "CLOUD_PREMIUM", 2: "CLOUD_PREMIUM", 3: "CLOUD_SSD", 4: "CLOUD_SSD"}
+_DISK_NUMBERS = {"CLOUD_PREMIUM": 2, "CLOUD_SSD": 4}
+_PURCHASE, _UPGRADE, _BANDWIDTH = 1, 4, 5  # what InquiryInstancePrice can be asked
 _BANDWIDTH_TYPES = {
     "PayByBandwidth": BANDWIDTH_PREPAID,
     "PayByHour": BANDWIDTH_POSTPAID_BY_HOUR,
@@ -65,17 +70,21 @@ class _Machine(LegacyShape):
     mem: Annotated[int, Field(ge=1, le=65536)]  # GB
     image_id: _Name = ""
     zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
-    instance_type: _Name = ""  # a type, or a family
     image_type: Annotated[None, not_offered("2")] = None
     bandwidth: _Size = 0  # Mbps
     wan_ip: Annotated[int, one_of(0, 1)] | None = None
     vpc_id: Annotated[None, not_offered("default", "0")] = None
     subnet_id: Annotated[None, not_offered("default", "0")] = None
-    storage_type: Annotated[int, one_of(2, 3)] = 2
+    storage_type: Annotated[int, one_of(*_DISK_TYPES)] = 1
     storage_size: _Size = 0
     root_size: _Size = 50
     project_id: Annotated[None, not_offered("0")] = None
     goods_num: Annotated[int, Field(ge=1, le=100)] = 1
+
+    @property
+    def model(self) -> str:
+        """The machine type wanted, or the family of types; "" for any."""
+        return ""
 
 
 class _Prepaid(_Machine):
@@ -84,7 +93,6 @@ class _Prepaid(_Machine):
 
 
 class _Hourly(_Machine):
-    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)]
     bandwidth_type: Literal["PayByHour", "PayByTraffic"] = "PayByHour"
 
 
@@ -92,6 +100,7 @@ class _Buying(LegacyShape):
     """Login, name and token of a purchase."""
 
     image_id: _Name
+    instance_type: _Name = ""
     password: Annotated[str, Field(max_length=200)] = ""
     key_id: _Name = ""
     instance_name: Annotated[str, Field(max_length=128)] = ""
@@ -100,9 +109,26 @@ class _Buying(LegacyShape):
     need_monitor_agent: Annotated[int, one_of(0, 1)] = 0
     sg_id: NotOffered = None
 
+    @property
+    def model(self) -> str:
+        return self.instance_type
 
-class InquiryInstancePrice(_Prepaid):
+
+class _Question(LegacyShape):
+    """What price is asked for: it decides which other members there are, so it is looked at first."""
+
+    instance_type: Annotated[int, one_of(_PURCHASE, _UPGRADE, _BANDWIDTH), only(_PURCHASE)] = _PURCHASE
+    instance_id: NotOffered = None  # with it: the price of a renewal
+
+
+class InquiryInstancePrice(_Prepaid, _Question):
     """Price of prepaid machines."""
+
+    instance_model: _Name = ""
+
+    @property
+    def model(self) -> str:
+        return self.instance_model
 
 
 class InquiryInstancePriceHour(_Hourly):
@@ -115,6 +141,8 @@ class RunInstances(_Buying, _Prepaid):
 
 class RunInstancesHour(_Buying, _Hourly):
     """Buy postpaid machines."""
+
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)]
 
 
 class DescribeInstances(LegacyShape):
@@ -160,11 +188,12 @@ def _choice(here: Shop, call: Call, asked: _Machine) -> tuple[ZoneView, str]:
         zones = [zone for zone in zones if zone.legacy_id == asked.zone_id]
         if not zones:
             raise InvalidValue("The zone {zone} does not exist.", field="zoneId", zone=asked.zone_id)
+    model = asked.model.removeprefix("CVM.")  # as published: CVM.S1
     found: list[tuple[bool, ZoneView, str]] = []
     for zone in zones:
         for code, sold_out in zone.offers.items():
             kind = here.instance_types[code]
-            wanted = asked.instance_type in ("", kind.code, kind.family)
+            wanted = model in ("", kind.code, kind.family)
             if wanted and kind.vcpu == asked.cpu and kind.memory_mib == asked.mem * 1024:
                 found.append((sold_out or not zone.on_sale, zone, code))
     if not found:
@@ -179,9 +208,8 @@ def _choice(here: Shop, call: Call, asked: _Machine) -> tuple[ZoneView, str]:
     return zone, code
 
 
-def configuration(call: Call, asked: _Prepaid | _Hourly) -> Configuration:
+def configuration(here: Shop, call: Call, asked: _Prepaid | _Hourly) -> Configuration:
     """What is asked for, in the words of pricing."""
-    here = shop.snapshot()
     in_region(here, call.region)
     zone, instance_type = _choice(here, call, asked)
     disk_type = _DISK_TYPES[asked.storage_type]
@@ -200,26 +228,35 @@ def configuration(call: Call, asked: _Prepaid | _Hourly) -> Configuration:
     )
 
 
+def _price(call: Call, asked: InquiryInstancePrice | InquiryInstancePriceHour) -> Quote:
+    here = shop.snapshot()
+    return purchase.price(configuration(here, call, asked), here)
+
+
 def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> Members:
-    """``price`` in minor units (fen)."""
-    quoted = purchase.price(configuration(call, asked))
-    return {"price": quoted.due_minor}
+    """Prices in minor units (fen), with and without discount."""
+    quoted = _price(call, asked)
+    return {"price": quoted.due_minor, "originalPrice": quoted.list_minor}
 
 
 def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> Members:
     """Prices an hour as text in currency units; traffic by the GB."""
-    quoted = purchase.price(configuration(call, asked))
-    count, traffic = quoted.configuration.count, quoted.traffic_per_gib
-    network = quoted.bandwidth_part().per_hour if traffic is None else traffic
-    hourly = half_up(quoted.hourly_steps()[0].amount * count, 4)
-    return {"data": {"cvm": {"price": f"{hourly:f}"}, "bandwidth": {"price": f"{half_up(network, 4):f}"}}}
+    quoted = _price(call, asked)
+    machines_price = _unit_price(quoted.hourly_steps()[0].amount * quoted.configuration.count, "HOUR")
+    traffic = quoted.traffic_per_gib
+    network = _unit_price(quoted.bandwidth_part().per_hour, "HOUR") if traffic is None else _unit_price(traffic, "GB")
+    return {"data": {"cvm": machines_price, "bandwidth": network}}
+
+
+def _unit_price(amount: Decimal, unit: str) -> Members:
+    return {"price": f"{half_up(amount, 4):f}", "price_unit": unit}
 
 
 def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
     return purchase.purchase(
         purchase.Purchase(
             account_id=call.account_id,
-            configuration=configuration(call, asked),
+            configuration=configuration(shop.snapshot(), call, asked),
             machine=purchase.Machine(
                 image_id=asked.image_id,
                 login=LoginWanted(asked.password, (asked.key_id,) if asked.key_id else ()),
@@ -248,14 +285,16 @@ def _each(call: Call, public_ids: Sequence[str], act: Callable[[str], None]) -> 
     for public_id in public_ids:
         try:
             act(public_id)
-            detail[public_id] = {"code": 0, "message": "", "codeDesc": "Success"}
+            told: Members = {"code": 0, "message": "", "codeDesc": "Success"}
         except Refused as refusal:
-            detail[public_id] = {
+            told = {
                 "code": legacy_code(refusal),
                 "message": legacy_sentence(refusal, call.language),
                 "codeDesc": refusal.code,
             }
+        detail[public_id] = told
     failed = [told for told in detail.values() if told["code"]]
+    detail = {public_id: {**told, "requestId": call.request_id} for public_id, told in detail.items()}
     if not failed:
         return {"detail": detail}
     if len(failed) < len(detail):
@@ -351,14 +390,17 @@ def describe_instances(call: Call, asked: DescribeInstances) -> Members:
 
 
 def _disks(system: DiskView | None, others: Sequence[DiskView]) -> Members:
-    kinds = {name: number for number, name in _DISK_TYPES.items()}
     info: Members = {}
     if system is not None:
-        info |= {"rootType": kinds.get(system.disk_type, 2), "rootId": system.public_id, "rootSize": system.size_gib}
+        info |= {
+            "rootType": _DISK_NUMBERS.get(system.disk_type, 2),
+            "rootId": system.public_id,
+            "rootSize": system.size_gib,
+        }
     if others:
         first = others[0]
         info |= {
-            "storageType": kinds.get(first.disk_type, 2),
+            "storageType": _DISK_NUMBERS.get(first.disk_type, 2),
             "storageId": first.public_id,
             "storageSize": sum(disk.size_gib for disk in others),
         }
@@ -381,3 +423,11 @@ ACTIONS = (
     Action("ReturnInstance", ReturnInstance, return_instance, version=""),
     Action("DescribeAvailabilityZones", DescribeAvailabilityZones, describe_availability_zones, version=""),
 )
+
+# Published and not offered yet.
+_OTHERS = """
+RenewInstance SetAutoRenew RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
+UpdateInstanceBandwidth UpdateInstanceBandwidthHour DescribeImages DescribeKeyPairs DescribeDeals
+DescribeAccountBalance ModifyInstanceAttributes ResetInstances
+"""
+PUBLISHED = {"cvm": {"": _OTHERS.split()}}

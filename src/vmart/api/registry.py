@@ -1,6 +1,6 @@
 """Which actions there are, and what is said of those that are not."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,40 +45,49 @@ class Action:
     rate_limited: bool = False
 
 
-class Registry:
-    """Actions by (name, version). ``later`` are names known to the field and not offered here yet."""
+Published = Mapping[str, Mapping[str, Sequence[str]]]  # service -> version -> names of actions
 
-    def __init__(self, actions: Iterable[Action], later: Mapping[str, Iterable[str]] | None = None) -> None:
-        self._actions: dict[tuple[str, str], Action] = {}
-        self._versions: dict[str, list[str]] = {}
+
+class Registry:
+    """The actions that are offered, and the names of all that are ``published``."""
+
+    def __init__(self, actions: Iterable[Action], published: Published | None = None) -> None:
+        self._actions: dict[tuple[str, str, str], Action] = {}
+        self._versions: dict[tuple[str, str], set[str]] = {}  # (service, name) -> versions
         for action in actions:
-            key = (action.name, action.version)
+            key = (action.service, action.name, action.version)
             if key in self._actions:
                 raise ValueError(f"two actions are called {action.name} in version {action.version}")
             self._actions[key] = action
-            self._versions.setdefault(action.name, []).append(action.version)
-        self._later = {(name, version) for version, names in (later or {}).items() for name in names}
-        if both := self._later & self._actions.keys():
-            raise ValueError(f"offered and said to be later: {sorted(both)}")
-        for name, version in sorted(self._later):
-            self._versions.setdefault(name, []).append(version)
+            self._versions.setdefault(key[:2], set()).add(action.version)
+        for service, versions in (published or {}).items():
+            for version, names in versions.items():
+                for name in names:
+                    self._versions.setdefault((service, name), set()).add(version)
+        self._services = sorted({service for service, _ in self._versions})
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self._actions.values())
 
-    def names(self, version: str) -> set[str]:
-        """Names of all actions of a version, offered or later."""
-        return {name for name, its_version in {*self._actions, *self._later} if its_version == version}
+    def service(self, name: str, *labels: str) -> str:
+        """The service that the first of ``labels`` names which names one; "" where none does.
 
-    def find(self, name: str, version: str) -> Action:
-        """The action; raises InvalidAction, NoSuchVersion or Unsupported with a sentence."""
-        action = self._actions.get((name, version))
-        if action is not None:
-            return action
-        versions = self._versions.get(name)
-        if versions is None:
-            raise InvalidAction("The action {action} does not exist.", field="Action", action=name[:80])
-        if (name, version) in self._later:
+        ``api`` is also what many shops call their host: it names its service for that one's own actions only.
+        """
+        named = (label for label in labels if label in self._services)
+        found = next(named, "")
+        return "" if found == "api" and (found, name) not in self._versions else found
+
+    def find(self, name: str, version: str, service: str = "") -> Action:
+        """The action of ``service``, or of whichever has it. Raises InvalidAction, NoSuchVersion or Unsupported."""
+        having = [each for each in ([service] if service else self._services) if (each, name) in self._versions]
+        if not having:
+            raise _no_such_action(name, service)
+        for each in having:
+            if action := self._actions.get((each, name, version)):
+                return action
+        versions = sorted(set[str]().union(*(self._versions[each, name] for each in having)))
+        if version in versions:
             raise Unsupported(
                 "{action} is an action of the API that this shop does not offer.", field="Action", action=name
             )
@@ -89,3 +98,12 @@ class Registry:
             version=version[:40],
             versions=", ".join(versions),
         )
+
+
+def _no_such_action(name: str, service: str) -> InvalidAction:
+    if service:
+        return InvalidAction(
+            "The service {service}, for which the request was signed, has no action {action}.",
+            field="Action", service=service, action=name[:80],
+        )  # fmt: skip
+    return InvalidAction("The action {action} does not exist.", field="Action", action=name[:80])

@@ -127,6 +127,12 @@ def host_spellings(host: str) -> list[str]:
     return list(dict.fromkeys(spellings))
 
 
+def host_label(host: str) -> str:
+    """The first label of a host as sent: ``cvm`` of ``cvm.example.com:8443``."""
+    bare = host.partition("://")[2] or host
+    return bare.partition(".")[0].lower()
+
+
 def v1_text(method: str, host: str, path: str, parameters: Mapping[str, str]) -> str:
     """What signature v1 signs: method, host, path, ``?`` and the raw parameters sorted by byte order.
 

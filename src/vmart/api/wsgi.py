@@ -1,7 +1,8 @@
 """The API as one plain WSGI callable: no middleware, no Django request, one database connection a thread.
 
 ``ApiApplication`` is the way of a request; ``api_application`` is the one of this deployment. Whatever happens,
-the answer is HTTP 200 with a RequestId; an error that is not a ``Refused`` is logged and told as InternalError.
+the answer is HTTP 200 with a RequestId; an error that is not a ``Refused`` is logged and told as InternalError, a
+passing one of the database as ResourceUnavailable.
 """
 
 import functools
@@ -21,11 +22,12 @@ from vmart.api.errors import InvalidRequest, RequestLimitExceeded, RequestTooLar
 from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
 from vmart.api.replay import remember_nonce
-from vmart.api.signatures import LEGACY_PATH, WireRequest
-from vmart.kernel import clock
+from vmart.api.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
+from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 
 MAX_BODY_BYTES = 10 * 2**20
+MAX_QUERY_BYTES = 32 * 2**10
 FORM, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 # Parameters of v1 and the legacy API that belong to the call, not to the action.
 _COMMON = {"Action", "Version", "Region", "Timestamp", "Nonce", "SecretId", "Signature", "SignatureMethod"}
@@ -42,15 +44,24 @@ class InternalError(Refused):
     code = "InternalError"
 
 
+class ResourceUnavailable(Refused):
+    """The database is out of reach, restarting or out of room: whether anything was written is not known."""
+
+    code = "ResourceUnavailable"
+
+
 def is_api_request(environ: Environ) -> bool:
-    """Whether a program asks: by ``X-TC-Action``, the legacy path, or Action and SecretId sent to ``/``."""
+    """Whether a program asks: by ``X-TC-Action``, the legacy path, or Action and SecretId sent to ``/``.
+
+    What kind of body a program says that it sends does not matter: clients forget it, and the pages post nothing there.
+    """
     if "HTTP_X_TC_ACTION" in environ or environ.get("PATH_INFO") == LEGACY_PATH:
         return True
     if environ.get("PATH_INFO") not in ("/", ""):
         return False
     if _signed_parameters(environ.get("QUERY_STRING", "")):
         return True
-    if environ.get("REQUEST_METHOD") != "POST" or not environ.get("CONTENT_TYPE", "").startswith(FORM):
+    if environ.get("REQUEST_METHOD") != "POST":
         return False
     try:
         body = _read_body(environ)
@@ -122,33 +133,31 @@ class ApiApplication:
 
     def respond(self, environ: Environ, request_id: str) -> bytes:
         """The body of the answer; never raises."""
-        legacy = environ.get("PATH_INFO") == LEGACY_PATH
-        told, refused = (envelope.legacy_answer, envelope.legacy_error) if legacy else (envelope.answer, envelope.error)
+        legacy = environ.get("PATH_INFO") == LEGACY_PATH  # unless it names a version, below
         language = envelope.LANGUAGES.get(environ.get("HTTP_X_TC_LANGUAGE", ""), envelope.ENGLISH)
         try:
             request = _wire_request(environ)
             _check_method(request)
+            _check_query(request)
             _drop_dead_connection()
             if "x-tc-action" in request.headers and not legacy:
-                return told(self._tc3(request, language, request_id), request_id)
+                return envelope.answer(self._tc3(request, language, request_id), request_id)
             pairs = decoding.text_pairs(request.query) if request.method == "GET" else decoding.form_pairs(request.body)
             parameters = _once_each(pairs)
+            legacy = legacy and not parameters.get("Version")
             language = envelope.LANGUAGES.get(parameters.get("Language", ""), language)
+            told = envelope.legacy_answer if legacy else envelope.answer
             return told(self._v1(request, parameters, language, request_id, legacy), request_id)
         except Refused as refusal:
             log.info("refused", request_id=request_id, code=refusal.code, field=refusal.field)
-            return refused(refusal, request_id, language)
-        except Exception:
-            log.exception("failed", request_id=request_id)
+            return _refused(legacy, refusal, request_id, language)
+        except Exception as error:  # noqa: BLE001  it is logged as what it is
             connection.close()  # whatever it was, the next request of this thread begins on a sound one
-            failure = InternalError(
-                "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
-            )
-            return refused(failure, request_id, language)
+            return _refused(legacy, _fault(error, request_id), request_id, language)
 
     def _tc3(self, request: WireRequest, language: str, request_id: str) -> Members:
         """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
-        action = self._registry.find(request.header("x-tc-action"), _version(request.header("x-tc-version")))
+        action = _find(self._registry, request, request.header("x-tc-action"), request.header("x-tc-version"))
         caller = authenticate_tc3(request, self._keys, clock.wall().timestamp())
         region = request.header("x-tc-region")
         call = _call(action, caller, request, region=region, language=language, request_id=request_id)
@@ -179,7 +188,7 @@ class ApiApplication:
         if legacy:
             action = self._legacy.find(parameters["Action"], "")
         else:
-            action = self._registry.find(parameters["Action"], _version(parameters.get("Version", "")))
+            action = _find(self._registry, request, parameters["Action"], parameters.get("Version", ""))
         caller = authenticate_v1(request, parameters, self._keys, self._remember, clock.wall().timestamp())
         region = parameters.get("Region", "")
         call = _call(action, caller, request, region=region, language=language, request_id=request_id)
@@ -197,6 +206,20 @@ class ApiApplication:
                 limit=caller.rate_run_per_s,
             )
         return action.answer(call, asked)
+
+
+def _fault(error: Exception, request_id: str) -> Refused:
+    """What is told of an error that is no refusal, after it was logged: a passing one of the database in a line."""
+    if db.is_passing(error):
+        log.error("the database is out of order", request_id=request_id, error=db.one_line(error))
+        return ResourceUnavailable(
+            "The shop's database is out of order for the moment: try again later. A purchase that is sent again with"
+            " its ClientToken is made once."
+        )
+    log.error("failed", request_id=request_id, exc_info=error)
+    return InternalError(
+        "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
+    )
 
 
 def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, language: str, request_id: str) -> Call:
@@ -218,10 +241,24 @@ def _check_method(request: WireRequest) -> None:
         raise UnsupportedProtocol("The method is {method}; possible are GET and POST.", method=request.method[:20])
 
 
-def _version(version: str) -> str:
+def _check_query(request: WireRequest) -> None:
+    """The API's bound on a GET; the server itself reads about twice as much."""
+    if len(request.query) > MAX_QUERY_BYTES:
+        raise RequestTooLarge("A GET has at most {most} KiB of parameters; use POST.", most=MAX_QUERY_BYTES >> 10)
+
+
+def _find(registry: Registry, request: WireRequest, name: str, version: str) -> Action:
+    """The action, of the service for which the request was signed; of any where that names none."""
     if not version:
         raise MissingParameter("The version of the API is missing: X-TC-Version or Version.", field="Version")
-    return version
+    credential = parse_authorization(request.header("authorization"))
+    scope = credential.service if credential else ""
+    return registry.find(name, version, registry.service(name, scope, host_label(request.header("host"))))
+
+
+def _refused(legacy: bool, refusal: Refused, request_id: str, language: str) -> bytes:
+    refused = envelope.legacy_error if legacy else envelope.error
+    return refused(refusal, request_id, language)
 
 
 def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:

@@ -6,5 +6,6 @@ from vmart.backoffice import views
 
 urlpatterns = [
     path("", views.today, name="seller"),
+    path("card-messages/<int:number>/dismiss/", views.dismiss, name="seller_dismiss"),
     path("operations/<int:operation_id>/retry/", views.retry, name="seller_retry"),
 ]

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from vmart.catalog import shop
 from vmart.listings import sales
+from vmart.payments import unexplained
 from vmart.worker import queue
 
 View = Callable[..., HttpResponse]
@@ -37,19 +38,30 @@ def operator(view: View) -> View:
 @require_safe
 @operator
 def today(request: HttpRequest) -> HttpResponse:
-    here = shop.snapshot()
+    here, zones = shop.snapshot(), sales.zones()
     return render(
         request,
         "backoffice/today.html",
         {
             "today": sales.today(here.billing_zone),
             "month": sales.this_month(here.billing_zone),
-            "zones": sales.zones(),
+            "zones": zones,
+            "all_simulated": all(zone.engine_kind == "simulated" for zone in zones),
             "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
             "attention": sales.attention(request.GET.get("attention_before", "")),
+            "card_messages": sales.card_messages(request.GET.get("card_before", "")),
             "drifts": sales.drifts(request.GET.get("drift_before", "")),
         },
     )
+
+
+@require_POST
+@operator
+def dismiss(request: HttpRequest, number: int) -> HttpResponse:
+    """The seller has looked at a provider's message that fitted nothing."""
+    if number < 2**63:
+        unexplained.dismiss(number)
+    return redirect("seller")
 
 
 @require_POST

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from vmart.kernel.documents import DocumentError, check, read_yaml
+from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 
 INT32_MAX = 2**31 - 1
 POOL_MAX = 65_536
@@ -56,6 +56,11 @@ class Engine(_Part):
     kind: Literal["auto", "incus", "simulated"]
     members: tuple[Member, ...] = ()
     settings: dict[str, Any] = {}
+
+    @field_validator("settings")
+    @classmethod
+    def _are_kept_as_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        return {name: as_json(value, name) for name, value in settings.items()}
 
     @model_validator(mode="after")
     def _members(self) -> Self:

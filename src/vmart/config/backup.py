@@ -1,6 +1,8 @@
 """``vmart backup`` and ``vmart restore``: the database, the secrets that open it, and the deployment's facts."""
 
 import contextlib
+import datetime as dt
+import os
 import shutil
 import subprocess
 import tarfile
@@ -23,6 +25,14 @@ _AHEAD = 65_536  # blocks: far more than a shop gives out between two backups
 _COUNT_ON_AHEAD = r"""
 SELECT setval(oid::regclass, coalesce(pg_sequence_last_value(oid), 0) + %s)
 FROM pg_class WHERE relkind = 'S' AND relname LIKE '%%\_block'
+"""
+
+_DUMPED_IN = dt.timedelta(days=1)  # at most, by far: what the backup knows already is taken once more, to no effect
+# Work for ``payments/look_back.py``, which Django would have to be set up for.
+_LOOK_BACK = """
+SELECT fn.worker_enqueue('card_look_back', ARRAY[0]::bigint[], NULL, 'cards', created_at,
+                         jsonb_build_object('since', %s::text))
+FROM kernel_deployment
 """
 
 
@@ -59,21 +69,30 @@ def restore(places: Places, file: Path, database_url: str | None) -> None:
     if database_url is None and places.pgdata.exists():
         raise Misused(f"{places.data_dir} already holds a database: restore into an empty data directory (--data-dir)")
     os_users.ensure_users()
-    places.make()
-    with data_directory_lock(places), tempfile.TemporaryDirectory(prefix="vmart-restore-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="vmart-restore-") as scratch:
         _unpack(file, Path(scratch))
-        key = places.secrets_dir / "master.key"
-        unpacked_key = Path(scratch) / "secrets/master.key"
-        if key.exists() and unpacked_key.exists() and key.read_text() != unpacked_key.read_text():
-            raise Misused(f"{key} is another deployment's: restore into an empty data directory")
-        for name in _FACTS:
-            if (Path(scratch) / name).exists():
-                shutil.copy(Path(scratch) / name, places.data_dir / name)
-        with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
-            _fill(url, Path(scratch))
-            with psycopg.connect(url) as connection:
-                # Numbers given out after the backup name machines, disks and networks that engines may still have.
-                connection.execute(_COUNT_ON_AHEAD, [_AHEAD])
+        if database_url is None:
+            places.require_reach()
+        places.make()
+        with data_directory_lock(places):
+            _put_back(places, Path(scratch), database_url)
+
+
+def _put_back(places: Places, unpacked: Path, database_url: str | None) -> None:
+    key = places.secrets_dir / "master.key"
+    unpacked_key = unpacked / "secrets/master.key"
+    if key.exists() and unpacked_key.exists() and key.read_text() != unpacked_key.read_text():
+        raise Misused(f"{key} is another deployment's: restore into an empty data directory")
+    for name in _FACTS:
+        if (unpacked / name).exists():
+            shutil.copy(unpacked / name, places.data_dir / name)
+    with contextlib.nullcontext(database_url) if database_url else _own_database(places) as url:
+        _fill(url, unpacked)
+        with psycopg.connect(url) as connection:
+            # Numbers given out after the backup name machines, disks and networks that engines may still have.
+            connection.execute(_COUNT_ON_AHEAD, [_AHEAD])
+            made = dt.datetime.fromtimestamp((unpacked / _DUMP).stat().st_mtime, dt.UTC)
+            connection.execute(_LOOK_BACK, [(made - _DUMPED_IN).isoformat()])
 
 
 def _fill(database_url: str, scratch: Path) -> None:
@@ -102,11 +121,12 @@ def _unpack(file: Path, folder: Path) -> None:
                 except KeyError:
                     continue
                 if content is not None:
-                    target = folder / name
+                    target, written_at = folder / name, tar.getmember(name).mtime
                     target.parent.mkdir(exist_ok=True, mode=0o700)
                     target.touch(mode=0o644 if name.endswith(".pem") else 0o600)
                     with target.open("wb") as out:
                         shutil.copyfileobj(content, out)
+                    os.utime(target, (written_at, written_at))
     except tarfile.TarError as error:
         why = str(error).splitlines()[0].rstrip(":")  # below it, what each kind of compression says
         raise BackupFailed(f"{file} is no backup of vmart: {why}") from error

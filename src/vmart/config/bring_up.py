@@ -37,6 +37,7 @@ def ensure_master_key() -> None:
     """
     import psycopg
 
+    from vmart.kernel import db
     from vmart.kernel.secrets import MASTER_KEY_VARIABLE, Secrets
 
     secrets = Secrets(Path(os.environ["VMART_DATA_DIR"]) / "secrets")
@@ -46,7 +47,7 @@ def ensure_master_key() -> None:
         with psycopg.connect(os.environ["VMART_DATABASE_URL"], connect_timeout=10) as connection:
             row = connection.execute("SELECT to_regclass('kernel_deployment')").fetchone()
     except psycopg.OperationalError as error:
-        raise DatabaseUnfit(f"the database cannot be reached: {error}".strip()) from error
+        raise DatabaseUnfit(f"the database cannot be reached: {db.one_line(error)}") from error
     if row is not None and row[0] is not None:
         raise DatabaseUnfit(f"{secrets.master_file} is missing and this database needs it: put it back from a backup")
     secrets.create()
@@ -89,10 +90,12 @@ def require_current() -> None:
     """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers."""
     from django.db import OperationalError
 
+    from vmart.kernel import db
+
     try:
         pending = pending_migrations()
     except OperationalError as error:
-        raise DatabaseUnfit(f"the database cannot be reached: {error}".strip()) from error
+        raise DatabaseUnfit(f"the database cannot be reached: {db.one_line(error)}") from error
     if pending:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
 

@@ -18,14 +18,14 @@ from typing import Any
 import click
 
 from vmart import __version__
-from vmart.config import os_users
+from vmart.config import mail, os_users
 from vmart.config.places import Misused, Places, read_json, whole_second_utc
 from vmart.config.postgres import DatabaseTrouble
 from vmart.config.supervisor import StartFailed, Supervisor, UpOptions, claim_port, lock_holder, parse_listen
 
 NOT_WELL = 1
 NOT_POSSIBLE = 3
-_TROUBLES = (Misused, StartFailed, DatabaseTrouble, os_users.UsersMissing)
+_TROUBLES = (Misused, StartFailed, DatabaseTrouble, os_users.UsersMissing, mail.MailMisused)
 _FOLDER = click.Path(path_type=Path, readable=False)  # web and worker may pass through it, not list it
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -39,8 +39,17 @@ class Vmart(click.Group):
         try:
             return super().invoke(ctx)
         except _TROUBLES as error:
-            click.echo(f"vmart: {error}", err=True)
-            ctx.exit(NOT_POSSIBLE)
+            said = str(error)
+        except Exception as error:
+            if "psycopg" not in sys.modules:
+                raise
+            from vmart.config.out_of_order import sentence
+
+            if (told := sentence(error)) is None:
+                raise
+            said = told
+        click.echo(f"vmart: {said}", err=True)
+        return ctx.exit(NOT_POSSIBLE)
 
 
 def _data_dir_option(function: Any) -> Any:
@@ -147,6 +156,15 @@ def main(data_dir: Path | None) -> None:
 @click.option(
     "--incus-socket", type=click.Path(path_type=Path), envvar="VMART_INCUS_SOCKET", help="An Incus of your own."
 )
+@click.option(
+    "--smtp", metavar="URL", default="", envvar=mail.SMTP, show_envvar=True,
+    help="Send mail by smtp://user:password@host:587; by the variable its password is in no list of processes.",
+)  # fmt: skip
+@click.option("--mail-from", metavar="ADDRESS", default="", envvar=mail.SENDER, show_envvar=True)
+@click.option(
+    "--public-url", metavar="URL", default="", envvar=mail.SHOP, show_envvar=True,
+    help="How customers reach the shop: links in mails begin with it.",
+)  # fmt: skip
 @click.option("--demo", is_flag=True, help="Make a demo seller and a demo customer; this machine only.")
 @click.option(
     "--test-clock", metavar="ISO8601", help="Business time stands here and moves when told; first start only."
@@ -160,7 +178,8 @@ def up(own_data_dir: Path | None, listen: str, listen_tls: str | None, **options
         if options["test_clock"] is not None:
             whole_second_utc(options["test_clock"])
         listening = parse_listen(listen), parse_listen(listen_tls) if listen_tls else None
-    except Misused as error:
+        mail.MailSettings(options["smtp"], options["mail_from"], options["public_url"]).check()
+    except (Misused, mail.MailMisused) as error:
         raise click.UsageError(str(error)) from error
     chosen = UpOptions(listen=listening[0], listen_tls=listening[1], **options)
     if chosen.demo:
@@ -227,12 +246,12 @@ def _own_incus(places: Places) -> list[dict[str, Any]]:
 @_data_dir_option
 @click.option("--json", "as_json", is_flag=True)
 def status(own_data_dir: Path | None, as_json: bool) -> None:
-    """Say what runs; exit code 1 when nothing does."""
+    """Say what runs and how it is; exit code 1 when nothing does or something is not well."""
     from vmart.config.status import read_status, show_status
 
     value = read_status(_places(own_data_dir))
     click.echo(json.dumps(value, indent=2) if as_json else show_status(value))
-    sys.exit(0 if value["running"] else NOT_WELL)
+    sys.exit(0 if value["running"] and value.get("well") is not False else NOT_WELL)
 
 
 @main.command()
@@ -327,6 +346,30 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
     click.echo(f"{len(changes)} changes are on sale" if changes else "the shop sells exactly that already")
 
 
+@main.group()
+def customer() -> None:
+    """Those who buy."""
+
+
+@customer.command("reset-password")
+@_data_dir_option
+@click.argument("email")
+def customer_reset_password(own_data_dir: Path | None, email: str) -> None:
+    """Print a link with which the user of EMAIL chooses a new password: good for 24 hours, once."""
+    places = _places(own_data_dir)
+    _django(places)
+    from django.conf import settings
+
+    from vmart.customers.models import User
+    from vmart.web.signing_in import reset_path
+
+    user = User.objects.filter(email__iexact=email, is_active=True).first()
+    if user is None:
+        raise Misused(f"there is no active user with the address {email}")
+    ready = read_json(places.ready_file) or {}
+    click.echo((settings.PUBLIC_URL or ready.get("url", "")) + reset_path(user))
+
+
 @main.command()
 @_data_dir_option
 def reconcile(own_data_dir: Path | None) -> None:
@@ -334,7 +377,9 @@ def reconcile(own_data_dir: Path | None) -> None:
     _as_worker(_places(own_data_dir))
     _django(_places(own_data_dir))
     from vmart.config.reconcile import reconcile as prove
+    from vmart.kernel import db
 
+    db.probe()  # on a full disk one line, not a failed query among those that still fit
     differences = list(prove())
     for difference in differences:
         click.echo(difference)

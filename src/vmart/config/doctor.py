@@ -82,11 +82,18 @@ def _running(places: Places) -> Finding:
 def _database(places: Places) -> Finding:
     if lock_holder(places) is None and "VMART_DATABASE_URL" not in os.environ:
         return Finding("database", None, "looked at when vmart runs")
-    from vmart.config import bring_up
+    from vmart.config import bring_up, out_of_order
+    from vmart.kernel import db
 
     bring_up.setup()
-    pending = bring_up.pending_migrations()
-    version = bring_up.server_version()
+    try:
+        pending = bring_up.pending_migrations()
+        version = bring_up.server_version()
+        db.probe()
+    except Exception as error:
+        if (said := out_of_order.sentence(error)) is None:
+            raise
+        return Finding("database", False, said)
     if pending:
         return Finding("database", False, f"lacks {len(pending)} migrations ({pending[0]} …): `vmart migrate`")
     return Finding(

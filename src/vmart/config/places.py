@@ -12,6 +12,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,28 +103,45 @@ class Places:
         """Built machine images, shared by all deployments of this machine."""
         return Path("/var/cache/vmart/images") if os_users.is_root() else self.data_dir / "images"
 
+    def require_reach(self) -> None:
+        """As root, refuse a data directory that the shop's users could not reach: UsersMissing. Makes nothing."""
+        if not os_users.is_root():
+            return
+        there = next(folder for folder in self.data_dir.parents if folder.exists())
+        for user in (os_users.DB, os_users.WEB, os_users.WORKER):
+            os_users.require_reach(user, there, "the data directory")
+
     def make(self) -> None:
-        """Create the folders with the owners they need; changes no folder that is not ours. Raises Misused."""
+        """Create the folders with the owners they need; changes no folder that is not ours.
+
+        Raises Misused, and what was created until then is gone again.
+        """
+        made: list[Path] = []
         try:
-            self._make()
-        except OSError as error:
+            self._make(made)
+        except (OSError, Misused) as error:
+            for folder in reversed(made):
+                with contextlib.suppress(OSError):  # it did not come about, or somebody else has put something there
+                    folder.rmdir()
+            if isinstance(error, Misused):
+                raise
             raise Misused(
                 f"{error.filename or self.data_dir} cannot be made ({error.strerror or error}): "
                 "choose another place with --data-dir"
             ) from error
 
-    def _make(self) -> None:
+    def _make(self, made: list[Path]) -> None:
         if os_users.is_root():
             Path("/run/vmart").mkdir(mode=0o755, exist_ok=True)
-        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
+        _make_folder(self.data_dir, 0o755, made)
         if os_users.is_root() and stat.S_IMODE(self.data_dir.stat().st_mode) & 0o001 == 0:
             self.data_dir.chmod(stat.S_IMODE(self.data_dir.stat().st_mode) | 0o011)
-        self.run_dir.mkdir(parents=True, exist_ok=True, mode=0o755 if os_users.is_root() else 0o700)
+        _make_folder(self.run_dir, 0o755 if os_users.is_root() else 0o700, made)
         self._refuse_foreign(self.run_dir)
-        self.secrets_dir.mkdir(exist_ok=True, mode=0o700)
-        self.tls_dir.mkdir(exist_ok=True, mode=0o755)
-        self.log_dir.mkdir(exist_ok=True, mode=0o755)
-        self.engine_dir.mkdir(exist_ok=True, mode=0o750)
+        for folder, mode in (
+            (self.secrets_dir, 0o700), (self.tls_dir, 0o755), (self.log_dir, 0o755), (self.engine_dir, 0o750),
+        ):  # fmt: skip
+            _make_folder(folder, mode, made)
         if os_users.is_root():
             os.chown(self.engine_dir, *os_users.uid_gid(os_users.WORKER))
 
@@ -138,6 +156,24 @@ class Places:
     def _refuse_foreign(self, folder: Path) -> None:
         if folder.stat().st_uid != os.geteuid():
             raise Misused(f"{folder} belongs to another user")
+
+
+def _make_folder(folder: Path, mode: int, made: list[Path]) -> None:
+    """Create it with its missing parents; ``made`` grows by what is new, parents first."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    made.extend(reversed(missing))
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
+
+
+@contextlib.contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """What the system refuses inside, about a file or folder of the deployment, as Misused."""
+    try:
+        yield
+    except OSError as error:
+        raise Misused(
+            f"{error.filename or path} cannot be used ({error.strerror or error}): choose another place with --data-dir"
+        ) from error
 
 
 def write_private(path: Path, value: Any) -> None:
@@ -170,8 +206,13 @@ class Deployment:
 
     @classmethod
     def read(cls, places: Places) -> "Deployment | None":
-        value = read_json(places.data_dir / "deployment.json")
-        return None if value is None else cls(value["id"], value["test_clock"])
+        file = places.data_dir / "deployment.json"
+        try:
+            with usable(file):
+                value = read_json(file)
+            return None if value is None else cls(value["id"], value["test_clock"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Misused(f"{file} is damaged: put it back from a backup") from error
 
     @classmethod
     def found(cls, places: Places, test_clock: str | None) -> "Deployment":
@@ -185,7 +226,9 @@ class Deployment:
                 raise Misused(f"the test clock here began at {existing.test_clock}; `vmart clock advance` moves it on")
             return existing  # a test clock has moved on since: where it stands is in the database
         fresh = cls(secrets.token_hex(5), wanted)
-        write_private(places.data_dir / "deployment.json", {"id": fresh.id, "test_clock": fresh.test_clock})
+        file = places.data_dir / "deployment.json"
+        with usable(file):
+            write_private(file, {"id": fresh.id, "test_clock": fresh.test_clock})
         return fresh
 
 

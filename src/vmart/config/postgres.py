@@ -149,6 +149,7 @@ class Embedded:
         self._call(words, cwd=fresh)
         self._write_settings(fresh)
         sql = f"CREATE ROLE {ROLE} LOGIN;\nCREATE DATABASE {DATABASE} OWNER {ROLE};\n"
+        sql += f"GRANT SET ON PARAMETER log_min_messages TO {ROLE};\n"  # fn.kernel_refuse keeps refusals out of the log
         self._call([self.program("postgres"), "--single", "-D", str(fresh), SUPERUSER], cwd=fresh, text=sql)
         fresh.rename(self.pgdata)
 

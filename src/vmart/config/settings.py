@@ -9,6 +9,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from vmart.config import mail
 from vmart.config.database import parse_database_url
 from vmart.kernel import secrets
 
@@ -142,7 +143,10 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"  # the shop sends no mail yet
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody without an account gets mail from the shop
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+PASSWORD_RESET_TIMEOUT = 86400
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_RATE_LIMITS = {
@@ -150,8 +154,19 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "signup": "20/m/ip",
     "change_password": "5/m/user",
+    "reset_password": "20/m/ip,5/300s/key",
+    "reset_password_from_key": "20/m/ip",
 }
-EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
+# Mail is sent where the seller names a server (config/mail.py); links in it begin with the shop's own address.
+MAIL = mail.MailSettings(*(os.environ.get(name, "") for name in (mail.SMTP, mail.SENDER, mail.SHOP)))
+MAIL.check()
+PUBLIC_URL = MAIL.shop.rstrip("/")
+SENDS_MAIL = bool(MAIL.server)
+if SENDS_MAIL:
+    globals().update(MAIL.django())
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 LOGGING_CONFIG = "vmart.config.logs.configure"
 LOGGING = {"level": os.environ.get("VMART_LOG_LEVEL", "INFO"), "format": os.environ.get("VMART_LOG_FORMAT", "")}

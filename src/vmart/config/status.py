@@ -1,14 +1,23 @@
-"""``vmart status``: what runs on a data directory, out of files and /proc alone."""
+"""``vmart status``: what runs on a data directory, out of files and /proc, and what its ``/healthz`` says."""
 
 from pathlib import Path
 from typing import Any
 
+from vmart.config.health import health
 from vmart.config.places import Places, read_json
 from vmart.config.supervisor import lock_holder
 
+_TROUBLES = {
+    "web": "  NOT WELL: web does not answer; it is started again by itself, its log says more",
+    "database": "  NOT WELL: the database does not answer or has no room left to write: `vmart doctor` says which",
+}
+
 
 def read_status(places: Places) -> dict[str, Any]:
-    """A plain value: running, pid, url, engine, processes with their memory (PSS of the process group, MiB)."""
+    """A plain value: running, pid, url, engine, processes with their memory (PSS of the process group, MiB).
+
+    Of one that serves also ``web`` and ``database``, whether each is in order, and ``well``: both are.
+    """
     holder = lock_holder(places)
     value: dict[str, Any] = {"running": holder is not None, "data_dir": str(places.data_dir), "pid": holder}
     if holder is None:
@@ -16,6 +25,9 @@ def read_status(places: Places) -> dict[str, Any]:
     ready = _readable(places.ready_file) or {}
     value["ready"] = bool(ready)
     value |= {name: ready.get(name) for name in ("url", "tls_endpoint", "engine", "instance_kind")}
+    if value["ready"]:
+        value |= health(value["url"]) or {"web": False, "database": None}
+        value["well"] = bool(value["web"] and value["database"])
     value["engine_state"] = _readable(places.engine_state_file)
     control = _readable(places.control_file) or {"children": {}}
     processes = {"supervisor": holder, **control["children"]}
@@ -70,6 +82,7 @@ def show_status(value: dict[str, Any]) -> str:
     if value["ready"]:
         lines.append(f"  {value['url']}" + (f", TLS {value['tls_endpoint']}" if value["tls_endpoint"] else ""))
         lines.append(f"  engine: {value['engine']} ({value['instance_kind']})")
+        lines += [text for name, text in _TROUBLES.items() if value[name] is False]
     else:
         lines.append("  starting")
     state = value["engine_state"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
 from vmart.orders import address, deliver, expire, isolate, place, reboot, release, start, stop
-from vmart.payments import poll
+from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
@@ -20,6 +20,7 @@ STEPS: Mapping[str, Step] = {
     "expire": Step(expire.run),
     place.EXPIRE_KIND: Step(place.expire),
     POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),
+    look_back.KIND: Step(look_back.run, attempts=20),
     "arrears": Step(arrears.run),
     close.KIND: Step(close.run, attempts=1000),
 }

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from vmart.config import os_users, own_certificate
+from vmart.config import mail, os_users, own_certificate
 from vmart.config.children import Child
 from vmart.config.engine_host import NOT_INSTALLED, simulated
-from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, write_private
+from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, usable, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
 
@@ -51,6 +51,9 @@ class UpOptions:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     incus_socket: Path | None = None
+    smtp: str = ""
+    mail_from: str = ""
+    public_url: str = ""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -88,20 +91,24 @@ def claim_port(address: tuple[str, int], option: str) -> tuple[str, int]:
 @contextlib.contextmanager
 def data_directory_lock(places: Places) -> Iterator[None]:
     """Hold the data directory alone; raises AlreadyRunning, naming the process that has it."""
-    descriptor = os.open(places.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+    with usable(places.lock_file):
+        descriptor = os.open(places.lock_file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _locked(descriptor):
-            holder = os.pread(descriptor, 20, 0).decode().strip() or "unknown"
-            raise AlreadyRunning(
-                f"vmart already runs on {places.data_dir} (process {holder}): `vmart status` shows it, "
-                f"`vmart down` ends it, --data-dir chooses another place"
-            )
+            raise _already_running(places, os.pread(descriptor, 20, 0).decode().strip() or "unknown")
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
         os.truncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _already_running(places: Places, holder: int | str) -> AlreadyRunning:
+    return AlreadyRunning(
+        f"vmart already runs on {places.data_dir} (process {holder}): `vmart status` shows it, "
+        f"`vmart down` ends it, --data-dir chooses another place"
+    )
 
 
 def _locked(descriptor: int) -> bool:
@@ -119,11 +126,14 @@ def _locked(descriptor: int) -> bool:
 
 
 def lock_holder(places: Places) -> int | None:
-    """Process id of the supervisor that runs on this data directory, or None."""
+    """Process id of the supervisor that runs on this data directory, or None. Raises Misused where it may not look."""
     try:
-        descriptor = os.open(places.lock_file, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
+        with usable(places.lock_file):
+            descriptor = os.open(places.lock_file, os.O_RDONLY)
+    except Misused as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not see each other
     except BlockingIOError:
@@ -155,8 +165,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything, say ``ready``, keep it running, end it. Raises Misused, StartFailed, DatabaseTrouble."""
-        billing_zone()  # a wrong one is refused before anything is made
-        os_users.ensure_users()
+        self._refuse_early()
         self.places.make()
         with data_directory_lock(self.places):
             for left in (self.places.ready_file, self.places.engine_state_file):  # by a supervisor that was killed
@@ -164,24 +173,39 @@ class Supervisor:
             self._listen_to_signals()
             deployment = Deployment.found(self.places, self.options.test_clock)
             try:
-                self._start(deployment)
+                try:
+                    self._start(deployment)
+                except OSError as error:
+                    raise StartFailed(f"{error.filename or self.places.data_dir}: {error.strerror or error}") from error
                 self._watch()
             finally:
                 self._end()
 
     # -- starting ---------------------------------------------------------------------------------
 
-    def _start(self, deployment: Deployment) -> None:
+    def _refuse_early(self) -> None:
+        """Whatever can be refused before anything is made. Takes the addresses."""
+        billing_zone()
+        os_users.ensure_users()
+        if holder := lock_holder(self.places):
+            raise _already_running(self.places, holder)
         self.listen = claim_port(self.options.listen, "--listen")
         if self.options.listen_tls:
             self.listen_tls = claim_port(self.options.listen_tls, "--listen-tls")
+        self.places.require_reach()
+
+    def _start(self, deployment: Deployment) -> None:
         if self.options.tls_certificate is None:
             own_certificate.forget(self.places.tls_dir)
         probe = self._begin_engine_probe(deployment)
-        self._make_environment(deployment)
-        if self.options.database is None:
-            self._start_database()
-        self._settle_engine(probe)
+        try:
+            self._make_environment(deployment)
+            if self.options.database is None:
+                self._start_database()
+            self._settle_engine(probe)
+        finally:
+            probe.kill()  # it has ended, unless something failed beside it
+            probe.communicate()
         self._bring_up()
         self._start_services()
         self._write_control()
@@ -226,6 +250,9 @@ class Supervisor:
             "VMART_DEPLOYMENT": deployment.id,
             "VMART_TEST_CLOCK": deployment.test_clock or "",
             "VMART_SANDBOX_CARDS": "1" if self.options.demo else os.environ.get("VMART_SANDBOX_CARDS", ""),
+            mail.SMTP: self.options.smtp,
+            mail.SENDER: self.options.mail_from,
+            mail.SHOP: self.options.public_url,
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
 

@@ -6,6 +6,8 @@ from django.urls import include, path
 
 from vmart.config.payment_webhook import payment_webhook
 
+handler500 = "vmart.config.out_of_order.page"
+
 urlpatterns = [
     path("payments/webhook/<slug:provider>", payment_webhook),
     path("i18n/", include("django.conf.urls.i18n")),

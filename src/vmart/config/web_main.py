@@ -1,14 +1,15 @@
 """``vmart web``: pages and API under Granian, one listening address, plain or TLS."""
 
-import http.client
 import os
 import socket
-import ssl
 import threading
 import time
 from pathlib import Path
 
 from vmart.config import readiness
+from vmart.config.health import health
+
+_HEADERS_MAX_BYTES = 2**18  # well above the longest request line that the server takes, so that none is a 431 before
 
 
 def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | None = None) -> None:
@@ -25,10 +26,11 @@ def serve(host: str, port: int, *, certificate: Path | None = None, key: Path | 
     workers = int(os.environ.get("VMART_WEB_WORKERS", "0")) or min(4, max(1, (os.cpu_count() or 1) // 2))
     threads = int(os.environ.get("VMART_WEB_THREADS", "16"))
     os.environ["VMART_WEB_PARENT"] = str(os.getpid())
+    http1 = HTTP1Settings(keep_alive=True, max_buffer_size=_HEADERS_MAX_BYTES)
     server = MPServer(
         "vmart.config.web_process:application",
         address=host, port=port, interface=Interfaces.WSGI, workers=workers, blocking_threads=threads,
-        blocking_threads_idle_timeout=600, http=HTTPModes.http1, http1_settings=HTTP1Settings(keep_alive=True),
+        blocking_threads_idle_timeout=600, http=HTTPModes.http1, http1_settings=http1,
         websockets=False, log_level=LogLevels.error, log_access=False, respawn_failed_workers=True,
         respawn_interval=0.1, ssl_cert=certificate, ssl_key=key, ssl_protocol_min=SSLProtocols.tls12,
         workers_kill_timeout=10, loop=Loops.asyncio,
@@ -51,25 +53,7 @@ def _announce_when_serving(loaded: socket.socket, workers: int, scheme: str, hos
         for _ in range(workers):
             loaded.recv(1)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
-    while not _healthy(scheme, host, port):
+    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    while not (health(url) or {}).get("database"):
         time.sleep(0.03)
     readiness.announce()
-
-
-def _healthy(scheme: str, host: str, port: int) -> bool:
-    if scheme == "https":  # ourselves on this machine: the certificate may name another host
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            host,
-            port,
-            timeout=5,
-            context=ssl._create_unverified_context(),  # noqa: S323
-        )
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

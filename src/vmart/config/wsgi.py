@@ -17,6 +17,9 @@ from django.db import Error, connection
 
 from vmart.api.wsgi import api_application, is_api_request
 from vmart.catalog import shop
+from vmart.kernel import db
+
+log = structlog.get_logger("vmart.web")
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -46,15 +49,15 @@ def _notice_catalog() -> None:
 
 
 def _health(start_response: StartResponse) -> Iterable[bytes]:
-    """200 when this process reaches the database, else 503; says nothing else to strangers."""
+    """200 when the database answers and has room to write, else 503; says nothing else to strangers."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        status, reaches = "200 OK", True
-    except Error:
+        db.probe()
+        status, well = "200 OK", True
+    except Error as error:
         connection.close()
-        status, reaches = "503 Service Unavailable", False
-    body = json.dumps({"web": True, "database": reaches}).encode()
+        log.error("the database is out of order", error=db.one_line(error))
+        status, well = "503 Service Unavailable", False
+    body = json.dumps({"web": True, "database": well}).encode()
     headers = [
         ("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
     ]  # fmt: skip

@@ -109,6 +109,24 @@ def is_passing(error: BaseException) -> bool:
     return lost or state.startswith(_PASSING)
 
 
+# Sorts more than the least work_mem holds, so it needs a file of its own for a moment, where the database's files lie.
+_SPILL = (
+    "SELECT count(*) FROM (SELECT repeat(n::text, 50) AS t FROM generate_series(1, 3000) AS n ORDER BY t OFFSET 0) s"
+)
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, its lines joined."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def probe() -> None:
+    """Raise the database error of a server that does not answer or has no room left to write."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', '64kB', true)")
+        cursor.execute(_SPILL)
+
+
 def refusal(error: BaseException) -> tuple[str, str] | None:
     """(name, detail) of a refusal raised by our SQL: ``RAISE … ERRCODE 'VM001', MESSAGE name``."""
     cause = error.__cause__ if isinstance(error, DjangoDatabaseError) else error

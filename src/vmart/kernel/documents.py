@@ -5,6 +5,7 @@ are wrong money. Here a number with a point is a Decimal and a repeated key is a
 """
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -87,6 +88,21 @@ def _not_text(value: object, path: tuple[str, ...]) -> Iterator[str]:
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _not_text(inner, (*path, str(number)))
+
+
+def as_json(value: Any, path: str) -> Any:
+    """``value`` as JSON has it: a Decimal is a float. Raises ValueError, with the path, for what JSON does not have."""
+    if isinstance(value, Decimal) and math.isfinite(float(value)):
+        return float(value)
+    if isinstance(value, list):
+        return [as_json(inner, f"{path}.{number}") for number, inner in enumerate(value)]
+    if isinstance(value, dict):
+        if wrong := [name for name in value if not isinstance(name, str)]:
+            raise ValueError(f"{path}: the key {wrong[0]} is no text; write it in quotation marks")
+        return {name: as_json(inner, f"{path}.{name}") for name, inner in value.items()}
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    raise ValueError(f"{path}: {value} is neither text, nor a number, true, false, a list or a mapping")
 
 
 def check(model: type[ModelT], document: Mapping[str, Any], *, at: str = "") -> ModelT:

@@ -71,6 +71,17 @@ def from_minor(amount_minor: int, places: int = 2) -> Decimal:
     return Decimal(amount_minor).scaleb(-places)
 
 
+def shown(amount: Decimal, currency: str) -> str:
+    """An amount of currency units as people read it, with the decimals it has: "¥1,234.50", "−¥0.505"."""
+    sign = "−" if amount < 0 else ""
+    return f"{sign}{symbol(currency)}{abs(amount):,f}"
+
+
+def shown_minor(amount_minor: int, currency: str) -> str:
+    """Minor units as people read them."""
+    return shown(from_minor(amount_minor, exponent(currency)), currency)
+
+
 def allot(total_minor: int, weights: Sequence[int]) -> list[int]:
     """Split ``total_minor`` in proportion to ``weights``, to the unit, by largest remainder.
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
-from vmart.kernel.money import exponent
 from vmart.listings.paging import PAGE, Page, cut
 
 CSV_BATCH = 2000
@@ -17,7 +15,7 @@ CSV_BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class ChargeRow:
-    """A component's charge for one clock hour; ``exact`` in currency units, ``deducted_minor`` what it took."""
+    """A component's charge for one clock hour, ``exact`` in currency units; a later ``revision`` is a difference."""
 
     hour: dt.datetime
     public_id: str
@@ -26,9 +24,9 @@ class ChargeRow:
     duration_s: int
     out_bytes: int
     exact: Decimal
-    deducted_minor: int
     instance_id: int
     revision: int
+    statement_month: dt.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,12 @@ class DayTotal:
 
 _CHARGES = """
 SELECT c.hour, i.public_id, i.name, c.component, c.duration_s, c.out_bytes, c.exact_e8 * 0.00000001 AS exact,
-       c.deducted_minor, c.instance_id, c.revision
-FROM bills_charge c JOIN instances_instance i ON i.id = c.instance_id
+       c.subscription_id AS instance_id, c.revision, c.statement_month
+FROM bills_charge c JOIN instances_instance i ON i.id = c.subscription_id
 WHERE c.account_id = %(account)s AND c.hour = ANY (%(hours)s)
   AND (%(hour)s::timestamptz IS NULL
-       OR (c.hour, c.instance_id, c.component, c.revision) < (%(hour)s, %(instance)s, %(component)s, %(revision)s))
-ORDER BY c.hour DESC, c.instance_id DESC, c.component DESC, c.revision DESC
+       OR (c.hour, c.subscription_id, c.component, c.revision) < (%(hour)s, %(instance)s, %(component)s, %(revision)s))
+ORDER BY c.hour DESC, c.subscription_id DESC, c.component DESC, c.revision DESC
 LIMIT %(limit)s
 """
 
@@ -71,53 +69,58 @@ def of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Iterator[Charge
         hours = [hour for hour in hours if hour <= last.hour]
 
 
-def days_of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Sequence[DayTotal]:
-    """What was deducted a day, by the hour of usage; only days with charges, latest first."""
-    start = dt.datetime(month.year, month.month, 1, tzinfo=zone)
-    rows = db.rows(
-        "SELECT (hour AT TIME ZONE %(zone)s)::date AS day, sum(deducted_minor)::bigint AS deducted_minor"
-        " FROM bills_charge WHERE account_id = %(account)s AND hour = ANY (%(hours)s) GROUP BY 1 ORDER BY 1 DESC",
-        zone=zone.key, account=account_id, hours=_hours(start, clock.add_months(start, 1, zone)),
-    )  # fmt: skip
-    return [DayTotal(**row) for row in rows]
-
-
-# What a component has taken in a month is its running total after its last charge of the month, half-up. That one
-# is looked for where the component was last used: charges lie by hour, and may be millions.
-_OF_MACHINE = """
-WITH month AS (
-  SELECT start, least(upto, (SELECT closed_until FROM metering_horizon)) AS upto
-  FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS month (start, upto)
-), used AS (
-  SELECT m.start, s.component, max(least(coalesce(s.ended_at, 'infinity'), m.upto)) AS upto
-  FROM month m JOIN metering_segment s ON s.started_at < m.upto AND coalesce(s.ended_at, 'infinity') > m.start
-  WHERE s.instance_id = %(instance)s AND s.component <> 'traffic' AND s.started_at IS DISTINCT FROM s.ended_at
-  GROUP BY 1, 2
-  UNION ALL
-  SELECT m.start, 'traffic', last.at + interval '1 second'
-  FROM month m CROSS JOIN LATERAL (
-    SELECT at FROM metering_sample WHERE instance_id = %(instance)s AND at >= m.start AND at < m.upto
-    ORDER BY at DESC LIMIT 1) AS last
-)
-SELECT coalesce(sum(round(fn.bills_month_exact_e8(%(account)s, %(instance)s, component, start, upto)
-                          / power(10::numeric, 8 - %(places)s))), 0)::bigint AS total
-FROM used
+# A close's transfer is found by its id: out of account, closing hour and statement month. That month is the one that
+# the hour's own charges name; a close may also amend the month before.
+_DEDUCTED = """
+SELECT closed.hour,
+       sum(CASE t.kind WHEN 'correction' THEN -t.amount_minor ELSE t.amount_minor END)::bigint AS deducted_minor
+FROM unnest(%(hours)s::timestamptz[]) AS closed (hour)
+CROSS JOIN LATERAL (SELECT date_trunc('month', closed.hour AT TIME ZONE %(zone)s)::date AS own) AS month
+CROSS JOIN LATERAL (
+  SELECT own UNION SELECT (own - interval '1 month')::date UNION (
+    SELECT statement_month FROM bills_charge c
+    WHERE c.hour = closed.hour AND account_id = %(account)s AND revision = 0 LIMIT 1)
+) AS candidate (statement)
+JOIN ledger_transfer t
+  ON t.id = fn.kernel_transfer_id('hour', %(account)s::text, fn.settlement_period(closed.hour, statement))
+GROUP BY closed.hour
 """
 
 
-def of_machine_minor(account_id: int, instance_id: int, since: dt.datetime | None) -> int:
-    """What the closed hours of a machine that runs ``since`` then (None: never ran) have taken, in minor units."""
+def deducted(account_id: int, hours: Sequence[dt.datetime], zone: ZoneInfo) -> dict[dt.datetime, int]:
+    """Minor units by clock hour that its close deducted of the account; negative: it gave back. Only those that did."""
+    rows = db.rows(_DEDUCTED, account=account_id, hours=list(hours), zone=zone.key)
+    return {row["hour"]: row["deducted_minor"] for row in rows}
+
+
+def days_of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Sequence[DayTotal]:
+    """What was deducted a day, by the closing hour; only days with a deduction or credit, latest first."""
+    start = dt.datetime(month.year, month.month, 1, tzinfo=zone)
+    days: dict[dt.date, int] = {}
+    for hour, minor in deducted(account_id, _hours(start, clock.add_months(start, 1, zone)), zone).items():
+        day = hour.astimezone(zone).date()
+        days[day] = days.get(day, 0) + minor
+    return [DayTotal(day, days[day]) for day in sorted(days, reverse=True)]
+
+
+# By key, an hour each (OFFSET 0): the account's other machines may have millions of charges, which no plan may read.
+_OF_MACHINE = """
+SELECT coalesce(sum(c.exact_e8), 0) * 0.00000001 AS exact
+FROM metering_horizon
+CROSS JOIN generate_series(%(first)s::timestamptz, closed_until - interval '1 hour', interval '1 hour') AS used (hour)
+CROSS JOIN LATERAL (
+  SELECT exact_e8 FROM bills_charge
+  WHERE hour = used.hour AND account_id = %(account)s AND subscription_id = %(instance)s OFFSET 0) AS c
+"""
+
+
+def of_machine(account_id: int, instance_id: int, since: dt.datetime | None) -> Decimal:
+    """What the closed hours of a machine that runs ``since`` then (None: never ran) have cost, exact."""
     if since is None:
-        return 0
-    here = shop.snapshot()
-    edges = [clock.month_start(since, here.billing_zone)]
-    while edges[-1] <= clock.now():
-        edges.append(clock.month_start(edges[-1] + dt.timedelta(days=32), here.billing_zone))
-    (row,) = db.rows(
-        _OF_MACHINE, account=account_id, instance=instance_id, places=exponent(here.currency), starts=edges[:-1],
-        ends=edges[1:],
-    )  # fmt: skip
-    return int(row["total"])
+        return Decimal(0)
+    (row,) = db.rows(_OF_MACHINE, account=account_id, instance=instance_id, first=clock.hour_start(since))
+    exact: Decimal = row["exact"]
+    return exact
 
 
 def _hours(start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from vmart.kernel import clock, db
 from vmart.listings.paging import PAGE, Page, cut, number
+from vmart.orders.machines import OPERATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,19 @@ class Drift:
     kind: str
     sold_in: str
     since: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CardMessage:
+    """What a card provider said, signed, that fits no payment as the shop knows it."""
+
+    id: int
+    provider: str
+    reference: str
+    why: str
+    times: int
+    first_wall_at: dt.datetime
+    last_wall_at: dt.datetime
 
 
 def today(zone: ZoneInfo) -> Sales:
@@ -182,13 +196,24 @@ def attention(before: str = "") -> Page[Attention]:
         """
         SELECT w.id, w.kind, w.subject_id, coalesce(i.public_id, '') AS public_id, w.lane, w.step, w.attempt,
                w.last_error, w.created_at
-        FROM worker_operation w LEFT JOIN instances_instance i ON i.id = w.subject_id AND w.lane <> ''
+        FROM worker_operation w LEFT JOIN instances_instance i ON i.id = w.subject_id AND w.kind = ANY (%(kinds)s)
         WHERE w.attention AND (%(before)s::bigint IS NULL OR w.id < %(before)s)
         ORDER BY w.id DESC LIMIT %(limit)s
         """,
-        before=key, limit=PAGE + 1,
+        before=key, limit=PAGE + 1, kinds=list(OPERATIONS),
     )  # fmt: skip
     return cut([Attention(**row) for row in rows], lambda row: row.id, first=key is None)
+
+
+def card_messages(before: str = "") -> Page[CardMessage]:
+    """Messages of card providers that the seller has to look at, latest first."""
+    key = number(before)
+    rows = db.rows(
+        "SELECT id, provider, reference, why, times, first_wall_at, last_wall_at FROM payments_unexplained"
+        " WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(limit)s",
+        before=key, limit=PAGE + 1,
+    )  # fmt: skip
+    return cut([CardMessage(**row) for row in rows], lambda row: row.id, first=key is None)
 
 
 def drifts(before: str = "") -> Page[Drift]:

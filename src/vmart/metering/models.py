@@ -83,3 +83,14 @@ class Horizon(models.Model):
     class Meta:
         db_table = "metering_horizon"
         constraints = [models.CheckConstraint(condition=Q(only=True), name="metering_horizon_one_row")]
+
+
+class Amendment(models.Model):
+    """A closed hour in which an account's usage has changed since its close: the next close charges it anew."""
+
+    pk = models.CompositePrimaryKey("account_id", "hour")
+    account_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+
+    class Meta:
+        db_table = "metering_amendment"

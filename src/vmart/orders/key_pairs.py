@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
-from vmart.instances.models import Instance, KeyPair, State
+from vmart.instances.models import ALIVE, Instance, KeyPair
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.orders.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
@@ -52,8 +52,8 @@ def import_(account_id: int, name: str, public_key: str) -> KeyPair:
 def delete(account_id: int, public_ids: Sequence[str]) -> None:
     """Forget pairs, all or none. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
 
-    A pair that a machine was made with stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
-    can be looked up.
+    A pair that a living machine was made with stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
+    can be looked up. One whose machines are in the recycle bin can be deleted: nobody logs in there.
     """
     if not public_ids:
         raise MissingParameter("KeyIds names no key pair.", field="KeyIds")
@@ -149,7 +149,7 @@ def _refuse_too_many(account_id: int) -> None:
 def _refuse_in_use(account_id: int, public_ids: Sequence[str]) -> None:
     machine = (
         Instance.objects.filter(account_id=account_id, key_ids__has_any_keys=list(public_ids))
-        .exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+        .filter(state__in=ALIVE)
         .order_by("id")
         .first()
     )

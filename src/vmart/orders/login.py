@@ -9,6 +9,7 @@ from vmart.kernel.errors import InvalidParameter
 from vmart.orders.errors import UnknownKeyPair, WeakPassword
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 30
+CLASSES_AT_PURCHASE = 2
 KEYS_MAX = 5
 _CLASSES = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>\"\\]")
 _ALLOWED = re.compile(r"""[A-Za-z0-9()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>"\\]+""")
@@ -23,8 +24,9 @@ class Login:
     ssh_keys: tuple[str, ...] = ()
 
     @property
-    def by_password(self) -> bool:
-        return bool(self.password_hash)
+    def told_apart_by(self) -> str:
+        """A hash has a salt of its own, so only that there is one."""
+        return "set" if self.password_hash else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,53 +37,51 @@ class LoginWanted:
     key_ids: tuple[str, ...] = ()
 
     @property
-    def by_password(self) -> bool:
-        return bool(self.password)
+    def told_apart_by(self) -> str:
+        """Two requests with different passwords are different requests."""
+        return self.password
 
 
 NO_LOGIN = Login()  # nobody gets in by password or key: the image decides
 
 
-def check_password(password: str, user: str = "root") -> None:
-    """Raise WeakPassword unless it has 8 to 30 characters of three classes (API 3.0, LoginSettings).
+def check_password(password: str, classes: int = CLASSES_AT_PURCHASE) -> None:
+    """Raise WeakPassword, with what is wrong, unless it has 8 to 30 characters of so many classes.
 
-    The classes are lower case, upper case, digits and signs; it does not begin with "/" and does not
-    hold the name of its user.
+    The classes are lower case, upper case, digits and signs (API 3.0, LoginSettings: two).
     """
-    classes = sum(bool(re.search(pattern, password)) for pattern in _CLASSES)
-    right = (
-        PASSWORD_MIN <= len(password) <= PASSWORD_MAX
-        and classes >= 3
-        and _ALLOWED.fullmatch(password)
-        and not password.startswith("/")
-        and user not in password.lower()
-    )
-    if not right:
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         raise WeakPassword(
-            "A password has {min} to {max} characters, at least three of lower case letters, upper case letters, "
-            "digits and signs, no space; it does not begin with / and is without the user's name {user}.",
+            "A password has {min} to {max} characters; this one has {count}.",
+            field="LoginSettings.Password", min=PASSWORD_MIN, max=PASSWORD_MAX, count=len(password),
+        )  # fmt: skip
+    if not _ALLOWED.fullmatch(password):
+        raise WeakPassword(
+            "A password has letters from A to Z, digits and signs; this one has another character, or a space.",
             field="LoginSettings.Password",
-            min=PASSWORD_MIN,
-            max=PASSWORD_MAX,
-            user=user,
         )
+    if sum(bool(re.search(pattern, password)) for pattern in _CLASSES) < classes:
+        raise WeakPassword(
+            "A password has at least {classes} of these: lower case letters, upper case letters, digits, signs.",
+            field="LoginSettings.Password", classes=classes,
+        )  # fmt: skip
 
 
-def make(account_id: int, wanted: LoginWanted, user: str = "root") -> Login:
+def make(account_id: int, wanted: LoginWanted) -> Login:
     """The login of a new machine. Raises WeakPassword, UnknownKeyPair, InvalidParameter.
 
     A password is hashed last: it takes a millisecond of CPU on purpose.
     """
-    checked = check(account_id, wanted, user)
+    checked = check(account_id, wanted)
     return Login(password_hash=unix_password.hash_sha512(wanted.password)) if wanted.password else checked
 
 
-def check(account_id: int, wanted: LoginWanted, user: str = "root") -> Login:
+def check(account_id: int, wanted: LoginWanted) -> Login:
     """The login with its keys and without its password. Raises WeakPassword, UnknownKeyPair, InvalidParameter."""
     if wanted.password and wanted.key_ids:
         raise InvalidParameter("Give a password or key pairs, not both.", field="LoginSettings")
     if wanted.password:
-        check_password(wanted.password, user)
+        check_password(wanted.password)
         return Login()
     if len(wanted.key_ids) > KEYS_MAX:
         raise InvalidParameter("At most {most} key pairs can be given.", field="LoginSettings.KeyIds", most=KEYS_MAX)

@@ -4,8 +4,8 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
-from vmart.catalog import shop
 from vmart.engines.contract import EngineError, Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
@@ -21,6 +21,8 @@ _FAULT = EngineError(
     helps="Try again in a few minutes; if it fails again, ask the seller.",
 )  # fmt: skip
 _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
+# The kinds of operations whose subject is a machine; the subjects of others have numbers of their own.
+OPERATIONS = ("deliver", "stop", "start", "reboot", "isolate", "release", "address", "expire")
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -44,6 +46,19 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
     return [found[public_id] for public_id in public_ids]
 
 
+def lock_usable(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
+    """As ``lock``, for acts on what the machines do: none may be busy, expired, isolated or about to be stopped.
+
+    A machine made busy would put off its expiry or its stop. Raises the refusals of ``lock``, Busy, WrongState,
+    InArrears.
+    """
+    found = lock(account_id, public_ids)
+    refuse_busy(found)
+    refuse_isolated(found)
+    refuse_in_arrears(found)
+    return found
+
+
 def refuse_busy(machines: Iterable[Instance]) -> None:
     """Raise Busy when an operation on one of them is under way."""
     for machine in machines:
@@ -59,9 +74,11 @@ def refuse_busy(machines: Iterable[Instance]) -> None:
 def refuse_isolated(machines: Iterable[Instance]) -> None:
     """Raise WrongState for a machine that expired, is in arrears or in the recycle bin."""
     for machine in machines:
-        if machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL":
+        in_bin = machine.state in (State.SHUTDOWN, State.TERMINATING) or machine.restrict_state != "NORMAL"
+        if in_bin or is_expired(machine):
+            source = machine.isolated_source if in_bin else "EXPIRE"
             why = {"ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired"}.get(
-                machine.isolated_source, "it is in the recycle bin"
+                source, "it is in the recycle bin"
             )
             raise WrongState(
                 "The instance {id} cannot be used: {why}.",
@@ -70,6 +87,11 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
                 id=machine.public_id,
                 why=why,
             )
+
+
+def is_expired(machine: Instance) -> bool:
+    """Whether its term is over: its isolation is due, if it has not come yet."""
+    return machine.expires_at is not None and machine.expires_at <= clock.now()
 
 
 def refuse_in_arrears(machines: Sequence[Instance]) -> None:
@@ -167,9 +189,9 @@ def next_hold_id(machine: Instance) -> uuid.UUID:
     return ids.transfer_id("hold", machine.id, machine.hold_number)
 
 
-def bin_until(instant: dt.datetime) -> dt.datetime:
+def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     """When a prepaid machine is released: the first midnight not before 7 × 24 h after (rules, section 4)."""
-    return clock.midnight_not_before(instant + dt.timedelta(days=7), shop.snapshot().billing_zone)
+    return clock.midnight_not_before(instant + dt.timedelta(days=7), zone)
 
 
 def not_on(seen: Observation) -> EngineError:

@@ -92,7 +92,7 @@ class Line(models.Model):
 
 
 class Idempotency(models.Model):
-    """What was answered to a client token; kept at least 24 h of wall time (decision 7)."""
+    """What was answered to a client token; kept 30 days of wall time (decision 7)."""
 
     pk = models.CompositePrimaryKey("account_id", "token")
     account_id = models.BigIntegerField()
@@ -113,6 +113,7 @@ class EngineDrift(models.Model):
         MISSING = "missing"  # sold here, and not on the engine
         UNKNOWN = "unknown"  # on the engine, and in no order
         ELSEWHERE = "elsewhere"  # on the engine, and sold in another zone
+        MOVED = "moved"  # on another member of the engine than its room is taken on
 
     id: int
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.orders import purchase as buying
@@ -36,7 +37,7 @@ def place(request: Purchase) -> int:
     """
     fingerprint = settings.SECRETS.fingerprint(b"place|" + buying.fingerprinted(request))
     try:
-        request, quoted = buying.ready(request)
+        request, quoted = buying.ready(request, shop.snapshot())
     except Refused:  # as in a purchase: what was offered at the first time may be no more
         known = buying.answered(request, fingerprint)
         if known is None:

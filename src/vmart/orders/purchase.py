@@ -9,7 +9,6 @@ import datetime as dt
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -23,9 +22,8 @@ from pydantic_core import to_json
 from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
-from vmart.kernel.money import exponent, from_minor
 from vmart.kernel.secrets import Secrets
-from vmart.orders import errors, login
+from vmart.orders import errors, login, naming, refusals
 from vmart.orders.login import NO_LOGIN, Login, LoginWanted
 from vmart.orders.models import Idempotency
 from vmart.pricing import books
@@ -33,11 +31,7 @@ from vmart.pricing.configuration import PREPAID, Configuration, DiskChoice
 from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.quote import Quote, quote
 
-NAME_MAX = 128
-HOST_NAME_MAX = 60
 USER_DATA_MAX_BYTES = 16 * 1024
-_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?")
-_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 _ID_KEY_PURPOSE = "public ids"
 
 _instance_numbers = db.IdBlock("instances_block")
@@ -96,9 +90,8 @@ def _derived_id_key(held: Secrets) -> bytes:
     return held.derive(_ID_KEY_PURPOSE)
 
 
-def price(configuration: Configuration) -> Quote:
-    """Today's quote of a configuration, zone and offer checked: the one that an order would charge."""
-    here = shop.snapshot()
+def price(configuration: Configuration, here: shop.Shop) -> Quote:
+    """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
     check_offer(here, configuration)
     return quote(books.current_book(here.generation), configuration)
 
@@ -145,9 +138,8 @@ def check_offer(here: shop.Shop, configuration: Configuration) -> None:
             )
 
 
-def check(purchase: Purchase) -> Quote:
-    """All checks that need no lock, but for the login, and the quote."""
-    here = shop.snapshot()
+def check(purchase: Purchase, here: shop.Shop) -> Quote:
+    """All checks by the catalog ``here`` that need no lock, but for the login, and the quote."""
     configuration, machine = purchase.configuration, purchase.machine
     check_offer(here, configuration)
     quoted = purchase.expected or quote(books.current_book(here.generation), configuration)
@@ -163,7 +155,8 @@ def check(purchase: Purchase) -> Quote:
         raise InvalidParameter(
             "The image needs a system disk of at least {size} GiB.", field="SystemDisk.DiskSize", size=image.size_gib
         )
-    _check_names(machine, configuration.count)
+    naming.names(machine.name, configuration.count)
+    naming.host_names(machine.hostname, configuration.count)
     if len(machine.user_data) > USER_DATA_MAX_BYTES:
         raise errors.UserDataTooLarge("User data has at most {most} bytes.", field="UserData", most=USER_DATA_MAX_BYTES)
     if purchase.min_count > configuration.count:
@@ -171,33 +164,12 @@ def check(purchase: Purchase) -> Quote:
     return quoted
 
 
-def _check_names(machine: Machine, count: int) -> None:
-    """Name and host name; those of several machines have a number behind them."""
-    if len(machine.name) > NAME_MAX:
-        raise errors.NameTooLong("A name has at most {most} characters.", field="InstanceName", most=NAME_MAX)
-    if _CONTROL.search(machine.name):
-        raise InvalidParameter("A name has no line breaks or other control characters.", field="InstanceName")
-    if not machine.hostname:
-        return
-    if not _HOST_NAME.fullmatch(machine.hostname) or machine.hostname.isdigit():
-        raise errors.BadHostName(
-            "A host name has 1 to 60 letters, digits and hyphens, a letter or digit at both ends, not only digits.",
-            field="HostName",
-        )
-    longest = HOST_NAME_MAX - len(f"-{count}") if count > 1 else HOST_NAME_MAX
-    if len(machine.hostname) > longest:
-        raise errors.BadHostName(
-            "With {count} machines a host name has at most {most} characters: each gets its number behind it.",
-            field="HostName", count=count, most=longest,
-        )  # fmt: skip
-
-
-def ready(request: Purchase) -> tuple[Purchase, Quote]:
-    """The request with its login made, and its quote, after every check that needs no lock."""
-    quoted = check(request)
+def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
+    """The request with its login made, and its quote, after every check by ``here`` that needs no lock."""
+    quoted = check(request, here)
     machine = request.machine
     if isinstance(machine.login, LoginWanted):
-        made = login.make(request.account_id, machine.login, shop.snapshot().images[machine.image_id].login_user)
+        made = login.make(request.account_id, machine.login)
         request = replace(request, machine=replace(machine, login=made))
     return request, quoted
 
@@ -228,16 +200,18 @@ def purchase(request: Purchase) -> Bought:
     the act as it was. Raises the refusals of ``orders.errors`` and ``pricing.errors``.
     """
     first_in_zone = False
+    fingerprint = settings.SECRETS.fingerprint(fingerprinted(request))  # of the request as it came, password and all
     for _ in range(3):
+        here = shop.snapshot()  # once: quote, generation and rows are of the same catalog, or the statement refuses
         try:
-            made, quoted = ready(request)
+            made, quoted = ready(request, here)
         except Refused:  # the offer may have changed since the first answer, which its buyer may never have got
-            known = answered(request, settings.SECRETS.fingerprint(fingerprinted(request)))
+            known = answered(request, fingerprint)
             if known is None:
                 raise
             return known
         try:
-            return _purchase(made, quoted, first_in_zone=first_in_zone)
+            return _purchase(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
         except _StaleCatalog:
             shop.refresh()
         except _FirstInZone:
@@ -265,10 +239,12 @@ class _FirstInZone(Exception):
     """The account has no network in this zone yet: the statement needs ids for one."""
 
 
-def _purchase(request: Purchase, quoted: Quote, *, first_in_zone: bool) -> Bought:
-    fingerprint = settings.SECRETS.fingerprint(fingerprinted(request)).hex()
+_ASKED_AGAIN = {"stale_catalog": _StaleCatalog, "first_in_zone": _FirstInZone}
+
+
+def _purchase(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, *, first_in_zone: bool) -> Bought:
     numbers = _instance_numbers.take(request.configuration.count)
-    values = _values(request, quoted, fingerprint, numbers) | _network_ids(first_in_zone)
+    values = _values(request, quoted, here, fingerprint, numbers) | _network_ids(first_in_zone)
     holds = [ids.transfer_id("hold", number, 1) for number in numbers]
     inside_an_act = transaction.atomic() if db.in_transaction() else nullcontext()
     try:
@@ -278,7 +254,10 @@ def _purchase(request: Purchase, quoted: Quote, *, first_in_zone: bool) -> Bough
         refusal = db.refusal(error)
         if refusal is None:
             raise
-        raise _refused(*refusal, request, quoted) from None
+        name, detail = refusal
+        if name in _ASKED_AGAIN:
+            raise _ASKED_AGAIN[name]() from None
+        raise refusals.of_purchase(name, detail, request.configuration, quoted.currency) from None
     if result["repeated"] and result["fingerprint"] != fingerprint:
         raise _token_reused()
     if not result["repeated"]:
@@ -288,22 +267,24 @@ def _purchase(request: Purchase, quoted: Quote, *, first_in_zone: bool) -> Bough
 
 
 def fingerprinted(request: Purchase) -> bytes:
-    """What makes two requests the same. Password hashes have a salt of their own, so only that there is one."""
+    """What makes two requests the same, for a keyed digest alone: a password is in it as it was typed."""
     machine = request.machine
     parts = [
-        request.configuration.plain(), machine.image_id, machine.login.by_password, machine.login.key_ids,
+        request.configuration.plain(), machine.image_id, machine.login.told_apart_by, machine.login.key_ids,
         machine.name, machine.hostname, hashlib.sha256(machine.user_data).hexdigest(), request.min_count,
     ]  # fmt: skip
     return json.dumps(parts, sort_keys=True).encode()
 
 
-def _values(request: Purchase, quoted: Quote, fingerprint: str, numbers: Sequence[int]) -> dict[str, Any]:
+def _values(
+    request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, numbers: Sequence[int]
+) -> dict[str, Any]:
     """What ``fn.orders_purchase`` is given; all ids are made here, before the call."""
-    here, configuration, key = shop.snapshot(), request.configuration, id_key()
+    configuration, key = request.configuration, id_key()
     now = clock.now()
     kind = here.instance_types[configuration.instance_type]
     disks = (configuration.system_disk, *configuration.data_disks)
-    machines = [_machine(request, key, number, position) for position, number in enumerate(numbers)]
+    machines = _machines(request, key, numbers)
     order_id = request.order_id or _order_numbers.take()[0]
     return {
         "account_id": request.account_id,
@@ -329,7 +310,7 @@ def _values(request: Purchase, quoted: Quote, fingerprint: str, numbers: Sequenc
         "book_version": quoted.book_version,
         "quote": quoted.plain(),
         "segments": segments(quoted),
-        "instance": _common(request, now),
+        "instance": _common(request, here, now),
         "machines": machines,
         "disks": _disks(request.account_id, key, numbers, disks),
     }
@@ -355,10 +336,10 @@ def segments(quoted: Quote) -> list[list[Any]]:
     ]
 
 
-def _common(request: Purchase, now: dt.datetime) -> dict[str, Any]:
+def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, Any]:
     """What ``fn.instances_create`` writes of each machine of the order alike."""
     configuration, machine = request.configuration, request.machine
-    here, way_in = shop.snapshot(), machine.made_login
+    way_in = machine.made_login
     kind, image = here.instance_types[configuration.instance_type], here.images[machine.image_id]
     return {
         "account_id": request.account_id, "zone_id": configuration.zone, "instance_type_id": kind.code,
@@ -372,19 +353,18 @@ def _common(request: Purchase, now: dt.datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _machine(request: Purchase, key: bytes, number: int, position: int) -> dict[str, Any]:
-    """What ``fn.instances_create`` writes of one machine."""
-    public_id = ids.public_id(key, "ins", number)
-    name, hostname = request.machine.name or "Unnamed", request.machine.hostname
-    if request.configuration.count > 1:
-        name = f"{name}-{position + 1}" if request.machine.name else name
-        hostname = f"{hostname}-{position + 1}" if hostname else ""
-    return {
-        "public_id": public_id,
-        "name": name[:NAME_MAX],
-        "hostname": hostname or public_id,
-        "mac": "02:" + number.to_bytes(5, "big").hex(":"),
-    }
+def _machines(request: Purchase, key: bytes, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """What ``fn.instances_create`` writes of each machine."""
+    names = naming.names(request.machine.name, len(numbers))
+    host_names = naming.host_names(request.machine.hostname, len(numbers))
+    public_ids = [ids.public_id(key, "ins", number) for number in numbers]
+    return [
+        {
+            "public_id": public_id, "name": name, "hostname": hostname or public_id,
+            "mac": "02:" + number.to_bytes(5, "big").hex(":"),
+        }
+        for number, public_id, name, hostname in zip(numbers, public_ids, names, host_names, strict=True)
+    ]  # fmt: skip
 
 
 def _disks(account_id: int, key: bytes, numbers: Sequence[int], disks: Sequence[DiskChoice]) -> list[dict[str, Any]]:
@@ -401,53 +381,10 @@ def _disks(account_id: int, key: bytes, numbers: Sequence[int], disks: Sequence[
     ]  # fmt: skip
 
 
-def _refused(name: str, detail: str, request: Purchase, quoted: Quote) -> Exception:
-    """The refusal that the statement raised, as a sentence."""
-    first, _, second = detail.partition("|")
-    configuration = request.configuration
-    if name == "stale_catalog":
-        return _StaleCatalog()
-    if name == "first_in_zone":
-        return _FirstInZone()
-    if name == "insufficient_balance":
-        places = exponent(quoted.currency)
-        return errors.InsufficientBalance(
-            "The balance is not enough: {needed} {currency} are needed and {available} are available.",
-            needed=from_minor(int(second), places), available=from_minor(int(first), places), currency=quoted.currency,
-        )  # fmt: skip
-    known: dict[str, Refused] = {
-        "account_frozen": errors.AccountFrozen("This account may not buy: {why}", why=detail),
-        "in_arrears": errors.InArrears("The account is in arrears; top up before buying."),
-        "sold_out": errors.SoldOut(
-            "The instance type {type} is sold out in {zone}: there is room for {room}.",
-            field="InstanceType", type=configuration.instance_type, zone=configuration.zone, room=first,
-        ),
-        "no_public_address": errors.NoAddress(
-            "No public address is free in {zone}.", field="InternetAccessible.PublicIpAssigned", zone=first
-        ),
-        "no_private_address": errors.NoAddress(
-            "The private network in {zone} is full.", field="Placement.Zone", zone=first
-        ),
-        "no_private_range": errors.NoAddress(
-            "The zone {zone} has no private network left.", field="Placement.Zone", zone=first
-        ),
-        "quota_postpaid": errors.QuotaReached(
-            "The quota of postpaid machines in this zone is {quota}; {held} are there.",
-            field="InstanceCount", held=first, quota=second,
-        ),
-        "quota_prepaid": errors.QuotaReached(
-            "The quota of prepaid machines bought in this zone and month is {quota}; {held} were bought.",
-            field="InstanceCount", code="LimitExceeded.PrepayQuota", held=first, quota=second,
-        ),
-        "order_not_payable": errors.OrderNotPayable("The order {id} cannot be paid.", field="DealId", id=first),
-    }  # fmt: skip
-    return known.get(name) or RuntimeError(f"unknown refusal {name}: {detail}")
-
-
 def decode_user_data(text: str) -> bytes:
-    """UserData of a request: base64, at most 16 KiB decoded. Raises InvalidUserDataFormat."""
+    """UserData of a request: base64, also with line breaks as ``base64`` writes them. Raises InvalidUserDataFormat."""
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(text.replace("\r\n", "").replace("\n", ""), validate=True)
     except ValueError:
         raise errors.UserDataTooLarge(
             "UserData is not base64.", field="UserData", code="InvalidParameterValue.InvalidUserDataFormat"

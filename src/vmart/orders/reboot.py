@@ -20,10 +20,7 @@ def reboot(account_id: int, public_ids: Sequence[str], *, stop_type: str = SOFT,
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
         raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
     with db.act():
-        found = m.lock(account_id, public_ids)
-        m.refuse_busy(found)
-        m.refuse_isolated(found)
-        m.refuse_in_arrears(found)
+        found = m.lock_usable(account_id, public_ids)
         for machine in found:
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
         m.begin_all(found, "RebootInstances", request_id, state=State.REBOOTING)

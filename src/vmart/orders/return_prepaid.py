@@ -7,6 +7,7 @@ within 5 × 24 h of delivery, everything (billing-rules, section 3; Tencent 213/
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
 from vmart.customers.models import Account
@@ -40,24 +41,25 @@ class RefundQuote:
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
     """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
     with db.act():
-        return _quoted(m.lock(account_id, public_ids), clock.now())
+        return _quoted(m.lock(account_id, public_ids), clock.now(), shop.snapshot().billing_zone)
 
 
-def _quoted(machines: Sequence[Instance], now: dt.datetime) -> list[RefundQuote]:
+def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
     for machine in machines:
         _refuse_unreturnable(machine)
     account = Account.objects.get(id=machines[0].account_id)
-    _refuse_over_quota(account, len(machines), now)
-    return _refunds(machines, account, now)
+    _refuse_over_quota(account, len(machines), now, zone)
+    return _refunds(machines, account, now, zone)
 
 
 def _refuse_unreturnable(machine: Instance) -> None:
     if machine.charge_type != PREPAID:
         raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="InstanceIds", id=machine.public_id)
     m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
+    m.refuse_isolated([machine])  # of a term that is over nothing is left, and a return would move its end
 
 
-def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime) -> list[RefundQuote]:
+def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
     """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
     found = Line.objects.select_related("order").filter(instance_id__in=[machine.id for machine in machines])
     lines = {line.instance_id: line for line in found}
@@ -69,17 +71,23 @@ def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime) -
     for machine in machines:
         line = lines[machine.id]
         quoted = quotes[line.order_id]
-        refund = _refund(machine, line, quoted, price_books[quoted.book_version], now, free_used=free_used)
+        refund = _refund(machine, line, quoted, price_books[quoted.book_version], now, zone=zone, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
 
 
 def _refund(
-    machine: Instance, line: Line, quoted: Quote, book: PriceBook, now: dt.datetime, *, free_used: bool
+    machine: Instance,
+    line: Line,
+    quoted: Quote,
+    book: PriceBook,
+    now: dt.datetime,
+    *,
+    zone: ZoneInfo,
+    free_used: bool,
 ) -> RefundQuote:
     assert machine.started_at is not None and line.delivered_at is not None
-    zone = shop.snapshot().billing_zone
     months, rest_s = whole_months(machine.started_at, max(now, machine.started_at), zone)
     used = used_value(returnables(book, quoted.configuration), months, rest_s)
     first_free = may_return_free(line.delivered_at, now, used_before=free_used)
@@ -99,7 +107,8 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     """
     db.require_transaction()
     now = db.call("metering_instant", clock.now())
-    refunds = _quoted(machines, now)
+    zone = shop.snapshot().billing_zone
+    refunds, release_at = _quoted(machines, now, zone), m.bin_until(now, zone)
     account_id = machines[0].account_id
     _note_returned(machines, [refund.refund_minor for refund in refunds])
     if any(refund.first_free for refund in refunds):
@@ -107,7 +116,7 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     m.end_usage(machines, now)
     m.begin_all(
         machines, "TerminateInstances", request_id, state=State.SHUTDOWN, isolated_source="MANMADE", isolated_at=now,
-        expires_at=now, release_at=m.bin_until(now), arrears_since=None,
+        expires_at=now, release_at=release_at, arrears_since=None,
     )  # fmt: skip
     credits = [
         Credit(
@@ -121,7 +130,7 @@ def give_back(machines: Sequence[Instance], request_id: str) -> None:
     m.forget_work("expire", machines)
     m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
     m.send_all(machines, "isolate")
-    m.send_all(machines, "release", due_at=m.bin_until(now))
+    m.send_all(machines, "release", due_at=release_at)
 
 
 def _note_returned(machines: Sequence[Instance], refunds_minor: Sequence[int]) -> None:
@@ -133,8 +142,7 @@ def _note_returned(machines: Sequence[Instance], refunds_minor: Sequence[int]) -
     )  # fmt: skip
 
 
-def _refuse_over_quota(account: Account, count: int, now: dt.datetime) -> None:
-    zone = shop.snapshot().billing_zone
+def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: ZoneInfo) -> None:
     begin = dt.datetime(now.astimezone(zone).year, 1, 1, tzinfo=zone)
     returned = Line.objects.filter(account_id=account.id, state=Line.State.RETURNED).filter(
         instance_id__in=Instance.objects.filter(

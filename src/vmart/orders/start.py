@@ -9,10 +9,11 @@ from vmart.catalog import shop
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.kernel.money import exponent, from_minor
-from vmart.orders import address
+from vmart.kernel.money import shown_minor
+from vmart.orders import address, refusals
 from vmart.orders import machines as m
-from vmart.orders.errors import InsufficientBalance, NoAddress, SoldOut
+from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
+from vmart.orders.holds import hour_minor
 from vmart.orders.models import Line
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning.specs import public_address
@@ -24,10 +25,7 @@ from vmart.worker.queue import Claimed
 def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -> None:
     """Accept a start, all or none. Charging of what was paused resumes at RUNNING, not here."""
     with db.act():
-        found = m.lock(account_id, public_ids)
-        m.refuse_busy(found)
-        m.refuse_isolated(found)
-        m.refuse_in_arrears(found)
+        found = m.lock_usable(account_id, public_ids)
         for machine in found:
             m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
         roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
@@ -44,11 +42,16 @@ def _take_again(machine: Instance) -> None:
     before = (machine.hold_id, machine.public_ip)
     if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":
         order = Line.objects.select_related("order").get(instance_id=machine.id).order
-        full = order.hold_minor // order.count
+        full = hour_minor(order)
+        if full is None:
+            raise NotSoldHere(
+                "The instance {id} has no price any more, so it cannot be started; ask the seller.",
+                field="InstanceIds", id=machine.public_id,
+            )  # fmt: skip
         if machine.hold_id:
             db.call("ledger_void", machine.hold_id, clock.now())
         new_hold = m.next_hold_id(machine)
-        places = exponent(shop.snapshot().currency)  # read before: after a refusal the transaction answers nothing
+        currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
         try:
             db.call("ledger_hold", machine.account_id, "floating", [new_hold], [full], [machine.id], clock.now())
         except DatabaseError as error:
@@ -58,8 +61,8 @@ def _take_again(machine: Instance) -> None:
             available, _, needed = refusal[1].partition("|")
             raise InsufficientBalance(
                 "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
-                id=machine.public_id, needed=from_minor(int(needed), places),
-                available=from_minor(int(available), places),
+                id=machine.public_id, needed=shown_minor(int(needed), currency),
+                available=shown_minor(int(available), currency),
             ) from None  # fmt: skip
         machine.hold_id = new_hold
     if machine.stop_charging_mode == STOP_CHARGING and not db.call(
@@ -69,7 +72,8 @@ def _take_again(machine: Instance) -> None:
     if machine.public_ip_wanted and not machine.public_ip:
         claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:
-            raise NoAddress("No public address is free in {zone}.", field="InstanceIds", zone=machine.zone_id)
+            binned, until = db.call("instances_in_bin", machine.account_id, machine.zone_id, None).split("|")
+            raise refusals.no_address(machine.zone_id, binned, until, "InstanceIds")
         machine.public_ip = str(claimed[0])
     if (machine.hold_id, machine.public_ip) != before:
         machine.save(update_fields=["hold_id", "hold_number", "public_ip"])

@@ -1,9 +1,12 @@
 """Stop machines: charged on as before, or (STOP_CHARGING, postpaid) without CPU and memory.
 
-CPU and memory end at the second the request was accepted if STOPPED follows, else they never paused;
-capacity and the ordinary public address are given up when it is stopped (billing-rules, section 1).
+CPU and memory are charged on while the stop is under way. When it is stopped, their charging ends at the second the
+request was accepted: hours closed since are charged anew. A stop that fails leaves no trace in usage. Capacity and
+the ordinary public address are given up when it is stopped (billing-rules, section 1).
+A machine that is off and billed goes the same way without being started.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -31,28 +34,36 @@ def stop(
     stop_type: str = SOFT,
     request_id: str = "",
 ) -> None:
-    """Accept a stop of running machines, all or none. Raises the refusals of ``orders.errors``."""
+    """Accept a stop, all or none. Raises the refusals of ``orders.errors``.
+
+    Machines are running; with STOP_CHARGING they may also be off and billed.
+    """
     if stopped_mode not in (KEEP_CHARGING, STOP_CHARGING):
         raise InvalidValue("StoppedMode is KEEP_CHARGING or STOP_CHARGING.", field="StoppedMode")
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
         raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
     with db.act():
-        found = m.lock(account_id, public_ids)
-        m.refuse_busy(found)
-        m.refuse_isolated(found)
-        m.refuse_in_arrears(found)
+        found = m.lock_usable(account_id, public_ids)
         for machine in found:
-            m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
+            if not (stopped_mode == STOP_CHARGING and off_and_billed(machine)):
+                m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
             if stopped_mode == STOP_CHARGING and machine.charge_type != "POSTPAID_BY_HOUR":
                 raise WrongMode(
                     "{id} is prepaid; only a postpaid machine can be stopped without charge.",
                     field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
                 )  # fmt: skip
         accepted = db.call("metering_instant", clock.now())
-        if stopped_mode == STOP_CHARGING:
-            m.end_usage(found, accepted, "cpu")
         m.begin_all(found, "StopInstances", request_id, state=State.STOPPING)
-        m.send_all(found, "stop", mode=stopped_mode, hard=stop_type == HARD, accepted=accepted.isoformat())
+        for before in (State.RUNNING, State.STOPPED):
+            there = [machine for machine in found if machine.state == before]
+            hard, since = stop_type == HARD, accepted.isoformat()
+            m.send_all(there, "stop", mode=stopped_mode, hard=hard, accepted=since, before=before)
+
+
+def off_and_billed(machine: Instance) -> bool:
+    """Whether it is postpaid, off, and charged as if it were running."""
+    postpaid = machine.charge_type == "POSTPAID_BY_HOUR"
+    return postpaid and machine.state == State.STOPPED and machine.stop_charging_mode != STOP_CHARGING
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -71,6 +82,8 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 continue
             machine = Instance.objects.select_for_update().get(id=operation.subject_id)
             if machine.state == State.STOPPING:
+                if without_charge:
+                    m.end_usage([machine], dt.datetime.fromisoformat(operation.payload["accepted"]), "cpu")
                 _stopped(machine, without_charge)
 
 
@@ -85,7 +98,7 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """The machine did not stop: it is running as before, and what was paused never was."""
+    """The machine did not stop: it is on or off, and charged, as before."""
     for operation in batch:
         with db.act():
             db.call("ledger_lock", operation.account_id)
@@ -94,6 +107,9 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             machine = Instance.objects.select_for_update().get(id=operation.subject_id)
             if machine.state != State.STOPPING:
                 continue
-            if operation.payload["mode"] == STOP_CHARGING:
-                db.call("metering_resume", machine.id, "cpu", operation.payload["accepted"])
-            m.fail(machine, "The machine could not be stopped.", error, state=State.RUNNING)
+            if operation.payload["before"] == State.STOPPED:
+                m.fail(
+                    machine, "It could not be put to without charge: it is off and billed.", error, state=State.STOPPED
+                )
+            else:
+                m.fail(machine, "The machine could not be stopped.", error, state=State.RUNNING)

@@ -4,7 +4,8 @@ A machine that was released, or whose delivery failed, is removed from the engin
 knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
-not to one whose network arrears keep off.
+not to one whose network arrears keep off. One that runs on another member than its room is taken on is told to the
+seller: nobody but him knows who moved it.
 """
 
 import datetime as dt
@@ -12,19 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vmart.engines.contract import Engine, Observation, Power
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.models import EngineDrift
 from vmart.orders.without_charge import STOP_CHARGING
+from vmart.placement.models import Allocation
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, on, off or address."""
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, moved, on, off or address."""
 
     kind: str
     name: str
@@ -37,16 +39,18 @@ def sweep(zone: str) -> list[Drift]:
     seen = {observation.name: observation for observation in engine.list_ours()}
     sold = Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).defer("user_data")
     rows = {row.public_id: row for row in sold}
+    members = dict(Allocation.objects.filter(host__zone_id=zone).values_list("instance_id", "host__name"))
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
     for name, listed in sorted(rows.items()):
-        kind = _difference(listed, seen.get(name))
+        member = members.get(listed.id, "")
+        kind = _difference(listed, seen.get(name), member)
         if kind is None:
             continue
         # Both are old by now, and acts may have begun and ended since: what is repaired is the row of this moment.
         observation = engine.observe(name)
         row = Instance.objects.get(pk=listed.pk)
         given_up = _given_up(row)
-        if given_up is not None and _difference(row, observation) == kind:
+        if given_up is not None and _difference(row, observation, member) == kind:
             found.append(_repair(row, kind))
             for operation in given_up:  # the engine answers again
                 queue.retry(operation)
@@ -75,7 +79,8 @@ def _strangers(engine: Engine, names: Sequence[str]) -> Iterator[Drift]:
         yield Drift("orphan" if ended else "elsewhere" if name in states else "unknown", name, ended)
 
 
-def _difference(row: Instance, observation: Observation | None) -> str | None:
+def _difference(row: Instance, observation: Observation | None, member: str) -> str | None:
+    """What differs first; ``member`` is where the machine's room is taken, "" where it has none."""
     power = observation.power if observation else Power.ABSENT
     if row.state == State.LAUNCH_FAILED:
         return None if power == Power.ABSENT else "orphan"
@@ -85,11 +90,13 @@ def _difference(row: Instance, observation: Observation | None) -> str | None:
         return "off"
     if power == Power.RUNNING and row.state in (State.STOPPED, State.SHUTDOWN):
         return "on"
+    if observation and member and observation.member != member and row.state in ALIVE:
+        return "moved"
     return "address" if observation and address.differs(row, observation) else None
 
 
 def _repair(row: Instance, kind: str) -> Drift:
-    if kind == "missing":
+    if kind in ("missing", "moved"):
         _tell(row, kind)
         return Drift(kind, row.public_id, False)
     if kind == "orphan":  # made by a worker that did not notice that another had given it up
@@ -109,11 +116,9 @@ def _repair(row: Instance, kind: str) -> Drift:
 def _given_up(row: Instance) -> list[int] | None:
     """Operations on the machine that wait for the seller; None while one is under way, which will see to it."""
     work = db.rows(
-        "SELECT id, attention FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind IN"
-        " ('deliver', 'stop', 'start', 'reboot', 'isolate', 'release', 'address')",
-        row.id,
-        clock.now(),
-    )
+        "SELECT id, attention FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind = ANY (%s)",
+        row.id, clock.now(), [kind for kind in m.OPERATIONS if kind != "expire"],
+    )  # fmt: skip
     if not all(operation["attention"] for operation in work):
         return None
     if row.latest_operation_state == "OPERATING" and not work:

@@ -11,30 +11,26 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.orders import return_prepaid
-from vmart.orders.errors import Busy
+from vmart.orders.errors import WrongState
 from vmart.orders.live_cost import open_hours_minor
 from vmart.pricing.configuration import PREPAID
 
 BIN_POSTPAID = dt.timedelta(hours=2)
 IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
+_BUSY = (State.PENDING, State.STARTING, State.STOPPING, State.REBOOTING)
 
 
 def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "", erase: bool = True) -> None:
-    """Accept the end of machines, all or none; a second call for one in the bin releases it at once.
+    """Accept the end of machines, all or none; a second call for one that is in the bin releases it at once.
 
-    Without ``erase`` such a one stays as it is: whoever asked to end a machine did not ask for that.
+    On its way into the bin it is busy: a call that is merely repeated erases nothing. Without ``erase`` one in the
+    bin stays as it is: whoever asked to end a machine did not ask for that. Raises Busy, WrongState.
     """
     with db.act():
         found = m.lock(account_id, public_ids)
-        for machine in found:
-            if machine.state == State.PENDING or (
-                machine.state in (State.STARTING, State.STOPPING, State.REBOOTING)
-                and machine.latest_operation_state == "OPERATING"
-            ):
-                raise Busy(
-                    "The instance {id} is busy with {operation}; try again when it has ended.",
-                    field="InstanceIds", id=machine.public_id, operation=machine.latest_operation,
-                )  # fmt: skip
+        m.refuse_busy([machine for machine in found if machine.state in _BUSY])
+        if erase:
+            _refuse_unerasable(found)
         in_bin = [machine for machine in found if machine.state in IN_BIN]
         alive = [machine for machine in found if machine.state not in IN_BIN]
         prepaid = [machine for machine in alive if machine.charge_type == PREPAID]
@@ -47,12 +43,22 @@ def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "
             _to_bin(postpaid, request_id)
 
 
+def _refuse_unerasable(machines: Sequence[Instance]) -> None:
+    """Raise Busy for those on their way into the bin, WrongState for those that are being erased already."""
+    m.refuse_busy([machine for machine in machines if machine.state == State.SHUTDOWN])
+    for machine in machines:
+        if machine.state == State.TERMINATING:
+            raise WrongState(
+                "The instance {id} is being erased already.",
+                field="InstanceIds", code="InvalidInstanceState.Terminating", id=machine.public_id,
+            )  # fmt: skip
+
+
 def release_now(machines: Sequence[Instance], request_id: str) -> None:
     """From the bin: erased at once. Moves no money."""
-    waiting = [machine for machine in machines if machine.state != State.TERMINATING]
-    m.begin_all(waiting, "TerminateInstances", request_id, state=State.TERMINATING, release_at=clock.now())
-    m.forget_work("release", waiting)
-    m.send_all(waiting, "release")
+    m.begin_all(machines, "TerminateInstances", request_id, state=State.TERMINATING, release_at=clock.now())
+    m.forget_work("release", machines)
+    m.send_all(machines, "release")
 
 
 def _to_bin(machines: Sequence[Instance], request_id: str) -> None:

@@ -36,3 +36,21 @@ class Payment(models.Model):
             models.UniqueConstraint(fields=["account", "token"], name="payments_token_once"),
         ]
         indexes = [models.Index(fields=["account", "-id"], name="payments_payment_account")]
+
+
+class Unexplained(models.Model):
+    """A provider's signed message that fits no payment as we know it; the seller looks and takes it off the list."""
+
+    id: int
+    provider = models.CharField(max_length=20)
+    reference = models.CharField(max_length=120, default="", blank=True)  # the provider's id of the charge, if it tells
+    why = models.CharField(max_length=300)
+    times = models.IntegerField(default=1)
+    first_wall_at = models.DateTimeField()
+    last_wall_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "payments_unexplained"
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "reference", "why"], name="payments_unexplained_once"),
+        ]

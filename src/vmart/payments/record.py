@@ -36,14 +36,15 @@ def record(payment_id: int, outcome: Outcome, *, currency: str, buy: bool = True
         payment = Payment.objects.select_for_update().get(id=payment_id)
         if payment.reference and outcome.reference and payment.reference != outcome.reference:
             raise Disagreement(f"payment {payment.id} is {payment.reference}, not {outcome.reference}")
+        succeeds = outcome.status == Status.SUCCEEDED
+        if succeeds and (outcome.amount_minor, outcome.currency) != (payment.amount_minor, currency):
+            raise Disagreement(
+                f"payment {payment.id} is of {payment.amount_minor} {currency} and the provider took"
+                f" {outcome.amount_minor} {outcome.currency}"
+            )
         if payment.state == Payment.State.SUCCEEDED:
             return False
-        if outcome.status == Status.SUCCEEDED:
-            if (outcome.amount_minor, outcome.currency) != (payment.amount_minor, currency):
-                raise Disagreement(
-                    f"payment {payment.id} is of {payment.amount_minor} {currency} and the provider took"
-                    f" {outcome.amount_minor} {outcome.currency}"
-                )
+        if succeeds:
             _succeed(payment, outcome, buy=buy)
             return True
         return _note(payment, outcome)

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from vmart.catalog import shop
 from vmart.kernel import clock, db
-from vmart.kernel.money import exponent, from_minor
+from vmart.kernel.money import shown_minor
 from vmart.ledger.queries import balance
 from vmart.orders import place
 from vmart.payments import rules
@@ -89,24 +89,21 @@ def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
 
 
 def _check_amount(payment: Payment, doer: CardProvider) -> None:
-    amount_minor, here = payment.amount_minor, shop.snapshot()
-    places = exponent(here.currency)
+    amount_minor, currency = payment.amount_minor, shop.snapshot().currency
     if not rules.in_bounds(amount_minor):
         raise AmountOutOfRange(
-            "One payment may be {least} to {most} {currency}.", field="Amount", currency=here.currency,
-            least=from_minor(rules.TOP_UP_MIN_MINOR, places), most=from_minor(rules.TOP_UP_MAX_MINOR, places),
+            "One payment may be {least} to {most}.", field="Amount",
+            least=shown_minor(rules.TOP_UP_MIN_MINOR, currency), most=shown_minor(rules.TOP_UP_MAX_MINOR, currency),
         )  # fmt: skip
-    if amount_minor % (step := doer.step_minor(here.currency)):
+    if amount_minor % (step := doer.step_minor(currency)):
         raise AmountOutOfRange(
-            "A payment by this provider is a multiple of {step} {currency}.", field="Amount", currency=here.currency,
-            step=from_minor(step, places),
+            "A payment by this provider is a multiple of {step}.", field="Amount", step=shown_minor(step, currency),
         )  # fmt: skip
     if payment.order_id is None:
         return
     if amount_minor < (least := least_minor(payment.account_id, payment.order_id)):
         raise AmountOutOfRange(
-            "The order needs a payment of at least {least} {currency}.", field="Amount", currency=here.currency,
-            least=from_minor(least, places),
+            "The order needs a payment of at least {least}.", field="Amount", least=shown_minor(least, currency),
         )  # fmt: skip
 
 
@@ -156,7 +153,14 @@ def _standing(payment: Payment, page: Mapping[str, str] | None = None) -> Standi
 
 def charge_of(payment: Payment) -> Charge:
     """The payment as its provider knows it."""
-    return Charge(provider_token(payment), payment.amount_minor, shop.snapshot().currency, payment.reference)
+    return Charge(
+        provider_token(payment), payment.amount_minor, shop.snapshot().currency, payment.reference, deployment()
+    )
+
+
+def deployment() -> str:
+    """What tells this deployment's charges at a provider from those of another shop with the same merchant."""
+    return settings.SECRETS.derive_hex("deployment at card providers")[:16]
 
 
 def provider_token(payment: Payment) -> str:

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Mapping
 
 from vmart.catalog import shop
+from vmart.payments import unexplained
 from vmart.payments.errors import UnknownProvider
 from vmart.payments.providers import provider_of
-from vmart.payments.providers.contract import WebhookRefused
+from vmart.payments.providers.contract import Event, WebhookRefused, WebhookUnreadable
 from vmart.payments.record import Disagreement, record
-from vmart.payments.top_up import payment_of
+from vmart.payments.top_up import deployment, payment_of
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +17,9 @@ log = logging.getLogger(__name__)
 def receive(provider: str, headers: Mapping[str, str], body: bytes) -> int:
     """Take one message in; the HTTP status to answer with.
 
-    404: no such provider here. 400: not signed by it, too old, or unreadable. 200: taken in, also when it
-    is about nothing of ours or changes nothing. What is raised is a fault of ours: answered with 500, the
-    provider sends the message again.
+    404: no such provider here. 400: not signed by it, too old, or no event. 200: taken in, also when it is about
+    nothing of ours or changes nothing; what does not fit is kept for the seller. What is raised is a fault of ours:
+    answered with 500, the provider sends the message again.
     """
     try:
         event = provider_of(provider).parse_webhook(headers, body)
@@ -27,11 +28,25 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes) -> int:
     except WebhookRefused as refused:
         log.warning("a message to the webhook of %s was refused: %s", provider, refused)
         return 400
-    payment = payment_of(provider, event.token) if event else None
-    if event is None or payment is None:
+    except WebhookUnreadable as unreadable:
+        unexplained.keep(provider, unreadable.reference, str(unreadable))
         return 200
+    if event is not None:
+        take(provider, event)
+    return 200
+
+
+def take(provider: str, event: Event) -> None:
+    """What a provider says of one charge: its effect on our payment, or a note for the seller."""
+    payment = payment_of(provider, event.token)
+    if payment is None:
+        if event.deployment == deployment():
+            said = event.outcome
+            why = f"{said.status.value}, {said.amount_minor} {said.currency}: no payment here is called {event.token}"
+            unexplained.keep(provider, said.reference, why)
+        return
     try:
         record(payment.id, event.outcome, currency=shop.snapshot().currency)
-    except Disagreement:
-        log.exception("a message of %s disagrees with what was asked of it", provider)
-    return 200
+    except Disagreement as error:
+        log.warning("a message of %s disagrees with what was asked of it: %s", provider, error)
+        unexplained.keep(provider, event.outcome.reference, str(error))

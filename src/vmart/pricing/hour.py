@@ -4,8 +4,8 @@ Roundings, all half away from zero, and no others (billing-rules, section 1):
 1. A line (segment × price version × tier of age) is not rounded: it keeps seconds × price, exact.
 2. The component's charge of the hour is Σ lines / 3600 (traffic: Σ bytes × price / 2^30), rounded once, to
    8 decimals.
-3. What is deducted for it is half_up(month's exact total with this hour) − half_up(the total before), to the
-   minor unit: the running total is right to the cent after every hour.
+3. What a close deducts of an account is half_up(its statement's exact total with this close) − half_up(the total
+   before), to the minor unit: the account's month is right to the cent after every hour.
 The settlement SQL (settlement/sql/functions.sql) computes the same and is proven equal to these functions.
 """
 
@@ -83,21 +83,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class HourCharge:
-    """One component's charge of one hour. ``before`` is the month's exact total without it.
-
-    No lines: nothing was used, and there is no charge. With lines there is one, even if it deducts 0.
-    """
+    """One component's charge of one hour, to 8 decimals. No lines: nothing was used, and there is no charge."""
 
     lines: tuple[Line, ...]
     exact: Decimal
-    before: Decimal
-    deducted_minor: int
-
-    @property
-    def after(self) -> Decimal:
-        """The month's exact total, this hour included."""
-        with localcontext(CONTEXT):
-            return self.before + self.exact
 
 
 def price_version(book: PriceBook) -> PriceVersion:
@@ -112,15 +101,12 @@ def charge_hour(
     segments: Iterable[Segment],
     versions: Sequence[PriceVersion],
     hour: dt.datetime,
-    before: Decimal,
     *,
     until: dt.datetime | None = None,
-    places: int = 2,
 ) -> HourCharge:
     """Charge of one resource's component for the clock hour that starts at ``hour``.
 
-    ``before`` is its exact total since the billing month began. ``until`` cuts the hour off for the live
-    cost of an open hour. Raises PriceMissingError.
+    ``until`` cuts the hour off for the live cost of an open hour. Raises PriceMissingError.
     """
     end = hour + HOUR if until is None else min(until, hour + HOUR)
     lines = []
@@ -130,7 +116,7 @@ def charge_hour(
             lines += _tier_lines(segment, version.rates[segment.price_key], start, stop)
     with localcontext(CONTEXT):
         total = sum((line.seconds * line.rate_per_hour for line in lines), _ZERO)
-        return _charge(lines, total / HOUR_S, before, places)
+        return HourCharge(tuple(lines), exact(total / HOUR_S))
 
 
 def charge_traffic(
@@ -138,14 +124,11 @@ def charge_traffic(
     price_key: str,
     versions: Sequence[PriceVersion],
     hour: dt.datetime,
-    before: Decimal,
-    *,
-    places: int = 2,
 ) -> HourCharge:
     """Charge for the outbound bytes whose samples were taken in the hour, each at the price of its instant."""
     sampled = [sample for sample in samples if hour <= sample.taken_at < hour + HOUR]
     if not sampled:
-        return _charge([], _ZERO, before, places)
+        return HourCharge((), _ZERO)
     first = min(sample.taken_at for sample in sampled)
     lines = []
     for version, start, stop in _by_version(versions, first, hour + HOUR, price_key):
@@ -154,18 +137,16 @@ def charge_traffic(
             lines.append(Line(price_key, counted, start, stop, 0, 0, version.rates[price_key][0].rate))
     with localcontext(CONTEXT):
         total = sum((line.quantity * line.rate_per_hour for line in lines), _ZERO)
-        return _charge(lines, total / GIB_BYTES, before, places)
+        return HourCharge(tuple(lines), exact(total / GIB_BYTES))
 
 
 def deducted_minor(before: Decimal, amount: Decimal, places: int = 2) -> int:
-    """What an exact amount deducts after the month's exact total ``before``."""
+    """What a close deducts for ``amount``, exact, after its account's statement has taken in ``before``, exact.
+
+    Negative: it gives so much back.
+    """
     with localcontext(CONTEXT):
         return to_minor(before + amount, places) - to_minor(before, places)
-
-
-def _charge(lines: list[Line], total: Decimal, before: Decimal, places: int) -> HourCharge:
-    rounded = exact(total)
-    return HourCharge(tuple(lines), rounded, before, deducted_minor(before, rounded, places))
 
 
 def _by_version(
@@ -197,15 +178,19 @@ def _tier_lines(segment: Segment, rows: Sequence[RateRow], start: dt.datetime, s
         low, high = max(age_start, from_s), age_stop if to_s is None else min(age_stop, to_s)
         if high <= low:
             continue
-        rate = _rate([row for row in rows if row.tier_from_s == from_s], segment.quantity)
+        rate = rate_per_hour(rows, segment.quantity, from_s)
         begin = start + dt.timedelta(seconds=low - age_start)
         end = start + dt.timedelta(seconds=high - age_start)
         lines.append(Line(segment.price_key, segment.quantity, begin, end, high - low, from_s, rate))
     return lines
 
 
-def _rate(steps: Iterable[RateRow], quantity: int) -> Decimal:
-    """Σ units of each step × its rate: progressive."""
+def rate_per_hour(rows: Sequence[RateRow], quantity: int, tier_from_s: int = 0) -> Decimal:
+    """An hour of ``quantity`` units of one price key, in the tier of age that begins at ``tier_from_s``.
+
+    Progressive: Σ units of each step × its rate.
+    """
+    steps = [row for row in rows if row.tier_from_s == tier_from_s]
     with localcontext(CONTEXT):
         units = ((min(Decimal(quantity), s.step_to or Decimal(quantity)) - s.step_from, s.rate) for s in steps)
         return sum((count * rate for count, rate in units if count > 0), _ZERO)

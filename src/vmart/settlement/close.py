@@ -13,11 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 from django.db import connection, transaction
 
+from vmart.bills.rules import oldest_open_statement
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.money import exponent
 from vmart.metering.models import Horizon
+from vmart.orders import end_arrears
 from vmart.settlement.models import Hour, Stuck
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -141,13 +143,15 @@ def _close_statement(hour: dt.datetime, low: int, high: int, *, even_stuck: bool
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '120s'")
         cursor.execute(
-            "SELECT charges, deducted_minor FROM fn.settlement_close(%s, %s, %s, %s, %s, %s, %s)",
+            "SELECT charges, deducted_minor, credited FROM fn.settlement_close(%s, %s, %s, %s, %s, %s, %s, %s)",
             [
-                hour, clock.month_start(hour, here.billing_zone), exponent(here.currency), low, high, clock.now(),
-                waiting,
+                hour, here.billing_zone.key, oldest_open_statement(clock.now(), here.billing_zone),
+                exponent(here.currency), low, high, clock.now(), waiting,
             ],
         )  # fmt: skip
-        charges, deducted = cursor.fetchone()
+        charges, deducted, credited = cursor.fetchone()
+        for account_id in credited:
+            end_arrears.end(account_id)
         if charges:  # in the same commit, last lock of all: a close that is killed and goes on counts nothing twice
             cursor.execute(
                 "UPDATE settlement_hour SET charges = charges + %s, deducted_minor = deducted_minor + %s"

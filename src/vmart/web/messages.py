@@ -46,7 +46,7 @@ def find() -> dict[Message, list[str]]:
         shown = file.relative_to(SOURCE).parts[0] not in _PROGRAMS_ONLY
         for message in _in_python(file.read_text(), refusals if shown else set()):
             found.setdefault(message, []).append(str(file.relative_to(SOURCE)))
-    for file in sorted(SOURCE.rglob("templates/**/*.html")):
+    for file in sorted(SOURCE.rglob("templates/**/*.html")) + sorted(SOURCE.rglob("templates/**/*.txt")):
         for message in _in_template(file.read_text()):
             found.setdefault(message, []).append(str(file.relative_to(SOURCE)))
     return found

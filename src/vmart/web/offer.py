@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from vmart.catalog import shop as catalog
@@ -13,10 +14,11 @@ from vmart.catalog.models import DiskType, Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import prices
+from vmart.listings import overview, prices
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.orders import purchase
-from vmart.orders.errors import InArrears, InsufficientBalance
+from vmart.payments import rules
+from vmart.payments.providers import step_minor
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
@@ -24,6 +26,8 @@ from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.web import shown_quote, wording
 from vmart.web.choice import Choice, Typed, read, size_field, zone_of
+from vmart.web.faults import Fault, faults
+from vmart.web.way_back import top_up_address
 
 FEW = 20  # from here down the number left is said
 
@@ -46,19 +50,21 @@ FIELDS = {
     "LoginSettings.KeyIds": "login",
     "LoginSettings.Password": "password",
     "DataDisks": "data_disks",
+    "KeyName": "key_name",
+    "PublicKey": "public_key",
 }
 _DATA_DISK = re.compile(r"DataDisks\.([0-9]+)\.DiskSize")
 
 
 @dataclass(frozen=True, slots=True)
 class TypeOption:
-    """A row of the type table; ``room`` counts up to FEW, None beyond."""
+    """A row of the type table; ``room`` counts up to FEW, None beyond; ``why`` says why it cannot be had, else ""."""
 
     kind: InstanceType
     price: Decimal
     later: Decimal | None  # price at the last tier of age
     room: int | None
-    sold_out: bool
+    why: str
     chosen: bool
 
 
@@ -112,13 +118,39 @@ class Offer:
     compared: Comparison | None = None
     returns: Sequence[ReturnPreview] = ()
     general_error: str = ""
-    lacks_money: bool = False
+    available_minor: int | None = None  # None for who has no account
+    refused: bool = False  # it was sent and nothing was done
     token: str = field(default_factory=shown_quote.new_token)
     signed: str = ""
 
     @property
     def errors(self) -> Mapping[str, str]:
         return self.choice.errors
+
+    @property
+    def lacks_minor(self) -> int:
+        """What a top-up must bring, in an amount that every card provider takes; 0 where the balance is enough."""
+        if self.quoted is None or self.available_minor is None:
+            return 0
+        needed = self.quoted.due_minor + self.quoted.hold_minor
+        if self.available_minor >= needed:
+            return 0
+        return rules.least_minor(needed, self.available_minor, step_minor(self.quoted.currency))
+
+    @property
+    def top_up_address(self) -> str:
+        """The top-up of what is lacking, which leads back to this form."""
+        return top_up_address(self.lacks_minor, f"{reverse('buy')}?{self.query}")
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What a summary lists."""
+        return faults(self.choice)
+
+    @property
+    def focus(self) -> str:
+        """The field that a refused form is read on from, "" where no field is at fault."""
+        return self.faults[0].field if self.refused and self.errors else ""
 
     @property
     def prepaid(self) -> bool:
@@ -136,11 +168,6 @@ class Offer:
             for zone in self.shop.zones.values()
             if zone.region == chosen.region and zone.on_sale
         ]
-
-    @property
-    def all_simulated(self) -> bool:
-        """No zone of the shop has real machines."""
-        return all(zone.engine_kind == "simulated" for zone in self.shop.zones.values() if zone.on_sale)
 
     @property
     def zone_state(self) -> ZoneState | None:
@@ -167,12 +194,19 @@ class Offer:
                 price = progressive(1, unit.hour) * unit.tiers[0].factor
                 later = progressive(1, unit.hour) * unit.tiers[-1].factor if len(unit.tiers) > 1 else None
             room = self.market.room(kind, choice.disk_gib)
-            options.append(
-                TypeOption(
-                    kind, price, later, room if room <= FEW else None, sold_out or room == 0, code == choice.kind.code
-                )
-            )
+            why = "" if room and not sold_out else self._why_not(kind, sold_out)
+            options.append(TypeOption(kind, price, later, room if room <= FEW else None, why, code == choice.kind.code))
         return options
+
+    def _why_not(self, kind: InstanceType, sold_out: bool) -> str:
+        """Why a type cannot be had in this zone."""
+        if sold_out:
+            return _("Sold out")
+        if not self.market.hosts:
+            return _("The zone does not answer")
+        if self.market.room(kind, self.book.disk(self.choice.values["disk"]).system_gib.min):
+            return _("No room for disks of this size")
+        return _("No room at present")
 
     def images(self) -> list[ImageOption]:
         return [
@@ -282,7 +316,6 @@ class Offer:
 
     def refuse(self, refused: Refused) -> None:
         """Put a refusal beside its field, or above the form where it has none there."""
-        self.lacks_money = isinstance(refused, InsufficientBalance | InArrears)
         data_disk = _DATA_DISK.fullmatch(refused.field or "")
         name = size_field(int(data_disk[1]) + 1) if data_disk else FIELDS.get(refused.field or "")
         if name:
@@ -300,7 +333,7 @@ def _market(typed: Typed, here: Shop) -> Market:
 
 
 def make(typed: Typed, account_id: int | None) -> Offer:
-    """The page for a form as typed: at most one query while the catalog stays and the preselected zone has room."""
+    """The page for a form as typed: one query and one for the balance, while catalog and preselected zone serve."""
     here = catalog.snapshot()
     market = _market(typed, here)
     if market.generation != here.generation:
@@ -309,12 +342,14 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     book = books.current_book(here.generation)
     choice = read(typed, here, book, market)
     offer = Offer(here, book, market, choice)
+    if account_id is not None:
+        offer.available_minor = overview.balance(account_id).available_minor
     if shown_quote.is_token(typed.values.get("form", "")):
         offer.token = typed.values["form"]
     if choice.errors:
         return offer
     try:
-        quoted = purchase.price(choice.configuration)
+        quoted = purchase.price(choice.configuration, here)
     except Refused as refused:
         offer.refuse(refused)
         return offer
@@ -328,6 +363,6 @@ def make(typed: Typed, account_id: int | None) -> Offer:
 
 def stock(option: TypeOption) -> str:
     """Stock of a type in words."""
-    if option.sold_out:
-        return _("Sold out")
+    if option.why:
+        return option.why
     return _("In stock") if option.room is None else _("{room} left").format(room=option.room)

@@ -1,9 +1,9 @@
-"""Addresses of the pages. Of allauth's only those that this shop offers: it sends no mail yet."""
+"""Addresses of the pages. Of allauth's only those that this shop offers."""
 
 from allauth.account import views as allauth
-from django.urls import path, register_converter
+from django.urls import path, re_path, register_converter
 
-from vmart.web.views import api_keys, billing, keys, machines, orders, payments, purchase
+from vmart.web.views import api_keys, billing, forgotten, keys, machines, orders, payments, purchase
 
 
 class MachineId:
@@ -59,5 +59,15 @@ urlpatterns = [
     path("accounts/signup/", allauth.signup, name="account_signup"),
     path("accounts/logout/", allauth.logout, name="account_logout"),
     path("accounts/password/", allauth.password_change, name="account_change_password"),
+    path("accounts/password/reset/", forgotten.forgotten, name="account_reset_password"),
+    path("accounts/password/reset/done/", allauth.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^accounts/password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        allauth.password_reset_from_key, name="account_reset_password_from_key",
+    ),
+    path(
+        "accounts/password/reset/key/done/",
+        allauth.password_reset_from_key_done, name="account_reset_password_from_key_done",
+    ),
     path("accounts/inactive/", allauth.account_inactive, name="account_inactive"),
-]
+]  # fmt: skip

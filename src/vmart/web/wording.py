@@ -1,5 +1,6 @@
 """The words that people read for what the database calls by codes, and refusals in their language."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -77,6 +78,7 @@ EVENTS = {
     "operation_failed": _("Operation failed"),
     "seen_on": _("Found running, started from inside"),
     "seen_off": _("Found off, shut down from inside"),
+    "seen_moved": _("Found on another host; the seller was told"),
     "seen_missing": _("Not found on its host; the seller was told"),
 }
 PAYMENT_STATES = {
@@ -94,6 +96,7 @@ TRANSFERS = {
     "prepaid": _("Prepaid machine"),
     "refund": _("Refund of a returned machine"),
     "hour": _("Usage of an hour"),
+    "correction": _("Correction of what was charged"),
     "repay": _("What was owed is paid"),
 }
 PURSES = {"cash": pgettext_lazy("purse", "Cash"), "gift": pgettext_lazy("purse", "Gift"), "owed": _("Owed")}
@@ -109,6 +112,7 @@ OPERATIONS = {
     "arrears": _("Arrears"),
     "close_hour": _("Hourly close"),
     "payment_poll": _("Card payment"),
+    "card_look_back": _("Card payments since the backup"),
     "expire_order": _("Expiry of an unpaid order"),
 }
 DRIFT = {
@@ -117,6 +121,7 @@ DRIFT = {
         "On the engine and in no order: after a restored backup it may be somebody's. Nothing touches it here."
     ),
     "elsewhere": _("On this zone's engine, and sold in another zone. Nothing touches it here."),
+    "moved": _("On another host than its room is taken on: move it back, or the stock of both is wrong."),
 }
 
 # Words that refusals put into their places, so that they are in the catalogue.
@@ -152,6 +157,17 @@ def sentence(refused: Refused) -> str:
     if isinstance(why := params.get(WHY), str) and why:
         params = {**params, WHY: gettext(why)}
     return gettext(refused.template).format(**params) if params else gettext(refused.template)
+
+
+# What of a stored sentence shows that it is for the seller, who alone can do something about it.
+_SELLERS_OWN = re.compile(r"\b(Incus|doctor|bin/run|daemon|socket|certificate|alias|settings?|storage pool|engine)\b")
+
+
+def said_to_buyer(text: str) -> str:
+    """The same for a buyer, who reads nothing of what stands behind the shop."""
+    if _SELLERS_OWN.search(text):
+        return gettext("This is for the seller to mend, who can see what it is.")
+    return said(text)
 
 
 def said(text: str) -> str:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                     models.CompositePrimaryKey(
                         "hour",
                         "account_id",
-                        "instance_id",
+                        "subscription_id",
                         "component",
                         "revision",
                         blank=True,
@@ -30,12 +30,12 @@ class Migration(migrations.Migration):
                 ),
                 ("hour", models.DateTimeField()),
                 ("account_id", models.BigIntegerField()),
-                ("instance_id", models.BigIntegerField()),
+                ("subscription_id", models.BigIntegerField()),
                 ("exact_e8", models.BigIntegerField()),
-                ("month_exact_e8", models.BigIntegerField()),
-                ("deducted_minor", models.BigIntegerField()),
                 ("out_bytes", models.BigIntegerField(default=0)),
+                ("closed_in", models.DateTimeField()),
                 ("duration_s", models.IntegerField()),
+                ("statement_month", models.DateField()),
                 ("revision", models.IntegerField(default=0)),
                 ("component", models.CharField(max_length=24)),
             ],
@@ -43,10 +43,41 @@ class Migration(migrations.Migration):
                 "db_table": "bills_charge",
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(("exact_e8__gte", 0), ("deducted_minor__gte", 0)), name="bills_charge_values"
+                        condition=models.Q(
+                            models.Q(
+                                ("closed_in", models.F("hour")),
+                                ("duration_s__gte", 0),
+                                ("exact_e8__gte", 0),
+                                ("out_bytes__gte", 0),
+                                ("revision", 0),
+                            ),
+                            models.Q(("closed_in__gt", models.F("hour")), ("revision__gt", 0)),
+                            _connector="OR",
+                        ),
+                        name="bills_charge_values",
                     ),
-                    models.CheckConstraint(condition=models.Q(("revision", 0)), name="bills_charge_first_revision"),
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Carry",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "month", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("month", models.DateField()),
+                ("exact_e8", models.DecimalField(decimal_places=0, max_digits=30)),
+                ("deducted_minor", models.BigIntegerField()),
+                ("closed_through", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "bills_carry",
+            },
+        ),
+        # Each row changes every hour: room for the new version beside the old one, so that no index changes.
+        migrations.RunSQL("ALTER TABLE bills_carry SET (fillfactor = 50)", migrations.RunSQL.noop),
     ]

@@ -1,35 +1,19 @@
--- Charges lie by hour first (ADR 0016), so the last one is found by going back hour by hour from where it is
--- expected: the end of use. That is one look, unless the close of those hours is still to come.
+-- What 10^-8 of the currency unit is in its minor units, of which it has _places decimals.
+CREATE FUNCTION fn.bills_unit(_places int) RETURNS numeric
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT ('1e' || _places - 8)::numeric
+$$;
 
--- The month's exact total, in 10^-8, with a component's last charge of the hours that begin in [_since, _upto);
--- NULL without one.
-CREATE FUNCTION fn.bills_month_exact_e8(
-  _account bigint, _instance bigint, _component text, _since timestamptz, _upto timestamptz
-) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  _hour timestamptz := date_trunc('hour', _upto - interval '1 microsecond');
-  _total bigint;
-BEGIN
-  WHILE _total IS NULL AND _hour >= _since LOOP
-    SELECT month_exact_e8 INTO _total FROM bills_charge
-    WHERE hour = _hour AND account_id = _account AND instance_id = _instance AND component = _component
-    ORDER BY revision DESC LIMIT 1;
-    _hour := _hour - interval '1 hour';
-  END LOOP;
-  RETURN _total;
-END $$;
+-- Exact money, in 10^-8 of the currency unit, as minor units: half-up on the absolute value, as kernel.money.to_minor.
+-- _unit is from fn.bills_unit, made once for many.
+CREATE FUNCTION fn.bills_minor(_exact_e8 numeric, _unit numeric) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT round(_exact_e8 * _unit)::bigint
+$$;
 
--- The end of the last hour that begins in [_since, _upto) in which an account was charged; NULL without one.
-CREATE FUNCTION fn.bills_charged_until(_account bigint, _since timestamptz, _upto timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE AS $$
-DECLARE _hour timestamptz := date_trunc('hour', _upto - interval '1 microsecond');
-BEGIN
-  WHILE _hour >= _since LOOP
-    IF EXISTS (SELECT FROM bills_charge WHERE hour = _hour AND account_id = _account) THEN
-      RETURN _hour + interval '1 hour';
-    END IF;
-    _hour := _hour - interval '1 hour';
-  END LOOP;
-  RETURN NULL;
-END $$;
+-- The month of the statement that takes in usage of a clock hour, as its first day: the hour's own month in the
+-- billing zone, or the oldest one whose statement is open, where that is later.
+CREATE FUNCTION fn.bills_statement_month(_hour timestamptz, _zone text, _oldest date) RETURNS date
+LANGUAGE sql STABLE AS $$
+  SELECT greatest(date_trunc('month', _hour AT TIME ZONE _zone)::date, _oldest)
+$$;

@@ -151,6 +151,7 @@ def metadata_of(recipe: Recipe) -> str:
     for file, key, empty in (
         ("meta-data", "", ""),
         ("user-data", "cloud-init.user-data", "#cloud-config\n{}\n"),
+        ("user-data.base64", "", ""),
         ("vendor-data", "cloud-init.vendor-data", "#cloud-config\n{}\n"),
         ("network-config", "cloud-init.network-config", ""),
     ):
@@ -170,6 +171,7 @@ _TEMPLATES = {
         'instance-id: {{ container.name }}\nlocal-hostname: {{ config_get("user.vmart.hostname", container.name) }}\n'
     ),
     "user-data.tpl": '{{ config_get("cloud-init.user-data", properties.default) }}',
+    "user-data.base64.tpl": '{{ config_get("user.vmart.user_data", "") }}',
     "vendor-data.tpl": '{{ config_get("cloud-init.vendor-data", properties.default) }}',
     "network-config.tpl": (
         '{% if config_get("cloud-init.network-config", "") == "" %}version: 2\nethernets:\n  eth0:\n    dhcp4: true\n'

@@ -256,12 +256,13 @@ class IncusEngine:
         return opened.client.begin("POST", "/1.0/instances", body, target=target)
 
     def _config(self, spec: MachineSpec) -> dict[str, str]:
-        is_container = self._open().kind == "container"
+        opened = self._open()
+        is_container = opened.kind == "container"
         config = {
             "limits.cpu": str(spec.vcpu),
             "limits.memory": f"{spec.memory_mib}MiB",
             "security.guestapi": "false",  # no engine socket inside
-            "cloud-init.user-data": seed.user_data(spec),
+            "cloud-init.vendor-data": seed.vendor_data(spec),
             "cloud-init.network-config": seed.network_config(spec, by_mac=not is_container),
             MARK: self._names.deployment,
             "user.vmart.hostname": spec.hostname,
@@ -270,6 +271,7 @@ class IncusEngine:
         }
         if is_container:
             config["security.idmap.isolated"] = "true"
+        config |= seed.user_data(spec.user_data, image_decodes=opened.images.is_own(spec.image.name))
         return config | _address_config(spec.public_address)
 
     def _nic(self, spec: MachineSpec, bridge: str) -> dict[str, str]:

@@ -49,6 +49,10 @@ class Images:
         self._pulls: dict[str, str] = {}
         self._ready: set[str] = set()
 
+    def is_own(self, name: str) -> bool:
+        """Whether the image is made by our builder, with what our ``rootfs`` puts into it."""
+        return not self._sources.get(name)
+
     def alias(self, name: str) -> str:
         source = self._sources.get(name) or {}
         if source and not source.get("server"):

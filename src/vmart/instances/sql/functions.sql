@@ -18,7 +18,7 @@ BEGIN
     VALUES (
       _ids[n], machine->>'public_id', (_common->>'account_id')::bigint, _common->>'zone_id',
       _common->>'instance_type_id', _common->>'image_id', (_common->>'vcpu')::int, (_common->>'memory_mib')::int,
-      machine->>'name', machine->>'hostname', _common->>'charge_type', _common->>'internet_charge_type',
+      machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _common->>'charge_type', _common->>'internet_charge_type',
       (_common->>'bandwidth_mbps')::int, (_common->>'public_ip_wanted')::boolean, 'NOTIFY_AND_MANUAL_RENEW', 'PENDING',
       'NORMAL', 'NOTISOLATED', 'NOT_APPLICABLE', 'RunInstances', 'OPERATING', _common->>'request_id', '', '', '',
       _subnet, _private[n], machine->>'mac', _public[n], _common->>'login_user', _common->>'password_hash', _keys,
@@ -76,8 +76,8 @@ BEGIN
   RETURN machine;
 END $$;
 
--- Machines that count against a quota. Postpaid: those an account has in a zone. Prepaid: those it bought there since
--- an instant, also when they are gone by now, but for those that were never delivered.
+-- Machines that count against a quota. Postpaid: those an account has in a zone, also in the recycle bin. Prepaid: those
+-- it bought there since an instant, also when they are gone by now, but for those never delivered or returned.
 CREATE FUNCTION fn.instances_counted(_account bigint, _zone text, _charge_type text, _since timestamptz) RETURNS bigint
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -86,9 +86,20 @@ BEGIN
   IF _charge_type = 'PREPAID' THEN
     RETURN (SELECT count(*) FROM instances_instance
             WHERE account_id = _account AND zone_id || '' = _zone AND charge_type = 'PREPAID'
-              AND (state = 'PENDING' OR started_at IS NOT NULL) AND created_at >= _since);
+              AND (state = 'PENDING' OR started_at IS NOT NULL) AND created_at >= _since
+              AND isolated_source <> 'MANMADE');
   END IF;
   RETURN (SELECT count(*) FROM instances_instance
           WHERE account_id = _account AND zone_id || '' = _zone AND charge_type = _charge_type
             AND state <> 'GONE' AND state <> 'LAUNCH_FAILED');
 END $$;
+
+-- How many of the account's machines in the zone are in the recycle bin, and when the first of them leaves it, as
+-- "number|instant"; of one charge type, of any (''), or (NULL) those that keep a public address.
+CREATE FUNCTION fn.instances_in_bin(_account bigint, _zone text, _charge_type text) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT count(*) || '|' || coalesce(to_char(min(release_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+  FROM instances_instance
+  WHERE account_id = _account AND zone_id || '' = _zone AND state IN ('SHUTDOWN', 'TERMINATING')
+    AND CASE WHEN _charge_type IS NULL THEN public_ip IS NOT NULL ELSE _charge_type IN ('', charge_type) END
+$$;

@@ -16,6 +16,15 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = 'VM001', MESSAGE = name, DETAIL = coalesce(detail, '');
 END $$;
 
+-- A refusal is an answer, no fault: it stays out of the server's log. Whether an error is logged is decided where it
+-- is raised, so the setting of this one function is enough. A server of the seller's own may not let us set it.
+DO $$
+BEGIN
+  IF has_parameter_privilege('log_min_messages', 'SET') THEN
+    ALTER FUNCTION fn.kernel_refuse SET log_min_messages = fatal;
+  END IF;
+END $$;
+
 -- How often the catalog was changed: who sells by a cached one compares.
 CREATE FUNCTION fn.kernel_generation() RETURNS bigint
 LANGUAGE plpgsql AS $$

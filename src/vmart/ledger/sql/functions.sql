@@ -88,6 +88,35 @@ BEGIN
   RETURN true;
 END $$;
 
+-- Give back what was taken too much: it pays what is owed first, the rest goes to gift and cash in the proportion in
+-- which _all, of it _gift, had been paid (cash: half-up). False when this transfer was already made.
+CREATE FUNCTION fn.ledger_give_back(
+  _id uuid, _kind text, _account bigint, _amount bigint, _gift bigint, _all bigint, _book text, _at timestamptz
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE purses ledger_purses := fn.ledger_lock(_account); owed bigint; cash bigint; gift bigint;
+BEGIN
+  INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at)
+  VALUES (_id, _account, _kind, _amount, _at) ON CONFLICT (id) DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  owed := least(_amount, purses.owed_debits_posted - purses.owed_credits_posted);
+  cash := CASE WHEN _all > 0 THEN round((_amount - owed)::numeric * (_all - _gift) / _all) ELSE _amount - owed END;
+  gift := _amount - owed - cash;
+  UPDATE ledger_purses SET owed_credits_posted = owed_credits_posted + owed,
+                           cash_credits_posted = cash_credits_posted + cash,
+                           gift_credits_posted = gift_credits_posted + gift
+  WHERE account_id = _account RETURNING * INTO purses;
+  INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
+  SELECT _id, _at, book, _account, amount, after FROM (VALUES
+    ('owed', owed, purses.owed_credits_posted - purses.owed_debits_posted),
+    ('cash', cash, purses.cash_credits_posted - purses.cash_debits_posted),
+    ('gift', gift, purses.gift_credits_posted - purses.gift_debits_posted),
+    (_book, -_amount, NULL)) AS side (book, amount, after) WHERE amount <> 0;
+  RETURN true;
+END $$;
+
 -- Set money aside for several machines at once, gift before cash, in the order given.
 -- Fixed holds lie on purses, floating ones on their sum. Refuses when less is available.
 CREATE FUNCTION fn.ledger_hold(

@@ -12,6 +12,22 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Amendment",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "hour", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("account_id", models.BigIntegerField()),
+                ("hour", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "metering_amendment",
+            },
+        ),
+        migrations.CreateModel(
             name="Counter",
             fields=[
                 (

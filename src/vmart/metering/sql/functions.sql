@@ -33,34 +33,24 @@ LANGUAGE sql AS $$
   SELECT fn.metering_start_many(ARRAY[_account], ARRAY[_instance], ARRAY[_lines], _at)
 $$;
 
--- Stop charging the open components of a machine whose name begins with _prefix ('' for all).
+-- Stop charging the open components of a machine whose name begins with _prefix ('' for all). _at may lie before the
+-- horizon. Each hour from then on that is closed, or is being closed, is noted: the account's close charges it anew.
 CREATE FUNCTION fn.metering_end(_instance bigint, _prefix text, _at timestamptz) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE ended int;
 BEGIN
-  UPDATE metering_segment SET ended_at = greatest(started_at, _at)
-  WHERE instance_id = _instance AND ended_at IS NULL AND component LIKE _prefix || '%';
-  GET DIAGNOSTICS ended = ROW_COUNT;
+  WITH done AS (
+    UPDATE metering_segment SET ended_at = greatest(started_at, _at)
+    WHERE instance_id = _instance AND ended_at IS NULL AND component LIKE _prefix || '%'
+    RETURNING account_id, ended_at
+  ), amended AS (
+    INSERT INTO metering_amendment (account_id, hour)
+    SELECT DISTINCT account_id, hour FROM done CROSS JOIN metering_horizon
+    CROSS JOIN generate_series(date_trunc('hour', ended_at), closed_until - interval '1 hour', interval '1 hour') AS hour
+    ON CONFLICT DO NOTHING
+  )
+  SELECT count(*) INTO ended FROM done;
   RETURN ended;
-END $$;
-
--- A stop that was to pause charging did not come about: what it ended, at _at or after, was never paused. Where
--- the close has been since, charging goes on from its horizon.
-CREATE FUNCTION fn.metering_resume(_instance bigint, _prefix text, _at timestamptz) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE horizon timestamptz := fn.metering_instant(_at); paused bigint[];
-BEGIN
-  paused := ARRAY(  -- the last of each component: one paused and resumed within a second ended there before
-    SELECT id FROM (
-      SELECT DISTINCT ON (component) id, ended_at FROM metering_segment
-      WHERE instance_id = _instance AND component LIKE _prefix || '%'
-      ORDER BY component, started_at DESC, id DESC) AS last
-    WHERE ended_at >= _at);  -- after: it had begun by the clock of a machine that is ahead
-  INSERT INTO metering_segment (account_id, instance_id, component, price_key, quantity, age_s, started_at)
-  SELECT account_id, instance_id, component, price_key, quantity,
-         age_s + extract(epoch FROM ended_at - started_at)::bigint, horizon
-  FROM metering_segment WHERE id = ANY (paused) AND ended_at < horizon;
-  UPDATE metering_segment SET ended_at = NULL WHERE id = ANY (paused) AND ended_at >= horizon;
 END $$;
 
 -- Take in an engine's outbound count: what is new since the highest one of its epoch becomes a sample; counts

@@ -45,7 +45,12 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("missing", "Missing"), ("unknown", "Unknown"), ("elsewhere", "Elsewhere")],
+                        choices=[
+                            ("missing", "Missing"),
+                            ("unknown", "Unknown"),
+                            ("elsewhere", "Elsewhere"),
+                            ("moved", "Moved"),
+                        ],
                         max_length=12,
                     ),
                 ),

@@ -75,7 +75,8 @@ BEGIN
   ELSE
     _held := fn.instances_counted(_account, _p->>'zone', 'POSTPAID_BY_HOUR', NULL);
     IF _held + _count > _limits.quota_postpaid_per_zone THEN
-      PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _limits.quota_postpaid_per_zone);
+      PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _limits.quota_postpaid_per_zone || '|'
+                                                 || fn.instances_in_bin(_account, _p->>'zone', 'POSTPAID_BY_HOUR'));
     END IF;
   END IF;
 END $$;
@@ -98,12 +99,12 @@ BEGIN
   FROM fn.network_claim_private(_account, _p->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id', _now,
                                 _ids);
   IF cardinality(_private) < _count THEN
-    PERFORM fn.kernel_refuse('no_private_address', _zone);
+    PERFORM fn.kernel_refuse('no_private_address', _zone || '|' || fn.instances_in_bin(_account, _zone, ''));
   END IF;
   IF (_p->>'public_ip')::boolean THEN
     _public := fn.network_claim_public(_zone, _account, _ids);
     IF cardinality(_public) < _count THEN
-      PERFORM fn.kernel_refuse('no_public_address', _zone);
+      PERFORM fn.kernel_refuse('no_public_address', _zone || '|' || fn.instances_in_bin(_account, _zone, NULL));
     END IF;
   END IF;
 

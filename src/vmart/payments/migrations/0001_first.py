@@ -57,4 +57,22 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Unexplained",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("provider", models.CharField(max_length=20)),
+                ("reference", models.CharField(blank=True, default="", max_length=120)),
+                ("why", models.CharField(max_length=300)),
+                ("times", models.IntegerField(default=1)),
+                ("first_wall_at", models.DateTimeField()),
+                ("last_wall_at", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "payments_unexplained",
+                "constraints": [
+                    models.UniqueConstraint(fields=("provider", "reference", "why"), name="payments_unexplained_once")
+                ],
+            },
+        ),
     ]

@@ -4,15 +4,16 @@ To add one: a class here-beside with ``@card_provider``, a line in ``providers/_
 stand-in in ``tests/payments/test_contract.py``. Raw card numbers reach neither us nor this contract.
 """
 
+import datetime as dt
 import enum
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from vmart.kernel import db
 
-VERBS = ("create", "look_up", "cancel")
+VERBS = ("create", "look_up", "cancel", "paid_since")
 
 
 class Status(enum.StrEnum):
@@ -26,12 +27,20 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is asked. ``token`` names it for ever (the idempotency key); ``reference`` is the provider's id."""
+    """What is asked, in whole minor units. ``token`` names it for ever (the idempotency key), ``deployment`` who asks;
+
+    ``reference`` is the provider's id.
+    """
 
     token: str
     amount_minor: int
     currency: str
     reference: str = ""
+    deployment: str = ""
+
+    def __post_init__(self) -> None:
+        if type(self.amount_minor) is not int:
+            raise TypeError(f"an amount is in whole minor units, not {self.amount_minor!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +61,40 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A provider's message about the charge with our ``token``."""
+    """A provider's message about the charge with our ``token``, which ``deployment`` asked for ("" unknown)."""
 
     token: str
     outcome: Outcome
+    deployment: str = ""
+
+
+def printable(text: str) -> str:
+    """What a provider says, as a column can keep it: JSON may hold characters that are none."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class WebhookRefused(Exception):
     """A message that is not the provider's, is too old, or cannot be read."""
 
 
-class CardProvider(Protocol):
-    """``create``, ``look_up`` and ``cancel`` talk to the provider: they refuse to run inside a transaction.
+class WebhookUnreadable(Exception):
+    """A message that is the provider's, and about something of ours, and has values that it should not have."""
 
-    They raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
+    def __init__(self, reference: str, why: str) -> None:
+        super().__init__(why)
+        self.reference = reference
+
+
+class NoAnswer(Exception):
+    """The provider did not tell, for now."""
+
+    transient = True
+
+
+class CardProvider(Protocol):
+    """``create``, ``look_up``, ``cancel`` and ``paid_since`` talk to the provider, outside any transaction only.
+
+    The first three raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
     """
 
     name: str
@@ -93,8 +122,15 @@ class CardProvider(Protocol):
         """End a charge that waits for its customer: FAILED, and it can succeed no more; or how it stands instead."""
         ...
 
+    def paid_since(self, since: dt.datetime) -> "Sequence[Event | WebhookUnreadable]":
+        """What its messages told of paid charges that were begun since ``since`` (wall time). Raises NoAnswer."""
+        ...
+
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
-        """A message's event, signature checked; None when it is about nothing of ours. Raises WebhookRefused."""
+        """A message's event, signature checked; None when it is about nothing of ours.
+
+        Raises WebhookRefused, WebhookUnreadable.
+        """
         ...
 
 

@@ -5,19 +5,32 @@ the customer's browser confirms it, by the client secret. Which ways of paying t
 seller's choice in Stripe's dashboard; one that takes days is pending for days.
 """
 
+import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import stripe
 from django.utils.translation import gettext_noop
 
 from vmart.kernel.money import exponent
-from vmart.payments.providers.contract import Charge, Event, Outcome, Status, WebhookRefused, card_provider
+from vmart.payments.providers.contract import (
+    Charge,
+    Event,
+    NoAnswer,
+    Outcome,
+    Status,
+    WebhookRefused,
+    WebhookUnreadable,
+    card_provider,
+    printable,
+)
 
 log = logging.getLogger(__name__)
 
 API_BASE = "https://api.stripe.com"
+_TOKEN, _DEPLOYMENT = "vmart_payment", "vmart_deployment"  # what a charge is found by: keys of its metadata
+_PAGE = 100  # charges in an answer, Stripe's most
 _TIMEOUT_S = (5, 20)  # to connect, to answer
 _TOLERANCE_S = 300  # wall time between a message's signature and its arrival
 _EVENTS = frozenset(
@@ -27,6 +40,7 @@ _EVENTS = frozenset(
 _IN_HUNDREDTHS, _IN_UNITS = frozenset({"ISK", "UGX"}), frozenset({"MGA"})
 _NO_ANSWER = gettext_noop("The card provider has not answered yet.")
 _CANCELED = gettext_noop("The payment was canceled.")
+_OTHER_TYPES = (ValueError, KeyError, TypeError, AttributeError)  # what reading them as the right ones raises
 
 
 @card_provider
@@ -57,7 +71,7 @@ class StripeCard:
                 params={
                     "amount": units(charge.amount_minor, charge.currency),
                     "currency": charge.currency.lower(),
-                    "metadata": {"vmart_payment": charge.token},
+                    "metadata": {_TOKEN: charge.token, _DEPLOYMENT: charge.deployment},
                 },
                 options={"idempotency_key": charge.token},
             )
@@ -94,20 +108,40 @@ class StripeCard:
             return _unknown(error)  # 409: the same key is being worked on
         except stripe.StripeError as error:
             return _unknown(error)
+        except _OTHER_TYPES as error:
+            log.warning("Stripe answered with values of another type: %r", error)
+            return Outcome(Status.UNKNOWN, reason=_NO_ANSWER)
 
     def _outcome(self, intent: Mapping[str, Any]) -> Outcome:
-        status, reference = intent["status"], intent["id"]
-        currency = str(intent["currency"]).upper()
+        """Raises one of ``_OTHER_TYPES`` where a value is not what Stripe's reference says."""
+        status, reference, currency = (_text(intent[name]) for name in ("status", "id", "currency"))
+        currency = currency.upper()
         if status == "succeeded":
             taken = intent.get("amount_received", intent["amount"])
             return Outcome(Status.SUCCEEDED, reference, minor(taken, currency), currency)
         if status == "canceled":
             return Outcome(Status.FAILED, reference, reason=_CANCELED)
-        why = (intent.get("last_payment_error") or {}).get("message") or ""
+        why = printable((intent.get("last_payment_error") or {}).get("message") or "")
         page = {"client_secret": intent.get("client_secret") or "", "publishable_key": self._publishable_key}
         return Outcome(
             Status.PENDING, reference, reason=why[:300] if status == "requires_payment_method" else "", page=page
         )
+
+    def paid_since(self, since: dt.datetime) -> Sequence[Event | WebhookUnreadable]:
+        told: list[Event | WebhookUnreadable] = []
+        asked = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}
+        try:
+            for found in self._client.v1.payment_intents.list(params=asked).auto_paging_iter():  # type: ignore[arg-type]
+                try:
+                    event = self._event(found.to_dict())
+                except WebhookUnreadable as unreadable:
+                    told.append(unreadable)
+                    continue
+                if event is not None and event.outcome.status == Status.SUCCEEDED:
+                    told.append(event)
+        except stripe.StripeError as error:
+            raise NoAnswer(f"Stripe did not tell what was paid: {type(error).__name__}") from error
+        return told
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:
         signature = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), None)
@@ -115,18 +149,31 @@ class StripeCard:
             event = self._client.construct_event(body, signature, self._webhook_secret, _TOLERANCE_S).to_dict()
             if event["type"] not in _EVENTS:
                 return None
-            intent = event["data"]["object"]
-            token = (intent.get("metadata") or {}).get("vmart_payment")
-            return Event(token, self._outcome(intent)) if token else None
+            intent = dict(event["data"]["object"])
         except stripe.SignatureVerificationError as error:
             raise WebhookRefused(error.user_message or str(error)) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _OTHER_TYPES as error:
             raise WebhookRefused(f"unreadable: {error!r}") from error
+        return self._event(intent)
+
+    def _event(self, intent: Mapping[str, Any]) -> Event | None:
+        metadata = intent.get("metadata") or {}
+        try:
+            token, deployment = (_text(metadata.get(name, "")) for name in (_TOKEN, _DEPLOYMENT))
+            return Event(token, self._outcome(intent), deployment) if token or deployment else None
+        except _OTHER_TYPES as error:
+            raise WebhookUnreadable(str(intent.get("id", "")), f"values of another type: {error}") from error
 
 
 def _unknown(error: stripe.StripeError) -> Outcome:
     log.warning("Stripe did not tell: %s (HTTP %s)", type(error).__name__, error.http_status)
     return Outcome(Status.UNKNOWN, reason=_NO_ANSWER)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError(f"a text of {value!r}")
+    return value
 
 
 def step_minor(currency: str) -> int:
@@ -145,6 +192,8 @@ def units(amount_minor: int, currency: str) -> int:
 
 def minor(taken: int, currency: str) -> int | None:
     """What Stripe has counted in minor units; None for a part of one."""
+    if not isinstance(taken, int) or isinstance(taken, bool):
+        raise TypeError(f"an amount of {taken!r}")
     if currency in _IN_UNITS:
         return taken * 100
     if currency in _IN_HUNDREDTHS:

@@ -1,43 +1,41 @@
--- The close of one clock hour for the accounts in (_low, _high], in one commit: charges, one deduction an
--- account, holds of machines that ended, arrears.
+-- The close of one clock hour for the accounts in (_low, _high], in one commit: charges, their part of the accounts'
+-- statements, one deduction an account and statement, holds of machines that ended, arrears. _oldest is the oldest
+-- statement month that is still open.
 --
--- Exactly once: under the account locks, an account that has charges of the hour is left alone; the key of
--- charges and the deduction's id out of (account, hour) stand behind that.
+-- Exactly once: under the account locks, an account whose statements have taken in this hour is left alone; the key of
+-- charges and the deduction's id out of (account, closing hour, statement month) stand behind that.
 CREATE FUNCTION fn.settlement_close(
-  _hour timestamptz, _month_start timestamptz, _places int, _low bigint, _high bigint, _now timestamptz,
+  _hour timestamptz, _zone text, _oldest date, _places int, _low bigint, _high bigint, _now timestamptz,
   _except bigint[]
-) RETURNS TABLE (charges bigint, deducted_minor bigint)
+) RETURNS TABLE (charges bigint, deducted_minor bigint, credited bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
   _end timestamptz := _hour + interval '1 hour';
-  _accounts bigint[];
-  _amounts bigint[];
-  _charges bigint;
-  _deducted bigint := 0;
+  _part record;
+  _credit record;
 BEGIN
   PERFORM FROM ledger_purses WHERE account_id > _low AND account_id <= _high ORDER BY account_id FOR NO KEY UPDATE;
-
-  SELECT made.charges, made.accounts, made.amounts INTO _charges, _accounts, _amounts
-  FROM fn.settlement_charge(_hour, _month_start, _places, _low, _high, _except || ARRAY(
-    SELECT DISTINCT account_id FROM bills_charge WHERE hour = _hour AND account_id > _low AND account_id <= _high
-  )) AS made;
-
-  IF _accounts IS NOT NULL THEN
-    WITH paid AS MATERIALIZED (
-      SELECT * FROM fn.ledger_deduct('hour', to_char(_hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24'),
-                                     _accounts, _amounts, 'revenue', _now)
-    ), overdrawn AS MATERIALIZED (
-      SELECT account_id, balance_minor FROM paid WHERE balance_minor < 0
-    ), below AS (
-      SELECT o.account_id FROM overdrawn o JOIN customers_account a ON a.id = o.account_id
-      WHERE o.balance_minor < -a.credit_limit_minor
-    ), queued AS (
-      SELECT fn.worker_enqueue('arrears', array_agg(account_id), NULL, '', _now + interval '2 hours', '{}')
-      FROM below HAVING count(*) > 0
-    )
-    SELECT coalesce(sum(gift_minor + cash_minor + owed_minor), 0) INTO _deducted
-    FROM paid LEFT JOIN queued ON true;
-  END IF;
+  charges := 0;
+  deducted_minor := 0;
+  credited := '{}';
+  FOR _part IN
+    SELECT * FROM fn.settlement_charge(_hour, _zone, _oldest, _places, _low, _high, _except || ARRAY(
+      SELECT account_id FROM bills_carry WHERE account_id > _low AND account_id <= _high AND closed_through >= _hour
+    )) ORDER BY month
+  LOOP
+    charges := charges + _part.charges;
+    FOR _credit IN
+      SELECT * FROM jsonb_to_recordset(_part.credits) AS line (account bigint, amount bigint, hours text[])
+    LOOP
+      PERFORM fn.settlement_give_back(_credit.account, _credit.amount, _credit.hours::timestamptz[], _hour, _part.month,
+                                      _now);
+      deducted_minor := deducted_minor - _credit.amount;
+      credited := credited || _credit.account;
+    END LOOP;
+    IF _part.accounts IS NOT NULL THEN
+      deducted_minor := deducted_minor + fn.settlement_deduct(_hour, _part.month, _part.accounts, _part.amounts, _now);
+    END IF;
+  END LOOP;
 
   PERFORM fn.ledger_void(i.hold_id, _now) FROM instances_instance i
   WHERE i.account_id > _low AND i.account_id <= _high AND i.hold_id IS NOT NULL
@@ -45,38 +43,165 @@ BEGIN
   UPDATE instances_instance SET hold_id = NULL
   WHERE account_id > _low AND account_id <= _high AND hold_id IS NOT NULL
     AND state IN ('SHUTDOWN', 'TERMINATING', 'GONE') AND isolated_at <= _end AND account_id <> ALL (_except);
-  RETURN QUERY SELECT _charges, _deducted;
+  RETURN NEXT;
 END $$;
 
--- The charges of one clock hour for the accounts in (_low, _high] but those excepted: how many they are, and what
--- is to be deducted from which account. Belongs into fn.settlement_close, which holds the account locks.
+-- Deduct what the close of _hour takes for the statement of _month, the arrays in one order; who is below his credit
+-- limit then has two hours. The sum.
+CREATE FUNCTION fn.settlement_deduct(
+  _hour timestamptz, _month date, _accounts bigint[], _amounts bigint[], _now timestamptz
+) RETURNS bigint
+LANGUAGE sql AS $$
+  WITH paid AS MATERIALIZED (
+    SELECT * FROM fn.ledger_deduct('hour', fn.settlement_period(_hour, _month), _accounts, _amounts, 'revenue', _now)
+  ), overdrawn AS MATERIALIZED (
+    SELECT account_id, balance_minor FROM paid WHERE balance_minor < 0
+  ), below AS (
+    SELECT o.account_id FROM overdrawn o JOIN customers_account a ON a.id = o.account_id
+    WHERE o.balance_minor < -a.credit_limit_minor
+  ), queued AS (
+    SELECT fn.worker_enqueue('arrears', array_agg(account_id), NULL, '', _now + interval '2 hours', '{}')
+    FROM below HAVING count(*) > 0
+  )
+  SELECT coalesce(sum(gift_minor + cash_minor + owed_minor), 0)::bigint FROM paid LEFT JOIN queued ON true
+$$;
+
+-- What one close deducts for one statement, or gives back: the period in the id of that transfer.
+CREATE FUNCTION fn.settlement_period(_hour timestamptz, _month date) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT to_char(_hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24') || to_char(_month, '/YYYY-MM')
+$$;
+
+-- The charges of one clock hour for the accounts in (_low, _high] but those excepted, and what they change in the
+-- accounts' statements. A row a statement month: how many charges, what is deducted from which account, and credits
+-- ([{account, amount, hours}], hours: those that are charged less than before). Belongs into fn.settlement_close,
+-- which holds the account locks.
 --
--- The pure rule is pricing.hour; a test proves them equal. Money is in whole 10^-8 here (_e8), so that all but
--- prices is integer arithmetic, and div(x + half of n, n) is x / n half-up. This is the one place that names the
--- tables of several rooms (ADR 0004): the hot path is one pass over segments.
---
--- The settings keep the plan what it is meant to be whatever the statistics say (a table that an hour has just
--- filled was analysed empty), and make it once a connection: rows by index, in its order, joined by hash.
+-- The account's rule is pricing.hour.deducted_minor: half-up of the month's exact total with this close, less the
+-- same before it. The settings keep the plan what it is meant to be whatever the statistics say (a table that an hour
+-- has just filled was analysed empty), and make it once a connection: rows by index, in its order, joined by hash.
 CREATE FUNCTION fn.settlement_charge(
-  _hour timestamptz, _month_start timestamptz, _places int, _low bigint, _high bigint, _except bigint[]
-) RETURNS TABLE (charges bigint, accounts bigint[], amounts bigint[])
+  _hour timestamptz, _zone text, _oldest date, _places int, _low bigint, _high bigint, _except bigint[]
+) RETURNS TABLE (month date, charges bigint, accounts bigint[], amounts bigint[], credits jsonb)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_nestloop = off SET enable_mergejoin = off
 SET enable_sort = off SET work_mem = '32MB' SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
 DECLARE
-  _end timestamptz := _hour + interval '1 hour';
-  _since timestamptz := greatest(_month_start, (SELECT min(start) FROM settlement_hour));  -- the month's first close
-  _minor bigint := 10 ^ (8 - _places);  -- one minor unit
+  _month date := fn.bills_statement_month(_hour, _zone, _oldest);
+  _unit numeric := fn.bills_unit(_places);
 BEGIN
   RETURN QUERY
+  WITH charged AS (
+    INSERT INTO bills_charge AS c (hour, account_id, subscription_id, exact_e8, out_bytes, closed_in, duration_s,
+                                   statement_month, revision, component)
+    SELECT _hour, account_id, subscription_id, exact_e8, out_bytes, _hour, duration_s, _month, 0, component
+    FROM fn.settlement_cost(_hour, _low, _high, _except)
+    RETURNING c.account_id, c.exact_e8
+  ), amended AS MATERIALIZED (
+    SELECT * FROM fn.settlement_amend(_hour, _zone, _oldest, _low, _high, _except)
+  ), due AS MATERIALIZED (
+    SELECT account_id, month, sum(exact_e8) AS exact_e8, count(*) AS rows,
+           array_agg(hour) FILTER (WHERE exact_e8 < 0) AS hours
+    FROM (SELECT account_id, _month AS month, exact_e8, NULL::timestamptz AS hour FROM charged
+          UNION ALL SELECT account_id, month, exact_e8, hour FROM amended) AS line
+    GROUP BY account_id, month
+  ), carry AS (
+    INSERT INTO bills_carry AS c (account_id, month, exact_e8, deducted_minor, closed_through)
+    SELECT account_id, month, exact_e8, fn.bills_minor(exact_e8, _unit), _hour FROM due
+    ON CONFLICT (account_id, month) DO UPDATE SET
+      exact_e8 = c.exact_e8 + excluded.exact_e8, closed_through = excluded.closed_through,
+      deducted_minor = fn.bills_minor(c.exact_e8 + excluded.exact_e8, _unit)
+    RETURNING c.account_id, c.month, c.exact_e8, c.deducted_minor
+  ), changed AS (
+    SELECT month, d.account_id, d.rows, d.hours,
+           c.deducted_minor - fn.bills_minor(c.exact_e8 - d.exact_e8, _unit) AS amount
+    FROM due d JOIN carry c USING (account_id, month)
+  )
+  SELECT month, sum(rows)::bigint, array_agg(account_id ORDER BY account_id) FILTER (WHERE amount > 0),
+         array_agg(amount ORDER BY account_id) FILTER (WHERE amount > 0),
+         coalesce(jsonb_agg(jsonb_build_object('account', account_id, 'amount', -amount, 'hours', hours))
+                  FILTER (WHERE amount < 0), '[]')
+  FROM changed GROUP BY month;
+END $$;
+
+-- Charge anew the hours, closed before this one, in which an account's usage has changed since: the difference is a
+-- further revision of the charge, which this close takes in. Those rows.
+CREATE FUNCTION fn.settlement_amend(
+  _hour timestamptz, _zone text, _oldest date, _low bigint, _high bigint, _except bigint[]
+) RETURNS TABLE (account_id bigint, month date, hour timestamptz, exact_e8 bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  _amended record;
+BEGIN
+  FOR _amended IN
+    WITH taken AS (
+      DELETE FROM metering_amendment a
+      WHERE a.account_id > _low AND a.account_id <= _high AND a.hour <= _hour AND a.account_id <> ALL (_except)
+      RETURNING a.account_id, a.hour)
+    SELECT account_id, hour FROM taken WHERE hour < _hour ORDER BY account_id, hour  -- its own charges see the usage as it is
+  LOOP
+    RETURN QUERY
+    INSERT INTO bills_charge AS c (hour, account_id, subscription_id, exact_e8, out_bytes, closed_in, duration_s,
+                                   statement_month, revision, component)
+    SELECT _amended.hour, _amended.account_id, subscription_id,
+           coalesce(used.exact_e8, 0) - coalesce(made.exact_e8, 0),
+           coalesce(used.out_bytes, 0) - coalesce(made.out_bytes, 0), _hour,
+           coalesce(used.duration_s, 0) - coalesce(made.duration_s, 0),
+           fn.bills_statement_month(_amended.hour, _zone, _oldest), coalesce(made.revision, 0) + 1, component
+    FROM fn.settlement_cost(_amended.hour, _amended.account_id - 1, _amended.account_id, '{}') AS used
+    FULL JOIN (
+      SELECT subscription_id, component, sum(exact_e8)::bigint AS exact_e8, sum(out_bytes)::bigint AS out_bytes,
+             sum(duration_s)::int AS duration_s, max(revision) AS revision
+      FROM bills_charge WHERE hour = _amended.hour AND account_id = _amended.account_id GROUP BY 1, 2
+    ) AS made USING (subscription_id, component)
+    WHERE (coalesce(used.exact_e8, 0), coalesce(used.out_bytes, 0), coalesce(used.duration_s, 0))
+          <> (coalesce(made.exact_e8, 0), coalesce(made.out_bytes, 0), coalesce(made.duration_s, 0))
+    RETURNING c.account_id, c.statement_month, c.hour, c.exact_e8;
+  END LOOP;
+END $$;
+
+-- Give _amount back, which the close of _hour takes off the statement of _month: in gift and cash as the closes of
+-- the hours that are charged less had been paid.
+CREATE FUNCTION fn.settlement_give_back(
+  _account bigint, _amount bigint, _hours timestamptz[], _hour timestamptz, _month date, _now timestamptz
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  _gift bigint;
+  _all bigint;
+BEGIN
+  SELECT coalesce(-sum(amount_minor) FILTER (WHERE book = 'gift'), 0), coalesce(-sum(amount_minor), 0)
+  INTO _gift, _all
+  FROM ledger_entry
+  WHERE account_id = _account AND balance_after IS NOT NULL
+    AND at >= (SELECT min(hour) FROM unnest(_hours) AS hour) AND transfer_id IN (
+      SELECT fn.kernel_transfer_id('hour', _account::text, fn.settlement_period(hour, statement_month))
+      FROM bills_charge WHERE account_id = _account AND hour = ANY (_hours) AND revision = 0);
+  PERFORM fn.ledger_give_back(
+    fn.kernel_transfer_id('hour', _account::text, fn.settlement_period(_hour, _month)), 'correction', _account,
+    _amount, _gift, _all, 'revenue', _now);
+END $$;
+
+-- What all usage of one clock hour costs the accounts in (_low, _high] but those excepted: a row for each component.
+--
+-- The pure rule is pricing.hour; a test proves them equal. Money is in whole 10^-8 here (_e8), so that all but
+-- prices is integer arithmetic, and div(x + half of n, n) is x / n half-up. This is the one place that names the
+-- tables of several rooms (ADR 0004): the hot path is one pass over segments. The planner puts the function's query
+-- in the place of its call: it is STABLE, has one statement and no settings of its own.
+CREATE FUNCTION fn.settlement_cost(_hour timestamptz, _low bigint, _high bigint, _except bigint[])
+RETURNS TABLE (account_id bigint, subscription_id bigint, component varchar, duration_s int, out_bytes bigint,
+               exact_e8 bigint)
+LANGUAGE sql STABLE AS $$
   WITH account AS MATERIALIZED (
     SELECT account_id FROM ledger_purses
     WHERE account_id > _low AND account_id <= _high AND account_id NOT IN (SELECT unnest(_except))
   ), version AS MATERIALIZED (  -- the price books in force, each with its seconds of this hour
     SELECT id, greatest(extract(epoch FROM effective_at - _hour), 0)::bigint AS from_s,
            least(extract(epoch FROM ends_at - _hour), 3600)::bigint AS to_s
-    FROM pricing_book WHERE effective_at < _end AND (ends_at IS NULL OR ends_at > _hour)
+    FROM pricing_book WHERE effective_at < (_hour + interval '1 hour') AND (ends_at IS NULL OR ends_at > _hour)
     UNION ALL  -- before the first one nothing has a price
     SELECT NULL, 0, least(extract(epoch FROM min(effective_at) - _hour), 3600)::bigint
     FROM pricing_book HAVING coalesce(min(effective_at), 'infinity') > _hour
@@ -87,10 +212,10 @@ BEGIN
     SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at, ended_at
     FROM metering_segment
     WHERE account_id > _low AND account_id <= _high AND account_id NOT IN (SELECT unnest(_except))
-      AND ended_at IS NULL AND started_at < _end AND component <> 'traffic'
+      AND ended_at IS NULL AND started_at < (_hour + interval '1 hour') AND component <> 'traffic'
     UNION ALL
     SELECT account_id, instance_id, component, price_key, quantity, age_s, started_at, ended_at
-    FROM ended WHERE started_at < _end AND component <> 'traffic'
+    FROM ended WHERE started_at < (_hour + interval '1 hour') AND component <> 'traffic'
   ), step AS MATERIALIZED (  -- an hour of a (whole) quantity in (above, up_to] costs quantity * rate + fixed
     SELECT k.price_key, v.from_s, v.to_s, r.tier_from_s, r.tier_to_s, r.rate,  -- null: no price is in force
            CASE WHEN r.step_from > 0 THEN floor(r.step_from) ELSE -1 END::bigint AS above,
@@ -121,7 +246,7 @@ BEGIN
   ), sample AS MATERIALIZED (
     SELECT s.*, date_part('epoch', at - _hour) AS at_s FROM account CROSS JOIN LATERAL (
       SELECT * FROM metering_sample s
-      WHERE s.account_id = account.account_id AND at >= _hour AND at < _end OFFSET 0) AS s
+      WHERE s.account_id = account.account_id AND at >= _hour AND at < (_hour + interval '1 hour') OFFSET 0) AS s
   ), sampled AS (  -- each sample at the price of its instant
     SELECT s.account_id, s.instance_id, sum(s.out_bytes)::bigint AS out_bytes,
            sum(s.out_bytes * coalesce(p.rate, fn.settlement_stop('no price is in force for', s.price_key))) AS amount
@@ -141,31 +266,9 @@ BEGIN
     SELECT account_id, instance_id, 'traffic', 0, out_bytes,
            div(amount * 100000000 + 536870912, 1073741824)::bigint
     FROM sampled
-  ), total AS (
-    SELECT f.*, coalesce(last.month_exact_e8, CASE WHEN _since < _hour THEN  -- none: the last one before that
-      fn.bills_month_exact_e8(f.account_id, f.instance_id, f.component, greatest(_since, (
-        SELECT date_trunc('hour', min(started_at)) FROM metering_segment s
-        WHERE s.instance_id = f.instance_id AND s.component = f.component)), _hour - interval '1 hour') END, 0)
-      AS before_e8
-    FROM fresh f LEFT JOIN bills_charge last
-      ON last.instance_id = f.instance_id AND last.component = f.component AND last.revision = 0
-     AND last.account_id > _low AND last.account_id <= _high
-     AND last.hour = _hour - interval '1 hour' AND last.hour >= _month_start
-  ), charged AS (
-    INSERT INTO bills_charge AS c (hour, account_id, instance_id, exact_e8, month_exact_e8, deducted_minor, out_bytes,
-                                   duration_s, revision, component)
-    SELECT _hour, account_id, instance_id, exact_e8, before_e8 + exact_e8,
-           (before_e8 + exact_e8 + _minor / 2) / _minor - (before_e8 + _minor / 2) / _minor, out_bytes,
-           duration_s, 0, component
-    FROM total
-    RETURNING c.account_id, c.deducted_minor
-  ), due AS (
-    SELECT account_id, sum(deducted_minor)::bigint AS amount, count(*) AS rows FROM charged GROUP BY account_id
   )
-  SELECT coalesce(sum(rows), 0)::bigint, array_agg(account_id ORDER BY account_id) FILTER (WHERE amount > 0),
-         array_agg(amount ORDER BY account_id) FILTER (WHERE amount > 0)
-  FROM due;
-END $$;
+  SELECT account_id, instance_id, component, duration_s, out_bytes, exact_e8 FROM fresh
+$$;
 
 -- Usage without a price, or of one that cannot be counted, is an error of the account's close and never free.
 CREATE FUNCTION fn.settlement_stop(_why text, _key text) RETURNS bigint

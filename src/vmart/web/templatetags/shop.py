@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from vmart.catalog import shop
-from vmart.kernel.money import exponent, from_minor, half_up, symbol
+from vmart.kernel import money as money_shown
+from vmart.kernel.money import exponent, half_up
 from vmart.web import offer, wording
 
 register = template.Library()
@@ -19,8 +19,7 @@ register = template.Library()
 @register.filter
 def money(amount_minor: int) -> str:
     """Minor units as "¥1,234.50"; negative ones as "−¥1.00"."""
-    currency = shop.snapshot().currency
-    return _amount(from_minor(int(amount_minor), exponent(currency)), currency)
+    return money_shown.shown_minor(int(amount_minor), shop.snapshot().currency)
 
 
 @register.filter
@@ -30,31 +29,25 @@ def rate(amount: Decimal) -> str:
     places = exponent(currency)
     plain = amount.normalize()
     shown = max(places, -int(plain.as_tuple().exponent)) if plain else places
-    return _amount(amount.quantize(Decimal(1).scaleb(-shown)), currency)
+    return money_shown.shown(amount.quantize(Decimal(1).scaleb(-shown)), currency)
 
 
 @register.filter
 def cents(amount: Decimal) -> str:
     """An exact amount rounded to the currency's decimals."""
     currency = shop.snapshot().currency
-    return _amount(half_up(amount, exponent(currency)), currency)
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    sign = "−" if amount < 0 else ""
-    digits = number_format(abs(amount), use_l10n=False, force_grouping=False)
-    whole, _point, decimals = digits.partition(".")
-    grouped = f"{int(whole):,}" + (f".{decimals}" if decimals else "")
-    return f"{sign}{symbol(currency)}{grouped}"
+    return money_shown.shown(half_up(amount, exponent(currency)), currency)
 
 
 @register.filter
 def instant(at: dt.datetime | None) -> SafeString | str:
-    """A time in the billing zone, to the second."""
+    """A time in the billing zone, to the second; one that the clocks show twice in autumn with its distance to UTC."""
     if at is None:
         return "—"
     local = at.astimezone(shop.snapshot().billing_zone)
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}")
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    which = f" UTC{local.isoformat(timespec='seconds')[19:]}" if twice else ""
+    return format_html('<time datetime="{}">{}{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}", which)
 
 
 @register.filter
@@ -142,6 +135,12 @@ def said(text: str) -> str:
     return wording.said(text)
 
 
+@register.filter
+def said_to_buyer(text: str) -> str:
+    """A stored English sentence for a buyer: what only the seller can mend is not told in his words."""
+    return wording.said_to_buyer(text)
+
+
 _WORDS: dict[str, dict[str, Any]] = {
     "charge_type": wording.CHARGE_TYPES,
     "internet": wording.INTERNET,
@@ -184,6 +183,18 @@ def payment_badge(state: str) -> dict[str, Any]:
 def line_badge(state: str) -> dict[str, Any]:
     text, tone = wording.LINE_STATES.get(state, (state, "idle"))
     return {"text": text, "tone": tone}
+
+
+@register.simple_tag
+def focus(shown: offer.Offer, name: str) -> SafeString:
+    """Puts the cursor there when a refused form has its first error in this field."""
+    return SafeString(" autofocus" if shown.focus == name else "")
+
+
+@register.simple_tag
+def wrong(shown: offer.Offer, name: str) -> SafeString:
+    """Marks a field of the purchase form that has an error."""
+    return SafeString(' aria-invalid="true"') + focus(shown, name) if name in shown.errors else SafeString("")
 
 
 @register.inclusion_tag("web/parts/error.html")

@@ -2,7 +2,9 @@
 
 import csv
 import datetime as dt
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -10,12 +12,14 @@ from django.views.decorators.http import require_safe
 
 from vmart.catalog import shop
 from vmart.kernel import clock
-from vmart.kernel.money import exponent, from_minor
 from vmart.listings import charges, overview
 from vmart.listings.charges import ChargeRow
 from vmart.web.visitor import customer
 
-_CSV_HEAD = ("hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "deducted", "currency")
+_CSV_HEAD = ("hour_utc", "instance_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
+             "revision", "statement_month")  # fmt: skip
+_BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the code page of its machine
+_FORMULAS = "=+-@＝＋－＠\t\r"  # a spreadsheet takes the full-width signs for the narrow ones
 
 
 @require_safe
@@ -37,6 +41,7 @@ def charge_list(request: HttpRequest, account_id: int) -> HttpResponse:
     days = charges.days_of_month(account_id, month, zone)
     if day is None or (day.year, day.month) != (month.year, month.month):
         day = days[0].day if days else (today if (today.year, today.month) == (month.year, month.month) else month)
+    page = charges.of_day(account_id, day, zone, request.GET.get("before", ""))
     here = {
         "month": month,
         "earlier": (month - dt.timedelta(days=1)).replace(day=1) if month.year > 2000 else None,
@@ -45,9 +50,19 @@ def charge_list(request: HttpRequest, account_id: int) -> HttpResponse:
         "day_text": day.isoformat(),
         "days": days,
         "total_minor": sum(row.deducted_minor for row in days),
-        "page": charges.of_day(account_id, day, zone, request.GET.get("before", "")),
+        "page": page,
+        "hours": _by_hour(account_id, page.rows, zone),
     }
     return render(request, "web/billing/charges.html", here)
+
+
+def _by_hour(
+    account_id: int, rows: Sequence[ChargeRow], zone: ZoneInfo
+) -> list[tuple[dt.datetime, int, list[ChargeRow]]]:
+    """(clock hour, what its close deducted of the account, charges), in the rows' order."""
+    groups = [(hour, list(group)) for hour, group in itertools.groupby(rows, lambda row: row.hour)]
+    deducted = charges.deducted(account_id, [hour for hour, _ in groups], zone)
+    return [(hour, deducted.get(hour, 0), group) for hour, group in groups]
 
 
 @require_safe
@@ -64,21 +79,20 @@ def charge_csv(request: HttpRequest, account_id: int) -> HttpResponse | Streamin
 
 def _csv(rows: Iterator[ChargeRow], currency: str) -> Iterator[str]:
     line = csv.writer(_Echo())
-    yield line.writerow(_CSV_HEAD)
-    places = exponent(currency)
+    yield _BYTE_ORDER_MARK + line.writerow(_CSV_HEAD)
     for row in rows:
         yield line.writerow(
             (
                 row.hour.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), row.public_id, _inert(row.name),
                 row.component, row.duration_s, row.out_bytes, format(row.exact, "f"),
-                from_minor(row.deducted_minor, places), currency,
+                currency, row.revision, f"{row.statement_month:%Y-%m}",
             )
         )  # fmt: skip
 
 
 def _inert(name: str) -> str:
     """A name that no spreadsheet takes for a formula."""
-    return f"'{name}" if name[:1] in "=+-@\t\r" else name
+    return f"'{name}" if name.startswith(tuple(_FORMULAS)) else name
 
 
 class _Echo:

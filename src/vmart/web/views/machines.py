@@ -15,8 +15,10 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
-from vmart.orders import live_cost, reboot, return_prepaid, start, stop, terminate
-from vmart.orders.without_charge import STOP_CHARGING, kept_hourly
+from vmart.orders import holds, live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders.machines import is_expired
+from vmart.orders.models import Order
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
 from vmart.pricing.quote import Quote
 from vmart.web import wording
@@ -66,7 +68,7 @@ def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> Ht
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """Stop, told first whether *off* is billed."""
+    """Stop, told first whether *off* is billed; what is off and billed is put to *without charge*."""
     machine = _machine(account_id, public_id)
     if request.method == "POST":
         without = request.POST.get("charge") == "without"
@@ -79,8 +81,13 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
         return redirect("machine", public_id)
-    quoted = _quoted(machine)
-    here = {"machine": machine, "quoted": quoted, "kept_hourly": kept_hourly(quoted)}
+    order = _order(machine)
+    here = {
+        "machine": machine,
+        "hourly": holds.hourly(order) or Decimal(0),
+        "kept_hourly": holds.hourly(order, paused=True) or Decimal(0),
+        "off": stop.off_and_billed(machine),
+    }
     return render(request, "web/machines/stop.html", here)
 
 
@@ -119,31 +126,33 @@ def _request_id(request: HttpRequest) -> str:
     return str(request.META.get("vmart.request_id", ""))
 
 
-def _quoted(machine: Instance) -> Quote:
+def _order(machine: Instance) -> Order:
     line = orders.of_machine(machine.id)
     assert line is not None  # every machine was bought
-    return Quote.of(line.order.quote)
+    return line.order
 
 
 def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
     here = shop.snapshot()
-    closed = charges.of_machine_minor(machine.account_id, machine.id, machine.started_at)
+    closed = charges.of_machine(machine.account_id, machine.id, machine.started_at)
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
         "line": line,
         "quoted": Quote.of(line.order.quote),
+        "hourly": holds.hourly(line.order) or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
         "events": overview.events(machine.id),
-        "closed_minor": closed,
+        "closed_exact": closed,
         "open_exact": _open_exact(machine),
         "by_usage": line.order.segments,
         "busy": machine.state in wording.IN_BETWEEN,
-        "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL",
-        "may_stop": machine.state == State.RUNNING,
+        "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL" and not is_expired(machine),
+        "may_stop": machine.state == State.RUNNING and not is_expired(machine),
+        "may_spare": stop.off_and_billed(machine) and not is_expired(machine),
         "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
@@ -169,6 +178,4 @@ def _off_billed(machine: Instance) -> str:
         return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
-    return _(
-        "It is off and billed as if it were running. To pay for its disks only, start it and stop it without charge."
-    )
+    return _("It is off and billed as if it were running. To pay for its disks only, put it to “without charge”.")

@@ -9,12 +9,14 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
-from vmart.kernel.money import exponent, to_minor
+from vmart.kernel.money import exponent, symbol, to_minor
 from vmart.listings import overview
 from vmart.orders import place
 from vmart.payments import providers, queries, rules, top_up
@@ -22,6 +24,7 @@ from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
 from vmart.web import shown_quote, wording
 from vmart.web.visitor import View, customer
+from vmart.web.way_back import top_up_address, way_back, with_way_back
 
 PAYMENTS_SHOWN = 10
 _STRIPE = ["https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com", "https://api.stripe.com"]
@@ -46,14 +49,15 @@ def _with_stripe(view: View) -> View:
 def top_up_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """Ask for an amount; on success it is cash."""
     if request.method != "POST":
-        return _form(request, account_id, {"amount": "100", "token": shown_quote.new_token()})
+        amount = request.GET.get("amount", "100")[:20]
+        return _form(request, account_id, {"amount": amount, "token": shown_quote.new_token()})
     form = request.POST.dict()
     try:
         standing = _begin(account_id, form, _amount_minor(form.get("amount", "")))
     except Refused as refused:
         typed = form | {"token": shown_quote.new_token()}
         return _form(request, account_id, typed, {_FIELDS.get(refused.field or "", ""): wording.sentence(refused)}, 422)
-    return redirect("payment", standing.payment_id)
+    return redirect(with_way_back(reverse("payment", args=[standing.payment_id]), way_back(request)))
 
 
 @require_POST
@@ -79,23 +83,31 @@ def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespo
 @_with_stripe
 @customer
 def payment(request: HttpRequest, account_id: int, payment_id: int) -> HttpResponse:
-    """How a payment stands; asks by itself until it has ended, and goes on to its order."""
+    """How a payment stands; asks by itself until it has ended, and goes on to its order or back to what it is for."""
     standing = _standing(account_id, payment_id)
-    if standing.state == "succeeded" and standing.order_id:
-        return redirect("order", standing.order_id)
-    return render(request, "web/billing/payment.html", _shown(standing))
+    onward = _onward(request, standing)
+    if onward and not standing.order_id:
+        messages.success(request, _("The money is in your balance."))
+    return redirect(onward) if onward else render(request, "web/billing/payment.html", _shown(request, standing))
 
 
 @never_cache
 @require_safe
 @customer
 def payment_state(request: HttpRequest, account_id: int, payment_id: int) -> HttpResponse:
-    """The part of the payment's page that changes; tells the page to move on when an order was paid."""
+    """The part of the payment's page that changes; has the page load anew when it is to move on."""
     standing = _standing(account_id, payment_id)
-    response = render(request, "web/billing/payment_state.html", _shown(standing))
-    if standing.state == "succeeded" and standing.order_id:
-        response["HX-Redirect"] = f"/orders/{standing.order_id}/"
+    response = render(request, "web/billing/payment_state.html", _shown(request, standing))
+    if _onward(request, standing):
+        response["HX-Redirect"] = with_way_back(reverse("payment", args=[payment_id]), way_back(request))
     return response
+
+
+def _onward(request: HttpRequest, standing: Standing) -> str:
+    """Where a payment that succeeded leads to: the order that it paid, else the way back; "" for nowhere."""
+    if standing.state != "succeeded":
+        return ""
+    return reverse("order", args=[standing.order_id]) if standing.order_id else way_back(request)
 
 
 _FIELDS = {"Amount": "amount", "Card": "card", "Provider": "provider"}
@@ -111,10 +123,11 @@ def _begin(account_id: int, form: dict[str, str], amount_minor: int, order_id: i
 
 
 def _amount_minor(text: str) -> int:
-    """An amount as typed, in minor units. Raises InvalidValue for what is no amount of the currency."""
-    places = exponent(shop.snapshot().currency)
+    """An amount as typed, with or without the sign that pages show. Raises InvalidValue for what is none."""
+    currency = shop.snapshot().currency
+    places = exponent(currency)
     try:
-        amount = Decimal(text.strip().replace(",", ""))
+        amount = Decimal(text.strip().removeprefix(symbol(currency).strip()).strip().replace(",", ""))
         if not amount.is_finite() or amount != amount.quantize(Decimal(1).scaleb(-places)) or abs(amount) > 10**12:
             raise InvalidOperation
     except InvalidOperation as error:
@@ -142,7 +155,8 @@ def _form(
     here = card_form() | {
         "typed": typed, "errors": errors or {}, "held": overview.balance(account_id),
         "least_minor": rules.TOP_UP_MIN_MINOR, "most_minor": rules.TOP_UP_MAX_MINOR,
-        "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN), "currency": shop.snapshot().currency,
+        "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN),
+        "currency_sign": symbol(shop.snapshot().currency), "way_back": way_back(request),
     }  # fmt: skip
     return render(request, "web/billing/top_up.html", here, status=status)
 
@@ -156,6 +170,14 @@ def _standing(account_id: int, payment_id: int) -> Standing:
         raise Http404 from unknown
 
 
-def _shown(standing: Standing) -> dict[str, Any]:
-    ended = standing.state in ("succeeded", "failed")
-    return {"standing": standing, "ended": ended, "state": wording.PAYMENT_STATES[standing.state]}
+def _shown(request: HttpRequest, standing: Standing) -> dict[str, Any]:
+    back = way_back(request)
+    return {
+        "standing": standing,
+        "ended": standing.state in ("succeeded", "failed"),
+        "state": wording.PAYMENT_STATES[standing.state],
+        "state_address": with_way_back(reverse("payment_state", args=[standing.payment_id]), back),
+        "again_address": reverse("order", args=[standing.order_id])
+        if standing.order_id
+        else top_up_address(standing.amount_minor, back),
+    }

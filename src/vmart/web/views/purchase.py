@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,8 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
-from vmart.listings import overview
-from vmart.orders import login, place, purchase
+from vmart.orders import key_pairs, login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
 from vmart.orders.purchase import Machine, Purchase
@@ -24,7 +24,7 @@ from vmart.pricing.quote import Quote
 from vmart.web import offer, shown_quote
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
-from vmart.web.visitor import account_id_of
+from vmart.web.visitor import account_id_of, field
 
 _KEY_PAIRS_SHOWN = 100
 
@@ -46,7 +46,10 @@ def home(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password", "form")
 @require_http_methods(["GET", "HEAD", "POST"])
 def buy(request: HttpRequest) -> HttpResponse:
-    """GET: the page for the form in the address. POST: buy what was shown, or show it again with why not."""
+    """GET: the page for the form in the address. POST: buy what was shown, or show it again with why not.
+
+    The page posts to its own address with the choices in it, so what is shown again can be shared and reloaded.
+    """
     if request.method == "POST":
         return _post(request)
     if account_id_of(request) is None:
@@ -73,10 +76,23 @@ def price(request: HttpRequest) -> HttpResponse:
     """The parts of the page that follow the form; the address follows too."""
     account_id = account_id_of(request)
     shown = offer.make(Typed.of(request.GET), account_id)
-    here = {"offer": shown, "account_id": account_id, "cards": providers.offered(), "act": request.GET.get("act", "")}
+    address = f"{reverse('buy')}?{shown.query}"
+    here = {
+        "offer": shown,
+        "account_id": account_id,
+        "cards": providers.offered(),
+        "act": request.GET.get("act", ""),
+        "page_address": address,
+        "next_address": _without_token(shown),
+    }
     response = render(request, "web/buy/update.html", here)
-    response["HX-Replace-Url"] = f"{reverse('buy')}?{shown.query}"
+    response["HX-Replace-Url"] = address
     return response
+
+
+def _without_token(shown: Offer) -> str:
+    """The choices as an address that anybody can begin with."""
+    return f"{reverse('buy')}?{shown.choice.query()}"
 
 
 def _page(
@@ -86,22 +102,27 @@ def _page(
     refused: Refused | None = None,
     fresh: bool = False,
     status: int = 200,
+    **more: object,
 ) -> HttpResponse:
     account_id = account_id_of(request)
     shown = offer.make(Typed.of(typed), account_id)
+    shown.refused = status != 200
     if fresh:
         shown.token = shown_quote.new_token()
     if refused is not None:
         shown.refuse(refused)
     pairs = KeyPair.objects.filter(account_id=account_id).order_by("-id")[:_KEY_PAIRS_SHOWN] if account_id else ()
-    here = {
+    own = [pair.public_id for pair in pairs]
+    here = more | {
         "offer": shown,
         "notices": notices,
         "account_id": account_id,
         "cards": providers.offered(),
+        "typed": typed,
         "key_pairs": pairs,
-        "available": overview.balance(account_id).available_minor if account_id else None,
-        "next_address": f"{reverse('buy')}?{shown.choice.query()}",
+        "chosen_keys": [key for key in shown.choice.keys if key in own] or own[:1],
+        "page_address": f"{reverse('buy')}?{shown.query}",
+        "next_address": _without_token(shown),
     }
     return render(request, "web/buy/page.html", here, status=status)
 
@@ -123,12 +144,42 @@ def _post(request: HttpRequest) -> HttpResponse:
     buys = form.get("act") in ("buy", "card")
     if buys and account_id is not None:
         return _submit(request, account_id)
+    if form.get("act") in ("create_key", "import_key") and account_id is not None:
+        return _new_key(request, account_id)
+    if form.get("act") == "top_up" and account_id is not None:
+        return _to_top_up(request, account_id)
     shown = offer.make(Typed.of(form), None)
     if buys and not request.user.is_authenticated:
-        address = f"{reverse('buy')}?{shown.choice.query()}"
-        return redirect(f"{reverse('account_login')}?{urlencode({'next': address})}")
+        return redirect(f"{reverse('account_login')}?{urlencode({'next': _without_token(shown)})}")
     place = "#data-disks" if "disk" in form.get("act", "") else ""
     return redirect(f"{reverse('buy')}?{shown.query}{place}")
+
+
+def _to_top_up(request: HttpRequest, account_id: int) -> HttpResponse:
+    """To the top-up of what this form lacks; to the form itself where it lacks nothing or has no price."""
+    shown = offer.make(Typed.of(request.POST), account_id)
+    if shown.quoted is None:
+        return _page(request, request.POST, status=409)
+    return redirect(shown.top_up_address if shown.lacks_minor else f"{reverse('buy')}?{shown.query}")
+
+
+def _new_key(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Make or import a key pair in place: the page again with the new pair chosen. Its private key is shown once."""
+    form, name = request.POST.copy(), field(request.POST, "key_name")
+    form["login"] = "key"
+    try:
+        if form["act"] == "import_key":
+            pair, private_key = key_pairs.import_(account_id, name, field(form, "public_key")), ""
+        else:
+            pair, private_key = key_pairs.create(account_id, name)
+    except Refused as refused:
+        return _page(request, form, refused=refused, status=422)
+    form.setlist("key", [pair.public_id])
+    form["key_name"] = form["public_key"] = ""
+    if private_key:
+        return _page(request, form, made=pair, private_key=private_key)
+    messages.success(request, _("The key pair {name} was imported.").format(name=pair.name))
+    return redirect(f"{reverse('buy')}?{offer.make(Typed.of(form), None).query}#login")
 
 
 def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
@@ -196,7 +247,7 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
         way_in = login.LoginWanted(key_ids=tuple(choice.keys))
     elif choice.values["login"] == "password":
         typed = form.get("password", "")
-        login.check_password(typed, choice.image.login_user)  # also an empty one
+        login.check_password(typed)  # also an empty one
         way_in = login.LoginWanted(typed)
     else:
         password = shown_quote.generated_password(account_id, str(request.session.session_key), token)

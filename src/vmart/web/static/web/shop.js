@@ -22,6 +22,35 @@ window.addEventListener("pageshow", () => {
   }
 });
 
+// The purchase form is sent to the address that has its choices: a refused form stands under it.
+document.addEventListener("htmx:replacedInHistory", (event) => {
+  for (const form of document.querySelectorAll("form.purchase")) form.setAttribute("action", event.detail.path);
+});
+
+// A price on its way answers the choices it was asked with. What was changed meanwhile is put back after it: the change
+// asks for the next price, and must not find the older value in its field.
+const CHOICES = "form.purchase :is(input, select)[id]";
+const asked = new Map();
+let changed = [];
+const valueOf = (field) => (["radio", "checkbox"].includes(field.type) ? field.checked : field.value);
+
+document.addEventListener("htmx:beforeSend", () => {
+  asked.clear();
+  for (const field of document.querySelectorAll(CHOICES)) asked.set(field.id, valueOf(field));
+});
+document.addEventListener("htmx:beforeSwap", () => {
+  changed = [...document.querySelectorAll(CHOICES)]
+    .map((field) => [field.id, valueOf(field)])
+    .filter(([id, value]) => asked.has(id) && asked.get(id) !== value);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const [id, value] of changed) {
+    const field = document.getElementById(id);
+    if (field) field[typeof value === "boolean" ? "checked" : "value"] = value;
+  }
+  changed = [];
+});
+
 // Copy buttons are made here, so that nobody sees one that cannot work.
 function offerCopying(root) {
   if (!navigator.clipboard) return;

@@ -1,0 +1,76 @@
+"""Names and host names of the machines of one request: patterns, numbers, lengths (API 3.0, RunInstances)."""
+
+import re
+
+from vmart.kernel.errors import InvalidParameter
+from vmart.orders.errors import BadHostName, NameTooLong
+
+NAME_MAX = 128  # characters, with its pattern and of each result
+HOST_NAME_MIN, HOST_NAME_MAX = 2, 60
+PRIVATE_IP = "{IP}"  # in a host name: replaced where the private address is known, in fn.instances_create
+_UNNAMED = "Unnamed"
+_NUMBER = re.compile(r"\{R:(\d{1,9})(?:,F:([0-8]))?\}")
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
+_HOST_NAME = re.compile(r"[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*")
+_LONGEST_IP = "255.255.255.255"
+
+
+def names(name: str, count: int) -> list[str]:
+    """The name of each of ``count`` machines, no two alike unless none is given. Raises NameTooLong, InvalidParameter.
+
+    ``{R:x}`` counts up from x, ``{R:x,F:y}`` with at least y digits; without a pattern several get 1, 2, … behind.
+    """
+    if not name:
+        return [_UNNAMED] * count
+    if _CONTROL.search(name):
+        raise InvalidParameter("A name has no line breaks or other control characters.", field="InstanceName")
+    made = _numbered(name, count)
+    longest = max(len(name), *map(len, made))
+    if longest > NAME_MAX:
+        raise NameTooLong(
+            "A name has at most {most} characters, with its pattern and with each number in it; this has {count}.",
+            field="InstanceName", most=NAME_MAX, count=longest,
+        )  # fmt: skip
+    return made
+
+
+def host_names(hostname: str, count: int) -> list[str]:
+    """The host name of each of ``count`` machines, "" for each where none is given. Raises BadHostName.
+
+    As ``names``, and ``{IP}`` stands for the machine's private address: it makes several different too.
+    """
+    if not hostname:
+        return [""] * count
+    made = [hostname] * count if _only_by_address(hostname) else _numbered(hostname, count)
+    for each in made:
+        _check_host_name(each)
+    return made
+
+
+def _only_by_address(hostname: str) -> bool:
+    return PRIVATE_IP in hostname and not _NUMBER.search(hostname)
+
+
+def _check_host_name(hostname: str) -> None:
+    filled = hostname.replace(PRIVATE_IP, _LONGEST_IP)
+    if not HOST_NAME_MIN <= len(filled) <= HOST_NAME_MAX:
+        raise BadHostName(
+            "A host name has {least} to {most} characters, with each number and address in it; this has {count}.",
+            field="HostName", least=HOST_NAME_MIN, most=HOST_NAME_MAX, count=len(filled),
+        )  # fmt: skip
+    if not _HOST_NAME.fullmatch(filled):
+        raise BadHostName(
+            "A host name has letters, digits, hyphens and dots, a letter or digit at both ends, and no two hyphens or "
+            "dots side by side.",
+            field="HostName",
+        )
+
+
+def _numbered(text: str, count: int) -> list[str]:
+    if _NUMBER.search(text):
+        return [_NUMBER.sub(lambda found, n=n: _number(found, n), text) for n in range(count)]  # type: ignore[misc]
+    return [text] if count == 1 else [f"{text}{n}" for n in range(1, count + 1)]
+
+
+def _number(found: re.Match[str], further: int) -> str:
+    return str(int(found[1]) + further).zfill(int(found[2] or 0))

@@ -1,0 +1,109 @@
+"""What ``fn.orders_purchase`` refuses by a name, as the sentence that the buyer reads."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from vmart.catalog import shop
+from vmart.kernel import clock
+from vmart.kernel.errors import Refused
+from vmart.kernel.money import shown_minor
+from vmart.orders import errors
+from vmart.pricing.configuration import Configuration
+
+
+def of_purchase(name: str, detail: str, configuration: Configuration, currency: str) -> Exception:
+    """The refusal called ``name``; ``detail`` has its values, with | between them."""
+    make = _KNOWN.get(name)
+    if make is None:
+        return RuntimeError(f"unknown refusal {name}: {detail}")
+    return make(detail.split("|"), configuration, currency)
+
+
+def no_address(zone: str, binned: str, until: str, field: str) -> Refused:
+    """No public address is free; ``binned`` machines of the account's keep one in the recycle bin."""
+    if not int(binned):
+        return errors.NoAddress("No public address is free in {zone}.", field=field, zone=zone)
+    return errors.NoAddress(
+        "No public address is free in {zone}. {binned} of your machines keep one in the recycle bin, the first until "
+        "{until}; erase one to free it.",
+        field=field, zone=zone, binned=binned, until=_local(until),
+    )  # fmt: skip
+
+
+def _no_private_address(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    zone, binned, until = values
+    if not int(binned):
+        return errors.NoAddress("The private network in {zone} is full.", field="Placement.Zone", zone=zone)
+    return errors.NoAddress(
+        "The private network in {zone} is full. {binned} of your machines keep an address in the recycle bin, the "
+        "first until {until}; erase one to free it.",
+        field="Placement.Zone", zone=zone, binned=binned, until=_local(until),
+    )  # fmt: skip
+
+
+def _quota_postpaid(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    held, quota, binned, until = values
+    if not int(binned):
+        return errors.QuotaReached(
+            "The quota of postpaid machines in this zone is {quota}; {held} are there.",
+            field="InstanceCount", held=held, quota=quota,
+        )  # fmt: skip
+    return errors.QuotaReached(
+        "The quota of postpaid machines in this zone is {quota}; {held} are there, {binned} of them in the recycle "
+        "bin, the first until {until}. Erase one to make room.",
+        field="InstanceCount", held=held, quota=quota, binned=binned, until=_local(until),
+    )  # fmt: skip
+
+
+def _quota_prepaid(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    held, quota = values
+    zone = shop.snapshot().billing_zone
+    next_month = clock.add_months(clock.month_start(clock.now(), zone), 1, zone)
+    return errors.QuotaReached(
+        "The quota of prepaid machines bought in this zone and month is {quota}; {held} were bought and not returned. "
+        "It begins anew at {until}.",
+        field="InstanceCount", code="LimitExceeded.PrepayQuota", held=held, quota=quota,
+        until=_local(next_month.isoformat()),
+    )  # fmt: skip
+
+
+def _insufficient_balance(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    available, needed = (shown_minor(int(value), currency) for value in values)
+    return errors.InsufficientBalance(
+        "The balance is not enough: {needed} are needed and {available} are available.",
+        needed=needed, available=available,
+    )  # fmt: skip
+
+
+def _sold_out(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    return errors.SoldOut(
+        "The instance type {type} is sold out in {zone}: there is room for {room}.",
+        field="InstanceType", type=configuration.instance_type, zone=configuration.zone, room=values[0],
+    )  # fmt: skip
+
+
+_KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
+    "insufficient_balance": _insufficient_balance,
+    "account_frozen": lambda values, _c, _m: errors.AccountFrozen(
+        "This account may not buy: {why}", why="|".join(values)
+    ),
+    "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
+    "sold_out": _sold_out,
+    "no_public_address": lambda values, _c, _m: no_address(
+        values[0], values[1], values[2], "InternetAccessible.PublicIpAssigned"
+    ),
+    "no_private_address": _no_private_address,
+    "no_private_range": lambda values, _c, _m: errors.NoAddress(
+        "The zone {zone} has no private network left.", field="Placement.Zone", zone=values[0]
+    ),
+    "quota_postpaid": _quota_postpaid,
+    "quota_prepaid": _quota_prepaid,
+    "order_not_payable": lambda values, _c, _m: errors.OrderNotPayable(
+        "The order {id} cannot be paid.", field="DealId", id=values[0]
+    ),
+}
+
+
+def _local(instant: str) -> str:
+    zone = shop.snapshot().billing_zone
+    return f"{dt.datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M:%S}"
