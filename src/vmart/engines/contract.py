@@ -10,6 +10,7 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -218,6 +219,18 @@ class DeliversMany(Protocol):
     def ensure_present_many(self, specs: Sequence[MachineSpec]) -> "list[Observation | EngineError]": ...
 
 
+@runtime_checkable
+class TellsChanges(Protocol):
+    """An engine that tells by itself when a machine was turned on or off, from inside too."""
+
+    def changes(self) -> "AbstractContextManager[Callable[[float], str | None]]":
+        """Listen: the call waits so many seconds for the next name, None when nothing happened.
+
+        Raises EngineError when the line is lost: what happened since then was not told. Names of others may be
+        among those told.
+        """
+
+
 def ensure_present_many(
     engine: Engine, specs: Sequence[MachineSpec], *, threads: int = 8
 ) -> "list[Observation | EngineError]":
@@ -253,6 +266,7 @@ VERBS = (
     "observe",
     "list_ours",
     "counters",
+    "changes",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

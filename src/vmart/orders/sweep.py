@@ -9,7 +9,7 @@ seller: nobody but him knows who moved it.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from vmart.engines.contract import Engine, Observation, Power
@@ -44,18 +44,38 @@ def sweep(zone: str) -> list[Drift]:
     for name, listed in sorted(rows.items()):
         member = members.get(listed.id, "")
         kind = _difference(listed, seen.get(name), member)
-        if kind is None:
-            continue
-        # Both are old by now, and acts may have begun and ended since: what is repaired is the row of this moment.
-        observation = engine.observe(name)
-        row = Instance.objects.get(pk=listed.pk)
-        given_up = _given_up(row)
-        if given_up is not None and _difference(row, observation, member) == kind:
-            found.append(_repair(row, kind))
-            for operation in given_up:  # the engine answers again
-                queue.retry(operation)
+        drift = _mend(engine, listed, kind, member) if kind else None
+        if drift is not None:
+            found.append(drift)
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
+
+
+def look(zone: str, names: Collection[str]) -> set[str]:
+    """Machines that may have been turned on or off, seen at once; those of them that an act has in hand are left."""
+    engine, busy = engine_of(zone), set()
+    sold = Instance.objects.filter(zone_id=zone, public_id__in=names).exclude(state=State.GONE).defer("user_data")
+    for row in sold.order_by("id"):
+        if _given_up(row) is None:
+            busy.add(row.public_id)
+            continue
+        kind = _difference(row, engine.observe(row.public_id), "")
+        if kind in ("on", "off"):
+            _mend(engine, row, kind, "")
+    return busy
+
+
+def _mend(engine: Engine, listed: Instance, kind: str, member: str) -> Drift | None:
+    """What was listed is old by now, and acts may have begun and ended since: the row of this moment is repaired."""
+    observation = engine.observe(listed.public_id)
+    row = Instance.objects.get(pk=listed.pk)
+    given_up = _given_up(row)
+    if given_up is None or _difference(row, observation, member) != kind:
+        return None
+    drift = _repair(row, kind)
+    for operation in given_up:  # the engine answers again
+        queue.retry(operation)
+    return drift
 
 
 def _keep(zone: str, left: Sequence[Drift]) -> None:

@@ -6,14 +6,18 @@ its certificate is fetched, compared, and then the only one trusted.
 
 import hashlib
 import ssl
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
 from vmart.engines.contract import EngineError
 from vmart.kernel import clock
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 Json = dict[str, Any]
 
@@ -48,14 +52,18 @@ class IncusClient:
         self.project = str(settings.get("project") or "default")
         self._timeout_s = float(settings.get("timeout_s") or 30.0)
         self.is_local = bool(settings.get("socket"))
+        self._socket = str(settings.get("socket") or "")
+        self._context: ssl.SSLContext | None = None
         if self.is_local:
             transport = httpx.HTTPTransport(uds=str(settings["socket"]), retries=0)
             base_url = "http://incus"
         elif settings.get("url"):
             base_url = str(settings["url"]).rstrip("/")
-            transport = httpx.HTTPTransport(verify=_pinned(base_url, settings), retries=1)
+            self._context = _pinned(base_url, settings)
+            transport = httpx.HTTPTransport(verify=self._context, retries=1)
         else:
             raise EngineError("The zone names neither a socket nor a URL of its engine.", transient=False)
+        self._base_url = base_url
         self._http = httpx.Client(transport=transport, base_url=base_url, timeout=self._timeout_s, trust_env=False)
 
     def close(self) -> None:
@@ -137,6 +145,24 @@ class IncusClient:
     def upload(self, path: str, pieces: Iterable[bytes], /, **parameters: str) -> None:
         """Upload a stream that is in its place when it is answered."""
         self._read(self._raw("POST", path, {"project": self.project, **parameters}, self._timeout_s, content=pieces))
+
+    @contextmanager
+    def websocket(self, path: str, **parameters: str) -> "Iterator[ClientConnection]":
+        """An open line; EngineError (transient) where there is none."""
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect, unix_connect
+
+        query = urlencode({"project": self.project, **parameters})
+        uri = f"{self._base_url.replace('http', 'ws', 1)}{path}?{query}"
+        try:
+            if self.is_local:
+                line = unix_connect(self._socket, uri, compression=None)
+            else:
+                line = connect(uri, ssl=self._context, compression=None, proxy=None)
+        except (WebSocketException, OSError) as error:
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{path}: {error}") from error
+        with line:
+            yield line
 
     def _exchange(
         self, method: str, path: str, body: object, parameters: Mapping[str, object], timeout_s: float | None = None

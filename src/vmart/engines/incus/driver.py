@@ -7,7 +7,8 @@ host's table can be rebuilt from the server's list alone.
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -226,6 +227,11 @@ class IncusEngine:
         self._see_to_table()
         counts = opened.firewall.counts()
         return {name: ByteCount(name, *counts[name]) for name in names if name in counts}
+
+    def changes(self) -> AbstractContextManager[Callable[[float], str | None]]:
+        from vmart.engines.incus import events  # only who listens loads it
+
+        return events.changes(self._open().client)
 
     def leave_host(self) -> None:
         """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
