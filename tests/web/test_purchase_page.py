@@ -354,6 +354,21 @@ def test_a_shop_without_real_machines_tells_its_seller_how_to_get_them() -> None
     assert "Guangzhou Zone 3 Real machines System container" in page
 
 
+def test_what_df_will_show_is_said_before_and_after_the_purchase() -> None:
+    """Given machines that see the whole host's storage, then page, order and machine say so; else nothing is said."""
+    said = "Inside the machine df shows 56 GiB for each disk: that is the storage of the whole host."
+    visitor = customer()
+    number = order_id_of(visitor.buy())
+    machine = Instance.objects.get()
+    pages = ("/buy/?zone=ap-guangzhou-3", f"/orders/{number}/", f"/machines/{machine.public_id}/")
+    assert [said in text_of(visitor.get(page, follow=True)) for page in pages] == [False] * 3
+    Zone.objects.filter(code="ap-guangzhou-3").update(
+        capabilities={"instance_kind": "container", "df_shows_gib": 56, "pools": {"local": [12, 56]}}
+    )
+    assert machine.zone_id == "ap-guangzhou-3"
+    assert [said in text_of(visitor.get(page, follow=True)) for page in pages] == [True] * 3
+
+
 def test_a_zone_whose_image_is_being_made_says_how_far_and_still_sells() -> None:
     ZoneImage.objects.filter(zone_id="ap-guangzhou-3").update(status="preparing", percent=40, ready_at=None)
     visitor = customer()

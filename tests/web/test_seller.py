@@ -17,6 +17,7 @@ from vmart.orders import sweep
 from vmart.orders.machines import OPERATIONS
 from vmart.orders.models import EngineDrift
 from vmart.payments import unexplained
+from vmart.placement.models import Host
 from vmart.worker.models import Operation
 
 
@@ -40,6 +41,23 @@ def test_sales_and_capacity_of_what_was_sold() -> None:
     assert "4 / 8192" in page
     assert "8 / 2048 GiB" in page
     assert "243 / 245" in page
+
+
+def test_the_seller_sees_how_full_a_real_pool_is_and_how_often_it_is_sold() -> None:
+    buyer = customer()
+    buyer.buy("?count=2&type=S5.MEDIUM4")
+    work()
+    seller = operator()
+    assert "times its size" not in text_of(seller.get("/seller/"))  # a simulated zone fills nothing
+    sold = sum(Host.objects.filter(zone_id=ZONE).values_list("disk_used_gib", flat=True))
+    assert sold == 40
+    pools = {"a": [10, 20], "b": [5, 12]}
+    Zone.objects.filter(code=ZONE).update(capabilities={"instance_kind": "container", "pools": pools})
+    page = text_of(seller.get("/seller/"))
+    assert "15 of 32 GiB filled, sold 1.25 times its size" in page
+    assert "Storage fills up" not in page
+    Zone.objects.filter(code=ZONE).update(capabilities={"instance_kind": "container", "pools": {"a": [80, 100]}})
+    assert "Storage fills up 80 of 100 GiB filled, sold 0.40 times its size" in text_of(seller.get("/seller/"))
 
 
 def test_a_failed_delivery_is_shown_with_its_reason(world: World) -> None:

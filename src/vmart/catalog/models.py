@@ -34,7 +34,8 @@ class Zone(models.Model):
     engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable
     engine_why = models.CharField(max_length=500, default="", blank=True)
     engine_seen_at = models.DateTimeField(null=True)
-    capabilities = models.JSONField(default=dict)  # engines.contract.Capabilities as last seen
+    # engines.contract.Capabilities as last seen, and "pools" of a real engine: {member: [filled GiB, GiB]}.
+    capabilities = models.JSONField(default=dict)
     on_sale = models.BooleanField(default=True)
     vcpu_overcommit = models.IntegerField(default=16)
     disk_overcommit = models.IntegerField(default=4)  # of a real engine: its pools give out blocks as they are written

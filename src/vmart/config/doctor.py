@@ -30,7 +30,7 @@ def examine(places: Places) -> Iterator[Finding]:
     checks: list[tuple[str, Callable[[Places], Finding]]] = [
         ("python", _python), ("database programs", _programs), ("system users", _users), ("data directory", _folder),
         ("disk", _disk), ("running", _running), ("database", _database), ("static files", _static), ("engine", _engine),
-        ("certificate", _certificate),
+        ("certificate", _certificate), ("storage of machines", _storage),
     ]  # fmt: skip
     for name, check in checks:
         try:
@@ -99,6 +99,21 @@ def _database(places: Places) -> Finding:
     return Finding(
         "database", version >= 150000, f"PostgreSQL {version // 10000}.{version % 10000}, migrations complete"
     )
+
+
+def _storage(places: Places) -> Finding:
+    """How full the real zones are: a full pool stops every machine on it."""
+    name = "storage of machines"
+    if lock_holder(places) is None and "VMART_DATABASE_URL" not in os.environ:
+        return Finding(name, None, "looked at when vmart runs")
+    from vmart.listings import sales
+
+    real = [zone for zone in sales.zones() if zone.pool_gib]
+    said = [
+        f"{zone.code}: {zone.pool_filled_gib} of {zone.pool_gib} GiB filled, sold {zone.sold_ratio} times its size"
+        for zone in real
+    ]
+    return Finding(name, not any(zone.is_filling for zone in real), "; ".join(said) or "no real zone")
 
 
 def _static(_places: Places) -> Finding:

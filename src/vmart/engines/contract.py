@@ -148,17 +148,23 @@ class MemberCapacity:
     vcpu: int
     memory_mib: int
     disk_gib: int
+    disk_filled_gib: int = 0  # of it: thin disks fill as they are written
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What machines of this engine get. ``missing`` maps a capability to a sentence why not."""
+    """What machines of this engine get. ``missing`` maps a capability to a sentence why not.
+
+    ``df_shows_gib``: what `df` shows inside a machine for each disk where that is the host's storage; 0 where it is
+    the disk.
+    """
 
     instance_kind: str  # "container" | "virtual-machine" | "simulated"
     bandwidth_cap_out: bool = True
     bandwidth_cap_in: bool = True
     network_isolation: bool = True
     byte_counters: bool = True
+    df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vmart.catalog.models import Zone
 from vmart.instances.models import Event, Instance, State
 from vmart.ledger import queries
 from vmart.ledger.queries import Balance, balance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.storage.models import Disk
 
-__all__ = ["Balance", "Posting", "balance", "disks", "events", "machine", "machines", "statement"]
+__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "events", "machine", "machines", "statement"]
 
 ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
 
@@ -68,6 +69,12 @@ def machine(account_id: int, public_id: str) -> Instance | None:
 def disks(instance_id: int) -> Sequence[Disk]:
     """The machine's disks, system disk first."""
     return list(Disk.objects.filter(instance_id=instance_id).order_by("position")[:PAGE])
+
+
+def df_shows_gib(zone: str) -> int:
+    """What `df` shows in the zone's machines for each disk (engines.contract.Capabilities); 0: the disk itself."""
+    seen = Zone.objects.values_list("capabilities", flat=True).filter(code=zone).first() or {}
+    return int(seen.get("df_shows_gib", 0))
 
 
 def events(instance_id: int, limit: int = PAGE) -> Sequence[Event]:

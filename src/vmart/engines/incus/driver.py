@@ -58,6 +58,8 @@ _CREATE_LIMIT_S = 180.0
 # begun to boot does not hear the first.
 _STOP_GUEST_S = (4, 8, 15)
 LOCAL_MEMBER = "local"
+# Pools in which all containers share one file system: `df` in each shows the whole of it.
+_SHOWN_WHOLE = ("btrfs", "dir")
 
 _POWER = {
     "Running": Power.RUNNING,
@@ -102,7 +104,10 @@ class IncusEngine:
         """Asked first and most often: so it also sees to it that the host's table says what the engine's list says."""
         opened = self._open()
         self._see_to_table()
-        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall)
+        shown_gib = 0
+        if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
+            shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
+        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall, df_shows_gib=shown_gib)
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
@@ -117,14 +122,20 @@ class IncusEngine:
     def _member_capacity(self, name: str, target: str) -> MemberCapacity:
         client = self._open().client
         machine = client.get("/1.0/resources", target=target)
-        pool = client.get(path_of("storage-pools", self._pool, "resources"), target=target)
+        space = self._pool_space(target)
         return MemberCapacity(
             member=name,
             online=True,
             vcpu=int(machine["cpu"]["total"]),
             memory_mib=int(machine["memory"]["total"]) >> 20,
-            disk_gib=int(pool["space"]["total"]) >> 30,
+            disk_gib=space["total"] >> 30,
+            disk_filled_gib=space["used"] >> 30,
         )
+
+    def _pool_space(self, target: str) -> dict[str, int]:
+        """``total`` and ``used`` bytes of a member's pool, "" for that of the member that answers."""
+        pool = self._open().client.get(path_of("storage-pools", self._pool, "resources"), target=target)
+        return {name: int(pool["space"].get(name) or 0) for name in ("total", "used")}
 
     def ensure_image(self, image: ImageSpec) -> ImageState:
         return self._open().images.ensure(image)

@@ -145,6 +145,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "hourly": holds.hourly(line.order) or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
+        "df_shows_gib": overview.df_shows_gib(machine.zone_id),
         "events": overview.events(machine.id),
         "closed_exact": closed,
         "open_exact": _open_exact(machine),

@@ -37,6 +37,7 @@ def detail(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse
     here = (
         _timeline(view)
         | _payable(account_id, view)
+        | {"df_shows_gib": overview.df_shows_gib(view.quoted.configuration.zone)}
         | {"password": shown_quote.open_password(order_id, sealed) if sealed else ""}
     )
     return render(request, "web/orders/order.html", here)
