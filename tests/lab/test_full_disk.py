@@ -21,7 +21,7 @@ _UNIT = f"[Service]\\nExecStart=/bin/sh -c '{_FILL}'\\n[Install]\\nWantedBy=sysi
 
 @pytest.fixture
 def filled(engine: Engine, lab: Lab, make_spec: MakeSpec) -> MachineSpec:
-    """A machine of 1 GiB whose disk is full, and that writes nothing by itself."""
+    """A machine of 1 GiB whose disk is full, and that writes by itself only what its boot writes."""
     spec = dataclasses.replace(make_spec(), system_disk=Disk("disk-filled", "CLOUD_SSD", 1))
     engine.ensure_present(spec)
     lab.inside(spec.name, "cloud-init status --wait > /dev/null")
@@ -87,14 +87,16 @@ def test_without_room_the_server_starts_nothing(engine: Engine, lab: Lab, full: 
 
 @pytest.mark.timeout(1800)
 def test_twenty_times_refilled_it_stops_and_starts(engine: Engine, lab: Lab, filled: MachineSpec) -> None:
+    """What its boot writes may take the room of an act, and no more; it is back as soon as the guest frees as much."""
     before = _templates(engine, filled)
     for turn in range(20):
-        lab.inside(filled.name, "rm /root/filling")
+        assert engine.ensure_power(filled.name, False, force=turn % 2 == 0).power is Power.STOPPED
+        assert engine.ensure_power(filled.name, True).power is Power.RUNNING
+        assert 1024 <= _mib(_limit(engine, filled)) <= 1024 + 2 * 9
+        assert lab.inside(filled.name, "rm /root/filling; sync").returncode == 0
+        assert engine.ensure_power(filled.name, True).power is Power.RUNNING
+        assert _limit(engine, filled) == "1GiB"
         _refill(lab, filled)
-        stopped = engine.ensure_power(filled.name, False, force=turn % 2 == 0)
-        assert (stopped.power, _limit(engine, filled)) == (Power.STOPPED, "1GiB")
-        started = engine.ensure_power(filled.name, True)
-        assert (started.power, _limit(engine, filled)) == (Power.RUNNING, "1GiB")
     assert _templates(engine, filled) == before
 
 
@@ -197,3 +199,35 @@ def test_all_the_room_there_is_said_to_be_full(
     assert (refusal.value.sentence, refusal.value.transient) == ("The system disk is full.", False)
     assert refusal.value.helps.startswith("Delete files in the machine")
     assert _limit(engine, full) == "1GiB"
+
+
+def test_what_cannot_be_taken_back_now_does_not_fail_the_act(
+    engine: Engine, full: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(engine, IncusEngine)
+    tried: list[str] = []
+
+    def fail(name: str) -> None:
+        tried.append(name)
+        raise EngineError("The compute engine does not answer.", transient=True)
+
+    monkeypatch.setattr(engine._open().room, "_take_back", fail)
+    assert engine.ensure_power(full.name, False, force=True).power is Power.STOPPED
+    assert tried == [full.name]
+
+
+def test_a_machine_that_took_all_the_room_there_is_ends_all_the_same(engine: Engine, full: MachineSpec) -> None:
+    """Given a server that refuses until there is room, then more is given than any other act would get."""
+    assert isinstance(engine, IncusEngine)
+    room, limits = engine._open().room, []
+    room._set_limit(full.name, 1024 + 1016)
+
+    def act() -> None:
+        limits.append(_limit(engine, full))
+        if len(limits) == 1:
+            raise IncusError(500, "disk quota exceeded")
+
+    room.at_its_end(full.name, act)
+    assert limits == ["2040MiB", "2GiB"]
+    engine.ensure_absent(full.name)
+    assert engine.observe(full.name).power is Power.ABSENT

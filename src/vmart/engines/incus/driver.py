@@ -188,9 +188,9 @@ class IncusEngine:
             opened.firewall.forget_leave(name, keep_counter=False)
         if found is not None:
             with self._saying():
-                opened.room.during(name, lambda: self._stop(name, force=True))
+                opened.room.at_its_end(name, lambda: self._stop(name, force=True))
             with contextlib.suppress(IncusError):
-                opened.room.during(name, lambda: opened.client.send("DELETE", path_of("instances", name)))
+                opened.room.at_its_end(name, lambda: opened.client.send("DELETE", path_of("instances", name)))
             left = self._ours(name)
             if left is not None:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])

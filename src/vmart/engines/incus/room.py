@@ -46,21 +46,35 @@ class Room:
             if refusal.missing:
                 raise
             self._with_room(name, act)
-        self._take_back(name)
+        else:
+            self._try_to_take_back(name)
+
+    def at_its_end(self, name: str, act: Callable[[], object]) -> None:
+        """As ``during``, for what ends the machine: nothing is taken back, and there is always more room."""
+        try:
+            act()
+        except IncusError as refusal:
+            if refusal.missing or not self._is_limited:
+                raise
+            self._give(name, is_ending=True)
+            act()
 
     def _with_room(self, name: str, act: Callable[[], object]) -> None:
         self._give(name)
         try:
             act()
-        except EngineError:
-            with contextlib.suppress(EngineError):  # the next act takes it back
-                self._take_back(name)
-            raise
+        finally:
+            self._try_to_take_back(name)
 
-    def _give(self, name: str) -> None:
+    def _try_to_take_back(self, name: str) -> None:
+        """What cannot be taken back now, the next act takes back: this one is done, or failed for its own reason."""
+        with contextlib.suppress(EngineError):
+            self._take_back(name)
+
+    def _give(self, name: str, *, is_ending: bool = False) -> None:
         """More than today's limit each time: the guest may have taken what was given before."""
         limit_mib = self._limit_mib(name) + _ROOM_MIB
-        if limit_mib % _SOLD_MIB < _ROOM_MIB:
+        if limit_mib % _SOLD_MIB < _ROOM_MIB and not is_ending:
             raise EngineError(DISK_FULL, transient=False, detail=f"{name}: no more room", helps=DELETE_FILES)
         self._remove_ballast(name)
         self._settle(name, limit_mib)
