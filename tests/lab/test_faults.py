@@ -170,6 +170,7 @@ def test_a_table_with_the_rules_of_an_earlier_release_is_rebuilt(
     spec = dataclasses.replace(make_spec(), public_address=PublicAddress("203.0.113.78", 100))
     engine.ensure_present(spec)
     lab.inside(spec.name, "cloud-init status --wait")
+    engine.capabilities()  # the table is whole
     table = f"inet {names_of_deployment(lab.daemon.deployment).table}"
     of_before = [
         f"flush chain {table} postrouting",
