@@ -15,10 +15,10 @@ from vmart.api import services
 from vmart.catalog import shop as catalog
 from vmart.customers.models import Account, User
 from vmart.instances.models import Instance
-from vmart.kernel import clock, db
+from vmart.kernel import clock, db, unix_password
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
-from vmart.orders import open_account
+from vmart.orders import open_account, passwords
 from vmart.orders.models import Line, Order
 from vmart.placement.models import Host
 from vmart.pricing import books
@@ -130,6 +130,32 @@ def test_a_repeated_client_token_is_one_purchase(client: Client) -> None:
     assert code == "InvalidParameterValue"
     assert "ClientToken" in sentence
     assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"LoginSettings": {}}, {"LoginSettings": {"KeepImageLogin": "FALSE"}},
+              {"LoginSettings": {"Password": "", "KeyIds": []}}]
+)  # fmt: skip
+def test_without_a_login_each_machine_has_a_password_that_its_owner_can_have_shown(
+    client: Client, account_id: int, asked: dict[str, Any]
+) -> None:
+    wanted = {**HOURLY, **asked, "InstanceCount": 2, "ClientToken": "t"}
+    bought = client.call("RunInstances", wanted).response["InstanceIdSet"]
+    shown = passwords.show(account_id, bought)
+    assert len(set(shown.values())) == 2
+    with nothing_written():
+        assert client.call("RunInstances", wanted).response["InstanceIdSet"] == bought
+    answer = client.call("DescribeInstances").response
+    assert [machine["LoginSettings"] for machine in answer["InstanceSet"]] == [{}, {}]
+    for machine in Instance.objects.all():
+        assert unix_password.matches(shown[machine.public_id], machine.password_hash)
+        assert shown[machine.public_id] not in str(answer)
+
+
+def test_the_image_s_own_login_is_not_offered(client: Client, account_id: int) -> None:
+    with nothing_written():
+        error = client.call("RunInstances", {**HOURLY, "LoginSettings": {"KeepImageLogin": "TRUE"}}).error
+    assert error == ("UnsupportedOperation", "LoginSettings.KeepImageLogin is not offered here; leave it away.")
 
 
 def test_a_dry_run_writes_nothing(client: Client) -> None:

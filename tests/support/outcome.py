@@ -16,6 +16,8 @@ _QUERIES = {
     " public_ip IS NOT NULL AS public, arrears_since,"
     " started_at, expires_at, isolated_at, release_at, gone_at, hold_id IS NOT NULL AS held, hold_number,"
     " password_hash <> '' AS password FROM instances_instance WHERE account_id = %s ORDER BY id",
+    "sealed": "SELECT count(*) FROM instances_sealed_password s JOIN instances_instance i ON i.id = s.instance_id"
+    " WHERE i.account_id = %s",
     "holds": "SELECT kind, state, cash_minor, gift_minor, floating_minor FROM ledger_hold WHERE account_id = %s"
     " ORDER BY 1, 2, 3, 4, 5",
     "transfers": "SELECT kind, amount_minor, at FROM ledger_transfer WHERE account_id = %s ORDER BY 1, 2, 3",

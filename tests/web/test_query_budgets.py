@@ -27,7 +27,7 @@ CUSTOMERS = {
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2,
 }  # fmt: skip
-POSTED = {"order_pay", "machine_power"}  # no pages
+POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power"}  # no pages
 SELLERS = {"seller": 9}
 
 

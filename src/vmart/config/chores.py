@@ -14,7 +14,7 @@ from django.db import close_old_connections, connection
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.partitions import ensure_partitions
-from vmart.orders import idempotency, sample, sweep
+from vmart.orders import idempotency, passwords, sample, sweep
 from vmart.provisioning import zones
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class Chores:
                 last = clock.monotonic()
                 ensure_partitions(clock.now())
                 idempotency.forget_old(clock.wall())
+                passwords.erase_old(clock.now())
 
         self._repeat("chores", once)
 

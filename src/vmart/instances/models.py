@@ -1,4 +1,4 @@
-"""The machine the customer owns: desired and observed state, life cycle, events, key pairs."""
+"""The machine the customer owns: desired and observed state, life cycle, events, sealed password, key pairs."""
 
 from django.db import models
 from django.db.models import Q
@@ -117,6 +117,17 @@ class Event(models.Model):
     class Meta:
         db_table = "instances_event"
         indexes = [models.Index(fields=["instance_id", "at"], name="instances_event_instance")]
+
+
+class SealedPassword(models.Model):
+    """A machine's password that the shop made, until its owner has it: sealed for this machine alone (ADR 0020)."""
+
+    instance = models.OneToOneField(Instance, models.PROTECT, primary_key=True)
+    sealed = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "instances_sealed_password"
 
 
 class KeyPair(models.Model):

@@ -55,6 +55,10 @@ class WeakPassword(InvalidValue):
     code = "InvalidParameterValue.InvalidPassword"
 
 
+class PasswordNotKept(NotFound):
+    """The shop made none, or has it no more."""
+
+
 class BadHostName(InvalidValue):
     code = "InvalidParameterValue.IllegalHostName"
 

@@ -23,8 +23,8 @@ from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.secrets import Secrets
-from vmart.orders import errors, login, naming, refusals
-from vmart.orders.login import NO_LOGIN, Login, LoginWanted
+from vmart.orders import errors, login, naming, passwords, refusals
+from vmart.orders.login import GENERATED, Login, LoginWanted
 from vmart.orders.models import Idempotency
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID, Configuration, DiskChoice
@@ -45,7 +45,7 @@ class Machine:
     """What is not money: the machine's image, name and first boot. ``user_data`` is decoded."""
 
     image_id: str
-    login: Login | LoginWanted = NO_LOGIN
+    login: Login | LoginWanted = GENERATED
     name: str = ""
     hostname: str = ""
     user_data: bytes = b""
@@ -210,6 +210,10 @@ def purchase(request: Purchase) -> Bought:
             if known is None:
                 raise
             return known
+        # A statement more, so that a repeat makes no passwords, which take their time and are for nobody.
+        known = answered(request, fingerprint) if made.machine.made_login.generated else None
+        if known is not None:
+            return known
         try:
             return _purchase(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
         except _StaleCatalog:
@@ -354,15 +358,17 @@ def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, A
 
 
 def _machines(request: Purchase, key: bytes, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """What ``fn.instances_create`` writes of each machine."""
+    """What ``fn.instances_create`` writes of each machine, a password of its own where none was given."""
     names = naming.names(request.machine.name, len(numbers))
     host_names = naming.host_names(request.machine.hostname, len(numbers))
     public_ids = [ids.public_id(key, "ins", number) for number in numbers]
+    generated = request.machine.made_login.generated
     return [
         {
             "public_id": public_id, "name": name, "hostname": hostname or public_id,
             "mac": "02:" + number.to_bytes(5, "big").hex(":"),
         }
+        | (passwords.make(number).columns if generated else {})
         for number, public_id, name, hostname in zip(numbers, public_ids, names, host_names, strict=True)
     ]  # fmt: skip
 

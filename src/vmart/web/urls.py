@@ -3,7 +3,7 @@
 from allauth.account import views as allauth
 from django.urls import path, re_path, register_converter
 
-from vmart.web.views import api_keys, billing, forgotten, keys, machines, orders, payments, purchase
+from vmart.web.views import api_keys, billing, forgotten, keys, machines, orders, passwords, payments, purchase
 
 
 class MachineId:
@@ -41,11 +41,13 @@ urlpatterns = [
     path("orders/<int:order_id>/", orders.detail, name="order"),
     path("orders/<int:order_id>/progress/", orders.progress, name="order_progress"),
     path("orders/<int:order_id>/pay/", payments.pay_order, name="order_pay"),
+    path("orders/<int:order_id>/passwords/", passwords.of_order, name="order_passwords"),
     path("machines/", machines.listing, name="machines"),
     path("machines/<machine:public_id>/", machines.detail, name="machine"),
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
+    path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
     path("keys/", keys.keys, name="keys"),
     path("api-keys/", api_keys.keys, name="api_keys"),

@@ -179,6 +179,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="SealedPassword",
+            fields=[
+                (
+                    "instance",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        serialize=False,
+                        to="instances.instance",
+                    ),
+                ),
+                ("sealed", models.BinaryField()),
+                ("made_at", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "instances_sealed_password",
+            },
+        ),
+        migrations.CreateModel(
             name="KeyPair",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

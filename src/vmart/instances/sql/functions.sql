@@ -1,5 +1,6 @@
 -- New machines, PENDING, in the order of _ids. _common: what is the same for each of an order; _machines: what is not
--- ({public_id, name, hostname, mac}); _public is NULL where no address is wanted. Columns are named one by one: a record
+-- ({public_id, name, hostname, mac}, and of a password made for it {password_hash, password_sealed}); _public is NULL
+-- where no address is wanted. Columns are named one by one: a record
 -- out of JSON took twice the time of the whole insert.
 CREATE FUNCTION fn.instances_create(
   _common jsonb, _machines jsonb, _ids bigint[], _holds uuid[], _subnet bigint, _private inet[], _public inet[]
@@ -21,9 +22,13 @@ BEGIN
       machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _common->>'charge_type', _common->>'internet_charge_type',
       (_common->>'bandwidth_mbps')::int, (_common->>'public_ip_wanted')::boolean, 'NOTIFY_AND_MANUAL_RENEW', 'PENDING',
       'NORMAL', 'NOTISOLATED', 'NOT_APPLICABLE', 'RunInstances', 'OPERATING', _common->>'request_id', '', '', '',
-      _subnet, _private[n], machine->>'mac', _public[n], _common->>'login_user', _common->>'password_hash', _keys,
-      _key_ids, decode(_common->>'user_data', 'hex'), (_common->>'created_at')::timestamptz,
+      _subnet, _private[n], machine->>'mac', _public[n], _common->>'login_user',
+      coalesce(machine->>'password_hash', _common->>'password_hash'), _keys, _key_ids, decode(_common->>'user_data', 'hex'), (_common->>'created_at')::timestamptz,
       (_common->>'period_months')::int, _holds[n], 1);
+    IF machine ? 'password_sealed' THEN
+      INSERT INTO instances_sealed_password (instance_id, sealed, made_at)
+      VALUES (_ids[n], decode(machine->>'password_sealed', 'hex'), (_common->>'created_at')::timestamptz);
+    END IF;
   END LOOP;
 END $$;
 
@@ -73,6 +78,7 @@ BEGIN
     latest_operation_error_code = _code, latest_operation_error = left(_sentence, 500), hold_id = NULL,
     public_ip = NULL, password_hash = '', arrears_since = NULL
   WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
+  DELETE FROM instances_sealed_password WHERE instance_id = machine.id;
   RETURN machine;
 END $$;
 

@@ -15,7 +15,7 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
-from vmart.orders import holds, live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders import holds, live_cost, passwords, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_expired
 from vmart.orders.models import Order
 from vmart.orders.without_charge import STOP_CHARGING
@@ -137,6 +137,7 @@ def _here(machine: Instance) -> dict[str, Any]:
     assert line is not None
     here = shop.snapshot()
     closed = charges.of_machine(machine.account_id, machine.id, machine.started_at)
+    kept = passwords.kept([machine.id])
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -158,6 +159,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
+        "passwords": len(kept),
+        "until": kept.get(machine.id),
     }
 
 
