@@ -1,4 +1,4 @@
-"""What an engine does for vmart: about ten idempotent verbs keyed by our own machine name.
+"""What an engine does for vmart: about a dozen idempotent verbs keyed by our own machine name.
 
 Every verb may be called again after a lost answer, by another process, and then leads to the same
 end state. No verb is called inside a database transaction (``driver`` wraps each
@@ -27,6 +27,13 @@ class EngineError(Exception):
         self.sentence = sentence
         self.transient = transient
         self.detail = detail
+
+
+class UnknownUser(EngineError):
+    """The guest has no user of this name: nothing to wait for."""
+
+    def __init__(self, *, detail: str = "") -> None:
+        super().__init__("The machine has no user of this name.", transient=False, detail=detail)
 
 
 class Power(enum.StrEnum):
@@ -199,6 +206,12 @@ class Engine(Protocol):
         The byte counter is kept, also without an address, until the machine is absent.
         """
 
+    def ensure_password(self, name: str, user: str, password_hash: str) -> None:
+        """This crypt(3) hash is the user's in the guest, and SSH takes passwords; running or stopped, it stays so.
+
+        Raises UnknownUser. A driver that cannot reach into a stopped machine of its kind says so.
+        """
+
     def observe(self, name: str) -> Observation:
         """What is there; ``Power.ABSENT`` when nothing is."""
 
@@ -248,6 +261,7 @@ VERBS = (
     "ensure_rebooted",
     "ensure_absent",
     "ensure_address",
+    "ensure_password",
     "observe",
     "list_ours",
     "counters",

@@ -27,6 +27,7 @@ from vmart.engines.contract import (
 from vmart.engines.incus import capability, seed
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Firewall, Leave
+from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
@@ -202,6 +203,19 @@ class IncusEngine:
             self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
+
+    def ensure_password(self, name: str, user: str, password_hash: str) -> None:
+        found = self._ours(name)
+        if found is None:
+            raise EngineError("The machine does not exist.", transient=False, detail=name)
+        guest = Guest(self._open().client, name)
+        try:
+            if found["status"] == "Stopped":
+                guest.write_password(user, password_hash, is_container=found["type"] == "container")
+            else:
+                guest.set_password(user, password_hash)
+        except IncusError as error:
+            raise self._said(error) from error
 
     def observe(self, name: str) -> Observation:
         found = self._ours(name)
