@@ -48,6 +48,7 @@ CVM: dict[str, tuple[Asked, int]] = {
     "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
+    "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 5),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
     "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 6),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
@@ -68,6 +69,7 @@ LEGACY: dict[str, tuple[Asked, int]] = {
     "InquiryInstancePriceHour": (lambda _: {**SIZE, "bandwidthType": "PayByTraffic"}, 0),
     "StopInstances": (lambda has: {"instanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
+    "ResetInstancePassword": (lambda has: {"instanceIds": [has.running], "password": "New-pass-1"}, 5),
     "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
     "DescribeAvailabilityZones": (lambda _: {}, 1),
 }
@@ -129,6 +131,7 @@ def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None
 MANY: dict[str, tuple[dict[str, Any], int]] = {
     "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 7),
     "RebootInstances": ({}, 5),
+    "ResetInstancesPassword": ({"Password": "New-pass-1", "ForceStop": True}, 5),
     "TerminateInstances": ({}, 18),
 }
 

@@ -48,6 +48,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_stop": MACHINE,
     "machine_end": MACHINE,
     "machine_password": MACHINE,
+    "machine_reset_password": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
     "payment": PAYMENT,
     "payment_state": PAYMENT,

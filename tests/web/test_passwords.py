@@ -9,6 +9,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.written import nothing_written
 from tests.web.test_orders_and_machines import running
 from tests.web.visiting import Visitor, customer, text_of, work
+from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance, SealedPassword
 from vmart.kernel import unix_password
 from vmart.orders.models import Line
@@ -123,3 +124,51 @@ def test_a_password_of_her_own_is_not_kept() -> None:
     assert "The shop made" not in text_of(visitor.get(order))
     answer = visitor.post(f"{order}passwords/", SHOW, follow=True)
     assert "Reset it to have a new one." in text_of(answer)
+
+
+def test_a_password_is_reset_to_one_that_the_shop_makes(world: World) -> None:
+    visitor = customer()
+    machine = running(visitor)
+    address = f"/machines/{machine.public_id}/"
+    (before,) = _shown(visitor.post(f"{address}password/", SHOW))
+    assert f'href="{address}reset-password/"' in visitor.get(address).content.decode()
+    assert f"A new password for root on {machine.name}" in text_of(visitor.get(f"{address}reset-password/"))
+    answer = visitor.post(f"{address}reset-password/", {"how": "generated"})
+    assert (answer.status_code, answer["Location"]) == (302, address)
+    page = visitor.get(address)
+    assert "Its password is being reset." in text_of(page)
+    assert "The shop made a password." not in text_of(page)
+    assert 'hx-trigger="every 1s"' in page.content.decode()
+    work()
+    page = text_of(visitor.get(f"{address}live/"))
+    assert "Password reset" in page and "The shop made a password." in page
+    (after,) = _shown(visitor.post(f"{address}password/", SHOW))
+    assert after != before
+    assert unix_password.matches(after, world.password_hash(machine.public_id))
+
+
+def test_a_password_is_reset_to_a_typed_one_and_a_weak_one_is_refused_beside_its_field(world: World) -> None:
+    visitor = customer()
+    machine = running(visitor)
+    address = f"/machines/{machine.public_id}/"
+    with nothing_written():
+        refused = visitor.post(f"{address}reset-password/", {"how": "typed", "password": "lower1234"})
+    assert refused.status_code == 422
+    assert "A password has at least 3 of these" in text_of(refused)
+    assert 'value="typed" checked' in refused.content.decode()
+    assert "lower1234" not in refused.content.decode()
+    assert "no-store" in refused["Cache-Control"]
+    visitor.post(f"{address}reset-password/", {"how": "typed", "password": "Str0ng-pass"})
+    work()
+    assert unix_password.matches("Str0ng-pass", world.password_hash(machine.public_id))
+    assert "The shop made a password." not in text_of(visitor.get(address))
+
+
+def test_a_reset_that_cannot_be_is_said_on_the_machines_page() -> None:
+    visitor = customer()
+    machine = running(visitor)
+    address = f"/machines/{machine.public_id}/"
+    visitor.post(f"{address}reset-password/", {"how": "generated"})
+    with nothing_written():
+        visitor.post(f"{address}reset-password/", {"how": "generated"})
+    assert f"The instance {machine.public_id} is busy" in text_of(visitor.get(address))

@@ -1,4 +1,4 @@
-"""cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, TerminateInstances and its inquiry."""
+"""cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, Terminate-, ResetInstancesPassword."""
 
 import datetime as dt
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ from vmart.kernel.money import exponent, from_minor, shown_minor
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import reboot, start, stop, terminate
+from vmart.orders import reboot, reset_password, start, stop, terminate
 from vmart.orders.return_prepaid import RefundQuote, quote_refund
 from vmart.pricing.quote import PREPAID
 
@@ -82,6 +82,15 @@ class RebootInstances(Shape):
     instance_ids: InstanceIds
     force_reboot: bool | None = None
     stop_type: StopType | None = None
+
+
+class ResetInstancesPassword(Shape):
+    """The same password for a user of machines, all or none; a running one needs ForceStop, and is not stopped."""
+
+    instance_ids: InstanceIds
+    password: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.InvalidPassword")]
+    user_name: Annotated[str, Field(max_length=64)] = ""
+    force_stop: bool = False
 
 
 class TerminateInstances(Shape):
@@ -253,6 +262,19 @@ def reboot_instances(call: Call, asked: RebootInstances) -> Members:
     return {}
 
 
+def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Members:
+    """Accepted; LatestOperationState says when it is done."""
+    reset_password.reset(
+        call.account_id,
+        asked.instance_ids,
+        asked.password,
+        user=asked.user_name,
+        while_running=asked.force_stop,
+        request_id=call.request_id,
+    )
+    return {}
+
+
 def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> str:
     """StopType, or what the older member says."""
     if stop_type is not None and force is not None:
@@ -294,6 +316,7 @@ ACTIONS = (
     Action("StartInstances", StartInstances, start_instances),
     Action("StopInstances", StopInstances, stop_instances),
     Action("RebootInstances", RebootInstances, reboot_instances),
+    Action("ResetInstancesPassword", ResetInstancesPassword, reset_instances_password),
     Action("TerminateInstances", TerminateInstances, terminate_instances),
     Action("InquiryPriceTerminateInstances", InquiryPriceTerminateInstances, inquiry_price_terminate_instances),
 )

@@ -57,6 +57,7 @@ _LEGACY_FIELDS = {
     "InstanceCount": "goodsNum",
     "InstanceName": "instanceName",
     "LoginSettings": "password",
+    "Password": "password",
     "LoginSettings.Password": "password",
     "LoginSettings.KeyIds": "keyId",
     "ClientToken": "clientToken",

@@ -22,7 +22,7 @@ from vmart.kernel.money import half_up
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import purchase, start, stop, terminate
+from vmart.orders import login, purchase, reset_password, start, stop, terminate
 from vmart.orders.login import LoginWanted
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.quote import (
@@ -167,6 +167,13 @@ class StopInstances(LegacyShape):
 
     instance_ids: _InstanceIds
     force_stop: Annotated[int, one_of(0, 1)] = 0
+
+
+class ResetInstancePassword(LegacyShape):
+    """Running or stopped machines, each by itself."""
+
+    instance_ids: _InstanceIds
+    password: Annotated[str, Field(max_length=200)]
 
 
 class ReturnInstance(LegacyShape):
@@ -321,6 +328,18 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
     )
 
 
+def reset_instance_password(call: Call, asked: ResetInstancePassword) -> Members:
+    """The same password for the user of each; a running one stays on."""
+    login.check_new_password(asked.password)  # once: it is the request's fault, not a machine's
+    return _each(
+        call,
+        asked.instance_ids,
+        lambda public_id: reset_password.reset(
+            call.account_id, [public_id], asked.password, request_id=call.request_id
+        ),
+    )
+
+
 def return_instance(call: Call, asked: ReturnInstance) -> Members:
     """Into the recycle bin, a prepaid one with its refund."""
     terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id)
@@ -420,13 +439,14 @@ ACTIONS = (
     Action("RunInstancesHour", RunInstancesHour, run_instances_hour, version="", rate_limited=True),
     Action("StartInstances", StartInstances, start_instances, version=""),
     Action("StopInstances", StopInstances, stop_instances, version=""),
+    Action("ResetInstancePassword", ResetInstancePassword, reset_instance_password, version=""),
     Action("ReturnInstance", ReturnInstance, return_instance, version=""),
     Action("DescribeAvailabilityZones", DescribeAvailabilityZones, describe_availability_zones, version=""),
 )
 
 # Published and not offered yet.
 _OTHERS = """
-RenewInstance SetAutoRenew RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
+RenewInstance SetAutoRenew RestartInstances ResizeInstance ResizeInstanceHour
 UpdateInstanceBandwidth UpdateInstanceBandwidthHour DescribeImages DescribeKeyPairs DescribeDeals
 DescribeAccountBalance ModifyInstanceAttributes ResetInstances
 """

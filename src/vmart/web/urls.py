@@ -48,6 +48,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
     path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
+    path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
     path("keys/", keys.keys, name="keys"),
     path("api-keys/", api_keys.keys, name="api_keys"),

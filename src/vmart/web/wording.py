@@ -108,6 +108,7 @@ OPERATIONS = {
     "stop": _("Stop"),
     "start": _("Start"),
     "reboot": _("Reboot"),
+    "password": _("Password reset"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
     "expire": _("Expiry"),

@@ -137,7 +137,10 @@ def _here(machine: Instance) -> dict[str, Any]:
     assert line is not None
     here = shop.snapshot()
     closed = charges.of_machine(machine.account_id, machine.id, machine.started_at)
-    kept = passwords.kept([machine.id])
+    resetting = machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
+    # While a reset is under way, the password that is kept is about to be another.
+    kept = {} if resetting else passwords.kept([machine.id])
+    on_or_off = machine.state in (State.RUNNING, State.STOPPED) and machine.restrict_state == "NORMAL"
     network_off = machine.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -150,7 +153,9 @@ def _here(machine: Instance) -> dict[str, Any]:
         "closed_exact": closed,
         "open_exact": _open_exact(machine),
         "by_usage": line.order.segments,
-        "busy": machine.state in wording.IN_BETWEEN,
+        "busy": machine.state in wording.IN_BETWEEN or resetting,
+        "resetting": resetting,
+        "may_reset_password": on_or_off and not resetting and not is_expired(machine),
         "may_start": machine.state == State.STOPPED and machine.restrict_state == "NORMAL" and not is_expired(machine),
         "may_stop": machine.state == State.RUNNING and not is_expired(machine),
         "may_spare": stop.off_and_billed(machine) and not is_expired(machine),

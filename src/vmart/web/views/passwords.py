@@ -1,4 +1,4 @@
-"""Passwords that the shop made: shown to the owner of their machines in the answer to a POST, until she has them."""
+"""Passwords of machines: one that the shop made is shown in the answer to a POST until its owner has it; a reset."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
 
 from vmart.instances.models import Instance, State
 from vmart.kernel.errors import Refused
 from vmart.listings import orders, overview
-from vmart.orders import passwords
+from vmart.orders import passwords, reset_password
+from vmart.orders.errors import WeakPassword
 from vmart.web import wording
 from vmart.web.visitor import customer
 
@@ -39,6 +41,37 @@ def of_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespon
         raise Http404
     left = [entry.machine for entry in view.lines if entry.machine.state != State.GONE]
     return _asked(request, account_id, left, reverse("order", args=[order_id]))
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def reset_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """A new password for the machine's user: made by the shop, or typed."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    if request.method != "POST":
+        return _reset_form(request, machine)
+    request_id = str(request.META.get("vmart.request_id", ""))
+    try:
+        if request.POST.get("how") == "typed":
+            reset_password.reset(account_id, [public_id], request.POST.get("password", ""), request_id=request_id)
+        else:
+            reset_password.generate(account_id, public_id, request_id=request_id)
+    except WeakPassword as refused:
+        return _reset_form(request, machine, error=wording.sentence(refused), how="typed", status=422)
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    return redirect("machine", public_id)
+
+
+def _reset_form(
+    request: HttpRequest, machine: Instance, *, error: str = "", how: str = "generated", status: int = 200
+) -> HttpResponse:
+    here = {"machine": machine, "errors": {"password": error}, "how": how}
+    return render(request, "web/machines/reset_password.html", here, status=status)
 
 
 def _asked(request: HttpRequest, account_id: int, machines: Sequence[Instance], back: str) -> HttpResponse:
