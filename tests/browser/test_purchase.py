@@ -29,7 +29,11 @@ def test_sign_up_top_up_buy_watch_it_run_and_terminate(window: Window) -> None:
     expect(page.locator("#hold")).to_have_text("¥1.02")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    assert page.locator("#password").inner_text().count("-") == 3
+    page.click("text=Show the passwords")
+    assert [text.count("-") for text in page.locator("code.password").all_inner_texts()] == [3, 3]
+    page.click("text=I have it")
+    page.wait_for_url("**/orders/*/")
+    assert page.locator("text=Show the password").count() == 0
     expect(page.locator("text=ssh root@").first).to_be_visible()
     expect(page.locator("#progress")).not_to_have_attribute("hx-trigger", re.compile(".*"))
     page.click("text=web1")
@@ -167,7 +171,7 @@ def test_a_key_pair_is_made_on_the_purchase_page_and_bought_with(window: Window,
     expect(page.locator("#name")).to_have_value("web")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    assert page.locator("#password").count() == 0
+    assert page.locator("text=Show the password").count() == 0
     page.click("text=web")
     expect(page.locator("dd:has-text('key pair skey-')")).to_be_visible()
 

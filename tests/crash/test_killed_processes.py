@@ -18,7 +18,7 @@ from vmart.config.reconcile import reconcile
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import passwords, stop, terminate
+from vmart.orders import passwords, reset_password, stop, terminate
 from vmart.orders.purchase import purchase
 from vmart.settlement.models import Hour
 from vmart.worker.models import Operation
@@ -137,7 +137,9 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     assert list(reconcile()) == []
 
 
-@pytest.mark.parametrize("act", ["terminate", "stop", "stop without charge", "arrears", "top-up after arrears"])
+@pytest.mark.parametrize(
+    "act", ["terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears"]
+)
 def test_the_work_after_a_request(
     nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, act: str
 ) -> None:
@@ -153,6 +155,8 @@ def test_the_work_after_a_request(
                 pay(account, 100)
         elif act == "terminate":
             terminate.terminate(account, [machine.public_id])
+        elif act == "reset password":
+            reset_password.generate(account, machine.public_id)
         else:
             mode = stop.STOP_CHARGING if act != "stop" else stop.KEEP_CHARGING
             stop.stop(account, [machine.public_id], stopped_mode=mode)
@@ -171,6 +175,7 @@ def test_the_work_after_a_request(
         let_leases_run_out()
         work()
         assert outcome(accounts[point]) == expected, _name(control, point)
+        assert act != "reset password" or _passwords_open_their_machines(accounts[point])
 
     assert _points(killed, verify) >= 10
     assert list(reconcile()) == []
