@@ -172,3 +172,22 @@ def test_a_reset_that_cannot_be_is_said_on_the_machines_page() -> None:
     with nothing_written():
         visitor.post(f"{address}reset-password/", {"how": "generated"})
     assert f"The instance {machine.public_id} is busy" in text_of(visitor.get(address))
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ({}, 200),
+        ({"how": "\0"}, 200),
+        ({"password": "Str0ng-pass"}, 200),
+        ({"how": "typed"}, 422),
+        ({"how": "typed", "password": "\0" * 12}, 422),
+        ({"how": "typed", "password": "密码密码密码Ab1"}, 422),
+        ({"how": "typed", "password": "/Abcd1234"}, 422),
+    ],
+)
+def test_an_unfit_form_resets_nothing(typed: dict[str, str], status: int) -> None:
+    visitor = customer()
+    machine = running(visitor)
+    with nothing_written():
+        assert visitor.post(f"/machines/{machine.public_id}/reset-password/", typed).status_code == status

@@ -52,11 +52,12 @@ def reset_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRes
     machine = overview.machine(account_id, public_id)
     if machine is None:
         raise Http404
-    if request.method != "POST":
+    how = request.POST.get("how")
+    if how not in ("generated", "typed"):
         return _reset_form(request, machine)
     request_id = str(request.META.get("vmart.request_id", ""))
     try:
-        if request.POST.get("how") == "typed":
+        if how == "typed":
             reset_password.reset(account_id, [public_id], request.POST.get("password", ""), request_id=request_id)
         else:
             reset_password.generate(account_id, public_id, request_id=request_id)
