@@ -186,7 +186,8 @@ _CHECKS = (
           SELECT count(*) AS open FROM metering_segment s WHERE s.instance_id = i.id AND s.ended_at IS NULL) AS o
         WHERE (i.state IN ('PENDING', 'LAUNCH_FAILED', 'SHUTDOWN', 'TERMINATING', 'GONE') AND o.open > 0)
            OR (i.state IN ('RUNNING', 'STOPPED', 'STARTING', 'STOPPING', 'REBOOTING')
-               AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0)
+               AND i.charge_type = 'POSTPAID_BY_HOUR' AND o.open = 0
+               AND NOT EXISTS (SELECT FROM orders_engine_drift d WHERE d.name = i.public_id AND d.kind = 'lost'))
         """,
     ),
     (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
-from vmart.orders import address, deliver, expire, isolate, place, reboot, release, start, stop
+from vmart.orders import address, deliver, expire, isolate, place, reboot, redeliver, release, start, stop
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.settlement import arrears, close
@@ -14,6 +14,7 @@ STEPS: Mapping[str, Step] = {
     "stop": Step(stop.run, attempts=6, exhausted=stop.exhausted),
     "start": Step(start.run, attempts=6, exhausted=start.exhausted),
     "reboot": Step(reboot.run, attempts=6, exhausted=reboot.exhausted),
+    redeliver.KIND: Step(redeliver.run, attempts=12, exhausted=redeliver.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),

@@ -15,7 +15,7 @@ from vmart.worker import queue
 
 MACHINES_MAX = 100
 # The kinds of operations whose subject is a machine; the subjects of others have numbers of their own.
-OPERATIONS = ("deliver", "stop", "start", "reboot", "isolate", "release", "address", "expire")
+OPERATIONS = ("deliver", "stop", "start", "reboot", "isolate", "release", "address", "expire", "redeliver")
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:

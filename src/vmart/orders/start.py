@@ -32,12 +32,12 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         if roomless:
             db.call("placement_lock", roomless)
         for machine in found:
-            _take_again(machine)
+            take_again(machine)
         m.begin_all(found, "StartInstances", request_id, state=State.STARTING)
         m.send_all(found, "start")
 
 
-def _take_again(machine: Instance) -> None:
+def take_again(machine: Instance) -> None:
     """Hold, room and address that a stop without charge or arrears gave up."""
     before = (machine.hold_id, machine.public_ip)
     if machine.charge_type == "POSTPAID_BY_HOUR" and machine.stop_charging_mode != "KEEP_CHARGING":

@@ -40,7 +40,7 @@ def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "
         if prepaid:
             return_prepaid.give_back(prepaid, request_id)
         if postpaid:
-            _to_bin(postpaid, request_id)
+            to_bin(postpaid, request_id)
 
 
 def _refuse_unerasable(machines: Sequence[Instance]) -> None:
@@ -61,7 +61,7 @@ def release_now(machines: Sequence[Instance], request_id: str) -> None:
     m.send_all(machines, "release")
 
 
-def _to_bin(machines: Sequence[Instance], request_id: str) -> None:
+def to_bin(machines: Sequence[Instance], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     m.end_usage(machines, accepted)
     _shrink_holds([machine for machine in machines if machine.hold_id], accepted)
