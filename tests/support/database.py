@@ -170,5 +170,8 @@ def _migrate() -> None:
 
 def _apply_catalog() -> None:
     from vmart.backoffice.apply_catalog import apply_file
+    from vmart.kernel import clock
+    from vmart.kernel.models import Deployment
 
     apply_file(DEMO_CATALOG)
+    Deployment.objects.update(opened_at=clock.now())  # without an operator: tests make their own

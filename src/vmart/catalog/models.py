@@ -4,6 +4,17 @@ from django.db import models
 from django.db.models import Q
 
 
+class Applied(models.Model):
+    """A catalog file as it was applied: what ``vmart catalog export`` writes is the last one."""
+
+    id: int
+    at = models.DateTimeField()
+    text = models.TextField()
+
+    class Meta:
+        db_table = "catalog_applied"
+
+
 class Region(models.Model):
     code = models.CharField(max_length=40, primary_key=True)  # "ap-guangzhou"
     legacy_code = models.CharField(max_length=10, unique=True)  # "gz"

@@ -209,6 +209,14 @@ def engines_of_zones() -> dict[str, Any]:
     return {"auto_settings": settings, "sockets": sorted({str(socket) for socket in named if socket})}
 
 
+def what_is_missing() -> dict[str, Any]:
+    """``first_operator``: path of the page that makes the first one ("" where there is one); ``sells``: a catalog."""
+    from vmart.backoffice import opening
+    from vmart.catalog.models import Region
+
+    return {"first_operator": opening.first_path(), "sells": Region.objects.exists()}
+
+
 def start_business() -> None:
     """What must be there before the first sale: this month's partitions, and the hour to close next."""
     from vmart.kernel import clock
@@ -231,7 +239,7 @@ def main() -> None:
     parser.add_argument("--fall-back", action="store_true", help="nothing but simulated zones for those of kind auto")
     parser.add_argument("--asked", action="store_true", help="the engine was named, not found")
     arguments = parser.parse_args()
-    done: dict[str, Any] = {"logins": {}, "stays": ""}  # and engines_of_zones()
+    done: dict[str, Any] = {"logins": {}, "stays": ""}  # and engines_of_zones(), what_is_missing()
     try:
         if arguments.fall_back:
             fall_back()
@@ -245,13 +253,15 @@ def main() -> None:
         business_time.install()
         if compute := os.environ.get("VMART_COMPUTE"):
             done["stays"] = follow_compute(compute, asked=arguments.asked)
-        open_empty_shop()
+        if arguments.demo:
+            open_empty_shop()
         done |= engines_of_zones()
         start_business()
         if arguments.demo:
             from vmart.config.demo import ensure_demo
 
             done["logins"] = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
+        done |= what_is_missing()
     except (DatabaseUnfit, Misused) as error:
         sys.exit(f"vmart: {error}")
     print(json.dumps(done))

@@ -14,6 +14,8 @@ class Deployment(models.Model):
     test_clock_at = models.DateTimeField(null=True, help_text="business time of a test clock; null runs on the wall")
     generation = models.BigIntegerField(default=1, help_text="grows with every change of catalog or prices")
 
+    opened_at = models.DateTimeField(null=True, help_text="since when buyers are let in; null: the seller sets it up")
+
     class Meta:
         db_table = "kernel_deployment"
         constraints = [

@@ -14,6 +14,7 @@ from vmart.storage.models import Disk
 __all__ = ["Balance", "Posting", "balance", "disks", "events", "machine", "machines", "statement"]
 
 ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
+BY_HAND = ("credit", "debit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Posting:
     amount_minor: int
     balance_after: int
     public_id: str
+    reason: str  # of what the seller moved by hand
+    actor: str
 
 
 def statement(account_id: int, before: str = "") -> Page[Posting]:
@@ -35,11 +38,13 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
     key = number(before)
     lines = queries.statement(account_id, before=key, limit=PAGE + 1)
     subjects = {line.subject_id for line in lines if line.subject_id and line.kind in ABOUT_MACHINES}
+    by_hand = queries.by_hand([line.transfer_id for line in lines if line.kind in BY_HAND])
     names = dict(Instance.objects.filter(account_id=account_id, id__in=subjects).values_list("id", "public_id"))
     rows = [
         Posting(
             line.number, line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
             names.get(line.subject_id or 0, "") if line.kind in ABOUT_MACHINES else "",
+            *by_hand.get(line.transfer_id, ("", "")),
         )
         for line in lines
     ]  # fmt: skip

@@ -34,13 +34,19 @@ class Vmart(click.Group):
         except Exception as error:
             if "psycopg" not in sys.modules:
                 raise
-            from vmart.config.out_of_order import sentence
-
-            if (told := sentence(error)) is None:
+            if (told := _told(error)) is None:
                 raise
             said = told
         click.echo(f"vmart: {said}", err=True)
         return ctx.exit(NOT_POSSIBLE)
+
+
+def _told(error: Exception) -> str | None:
+    """A refusal of a room, or a passing fault of the database, in one sentence; None for any other error."""
+    from vmart.config.out_of_order import sentence
+    from vmart.kernel.errors import Refused
+
+    return str(error) if isinstance(error, Refused) else sentence(error)
 
 
 def data_dir_option(function: Any) -> Any:
@@ -75,6 +81,14 @@ def attach(places: Places) -> None:
                 f"process {holder} runs on {places.data_dir}: it is starting, or another user's, who alone commands it"
             )
         raise Misused(f"nothing runs on {places.data_dir}: start it with `vmart up`, or name it with --data-dir")
+
+
+def links_of(places: Places) -> str:
+    """What a link into the shop begins with: as the seller said, else where it serves now. Django is set up by then."""
+    from django.conf import settings
+
+    ready = read_json(places.ready_file) or {}
+    return str(settings.PUBLIC_URL or ready.get("url", ""))
 
 
 def set_up(places: Places, *, current: bool = True) -> None:

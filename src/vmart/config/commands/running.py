@@ -1,6 +1,6 @@
 """Run a shop and look at it: ``up``, ``down``, ``status``, ``doctor``, ``web``, ``worker``."""
 
-import json
+import dataclasses
 import os
 import signal
 import sys
@@ -20,6 +20,7 @@ from vmart.config.commands.frame import (
     places_of,
     set_up,
 )
+from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused, Places, whole_second_utc
 from vmart.config.supervisor import Supervisor, UpOptions, claim_port, lock_holder, parse_listen
 
@@ -128,19 +129,24 @@ def _own_incus(places: Places) -> list[dict[str, Any]]:
 
 @click.command()
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True)
-def status(own_data_dir: Path | None, as_json: bool) -> None:
+@output_option
+@click.option("--json", "output", flag_value="json", help="The same as -o json.")
+def status(own_data_dir: Path | None, output: str) -> None:
     """Say what runs and how it is; exit code 1 when nothing does or something is not well."""
     from vmart.config.status import read_status, show_status
 
     value = read_status(places_of(own_data_dir))
-    click.echo(json.dumps(value, indent=2) if as_json else show_status(value))
+    if output == "table":
+        click.echo(show_status(value))
+    else:
+        show(value, output)
     sys.exit(0 if value["running"] and value.get("well") is not False else NOT_WELL)
 
 
 @click.command()
 @data_dir_option
-def doctor(own_data_dir: Path | None) -> None:
+@output_option
+def doctor(own_data_dir: Path | None, output: str) -> None:
     """Look at everything a deployment needs; exit code 1 when something is not well."""
     from vmart.config.doctor import examine
 
@@ -150,8 +156,11 @@ def doctor(own_data_dir: Path | None) -> None:
     findings = []
     for finding in examine(places):
         findings.append(finding)
-        mark = {True: "well ", False: "WRONG", None: "     "}[finding.well]
-        click.echo(f"{mark} {finding.name}: {finding.text}")
+        if output == "table":  # each as soon as it is known
+            mark = {True: "well ", False: "WRONG", None: "     "}[finding.well]
+            click.echo(f"{mark} {finding.name}: {finding.text}")
+    if output != "table":
+        show([dataclasses.asdict(finding) for finding in findings], output)
     sys.exit(NOT_WELL if any(finding.well is False for finding in findings) else 0)
 
 

@@ -24,6 +24,12 @@ class Migration(migrations.Migration):
                     "generation",
                     models.BigIntegerField(default=1, help_text="grows with every change of catalog or prices"),
                 ),
+                (
+                    "opened_at",
+                    models.DateTimeField(
+                        help_text="since when buyers are let in; null: the seller sets it up", null=True
+                    ),
+                ),
             ],
             options={
                 "db_table": "kernel_deployment",
