@@ -28,7 +28,7 @@ CUSTOMERS = {
     "account_reset_password_from_key_done": 2,
 }  # fmt: skip
 POSTED = {"order_pay", "machine_power"}  # no pages
-SELLERS = {"seller": 9}
+SELLERS = {"seller": 9, "seller_customers": 3, "seller_checklist": 8}
 
 
 def test_every_page_is_here() -> None:

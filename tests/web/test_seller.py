@@ -139,6 +139,30 @@ def test_where_engines_differ_from_what_was_sold_the_seller_is_shown_it(
     assert kept.public_id not in text_of(seller.get("/seller/"))
 
 
+def test_a_lost_machine_is_delivered_again_refunded_or_ended_from_the_page(world: World) -> None:
+    buyer, seller = customer(), operator()
+    buyer.buy("?count=3")  # prepaid
+    work()
+    names = list(Instance.objects.order_by("id").values_list("public_id", flat=True))
+    for name in names:
+        world.remove_machine(name)
+    sweep.sweep(ZONE)
+    assert "Deliver again" not in text_of(seller.get("/seller/"))
+    sweep.sweep(ZONE)
+    page = seller.get("/seller/").content.decode()
+    acts = dict(zip(names, ("redeliver", "refund", "end"), strict=True))
+    for name, act in acts.items():
+        assert f'action="/seller/machines/{name}/{act}/"' in page
+        assert customer().post(f"/seller/machines/{name}/{act}/").status_code == 403
+        assert "It is under way." in text_of(seller.post(f"/seller/machines/{name}/{act}/", follow=True))
+    work()
+    assert list(Instance.objects.order_by("id").values_list("state", flat=True)) == ["RUNNING", "GONE", "GONE"]
+    again = text_of(seller.post(f"/seller/machines/{names[0]}/end/", follow=True))
+    assert f"The instance {names[0]} is not lost" in again
+    assert "does not exist" in text_of(seller.post("/seller/machines/nobody/end/", follow=True))
+    assert seller.post(f"/seller/machines/{names[0]}/burn/").status_code == 404
+
+
 def test_much_drift_is_shown_a_page_at_a_time() -> None:
     EngineDrift.objects.bulk_create(
         EngineDrift(zone_id=ZONE, name=f"ins-{number:08}", kind="unknown", since_wall_at=clock.wall())
