@@ -117,7 +117,8 @@ def test_the_link_makes_one_operator_and_leads_to_the_checklist() -> None:
     assert seller.get("/")["Location"] == "/seller/"
     assert opening.first_path() == ""
     with nothing_written():
-        assert Client().get(path).status_code == 404
+        used = Client().get(path)
+        assert (used.status_code, "This link has been used" in text_of(used)) == (404, True)
         assert Client().post(path, FIRST | {"email": "second@example.org"}).status_code == 404
 
 

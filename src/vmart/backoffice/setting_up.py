@@ -1,9 +1,8 @@
 """Before the first sale: the page that makes the first operator, and the checklist."""
 
 from django.contrib.auth import login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,7 +21,7 @@ _BACKEND = "vmart.web.signing_in.Backend"
 def first(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind the link that ``vmart up`` prints: it makes one operator, then leads nowhere."""
     if opening.has_operator() or not opening.is_first_token(token):
-        raise Http404(_("This link has been used, or is older than a day: see “vmart operator add”."))
+        return render(request, "backoffice/first.html", {"used": True}, status=404)
     if request.method != "POST":
         return render(request, "backoffice/first.html")
     email = typed(request, "email")

@@ -244,6 +244,16 @@ _CHECKS = (
         """,
     ),
     (
+        "what the seller moved by hand does not say why, or is not the ledger's",
+        """
+        SELECT coalesce(t.id, h.transfer_id) AS id, t.kind, t.amount_minor, h.amount_minor AS said_minor
+        FROM (SELECT * FROM ledger_transfer WHERE kind IN ('credit', 'debit')) AS t
+        FULL JOIN ledger_by_hand h ON h.transfer_id = t.id
+        WHERE (t.account_id, CASE t.kind WHEN 'credit' THEN t.amount_minor ELSE -t.amount_minor END)
+              IS DISTINCT FROM (h.account_id, h.amount_minor)
+        """,
+    ),
+    (
         "an order that is being delivered has nothing left to deliver",
         """
         SELECT o.id, o.status FROM orders_order o WHERE o.status = 3

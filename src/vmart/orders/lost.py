@@ -31,12 +31,13 @@ def end_charging(row: Instance, missed_at: dt.datetime) -> None:
 def redeliver(public_id: str, actor: str) -> None:
     """Make the machine anew as it was sold, with empty disks; it is charged again from when it runs.
 
-    Raises NotFound, WrongState, Busy, and what a start raises where room or money was given up.
+    Raises NotFound, WrongState, Busy, InArrears, and what a start raises where room or money was given up.
     """
     with db.act():
         machine, _missed_at = _locked(public_id)
         m.refuse_busy([machine])
         m.refuse_isolated([machine])
+        m.refuse_in_arrears([machine])
         if machine.stop_charging_mode == STOP_CHARGING:
             db.call("placement_lock", [machine.id])
             take_again(machine)

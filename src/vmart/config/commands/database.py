@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from vmart.config.commands.frame import NOT_WELL, attach, data_dir_option, go_on_as_worker, places_of, set_up
+from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused
 
 
 @click.command()
 @data_dir_option
-def reconcile(own_data_dir: Path | None) -> None:
+@output_option
+def reconcile(own_data_dir: Path | None, output: str) -> None:
     """Prove ledger = charges = segments = holds = engine; exit code 1 when they differ."""
     go_on_as_worker(places_of(own_data_dir))
     set_up(places_of(own_data_dir))
@@ -21,9 +23,12 @@ def reconcile(own_data_dir: Path | None) -> None:
 
     db.probe()  # on a full disk one line, not a failed query among those that still fit
     differences = list(prove())
-    for difference in differences:
-        click.echo(difference)
-    click.echo(f"{len(differences)} differences" if differences else "everything agrees")
+    if output != "table":
+        show([{"difference": difference} for difference in differences], output)
+    else:
+        for difference in differences:
+            click.echo(difference)
+        click.echo(f"{len(differences)} differences" if differences else "everything agrees")
     sys.exit(NOT_WELL if differences else 0)
 
 
