@@ -33,7 +33,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 def _sentences() -> set[str]:
     """Literals of this room that are sentences: more than a word, with a full stop; docstrings are not."""
     found = set()
-    for file in ROOM.glob("*.py"):
+    for file in ROOM.rglob("*.py"):
         tree = ast.parse(file.read_text())
         docstrings = {
             id(node.body[0].value)
