@@ -26,7 +26,6 @@ SERVICES = {
 EXCEPTIONS = {
     ("Instance", "RenewFlag"): "its text says: null for postpaid machines",
     ("Instance", "ExpiredTime"): "its text says: null for postpaid machines",
-    ("Image", "CreatedTime"): "public images of a shop have no time of creation",
 }
 
 _INTEGERS = {"int64", "uint64", "int", "integer"}

@@ -322,6 +322,8 @@ def _disk_types(catalog: doc.CatalogDocument) -> list[Change]:
 
 def _images(catalog: doc.CatalogDocument) -> list[Change]:
     changes = []
+    made = {(image.public_id, image.version): image.created_at for image in Image.objects.all()}
+    now = clock.now()
     for position, image in enumerate(catalog.images):
         changes += _put(
             Image, "image", {"public_id": image.public_id}, recipe=image.recipe, version=image.version,
@@ -329,6 +331,7 @@ def _images(catalog: doc.CatalogDocument) -> list[Change]:
             size_gib=image.size_gib, login_user=image.login_user, position=position,
             unavailable_en=image.unavailable.en if image.unavailable else "",
             unavailable_zh=image.unavailable.zh if image.unavailable else "",
+            created_at=made.get((image.public_id, image.version), now),  # another version is another image
         )  # fmt: skip
         if not image.unavailable:
             for zone in catalog.zones:

@@ -100,6 +100,7 @@ class Image(models.Model):
     unavailable_en = models.CharField(max_length=300, default="", blank=True)
     unavailable_zh = models.CharField(max_length=300, default="", blank=True)
     position = models.IntegerField()
+    created_at = models.DateTimeField()  # when the catalog first had it in this version
 
     class Meta:
         db_table = "catalog_image"

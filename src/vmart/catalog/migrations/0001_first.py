@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
                 ("unavailable_en", models.CharField(blank=True, default="", max_length=300)),
                 ("unavailable_zh", models.CharField(blank=True, default="", max_length=300)),
                 ("position", models.IntegerField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
                 "db_table": "catalog_image",
