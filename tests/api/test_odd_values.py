@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.calling import Client
-from tests.api.test_every_action import CVM, LEGACY, OTHERS, Things, owner
+from tests.api.test_every_action import COMPUTE, LEGACY, OTHERS, Things, owner
 from vmart.api import cvm_catalog, cvm_instances, services
 from vmart.api.declarations import AnyShape, _item_of, _model_of
 
@@ -56,11 +56,11 @@ def _faults(ask: Any, asked: dict[str, Any], shape: type[AnyShape], values: list
     return [(path, repr(value)[:40]) for path in _paths(shape) for value in values if ask(_put(asked, path, value))]
 
 
-ACTIONS = [*((name, "2017-03-12") for name in CVM), *OTHERS]
+ACTIONS = [*((name, "2017-03-12") for name in COMPUTE), *OTHERS]
 
 
 def _asked(name: str, version: str, has: Things) -> dict[str, Any]:
-    return CVM[name][0](has) if version == "2017-03-12" else OTHERS[name, version][0]
+    return COMPUTE[name][0](has) if version == "2017-03-12" else OTHERS[name, version][0]
 
 
 @pytest.mark.parametrize(("name", "version"), ACTIONS)

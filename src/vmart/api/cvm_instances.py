@@ -111,7 +111,7 @@ def instance(view: InstanceView) -> Members:
         "InstanceName": view.name,
         "InstanceChargeType": view.charge_type,
         "SystemDisk": next((_disk(disk) for disk in view.disks if disk.usage == "SYSTEM_DISK"), {}),
-        "DataDisks": [{**_disk(disk), "DeleteWithInstance": True} for disk in view.disks if disk.usage == "DATA_DISK"],
+        "DataDisks": [_data_disk(disk) for disk in view.disks if disk.usage == "DATA_DISK"],
         "PrivateIpAddresses": [view.private_ip],
         "PublicIpAddresses": [view.public_ip] if view.public_ip else [],
         "InternetAccessible": {
@@ -149,7 +149,7 @@ def instance(view: InstanceView) -> Members:
         "DedicatedClusterId": "",
         "IsolatedSource": view.isolated_source,
         "LicenseType": "BYOL",
-        "DisableApiTermination": False,
+        "DisableApiTermination": view.termination_protected,
         "HostName": view.hostname,
         "DefaultLoginUser": view.login_user,
         "DefaultLoginPort": 22,
@@ -164,6 +164,10 @@ def _disk(disk: DiskView) -> Members:
         "Encrypt": False,
         "KmsKeyId": "",
     }
+
+
+def _data_disk(disk: DiskView) -> Members:
+    return {**_disk(disk), "DeleteWithInstance": disk.delete_with_instance, "ThroughputPerformance": 0}
 
 
 def describe_instances(call: Call, asked: DescribeInstances) -> Members:
@@ -262,7 +266,7 @@ def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> st
 
 def terminate_instances(call: Call, asked: TerminateInstances) -> Members:
     """Into the recycle bin, out of it at once the second time. Public addresses and disks go with them."""
-    terminate.terminate(call.account_id, asked.instance_ids, request_id=call.request_id)
+    terminate.terminate(call.account_id, asked.instance_ids, request_id=call.request_id, by_api=True)
     return {}
 
 

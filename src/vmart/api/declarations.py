@@ -82,7 +82,6 @@ def not_offered(*harmless: str) -> BeforeValidator:
 
 NotOffered = Annotated[None, not_offered()]
 FalseOnly = Annotated[None, not_offered("false")]
-TrueOnly = Annotated[None, not_offered("true")]
 Count = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValueOffset")]
 Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValueLimit")]

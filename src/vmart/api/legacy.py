@@ -323,7 +323,7 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
 
 def return_instance(call: Call, asked: ReturnInstance) -> Members:
     """Into the recycle bin, a prepaid one with its refund."""
-    terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id)
+    terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id, by_api=True)
     return {}
 
 

@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 
 from vmart.api import billing, cvm_catalog, cvm_instances, cvm_keys, cvm_purchase, legacy, region
+from vmart.api.actions.cvm import attributes
 from vmart.api.registry import Registry
 
 # Written by ``python -m tests.support.published_actions``.
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
-_SERVICES = (cvm_catalog, cvm_purchase, cvm_instances, cvm_keys, billing, region)
+_SERVICES = (cvm_catalog, cvm_purchase, cvm_instances, attributes, cvm_keys, billing, region)
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

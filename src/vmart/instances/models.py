@@ -63,6 +63,7 @@ class Instance(models.Model):
     ssh_keys = models.JSONField(default=list)  # public keys as they were at the request
     key_ids = models.JSONField(default=list)  # their public ids, shown as LoginSettings.KeyIds
     user_data = models.BinaryField(default=b"")
+    termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
 
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)  # RUNNING first seen: charging starts here

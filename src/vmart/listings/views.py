@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DiskView:
-    """A disk of a machine. ``usage``: SYSTEM_DISK or DATA_DISK."""
+    """A disk of a machine. ``usage``: SYSTEM_DISK or DATA_DISK. ``delete_with_instance``: as its buyer said it."""
 
     public_id: str
     usage: str
     disk_type: str
     size_gib: int
+    delete_with_instance: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class InstanceView:
     latest_operation_state: str
     latest_operation_request_id: str
     latest_operation_error: str
+    termination_protected: bool
     created_at: dt.datetime
     expires_at: dt.datetime | None
     changed_at: dt.datetime  # the last thing that happened to it

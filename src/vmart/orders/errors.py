@@ -47,6 +47,12 @@ class ImageNotSold(InvalidValue):
     code = "InvalidImageId.IncorrectState"
 
 
+class UnknownNetwork(InvalidValue):
+    """Not a private network of the account, or one of another place."""
+
+    code = "InvalidParameterValue.VpcIdNotExist"
+
+
 class NotSoldHere(InvalidValue):
     code = "ResourceNotFound.InvalidZoneInstanceType"
 
@@ -105,6 +111,12 @@ class Busy(Refused):
 
 class WrongState(Refused):
     code = "UnsupportedOperation.InstanceStateStopped"
+
+
+class Protected(Refused):
+    """A program wants to end a machine that its owner protects from programs."""
+
+    code = "UnsupportedOperation.InstancesProtected"
 
 
 class WrongMode(Unsupported):

@@ -87,7 +87,8 @@ def _stored(request: Purchase) -> dict[str, Any]:
         "image_id": machine.image_id, "name": machine.name, "hostname": machine.hostname,
         "password_hash": way_in.password_hash, "key_ids": list(way_in.key_ids),
         "ssh_keys": list(way_in.ssh_keys), "user_data": base64.b64encode(machine.user_data).decode(),
-        "min_count": request.min_count, "request_id": request.request_id,
+        "min_count": request.min_count, "request_id": request.request_id, "renew_flag": machine.renew_flag,
+        "protected": machine.protected,
     }  # fmt: skip
 
 
@@ -99,7 +100,13 @@ def request_of(order: Order) -> Purchase:
         account_id=order.account_id,
         configuration=quoted.configuration,
         machine=Machine(
-            stored["image_id"], login, stored["name"], stored["hostname"], base64.b64decode(stored["user_data"])
+            stored["image_id"],
+            login,
+            stored["name"],
+            stored["hostname"],
+            base64.b64decode(stored["user_data"]),
+            stored["renew_flag"],
+            stored["protected"],
         ),
         min_count=stored["min_count"],
         request_id=stored["request_id"],

@@ -23,15 +23,17 @@ from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.secrets import Secrets
-from vmart.orders import errors, login, naming, refusals
+from vmart.orders import default_type, errors, login, naming, own_network, refusals
 from vmart.orders.login import NO_LOGIN, Login, LoginWanted
 from vmart.orders.models import Idempotency
+from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID, Configuration, DiskChoice
 from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.quote import Quote, quote
 
 USER_DATA_MAX_BYTES = 16 * 1024
+MANUAL_RENEWAL = "NOTIFY_AND_MANUAL_RENEW"
 _ID_KEY_PURPOSE = "public ids"
 
 _instance_numbers = db.IdBlock("instances_block")
@@ -42,13 +44,19 @@ _network_numbers = db.IdBlock("network_block")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is not money: the machine's image, name and first boot. ``user_data`` is decoded."""
+    """What has no price: the machine's image, name and first boot. ``user_data`` is decoded.
+
+    ``renew_flag`` is kept for a prepaid machine. ``protected``: no program may end it.
+    """
 
     image_id: str
     login: Login | LoginWanted = NO_LOGIN
     name: str = ""
     hostname: str = ""
     user_data: bytes = b""
+    renew_flag: str = MANUAL_RENEWAL
+    protected: bool = False
+    network: NetworkWanted = DEFAULT_NETWORK
 
     @property
     def made_login(self) -> Login:
@@ -92,6 +100,7 @@ def _derived_id_key(held: Secrets) -> bytes:
 
 def price(configuration: Configuration, here: shop.Shop) -> Quote:
     """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
+    configuration = default_type.filled(configuration, here)
     check_offer(here, configuration)
     return quote(books.current_book(here.generation), configuration)
 
@@ -165,8 +174,10 @@ def check(purchase: Purchase, here: shop.Shop) -> Quote:
 
 
 def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
-    """The request with its login made, and its quote, after every check by ``here`` that needs no lock."""
+    """The request with its type chosen and its login made, and its quote, after every check that needs no lock."""
+    request = replace(request, configuration=default_type.filled(request.configuration, here))
     quoted = check(request, here)
+    own_network.check(request.account_id, request.configuration, request.machine.network)
     machine = request.machine
     if isinstance(machine.login, LoginWanted):
         made = login.make(request.account_id, machine.login)
@@ -272,6 +283,7 @@ def fingerprinted(request: Purchase) -> bytes:
     parts = [
         request.configuration.plain(), machine.image_id, machine.login.told_apart_by, machine.login.key_ids,
         machine.name, machine.hostname, hashlib.sha256(machine.user_data).hexdigest(), request.min_count,
+        machine.renew_flag, machine.protected, machine.network.vpc_id, machine.network.subnet_id,
     ]  # fmt: skip
     return json.dumps(parts, sort_keys=True).encode()
 
@@ -350,6 +362,7 @@ def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, A
         "password_hash": way_in.password_hash, "ssh_keys": list(way_in.ssh_keys),
         "key_ids": list(way_in.key_ids), "user_data": machine.user_data.hex(), "created_at": now.isoformat(),
         "period_months": configuration.period_months if configuration.charge_type == PREPAID else None,
+        "renew_flag": machine.renew_flag, "termination_protected": machine.protected,
     }  # fmt: skip
 
 
@@ -374,7 +387,7 @@ def _disks(account_id: int, key: bytes, numbers: Sequence[int], disks: Sequence[
         {
             "id": disk_number, "public_id": ids.public_id(key, "disk", disk_number), "account_id": account_id,
             "instance_id": number, "usage": "DATA_DISK" if position else "SYSTEM_DISK", "disk_type": disk.disk_type,
-            "size_gib": disk.size_gib, "position": position,
+            "size_gib": disk.size_gib, "position": position, "delete_with_instance": disk.delete_with_instance,
         }
         for number in numbers
         for (position, disk), disk_number in zip(enumerate(disks), own, strict=False)

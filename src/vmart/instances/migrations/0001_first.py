@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ("ssh_keys", models.JSONField(default=list)),
                 ("key_ids", models.JSONField(default=list)),
                 ("user_data", models.BinaryField(default=b"")),
+                ("termination_protected", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField()),
                 ("started_at", models.DateTimeField(null=True)),
                 ("expires_at", models.DateTimeField(null=True)),

@@ -14,16 +14,17 @@ BEGIN
       internet_charge_type, bandwidth_mbps, public_ip_wanted, renew_flag, state, restrict_state, isolated_source,
       stop_charging_mode, latest_operation, latest_operation_state, latest_operation_request_id,
       latest_operation_error_code, latest_operation_error, kind, subnet_id, private_ip, mac, public_ip, login_user,
-      password_hash, ssh_keys, key_ids, user_data, created_at, period_months, hold_id, hold_number)
+      password_hash, ssh_keys, key_ids, user_data, termination_protected, created_at, period_months, hold_id,
+      hold_number)
     VALUES (
       _ids[n], machine->>'public_id', (_common->>'account_id')::bigint, _common->>'zone_id',
       _common->>'instance_type_id', _common->>'image_id', (_common->>'vcpu')::int, (_common->>'memory_mib')::int,
       machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _common->>'charge_type', _common->>'internet_charge_type',
-      (_common->>'bandwidth_mbps')::int, (_common->>'public_ip_wanted')::boolean, 'NOTIFY_AND_MANUAL_RENEW', 'PENDING',
+      (_common->>'bandwidth_mbps')::int, (_common->>'public_ip_wanted')::boolean, _common->>'renew_flag', 'PENDING',
       'NORMAL', 'NOTISOLATED', 'NOT_APPLICABLE', 'RunInstances', 'OPERATING', _common->>'request_id', '', '', '',
       _subnet, _private[n], machine->>'mac', _public[n], _common->>'login_user', _common->>'password_hash', _keys,
-      _key_ids, decode(_common->>'user_data', 'hex'), (_common->>'created_at')::timestamptz,
-      (_common->>'period_months')::int, _holds[n], 1);
+      _key_ids, decode(_common->>'user_data', 'hex'), (_common->>'termination_protected')::boolean,
+      (_common->>'created_at')::timestamptz, (_common->>'period_months')::int, _holds[n], 1);
   END LOOP;
 END $$;
 
