@@ -37,6 +37,7 @@ class Things:
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
 # not counted.
 Asked = Callable[[Things], dict[str, Any]]
+TAGS = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceIds": ["ins-a"], "ResourceRegion": "ap-guangzhou"}
 COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeRegions": (lambda _: {}, 1),
     "DescribeZones": (lambda _: {}, 1),
@@ -59,6 +60,11 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.running], "InstanceName": "n", "DisableApiTermination": True},
         6,
     ),
+    "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
+    "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
+    "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
+    "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
+    "DescribeSecurityGroups": (lambda _: {}, 1),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
     "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 4),
 }
@@ -66,6 +72,9 @@ OTHERS = {
     ("DescribeAccountBalance", "2018-07-09"): ({}, 2),
     ("DescribeRegions", "2022-06-27"): ({"Product": "cvm"}, 1),
     ("DescribeZones", "2022-06-27"): ({"Product": "cvm"}, 1),
+    ("DescribeZones", "2020-11-06"): ({"Product": "cvm"}, 1),
+    ("DescribeResourceTagsByResourceIds", "2018-08-13"): (TAGS, 0),
+    ("GetCallerIdentity", "2018-08-13"): ({}, 0),
 }
 LEGACY: dict[str, tuple[Asked, int]] = {
     "RunInstances": (lambda has: {**LEGACY_MONTHLY, "keyId": has.key}, 2),
@@ -234,6 +243,9 @@ def test_a_list_shows_nothing_of_others(owner: tuple[Client, Things]) -> None:
     assert stranger.call("DescribeInstances").response["InstanceSet"] == []
     assert stranger.call("DescribeInstancesStatus").response["InstanceStatusSet"] == []
     assert stranger.call("DescribeKeyPairs").response["KeyPairSet"] == []
+    assert stranger.call("DescribeDisks").response["DiskSet"] == []
+    assert stranger.call("DescribeVpcs").response["VpcSet"] == []
+    assert stranger.call("DescribeSubnets").response["SubnetSet"] == []
     assert stranger.legacy("DescribeInstances")["instanceSet"] == []
     assert stranger.call("DescribeAccountBalance", version="2018-07-09").response["Balance"] == 0
 

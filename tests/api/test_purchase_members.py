@@ -81,6 +81,8 @@ def test_what_a_purchase_says_of_renewal_is_kept(flag: str | None) -> None:
     term = {"Period": 1} if flag is None else {"Period": 1, "RenewFlag": flag}
     machine = _bought(client, {**MONTHLY, "InstanceChargePrepaid": term})
     assert machine["RenewFlag"] == (flag or "NOTIFY_AND_MANUAL_RENEW")
+    (disk,) = client.call("DescribeDisks").response["DiskSet"]
+    assert disk["RenewFlag"] == machine["RenewFlag"]
 
 
 def test_own_network_ids_are_the_default_network() -> None:

@@ -96,6 +96,11 @@ def utc_text(instant: dt.datetime | None) -> str | None:
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None
 
 
+def local_text(instant: dt.datetime | None, zone: dt.tzinfo) -> str:
+    """``2018-09-26 17:36:07`` of the shop's zone, as the times of cbs and vpc; zeros where there is none."""
+    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if instant else "0000-00-00 00:00:00"
+
+
 def answer(members: dict[str, Any], request_id: str) -> bytes:
     """A successful answer of API 3.0."""
     return _encode({"Response": {**members, "RequestId": request_id}})
