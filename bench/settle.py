@@ -68,8 +68,9 @@ INSERT INTO instances_instance SELECT machine.* FROM bench_machine AS b CROSS JO
   'NOTISOLATED', 'stop_charging_mode', 'NOT_APPLICABLE', 'latest_operation', 'RunInstances', 'latest_operation_state',
   'SUCCESS', 'latest_operation_request_id', '', 'latest_operation_error_code', '', 'latest_operation_error', '',
   'kind', 'simulated', 'subnet_id', 1, 'private_ip', '10.0.0.1', 'mac', '02:00:00:00:00:01', 'login_user', 'root',
-  'password_hash', '', 'ssh_keys', '[]'::jsonb, 'key_ids', '[]'::jsonb, 'user_data', '\\x', 'created_at',
-  %(start)s::timestamptz, 'started_at', %(start)s::timestamptz, 'hold_id', gen_random_uuid(), 'hold_number', 1)
+  'password_hash', '', 'ssh_keys', '[]'::jsonb, 'key_ids', '[]'::jsonb, 'user_data', '\\x',
+  'termination_protected', false, 'created_at', %(start)s::timestamptz,
+  'started_at', %(start)s::timestamptz, 'hold_id', gen_random_uuid(), 'hold_number', 1)
 ) AS machine
 """
 _SAMPLES = """

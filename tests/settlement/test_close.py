@@ -297,7 +297,8 @@ _MACHINE = """{
   "isolated_source": "MANMADE", "stop_charging_mode": "NOT_APPLICABLE", "latest_operation": "", "kind": "simulated",
   "latest_operation_state": "SUCCESS", "latest_operation_request_id": "", "latest_operation_error_code": "",
   "latest_operation_error": "", "subnet_id": 1, "private_ip": "10.0.0.2", "mac": "", "login_user": "root",
-  "password_hash": "", "ssh_keys": [], "key_ids": [], "user_data": "", "created_at": "2026-03-10T00:00:00Z",
+  "password_hash": "", "ssh_keys": [], "key_ids": [], "user_data": "", "termination_protected": false,
+  "created_at": "2026-03-10T00:00:00Z",
   "hold_number": 1
 }"""
 
