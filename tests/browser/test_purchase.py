@@ -113,7 +113,7 @@ def test_a_typed_password_survives_every_repricing_and_never_enters_the_address(
 def test_what_is_changed_while_a_price_is_on_its_way_is_not_lost(window: Window) -> None:
     page = window().open("/buy/")
     held: list[Route] = []
-    page.route("**/buy/price**", lambda route: held.append(route), times=1)
+    page.route("**/buy/price**", held.append, times=1)
     with page.expect_request("**/buy/price**"):
         page.check("#type-S5\\.SMALL1")
     page.select_option("#months", "12")
