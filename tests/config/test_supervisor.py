@@ -31,6 +31,7 @@ from vmart.config.cli import main
 from vmart.config.places import Places
 from vmart.config.supervisor import data_directory_lock, lock_holder
 from vmart.engines.simulated import World
+from vmart.kernel.functions import resolve
 
 pytestmark = pytest.mark.xdist_group("running_shop")
 
@@ -415,7 +416,7 @@ def test_an_ordinary_refusal_is_no_error_in_the_databases_log(running_shop: Runn
     """Given a refusal of our SQL, when it is answered, then the log has not got it; the next fault is there."""
     with psycopg.connect(running_shop.database_url, autocommit=True) as connection:
         with pytest.raises(psycopg.Error) as refused:
-            connection.execute("SELECT fn.kernel_refuse('quota_of_a_test', 'how much of it')")
+            connection.execute(resolve("SELECT fn.kernel_refuse('quota_of_a_test', 'how much of it')"))
         assert (refused.value.sqlstate, refused.value.diag.message_detail) == ("VM001", "how much of it")
         with pytest.raises(psycopg.errors.RaiseException):
             connection.execute("DO $$ BEGIN RAISE EXCEPTION 'a fault, said after it'; END $$")

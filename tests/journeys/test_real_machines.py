@@ -28,6 +28,7 @@ from vmart.config.places import Deployment, Places
 from vmart.engines import open_engine
 from vmart.engines.contract import Engine
 from vmart.engines.incus.daemon import PrivateDaemon
+from vmart.kernel.functions import resolve
 from vmart.pricing.book import cpu_key, disk_key, traffic_key
 from vmart.pricing.hour import ByteSample, HourCharge, Segment, charge_hour, charge_traffic, price_version
 
@@ -102,7 +103,7 @@ def _engine(shop: RunningShop) -> Engine:
 
 def _rows(shop: RunningShop, query: str, *values: object) -> list[tuple[Any, ...]]:
     with psycopg.connect(shop.database_url) as connection:
-        return connection.execute(query, values).fetchall()
+        return connection.execute(resolve(query), values).fetchall()
 
 
 def _secret(folder: Path, name: str, text: str) -> str:

@@ -87,7 +87,10 @@ def pending_migrations() -> list[str]:
 
 
 def require_current() -> None:
-    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers."""
+    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers.
+
+    Also when the database has not the SQL functions of this version: those of another would be called in vain.
+    """
     from django.db import OperationalError
 
     from vmart.kernel import db
@@ -98,6 +101,18 @@ def require_current() -> None:
         raise DatabaseUnfit(f"the database cannot be reached: {db.one_line(error)}") from error
     if pending:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
+    _require_functions()
+
+
+def _require_functions() -> None:
+    from vmart.kernel import function_sets
+
+    if not function_sets.installed():
+        try:
+            function_sets.require_not_older()
+        except function_sets.NewerDatabase as error:
+            raise DatabaseUnfit(str(error)) from error
+        raise DatabaseUnfit("the database lacks the SQL functions of this version: run `vmart migrate` first")
 
 
 def server_version() -> int:
@@ -136,14 +151,21 @@ def bring_up_to_date(test_clock: str | None = None) -> None:
     """
     from django.core.management import call_command
 
-    from vmart.kernel.db import install_functions
-
     with _alone():
         if pending_migrations():
             call_command("migrate", verbosity=0, interactive=False)
         call_command("createcachetable", verbosity=0)
-        install_functions()
+        _install_functions()
         _found_deployment(test_clock)
+
+
+def _install_functions() -> None:
+    from vmart.kernel import function_sets
+
+    try:
+        function_sets.install()
+    except (function_sets.LeantOn, function_sets.NewerDatabase) as error:
+        raise DatabaseUnfit(str(error)) from error
 
 
 def _found_deployment(test_clock: str | None) -> None:

@@ -32,4 +32,16 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="FunctionSet",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("schema", models.CharField(max_length=20, unique=True)),
+                ("release", models.CharField(help_text="the first release that brought them", max_length=20)),
+                ("installed_at", models.DateTimeField(help_text="by the machine's clock")),
+            ],
+            options={
+                "db_table": "kernel_function_set",
+            },
+        ),
     ]
