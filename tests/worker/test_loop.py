@@ -13,6 +13,7 @@ from django.db import connection
 
 from vmart.engines.contract import EngineError
 from vmart.kernel import clock, db
+from vmart.kernel.models import FunctionSet
 from vmart.worker import loop, queue
 from vmart.worker.loop import Step, Worker
 from vmart.worker.models import Operation
@@ -466,3 +467,28 @@ def test_work_of_a_kind_that_nobody_knows_is_shown_and_not_lost() -> None:
 
 def test_pauses_grow_from_half_a_second_to_five_minutes() -> None:
     assert [loop.pause_s(attempt) for attempt in (1, 2, 3, 8, 1000)] == [0.5, 1, 2, 300, 300]
+
+
+def _worked_on_unknown_kind() -> Operation:
+    _enqueue(7, kind="brought_by_the_next_version")
+    loop.run_until_idle({}, lambda: [""])
+    return Operation.objects.get()
+
+
+def test_a_kind_that_nobody_knows_is_the_sellers() -> None:
+    left = _worked_on_unknown_kind()
+    said = "nothing here works on operations of the kind brought_by_the_next_version"
+    assert (left.attention, left.last_error) == (True, said)
+
+
+def test_a_kind_of_a_newer_version_is_left_to_its_worker() -> None:
+    """Given a newer version's functions, as in an upgrade, then work that this one does not know costs no attempt."""
+    FunctionSet.objects.create(schema="fn_of_the_next", release="0.2.0", installed_at=clock.wall())
+    left = _worked_on_unknown_kind()
+    assert (left.attention, left.attempt, left.lease_owner) == (False, 0, None)
+    assert left.not_before is not None and clock.wall() < left.not_before <= clock.wall() + dt.timedelta(seconds=2)
+    loop.run_until_idle({left.kind: Step(_ended)}, lambda: [""])
+    assert Operation.objects.exists()  # it waits for its moment
+    Operation.objects.update(not_before=None)
+    loop.run_until_idle({left.kind: Step(_ended)}, lambda: [""])
+    assert not Operation.objects.exists()

@@ -33,6 +33,12 @@ def _has_schema(schema: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def superseded() -> bool:
+    """Whether another set has come after this process's: a newer version is at work, or about to be."""
+    newest = FunctionSet.objects.order_by("-id").values_list("schema", flat=True).first()
+    return newest != OURS.schema
+
+
 def require_not_older(release: str = __version__) -> None:
     """Raise NewerDatabase when the newest set is of a later release than this one."""
     newest = FunctionSet.objects.order_by("-id").first()

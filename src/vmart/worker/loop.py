@@ -20,7 +20,7 @@ from typing import Self
 import psycopg
 from django.db import close_old_connections, connection
 
-from vmart.kernel import db
+from vmart.kernel import db, function_sets
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -32,6 +32,7 @@ GATHER_S = 0.025  # under load, work gathers for a moment: one claim and one com
 CLAIM_LIMIT = 256
 _LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half, before the seller is asked
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
+_FOR_ANOTHER_S = 2.0
 _UNWELL = 3  # as after so many attempts
 
 
@@ -198,7 +199,7 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
     """Run one batch (one kind, one lane); what its step raises becomes a later attempt."""
     step = steps.get(batch[0].kind)
     if step is None:
-        queue.needs_attention(owner, batch, f"nothing here works on operations of the kind {batch[0].kind}")
+        _leave(batch, owner)
         return
     try:
         close_old_connections()
@@ -219,6 +220,15 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
             _give_up(step, last, owner, _said(error))
         for operation in rest:
             queue.put_off(owner, [operation], pause_s(operation.attempt), _said(error))
+
+
+def _leave(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """A kind that is not known here: in an upgrade the newer version's worker knows it, else it is the seller's."""
+    said = f"nothing here works on operations of the kind {batch[0].kind}"
+    if function_sets.superseded():
+        queue.put_off(owner, batch, _FOR_ANOTHER_S, said, waiting=True)
+    else:
+        queue.needs_attention(owner, batch, said)
 
 
 def _wait(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
