@@ -141,7 +141,7 @@ class World:
             connection.execute("DELETE FROM call")
             connection.execute("DELETE FROM switch WHERE name = 'count'")
             if on:
-                connection.execute("INSERT INTO switch VALUES ('count', '1')")
+                connection.execute("INSERT INTO switch (name, value) VALUES ('count', '1')")
 
     def calls(self) -> dict[str, int]:
         return dict(self._file.connection().execute("SELECT verb, calls FROM call"))
@@ -157,7 +157,7 @@ class World:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM member_down WHERE member = ?", (member,))
             if not online:
-                connection.execute("INSERT INTO member_down VALUES (?)", (member,))
+                connection.execute("INSERT INTO member_down (member) VALUES (?)", (member,))
 
     def send_bytes(self, name: str, traffic_bytes: int) -> None:
         """Let a machine that runs and has a public address send bytes by it; ValueError for any other."""
@@ -187,7 +187,7 @@ class World:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM switch WHERE name = ?", (name,))
             if value is not None:
-                connection.execute("INSERT INTO switch VALUES (?, ?)", (name, value))
+                connection.execute("INSERT INTO switch (name, value) VALUES (?, ?)", (name, value))
 
 
 @driver
@@ -360,7 +360,8 @@ class SimulatedEngine:
             raise EngineError(_LOST, transient=True)
         if "count" in switches:
             connection.execute(
-                "INSERT INTO call VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1", (verb,)
+                "INSERT INTO call (verb, calls) VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1",
+                (verb,),
             )
         lost = self._armed_fault(connection, verb)
         if lost is None and verb in _CHANGING:

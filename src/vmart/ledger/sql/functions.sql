@@ -22,7 +22,10 @@ $$;
 
 CREATE FUNCTION fn.ledger_open(_account bigint) RETURNS void
 LANGUAGE sql AS $$
-  INSERT INTO ledger_purses VALUES (_account, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING
+  INSERT INTO ledger_purses (account_id, cash_credits_posted, cash_debits_posted, cash_debits_pending,
+                             gift_credits_posted, gift_debits_posted, gift_debits_pending, owed_debits_posted,
+                             owed_credits_posted, floating_pending)
+  VALUES (_account, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING
 $$;
 
 -- What is free to be set aside: cash + gift - owed - holds. Negative when a settlement outran the purses.
