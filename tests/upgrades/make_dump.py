@@ -1,6 +1,6 @@
 """Make the dump of a release: a shop with a little of everything that a schema must carry on.
 
-    python -m tests.upgrades.make_dump [FOLDER]    # FOLDER/<version>.tar, beside this file unless it is named
+    tests/upgrades/make_dump [FOLDER]    # FOLDER/<version>.tar, beside this file unless it is named
 
 It is made once, from the code that is released, and committed with it. Every later version takes it over
 (``test_upgrades.py``). It is a backup as ``vmart backup`` writes it, with the simulated engines' files in it.
