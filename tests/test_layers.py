@@ -27,11 +27,11 @@ TEMPLATES = {
     if file.is_file()
 }
 # What names a room that is not below its own, and why it may.
+_SAME_FRAME = "the seller's pages stand in the same frame as the customers', with the same tags for money and time"
 UPWARD: dict[str, tuple[set[str], str]] = {
-    "backoffice/templates/backoffice/today.html": (
-        {"web"}, "the seller's page stands in the same frame as the customers', with the same tags for money and time",
-    ),
-}  # fmt: skip
+    f"backoffice/templates/backoffice/{name}.html": ({"web"}, _SAME_FRAME)
+    for name in ("today", "first", "checklist", "customers", "customer")
+}
 TABLES = {
     model._meta.db_table: model._meta.app_label for model in apps.get_models() if model.__module__[:6] == "vmart."
 }

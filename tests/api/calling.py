@@ -80,10 +80,12 @@ class Client:
 
     def call(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> Answered:
         version = how.get("version", "2017-03-12")
-        how.setdefault("service", oracle.FOLDERS.get(version, ("cvm", ""))[0])
+        how.setdefault("service", oracle.service_of(action, version) or "cvm")
         answered = send(self.application, sdk_request(action, members or {}, secret=self.secret, **how))
-        if version in oracle.FOLDERS and action in oracle.api(version)["actions"]:
-            oracle.check(action, version, answered.response, dry_run=bool((members or {}).get("DryRun")))
+        service = oracle.service_of(action, version, how["service"])
+        if service:
+            dry_run = bool((members or {}).get("DryRun"))
+            oracle.check(action, version, answered.response, service=service, dry_run=dry_run)
         return answered
 
     def legacy(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:

@@ -7,38 +7,48 @@ description says so. Exceptions stand in EXCEPTIONS with their reason.
 import functools
 import json
 import re
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-FOLDERS = {
-    "2017-03-12": ("cvm", "v20170312"),
-    "2018-07-09": ("billing", "v20180709"),
-    "2022-06-27": ("region", "v20220627"),
+# Services of the published API whose actions are offered, by version; the first of a version is the one meant where
+# none is named.
+SERVICES = {
+    "2017-03-12": ("cvm", "cbs", "vpc"),
+    "2018-07-09": ("billing",),
+    "2022-06-27": ("region",),
+    "2018-08-13": ("sts", "tag"),
+    "2020-11-06": ("api",),
 }
 
 # (structure, member) that may be null although the description does not mark it so.
 EXCEPTIONS = {
     ("Instance", "RenewFlag"): "its text says: null for postpaid machines",
     ("Instance", "ExpiredTime"): "its text says: null for postpaid machines",
-    ("Image", "CreatedTime"): "public images of a shop have no time of creation",
 }
 
 _INTEGERS = {"int64", "uint64", "int", "integer"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
+def service_of(action: str, version: str, named: str = "") -> str:
+    """The service that publishes the action: the one named if it does, else the first of the version; "" for none."""
+    having = [service for service in SERVICES.get(version, ()) if action in api(service, version)["actions"]]
+    return named if named in having else next(iter(having), "")
+
+
 @functools.cache
-def api(version: str) -> dict[str, Any]:
-    """The published description of the product with this version."""
-    product, folder = FOLDERS[version]
+def api(service: str, version: str) -> dict[str, Any]:
+    """The published description of the service in this version."""
     spec = find_spec("tccli")  # found, not imported: it imports the deprecated module imp
     assert spec is not None
     assert spec.origin is not None
-    return json.loads((Path(spec.origin).parent / "services" / product / folder / "api.json").read_text("utf-8"))
+    folder = Path(spec.origin).parent / "services" / service / f"v{version.replace('-', '')}"
+    return json.loads((folder / "api.json").read_text("utf-8"))
 
 
-def check(action: str, version: str, response: dict[str, Any], *, dry_run: bool = False) -> None:
+def check(action: str, version: str, response: dict[str, Any], *, service: str = "", dry_run: bool = False) -> None:
     """Assert that ``response`` (what lies under ``Response``) is a documented answer or error of ``action``.
 
     A dry run that would succeed answers RequestId alone, as the text of DryRun says.
@@ -46,13 +56,13 @@ def check(action: str, version: str, response: dict[str, Any], *, dry_run: bool 
     if dry_run and "Error" not in response:
         assert set(response) == {"RequestId"}
         return
-    problems = list(_problems(action, version, response))
+    problems = list(_problems(action, version, service_of(action, version, service), response))
     assert not problems, f"{action}: " + "; ".join(problems)
 
 
-def _problems(action: str, version: str, response: dict[str, Any]):
-    described = api(version)
-    assert action in described["actions"], f"{action} is not an action of {version}"
+def _problems(action: str, version: str, service: str, response: dict[str, Any]):
+    assert service, f"{action} is not an action of {version}"
+    described = api(service, version)
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", str(response.get("RequestId"))):
         yield "RequestId is not a UUID"
     if "Error" in response:
@@ -133,10 +143,12 @@ _BY_CLIENTS = frozenset({"InvalidInstanceState.Terminating"})
 
 @functools.cache
 def _codes() -> frozenset[str]:
-    from tencentcloud.billing.v20180709 import errorcodes as billing
-    from tencentcloud.cvm.v20170312 import errorcodes as cvm
-
-    documented = {value for module in (billing, cvm) for name, value in vars(module).items() if name.isupper()}
+    modules = [
+        import_module(f"tencentcloud.{service}.v{version.replace('-', '')}.errorcodes")
+        for version, services in SERVICES.items()
+        for service in services
+    ]
+    documented = {value for module in modules for name, value in vars(module).items() if name.isupper()}
     return frozenset(_COMMON_CODES.split()) | documented | _BY_CLIENTS
 
 

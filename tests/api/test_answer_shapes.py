@@ -43,6 +43,7 @@ POSTPAID = InstanceView(
     latest_operation_state="SUCCESS",
     latest_operation_request_id=REQUEST_ID,
     latest_operation_error="",
+    termination_protected=False,
     created_at=AT,
     expires_at=None,
     changed_at=AT + dt.timedelta(minutes=1),

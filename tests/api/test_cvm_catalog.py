@@ -4,6 +4,7 @@ import pytest
 
 from tests.api.calling import Client, application
 from vmart.api import services
+from vmart.catalog.models import Image
 from vmart.placement.models import Host
 
 
@@ -109,6 +110,8 @@ def test_images_on_sale(client: Client) -> None:
     answer = client.call("DescribeImages").response
     assert [image["OsName"] for image in answer["ImageSet"]] == ["Debian 12 64-bit", "Debian 13 64-bit"]
     assert answer["TotalCount"] == 2
+    since = [image.created_at for image in Image.objects.filter(unavailable_en="").order_by("position")]
+    assert [image["CreatedTime"] for image in answer["ImageSet"]] == [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in since]
 
 
 @pytest.mark.parametrize(

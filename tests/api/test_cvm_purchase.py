@@ -15,10 +15,10 @@ from vmart.api import services
 from vmart.catalog import shop as catalog
 from vmart.customers.models import Account, User
 from vmart.instances.models import Instance
-from vmart.kernel import clock, db
+from vmart.kernel import clock, db, unix_password
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
-from vmart.orders import open_account
+from vmart.orders import open_account, passwords
 from vmart.orders.models import Line, Order
 from vmart.placement.models import Host
 from vmart.pricing import books
@@ -132,6 +132,32 @@ def test_a_repeated_client_token_is_one_purchase(client: Client) -> None:
     assert Order.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "asked", [{}, {"LoginSettings": {}}, {"LoginSettings": {"KeepImageLogin": "FALSE"}},
+              {"LoginSettings": {"Password": "", "KeyIds": []}}]
+)  # fmt: skip
+def test_without_a_login_each_machine_has_a_password_that_its_owner_can_have_shown(
+    client: Client, account_id: int, asked: dict[str, Any]
+) -> None:
+    wanted = {**HOURLY, **asked, "InstanceCount": 2, "ClientToken": "t"}
+    bought = client.call("RunInstances", wanted).response["InstanceIdSet"]
+    shown = passwords.show(account_id, bought)
+    assert len(set(shown.values())) == 2
+    with nothing_written():
+        assert client.call("RunInstances", wanted).response["InstanceIdSet"] == bought
+    answer = client.call("DescribeInstances").response
+    assert [machine["LoginSettings"] for machine in answer["InstanceSet"]] == [{}, {}]
+    for machine in Instance.objects.all():
+        assert unix_password.matches(shown[machine.public_id], machine.password_hash)
+        assert shown[machine.public_id] not in str(answer)
+
+
+def test_the_image_s_own_login_is_not_offered(client: Client, account_id: int) -> None:
+    with nothing_written():
+        error = client.call("RunInstances", {**HOURLY, "LoginSettings": {"KeepImageLogin": "TRUE"}}).error
+    assert error == ("UnsupportedOperation", "LoginSettings.KeepImageLogin is not offered here; leave it away.")
+
+
 def test_a_dry_run_writes_nothing(client: Client) -> None:
     with nothing_written():
         answer = client.call("RunInstances", {**HOURLY, "DryRun": True}).response
@@ -196,7 +222,6 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"Placement": {"Zone": "ap-shanghai-2"}}, "InvalidZone.MismatchRegion", "Placement.Zone"),
     ({"Placement": {"Zone": 4}}, "InvalidParameter", "Placement.Zone"),
     ({"Placement": {"Zone": "ap-guangzhou-4", "ProjectId": 5}}, "InvalidProjectId.NotFound", "Placement.ProjectId"),
-    ({"InstanceType": ""}, "MissingParameter", "InstanceType"),
     ({"InstanceType": "S9.HUGE"}, "InvalidParameterValue.InstanceTypeNotFound", "S9.HUGE"),
     ({"ImageId": "img-unknown0"}, "InvalidImageId.NotFound", "ImageId"),
     ({"ImageId": "img-ub24n5t8"}, "InvalidImageId.IncorrectState", "ImageId"),
@@ -209,9 +234,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "InstanceChargePrepaid.Period",
     ),
     (
-        {"InstanceChargeType": "PREPAID", "InstanceChargePrepaid": {"Period": 1, "RenewFlag": "NOTIFY_AND_AUTO_RENEW"}},
-        "UnsupportedOperation",
-        "InstanceChargePrepaid.RenewFlag",
+        {"InstanceChargeType": "PREPAID", "InstanceChargePrepaid": {"Period": 1, "RenewFlag": "SOMETIMES"}},
+        "InvalidParameterValue",
+        "NOTIFY_AND_MANUAL_RENEW, NOTIFY_AND_AUTO_RENEW, DISABLE_NOTIFY_AND_MANUAL_RENEW",
     ),
     ({"InstanceCount": 0}, "InvalidParameterValue.Range", "InstanceCount"),
     ({"InstanceCount": -1}, "InvalidParameterValue.Range", "InstanceCount"),
@@ -232,7 +257,13 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"LoginSettings": {"KeyIds": ["skey-a"], "Password": "Str0ng-pass"}}, "InvalidParameter", "LoginSettings"),
     ({"SecurityGroupIds": ["sg-1"]}, "UnsupportedOperation", "SecurityGroupIds"),
     ({"TagSpecification": [{"ResourceType": "instance", "Tags": []}]}, "UnsupportedOperation", "TagSpecification"),
-    ({"VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "s"}}, "UnsupportedOperation", "VirtualPrivateCloud.VpcId"),
+    ({"VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "s"}}, "InvalidParameterValue.VpcIdNotExist", "DEFAULT"),
+    ({"VirtualPrivateCloud": {"SubnetId": "s"}}, "InvalidParameterValue.SubnetNotExist", "SubnetId"),
+    ({"DataDisks": [{"DiskSize": 20}, {"DiskSize": 20, "DeleteWithInstance": False}]},
+     "InvalidParameterCombination", "DataDisks.1.DeleteWithInstance"),
+    ({"DataDisks": [{"DiskSize": 20, "DeleteWithInstance": "no"}]}, "InvalidParameter", "DeleteWithInstance"),
+    ({"DataDisks": [{"DiskSize": 20, "ThroughputPerformance": 1}]}, "UnsupportedOperation", "ThroughputPerformance"),
+    ({"DisableApiTermination": "yes"}, "InvalidParameter", "DisableApiTermination"),
     ({"LaunchTemplate": {"LaunchTemplateId": "lt-1"}}, "UnsupportedOperation", "LaunchTemplate"),
     ({"UserData": "not base64!"}, "InvalidParameterValue.InvalidUserDataFormat", "UserData"),
     ({"HostName": "-x-"}, "InvalidParameterValue.IllegalHostName", "HostName"),

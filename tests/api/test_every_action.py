@@ -20,7 +20,6 @@ from vmart.api import services
 from vmart.customers.models import Account
 
 pytestmark = pytest.mark.usefixtures("shop")
-VERSIONS = {"region": "2022-06-27", "billing": "2018-07-09", "cvm": "2017-03-12"}
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,15 @@ class Things:
     prepaid: str
     stopped: str
     key: str
+    disk: str
+    vpc: str
 
 
-# Action -> (members, statements at most). BEGIN and COMMIT of an act are not counted.
+# Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
+# not counted.
 Asked = Callable[[Things], dict[str, Any]]
-CVM: dict[str, tuple[Asked, int]] = {
+TAGS = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceIds": ["ins-a"], "ResourceRegion": "ap-guangzhou"}
+COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeRegions": (lambda _: {}, 1),
     "DescribeZones": (lambda _: {}, 1),
     "DescribeZoneInstanceConfigInfos": (lambda _: {}, 2),
@@ -48,10 +51,21 @@ CVM: dict[str, tuple[Asked, int]] = {
     "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
+    "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 5),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
     "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 6),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 5),
+    "DescribeInstancesAttributes": (lambda has: {"InstanceIds": [has.running], "Attributes": ["UserData"]}, 1),
+    "ModifyInstancesAttribute": (
+        lambda has: {"InstanceIds": [has.running], "InstanceName": "n", "DisableApiTermination": True},
+        6,
+    ),
+    "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
+    "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
+    "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
+    "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
+    "DescribeSecurityGroups": (lambda _: {}, 1),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
     "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 4),
 }
@@ -59,6 +73,9 @@ OTHERS = {
     ("DescribeAccountBalance", "2018-07-09"): ({}, 2),
     ("DescribeRegions", "2022-06-27"): ({"Product": "cvm"}, 1),
     ("DescribeZones", "2022-06-27"): ({"Product": "cvm"}, 1),
+    ("DescribeZones", "2020-11-06"): ({"Product": "cvm"}, 1),
+    ("DescribeResourceTagsByResourceIds", "2018-08-13"): (TAGS, 0),
+    ("GetCallerIdentity", "2018-08-13"): ({}, 0),
 }
 LEGACY: dict[str, tuple[Asked, int]] = {
     "RunInstances": (lambda has: {**LEGACY_MONTHLY, "keyId": has.key}, 2),
@@ -68,6 +85,7 @@ LEGACY: dict[str, tuple[Asked, int]] = {
     "InquiryInstancePriceHour": (lambda _: {**SIZE, "bandwidthType": "PayByTraffic"}, 0),
     "StopInstances": (lambda has: {"instanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
+    "ResetInstancePassword": (lambda has: {"instanceIds": [has.running], "password": "New-pass-1"}, 5),
     "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
     "DescribeAvailabilityZones": (lambda _: {}, 1),
 }
@@ -75,7 +93,7 @@ LEGACY: dict[str, tuple[Asked, int]] = {
 
 def test_every_action_is_here() -> None:
     offered = {(action.name, action.version) for action in services.API}
-    assert {*((name, "2017-03-12") for name in CVM), *OTHERS} == offered
+    assert {*((name, "2017-03-12") for name in COMPUTE), *OTHERS} == offered
     assert set(LEGACY) == {action.name for action in services.LEGACY}
 
 
@@ -89,7 +107,9 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     client.call("StopInstances", {"InstanceIds": [stopped]})
     work()
-    return client, Things(running, prepaid, stopped, key)
+    (machine,) = client.call("DescribeInstances", {"InstanceIds": [running]}).response["InstanceSet"]
+    disk, vpc = machine["SystemDisk"]["DiskId"], machine["VirtualPrivateCloud"]["VpcId"]
+    return client, Things(running, prepaid, stopped, key, disk, vpc)
 
 
 Many = Callable[[int], tuple[Client, list[str], list[str]]]
@@ -116,10 +136,10 @@ def many(delivering: None) -> Many:
     return buy
 
 
-@pytest.mark.parametrize("action", CVM)
+@pytest.mark.parametrize("action", COMPUTE)
 def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None:
     client, has = owner
-    asked, budget = CVM[action]
+    asked, budget = COMPUTE[action]
     with statements() as made:
         assert "Error" not in client.call(action, asked(has)).response
     assert len(made) <= budget, made
@@ -129,6 +149,7 @@ def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None
 MANY: dict[str, tuple[dict[str, Any], int]] = {
     "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 7),
     "RebootInstances": ({}, 5),
+    "ResetInstancesPassword": ({"Password": "New-pass-1", "ForceStop": True}, 5),
     "TerminateInstances": ({}, 18),
 }
 
@@ -178,13 +199,13 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
     assert len(made) <= budget, made
 
 
-UNKNOWN = Things("ins-unknown0", "ins-unknown1", "ins-unknown2", "skey-unknown0")
+UNKNOWN = Things("ins-unknown0", "ins-unknown1", "ins-unknown2", "skey-unknown0", "disk-unknown0", "vpc-unknown0")
 
 
 def _swapped(answer: Any, has: Things) -> Any:
     """``answer`` with the owner's ids replaced by the unknown ones, and without what differs each time."""
     text = json.dumps(answer)
-    for name in ("running", "prepaid", "stopped", "key"):
+    for name in ("running", "prepaid", "stopped", "key", "disk", "vpc"):
         text = text.replace(getattr(has, name), getattr(UNKNOWN, name))
     members = json.loads(text)
     for told in (members, *members.get("detail", {}).values()):
@@ -194,14 +215,14 @@ def _swapped(answer: Any, has: Things) -> Any:
 
 
 def _names_things(asked: Asked) -> bool:
-    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d"))
+    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d", "e", "f"))
 
 
-@pytest.mark.parametrize("action", [name for name, (asked, _) in CVM.items() if _names_things(asked)])
+@pytest.mark.parametrize("action", [name for name, (asked, _) in COMPUTE.items() if _names_things(asked)])
 def test_another_customers_things_are_unknown(owner: tuple[Client, Things], action: str) -> None:
     _, has = owner
     stranger, _ = open_customer("stranger")
-    asked, _budget = CVM[action]
+    asked, _budget = COMPUTE[action]
     with nothing_written():
         theirs = stranger.call(action, asked(has)).response
         unknown = stranger.call(action, asked(UNKNOWN)).response
@@ -225,6 +246,9 @@ def test_a_list_shows_nothing_of_others(owner: tuple[Client, Things]) -> None:
     assert stranger.call("DescribeInstances").response["InstanceSet"] == []
     assert stranger.call("DescribeInstancesStatus").response["InstanceStatusSet"] == []
     assert stranger.call("DescribeKeyPairs").response["KeyPairSet"] == []
+    assert stranger.call("DescribeDisks").response["DiskSet"] == []
+    assert stranger.call("DescribeVpcs").response["VpcSet"] == []
+    assert stranger.call("DescribeSubnets").response["SubnetSet"] == []
     assert stranger.legacy("DescribeInstances")["instanceSet"] == []
     assert stranger.call("DescribeAccountBalance", version="2018-07-09").response["Balance"] == 0
 

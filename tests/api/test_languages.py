@@ -34,7 +34,7 @@ _PLACE = re.compile(r"\{(\w+)\}")
 def _sentences() -> set[str]:
     """Literals of this room that are sentences: more than a word, with a full stop; docstrings are not."""
     found = set()
-    for file in ROOM.glob("*.py"):
+    for file in ROOM.rglob("*.py"):
         tree = ast.parse(file.read_text())
         docstrings = {
             id(node.body[0].value)
@@ -120,15 +120,23 @@ def test_why_a_machine_cannot_be_used_and_why_it_failed() -> None:
     client, _ = open_customer()
     (public_id,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
     Instance.objects.update(
-        state="SHUTDOWN", latest_operation_state="FAILED", latest_operation_error="The machine could not be stopped."
-    )
+        state="SHUTDOWN", latest_operation_state="FAILED",
+        latest_operation_error="The machine could not be stopped.\nThe host's storage is full.\nAsk the seller.",
+    )  # fmt: skip
     Subscription.objects.filter(public_id=public_id).update(standing="isolated", isolated_source="ARREAR")
     asked = {"InstanceIds": [public_id]}
     assert client.call("StartInstances", asked).error[1].endswith("cannot be used: it was stopped for arrears.")
     told = client.call("StartInstances", asked, language="zh-CN").error[1]
     assert EVERYTHING["it was stopped for arrears"] in told
     (machine,) = client.call("DescribeInstances", language="zh-CN").response["InstanceSet"]
-    assert machine["LatestOperationErrorMsg"] == EVERYTHING["The machine could not be stopped."]
+    said = [
+        EVERYTHING[line]
+        for line in ("The machine could not be stopped.", "The host's storage is full.", "Ask the seller.")
+    ]
+    assert machine["LatestOperationErrorMsg"] == " ".join(said)
+    (machine,) = client.call("DescribeInstances").response["InstanceSet"]
+    told = "The machine could not be stopped. The host's storage is full. Ask the seller."
+    assert machine["LatestOperationErrorMsg"] == told
 
 
 def test_the_names_of_members_are_not_translated() -> None:

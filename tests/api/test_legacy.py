@@ -15,8 +15,8 @@ from vmart.api import legacy, services
 from vmart.catalog import shop as catalog
 from vmart.customers.models import User
 from vmart.instances.models import Instance
-from vmart.kernel import clock
-from vmart.orders import open_account
+from vmart.kernel import clock, unix_password
+from vmart.orders import open_account, passwords
 from vmart.orders.models import Order
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Subscription
@@ -111,6 +111,16 @@ def test_buying_postpaid(client: Client) -> None:
         "web",
     )
     assert machine.password_hash.startswith("$6$")
+
+
+@pytest.mark.parametrize(("action", "asked"), [("RunInstances", MONTHLY), ("RunInstancesHour", HOURLY)])
+def test_without_a_login_the_machine_has_a_password_that_its_owner_can_have_shown(
+    client: Client, action: str, asked: dict[str, Any]
+) -> None:
+    client.legacy(action, asked)
+    machine = Instance.objects.get()
+    (password,) = passwords.show(machine.account_id, [machine.public_id]).values()
+    assert unix_password.matches(password, machine.password_hash)
 
 
 def test_a_prepaid_machine_without_a_zone_takes_one_of_the_region(client: Client) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.api.calling import Client
-from tests.api.test_every_action import CVM, LEGACY, OTHERS, Things, owner
+from tests.api.test_every_action import COMPUTE, LEGACY, OTHERS, Things, owner
 from vmart.api import cvm_catalog, cvm_instances, services
+from vmart.api.actions.cbs import disks
+from vmart.api.actions.vpc import addresses, subnets, vpcs
 from vmart.api.declarations import AnyShape, _item_of, _model_of
 
 __all__ = ["owner"]
@@ -56,11 +58,11 @@ def _faults(ask: Any, asked: dict[str, Any], shape: type[AnyShape], values: list
     return [(path, repr(value)[:40]) for path in _paths(shape) for value in values if ask(_put(asked, path, value))]
 
 
-ACTIONS = [*((name, "2017-03-12") for name in CVM), *OTHERS]
+ACTIONS = [*((name, "2017-03-12") for name in COMPUTE), *OTHERS]
 
 
 def _asked(name: str, version: str, has: Things) -> dict[str, Any]:
-    return CVM[name][0](has) if version == "2017-03-12" else OTHERS[name, version][0]
+    return COMPUTE[name][0](has) if version == "2017-03-12" else OTHERS[name, version][0]
 
 
 @pytest.mark.parametrize(("name", "version"), ACTIONS)
@@ -104,6 +106,11 @@ FILTERS = {
     "DescribeInstanceTypeConfigs": (*cvm_catalog._TYPE_FILTERS,),
     "DescribeImages": ("image-id", "image-type", "image-name", "platform"),
     "DescribeKeyPairs": ("project-id", "key-name", "tag:a"),
+    "DescribeDisks": (*disks._FILTERS, *disks._ALIKE, *disks._FIND_NOTHING),
+    "DescribeVpcs": (*vpcs._FILTERS, *vpcs._ALIKE, "vpc-name", *vpcs.FIND_NOTHING),
+    "DescribeSubnets": (*subnets._FILTERS, *subnets._ALIKE, *vpcs.FIND_NOTHING),
+    "DescribeSecurityGroups": ("security-group-id", "security-group-name", "project-id", "tag:a"),
+    "DescribeUsedIpAddress": (*addresses._FILTERS,),
 }
 TIMES = [
     "0001-01-01", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-02-30", "2026-01-01T24:00:00",
@@ -111,13 +118,19 @@ TIMES = [
 ]  # fmt: skip
 
 
+def _filter(name: str, values: list[str]) -> dict[str, Any]:
+    return {"Filters": [{"Name": name, "Values": values}]}
+
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_no_value_of_a_filter_is_a_fault(owner: tuple[Client, Things], name: str) -> None:
-    client, _ = owner
+    client, has = owner
+    needed = {"VpcId": has.vpc} if name == "DescribeUsedIpAddress" else {}
     faults = [
         (known, values)
         for known in FILTERS[name]
         for values in ([], ["x", "y"], *([text] for text in (*TEXTS, *TIMES)))
-        if "InternalError" in str(client.call(name, {"Filters": [{"Name": known, "Values": values}]}).response)
+        if "InternalError"
+        in str(client.call(name, {**needed, "Filters": [{"Name": known, "Values": values}]}).response)
     ]
     assert faults == []

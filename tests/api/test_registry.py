@@ -112,7 +112,7 @@ def test_the_older_signature_has_no_scope_so_the_host_says_whose_it_is(host: str
 def test_every_declared_member_is_a_published_one() -> None:
     """Given each request's declaration, then its members, to the last structure, are those of api.json."""
     for action in services.API:
-        described = oracle.api(action.version)
+        described = oracle.api(action.service, action.version)
         published = described["actions"][action.name]["input"]
         _same_members(described["objects"], published, action.shape, action.name)
 

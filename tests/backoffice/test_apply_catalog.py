@@ -1,5 +1,6 @@
 """Given a shop that sells, when a changed catalog file is applied, then the difference is shown, asked for, made so."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, ZONE, o
 from tests.support.written import nothing_written, refused
 from vmart.backoffice.apply_catalog import Change, Declined, apply_file
 from vmart.catalog import shop as catalog
-from vmart.catalog.models import InstanceType, Region, Zone, ZoneImage
+from vmart.catalog.models import Image, InstanceType, Region, Zone, ZoneImage
 from vmart.config.cli import main
 from vmart.customers.models import QuotaSet
 from vmart.instances.models import Instance
@@ -54,7 +55,24 @@ def edited(tmp_path: Path) -> Edited:
 
 
 RENAMED = ("East China (Shanghai)", "The East")
+NEXT_DEBIAN = (
+    '    recipe: debian-12\n    version: "1"\n', '    recipe: debian-12\n    version: "2"\n'
+)  # fmt: skip
 MORE_QUOTA = ("postpaid_per_zone: 30,", "postpaid_per_zone: 40,")
+
+
+def test_an_image_is_as_old_as_its_version(edited: Edited, test_clock: BusinessClock) -> None:
+    """Given the same file a day later, then it is what it was; another version of it is a new image, of that day."""
+
+    def made() -> list[dt.datetime]:
+        return list(Image.objects.filter(recipe__in=["debian-12", "debian-13"]).values_list("created_at", flat=True))
+
+    first = made()
+    test_clock.advance(days=1)
+    apply_file(edited(RENAMED))
+    assert made() == first
+    apply_file(edited(RENAMED, NEXT_DEBIAN))
+    assert sorted(made()) == [first[1], test_clock.at]
 
 
 def test_the_difference_is_shown_line_by_line_and_made_so(edited: Edited) -> None:

@@ -17,7 +17,8 @@ CUSTOMERS = [
     "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
-    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "/keys/", "/api-keys/", "/balance/",
+    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "/keys/",
+    "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
 LOCALES = {"en-US": "en", "zh-CN": "zh-hans"}  # what the browser asks for, and what the page says it is in
@@ -60,6 +61,17 @@ def test_strangers_pages(window: Callable[..., Customer], axe: str, address: str
     page = window(locale=locale).open(address)
     assert page.evaluate("document.documentElement.lang") == LOCALES[locale]
     assert _faults(page, axe) == []
+
+
+def test_the_answer_that_shows_passwords(signed_in: Customer, axe: str) -> None:
+    page = signed_in.open(signed_in.places["order"])  # type: ignore[attr-defined]
+    page.click("button[value=show]")
+    expect(page.locator("code.password")).to_have_count(1)
+    assert _faults(page, axe) == []
+    for width in (1440, 1024, 360):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 @pytest.mark.parametrize("address", CUSTOMERS)

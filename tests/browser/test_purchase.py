@@ -29,7 +29,11 @@ def test_sign_up_top_up_buy_watch_it_run_and_terminate(window: Window) -> None:
     expect(page.locator("#hold")).to_have_text("¥1.02")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    assert page.locator("#password").inner_text().count("-") == 3
+    page.click("text=Show the passwords")
+    assert [text.count("-") for text in page.locator("code.password").all_inner_texts()] == [3, 3]
+    page.click("text=I have it")
+    page.wait_for_url("**/orders/*/")
+    assert page.locator("text=Show the password").count() == 0
     expect(page.locator("text=ssh root@").first).to_be_visible()
     expect(page.locator("#progress")).not_to_have_attribute("hx-trigger", re.compile(".*"))
     page.click("text=web1")
@@ -113,7 +117,7 @@ def test_a_typed_password_survives_every_repricing_and_never_enters_the_address(
 def test_what_is_changed_while_a_price_is_on_its_way_is_not_lost(window: Window) -> None:
     page = window().open("/buy/")
     held: list[Route] = []
-    page.route("**/buy/price**", lambda route: held.append(route), times=1)  # noqa: PLW0108 (it marks what it is given)
+    page.route("**/buy/price**", lambda route: held.append(route), times=1)  # noqa: PLW0108  its signature is looked at
     with page.expect_request("**/buy/price**"):
         page.check("#type-S5\\.SMALL1")
     page.select_option("#months", "12")
@@ -167,7 +171,7 @@ def test_a_key_pair_is_made_on_the_purchase_page_and_bought_with(window: Window,
     expect(page.locator("#name")).to_have_value("web")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    assert page.locator("#password").count() == 0
+    assert page.locator("text=Show the password").count() == 0
     page.click("text=web")
     expect(page.locator("dd:has-text('key pair skey-')")).to_be_visible()
 

@@ -131,6 +131,7 @@ def test_backup_and_restore_keep_the_password_out_of_arguments(
 
 def _empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS fn CASCADE")
+        for (schema,) in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'fn\\_%'").fetchall():
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from tests.support.running_shop import VMART
 from vmart.config import os_users
-from vmart.config.cli import main, parse_duration
+from vmart.config.cli import main
+from vmart.config.commands.clock import parse_duration
 from vmart.config.places import Deployment, Misused, Places, read_json, whole_second_utc, write_private
 from vmart.config.postgres import DatabaseTrouble, Embedded
 from vmart.config.supervisor import (

@@ -16,9 +16,9 @@ from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.instances.models import Instance
 from vmart.kernel import db
-from vmart.ledger.models import Hold, Transfer
+from vmart.ledger.models import ByHand, Hold, Transfer
 from vmart.metering.models import Horizon
-from vmart.orders import credit, open_account, terminate
+from vmart.orders import by_hand, credit, open_account, terminate
 from vmart.orders.models import Line
 from vmart.orders.purchase import purchase
 from vmart.placement.models import Allocation
@@ -171,3 +171,16 @@ def test_money_set_aside_for_nothing(charge: str) -> None:
         assert _said(what) == said
     Hold.objects.update(subject_id=machine.id + 1)
     assert _said(what) == [f"{what}: id {hold.id}, kind {charge}, subject_id {machine.id + 1}"]
+
+
+def test_money_moved_by_hand_that_does_not_say_why() -> None:
+    what = "what the seller moved by hand does not say why, or is not the ledger's"
+    account = open_purse(cash_minor=1000)
+    for minor in (500, -300):
+        by_hand.move(by_hand.Movement(account, minor, "cash", "bank transfer 7", "me", f"key{minor}"))
+    assert list(reconcile()) == []
+    ByHand.objects.filter(amount_minor=-300).update(amount_minor=-301)
+    (said,) = _said(what)
+    assert "kind debit, amount_minor 300, said_minor -301" in said
+    ByHand.objects.filter(amount_minor=500).delete()
+    assert len(_said(what)) == 2

@@ -19,6 +19,8 @@ from tests.support.shopper import HOURLY, open_purse, wanted
 from vmart.config import bring_up
 from vmart.config.supervisor import claim_port
 from vmart.instances.models import Instance
+from vmart.kernel import function_sets
+from vmart.kernel.functions import OURS, Functions
 from vmart.orders.purchase import purchase
 
 
@@ -69,6 +71,30 @@ def test_it_refuses_to_start_while_migrations_are_pending(
     assert refused.returncode == 3
     assert refused.stderr == (
         "vmart: the database lacks 1 migrations (worker.0001_first …): run `vmart migrate` first\n"
+    )  # fmt: skip
+
+
+@contextmanager
+def _without_functions() -> Iterator[None]:
+    """The database has the functions of another version only."""
+    mine, others = OURS.schema, "fn_of_another"
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER SCHEMA {mine} RENAME TO {others}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER SCHEMA {others} RENAME TO {mine}")
+
+
+@pytest.mark.parametrize("words", [("web", "--listen", "127.0.0.1:0"), ("worker",)], ids=["web", "worker"])
+def test_it_refuses_to_start_on_functions_of_another_version(
+    db: Databases, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    with _without_functions():
+        refused = _vmart(db, tmp_path, *words)
+    assert refused.returncode == 3
+    assert refused.stderr == (
+        "vmart: the database lacks the SQL functions of this version: run `vmart migrate` first\n"
     )  # fmt: skip
 
 
@@ -127,11 +153,33 @@ def test_a_worker_alone_delivers_what_another_machine_sold_and_ends_when_told(
 ) -> None:
     monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     bring_up.start_business()
-    purchase(wanted(open_purse(cash_minor=1000), HOURLY))
     with _running(shop, tmp_path, "worker") as process:
-        deadline = time.monotonic() + 60
-        while Instance.objects.get().state != "RUNNING":
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        _delivered_by(process, "buyer")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_worker_of_the_version_before_goes_on_delivering(
+    shop: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a worker at work, when a version whose claim is called otherwise is installed, then it still claims."""
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+    bring_up.start_business()
+    newer = Functions(OURS.text.replace("fn.worker_claim(\n", "fn.worker_claim(\n  _channel text, "))
+    assert newer.text.count("_channel text") == 1
+    with _running(shop, tmp_path, "worker") as process:
+        try:
+            _delivered_by(process, "before")
+            function_sets.install(newer, "0.2.0")
+            _delivered_by(process, "after")
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute(f"DROP SCHEMA IF EXISTS {newer.schema} CASCADE")
+
+
+def _delivered_by(process: "subprocess.Popen[bytes]", name: str) -> None:
+    bought = purchase(wanted(open_purse(name, cash_minor=1000), HOURLY)).instance_ids
+    deadline = time.monotonic() + 60
+    while Instance.objects.get(public_id=bought[0]).state != "RUNNING":
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import ssl
 import stat
 import subprocess
@@ -25,12 +26,13 @@ from click.testing import CliRunner
 from tests.clients.conftest import Access
 from tests.clients.test_sdk_python import POSTPAID, Cvm
 from tests.support.database import DEMO_CATALOG
-from tests.support.running_shop import VMART, RunningShop
+from tests.support.running_shop import ROOT, VMART, RunningShop
 from vmart.config import os_users, supervisor
 from vmart.config.cli import main
 from vmart.config.places import Places
 from vmart.config.supervisor import data_directory_lock, lock_holder
 from vmart.engines.simulated import World
+from vmart.kernel.functions import resolve
 
 pytestmark = pytest.mark.xdist_group("running_shop")
 
@@ -72,6 +74,13 @@ def test_a_shop_without_demo_has_no_logins(start_shop: Callable[..., RunningShop
     assert "password" not in shop.log and "demo" not in shop.log
     assert not (Places.of(shop.data_dir).secrets_dir / "demo.json").exists()
     assert shop.control()["environment"]["VMART_SANDBOX_CARDS"] == ""
+    assert re.search(rf"first operator {shop.url}/seller/first/\S+/ \(once, within 24 hours\)\n", shop.log)
+    assert "catalog        none yet: `vmart catalog apply FILE`\n" in shop.log
+    shop.vmart("operator", "add", "me@example.org")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"{shop.url}/buy/", timeout=20)
+    shop.vmart("catalog", "apply", str(ROOT / "catalog" / "starter.yaml"), "--yes")
+    assert urllib.request.urlopen(f"{shop.url}/accounts/signup/", timeout=20).status == 200
 
 
 def test_it_answers_on_both_addresses_and_the_deployments_ca_vouches_for_the_tls_one(running_shop: RunningShop) -> None:
@@ -415,7 +424,7 @@ def test_an_ordinary_refusal_is_no_error_in_the_databases_log(running_shop: Runn
     """Given a refusal of our SQL, when it is answered, then the log has not got it; the next fault is there."""
     with psycopg.connect(running_shop.database_url, autocommit=True) as connection:
         with pytest.raises(psycopg.Error) as refused:
-            connection.execute("SELECT fn.kernel_refuse('quota_of_a_test', 'how much of it')")
+            connection.execute(resolve("SELECT fn.kernel_refuse('quota_of_a_test', 'how much of it')"))
         assert (refused.value.sqlstate, refused.value.diag.message_detail) == ("VM001", "how much of it")
         with pytest.raises(psycopg.errors.RaiseException):
             connection.execute("DO $$ BEGIN RAISE EXCEPTION 'a fault, said after it'; END $$")

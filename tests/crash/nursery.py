@@ -26,14 +26,15 @@ from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, MONTHLY, wanted
+from tests.support.shopper import HOURLY, IMAGE, MONTHLY, wanted
 from vmart.config.database import parse_database_url
 from vmart.config.steps import STEPS, lanes
 from vmart.engines import contract
 from vmart.engines.simulated import SimulatedEngine
 from vmart.kernel import clock, db
 from vmart.orders import start, stop, terminate
-from vmart.orders.purchase import purchase
+from vmart.orders.login import GENERATED
+from vmart.orders.purchase import Machine, purchase
 from vmart.pricing.configuration import Configuration
 from vmart.worker import loop
 
@@ -98,8 +99,11 @@ def _configuration(words: dict[str, Any]) -> Configuration:
     return Configuration.of(plain | {name: value for name, value in words.items() if name != "kind"})
 
 
-def _buy(account: int, configuration: dict[str, Any], token: str = "", min_count: int = 0) -> Any:
-    bought = purchase(wanted(account, _configuration(configuration), client_token=token, min_count=min_count))
+def _buy(
+    account: int, configuration: dict[str, Any], token: str = "", min_count: int = 0, *, generated: bool = False
+) -> Any:
+    what: dict[str, Any] = {"machine": Machine(IMAGE, GENERATED, name="web")} if generated else {}
+    bought = purchase(wanted(account, _configuration(configuration), client_token=token, min_count=min_count, **what))
     return {"order": bought.order_id, "machines": list(bought.instance_ids), "repeated": bought.repeated}
 
 

@@ -19,7 +19,7 @@ from vmart.engines.contract import Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
-from vmart.orders import deliver, reboot, start, stop, sweep, terminate
+from vmart.orders import deliver, reboot, reset_password, start, stop, sweep, terminate
 from vmart.orders.purchase import purchase
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import loop, queue
@@ -64,6 +64,10 @@ def _stop_without_charge(account: int, names: list[str]) -> None:
     stop.stop(account, names, stopped_mode=stop.STOP_CHARGING)
 
 
+def _reset_password(account: int, names: list[str]) -> None:
+    reset_password.generate(account, names[0])
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -71,6 +75,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "stop without charge": lambda: _asked(ONLINE, _stop_without_charge),
     "start": lambda: _asked(ONLINE, _stop_without_charge, start.start),
     "reboot": lambda: _asked(HOURLY, reboot.reboot),
+    "reset password": lambda: _asked(HOURLY, _reset_password),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
@@ -78,7 +83,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "isolate": 2, "release": 2, "network off": 1, "network on": 1,
+         "reset password": 1, "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
 
 
@@ -148,7 +153,7 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
-    "reboot": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "reboot": ("RUNNING",), "reset password": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

@@ -30,6 +30,7 @@ from vmart.engines.simulated import SimulatedEngine
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.clock import HOUR
+from vmart.kernel.functions import resolve
 from vmart.orders import terminate
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import purchase
@@ -154,7 +155,7 @@ def _wait_until_locked(server: Server) -> None:
 def _kill_while_waiting(server: Server, account: int, act: Callable[[], Any]) -> Any:
     """Kill the server while the act waits for the account; start it again. What the act's caller saw."""
     holder = psycopg.connect(server.cluster.url())
-    holder.execute("SELECT fn.ledger_lock(%s)", [account])
+    holder.execute(resolve("SELECT fn.ledger_lock(%s)"), [account])
     thread, came = _in_thread(act)
     _wait_until_locked(server)
     server.kill()

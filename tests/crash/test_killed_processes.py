@@ -16,9 +16,9 @@ from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.instances.models import Instance
-from vmart.kernel import db
+from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import stop, terminate
+from vmart.orders import passwords, reset_password, stop, terminate
 from vmart.orders.purchase import purchase
 from vmart.settlement.models import Hour
 from vmart.worker.models import Operation
@@ -47,25 +47,36 @@ def _name(control: dict[str, Any] | None, point: int) -> str:
     return str(control["points"][point - 1]) if point <= len(control["points"]) else "its end"
 
 
+def _passwords_open_their_machines(account: int) -> bool:
+    """Whether each machine's sealed password is the one that its hash is of."""
+    machines = Instance.objects.filter(account_id=account)
+    shown = passwords.show(account, [machine.public_id for machine in machines])
+    return all(unix_password.matches(shown[machine.public_id], machine.password_hash) for machine in machines)
+
+
+@pytest.mark.parametrize("generated", [False, True], ids=["", "password made by the shop"])
 @pytest.mark.parametrize("configuration", [ONLINE, MONTHS], ids=["postpaid", "prepaid"])
-def test_a_purchase(nursery: Nursery, configuration: dict[str, Any]) -> None:
+def test_a_purchase(nursery: Nursery, configuration: dict[str, Any], *, generated: bool) -> None:
     """Given the buyer asks again with its token, then it has bought once."""
     undisturbed = open_purse("undisturbed", cash_minor=100_000)
-    control = nursery.run("buy", account=undisturbed, configuration=configuration, token="t")
+    asked = {"configuration": configuration, "token": "t", "generated": generated}
+    control = nursery.run("buy", account=undisturbed, **asked)
     work()
     expected = outcome(undisturbed)
     accounts: dict[int, int] = {}
 
     def killed(point: int) -> dict[str, Any] | None:
         accounts[point] = open_purse(f"killed-{point}", cash_minor=100_000)
-        return nursery.run("buy", kill_at=point, account=accounts[point], configuration=configuration, token="t")
+        return nursery.run("buy", kill_at=point, account=accounts[point], **asked)
 
     def verify(point: int) -> None:
-        again = nursery.run("buy", account=accounts[point], configuration=configuration, token="t")
+        again = nursery.run("buy", account=accounts[point], **asked)
         assert again is not None
         work()
         assert outcome(accounts[point]) == expected, _name(control, point)
+        assert not generated or _passwords_open_their_machines(accounts[point])
 
+    assert expected["sealed"] == [(expected["orders"][0][2] if generated else 0,)]
     assert _points(killed, verify) >= 4
     assert list(reconcile()) == []
 
@@ -126,7 +137,9 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     assert list(reconcile()) == []
 
 
-@pytest.mark.parametrize("act", ["terminate", "stop", "stop without charge", "arrears", "top-up after arrears"])
+@pytest.mark.parametrize(
+    "act", ["terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears"]
+)
 def test_the_work_after_a_request(
     nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, act: str
 ) -> None:
@@ -142,6 +155,8 @@ def test_the_work_after_a_request(
                 pay(account, 100)
         elif act == "terminate":
             terminate.terminate(account, [machine.public_id])
+        elif act == "reset password":
+            reset_password.generate(account, machine.public_id)
         else:
             mode = stop.STOP_CHARGING if act != "stop" else stop.KEEP_CHARGING
             stop.stop(account, [machine.public_id], stopped_mode=mode)
@@ -160,6 +175,7 @@ def test_the_work_after_a_request(
         let_leases_run_out()
         work()
         assert outcome(accounts[point]) == expected, _name(control, point)
+        assert act != "reset password" or _passwords_open_their_machines(accounts[point])
 
     assert _points(killed, verify) >= 10
     assert list(reconcile()) == []

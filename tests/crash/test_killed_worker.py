@@ -20,6 +20,7 @@ from vmart.config.reconcile import reconcile
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
+from vmart.kernel.functions import resolve
 from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
 from vmart.worker.models import Operation
@@ -97,7 +98,7 @@ def test_a_purchase_killed_while_its_statement_runs(
     account = open_purse(cash_minor=1000)
     words = {"count": configuration.count}  # type: ignore[attr-defined]
     with psycopg.connect(open_shop.url()) as holder:
-        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        holder.execute(resolve("SELECT fn.ledger_lock(%s)"), [account])
         buyer = nursery.begin("buy", account=account, configuration=words, token="t")
         _wait(lambda: _waiting(buyer.pid), "the purchase waits for the account")
         _kill(buyer)
@@ -126,7 +127,7 @@ def test_an_act_killed_while_its_statement_runs_leaves_nothing(nursery: Nursery,
     account = open_purse(cash_minor=1000)
     purchase(wanted(account, HOURLY))
     with psycopg.connect(open_shop.url()) as holder:
-        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        holder.execute(resolve("SELECT fn.ledger_lock(%s)"), [account])
         worker = nursery.begin("work", lease_s=0.5)
         _wait(lambda: _waiting(worker.pid), "the outcome waits for the account")
         _kill(worker)

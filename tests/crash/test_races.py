@@ -35,6 +35,7 @@ from vmart.config.steps import STEPS
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
+from vmart.kernel.functions import resolve
 from vmart.metering.models import Segment
 from vmart.network.models import Subnet
 from vmart.orders import place, start, stop, terminate
@@ -60,9 +61,9 @@ def edit(open_shop: Databases) -> Iterator[Edit]:
     originals: dict[str, str] = {}
 
     def change(function: str, *changes: tuple[str, str]) -> None:
-        text = db.rows("SELECT pg_get_functiondef(('fn.' || %s)::regproc) AS text", function)[0]["text"]
+        text = db.rows("SELECT pg_get_functiondef(%s::regproc) AS text", resolve(f"fn.{function}"))[0]["text"]
         originals.setdefault(function, text)
-        for old, new in changes:
+        for old, new in (map(resolve, change) for change in changes):
             assert old in text, f"fn.{function} has no {old!r}"
             text = text.replace(old, new)
         _execute(text)
@@ -406,7 +407,7 @@ def _two_claims(shop: Databases) -> list[list[Any]]:
     """Both look before either has written."""
     purchase(wanted(open_purse(cash_minor=1000), HOURLY))
     wall = clock.wall()
-    sql = "SELECT id, lease_owner FROM fn.worker_claim(%s, %s, %s, %s, %s, 10)"
+    sql = resolve("SELECT id, lease_owner FROM fn.worker_claim(%s, %s, %s, %s, %s, 10)")
     until = wall + dt.timedelta(seconds=15)
     claims: list[list[Any]] = [[], []]
 

@@ -17,6 +17,7 @@ from vmart.engines.contract import (
     Observation,
     Power,
     PublicAddress,
+    UnknownUser,
     ensure_present_many,
 )
 from vmart.kernel import clock
@@ -115,6 +116,33 @@ class ContractSuite:
         engine.ensure_absent(other.name)
         engine.ensure_absent(owner.name)
 
+    def test_a_password_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What it opens, the lab shows; here: nothing else changes."""
+        spec = make_spec(public=False)
+        running = engine.ensure_present(spec)
+        for _ in range(2):
+            engine.ensure_password(spec.name, spec.login_user, "$6$salt$hash")
+        assert engine.observe(spec.name) == running
+        stopped = engine.ensure_power(spec.name, False)
+        for _ in range(2):
+            engine.ensure_password(spec.name, spec.login_user, "$6$salt$another")
+        assert engine.observe(spec.name) == stopped
+        engine.ensure_absent(spec.name)
+
+    def test_a_password_of_nobody_is_refused_for_good(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec(public=False)
+        engine.ensure_present(spec)
+        for on in (True, False):
+            engine.ensure_power(spec.name, on)
+            with pytest.raises(UnknownUser) as refusal:
+                engine.ensure_password(spec.name, "nobody-here", "$6$salt$hash")
+            assert (refusal.value.sentence, refusal.value.transient) == (
+                "The machine has no user of this name.", False,
+            )  # fmt: skip
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_password(spec.name, "root", "$6$salt$hash")
+
     def test_the_byte_count_outlives_the_address_and_ends_with_the_machine(
         self, engine: Engine, make_spec: MakeSpec, free_address: Callable[[], PublicAddress]
     ) -> None:
@@ -174,6 +202,7 @@ class ContractSuite:
                 lambda: engine.ensure_present(spec),
                 lambda: ensure_present_many(engine, [spec]),
                 lambda: engine.observe(spec.name),
+                lambda: engine.ensure_password(spec.name, "root", "$6$s$h"),
                 lambda: engine.ensure_absent(spec.name),
                 engine.list_ours,
             ):

@@ -1,10 +1,10 @@
-"""Waiting for the engine: an operation longer than one look at it is waited for, one that failed is an error."""
+"""Waiting for the engine: an operation is waited for, one that failed is an error. Files of guests, to a limit."""
 
 import httpx
 import pytest
 
 from vmart.engines.contract import EngineError
-from vmart.engines.incus.client import IncusClient, IncusError
+from vmart.engines.incus.client import GuestFile, IncusClient, IncusError
 
 _OPERATION = "/1.0/operations/7"
 _NOT_YET = {"type": "error", "error_code": 500, "error": "context deadline exceeded"}
@@ -56,3 +56,32 @@ def test_one_that_takes_too_long_is_left_alone() -> None:
         client.wait(_OPERATION, 0)
     assert late.value.transient
     assert asked == []
+
+
+def _of_files(content: bytes, kind: str = "file", status: int = 200) -> IncusClient:
+    client, _ = _client()
+    headers = {"X-Incus-type": kind, "X-Incus-uid": "0", "X-Incus-gid": "42", "X-Incus-mode": "0640"}
+    answer = httpx.Response(status, headers=headers if status == 200 else {}, content=content)
+    client._http = httpx.Client(transport=httpx.MockTransport(lambda _: answer), base_url="http://incus")
+    return client
+
+
+def test_a_file_of_a_machine_is_read_with_its_owner() -> None:
+    found = _of_files(b"root:x\n").read_file("ins-1", "/etc/shadow")
+    owner = {"X-Incus-uid": "0", "X-Incus-gid": "42", "X-Incus-mode": "0640"}
+    assert found == GuestFile(b"root:x\n", owner)
+
+
+def test_a_file_that_a_customer_made_long_is_not_read_to_its_end() -> None:
+    assert _of_files(b"x" * 2**20).read_file("ins-1", "/etc/shadow") is not None
+    with pytest.raises(IncusError, match="too long"):
+        _of_files(b"x" * (2**20 + 1)).read_file("ins-1", "/etc/shadow")
+
+
+def test_what_is_no_file_is_refused_and_what_is_not_there_is_none() -> None:
+    missing = b'{"type": "error", "error_code": 404, "error": "Not Found"}'
+    assert _of_files(missing, status=404).read_file("ins-1", "/etc/shadow") is None
+    with pytest.raises(IncusError, match="is no file"):
+        _of_files(b'{"type": "sync", "metadata": ["a"]}', "directory").read_file("ins-1", "/etc/shadow")
+    with pytest.raises(EngineError, match="does not answer"):
+        _of_files(b"a device", "symlink").read_file("ins-1", "/etc/shadow")

@@ -1,10 +1,12 @@
 """The simulated engine as a citizen: it outlives its users, and goes wrong when it is told to."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import multiprocessing
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -216,3 +218,19 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
     with pytest.raises(EngineError, match="host does not exist"):
         engine.ensure_present(dataclasses.replace(make_spec(), member="sim-9"))
     assert world.count_machines() == 0
+
+
+def test_a_file_of_before_passwords_could_be_reset_is_brought_up(tmp_path: Path, make_spec: MakeSpec) -> None:
+    """Given an engine's file as older programs left it, then its machines are there and have passwords."""
+    file = tmp_path / "older.sqlite"
+    spec = make_spec()
+    open_engine("simulated", {"file": file}).ensure_present(spec)
+    with contextlib.closing(sqlite3.connect(file)) as older:
+        for column in ("login_user", "password_hash"):
+            older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
+        older.execute("PRAGMA user_version=1")
+        older.commit()
+    engine = open_engine("simulated", {"file": file})
+    engine.ensure_password(spec.name, "root", "$6$salt$hash")
+    assert World(file).password_hash(spec.name) == "$6$salt$hash"
+    assert engine.observe(spec.name).power is Power.RUNNING

@@ -27,6 +27,7 @@ from vmart.engines.incus.daemon import InstallError, PrivateDaemon, install_pack
 from vmart.kernel import unix_password
 
 IMAGE = ImageSpec("debian-12", "1")
+DEMO_POOL = "203.0.113.0/24"
 PASSWORD = "Correct-horse-7"  # of the machines of one test run, reachable from this host only
 _ME = Path(__file__).parent
 _POOL_GIB = 12
@@ -156,7 +157,8 @@ class Addresses:
         self.numbers = itertools.count(1)
 
     def public(self, mbps: int = 100) -> PublicAddress:
-        return PublicAddress(f"203.0.113.{next(self.numbers)}", mbps)
+        """Of a range that is routed here as a seller's own would be: no documentation network."""
+        return PublicAddress(f"198.18.113.{next(self.numbers)}", mbps)
 
 
 @pytest.fixture(scope="session")
@@ -322,7 +324,8 @@ def open_internet() -> Iterator[Internet]:
         internet.run("ip", "address", "add", f"{internet.ip}/24", "dev", inner)
         internet.run("ip", "link", "set", inner, "up")
         internet.run("ip", "link", "set", "lo", "up")
-        internet.run("ip", "route", "add", "203.0.113.0/24", "via", internet.host_ip)
+        for pool in (DEMO_POOL, "198.18.113.0/24"):
+            internet.run("ip", "route", "add", pool, "via", internet.host_ip)
         # And back into the private ranges, as an attacker beside the host would have it.
         internet.run("ip", "route", "add", "10.0.0.0/8", "via", internet.host_ip)
         yield internet

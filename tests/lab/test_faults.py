@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.lab.conftest import Internet, Lab
-from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power
+from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power, PublicAddress
 from vmart.engines.incus import client
 from vmart.engines.incus.client import path_of
 from vmart.engines.incus.driver import IncusEngine
@@ -161,6 +161,32 @@ def test_a_host_that_started_anew_gets_its_whole_table_back(
     lab.inside(new.name, "cloud-init status --wait")
     assert internet.connects(new.public_address.ip, 22)
     assert engine.counters([old.name, new.name]).keys() == {old.name, new.name}
+
+
+def test_a_table_with_the_rules_of_an_earlier_release_is_rebuilt(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """Given a whole table that knows nothing of addresses that are routed nowhere, then it learns of them."""
+    spec = dataclasses.replace(make_spec(), public_address=PublicAddress("203.0.113.78", 100))
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait")
+    engine.capabilities()  # the table is whole
+    table = f"inet {names_of_deployment(lab.daemon.deployment).table}"
+    of_before = [
+        f"flush chain {table} postrouting",
+        f"delete set {table} by_host",
+        f"delete chain {table} whole_2",
+        f"add rule {table} postrouting snat ip to ip saddr map @public_of",
+        f"add chain {table} whole",
+    ]
+    run(["nft", "-f", "-"], text="\n".join(of_before) + "\n")
+    internet.count_senders("203.0.113.78", internet.host_ip)
+    ping = f"ping -q -c 1 -W 2 {internet.ip}"
+    assert lab.inside(spec.name, ping).returncode == 0
+    assert (internet.seen_bytes("203.0.113.78"), internet.seen_bytes(internet.host_ip)) == (84, 0)  # the control
+    engine.capabilities()
+    assert lab.inside(spec.name, ping).returncode == 0
+    assert (internet.seen_bytes("203.0.113.78"), internet.seen_bytes(internet.host_ip)) == (84, 84)
 
 
 def test_a_machine_that_is_not_ours_is_never_touched(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.lab.conftest import PASSWORD, Internet, Lab
 from vmart.engines.contract import Disk, Engine, MachineSpec
+from vmart.kernel import unix_password
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -55,6 +58,47 @@ def test_the_login_and_host_keys_outlive_a_reboot(
     engine.ensure_power(spec.name, True)
     again = internet.python("ssh_login", _address(spec), "password", secret, "cat /etc/ssh/ssh_host_ed25519_key.pub")
     assert first == again != ""
+
+
+def test_with_a_password_that_was_set_anew_running_and_stopped(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec(password=PASSWORD)
+    engine.ensure_present(spec)
+
+    def login(password: str) -> str:
+        return internet.python("ssh_login", _address(spec), "password", _secret(tmp_path, password), "id -un").strip()
+
+    engine.ensure_password(spec.name, "root", unix_password.hash_sha512("Second-horse-8"))  # amid its first boot
+    assert (login("Second-horse-8"), login(PASSWORD)) == ("root", "refused")
+    assert lab.inside(spec.name, "ls /run/vmart-password").returncode != 0
+    engine.ensure_power(spec.name, False)
+    engine.ensure_password(spec.name, "root", unix_password.hash_sha512("Third-horse-9"))
+    engine.ensure_power(spec.name, True)
+    assert (login("Third-horse-9"), login("Second-horse-8")) == ("root", "refused")
+    assert lab.inside(spec.name, "stat -c '%U %G %a' /etc/shadow").stdout.split() == ["root", "shadow", "640"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_password_opens_a_machine_that_was_bought_with_a_key(
+    engine: Engine,
+    internet: Internet,
+    make_spec: MakeSpec,
+    tmp_path: Path,
+    login_key: tuple[str, str],
+    *,
+    stopped: bool,
+) -> None:
+    spec = make_spec(ssh_keys=[login_key[1]])
+    engine.ensure_present(spec)
+    key = _secret(tmp_path, login_key[0])
+    assert internet.python("ssh_login", _address(spec), "key", key, "id -un").strip() == "root"
+    if stopped:
+        engine.ensure_power(spec.name, False)
+    engine.ensure_password(spec.name, "root", unix_password.hash_sha512(PASSWORD))
+    engine.ensure_power(spec.name, True)
+    password = _secret(tmp_path, PASSWORD)
+    assert internet.python("ssh_login", _address(spec), "password", password, "id -un").strip() == "root"
 
 
 def test_it_has_what_was_bought_and_the_customers_document_ran(

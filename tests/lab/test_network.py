@@ -1,6 +1,7 @@
 """What leaves a machine, what is counted, what is capped, and what can be reached from inside one."""
 
 import contextlib
+import dataclasses
 import json
 import socket
 import subprocess
@@ -11,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.lab.conftest import Internet, Lab
-from vmart.engines.contract import Engine, MachineSpec, Power
+from tests.lab.conftest import DEMO_POOL, Internet, Lab
+from vmart.engines.contract import Engine, MachineSpec, Power, PublicAddress
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
@@ -72,6 +73,35 @@ def test_nothing_leaves_by_the_private_address(
     assert internet.seen_bytes(_public_ip(spec)) == 48
     assert internet.seen_bytes(spec.private_ip) == 0
     assert engine.counters([spec.name])[spec.name].out_bytes - began.out_bytes == 48
+
+
+def test_a_documentation_address_leaves_by_the_hosts_own(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """Given an internet that knows no way to the demo's network, then a demo machine reaches it, counted as ever."""
+    spec = dataclasses.replace(make_spec(), public_address=PublicAddress("203.0.113.77", 100))
+    engine.ensure_present(spec)
+    internet.count_senders(_public_ip(spec), internet.host_ip)
+    began = engine.counters([spec.name])[spec.name]
+    internet.run("ip", "route", "delete", DEMO_POOL)
+    try:
+        with internet.sink(7005) as sink:
+            assert _send(lab, spec.name, internet.ip, 7005, mib=2) == 0
+            assert int(sink.communicate(timeout=60)[0].split()[0]) == 2 << 20
+    finally:
+        internet.run("ip", "route", "add", DEMO_POOL, "via", internet.host_ip)
+    sent = engine.counters([spec.name])[spec.name].out_bytes - began.out_bytes
+    assert (internet.seen_bytes(_public_ip(spec)), internet.seen_bytes(internet.host_ip)) == (0, sent)
+    assert sent > 2 << 20
+    assert internet.connects(_public_ip(spec), 22)  # and is reached by its own address
+    assert internet.seen_bytes(_public_ip(spec)) > 0
+    # With another address, and without one, nothing of it is left.
+    engine.ensure_address(spec.name, spec.private_ip, PublicAddress("198.18.113.250", 100))
+    internet.count_senders("198.18.113.250", internet.host_ip)
+    assert lab.inside(spec.name, f"ping -q -c 1 -W 2 {internet.ip}").returncode == 0
+    assert (internet.seen_bytes("198.18.113.250"), internet.seen_bytes(internet.host_ip)) == (84, 0)
+    engine.ensure_address(spec.name, spec.private_ip, None)
+    assert lab.inside(spec.name, f"ping -q -c 1 -W 2 {internet.ip}").returncode != 0
 
 
 def test_the_cap_holds_outbound(engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec) -> None:

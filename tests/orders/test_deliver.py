@@ -29,6 +29,7 @@ from vmart.engines.contract import Engine, MachineSpec, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import clock, db
+from vmart.kernel.functions import resolve
 from vmart.ledger.models import Entry, Hold, Transfer
 from vmart.metering.models import Segment
 from vmart.network.models import PrivateAddress, PublicAddress
@@ -346,7 +347,7 @@ def test_a_machine_that_runs_is_delivered_however_long_its_account_was_locked(wo
     purchase(wanted(account))
     owner = uuid.uuid4()
     with psycopg.connect(**db.connection_parameters()) as holder:
-        holder.execute("SELECT fn.ledger_lock(%s)", [account])
+        holder.execute(resolve("SELECT fn.ledger_lock(%s)"), [account])
         db.rows("SELECT set_config('lock_timeout', '20ms', false)")
         for _ in range(STEPS["deliver"].attempts + 1):
             loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)

@@ -26,7 +26,7 @@ from tests.support.written import refused
 from vmart.catalog import shop as catalog_shop
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.contract import Engine, Observation, Power
+from vmart.engines.contract import Engine, EngineError, Observation, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
 from vmart.kernel import db
@@ -47,6 +47,7 @@ pytestmark = pytest.mark.usefixtures("in_business")
 
 ONLINE = replace(HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=6, public_ip=True)
 ONLINE_HOLD_MINOR = 94
+TRY_AGAIN = "Try again in a few minutes; if it fails again, ask the seller."
 STOPPED_HOLD_MINOR = 59  # 0.025 disk + 0.565 bandwidth
 
 
@@ -129,7 +130,9 @@ def test_a_stop_that_fails_never_paused(test_clock: BusinessClock, world: World)
     work()
     machine = _now(machine)
     assert (machine.state, machine.latest_operation_state) == ("RUNNING", "FAILED")
-    assert machine.latest_operation_error == "The machine could not be stopped."
+    assert machine.latest_operation_error.splitlines() == [
+        "The machine could not be stopped.", "The simulated engine failed, as it was told to.", TRY_AGAIN,
+    ]  # fmt: skip
     assert list(Segment.objects.order_by("id").values()) == before
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert machine.public_ip is not None
@@ -186,7 +189,10 @@ def test_what_cannot_be_put_to_without_charge_is_off_and_billed_as_before(
     work()
     now = _now(machine)
     assert (now.state, now.stop_charging_mode, now.latest_operation_state) == ("STOPPED", "KEEP_CHARGING", "FAILED")
-    assert now.latest_operation_error == "It could not be put to without charge: it is off and billed."
+    assert now.latest_operation_error.splitlines() == [
+        "It could not be put to without charge: it is off and billed.",
+        "The simulated engine failed, as it was told to.", TRY_AGAIN,
+    ]  # fmt: skip
     assert list(Segment.objects.order_by("id").values()) == before
     assert (purses(account)["held"], now.public_ip) == (ONLINE_HOLD_MINOR, machine.public_ip)
     assert Allocation.objects.get().vcpu == 2
@@ -242,7 +248,10 @@ def test_a_machine_that_was_not_seen_off_is_not_stopped(monkeypatch: pytest.Monk
     stop.stop(account, [machine.public_id], stopped_mode=mode)
     work()
     now = _now(machine)
-    assert (now.state, now.latest_operation_error) == ("RUNNING", "The machine could not be stopped.")
+    assert now.state == "RUNNING"
+    assert now.latest_operation_error.splitlines() == [
+        "The machine could not be stopped.", "Its host does not answer for it.", TRY_AGAIN,
+    ]  # fmt: skip
     assert (now.public_ip, real.observe(machine.public_id).public_ip) == (machine.public_ip, machine.public_ip)
     assert PublicAddress.objects.get(instance_id=machine.id).ip == machine.public_ip
     assert list(Segment.objects.order_by("id").values()) == before
@@ -447,7 +456,9 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     work()
     machine = _now(machine)
     assert (machine.state, machine.latest_operation_state) == ("STOPPED", "FAILED")
-    assert machine.latest_operation_error == "The machine could not be started."
+    assert machine.latest_operation_error.splitlines() == [
+        "The machine could not be started.", "The simulated engine failed, as it was told to.", TRY_AGAIN,
+    ]  # fmt: skip
     assert _open_components(machine) == {"disk", "bandwidth"}
     assert (purses(account)["held"], machine.stop_charging_mode) == (STOPPED_HOLD_MINOR, "STOP_CHARGING")
     assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
@@ -562,7 +573,9 @@ def test_a_reboot_that_fails_is_said(world: World) -> None:
     work()
     machine = _now(machine)
     assert (machine.state, machine.latest_operation_state) == ("RUNNING", "FAILED")
-    assert machine.latest_operation_error == "The machine could not be rebooted."
+    assert machine.latest_operation_error.splitlines() == [
+        "The machine could not be rebooted.", "The simulated engine failed, as it was told to.", TRY_AGAIN,
+    ]  # fmt: skip
 
 
 def test_a_machine_that_is_not_there_cannot_be_rebooted_or_started(world: World) -> None:
@@ -577,6 +590,43 @@ def test_a_machine_that_is_not_there_cannot_be_rebooted_or_started(world: World)
     work()
     assert _now(rebooted).latest_operation_state == "FAILED"
     assert (_now(started).state, _now(started).latest_operation_state) == ("STOPPED", "FAILED")
+    assert _now(rebooted).latest_operation_error.splitlines() == [
+        "The machine could not be rebooted.", "The machine is not found on its host.", TRY_AGAIN,
+    ]  # fmt: skip
+    assert _now(started).latest_operation_error.splitlines() == [
+        "The machine could not be started.", "The machine does not exist.", "Ask the seller.",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "helps"),
+    [
+        (
+            EngineError("The system disk is full.", transient=False, helps="Delete files."),
+            "The system disk is full.", "Delete files.",
+        ),
+        (EngineError("The host's storage is full.", transient=False), "The host's storage is full.", "Ask the seller."),
+        (EngineError("The host does not answer.", transient=True), "The host does not answer.", TRY_AGAIN),
+        (ValueError("a secret path"), "Something went wrong in the shop.", TRY_AGAIN),
+    ],
+)  # fmt: skip
+def test_a_failure_says_why_and_what_helps(
+    error: Exception, why: str, helps: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = buy_running(open_purse(cash_minor=1000))
+
+    class Failing:
+        def ensure_rebooted(self, *_: object, **__: object) -> None:
+            raise error
+
+    monkeypatch.setattr(reboot, "engine_of", lambda _zone: Failing())
+    reboot.reboot(machine.account_id, [machine.public_id])
+    work()
+    now = _now(machine)
+    told = f"The machine could not be rebooted.\n{why}\n{helps}"
+    assert (now.state, now.latest_operation_error) == ("RUNNING", told)
+    event = Event.objects.get(kind="operation_failed")
+    assert event.detail == {"operation": "RebootInstances", "why": told}
 
 
 # -- all of them -----------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, parts, purses, wanted, work
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
@@ -121,17 +120,12 @@ def test_a_machine_that_a_late_worker_made_after_its_delivery_was_given_up_is_re
     assert purses(account)["available"] == 1000
 
 
-def test_a_missing_machine_is_told_once_a_day_and_charged_on(
-    machine: Instance, world: World, test_clock: BusinessClock
-) -> None:
+def test_a_missing_machine_is_told_and_after_a_second_sweep_it_is_lost(machine: Instance, world: World) -> None:
     world.remove_machine(machine.public_id)
-    for _ in range(3):
-        assert sweep.sweep(ZONE) == [Drift("missing", machine.public_id, False)]
-    assert _events(machine) == ["delivered", "seen_missing"]
+    kinds = [[drift.kind for drift in sweep.sweep(ZONE)] for _ in range(3)]
+    assert kinds == [["missing"], ["lost"], ["lost"]]
+    assert _events(machine) == ["delivered", "seen_missing", "lost"]
     assert _now(machine).state == "RUNNING"
-    test_clock.advance(days=1, seconds=1)
-    sweep.sweep(ZONE)
-    assert _events(machine) == ["delivered", "seen_missing", "seen_missing"]
 
 
 def test_a_machine_shut_down_from_inside_is_shown_stopped_and_charged_on(machine: Instance) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 from tests.support.shopper import HOURLY, ZONE, open_purse, wanted
 from tests.support.written import refused
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.contract import EngineError, MemberCapacity
+from vmart.engines.contract import Capabilities, EngineError, MemberCapacity
 from vmart.engines.simulated import SimulatedEngine, World
 from vmart.orders.errors import SoldOut
 from vmart.orders.purchase import purchase
@@ -72,6 +72,26 @@ def test_what_a_real_engine_has_is_what_its_members_sell(monkeypatch: pytest.Mon
     host = Host.objects.get(zone_id=ZONE, name="gz4-b")
     assert (host.vcpu_capacity, host.memory_capacity_mib, host.vcpu_used, host.online) == (32, 8000, 3, True)
     assert set(Host.objects.filter(zone_id=ZONE, online=True).values_list("name", flat=True)) == {"gz4-b"}
+
+
+def test_what_fills_a_real_pool_is_kept_and_a_simulated_one_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert zones.check(ZONE)
+    assert Zone.objects.get(code=ZONE).capabilities["pools"] == {}
+    Zone.objects.filter(code=ZONE).update(engine_kind="incus")
+    real = SimulatedEngine({"file": "/nonexistent"})
+    members = [MemberCapacity("gz4-b", True, 8, 10_000, 56, 12), MemberCapacity("gz4-c", False, 0, 0, 0)]
+    monkeypatch.setattr(real, "capacity", lambda: members)
+    monkeypatch.setattr(real, "capabilities", lambda: Capabilities("container", df_shows_gib=56))
+    monkeypatch.setattr(zones, "engine_of", lambda _zone: real)
+    assert zones.check(ZONE)
+    seen = Zone.objects.get(code=ZONE).capabilities
+    assert (seen["pools"], seen["df_shows_gib"]) == ({"gz4-b": [12, 56]}, 56)
+    members[:] = [MemberCapacity("gz4-b", False, 0, 0, 0), MemberCapacity("gz4-c", True, 8, 10_000, 40, 3)]
+    assert zones.check(ZONE)  # what one held that is offline, it holds
+    assert Zone.objects.get(code=ZONE).capabilities["pools"] == {"gz4-b": [12, 56], "gz4-c": [3, 40]}
+    del members[0]
+    assert zones.check(ZONE)
+    assert Zone.objects.get(code=ZONE).capabilities["pools"] == {"gz4-c": [3, 40]}
 
 
 def test_images_that_are_sold_get_ready_and_others_are_not_asked_for() -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.api.signing import sdk_request
 from tests.support.running_shop import RunningShop
 from vmart.engines.simulated import World
+from vmart.kernel.functions import resolve
 
 BOUGHT = "2026-03-30T02:17:30Z"  # in Shanghai the month ends 37 h 42 min 30 s later
 WANTED = {
@@ -45,7 +46,7 @@ def _call(shop: RunningShop, action: str, members: dict[str, Any]) -> dict[str, 
 
 def _rows(shop: RunningShop, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(shop.database_url) as connection:
-        return connection.execute(query).fetchall()
+        return connection.execute(resolve(query)).fetchall()
 
 
 def _wait(shop: RunningShop, machine: str, ready: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _QUERIES = {
     " i.from_at, i.to_at"
     " FROM subscriptions_item i JOIN subscriptions_subscription s ON s.id = i.subscription_id"
     " WHERE s.account_id = %s ORDER BY s.id, i.component, i.from_at",
+    "sealed": "SELECT count(*) FROM instances_sealed_password s JOIN instances_instance i ON i.id = s.instance_id"
+    " WHERE i.account_id = %s",
     "holds": "SELECT kind, state, cash_minor, gift_minor, floating_minor FROM ledger_hold WHERE account_id = %s"
     " ORDER BY 1, 2, 3, 4, 5",
     "transfers": "SELECT kind, amount_minor, at FROM ledger_transfer WHERE account_id = %s ORDER BY 1, 2, 3",

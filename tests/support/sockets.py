@@ -24,8 +24,9 @@ def _check(sock: socket.socket, address: Any) -> None:
         raise InternetRefused(f"a test tried to connect to {host}")
 
 
-# Namespaces that lab tests make on this machine: TEST-NETs, private ranges of their own bridges.
-_LAB_NETWORKS = [ipaddress.ip_network(n) for n in ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24", "10.0.0.0/8")]
+# What lab tests make on this machine: namespaces in TEST-NETs, machines' addresses, private ranges of their bridges.
+_LAB_CIDRS = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24", "198.18.113.0/24", "10.0.0.0/8")
+_LAB_NETWORKS = [ipaddress.ip_network(cidr) for cidr in _LAB_CIDRS]
 
 
 def refuse_internet() -> None:

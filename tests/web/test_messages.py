@@ -30,6 +30,14 @@ def test_translations_have_the_same_places() -> None:
         assert sorted(places.findall(one)) == sorted(places.findall(said)), one
 
 
+def test_stored_sentences_are_translated_line_by_line() -> None:
+    stored = "The machine could not be started.\nThe system disk is full.\nAsk the seller."
+    with translation.override("en"):
+        assert wording.said(stored) == "The machine could not be started. The system disk is full. Ask the seller."
+    with translation.override("zh-hans"):
+        assert wording.said(stored) == "云服务器未能开机。 系统盘已满。 请联系卖家。"
+
+
 @pytest.mark.parametrize(
     ("refused", "english", "chinese"),
     [

@@ -42,10 +42,13 @@ NAMED: dict[str, list[Arguments]] = {
     "order": ORDERS,
     "order_progress": ORDERS,
     "order_pay": ORDERS,
+    "order_passwords": ORDERS,
     "machine": MACHINE,
     "machine_live": MACHINE,
     "machine_stop": MACHINE,
     "machine_end": MACHINE,
+    "machine_password": MACHINE,
+    "machine_reset_password": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
     "payment": PAYMENT,
     "payment_state": PAYMENT,
@@ -53,7 +56,8 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
-REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"})]
+REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"}),
+            ("POST", {"act": "show"}), ("POST", {"act": "have"})]  # fmt: skip
 
 
 def _addresses(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:

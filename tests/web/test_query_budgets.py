@@ -25,10 +25,10 @@ CUSTOMERS = {
     "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2, "account_signup": 2,
     "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
-    "account_reset_password_from_key_done": 2,
+    "account_reset_password_from_key_done": 2, "machine_reset_password": 3,
 }  # fmt: skip
-POSTED = {"order_pay", "machine_power"}  # no pages
-SELLERS = {"seller": 9}
+POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power"}  # no pages
+SELLERS = {"seller": 9, "seller_customers": 3, "seller_checklist": 8}
 
 
 def test_every_page_is_here() -> None:
@@ -74,7 +74,9 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     running = Instance.objects.filter(state="RUNNING").latest("id")
     arguments = {
         **dict.fromkeys(["order", "order_progress"], (Order.objects.latest("id").id,)),
-        **dict.fromkeys(["machine", "machine_live", "machine_stop", "machine_end"], (running.public_id,)),
+        **dict.fromkeys(
+            ["machine", "machine_live", "machine_stop", "machine_end", "machine_reset_password"], (running.public_id,)
+        ),
         "account_reset_password_from_key": ("a", "set-password"),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }

@@ -17,6 +17,7 @@ from vmart.orders import sweep
 from vmart.orders.machines import OPERATIONS
 from vmart.orders.models import EngineDrift
 from vmart.payments import unexplained
+from vmart.placement.models import Host
 from vmart.worker.models import Operation
 
 
@@ -40,6 +41,23 @@ def test_sales_and_capacity_of_what_was_sold() -> None:
     assert "4 / 8192" in page
     assert "8 / 2048 GiB" in page
     assert "243 / 245" in page
+
+
+def test_the_seller_sees_how_full_a_real_pool_is_and_how_often_it_is_sold() -> None:
+    buyer = customer()
+    buyer.buy("?count=2&type=S5.MEDIUM4")
+    work()
+    seller = operator()
+    assert "times its size" not in text_of(seller.get("/seller/"))  # a simulated zone fills nothing
+    sold = sum(Host.objects.filter(zone_id=ZONE).values_list("disk_used_gib", flat=True))
+    assert sold == 40
+    pools = {"a": [10, 20], "b": [5, 12]}
+    Zone.objects.filter(code=ZONE).update(capabilities={"instance_kind": "container", "pools": pools})
+    page = text_of(seller.get("/seller/"))
+    assert "15 of 32 GiB filled, sold 1.25 times its size" in page
+    assert "Storage fills up" not in page
+    Zone.objects.filter(code=ZONE).update(capabilities={"instance_kind": "container", "pools": {"a": [80, 100]}})
+    assert "Storage fills up 80 of 100 GiB filled, sold 0.40 times its size" in text_of(seller.get("/seller/"))
 
 
 def test_a_failed_delivery_is_shown_with_its_reason(world: World) -> None:
@@ -137,6 +155,30 @@ def test_where_engines_differ_from_what_was_sold_the_seller_is_shown_it(
     Zone.objects.filter(code=OTHER_ZONE).update(engine_settings=settings)
     sweep.sweep(OTHER_ZONE)
     assert kept.public_id not in text_of(seller.get("/seller/"))
+
+
+def test_a_lost_machine_is_delivered_again_refunded_or_ended_from_the_page(world: World) -> None:
+    buyer, seller = customer(), operator()
+    buyer.buy("?count=3")  # prepaid
+    work()
+    names = list(Instance.objects.order_by("id").values_list("public_id", flat=True))
+    for name in names:
+        world.remove_machine(name)
+    sweep.sweep(ZONE)
+    assert "Deliver again" not in text_of(seller.get("/seller/"))
+    sweep.sweep(ZONE)
+    page = seller.get("/seller/").content.decode()
+    acts = dict(zip(names, ("redeliver", "refund", "end"), strict=True))
+    for name, act in acts.items():
+        assert f'action="/seller/machines/{name}/{act}/"' in page
+        assert customer().post(f"/seller/machines/{name}/{act}/").status_code == 403
+        assert "It is under way." in text_of(seller.post(f"/seller/machines/{name}/{act}/", follow=True))
+    work()
+    assert list(Instance.objects.order_by("id").values_list("state", flat=True)) == ["RUNNING", "GONE", "GONE"]
+    again = text_of(seller.post(f"/seller/machines/{names[0]}/end/", follow=True))
+    assert f"The instance {names[0]} is not lost" in again
+    assert "does not exist" in text_of(seller.post("/seller/machines/nobody/end/", follow=True))
+    assert seller.post(f"/seller/machines/{names[0]}/burn/").status_code == 404
 
 
 def test_much_drift_is_shown_a_page_at_a_time() -> None:

@@ -13,6 +13,7 @@ from django.db import connection
 
 from vmart.engines.contract import EngineError
 from vmart.kernel import clock, db
+from vmart.kernel.models import FunctionSet
 from vmart.worker import loop, queue
 from vmart.worker.loop import Step, Worker
 from vmart.worker.models import Operation
@@ -329,8 +330,8 @@ def test_the_last_word_may_be_the_acts_own(monkeypatch: pytest.MonkeyPatch) -> N
     def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         raise ValueError("a fault")
 
-    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
-        told.append(reason)
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+        told.append(loop.said(error))
         _ended(batch, owner)
 
     _enqueue(1)
@@ -347,7 +348,7 @@ def test_a_last_word_that_fails_is_said_again(monkeypatch: pytest.MonkeyPatch) -
     def step(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         raise ValueError("a fault")
 
-    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
         told.append(batch[0].attempt)
         if len(told) < 3:
             raise OSError("and another")
@@ -402,8 +403,8 @@ def _failing_as(fault: str) -> Callable[..., None]:
 def test_a_passing_fault_of_the_database_costs_no_attempt(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a busy hour would end in refunds for machines that run."""
     monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
-    given_up: list[str] = []
-    step = Step(_failing_as(fault), attempts=2, exhausted=lambda _batch, _owner, reason: given_up.append(reason))
+    given_up: list[Exception] = []
+    step = Step(_failing_as(fault), attempts=2, exhausted=lambda _batch, _owner, error: given_up.append(error))
     _enqueue(1)
     for _ in range(4):
         owner = uuid.uuid4()
@@ -428,7 +429,7 @@ def test_what_cannot_even_be_given_up_is_the_sellers_too(monkeypatch: pytest.Mon
     def step(_batch: Sequence[Claimed], _owner: uuid.UUID) -> None:
         raise ValueError("a fault")
 
-    def exhausted(_batch: Sequence[Claimed], _owner: uuid.UUID, _reason: str) -> None:
+    def exhausted(_batch: Sequence[Claimed], _owner: uuid.UUID, _error: Exception) -> None:
         raise KeyError("another fault")
 
     _enqueue(1)
@@ -446,7 +447,7 @@ def test_giving_up_waits_for_the_database_too(monkeypatch: pytest.MonkeyPatch) -
         tried.append(batch[0].attempt)
         raise ValueError("a fault")
 
-    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, _reason: str) -> None:
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, _error: Exception) -> None:
         if len(tried) < 3:
             _failing_as("40P01")(batch, owner)
         _ended(batch, owner)
@@ -466,3 +467,28 @@ def test_work_of_a_kind_that_nobody_knows_is_shown_and_not_lost() -> None:
 
 def test_pauses_grow_from_half_a_second_to_five_minutes() -> None:
     assert [loop.pause_s(attempt) for attempt in (1, 2, 3, 8, 1000)] == [0.5, 1, 2, 300, 300]
+
+
+def _worked_on_unknown_kind() -> Operation:
+    _enqueue(7, kind="brought_by_the_next_version")
+    loop.run_until_idle({}, lambda: [""])
+    return Operation.objects.get()
+
+
+def test_a_kind_that_nobody_knows_is_the_sellers() -> None:
+    left = _worked_on_unknown_kind()
+    said = "nothing here works on operations of the kind brought_by_the_next_version"
+    assert (left.attention, left.last_error) == (True, said)
+
+
+def test_a_kind_of_a_newer_version_is_left_to_its_worker() -> None:
+    """Given a newer version's functions, as in an upgrade, then work that this one does not know costs no attempt."""
+    FunctionSet.objects.create(schema="fn_of_the_next", release="0.2.0", installed_at=clock.wall())
+    left = _worked_on_unknown_kind()
+    assert (left.attention, left.attempt, left.lease_owner) == (False, 0, None)
+    assert left.not_before is not None and clock.wall() < left.not_before <= clock.wall() + dt.timedelta(seconds=2)
+    loop.run_until_idle({left.kind: Step(_ended)}, lambda: [""])
+    assert Operation.objects.exists()  # it waits for its moment
+    Operation.objects.update(not_before=None)
+    loop.run_until_idle({left.kind: Step(_ended)}, lambda: [""])
+    assert not Operation.objects.exists()

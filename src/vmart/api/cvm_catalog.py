@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from vmart.api.declarations import Code, Filter, Filters, Limit, Offset, Shape
-from vmart.api.envelope import CHINESE
+from vmart.api.envelope import CHINESE, utc_text
 from vmart.api.filters import Looks, conditions, matching, not_both
 from vmart.api.prices import type_price
 from vmart.api.registry import Action, Call, Members
@@ -252,7 +252,7 @@ def _image(image: Image) -> Members:
         "ImageId": image.public_id,
         "OsName": image.os_name,
         "ImageType": "PUBLIC_IMAGE",
-        "CreatedTime": None,
+        "CreatedTime": utc_text(image.created_at),
         "ImageName": image.os_name,
         "ImageDescription": image.os_name,
         "ImageSize": image.size_gib,

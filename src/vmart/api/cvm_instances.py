@@ -1,4 +1,4 @@
-"""cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, TerminateInstances and its inquiry."""
+"""cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, Terminate-, ResetInstancesPassword."""
 
 import datetime as dt
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ from vmart.kernel.money import exponent, from_minor, shown_minor
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import reboot, start, stop, terminate
+from vmart.orders import reboot, reset_password, start, stop, terminate
 from vmart.orders.return_prepaid import RefundQuote, quote_refund
 from vmart.pricing.quote import PREPAID
 
@@ -84,6 +84,15 @@ class RebootInstances(Shape):
     stop_type: StopType | None = None
 
 
+class ResetInstancesPassword(Shape):
+    """The same password for a user of machines, all or none; a running one needs ForceStop, and is not stopped."""
+
+    instance_ids: InstanceIds
+    password: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.InvalidPassword")]
+    user_name: Annotated[str, Field(max_length=64)] = ""
+    force_stop: bool = False
+
+
 class TerminateInstances(Shape):
     """To the recycle bin (prepaid ones with refund); called again once it is there, it is erased."""
 
@@ -111,7 +120,7 @@ def instance(view: InstanceView) -> Members:
         "InstanceName": view.name,
         "InstanceChargeType": view.charge_type,
         "SystemDisk": next((_disk(disk) for disk in view.disks if disk.usage == "SYSTEM_DISK"), {}),
-        "DataDisks": [{**_disk(disk), "DeleteWithInstance": True} for disk in view.disks if disk.usage == "DATA_DISK"],
+        "DataDisks": [_data_disk(disk) for disk in view.disks if disk.usage == "DATA_DISK"],
         "PrivateIpAddresses": [view.private_ip],
         "PublicIpAddresses": [view.public_ip] if view.public_ip else [],
         "InternetAccessible": {
@@ -149,7 +158,7 @@ def instance(view: InstanceView) -> Members:
         "DedicatedClusterId": "",
         "IsolatedSource": view.isolated_source,
         "LicenseType": "BYOL",
-        "DisableApiTermination": False,
+        "DisableApiTermination": view.termination_protected,
         "HostName": view.hostname,
         "DefaultLoginUser": view.login_user,
         "DefaultLoginPort": 22,
@@ -166,6 +175,10 @@ def _disk(disk: DiskView) -> Members:
     }
 
 
+def _data_disk(disk: DiskView) -> Members:
+    return {**_disk(disk), "DeleteWithInstance": disk.delete_with_instance, "ThroughputPerformance": 0}
+
+
 def describe_instances(call: Call, asked: DescribeInstances) -> Members:
     """Machines of the account in the region of the call (all regions where it names none), newest first."""
     not_both(asked.instance_ids, asked.filters, "InstanceIds")
@@ -180,7 +193,8 @@ def _told(view: InstanceView, language: str) -> Members:
     """The machine, with the reason of a failure in the language of the call."""
     members = instance(view)
     if view.latest_operation_error:
-        members["LatestOperationErrorMsg"] = localized(view.latest_operation_error, language, {})
+        lines = view.latest_operation_error.splitlines()
+        members["LatestOperationErrorMsg"] = " ".join(localized(line, language, {}) for line in lines)
     return members
 
 
@@ -253,6 +267,19 @@ def reboot_instances(call: Call, asked: RebootInstances) -> Members:
     return {}
 
 
+def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Members:
+    """Accepted; LatestOperationState says when it is done."""
+    reset_password.reset(
+        call.account_id,
+        asked.instance_ids,
+        asked.password,
+        user=asked.user_name,
+        while_running=asked.force_stop,
+        request_id=call.request_id,
+    )
+    return {}
+
+
 def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> str:
     """StopType, or what the older member says."""
     if stop_type is not None and force is not None:
@@ -262,7 +289,7 @@ def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> st
 
 def terminate_instances(call: Call, asked: TerminateInstances) -> Members:
     """Into the recycle bin, out of it at once the second time. Public addresses and disks go with them."""
-    terminate.terminate(call.account_id, asked.instance_ids, request_id=call.request_id)
+    terminate.terminate(call.account_id, asked.instance_ids, request_id=call.request_id, by_api=True)
     return {}
 
 
@@ -294,6 +321,7 @@ ACTIONS = (
     Action("StartInstances", StartInstances, start_instances),
     Action("StopInstances", StopInstances, stop_instances),
     Action("RebootInstances", RebootInstances, reboot_instances),
+    Action("ResetInstancesPassword", ResetInstancesPassword, reset_instances_password),
     Action("TerminateInstances", TerminateInstances, terminate_instances),
     Action("InquiryPriceTerminateInstances", InquiryPriceTerminateInstances, inquiry_price_terminate_instances),
 )

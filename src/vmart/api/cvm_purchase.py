@@ -1,6 +1,6 @@
 """cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,16 +12,16 @@ from vmart.api.declarations import (
     FalseOnly,
     NotOffered,
     Shape,
-    TrueOnly,
     not_offered,
 )
 from vmart.api.prices import quote_price
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
-from vmart.kernel.errors import MissingParameter
-from vmart.orders import purchase
+from vmart.orders import own_network, purchase
 from vmart.orders.login import LoginWanted
+from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
+from vmart.orders.purchase import MANUAL_RENEWAL
 from vmart.pricing.configuration import Configuration, DiskChoice, default_internet_charge_type
 from vmart.pricing.quote import POSTPAID_BY_HOUR
 
@@ -29,6 +29,7 @@ DEFAULT_DISK_TYPE = "CLOUD_PREMIUM"
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Name = Annotated[str, Field(max_length=60)]
+RenewFlag = Literal["NOTIFY_AND_MANUAL_RENEW", "NOTIFY_AND_AUTO_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
 
 
 class Placement(Shape):
@@ -44,10 +45,10 @@ class Placement(Shape):
 
 
 class InstanceChargePrepaid(Shape):
-    """The term in months. Automatic renewal is not offered yet."""
+    """The term in months. RenewFlag is kept and told; nothing is renewed yet."""
 
     period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod")]
-    renew_flag: Annotated[None, not_offered("notify_and_manual_renew")] = None
+    renew_flag: RenewFlag = "NOTIFY_AND_MANUAL_RENEW"
 
 
 class SystemDisk(Shape):
@@ -63,26 +64,26 @@ class SystemDisk(Shape):
 
 
 class DataDisk(Shape):
-    """Type and size in GiB; it goes with its machine."""
+    """Type and size in GiB; it goes with its machine, also where a prepaid purchase says DeleteWithInstance false."""
 
     disk_size: _Size
     disk_type: _Name = DEFAULT_DISK_TYPE
     disk_id: NotOffered = None
-    delete_with_instance: TrueOnly = None
+    delete_with_instance: bool = True
     snapshot_id: NotOffered = None
     encrypt: FalseOnly = None
     kms_key_id: NotOffered = None
-    throughput_performance: NotOffered = None
+    throughput_performance: Annotated[None, not_offered("0")] = None
     cdc_id: NotOffered = None
     burst_performance: FalseOnly = None
     disk_name: NotOffered = None
 
 
 class VirtualPrivateCloud(Shape):
-    """Each customer has one private network a region and one subnet a zone: DEFAULT."""
+    """Each customer has one private network a region and one subnet a zone: DEFAULT, or their ids."""
 
-    vpc_id: Annotated[None, not_offered("default")] = None
-    subnet_id: Annotated[None, not_offered("default")] = None
+    vpc_id: _Name = own_network.DEFAULT
+    subnet_id: _Name = own_network.DEFAULT
     as_vpc_gateway: FalseOnly = None
     private_ip_addresses: NotOffered = None
     ipv6_address_count: Annotated[None, not_offered("0")] = None
@@ -163,7 +164,7 @@ class RunInstances(InquiryPriceRunInstances):
     dedicated_cluster_id: NotOffered = None
     chc_ids: NotOffered = None
     partition_number: NotOffered = None
-    disable_api_termination: FalseOnly = None
+    disable_api_termination: bool = False
     enable_jumbo_frame: FalseOnly = None
 
 
@@ -172,8 +173,6 @@ def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Co
     region = in_region(here, call.region)
     zone = here.zones.get(asked.placement.zone)
     region_code = region.code if region else zone.region if zone else ""
-    if not asked.instance_type:
-        raise MissingParameter("The parameter {parameter} is missing.", field="InstanceType", parameter="InstanceType")
     network, term = asked.internet_accessible, asked.instance_charge_prepaid
     public_ip = network.public_ip_assigned
     return Configuration(
@@ -182,7 +181,11 @@ def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Co
         instance_type=asked.instance_type,
         charge_type=asked.instance_charge_type,
         system_disk=DiskChoice(asked.system_disk.disk_type, asked.system_disk.disk_size),
-        data_disks=tuple(DiskChoice(disk.disk_type, disk.disk_size) for disk in asked.data_disks if disk.disk_size),
+        data_disks=tuple(
+            DiskChoice(disk.disk_type, disk.disk_size, disk.delete_with_instance)
+            for disk in asked.data_disks
+            if disk.disk_size
+        ),
         period_months=term.period if term else None,
         internet_charge_type=network.internet_charge_type or default_internet_charge_type(asked.instance_charge_type),
         bandwidth_mbps=network.internet_max_bandwidth_out,
@@ -199,6 +202,7 @@ def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> 
 
 def run_instances(call: Call, asked: RunInstances) -> Members:
     """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
+    term, network = asked.instance_charge_prepaid, asked.virtual_private_cloud
     wanted = purchase.Purchase(
         account_id=call.account_id,
         configuration=configuration(shop.snapshot(), call, asked),
@@ -208,6 +212,9 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
             name=asked.instance_name,
             hostname=asked.host_name,
             user_data=purchase.decode_user_data(asked.user_data),
+            renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
+            protected=asked.disable_api_termination,
+            network=NetworkWanted(network.vpc_id, network.subnet_id) if network else DEFAULT_NETWORK,
         ),
         client_token=asked.client_token or "",
         min_count=asked.min_count,

@@ -82,10 +82,22 @@ def not_offered(*harmless: str) -> BeforeValidator:
 
 NotOffered = Annotated[None, not_offered()]
 FalseOnly = Annotated[None, not_offered("false")]
-TrueOnly = Annotated[None, not_offered("true")]
 Count = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValueOffset")]
 Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValueLimit")]
+
+
+def _whole(value: object) -> object:
+    """The number that a text of digits says; anything else as it is."""
+    digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18
+    return int(str(value)) if digits else value
+
+
+# Of vpc, whose Offset and Limit are published as text.
+TextOffset = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+TextLimit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
+PublicId = Annotated[str, Field(max_length=60)]
+PublicIds = Annotated[list[PublicId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
 ClientToken = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+\z"), Code("InvalidClientToken.TooLong")
 ]

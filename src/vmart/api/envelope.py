@@ -57,6 +57,7 @@ _LEGACY_FIELDS = {
     "InstanceCount": "goodsNum",
     "InstanceName": "instanceName",
     "LoginSettings": "password",
+    "Password": "password",
     "LoginSettings.Password": "password",
     "LoginSettings.KeyIds": "keyId",
     "ClientToken": "clientToken",
@@ -94,6 +95,11 @@ def localized(template: str, language: str, params: Mapping[str, object]) -> str
 def utc_text(instant: dt.datetime | None) -> str | None:
     """``2020-03-10T02:43:51Z``, as every time of API 3.0."""
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None
+
+
+def local_text(instant: dt.datetime | None, zone: dt.tzinfo) -> str:
+    """``2018-09-26 17:36:07`` of the shop's zone, as the times of cbs and vpc; zeros where there is none."""
+    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if instant else "0000-00-00 00:00:00"
 
 
 def answer(members: dict[str, Any], request_id: str) -> bytes:

@@ -13,6 +13,12 @@ class InvalidAction(Refused):
     code = "InvalidAction"
 
 
+class ShopClosed(Refused):
+    """Nobody buys yet: the seller is still setting the shop up."""
+
+    code = "ResourceUnavailable"
+
+
 class NoSuchVersion(Refused):
     code = "NoSuchVersion"
 

@@ -51,6 +51,13 @@ def is_tag_filter(name: str) -> bool:
     return name in TAG_FILTERS or name.startswith("tag:")
 
 
+def meets(chosen: dict[str, list[str]], alike: Mapping[str, str]) -> bool:
+    """Take out the conditions on what all things here have ``alike`` (told in small letters); False where one asks
+    for something else."""
+    asked = {name: [value.lower() for value in chosen.pop(name)] for name in alike if name in chosen}
+    return all(alike[name] in values for name, values in asked.items())
+
+
 def matching(things: Iterable[ValueT], chosen: Mapping[str, Sequence[str]], looks: "Looks[ValueT]") -> list[ValueT]:
     """The things that have, for every filter, one of its values."""
     return [thing for thing in things if all(looks[name](thing) in values for name, values in chosen.items())]

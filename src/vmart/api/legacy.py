@@ -22,7 +22,7 @@ from vmart.kernel.money import half_up
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import purchase, renew, renew_flag, start, stop, terminate
+from vmart.orders import login, purchase, renew, renew_flag, reset_password, start, stop, terminate
 from vmart.orders.login import LoginWanted
 from vmart.orders.renew import Renewal
 from vmart.pricing.configuration import Configuration, DiskChoice
@@ -168,6 +168,13 @@ class StopInstances(LegacyShape):
 
     instance_ids: _InstanceIds
     force_stop: Annotated[int, one_of(0, 1)] = 0
+
+
+class ResetInstancePassword(LegacyShape):
+    """Running or stopped machines, each by itself."""
+
+    instance_ids: _InstanceIds
+    password: Annotated[str, Field(max_length=200)]
 
 
 class ReturnInstance(LegacyShape):
@@ -336,9 +343,21 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
     )
 
 
+def reset_instance_password(call: Call, asked: ResetInstancePassword) -> Members:
+    """The same password for the user of each; a running one stays on."""
+    login.check_new_password(asked.password)  # once: it is the request's fault, not a machine's
+    return _each(
+        call,
+        asked.instance_ids,
+        lambda public_id: reset_password.reset(
+            call.account_id, [public_id], asked.password, request_id=call.request_id
+        ),
+    )
+
+
 def return_instance(call: Call, asked: ReturnInstance) -> Members:
     """Into the recycle bin, a prepaid one with its refund."""
-    terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id)
+    terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id, by_api=True)
     return {}
 
 
@@ -448,6 +467,7 @@ ACTIONS = (
     Action("RunInstancesHour", RunInstancesHour, run_instances_hour, version="", rate_limited=True),
     Action("StartInstances", StartInstances, start_instances, version=""),
     Action("StopInstances", StopInstances, stop_instances, version=""),
+    Action("ResetInstancePassword", ResetInstancePassword, reset_instance_password, version=""),
     Action("ReturnInstance", ReturnInstance, return_instance, version=""),
     Action("RenewInstance", RenewInstance, renew_instance, version=""),
     Action("SetAutoRenew", SetAutoRenew, set_auto_renew, version=""),
@@ -456,7 +476,7 @@ ACTIONS = (
 
 # Published and not offered yet.
 _OTHERS = """
-RestartInstances ResetInstancePassword ResizeInstance ResizeInstanceHour
+RestartInstances ResizeInstance ResizeInstanceHour
 UpdateInstanceBandwidth UpdateInstanceBandwidthHour DescribeImages DescribeKeyPairs DescribeDeals
 DescribeAccountBalance ModifyInstanceAttributes ResetInstances
 """

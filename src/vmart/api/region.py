@@ -7,7 +7,7 @@ from pydantic import Field
 from vmart.api.cvm_catalog import DescribeRegions as CvmRegions
 from vmart.api.cvm_catalog import describe_regions as cvm_regions
 from vmart.api.cvm_catalog import zone_info, zones_of
-from vmart.api.declarations import Shape
+from vmart.api.declarations import AnyShape, Shape
 from vmart.api.registry import REGION, Action, Call, Members
 from vmart.catalog import shop
 
@@ -16,10 +16,13 @@ _REGION_CONSOLE = ("RegionTypeMC", "LocationMC", "RegionNameMC", "RegionIdMC")
 _ZONE_CONSOLE = ("ParentZone", "ParentZoneId", "ParentZoneName", "MachineRoomTypeMC", "ZoneIdMC")
 
 
+Product = Literal["cvm"]
+
+
 class OfProduct(Shape):
     """The product whose places are asked for."""
 
-    product: Literal["cvm"]
+    product: Product
     scene: Annotated[int, Field(ge=0, le=1)] = 0
 
 
@@ -37,7 +40,7 @@ def describe_regions(call: Call, _asked: DescribeRegions) -> Members:
     return {**answer, "RegionSet": [{**region, **dict.fromkeys(_REGION_CONSOLE)} for region in answer["RegionSet"]]}
 
 
-def describe_zones(call: Call, _asked: DescribeZones) -> Members:
+def describe_zones(call: Call, _asked: AnyShape) -> Members:
     """Zones of the region of the call."""
     zones = [
         {**zone_info(zone, call.language), "ZoneType": "availability-zone", **dict.fromkeys(_ZONE_CONSOLE)}

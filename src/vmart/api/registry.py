@@ -11,6 +11,9 @@ from vmart.kernel.errors import Unsupported
 CVM = "2017-03-12"
 BILLING = "2018-07-09"
 REGION = "2022-06-27"
+CBS = VPC = CVM
+STS = TAG = "2018-08-13"
+PLACES = "2020-11-06"  # of the service that is called api
 
 Members = dict[str, Any]
 

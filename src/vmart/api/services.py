@@ -9,11 +9,20 @@ import json
 from pathlib import Path
 
 from vmart.api import billing, cvm_catalog, cvm_instances, cvm_keys, cvm_purchase, cvm_renewal, legacy, region
+from vmart.api.actions.api import zones
+from vmart.api.actions.cbs import disks
+from vmart.api.actions.cvm import attributes
+from vmart.api.actions.sts import identity
+from vmart.api.actions.tag import resources
+from vmart.api.actions.vpc import addresses, security_groups, subnets, vpcs
 from vmart.api.registry import Registry
 
 # Written by ``python -m tests.support.published_actions``.
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
-_SERVICES = (cvm_catalog, cvm_purchase, cvm_instances, cvm_renewal, cvm_keys, billing, region)
+_SERVICES = (
+    cvm_catalog, cvm_purchase, cvm_instances, attributes, cvm_renewal, cvm_keys, billing, region, zones, disks, vpcs,
+    subnets, addresses, security_groups, resources, identity,
+)  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

@@ -18,11 +18,18 @@ from django.db import connection
 from vmart.api import decoding, envelope
 from vmart.api.authentication import Caller, KeyRing, RememberNonce, authenticate_tc3, authenticate_v1
 from vmart.api.declarations import decode
-from vmart.api.errors import InvalidRequest, RequestLimitExceeded, RequestTooLarge, UnsupportedProtocol
+from vmart.api.errors import (
+    InvalidRequest,
+    RequestLimitExceeded,
+    RequestTooLarge,
+    ShopClosed,
+    UnsupportedProtocol,
+)
 from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
 from vmart.api.replay import remember_nonce
 from vmart.api.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
+from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 
@@ -116,12 +123,14 @@ class ApiApplication:
         *,
         remember: RememberNonce = remember_nonce,
         rates: CallRates | None = None,
+        is_open: Callable[[], bool] = lambda: True,
     ) -> None:
         self._keys = keys
         self._registry = registry
         self._legacy = legacy
         self._remember = remember
         self._rates = rates or CallRates()
+        self._is_open = is_open
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request_id = environ.get("vmart.request_id") or str(uuid.uuid4())
@@ -141,11 +150,13 @@ class ApiApplication:
             _check_query(request)
             _drop_dead_connection()
             if "x-tc-action" in request.headers and not legacy:
+                self._refuse_closed()
                 return envelope.answer(self._tc3(request, language, request_id), request_id)
             pairs = decoding.text_pairs(request.query) if request.method == "GET" else decoding.form_pairs(request.body)
             parameters = _once_each(pairs)
             legacy = legacy and not parameters.get("Version")
             language = envelope.LANGUAGES.get(parameters.get("Language", ""), language)
+            self._refuse_closed()
             told = envelope.legacy_answer if legacy else envelope.answer
             return told(self._v1(request, parameters, language, request_id, legacy), request_id)
         except Refused as refusal:
@@ -154,6 +165,11 @@ class ApiApplication:
         except Exception as error:  # noqa: BLE001  it is logged as what it is
             connection.close()  # whatever it was, the next request of this thread begins on a sound one
             return _refused(legacy, _fault(error, request_id), request_id, language)
+
+    def _refuse_closed(self) -> None:
+        """Before anybody's signature is looked at: what is wrong is not the caller's doing."""
+        if not self._is_open():
+            raise ShopClosed("This shop is not open yet: its seller is still setting it up. Try again later.")
 
     def _tc3(self, request: WireRequest, language: str, request_id: str) -> Members:
         """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
@@ -292,7 +308,7 @@ def _deployed() -> ApiApplication:
     from vmart.api import services
     from vmart.customers import api_keys
 
-    return ApiApplication(api_keys, services.API, services.LEGACY)
+    return ApiApplication(api_keys, services.API, services.LEGACY, is_open=lambda: shop.snapshot().open)
 
 
 def api_application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

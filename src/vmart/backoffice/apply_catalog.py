@@ -15,12 +15,13 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
 
-from vmart.backoffice import change_engine
+from vmart.backoffice import change_engine, opening
 from vmart.catalog import document as doc
-from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
+from vmart.catalog.models import Applied, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaSet
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
+from vmart.kernel.errors import NotFound
 from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
@@ -73,6 +74,7 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
         with db.act():
             try:
                 changes = _make_so(catalog, book)
+                _keep(text)
             except IntegrityError as error:
                 raise _taken(error) from error
             done = not changes or confirm is None or changes == agreed
@@ -84,6 +86,21 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
         if not confirm(changes):
             raise Declined
         agreed = changes
+
+
+def _keep(text: str) -> None:
+    """The file as it is, for ``vmart catalog export``; the same one twice is kept once."""
+    last = Applied.objects.order_by("-id").first()
+    if last is None or last.text != text:
+        Applied.objects.create(at=clock.now(), text=text)
+
+
+def applied() -> str:
+    """The text of the file that was applied last. Raises NotFound where none was."""
+    last = Applied.objects.order_by("-id").first()
+    if last is None:
+        raise NotFound("No catalog has been applied yet: vmart catalog apply FILE does it.")
+    return last.text
 
 
 def _taken(error: IntegrityError) -> Exception:
@@ -111,6 +128,7 @@ def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
     _refuse_unpriced(catalog, book, books.book_in_force(now))
     if changes:
         Deployment.objects.update(generation=F("generation") + 1)
+        opening.open_when_ready()
     return changes
 
 
@@ -322,6 +340,8 @@ def _disk_types(catalog: doc.CatalogDocument) -> list[Change]:
 
 def _images(catalog: doc.CatalogDocument) -> list[Change]:
     changes = []
+    made = {(image.public_id, image.version): image.created_at for image in Image.objects.all()}
+    now = clock.now()
     for position, image in enumerate(catalog.images):
         changes += _put(
             Image, "image", {"public_id": image.public_id}, recipe=image.recipe, version=image.version,
@@ -329,6 +349,7 @@ def _images(catalog: doc.CatalogDocument) -> list[Change]:
             size_gib=image.size_gib, login_user=image.login_user, position=position,
             unavailable_en=image.unavailable.en if image.unavailable else "",
             unavailable_zh=image.unavailable.zh if image.unavailable else "",
+            created_at=made.get((image.public_id, image.version), now),  # another version is another image
         )  # fmt: skip
         if not image.unavailable:
             for zone in catalog.zones:

@@ -1,4 +1,4 @@
-"""The seller's one page: sales, zones, what failed and what needs a hand."""
+"""The seller's first page: sales, zones, what failed and what needs a hand."""
 
 import functools
 from collections.abc import Callable
@@ -7,18 +7,31 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from vmart.catalog import shop
+from vmart.kernel.errors import Refused
 from vmart.listings import sales
+from vmart.orders import lost
 from vmart.payments import unexplained
 from vmart.worker import queue
 
 View = Callable[..., HttpResponse]
+
+
+def sentence(refused: Refused) -> str:
+    """A refusal in the reader's language."""
+    return gettext(refused.template).format(**refused.params)
+
+
+def typed(request: HttpRequest, name: str) -> str:
+    """What a form says there, "" where it says nothing; without NUL, which is text for no database."""
+    return str(request.POST.get(name, "")).replace("\0", "")
 
 
 def operator(view: View) -> View:
@@ -61,6 +74,25 @@ def dismiss(request: HttpRequest, number: int) -> HttpResponse:
     """The seller has looked at a provider's message that fitted nothing."""
     if number < 2**63:
         unexplained.dismiss(number)
+    return redirect("seller")
+
+
+_LOST = {"redeliver": lost.redeliver, "refund": lost.refund, "end": lost.end}
+
+
+@require_POST
+@operator
+def lost_machine(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
+    """What becomes of a machine that its engine has lost."""
+    if act not in _LOST:
+        raise Http404
+    user: Any = request.user
+    try:
+        _LOST[act](public_id.replace("\0", ""), user.email)
+    except Refused as refused:
+        messages.error(request, sentence(refused))
+    else:
+        messages.success(request, _("It is under way."))
     return redirect("seller")
 
 

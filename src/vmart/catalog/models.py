@@ -4,6 +4,17 @@ from django.db import models
 from django.db.models import Q
 
 
+class Applied(models.Model):
+    """A catalog file as it was applied: what ``vmart catalog export`` writes is the last one."""
+
+    id: int
+    at = models.DateTimeField()
+    text = models.TextField()
+
+    class Meta:
+        db_table = "catalog_applied"
+
+
 class Region(models.Model):
     code = models.CharField(max_length=40, primary_key=True)  # "ap-guangzhou"
     legacy_code = models.CharField(max_length=10, unique=True)  # "gz"
@@ -34,7 +45,8 @@ class Zone(models.Model):
     engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable
     engine_why = models.CharField(max_length=500, default="", blank=True)
     engine_seen_at = models.DateTimeField(null=True)
-    capabilities = models.JSONField(default=dict)  # engines.contract.Capabilities as last seen
+    # engines.contract.Capabilities as last seen, and "pools" of a real engine: {member: [filled GiB, GiB]}.
+    capabilities = models.JSONField(default=dict)
     on_sale = models.BooleanField(default=True)
     vcpu_overcommit = models.IntegerField(default=16)
     disk_overcommit = models.IntegerField(default=4)  # of a real engine: its pools give out blocks as they are written
@@ -100,6 +112,7 @@ class Image(models.Model):
     unavailable_en = models.CharField(max_length=300, default="", blank=True)
     unavailable_zh = models.CharField(max_length=300, default="", blank=True)
     position = models.IntegerField()
+    created_at = models.DateTimeField()  # when the catalog first had it in this version
 
     class Meta:
         db_table = "catalog_image"

@@ -35,6 +35,7 @@ class ZoneView:
 @dataclass(frozen=True, slots=True)
 class Shop:
     generation: int
+    open: bool  # whether buyers are let in
     currency: str
     billing_zone: ZoneInfo
     regions: Mapping[str, Region]
@@ -99,6 +100,7 @@ def refresh() -> Shop:
             offers.setdefault(offer[0], {})[offer[1]] = offer[2]
         _cached = Shop(
             generation=deployment.generation,
+            open=deployment.opened_at is not None,
             currency=deployment.currency,
             billing_zone=ZoneInfo(deployment.billing_zone),
             regions=_by(Region.objects.order_by("position"), "code"),

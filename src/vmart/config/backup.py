@@ -30,10 +30,11 @@ FROM pg_class WHERE relkind = 'S' AND relname LIKE '%%\_block'
 _DUMPED_IN = dt.timedelta(days=1)  # at most, by far: what the backup knows already is taken once more, to no effect
 # Work for ``payments/look_back.py``, which Django would have to be set up for.
 _LOOK_BACK = """
-SELECT fn.worker_enqueue('card_look_back', ARRAY[0]::bigint[], NULL, 'cards', created_at,
+SELECT {functions}.worker_enqueue('card_look_back', ARRAY[0]::bigint[], NULL, 'cards', created_at,
                          jsonb_build_object('since', %s::text))
 FROM kernel_deployment
 """
+_FUNCTIONS = "SELECT schema FROM kernel_function_set ORDER BY id DESC LIMIT 1"  # of the version that made the backup
 
 
 class BackupFailed(Exception):
@@ -92,7 +93,8 @@ def _put_back(places: Places, unpacked: Path, database_url: str | None) -> None:
             # Numbers given out after the backup name machines, disks and networks that engines may still have.
             connection.execute(_COUNT_ON_AHEAD, [_AHEAD])
             made = dt.datetime.fromtimestamp((unpacked / _DUMP).stat().st_mtime, dt.UTC)
-            connection.execute(_LOOK_BACK, [(made - _DUMPED_IN).isoformat()])
+            ((functions,),) = connection.execute(_FUNCTIONS).fetchall()
+            connection.execute(_LOOK_BACK.format(functions=functions), [(made - _DUMPED_IN).isoformat()])
 
 
 def _fill(database_url: str, scratch: Path) -> None:

@@ -87,7 +87,10 @@ def pending_migrations() -> list[str]:
 
 
 def require_current() -> None:
-    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers."""
+    """For single processes: raise DatabaseUnfit when migrations are pending (decision 10), or nothing answers.
+
+    Also when the database has not the SQL functions of this version: those of another would be called in vain.
+    """
     from django.db import OperationalError
 
     from vmart.kernel import db
@@ -98,6 +101,18 @@ def require_current() -> None:
         raise DatabaseUnfit(f"the database cannot be reached: {db.one_line(error)}") from error
     if pending:
         raise DatabaseUnfit(f"the database lacks {len(pending)} migrations ({pending[0]} …): run `vmart migrate` first")
+    _require_functions()
+
+
+def _require_functions() -> None:
+    from vmart.kernel import function_sets
+
+    if not function_sets.installed():
+        try:
+            function_sets.require_not_older()
+        except function_sets.NewerDatabase as error:
+            raise DatabaseUnfit(str(error)) from error
+        raise DatabaseUnfit("the database lacks the SQL functions of this version: run `vmart migrate` first")
 
 
 def server_version() -> int:
@@ -136,14 +151,21 @@ def bring_up_to_date(test_clock: str | None = None) -> None:
     """
     from django.core.management import call_command
 
-    from vmart.kernel.db import install_functions
-
     with _alone():
         if pending_migrations():
             call_command("migrate", verbosity=0, interactive=False)
         call_command("createcachetable", verbosity=0)
-        install_functions()
+        _install_functions()
         _found_deployment(test_clock)
+
+
+def _install_functions() -> None:
+    from vmart.kernel import function_sets
+
+    try:
+        function_sets.install()
+    except (function_sets.LeantOn, function_sets.NewerDatabase) as error:
+        raise DatabaseUnfit(str(error)) from error
 
 
 def _found_deployment(test_clock: str | None) -> None:
@@ -209,6 +231,14 @@ def engines_of_zones() -> dict[str, Any]:
     return {"auto_settings": settings, "sockets": sorted({str(socket) for socket in named if socket})}
 
 
+def what_is_missing() -> dict[str, Any]:
+    """``first_operator``: path of the page that makes the first one ("" where there is one); ``sells``: a catalog."""
+    from vmart.backoffice import opening
+    from vmart.catalog.models import Region
+
+    return {"first_operator": opening.first_path(), "sells": Region.objects.exists()}
+
+
 def start_business() -> None:
     """What must be there before the first sale: this month's partitions, and the hour to close next."""
     from vmart.kernel import clock
@@ -231,7 +261,7 @@ def main() -> None:
     parser.add_argument("--fall-back", action="store_true", help="nothing but simulated zones for those of kind auto")
     parser.add_argument("--asked", action="store_true", help="the engine was named, not found")
     arguments = parser.parse_args()
-    done: dict[str, Any] = {"logins": {}, "stays": ""}  # and engines_of_zones()
+    done: dict[str, Any] = {"logins": {}, "stays": ""}  # and engines_of_zones(), what_is_missing()
     try:
         if arguments.fall_back:
             fall_back()
@@ -245,13 +275,15 @@ def main() -> None:
         business_time.install()
         if compute := os.environ.get("VMART_COMPUTE"):
             done["stays"] = follow_compute(compute, asked=arguments.asked)
-        open_empty_shop()
+        if arguments.demo:
+            open_empty_shop()
         done |= engines_of_zones()
         start_business()
         if arguments.demo:
             from vmart.config.demo import ensure_demo
 
             done["logins"] = ensure_demo(Path(os.environ["VMART_DATA_DIR"]) / "secrets" / "demo.json")
+        done |= what_is_missing()
     except (DatabaseUnfit, Misused) as error:
         sys.exit(f"vmart: {error}")
     print(json.dumps(done))

@@ -14,13 +14,13 @@ from django.db import close_old_connections, connection
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.partitions import ensure_partitions
-from vmart.orders import idempotency, sample, sweep
+from vmart.orders import idempotency, passwords, sample, watch
 from vmart.provisioning import zones
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_CHECK_S, _SWEEP_S, _DAILY_S = 30.0, 300.0, 3600.0
+_CHECK_S, _DAILY_S = 30.0, 3600.0
 
 
 @dataclass
@@ -73,12 +73,17 @@ class Chores:
             if now - last["sample"] > sample.INTERVAL_S:
                 last["sample"] = now
                 sample.sample_zone(zone)
-            if now - last["sweep"] > _SWEEP_S:
+            tells = watch.tells(zone)
+            if tells and f"watch {zone}" not in self._threads:
+                self._begin(f"watch {zone}", lambda: self._watch(zone))
+            if not tells and now - last["sweep"] > watch.LOOK_S:
                 last["sweep"] = now
-                for drift in sweep.sweep(zone):
-                    log.warning("drift in %s: %s", zone, drift)
+                watch.report(zone)
 
         self._repeat(f"chores {zone}", once)
+
+    def _watch(self, zone: str) -> None:
+        self._repeat(f"watch {zone}", lambda: watch.follow(zone, self._stop))
 
     def _housekeeping(self) -> None:
         last = 0.0
@@ -90,6 +95,7 @@ class Chores:
                 last = clock.monotonic()
                 ensure_partitions(clock.now())
                 idempotency.forget_old(clock.wall())
+                passwords.erase_old(clock.now())
 
         self._repeat("chores", once)
 

@@ -34,15 +34,18 @@ def ensure_demo(file: Path) -> dict[str, Any]:
 
 
 def _make(logins: dict[str, Any]) -> tuple[str, str]:
+    from vmart.backoffice import opening
     from vmart.customers import api_keys
     from vmart.customers.models import ApiKey, Member, User
-    from vmart.kernel import clock
+    from vmart.kernel import clock, db
     from vmart.orders import open_account
 
     operator = User.objects.filter(email=_OPERATOR).first() or User(email=_OPERATOR, date_joined=clock.now())
     operator.is_staff = operator.is_superuser = True
     operator.set_password(logins["operator"]["password"])
-    operator.save()
+    with db.act():
+        operator.save()
+        opening.open_when_ready()
     customer = User.objects.filter(email=_CUSTOMER).first() or User(email=_CUSTOMER, date_joined=clock.now())
     customer.set_password(logins["customer"]["password"])
     customer.save()

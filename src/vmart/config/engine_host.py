@@ -27,6 +27,7 @@ from vmart.config.places import Places
 
 NOT_INSTALLED = 4  # exit code of ``serve``: the packages cannot be had, which trying again at once does not help
 _LOOK_AGAIN_S = 5.0  # for a seller's own Incus that does not answer
+_COUNT_S = 10.0  # between two looks whether the pool counts what disks take
 _BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
 
 
@@ -147,8 +148,15 @@ class EngineHost:
         self.kind = self.instance_kind()
         self.tell("ready", instance_kind=self.kind)
         threading.Thread(target=self.build_images, daemon=True).start()
+        threading.Thread(target=self.count_disks, daemon=True).start()
         self.process.wait()
         return 0 if self.ended.is_set() else 1
+
+    def count_disks(self) -> None:
+        """Only root may: so here, not in the worker."""
+        while not self.ended.wait(_COUNT_S):
+            if self.daemon.count_disks():
+                self.report("the pool had stopped counting what disks take, and was counted anew")
 
     def accompany(self) -> int:
         """Beside an Incus of the seller's own: what its machines are, and the images that it has none of."""

@@ -223,6 +223,7 @@ _CHECKS = (
         LEFT JOIN metering_segment s ON s.subscription_id = b.id AND s.component = t.component AND s.ended_at IS NULL
         WHERE (s.id IS NOT NULL) <> (h.standing = 'active' AND NOT (
           t.pausable AND i.stop_charging_mode = 'STOP_CHARGING'))
+          AND NOT EXISTS (SELECT FROM orders_engine_drift d WHERE d.name = h.public_id AND d.kind = 'lost')
         """,
     ),
     (
@@ -286,6 +287,16 @@ _CHECKS = (
         """
         SELECT t.id, t.account_id FROM ledger_transfer t WHERE t.kind = 'top_up' AND NOT EXISTS (
           SELECT FROM payments_payment p WHERE t.id = fn.kernel_transfer_id('payment', p.id::text, ''))
+        """,
+    ),
+    (
+        "what the seller moved by hand does not say why, or is not the ledger's",
+        """
+        SELECT coalesce(t.id, h.transfer_id) AS id, t.kind, t.amount_minor, h.amount_minor AS said_minor
+        FROM (SELECT * FROM ledger_transfer WHERE kind IN ('credit', 'debit')) AS t
+        FULL JOIN ledger_by_hand h ON h.transfer_id = t.id
+        WHERE (t.account_id, CASE t.kind WHEN 'credit' THEN t.amount_minor ELSE -t.amount_minor END)
+              IS DISTINCT FROM (h.account_id, h.amount_minor)
         """,
     ),
     (

@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "vmart.web.closed.until_open",
 ]
 ROOT_URLCONF = "vmart.config.urls"
 WSGI_APPLICATION = "vmart.config.wsgi.browser"

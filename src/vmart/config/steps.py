@@ -3,7 +3,21 @@
 from collections.abc import Mapping
 
 from vmart.catalog.models import Zone
-from vmart.orders import address, auto_renew, deliver, expire, isolate, reboot, release, start, stop, term, unpaid
+from vmart.orders import (
+    address,
+    auto_renew,
+    deliver,
+    expire,
+    isolate,
+    reboot,
+    redeliver,
+    release,
+    reset_password,
+    start,
+    stop,
+    term,
+    unpaid,
+)
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.settlement import arrears, close
@@ -14,6 +28,8 @@ STEPS: Mapping[str, Step] = {
     "stop": Step(stop.run, attempts=6, exhausted=stop.exhausted),
     "start": Step(start.run, attempts=6, exhausted=start.exhausted),
     "reboot": Step(reboot.run, attempts=6, exhausted=reboot.exhausted),
+    reset_password.KIND: Step(reset_password.run, attempts=6, exhausted=reset_password.exhausted),
+    redeliver.KIND: Step(redeliver.run, attempts=12, exhausted=redeliver.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),

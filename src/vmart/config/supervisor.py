@@ -156,6 +156,8 @@ class Supervisor:
     listen: tuple[str, int] = ("", 0)
     listen_tls: tuple[str, int] | None = None
     _demo_is_new: bool = False
+    _first_operator: str = ""
+    _sells: bool = True
     _stop: bool = False
     _opened: bool = False
     _began: float = field(default_factory=time.monotonic)
@@ -290,6 +292,7 @@ class Supervisor:
         outcome = json.loads(done.stdout.splitlines()[-1])
         self.demo = outcome["logins"]
         self._demo_is_new = bool(self.demo) and self.demo != known
+        self._first_operator, self._sells = outcome["first_operator"], outcome["sells"]
         if outcome["stays"]:
             self._use_engine(simulated(outcome["stays"]))
         self._use_engine(self.engine | {"settings": self.engine["settings"] | outcome["auto_settings"]})
@@ -403,7 +406,18 @@ class Supervisor:
             lines.append(f"  API            {value['api_endpoint']}, keys in {self.places.ready_file}")
         if self.engine["why"]:
             lines.append(f"  engine         {self.engine['engine']}: {self.engine['why']}")
+        lines += self._still_closed(value["url"])
         _tell("\n".join(lines))
+
+    def _still_closed(self, url: str) -> list[str]:
+        """What lets buyers in, where something of it is missing: an operator and a catalog."""
+        lines = []
+        if self._first_operator:
+            here = self.options.public_url.rstrip("/") or url
+            lines.append(f"  first operator {here}{self._first_operator} (once, within 24 hours)")
+        if not self._sells:
+            lines.append("  catalog        none yet: `vmart catalog apply FILE`")
+        return [*lines, "  closed         buyers are let in once there are an operator and a catalog"] if lines else []
 
     def _write_control(self) -> None:
         known = {name: text for name, text in self.environment.items() if name.startswith("VMART_")}

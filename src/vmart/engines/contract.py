@@ -1,4 +1,4 @@
-"""What an engine does for vmart: about ten idempotent verbs keyed by our own machine name.
+"""What an engine does for vmart: about a dozen idempotent verbs keyed by our own machine name.
 
 Every verb may be called again after a lost answer, by another process, and then leads to the same
 end state. No verb is called inside a database transaction (``driver`` wraps each
@@ -10,6 +10,7 @@ import enum
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -19,14 +20,23 @@ _Driver = TypeVar("_Driver", bound=type)
 class EngineError(Exception):
     """The engine refused or could not. ``transient`` says whether trying again may help.
 
-    ``sentence`` is fit to be shown to the customer: no host names, no paths, no secrets.
+    ``sentence`` is fit to be shown to the customer: no host names, no paths, no secrets. So is ``helps``:
+    what the customer can do about it, where that is more than trying again.
     """
 
-    def __init__(self, sentence: str, *, transient: bool, detail: str = "") -> None:
+    def __init__(self, sentence: str, *, transient: bool, detail: str = "", helps: str = "") -> None:
         super().__init__(sentence if not detail else f"{sentence} ({detail})")
         self.sentence = sentence
         self.transient = transient
         self.detail = detail
+        self.helps = helps
+
+
+class UnknownUser(EngineError):
+    """The guest has no user of this name: nothing to wait for."""
+
+    def __init__(self, *, detail: str = "") -> None:
+        super().__init__("The machine has no user of this name.", transient=False, detail=detail)
 
 
 class Power(enum.StrEnum):
@@ -145,17 +155,23 @@ class MemberCapacity:
     vcpu: int
     memory_mib: int
     disk_gib: int
+    disk_filled_gib: int = 0  # of it: thin disks fill as they are written
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What machines of this engine get. ``missing`` maps a capability to a sentence why not."""
+    """What machines of this engine get. ``missing`` maps a capability to a sentence why not.
+
+    ``df_shows_gib``: what `df` shows inside a machine for each disk where that is the host's storage; 0 where it is
+    the disk.
+    """
 
     instance_kind: str  # "container" | "virtual-machine" | "simulated"
     bandwidth_cap_out: bool = True
     bandwidth_cap_in: bool = True
     network_isolation: bool = True
     byte_counters: bool = True
+    df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -199,6 +215,12 @@ class Engine(Protocol):
         The byte counter is kept, also without an address, until the machine is absent.
         """
 
+    def ensure_password(self, name: str, user: str, password_hash: str) -> None:
+        """This crypt(3) hash is the user's in the guest, and SSH takes passwords; running or stopped, it stays so.
+
+        Raises UnknownUser. A driver that cannot reach into a stopped machine of its kind says so.
+        """
+
     def observe(self, name: str) -> Observation:
         """What is there; ``Power.ABSENT`` when nothing is."""
 
@@ -214,6 +236,18 @@ class DeliversMany(Protocol):
     """An engine that makes many machines cheaper together than one by one."""
 
     def ensure_present_many(self, specs: Sequence[MachineSpec]) -> "list[Observation | EngineError]": ...
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """An engine that tells by itself when a machine was turned on or off, from inside too."""
+
+    def changes(self) -> "AbstractContextManager[Callable[[float], str | None]]":
+        """Listen: the call waits so many seconds for the next name, None when nothing happened.
+
+        Raises EngineError when the line is lost: what happened since then was not told. Names of others may be
+        among those told.
+        """
 
 
 def ensure_present_many(
@@ -248,9 +282,11 @@ VERBS = (
     "ensure_rebooted",
     "ensure_absent",
     "ensure_address",
+    "ensure_password",
     "observe",
     "list_ours",
     "counters",
+    "changes",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

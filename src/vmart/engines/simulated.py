@@ -32,6 +32,7 @@ from vmart.engines.contract import (
     Observation,
     Power,
     PublicAddress,
+    UnknownUser,
     driver,
 )
 from vmart.kernel import clock
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS machine (
     name TEXT PRIMARY KEY, member TEXT NOT NULL, power TEXT NOT NULL, subnet TEXT NOT NULL, private_ip TEXT NOT NULL,
     public_ip TEXT, bandwidth_mbps INTEGER NOT NULL DEFAULT 0, booted_at REAL, boots INTEGER NOT NULL DEFAULT 1,
     vcpu INTEGER NOT NULL, memory_mib INTEGER NOT NULL, image TEXT NOT NULL, hostname TEXT NOT NULL,
-    sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0
+    sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0,
+    login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -55,10 +57,17 @@ CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+# A file of before passwords could be reset: its machines get the columns.
+_SINCE_1 = """
+ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
+ALTER TABLE machine ADD COLUMN password_hash TEXT NOT NULL DEFAULT '';
+"""
+_VERSION = 2
+
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
-                     image, hostname, flowing_since, counted)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     image, hostname, flowing_since, counted, login_user, password_hash)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 
@@ -66,7 +75,10 @@ _OBSERVED = "SELECT name, member, power, private_ip, coalesce(public_ip, ''), bo
 
 _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
-_CHANGING = ("ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address")
+_CHANGING = (
+    "ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address",
+    "ensure_password",
+)  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
     f"sim-{number}": {"vcpu": 64, "memory_mib": 256 * 1024, "disk_gib": 8192} for number in (1, 2, 3)
@@ -88,8 +100,8 @@ class _File:
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
-        if connection.execute("PRAGMA user_version").fetchone()[0] < 1:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version=1; COMMIT;")
+        if connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+            _bring_up(connection)
         self._local.held = (os.getpid(), connection)
         return connection
 
@@ -103,6 +115,17 @@ class _File:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    """Make the tables, or bring those of an older file up to now; whoever comes second finds it done."""
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < _VERSION:
+        for statement in (_SINCE_1 if version else _SCHEMA).split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+    connection.execute("COMMIT")
 
 
 class World:
@@ -141,7 +164,7 @@ class World:
             connection.execute("DELETE FROM call")
             connection.execute("DELETE FROM switch WHERE name = 'count'")
             if on:
-                connection.execute("INSERT INTO switch VALUES ('count', '1')")
+                connection.execute("INSERT INTO switch (name, value) VALUES ('count', '1')")
 
     def calls(self) -> dict[str, int]:
         return dict(self._file.connection().execute("SELECT verb, calls FROM call"))
@@ -157,7 +180,7 @@ class World:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM member_down WHERE member = ?", (member,))
             if not online:
-                connection.execute("INSERT INTO member_down VALUES (?)", (member,))
+                connection.execute("INSERT INTO member_down (member) VALUES (?)", (member,))
 
     def send_bytes(self, name: str, traffic_bytes: int) -> None:
         """Let a machine that runs and has a public address send bytes by it; ValueError for any other."""
@@ -180,6 +203,11 @@ class World:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM machine WHERE name = ?", (name,))
 
+    def password_hash(self, name: str) -> str:
+        """What the machine's user has to be let in with; "" for none."""
+        row = self._file.connection().execute("SELECT password_hash FROM machine WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
+
     def count_machines(self) -> int:
         return int(self._file.connection().execute("SELECT count(*) FROM machine").fetchone()[0])
 
@@ -187,7 +215,7 @@ class World:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM switch WHERE name = ?", (name,))
             if value is not None:
-                connection.execute("INSERT INTO switch VALUES (?, ?)", (name, value))
+                connection.execute("INSERT INTO switch (name, value) VALUES (?, ?)", (name, value))
 
 
 @driver
@@ -310,6 +338,19 @@ class SimulatedEngine:
             except sqlite3.IntegrityError as error:
                 raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
 
+    def ensure_password(self, name: str, user: str, password_hash: str) -> None:
+        """Its only user is the one of its image."""
+        with self._call("ensure_password", writes=True) as connection:
+            found = self._row(connection, name)
+            if found is None:
+                raise EngineError("The machine does not exist.", transient=False, detail=name)
+            self._refuse_offline(connection, found["member"])
+            changed = connection.execute(
+                "UPDATE machine SET password_hash = ? WHERE name = ? AND login_user = ?", (password_hash, name, user)
+            ).rowcount
+            if not changed:
+                raise UnknownUser(detail=user)
+
     def observe(self, name: str) -> Observation:
         with self._call("observe") as connection:
             return self._observed(connection, name)
@@ -360,7 +401,8 @@ class SimulatedEngine:
             raise EngineError(_LOST, transient=True)
         if "count" in switches:
             connection.execute(
-                "INSERT INTO call VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1", (verb,)
+                "INSERT INTO call (verb, calls) VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1",
+                (verb,),
             )
         lost = self._armed_fault(connection, verb)
         if lost is None and verb in _CHANGING:
@@ -441,6 +483,8 @@ class SimulatedEngine:
             spec.hostname,
             _business_s() if address and self._bytes_per_s else None,
             address is not None,
+            spec.login_user,
+            spec.password_hash,
         )
         try:
             made = connection.execute(_INSERT, row).rowcount

@@ -1,4 +1,4 @@
-"""The machine the customer owns: desired and observed state, life cycle, events, key pairs."""
+"""The machine the customer owns: desired and observed state, life cycle, events, sealed password, key pairs."""
 
 from typing import Any
 
@@ -69,6 +69,7 @@ class Instance(models.Model):
     ssh_keys = models.JSONField(default=list)  # public keys as they were at the request
     key_ids = models.JSONField(default=list)  # their public ids, shown as LoginSettings.KeyIds
     user_data = models.BinaryField(default=b"")
+    termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
 
     created_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
@@ -107,6 +108,17 @@ class Event(models.Model):
     class Meta:
         db_table = "instances_event"
         indexes = [models.Index(fields=["instance_id", "at"], name="instances_event_instance")]
+
+
+class SealedPassword(models.Model):
+    """A machine's password that the shop made, until its owner has it: sealed for this machine alone (ADR 0021)."""
+
+    instance = models.OneToOneField(Instance, models.PROTECT, primary_key=True)
+    sealed = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "instances_sealed_password"
 
 
 class KeyPair(models.Model):

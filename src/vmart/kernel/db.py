@@ -1,8 +1,6 @@
 """Access to PostgreSQL beside the ORM: SQL functions of the rooms, transactions, wake-ups.
 
-Each room keeps its set-based work in ``sql/functions*.sql`` as functions ``fn.<room>_<verb>``. They
-are code, not tables: ``install_functions`` replaces the whole schema ``fn`` after every migration,
-so what runs is what the checked-out files say.
+SQL that goes through here names the rooms' functions as ``fn.<room>_<verb>``: ``functions.py`` says which those are.
 """
 
 import re
@@ -17,9 +15,10 @@ import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.utils import Error as DjangoDatabaseError
 
+from vmart.kernel.functions import resolve
+
 WAKE_CHANNEL = "vmart_work"
 _WAKE_PAUSE_S = 0.02  # a burst of purchases is a few notifications, not one each
-_ROOMS = Path(__file__).resolve().parent.parent
 
 
 class TransactionRequired(RuntimeError):
@@ -35,21 +34,6 @@ def require_transaction() -> None:
 def in_transaction() -> bool:
     """Whether this thread's connection has a transaction open."""
     return bool(connection.in_atomic_block)
-
-
-def function_files() -> list[Path]:
-    """The SQL files that define functions, rooms in alphabetical order."""
-    return sorted(_ROOMS.glob("*/sql/functions*.sql"))
-
-
-def install_functions() -> None:
-    """Replace the schema ``fn`` by what the rooms' SQL files define, in one transaction."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL check_function_bodies = off")  # files may call functions of later files
-        cursor.execute("DROP SCHEMA IF EXISTS fn CASCADE")
-        cursor.execute("CREATE SCHEMA fn")
-        for file in function_files():
-            cursor.execute(file.read_text())
 
 
 def named_query(file: Path, name: str) -> str:
@@ -76,7 +60,7 @@ def prepared(sql: str, *arguments: object) -> list[dict[str, Any]]:
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(sql, arguments, prepare=True)
+        cursor.execute(resolve(sql), arguments, prepare=True)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
@@ -84,7 +68,7 @@ def prepared(sql: str, *arguments: object) -> list[dict[str, Any]]:
 def rows(sql: str, *arguments: Any, **named: Any) -> list[dict[str, Any]]:
     """All rows of a query as dicts by column name; places are ``%s`` or ``%(name)s``."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, named or arguments)
+        cursor.execute(resolve(sql), named or arguments)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

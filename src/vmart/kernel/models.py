@@ -1,4 +1,4 @@
-"""The deployment: one row, written at first start."""
+"""The deployment: one row, written at first start. The sets of SQL functions that the database has."""
 
 from django.db import models
 from django.db.models import Q
@@ -14,8 +14,22 @@ class Deployment(models.Model):
     test_clock_at = models.DateTimeField(null=True, help_text="business time of a test clock; null runs on the wall")
     generation = models.BigIntegerField(default=1, help_text="grows with every change of catalog or prices")
 
+    opened_at = models.DateTimeField(null=True, help_text="since when buyers are let in; null: the seller sets it up")
+
     class Meta:
         db_table = "kernel_deployment"
         constraints = [
             models.CheckConstraint(condition=Q(only=True), name="kernel_deployment_one_row"),
         ]
+
+
+class FunctionSet(models.Model):
+    """SQL functions of one version (``function_sets.py``), the newest last; their schema is named by their digest."""
+
+    id = models.BigAutoField(primary_key=True)
+    schema = models.CharField(max_length=20, unique=True)
+    release = models.CharField(max_length=20, help_text="the first release that brought them")
+    installed_at = models.DateTimeField(help_text="by the machine's clock")
+
+    class Meta:
+        db_table = "kernel_function_set"

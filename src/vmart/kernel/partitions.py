@@ -18,6 +18,10 @@ PARTITIONED = {
     "bills_charge": "hour",
 }
 MONTHS_AHEAD = 2
+_COLUMNS = """
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
 
 
 class CreatePartitioned(CreateModel):
@@ -62,6 +66,8 @@ def ensure_partitions(now: dt.datetime) -> list[str]:
 def _make(table: str, column: str, name: str, start: dt.datetime, end: dt.datetime) -> None:
     """One statement block, one transaction: rows that the default partition took are moved."""
     with connection.cursor() as cursor:
+        cursor.execute(_COLUMNS, [table])
+        (columns,) = cursor.fetchone()  # one added by an upgrade stands elsewhere in a table than in its default
         cursor.execute(
             f"""
             DO $$ BEGIN
@@ -70,8 +76,9 @@ def _make(table: str, column: str, name: str, start: dt.datetime, end: dt.dateti
                 CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
                 LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE;
                 WITH moved AS (DELETE FROM {table}_default
-                               WHERE {column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}' RETURNING *)
-                INSERT INTO {name} SELECT * FROM moved;
+                               WHERE {column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'
+                               RETURNING {columns})
+                INSERT INTO {name} ({columns}) SELECT {columns} FROM moved;
                 ALTER TABLE {table} ATTACH PARTITION {name}
                   FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}');
               END IF;

@@ -117,6 +117,25 @@ class Transfer(models.Model):
         ]  # fmt: skip
 
 
+class ByHand(models.Model):
+    """Why the seller credited (positive) or debited a customer, and who it was; written with its transfer."""
+
+    transfer_id = models.UUIDField(primary_key=True)
+    account_id = models.BigIntegerField()
+    purse = models.CharField(max_length=4)
+    amount_minor = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+    actor = models.CharField(max_length=254)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ledger_by_hand"
+        constraints = [
+            models.CheckConstraint(condition=Q(purse__in=["cash", "gift"]) & ~Q(amount_minor=0) & ~Q(reason=""),
+                                   name="ledger_by_hand_says_why"),
+        ]  # fmt: skip
+
+
 class Entry(models.Model):
     """One side of a transfer; the sides of each add up to 0. Partitioned by month of ``at``.
 

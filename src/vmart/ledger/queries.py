@@ -2,10 +2,11 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vmart.kernel import db
+from vmart.ledger.models import ByHand
 
 STATEMENT_MAX = 200  # lines a page
 
@@ -70,6 +71,14 @@ def balances(account_ids: Iterable[int]) -> dict[int, Balance]:
         if account_id not in found:
             raise LookupError(f"account {account_id} has no purses")
     return found
+
+
+def by_hand(transfers: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[str, str]]:
+    """Reason and actor of those transfers that the seller made by hand; no query for none."""
+    if not transfers:
+        return {}
+    found = ByHand.objects.filter(transfer_id__in=transfers).values_list("transfer_id", "reason", "actor")
+    return {transfer: (reason, actor) for transfer, reason, actor in found}
 
 
 def statement(account_id: int, *, before: int | None = None, limit: int = 50) -> list[StatementLine]:

@@ -9,7 +9,7 @@ from vmart.listings.views import KeyPairView
 # One pass over the account's machines for the whole page.
 _PAGE = """
 WITH page AS (
-  SELECT * FROM instances_key_pair
+  SELECT id, public_id, name, public_key, created_at FROM instances_key_pair
   WHERE account_id = %(account)s AND (%(ids)s::text[] IS NULL OR public_id = ANY (%(ids)s))
     AND (%(names)s::text[] IS NULL OR name = ANY (%(names)s))
   ORDER BY id DESC OFFSET %(offset)s LIMIT %(limit)s

@@ -2,11 +2,14 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from vmart.kernel import db
+from vmart.kernel.errors import MissingParameter
+from vmart.listings.paging import by_offset
 from vmart.listings.views import DiskView, InstanceView
+from vmart.orders.errors import UnknownInstance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +71,10 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
     AS restrict_state,
   CASE WHEN b.arrears_since IS NULL THEN b.isolated_source ELSE 'ARREAR' END AS isolated_source,
   i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
-  i.latest_operation_request_id, i.latest_operation_error, i.created_at, b.expires_at,
+  i.latest_operation_request_id, i.latest_operation_error, i.termination_protected, i.created_at, b.expires_at,
   coalesce((SELECT max(e.at) FROM instances_event e WHERE e.instance_id = i.id), i.created_at) AS changed_at,
-  (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib) ORDER BY d.position)
-   FROM storage_disk d WHERE d.instance_id = i.id) AS disks
+  (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance)
+   ORDER BY d.position) FROM storage_disk d WHERE d.instance_id = i.id) AS disks
 FROM page
 JOIN instances_instance i ON i.id = page.id
 JOIN subscriptions_subscription b ON b.id = i.id
@@ -85,7 +88,7 @@ ORDER BY i.created_at DESC, i.id DESC
 
 def page(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[InstanceView]]:
     """How many of the account's machines are wanted, and a page of them, newest first. Erased ones are not there."""
-    rows, total = _page(_VIEW, account_id, wanted, offset, limit)
+    total, rows = by_offset(_VIEW, _FROM, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
     return total, [_view(row) for row in rows]
 
 
@@ -94,23 +97,23 @@ def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20)
     query = (
         "SELECT i.public_id, i.state {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s"
     )
-    rows, total = _page(query, account_id, wanted, offset, limit)
+    total, rows = by_offset(query, _FROM, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
     return total, [(row["public_id"], row["state"]) for row in rows]
 
 
-def _page(query: str, account_id: int, wanted: Wanted, offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    given = {name: list(value) if _several(value) else value for name, value in given.items() if value is not None}
-    matching = " AND ".join([_FROM, *(_CONDITIONS[name] for name in given)])
-    rows = db.rows(query.format(matching=matching), account=account_id, offset=offset, limit=limit, **given)
-    if 0 < len(rows) < limit or (not rows and offset == 0):  # the last page: its end is the total
-        return rows, offset + len(rows)
-    (counted,) = db.rows(f"SELECT count(*) AS total {matching}", account=account_id, **given)
-    return rows, counted["total"]
-
-
-def _several(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
+def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
+    """Public id -> user data of these machines, in this order. Raises MissingParameter for none, UnknownInstance."""
+    if not public_ids:
+        raise MissingParameter("InstanceIds names no instance.", field="InstanceIds")
+    rows = db.rows(
+        f"SELECT i.public_id, i.user_data {_FROM} AND i.public_id = ANY (%(public_ids)s)",
+        account=account_id, public_ids=list(public_ids),
+    )  # fmt: skip
+    found = {row["public_id"]: bytes(row["user_data"]) for row in rows}
+    for public_id in public_ids:
+        if public_id not in found:
+            raise UnknownInstance("The instance {id} does not exist.", field="InstanceIds", id=public_id)
+    return {public_id: found[public_id] for public_id in public_ids}
 
 
 def _view(row: dict[str, Any]) -> InstanceView:

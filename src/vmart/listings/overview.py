@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vmart.catalog.models import Zone
 from vmart.instances.models import Event, Instance, State
 from vmart.ledger import queries
 from vmart.ledger.queries import Balance, balance
@@ -12,9 +13,10 @@ from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Item, Subscription
 
-__all__ = ["Balance", "Posting", "balance", "disks", "events", "machine", "machines", "statement"]
+__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "events", "machine", "machines", "statement"]
 
 ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
+BY_HAND = ("credit", "debit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Posting:
     amount_minor: int
     balance_after: int
     public_id: str
+    reason: str  # of what the seller moved by hand
+    actor: str
 
 
 def statement(account_id: int, before: str = "") -> Page[Posting]:
@@ -36,11 +40,13 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
     key = number(before)
     lines = queries.statement(account_id, before=key, limit=PAGE + 1)
     subjects = {line.subject_id for line in lines if line.subject_id and line.kind in ABOUT_MACHINES}
+    by_hand = queries.by_hand([line.transfer_id for line in lines if line.kind in BY_HAND])
     names = dict(Instance.objects.filter(account_id=account_id, id__in=subjects).values_list("id", "public_id"))
     rows = [
         Posting(
             line.number, line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
             names.get(line.subject_id or 0, "") if line.kind in ABOUT_MACHINES else "",
+            *by_hand.get(line.transfer_id, ("", "")),
         )
         for line in lines
     ]  # fmt: skip
@@ -81,6 +87,12 @@ def is_charged_by_usage(bundle_id: int) -> bool:
     """Whether something of a bundle is charged by what is used of it."""
     items = Item.objects.filter(subscription__bundle_id=bundle_id, to_at=None)
     return items.exclude(mode=Item.Mode.MONTH).exists()
+
+
+def df_shows_gib(zone: str) -> int:
+    """What `df` shows in the zone's machines for each disk (engines.contract.Capabilities); 0: the disk itself."""
+    seen = Zone.objects.values_list("capabilities", flat=True).filter(code=zone).first() or {}
+    return int(seen.get("df_shows_gib", 0))
 
 
 def events(instance_id: int, limit: int = PAGE) -> Sequence[Event]:

@@ -27,6 +27,7 @@ class ZoneState:
     why: str
     kind: str
     has_room: bool  # for some machine, on some host
+    df_shows_gib: int = 0  # engines.contract.Capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ SELECT
      code, engine_status, engine_why, coalesce(capabilities->>'instance_kind', ''),
      EXISTS (SELECT FROM placement_host h WHERE h.zone_id = z.code AND online AND enabled
              AND vcpu_used < vcpu_capacity AND memory_used_mib < memory_capacity_mib
-             AND disk_used_gib < disk_capacity_gib)))
+             AND disk_used_gib < disk_capacity_gib),
+     coalesce((capabilities->>'df_shows_gib')::int, 0)))
    FROM catalog_zone z) AS zones,
   (SELECT json_agg(json_build_array(image_id, status, percent, why))
    FROM catalog_zone_image WHERE zone_id = %(zone)s) AS images,

@@ -3,12 +3,15 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vmart.kernel import clock, db
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.orders.machines import OPERATIONS
+
+FILLING_PERCENT = 80  # from there on the seller is warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,21 @@ class ZoneCapacity:
     memory_capacity_mib: int
     disk_used_gib: int
     disk_capacity_gib: int
+    pool_filled_gib: int  # what real disks take and have; 0 of a simulated zone
+    pool_gib: int
     addresses_free: int
     addresses: int
     images: Any
+
+    @property
+    def sold_ratio(self) -> Decimal:
+        """Sold disks against the size of the storage they fill: above 1 it is sold more than once."""
+        return round(Decimal(self.disk_used_gib) / self.pool_gib, 2) if self.pool_gib else Decimal(0)
+
+    @property
+    def is_filling(self) -> bool:
+        """Time to add storage: a full pool stops every machine on it."""
+        return self.pool_filled_gib * 100 >= self.pool_gib * FILLING_PERCENT > 0
 
     @property
     def images_ready(self) -> int:
@@ -145,7 +160,7 @@ def zones() -> Sequence[ZoneCapacity]:
         SELECT z.code, z.name_en, z.name_zh, z.engine_kind, z.engine_status, z.engine_why, z.engine_seen_at, z.on_sale,
           coalesce(z.capabilities->>'instance_kind', '') AS kind,
           h.hosts, h.hosts_off, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
-          h.disk_used_gib, h.disk_capacity_gib,
+          h.disk_used_gib, h.disk_capacity_gib, p.pool_filled_gib, p.pool_gib,
           (SELECT count(*) FROM instances_instance i WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines,
           coalesce(a.addresses, 0) AS addresses, coalesce(a.addresses_free, 0) AS addresses_free,
           coalesce((SELECT json_agg(json_build_object('name', m.os_name, 'status', s.status, 'percent', s.percent,
@@ -163,6 +178,10 @@ def zones() -> Sequence[ZoneCapacity]:
                  coalesce(sum(disk_used_gib), 0)::bigint AS disk_used_gib,
                  coalesce(sum(disk_capacity_gib), 0)::bigint AS disk_capacity_gib
           FROM placement_host WHERE zone_id = z.code) AS h ON true
+        CROSS JOIN LATERAL (
+          SELECT coalesce(sum((value->>0)::bigint), 0)::bigint AS pool_filled_gib,
+                 coalesce(sum((value->>1)::bigint), 0)::bigint AS pool_gib
+          FROM jsonb_each(z.capabilities->'pools')) AS p
         LEFT JOIN (
           SELECT zone_id, count(*) AS addresses, count(*) FILTER (WHERE instance_id IS NULL) AS addresses_free
           FROM network_public_address GROUP BY zone_id) AS a ON a.zone_id = z.code

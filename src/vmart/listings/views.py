@@ -6,12 +6,71 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DiskView:
-    """A disk of a machine. ``usage``: SYSTEM_DISK or DATA_DISK."""
+    """A disk of a machine. ``usage``: SYSTEM_DISK or DATA_DISK. ``delete_with_instance``: as its buyer said it."""
 
     public_id: str
     usage: str
     disk_type: str
     size_gib: int
+    delete_with_instance: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDisk:
+    """A disk with what is told of it from its machine. ``state``: DiskState of the API 3.0."""
+
+    public_id: str
+    usage: str
+    disk_type: str
+    size_gib: int
+    delete_with_instance: bool
+    state: str
+    instance_id: str  # the machine's public id
+    zone: str
+    charge_type: str
+    renew_flag: str
+    created_at: dt.datetime
+    expires_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VpcView:
+    """A customer's private network in a region."""
+
+    public_id: str
+    cidr: str
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetView:
+    """The part of a private network in one zone. ``addresses``: that machines can have; ``taken``: that they have."""
+
+    public_id: str
+    vpc_id: str
+    zone: str
+    cidr: str
+    created_at: dt.datetime
+    addresses: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAddress:
+    """A private address and the machine that has it."""
+
+    vpc_id: str
+    subnet_id: str
+    ip: str
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroupView:
+    """The one group of an account."""
+
+    public_id: str
+    created_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +106,7 @@ class InstanceView:
     latest_operation_state: str
     latest_operation_request_id: str
     latest_operation_error: str
+    termination_protected: bool
     created_at: dt.datetime
     expires_at: dt.datetime | None
     changed_at: dt.datetime  # the last thing that happened to it

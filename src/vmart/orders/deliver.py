@@ -26,11 +26,13 @@ from vmart.engines.contract import (
 )
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import machines as m
 from vmart.orders import term
 from vmart.orders.models import Line
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
+from vmart.worker.loop import said
 from vmart.worker.queue import Claimed
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,6 @@ FAILED_CODE = "FailedOperation.LaunchFailed"
 _IMAGE_WAIT_S = 0.5
 _AT_ONCE = 8
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 10.0  # between attempts at an engine that answers with passing faults
-_OFF = EngineError("The machine did not stay on after its start.", transient=True)
 
 
 def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -100,7 +101,7 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
             results.append(_success(operation, outcome, begun, times.get(order.instance_id, {})))
             continue
         # A first boot of the customer's own may power the machine off: that is nobody else's failure.
-        failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else _OFF, owner)
+        failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else m.not_on(outcome), owner)
         results += [failure] if failure else []
     committed = _commit(owner, results, now)
     _remove_given_up(engine, [order for operation, order in ready if operation.id not in committed])
@@ -159,10 +160,10 @@ def _failure(operation: Claimed, sentence: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """Attempts used up by our own faults: the customer's money goes back all the same."""
     if batch[0].step == "clean":
-        queue.needs_attention(owner, batch, reason)
+        queue.needs_attention(owner, batch, said(error))
     else:
         failures = [_failure(item, "The machine could not be delivered for a fault of the shop.") for item in batch]
         _commit(owner, failures, clock.now())

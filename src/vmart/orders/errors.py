@@ -47,12 +47,22 @@ class ImageNotSold(InvalidValue):
     code = "InvalidImageId.IncorrectState"
 
 
+class UnknownNetwork(InvalidValue):
+    """Not a private network of the account, or one of another place."""
+
+    code = "InvalidParameterValue.VpcIdNotExist"
+
+
 class NotSoldHere(InvalidValue):
     code = "ResourceNotFound.InvalidZoneInstanceType"
 
 
 class WeakPassword(InvalidValue):
     code = "InvalidParameterValue.InvalidPassword"
+
+
+class PasswordNotKept(NotFound):
+    """The shop made none, or has it no more."""
 
 
 class BadHostName(InvalidValue):
@@ -105,6 +115,12 @@ class Busy(Refused):
 
 class WrongState(Refused):
     code = "UnsupportedOperation.InstanceStateStopped"
+
+
+class Protected(Refused):
+    """A program wants to end a machine that its owner protects from programs."""
+
+    code = "UnsupportedOperation.InstancesProtected"
 
 
 class WrongMode(Unsupported):

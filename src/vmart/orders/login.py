@@ -1,4 +1,7 @@
-"""How the customer gets in: a password or key pairs, checked and made ready before the purchase."""
+"""How the customer gets in: a password or key pairs, checked and made ready before the purchase.
+
+Where neither is given, each machine gets a password of its own (``orders/passwords.py``).
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -9,7 +12,7 @@ from vmart.kernel.errors import InvalidParameter
 from vmart.orders.errors import UnknownKeyPair, WeakPassword
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 30
-CLASSES_AT_PURCHASE = 2
+CLASSES_AT_PURCHASE, CLASSES_AT_RESET = 2, 3
 KEYS_MAX = 5
 _CLASSES = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>\"\\]")
 _ALLOWED = re.compile(r"""[A-Za-z0-9()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>"\\]+""")
@@ -17,11 +20,15 @@ _ALLOWED = re.compile(r"""[A-Za-z0-9()`~!@#$%^&*\-+=|{}\[\]:;',.?/_<>"\\]+""")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the first boot puts in place. The password exists only as its crypt(3) hash from here on."""
+    """What the first boot puts in place. The password exists only as its crypt(3) hash from here on.
+
+    ``generated``: the purchase makes one for each machine, an order that waits for payment when it is paid.
+    """
 
     password_hash: str = ""
     key_ids: tuple[str, ...] = ()
     ssh_keys: tuple[str, ...] = ()
+    generated: bool = False
 
     @property
     def told_apart_by(self) -> str:
@@ -31,7 +38,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class LoginWanted:
-    """The login as it is asked for: a password in clear, which no repr shows, or ids of key pairs."""
+    """The login as it is asked for: a password in clear, which no repr shows, or ids of key pairs, or neither."""
 
     password: str = field(default="", repr=False)
     key_ids: tuple[str, ...] = ()
@@ -42,10 +49,10 @@ class LoginWanted:
         return self.password
 
 
-NO_LOGIN = Login()  # nobody gets in by password or key: the image decides
+GENERATED = LoginWanted()  # neither is given: each machine gets a password of its own
 
 
-def check_password(password: str, classes: int = CLASSES_AT_PURCHASE) -> None:
+def check_password(password: str, classes: int = CLASSES_AT_PURCHASE, field: str = "LoginSettings.Password") -> None:
     """Raise WeakPassword, with what is wrong, unless it has 8 to 30 characters of so many classes.
 
     The classes are lower case, upper case, digits and signs (API 3.0, LoginSettings: two).
@@ -53,22 +60,29 @@ def check_password(password: str, classes: int = CLASSES_AT_PURCHASE) -> None:
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         raise WeakPassword(
             "A password has {min} to {max} characters; this one has {count}.",
-            field="LoginSettings.Password", min=PASSWORD_MIN, max=PASSWORD_MAX, count=len(password),
+            field=field, min=PASSWORD_MIN, max=PASSWORD_MAX, count=len(password),
         )  # fmt: skip
     if not _ALLOWED.fullmatch(password):
         raise WeakPassword(
             "A password has letters from A to Z, digits and signs; this one has another character, or a space.",
-            field="LoginSettings.Password",
+            field=field,
         )
     if sum(bool(re.search(pattern, password)) for pattern in _CLASSES) < classes:
         raise WeakPassword(
             "A password has at least {classes} of these: lower case letters, upper case letters, digits, signs.",
-            field="LoginSettings.Password", classes=classes,
+            field=field, classes=classes,
         )  # fmt: skip
 
 
+def check_new_password(password: str) -> None:
+    """The same for one that replaces another: three classes, no slash first (API 3.0, ResetInstancesPassword)."""
+    check_password(password, CLASSES_AT_RESET, field="Password")
+    if password.startswith("/"):
+        raise WeakPassword("A password does not begin with a slash.", field="Password")
+
+
 def make(account_id: int, wanted: LoginWanted) -> Login:
-    """The login of a new machine. Raises WeakPassword, UnknownKeyPair, InvalidParameter.
+    """The login of new machines. Raises WeakPassword, UnknownKeyPair, InvalidParameter.
 
     A password is hashed last: it takes a millisecond of CPU on purpose.
     """
@@ -86,7 +100,7 @@ def check(account_id: int, wanted: LoginWanted) -> Login:
     if len(wanted.key_ids) > KEYS_MAX:
         raise InvalidParameter("At most {most} key pairs can be given.", field="LoginSettings.KeyIds", most=KEYS_MAX)
     if not wanted.key_ids:
-        return Login()
+        return Login(generated=True)
     found = dict(
         KeyPair.objects.filter(account_id=account_id, public_id__in=wanted.key_ids).values_list(
             "public_id", "public_key"

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from vmart.engines.contract import EngineError, Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
@@ -16,8 +17,16 @@ from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
 MACHINES_MAX = 100
+# What is said where the engine said nothing, or not what helps.
+_FAULT = EngineError(
+    "Something went wrong in the shop.", transient=True,
+    helps="Try again in a few minutes; if it fails again, ask the seller.",
+)  # fmt: skip
+_REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
 # The kinds of operations whose subject is a machine; the subjects of others have numbers of their own.
-OPERATIONS = ("deliver", "stop", "start", "reboot", "isolate", "release", "address", "expire", "term")
+OPERATIONS = (
+    "deliver", "stop", "start", "reboot", "password", "isolate", "release", "address", "expire", "term", "redeliver",
+)  # fmt: skip
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -210,8 +219,28 @@ def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     return clock.midnight_not_before(instant + dt.timedelta(days=7), zone)
 
 
-def fail(machine: Instance, sentence: str, **columns: object) -> None:
-    """Note that the operation under way failed, with the state the machine is in then."""
+def not_on(seen: Observation) -> EngineError:
+    """The error of a machine that was started and is not on."""
+    if seen.power != Power.STOPPED:
+        return not_known(seen)
+    return EngineError(
+        "The machine did not stay on after its start.", transient=True, detail=seen.name,
+        helps="What it runs at its start may have turned it off. Try again, or ask the seller.",
+    )  # fmt: skip
+
+
+def not_known(seen: Observation) -> EngineError:
+    """The error of a machine of which nobody can say whether it runs."""
+    if seen.power == Power.ABSENT:
+        return EngineError("The machine is not found on its host.", transient=True, detail=seen.name)
+    return EngineError("Its host does not answer for it.", transient=True, detail=f"{seen.name} is {seen.power}")
+
+
+def fail(machine: Instance, what: str, error: Exception, **columns: object) -> None:
+    """Note that the operation under way failed, why, and what helps, with the state the machine is in then."""
+    known = error if isinstance(error, EngineError) else _FAULT
+    helps = known.helps or (_FAULT if known.transient else _REFUSED).helps
+    sentence = f"{what}\n{known.sentence}\n{helps}"  # each line has its translation
     Instance.objects.filter(pk=machine.pk).update(
         latest_operation_state="FAILED",
         latest_operation_error_code="FailedOperation.OperationFailed",

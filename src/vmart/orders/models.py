@@ -122,7 +122,8 @@ class EngineDrift(models.Model):
     """Where a zone's engine differed from what was sold at the last sweep, and nobody but the seller can say why."""
 
     class Kind(models.TextChoices):
-        MISSING = "missing"  # sold here, and not on the engine
+        MISSING = "missing"  # sold here, and not on the engine at the last sweep
+        LOST = "lost"  # nor at the one before: its charging has ended at missed_at
         UNKNOWN = "unknown"  # on the engine, and in no order
         ELSEWHERE = "elsewhere"  # on the engine, and sold in another zone
         MOVED = "moved"  # on another member of the engine than its room is taken on
@@ -132,6 +133,7 @@ class EngineDrift(models.Model):
     name = models.CharField(max_length=80)  # of the machine, as the engine knows it
     kind = models.CharField(max_length=12, choices=Kind.choices)
     since_wall_at = models.DateTimeField()
+    missed_at = models.DateTimeField(null=True)  # business time of the first of the misses in a row
 
     class Meta:
         db_table = "orders_engine_drift"

@@ -22,8 +22,7 @@ def names(name: str, count: int) -> list[str]:
     """
     if not name:
         return [_UNNAMED] * count
-    if _CONTROL.search(name):
-        raise InvalidParameter("A name has no line breaks or other control characters.", field="InstanceName")
+    _refuse_control(name)
     made = _numbered(name, count)
     longest = max(len(name), *map(len, made))
     if longest > NAME_MAX:
@@ -32,6 +31,22 @@ def names(name: str, count: int) -> list[str]:
             field="InstanceName", most=NAME_MAX, count=longest,
         )  # fmt: skip
     return made
+
+
+def plain_name(name: str) -> str:
+    """A name as it stands, without patterns, for a machine that has one already. Raises as ``names`` does."""
+    _refuse_control(name)
+    if len(name) > NAME_MAX:
+        raise NameTooLong(
+            "A name has at most {most} characters; this has {count}.",
+            field="InstanceName", most=NAME_MAX, count=len(name),
+        )  # fmt: skip
+    return name or _UNNAMED
+
+
+def _refuse_control(name: str) -> None:
+    if _CONTROL.search(name):
+        raise InvalidParameter("A name has no line breaks or other control characters.", field="InstanceName")
 
 
 def host_names(hostname: str, count: int) -> list[str]:

@@ -55,20 +55,29 @@ def _stored(request: Purchase) -> dict[str, Any]:
     return {
         "image_id": machine.image_id, "name": machine.name, "hostname": machine.hostname,
         "password_hash": way_in.password_hash, "key_ids": list(way_in.key_ids),
-        "ssh_keys": list(way_in.ssh_keys), "user_data": base64.b64encode(machine.user_data).decode(),
-        "min_count": request.min_count, "request_id": request.request_id,
+        "ssh_keys": list(way_in.ssh_keys), "password_generated": way_in.generated,
+        "user_data": base64.b64encode(machine.user_data).decode(), "min_count": request.min_count,
+        "request_id": request.request_id, "renew_flag": machine.renew_flag, "protected": machine.protected,
     }  # fmt: skip
 
 
 def request_of(order: Order) -> Purchase:
     """The purchase that pays this order, at its own quote."""
     stored, quoted = order.request, Quote.of(order.quote)
-    login = Login(stored["password_hash"], tuple(stored["key_ids"]), tuple(stored["ssh_keys"]))
+    login = Login(
+        stored["password_hash"], tuple(stored["key_ids"]), tuple(stored["ssh_keys"]), stored["password_generated"]
+    )
     return Purchase(
         account_id=order.account_id,
         configuration=quoted.configuration,
         machine=Machine(
-            stored["image_id"], login, stored["name"], stored["hostname"], base64.b64decode(stored["user_data"])
+            stored["image_id"],
+            login,
+            stored["name"],
+            stored["hostname"],
+            base64.b64decode(stored["user_data"]),
+            stored["renew_flag"],
+            stored["protected"],
         ),
         min_count=stored["min_count"],
         request_id=stored["request_id"],

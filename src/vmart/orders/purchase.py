@@ -23,8 +23,9 @@ from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.secrets import Secrets
-from vmart.orders import errors, login, naming, refusals, tokens
-from vmart.orders.login import NO_LOGIN, Login, LoginWanted
+from vmart.orders import default_type, errors, login, naming, own_network, passwords, refusals, tokens
+from vmart.orders.login import GENERATED, Login, LoginWanted
+from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.pricing import books
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.errors import UnknownDiskType
@@ -32,6 +33,7 @@ from vmart.pricing.quote import GIB, HOUR, MONTH, Quote, quote
 from vmart.subscriptions.models import DISK, MACHINE
 
 USER_DATA_MAX_BYTES = 16 * 1024
+MANUAL_RENEWAL = "NOTIFY_AND_MANUAL_RENEW"
 _ID_KEY_PURPOSE = "public ids"
 
 _subscription_numbers = db.IdBlock("subscriptions_block")  # machines and disks: every subscription has its own
@@ -41,13 +43,19 @@ _network_numbers = db.IdBlock("network_block")
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is not money: the machine's image, name and first boot. ``user_data`` is decoded."""
+    """What has no price: the machine's image, name and first boot. ``user_data`` is decoded.
+
+    ``renew_flag`` is kept for a prepaid machine. ``protected``: no program may end it.
+    """
 
     image_id: str
-    login: Login | LoginWanted = NO_LOGIN
+    login: Login | LoginWanted = GENERATED
     name: str = ""
     hostname: str = ""
     user_data: bytes = b""
+    renew_flag: str = MANUAL_RENEWAL
+    protected: bool = False
+    network: NetworkWanted = DEFAULT_NETWORK
 
     @property
     def made_login(self) -> Login:
@@ -91,6 +99,7 @@ def _derived_id_key(held: Secrets) -> bytes:
 
 def price(configuration: Configuration, here: shop.Shop) -> Quote:
     """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
+    configuration = default_type.filled(configuration, here)
     check_offer(here, configuration)
     return quote(books.current_book(here.generation), configuration)
 
@@ -164,8 +173,10 @@ def check(purchase: Purchase, here: shop.Shop) -> Quote:
 
 
 def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
-    """The request with its login made, and its quote, after every check by ``here`` that needs no lock."""
+    """The request with its type chosen and its login made, and its quote, after every check that needs no lock."""
+    request = replace(request, configuration=default_type.filled(request.configuration, here))
     quoted = check(request, here)
+    own_network.check(request.account_id, request.configuration, request.machine.network)
     machine = request.machine
     if isinstance(machine.login, LoginWanted):
         made = login.make(request.account_id, machine.login)
@@ -198,6 +209,10 @@ def purchase(request: Purchase) -> Bought:
             known = answered(request, fingerprint)
             if known is None:
                 raise
+            return known
+        # A statement more, so that a repeat makes no passwords, which take their time and are for nobody.
+        known = answered(request, fingerprint) if made.machine.made_login.generated else None
+        if known is not None:
             return known
         try:
             return _purchase(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
@@ -261,6 +276,7 @@ def fingerprinted(request: Purchase) -> bytes:
     parts = [
         request.configuration.plain(), machine.image_id, machine.login.told_apart_by, machine.login.key_ids,
         machine.name, machine.hostname, hashlib.sha256(machine.user_data).hexdigest(), request.min_count,
+        machine.renew_flag, machine.protected, machine.network.vpc_id, machine.network.subnet_id,
     ]  # fmt: skip
     return json.dumps(parts, sort_keys=True).encode()
 
@@ -339,7 +355,7 @@ def _agreed(request: Purchase, quoted: Quote, now: dt.datetime) -> dict[str, Any
     configuration = request.configuration
     return {
         "account_id": request.account_id, "zone": configuration.zone, "kind": MACHINE,
-        "charge_type": configuration.charge_type, "renew_flag": "NOTIFY_AND_MANUAL_RENEW",
+        "charge_type": configuration.charge_type, "renew_flag": request.machine.renew_flag,
         "created_at": now.isoformat(), "book_version": quoted.book_version,
     }  # fmt: skip
 
@@ -356,19 +372,22 @@ def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, A
         "public_ip_wanted": configuration.public_ip, "request_id": request.request_id, "login_user": image.login_user,
         "password_hash": way_in.password_hash, "ssh_keys": list(way_in.ssh_keys),
         "key_ids": list(way_in.key_ids), "user_data": machine.user_data.hex(), "created_at": now.isoformat(),
+        "termination_protected": machine.protected,
     }  # fmt: skip
 
 
 def _machines(request: Purchase, key: bytes, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    """What ``fn.instances_create`` writes of each machine."""
+    """What ``fn.instances_create`` writes of each machine, a password of its own where none was given."""
     names = naming.names(request.machine.name, len(numbers))
     host_names = naming.host_names(request.machine.hostname, len(numbers))
     public_ids = [ids.public_id(key, "ins", number) for number in numbers]
+    generated = request.machine.made_login.generated
     return [
         {
             "public_id": public_id, "name": name, "hostname": hostname or public_id,
             "mac": "02:" + number.to_bytes(5, "big").hex(":"),
         }
+        | (passwords.make(number).columns if generated else {})
         for number, public_id, name, hostname in zip(numbers, public_ids, names, host_names, strict=True)
     ]  # fmt: skip
 
@@ -381,7 +400,7 @@ def _disks(account_id: int, key: bytes, numbers: Sequence[int], disks: Sequence[
             "id": disk_number, "public_id": ids.public_id(key, "disk", disk_number), "account_id": account_id,
             "instance_id": number, "bundle": number, "kind": DISK,
             "usage": "DATA_DISK" if position else "SYSTEM_DISK", "disk_type": disk.disk_type,
-            "size_gib": disk.size_gib, "position": position,
+            "size_gib": disk.size_gib, "position": position, "delete_with_instance": disk.delete_with_instance,
         }
         for number in numbers
         for (position, disk), disk_number in zip(enumerate(disks), own, strict=False)

@@ -35,17 +35,17 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         engine = engine_of(operation.lane)
         seen = engine.ensure_rebooted(machine.public_id, after, force=operation.payload["hard"])
         if seen.power != Power.RUNNING:
-            raise RuntimeError(f"{machine.public_id} was rebooted and is {seen.power}")
-        _end(operation, owner, failed=False)
+            raise m.not_on(seen)
+        _end(operation, owner, None)
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """It did not reboot: shown as running, with the failure."""
     for operation in batch:
-        _end(operation, owner, failed=True)
+        _end(operation, owner, error)
 
 
-def _end(operation: Claimed, owner: uuid.UUID, *, failed: bool) -> None:
+def _end(operation: Claimed, owner: uuid.UUID, error: Exception | None) -> None:
     with db.act():
         db.call("ledger_lock", operation.account_id)
         if not queue.finish(owner, operation):
@@ -53,8 +53,8 @@ def _end(operation: Claimed, owner: uuid.UUID, *, failed: bool) -> None:
         machine = m.locked(operation.subject_id)
         if machine.state != State.REBOOTING:
             return
-        if failed:
-            m.fail(machine, "The machine could not be rebooted.", state=State.RUNNING)
+        if error is not None:
+            m.fail(machine, "The machine could not be rebooted.", error, state=State.RUNNING)
         else:
             Instance.objects.filter(pk=machine.pk).update(state=State.RUNNING, latest_operation_state="SUCCESS")
             m.event(machine, "rebooted")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
+from vmart.orders import passwords
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
@@ -54,4 +55,5 @@ def _gone(machine: Instance) -> None:
     Instance.objects.filter(pk=machine.pk).update(
         state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, password_hash=""
     )
+    passwords.erase([machine])
     m.event(machine, "released")

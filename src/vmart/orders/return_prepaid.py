@@ -136,16 +136,22 @@ def _shared(lines: Sequence[Line], refund_minor: int) -> Iterator[tuple[int, int
         yield line.id, part
 
 
-def give_back(machines: Sequence[Instance], request_id: str) -> None:
+def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.datetime | None = None) -> None:
     """Return an account's locked prepaid machines: refunds, bin and timers inside the act's transaction.
+
+    ``lost_at``: the engine lost them then. Their value was used until then, and no quota of returns holds.
 
     Raises WrongMode, refusals of the state, LimitExceeded.
     """
     db.require_transaction()
     now = db.call("metering_instant", clock.now())
     zone = shop.snapshot().billing_zone
-    refunds, release_at = _quoted(machines, now, zone), m.bin_until(now, zone)
     account_id = machines[0].account_id
+    if lost_at is None:
+        refunds = _quoted(machines, now, zone)
+    else:
+        refunds = _refunds(machines, Account.objects.get(id=account_id), lost_at, zone)
+    release_at = m.bin_until(now, zone)
     _note_returned([part for refund in refunds for part in refund.by_line], now)
     if any(refund.first_free for refund in refunds):
         Account.objects.filter(id=account_id).update(free_return_used_at=now)

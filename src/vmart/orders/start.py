@@ -31,12 +31,12 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         if roomless:
             db.call("placement_lock", roomless)
         for machine in found:
-            _take_again(machine)
+            take_again(machine)
         m.begin_all(found, "StartInstances", request_id, state=State.STARTING)
         m.send_all(found, "start")
 
 
-def _take_again(machine: Instance) -> None:
+def take_again(machine: Instance) -> None:
     """Hold, room and address that a stop without charge or arrears gave up."""
     if machine.subscription.charge_type == POSTPAID_BY_HOUR and machine.stop_charging_mode != "KEEP_CHARGING":
         full = holds.hour_minor([machine.id])[machine.id]
@@ -79,7 +79,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         engine.ensure_address(machine.public_id, machine.private_ip, public_address(machine))
         seen = engine.ensure_power(machine.public_id, on=True)
         if seen.power != Power.RUNNING:
-            raise RuntimeError(f"{machine.public_id} was started and is {seen.power}")
+            raise m.not_on(seen)
         with db.act():
             db.call("ledger_lock", machine.account_id)
             if not queue.finish(owner, operation):
@@ -97,7 +97,7 @@ def _running(machine: Instance) -> None:
     m.event(machine, "started")
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """It did not start: stopped as before. What the request took again is given up again, the address off first."""
     for operation in batch:
         machine = m.read(operation.subject_id)
@@ -110,4 +110,4 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
             machine = m.locked(operation.subject_id)
             if machine.state == State.STARTING:
                 columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
-                m.fail(machine, "The machine could not be started.", state=State.STOPPED, **columns)
+                m.fail(machine, "The machine could not be started.", error, state=State.STOPPED, **columns)

@@ -73,7 +73,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         machine = m.read(operation.subject_id)
         seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.payload["hard"])
         if seen.power not in (Power.STOPPED, Power.ABSENT):  # of a broken one nobody knows whether it runs
-            raise RuntimeError(f"{machine.public_id} was stopped and is {seen.power}")
+            raise m.not_known(seen)
         without_charge = operation.payload["mode"] == STOP_CHARGING
         if without_charge:
             address.take_off(machine)
@@ -99,7 +99,7 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
     m.event(machine, "stopped", without_charge=without_charge)
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """The machine did not stop: it is on or off, and charged, as before."""
     for operation in batch:
         with db.act():
@@ -110,6 +110,8 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
             if machine.state != State.STOPPING:
                 continue
             if operation.payload["before"] == State.STOPPED:
-                m.fail(machine, "It could not be put to without charge: it is off and billed.", state=State.STOPPED)
+                m.fail(
+                    machine, "It could not be put to without charge: it is off and billed.", error, state=State.STOPPED
+                )
             else:
-                m.fail(machine, "The machine could not be stopped.", state=State.RUNNING)
+                m.fail(machine, "The machine could not be stopped.", error, state=State.RUNNING)

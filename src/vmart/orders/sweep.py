@@ -4,18 +4,18 @@ A machine that was released, or whose delivery failed, is removed from the engin
 knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
-not to one whose network arrears keep off. One that runs on another member than its room is taken on is told to the
-seller: nobody but him knows who moved it.
+not to one whose network arrears keep off. One that is missing twice in a row is charged no more (``lost.py``). One that
+runs on another member than its room is taken on is told to the seller: nobody but him knows who moved it.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from vmart.engines.contract import Engine, Observation, Power
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address
+from vmart.orders import address, lost
 from vmart.orders import machines as m
 from vmart.orders.models import EngineDrift
 from vmart.orders.without_charge import STOP_CHARGING
@@ -24,14 +24,21 @@ from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
+_LOST = EngineDrift.Kind.LOST.value
+_MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, moved, on, off or address."""
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off or address.
+
+    ``missed_at`` is when a missing or lost one was first missed, in business time.
+    """
 
     kind: str
     name: str
     repaired: bool
+    missed_at: dt.datetime | None = field(default=None, compare=False)
 
 
 def sweep(zone: str) -> list[Drift]:
@@ -42,22 +49,55 @@ def sweep(zone: str) -> list[Drift]:
     sold = Instance.objects.prefetch_related("subscription").filter(zone_id=zone).exclude(state=State.GONE)
     rows = {row.public_id: row for row in sold.defer("user_data")}
     members = dict(Allocation.objects.filter(host__zone_id=zone).values_list("instance_id", "host__name"))
+    missed = {
+        name: Drift(kind, name, False, at)
+        for name, kind, at in EngineDrift.objects.filter(zone_id=zone, kind__in=_MISSES).values_list(
+            "name", "kind", "missed_at"
+        )
+    }
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
     for name, listed in sorted(rows.items()):
         member = members.get(listed.id, "")
         kind = _difference(listed, seen.get(name), member)
         if kind is None:
+            found += [missed[name]] if name in missed and name not in seen else []  # being delivered again
             continue
-        # Both are old by now, and acts may have begun and ended since: what is repaired is the row of this moment.
-        observation = engine.observe(name)
-        row = Instance.objects.select_related("subscription").get(pk=listed.pk)
-        given_up = _given_up(row)
-        if given_up is not None and _difference(row, observation, member) == kind:
-            found.append(_repair(row, kind))
-            for operation in given_up:  # the engine answers again
-                queue.retry(operation)
+        drift = _mend(engine, listed, kind, member, missed.get(name))
+        if drift is not None:
+            found.append(drift)
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
+
+
+def look(zone: str, names: Collection[str]) -> set[str]:
+    """Machines that may have been turned on or off, seen at once; those of them that an act has in hand are left."""
+    engine, busy = engine_of(zone), set()
+    sold = Instance.objects.prefetch_related("subscription").filter(zone_id=zone, public_id__in=names)
+    for row in sold.exclude(state=State.GONE).defer("user_data").order_by("id"):
+        if _given_up(row) is None:
+            busy.add(row.public_id)
+            continue
+        kind = _difference(row, engine.observe(row.public_id), "")
+        if kind in ("on", "off"):
+            _mend(engine, row, kind, "")
+    return busy
+
+
+def _mend(
+    engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None = None
+) -> Drift | None:
+    """What was listed is old by now, and acts may have begun and ended since: the row of this moment is repaired."""
+    observation = engine.observe(listed.public_id)
+    row = m.read(listed.pk)
+    given_up = _given_up(row)
+    if kind == "missing" and given_up is None:  # what is under way will see to it
+        return missed
+    if given_up is None or _difference(row, observation, member) != kind:
+        return None
+    drift = _miss(row, missed) if kind == "missing" else _repair(row, kind)
+    for operation in given_up:  # the engine answers again
+        queue.retry(operation)
+    return drift
 
 
 def _keep(zone: str, left: Sequence[Drift]) -> None:
@@ -66,8 +106,13 @@ def _keep(zone: str, left: Sequence[Drift]) -> None:
     with db.act():
         EngineDrift.objects.filter(zone_id=zone).exclude(name__in=[drift.name for drift in left]).delete()
         EngineDrift.objects.bulk_create(
-            (EngineDrift(zone_id=zone, name=drift.name, kind=drift.kind, since_wall_at=now) for drift in left),
-            update_conflicts=True, unique_fields=["zone", "name"], update_fields=["kind"],
+            (
+                EngineDrift(
+                    zone_id=zone, name=drift.name, kind=drift.kind, since_wall_at=now, missed_at=drift.missed_at
+                )
+                for drift in left
+            ),
+            update_conflicts=True, unique_fields=["zone", "name"], update_fields=["kind", "missed_at"],
         )  # fmt: skip
 
 
@@ -97,8 +142,20 @@ def _difference(row: Instance, observation: Observation | None, member: str) -> 
     return "address" if observation and address.differs(row, observation) else None
 
 
+def _miss(row: Instance, before: Drift | None) -> Drift:
+    """The first miss is told; at the second in a row the machine is lost, and charged no more since the first.
+
+    An engine or a member that does not answer is no miss: the one raises, the other's machines stay in the list.
+    """
+    if before is None or before.missed_at is None:
+        _tell(row, "missing")
+        return Drift("missing", row.public_id, False, clock.now().replace(microsecond=0))
+    lost.end_charging(row, before.missed_at)
+    return replace(before, kind=_LOST)
+
+
 def _repair(row: Instance, kind: str) -> Drift:
-    if kind in ("missing", "moved"):
+    if kind == "moved":
         _tell(row, kind)
         return Drift(kind, row.public_id, False)
     if kind == "orphan":  # made by a worker that did not notice that another had given it up

@@ -11,7 +11,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import holds, return_prepaid
 from vmart.orders import machines as m
-from vmart.orders.errors import WrongState
+from vmart.orders.errors import Protected, WrongState
 from vmart.orders.live_cost import open_hours_minor
 from vmart.pricing.configuration import PREPAID
 from vmart.subscriptions.models import Source
@@ -21,14 +21,19 @@ IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
 _BUSY = (State.PENDING, State.STARTING, State.STOPPING, State.REBOOTING)
 
 
-def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "", erase: bool = True) -> None:
+def terminate(
+    account_id: int, public_ids: Sequence[str], *, request_id: str = "", erase: bool = True, by_api: bool = False
+) -> None:
     """Accept the end of machines, all or none; a second call for one that is in the bin releases it at once.
 
     On its way into the bin it is busy: a call that is merely repeated erases nothing. Without ``erase`` one in the
-    bin stays as it is: whoever asked to end a machine did not ask for that. Raises Busy, WrongState.
+    bin stays as it is: whoever asked to end a machine did not ask for that. ``by_api``: a program asks, which may
+    end no protected machine; its owner may, on the page. Raises Protected, Busy, WrongState.
     """
     with db.act():
         found = m.lock(account_id, public_ids)
+        if by_api:
+            _refuse_protected(found)
         m.refuse_busy([machine for machine in found if machine.state in _BUSY])
         if erase:
             _refuse_unerasable(found)
@@ -41,7 +46,16 @@ def terminate(account_id: int, public_ids: Sequence[str], *, request_id: str = "
         if prepaid:
             return_prepaid.give_back(prepaid, request_id)
         if postpaid:
-            _to_bin(postpaid, request_id)
+            to_bin(postpaid, request_id)
+
+
+def _refuse_protected(machines: Sequence[Instance]) -> None:
+    for machine in machines:
+        if machine.termination_protected:
+            raise Protected(
+                "The instance {id} is protected: no program may end it until its DisableApiTermination is false again.",
+                field="InstanceIds", id=machine.public_id,
+            )  # fmt: skip
 
 
 def _refuse_unerasable(machines: Sequence[Instance]) -> None:
@@ -63,7 +77,7 @@ def release_now(machines: Sequence[Instance], request_id: str) -> None:
     m.send_all(machines, "release")
 
 
-def _to_bin(machines: Sequence[Instance], request_id: str) -> None:
+def to_bin(machines: Sequence[Instance], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     m.end_usage(machines, accepted)
     _shrink_holds([machine for machine in machines if machine.subscription.hold_id], accepted)

@@ -15,6 +15,7 @@ from vmart.payments.providers.contract import Outcome, Status
 from vmart.payments.record import CARDS_LANE, POLL_KIND, Disagreement, record
 from vmart.payments.top_up import charge_of
 from vmart.worker import queue
+from vmart.worker.loop import said
 from vmart.worker.queue import Claimed
 
 ATTEMPTS = 6  # at carrying out a success; what the provider leaves unknown costs none
@@ -29,13 +30,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         _look(operation, owner, buy=True)
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, cause: Exception) -> None:
     """The success could not be carried out time and again: the money becomes balance all the same."""
     for operation in batch:
         try:
             _look(operation, owner, buy=False)
         except Exception as error:  # noqa: BLE001  the last word: the seller gets it
-            queue.needs_attention(owner, [operation], f"{reason}; {error}")
+            queue.needs_attention(owner, [operation], f"{said(cause)}; {error}")
 
 
 def _look(operation: Claimed, owner: uuid.UUID, *, buy: bool) -> None:

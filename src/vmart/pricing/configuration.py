@@ -30,10 +30,15 @@ _BANDWIDTH_BY_MODE = {PREPAID: BANDWIDTH_PREPAID, POSTPAID_BY_HOUR: BANDWIDTH_PO
 
 @dataclass(frozen=True, slots=True)
 class DiskChoice:
-    """A disk to buy: ``CLOUD_PREMIUM`` and its size."""
+    """A disk to buy: ``CLOUD_PREMIUM`` and its size. Whether it shall go with its machine has no price."""
 
     disk_type: str
     size_gib: int
+    delete_with_instance: bool = True
+
+    def plain(self) -> list[Any]:
+        """``DiskChoice(*plain)`` gives it back."""
+        return [self.disk_type, self.size_gib, *([] if self.delete_with_instance else [False])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,8 @@ class Configuration:
             "zone": self.zone,
             "instance_type": self.instance_type,
             "charge_type": self.charge_type,
-            "system_disk": [self.system_disk.disk_type, self.system_disk.size_gib],
-            "data_disks": [[disk.disk_type, disk.size_gib] for disk in self.data_disks],
+            "system_disk": self.system_disk.plain(),
+            "data_disks": [disk.plain() for disk in self.data_disks],
             "period_months": self.period_months,
             "internet_charge_type": self.internet_charge_type,
             "bandwidth_mbps": self.bandwidth_mbps,
@@ -153,6 +158,11 @@ def _check_disks(book: PriceBook, configuration: Configuration) -> None:
     _check_disk(book, configuration.system_disk, "SystemDisk", system=True)
     for number, disk in enumerate(configuration.data_disks):
         _check_disk(book, disk, f"DataDisks.{number}", system=False)
+        if configuration.charge_type == POSTPAID_BY_HOUR and not disk.delete_with_instance:
+            raise Contradiction(
+                "A data disk of a postpaid machine goes with its machine: leave DeleteWithInstance away, or say true.",
+                field=f"DataDisks.{number}.DeleteWithInstance",
+            )
 
 
 def _check_disk(book: PriceBook, disk: DiskChoice, field: str, *, system: bool) -> None:

@@ -1,10 +1,11 @@
 """What a zone's engine can do and how far its images are, written down for shop and placement."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.contract import Engine, EngineError, ImageSpec, ImageStatus
+from vmart.engines.contract import Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity
 from vmart.kernel import clock
 from vmart.placement.models import Host
 from vmart.provisioning.zone_engines import engine_of
@@ -43,9 +44,18 @@ def check(zone: str) -> bool:
         for host in Host.objects.filter(zone=row):
             if host.online != (host.name in online):
                 Host.objects.filter(pk=host.pk).update(online=host.name in online)
-    Zone.objects.filter(pk=zone).update(capabilities=asdict(capabilities))
+    Zone.objects.filter(pk=zone).update(capabilities=asdict(capabilities) | {"pools": _pools(row, members)})
     _note(zone, "ready", "")
     return True
+
+
+def _pools(zone: Zone, members: Sequence[MemberCapacity]) -> dict[str, list[int]]:
+    """{member: [filled GiB, GiB]}; of one that is offline as last seen, for what is sold on it is still sold."""
+    if zone.engine_kind == Zone.EngineKind.SIMULATED:
+        return {}  # nothing fills there
+    before = zone.capabilities.get("pools", {})
+    now = {member.member: [member.disk_filled_gib, member.disk_gib] for member in members if member.online}
+    return {member.member: before[member.member] for member in members if member.member in before} | now
 
 
 def _note(zone: str, status: str, why: str) -> None:

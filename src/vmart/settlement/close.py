@@ -142,15 +142,13 @@ def _close_statement(hour: dt.datetime, low: int, high: int, *, even_stuck: bool
     waiting = [] if even_stuck else list(Stuck.objects.values_list("account_id", flat=True))
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '120s'")
-        cursor.execute(
+        (closed,) = db.rows(
             "SELECT charges, deducted_minor, credited FROM fn.settlement_close(%s, %s, %s, %s, %s, %s, %s, %s)",
-            [
-                hour, here.billing_zone.key, oldest_open_statement(clock.now(), here.billing_zone),
-                exponent(here.currency), low, high, clock.now(), waiting,
-            ],
+            hour, here.billing_zone.key, oldest_open_statement(clock.now(), here.billing_zone),
+            exponent(here.currency), low, high, clock.now(), waiting,
         )  # fmt: skip
-        charges, deducted, credited = cursor.fetchone()
-        for account_id in credited:
+        charges, deducted = closed["charges"], closed["deducted_minor"]
+        for account_id in closed["credited"]:
             end_arrears.end(account_id)
         if charges:  # in the same commit, last lock of all: a close that is killed and goes on counts nothing twice
             cursor.execute(

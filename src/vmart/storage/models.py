@@ -19,6 +19,7 @@ class Disk(models.Model):
     disk_type = models.CharField(max_length=20)
     size_gib = models.IntegerField()
     position = models.IntegerField(default=0)
+    delete_with_instance = models.BooleanField(default=True)  # as the buyer said it; every disk goes with its machine
 
     class Meta:
         db_table = "storage_disk"

@@ -1,20 +1,16 @@
 """The price as it was shown: signed for one account, good for 15 minutes, charged exactly.
 
 Also the form's token. It stands in the page's address, so double click, reload and *back* send the same one
-and a purchase happens once. The generated password is a function of it and of the session, so that a repeat
-shows the same one; the database sees only the token's digest: no password can be made again from what it holds.
+and a purchase happens once; the database sees only its digest.
 """
 
-import base64
 import datetime as dt
 import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from django.conf import settings
 from django.core import signing
 
 from vmart.kernel import clock
@@ -80,27 +76,3 @@ def is_token(text: str) -> bool:
 def client_token(token: str) -> str:
     """What the purchase is given: a digest, at most 64 characters."""
     return "page-" + hashlib.sha256(token.encode()).hexdigest()[:48]
-
-
-def generated_password(account_id: int, session: str, token: str) -> str:
-    """Sixteen letters and digits in fours, of all three classes, about 80 bits; the same for form and session."""
-    for attempt in range(100):
-        key = settings.SECRETS.derive("generated machine passwords")
-        digest = hmac.digest(key, f"{account_id}|{session}|{token}|{attempt}".encode(), "sha256")
-        text = base64.b64encode(digest).decode().translate(str.maketrans("", "", "+/=0Oo1lI"))[:16]
-        if len(text) == 16 and re.search("[a-z]", text) and re.search("[A-Z]", text) and re.search("[2-9]", text):
-            return "-".join(text[start : start + 4] for start in range(0, 16, 4))
-    raise AssertionError("a digest of 256 bits has letters and digits")
-
-
-def seal_password(order_id: int, password: str) -> str:
-    """For a cookie: readable by this deployment only; the database never has it."""
-    return base64.urlsafe_b64encode(settings.SECRETS.seal(password, f"order {order_id}")).decode()
-
-
-def open_password(order_id: int, sealed: str) -> str:
-    """The password again, "" for anything else."""
-    try:
-        return settings.SECRETS.open(base64.urlsafe_b64decode(sealed.encode()), f"order {order_id}")
-    except Exception:  # noqa: BLE001  a cookie holds what the browser likes
-        return ""

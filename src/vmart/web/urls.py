@@ -3,7 +3,18 @@
 from allauth.account import views as allauth
 from django.urls import path, re_path, register_converter
 
-from vmart.web.views import api_keys, billing, forgotten, keys, machines, orders, payments, purchase, renewal
+from vmart.web.views import (
+    api_keys,
+    billing,
+    forgotten,
+    keys,
+    machines,
+    orders,
+    passwords,
+    payments,
+    purchase,
+    renewal,
+)
 
 
 class MachineId:
@@ -41,6 +52,7 @@ urlpatterns = [
     path("orders/<int:order_id>/", orders.detail, name="order"),
     path("orders/<int:order_id>/progress/", orders.progress, name="order_progress"),
     path("orders/<int:order_id>/pay/", payments.pay_order, name="order_pay"),
+    path("orders/<int:order_id>/passwords/", passwords.of_order, name="order_passwords"),
     path("machines/", machines.listing, name="machines"),
     path("machines/renew/", renewal.renew_page, name="machines_renew"),
     path("machines/renew/flag/", renewal.set_flag, name="machines_renew_flag"),
@@ -48,6 +60,8 @@ urlpatterns = [
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
+    path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
+    path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
     path("keys/", keys.keys, name="keys"),
     path("api-keys/", api_keys.keys, name="api_keys"),

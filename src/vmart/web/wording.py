@@ -82,6 +82,12 @@ EVENTS = {
     "arrears_ended": _("Arrears ended, may be started again"),
     "network_off": _("Public network off: the account is in arrears"),
     "network_on": _("Public network on again"),
+    "password_shown": _("Password shown"),
+    "password_taken": _("Password taken by its owner, and erased here"),
+    "password_reset": _("Password reset"),
+    "renamed": _("Renamed"),
+    "protected": _("Protected: no program may end it"),
+    "unprotected": _("No longer protected: programs may end it"),
     "operation_failed": _("Operation failed"),
     "renewed": _("Renewed"),
     "renew_failed": _("Could not renew itself"),
@@ -91,6 +97,9 @@ EVENTS = {
     "seen_off": _("Found off, shut down from inside"),
     "seen_moved": _("Found on another host; the seller was told"),
     "seen_missing": _("Not found on its host; the seller was told"),
+    "lost": _("Not found twice in a row; charged no more since it was first missed"),
+    "redelivered": _("Delivered again, with empty disks"),
+    "ended_as_lost": _("Ended by the seller, since its host had lost it"),
 }
 PAYMENT_STATES = {
     "created": (_("Begun"), "busy"),
@@ -109,6 +118,8 @@ TRANSFERS = {
     "hour": _("Usage of an hour"),
     "correction": _("Correction of what was charged"),
     "repay": _("What was owed is paid"),
+    "credit": _("Credited by the seller"),
+    "debit": _("Debited by the seller"),
 }
 PURSES = {"cash": pgettext_lazy("purse", "Cash"), "gift": pgettext_lazy("purse", "Gift"), "owed": _("Owed")}
 OPERATIONS = {
@@ -116,6 +127,8 @@ OPERATIONS = {
     "stop": _("Stop"),
     "start": _("Start"),
     "reboot": _("Reboot"),
+    "password": _("Password reset"),
+    "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
     "term": _("Reminders and renewal of a term"),
@@ -127,8 +140,33 @@ OPERATIONS = {
     "card_look_back": _("Card payments since the backup"),
     "expire_order": _("Expiry of an unpaid order"),
 }
+STEPS = {
+    "operator": _("An operator"),
+    "catalog": _("A catalog"),
+    "engine": _("An engine"),
+    "addresses": _("Public addresses"),
+    "payment": _("Payment"),
+    "test_order": _("A test order"),
+}
+QUOTAS = {
+    "postpaid_per_zone": _("Postpaid machines a zone"),
+    "prepaid_per_month": _("Prepaid machines bought a zone and month"),
+    "returns_per_year": _("Returned machines a year"),
+    "run_per_s": _("API purchases a second"),
+    "quota_postpaid_per_zone": _("Postpaid machines a zone"),
+    "quota_prepaid_per_month": _("Prepaid machines bought a zone and month"),
+    "quota_returns_per_year": _("Returned machines a year"),
+    "rate_run_per_s": _("API purchases a second"),
+    "frozen_reason": _("Reason"),
+}
+ACCOUNT_CHANGES = {
+    "frozen": _("Frozen: buys nothing"),
+    "unfrozen": _("May buy again"),
+    "quotas": _("Quotas changed"),
+}
 DRIFT = {
-    "missing": _("Sold, and not found on the engine. It is charged on: look for it on its host."),
+    "missing": _("Sold, and not found on the engine. It is looked for once more before its charging ends."),
+    "lost": _("Sold, and twice in a row not found on the engine. It is charged no more since it was first missed."),
     "unknown": _(
         "On the engine and in no order: after a restored backup it may be somebody's. Nothing touches it here."
     ),
@@ -183,5 +221,5 @@ def said_to_buyer(text: str) -> str:
 
 
 def said(text: str) -> str:
-    """A sentence that was stored in English (why a delivery failed), in the reader's language where known."""
-    return gettext(text) if text else ""
+    """Sentences that were stored in English, a line each (why an act failed), in the reader's language where known."""
+    return " ".join(gettext(line) for line in text.splitlines())

@@ -20,7 +20,7 @@ from typing import Self
 import psycopg
 from django.db import close_old_connections, connection
 
-from vmart.kernel import db
+from vmart.kernel import db, function_sets
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -32,6 +32,7 @@ GATHER_S = 0.025  # under load, work gathers for a moment: one claim and one com
 CLAIM_LIMIT = 256
 _LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half, before the seller is asked
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
+_FOR_ANOTHER_S = 2.0
 _UNWELL = 3  # as after so many attempts
 
 
@@ -41,13 +42,14 @@ class Step:
 
     ``run`` gets up to ``batch`` operations of one lane and the owner that fences them. What it raises
     puts them all off, with growing pauses, until ``attempts`` are used up; then ``exhausted`` (by
-    default: the seller's attention) has the last word. A passing fault of the database uses up none.
+    default: the seller's attention) is given the last error and has the last word. A passing fault of the
+    database uses up none.
     """
 
     run: Callable[[Sequence[Claimed], uuid.UUID], None]
     batch: int = 1
     attempts: int = 8
-    exhausted: Callable[[Sequence[Claimed], uuid.UUID, str], None] | None = None
+    exhausted: Callable[[Sequence[Claimed], uuid.UUID, Exception], None] | None = None
 
 
 class _Leases:
@@ -198,7 +200,7 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
     """Run one batch (one kind, one lane); what its step raises becomes a later attempt."""
     step = steps.get(batch[0].kind)
     if step is None:
-        queue.needs_attention(owner, batch, f"nothing here works on operations of the kind {batch[0].kind}")
+        _leave(batch, owner)
         return
     try:
         close_old_connections()
@@ -211,14 +213,23 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
             log.exception("step of %s failed", batch[0].kind, extra=extra)
         _drop_broken_connection()
         if db.is_passing(error):
-            _wait(batch, owner, _said(error))
+            _wait(batch, owner, said(error))
             return
         last = [operation for operation in batch if operation.attempt >= step.attempts]
         rest = [operation for operation in batch if operation.attempt < step.attempts]
         if last:
-            _give_up(step, last, owner, _said(error))
+            _give_up(step, last, owner, error)
         for operation in rest:
-            queue.put_off(owner, [operation], pause_s(operation.attempt), _said(error))
+            queue.put_off(owner, [operation], pause_s(operation.attempt), said(error))
+
+
+def _leave(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """A kind that is not known here: in an upgrade the newer version's worker knows it, else it is the seller's."""
+    said = f"nothing here works on operations of the kind {batch[0].kind}"
+    if function_sets.superseded():
+        queue.put_off(owner, batch, _FOR_ANOTHER_S, said, waiting=True)
+    else:
+        queue.needs_attention(owner, batch, said)
 
 
 def _wait(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
@@ -226,19 +237,20 @@ def _wait(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
     queue.put_off(owner, batch, pause_s(_UNWELL), reason, waiting=True)
 
 
-def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, cause: Exception) -> None:
+    reason = said(cause)
     if step.exhausted is None:
         queue.needs_attention(owner, batch, reason)
         return
     try:
-        step.exhausted(batch, owner, reason)
+        step.exhausted(batch, owner, cause)
     except Exception as error:
         log.exception("giving up %s failed", batch[0].kind, extra={"operations": [item.id for item in batch]})
         _drop_broken_connection()
         if db.is_passing(error):
             _wait(batch, owner, reason)
             return
-        reason = f"{reason}; and giving it up: {_said(error)}"
+        reason = f"{reason}; and giving it up: {said(error)}"
         for operation in batch:
             if operation.attempt < step.attempts + _LAST_WORDS:
                 queue.put_off(owner, [operation], pause_s(operation.attempt), reason)
@@ -246,7 +258,8 @@ def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, reason: str
                 queue.needs_attention(owner, [operation], reason)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """The error for the seller and the log."""
     return f"{type(error).__name__}: {error}"
 
 

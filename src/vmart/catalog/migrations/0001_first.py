@@ -11,6 +11,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Applied",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("text", models.TextField()),
+            ],
+            options={
+                "db_table": "catalog_applied",
+            },
+        ),
+        migrations.CreateModel(
             name="DiskType",
             fields=[
                 ("code", models.CharField(max_length=40, primary_key=True, serialize=False)),
@@ -38,6 +49,7 @@ class Migration(migrations.Migration):
                 ("unavailable_en", models.CharField(blank=True, default="", max_length=300)),
                 ("unavailable_zh", models.CharField(blank=True, default="", max_length=300)),
                 ("position", models.IntegerField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
                 "db_table": "catalog_image",

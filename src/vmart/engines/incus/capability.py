@@ -31,7 +31,7 @@ def refuse_old(server: Mapping[str, Any]) -> None:
         raise EngineError("The engine is too old: Incus 6.0 or newer is needed.", transient=False, detail=version)
 
 
-def of_server(server: Mapping[str, Any], kind: str, why_no_firewall: str) -> Capabilities:
+def of_server(server: Mapping[str, Any], kind: str, why_no_firewall: str, *, df_shows_gib: int = 0) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
     missing: dict[str, str] = {}
     if kind == "container":
@@ -52,5 +52,6 @@ def of_server(server: Mapping[str, Any], kind: str, why_no_firewall: str) -> Cap
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,
         byte_counters=not why_no_firewall,
+        df_shows_gib=df_shows_gib,
         missing=missing,
     )

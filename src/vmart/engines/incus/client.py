@@ -6,20 +6,37 @@ its certificate is fetched, compared, and then the only one trusted.
 
 import hashlib
 import ssl
-from collections.abc import Mapping
-from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
 from vmart.engines.contract import EngineError
 from vmart.kernel import clock
 
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
 Json = dict[str, Any]
 
-_NO_ANSWER = "The compute engine does not answer."
+NO_ANSWER = "The compute engine does not answer."
 _SLICE_S = 20
 _NOT_YET = "context deadline exceeded"  # Incus 6.0 answers so to a wait that was over before its operation
+
+
+_FILE_MAX_BYTES, _PART_BYTES = 2**20, 2**16
+_FILE_HEADERS = ("X-Incus-uid", "X-Incus-gid", "X-Incus-mode")
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFile:
+    """A file inside a machine: content, and owner, group and mode in the server's headers."""
+
+    content: bytes
+    owner: Mapping[str, str]
 
 
 class IncusError(EngineError):
@@ -48,14 +65,18 @@ class IncusClient:
         self.project = str(settings.get("project") or "default")
         self._timeout_s = float(settings.get("timeout_s") or 30.0)
         self.is_local = bool(settings.get("socket"))
+        self._socket = str(settings.get("socket") or "")
+        self._context: ssl.SSLContext | None = None
         if self.is_local:
             transport = httpx.HTTPTransport(uds=str(settings["socket"]), retries=0)
             base_url = "http://incus"
         elif settings.get("url"):
             base_url = str(settings["url"]).rstrip("/")
-            transport = httpx.HTTPTransport(verify=_pinned(base_url, settings), retries=1)
+            self._context = _pinned(base_url, settings)
+            transport = httpx.HTTPTransport(verify=self._context, retries=1)
         else:
             raise EngineError("The zone names neither a socket nor a URL of its engine.", transient=False)
+        self._base_url = base_url
         self._http = httpx.Client(transport=transport, base_url=base_url, timeout=self._timeout_s, trust_env=False)
 
     def close(self) -> None:
@@ -89,7 +110,9 @@ class IncusClient:
                 return None
             raise
 
-    def send(self, method: str, path: str, body: object = None, *, limit_s: float = 120.0, **parameters: object) -> Any:
+    def send(
+        self, method: str, path: str, /, body: object = None, *, limit_s: float = 120.0, **parameters: object
+    ) -> Any:
         """A request that changes something, its operation waited for at most ``limit_s``; returns metadata."""
         answer = self._exchange(method, path, body, parameters)
         if answer.get("type") != "async":
@@ -132,6 +155,65 @@ class IncusClient:
         )
         return self.wait(answer["operation"], limit_s)
 
+    def upload(self, path: str, pieces: Iterable[bytes], /, **parameters: str) -> None:
+        """Upload a stream that is in its place when it is answered."""
+        self._read(self._raw("POST", path, {"project": self.project, **parameters}, self._timeout_s, content=pieces))
+
+    @contextmanager
+    def websocket(self, path: str, **parameters: str) -> "Iterator[ClientConnection]":
+        """An open line; EngineError (transient) where there is none."""
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect, unix_connect
+
+        query = urlencode({"project": self.project, **parameters})
+        uri = f"{self._base_url.replace('http', 'ws', 1)}{path}?{query}"
+        try:
+            if self.is_local:
+                line = unix_connect(self._socket, uri, compression=None)
+            else:
+                line = connect(uri, ssl=self._context, compression=None, proxy=None)
+        except (WebSocketException, OSError) as error:
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{path}: {error}") from error
+        with line:
+            yield line
+
+    def read_file(self, machine: str, path: str) -> "GuestFile | None":
+        """A file inside a machine, at most 1 MiB long; None where there is none. Raises IncusError, EngineError."""
+        response = self._short("GET", path_of("instances", machine, "files"), {"project": self.project, "path": path})
+        if response.headers.get("X-Incus-type") == "file":
+            owner = {name: response.headers[name] for name in _FILE_HEADERS if name in response.headers}
+            return GuestFile(response.content, owner)
+        try:
+            self._read(response)
+        except IncusError as refusal:
+            if refusal.missing:
+                return None
+            raise
+        raise IncusError(400, f"{path} is no file")
+
+    def _short(self, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
+        """An answer whose length a customer decides, so it is read to a limit."""
+        try:
+            with self._http.stream(method, path, params=dict(query), timeout=self._timeout_s) as response:
+                content = bytearray()
+                for part in response.iter_bytes(_PART_BYTES):
+                    content += part
+                    if len(content) > _FILE_MAX_BYTES:
+                        raise IncusError(400, f"{query['path']} is too long")
+                return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
+        except httpx.TransportError as error:
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
+
+    def write_file(self, machine: str, path: str, file: "GuestFile") -> None:
+        """The same, written; whoever owns it and may read it is said with it."""
+        headers = {**file.owner, "X-Incus-type": "file", "X-Incus-write": "overwrite"}
+        self._read(
+            self._raw(
+                "POST", path_of("instances", machine, "files"), {"project": self.project, "path": path},
+                self._timeout_s, content=file.content, headers=headers,
+            )
+        )  # fmt: skip
+
     def _exchange(
         self, method: str, path: str, body: object, parameters: Mapping[str, object], timeout_s: float | None = None
     ) -> Json:
@@ -147,16 +229,16 @@ class IncusClient:
         try:
             return self._http.request(method, path, params=dict(query), timeout=timeout_s, **content)
         except httpx.TimeoutException as error:
-            raise EngineError(_NO_ANSWER, transient=True, detail=f"{method} {path}: timed out") from error
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: timed out") from error
         except httpx.TransportError as error:
-            raise EngineError(_NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
+            raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
 
     @staticmethod
     def _read(response: httpx.Response) -> Json:
         try:
             answer: Json = response.json()
         except ValueError as error:
-            raise EngineError(_NO_ANSWER, transient=True, detail=f"not JSON, status {response.status_code}") from error
+            raise EngineError(NO_ANSWER, transient=True, detail=f"not JSON, status {response.status_code}") from error
         if answer.get("type") == "error":
             raise IncusError(int(answer.get("error_code") or response.status_code), str(answer.get("error")))
         return answer
@@ -176,7 +258,7 @@ def _pinned(url: str, settings: Mapping[str, Any]) -> ssl.SSLContext:
     try:
         pem = ssl.get_server_certificate((address.hostname or "", address.port or 8443), timeout=10)
     except OSError as error:
-        raise EngineError(_NO_ANSWER, transient=True, detail=str(error)) from error
+        raise EngineError(NO_ANSWER, transient=True, detail=str(error)) from error
     found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
     if found != wanted:
         raise EngineError(

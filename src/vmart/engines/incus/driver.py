@@ -7,7 +7,8 @@ host's table can be rebuilt from the server's list alone.
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,9 +28,11 @@ from vmart.engines.contract import (
 from vmart.engines.incus import capability, seed
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Firewall, Leave
+from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
+from vmart.engines.incus.room import DELETE_FILES, DISK_FULL, Room
 
 _NO_NETWORK = "network not found"
 
@@ -40,11 +43,12 @@ class _Refusal(NamedTuple):
     sign: str
     sentence: str
     transient: bool
+    helps: str = ""
 
 
 _REFUSALS = (
     _Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
-    _Refusal(sign="disk quota", sentence="The host's storage is full.", transient=False),
+    _Refusal(sign="disk quota", sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
     _Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
     _Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
     _Refusal(sign="offline", sentence="The host does not answer.", transient=True),
@@ -55,6 +59,8 @@ _CREATE_LIMIT_S = 180.0
 # begun to boot does not hear the first.
 _STOP_GUEST_S = (4, 8, 15)
 LOCAL_MEMBER = "local"
+# Pools in which all containers share one file system: `df` in each shows the whole of it.
+_SHOWN_WHOLE = ("btrfs", "dir")
 
 _POWER = {
     "Running": Power.RUNNING,
@@ -99,7 +105,10 @@ class IncusEngine:
         """Asked first and most often: so it also sees to it that the host's table says what the engine's list says."""
         opened = self._open()
         self._see_to_table()
-        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall)
+        shown_gib = 0
+        if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
+            shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
+        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall, df_shows_gib=shown_gib)
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
@@ -114,14 +123,20 @@ class IncusEngine:
     def _member_capacity(self, name: str, target: str) -> MemberCapacity:
         client = self._open().client
         machine = client.get("/1.0/resources", target=target)
-        pool = client.get(path_of("storage-pools", self._pool, "resources"), target=target)
+        space = self._pool_space(target)
         return MemberCapacity(
             member=name,
             online=True,
             vcpu=int(machine["cpu"]["total"]),
             memory_mib=int(machine["memory"]["total"]) >> 20,
-            disk_gib=int(pool["space"]["total"]) >> 30,
+            disk_gib=space["total"] >> 30,
+            disk_filled_gib=space["used"] >> 30,
         )
+
+    def _pool_space(self, target: str) -> dict[str, int]:
+        """``total`` and ``used`` bytes of a member's pool, "" for that of the member that answers."""
+        pool = self._open().client.get(path_of("storage-pools", self._pool, "resources"), target=target)
+        return {name: int(pool["space"].get(name) or 0) for name in ("total", "used")}
 
     def ensure_image(self, image: ImageSpec) -> ImageState:
         return self._open().images.ensure(image)
@@ -150,23 +165,19 @@ class IncusEngine:
         return self.observe(spec.name)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
-        found = self._ours(name)
-        if found is None:
+        if self._ours(name) is None:
             return Observation(name, Power.ABSENT)
-        if on and found["status"] != "Running":
-            self._change_state(name, "start", limit_s=60)
-        elif not on and found["status"] != "Stopped":
-            self._stop(name, force=force)
+        with self._saying():
+            self._open().room.during(name, lambda: self._start(name) if on else self._stop(name, force=force))
         return self.observe(name)
 
     def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
         seen = self.observe(name)
-        if seen.power is Power.ABSENT or (seen.booted_at is not None and seen.booted_at > after):
+        if seen.power is Power.ABSENT:
             return seen
-        if seen.power is not Power.STOPPED:
-            self._stop(name, force=force)
-        self._change_state(name, "start", limit_s=60)
-        return self.observe(name)
+        if seen.booted_at is None or seen.booted_at <= after:
+            self.ensure_power(name, False, force=force)
+        return self.ensure_power(name, True)
 
     def ensure_absent(self, name: str) -> None:
         opened = self._open()
@@ -177,9 +188,10 @@ class IncusEngine:
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
         if found is not None:
-            self._stop(name, force=True)
+            with self._saying():
+                opened.room.at_its_end(name, lambda: self._stop(name, force=True))
             with contextlib.suppress(IncusError):
-                opened.client.send("DELETE", path_of("instances", name))
+                opened.room.at_its_end(name, lambda: opened.client.send("DELETE", path_of("instances", name)))
             left = self._ours(name)
             if left is not None:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
@@ -196,12 +208,27 @@ class IncusEngine:
         if found is None:
             raise EngineError("The machine does not exist.", transient=False, detail=name)
         bridge = _bridge_of(found)
-        opened.client.send("PATCH", path_of("instances", name), {"config": _address_config(address)})
+        change = {"config": _address_config(address)}
+        with self._saying():
+            opened.room.during(name, lambda: opened.client.send("PATCH", path_of("instances", name), change))
         opened.networks.remove_forwards(bridge, name, but=address.ip if address else "")
         if address is not None:
             self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
+
+    def ensure_password(self, name: str, user: str, password_hash: str) -> None:
+        found = self._ours(name)
+        if found is None:
+            raise EngineError("The machine does not exist.", transient=False, detail=name)
+        guest = Guest(self._open().client, name)
+        try:
+            if found["status"] == "Stopped":
+                guest.write_password(user, password_hash, is_container=found["type"] == "container")
+            else:
+                guest.set_password(user, password_hash)
+        except IncusError as error:
+            raise self._said(error) from error
 
     def observe(self, name: str) -> Observation:
         found = self._ours(name)
@@ -225,6 +252,11 @@ class IncusEngine:
         self._see_to_table()
         counts = opened.firewall.counts()
         return {name: ByteCount(name, *counts[name]) for name in names if name in counts}
+
+    def changes(self) -> AbstractContextManager[Callable[[float], str | None]]:
+        from vmart.engines.incus import events  # only who listens loads it
+
+        return events.changes(self._open().client)
 
     def leave_host(self) -> None:
         """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
@@ -334,7 +366,7 @@ class IncusEngine:
         if found["status"] == "Running":
             return
         try:
-            self._change_state(spec.name, "start", limit_s=60)
+            self._open().room.during(spec.name, lambda: self._start(spec.name))
         except EngineError:
             if "volatile.last_state.power" in found["config"]:
                 raise
@@ -369,7 +401,15 @@ class IncusEngine:
 
     # -- power ---------------------------------------------------------------------------------
 
+    def _start(self, name: str) -> None:
+        found = self._ours(name)
+        if found is not None and found["status"] != "Running":
+            self._change_state(name, "start", limit_s=60)
+
     def _stop(self, name: str, *, force: bool) -> None:
+        found = self._ours(name)
+        if found is None or found["status"] == "Stopped":
+            return
         for patience_s in () if force else _STOP_GUEST_S:
             with contextlib.suppress(IncusError):
                 self._change_state(name, "stop", limit_s=patience_s + 15, timeout=patience_s)
@@ -440,8 +480,16 @@ class IncusEngine:
         """The server's refusal in a sentence for the customer; its own words go to the seller."""
         for refusal in _REFUSALS:
             if refusal.sign in error.text.lower():
-                return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text)
+                helps = refusal.helps
+                return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text, helps=helps)
         return error
+
+    @contextlib.contextmanager
+    def _saying(self) -> Iterator[None]:
+        try:
+            yield
+        except IncusError as error:
+            raise self._said(error) from error
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -466,6 +514,10 @@ class _Open:
         self.members: list[str] = []
         if self.server["environment"].get("server_clustered"):
             self.members = [found["server_name"] for found in self.client.get("/1.0/cluster/members", recursion=1)]
+        # A virtual machine's disk is a block device of its own, and other pools' limits cannot go down again.
+        self.pool_driver = str(self.client.get(path_of("storage-pools", self.pool))["driver"])
+        is_limited = self.pool_driver == "btrfs" and self.kind == "container"
+        self.room = Room(self.client, self.pool, is_limited=is_limited)
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.networks = Networks(self.client, names, self.firewall, _alone(settings, "network"))
         cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None

@@ -9,10 +9,12 @@ forward     between machines of one bridge: free, uncounted, uncapped · to anot
             when a forward (DNAT) led there · out: only with a public address and part of a connection, within
             its cap, counted (whole IP packets: header and payload) · in: only by a forward or as a reply, as long
             as the machine has a public address, within the cap
-postrouting the machine's public address as source
+postrouting the machine's public address as source; where that is a documentation address, to which nobody could
+            answer, the host's own
 """
 
 import contextlib
+import ipaddress
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,8 +25,10 @@ from vmart.engines.incus.host import Names, OneAtATime, run
 from vmart.kernel import clock
 
 _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
-_WHOLE = "whole"  # an empty chain: a mark that goes with the table
-
+_DOCUMENTATION_CIDRS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
+_DOCUMENTATION = [ipaddress.ip_network(cidr) for cidr in _DOCUMENTATION_CIDRS]
+# An empty chain: a mark that goes with the table. Its number is the rules': a table with those of before is rebuilt.
+_WHOLE = "whole_2"
 
 _HOOKS = {
     "input": "type filter hook input priority -10; policy accept;",
@@ -50,6 +54,11 @@ class Leave:
     private_ip: str
     public_ip: str
     mbps: int
+
+    @property
+    def by_host(self) -> bool:
+        """Whether it leaves with the host's address: its own is routed nowhere, as in a demo."""
+        return any(ipaddress.ip_address(self.public_ip) in network for network in _DOCUMENTATION)
 
 
 class Firewall:
@@ -191,6 +200,7 @@ class Firewall:
                 # Bridged packets come by here too where br_netfilter is on: they keep their address.
                 "ct status dnat snat ip to ip saddr map @public_of",
                 "ip saddr @subnets ip daddr @subnets return",
+                "ip saddr @by_host masquerade",
                 "snat ip to ip saddr map @public_of",
             ),
         }
@@ -201,6 +211,7 @@ class Firewall:
             f"add map {table} out_cap {{ type ipv4_addr : limit; }}",
             f"add map {table} in_cap {{ type ipv4_addr : limit; }}",
             f"add set {table} with_public {{ type ipv4_addr; }}",
+            f"add set {table} by_host {{ type ipv4_addr; }}",
             f"add set {table} same_bridge {{ type ifname . ifname; }}",
             f"add set {table} gateways {{ type ifname . ipv4_addr; }}",
             f"add set {table} subnets {{ type ipv4_addr; flags interval; }}",
@@ -241,6 +252,8 @@ class Firewall:
             f"add element {table} public_of {{ {leave.private_ip} : {leave.public_ip} }}",
             f"add element {table} with_public {{ {leave.private_ip} }}",
         ]
+        if leave.by_host:
+            lines.append(f"add element {table} by_host {{ {leave.private_ip} }}")
         return lines
 
     def _forget_lines(self, machine: str, state: "_State", *, keep_counter: bool, private_ip: str = "") -> list[str]:
@@ -250,8 +263,8 @@ class Firewall:
         for name in ("out_counter", "out_cap", "in_cap", "public_of"):
             held = sorted(addresses & state.maps[name].keys())
             lines += [f"delete element {table} {name} {{ {address} }}" for address in held]
-        held = sorted(addresses & state.with_public)
-        lines += [f"delete element {table} with_public {{ {address} }}" for address in held]
+        for name, members in state.sets.items():
+            lines += [f"delete element {table} {name} {{ {address} }}" for address in sorted(addresses & members)]
         own_limits = [name for name in state.limits if name.split(".")[1] == _encoded(machine)]
         lines += [f"delete limit {table} {name}" for name in own_limits]
         if not keep_counter and state.counter_of(machine):
@@ -281,15 +294,15 @@ class _State:
 
     def __init__(self, items: list[dict[str, Any]]) -> None:
         self.maps: dict[str, dict[str, str]] = {"out_counter": {}, "out_cap": {}, "in_cap": {}, "public_of": {}}
-        self.with_public: set[str] = set()
+        self.sets: dict[str, set[str]] = {"with_public": set(), "by_host": set()}
         self.subnets: set[str] = set()
         self.counters: list[str] = []
         self.limits: list[str] = []
         for item in items:
             if "map" in item and item["map"]["name"] in self.maps:
                 self.maps[item["map"]["name"]] = dict(item["map"].get("elem", []))
-            elif "set" in item and item["set"]["name"] == "with_public":
-                self.with_public = set(item["set"].get("elem", []))
+            elif "set" in item and item["set"]["name"] in self.sets:
+                self.sets[item["set"]["name"]] = set(item["set"].get("elem", []))
             elif "set" in item and item["set"]["name"] == "subnets":
                 prefixes = [found["prefix"] for found in item["set"].get("elem", []) if "prefix" in found]
                 self.subnets = {f"{prefix['addr']}/{prefix['len']}" for prefix in prefixes}

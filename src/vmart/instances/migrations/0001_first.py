@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ("ssh_keys", models.JSONField(default=list)),
                 ("key_ids", models.JSONField(default=list)),
                 ("user_data", models.BinaryField(default=b"")),
+                ("termination_protected", models.BooleanField(default=False)),
                 ("created_at", models.DateTimeField()),
                 ("gone_at", models.DateTimeField(null=True)),
                 (
@@ -153,6 +154,25 @@ class Migration(migrations.Migration):
                         name="instances_gone",
                     ),
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SealedPassword",
+            fields=[
+                (
+                    "instance",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        serialize=False,
+                        to="instances.instance",
+                    ),
+                ),
+                ("sealed", models.BinaryField()),
+                ("made_at", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "instances_sealed_password",
             },
         ),
         migrations.CreateModel(

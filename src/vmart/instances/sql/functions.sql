@@ -1,5 +1,6 @@
 -- New machines, PENDING, in the order of _ids. _common: what is the same for each of an order; _machines: what is not
--- ({public_id, name, hostname, mac}); _public is NULL where no address is wanted. Columns are named one by one: a record
+-- ({public_id, name, hostname, mac}, and of a password made for it {password_hash, password_sealed}); _public is NULL
+-- where no address is wanted. Columns are named one by one: a record
 -- out of JSON took twice the time of the whole insert.
 CREATE FUNCTION fn.instances_create(
   _common jsonb, _machines jsonb, _ids bigint[], _subnet bigint, _private inet[], _public inet[]
@@ -13,15 +14,21 @@ BEGIN
       id, public_id, account_id, zone_id, instance_type_id, image_id, vcpu, memory_mib, name, hostname,
       internet_charge_type, bandwidth_mbps, public_ip_wanted, state, stop_charging_mode, latest_operation,
       latest_operation_state, latest_operation_request_id, latest_operation_error_code, latest_operation_error, kind,
-      subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data, created_at)
+      subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data,
+      termination_protected, created_at)
     VALUES (
       _ids[n], machine->>'public_id', (_common->>'account_id')::bigint, _common->>'zone_id',
       _common->>'instance_type_id', _common->>'image_id', (_common->>'vcpu')::int, (_common->>'memory_mib')::int,
       machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _common->>'internet_charge_type',
       (_common->>'bandwidth_mbps')::int, (_common->>'public_ip_wanted')::boolean, 'PENDING', 'NOT_APPLICABLE',
       'RunInstances', 'OPERATING', _common->>'request_id', '', '', '', _subnet, _private[n], machine->>'mac',
-      _public[n], _common->>'login_user', _common->>'password_hash', _keys, _key_ids,
-      decode(_common->>'user_data', 'hex'), (_common->>'created_at')::timestamptz);
+      _public[n], _common->>'login_user', coalesce(machine->>'password_hash', _common->>'password_hash'), _keys,
+      _key_ids, decode(_common->>'user_data', 'hex'), (_common->>'termination_protected')::boolean,
+      (_common->>'created_at')::timestamptz);
+    IF machine ? 'password_sealed' THEN
+      INSERT INTO instances_sealed_password (instance_id, sealed, made_at)
+      VALUES (_ids[n], decode(machine->>'password_sealed', 'hex'), (_common->>'created_at')::timestamptz);
+    END IF;
   END LOOP;
 END $$;
 
@@ -59,6 +66,7 @@ BEGIN
     latest_operation_error_code = _code, latest_operation_error = left(_sentence, 500), public_ip = NULL,
     password_hash = ''
   WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
+  DELETE FROM instances_sealed_password WHERE instance_id = machine.id;
   RETURN machine;
 END $$;
 

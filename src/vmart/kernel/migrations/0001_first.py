@@ -24,12 +24,30 @@ class Migration(migrations.Migration):
                     "generation",
                     models.BigIntegerField(default=1, help_text="grows with every change of catalog or prices"),
                 ),
+                (
+                    "opened_at",
+                    models.DateTimeField(
+                        help_text="since when buyers are let in; null: the seller sets it up", null=True
+                    ),
+                ),
             ],
             options={
                 "db_table": "kernel_deployment",
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("only", True)), name="kernel_deployment_one_row")
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="FunctionSet",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("schema", models.CharField(max_length=20, unique=True)),
+                ("release", models.CharField(help_text="the first release that brought them", max_length=20)),
+                ("installed_at", models.DateTimeField(help_text="by the machine's clock")),
+            ],
+            options={
+                "db_table": "kernel_function_set",
             },
         ),
     ]

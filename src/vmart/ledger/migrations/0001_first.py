@@ -158,6 +158,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ByHand",
+            fields=[
+                ("transfer_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("account_id", models.BigIntegerField()),
+                ("purse", models.CharField(max_length=4)),
+                ("amount_minor", models.BigIntegerField()),
+                ("reason", models.CharField(max_length=200)),
+                ("actor", models.CharField(max_length=254)),
+                ("at", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "ledger_by_hand",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("purse__in", ["cash", "gift"]),
+                            models.Q(("amount_minor", 0), _negated=True),
+                            models.Q(("reason", ""), _negated=True),
+                        ),
+                        name="ledger_by_hand_says_why",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Transfer",
             fields=[
                 ("id", models.UUIDField(primary_key=True, serialize=False)),

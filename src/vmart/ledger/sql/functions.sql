@@ -22,7 +22,10 @@ $$;
 
 CREATE FUNCTION fn.ledger_open(_account bigint) RETURNS void
 LANGUAGE sql AS $$
-  INSERT INTO ledger_purses VALUES (_account, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING
+  INSERT INTO ledger_purses (account_id, cash_credits_posted, cash_debits_posted, cash_debits_pending,
+                             gift_credits_posted, gift_debits_posted, gift_debits_pending, owed_debits_posted,
+                             owed_credits_posted, floating_pending)
+  VALUES (_account, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING
 $$;
 
 -- What is free to be set aside: cash + gift - owed - holds. Negative when a settlement outran the purses.
@@ -267,3 +270,49 @@ LANGUAGE sql AS $$
   )
   SELECT account, id, gift, cash, amount - gift - cash, gift_after + cash_after + owed_after FROM purses
 $$;
+
+-- What the seller credits (_amount > 0) or debits by hand, with why and by whom. A debit takes from its purse only what
+-- lies there free: neither purse nor balance gets below zero. False when this transfer was already made.
+CREATE FUNCTION fn.ledger_by_hand(
+  _id uuid, _account bigint, _purse text, _amount bigint, _reason text, _actor text, _at timestamptz
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM fn.ledger_lock(_account);
+  IF EXISTS (SELECT FROM ledger_transfer WHERE id = _id) THEN
+    RETURN false;
+  END IF;
+  IF _amount > 0 THEN
+    PERFORM fn.ledger_credit(_id, 'credit', _account, CASE _purse WHEN 'cash' THEN _amount ELSE 0 END,
+                             CASE _purse WHEN 'gift' THEN _amount ELSE 0 END, 'by_hand', _at, NULL);
+  ELSE
+    PERFORM fn.ledger_debit(_id, _account, _purse, -_amount, _at);
+  END IF;
+  INSERT INTO ledger_by_hand (transfer_id, account_id, purse, amount_minor, reason, actor, at)
+  VALUES (_id, _account, _purse, _amount, _reason, _actor, _at);
+  RETURN true;
+END $$;
+
+-- The debit's transfer, purse and entries. Refuses where the purse, or all that is available, is less.
+CREATE FUNCTION fn.ledger_debit(_id uuid, _account bigint, _purse text, _amount bigint, _at timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE purses ledger_purses := fn.ledger_lock(_account); free bigint; cash bigint; gift bigint;
+BEGIN
+  free := CASE _purse
+    WHEN 'cash' THEN purses.cash_credits_posted - purses.cash_debits_posted - purses.cash_debits_pending
+    ELSE purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending END;
+  free := greatest(least(free, fn.ledger_available(purses)), 0);
+  IF free < _amount THEN
+    PERFORM fn.kernel_refuse('insufficient_balance', free || '|' || _amount);
+  END IF;
+  cash := CASE _purse WHEN 'cash' THEN _amount ELSE 0 END;
+  gift := _amount - cash;
+  INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at) VALUES (_id, _account, 'debit', _amount, _at);
+  UPDATE ledger_purses SET cash_debits_posted = cash_debits_posted + cash, gift_debits_posted = gift_debits_posted + gift
+  WHERE account_id = _account RETURNING * INTO purses;
+  INSERT INTO ledger_entry (transfer_id, at, book, account_id, amount_minor, balance_after)
+  SELECT _id, _at, book, _account, amount, after FROM (VALUES
+    ('cash', -cash, purses.cash_credits_posted - purses.cash_debits_posted),
+    ('gift', -gift, purses.gift_credits_posted - purses.gift_debits_posted),
+    ('by_hand', _amount, NULL)) AS side (book, amount, after) WHERE amount <> 0;
+END $$;

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("missing", "Missing"),
+                            ("lost", "Lost"),
                             ("unknown", "Unknown"),
                             ("elsewhere", "Elsewhere"),
                             ("moved", "Moved"),
@@ -55,6 +56,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("since_wall_at", models.DateTimeField()),
+                ("missed_at", models.DateTimeField(null=True)),
                 (
                     "zone",
                     models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="catalog.zone"),

@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ("disk_type", models.CharField(max_length=20)),
                 ("size_gib", models.IntegerField()),
                 ("position", models.IntegerField(default=0)),
+                ("delete_with_instance", models.BooleanField(default=True)),
             ],
             options={
                 "db_table": "storage_disk",

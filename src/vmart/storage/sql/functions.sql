@@ -2,6 +2,8 @@
 CREATE FUNCTION fn.storage_create(_disks jsonb, _instances bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO storage_disk SELECT disk.* FROM jsonb_populate_recordset(NULL::storage_disk, _disks) AS disk
+  INSERT INTO storage_disk (id, public_id, account_id, instance_id, usage, disk_type, size_gib, position)
+  SELECT id, public_id, account_id, instance_id, usage, disk_type, size_gib, position
+  FROM jsonb_populate_recordset(NULL::storage_disk, _disks) AS disk
   WHERE disk.instance_id = ANY (_instances);
 END $$;

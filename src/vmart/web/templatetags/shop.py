@@ -7,10 +7,12 @@ from typing import Any
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from vmart.catalog import shop
 from vmart.kernel import money as money_shown
 from vmart.kernel.money import exponent, half_up
+from vmart.listings.checklist import Step
 from vmart.web import offer, wording
 
 register = template.Library()
@@ -141,6 +143,12 @@ def said_to_buyer(text: str) -> str:
     return wording.said_to_buyer(text)
 
 
+@register.filter
+def filled(step: Step) -> str:
+    """What a step of the seller's checklist says, in the reader's language."""
+    return gettext(step.sentence).format(**step.params)
+
+
 _WORDS: dict[str, dict[str, Any]] = {
     "charge_type": wording.CHARGE_TYPES,
     "internet": wording.INTERNET,
@@ -153,6 +161,9 @@ _WORDS: dict[str, dict[str, Any]] = {
     "engine": wording.ENGINES,
     "drift": wording.DRIFT,
     "action": wording.ACTIONS,
+    "step": wording.STEPS,
+    "change": wording.ACCOUNT_CHANGES,
+    "quota": wording.QUOTAS,
 }
 
 

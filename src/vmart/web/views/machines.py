@@ -15,7 +15,7 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import charges, orders, overview
-from vmart.orders import holds, live_cost, reboot, return_prepaid, start, stop, terminate
+from vmart.orders import holds, live_cost, passwords, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_expired
 from vmart.orders.renew import RENEWABLE
 from vmart.orders.without_charge import STOP_CHARGING
@@ -130,6 +130,10 @@ def _here(machine: Instance) -> dict[str, Any]:
     assert line is not None
     here = shop.snapshot()
     closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
+    resetting = machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
+    # While a reset is under way, the password that is kept is about to be another.
+    kept = {} if resetting else passwords.kept([machine.id])
+    on_or_off = machine.state in (State.RUNNING, State.STOPPED)
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -140,11 +144,14 @@ def _here(machine: Instance) -> dict[str, Any]:
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
+        "df_shows_gib": overview.df_shows_gib(machine.zone_id),
         "events": overview.events(machine.id),
         "closed_exact": closed,
         "open_exact": _open_exact(machine),
         "by_usage": overview.is_charged_by_usage(machine.id),
-        "busy": machine.state in wording.IN_BETWEEN,
+        "busy": machine.state in wording.IN_BETWEEN or resetting,
+        "resetting": resetting,
+        "may_reset_password": on_or_off and not resetting and not is_expired(machine),
         "may_start": machine.state == State.STOPPED and not is_expired(machine),
         "may_stop": machine.state == State.RUNNING and not is_expired(machine),
         "may_spare": stop.off_and_billed(machine) and not is_expired(machine),
@@ -153,6 +160,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
+        "passwords": len(kept),
+        "until": kept.get(machine.id),
     }
 
 

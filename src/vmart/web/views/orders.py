@@ -11,9 +11,10 @@ from vmart.instances.models import State
 from vmart.kernel.errors import Refused
 from vmart.listings import orders, overview
 from vmart.listings.orders import OrderView
+from vmart.orders import passwords
 from vmart.orders.models import Status
 from vmart.payments import top_up
-from vmart.web import shown_quote, wording
+from vmart.web import wording
 from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
 
@@ -33,11 +34,12 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
 def detail(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
     """One order; its timeline asks for news by itself until nothing will change."""
     view = _view(account_id, order_id)
-    sealed = request.COOKIES.get(f"login-{order_id}", "")
+    kept = passwords.kept([entry.machine.id for entry in view.lines])
     here = (
         _timeline(view)
         | _payable(account_id, view)
-        | {"password": shown_quote.open_password(order_id, sealed) if sealed else ""}
+        | {"df_shows_gib": overview.df_shows_gib(view.quoted.configuration.zone) if view.quoted else 0}
+        | {"passwords": len(kept), "until": min(kept.values(), default=None)}
     )
     return render(request, "web/orders/order.html", here)
 

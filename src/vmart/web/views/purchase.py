@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -187,7 +186,7 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
     form, token = request.POST, request.POST.get("form", "")
     try:
         shown, quoted = _confirmed(form, account_id, token)
-        order_id, password = _buy(request, account_id, shown, quoted)
+        order_id = _buy(request, account_id, shown, quoted)
     except _Done as done:
         return redirect("order", done.args[0])
     except _ShowAgain as again:
@@ -197,7 +196,9 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
         return _page(request, form, Notice(text, _order_of(request, token)), fresh=True, status=409)
     except Refused as refused:
         return _page(request, form, refused=refused, status=422)
-    return _bought(order_id, password)
+    answer = redirect("order", order_id)
+    answer.status_code = 303
+    return answer
 
 
 def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quote]:
@@ -237,9 +238,9 @@ def _order_of(request: HttpRequest, token: str) -> int | None:
     return None
 
 
-def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> tuple[int, str]:
-    """Buy what was shown, or place it to be paid by card; the order and the generated password ("" where none was)."""
-    choice, form, password = shown.choice, request.POST, ""
+def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> int:
+    """Buy what was shown, or place it to be paid by card; the order. Passwords to be generated the purchase makes."""
+    choice, form = shown.choice, request.POST
     token = form.get("form", "")
     if choice.values["login"] == "key":
         if not choice.keys:
@@ -250,27 +251,12 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
         login.check_password(typed)  # also an empty one
         way_in = login.LoginWanted(typed)
     else:
-        password = shown_quote.generated_password(account_id, str(request.session.session_key), token)
-        way_in = login.LoginWanted(password)
+        way_in = login.GENERATED
     wanted = Purchase(
         account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
         client_token=shown_quote.client_token(token), request_id=str(request.META.get("vmart.request_id", "")),
         expected=quoted,
     )  # fmt: skip
     if form.get("act") == "card":
-        return place.place(wanted), password
-    return purchase.purchase(wanted).order_id, password
-
-
-def _bought(order_id: int, password: str) -> HttpResponse:
-    """To the order's page; a generated password goes along, sealed, in a cookie for that page alone."""
-    address = reverse("order", args=[order_id])
-    response = redirect(address)
-    response.status_code = 303
-    if password:
-        sealed = shown_quote.seal_password(order_id, password)
-        response.set_cookie(
-            f"login-{order_id}", sealed, max_age=3600, path=address, httponly=True, samesite="Lax",
-            secure=settings.SESSION_COOKIE_SECURE,
-        )  # fmt: skip
-    return response
+        return place.place(wanted)
+    return purchase.purchase(wanted).order_id

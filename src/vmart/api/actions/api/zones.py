@@ -1,0 +1,14 @@
+"""api: DescribeZones of a product, as the service region has it too."""
+
+from vmart.api.declarations import Shape
+from vmart.api.region import Product, describe_zones
+from vmart.api.registry import PLACES, Action
+
+
+class DescribeZones(Shape):
+    """Zones of a product in the region of the call."""
+
+    product: Product
+
+
+ACTIONS = (Action("DescribeZones", DescribeZones, describe_zones, "api", PLACES),)

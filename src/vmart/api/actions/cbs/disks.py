@@ -1,0 +1,129 @@
+"""cbs: DescribeDisks. Disks of machines; a disk of its own life is not sold yet."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from vmart.api.cvm_catalog import in_region
+from vmart.api.declarations import INT32_MAX, Code, Filter, PublicIds, Shape
+from vmart.api.envelope import local_text
+from vmart.api.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
+from vmart.api.registry import CBS, Action, Call, Members
+from vmart.catalog import shop
+from vmart.kernel import clock
+from vmart.listings import disks
+from vmart.listings.disks import Wanted
+from vmart.listings.views import ListedDisk
+from vmart.pricing.quote import PREPAID
+
+_VALUES_MAX = 100
+_ATTACHED = "ATTACHED"
+_NOT_RETURNABLE = 10  # ReturnFailCode: a disk that goes with its machine is not returned by itself
+# Filters -> the member of listings.disks.Wanted that they fill.
+_FILTERS = {
+    "disk-id": "public_ids",
+    "disk-usage": "usages",
+    "disk-type": "types",
+    "disk-state": "states",
+    "disk-charge-type": "charge_types",
+    "instance-id": "instance_ids",
+    "instance-name": "instance_names",
+    "instance-ip-address": "ips",
+    "zone": "zones",
+}
+_ALIKE = {"project-id": "0", "portable": "false", "disk-name": ""}
+_FIND_NOTHING = ("dedicated-cluster-id", "cluster-group-id", *TAG_FILTERS)
+
+
+class DescribeDisks(Shape):
+    """By ids or filters, a page at a time; those of machines that are erased by their ids alone."""
+
+    disk_ids: PublicIds = []
+    filters: Annotated[list[Filter], Field(max_length=10), Code("InvalidParameterValue.LimitExceeded")] = []
+    offset: Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue")] = 0
+    limit: Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValue")] = 20
+    order_field: Literal["CREATE_TIME", "DEADLINE"] = "CREATE_TIME"
+    order: Literal["ASC", "DESC"] = "DESC"
+    return_bind_auto_snapshot_policy: bool = False
+
+
+def describe_disks(call: Call, asked: DescribeDisks) -> Members:
+    """Disks of the account in the region of the call (all regions where it names none)."""
+    not_both(asked.disk_ids, asked.filters, "DiskIds")
+    wanted = _wanted(call, asked)
+    if wanted is None:
+        return {"TotalCount": 0, "DiskSet": []}
+    total, found = disks.page(
+        call.account_id, wanted, order=(asked.order_field, asked.order), offset=asked.offset, limit=asked.limit
+    )
+    policies: list[str] | None = [] if asked.return_bind_auto_snapshot_policy else None
+    return {"TotalCount": total, "DiskSet": [{**disk(view), "AutoSnapshotPolicyIds": policies} for view in found]}
+
+
+def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
+    """The conditions of the request; None where one of them is met by no disk."""
+    chosen = conditions(asked.filters, (*_FILTERS, *_ALIKE, *_FIND_NOTHING), _VALUES_MAX)
+    if not meets(chosen, _ALIKE) or any(name in _FIND_NOTHING or is_tag_filter(name) for name in chosen):
+        return None
+    region = in_region(shop.snapshot(), call.region)
+    met: dict[str, Any] = {"public_ids": asked.disk_ids or None, "region": region.code if region else None}
+    return Wanted(**met | {_FILTERS[name]: values for name, values in chosen.items()})
+
+
+def disk(view: ListedDisk) -> Members:
+    """One disk. ``Portable`` false says that it goes with its machine, whatever ``DeleteWithInstance`` wishes."""
+    attached, prepaid = view.state == _ATTACHED, view.charge_type == PREPAID
+    days = (view.expires_at - clock.now()).days if prepaid and view.expires_at else None
+    return {
+        **_UNCHANGING,
+        "DiskId": view.public_id,
+        "DiskUsage": view.usage,
+        "DiskType": view.disk_type,
+        "DiskSize": view.size_gib,
+        "DiskState": view.state,
+        "Attached": attached,
+        "DeleteWithInstance": view.delete_with_instance,
+        "InstanceId": "" if view.state == "UNATTACHED" else view.instance_id,
+        "LastAttachInsId": view.instance_id,
+        "Placement": {**_NO_CLUSTER, "Zone": view.zone, "ProjectId": 0},
+        "DiskChargeType": view.charge_type,
+        "RenewFlag": view.renew_flag,
+        "CreateTime": local_text(view.created_at, shop.snapshot().billing_zone),
+        "DeadlineTime": local_text(view.expires_at, shop.snapshot().billing_zone),
+        "DifferDaysOfDeadline": days,
+    }
+
+
+_NO_CLUSTER = {"CageId": None, "CdcId": None, "CdcName": None, "DedicatedClusterId": "", "ProjectName": None}
+# What every disk here has alike: no name, no snapshot, no key, no tag of its own.
+_UNCHANGING: Members = {
+    "DiskName": "",
+    "Portable": False,
+    "IsReturnable": False,
+    "ReturnFailCode": _NOT_RETURNABLE,
+    "Encrypt": False,
+    "KmsKeyId": "",
+    "ThroughputPerformance": 0,
+    "BurstPerformance": False,
+    "InstanceType": "CVM",
+    "InstanceIdList": [],
+    "AttachMode": "PF",
+    "Shareable": False,
+    "Migrating": False,
+    "MigratePercent": 0,
+    "Rollbacking": False,
+    "RollbackPercent": 0,
+    "SnapshotAbility": False,
+    "SnapshotCount": 0,
+    "SnapshotSize": 0,
+    "DeleteSnapshot": 0,
+    "BackupDisk": False,
+    "DiskBackupQuota": 0,
+    "DiskBackupCount": 0,
+    "DeadlineError": False,
+    "AutoRenewFlagError": False,
+    "ErrorPrompt": "",
+    "Tags": [],
+}
+
+ACTIONS = (Action("DescribeDisks", DescribeDisks, describe_disks, "cbs", CBS),)

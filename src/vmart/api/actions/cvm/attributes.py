@@ -1,0 +1,58 @@
+"""cvm: DescribeInstancesAttributes, ModifyInstancesAttribute. What is told and changed of a machine by itself."""
+
+import base64
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vmart.api.cvm_instances import InstanceIds
+from vmart.api.declarations import Code, NotOffered, Shape
+from vmart.api.registry import Action, Call, Members
+from vmart.listings import machines
+from vmart.orders import attributes
+
+
+class DescribeInstancesAttributes(Shape):
+    """Attributes that DescribeInstances does not tell: UserData."""
+
+    attributes: Annotated[list[Literal["UserData"]], Field(max_length=10)]
+    instance_ids: InstanceIds
+
+
+class ModifyInstancesAttribute(Shape):
+    """A name, and whether programs may end the machines; the same for all of them."""
+
+    instance_ids: InstanceIds
+    instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong")] | None = None
+    user_data: NotOffered = None
+    security_groups: NotOffered = None
+    cam_role_name: NotOffered = None
+    host_name: NotOffered = None
+    disable_api_termination: bool | None = None
+    cam_role_type: NotOffered = None
+    auto_reboot: NotOffered = None
+    enable_jumbo_frame: NotOffered = None
+
+
+def describe_instances_attributes(call: Call, asked: DescribeInstancesAttributes) -> Members:
+    """In the order asked for; a machine that there is not is refused, as the answer has no other way to say so."""
+    found = machines.user_data(call.account_id, asked.instance_ids)
+    told = [
+        {"InstanceId": public_id, "Attributes": {"UserData": base64.b64encode(user_data).decode()}}
+        for public_id, user_data in found.items()
+    ]
+    return {"InstanceSet": told}
+
+
+def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> Members:
+    """Done when it is answered."""
+    attributes.modify(
+        call.account_id, asked.instance_ids, name=asked.instance_name, protected=asked.disable_api_termination
+    )
+    return {}
+
+
+ACTIONS = (
+    Action("DescribeInstancesAttributes", DescribeInstancesAttributes, describe_instances_attributes),
+    Action("ModifyInstancesAttribute", ModifyInstancesAttribute, modify_instances_attribute),
+)

@@ -1,0 +1,23 @@
+"""sts: GetCallerIdentity. Whose key signed the call."""
+
+from vmart.api.declarations import Shape
+from vmart.api.registry import STS, Action, Call, Members
+
+
+class GetCallerIdentity(Shape):
+    """No members."""
+
+
+def get_caller_identity(call: Call, _asked: GetCallerIdentity) -> Members:
+    """The account, and the user whose key it is: every key is a user's."""
+    user = str(call.user_id)
+    return {
+        "Arn": f"qcs::cam:{call.account_id}:uin/{user}",
+        "AccountId": str(call.account_id),
+        "UserId": user,
+        "PrincipalId": user,
+        "Type": "CAMUser",
+    }
+
+
+ACTIONS = (Action("GetCallerIdentity", GetCallerIdentity, get_caller_identity, "sts", STS),)

@@ -1,0 +1,50 @@
+"""vpc: DescribeUsedIpAddress. Which private addresses machines have; clients wait for one to be free again."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from vmart.api.actions.vpc.vpcs import Filters
+from vmart.api.declarations import INT32_MAX, Code, PublicId, PublicIds, Shape
+from vmart.api.filters import VALUES_MAX, conditions, not_both
+from vmart.api.registry import VPC, Action, Call, Members
+from vmart.listings import networks
+from vmart.listings.networks import WantedAddresses
+
+_FILTERS = {"ip-addresses": "ips", "resource-id": "instance_ids"}
+_Range = Code("InvalidParameterValue.Range")
+
+
+class DescribeUsedIpAddress(Shape):
+    """Of one network, or one subnet of it."""
+
+    vpc_id: PublicId
+    subnet_id: PublicId | None = None
+    ip_addresses: PublicIds = []
+    filters: Filters = []
+    offset: Annotated[int, Field(ge=0, le=INT32_MAX), _Range] = 0
+    limit: Annotated[int, Field(ge=1, le=100), _Range] = 20
+
+
+def describe_used_ip_address(call: Call, asked: DescribeUsedIpAddress) -> Members:
+    """None for a network that there is not: nothing has an address of it."""
+    not_both(asked.ip_addresses, asked.filters, "IpAddresses")
+    chosen = conditions(asked.filters, _FILTERS, VALUES_MAX)
+    met: dict[str, Any] = {"ips": asked.ip_addresses or None}
+    met |= {_FILTERS[name]: values for name, values in chosen.items()}
+    wanted = WantedAddresses(vpc_id=asked.vpc_id, subnet_id=asked.subnet_id or None, **met)
+    total, found = networks.addresses(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
+    states = [
+        {
+            "VpcId": taken.vpc_id,
+            "SubnetId": taken.subnet_id,
+            "IpAddress": taken.ip,
+            "ResourceType": "CVM",
+            "ResourceId": taken.instance_id,
+        }
+        for taken in found
+    ]
+    return {"TotalCount": total, "IpAddressStates": states}
+
+
+ACTIONS = (Action("DescribeUsedIpAddress", DescribeUsedIpAddress, describe_used_ip_address, "vpc", VPC),)

@@ -1,0 +1,58 @@
+"""vpc: DescribeSecurityGroups. One default group an account, open both ways: nothing enforces groups here yet."""
+
+from typing import Literal
+
+from vmart.api.actions.vpc.vpcs import Filters
+from vmart.api.cvm_catalog import in_region
+from vmart.api.declarations import PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.envelope import local_text, localized
+from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
+from vmart.api.registry import VPC, Action, Call, Members
+from vmart.catalog import shop
+from vmart.listings import security_groups
+from vmart.listings.views import SecurityGroupView
+
+NAME = "default (not enforced)"
+DESCRIPTION = "Open in both directions and not enforced: machines here belong to no security group."
+
+
+class DescribeSecurityGroups(Shape):
+    """By ids or filters, a page at a time."""
+
+    security_group_ids: PublicIds = []
+    filters: Filters = []
+    offset: TextOffset = 0
+    limit: TextLimit = 20
+    order_field: Literal["CreatedTime", "UpdateTime"] | None = None
+    order_direction: Literal["ASC", "DESC"] = "ASC"
+
+
+def describe_security_groups(call: Call, asked: DescribeSecurityGroups) -> Members:
+    """The account's one group, the same in every region, where it is asked for."""
+    not_both(asked.security_group_ids, asked.filters, "SecurityGroupIds")
+    in_region(shop.snapshot(), call.region)
+    group = security_groups.of_account(call.account_id)
+    alike = {"security-group-id": group.public_id, "project-id": "0", "security-group-name": NAME}
+    chosen = conditions(asked.filters, (*alike, *TAG_FILTERS), VALUES_MAX)
+    if asked.security_group_ids:
+        chosen["security-group-id"] = asked.security_group_ids
+    found = [group] if meets(chosen, alike) and not any(map(is_tag_filter, chosen)) else []
+    page = found[asked.offset : asked.offset + asked.limit]
+    return {"TotalCount": len(found), "SecurityGroupSet": [security_group(view, call.language) for view in page]}
+
+
+def security_group(view: SecurityGroupView, language: str) -> Members:
+    """One group."""
+    return {
+        "SecurityGroupId": view.public_id,
+        "SecurityGroupName": NAME,
+        "SecurityGroupDesc": localized(DESCRIPTION, language, {}),
+        "ProjectId": "0",
+        "IsDefault": True,
+        "CreatedTime": local_text(view.created_at, shop.snapshot().billing_zone),
+        "UpdateTime": "",
+        "TagSet": [],
+    }
+
+
+ACTIONS = (Action("DescribeSecurityGroups", DescribeSecurityGroups, describe_security_groups, "vpc", VPC),)

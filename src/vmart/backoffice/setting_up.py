@@ -1,0 +1,45 @@
+"""Before the first sale: the page that makes the first operator, and the checklist."""
+
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from vmart.backoffice import opening
+from vmart.backoffice.views import operator, sentence, typed
+from vmart.kernel.errors import Refused
+from vmart.listings import checklist
+
+_BACKEND = "vmart.web.signing_in.Backend"
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def first(request: HttpRequest, token: str) -> HttpResponse:
+    """The page behind the link that ``vmart up`` prints: it makes one operator, then leads nowhere."""
+    if opening.has_operator() or not opening.is_first_token(token):
+        return render(request, "backoffice/first.html", {"used": True}, status=404)
+    if request.method != "POST":
+        return render(request, "backoffice/first.html")
+    email = typed(request, "email")
+    try:
+        user = opening.make_first(email, typed(request, "password"))
+    except opening.OperatorExists:
+        return redirect("account_login")
+    except Refused as refused:
+        errors = {refused.field or "": sentence(refused)}
+        return render(request, "backoffice/first.html", {"email": email, "errors": errors}, status=422)
+    login(request, user, backend=_BACKEND)
+    return redirect("seller_checklist")
+
+
+@never_cache
+@require_safe
+@operator
+def checklist_page(request: HttpRequest) -> HttpResponse:
+    """What a shop needs before its first sale, and what of it is done."""
+    steps = checklist.steps()
+    return render(request, "backoffice/checklist.html", {"steps": steps, "done": sum(step.done for step in steps)})

@@ -1,0 +1,215 @@
+"""Those who buy: ``vmart customer``."""
+
+import os
+import pwd
+import secrets
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vmart.config.commands.frame import data_dir_option, links_of, places_of, set_up
+from vmart.config.commands.output import output_option, show
+from vmart.config.places import Misused
+
+
+@click.group()
+def customer() -> None:
+    """Those who buy. CUSTOMER is an e-mail address or a number of `vmart customer list`."""
+
+
+@customer.command("reset-password")
+@data_dir_option
+@click.argument("email")
+def customer_reset_password(own_data_dir: Path | None, email: str) -> None:
+    """Print a link with which the user of EMAIL chooses a new password: good for 24 hours, once."""
+    places = places_of(own_data_dir)
+    set_up(places)
+    from vmart.customers.models import User
+    from vmart.web.signing_in import reset_path
+
+    user = User.objects.filter(email__iexact=email, is_active=True).first()
+    if user is None:
+        raise Misused(f"there is no active user with the address {email}")
+    click.echo(links_of(places) + reset_path(user))
+
+
+@customer.command("list")
+@data_dir_option
+@output_option
+@click.option("--search", default="", metavar="TEXT", help="A part of address or name, a number, or a machine's id.")
+@click.option("--before", default="", metavar="NUMBER", help="Older ones than this: the last of the page before.")
+def customer_list(own_data_dir: Path | None, output: str, search: str, before: str) -> None:
+    """Customers, newest first, 50 at a time. Amounts in currency units."""
+    set_up(places_of(own_data_dir))
+    from vmart.listings import customers
+
+    page = customers.page(search, before)
+    show(
+        [
+            {"number": row.id, "email": row.email, "since": row.created_at, "machines": row.machines,
+             "balance": _units(row.balance_minor), "frozen": row.frozen_reason}
+            for row in page.rows
+        ],
+        output,
+    )  # fmt: skip
+    if page.older:
+        click.echo(f"older ones: --before {page.older}", err=True)
+
+
+@customer.command("show")
+@data_dir_option
+@output_option
+@click.argument("customer")
+def customer_show(own_data_dir: Path | None, output: str, customer: str) -> None:
+    """One customer: balance, quotas, and the latest machines, orders, movements of money and events."""
+    set_up(places_of(own_data_dir))
+    show(_shown(_find(customer)), output)
+
+
+def _shown(number: int) -> dict[str, Any]:
+    from vmart.listings import customers, orders, overview
+
+    found, money = customers.customer(number), overview.balance(number)
+    assert found is not None
+    return {
+        "number": found.id, "email": found.email, "name": found.name, "since": found.created_at,
+        "frozen": found.frozen_reason, "available": _units(money.available_minor), "cash": _units(money.cash_minor),
+        "gift": _units(money.gift_minor), "set_aside": _units(money.held_minor), "owed": _units(money.owed_minor),
+        "postpaid_per_zone": found.quota_postpaid_per_zone, "prepaid_per_month": found.quota_prepaid_per_month,
+        "returns_per_year": found.quota_returns_per_year, "run_per_s": found.rate_run_per_s,
+        "machines": [
+            {"id": row.public_id, "name": row.name, "zone": row.zone_id, "type": row.instance_type_id,
+             "state": row.state, "created": row.created_at}
+            for row in overview.machines(number).rows
+        ],
+        "orders": [
+            {"id": row.id, "created": row.created_at, "count": row.count, "total": _units(row.total_minor),
+             "status": row.get_status_display()}
+            for row in orders.page(number).rows
+        ],
+        "money": [
+            {"at": row.at, "kind": row.kind, "purse": row.purse, "amount": _units(row.amount_minor),
+             "after": _units(row.balance_after), "reason": row.reason, "actor": row.actor}
+            for row in overview.statement(number).rows
+        ],
+        "events": [{"at": row.at, "machine": row.public_id, "kind": row.kind} for row in customers.events(number)],
+        "changes": [
+            {"at": row.at, "kind": row.kind, "after": ", ".join(f"{k}={v}" for k, v in row.detail["after"].items()),
+             "actor": row.actor}
+            for row in customers.changes(number)
+        ],
+    }  # fmt: skip
+
+
+def _money_options(function: Any) -> Any:
+    for option in (
+        click.argument("amount"),
+        click.argument("customer"),
+        click.option("--reason", required=True, help="One line, which the customer reads in the statement."),
+        click.option("--purse", type=click.Choice(["cash", "gift"]), default="cash", show_default=True),
+        click.option(
+            "--key", default=None, metavar="TEXT",
+            help="A name of this movement: the same command with the same key moves money once."
+            " Without it each command is a movement of its own.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return data_dir_option(function)
+
+
+@customer.command("credit")
+@_money_options
+def customer_credit(own_data_dir: Path | None, **asked: Any) -> None:
+    """Credit CUSTOMER with AMOUNT currency units (12.50): what is owed is paid first."""
+    _move(own_data_dir, 1, **asked)
+
+
+@customer.command("debit")
+@_money_options
+def customer_debit(own_data_dir: Path | None, **asked: Any) -> None:
+    """Take AMOUNT currency units (12.50) from CUSTOMER; refused where less lies free in the purse."""
+    _move(own_data_dir, -1, **asked)
+
+
+def _move(own: Path | None, sign: int, *, customer: str, amount: str, reason: str, purse: str, key: str | None) -> None:
+    set_up(places_of(own))
+    from vmart.listings import overview
+    from vmart.orders import by_hand
+
+    number = _find(customer)
+    amount_minor = sign * by_hand.amount_of(amount)
+    key = secrets.token_hex(16) if key is None else key
+    fresh = by_hand.move(by_hand.Movement(number, amount_minor, purse, reason, _actor(), key))
+    done = "done" if fresh else "this was done before, and nothing has changed"
+    click.echo(f"{done}; available: {_units(overview.balance(number).available_minor)}")
+
+
+@customer.command("freeze")
+@data_dir_option
+@click.argument("customer")
+@click.option("--reason", required=True, help="One line, which the customer reads where buying is refused.")
+def customer_freeze(own_data_dir: Path | None, customer: str, reason: str) -> None:
+    """Let CUSTOMER buy nothing; what runs goes on."""
+    set_up(places_of(own_data_dir))
+    from vmart.orders import standing
+
+    fresh = standing.freeze(_find(customer), reason, _actor())
+    click.echo("buys nothing from now on" if fresh else "it is so already")
+
+
+@customer.command("unfreeze")
+@data_dir_option
+@click.argument("customer")
+def customer_unfreeze(own_data_dir: Path | None, customer: str) -> None:
+    """Let CUSTOMER buy again."""
+    set_up(places_of(own_data_dir))
+    from vmart.orders import standing
+
+    click.echo("may buy again" if standing.unfreeze(_find(customer), _actor()) else "it is so already")
+
+
+@customer.command("quota")
+@data_dir_option
+@click.argument("customer")
+@click.option("--postpaid-per-zone", type=int)
+@click.option("--prepaid-per-month", type=int, help="Bought in a zone and month.")
+@click.option("--returns-per-year", type=int)
+@click.option("--run-per-s", type=int, help="Purchases by API a second.")
+def customer_quota(own_data_dir: Path | None, customer: str, **asked: int | None) -> None:
+    """Set what CUSTOMER may have at most; what is not named stays."""
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    if not wanted:
+        raise click.UsageError(
+            "name a quota to set: --postpaid-per-zone, --prepaid-per-month, --returns-per-year, --run-per-s"
+        )
+    set_up(places_of(own_data_dir))
+    from vmart.orders import standing
+
+    click.echo("set" if standing.set_quotas(_find(customer), wanted, _actor()) else "it is so already")
+
+
+def _find(who: str) -> int:
+    from vmart.listings import customers
+
+    number = customers.find(who.replace("\0", ""))
+    if number is None:
+        raise Misused(f"there is no customer {who}: `vmart customer list --search …` finds them")
+    return number
+
+
+def _units(amount_minor: int) -> str:
+    """Minor units as decimal text of currency units."""
+    from vmart.catalog import shop
+    from vmart.kernel.money import exponent, from_minor
+
+    return str(from_minor(amount_minor, exponent(shop.snapshot().currency)))
+
+
+def _actor() -> str:
+    """Who types: the user of the operating system, also behind sudo."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return f"command line ({os.environ.get('SUDO_USER') or name})"[:254]

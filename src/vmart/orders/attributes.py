@@ -1,0 +1,42 @@
+"""What a customer changes of a machine while it is as it is: its name, its protection from programs.
+
+Moves no money and asks no engine, so it is done at once, whatever is under way on the machine and wherever it is:
+also one in the recycle bin has a name.
+"""
+
+from collections.abc import Sequence
+
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.kernel.errors import MissingParameter
+from vmart.orders import machines as m
+from vmart.orders import naming
+
+
+def modify(account_id: int, public_ids: Sequence[str], *, name: str | None, protected: bool | None) -> None:
+    """Give the machines this name and protection, all or none; None leaves it as it is.
+
+    Raises MissingParameter where nothing is to be changed, UnknownInstance, NameTooLong, InvalidParameter.
+    """
+    if name is None and protected is None:
+        raise MissingParameter(
+            "Nothing is to be changed; possible are InstanceName and DisableApiTermination.",
+            field="InstanceName", code="MissingParameter.AtLeastOne",
+        )  # fmt: skip
+    name = None if name is None else naming.plain_name(name)
+    with db.act():
+        found = m.lock(account_id, public_ids)
+        if name is not None:
+            _rename([machine for machine in found if machine.name != name], name)
+        if protected is not None:
+            _protect([machine for machine in found if machine.termination_protected != protected], protected)
+
+
+def _rename(machines: Sequence[Instance], name: str) -> None:
+    Instance.objects.filter(pk__in=[machine.pk for machine in machines]).update(name=name)
+    m.events(machines, "renamed", [{"old": machine.name, "new": name} for machine in machines])
+
+
+def _protect(machines: Sequence[Instance], protected: bool) -> None:
+    Instance.objects.filter(pk__in=[machine.pk for machine in machines]).update(termination_protected=protected)
+    m.events(machines, "protected" if protected else "unprotected")

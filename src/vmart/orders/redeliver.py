@@ -1,0 +1,54 @@
+"""Operation ``redeliver``: a lost machine is made again out of its order, then charged again from that moment."""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.engines.contract import Power
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.orders import machines as m
+from vmart.orders.models import EngineDrift
+from vmart.provisioning import specs
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KIND = "redeliver"
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Make each machine, then the outcome in one commit."""
+    for operation in batch:
+        machine = m.read(operation.subject_id)
+        spec = specs.load([machine.id])[machine.id].spec
+        seen = engine_of(operation.lane).ensure_present(spec)
+        if seen.power != Power.RUNNING:
+            raise RuntimeError(f"{machine.public_id} was delivered again and is {seen.power}")
+        with db.act():
+            db.call("ledger_lock", machine.account_id)
+            if not queue.finish(owner, operation):
+                continue
+            machine = m.locked(machine.id)
+            if machine.state == State.STARTING:
+                _running(machine, operation)
+
+
+def _running(machine: Instance, operation: Claimed) -> None:
+    db.call("metering_start", [machine.id], [], db.call("metering_instant", clock.now()))
+    Instance.objects.filter(pk=machine.pk).update(
+        state=State.RUNNING, latest_operation_state="SUCCESS", stop_charging_mode="NOT_APPLICABLE"
+    )
+    EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()
+    m.event(machine, "redelivered", actor=operation.payload["actor"])
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """It could not be made: lost as before, and not charged."""
+    for operation in batch:
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            if not queue.finish(owner, operation):
+                continue
+            machine = m.locked(operation.subject_id)
+            if machine.state == State.STARTING:
+                m.fail(machine, "The machine could not be delivered again.", state=operation.payload["state"])

@@ -1,0 +1,133 @@
+"""Set a user's password in machines anew, typed by the customer or made by the shop. Moves no money.
+
+A running machine is not stopped for it: its own system sets the password. A stopped container's is written on its disk.
+Where the password is the shop's, it takes the place of the one before when the machine has it, not sooner.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+
+from vmart.engines.contract import UnknownUser
+from vmart.instances.models import Instance, State
+from vmart.kernel import db, unix_password
+from vmart.kernel.errors import InvalidValue
+from vmart.orders import login, passwords
+from vmart.orders import machines as m
+from vmart.orders.errors import WrongState
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KIND = "password"
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+def reset(
+    account_id: int,
+    public_ids: Sequence[str],
+    password: str,
+    *,
+    user: str = "",
+    while_running: bool = True,
+    request_id: str = "",
+) -> None:
+    """Accept the same password for all of these machines, all or none; ``user`` "" is the one of each machine's image.
+
+    Raises WeakPassword, InvalidValue for the user, WrongState, and the refusals of ``machines.lock_usable``.
+    """
+    login.check_new_password(password)
+    if user and not _USER.fullmatch(user):
+        raise InvalidValue(
+            "A user's name has up to 64 letters from A to Z, digits, underscores, dots and hyphens; it begins with a"
+            " letter or an underscore.",
+            field="UserName",
+        )
+    password_hash = unix_password.hash_sha512(password)
+    with db.act():
+        found = _accepted(account_id, public_ids, request_id, while_running=while_running)
+        for named in sorted({user or machine.login_user for machine in found}):
+            theirs = [machine for machine in found if (user or machine.login_user) == named]
+            m.send_all(theirs, KIND, user=named, password_hash=password_hash, password_sealed="")
+
+
+def generate(account_id: int, public_id: str, *, request_id: str = "") -> None:
+    """Accept a password that the shop makes for the machine's own user; it is shown as one of a purchase is."""
+    with db.act():
+        (machine,) = _accepted(account_id, [public_id], request_id, while_running=True)
+        made = passwords.make(machine.id)
+        m.send(
+            machine, KIND, user=machine.login_user, password_hash=made.password_hash,
+            password_sealed=made.sealed.hex(),
+        )  # fmt: skip
+
+
+def _accepted(account_id: int, public_ids: Sequence[str], request_id: str, *, while_running: bool) -> list[Instance]:
+    found = m.lock_usable(account_id, public_ids)
+    for machine in found:
+        if machine.state == State.RUNNING and not while_running:
+            raise WrongState(
+                "The instance {id} is running; say ForceStop, or stop it first.",
+                field="ForceStop", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
+            )  # fmt: skip
+        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
+        if machine.state == State.STOPPED and machine.kind == "virtual-machine":
+            raise WrongState(
+                "The instance {id} is a virtual machine and stopped; start it first, its system sets the password.",
+                field="InstanceIds", code="UnsupportedOperation.InstanceStateStopped", id=machine.public_id,
+            )  # fmt: skip
+    m.begin_all(found, passwords.RESET, request_id)
+    return found
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``password``: the guest, then the outcome in one commit; a user who is not there is final."""
+    for operation in batch:
+        machine = Instance.objects.get(id=operation.subject_id)
+        user, password_hash = operation.payload["user"], operation.payload["password_hash"]
+        failure = ""
+        if _is_under_way(machine):
+            try:
+                engine_of(operation.lane).ensure_password(machine.public_id, user, password_hash)
+            except UnknownUser as error:
+                failure = error.sentence
+        _end(operation, owner, failure)
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+    """The password is the one of before."""
+    for operation in batch:
+        _end(operation, owner, "The password could not be reset; the one of before holds.")
+
+
+def _is_under_way(machine: Instance) -> bool:
+    """Whether nothing else has become of the machine: it may have been ended, or stopped for arrears, meanwhile."""
+    return machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
+
+
+def _end(operation: Claimed, owner: uuid.UUID, failure: str) -> None:
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        if not queue.finish(owner, operation):
+            return
+        machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+        if not _is_under_way(machine):
+            return
+        if failure:
+            m.fail(machine, failure)
+            return
+        Instance.objects.filter(pk=machine.pk).update(
+            latest_operation_state="SUCCESS", **_of_the_machines_user(machine, operation)
+        )
+        m.event(machine, "password_reset", user=operation.payload["user"])
+
+
+def _of_the_machines_user(machine: Instance, operation: Claimed) -> dict[str, str]:
+    """What is kept of the machine's own user follows; another user's password is kept nowhere."""
+    payload = operation.payload
+    if payload["user"] != machine.login_user:
+        return {}
+    passwords.erase([machine])
+    if payload["password_sealed"]:
+        passwords.keep(machine, bytes.fromhex(payload["password_sealed"]))
+    return {"password_hash": payload["password_hash"]}

@@ -1,0 +1,92 @@
+"""Passwords of machines: one that the shop made is shown in the answer to a POST until its owner has it; a reset."""
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from vmart.instances.models import Instance, State
+from vmart.kernel.errors import Refused
+from vmart.listings import orders, overview
+from vmart.orders import passwords, reset_password
+from vmart.orders.errors import WeakPassword
+from vmart.web import wording
+from vmart.web.visitor import customer
+
+
+@never_cache  # no-store: no browser and no proxy keeps the answer
+@require_POST
+@customer
+def of_machine(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """The password of one machine."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    return _asked(request, account_id, [machine], reverse("machine", args=[public_id]))
+
+
+@never_cache
+@require_POST
+@customer
+def of_order(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
+    """The passwords of all machines of an order, in one answer."""
+    view = orders.view(account_id, order_id) if order_id < 2**63 else None
+    if view is None:
+        raise Http404
+    left = [entry.machine for entry in view.lines if entry.machine.state != State.GONE]
+    return _asked(request, account_id, left, reverse("order", args=[order_id]))
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def reset_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """A new password for the machine's user: made by the shop, or typed."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    how = request.POST.get("how")
+    if how not in ("generated", "typed"):
+        return _reset_form(request, machine)
+    request_id = str(request.META.get("vmart.request_id", ""))
+    try:
+        if how == "typed":
+            reset_password.reset(account_id, [public_id], request.POST.get("password", ""), request_id=request_id)
+        else:
+            reset_password.generate(account_id, public_id, request_id=request_id)
+    except WeakPassword as refused:
+        return _reset_form(request, machine, error=wording.sentence(refused), how="typed", status=422)
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    return redirect("machine", public_id)
+
+
+def _reset_form(
+    request: HttpRequest, machine: Instance, *, error: str = "", how: str = "generated", status: int = 200
+) -> HttpResponse:
+    here = {"machine": machine, "errors": {"password": error}, "how": how}
+    return render(request, "web/machines/reset_password.html", here, status=status)
+
+
+def _asked(request: HttpRequest, account_id: int, machines: Sequence[Instance], back: str) -> HttpResponse:
+    """Show them, or put them away; what cannot be done is said on the page ``back``."""
+    public_ids = [machine.public_id for machine in machines]
+    try:
+        if request.POST.get("act") == "show":
+            found = passwords.show(account_id, public_ids)
+            shown = [(machine, found[machine.public_id]) for machine in machines if machine.public_id in found]
+            here = {"shown": shown, "back": back, "address": request.path}
+            return render(request, "web/machines/passwords.html", here)
+        if request.POST.get("act") == "have":
+            passwords.put_away(account_id, public_ids)
+            messages.success(request, _("The password was erased here: you have it."))
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    return redirect(back)

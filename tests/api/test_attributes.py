@@ -1,0 +1,149 @@
+"""Given machines, when their name or protection is changed, then it is so at once, and programs heed it."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.api.calling import Client
+from tests.api.customer import nothing_written, open_customer
+from tests.api.test_cvm_purchase import HOURLY, MONTHLY
+from tests.support.shopper import work
+from vmart.instances.models import Event, Instance
+from vmart.orders import terminate
+
+pytestmark = pytest.mark.usefixtures("delivering")
+
+
+def _buy(client: Client, asked: dict[str, Any]) -> list[str]:
+    ids: list[str] = client.call("RunInstances", asked).response["InstanceIdSet"]
+    work()
+    return ids
+
+
+def _told(client: Client, member: str) -> list[Any]:
+    return [machine[member] for machine in client.call("DescribeInstances").response["InstanceSet"]]
+
+
+def _states(client: Client) -> list[str]:
+    return _told(client, "InstanceState")
+
+
+def test_a_new_name_for_several_as_it_stands() -> None:
+    client, _ = open_customer()
+    ids = _buy(client, {**HOURLY, "InstanceCount": 2, "InstanceName": "old"})
+    client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "InstanceName": "新 {R:1}"})
+    assert _told(client, "InstanceName") == ["新 {R:1}", "新 {R:1}"]
+    renamed = Event.objects.filter(kind="renamed").order_by("instance_id")
+    assert [event.detail for event in renamed] == [
+        {"old": "old1", "new": "新 {R:1}"}, {"old": "old2", "new": "新 {R:1}"}
+    ]  # fmt: skip
+    client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "InstanceName": ""})
+    assert _told(client, "InstanceName") == ["Unnamed", "Unnamed"]
+    assert _told(client, "LatestOperation") == ["RunInstances", "RunInstances"]
+
+
+def test_what_is_so_already_is_no_event() -> None:
+    client, _ = open_customer()
+    ids = _buy(client, {**HOURLY, "InstanceName": "same"})
+    with nothing_written():
+        asked = {"InstanceIds": ids, "InstanceName": "same", "DisableApiTermination": False}
+        assert "Error" not in client.call("ModifyInstancesAttribute", asked).response
+
+
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "MissingParameter.AtLeastOne", "InstanceName and DisableApiTermination"),
+    ({"InstanceName": "x" * 129}, "InvalidInstanceName.TooLong", "at most 128 characters; this has 129"),
+    ({"InstanceName": "a\nb"}, "InvalidParameter", "InstanceName"),
+    ({"InstanceIds": [], "InstanceName": "n"}, "MissingParameter", "InstanceIds"),
+    ({"InstanceIds": ["ins-unknown0"], "InstanceName": "n"}, "InvalidInstanceId.NotFound", "ins-unknown0"),
+    ({"HostName": "n"}, "UnsupportedOperation", "HostName"),
+    ({"SecurityGroups": ["sg-1"]}, "UnsupportedOperation", "SecurityGroups"),
+    ({"UserData": ""}, "UnsupportedOperation", "UserData"),
+]
+
+
+@pytest.mark.parametrize(("change", "code", "names"), BAD, ids=[str(number) for number in range(len(BAD))])
+def test_bad_changes_write_nothing(change: dict[str, Any], code: str, names: str) -> None:
+    client, _ = open_customer()
+    ids = _buy(client, HOURLY)
+    with nothing_written():
+        given, sentence = client.call("ModifyInstancesAttribute", {"InstanceIds": ids, **change}).error
+    assert (given, names in sentence) == (code, True), sentence
+
+
+@pytest.mark.parametrize("asked", [HOURLY, MONTHLY])
+def test_no_program_ends_a_protected_machine(asked: dict[str, Any]) -> None:
+    """Given protection from the purchase on, then neither API ends it, with others or alone, until it is cleared."""
+    client, _ = open_customer()
+    (protected,) = _buy(client, {**asked, "DisableApiTermination": True})
+    (other,) = _buy(client, asked)
+    assert _told(client, "DisableApiTermination") == [False, True]
+    with nothing_written():
+        code, sentence = client.call("TerminateInstances", {"InstanceIds": [other, protected]}).error
+        legacy = client.legacy("ReturnInstance", {"instanceId": protected})
+    assert (code, protected in sentence) == ("UnsupportedOperation.InstancesProtected", True)
+    assert (legacy["code"], legacy["codeDesc"]) == (5100, code)
+    client.call("ModifyInstancesAttribute", {"InstanceIds": [protected], "DisableApiTermination": False})
+    assert [event.kind for event in Event.objects.filter(kind__contains="protected")] == ["unprotected"]
+    client.call("TerminateInstances", {"InstanceIds": [protected]})
+    work()
+    assert _states(client) == ["RUNNING", "SHUTDOWN"]
+
+
+def test_protection_in_the_recycle_bin_keeps_programs_from_erasing() -> None:
+    client, _ = open_customer()
+    ids = _buy(client, HOURLY)
+    client.call("TerminateInstances", {"InstanceIds": ids})
+    work()
+    client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "DisableApiTermination": True})
+    with nothing_written():
+        assert client.call("TerminateInstances", {"InstanceIds": ids}).error[0] == (
+            "UnsupportedOperation.InstancesProtected"
+        )
+    assert _states(client) == ["SHUTDOWN"]
+
+
+def test_its_owner_ends_a_protected_machine_on_the_page() -> None:
+    client, account_id = open_customer()
+    ids = _buy(client, {**HOURLY, "DisableApiTermination": True})
+    terminate.terminate(account_id, ids)
+    assert _states(client) == ["SHUTDOWN"]
+
+
+def test_user_data_is_told_as_base64_in_the_order_asked_for() -> None:
+    client, _ = open_customer()
+    script = b"#!/bin/sh\necho \xe4\xbd\xa0\n"
+    (first,) = _buy(client, {**HOURLY, "UserData": base64.b64encode(script).decode()})
+    (second,) = _buy(client, HOURLY)
+    for ids in ([first, second], [second, first]):
+        asked = {"InstanceIds": ids, "Attributes": ["UserData"]}
+        told = client.call("DescribeInstancesAttributes", asked).response["InstanceSet"]
+        assert [machine["InstanceId"] for machine in told] == ids
+        texts = {machine["InstanceId"]: machine["Attributes"]["UserData"] for machine in told}
+        assert texts == {first: base64.b64encode(script).decode(), second: ""}
+
+
+@pytest.mark.parametrize(
+    ("ids", "attributes", "code"),
+    [
+        ([], ["UserData"], "MissingParameter"),
+        (["ins-unknown0"], ["UserData"], "InvalidInstanceId.NotFound"),
+        (["ins-unknown0"], ["Colour"], "InvalidParameterValue"),
+        (["ins-unknown0"], [], "MissingParameter"),
+    ],
+)
+def test_user_data_of_nothing(ids: list[str], attributes: list[str], code: str) -> None:
+    client, _ = open_customer()
+    assert client.call("DescribeInstancesAttributes", {"InstanceIds": ids, "Attributes": attributes}).error[0] == code
+
+
+def test_user_data_of_an_erased_machine_is_not_told() -> None:
+    client, _ = open_customer()
+    ids = _buy(client, HOURLY)
+    for _ in range(2):
+        client.call("TerminateInstances", {"InstanceIds": ids})
+        work()
+    assert Instance.objects.get().state == "GONE"
+    asked = {"InstanceIds": ids, "Attributes": ["UserData"]}
+    assert client.call("DescribeInstancesAttributes", asked).error[0] == "InvalidInstanceId.NotFound"

@@ -1,0 +1,293 @@
+"""The seller's pages of customers, and what is done there: money by hand, freezing, quotas."""
+
+import re
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from tests.support.at_once import at_once
+from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, owe, purses, wanted
+from tests.support.statements import statements
+from tests.support.written import nothing_written, refused
+from tests.web.visiting import Visitor, customer, operator, text_of
+from vmart.config.reconcile import reconcile
+from vmart.customers.models import Account, AccountChange
+from vmart.kernel.errors import InvalidValue, NotFound
+from vmart.ledger.models import ByHand, Transfer
+from vmart.ledger.queries import balance
+from vmart.listings import customers
+from vmart.listings.paging import PAGE
+from vmart.orders import errors, standing
+from vmart.orders.by_hand import Movement, amount_of, move
+from vmart.orders.purchase import purchase
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def _movement(account: int, minor: int, **changed: Any) -> Movement:
+    return Movement(**{
+        "account_id": account, "amount_minor": minor, "purse": "cash", "reason": "bank transfer 7", "actor": "me",
+        "key": "k1",
+    } | changed)  # fmt: skip
+
+
+# -- money by hand: the act --------------------------------------------------------------------------
+
+
+def test_a_credit_is_a_transfer_with_reason_and_actor() -> None:
+    account = open_purse()
+    assert move(_movement(account, 1250))
+    assert balance(account).cash_minor == 1250
+    made = ByHand.objects.get()
+    transfer = Transfer.objects.get(id=made.transfer_id)
+    assert (transfer.kind, transfer.amount_minor) == ("credit", 1250)
+    assert (made.amount_minor, made.purse, made.reason, made.actor) == (1250, "cash", "bank transfer 7", "me")
+    assert list(reconcile()) == []
+
+
+def test_a_debit_takes_from_its_purse_alone() -> None:
+    account = open_purse(cash_minor=1000)
+    move(_movement(account, 500, purse="gift"))
+    move(_movement(account, -300, key="k2"))
+    move(_movement(account, -500, purse="gift", key="k3"))
+    there = balance(account)
+    assert (there.cash_minor, there.gift_minor) == (700, 0)
+    assert list(reconcile()) == []
+
+
+def test_the_same_key_moves_money_once_and_another_movement_under_it_is_refused() -> None:
+    account = open_purse()
+    assert move(_movement(account, 100))
+    with nothing_written():
+        assert not move(_movement(account, 100))
+    for other in ({"amount_minor": 101}, {"reason": "another"}, {"purse": "gift"}):
+        with refused(errors.TokenReused, field="key"):
+            move(_movement(account, other.pop("amount_minor", 100), **other))  # type: ignore[call-overload]
+    assert move(_movement(open_purse("other"), 100))  # a key is a customer's own
+
+
+def test_a_debit_never_brings_a_purse_or_the_balance_below_zero() -> None:
+    account = open_purse(cash_minor=1000)
+    move(_movement(account, 500, purse="gift"))
+    with refused(errors.InsufficientBalance, field="amount", match=r"¥10.01 cannot be taken: ¥10.00 lie free"):
+        move(_movement(account, -1001, key="k2"))
+    with refused(errors.InsufficientBalance, match=r"¥5.00 lie free"):
+        move(_movement(account, -501, purse="gift", key="k2"))
+    assert move(_movement(account, -1000, key="k2"))  # the refused one has not used the key up
+
+
+def test_what_is_set_aside_is_not_taken() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR + 10)
+    purchase(wanted(account))  # prepaid: a fixed hold
+    with refused(errors.InsufficientBalance, match=r"¥0.10 lie free"):
+        move(_movement(account, -11))
+    other = open_purse("hourly", cash_minor=40)
+    purchase(wanted(other, HOURLY))  # postpaid: a floating one of 38
+    with refused(errors.InsufficientBalance, match=r"¥0.02 lie free"):
+        move(_movement(other, -3))
+
+
+def test_a_credit_pays_what_is_owed_first_and_a_debtor_has_nothing_to_take() -> None:
+    account = open_purse()
+    owe(account, 300)
+    with refused(errors.InsufficientBalance, match=r"¥0.00 lie free"):
+        move(_movement(account, -1))
+    move(_movement(account, 500))
+    assert purses(account) == {"cash": 200, "gift": 0, "owed": 0, "held": 0, "available": 200}
+    assert list(reconcile()) == []
+
+
+def test_of_two_debits_at_once_only_what_is_there_is_taken() -> None:
+    account = open_purse(cash_minor=100)
+    deeds = [lambda key=key: move(_movement(account, -80, key=key)) for key in ("a", "b")]
+    outcomes = at_once(*deeds)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["InsufficientBalance", "bool"]
+    assert balance(account).cash_minor == 20
+
+
+def test_of_the_same_credit_twice_at_once_one_is_made() -> None:
+    account = open_purse()
+    outcomes = at_once(*[lambda: move(_movement(account, 80))] * 2)
+    assert sorted(outcomes, key=str) == [False, True]  # type: ignore[arg-type]
+    assert balance(account).cash_minor == 80
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"), [("12.50", 1250), ("0.01", 1), ("7", 700), (" 3.5 ", 350), ("10000000000", 10**12)]
+)
+def test_an_amount_is_exact_decimal_text(text: str, minor: int) -> None:
+    assert amount_of(text) == minor
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0.00", "-1", "1.005", "1e3", "1,000", "¥1", "١", "NaN", "10000000000.01", "9" * 40, ".5", "1."]
+)
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with refused(InvalidValue, field="amount"):
+        amount_of(text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"reason": " "}, "reason"), ({"reason": "x" * 201}, "reason"), ({"reason": "two\nlines"}, "reason"),
+        ({"reason": "a\0b"}, "reason"), ({"purse": "owed"}, "purse"), ({"key": ""}, "key"), ({"key": "k" * 65}, "key"),
+    ],
+)  # fmt: skip
+def test_a_movement_without_reason_purse_or_key_is_refused(changed: dict[str, str], field: str) -> None:
+    account = open_purse()
+    with refused(InvalidValue, field=field):
+        move(_movement(account, 100, **changed))
+
+
+def test_nobody_is_no_customer() -> None:
+    with refused(NotFound, field="customer"):
+        move(_movement(10**6, 100))
+    with refused(NotFound, field="customer"):
+        standing.freeze(10**6, "why", "me")
+
+
+# -- freezing and quotas -----------------------------------------------------------------------------
+
+
+def test_a_frozen_customer_buys_nothing_and_reads_why_until_it_may_again() -> None:
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    assert standing.freeze(account, "Stolen card.", "me")
+    with nothing_written():
+        assert not standing.freeze(account, "Stolen card.", "me")
+    with refused(errors.AccountFrozen, match="Stolen card."):
+        purchase(wanted(account))
+    assert standing.unfreeze(account, "you")
+    purchase(wanted(account))
+    assert [(change.kind, change.actor) for change in customers.changes(account)] == [
+        ("unfrozen", "you"), ("frozen", "me"),
+    ]  # fmt: skip
+
+
+def test_quotas_are_set_by_name_and_hold_at_once() -> None:
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    assert standing.set_quotas(account, {"prepaid_per_month": 1, "run_per_s": 3}, "me")
+    purchase(wanted(account))
+    with refused(errors.QuotaReached, match="is 1; 1 were bought"):
+        purchase(wanted(account))
+    row = Account.objects.get(id=account)
+    assert (row.quota_prepaid_per_month, row.rate_run_per_s, row.quota_postpaid_per_zone) == (1, 3, 30)
+    assert AccountChange.objects.get().detail == {
+        "before": {"quota_prepaid_per_month": 150, "rate_run_per_s": 10},
+        "after": {"quota_prepaid_per_month": 1, "rate_run_per_s": 3},
+    }
+    with nothing_written():
+        assert not standing.set_quotas(account, {"run_per_s": 3}, "me")
+
+
+@pytest.mark.parametrize("quotas", [{"run_per_s": 0}, {"returns_per_year": -1}, {"postpaid_per_zone": 2**31}, {"x": 1}])
+def test_a_quota_that_cannot_be_is_refused(quotas: dict[str, int]) -> None:
+    account = open_purse()
+    with refused(InvalidValue, field=next(iter(quotas))):
+        standing.set_quotas(account, quotas, "me")
+
+
+# -- the pages ---------------------------------------------------------------------------------------
+
+
+def _address(buyer: Visitor, act: str = "") -> str:
+    return f"/seller/customers/{buyer.account_id}/" + (f"{act}/" if act else "")
+
+
+def _form(page: HttpResponse) -> dict[str, str]:
+    found = re.search(r'name="key" value="([0-9a-f]{32})"', page.content.decode())
+    assert found
+    return {"key": found[1], "amount": "12.50", "purse": "cash", "reason": "bank transfer 7"}
+
+
+def test_customers_see_none_of_it() -> None:
+    buyer = customer()
+    assert buyer.get("/seller/customers/").status_code == 403
+    assert buyer.get(_address(buyer)).status_code == 403
+    with nothing_written():
+        assert buyer.post(_address(buyer, "money"), {"act": "credit", "amount": "1"}).status_code == 403
+        assert buyer.post(_address(buyer, "freeze"), {"act": "unfreeze"}).status_code == 403
+        assert buyer.post(_address(buyer, "quotas"), {}).status_code == 403
+
+
+def test_customers_are_found_by_address_number_and_machine() -> None:
+    buyer, other, seller = customer(), customer(), operator()
+    (machine,) = purchase(wanted(open_purse("zoe", cash_minor=MONTHLY_MINOR))).instance_ids
+    whole = text_of(seller.get("/seller/customers/"))
+    assert buyer.user.email in whole and other.user.email in whole and "¥1,000.00" in whole
+    assert [row.email for row in customers.page(machine).rows] == ["zoe@example.com"]
+    assert [row.machines for row in customers.page("ZOE@").rows] == [1]
+    assert [row.id for row in customers.page(str(buyer.account_id)).rows] == [buyer.account_id]
+    assert "No customer is called so." in text_of(seller.get("/seller/customers/?q=%00nobody%25"))
+
+
+def test_a_list_of_many_goes_a_page_at_a_time() -> None:
+    for number in range(PAGE + 1):
+        open_purse(f"many{number}")
+    seller = operator()
+    first = seller.get("/seller/customers/?q=many").content.decode()
+    assert first.count("many") > PAGE and "many0@example.com" not in first
+    found = re.search(r'href="\?([^"]*before=\d+)"', first)
+    assert found
+    assert "many0@example.com" in seller.get("/seller/customers/?" + found[1].replace("&amp;", "&")).content.decode()
+
+
+def test_credit_and_debit_on_the_page_say_who_it_was_and_a_form_counts_once() -> None:
+    buyer, seller = customer(gift_minor=0), operator()
+    form = _form(seller.get(_address(buyer))) | {"act": "credit"}
+    assert "The balance has changed." in text_of(seller.post(_address(buyer, "money"), form, follow=True))
+    again = text_of(seller.post(_address(buyer, "money"), form, follow=True))
+    assert "This form had been sent before; nothing has changed." in again
+    assert balance(buyer.account_id).cash_minor == 1250
+    assert f"Credited by the seller bank transfer 7 · {seller.user.email}" in again
+    told = text_of(buyer.get("/balance/"))
+    assert "Credited by the seller bank transfer 7" in told and seller.user.email not in told
+    with nothing_written():
+        page = seller.post(
+            _address(buyer, "money"), _form(seller.get(_address(buyer))) | {"act": "debit", "amount": "13"}
+        )
+    assert page.status_code == 422
+    assert "¥13.00 cannot be taken: ¥12.50 lie free in this purse." in text_of(page)
+    assert 'value="bank transfer 7"' in page.content.decode()
+
+
+def test_freezing_and_quotas_on_the_page() -> None:
+    buyer, seller = customer(), operator()
+    assert seller.post(_address(buyer, "freeze"), {"act": "freeze", "why": ""}).status_code == 422
+    page = text_of(seller.post(_address(buyer, "freeze"), {"act": "freeze", "why": "Stolen card."}, follow=True))
+    assert "Frozen: buys nothing. Stolen card." in page
+    assert "Let buy again" in page
+    seller.post(_address(buyer, "freeze"), {"act": "unfreeze"})
+    assert Account.objects.get(id=buyer.account_id).frozen_reason == ""
+    quotas = {"postpaid_per_zone": "5", "prepaid_per_month": "6", "returns_per_year": "7", "run_per_s": "8"}
+    assert "The quotas are as shown." in text_of(seller.post(_address(buyer, "quotas"), quotas, follow=True))
+    for wrong in ("", "many", "1.5", "-1", "٣"):
+        with nothing_written():
+            page = seller.post(_address(buyer, "quotas"), quotas | {"run_per_s": wrong})
+        assert page.status_code == 422
+        assert 'id="error-run_per_s"' in page.content.decode()
+    with nothing_written():
+        assert seller.post(_address(buyer, "quotas"), quotas | {"run_per_s": "0"}).status_code == 422
+
+
+@pytest.mark.parametrize("number", [0, 10**9, 2**63, 10**30])
+def test_an_unknown_customer_is_not_found(number: int) -> None:
+    seller = operator()
+    with nothing_written():
+        assert seller.get(f"/seller/customers/{number}/").status_code == 404
+        for act in ("money", "freeze", "quotas"):
+            assert seller.post(f"/seller/customers/{number}/{act}/", {}).status_code == 404
+
+
+def test_one_customers_page_takes_as_few_statements_with_many_things() -> None:
+    buyer, seller = customer(gift_minor=10_000_000), operator()
+    seller.get(_address(buyer))
+    with statements() as few:
+        seller.get(_address(buyer))
+    buyer.buy("?charge=postpaid&count=10")
+    for number in range(5):
+        move(_movement(buyer.account_id, 100, key=f"k{number}"))
+    with statements() as many:
+        assert text_of(seller.get(_address(buyer))).count("ins-") == 10
+    assert len(many) <= len(few) + 1 <= 12  # one for the reasons of what was moved by hand

@@ -1,0 +1,244 @@
+"""Given the calls of terraform-provider-tencentcloud, in its order and with its parameters, then each is answered.
+
+The SDK replays what the provider does for ``tencentcloud_instance`` and ``tencentcloud_key_pair``. ``needed`` stands
+for the members that the provider reads without looking whether they are there: a null would end it.
+"""
+
+import base64
+import json
+import secrets
+import uuid
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+
+from tests.clients.conftest import Access, wait_for
+
+REGION, ZONE, IMAGE = "ap-guangzhou", "ap-guangzhou-4", "img-db12k7x4"
+VERSIONS = {
+    "cvm": "v20170312", "cbs": "v20170312", "vpc": "v20170312", "tag": "v20180813", "sts": "v20180813",
+    "api": "v20201106",
+}  # fmt: skip
+AGENTS = {f"{name}Service": {"Enabled": True} for name in ("Security", "Monitor", "Automation")}
+POSTPAID = {
+    "ImageId": IMAGE,
+    "Placement": {"Zone": ZONE, "ProjectId": 0},
+    "InstanceName": "tf",
+    "InstanceChargeType": "POSTPAID_BY_HOUR",
+    "InternetAccessible": {"PublicIpAssigned": False},
+    "SystemDisk": {"DiskType": "CLOUD_PREMIUM", "DiskSize": 50},
+    "EnhancedService": AGENTS,
+    "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
+    "DisableApiTermination": False,
+}
+PREPAID = {
+    **POSTPAID,
+    "InstanceType": "S5.SMALL1",
+    "InstanceChargeType": "PREPAID",
+    "InstanceChargePrepaid": {"Period": 1, "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
+}
+DISK = {"DiskType": "CLOUD_SSD", "ThroughputPerformance": 0, "DeleteWithInstance": False, "Encrypt": False}
+DISKS = [{**DISK, "DiskSize": 20}, {**DISK, "DiskSize": 40}]
+OF_MACHINE = (
+    "Placement.Zone", "InternetAccessible.InternetChargeType", "InternetAccessible.InternetMaxBandwidthOut",
+    "VirtualPrivateCloud.VpcId", "VirtualPrivateCloud.SubnetId", "SystemDisk.DiskType", "SystemDisk.DiskSize",
+    "SystemDisk.DiskId", "SystemDisk.Encrypt", "InstanceChargeType", "InstanceState", "LoginSettings",
+)  # fmt: skip
+OF_DISK = (
+    "DiskState", "DiskId", "DiskName", "DiskSize", "DiskType", "Encrypt", "ThroughputPerformance", "DeleteWithInstance",
+)  # fmt: skip
+OF_DATA_DISK = ("DiskId", "DiskType", "DiskSize", "Encrypt", "DeleteWithInstance", "ThroughputPerformance")
+Members = dict[str, Any]
+
+
+class Provider:
+    """``provider("cvm", "RunInstances", {...})``: one call by the SDK of that service, in English as it asks."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __call__(self, service: str, action: str, members: Members | None = None) -> Members:
+        package = f"tencentcloud.{service}.{VERSIONS[service]}"
+        models = import_module(f"{package}.models")
+        client = getattr(import_module(f"{package}.{service}_client"), f"{service.capitalize()}Client")
+        profile = ClientProfile(httpProfile=HttpProfile(protocol="http", endpoint=self._access.endpoint))
+        profile.language = "en-US"
+        request = getattr(models, f"{action}Request")()
+        request.from_json_string(json.dumps(members or {}))
+        answer = getattr(client(Credential(*self._access.secret), REGION, profile), action)(request)
+        told: Members = json.loads(answer.to_json_string())
+        return told
+
+    def machine(self, public_id: str) -> Members | None:
+        """What every step looks at first; None once it is erased."""
+        found = self("cvm", "DescribeInstances", {"InstanceIds": [public_id]})["InstanceSet"]
+        return found[0] if found else None
+
+    def tags(self, kind: str, public_id: str) -> list[Members]:
+        asked = {
+            "ServiceType": "cvm", "ResourcePrefix": kind, "ResourceRegion": REGION, "ResourceIds": [public_id],
+            "Limit": 20, "Offset": 0,
+        }  # fmt: skip
+        tags: list[Members] = self("tag", "DescribeResourceTagsByResourceIds", asked)["Tags"]
+        return tags
+
+    def create(self, asked: Members) -> str:
+        token = base64.b64encode(secrets.token_bytes(16)).decode()
+        public_id: str = self("cvm", "RunInstances", {**asked, "ClientToken": token})["InstanceIdSet"][0]
+        wait_for(lambda: needed(self.machine(public_id), "InstanceState"), ["RUNNING"])
+        return public_id
+
+    def read(self, public_id: str) -> tuple[Members, list[Members], str]:
+        """All of a refresh: the machine, its data disks as cbs tells them, its user data."""
+        machine = self.machine(public_id)
+        needed(machine, *OF_MACHINE)
+        assert machine is not None
+        images = self("cvm", "DescribeImages")
+        assert needed(images, "TotalCount") == [len(images["ImageSet"])]
+        assert IMAGE in {needed(image, "ImageId", "CreatedTime")[0] for image in images["ImageSet"]}
+        assert self.tags("instance", public_id) == []
+        (system,) = self.disks([machine["SystemDisk"]["DiskId"]])
+        assert (system["DiskState"], system["DiskId"]) == ("ATTACHED", machine["SystemDisk"]["DiskId"])
+        for disk in machine["DataDisks"]:
+            needed(disk, *OF_DATA_DISK)
+        data = self.disks([disk["DiskId"] for disk in machine["DataDisks"]]) if machine["DataDisks"] else []
+        asked = {"InstanceIds": [public_id], "Attributes": ["UserData"]}
+        attributes = self("cvm", "DescribeInstancesAttributes", asked)["InstanceSet"][0]["Attributes"]
+        return machine, data, attributes["UserData"]
+
+    def disks(self, disk_ids: list[str]) -> list[Members]:
+        found: list[Members] = self("cbs", "DescribeDisks", {"DiskIds": disk_ids, "Limit": 100})["DiskSet"]
+        for disk in found:
+            needed(disk, *OF_DISK)
+        return found
+
+    def delete(self, public_id: str) -> Members:
+        """Into the recycle bin; the machine as it was before."""
+        machine = self.machine(public_id)
+        assert machine is not None
+        self("cvm", "TerminateInstances", {"InstanceIds": [public_id]})
+        wait_for(
+            lambda: needed(self.machine(public_id), "InstanceState", "LatestOperationState"), ["SHUTDOWN", "SUCCESS"]
+        )
+        return machine
+
+    def force_delete(self, public_id: str) -> None:
+        """Out of it, until its address is free again."""
+        machine = self.delete(public_id)
+        self("cvm", "TerminateInstances", {"InstanceIds": [public_id]})
+        wait_for(lambda: self.machine(public_id), None)
+        network = machine["VirtualPrivateCloud"]
+        asked = {
+            "VpcId": network["VpcId"], "SubnetId": network["SubnetId"], "IpAddresses": machine["PrivateIpAddresses"],
+            "Offset": 0, "Limit": 20,
+        }  # fmt: skip
+        wait_for(lambda: self("vpc", "DescribeUsedIpAddress", asked)["IpAddressStates"], [])
+
+
+def needed(structure: Members | None, *paths: str) -> list[Any]:
+    """The members at these paths; AssertionError, naming the path, for one that is null or not there."""
+    values = []
+    for path in paths:
+        value: Any = structure
+        for step in path.split("."):
+            assert value is not None and value.get(step) is not None, path
+            value = value[step]
+        values.append(value)
+    return values
+
+
+@pytest.fixture
+def provider(access: Access) -> Provider:
+    return Provider(access)
+
+
+def _code(act: Callable[[], object]) -> str:
+    with pytest.raises(TencentCloudSDKException) as refused:
+        act()
+    return str(refused.value.get_code())
+
+
+def test_where_and_who_the_provider_is(provider: Provider) -> None:
+    identity = provider("sts", "GetCallerIdentity")
+    account_id, user_id, arn = needed(identity, "AccountId", "UserId", "Arn")
+    assert arn == f"qcs::cam:{account_id}:uin/{user_id}"
+    zones = provider("api", "DescribeZones", {"Product": "cvm"})["ZoneSet"]
+    assert ZONE in [needed(zone, "Zone", "ZoneState", "ZoneId", "ZoneName")[0] for zone in zones]
+
+
+def test_a_key_pair(provider: Provider) -> None:
+    name = f"tf_{uuid.uuid4().hex[:12]}"
+    made = provider("cvm", "CreateKeyPair", {"KeyName": name, "ProjectId": 0})["KeyPair"]
+    (key_id, _private) = needed(made, "KeyId", "PrivateKey")
+    (pair,) = provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"]
+    assert needed(pair, "KeyName", "ProjectId", "PublicKey", "CreatedTime")[:3] == [name, 0, made["PublicKey"]]
+    assert provider.tags("keypair", key_id) == []
+    assert pair["AssociatedInstanceIds"] == []
+    provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
+    assert provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"] == []
+
+
+def test_a_postpaid_machine_from_apply_to_forced_destroy(provider: Provider) -> None:
+    """Without a type, with a key: read twice alike, renamed, protected, freed, erased; its key goes after it."""
+    name = f"tf_{uuid.uuid4().hex[:12]}"
+    key_id = provider("cvm", "CreateKeyPair", {"KeyName": name, "ProjectId": 0})["KeyPair"]["KeyId"]
+    public_id = provider.create({**POSTPAID, "LoginSettings": {"KeyIds": [key_id]}})
+    machine, data, user_data = provider.read(public_id)
+    assert (machine["LoginSettings"]["KeyIds"], machine["InstanceName"], data) == ([key_id], "tf", [])
+    assert (user_data, machine["DisableApiTermination"]) == (POSTPAID["UserData"], False)
+    assert provider.read(public_id) == (machine, data, user_data)
+
+    asked = {"InstanceIds": [public_id]}
+    provider("cvm", "ModifyInstancesAttribute", {**asked, "InstanceName": "renamed"})
+    provider("cvm", "ModifyInstancesAttribute", {**asked, "DisableApiTermination": True})
+    assert provider.read(public_id)[0] == {**machine, "InstanceName": "renamed", "DisableApiTermination": True}
+    assert _code(lambda: provider.delete(public_id)) == "UnsupportedOperation.InstancesProtected"
+    provider("cvm", "ModifyInstancesAttribute", {**asked, "DisableApiTermination": False})
+
+    provider.force_delete(public_id)
+    (disk,) = provider.disks([machine["SystemDisk"]["DiskId"]])
+    assert (disk["DiskState"], disk["Attached"]) == ("UNATTACHED", False)
+    (pair,) = provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"]
+    assert pair["AssociatedInstanceIds"] == []
+    provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
+
+
+def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider) -> None:
+    """Given the ids that vpc tells, then what is read is what was asked for, so that a plan stays empty."""
+    provider.force_delete(provider.create({**POSTPAID, "LoginSettings": {"Password": "Str0ng-pass"}}))
+    everything = {"Filters": [], "Limit": "100", "Offset": "0"}
+    (vpc,) = provider("vpc", "DescribeVpcs", everything)["VpcSet"]
+    needed(
+        vpc, "VpcId", "VpcName", "CidrBlock", "CreatedTime", "IsDefault", "EnableMulticast", "DnsServerSet", "TagSet"
+    )
+    there = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}, {"Name": "zone", "Values": [ZONE]}]
+    (subnet,) = provider("vpc", "DescribeSubnets", {**everything, "Filters": there})["SubnetSet"]
+    needed(
+        subnet, "CidrBlock", "CreatedTime", "VpcId", "SubnetId", "RouteTableId", "CdcId", "SubnetName", "IsDefault",
+        "EnableBroadcast", "Zone", "AvailableIpAddressCount",
+    )  # fmt: skip
+    (group,) = provider("vpc", "DescribeSecurityGroups", everything)["SecurityGroupSet"]
+    assert needed(group, "SecurityGroupName", "SecurityGroupDesc", "ProjectId")[2] == "0"
+
+    network = {"VpcId": vpc["VpcId"], "SubnetId": subnet["SubnetId"]}
+    login = {"Password": "Str0ng-pass", "KeepImageLogin": "FALSE"}
+    asked = {**PREPAID, "VirtualPrivateCloud": network, "DataDisks": DISKS, "LoginSettings": login}
+    public_id = provider.create(asked)
+    machine, data, _ = provider.read(public_id)
+    assert {name: machine["VirtualPrivateCloud"][name] for name in network} == network
+    assert (machine["RenewFlag"], machine["SecurityGroupIds"]) == ("NOTIFY_AND_AUTO_RENEW", [])
+    for told in (machine["DataDisks"], sorted(data, key=lambda disk: disk["DiskSize"])):
+        assert [{name: disk[name] for name in DISKS[0]} for disk in told] == DISKS
+    assert {disk["DiskName"] for disk in data} == {""}
+
+    provider.delete(public_id)
+    states = {disk["DiskState"] for disk in provider.disks([disk["DiskId"] for disk in data])}
+    assert states == {"TORECYCLE"}
+    provider("cvm", "TerminateInstances", {"InstanceIds": [public_id]})
+    wait_for(lambda: provider.machine(public_id), None)

@@ -1,0 +1,182 @@
+"""The seller's commands: operators, catalog, customers; each listing also as JSON and YAML."""
+
+import datetime as dt
+import json
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from tests.support.database import DEMO_CATALOG, ROOT
+from tests.support.shopper import MONTHLY_MINOR, open_purse, wanted
+from tests.support.written import nothing_written
+from vmart.backoffice import opening
+from vmart.backoffice.apply_catalog import apply_file
+from vmart.catalog.models import Applied
+from vmart.config.cli import main
+from vmart.config.commands.output import plain, table
+from vmart.customers.models import Account, User
+from vmart.ledger.models import ByHand
+from vmart.ledger.queries import balance
+from vmart.orders.purchase import purchase
+
+
+def vmart(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+def done(*words: str) -> str:
+    """What the command printed; AssertionError where it was not done."""
+    result = vmart(*words)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+# -- operators ---------------------------------------------------------------------------------------
+
+
+def test_an_operator_is_added_with_a_link_and_listed(shop: object) -> None:
+    link = done("operator", "add", "me@example.org").strip()
+    assert link.startswith("/accounts/password/reset/key/")
+    user = User.objects.get()
+    assert (user.is_staff, user.has_usable_password()) == (True, False)
+    assert json.loads(done("operator", "list", "-o", "json")) == [
+        {"email": "me@example.org", "active": True, "last_login": None}
+    ]
+    assert done("operator", "list").splitlines()[1].split() == ["me@example.org", "yes", "-"]
+
+
+def test_what_is_no_address_is_refused_in_one_line(shop: object) -> None:
+    with nothing_written():
+        result = vmart("operator", "add", "nobody")
+    assert (result.exit_code, result.stderr) == (3, "vmart: nobody is no e-mail address.\n")
+
+
+# -- catalog -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "starter.yaml"])
+def test_what_export_writes_apply_takes_unchanged(db: object, tmp_path: object, name: str) -> None:
+    file = ROOT / "catalog" / name
+    apply_file(file)
+    out = f"{tmp_path}/exported.yaml"
+    assert done("catalog", "export", out) == f"{out}: {len(file.read_text().splitlines())} lines\n"
+    with nothing_written():
+        assert done("catalog", "apply", out, "--yes") == "the shop sells exactly that already\n"
+    assert done("catalog", "export") == file.read_text()
+    again = vmart("catalog", "export", out)
+    assert (again.exit_code, again.stderr) == (3, f"vmart: {out} is there already: name another file\n")
+
+
+def test_a_declined_file_is_not_what_is_exported(shop: object, tmp_path: object) -> None:
+    changed = f"{tmp_path}/changed.yaml"
+    with open(changed, "w") as file:  # noqa: PTH123
+        file.write(DEMO_CATALOG.read_text().replace("East China (Shanghai)", "The East"))
+    assert CliRunner().invoke(main, ["catalog", "apply", changed], input="n\n").exit_code == 1
+    assert Applied.objects.count() == 1
+    assert done("catalog", "export") == DEMO_CATALOG.read_text()
+
+
+def test_the_catalog_is_shown_with_its_prices(shop: object) -> None:
+    shown = json.loads(done("catalog", "show", "-o", "json"))
+    assert (shown["currency"], shown["price_book"], len(shown["zones"])) == ("CNY", 1, 5)
+    assert shown["instance_types"][1] == {
+        "code": "S5.SMALL1", "vcpu": 1, "memory_mib": 1024, "month": "45", "hour": "0.14",
+        "sold_in": "ap-guangzhou-3 ap-guangzhou-4 ap-guangzhou-6 ap-shanghai-2 ap-shanghai-5",
+    }  # fmt: skip
+    assert {disk["code"]: disk["gib_hour"] for disk in shown["disk_types"]}["CLOUD_SSD"] == "0.0014"
+    assert yaml.safe_load(done("catalog", "show", "-o", "yaml")) == shown
+
+
+def test_before_a_catalog_there_is_nothing_to_show_or_export(db: object) -> None:
+    said = "vmart: No catalog has been applied yet: vmart catalog apply FILE does it.\n"
+    for words in (["show"], ["export"]):
+        result = vmart("catalog", *words)
+        assert (result.exit_code, result.stderr) == (3, said)
+
+
+# -- customers ---------------------------------------------------------------------------------------
+
+
+def test_customers_are_listed_and_shown(shop: object) -> None:
+    account = open_purse("ada", cash_minor=2 * MONTHLY_MINOR)
+    open_purse("bob")
+    (machine,) = purchase(wanted(account)).instance_ids
+    (row,) = json.loads(done("customer", "list", "--search", "ada", "-o", "json"))
+    since = Account.objects.get(id=account).created_at.isoformat()
+    assert row == {
+        "number": account, "email": "ada@example.com", "since": since, "machines": 1, "balance": "265.00",
+        "frozen": "",
+    }  # fmt: skip
+    shown = json.loads(done("customer", "show", "ADA@example.com", "-o", "json"))
+    assert (shown["number"], shown["available"], shown["set_aside"]) == (account, "132.50", "132.50")
+    assert [row["id"] for row in shown["machines"]] == [machine]
+    assert [(row["kind"], row["amount"]) for row in shown["money"]] == [("opening", "265.00")]
+    assert machine in done("customer", "show", str(account))
+
+
+def test_money_is_credited_and_debited_with_reason_actor_and_key(shop: object) -> None:
+    account = open_purse("ada")
+    words = ["credit", "ada@example.com", "12.50", "--reason", "bank transfer 7", "--key", "b7"]
+    assert done("customer", *words) == "done; available: 12.50\n"
+    with nothing_written():
+        assert done("customer", *words) == "this was done before, and nothing has changed; available: 12.50\n"
+    assert done("customer", "debit", str(account), "2.5", "--reason", "fee") == "done; available: 10.00\n"
+    assert done("customer", "debit", str(account), "2.5", "--reason", "fee") == "done; available: 7.50\n"
+    assert ByHand.objects.filter(actor__startswith="command line (").count() == 3
+    with nothing_written():
+        below = vmart("customer", "debit", str(account), "7.51", "--reason", "fee")
+    assert (below.exit_code, below.stderr) == (3, "vmart: ¥7.51 cannot be taken: ¥7.50 lie free in this purse.\n")
+
+
+@pytest.mark.parametrize("amount", ["0", "1.001", "ten"])
+def test_a_wrong_amount_is_refused(shop: object, amount: str) -> None:
+    account = open_purse("ada")
+    with nothing_written():
+        result = vmart("customer", "credit", "ada@example.com", amount, "--reason", "x")
+    assert result.exit_code == 3
+    assert "amount" in result.stderr
+    assert balance(account).cash_minor == 0
+
+
+def test_freeze_unfreeze_and_quota(shop: object) -> None:
+    account = open_purse("ada")
+    assert done("customer", "freeze", "ada@example.com", "--reason", "Stolen card.") == "buys nothing from now on\n"
+    assert done("customer", "freeze", "ada@example.com", "--reason", "Stolen card.") == "it is so already\n"
+    assert done("customer", "unfreeze", "ada@example.com") == "may buy again\n"
+    assert done("customer", "quota", "ada@example.com", "--postpaid-per-zone", "7", "--run-per-s", "2") == "set\n"
+    row = Account.objects.get(id=account)
+    assert (row.frozen_reason, row.quota_postpaid_per_zone, row.rate_run_per_s) == ("", 7, 2)
+    assert vmart("customer", "quota", "ada@example.com").exit_code == 2
+    with nothing_written():
+        assert vmart("customer", "quota", "ada@example.com", "--run-per-s", "0").exit_code == 3
+
+
+@pytest.mark.parametrize("who", ["nobody@example.org", "999999", "\0"])
+def test_nobody_is_named(shop: object, who: str) -> None:
+    for words in (["show", who], ["credit", who, "1", "--reason", "x"], ["unfreeze", who]):
+        with nothing_written():
+            result = vmart("customer", *words)
+        assert result.exit_code == 3
+        assert f"there is no customer {who}" in result.stderr
+
+
+# -- how things are printed ----------------------------------------------------------------------------
+
+
+def test_a_table_has_a_head_and_columns_as_wide_as_they_must_be() -> None:
+    rows = [{"name": "a", "is_on": True}, {"name": "longer", "is_on": None}]
+    assert table(rows) == ["NAME    IS ON", "a       yes", "longer  -"]
+    assert table([]) == ["nothing"]
+    assert plain({"at": dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "n": (1, None)}) == {
+        "at": "2026-01-02T00:00:00+00:00", "n": [1, None],
+    }  # fmt: skip
+
+
+def test_the_checklist_is_in_doctor_too(shop: object) -> None:
+    opening.add("me@example.org")
+    findings = {row["name"]: row for row in json.loads(vmart("doctor", "-o", "json").output)}
+    assert findings["first sale, operator"] == {
+        "name": "first sale, operator", "well": True, "text": "1 may see these pages.",
+    }  # fmt: skip
+    assert findings["first sale, test order"]["well"] is None
