@@ -39,7 +39,12 @@ def test_a_user_who_is_not_there_is_told_in_the_language_of_the_call(owner: tupl
     client, has = owner
     client.call(RESET, {"InstanceIds": [has.stopped], "Password": NEW, "UserName": "app"})
     work()
-    assert _told(client, has.stopped) == ("STOPPED", "FAILED", "The machine has no user of this name.")
+    assert _told(client, has.stopped) == (
+        "STOPPED",
+        "FAILED",
+        "The password could not be reset; the one of before holds.\nThe machine has no user of this name.\n"
+        "Name a user that the machine has; leave the name away for the machine's own.",
+    )
 
 
 @pytest.mark.parametrize(

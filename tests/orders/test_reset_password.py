@@ -122,7 +122,10 @@ def test_a_user_who_is_not_there_fails_at_once_and_says_so(account: int, machine
     work()
     assert world.calls()["ensure_password"] == 1
     assert _latest(machine) == ("RUNNING", "ResetInstancesPassword", "FAILED")
-    assert _now(machine).latest_operation_error == "The machine has no user of this name."
+    assert _now(machine).latest_operation_error.splitlines() == [
+        "The password could not be reset; the one of before holds.", "The machine has no user of this name.",
+        "Name a user that the machine has; leave the name away for the machine's own.",
+    ]  # fmt: skip
     assert (_now(machine).password_hash, world.password_hash(machine.public_id)) == (held, held)
     assert not Event.objects.filter(kind="password_reset").exists()
 
@@ -135,7 +138,10 @@ def test_a_reset_that_fails_leaves_the_password_of_before(account: int, machine:
     generate(account, machine.public_id)
     work()
     assert _latest(machine) == ("RUNNING", "ResetInstancesPassword", "FAILED")
-    assert _now(machine).latest_operation_error == "The password could not be reset; the one of before holds."
+    assert _now(machine).latest_operation_error.splitlines() == [
+        "The password could not be reset; the one of before holds.", "The simulated engine failed, as it was told to.",
+        "Try again in a few minutes; if it fails again, ask the seller.",
+    ]  # fmt: skip
     assert passwords.show(account, [machine.public_id]) == before
     assert not Operation.objects.filter(kind="password").exists()
     generate(account, machine.public_id)

@@ -293,7 +293,7 @@ _CHECKS = (
         "what the seller moved by hand does not say why, or is not the ledger's",
         """
         SELECT coalesce(t.id, h.transfer_id) AS id, t.kind, t.amount_minor, h.amount_minor AS said_minor
-        FROM (SELECT * FROM ledger_transfer WHERE kind IN ('credit', 'debit')) AS t
+        FROM (SELECT id, account_id, kind, amount_minor FROM ledger_transfer WHERE kind IN ('credit', 'debit')) AS t
         FULL JOIN ledger_by_hand h ON h.transfer_id = t.id
         WHERE (t.account_id, CASE t.kind WHEN 'credit' THEN t.amount_minor ELSE -t.amount_minor END)
               IS DISTINCT FROM (h.account_id, h.amount_minor)

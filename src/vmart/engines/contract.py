@@ -36,7 +36,10 @@ class UnknownUser(EngineError):
     """The guest has no user of this name: nothing to wait for."""
 
     def __init__(self, *, detail: str = "") -> None:
-        super().__init__("The machine has no user of this name.", transient=False, detail=detail)
+        super().__init__(
+            "The machine has no user of this name.", transient=False, detail=detail,
+            helps="Name a user that the machine has; leave the name away for the machine's own.",
+        )  # fmt: skip
 
 
 class Power(enum.StrEnum):

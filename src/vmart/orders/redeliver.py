@@ -42,7 +42,7 @@ def _running(machine: Instance, operation: Claimed) -> None:
     m.event(machine, "redelivered", actor=operation.payload["actor"])
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """It could not be made: lost as before, and not charged."""
     for operation in batch:
         with db.act():
@@ -51,4 +51,4 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
                 continue
             machine = m.locked(operation.subject_id)
             if machine.state == State.STARTING:
-                m.fail(machine, "The machine could not be delivered again.", state=operation.payload["state"])
+                m.fail(machine, "The machine could not be delivered again.", error, state=operation.payload["state"])

@@ -83,21 +83,21 @@ def _accepted(account_id: int, public_ids: Sequence[str], request_id: str, *, wh
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``password``: the guest, then the outcome in one commit; a user who is not there is final."""
     for operation in batch:
-        machine = Instance.objects.get(id=operation.subject_id)
+        machine = m.read(operation.subject_id)
         user, password_hash = operation.payload["user"], operation.payload["password_hash"]
-        failure = ""
+        failure: UnknownUser | None = None
         if _is_under_way(machine):
             try:
                 engine_of(operation.lane).ensure_password(machine.public_id, user, password_hash)
             except UnknownUser as error:
-                failure = error.sentence
+                failure = error
         _end(operation, owner, failure)
 
 
-def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """The password is the one of before."""
     for operation in batch:
-        _end(operation, owner, "The password could not be reset; the one of before holds.")
+        _end(operation, owner, error)
 
 
 def _is_under_way(machine: Instance) -> bool:
@@ -105,16 +105,16 @@ def _is_under_way(machine: Instance) -> bool:
     return machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
 
 
-def _end(operation: Claimed, owner: uuid.UUID, failure: str) -> None:
+def _end(operation: Claimed, owner: uuid.UUID, failure: Exception | None) -> None:
     with db.act():
         db.call("ledger_lock", operation.account_id)
         if not queue.finish(owner, operation):
             return
-        machine = Instance.objects.select_for_update().get(id=operation.subject_id)
+        machine = m.locked(operation.subject_id)
         if not _is_under_way(machine):
             return
         if failure:
-            m.fail(machine, failure)
+            m.fail(machine, "The password could not be reset; the one of before holds.", failure)
             return
         Instance.objects.filter(pk=machine.pk).update(
             latest_operation_state="SUCCESS", **_of_the_machines_user(machine, operation)

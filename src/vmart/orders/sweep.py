@@ -83,9 +83,7 @@ def look(zone: str, names: Collection[str]) -> set[str]:
     return busy
 
 
-def _mend(
-    engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None = None
-) -> Drift | None:
+def _mend(engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None = None) -> Drift | None:
     """What was listed is old by now, and acts may have begun and ended since: the row of this moment is repaired."""
     observation = engine.observe(listed.public_id)
     row = m.read(listed.pk)
