@@ -53,6 +53,15 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 5),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
+    "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
+    "InquiryPriceRenewInstances": (
+        lambda has: {"InstanceIds": [has.prepaid], "InstanceChargePrepaid": {"Period": 1}},
+        3,
+    ),
+    "ModifyInstancesRenewFlag": (
+        lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
+        4,
+    ),
     "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 6),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 5),
@@ -87,6 +96,8 @@ LEGACY: dict[str, tuple[Asked, int]] = {
     "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
     "ResetInstancePassword": (lambda has: {"instanceIds": [has.running], "password": "New-pass-1"}, 5),
     "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
+    "RenewInstance": (lambda has: {"instanceId": has.prepaid, "period": 1}, 19),
+    "SetAutoRenew": (lambda has: {"instanceId": has.prepaid, "autoRenew": 1}, 4),
     "DescribeAvailabilityZones": (lambda _: {}, 1),
 }
 
@@ -169,7 +180,8 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     """Stopped, started, what a return would give back, returned, released."""
     client, _, prepaid = many(count)
     for action, budget in [
-        ("StopInstances", 5), ("StartInstances", 4), ("InquiryPriceTerminateInstances", 6), ("TerminateInstances", 19),
+        ("StopInstances", 5), ("StartInstances", 4), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 6),
+        ("TerminateInstances", 19),
         ("TerminateInstances", 5),
     ]:  # fmt: skip
         with statements() as made:

@@ -16,7 +16,7 @@ from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance, SealedPassword
 from vmart.kernel import db, unix_password
 from vmart.kernel.secrets import MASTER_KEY_VARIABLE, Secrets, SecretsUnreadable
-from vmart.orders import login, passwords, place, terminate
+from vmart.orders import actions, login, passwords, place, terminate
 from vmart.orders.errors import PasswordNotKept, TokenReused, UnknownInstance
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import Bought, Machine, dry_run, purchase
@@ -128,7 +128,7 @@ def test_an_unpaid_order_has_none_and_gets_one_when_it_is_paid() -> None:
     order = Order.objects.get(id=number)
     assert (order.request["password_hash"], order.request["password_generated"]) == ("", True)
     assert not SealedPassword.objects.exists()
-    bought = place.pay(account, number)
+    bought = actions.pay(account, number)
     shown = passwords.show(account, bought.instance_ids)
     assert len(set(shown.values())) == 2
     for machine in Instance.objects.all():

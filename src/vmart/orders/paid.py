@@ -1,12 +1,12 @@
 """Orders that are paid at once from the balance: money, order and lines, in the commit of the act."""
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 
 from django.db import DatabaseError, transaction
 
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
-from vmart.ledger.models import Hold
 from vmart.orders import errors, holds
 from vmart.orders.models import Line, Order, Status
 from vmart.pricing.configuration import PREPAID
@@ -27,17 +27,33 @@ def take(account_id: int, priced: Priced, subscriptions: Mapping[str, Subscripti
     if order.created_at is None:
         order.created_at = now
     order.save()
-    for number, line in enumerate(priced.lines, 1):
-        hold_id = numbers[line.public_id]
-        db.call("ledger_post", hold_id, "prepaid", "revenue", now)
-        held = Hold.objects.get(id=hold_id)
-        Line.objects.create(
-            order=order, account_id=account_id, subscription_id=subscriptions[line.public_id].id, number=number,
-            hold_id=hold_id, months=line.months, period_from=line.period_from, period_to=line.period_to,
-            amount_minor=line.amount_minor, paid_cash_minor=held.cash_minor, paid_gift_minor=held.gift_minor,
-            state=Line.State.DELIVERED, delivered_at=now,
-        )  # fmt: skip
+    Line.objects.bulk_create(_lines(order, priced, subscriptions, _posted(numbers.values())))
     Subscription.objects.bulk_update(subscriptions.values(), ["hold_number"])
+
+
+def _posted(holds_made: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Turn the holds into payments, in one statement: what each took of cash and gift."""
+    rows = db.rows(
+        "SELECT posted.id, posted.cash_minor, posted.gift_minor FROM unnest(%s::uuid[]) AS made (hold)"
+        " CROSS JOIN LATERAL fn.ledger_post(made.hold, 'prepaid', 'revenue', %s) AS posted",
+        list(holds_made), clock.now(),
+    )  # fmt: skip
+    return {row["id"]: (row["cash_minor"], row["gift_minor"]) for row in rows}
+
+
+def _lines(
+    order: Order,
+    priced: Priced,
+    subscriptions: Mapping[str, Subscription],
+    posted: Mapping[uuid.UUID, tuple[int, int]],
+) -> Iterator[Line]:
+    for (number, line), (hold_id, (cash, gift)) in zip(enumerate(priced.lines, 1), posted.items(), strict=True):
+        yield Line(
+            order=order, account_id=order.account_id, subscription_id=subscriptions[line.public_id].id, number=number,
+            hold_id=hold_id, months=line.months, period_from=line.period_from, period_to=line.period_to,
+            amount_minor=line.amount_minor, paid_cash_minor=cash, paid_gift_minor=gift, state=Line.State.DELIVERED,
+            delivered_at=order.paid_at,
+        )  # fmt: skip
 
 
 def order_of(number: int, account_id: int, priced: Priced, request: Mapping[str, object]) -> Order:
@@ -50,7 +66,7 @@ def order_of(number: int, account_id: int, priced: Priced, request: Mapping[str,
 
 
 def _set_aside(
-    account_id: int, priced: Priced, subscriptions: Mapping[str, Subscription], numbers: Mapping[str, object]
+    account_id: int, priced: Priced, subscriptions: Mapping[str, Subscription], numbers: Mapping[str, uuid.UUID]
 ) -> None:
     frozen = db.rows("SELECT (fn.customers_limits(%s)).frozen_reason AS why", account_id)[0]["why"]
     if frozen:

@@ -170,16 +170,15 @@ def _subscriptions(machines: Sequence[Instance]) -> dict[str, Subscription]:
 def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, request_id: str) -> None:
     """The new expiry, its timers; what was in the recycle bin comes back and is started."""
     lines = {line.public_id: line for line in due.lines}
-    flag = {"renew_flag": asked.renew_flag} if asked.renew_flag else {}
     for machine in machines:
-        line = lines[machine.public_id]
-        m.agree([machine], expires_at=line.period_to, anchor_at=line.anchor_at, **flag)
+        agreed_now, line = machine.subscription, lines[machine.public_id]
+        agreed_now.expires_at, agreed_now.anchor_at = line.period_to, line.anchor_at
+        agreed_now.renew_flag = asked.renew_flag or agreed_now.renew_flag
+    Subscription.objects.bulk_update(
+        [machine.subscription for machine in machines], ["expires_at", "anchor_at", "renew_flag"]
+    )
     term.follow(machines)
-    m.events(
-        machines, "renewed",
-        [{"until": lines[one.public_id].period_to.isoformat(), "paid_minor": lines[one.public_id].amount_minor}
-         for one in machines],
-    )  # fmt: skip
+    m.events(machines, "renewed", [_told(lines[machine.public_id]) for machine in machines])
     binned = [machine for machine in machines if machine.state == State.SHUTDOWN]
     if not binned:
         return
@@ -188,3 +187,7 @@ def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, request_id
     db.call("metering_start", [one.id for one in binned], [], db.call("metering_instant", clock.now()))
     m.begin_all(binned, "StartInstances", request_id, state=State.STARTING)
     m.send_all(binned, "start")
+
+
+def _told(line: PricedLine) -> dict[str, object]:
+    return {"until": line.period_to.isoformat(), "paid_minor": line.amount_minor}

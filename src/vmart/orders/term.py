@@ -12,7 +12,6 @@ from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import machines as m
-from vmart.subscriptions.models import Subscription
 from vmart.worker import queue
 
 KIND = "term"
@@ -41,14 +40,14 @@ def forget(machines: Sequence[Instance]) -> None:
 
 
 def follow(machines: Sequence[Instance]) -> None:
-    """Set the timers of machines by the expiry that their subscriptions have now. Belongs into the act."""
+    """Set the timers of one account's machines by the expiry that they have now. Belongs into the act."""
     zone, now = shop.snapshot().billing_zone, clock.now()
     forget(machines)
-    expiries = dict(Subscription.objects.filter(pk__in=[one.pk for one in machines]).values_list("pk", "expires_at"))
+    due = []
     for machine in machines:
-        expires_at = expiries[machine.pk]
+        expires_at = machine.subscription.expires_at
         assert expires_at is not None
-        queue.enqueue("expire", machine.id, account_id=machine.account_id, due_at=expires_at)
-        at = following(expires_at, now, zone)
-        if at is not None:
-            queue.enqueue(KIND, machine.id, account_id=machine.account_id, due_at=at)
+        due.append(("expire", machine.id, expires_at))
+        if (at := following(expires_at, now, zone)) is not None:
+            due.append((KIND, machine.id, at))
+    queue.enqueue_each(machines[0].account_id, due)

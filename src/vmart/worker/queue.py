@@ -57,6 +57,17 @@ def enqueue_all(
     db.on_commit_wake()
 
 
+def enqueue_each(account_id: int, due: Sequence[tuple[str, int, dt.datetime]]) -> None:
+    """Timers of one account: (kind, subject, when) each, in one statement; as ``enqueue`` otherwise."""
+    kinds, subjects, instants = zip(*due, strict=True)
+    db.rows(
+        "SELECT fn.worker_enqueue(kind, ARRAY[subject], %s, '', due_at, '{}')"
+        " FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[]) AS line (kind, subject, due_at)",
+        account_id, list(kinds), list(subjects), list(instants),
+    )  # fmt: skip
+    db.on_commit_wake()
+
+
 def claim(owner: uuid.UUID, lanes: Sequence[str], lease_s: float, limit: int) -> list[Claimed]:
     """Due work in the lanes, leased to ``owner``, oldest first."""
     wall = clock.wall()

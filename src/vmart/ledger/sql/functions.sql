@@ -44,6 +44,15 @@ LANGUAGE sql IMMUTABLE AS $$
        - (purses.owed_debits_posted - purses.owed_credits_posted)
 $$;
 
+-- Who pays first, written here alone: what comes in pays what is owed, what goes out is paid by gift, then cash.
+-- What of an amount that goes out the gift purse pays, of which _free may be taken; the rest is cash's.
+CREATE FUNCTION fn.ledger_gift_pays(_amount bigint, _free bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$ SELECT greatest(0, least(_amount, _free)) $$;
+
+-- What of an amount that comes in pays what is owed.
+CREATE FUNCTION fn.ledger_repays(_amount bigint, purses ledger_purses) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$ SELECT least(_amount, purses.owed_debits_posted - purses.owed_credits_posted) $$;
+
 -- Credit cash and gift (a top-up, a refund, a grant) against a platform book; pays what is owed first.
 -- False when this transfer was already made: then nothing changes.
 CREATE FUNCTION fn.ledger_credit(
@@ -70,9 +79,9 @@ BEGIN
     ('gift', _gift, purses.gift_credits_posted - purses.gift_debits_posted),
     (_book, -(_cash + _gift), NULL)) AS side (book, amount, after) WHERE amount <> 0;
 
-  repaid := least(purses.owed_debits_posted - purses.owed_credits_posted, _cash + _gift);
+  repaid := fn.ledger_repays(_cash + _gift, purses);
   IF repaid > 0 THEN
-    from_gift := least(repaid, _gift);
+    from_gift := fn.ledger_gift_pays(repaid, _gift);
     from_cash := repaid - from_gift;
     repay := fn.kernel_transfer_id('repay', _id::text, '');
     INSERT INTO ledger_transfer (id, account_id, kind, amount_minor, at, subject_id)
@@ -104,7 +113,7 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  owed := least(_amount, purses.owed_debits_posted - purses.owed_credits_posted);
+  owed := fn.ledger_repays(_amount, purses);
   cash := CASE WHEN _all > 0 THEN round((_amount - owed)::numeric * (_all - _gift) / _all) ELSE _amount - owed END;
   gift := _amount - owed - cash;
   UPDATE ledger_purses SET owed_credits_posted = owed_credits_posted + owed,
@@ -141,13 +150,14 @@ BEGIN
     RETURN;
   END IF;
   -- Floating holds leave the purses free: enough is available in all, so a fixed one always finds its place.
-  gift_total := least(total, purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending);
+  gift_total := fn.ledger_gift_pays(
+    total, purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending);
   UPDATE ledger_purses SET gift_debits_pending = gift_debits_pending + gift_total,
                            cash_debits_pending = cash_debits_pending + total - gift_total
   WHERE account_id = _account;
   INSERT INTO ledger_hold (id, account_id, kind, state, cash_minor, gift_minor, floating_minor, subject_id, at)
   SELECT id, _account, 'fixed', 'pending', amount - gift, gift, 0, subject, _at
-  FROM (SELECT id, amount, subject, greatest(0, least(amount, gift_total - before)) AS gift
+  FROM (SELECT id, amount, subject, fn.ledger_gift_pays(amount, gift_total - before::bigint) AS gift
         FROM (SELECT id, amount, subject, n, sum(amount) OVER (ORDER BY n) - amount AS before
               FROM unnest(_ids, _amounts, _subjects) WITH ORDINALITY AS line (id, amount, subject, n)) AS running
        ) AS split;
@@ -246,7 +256,8 @@ LANGUAGE sql AS $$
     WHERE NOT EXISTS (SELECT FROM ledger_transfer made WHERE made.id = due.id)
     RETURNING id, ledger_transfer.account_id AS account, amount_minor AS amount
   ), gift_part AS (
-    SELECT t.*, least(t.amount, p.gift_credits_posted - p.gift_debits_posted - p.gift_debits_pending) AS gift,
+    SELECT t.*, fn.ledger_gift_pays(
+             t.amount, p.gift_credits_posted - p.gift_debits_posted - p.gift_debits_pending) AS gift,
            p.cash_credits_posted - p.cash_debits_posted - p.cash_debits_pending AS cash_free
     FROM transfer t JOIN ledger_purses p ON p.account_id = t.account
   ), parts AS (

@@ -2,8 +2,9 @@
 CREATE FUNCTION fn.storage_create(_disks jsonb, _instances bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO storage_disk (id, public_id, account_id, instance_id, usage, disk_type, size_gib, position)
-  SELECT id, public_id, account_id, instance_id, usage, disk_type, size_gib, position
+  INSERT INTO storage_disk (id, public_id, account_id, instance_id, usage, disk_type, size_gib, position,
+                            delete_with_instance)
+  SELECT id, public_id, account_id, instance_id, usage, disk_type, size_gib, position, delete_with_instance
   FROM jsonb_populate_recordset(NULL::storage_disk, _disks) AS disk
   WHERE disk.instance_id = ANY (_instances);
 END $$;
