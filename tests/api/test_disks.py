@@ -64,9 +64,9 @@ def test_a_prepaid_disk_says_that_it_goes_with_its_machine() -> None:
     assert (system["DeleteWithInstance"], system["DiskChargeType"], system["RenewFlag"]) == (
         True, "PREPAID", "NOTIFY_AND_AUTO_RENEW"
     )  # fmt: skip
-    assert machine.expires_at is not None
-    days = (machine.expires_at - machine.created_at).days
-    assert (data["DifferDaysOfDeadline"], data["DeadlineTime"][:4]) == (days, str(machine.expires_at.year))
+    assert machine.subscription.expires_at is not None
+    days = (machine.subscription.expires_at - machine.created_at).days
+    assert (data["DifferDaysOfDeadline"], data["DeadlineTime"][:4]) == (days, str(machine.subscription.expires_at.year))
 
 
 def test_a_disk_lives_as_its_machine_does() -> None:

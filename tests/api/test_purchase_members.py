@@ -12,7 +12,7 @@ from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer
 from vmart.instances.models import Instance
 from vmart.kernel.models import Deployment
-from vmart.orders import place
+from vmart.orders import actions, place
 from vmart.orders.models import Order
 from vmart.orders.purchase import Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
@@ -161,9 +161,9 @@ def test_an_order_that_is_paid_later_keeps_them() -> None:
         system_disk=DiskChoice("CLOUD_PREMIUM", 50), data_disks=(DiskChoice("CLOUD_SSD", 20, False),),
     )  # fmt: skip
     machine = Machine("img-db12k7x4", renew_flag="NOTIFY_AND_AUTO_RENEW", protected=True)
-    place.pay(account_id, place.place(Purchase(account_id, configuration, machine)))
+    actions.pay(account_id, place.place(Purchase(account_id, configuration, machine)))
     bought = Instance.objects.get()
-    assert (bought.instance_type_id, bought.renew_flag, bought.termination_protected) == (
+    assert (bought.instance_type_id, bought.subscription.renew_flag, bought.termination_protected) == (
         "S5.SMALL1", "NOTIFY_AND_AUTO_RENEW", True
     )  # fmt: skip
     assert list(Disk.objects.order_by("position").values_list("delete_with_instance", flat=True)) == [True, False]

@@ -13,6 +13,7 @@ from tests.support.shopper import (
     ZONE,
     buy_running,
     open_purse,
+    parts,
     purses,
     work,
 )
@@ -67,9 +68,9 @@ def _differences() -> list[str]:
 def test_all_components_end_at_the_first_miss(machine: Instance, world: World, test_clock: BusinessClock) -> None:
     test_clock.advance(minutes=20)
     first = _lose(machine, world, test_clock)
-    ended = Segment.objects.filter(instance_id=machine.id)
+    ended = Segment.objects.filter(subscription_id__in=parts(machine))
     assert {(segment.component, segment.ended_at) for segment in ended} == {
-        ("cpu", first), ("system_disk", first),
+        ("cpu", first), ("disk", first),
     }  # fmt: skip
     assert _kinds(machine) == ["delivered", "seen_missing", "lost"]
     assert _differences() == []
@@ -109,7 +110,7 @@ def test_one_miss_and_then_found_is_nothing(machine: Instance, world: World, tes
     assert not EngineDrift.objects.exists()
     world.remove_machine(machine.public_id)  # the count begins anew
     assert [drift.kind for drift in sweep.sweep(ZONE)] == ["missing"]
-    assert Segment.objects.filter(instance_id=machine.id, ended_at=None).count() == 2
+    assert Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).count() == 2
 
 
 def test_an_engine_or_a_member_that_does_not_answer_is_no_miss(machine: Instance, world: World) -> None:
@@ -121,7 +122,7 @@ def test_an_engine_or_a_member_that_does_not_answer_is_no_miss(machine: Instance
     for _ in range(2):
         with nothing_written(), pytest.raises(EngineError):
             sweep.sweep(ZONE)
-    assert Segment.objects.filter(instance_id=machine.id, ended_at=None).count() == 2
+    assert Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).count() == 2
 
 
 # -- what the seller does ----------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def test_it_is_delivered_again_and_charged_from_then(
     work()
     assert engine_of(ZONE).observe(machine.public_id).power == Power.RUNNING
     assert (_now(machine).state, _now(machine).latest_operation_state) == ("RUNNING", "SUCCESS")
-    spans = Segment.objects.filter(instance_id=machine.id, component="cpu").order_by("started_at")
+    spans = Segment.objects.filter(subscription_id=machine.id, component="cpu").order_by("started_at")
     assert [(span.started_at, span.ended_at) for span in spans] == [
         (spans[0].started_at, first), (test_clock.at, None),
     ]  # fmt: skip
@@ -156,7 +157,7 @@ def test_one_that_cannot_be_made_again_is_lost_as_before(
     work()
     assert (_now(machine).state, _now(machine).latest_operation_state) == ("RUNNING", "FAILED")
     assert [drift.kind for drift in sweep.sweep(ZONE)] == ["lost"]
-    assert not Segment.objects.filter(instance_id=machine.id, ended_at=None).exists()
+    assert not Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).exists()
     world.clear_faults()
     lost.redeliver(machine.public_id, "me")
     work()

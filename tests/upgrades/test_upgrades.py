@@ -29,7 +29,7 @@ from vmart.customers.models import Account
 from vmart.instances.models import Instance
 from vmart.kernel.functions import OURS
 from vmart.kernel.models import Deployment, FunctionSet
-from vmart.orders import place, start
+from vmart.orders import actions, start
 from vmart.orders.models import Order, Status
 from vmart.settlement.models import Hour
 
@@ -119,7 +119,7 @@ def _goes_on_selling() -> None:
     buy_running(buyer, replace(HOURLY, bandwidth_mbps=5, public_ip=True))
     buy_running(buyer, MONTHLY)
     unpaid = Order.objects.get(account_id=buyer, status=Status.UNPAID)
-    assert len(place.pay(buyer, unpaid.id).instance_ids) == 1
+    actions.pay(buyer, unpaid.id)
     work()
     assert Order.objects.get(pk=unpaid.pk).status == Status.DELIVERED
     assert list(reconcile()) == []
@@ -132,7 +132,9 @@ def _settles_and_ends(test_clock: BusinessClock) -> None:
     start.start(buyer, [paused.public_id])
     work()
     assert Instance.objects.get(pk=paused.pk).state == "RUNNING"
-    binned = set(Instance.objects.filter(account_id=buyer, state="SHUTDOWN", charge_type="POSTPAID_BY_HOUR"))
+    binned = set(
+        Instance.objects.filter(account_id=buyer, state="SHUTDOWN", subscription__charge_type="POSTPAID_BY_HOUR")
+    )
     assert len(binned) == 1
     closed = Hour.objects.filter(closed_at__isnull=False).count()
     go_to(test_clock, test_clock.at + dt.timedelta(hours=3))
