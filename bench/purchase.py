@@ -1,7 +1,7 @@
 """Signed RunInstances over HTTP against pgbench's TPC-B on the same server, in turn.
 
 32 kept-alive connections, simulated engine, fsync on, the worker delivering meanwhile. Each request buys one
-machine with a client token and without a password, whose hash would cost more than the rest on purpose. Prints
+machine with a client token and a key pair: a password's hash would cost more than the rest on purpose. Prints
 purchases/s, latencies, how long the backlog took to drain, the ratio to pgbench (scale 50, 32 clients, prepared),
 and what limits: processor milliseconds a purchase by part. ``--seconds`` and ``--rounds`` shorten it;
 ``--no-worker`` shows the web alone. Ends with 1 when a request failed or the reconciliation found a difference.
@@ -77,8 +77,11 @@ def main() -> None:
     sys.exit(1 if errors or differences else 0)
 
 
-def _prepare(shop: Shop) -> list[tuple[str, str]]:
-    """Big hosts and pools, generous accounts with money and keys."""
+_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMyy7JEbWucyODprqOd6NS55TRgBOr/UlV8tJ7iIjGkZ bench"
+
+
+def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
+    """Big hosts and pools; generous accounts with money: secret id, secret and key pair of each."""
     catalog = yaml.safe_load((ROOT / "catalog/demo.yaml").read_text())
     for region in catalog["regions"]:
         for zone in region["zones"]:
@@ -98,7 +101,7 @@ def _prepare(shop: Shop) -> list[tuple[str, str]]:
     from vmart.customers import api_keys
     from vmart.customers.models import Account, User
     from vmart.kernel import clock
-    from vmart.orders import open_account
+    from vmart.orders import key_pairs, open_account
 
     keys = []
     for number in range(ACCOUNTS):
@@ -109,7 +112,8 @@ def _prepare(shop: Shop) -> list[tuple[str, str]]:
             quota_postpaid_per_zone=10**6, quota_prepaid_per_month=10**6, rate_run_per_s=10**6
         )
         key, secret = api_keys.create(account, user)
-        keys.append((key.secret_id, secret))
+        pair = key_pairs.import_(account.id, "bench", _PUBLIC_KEY)
+        keys.append((key.secret_id, secret, pair.public_id))
     return keys
 
 
@@ -155,6 +159,7 @@ _BODY = json.dumps(
         "InternetAccessible": {
             "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": True,
         },
+        "LoginSettings": {"KeyIds": ["PAIR"]},
         "InstanceCount": 1,
         "ClientToken": "TOKEN",
     }
@@ -193,7 +198,7 @@ class Signer:
         ).encode() + body
 
 
-async def _load(endpoint: str, keys: list[tuple[str, str]], image: str, seconds: int) -> dict[str, Any]:
+async def _load(endpoint: str, keys: list[tuple[str, str, str]], image: str, seconds: int) -> dict[str, Any]:
     host, _, port = endpoint.rpartition(":")
     template = _BODY.replace("IMAGE", image)
     latencies: list[float] = []
@@ -202,12 +207,16 @@ async def _load(endpoint: str, keys: list[tuple[str, str]], image: str, seconds:
 
     async def buyer(number: int) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
-        signers = [Signer(*key, endpoint) for key in keys[number::CONNECTIONS]]
+        own = keys[number::CONNECTIONS]
+        signers = [Signer(secret_id, secret, endpoint) for secret_id, secret, _ in own]
         count = 0
         while time.monotonic() < end:
-            body = template.replace("TOKEN", f"{number}-{count}-{time.time_ns()}").encode()
+            mine = count % len(signers)
+            body = (
+                template.replace("TOKEN", f"{number}-{count}-{time.time_ns()}").replace("PAIR", own[mine][2]).encode()
+            )
             begun = time.perf_counter()
-            writer.write(signers[count % len(signers)].request(body))
+            writer.write(signers[mine].request(body))
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
             answer = await reader.readexactly(length)
