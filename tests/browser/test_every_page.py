@@ -17,7 +17,8 @@ CUSTOMERS = [
     "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
-    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "/keys/",
+    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{prepaid}",
+    "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
@@ -39,6 +40,13 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     expect(page.locator("text=ssh root@").first).to_be_visible()
     machine = page.locator("#progress table a").first.get_attribute("href")
     customer.places |= {"order": page.url.removeprefix(customer.url), "machine": machine}  # type: ignore[attr-defined]
+    page = customer.open("/buy/?name=month")
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+    expect(page.locator("text=ssh root@").first).to_be_visible()
+    prepaid = page.locator("#progress table a").first.get_attribute("href") or ""
+    renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
+    customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
         page.wait_for_selector("text=简体中文", state="detached")

@@ -1,6 +1,7 @@
 """Given a customer with one of everything, or with many, then each page takes as few statements."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -25,9 +26,10 @@ CUSTOMERS = {
     "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2, "account_signup": 2,
     "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
-    "account_reset_password_from_key_done": 2, "machine_reset_password": 3,
+    "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machines_renew": 8,
 }  # fmt: skip
-POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power"}  # no pages
+POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag"}  # no pages
+QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
 SELLERS = {"seller": 9, "seller_customers": 3, "seller_checklist": 8}
 
 
@@ -80,11 +82,17 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "account_reset_password_from_key": ("a", "set-password"),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
+    prepaid = Instance.objects.filter(state="RUNNING", subscription__charge_type="PREPAID").values_list(
+        "public_id", flat=True
+    )
+    assert len(prepaid) >= (1 if count > 1 else 0)
     taken = {}
     for who, names in ((visitor, CUSTOMERS), (operator(), SELLERS)):
         for name in names:
             address = reverse(name, args=arguments.get(name, ()))
-            query = {"form": "f" * 43} if name == "buy" else {"count": "3"} if name == "buy_price" else {}
+            query: dict[str, Any] = QUERIES.get(name, {})
+            if name == "machines_renew":
+                query = {"id": list(prepaid)}
             who.get(address, query)  # reads the catalog
             with statements() as made:
                 answer = who.get(address, query)
