@@ -52,7 +52,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 5),
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 5),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 5),
-    "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 15),
+    "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 16),
     "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
     "InquiryPriceRenewInstances": (
         lambda has: {"InstanceIds": [has.prepaid], "InstanceChargePrepaid": {"Period": 1}},
@@ -62,7 +62,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         4,
     ),
-    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 6),
+    "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 7),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 6),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 5),
     "DescribeInstancesAttributes": (lambda has: {"InstanceIds": [has.running], "Attributes": ["UserData"]}, 1),
@@ -95,7 +95,7 @@ LEGACY: dict[str, tuple[Asked, int]] = {
     "StopInstances": (lambda has: {"instanceIds": [has.running]}, 6),
     "StartInstances": (lambda has: {"instanceIds": [has.stopped]}, 5),
     "ResetInstancePassword": (lambda has: {"instanceIds": [has.running], "password": "New-pass-1"}, 5),
-    "ReturnInstance": (lambda has: {"instanceId": has.running}, 15),
+    "ReturnInstance": (lambda has: {"instanceId": has.running}, 16),
     "RenewInstance": (lambda has: {"instanceId": has.prepaid, "period": 1}, 19),
     "SetAutoRenew": (lambda has: {"instanceId": has.prepaid, "autoRenew": 1}, 4),
     "DescribeAvailabilityZones": (lambda _: {}, 1),
@@ -180,7 +180,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     """Stopped, started, what a return would give back, returned, released."""
     client, _, prepaid = many(count)
     for action, budget in [
-        ("StopInstances", 5), ("StartInstances", 4), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 6),
+        ("StopInstances", 5), ("StartInstances", 4), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 7),
         ("TerminateInstances", 19),
         ("TerminateInstances", 5),
     ]:  # fmt: skip

@@ -30,6 +30,12 @@ def test_its_price_is_asked_and_then_charged(owner: tuple[Client, Things]) -> No
     assert (order.total_minor, order.status) == (round(due * 100), 4)
 
 
+def test_a_dry_run_tells_no_price(owner: tuple[Client, Things]) -> None:
+    client, has = owner
+    asked = {"InstanceIds": [has.prepaid], "InstanceChargePrepaid": {"Period": 1}, "DryRun": True}
+    assert set(client.call("InquiryPriceRenewInstances", asked).response) == {"RequestId"}
+
+
 def test_without_a_term_it_is_renewed_for_a_month(owner: tuple[Client, Things]) -> None:
     client, has = owner
     client.call("RenewInstances", {"InstanceIds": [has.prepaid]})

@@ -42,7 +42,7 @@ def test_a_user_who_is_not_there_is_told_in_the_language_of_the_call(owner: tupl
     assert _told(client, has.stopped) == (
         "STOPPED",
         "FAILED",
-        "The password could not be reset; the one of before holds.\nThe machine has no user of this name.\n"
+        "The password could not be reset; the one of before holds. The machine has no user of this name. "
         "Name a user that the machine has; leave the name away for the machine's own.",
     )
 

@@ -271,7 +271,7 @@ def test_backup_of_a_running_shop_restores_into_an_empty_directory(
 ) -> None:
     file = tmp_path_factory.mktemp("backup") / "shop.tar"
     with psycopg.connect(running_shop.database_url) as connection:
-        connection.execute("SELECT nextval('instances_block')")
+        connection.execute("SELECT nextval('subscriptions_block')")
     given_out = _blocks_given_out(running_shop)
     running_shop.vmart("backup", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -289,7 +289,7 @@ def test_backup_of_a_running_shop_restores_into_an_empty_directory(
     try:
         assert again.ready["customer"] == running_shop.ready["customer"]
         # What was sold after the backup keeps its number: nobody is given another's machine.
-        assert given_out.keys() >= {"instances_block", "network_block", "orders_block", "storage_block"}
+        assert given_out.keys() >= {"subscriptions_block", "network_block", "orders_block"}
         assert _blocks_given_out(again) == {name: number + 65_536 for name, number in given_out.items()}
     finally:
         again.end()

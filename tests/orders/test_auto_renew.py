@@ -1,6 +1,7 @@
 """Given a prepaid machine near its end, then its owner is reminded, or it renews itself, six times tried."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -142,3 +143,17 @@ def test_the_instants_of_a_term_that_ends_at_midnight() -> None:
         ends,
         *(ends + n * DAY for n in range(1, 5)),
     ]
+
+
+def test_on_a_day_of_25_hours_it_is_tried_before_its_end() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    ends = dt.datetime(2026, 10, 25, 23, 30, tzinfo=berlin).astimezone(dt.UTC)
+    first = next(at for at, what in instants(ends, berlin) if what == "renew")
+    assert first == dt.datetime(2026, 10, 25, 0, 0, tzinfo=berlin).astimezone(dt.UTC)
+
+
+def test_late_reminders_are_not_sent_all_at_once(test_clock: BusinessClock) -> None:
+    machine = _machine(open_purse(cash_minor=MONTHLY_MINOR), renew_flag.MANUAL)
+    test_clock.set(_expires(machine) - 2 * DAY)
+    work()
+    assert list(Event.objects.filter(kind="expires_soon").values_list("detail", flat=True)) == [{"days": 2}]

@@ -55,7 +55,7 @@ def image_ready(shop: object) -> None:
 def _settled() -> None:
     """What every end must leave behind: agreeing books, an engine without orphans, no work."""
     assert list(reconcile()) == []
-    assert not Operation.objects.exclude(kind__in=["expire", "release", "close_hour"]).exists()
+    assert not Operation.objects.exclude(kind__in=["expire", "term", "release", "close_hour"]).exists()
 
 
 def test_a_prepaid_machine_runs_its_hold_is_posted_and_its_months_begin(
@@ -80,9 +80,11 @@ def test_a_prepaid_machine_runs_its_hold_is_posted_and_its_months_begin(
         ("cash", -MONTHLY_MINOR), ("revenue", MONTHLY_MINOR),
     ]  # fmt: skip
     assert purses(account) == {"cash": 0, "gift": 0, "owed": 0, "held": 0, "available": 0}
-    assert [(o.kind, o.lane, o.due_at) for o in Operation.objects.all()] == [
-        ("expire", "", machine.subscription.expires_at)
-    ]
+    expires_at = machine.subscription.expires_at
+    assert expires_at is not None
+    assert [(o.kind, o.lane, o.due_at) for o in Operation.objects.order_by("kind")] == [
+        ("expire", "", expires_at), ("term", "", expires_at - dt.timedelta(days=7)),
+    ]  # fmt: skip
     assert list(Event.objects.values_list("kind", flat=True)) == ["delivered"]
     assert not Segment.objects.exists()
     assert world.count_machines() == 1

@@ -30,8 +30,8 @@ from vmart.kernel import clock
 from vmart.kernel.clock import add_months
 from vmart.kernel.errors import InvalidParameter
 from vmart.ledger.models import Transfer
-from vmart.orders import actions, errors, renew, return_prepaid, terminate
-from vmart.orders.models import Line, Order
+from vmart.orders import actions, errors, open_account, renew, return_prepaid, terminate
+from vmart.orders.models import EngineDrift, Line, Order
 from vmart.orders.purchase import purchase
 from vmart.orders.renew import Renewal
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
@@ -284,3 +284,63 @@ def test_what_happened_is_told(test_clock: BusinessClock) -> None:
     renew.renew(account, Renewal([machine.public_id], 1))
     event = Event.objects.get(kind="renewed")
     assert event.detail == {"until": _plus(test_clock.at, 2).isoformat(), "paid_minor": MONTHLY_MINOR}
+
+
+def test_a_price_of_other_machines_is_refused(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=4 * MONTHLY_MINOR)
+    one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
+    shown = renew.price(account, Renewal([one.public_id, two.public_id], 1))
+    for verb in (renew.renew, renew.place):
+        with nothing_written(), refused(InvalidParameter, match="The price is of other machines"):
+            verb(account, Renewal([one.public_id], 1), expected=shown)
+
+
+def test_a_frozen_account_places_no_order_that_a_card_would_pay(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    Account.objects.filter(id=account).update(frozen_reason="a check")
+    with nothing_written(), refused(errors.AccountFrozen):
+        renew.place(account, Renewal([machine.public_id], 1))
+
+
+def test_a_machine_that_its_engine_lost_takes_no_more_money(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=2 * MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    EngineDrift.objects.create(
+        zone_id=machine.zone_id, name=machine.public_id, kind="lost", since_wall_at=clock.wall(), missed_at=clock.now()
+    )
+    with nothing_written(), refused(errors.WrongState, match="is lost by its host"):
+        renew.renew(account, Renewal([machine.public_id], 1))
+
+
+def test_a_term_that_would_be_over_is_not_sold(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=4 * MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    _no_closes()
+    go_to(test_clock, _expires(machine) + dt.timedelta(days=1))
+    Operation.objects.filter(kind="release").delete()  # its engine was away all the time
+    test_clock.advance(days=40)
+    with nothing_written(), refused(InvalidParameter, match="would still have expired"):
+        renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(account, Renewal([machine.public_id], 2))
+    assert _now(machine).state == "STARTING"
+
+
+def test_an_id_that_no_text_of_the_database_can_be_is_unknown() -> None:
+    account = open_purse()
+    with nothing_written(), refused(errors.UnknownInstance):
+        renew.renew(account, Renewal(["ins-\0"], 1))
+
+
+def test_each_line_has_what_its_own_hold_took(test_clock: BusinessClock) -> None:
+    """Gift pays first, in the order asked for: the first machine is paid by it, the second by cash."""
+    account = open_purse(cash_minor=4 * MONTHLY_MINOR)
+    dear, cheap = buy_running(account, replace(MONTHLY, instance_type="S5.LARGE8")), buy_running(account, MONTHLY)
+    open_account.grant(account, MONTHLY_MINOR, "welcome")
+    pay(account, 3 * MONTHLY_MINOR)
+    renew.renew(account, Renewal([cheap.public_id, dear.public_id], 1))
+    order = Order.objects.get(action="renew")
+    lines = {line.subscription_id: line for line in Line.objects.filter(order=order)}
+    assert (lines[cheap.id].paid_gift_minor, lines[cheap.id].paid_cash_minor) == (MONTHLY_MINOR, 0)
+    assert (lines[dear.id].paid_gift_minor, lines[dear.id].paid_cash_minor) == (0, lines[dear.id].amount_minor)
+    assert list(reconcile()) == []

@@ -145,7 +145,7 @@ def test_a_name_is_no_formula_in_a_spreadsheet(test_clock: BusinessClock, sign: 
     work()
     test_clock.advance(hours=1)
     work()
-    assert {row[2] for row in _csv(visitor, "2026-03")[1:]} == {f"'{sign}1机器"}
+    assert {row[3] for row in _csv(visitor, "2026-03")[1:]} == {f"'{sign}1机器"}
 
 
 def test_an_hour_that_the_clocks_show_twice_says_which_it_is(test_clock: BusinessClock) -> None:

@@ -24,18 +24,20 @@ from vmart.worker.models import Operation
 
 @dataclass(frozen=True)
 class Things:
-    """A running machine, its order, an order that waits for payment, a payment, work that needs attention."""
+    """An account, a running machine, its order, one that waits for payment, a payment, work that needs attention."""
 
     machine: str = "ins-00000000"
     paid: int = 900_000_001
     unpaid: int = 900_000_002
     payment: int = 900_000_003
     operation: int = 900_000_004
+    account: int = 900_000_005
 
 
 Arguments = Callable[[Things], dict[str, Any]]
 ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"order_id": has.paid}]
 MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
+CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -53,6 +55,12 @@ NAMED: dict[str, list[Arguments]] = {
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
+    "seller_customer": CUSTOMER,
+    "seller_customer_money": CUSTOMER,
+    "seller_customer_freeze": CUSTOMER,
+    "seller_customer_quotas": CUSTOMER,
+    "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],
+    "first_operator": [lambda _: {"token": "a"}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
@@ -90,6 +98,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         unpaid=order_id_of(visitor.buy(act="card")),
         payment=Payment.objects.get().id,
         operation=operation.id,
+        account=Instance.objects.get().account_id,
     )
 
 

@@ -87,7 +87,7 @@ def test_after_seven_days_there_is_nothing_to_show(test_clock: BusinessClock) ->
 def test_another_customer_is_told_that_there_is_no_such_thing(asked: dict[str, str]) -> None:
     visitor = customer()
     machine = running(visitor)
-    order = f"/orders/{Line.objects.get(instance_id=machine.id).order_id}/"
+    order = f"/orders/{Line.objects.get(subscription_id=machine.id).order_id}/"
     for stranger, status in ((customer(), 404), (Visitor(), 302)):
         with nothing_written():
             answers = [

@@ -85,6 +85,7 @@ def test_wrong_choices_are_sentences_and_no_fault() -> None:
     ]:
         assert said in text_of(visitor.get(f"/machines/renew/?{query}"))
     assert "does not exist." in text_of(other.get(f"/machines/renew/?id={machine.public_id}"))
+    assert "does not exist." in text_of(visitor.get("/machines/renew/?id=%00"))
     for odd in ("months=-1", "months=9999999", "months=x", "day=x", "day=0"):
         assert visitor.get(f"/machines/renew/?id={machine.public_id}&{odd}").status_code == 200
 
@@ -99,7 +100,13 @@ def test_the_switch_of_the_machine_page() -> None:
     assert machine.subscription.renew_flag == flag
     page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
     assert "Renewal setting changed" in page
-    visitor.post("/machines/renew/flag/", {"id": machine.public_id, "flag": "ALWAYS"})
+    for odd in (
+        {"id": machine.public_id, "flag": "ALWAYS"},
+        {"id": "foo", "flag": flag},
+        {"id": "\0", "flag": flag},
+        {},
+    ):
+        assert visitor.post("/machines/renew/flag/", odd)["Location"] == "/machines/"
     machine.refresh_from_db()
     assert machine.subscription.renew_flag == flag
 

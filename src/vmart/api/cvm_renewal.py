@@ -57,8 +57,9 @@ def renew_instances(call: Call, asked: RenewInstances) -> Members:
 
 
 def inquiry_price_renew_instances(call: Call, asked: InquiryPriceRenewInstances) -> Members:
-    """For all of them together."""
-    return {"Price": renewal_price(renew.price(call.account_id, _asked(asked)))}
+    """For all of them together; a dry run only says whether they could be renewed."""
+    price = renewal_price(renew.price(call.account_id, _asked(asked)))
+    return {} if asked.dry_run else {"Price": price}
 
 
 def modify_instances_renew_flag(call: Call, asked: ModifyInstancesRenewFlag) -> Members:

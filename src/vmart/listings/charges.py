@@ -150,7 +150,7 @@ def _key_of(row: ChargeRow) -> str:
 
 def _key(text: str) -> tuple[object, ...] | None:
     try:
-        hour, instance, component, revision = text.split("~")
+        hour, instance, component, revision = text.replace("\0", "").split("~")
         at = dt.datetime.fromisoformat(hour)
         if at.tzinfo is None or not 1970 < at.year < 9000 or len(instance) > 18 or len(revision) > 9:
             return None

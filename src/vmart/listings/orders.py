@@ -74,7 +74,7 @@ def view(account_id: int, order_id: int) -> OrderView | None:
 def terms(subscription_id: int) -> Sequence[Line]:
     """What was paid for a bundle, term by term: those that are over, running, ahead or given back."""
     lines = Line.objects.filter(subscription_id=subscription_id).exclude(state=Line.State.FAILED)
-    return list(lines.order_by("id")[:PAGE])
+    return list(lines.order_by("-id")[:PAGE])[::-1]
 
 
 def of_machine(instance_id: int) -> Line | None:

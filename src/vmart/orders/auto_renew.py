@@ -4,6 +4,7 @@ A machine that renews itself is renewed for a month: at 00:00 of its expiry's da
 asks), then every 24 hours out of the recycle bin, six times in all. A failure is told at once.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from django.db import transaction
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance, State
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.ledger.queries import balance
 from vmart.orders import machines as m
@@ -42,9 +43,9 @@ def _come_up(machine: Instance, operation: Claimed) -> None:
     what = dict(term.instants(expires_at, zone)).get(operation.due_at)
     if what == "renew" and renews_itself(machine):
         return  # its timers follow the new expiry
-    if what == "remind":
-        _remind(machine, (expires_at - operation.due_at).days)
     next_at = term.following(expires_at, operation.due_at, zone)
+    if what == "remind" and clock.now() < (next_at or expires_at):  # a reminder that a later one has overtaken is none
+        _remind(machine, -((clock.now() - expires_at) // dt.timedelta(days=1)))
     if next_at is not None:
         queue.enqueue(term.KIND, machine.id, account_id=machine.account_id, due_at=next_at)
 

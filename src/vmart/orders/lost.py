@@ -16,16 +16,16 @@ from vmart.pricing.configuration import PREPAID
 from vmart.subscriptions.models import Source
 
 
-def end_charging(row: Instance, missed_at: dt.datetime) -> None:
+def end_charging(row: Instance, missed_at: dt.datetime, *, first: bool) -> None:
     """Every component ends when the machine was first missed; hours that were closed since are credited (ADR 0018).
 
-    Once: what has begun since and is missed again ends where it began.
+    Its owner is told the ``first`` time, and when something had begun since, which ends where it began.
     """
     with db.act():
         db.call("ledger_lock", row.account_id)
         machine = m.locked(row.pk)
         as_swept = (row.state, row.latest_operation_state) == (machine.state, machine.latest_operation_state)
-        if as_swept and db.call("metering_end", [machine.id], False, missed_at):
+        if as_swept and (db.call("metering_end", [machine.id], False, missed_at) or first):
             m.event(machine, "lost", since=missed_at.isoformat())
 
 
@@ -82,7 +82,7 @@ def _locked(public_id: str) -> tuple[Instance, dt.datetime]:
         raise NotFound("The instance {id} does not exist.", field="InstanceIds", id=public_id)
     (machine,) = m.lock(account_id, [public_id])
     lost = EngineDrift.objects.filter(zone_id=machine.zone_id, name=public_id, kind=EngineDrift.Kind.LOST).first()
-    if lost is None or lost.missed_at is None or machine.state not in (State.RUNNING, State.STOPPED):
+    if lost is None or lost.missed_at is None or machine.state not in (State.RUNNING, State.STOPPED, State.SHUTDOWN):
         raise WrongState(
             "The instance {id} is not lost: its engine has it, or has been asked only once.",
             field="InstanceIds", id=public_id,

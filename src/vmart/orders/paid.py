@@ -7,7 +7,7 @@ from django.db import DatabaseError, transaction
 
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
-from vmart.orders import errors, holds
+from vmart.orders import errors, holds, unpaid
 from vmart.orders.models import Line, Order, Status
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
@@ -27,7 +27,7 @@ def take(account_id: int, priced: Priced, subscriptions: Mapping[str, Subscripti
     if order.created_at is None:
         order.created_at = now
     order.save()
-    Line.objects.bulk_create(_lines(order, priced, subscriptions, _posted(numbers.values())))
+    Line.objects.bulk_create(_lines(order, priced, subscriptions, numbers))
     Subscription.objects.bulk_update(subscriptions.values(), ["hold_number"])
 
 
@@ -45,9 +45,12 @@ def _lines(
     order: Order,
     priced: Priced,
     subscriptions: Mapping[str, Subscription],
-    posted: Mapping[uuid.UUID, tuple[int, int]],
+    numbers: Mapping[str, uuid.UUID],
 ) -> Iterator[Line]:
-    for (number, line), (hold_id, (cash, gift)) in zip(enumerate(priced.lines, 1), posted.items(), strict=True):
+    posted = _posted(numbers.values())
+    for number, line in enumerate(priced.lines, 1):
+        hold_id = numbers[line.public_id]
+        cash, gift = posted[hold_id]
         yield Line(
             order=order, account_id=order.account_id, subscription_id=subscriptions[line.public_id].id, number=number,
             hold_id=hold_id, months=line.months, period_from=line.period_from, period_to=line.period_to,
@@ -68,9 +71,7 @@ def order_of(number: int, account_id: int, priced: Priced, request: Mapping[str,
 def _set_aside(
     account_id: int, priced: Priced, subscriptions: Mapping[str, Subscription], numbers: Mapping[str, uuid.UUID]
 ) -> None:
-    frozen = db.rows("SELECT (fn.customers_limits(%s)).frozen_reason AS why", account_id)[0]["why"]
-    if frozen:
-        raise errors.AccountFrozen("This account may not buy: {why}", why=frozen)
+    unpaid.refuse_frozen(account_id)
     try:
         with transaction.atomic():  # a refusal leaves the act as it was
             db.call(

@@ -8,6 +8,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.orders.models import EngineDrift
+from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -43,7 +44,7 @@ def _running(machine: Instance, operation: Claimed) -> None:
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """It could not be made: lost as before, and not charged."""
+    """It could not be made: lost as before, and not charged. What was taken again for it is given up again."""
     for operation in batch:
         with db.act():
             db.call("ledger_lock", operation.account_id)
@@ -51,4 +52,6 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
                 continue
             machine = m.locked(operation.subject_id)
             if machine.state == State.STARTING:
-                m.fail(machine, "The machine could not be delivered again.", error, state=operation.payload["state"])
+                columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
+                columns["state"] = operation.payload["state"]
+                m.fail(machine, "The machine could not be delivered again.", error, **columns)

@@ -15,8 +15,8 @@ from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import agreed, paid, term, tokens, unpaid
 from vmart.orders import machines as m
-from vmart.orders.errors import WrongMode
-from vmart.orders.models import Order
+from vmart.orders.errors import WrongMode, WrongState
+from vmart.orders.models import EngineDrift, Order
 from vmart.orders.purchase import next_order_id
 from vmart.orders.renew_flag import check_flag
 from vmart.pricing import books
@@ -112,7 +112,19 @@ def _check(machines: Sequence[Instance]) -> None:
         if machine.subscription.charge_type != PREPAID:
             raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)
         m.refuse_state(machine, RENEWABLE, "UnsupportedOperation.InstanceStateTerminating")
+    _refuse_lost(machines)
     m.refuse_busy([machine for machine in machines if machine.state == State.SHUTDOWN])  # is being turned off
+
+
+def _refuse_lost(machines: Sequence[Instance]) -> None:
+    """No money for a machine that its engine has lost: what becomes of it is the seller's to say."""
+    names = [machine.public_id for machine in machines]
+    lost = EngineDrift.objects.filter(kind=EngineDrift.Kind.LOST, name__in=names).values_list("name", flat=True).first()
+    if lost:
+        raise WrongState(
+            "The instance {id} is lost by its host; the seller has to restore or refund it first.",
+            field="InstanceIds", code="UnsupportedOperation.InstanceStateIsolating", id=lost,
+        )  # fmt: skip
 
 
 def priced(machines: Sequence[Instance], asked: Renewal) -> Priced:
@@ -149,12 +161,19 @@ def _term(machine: Instance, asked: Renewal) -> Term:
             "{id} would be paid until {until:%Y-%m-%d}; a machine is paid at most {years} years ahead.",
             field="InstanceChargePrepaid.Period", id=machine.public_id, until=found.period_to, years=_YEARS_MAX,
         )  # fmt: skip
+    if machine.state == State.SHUTDOWN and found.period_to <= clock.now():
+        raise InvalidParameter(
+            "{id} would still have expired; choose a longer term.",
+            field="InstanceChargePrepaid.Period", id=machine.public_id,
+        )  # fmt: skip
     return found
 
 
 def _still_so(machines: Sequence[Instance], due: Priced) -> None:
     """Raise InvalidParameter where a machine expires otherwise than when ``due`` was reckoned."""
     begins = {line.public_id: line.period_from for line in due.lines}
+    if begins.keys() != {machine.public_id for machine in machines}:
+        raise InvalidParameter("The price is of other machines; ask for it again.", field="InstanceIds")
     for machine in machines:
         if begins.get(machine.public_id) != machine.subscription.expires_at:
             raise InvalidParameter(

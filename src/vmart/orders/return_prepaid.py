@@ -18,7 +18,7 @@ from vmart.kernel.money import exponent
 from vmart.orders import agreed, term
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
-from vmart.orders.errors import WrongMode
+from vmart.orders.errors import WrongMode, WrongState
 from vmart.orders.models import Line
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID
@@ -65,6 +65,12 @@ def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, z
     """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
     numbers = [machine.id for machine in machines]
     paid, worth = _paid(numbers, now), agreed.paid_ahead(numbers)
+    for machine in machines:
+        if not paid[machine.id]:
+            raise WrongState(
+                "The term of {id} is over; nothing is left to give back.",
+                field="InstanceIds", code="UnsupportedOperation.InstanceStateIsolating", id=machine.public_id,
+            )  # fmt: skip
     versions = {paid[number][0].order.book_version for number in numbers}
     loaded = {version: books.book_by_version(version) for version in versions}
     free_used = account.free_return_used_at is not None
@@ -152,8 +158,9 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
     else:
         refunds = _refunds(machines, Account.objects.get(id=account_id), lost_at, zone)
     release_at = m.bin_until(now, zone)
-    _note_returned([part for refund in refunds for part in refund.by_line], now)
-    if any(refund.first_free for refund in refunds):
+    # What the shop has lost uses up neither the account's free return nor its quota of them.
+    _note_returned([part for refund in refunds for part in refund.by_line], now if lost_at is None else None)
+    if lost_at is None and any(refund.first_free for refund in refunds):
         Account.objects.filter(id=account_id).update(free_return_used_at=now)
     m.end_usage(machines, now)
     m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
@@ -176,7 +183,7 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
     m.send_all(machines, "release", due_at=release_at)
 
 
-def _note_returned(parts: Sequence[tuple[int, int]], now: dt.datetime) -> None:
+def _note_returned(parts: Sequence[tuple[int, int]], now: dt.datetime | None) -> None:
     db.rows(
         "UPDATE orders_line l SET state = %s, refund_minor = given.refund, returned_at = %s"
         " FROM unnest(%s::bigint[], %s::bigint[]) AS given (line, refund) WHERE l.id = given.line RETURNING l.id",

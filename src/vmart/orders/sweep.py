@@ -148,7 +148,7 @@ def _miss(row: Instance, before: Drift | None) -> Drift:
     if before is None or before.missed_at is None:
         _tell(row, "missing")
         return Drift("missing", row.public_id, False, clock.now().replace(microsecond=0))
-    lost.end_charging(row, before.missed_at)
+    lost.end_charging(row, before.missed_at, first=before.kind != _LOST)
     return replace(before, kind=_LOST)
 
 

@@ -23,7 +23,8 @@ _DAY = dt.timedelta(days=1)
 def instants(expires_at: dt.datetime, zone: ZoneInfo) -> list[tuple[dt.datetime, str]]:
     """(when, what), in order: remind, and renew. The attempt at the expiry itself is the expiry's own."""
     reminders = [(expires_at - days * _DAY, "remind") for days in REMIND_DAYS]
-    midnight = clock.midnight_not_before(expires_at - _DAY + dt.timedelta(seconds=1), zone)
+    local = expires_at.astimezone(zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC)
     later = [(expires_at + number * _DAY, "renew") for number in range(1, ATTEMPTS - 1)]
     return sorted([*reminders, (midnight, "renew"), *later])
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
-from vmart.orders.errors import OrderNotPayable, QuotaReached
+from vmart.orders.errors import AccountFrozen, OrderNotPayable, QuotaReached
 from vmart.orders.models import Order, Status
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -22,9 +22,10 @@ EXPIRE_KIND = "expire_order"
 def open_unpaid(order: Order) -> None:
     """Write an order that waits for its payment. Belongs under the account lock.
 
-    ``order`` has its action, price and request; status and times are set here. Raises QuotaReached.
+    ``order`` has its action, price and request; status and times are set here. Raises QuotaReached, AccountFrozen.
     """
     db.require_transaction()
+    refuse_frozen(order.account_id)  # before a card is asked for money that could buy nothing
     now = clock.now()
     waiting = Order.objects.filter(account_id=order.account_id, status=Status.UNPAID, expires_at__gt=now).count()
     if waiting >= UNPAID_MAX:
@@ -32,6 +33,13 @@ def open_unpaid(order: Order) -> None:
     order.status, order.created_at, order.expires_at = Status.UNPAID, now, now + PAYABLE_FOR
     order.save(force_insert=True)
     queue.enqueue(EXPIRE_KIND, order.id, account_id=order.account_id, due_at=order.expires_at)
+
+
+def refuse_frozen(account_id: int) -> None:
+    """Raise AccountFrozen for an account that the seller has frozen."""
+    (row,) = db.rows("SELECT (fn.customers_limits(%s)).frozen_reason AS why", account_id)
+    if row["why"]:
+        raise AccountFrozen("This account may not buy: {why}", why=row["why"])
 
 
 def payable(account_id: int, order_id: int) -> Order:

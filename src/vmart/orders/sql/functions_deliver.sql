@@ -57,8 +57,8 @@ BEGIN
                             (r->>'term_at')::timestamptz, '{}')
   FROM jsonb_array_elements(_results) AS r WHERE r ? 'term_at' AND (r->>'instance')::bigint = ANY (running);
   PERFORM fn.metering_start(running, '{}', started);
-  PERFORM fn.instances_events(array_agg((r->>'instance')::bigint), array_agg((r->>'account')::bigint), 'delivered',
-                              _now, array_agg(jsonb_build_object('waited_ms', r->'waited_ms')))
+  PERFORM fn.instances_events(array_agg((r->>'instance')::bigint), array_agg((r->>'account')::bigint),
+                              'delivered', _now, array_agg(jsonb_build_object('waited_ms', r->'waited_ms')))
   FROM jsonb_array_elements(_results) AS r WHERE (r->>'instance')::bigint = ANY (running);
 END $$;
 

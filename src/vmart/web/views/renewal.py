@@ -45,12 +45,12 @@ def renew_page(request: HttpRequest, account_id: int) -> HttpResponse:
 
 
 def _asked(given: QueryDict) -> Renewal:
-    """To a unified day where ``day`` is a number, else by months; a wrong number is 0, which no term is."""
+    """To a unified day where ``day`` is given, else by months. A wrong number becomes one that is refused."""
     day = given.get("day", "")
     number = int(day) if day.isascii() and day.isdigit() and len(day) < 3 else 0
     months = given.get("months", "1")
     term = int(months) if months.isascii() and months.isdigit() and len(months) < 4 else 0
-    return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else max(term, 1), number)
+    return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else term or -1, number)
 
 
 def _pay(request: HttpRequest, account_id: int, asked: Renewal) -> HttpResponse:
@@ -92,6 +92,6 @@ def set_flag(request: HttpRequest, account_id: int) -> HttpResponse:
         renew_flag.set_flag(account_id, chosen, request.POST.get("flag", ""))
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
-    else:
-        messages.success(request, _("Saved."))
-    return redirect(reverse("machine", args=chosen) if len(chosen) == 1 and "list" not in request.POST else "machines")
+        return redirect("machines")
+    messages.success(request, _("Saved."))
+    return redirect(reverse("machine", args=chosen) if len(chosen) == 1 else "machines")
