@@ -17,7 +17,7 @@ from vmart.backoffice import opening
 from vmart.backoffice.apply_catalog import applied, apply_file
 from vmart.catalog import shop as catalog
 from vmart.config import bring_up
-from vmart.customers.models import User
+from vmart.customers.models import Member, User
 from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.kernel.models import Deployment
 from vmart.listings import checklist
@@ -172,12 +172,25 @@ def test_of_two_who_follow_the_link_at_once_one_is_the_first() -> None:
 # -- further ones ------------------------------------------------------------------------------------
 
 
-def test_a_customer_may_become_an_operator_and_keeps_password_and_account() -> None:
+def test_a_customer_may_become_an_operator_and_keeps_the_account_but_not_the_password() -> None:
+    """Anybody may have signed up with the address: neither his password nor his session is an operator's."""
+    apply_file(DEMO_CATALOG)
+    opening.add("me@example.org")
     buyer = customer()
+    assert buyer.get("/machines/").status_code == 200
     added = opening.add(buyer.user.email.upper())
-    assert (added.user.pk, added.new) == (buyer.user.pk, False)
-    assert added.user.check_password(PASSWORD)
-    assert opening.add(buyer.user.email).new is False
+    assert (added.user.pk, added.new) == (buyer.user.pk, True)
+    assert Member.objects.get(user=added.user).account_id == buyer.account_id
+    assert not added.user.has_usable_password()
+    assert buyer.get("/seller/")["Location"] == "/accounts/login/?next=/seller/"
+    buyer.post("/accounts/login/", {"login": buyer.user.email, "password": PASSWORD})
+    assert buyer.get("/seller/")["Location"] == "/accounts/login/?next=/seller/"
+
+
+def test_an_operator_who_is_added_again_keeps_the_password() -> None:
+    user = operator().user
+    added = opening.add(user.email)
+    assert (added.user.pk, added.new, added.user.check_password(PASSWORD)) == (user.pk, False, True)
 
 
 def test_one_without_a_password_gets_a_link_again() -> None:

@@ -28,7 +28,7 @@ class OperatorExists(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """An operator; ``new`` where the user was made just now and has no password yet."""
+    """An operator; ``new`` where he has no password yet and needs a link that sets one."""
 
     user: User
     new: bool
@@ -84,7 +84,10 @@ def make_first(email: str, password: str) -> User:
 
 
 def add(email: str) -> Added:
-    """Make an operator: a new user without a password, or the one who has this address. Raises InvalidValue."""
+    """Make an operator: a new user without a password, or the one who has this address. Raises InvalidValue.
+
+    Whoever was none loses his password: anybody may have signed up with this address, and its owner has the link.
+    """
     address = checked_address(email)
     with db.act():
         Deployment.objects.select_for_update().get()
@@ -94,8 +97,10 @@ def add(email: str) -> Added:
             user = User.objects.create_user(address, date_joined=clock.now())
         if not user.is_active:
             raise InvalidValue("The user {email} has been closed.", field="email", email=user.email)
+        if not user.is_staff:
+            user.set_unusable_password()  # ends sessions, too
         user.is_staff = True
-        user.save(update_fields=["is_staff"])
+        user.save(update_fields=["is_staff", "password"])
         open_when_ready()
     return Added(user, new or not user.has_usable_password())
 

@@ -17,7 +17,10 @@ def operator() -> None:
 @data_dir_option
 @click.argument("email")
 def operator_add(own_data_dir: Path | None, email: str) -> None:
-    """Let EMAIL see the seller's pages. For a new user it prints a link that sets the password: 24 hours, once."""
+    """Let EMAIL see the seller's pages. It prints a link that sets the password: 24 hours, once.
+
+    A customer who becomes an operator keeps the account and is signed out; the password so far is good no more.
+    """
     places = places_of(own_data_dir)
     set_up(places)
     from vmart.backoffice import opening
