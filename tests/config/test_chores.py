@@ -1,15 +1,22 @@
 """What a worker does beside the queue."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.db.models import F
 
 from tests.support.database import DEMO_CATALOG
 from vmart.backoffice.apply_catalog import apply_file
+from vmart.catalog import shop as catalog
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config.chores import Chores
 from vmart.config.steps import zone_codes
+from vmart.kernel import db
+from vmart.kernel.models import Deployment
 
 NEW = """      - code: ap-guangzhou-7
         legacy_id: 100007
@@ -28,20 +35,46 @@ def test_a_zone_that_comes_while_the_worker_runs_is_looked_after(
     monkeypatch.setattr("django.conf.settings.DATA_DIR", tmp_path)
     monkeypatch.setattr("vmart.config.chores._TICK_S", 0.05)
     chores = Chores(zone_codes)
-    chores.start()
-    try:
+    with _running(chores):
         _until_ready("ap-guangzhou-6")
-        catalog = tmp_path / "catalog.yaml"
+        file = tmp_path / "catalog.yaml"
         text = DEMO_CATALOG.read_text()
-        catalog.write_text(text.replace("\n  - code: ap-shanghai\n", f"\n{NEW}\n  - code: ap-shanghai\n"))
-        apply_file(catalog, confirm=lambda _changes: True)
+        file.write_text(text.replace("\n  - code: ap-shanghai\n", f"\n{NEW}\n  - code: ap-shanghai\n"))
+        apply_file(file, confirm=lambda _changes: True)
         assert Zone.objects.get(code="ap-guangzhou-7").engine_status == "unknown"
         _until_ready("ap-guangzhou-7")
+    assert not any(thread.is_alive() for thread in chores._threads.values())
+
+
+def test_a_worker_without_the_lock_follows_the_prices_too(shop: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given another worker that has the lock of the chores, when prices change, then this one knows them as well."""
+    monkeypatch.setattr("vmart.config.chores._TICK_S", 0.05)
+    monkeypatch.setattr("vmart.catalog.shop._NOTICE_S", 0.0)
+    known = catalog.current().generation
+    chores = Chores(list)
+    with psycopg.connect(**db.connection_parameters(), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('chores', 0))")
+        with _running(chores):
+            Deployment.objects.update(generation=F("generation") + 1)
+            _until(lambda: catalog.snapshot().generation == known + 1)
+
+
+@contextmanager
+def _running(chores: Chores) -> Iterator[None]:
+    chores.start()
+    try:
+        yield
     finally:
         chores.stop()
         for thread in list(chores._threads.values()):
             thread.join(10)
-    assert not any(thread.is_alive() for thread in chores._threads.values())
+
+
+def _until(seen: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not seen():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
 
 
 def _until_ready(zone: str) -> None:

@@ -33,7 +33,7 @@ class Chores:
 
     def start(self) -> None:
         self._begin("house", self._housekeeping)
-        self._begin("zones", self._follow_zones)
+        self._begin("catalog", self._follow_catalog)
 
     def stop(self) -> None:
         self._stop.set()
@@ -43,20 +43,25 @@ class Chores:
         self._threads[name] = thread
         thread.start()
 
-    def _follow_zones(self) -> None:
-        """A thread for each zone, also for those that the catalog gets while the shop runs."""
+    def _follow_catalog(self) -> None:
+        """What every worker follows, whoever has the locks: the prices by which it renews, and the zones."""
         while True:
             try:
                 close_old_connections()
-                for zone in self.zones():
-                    if f"zone {zone}" not in self._threads:
-                        self._begin(f"zone {zone}", lambda zone=zone: self._zone(zone))  # type: ignore[misc]
+                shop.notice_changes()
+                self._begin_zones()
             except Exception:
-                log.exception("the zones could not be read")
+                log.exception("the catalog could not be read")
                 connection.close()
             if self._stop.wait(_TICK_S):
                 break
         connection.close()
+
+    def _begin_zones(self) -> None:
+        """A thread for each zone, also for those that the catalog gets while the shop runs."""
+        for zone in self.zones():
+            if f"zone {zone}" not in self._threads:
+                self._begin(f"zone {zone}", lambda zone=zone: self._zone(zone))  # type: ignore[misc]
 
     def _zone(self, zone: str) -> None:
         last = {"check": 0.0, "sample": clock.monotonic(), "sweep": clock.monotonic()}
@@ -90,7 +95,6 @@ class Chores:
 
         def once() -> None:
             nonlocal last
-            shop.notice_changes()
             if not last or clock.monotonic() - last > _DAILY_S:
                 last = clock.monotonic()
                 ensure_partitions(clock.now())
