@@ -95,6 +95,25 @@ def test_the_version_after_the_next_drops_them_and_a_process_of_ours_does_not_st
     assert _schemas() == {NEXT.schema, AFTER.schema}
 
 
+def test_who_went_back_keeps_his_functions_in_the_next_upgrade() -> None:
+    """Given a seller who took the next version and went back, when he takes the one after, then ours still sells."""
+    account = open_purse(cash_minor=1000)
+    function_sets.install(NEXT, "0.2.0")
+    bring_up.bring_up_to_date()
+    assert (_releases(), function_sets.superseded()) == ([(NEXT.schema, "0.2.0"), (OURS.schema, "0.1.0")], False)
+    function_sets.install(AFTER, "0.10.0")
+    assert _schemas() == {OURS.schema, AFTER.schema}
+    assert purchase(wanted(account, HOURLY)).instance_ids == (Instance.objects.get().public_id,)
+
+
+def test_who_went_back_does_not_make_the_database_one_for_still_older_versions() -> None:
+    function_sets.install(NEXT, "0.2.0")
+    function_sets.install()
+    with pytest.raises(function_sets.NewerDatabase, match=r"^the database is one of vmart 0\.2\.0 and this is 0\.1\.5"):
+        function_sets.install(AFTER, "0.1.5")
+    assert _schemas() == {OURS.schema, NEXT.schema}
+
+
 def test_what_leans_on_functions_that_are_dropped_stays_and_is_named() -> None:
     function_sets.install(NEXT, "0.2.0")
     _execute("CREATE VIEW leaning AS SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p")

@@ -40,10 +40,10 @@ def superseded() -> bool:
 
 
 def require_not_older(release: str = __version__) -> None:
-    """Raise NewerDatabase when the newest set is of a later release than this one."""
-    newest = FunctionSet.objects.order_by("-id").first()
-    if newest is not None and _numbers(newest.release) > _numbers(release):
-        raise NewerDatabase(f"the database is one of vmart {newest.release} and this is {release}: run the newer one")
+    """Raise NewerDatabase when a set is of a later release than this one, also where somebody went back since."""
+    latest = max(FunctionSet.objects.values_list("release", flat=True), key=_numbers, default=release)
+    if _numbers(latest) > _numbers(release):
+        raise NewerDatabase(f"the database is one of vmart {latest} and this is {release}: run the newer one")
 
 
 def _numbers(release: str) -> list[int]:
@@ -53,9 +53,11 @@ def _numbers(release: str) -> list[int]:
 def install(functions: Functions = OURS, release: str = __version__) -> None:
     """Create this set unless it is there, and drop what is neither it nor the one before; all or nothing.
 
-    Raises NewerDatabase, and LeantOn when something else in the database uses what is dropped.
+    It is the newest from then on, also where it was there already. Raises NewerDatabase, and LeantOn when
+    something else in the database uses what is dropped.
     """
     if installed(functions):
+        _note_again(functions)
         return
     require_not_older(release)
     with transaction.atomic():
@@ -64,6 +66,17 @@ def install(functions: Functions = OURS, release: str = __version__) -> None:
         FunctionSet.objects.create(schema=functions.schema, release=release, installed_at=clock.wall())
         for old in FunctionSet.objects.order_by("-id")[KEPT:]:
             _drop(old)
+
+
+def _note_again(functions: Functions) -> None:
+    """As the newest: whoever went back to this version runs it, so the next upgrade keeps it as the one before."""
+    newest = FunctionSet.objects.order_by("-id")[0]
+    if newest.schema == functions.schema:
+        return
+    with transaction.atomic():
+        noted = FunctionSet.objects.get(schema=functions.schema)
+        noted.delete()
+        FunctionSet.objects.create(schema=noted.schema, release=noted.release, installed_at=noted.installed_at)
 
 
 def _create(functions: Functions) -> None:
