@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from vmart.engines.contract import EngineError
-from vmart.kernel import clock, db
+from vmart.kernel import clock, db, function_sets
 from vmart.kernel.models import FunctionSet
 from vmart.worker import loop, queue
 from vmart.worker.loop import Step, Worker
@@ -492,3 +492,28 @@ def test_a_kind_of_a_newer_version_is_left_to_its_worker() -> None:
     Operation.objects.update(not_before=None)
     loop.run_until_idle({left.kind: Step(_ended)}, lambda: [""])
     assert not Operation.objects.exists()
+
+
+def test_a_kind_that_nobody_knows_outlives_a_connection_that_died() -> None:
+    """Given a connection that died since the last step, then a new one is taken and the seller is told."""
+    _enqueue(7, kind="brought_by_the_next_version")
+    owner = uuid.uuid4()
+    batch = queue.claim(owner, [""], 15, 1)
+    with psycopg.connect(**db.connection_parameters(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid])
+    loop.work({}, batch, owner)
+    left = Operation.objects.get()
+    assert (left.attention, left.attempt, left.lease_owner) == (True, 1, None)
+
+
+def test_a_kind_that_nobody_knows_waits_while_the_database_is_unwell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_BACKOFF_S", (0.0,))
+    with monkeypatch.context() as unwell:
+        unwell.setattr(function_sets, "superseded", lambda: _failing_as("57P03")([], uuid.UUID(int=0)))
+        _enqueue(7, kind="brought_by_the_next_version")
+        owner = uuid.uuid4()
+        loop.work({}, queue.claim(owner, [""], 15, 1), owner)
+    left = Operation.objects.get()
+    assert (left.attention, left.attempt, left.lease_owner) == (False, 0, None)
+    loop.run_until_idle({}, lambda: [""])
+    assert Operation.objects.get().attention

@@ -198,10 +198,7 @@ class Worker:
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Run one batch (one kind, one lane); what its step raises becomes a later attempt."""
-    step = steps.get(batch[0].kind)
-    if step is None:
-        _leave(batch, owner)
-        return
+    step = steps.get(batch[0].kind, _UNKNOWN)
     try:
         close_old_connections()
         step.run(batch, owner)
@@ -230,6 +227,9 @@ def _leave(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         queue.put_off(owner, batch, _FOR_ANOTHER_S, said, waiting=True)
     else:
         queue.needs_attention(owner, batch, said)
+
+
+_UNKNOWN = Step(_leave)
 
 
 def _wait(batch: Sequence[Claimed], owner: uuid.UUID, reason: str) -> None:
