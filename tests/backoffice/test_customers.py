@@ -10,7 +10,7 @@ from tests.support.at_once import at_once
 from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, owe, purses, wanted
 from tests.support.statements import statements
 from tests.support.written import nothing_written, refused
-from tests.web.visiting import Visitor, customer, operator, text_of
+from tests.web.visiting import Form, Visitor, customer, operator, text_of
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account, AccountChange
 from vmart.kernel.errors import InvalidValue, NotFound
@@ -269,6 +269,23 @@ def test_freezing_and_quotas_on_the_page() -> None:
         assert 'id="error-run_per_s"' in page.content.decode()
     with nothing_written():
         assert seller.post(_address(buyer, "quotas"), quotas | {"run_per_s": "0"}).status_code == 422
+
+
+def test_two_operators_who_set_quotas_at_once_keep_what_the_other_set() -> None:
+    """Given two who see the same page, when each changes another quota, then both changes hold."""
+    buyer, one, other = customer(), operator(), operator()
+    address = _address(buyer, "quotas")
+    seen = [Form(seller.get(_address(buyer)).content.decode(), address).data for seller in (one, other)]
+    assert seen[0]["run_per_s"] == seen[0]["shown_run_per_s"] == "10"
+    one.post(address, seen[0] | {"run_per_s": "8"})
+    refused_page = other.post(address, seen[1] | {"returns_per_year": ""})
+    assert refused_page.status_code == 422
+    other.post(address, Form(refused_page.content.decode(), address).data | {"returns_per_year": "7"})
+    row = Account.objects.get(id=buyer.account_id)
+    assert (row.rate_run_per_s, row.quota_returns_per_year) == (8, 7)
+    assert [change.detail["after"] for change in customers.changes(buyer.account_id)] == [
+        {"quota_returns_per_year": 7}, {"rate_run_per_s": 8},
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [0, 10**9, 2**63, 10**30])

@@ -78,11 +78,12 @@ def freeze(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 @operator
 def quotas(request: HttpRequest, number: int) -> HttpResponse:
-    """What the customer may have at most."""
+    """What the customer may have at most. Only what differs from what was shown: another may set the rest meanwhile."""
 
     def act() -> str:
         wanted = {name: _whole(name, typed(request, name)) for name in standing.QUOTAS}
-        standing.set_quotas(number, wanted, _actor(request))
+        changed = {name: value for name, value in wanted.items() if str(value) != typed(request, f"shown_{name}")}
+        standing.set_quotas(number, changed, _actor(request))
         return _("The quotas are as shown.")
 
     return _done(request, number, act)
@@ -114,7 +115,7 @@ def _page(
         "events": customers.events(customer.id),
         "changes": customers.changes(customer.id),
         "quotas": [
-            (name, request.POST.get(name, getattr(customer, column)), least)
+            (name, request.POST.get(name, getattr(customer, column)), _shown(request, name, customer, column), least)
             for name, (column, least) in standing.QUOTAS.items()
         ],
         "key": secrets.token_hex(16),
@@ -122,6 +123,11 @@ def _page(
         "typed": request.POST,
     }
     return render(request, "backoffice/customer.html", here, status=status)
+
+
+def _shown(request: HttpRequest, name: str, customer: customers.Customer, column: str) -> str:
+    """The quota beside which the operator typed; a refused form keeps it."""
+    return str(request.POST.get(f"shown_{name}", getattr(customer, column)))
 
 
 def _known(number: int) -> customers.Customer:
