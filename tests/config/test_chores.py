@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.db.models import F
+from django.db.utils import OperationalError
 
 from tests.support.database import DEMO_CATALOG
 from vmart.backoffice.apply_catalog import apply_file
@@ -57,6 +58,25 @@ def test_a_worker_without_the_lock_follows_the_prices_too(shop: object, monkeypa
         with _running(chores):
             Deployment.objects.update(generation=F("generation") + 1)
             _until(lambda: catalog.snapshot().generation == known + 1)
+
+
+def test_housekeeping_that_failed_is_done_again_at_once_and_then_in_an_hour(
+    shop: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def ensure(_now: object) -> None:
+        tried.append("partitions")
+        if len(tried) == 1:
+            raise OperationalError("the database is restarted")
+
+    monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
+    monkeypatch.setattr("vmart.config.chores.ensure_partitions", ensure)
+    monkeypatch.setattr("vmart.config.chores.passwords.erase_old", lambda _now: tried.append("passwords"))
+    with _running(Chores(list)):
+        _until(lambda: "passwords" in tried)
+        time.sleep(0.5)  # many ticks
+    assert tried == ["partitions", "partitions", "passwords"]
 
 
 @contextmanager

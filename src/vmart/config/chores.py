@@ -96,10 +96,10 @@ class Chores:
         def once() -> None:
             nonlocal last
             if not last or clock.monotonic() - last > _DAILY_S:
-                last = clock.monotonic()
                 ensure_partitions(clock.now())
                 idempotency.forget_old(clock.wall())
                 passwords.erase_old(clock.now())
+                last = clock.monotonic()  # not before: what fails is done again at the next tick
 
         self._repeat("chores", once)
 
