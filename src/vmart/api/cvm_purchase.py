@@ -45,7 +45,7 @@ class Placement(Shape):
 
 
 class InstanceChargePrepaid(Shape):
-    """The term in months. RenewFlag is kept and told; nothing is renewed yet."""
+    """The term in months. RenewFlag: with NOTIFY_AND_AUTO_RENEW the machine renews by itself, a month at a time."""
 
     period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod")]
     renew_flag: RenewFlag = "NOTIFY_AND_MANUAL_RENEW"
