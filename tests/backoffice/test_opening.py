@@ -18,6 +18,7 @@ from vmart.backoffice.apply_catalog import applied, apply_file
 from vmart.catalog import shop as catalog
 from vmart.config import bring_up
 from vmart.customers.models import Member, User
+from vmart.kernel import clock
 from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.kernel.models import Deployment
 from vmart.listings import checklist
@@ -205,6 +206,50 @@ def test_a_closed_user_and_no_address_are_refused() -> None:
         opening.add(User.objects.get().email)
     with refused(InvalidValue, field="email", match="is no e-mail address"):
         opening.add("me at home")
+
+
+# -- removing one --------------------------------------------------------------------------------------
+
+
+def test_one_who_is_removed_sees_no_seller_page_in_a_session_that_lasts() -> None:
+    apply_file(DEMO_CATALOG)
+    one, other = operator(), operator()
+    assert opening.remove(one.user.email.upper()).pk == one.user.pk
+    assert (one.get("/seller/checklist/").status_code, other.get("/seller/checklist/").status_code) == (403, 200)
+    with refused(InvalidValue, field="email", match="There is no operator"):
+        opening.remove(one.user.email)
+
+
+def test_the_last_operator_is_not_removed_beside_a_closed_one_either() -> None:
+    last, closed = operator().user, operator().user
+    User.objects.filter(pk=closed.pk).update(is_active=False)
+    with refused(opening.LastOperator, match=f"^{last.email} is the last operator: add another one first"):
+        opening.remove(last.email)
+    opening.remove(closed.email)
+    assert list(User.objects.filter(is_staff=True)) == [last]
+
+
+def test_of_two_who_remove_each_other_one_stays() -> None:
+    one, other = operator().user.email, operator().user.email
+    outcomes = at_once(lambda: opening.remove(one), lambda: opening.remove(other))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LastOperator", "User"]
+    assert User.objects.filter(is_staff=True).count() == 1
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_the_first_operators_link_works_no_more_where_there_was_one(opened: bool) -> None:
+    """Given a shop that has opened, or whose operator is closed, then a link of before makes nobody."""
+    path = opening.first_path()
+    if opened:
+        Deployment.objects.update(opened_at=clock.now())
+    else:
+        User.objects.filter(pk=operator().user.pk).update(is_active=False)
+    assert opening.first_path() == ""
+    with nothing_written():
+        assert Client().get(path).status_code == 404
+        assert Client().post(path, FIRST).status_code == 404
+    with refused(opening.OperatorExists):
+        opening.make_first("second@example.org", PASSWORD)
 
 
 # -- the checklist -----------------------------------------------------------------------------------

@@ -46,6 +46,16 @@ def test_an_operator_is_added_with_a_link_and_listed(shop: object) -> None:
     assert done("operator", "list").splitlines()[1].split() == ["me@example.org", "yes", "-"]
 
 
+def test_an_operator_is_removed_but_not_the_last_one(shop: object) -> None:
+    done("operator", "add", "me@example.org")
+    done("operator", "add", "you@example.org")
+    assert done("operator", "remove", "me@example.org") == "me@example.org is no operator any more\n"
+    with nothing_written():
+        last = vmart("operator", "remove", "you@example.org")
+    said = "vmart: you@example.org is the last operator: add another one first.\n"
+    assert (last.exit_code, last.stderr) == (3, said)
+
+
 def test_what_is_no_address_is_refused_in_one_line(shop: object) -> None:
     with nothing_written():
         result = vmart("operator", "add", "nobody")

@@ -26,6 +26,12 @@ class OperatorExists(Refused):
     code = "UnsupportedOperation"
 
 
+class LastOperator(Refused):
+    """Without this operator nobody would see the seller's pages."""
+
+    code = "UnsupportedOperation"
+
+
 @dataclass(frozen=True, slots=True)
 class Added:
     """An operator; ``new`` where he has no password yet and needs a link that sets one."""
@@ -37,6 +43,14 @@ class Added:
 def has_operator() -> bool:
     """Whether somebody may see the seller's pages."""
     return User.objects.filter(is_staff=True, is_active=True).exists()
+
+
+def is_founded() -> bool:
+    """Whether the shop has or had an operator: links that make the first one are good no more.
+
+    ``remove`` leaves one operator, so a shop that had any still has one, perhaps one who is closed.
+    """
+    return User.objects.filter(is_staff=True).exists() or Deployment.objects.filter(opened_at__isnull=False).exists()
 
 
 def open_when_ready() -> bool:
@@ -53,8 +67,8 @@ def open_when_ready() -> bool:
 
 
 def first_path() -> str:
-    """Path of the page that makes the first operator, "" once there is one. Good for LINK_AGE_S, for one operator."""
-    return "" if has_operator() else reverse("first_operator", args=[signing.dumps(_WORD, salt=_SALT)])
+    """Path of the page that makes the first operator, "" once there was one. Good for LINK_AGE_S, for one operator."""
+    return "" if is_founded() else reverse("first_operator", args=[signing.dumps(_WORD, salt=_SALT)])
 
 
 def is_first_token(token: str) -> bool:
@@ -75,7 +89,7 @@ def make_first(email: str, password: str) -> User:
     user.set_password(password)
     with db.act():
         Deployment.objects.select_for_update().get()  # of two who follow the link at once, one is the first
-        if has_operator():
+        if is_founded():
             raise OperatorExists("There is an operator already: sign in.")
         _refuse_taken(user.email)
         user.save(force_insert=True)
@@ -103,6 +117,20 @@ def add(email: str) -> Added:
         user.save(update_fields=["is_staff", "password"])
         open_when_ready()
     return Added(user, new or not user.has_usable_password())
+
+
+def remove(email: str) -> User:
+    """Make an operator a user like others, in sessions that last as well. Raises InvalidValue, LastOperator."""
+    with db.act():
+        Deployment.objects.select_for_update().get()  # of two who remove each other, one stays
+        user = User.objects.filter(email__iexact=email.strip(), is_staff=True).first()
+        if user is None:
+            raise InvalidValue("There is no operator {email}.", field="email", email=email[:254])
+        if not User.objects.filter(is_staff=True, is_active=True).exclude(pk=user.pk).exists():
+            raise LastOperator("{email} is the last operator: add another one first.", email=user.email)
+        user.is_staff = user.is_superuser = False
+        user.save(update_fields=["is_staff", "is_superuser"])
+    return user
 
 
 def checked_address(email: str) -> str:

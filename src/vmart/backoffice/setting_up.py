@@ -20,7 +20,7 @@ _BACKEND = "vmart.web.signing_in.Backend"
 @require_http_methods(["GET", "HEAD", "POST"])
 def first(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind the link that ``vmart up`` prints: it makes one operator, then leads nowhere."""
-    if opening.has_operator() or not opening.is_first_token(token):
+    if opening.is_founded() or not opening.is_first_token(token):
         return render(request, "backoffice/first.html", {"used": True}, status=404)
     if request.method != "POST":
         return render(request, "backoffice/first.html")

@@ -33,6 +33,17 @@ def operator_add(own_data_dir: Path | None, email: str) -> None:
         click.echo(f"{added.user.email} is an operator and signs in as before")
 
 
+@operator.command("remove")
+@data_dir_option
+@click.argument("email")
+def operator_remove(own_data_dir: Path | None, email: str) -> None:
+    """Let EMAIL see the seller's pages no more, at once; an account stays. Refused for the last operator."""
+    set_up(places_of(own_data_dir))
+    from vmart.backoffice import opening
+
+    click.echo(f"{opening.remove(email).email} is no operator any more")
+
+
 @operator.command("list")
 @data_dir_option
 @output_option
