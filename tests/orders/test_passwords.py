@@ -14,7 +14,7 @@ from tests.support.shopper import HOURLY, IMAGE, MONTHLY, buy_running, open_purs
 from tests.support.written import contents, nothing_written, refused
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance, SealedPassword
-from vmart.kernel import db, unix_password
+from vmart.kernel import clock, db, unix_password
 from vmart.kernel.secrets import MASTER_KEY_VARIABLE, Secrets, SecretsUnreadable
 from vmart.orders import actions, login, passwords, place, terminate
 from vmart.orders.errors import PasswordNotKept, TokenReused, UnknownInstance
@@ -152,19 +152,33 @@ def test_another_customer_is_shown_nothing() -> None:
         with refused(UnknownInstance, field="InstanceIds"):
             passwords.show(stranger, ids)
         with refused(UnknownInstance, field="InstanceIds"):
-            passwords.put_away(stranger, ids)
+            passwords.put_away(stranger, ids, clock.now())
 
 
 def test_once_its_owner_has_it_nobody_is_shown_it() -> None:
     account = open_purse(cash_minor=1000)
     first, second = _buy(account, 2).instance_ids
-    passwords.put_away(account, [first])
+    assert passwords.put_away(account, [first], clock.now())
     assert _events("password_taken") == [Instance.objects.get(public_id=first).id]
     with refused(PasswordNotKept, field="InstanceIds"):
         passwords.show(account, [first])
     assert list(passwords.show(account, [first, second])) == [second]
     with nothing_written():
-        passwords.put_away(account, [first])
+        assert passwords.put_away(account, [first], clock.now())
+
+
+def test_one_that_was_made_after_those_he_has_is_left(test_clock: BusinessClock) -> None:
+    account = open_purse(cash_minor=1000)
+    old, new = _buy(account, 2).instance_ids
+    machines = [Instance.objects.get(public_id=public_id) for public_id in (old, new)]
+    seen = passwords.newest([machine.id for machine in machines])
+    assert seen == test_clock.at
+    test_clock.advance(seconds=1)
+    passwords.keep(machines[1], passwords.seal(machines[1].id, "Abcd-2345"))
+    assert not passwords.put_away(account, [old, new], seen)
+    assert passwords.show(account, [old, new]) == {new: "Abcd-2345"}
+    assert _events("password_taken") == [machines[0].id]
+    assert passwords.newest([machines[0].id]) is None
 
 
 def test_after_seven_days_it_is_not_shown_and_then_erased(test_clock: BusinessClock) -> None:

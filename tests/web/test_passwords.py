@@ -14,12 +14,18 @@ from vmart.instances.models import Event, Instance, SealedPassword
 from vmart.kernel import unix_password
 from vmart.orders.models import Line
 
-SHOW, HAVE = {"act": "show"}, {"act": "have"}
+SHOW, HAVE = {"act": "show"}, {"act": "have", "made_until": "2100-01-01T00:00:00+00:00"}
 
 
 def _shown(answer: HttpResponse) -> list[str]:
     assert answer.status_code == 200
     return re.findall(r'<code class="mono password"[^>]*>([^<]+)</code>', answer.content.decode())
+
+
+def _have(answer: HttpResponse) -> dict[str, str]:
+    """What "I have it" on that page sends."""
+    (made_until,) = re.findall(r'name="made_until" value="([^"]+)"', answer.content.decode())
+    return {"act": "have", "made_until": made_until}
 
 
 def test_the_order_shows_the_password_of_each_machine_on_request_alone() -> None:
@@ -56,12 +62,12 @@ def test_it_is_shown_again_until_she_has_it_and_then_never() -> None:
     visitor = customer()
     machine = running(visitor)
     address = f"/machines/{machine.public_id}/"
-    first, again = (_shown(visitor.post(f"{address}password/", SHOW)) for _ in range(2))
-    assert first == again != []
+    first, again = (visitor.post(f"{address}password/", SHOW) for _ in range(2))
+    assert _shown(first) == _shown(again) != []
     page = text_of(visitor.get(address))
     assert "The shop made a password." in page
     assert "Password shown" in page
-    answer = visitor.post(f"{address}password/", HAVE, follow=True)
+    answer = visitor.post(f"{address}password/", _have(again), follow=True)
     assert answer.redirect_chain == [(address, 302)]
     assert "The password was erased here: you have it." in text_of(answer)
     assert "The shop made a password." not in text_of(answer)
@@ -69,6 +75,32 @@ def test_it_is_shown_again_until_she_has_it_and_then_never() -> None:
     again = visitor.post(f"{address}password/", SHOW, follow=True)
     assert f"The shop has no password of {machine.public_id} to show" in text_of(again)
     assert Event.objects.filter(kind="password_shown").count() == 2
+
+
+def test_an_old_page_does_not_erase_a_newer_password(test_clock: BusinessClock) -> None:
+    """Given a page with a password, when another is made before she says that she has it, then that one is kept."""
+    visitor = customer()
+    machine = running(visitor)
+    address = f"/machines/{machine.public_id}/"
+    old = visitor.post(f"{address}password/", SHOW)
+    test_clock.advance(minutes=1)
+    visitor.post(f"{address}reset-password/", {"how": "generated"})
+    work()
+    answer = visitor.post(f"{address}password/", _have(old), follow=True)
+    assert "A newer password was made since; have it shown." in text_of(answer)
+    assert "The password was erased here" not in text_of(answer)
+    new = visitor.post(f"{address}password/", SHOW)
+    assert _shown(new) != _shown(old)
+    visitor.post(f"{address}password/", _have(new))
+    assert not SealedPassword.objects.exists()
+
+
+@pytest.mark.parametrize("made_until", ["", "\0", "yesterday", "2100-01-01T00:00:00", "9" * 40])
+def test_a_page_that_does_not_say_what_it_showed_erases_nothing(made_until: str) -> None:
+    visitor = customer()
+    machine = running(visitor)
+    with nothing_written():
+        visitor.post(f"/machines/{machine.public_id}/password/", {"act": "have", "made_until": made_until})
 
 
 def test_after_seven_days_there_is_nothing_to_show(test_clock: BusinessClock) -> None:

@@ -74,6 +74,14 @@ def _kept(instance_ids: Sequence[int]) -> list[SealedPassword]:
     return list(SealedPassword.objects.filter(instance_id__in=instance_ids, made_at__gt=clock.now() - KEPT))
 
 
+def newest(instance_ids: Sequence[int]) -> dt.datetime | None:
+    """When the newest password of these machines was made; None where none is kept.
+
+    Read before they are shown: one that is made between the two is newer, so ``put_away`` leaves it.
+    """
+    return max((row.made_at for row in _kept(instance_ids)), default=None)
+
+
 def show(account_id: int, public_ids: Sequence[str]) -> dict[str, str]:
     """Passwords in clear by the machines' public ids, as often as asked; each time is an event of the machine.
 
@@ -95,12 +103,16 @@ def show(account_id: int, public_ids: Sequence[str]) -> dict[str, str]:
     return shown
 
 
-def put_away(account_id: int, public_ids: Sequence[str]) -> None:
-    """The owner has them: they are erased, once; said again it changes nothing. Raises the refusals of ``lock``."""
+def put_away(account_id: int, public_ids: Sequence[str], made_until: dt.datetime) -> bool:
+    """The owner has those made until then: they are erased, once; said again it changes nothing.
+
+    False where a newer one is left, which nobody has seen yet. Raises the refusals of ``lock``.
+    """
     with db.act():
         found = m.lock(account_id, public_ids)
-        erased = erase(found)
+        erased = erase(found, made_until)
         m.events([machine for machine in found if machine.id in erased], "password_taken")
+        return not _kept([machine.id for machine in found])
 
 
 def keep(machine: Instance, sealed: bytes) -> None:
@@ -108,11 +120,12 @@ def keep(machine: Instance, sealed: bytes) -> None:
     SealedPassword.objects.update_or_create(instance_id=machine.id, defaults={"sealed": sealed, "made_at": clock.now()})
 
 
-def erase(machines: Sequence[Instance]) -> set[int]:
-    """Erase what is kept of these machines; ids of those that had something."""
+def erase(machines: Sequence[Instance], made_until: dt.datetime | None = None) -> set[int]:
+    """Erase what is kept of these machines, or what of it was made until then; ids of those that had something."""
     rows = db.rows(
-        "DELETE FROM instances_sealed_password WHERE instance_id = ANY (%s) RETURNING instance_id",
-        [machine.id for machine in machines],
+        "DELETE FROM instances_sealed_password"
+        " WHERE instance_id = ANY (%s) AND made_at <= coalesce(%s::timestamptz, 'infinity') RETURNING instance_id",
+        [machine.id for machine in machines], made_until,
     )  # fmt: skip
     return {row["instance_id"] for row in rows}
 

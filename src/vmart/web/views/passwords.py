@@ -1,5 +1,6 @@
 """Passwords of machines: one that the shop made is shown in the answer to a POST until its owner has it; a reset."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 from django.contrib import messages
@@ -80,13 +81,28 @@ def _asked(request: HttpRequest, account_id: int, machines: Sequence[Instance], 
     public_ids = [machine.public_id for machine in machines]
     try:
         if request.POST.get("act") == "show":
+            newest = passwords.newest([machine.id for machine in machines])
             found = passwords.show(account_id, public_ids)
             shown = [(machine, found[machine.public_id]) for machine in machines if machine.public_id in found]
-            here = {"shown": shown, "back": back, "address": request.path}
+            made_until = newest.isoformat() if newest else ""
+            here = {"shown": shown, "back": back, "address": request.path, "made_until": made_until}
             return render(request, "web/machines/passwords.html", here)
         if request.POST.get("act") == "have":
-            passwords.put_away(account_id, public_ids)
-            messages.success(request, _("The password was erased here: you have it."))
+            _put_away(request, account_id, public_ids)
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
     return redirect(back)
+
+
+def _put_away(request: HttpRequest, account_id: int, public_ids: Sequence[str]) -> None:
+    """Those that the page showed, no newer ones; a page that does not say which those are erases none."""
+    try:
+        made_until = dt.datetime.fromisoformat(request.POST.get("made_until", ""))
+    except ValueError:
+        return
+    if made_until.tzinfo is None:
+        return
+    if passwords.put_away(account_id, public_ids, made_until):
+        messages.success(request, _("The password was erased here: you have it."))
+    else:
+        messages.error(request, _("A newer password was made since; have it shown."))
