@@ -7,6 +7,7 @@ from django.db import connection
 
 from tests.support.shopper import HOURLY, IMAGE, buy_running, open_purse, owe, purses, wanted, work
 from tests.support.written import nothing_written, refused
+from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance, SealedPassword
@@ -116,6 +117,8 @@ def test_a_typed_one_ends_what_was_kept_and_one_of_another_user_does_not(account
 
 
 def test_a_user_who_is_not_there_fails_at_once_and_says_so(account: int, machine: Instance, world: World) -> None:
+    generate(account, machine.public_id)
+    work()
     held = _now(machine).password_hash
     world.count_calls()
     reset(account, [machine.public_id], NEW, user="app")
@@ -127,22 +130,25 @@ def test_a_user_who_is_not_there_fails_at_once_and_says_so(account: int, machine
         "Name a user that the machine has; leave the name away for the machine's own.",
     ]  # fmt: skip
     assert (_now(machine).password_hash, world.password_hash(machine.public_id)) == (held, held)
-    assert not Event.objects.filter(kind="password_reset").exists()
+    assert Event.objects.filter(kind="password_reset").count() == 1  # the first
+    assert SealedPassword.objects.count() == 1
 
 
-def test_a_reset_that_fails_leaves_the_password_of_before(account: int, machine: Instance, world: World) -> None:
+@pytest.mark.parametrize(("user", "kept"), [("", 0), ("root", 0), ("app", 1)])
+def test_after_a_reset_without_an_answer_nobody_is_shown_a_password_that_may_not_hold(
+    account: int, machine: Instance, world: World, user: str, kept: int
+) -> None:
     generate(account, machine.public_id)
     work()
-    before = passwords.show(account, [machine.public_id])
-    world.fail("ensure_password", times=6)
-    generate(account, machine.public_id)
+    world.fail("ensure_password", times=STEPS["password"].attempts)
+    reset(account, [machine.public_id], NEW, user=user)
     work()
     assert _latest(machine) == ("RUNNING", "ResetInstancesPassword", "FAILED")
     assert _now(machine).latest_operation_error.splitlines() == [
-        "The password could not be reset; the one of before holds.", "The simulated engine failed, as it was told to.",
+        "It is not known which password holds; reset it again.", "The simulated engine failed, as it was told to.",
         "Try again in a few minutes; if it fails again, ask the seller.",
     ]  # fmt: skip
-    assert passwords.show(account, [machine.public_id]) == before
+    assert SealedPassword.objects.count() == kept
     assert not Operation.objects.filter(kind="password").exists()
     generate(account, machine.public_id)
     work()

@@ -95,7 +95,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """The password is the one of before."""
+    """Nobody knows which password holds: an attempt whose answer was lost may have set the new one."""
     for operation in batch:
         _end(operation, owner, error)
 
@@ -114,12 +114,22 @@ def _end(operation: Claimed, owner: uuid.UUID, failure: Exception | None) -> Non
         if not _is_under_way(machine):
             return
         if failure:
-            m.fail(machine, "The password could not be reset; the one of before holds.", failure)
+            _fail(machine, operation, failure)
             return
         Instance.objects.filter(pk=machine.pk).update(
             latest_operation_state="SUCCESS", **_of_the_machines_user(machine, operation)
         )
         m.event(machine, "password_reset", user=operation.payload["user"])
+
+
+def _fail(machine: Instance, operation: Claimed, failure: Exception) -> None:
+    """Only a user who is not there is a certain no; else what is kept may open nothing, so it is shown no more."""
+    if isinstance(failure, UnknownUser):
+        m.fail(machine, "The password could not be reset; the one of before holds.", failure)
+        return
+    if operation.payload["user"] == machine.login_user:
+        passwords.erase([machine])
+    m.fail(machine, "It is not known which password holds; reset it again.", failure)
 
 
 def _of_the_machines_user(machine: Instance, operation: Claimed) -> dict[str, str]:
