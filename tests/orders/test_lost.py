@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from tests.support.business_clock import BusinessClock
+from tests.support.missed import an_interval_ago
 from tests.support.shopper import (
     HOURLY,
     HOURLY_HOLD_MINOR,
@@ -23,6 +24,7 @@ from vmart.config.reconcile import reconcile
 from vmart.engines.contract import EngineError, Power
 from vmart.engines.simulated import World
 from vmart.instances.models import Event, Instance
+from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
 from vmart.metering.models import Segment
@@ -53,6 +55,7 @@ def _lose(machine: Instance, world: World, test_clock: BusinessClock) -> dt.date
     sweep.sweep(ZONE)
     first = test_clock.at
     test_clock.advance(minutes=5)
+    an_interval_ago()
     assert [drift.kind for drift in sweep.sweep(ZONE)] == ["lost"]
     return first
 
@@ -90,6 +93,7 @@ def test_what_was_closed_since_the_first_miss_is_credited(
     close.close(hour)
     paid = purses(machine.account_id)["cash"]
     test_clock.advance(minutes=1)
+    an_interval_ago()
     sweep.sweep(ZONE)
     test_clock.set(hour + 2 * HOUR)
     close.close(hour + HOUR)
@@ -97,6 +101,27 @@ def test_what_was_closed_since_the_first_miss_is_credited(
     assert sum(seconds) == 3000
     assert purses(machine.account_id)["cash"] > paid
     assert _differences() == []
+
+
+def test_two_misses_that_are_not_an_interval_apart_are_one(
+    machine: Instance, world: World, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an event line that is lost again and again, then sweeps seconds apart end no charging."""
+    assert dt.timedelta(minutes=5) == sweep.MISSES_APART
+    started, first = clock.wall(), test_clock.at
+    # Told to the seller as something else before: what has become missing has a time of its own.
+    EngineDrift.objects.create(
+        zone_id=ZONE, name=machine.public_id, kind="moved", since_wall_at=started - dt.timedelta(days=1)
+    )
+    world.remove_machine(machine.public_id)
+    kinds = []
+    for seconds in (0, 10, 299, 300):
+        monkeypatch.setattr(clock, "wall", lambda at=started + dt.timedelta(seconds=seconds): at)
+        test_clock.set(first + dt.timedelta(seconds=seconds))
+        kinds += [drift.kind for drift in sweep.sweep(ZONE)]
+    assert kinds == ["missing", "missing", "missing", "lost"]
+    ended = Segment.objects.filter(subscription_id__in=parts(machine))
+    assert {segment.ended_at for segment in ended} == {first}
 
 
 def test_one_miss_and_then_found_is_nothing(machine: Instance, world: World, test_clock: BusinessClock) -> None:

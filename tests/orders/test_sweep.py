@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.missed import an_interval_ago
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, parts, purses, wanted, work
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
@@ -122,7 +123,10 @@ def test_a_machine_that_a_late_worker_made_after_its_delivery_was_given_up_is_re
 
 def test_a_missing_machine_is_told_and_after_a_second_sweep_it_is_lost(machine: Instance, world: World) -> None:
     world.remove_machine(machine.public_id)
-    kinds = [[drift.kind for drift in sweep.sweep(ZONE)] for _ in range(3)]
+    kinds = []
+    for _ in range(3):
+        kinds.append([drift.kind for drift in sweep.sweep(ZONE)])
+        an_interval_ago()
     assert kinds == [["missing"], ["lost"], ["lost"]]
     assert _events(machine) == ["delivered", "seen_missing", "lost"]
     assert _now(machine).state == "RUNNING"

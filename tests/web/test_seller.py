@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.missed import an_interval_ago
 from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config.steps import STEPS
@@ -166,6 +167,7 @@ def test_a_lost_machine_is_delivered_again_refunded_or_ended_from_the_page(world
         world.remove_machine(name)
     sweep.sweep(ZONE)
     assert "Deliver again" not in text_of(seller.get("/seller/"))
+    an_interval_ago()
     sweep.sweep(ZONE)
     page = seller.get("/seller/").content.decode()
     acts = dict(zip(names, ("redeliver", "refund", "end"), strict=True))

@@ -4,8 +4,9 @@ A machine that was released, or whose delivery failed, is removed from the engin
 knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
-not to one whose network arrears keep off. One that is missing twice in a row is charged no more (``lost.py``). One that
-runs on another member than its room is taken on is told to the seller: nobody but him knows who moved it.
+not to one whose network arrears keep off. One that is missing twice in a row, five minutes apart, is charged no more
+(``lost.py``). One that runs on another member than its room is taken on is told to the seller: nobody but him knows
+who moved it.
 """
 
 import datetime as dt
@@ -25,6 +26,9 @@ from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
 _LOST = EngineDrift.Kind.LOST.value
+# Wall time between the two misses of a lost machine: sweeps also come at each loss of the event line, seconds apart,
+# and an engine that restarts may for a moment list nothing.
+MISSES_APART = dt.timedelta(minutes=5)
 _MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
 
 
@@ -32,13 +36,14 @@ _MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
 class Drift:
     """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off or address.
 
-    ``missed_at`` is when a missing or lost one was first missed, in business time.
+    ``missed_at`` is when a missing or lost one was first missed, in business time, ``missed_wall_at`` in wall time.
     """
 
     kind: str
     name: str
     repaired: bool
     missed_at: dt.datetime | None = field(default=None, compare=False)
+    missed_wall_at: dt.datetime | None = field(default=None, compare=False)
 
 
 def sweep(zone: str) -> list[Drift]:
@@ -50,9 +55,9 @@ def sweep(zone: str) -> list[Drift]:
     rows = {row.public_id: row for row in sold.defer("user_data")}
     members = dict(Allocation.objects.filter(host__zone_id=zone).values_list("instance_id", "host__name"))
     missed = {
-        name: Drift(kind, name, False, at)
-        for name, kind, at in EngineDrift.objects.filter(zone_id=zone, kind__in=_MISSES).values_list(
-            "name", "kind", "missed_at"
+        name: Drift(kind, name, False, at, wall_at)
+        for name, kind, at, wall_at in EngineDrift.objects.filter(zone_id=zone, kind__in=_MISSES).values_list(
+            "name", "kind", "missed_at", "since_wall_at"
         )
     }
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
@@ -99,10 +104,11 @@ def _mend(engine: Engine, listed: Instance, kind: str, member: str, missed: Drif
 
 
 def _keep(zone: str, left: Sequence[Drift]) -> None:
-    """What is left of an earlier sweep goes, what is still so keeps its time."""
+    """What is left of an earlier sweep goes, what is still so keeps its time; a first miss has a time of its own."""
     now = clock.wall()
+    as_before = [drift.name for drift in left if drift.kind not in _MISSES or drift.missed_wall_at]
     with db.act():
-        EngineDrift.objects.filter(zone_id=zone).exclude(name__in=[drift.name for drift in left]).delete()
+        EngineDrift.objects.filter(zone_id=zone).exclude(name__in=as_before).delete()
         EngineDrift.objects.bulk_create(
             (
                 EngineDrift(
@@ -141,13 +147,15 @@ def _difference(row: Instance, observation: Observation | None, member: str) -> 
 
 
 def _miss(row: Instance, before: Drift | None) -> Drift:
-    """The first miss is told; at the second in a row the machine is lost, and charged no more since the first.
+    """The first miss is told; at a later one in a row the machine is lost, and charged no more since the first.
 
     An engine or a member that does not answer is no miss: the one raises, the other's machines stay in the list.
     """
     if before is None or before.missed_at is None:
         _tell(row, "missing")
         return Drift("missing", row.public_id, False, clock.now().replace(microsecond=0))
+    if before.kind == "missing" and before.missed_wall_at and clock.wall() - before.missed_wall_at < MISSES_APART:
+        return before
     lost.end_charging(row, before.missed_at, first=before.kind != _LOST)
     return replace(before, kind=_LOST)
 
