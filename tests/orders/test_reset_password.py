@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.shopper import HOURLY, IMAGE, buy_running, open_purse, owe, purses, wanted, work
 from tests.support.written import nothing_written, refused
@@ -75,6 +76,17 @@ def test_what_waits_for_the_worker_has_it_as_a_hash_only(account: int, machine: 
     with connection.cursor() as cursor:
         cursor.execute("SELECT string_agg(o::text, '') FROM worker_operation o")
         assert NEW not in cursor.fetchone()[0]
+
+
+def test_no_statement_has_the_hash_in_its_text(account: int, machine: Instance) -> None:
+    """Given a deadlock or a time limit, then the server logs the statement's text."""
+    reset(account, [machine.public_id], NEW)
+    with CaptureQueriesContext(connection) as asked:
+        work()
+    assert _latest(machine)[2] == "SUCCESS"
+    assert _now(machine).password_hash.startswith("$6$")
+    assert len(asked) > 0
+    assert [query["sql"] for query in asked if "$6$" in query["sql"]] == []
 
 
 def test_several_machines_get_the_same_one(account: int, world: World) -> None:
