@@ -283,6 +283,57 @@ def test_a_list_older_than_a_delivery_reports_no_missing_machine(
     assert not Event.objects.filter(kind="seen_missing").exists()
 
 
+class _FailsOn:
+    """An engine that lists all of its machines and fails on one."""
+
+    def __init__(self, real: Engine, name: str) -> None:
+        self._real, self._name = real, name
+
+    def _failing(self, verb: str) -> Callable[..., Any]:
+        def call(name: str, *arguments: Any, **named: Any) -> Any:
+            if name == self._name:
+                raise EngineError("The compute engine refused the request.", transient=False)
+            return getattr(self._real, verb)(name, *arguments, **named)
+
+        return call
+
+    def __getattr__(self, name: str) -> Any:
+        return self._failing(name) if name in ("observe", "ensure_absent") else getattr(self._real, name)
+
+
+@pytest.mark.parametrize("first_fails", [True, False])
+def test_a_machine_that_the_engine_fails_on_keeps_nobody_from_the_others(
+    first_fails: bool, machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = [machine, buy_running(machine.account_id)]
+    failing, other = machines if first_fails else reversed(machines)
+    for each in machines:
+        engine_of(ZONE).ensure_power(each.public_id, on=False)
+    engine = _FailsOn(engine_of(ZONE), failing.public_id)
+    monkeypatch.setattr(sweep, "engine_of", lambda _zone: engine)
+    names = [each.public_id for each in machines]
+    assert sweep.look(ZONE, names) == {failing.public_id}
+    assert (_now(failing).state, _now(other).state) == ("RUNNING", "STOPPED")
+    engine_of(ZONE).ensure_power(other.public_id, on=True)
+    assert sweep.sweep(ZONE) == [Drift("on", other.public_id, True)]
+    assert (_now(failing).state, _now(other).state) == ("RUNNING", "RUNNING")
+
+
+def test_an_ended_machine_that_is_not_removed_keeps_nobody_from_the_others(
+    machine: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = buy_running(machine.account_id)
+    spec = specs.load([machine.id])[machine.id].spec
+    for _ in range(2):  # to the bin, and out of it
+        terminate.terminate(machine.account_id, [machine.public_id])
+        work()
+    engine_of(ZONE).ensure_present(spec)
+    engine_of(ZONE).ensure_power(other.public_id, on=False)
+    engine = _FailsOn(engine_of(ZONE), machine.public_id)
+    monkeypatch.setattr(sweep, "engine_of", lambda _zone: engine)
+    assert sweep.sweep(ZONE) == [Drift("off", other.public_id, True)]
+
+
 def test_an_engine_that_does_not_answer_changes_nothing(machine: Instance, world: World) -> None:
     world.stop_engine()
     with nothing_written(), pytest.raises(EngineError):

@@ -10,10 +10,11 @@ who moved it.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from vmart.engines.contract import Engine, Observation, Power
+from vmart.engines.contract import Engine, EngineError, Observation, Power
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address, lost
@@ -24,6 +25,8 @@ from vmart.placement.models import Allocation
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
+
+log = logging.getLogger(__name__)
 
 _LOST = EngineDrift.Kind.LOST.value
 # Wall time between the two misses of a lost machine: sweeps also come at each loss of the event line, seconds apart,
@@ -67,7 +70,7 @@ def sweep(zone: str) -> list[Drift]:
         if kind is None:
             found += [missed[name]] if name in missed and name not in seen else []  # being delivered again
             continue
-        drift = _mend(engine, listed, kind, member, missed.get(name))
+        drift = _mend_if_answered(engine, listed, kind, member, missed.get(name))
         if drift is not None:
             found.append(drift)
     _keep(zone, [drift for drift in found if not drift.repaired])
@@ -82,10 +85,23 @@ def look(zone: str, names: Collection[str]) -> set[str]:
         if _given_up(row) is None:
             busy.add(row.public_id)
             continue
-        kind = _difference(row, engine.observe(row.public_id), "")
-        if kind in ("on", "off"):
-            _mend(engine, row, kind, "")
+        try:
+            kind = _difference(row, engine.observe(row.public_id), "")
+            if kind in ("on", "off"):
+                _mend(engine, row, kind, "")
+        except EngineError as error:  # looked at again soon, and the next sweep warns of it
+            log.info("the engine of %s does not show %s: %s", zone, row.public_id, error)
+            busy.add(row.public_id)
     return busy
+
+
+def _mend_if_answered(engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None) -> Drift | None:
+    """The same, and one machine that the engine fails on keeps nobody from the others."""
+    try:
+        return _mend(engine, listed, kind, member, missed)
+    except EngineError as error:
+        log.warning("the engine of %s fails on %s, which is %s: %s", listed.zone_id, listed.public_id, kind, error)
+        return missed
 
 
 def _mend(engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None = None) -> Drift | None:
@@ -125,9 +141,18 @@ def _strangers(engine: Engine, names: Sequence[str]) -> Iterator[Drift]:
     states = dict(Instance.objects.filter(public_id__in=names).values_list("public_id", "state"))
     for name in names:
         ended = states.get(name) in (State.GONE, State.LAUNCH_FAILED)  # a release whose answer was lost, say
-        if ended:
-            engine.ensure_absent(name)
+        if ended and not _removed(engine, name):
+            continue
         yield Drift("orphan" if ended else "elsewhere" if name in states else "unknown", name, ended)
+
+
+def _removed(engine: Engine, name: str) -> bool:
+    try:
+        engine.ensure_absent(name)
+    except EngineError as error:
+        log.warning("%s has ended and its engine does not remove it: %s", name, error)
+        return False
+    return True
 
 
 def _difference(row: Instance, observation: Observation | None, member: str) -> str | None:
