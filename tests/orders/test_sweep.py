@@ -203,6 +203,20 @@ def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engin
     assert list(reconcile()) == []
 
 
+def test_the_power_off_of_one_that_is_off_already_is_tried_again_too(machine: Instance, world: World) -> None:
+    """Given a stopped machine that was ended while its engine was away, then its power-off ends all the same."""
+    stop.stop(machine.account_id, [machine.public_id])
+    work()
+    terminate.terminate(machine.account_id, [machine.public_id])
+    world.fail("*", times=STEPS["isolate"].attempts)
+    work()
+    assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "OPERATING")
+    assert sweep.sweep(ZONE) == []
+    work()
+    assert (_now(machine).latest_operation_state, Operation.objects.filter(kind="isolate").count()) == ("SUCCESS", 0)
+    assert list(reconcile()) == []
+
+
 class _Meanwhile:
     """An engine whose list is answered, and then something happens before the caller looks at its rows."""
 

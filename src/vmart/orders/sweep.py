@@ -69,6 +69,8 @@ def sweep(zone: str) -> list[Drift]:
         kind = _difference(listed, seen.get(name), member)
         if kind is None:
             found += [missed[name]] if name in missed and name not in seen else []  # being delivered again
+            if name in seen:
+                _retry_given_up(listed)
             continue
         drift = _mend_if_answered(engine, listed, kind, member, missed.get(name))
         if drift is not None:
@@ -102,6 +104,13 @@ def _mend_if_answered(engine: Engine, listed: Instance, kind: str, member: str, 
     except EngineError as error:
         log.warning("the engine of %s fails on %s, which is %s: %s", listed.zone_id, listed.public_id, kind, error)
         return missed
+
+
+def _retry_given_up(listed: Instance) -> None:
+    """Work that was given up is tried again: its engine answers, and nobody can use the machine until the work ends."""
+    if listed.latest_operation_state == "OPERATING":
+        for operation in _given_up(m.read(listed.pk)) or []:
+            queue.retry(operation)
 
 
 def _mend(engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None = None) -> Drift | None:
