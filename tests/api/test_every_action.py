@@ -56,7 +56,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
     "InquiryPriceRenewInstances": (
         lambda has: {"InstanceIds": [has.prepaid], "InstanceChargePrepaid": {"Period": 1}},
-        3,
+        4,
     ),
     "ModifyInstancesRenewFlag": (
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
@@ -181,8 +181,8 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     client, _, prepaid = many(count)
     for action, budget in [
         ("StopInstances", 5), ("StartInstances", 4), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 7),
-        ("TerminateInstances", 19),
-        ("TerminateInstances", 5),
+        ("TerminateInstances", 22),
+        ("TerminateInstances", 6),
     ]:  # fmt: skip
         with statements() as made:
             answer = client.call(action, {"InstanceIds": prepaid}).response
