@@ -41,7 +41,7 @@ def redeliver(public_id: str, actor: str) -> None:
         m.refuse_in_arrears([machine])
         if machine.stop_charging_mode == STOP_CHARGING:
             db.call("placement_lock", [machine.id])
-            take_again(machine)
+            take_again([machine])
         m.begin(machine, "StartInstances", "", state=State.STARTING)
         m.send(machine, again.KIND, state=machine.state, actor=actor)
 

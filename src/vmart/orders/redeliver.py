@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db
+from vmart.kernel import db
 from vmart.orders import machines as m
+from vmart.orders import start
 from vmart.orders.models import EngineDrift
-from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -35,23 +35,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _running(machine: Instance, operation: Claimed) -> None:
-    db.call("metering_start", [machine.id], [], db.call("metering_instant", clock.now()))
-    Instance.objects.filter(pk=machine.pk).update(
-        state=State.RUNNING, latest_operation_state="SUCCESS", stop_charging_mode="NOT_APPLICABLE"
-    )
+    start.running(machine)
     EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()
     m.event(machine, "redelivered", actor=operation.payload["actor"])
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """It could not be made: lost as before, and not charged. What was taken again for it is given up again."""
+    """It could not be made: lost as before, and not charged."""
     for operation in batch:
-        with db.act():
-            db.call("ledger_lock", operation.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(operation.subject_id)
-            if machine.state == State.STARTING:
-                columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
-                columns["state"] = operation.payload["state"]
-                m.fail(machine, "The machine could not be delivered again.", error, **columns)
+        before = operation.payload["state"]
+        start.take_back(operation, owner, before, "The machine could not be delivered again.", error)

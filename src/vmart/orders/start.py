@@ -30,34 +30,47 @@ def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -
         roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
         if roomless:
             db.call("placement_lock", roomless)
-        for machine in found:
-            take_again(machine)
+        take_again(found)
         m.begin_all(found, "StartInstances", request_id, state=State.STARTING)
         m.send_all(found, "start")
 
 
-def take_again(machine: Instance) -> None:
+def take_again(machines: Sequence[Instance]) -> None:
     """Hold, room and address that a stop without charge or arrears gave up."""
-    if machine.subscription.charge_type == POSTPAID_BY_HOUR and machine.stop_charging_mode != "KEEP_CHARGING":
-        full = holds.hour_minor([machine.id])[machine.id]
-        if full is None:
-            raise NotSoldHere(
-                "The instance {id} has no price any more, so it cannot be started; ask the seller.",
-                field="InstanceIds", id=machine.public_id,
-            )  # fmt: skip
-        currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
-        try:
-            holds.take([machine.subscription], [full])
-        except DatabaseError as error:
-            refusal = db.refusal(error)
-            if refusal is None or refusal[0] != "insufficient_balance":
-                raise
-            available, _, needed = refusal[1].partition("|")
-            raise InsufficientBalance(
-                "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
-                id=machine.public_id, needed=shown_minor(int(needed), currency),
-                available=shown_minor(int(available), currency),
-            ) from None  # fmt: skip
+    unheld = [machine for machine in machines if _gave_up_its_hold(machine)]
+    full = holds.hour_minor([machine.id for machine in unheld]) if unheld else {}
+    for machine in machines:
+        if machine.id in full:
+            _hold(machine, full[machine.id])
+        _take_room_and_address(machine)
+
+
+def _gave_up_its_hold(machine: Instance) -> bool:
+    return machine.subscription.charge_type == POSTPAID_BY_HOUR and machine.stop_charging_mode != "KEEP_CHARGING"
+
+
+def _hold(machine: Instance, full_minor: int | None) -> None:
+    if full_minor is None:
+        raise NotSoldHere(
+            "The instance {id} has no price any more, so it cannot be started; ask the seller.",
+            field="InstanceIds", id=machine.public_id,
+        )  # fmt: skip
+    currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
+    try:
+        holds.take([machine.subscription], [full_minor])
+    except DatabaseError as error:
+        refusal = db.refusal(error)
+        if refusal is None or refusal[0] != "insufficient_balance":
+            raise
+        available, _, needed = refusal[1].partition("|")
+        raise InsufficientBalance(
+            "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
+            id=machine.public_id, needed=shown_minor(int(needed), currency),
+            available=shown_minor(int(available), currency),
+        ) from None  # fmt: skip
+
+
+def _take_room_and_address(machine: Instance) -> None:
     if machine.stop_charging_mode == STOP_CHARGING and not db.call(
         "placement_grow", machine.id, machine.vcpu, machine.memory_mib
     ):
@@ -86,28 +99,34 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 continue
             machine = m.locked(operation.subject_id)
             if machine.state == State.STARTING:
-                _running(machine)
+                running(machine)
+                m.event(machine, "started")
 
 
-def _running(machine: Instance) -> None:
+def running(machine: Instance) -> None:
+    """It runs: what was paused is charged again. Belongs into the act."""
     db.call("metering_start", [machine.id], [], db.call("metering_instant", clock.now()))
     Instance.objects.filter(pk=machine.pk).update(
         state=State.RUNNING, latest_operation_state="SUCCESS", stop_charging_mode="NOT_APPLICABLE"
     )
-    m.event(machine, "started")
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """It did not start: stopped as before. What the request took again is given up again, the address off first."""
+    """It did not start: stopped as before."""
     for operation in batch:
-        machine = m.read(operation.subject_id)
-        if machine.stop_charging_mode == STOP_CHARGING:
-            address.take_off(machine)
-        with db.act():
-            db.call("ledger_lock", operation.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(operation.subject_id)
-            if machine.state == State.STARTING:
-                columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
-                m.fail(machine, "The machine could not be started.", error, state=State.STOPPED, **columns)
+        take_back(operation, owner, State.STOPPED, "The machine could not be started.", error)
+
+
+def take_back(operation: Claimed, owner: uuid.UUID, state: str, what: str, error: Exception) -> None:
+    """The start failed: in ``state`` as before. What was taken again is given up again, the address off first."""
+    machine = m.read(operation.subject_id)
+    if machine.stop_charging_mode == STOP_CHARGING:
+        address.take_off(machine)
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        if not queue.finish(owner, operation):
+            return
+        machine = m.locked(operation.subject_id)
+        if machine.state == State.STARTING:
+            columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
+            m.fail(machine, what, error, state=state, **columns)
