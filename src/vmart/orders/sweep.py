@@ -64,17 +64,21 @@ def sweep(zone: str) -> list[Drift]:
         )
     }
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
+    busy_as_seen = []
     for name, listed in sorted(rows.items()):
         member = members.get(listed.id, "")
         kind = _difference(listed, seen.get(name), member)
         if kind is None:
             found += [missed[name]] if name in missed and name not in seen else []  # being delivered again
-            if name in seen:
-                _retry_given_up(listed)
+            if name in seen and listed.latest_operation_state == "OPERATING":
+                busy_as_seen.append(listed)
             continue
         drift = _mend_if_answered(engine, listed, kind, member, missed.get(name))
         if drift is not None:
             found.append(drift)
+    for operations in _given_up_of(busy_as_seen).values():  # the engine answers again; until the work ends it is busy
+        for operation in operations or ():
+            queue.retry(operation)
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
 
@@ -83,8 +87,10 @@ def look(zone: str, names: Collection[str]) -> set[str]:
     """Machines that may have been turned on or off, seen at once; those of them that an act has in hand are left."""
     engine, busy = engine_of(zone), set()
     sold = Instance.objects.prefetch_related("subscription").filter(zone_id=zone, public_id__in=names)
-    for row in sold.exclude(state=State.GONE).defer("user_data").order_by("id"):
-        if _given_up(row) is None:
+    rows = list(sold.exclude(state=State.GONE).defer("user_data").order_by("id"))
+    given_up = _given_up_of(rows)
+    for row in rows:
+        if given_up[row.id] is None:
             busy.add(row.public_id)
             continue
         try:
@@ -106,18 +112,11 @@ def _mend_if_answered(engine: Engine, listed: Instance, kind: str, member: str, 
         return missed
 
 
-def _retry_given_up(listed: Instance) -> None:
-    """Work that was given up is tried again: its engine answers, and nobody can use the machine until the work ends."""
-    if listed.latest_operation_state == "OPERATING":
-        for operation in _given_up(m.read(listed.pk)) or []:
-            queue.retry(operation)
-
-
 def _mend(engine: Engine, listed: Instance, kind: str, member: str, missed: Drift | None = None) -> Drift | None:
     """What was listed is old by now, and acts may have begun and ended since: the row of this moment is repaired."""
     observation = engine.observe(listed.public_id)
     row = m.read(listed.pk)
-    given_up = _given_up(row)
+    given_up = _given_up_of([row])[row.id]
     if kind == "missing" and given_up is None:  # what is under way will see to it
         return missed
     if given_up is None or _difference(row, observation, member) != kind:
@@ -212,17 +211,22 @@ def _repair(row: Instance, kind: str) -> Drift:
     return Drift(kind, row.public_id, True)
 
 
-def _given_up(row: Instance) -> list[int] | None:
-    """Operations on the machine that wait for the seller; None while one is under way, which will see to it."""
-    work = db.rows(
-        "SELECT id, attention FROM worker_operation WHERE subject_id = %s AND due_at <= %s AND kind = ANY (%s)",
-        row.id, clock.now(), [kind for kind in m.OPERATIONS if kind not in ("expire", "term")],
-    )  # fmt: skip
-    if not all(operation["attention"] for operation in work):
+def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
+    """Of each machine, operations that wait for the seller; None while one is under way, which will see to it."""
+    work: dict[int, list[tuple[int, bool]]] = {row.id: [] for row in rows}
+    for found in db.rows(
+        "SELECT id, subject_id, attention FROM worker_operation"
+        " WHERE subject_id = ANY (%s) AND due_at <= %s AND kind = ANY (%s)",
+        list(work), clock.now(), [kind for kind in m.OPERATIONS if kind not in ("expire", "term")],
+    ):  # fmt: skip
+        work[found["subject_id"]].append((found["id"], found["attention"]))
+    return {row.id: _waiting(row, work[row.id]) for row in rows}
+
+
+def _waiting(row: Instance, work: Sequence[tuple[int, bool]]) -> list[int] | None:
+    if not all(attention for _, attention in work) or (row.latest_operation_state == "OPERATING" and not work):
         return None
-    if row.latest_operation_state == "OPERATING" and not work:
-        return None
-    return [operation["id"] for operation in work]
+    return [number for number, _ in work]
 
 
 def _powered(row: Instance, state: str, kind: str) -> None:
