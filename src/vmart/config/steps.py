@@ -28,7 +28,7 @@ STEPS: Mapping[str, Step] = {
     "stop": Step(stop.run, attempts=6, exhausted=stop.exhausted),
     "start": Step(start.run, attempts=6, exhausted=start.exhausted),
     "reboot": Step(reboot.run, attempts=6, exhausted=reboot.exhausted),
-    reset_password.KIND: Step(reset_password.run, attempts=6, exhausted=reset_password.exhausted),
+    reset_password.KIND: Step(reset_password.run, attempts=2, exhausted=reset_password.exhausted),
     redeliver.KIND: Step(redeliver.run, attempts=12, exhausted=redeliver.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),

@@ -8,7 +8,7 @@ from vmart.engines.contract import EngineError, UnknownUser
 from vmart.engines.incus.client import GuestFile, IncusClient, path_of
 from vmart.kernel import clock
 
-_LIMIT_S = 100.0
+_LIMIT_S = 45.0  # a guest that never answers holds a thread of its zone no longer
 _ROOT_ALONE = {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0600"}
 _LINE = "/run/vmart-password"
 _SHADOW, _SHADOW_BEFORE = "/etc/shadow", "/etc/shadow-"  # the second is where the guest's tools keep the former one
