@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 
 from tests.lab.conftest import IMAGE, Lab
+from tests.support import sweeps
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse
 from vmart.catalog.models import Image, Zone
 from vmart.engines.contract import Engine, EngineError, MachineSpec, Power, TellsChanges
 from vmart.instances.models import Event, Instance
-from vmart.orders import sweep, watch
+from vmart.orders import watch
 from vmart.provisioning import zones
 from vmart.settlement import close
 
@@ -95,7 +96,7 @@ def test_the_shop_knows_because_it_is_told(
     sweep saw it."""
     assert watch.tells(real_zone)
     machine = buy_running(open_purse(cash_minor=1000), HOURLY)
-    swept = _counted(monkeypatch)
+    swept = sweeps.counted(monkeypatch)
     try:
         with _following(real_zone):
             _until(lambda: swept)
@@ -107,20 +108,6 @@ def test_the_shop_knows_because_it_is_told(
         assert (kinds, swept) == (["delivered", "seen_off"], [real_zone])
     finally:
         engine.ensure_absent(machine.public_id)
-
-
-def _counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The zones of all sweeps that have ended."""
-    ended: list[str] = []
-    real = sweep.sweep
-
-    def counted(zone: str) -> list[sweep.Drift]:
-        found = real(zone)
-        ended.append(zone)
-        return found
-
-    monkeypatch.setattr(sweep, "sweep", counted)
-    return ended
 
 
 def _until(look: Callable[[], object], limit_s: float = 120) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.support import sweeps
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
@@ -138,16 +139,7 @@ def _answers(monkeypatch: pytest.MonkeyPatch, engine: object) -> None:
 @pytest.fixture
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The zones of all sweeps that have ended."""
-    ended: list[str] = []
-    real = sweep.sweep
-
-    def counted(zone: str) -> list[sweep.Drift]:
-        found = real(zone)
-        ended.append(zone)
-        return found
-
-    monkeypatch.setattr(sweep, "sweep", counted)
-    return ended
+    return sweeps.counted(monkeypatch)
 
 
 @contextlib.contextmanager
