@@ -1,0 +1,38 @@
+"""What tests of acts on a running machine begin with, and look at afterwards."""
+
+from dataclasses import replace
+
+from tests.orders.ending import now
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY, buy_running, parts, work
+from vmart.config.reconcile import reconcile
+from vmart.instances.models import Instance
+from vmart.metering.models import Segment
+from vmart.orders import stop
+from vmart.worker.models import Operation
+
+ONLINE = replace(HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=6, public_ip=True)
+ONLINE_HOLD_MINOR = 94
+TRY_AGAIN = "Try again in a few minutes; if it fails again, ask the seller."
+STOPPED_HOLD_MINOR = 59  # 0.025 disk + 0.565 bandwidth
+
+
+def open_components(machine: Instance) -> set[str]:
+    """Components of the machine and its disks that are being charged."""
+    open_now = Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None)
+    return set(open_now.values_list("component", flat=True))
+
+
+def agree() -> None:
+    """Everything agrees, and no work on a machine is left."""
+    assert list(reconcile()) == []
+    assert not Operation.objects.filter(kind__in=["stop", "start", "reboot", "isolate"]).exists()
+
+
+def stopped_without_charge(account: int, test_clock: BusinessClock) -> Instance:
+    """A machine that is off without charge after ten minutes of use."""
+    machine = buy_running(account, ONLINE)
+    test_clock.advance(minutes=10)
+    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    return now(machine)
