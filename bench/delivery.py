@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.shop import ROOT, Shop
+from tests.support.actors import by
 from vmart.engines.contract import EngineError
 
 ZONE = "ap-guangzhou-3"
@@ -186,6 +187,7 @@ class Bought:
     def one(self) -> float:
         from django.db import connection
 
+        from vmart.events.actor import timer
         from vmart.instances.models import Instance
         from vmart.orders import purchase
         from vmart.orders.login import Login
@@ -196,7 +198,7 @@ class Bought:
             public_ip=True,
         )  # fmt: skip
         login = Login(password_hash="$6$rounds=5000$bench$" + "a" * 86)
-        wanted = purchase.Purchase(self._account.id, configuration, purchase.Machine(self._image, login))
+        wanted = purchase.Purchase(timer(self._account.id), configuration, purchase.Machine(self._image, login))
         done = purchase.purchase(wanted)
         paid = time.monotonic()
         ip = Instance.objects.get(public_id=done.instance_ids[0]).public_ip
@@ -223,7 +225,7 @@ class Bought:
         for _ in (1, 2):
             alive = doomed.exclude(state__in=["GONE", "TERMINATING", "PENDING"])
             for public_id in alive.values_list("public_id", flat=True):
-                terminate(self._account.id, [public_id])
+                terminate(by(self._account.id), [public_id])
         while doomed.exclude(state="GONE").exists():
             time.sleep(0.1)
 

@@ -8,8 +8,10 @@ import pytest
 from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
+from tests.support.actors import by
 from tests.support.shopper import work
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.orders import terminate
 
 pytestmark = pytest.mark.usefixtures("delivering")
@@ -34,7 +36,7 @@ def test_a_new_name_for_several_as_it_stands() -> None:
     ids = _buy(client, {**HOURLY, "InstanceCount": 2, "InstanceName": "old"})
     client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "InstanceName": "新 {R:1}"})
     assert _told(client, "InstanceName") == ["新 {R:1}", "新 {R:1}"]
-    renamed = Event.objects.filter(kind="renamed").order_by("instance_id")
+    renamed = Event.objects.filter(kind="renamed").order_by("subject_id")
     assert [event.detail for event in renamed] == [
         {"old": "old1", "new": "新 {R:1}"}, {"old": "old2", "new": "新 {R:1}"}
     ]  # fmt: skip
@@ -107,7 +109,7 @@ def test_protection_in_the_recycle_bin_keeps_programs_from_erasing() -> None:
 def test_its_owner_ends_a_protected_machine_on_the_page() -> None:
     client, account_id = open_customer()
     ids = _buy(client, {**HOURLY, "DisableApiTermination": True})
-    terminate.terminate(account_id, ids)
+    terminate.terminate(by(account_id), ids)
     assert _states(client) == ["SHUTDOWN"]
 
 

@@ -9,6 +9,7 @@ from django.db.models import Sum
 from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.customer import nothing_written
 from tests.api.signing import SECRET_ID
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import purses, work
 from vmart.api import services
@@ -141,7 +142,7 @@ def test_without_a_login_each_machine_has_a_password_that_its_owner_can_have_sho
 ) -> None:
     wanted = {**HOURLY, **asked, "InstanceCount": 2, "ClientToken": "t"}
     bought = client.call("RunInstances", wanted).response["InstanceIdSet"]
-    shown = passwords.show(account_id, bought)
+    shown = passwords.show(by(account_id), bought)
     assert len(set(shown.values())) == 2
     with nothing_written():
         assert client.call("RunInstances", wanted).response["InstanceIdSet"] == bought

@@ -9,6 +9,7 @@ import pytest
 from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.signing import SECRET_ID
 from tests.api.test_answer_shapes import POSTPAID, PREPAID
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
 from vmart.api import legacy, services
@@ -119,7 +120,7 @@ def test_without_a_login_the_machine_has_a_password_that_its_owner_can_have_show
 ) -> None:
     client.legacy(action, asked)
     machine = Instance.objects.get()
-    (password,) = passwords.show(machine.account_id, [machine.public_id]).values()
+    (password,) = passwords.show(by(machine.account_id), [machine.public_id]).values()
     assert unix_password.matches(password, machine.password_hash)
 
 

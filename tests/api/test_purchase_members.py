@@ -7,6 +7,7 @@ import pytest
 from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
+from tests.support.actors import by
 from tests.support.statements import statements
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer
@@ -161,7 +162,7 @@ def test_an_order_that_is_paid_later_keeps_them() -> None:
         system_disk=DiskChoice("CLOUD_PREMIUM", 50), data_disks=(DiskChoice("CLOUD_SSD", 20, False),),
     )  # fmt: skip
     machine = Machine("img-db12k7x4", renew_flag="NOTIFY_AND_AUTO_RENEW", protected=True)
-    actions.pay(account_id, place.place(Purchase(account_id, configuration, machine)))
+    actions.pay(by(account_id), place.place(Purchase(by(account_id), configuration, machine)))
     bought = Instance.objects.get()
     assert (bought.instance_type_id, bought.subscription.renew_flag, bought.termination_protected) == (
         "S5.SMALL1", "NOTIFY_AND_AUTO_RENEW", True

@@ -6,17 +6,20 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
+from tests.support.actors import SELLER
 from tests.support.at_once import at_once
 from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, owe, purses, wanted
 from tests.support.statements import statements
 from tests.support.written import nothing_written, refused
 from tests.web.visiting import Form, Visitor, customer, operator, text_of
 from vmart.config.reconcile import reconcile
-from vmart.customers.models import Account, AccountChange
+from vmart.customers.models import Account
+from vmart.events import actor
+from vmart.events.models import Event
 from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.ledger.models import ByHand, Transfer
 from vmart.ledger.queries import balance
-from vmart.listings import customers
+from vmart.listings import activity, customers
 from vmart.listings.paging import PAGE
 from vmart.orders import errors, standing
 from vmart.orders.by_hand import Movement, amount_of, move
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("shop")
 
 def _movement(account: int, minor: int, **changed: Any) -> Movement:
     return Movement(**{
-        "account_id": account, "amount_minor": minor, "purse": "cash", "reason": "bank transfer 7", "actor": "me",
+        "account_id": account, "amount_minor": minor, "purse": "cash", "reason": "bank transfer 7", "actor": SELLER,
         "key": "k1",
     } | changed)  # fmt: skip
 
@@ -42,7 +45,12 @@ def test_a_credit_is_a_transfer_with_reason_and_actor() -> None:
     made = ByHand.objects.get()
     transfer = Transfer.objects.get(id=made.transfer_id)
     assert (transfer.kind, transfer.amount_minor) == ("credit", 1250)
-    assert (made.amount_minor, made.purse, made.reason, made.actor) == (1250, "cash", "bank transfer 7", "me")
+    assert (made.amount_minor, made.purse, made.reason, made.actor) == (
+        1250,
+        "cash",
+        "bank transfer 7",
+        "command line (me)",
+    )
     assert list(reconcile()) == []
 
 
@@ -145,7 +153,7 @@ def test_nobody_is_no_customer() -> None:
     with refused(NotFound, field="customer"):
         move(_movement(10**6, 100))
     with refused(NotFound, field="customer"):
-        standing.freeze(10**6, "why", "me")
+        standing.freeze(10**6, "why", SELLER)
 
 
 # -- freezing and quotas -----------------------------------------------------------------------------
@@ -153,39 +161,38 @@ def test_nobody_is_no_customer() -> None:
 
 def test_a_frozen_customer_buys_nothing_and_reads_why_until_it_may_again() -> None:
     account = open_purse(cash_minor=2 * MONTHLY_MINOR)
-    assert standing.freeze(account, "Stolen card.", "me")
+    assert standing.freeze(account, "Stolen card.", SELLER)
     with nothing_written():
-        assert not standing.freeze(account, "Stolen card.", "me")
+        assert not standing.freeze(account, "Stolen card.", SELLER)
     with refused(errors.AccountFrozen, match="Stolen card."):
         purchase(wanted(account))
-    assert standing.unfreeze(account, "you")
+    assert standing.unfreeze(account, actor.Actor(None, actor.SELLER, "you@example.com"))
     purchase(wanted(account))
-    assert [(change.kind, change.actor) for change in customers.changes(account)] == [
-        ("unfrozen", "you"), ("frozen", "me"),
-    ]  # fmt: skip
+    changes = [(row.kind, row.who) for row in activity.of_account(account).rows if row.subject_kind == "account"]
+    assert changes == [("unfrozen", "you@example.com"), ("frozen", "command line (me)")]
 
 
 def test_quotas_are_set_by_name_and_hold_at_once() -> None:
     account = open_purse(cash_minor=2 * MONTHLY_MINOR)
-    assert standing.set_quotas(account, {"prepaid_per_month": 1, "run_per_s": 3}, "me")
+    assert standing.set_quotas(account, {"prepaid_per_month": 1, "run_per_s": 3}, SELLER)
     purchase(wanted(account))
     with refused(errors.QuotaReached, match="is 1; 1 were bought"):
         purchase(wanted(account))
     row = Account.objects.get(id=account)
     assert (row.quota_prepaid_per_month, row.rate_run_per_s, row.quota_postpaid_per_zone) == (1, 3, 30)
-    assert AccountChange.objects.get().detail == {
+    assert Event.objects.get(subject_kind="account").detail == {
         "before": {"quota_prepaid_per_month": 150, "rate_run_per_s": 10},
         "after": {"quota_prepaid_per_month": 1, "rate_run_per_s": 3},
     }
     with nothing_written():
-        assert not standing.set_quotas(account, {"run_per_s": 3}, "me")
+        assert not standing.set_quotas(account, {"run_per_s": 3}, SELLER)
 
 
 @pytest.mark.parametrize("quotas", [{"run_per_s": 0}, {"returns_per_year": -1}, {"postpaid_per_zone": 2**31}, {"x": 1}])
 def test_a_quota_that_cannot_be_is_refused(quotas: dict[str, int]) -> None:
     account = open_purse()
     with refused(InvalidValue, field=next(iter(quotas))):
-        standing.set_quotas(account, quotas, "me")
+        standing.set_quotas(account, quotas, SELLER)
 
 
 # -- the pages ---------------------------------------------------------------------------------------
@@ -283,9 +290,8 @@ def test_two_operators_who_set_quotas_at_once_keep_what_the_other_set() -> None:
     other.post(address, Form(refused_page.content.decode(), address).data | {"returns_per_year": "7"})
     row = Account.objects.get(id=buyer.account_id)
     assert (row.rate_run_per_s, row.quota_returns_per_year) == (8, 7)
-    assert [change.detail["after"] for change in customers.changes(buyer.account_id)] == [
-        {"quota_returns_per_year": 7}, {"rate_run_per_s": 8},
-    ]  # fmt: skip
+    changes = [row.detail["after"] for row in activity.of_account(buyer.account_id).rows if row.kind == "quotas"]
+    assert changes == [{"quota_returns_per_year": 7}, {"rate_run_per_s": 8}]
 
 
 @pytest.mark.parametrize("number", [0, 10**9, 2**63, 10**30])

@@ -11,6 +11,7 @@ import pytest
 
 from tests.clients.conftest import Access, wait_for
 from tests.clients.test_sdk_python import POSTPAID, Cvm
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG
 from tests.support.running_shop import RunningShop
@@ -51,7 +52,7 @@ def _configuration() -> Configuration:
 
 
 def _buy(account: int) -> Instance:
-    bought = purchase(Purchase(account, _configuration(), Machine(IMAGE, LOGIN, name="web")))
+    bought = purchase(Purchase(by(account), _configuration(), Machine(IMAGE, LOGIN, name="web")))
     return Instance.objects.get(public_id=bought.instance_ids[0])
 
 
@@ -107,7 +108,7 @@ def test_where_machines_live_the_engine_stays_until_they_have_ended(world: World
     assert list(ZoneImage.objects.filter(zone=AUTO).values()) == images
     assert Host.objects.filter(zone=AUTO, online=True).count() == 2
     for _ in range(2):  # into the bin, and out of it
-        terminate(account, [machine.public_id])
+        terminate(by(account), [machine.public_id])
         work()
     assert change_engine.follow_compute("private") == [AUTO]
 

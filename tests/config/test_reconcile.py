@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests.support.actors import SELLER, by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted
 from vmart.bills.models import Carry
@@ -97,7 +98,7 @@ def _returned(test_clock: BusinessClock) -> Instance:
     machine = buy_running(account, MONTHLY)
     Account.objects.update(free_return_used_at=test_clock.at)
     test_clock.advance(days=1)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     assert list(Transfer.objects.filter(kind="refund").values_list("amount_minor", flat=True)) == [REFUND_MINOR]
     return machine
 
@@ -177,7 +178,7 @@ def test_money_moved_by_hand_that_does_not_say_why() -> None:
     what = "what the seller moved by hand does not say why, or is not the ledger's"
     account = open_purse(cash_minor=1000)
     for minor in (500, -300):
-        by_hand.move(by_hand.Movement(account, minor, "cash", "bank transfer 7", "me", f"key{minor}"))
+        by_hand.move(by_hand.Movement(account, minor, "cash", "bank transfer 7", SELLER, f"key{minor}"))
     assert list(reconcile()) == []
     ByHand.objects.filter(amount_minor=-300).update(amount_minor=-301)
     (said,) = _said(what)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, purses, wanted, work
 from vmart.config.reconcile import reconcile
@@ -61,11 +62,11 @@ def _paid(account: int, names: list[str]) -> None:
 
 
 def _stop_without_charge(account: int, names: list[str]) -> None:
-    stop.stop(account, names, stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), names, stopped_mode=stop.STOP_CHARGING)
 
 
 def _reset_password(account: int, names: list[str]) -> None:
-    reset_password.generate(account, names[0])
+    reset_password.generate(by(account), names[0])
 
 
 ACTS: dict[str, Callable[[], int]] = {

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from tests.crash.conftest import Nursery
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases, run_folder
 from tests.support.outcome import outcome
@@ -224,11 +225,11 @@ def test_between_the_engine_and_the_outcome_of_a_delivery(server: Server, monkey
 def test_during_a_terminate(server: Server) -> None:
     undisturbed, killed = (open_purse(name, cash_minor=1000) for name in ("undisturbed-t", "killed-t"))
     first, second = buy_running(undisturbed, HOURLY), buy_running(killed, HOURLY)
-    terminate.terminate(undisturbed, [first.public_id])
-    saw = _kill_while_waiting(server, killed, lambda: terminate.terminate(killed, [second.public_id]))
+    terminate.terminate(by(undisturbed), [first.public_id])
+    saw = _kill_while_waiting(server, killed, lambda: terminate.terminate(by(killed), [second.public_id]))
     assert isinstance(saw, Exception)
     assert Instance.objects.get(pk=second.pk).state == "RUNNING"
-    terminate.terminate(killed, [second.public_id])
+    terminate.terminate(by(killed), [second.public_id])
     work()
     assert outcome(killed) == outcome(undisturbed)
     assert list(reconcile()) == []

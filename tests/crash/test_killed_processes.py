@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.crash.conftest import Nursery
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
@@ -50,7 +51,7 @@ def _name(control: dict[str, Any] | None, point: int) -> str:
 def _passwords_open_their_machines(account: int) -> bool:
     """Whether each machine's sealed password is the one that its hash is of."""
     machines = Instance.objects.filter(account_id=account)
-    shown = passwords.show(account, [machine.public_id for machine in machines])
+    shown = passwords.show(by(account), [machine.public_id for machine in machines])
     return all(unix_password.matches(shown[machine.public_id], machine.password_hash) for machine in machines)
 
 
@@ -154,12 +155,12 @@ def test_the_work_after_a_request(
                 work()
                 pay(account, 100)
         elif act == "terminate":
-            terminate.terminate(account, [machine.public_id])
+            terminate.terminate(by(account), [machine.public_id])
         elif act == "reset password":
-            reset_password.generate(account, machine.public_id)
+            reset_password.generate(by(account), machine.public_id)
         else:
             mode = stop.STOP_CHARGING if act != "stop" else stop.KEEP_CHARGING
-            stop.stop(account, [machine.public_id], stopped_mode=mode)
+            stop.stop(by(account), [machine.public_id], stopped_mode=mode)
         return account
 
     undisturbed = asked("undisturbed")
@@ -202,7 +203,7 @@ def test_a_request_to_end_a_machine(nursery: Nursery, configuration: Any) -> Non
     def verify(point: int) -> None:
         account, name = asked[point]
         if Instance.objects.get(public_id=name).state == "RUNNING":
-            terminate.terminate(account, [name])
+            terminate.terminate(by(account), [name])
         work()
         assert outcome(account) == expected, _name(control, point)
 
@@ -214,9 +215,9 @@ def test_a_release(nursery: Nursery, let_leases_run_out: Callable[[], int]) -> N
     def asked(name: str) -> int:
         account = open_purse(name, cash_minor=1000)
         machine = buy_running(account, HOURLY)
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
         work()
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
         return account
 
     undisturbed = asked("undisturbed")

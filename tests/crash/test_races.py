@@ -18,6 +18,7 @@ import pytest
 from django.db import IntegrityError, connection
 from django.db.models import F
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.database import Databases
 from tests.support.shopper import (
@@ -192,7 +193,7 @@ def _paused_on_two_hosts(name: str) -> list[str]:
         Host.objects.filter(id=host.id).update(enabled=True)
         ids.append(buy_running(account).public_id)
     Host.objects.filter(zone_id=ZONE).update(enabled=True)
-    stop.stop(account, ids, stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), ids, stopped_mode=stop.STOP_CHARGING)
     work()
     return [str(account), *ids]
 
@@ -201,9 +202,9 @@ def _two_starts(shop: Databases, edit: Edit) -> list[Any]:
     """Two customers start the same two hosts' machines, in opposite orders."""
     (one, *ones), (other, *others) = _paused_on_two_hosts("one"), _paused_on_two_hosts("other")
     edit("placement_grow", ("  IF NOT FOUND THEN", f"  {GATE}\n  IF NOT FOUND THEN"))
-    return _at_the_gate(shop.url(), lambda: start.start(int(one), ones), lambda: start.start(int(other), others[::-1]))[
-        1
-    ]
+    return _at_the_gate(
+        shop.url(), lambda: start.start(by(int(one)), ones), lambda: start.start(by(int(other)), others[::-1])
+    )[1]
 
 
 def test_starts_over_the_same_hosts_do_not_wait_for_each_other_for_ever(open_shop: Databases, edit: Edit) -> None:
@@ -343,7 +344,7 @@ def _terminate_against_close(shop: Databases, edit: Edit, test_clock: BusinessCl
         close.close(hour)
 
     waited, results = _at_the_gate(
-        shop.url(), lambda: terminate.terminate(account, [machine.public_id]), close_it
+        shop.url(), lambda: terminate.terminate(by(account), [machine.public_id]), close_it
     )  # fmt: skip
     assert results == [None, None]
     work()
@@ -379,12 +380,12 @@ def _start_by_a_slow_clock(test_clock: BusinessClock) -> dt.timedelta:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     hour = test_clock.at
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     test_clock.advance(hours=1)
     close.close(hour)
     test_clock.advance(seconds=-1)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     return Segment.objects.get(component="cpu", ended_at=None).started_at - (hour + clock.HOUR)
 

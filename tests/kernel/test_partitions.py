@@ -19,7 +19,8 @@ JUNE, JULY, AUGUST, SEPTEMBER = (dt.datetime(2031, month, 1, tzinfo=UTC) for mon
 A_SECOND = dt.timedelta(seconds=1)
 INSERTS = {
     "metering_sample": "(at, subscription_id, account_id, price_key, out_bytes) VALUES (%s, 1, 2, 'k', 3)",
-    "instances_event": "(at, instance_id, account_id, kind, detail) VALUES (%s, 1, 2, 'k', '{}')",
+    "events_event": "(at, account_id, subject_kind, subject_id, kind, detail, actor)"
+    " VALUES (%s, 2, 'machine', 1, 'k', '{}', '{}')",
     "ledger_entry": "(at, transfer_id, book, account_id, amount_minor) VALUES (%s, gen_random_uuid(), 'revenue', 2, 3)",
 }
 

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from tests.orders.conftest import engine, in_business  # noqa: F401  fixtures
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, work
 from vmart.catalog import shop as catalog
@@ -37,9 +38,9 @@ def test_revenue_is_what_the_ledger_has_booked(test_clock: BusinessClock) -> Non
     for _ in range(3):
         test_clock.advance(hours=1)
         work()
-    terminate.terminate(account, [kept.public_id])  # free: all of it back
+    terminate.terminate(by(account), [kept.public_id])  # free: all of it back
     test_clock.advance(hours=1)
-    terminate.terminate(account, [returned.public_id])
+    terminate.terminate(by(account), [returned.public_id])
     work()
     found = sales.since(LONG_AGO)
     assert found.revenue_minor == _booked() == 300

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tests.orders.ending import now
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, buy_running, parts, work
 from vmart.config.reconcile import reconcile
@@ -33,6 +34,6 @@ def stopped_without_charge(account: int, test_clock: BusinessClock) -> Instance:
     """A machine that is off without charge after ten minutes of use."""
     machine = buy_running(account, ONLINE)
     test_clock.advance(minutes=10)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     return now(machine)

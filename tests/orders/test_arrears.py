@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -57,7 +58,7 @@ def _work_again() -> None:
 def test_one_busy_machine_holds_up_no_other(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     idle, busy = buy_running(account), buy_running(account)
-    stop.stop(account, [busy.public_id])
+    stop.stop(by(account), [busy.public_id])
     Operation.objects.filter(kind="stop").update(due_at=test_clock.at + dt.timedelta(minutes=1))
     due = test_clock.at
     owe(account)
@@ -125,14 +126,14 @@ def test_nothing_new_begins_on_a_machine_whose_stop_is_due(name: str) -> None:
     account = open_purse(cash_minor=20000)
     machine, prepaid = buy_running(account), buy_running(account, MONTHLY)
     if name == "start":
-        stop.stop(account, [machine.public_id, prepaid.public_id])
+        stop.stop(by(account), [machine.public_id, prepaid.public_id])
         work()
     owe(account)
     sentence = f"The account is in arrears, and {machine.public_id} is about to be stopped. Top up to zero or more."
     with refused(errors.InArrears, match=sentence, field="InstanceIds"):
-        ACTS[name](account, [machine.public_id])
-    ACTS[name](account, [prepaid.public_id])  # it runs on
-    terminate.terminate(account, [machine.public_id])
+        ACTS[name](by(account), [machine.public_id])
+    ACTS[name](by(account), [prepaid.public_id])  # it runs on
+    terminate.terminate(by(account), [machine.public_id])
     assert _now(machine).subscription.isolated_source == "MANMADE"
 
 
@@ -141,7 +142,7 @@ def test_within_the_two_hours_machines_obey(test_clock: BusinessClock) -> None:
     machine = buy_running(account)
     owe(account)
     Operation.objects.filter(kind="arrears").update(due_at=test_clock.at + dt.timedelta(seconds=1))
-    reboot.reboot(account, [machine.public_id])
+    reboot.reboot(by(account), [machine.public_id])
     work()
     assert _now(machine).state == "RUNNING"
 
@@ -151,8 +152,8 @@ def test_after_a_top_up_machines_obey_again() -> None:
     machine = buy_running(account)
     owe(account)
     with refused(errors.InArrears):
-        reboot.reboot(account, [machine.public_id])
+        reboot.reboot(by(account), [machine.public_id])
     pay(account, 100)
-    reboot.reboot(account, [machine.public_id])
+    reboot.reboot(by(account), [machine.public_id])
     work()
     assert _now(machine).state == "RUNNING"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, purses, wanted, work
 from tests.support.written import refused
@@ -19,7 +20,8 @@ from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, Power, PublicAddress
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.listings import machines as listed
@@ -59,7 +61,7 @@ def _public(machine: Instance) -> PublicAddress:
 
 
 def _events(machine: Instance) -> list[str]:
-    return list(Event.objects.filter(instance_id=machine.id).order_by("id").values_list("kind", flat=True))
+    return list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
 
 
 def _cut_off(account: int) -> Instance:
@@ -160,20 +162,20 @@ def test_only_what_traffic_pays_for_goes_off(test_clock: BusinessClock) -> None:
 def test_stop_start_and_reboot_are_possible_and_do_not_bring_it_back(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=PAID_MINOR)
     machine = _cut_off(account)
-    reboot.reboot(account, [machine.public_id])
+    reboot.reboot(by(account), [machine.public_id])
     work()
     assert (_now(machine).state, _seen(machine)) == ("RUNNING", (Power.RUNNING, False))
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     work()
     assert (_now(machine).state, _seen(machine)) == ("STOPPED", (Power.STOPPED, False))
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert (_now(machine).state, _seen(machine)) == ("RUNNING", (Power.RUNNING, False))
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     work()
     pay(account, 100)
     work()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert (_now(machine).state, _seen(machine)) == ("RUNNING", (Power.RUNNING, True))
     assert list(reconcile()) == []
@@ -235,15 +237,15 @@ def test_its_return_pays_what_is_owed_and_gives_the_others_their_network_back(te
     account = open_purse(cash_minor=2 * PAID_MINOR)
     stays = buy_running(account, BY_TRAFFIC)
     returned = _cut_off(account)
-    terminate.terminate(account, [returned.public_id])
+    terminate.terminate(by(account), [returned.public_id])
     work()
     returned = _now(returned)
     assert (returned.state, returned.subscription.isolated_source) == ("SHUTDOWN", "MANMADE")
     assert returned.subscription.arrears_since is None
     assert (_seen(returned), _seen(stays)) == ((Power.STOPPED, False), (Power.RUNNING, True))
     assert (purses(account)["owed"], purses(account)["cash"]) == (0, PAID_MINOR - 100)
-    assert _events(returned) == ["delivered", "network_off", "returned"]
-    terminate.terminate(account, [returned.public_id])
+    assert _events(returned) == ["delivered", "network_off", "TerminateInstances", "returned"]
+    terminate.terminate(by(account), [returned.public_id])
     work()
     assert _now(returned).state == "GONE"
     assert list(reconcile()) == []
@@ -327,9 +329,9 @@ def test_a_top_up_while_it_starts_brings_the_network_too(monkeypatch: pytest.Mon
 
     account = open_purse(cash_minor=PAID_MINOR)
     machine = _cut_off(account)
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     work()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     _engine_while(monkeypatch, paid, late=late)
     work()
     assert _now(machine).state == "RUNNING"

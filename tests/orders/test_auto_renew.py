@@ -5,12 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, go_to, open_purse, pay, purses, work
 from tests.support.written import nothing_written, refused
 from vmart.catalog import shop
 from vmart.config.reconcile import reconcile
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import errors, renew_flag, terminate
 from vmart.orders.models import Order
@@ -23,7 +25,7 @@ DAY = dt.timedelta(days=1)
 
 def _machine(account: int, flag: str) -> Instance:
     machine = buy_running(account, MONTHLY)
-    renew_flag.set_flag(account, [machine.public_id], flag)
+    renew_flag.set_flag(by(account), [machine.public_id], flag)
     Operation.objects.filter(kind="close_hour").delete()
     return Instance.objects.select_related("subscription").get(pk=machine.pk)
 
@@ -107,7 +109,7 @@ def test_after_the_sixth_it_is_not_tried_again(test_clock: BusinessClock) -> Non
 def test_why_it_failed_is_told(test_clock: BusinessClock) -> None:
     machine = _machine(open_purse(cash_minor=MONTHLY_MINOR), renew_flag.AUTO)
     go_to(test_clock, dt.datetime(2026, 4, 9, 16, tzinfo=dt.UTC))
-    event = Event.objects.get(kind="renew_failed", instance_id=machine.id)
+    event = Event.objects.get(kind="renew_failed", subject_id=machine.id)
     assert event.detail == {"why": "The balance is not enough: ¥132.50 are needed and ¥0.00 are available."}
 
 
@@ -117,9 +119,9 @@ def test_a_changed_flag_or_a_return_ends_the_attempts(test_clock: BusinessClock,
     machine = _machine(account, renew_flag.AUTO)
     test_clock.advance(days=1)
     if end == "flag":
-        renew_flag.set_flag(account, [machine.public_id], renew_flag.MANUAL)
+        renew_flag.set_flag(by(account), [machine.public_id], renew_flag.MANUAL)
     else:
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
     go_to(test_clock, dt.datetime(2026, 4, 11, tzinfo=dt.UTC))
     assert not Order.objects.filter(action="renew").exists()
 
@@ -131,9 +133,9 @@ def test_a_wrong_flag_or_a_postpaid_machine_is_refused(test_clock: BusinessClock
         nothing_written(),
         refused(InvalidValue, match="RenewFlag is one of NOTIFY_AND_AUTO_RENEW, ", field="RenewFlag"),
     ):
-        renew_flag.set_flag(account, [machine.public_id], "ALWAYS")
+        renew_flag.set_flag(by(account), [machine.public_id], "ALWAYS")
     with nothing_written(), refused(errors.WrongMode):
-        renew_flag.set_flag(account, [machine.public_id, hourly.public_id], renew_flag.AUTO)
+        renew_flag.set_flag(by(account), [machine.public_id, hourly.public_id], renew_flag.AUTO)
 
 
 def test_the_instants_of_a_term_that_ends_at_midnight() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -25,7 +26,8 @@ from tests.support.written import refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.ledger.models import Hold, Transfer
@@ -89,7 +91,7 @@ def test_a_top_up_that_covers_its_disks_sets_an_hour_of_them_aside(test_clock: B
         None,
     )
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
-    assert Event.objects.filter(instance_id=machine.id, kind="arrears_ended").count() == 1
+    assert Event.objects.filter(subject_id=machine.id, kind="arrears_ended").count() == 1
     disk = Segment.objects.get(subscription_id__in=parts(machine), ended_at=None)
     assert (disk.component, disk.started_at) == ("disk", test_clock.at)
     assert list(reconcile()) == []
@@ -112,9 +114,9 @@ def test_paying_what_is_owed_brings_it_back_with_the_hold_that_there_is(test_clo
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
     assert list(reconcile()) == []
     with refused(InsufficientBalance, match=f"¥0.38 are needed and ¥0.0{left} are available"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
     pay(account, HOURLY_HOLD_MINOR - left)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     machine.refresh_from_db()
     assert (machine.state, purses(account)["held"]) == ("RUNNING", HOURLY_HOLD_MINOR)
@@ -182,7 +184,7 @@ def test_after_arrears_it_is_as_one_stopped_without_charge(test_clock: BusinessC
     assert list(charged) == [
         ("bandwidth", 2400), ("cpu", 1800), ("disk", 2400), ("bandwidth", 3600), ("disk", 3600),
     ]  # fmt: skip
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     machine.refresh_from_db()
     assert (machine.state, purses(account)["held"]) == ("RUNNING", 94)
@@ -222,9 +224,9 @@ def test_it_starts_again_with_a_full_hold(test_clock: BusinessClock) -> None:
     account, machine = _in_arrears(test_clock)
     _top_up(account, purses(account)["owed"] + HOURLY_HOLD_MINOR - 1)
     with pytest.raises(InsufficientBalance):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
     _top_up(account, 1)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     machine.refresh_from_db()
     assert machine.state == "RUNNING"
@@ -243,7 +245,7 @@ def test_the_release_that_was_due_does_not_come(test_clock: BusinessClock) -> No
 
 def test_a_machine_that_is_being_released_stays_so(test_clock: BusinessClock) -> None:
     account, machine = _in_arrears(test_clock)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     _top_up(account, 100)
     machine.refresh_from_db()
     assert machine.state == "TERMINATING"
@@ -303,7 +305,7 @@ def test_a_refund_ends_arrears_too(test_clock: BusinessClock) -> None:
     work()
     hourly.refresh_from_db()
     assert hourly.subscription.isolated_source == "ARREAR"
-    terminate.terminate(account, [prepaid.public_id])
+    terminate.terminate(by(account), [prepaid.public_id])
     hourly.refresh_from_db()
     assert (hourly.state, hourly.subscription.isolated_source) == ("STOPPED", "NOTISOLATED")
 

@@ -27,7 +27,8 @@ from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, MachineSpec, Observation, Power
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
 from vmart.ledger.models import Entry, Hold, Transfer
@@ -85,7 +86,7 @@ def test_a_prepaid_machine_runs_its_hold_is_posted_and_its_months_begin(
     assert [(o.kind, o.lane, o.due_at) for o in Operation.objects.order_by("kind")] == [
         ("expire", "", expires_at), ("term", "", expires_at - dt.timedelta(days=7)),
     ]  # fmt: skip
-    assert list(Event.objects.values_list("kind", flat=True)) == ["delivered"]
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["RunInstances", "delivered"]
     assert not Segment.objects.exists()
     assert world.count_machines() == 1
     _settled()
@@ -123,7 +124,7 @@ def test_a_delivery_that_fails_for_good_gives_everything_back(
     assert machine.latest_operation_error_code == "FailedOperation.LaunchFailed"
     assert machine.latest_operation_error == "The host has no disk left."
     assert (machine.subscription.hold_id, machine.public_ip, machine.password_hash) == (None, None, "")
-    assert Event.objects.get().detail == {"why": "The host has no disk left."}
+    assert Event.objects.get(kind="launch_failed").detail == {"why": "The host has no disk left."}
     assert purses(account) == before
     assert list(Hold.objects.values_list("state", flat=True)) == ["voided"]
     assert Transfer.objects.filter(account_id=account).count() == 1  # the top-up

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.orders.ending import no_closes, nothing_left, now, power
+from tests.support.actors import by
 from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
@@ -27,7 +28,8 @@ from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.contract import Observation, Power
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR, UTC
 from vmart.kernel.errors import LimitExceeded
@@ -59,7 +61,7 @@ def test_it_costs_the_seconds_up_to_the_request_and_goes_to_the_bin(test_clock: 
     machine = buy_running(account, ONLINE)
     test_clock.advance(minutes=15)
     accepted = test_clock.at
-    terminate.terminate(account, [machine.public_id], request_id="r-9")
+    terminate.terminate(by(account, "r-9"), [machine.public_id])
     machine = now(machine)
     assert (machine.state, machine.subscription.isolated_source, machine.latest_operation) == (
         "SHUTDOWN", "MANMADE", "TerminateInstances",
@@ -95,14 +97,14 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
     test_clock.advance(minutes=15)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     money, segments = purses(account), list(Segment.objects.values())
     test_clock.advance(minutes=1)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     assert now(machine).state == "TERMINATING"
     with refused(errors.WrongState, field="InstanceIds", code="InvalidInstanceState.Terminating"):
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
     work()
     assert now(machine).state == "GONE"
     assert (purses(account), list(Segment.objects.values())) == (money, segments)
@@ -116,7 +118,7 @@ def test_a_release_that_overtakes_the_power_off_leaves_no_work_behind(world: Wor
     """Given a power-off that comes later than the end of the bin, then nothing asks for the seller's attention."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     Operation.objects.filter(kind="isolate").update(due_at=dt.datetime(2026, 3, 10, 3, tzinfo=UTC))
     Operation.objects.filter(kind="release").update(due_at=dt.datetime(2026, 3, 10, 2, tzinfo=UTC))
     work()
@@ -130,7 +132,7 @@ def test_a_release_that_overtakes_the_power_off_leaves_no_work_behind(world: Wor
 def test_ended_within_the_hour_it_was_bought_it_is_one_charge_of_its_seconds(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
-    terminate.terminate(account, [machine.public_id])  # in the same second
+    terminate.terminate(by(account), [machine.public_id])  # in the same second
     go_to(test_clock, test_clock.at + dt.timedelta(hours=1))
     assert not Charge.objects.exists()
     assert purses(account)["available"] == 1000
@@ -141,7 +143,7 @@ def test_a_machine_that_was_not_seen_off_is_not_at_rest(monkeypatch: pytest.Monk
     """Given a host that is away, then the machine in the bin is turned off when it is back."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     real = engine_of(ZONE)
     answers = [Power.BROKEN, Power.RUNNING]
 
@@ -161,15 +163,15 @@ def test_a_request_repeated_at_once_erases_nothing(test_clock: BusinessClock, wo
     account = open_purse(cash_minor=20_000)
     for configuration in (ONLINE, MONTHLY):
         machine = buy_running(account, configuration)
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
         with refused(errors.Busy, field="InstanceIds", match="busy with TerminateInstances"):
-            terminate.terminate(account, [machine.public_id])
+            terminate.terminate(by(account), [machine.public_id])
         with nothing_written():
-            terminate.terminate(account, [machine.public_id], erase=False)
+            terminate.terminate(by(account), [machine.public_id], erase=False)
         work()
         assert (now(machine).state, now(machine).latest_operation_state) == ("SHUTDOWN", "SUCCESS")
         assert power(machine) == Power.STOPPED
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
         work()
         assert now(machine).state == "GONE"
 
@@ -178,7 +180,7 @@ def _ended_twice_at_once() -> tuple[list[object], str]:
     """A client's call and its own repetition meet at the account lock; what they were answered, the machine's state."""
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
-    results = at_once(*[lambda: terminate.terminate(account, [machine.public_id])] * 2)
+    results = at_once(*[lambda: terminate.terminate(by(account), [machine.public_id])] * 2)
     return sorted(results, key=lambda result: result is not None), now(machine).state
 
 
@@ -188,7 +190,9 @@ def test_of_two_requests_at_once_one_is_told_that_the_other_is_under_way() -> No
     assert isinstance(other, errors.Busy)
     assert other.code == "OperationDenied.InstanceOperationInProgress"
     assert state == "SHUTDOWN"
-    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "terminated"]
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == [
+        "RunInstances", "delivered", "TerminateInstances", "terminated",
+    ]  # fmt: skip
 
 
 def test_control_without_a_look_at_the_first_the_second_erases_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,10 +203,10 @@ def test_control_without_a_look_at_the_first_the_second_erases_it(monkeypatch: p
 def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: BusinessClock, world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     test_clock.advance(minutes=30)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     assert purses(account)["held"] == 2  # half an hour of the disk, 0.0125, rounded up
     go_to(test_clock, test_clock.at + dt.timedelta(hours=2))
     assert Charge.objects.values_list("component", "duration_s").get() == ("disk", 1800)
@@ -213,9 +217,9 @@ def test_it_can_be_ended_while_it_is_stopped_without_charge(test_clock: Business
 def test_all_are_ended_or_none() -> None:
     account = open_purse(cash_minor=1000)
     one, busy = buy_running(account), buy_running(account)
-    stop.stop(account, [busy.public_id])
+    stop.stop(by(account), [busy.public_id])
     with refused(errors.Busy):
-        terminate.terminate(account, [one.public_id, busy.public_id])
+        terminate.terminate(by(account), [one.public_id, busy.public_id])
 
 
 def test_a_release_that_fails_is_tried_again_and_then_shown_to_the_seller(
@@ -223,9 +227,9 @@ def test_a_release_that_fails_is_tried_again_and_then_shown_to_the_seller(
 ) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     world.fail("ensure_absent", times=12)
     work()
     operation = Operation.objects.get(kind="release")
@@ -253,7 +257,7 @@ def test_the_first_return_within_five_days_gives_everything_back(test_clock: Bus
     quoted = return_prepaid.quote_refund(account, [machine.public_id])[0]
     assert (quoted.refund_minor, quoted.first_free) == (CPU_YEAR_MINOR + DISK_YEAR_MINOR, True)
     returned_at = test_clock.at
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     machine = now(machine)
     assert (machine.state, machine.subscription.isolated_source, machine.subscription.expires_at) == (
         "SHUTDOWN",
@@ -286,7 +290,7 @@ def test_any_other_return_gives_back_what_was_not_used(test_clock: BusinessClock
     machine = buy_running(account, YEARLY)
     go_to(test_clock, test_clock.at + dt.timedelta(hours=48))
     used_minor = 2016 + 48  # 48 × 0.42; 48 × 20 × 0.0005
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     refund = CPU_YEAR_MINOR - 2016 + DISK_YEAR_MINOR - 48
     assert purses(account)["cash"] == refund == CPU_YEAR_MINOR + DISK_YEAR_MINOR - used_minor
     assert CPU_YEAR_MINOR - 2016 == 48780
@@ -305,7 +309,7 @@ def test_gift_money_comes_back_as_gift_money(test_clock: BusinessClock) -> None:
         credit.credit("00000000-0000-8000-8000-0000000000aa", "grant", account, "gifts", gift_minor=3250)  # type: ignore[arg-type]
     machine = buy_running(account, MONTHLY)
     assert purses(account)["available"] == 0
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     assert (purses(account)["cash"], purses(account)["gift"]) == (MONTHLY_MINOR - 3250, 3250)
 
 
@@ -322,7 +326,7 @@ def test_only_one_of_several_returned_at_once_is_free(test_clock: BusinessClock)
     account = open_purse(cash_minor=2 * MONTHLY_MINOR)
     one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
     test_clock.advance(hours=100)
-    terminate.terminate(account, [one.public_id, two.public_id])
+    terminate.terminate(by(account), [one.public_id, two.public_id])
     refunds = sorted(Line.objects.values_list("refund_minor", flat=True))
     assert refunds[1] == MONTHLY_MINOR
     assert refunds[0] == MONTHLY_MINOR - 3750  # 100 × (0.35 + 50 × 0.0005)
@@ -337,7 +341,7 @@ def test_what_several_would_give_back_together_is_what_they_give_back(test_clock
     assert [(quote.public_id, quote.refund_minor, quote.first_free) for quote in quotes] == [
         (two.public_id, MONTHLY_MINOR, True), (one.public_id, MONTHLY_MINOR - 3750, False),
     ]  # fmt: skip
-    terminate.terminate(account, [two.public_id, one.public_id])
+    terminate.terminate(by(account), [two.public_id, one.public_id])
     assert dict(Line.objects.values_list("subscription_id", "refund_minor")) == {
         two.id: MONTHLY_MINOR, one.id: MONTHLY_MINOR - 3750,
     }  # fmt: skip
@@ -354,7 +358,7 @@ def test_all_that_are_returned_together_are_returned_at_one_instant(test_clock: 
     clock.install(lambda: test_clock.advance(hours=1))
     quotes = return_prepaid.quote_refund(account, [machine.public_id for machine in machines])
     assert len({quote.refund_minor for quote in quotes}) == 1
-    terminate.terminate(account, [machine.public_id for machine in machines])
+    terminate.terminate(by(account), [machine.public_id for machine in machines])
     ended = Instance.objects.values_list("subscription__isolated_at", flat=True).distinct().get()
     assert ended is not None
     used = Decimal("0.375") * ((ended - started) // HOUR)  # 0.35 + 50 × 0.0005 an hour
@@ -368,10 +372,10 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
     elsewhere = replace(HOURLY, zone="ap-guangzhou-6")
     binned, near, far = buy_running(account), buy_running(account), buy_running(account, elsewhere)
     prepaid = buy_running(account, MONTHLY)
-    terminate.terminate(account, [binned.public_id])  # in its first second: nothing is held for it
+    terminate.terminate(by(account), [binned.public_id])  # in its first second: nothing is held for it
     work()
     test_clock.advance(minutes=15)
-    terminate.terminate(account, [near.public_id, prepaid.public_id, binned.public_id, far.public_id], request_id="r")
+    terminate.terminate(by(account, "r"), [near.public_id, prepaid.public_id, binned.public_id, far.public_id])
     assert [(now(each).state, now(each).latest_operation_request_id) for each in (binned, near, far, prepaid)] == [
         ("TERMINATING", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"), ("SHUTDOWN", "r"),
     ]  # fmt: skip
@@ -385,7 +389,7 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
         [("isolate", each.id, each.zone_id) for each in (near, far, prepaid)]
         + [("release", each.id, each.zone_id) for each in (binned, near, far, prepaid)]
     )
-    assert sorted(Event.objects.filter(kind__in=["terminated", "returned"]).values_list("instance_id", "kind")) == [
+    assert sorted(Event.objects.filter(kind__in=["terminated", "returned"]).values_list("subject_id", "kind")) == [
         (binned.id, "terminated"), (near.id, "terminated"), (far.id, "terminated"), (prepaid.id, "returned"),
     ]  # fmt: skip
     no_closes()
@@ -415,16 +419,16 @@ def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
     Account.objects.update(quota_returns_per_year=1)
     one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
-    terminate.terminate(account, [one.public_id])
+    terminate.terminate(by(account), [one.public_id])
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):
-        terminate.terminate(account, [two.public_id])
+        terminate.terminate(by(account), [two.public_id])
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):  # nor is it quoted what cannot be had
         return_prepaid.quote_refund(account, [two.public_id])
     test_clock.set(dt.datetime(2026, 12, 31, 16, tzinfo=UTC))  # the year of the billing zone
     later = test_clock.at + dt.timedelta(days=1)
     Subscription.objects.filter(pk=two.pk).update(expires_at=later)  # still running
     Line.objects.filter(subscription_id=two.pk).update(period_to=later)
-    terminate.terminate(account, [two.public_id])
+    terminate.terminate(by(account), [two.public_id])
 
 
 # -- arrears ---------------------------------------------------------------------------------------
@@ -458,7 +462,7 @@ def test_arrears_from_the_first_unpaid_hour_to_the_release(test_clock: BusinessC
     assert Allocation.objects.get().vcpu == 0
     assert purses(account)["owed"] == 4 * 35 + 10 - HOURLY_HOLD_MINOR  # four hours, 0.025 of the disk each
     with refused(errors.WrongState, match="it was stopped for arrears"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
     no_closes()
     go_to(test_clock, stopped + dt.timedelta(days=15) - dt.timedelta(seconds=1))
     assert now(machine).state == "SHUTDOWN"
@@ -476,7 +480,7 @@ def test_a_top_up_makes_it_startable_with_its_own_tier_clock(test_clock: Busines
     owed = purses(account)["owed"]
     with db.act():
         credit.credit("00000000-0000-8000-8000-0000000000bb", "opening", account, "card", cash_minor=owed + 100)  # type: ignore[arg-type]
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert now(machine).state == "RUNNING"
     cpu = Segment.objects.get(component="cpu", ended_at=None)
@@ -516,7 +520,7 @@ def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     machine = buy_running(account)
     go_to(test_clock, test_clock.at + dt.timedelta(hours=4) - dt.timedelta(seconds=1))
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     Operation.objects.filter(kind="stop").update(due_at=test_clock.at + dt.timedelta(minutes=1))
     test_clock.advance(seconds=1)
     work()

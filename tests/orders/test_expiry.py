@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.orders.ending import no_closes, nothing_left, now, power
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     MONTHLY,
@@ -24,7 +25,8 @@ from tests.support.written import refused
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel.clock import UTC
 from vmart.metering.models import Segment
 from vmart.orders import errors, reboot, return_prepaid, start, stop, terminate
@@ -32,6 +34,11 @@ from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
+
+
+def _kinds() -> list[str]:
+    kinds = Event.objects.exclude(kind="expires_soon").order_by("id").values_list("kind", flat=True)
+    return list(kinds)
 
 
 def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: BusinessClock, world: World) -> None:
@@ -58,17 +65,13 @@ def test_at_its_expiry_it_is_off_and_after_seven_days_it_is_gone(test_clock: Bus
     with pytest.raises(ValueError, match="cannot send"):
         world.send_bytes(machine.public_id, 1)
     with refused(errors.WrongState, match="it has expired"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
     go_to(test_clock, dt.datetime(2026, 4, 17, 15, 59, 59, tzinfo=UTC))
     assert now(machine).state == "SHUTDOWN"
     go_to(test_clock, dt.datetime(2026, 4, 17, 16, tzinfo=UTC))
     assert now(machine).state == "GONE"
     assert purses(account)["cash"] == cash
-    assert list(Event.objects.exclude(kind="expires_soon").order_by("id").values_list("kind", flat=True)) == [
-        "delivered",
-        "expired",
-        "released",
-    ]
+    assert _kinds() == ["RunInstances", "delivered", "expired", "released"]
     nothing_left(world)
 
 
@@ -79,10 +82,10 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
     machine = buy_running(account, MONTHLY)
     assert machine.subscription.expires_at is not None
     test_clock.set(machine.subscription.expires_at - dt.timedelta(seconds=1))
-    reboot.reboot(account, [machine.public_id])
+    reboot.reboot(by(account), [machine.public_id])
     test_clock.advance(seconds=1)
     with refused(errors.Busy):
-        reboot.reboot(account, [machine.public_id])
+        reboot.reboot(by(account), [machine.public_id])
     Operation.objects.filter(kind="expire").update(
         due_at=machine.subscription.expires_at + dt.timedelta(seconds=5)
     )  # a slow worker
@@ -90,15 +93,15 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
     assert (now(machine).state, now(machine).subscription.standing) == ("RUNNING", "active")
     expired = "UnsupportedOperation.InstanceStateIsolating"
     acts = {
-        "reboot": lambda: reboot.reboot(account, [machine.public_id]),
-        "stop": lambda: stop.stop(account, [machine.public_id]),
+        "reboot": lambda: reboot.reboot(by(account), [machine.public_id]),
+        "stop": lambda: stop.stop(by(account), [machine.public_id]),
     }
     for act in acts.values():
         with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
             act()
     Instance.objects.filter(pk=machine.pk).update(state="STOPPED")
     with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
     Instance.objects.filter(pk=machine.pk).update(state="RUNNING")
     test_clock.advance(seconds=5)
     work()
@@ -110,7 +113,11 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
     )
 
 
-@pytest.mark.parametrize("act", [terminate.terminate, return_prepaid.quote_refund])
+@pytest.mark.parametrize(
+    "act",
+    [lambda account, ids: terminate.terminate(by(account), ids), return_prepaid.quote_refund],
+    ids=["terminate", "quote"],
+)
 def test_from_its_expiry_on_there_is_nothing_to_return(
     act: Callable[[int, list[str]], object], test_clock: BusinessClock
 ) -> None:
@@ -134,7 +141,7 @@ def _rebooted_without_end(test_clock: BusinessClock, machine: Instance) -> int:
     accepted = 0
     for _ in range(21):
         with contextlib.suppress(errors.WrongState):
-            reboot.reboot(machine.account_id, [machine.public_id])
+            reboot.reboot(by(machine.account_id), [machine.public_id])
             accepted += 1
         for lane in ("", ZONE):  # the timers first: they find it busy
             owner = uuid.uuid4()
@@ -155,8 +162,7 @@ def test_a_machine_that_is_rebooted_without_end_expires_after_the_reboot_under_w
         machine.subscription.expires_at,
         Power.STOPPED,
     )
-    kinds = ["delivered", "rebooted", "expired"]
-    assert list(Event.objects.exclude(kind="expires_soon").order_by("id").values_list("kind", flat=True)) == kinds
+    assert _kinds() == ["RunInstances", "delivered", "RebootInstances", "rebooted", "expired"]
 
 
 def test_control_without_a_look_at_the_expiry_it_outlives_it(
@@ -175,7 +181,7 @@ def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> Non
     machine = buy_running(account, MONTHLY)
     assert machine.subscription.expires_at is not None
     test_clock.set(machine.subscription.expires_at - dt.timedelta(seconds=1))
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     Operation.objects.filter(kind="stop").update(
         due_at=machine.subscription.expires_at + dt.timedelta(seconds=5)
     )  # a slow engine
@@ -198,7 +204,7 @@ def test_an_expired_machine_is_released_at_once_when_its_owner_says_so(test_cloc
     machine = buy_running(account, MONTHLY)
     assert machine.subscription.expires_at is not None
     go_to(test_clock, machine.subscription.expires_at)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     assert purses(account)["cash"] == 0
     nothing_left(world)

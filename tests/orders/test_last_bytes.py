@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, work
 from vmart.bills.models import Charge
@@ -41,7 +42,7 @@ def test_what_left_before_the_end_is_charged_in_the_hour_of_the_end(test_clock: 
     machine = buy_running(account, ONLINE)
     ended = test_clock.set(hour + HOUR - dt.timedelta(seconds=10))
     world.send_bytes(machine.public_id, 3 * GIB)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     test_clock.advance(seconds=20)  # the power-off comes in the next hour
     Operation.objects.filter(kind="close_hour").update(due_at=test_clock.at + HOUR)
     work()
@@ -65,12 +66,12 @@ def test_no_more_is_charged_than_can_have_left_before_the_end(test_clock: Busine
     sample.sample_zone(ZONE)
     sampled = test_clock.at
     ended = test_clock.advance(seconds=30)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     test_clock.advance(seconds=10)
     world.send_bytes(machine.public_id, 40 * CAP_BYTES_S)
     work()
     assert _samples() == [(GIB, sampled), (30 * CAP_BYTES_S, ended)]
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     assert _samples() == [(GIB, sampled), (30 * CAP_BYTES_S, ended)]
 
@@ -88,7 +89,7 @@ def test_a_count_that_was_under_way_when_charging_ended_charges_nothing_beyond_i
 
     class Slow:
         def counters(self, names: list[str]) -> dict[str, ByteCount]:
-            terminate.terminate(account, [machine.public_id])
+            terminate.terminate(by(account), [machine.public_id])
             test_clock.advance(seconds=10)
             world.send_bytes(machine.public_id, 10 * CAP_BYTES_S)
             return engine.counters(names)
@@ -109,7 +110,7 @@ def test_the_time_without_new_bytes_makes_no_room_for_later_ones(test_clock: Bus
     test_clock.advance(minutes=50)
     sample.sample_zone(ZONE)
     ended = test_clock.advance(seconds=1)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     world.send_bytes(machine.public_id, GIB)
     work()
     assert [size for size, at in _samples() if at == ended] == [CAP_BYTES_S]
@@ -122,7 +123,7 @@ def test_of_a_power_off_that_came_late_nothing_is_charged(
     account = open_purse(cash_minor=10_000)
     machine = buy_running(account, ONLINE)
     test_clock.advance(minutes=10)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     if at_once:
         Operation.objects.filter(kind="isolate").delete()
         Operation.objects.filter(kind="release").update(due_at=test_clock.at)
@@ -157,7 +158,7 @@ def test_of_a_machine_whose_arrears_ended_before_its_power_off_nothing_is_charge
     assert (Instance.objects.get().state, Instance.objects.get().latest_operation_state) == ("STOPPED", "SUCCESS")
     assert sample.sample_zone(ZONE) == 0
     assert _samples() == [(GIB, hour + dt.timedelta(minutes=1))]
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     world.send_bytes(machine.public_id, 7)
     assert sample.sample_zone(ZONE) == 7

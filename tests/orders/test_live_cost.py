@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY_HOLD_MINOR, buy_running, open_purse, purses
 from vmart.kernel import db
@@ -47,7 +48,7 @@ def test_the_hold_of_a_machine_that_ends_during_a_close_covers_that_hour_too(
     test_clock.advance(minutes=30)
     _killed_close(monkeypatch, hour)
     test_clock.advance(minutes=10)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     # 1800 s: cpu 0.175, disk 0.0125; with the 600 s after it 0.2333 and 0.0167, in all 0.25
     assert purses(account)["held"] == 25
     assert close.close(hour) == (2, 19)
@@ -75,7 +76,7 @@ def test_hours_that_a_close_has_charged_already_are_not_held_again(
         patch.setattr(close, "_batches", killed_after_it)
         close.close(hour)
     test_clock.advance(minutes=10)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     # 600 s: cpu 0.05833333, disk 0.00416667, together 0.0625
     assert purses(account) == {"cash": 962, "gift": 0, "owed": 0, "held": 7, "available": 955}
 
@@ -91,7 +92,7 @@ def test_hours_of_an_account_whose_close_fails_are_all_open(test_clock: Business
     assert Stuck.objects.get().account_id == account
     cost = live_cost.open_hours(account, [machine.id], test_clock.at)[machine.id]
     assert sum(charge.exact for charge in cost) == 5 * (Decimal("0.35") + Decimal("0.025"))
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     assert purses(account)["held"] == HOURLY_HOLD_MINOR  # it only shrinks
 
 
@@ -103,7 +104,7 @@ def test_without_a_price_the_whole_hold_stays(test_clock: BusinessClock) -> None
     db.rows("UPDATE metering_segment SET price_key = 'mars/cpu' WHERE component = 'cpu' RETURNING id")
     with pytest.raises(PriceMissingError, match="mars/cpu has no price"):
         live_cost.open_hours(account, [machine.id], test_clock.at)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     assert purses(account)["held"] == HOURLY_HOLD_MINOR
     assert Hold.objects.filter(state="pending").count() == 1
 
@@ -117,7 +118,7 @@ def test_a_hold_over_the_end_of_a_month_covers_both(test_clock: BusinessClock, m
     test_clock.set(last + HOUR)
     _killed_close(monkeypatch, last)
     test_clock.advance(minutes=20)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     # March's 1800 s are 0.1875, April's 1200 s 0.125
     assert purses(account)["held"] == 32
     assert close.close(last) == (2, 19)
@@ -133,7 +134,7 @@ def test_usage_long_after_the_last_charge_begins_where_it_began(test_clock: Busi
     old = buy_running(account)
     test_clock.set(first + HOUR)
     assert close.close(first) == (2, 38)
-    terminate.terminate(account, [old.public_id])
+    terminate.terminate(by(account), [old.public_id])
     Operation.objects.all().delete()
     test_clock.advance(days=365)
     Horizon.objects.update(closed_until=test_clock.at)

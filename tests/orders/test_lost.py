@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from tests.support.actors import SELLER
 from tests.support.business_clock import BusinessClock
 from tests.support.missed import an_interval_ago
 from tests.support.shopper import (
@@ -23,7 +24,8 @@ from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.engines.contract import EngineError, Power
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
@@ -46,7 +48,7 @@ def _now(machine: Instance) -> Instance:
 
 
 def _kinds(machine: Instance) -> list[str]:
-    return list(Event.objects.filter(instance_id=machine.id).order_by("id").values_list("kind", flat=True))
+    return list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
 
 
 def _lose(machine: Instance, world: World, test_clock: BusinessClock) -> dt.datetime:
@@ -158,7 +160,7 @@ def test_it_is_delivered_again_and_charged_from_then(
 ) -> None:
     first = _lose(machine, world, test_clock)
     test_clock.advance(minutes=30)
-    lost.redeliver(machine.public_id, "me@example.org")
+    lost.redeliver(machine.public_id, SELLER)
     assert [drift.kind for drift in sweep.sweep(ZONE)] == ["lost"]  # while it is under way
     work()
     assert engine_of(ZONE).observe(machine.public_id).power == Power.RUNNING
@@ -167,7 +169,7 @@ def test_it_is_delivered_again_and_charged_from_then(
     assert [(span.started_at, span.ended_at) for span in spans] == [
         (spans[0].started_at, first), (test_clock.at, None),
     ]  # fmt: skip
-    assert _kinds(machine) == ["delivered", "seen_missing", "lost", "redelivered"]
+    assert _kinds(machine) == ["delivered", "seen_missing", "lost", "to_be_redelivered", "redelivered"]
     assert sweep.sweep(ZONE) == []
     assert not EngineDrift.objects.exists()
     assert list(reconcile()) == []
@@ -178,13 +180,13 @@ def test_one_that_cannot_be_made_again_is_lost_as_before(
 ) -> None:
     _lose(machine, world, test_clock)
     world.fail("ensure_present", times=20)
-    lost.redeliver(machine.public_id, "me")
+    lost.redeliver(machine.public_id, SELLER)
     work()
     assert (_now(machine).state, _now(machine).latest_operation_state) == ("RUNNING", "FAILED")
     assert [drift.kind for drift in sweep.sweep(ZONE)] == ["lost"]
     assert not Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).exists()
     world.clear_faults()
-    lost.redeliver(machine.public_id, "me")
+    lost.redeliver(machine.public_id, SELLER)
     work()
     assert _now(machine).latest_operation_state == "SUCCESS"
 
@@ -199,7 +201,7 @@ def test_a_prepaid_one_is_refunded_what_was_not_used_when_it_was_lost(world: Wor
     _lose(machine, world, test_clock)
     at_first_miss = Line.objects.get().refund_minor
     test_clock.advance(days=5)
-    lost.refund(machine.public_id, "me")
+    lost.refund(machine.public_id, SELLER)
     line = Line.objects.get()
     assert (line.state, at_first_miss) == ("returned", 0)
     assert purses(machine.account_id)["cash"] == line.refund_minor > 0
@@ -212,7 +214,7 @@ def test_a_prepaid_one_is_refunded_what_was_not_used_when_it_was_lost(world: Wor
 def test_a_postpaid_one_has_nothing_to_refund(machine: Instance, world: World, test_clock: BusinessClock) -> None:
     _lose(machine, world, test_clock)
     with refused(errors.WrongMode, field="InstanceIds", match="nothing was paid ahead"):
-        lost.refund(machine.public_id, "me")
+        lost.refund(machine.public_id, SELLER)
 
 
 @pytest.mark.parametrize("configuration", [HOURLY, MONTHLY], ids=["postpaid", "prepaid"])
@@ -222,7 +224,7 @@ def test_it_is_ended_and_leaves_no_room_address_or_hold(
     machine = buy_running(open_purse(cash_minor=MONTHLY_MINOR), configuration)  # type: ignore[arg-type]
     before = purses(machine.account_id)["cash"]
     _lose(machine, world, test_clock)
-    lost.end(machine.public_id, "me")
+    lost.end(machine.public_id, SELLER)
     work()
     assert _now(machine).state == "GONE"
     assert purses(machine.account_id)["cash"] == before
@@ -234,20 +236,20 @@ def test_it_is_ended_and_leaves_no_room_address_or_hold(
 def test_a_machine_that_is_there_or_was_missed_once_is_not_touched(machine: Instance, world: World) -> None:
     for act in (lost.redeliver, lost.refund, lost.end):
         with refused(errors.WrongState, field="InstanceIds", match="is not lost"):
-            act(machine.public_id, "me")
+            act(machine.public_id, SELLER)
         with refused(NotFound, field="InstanceIds"):
-            act("ins-00000000", "me")
+            act("ins-00000000", SELLER)
     world.remove_machine(machine.public_id)
     sweep.sweep(ZONE)
     with refused(errors.WrongState, match="asked only once"):
-        lost.end(machine.public_id, "me")
+        lost.end(machine.public_id, SELLER)
 
 
 def test_while_it_is_delivered_again_nothing_else_is_begun(
     machine: Instance, world: World, test_clock: BusinessClock
 ) -> None:
     _lose(machine, world, test_clock)
-    lost.redeliver(machine.public_id, "me")
+    lost.redeliver(machine.public_id, SELLER)
     for act in (lost.redeliver, lost.refund, lost.end):
         with refused(errors.WrongState, field="InstanceIds"):
-            act(machine.public_id, "me")
+            act(machine.public_id, SELLER)

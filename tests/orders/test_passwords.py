@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, IMAGE, MONTHLY, buy_running, open_purse, wanted, work
 from tests.support.written import contents, nothing_written, refused
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance, SealedPassword
+from vmart.events.models import Event
+from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import clock, db, unix_password
 from vmart.kernel.secrets import MASTER_KEY_VARIABLE, Secrets, SecretsUnreadable
 from vmart.orders import actions, login, passwords, place, terminate
@@ -40,13 +42,13 @@ def _deliver() -> None:
 
 
 def _events(kind: str) -> list[int]:
-    return list(Event.objects.filter(kind=kind).order_by("id").values_list("instance_id", flat=True))
+    return list(Event.objects.filter(kind=kind).order_by("id").values_list("subject_id", flat=True))
 
 
 def test_each_machine_has_a_password_of_its_own_that_opens_it() -> None:
     account = open_purse(cash_minor=1000)
     bought = _buy(account, 3)
-    shown = passwords.show(account, bought.instance_ids)
+    shown = passwords.show(by(account), bought.instance_ids)
     assert list(shown) == list(bought.instance_ids)
     assert len(set(shown.values())) == 3
     for machine in Instance.objects.all():
@@ -57,7 +59,7 @@ def test_each_machine_has_a_password_of_its_own_that_opens_it() -> None:
 def test_it_is_in_clear_nowhere_in_the_database() -> None:
     account = open_purse(cash_minor=1000)
     bought = _buy(account, client_token="t")
-    (password,) = passwords.show(account, bought.instance_ids).values()
+    (password,) = passwords.show(by(account), bought.instance_ids).values()
     work()
     tables = contents()
     assert tables["instances_sealed_password"][0] == 1
@@ -74,7 +76,7 @@ def test_a_login_that_was_given_is_the_only_one(wanted_login: login.Login | logi
     bought = purchase(wanted(account, HOURLY, machine=Machine(IMAGE, wanted_login)))
     assert not SealedPassword.objects.exists()
     with refused(PasswordNotKept, field="InstanceIds"):
-        passwords.show(account, bought.instance_ids)
+        passwords.show(by(account), bought.instance_ids)
 
 
 def test_fewer_machines_than_asked_for_have_fewer_passwords() -> None:
@@ -128,8 +130,8 @@ def test_an_unpaid_order_has_none_and_gets_one_when_it_is_paid() -> None:
     order = Order.objects.get(id=number)
     assert (order.request["password_hash"], order.request["password_generated"]) == ("", True)
     assert not SealedPassword.objects.exists()
-    actions.pay(account, number)
-    shown = passwords.show(account, list(Instance.objects.values_list("public_id", flat=True)))
+    actions.pay(by(account), number)
+    shown = passwords.show(by(account), list(Instance.objects.values_list("public_id", flat=True)))
     assert len(set(shown.values())) == 2
     for machine in Instance.objects.all():
         assert unix_password.matches(shown[machine.public_id], machine.password_hash)
@@ -140,7 +142,7 @@ def test_it_is_shown_as_often_as_asked_and_each_time_is_an_event() -> None:
     machine = buy_running(account)
     passwords.keep(machine, passwords.seal(machine.id, "Abcd-2345"))
     for times in (1, 2, 3):
-        assert passwords.show(account, [machine.public_id]) == {machine.public_id: "Abcd-2345"}
+        assert passwords.show(by(account), [machine.public_id]) == {machine.public_id: "Abcd-2345"}
         assert _events("password_shown") == [machine.id] * times
     assert list(Event.objects.filter(kind="password_shown").values_list("detail", flat=True)) == [{}] * 3
 
@@ -150,21 +152,21 @@ def test_another_customer_is_shown_nothing() -> None:
     theirs, own = _buy(account).instance_ids, _buy(stranger).instance_ids
     for ids in (theirs, [*own, *theirs], ["ins-00000000"]):
         with refused(UnknownInstance, field="InstanceIds"):
-            passwords.show(stranger, ids)
+            passwords.show(by(stranger), ids)
         with refused(UnknownInstance, field="InstanceIds"):
-            passwords.put_away(stranger, ids, clock.now())
+            passwords.put_away(by(stranger), ids, clock.now())
 
 
 def test_once_its_owner_has_it_nobody_is_shown_it() -> None:
     account = open_purse(cash_minor=1000)
     first, second = _buy(account, 2).instance_ids
-    assert passwords.put_away(account, [first], clock.now())
+    assert passwords.put_away(by(account), [first], clock.now())
     assert _events("password_taken") == [Instance.objects.get(public_id=first).id]
     with refused(PasswordNotKept, field="InstanceIds"):
-        passwords.show(account, [first])
-    assert list(passwords.show(account, [first, second])) == [second]
+        passwords.show(by(account), [first])
+    assert list(passwords.show(by(account), [first, second])) == [second]
     with nothing_written():
-        assert passwords.put_away(account, [first], clock.now())
+        assert passwords.put_away(by(account), [first], clock.now())
 
 
 def test_one_that_was_made_after_those_he_has_is_left(test_clock: BusinessClock) -> None:
@@ -175,8 +177,8 @@ def test_one_that_was_made_after_those_he_has_is_left(test_clock: BusinessClock)
     assert seen == test_clock.at
     test_clock.advance(seconds=1)
     passwords.keep(machines[1], passwords.seal(machines[1].id, "Abcd-2345"))
-    assert not passwords.put_away(account, [old, new], seen)
-    assert passwords.show(account, [old, new]) == {new: "Abcd-2345"}
+    assert not passwords.put_away(by(account), [old, new], seen)
+    assert passwords.show(by(account), [old, new]) == {new: "Abcd-2345"}
     assert _events("password_taken") == [machines[0].id]
     assert passwords.newest([machines[0].id]) is None
 
@@ -187,12 +189,12 @@ def test_after_seven_days_it_is_not_shown_and_then_erased(test_clock: BusinessCl
     machine = Instance.objects.get()
     assert passwords.kept([machine.id]) == {machine.id: test_clock.at + dt.timedelta(days=7)}
     test_clock.advance(days=6, hours=23, minutes=59, seconds=59)
-    assert len(passwords.show(account, bought.instance_ids)) == 1
+    assert len(passwords.show(by(account), bought.instance_ids)) == 1
     assert passwords.erase_old(test_clock.at) == 0
     test_clock.advance(seconds=1)
     assert passwords.kept([machine.id]) == {}
     with refused(PasswordNotKept, field="InstanceIds"):
-        passwords.show(account, bought.instance_ids)
+        passwords.show(by(account), bought.instance_ids)
     assert passwords.erase_old(test_clock.at) == 1
     assert not SealedPassword.objects.exists()
 
@@ -203,10 +205,10 @@ def test_it_is_erased_with_its_machine() -> None:
     ended = _buy(account).instance_ids[0]
     _deliver()
     assert set(Instance.objects.values_list("state", flat=True)) == {"RUNNING"}
-    terminate.terminate(account, [ended])
+    terminate.terminate(by(account), [ended])
     work()
     assert SealedPassword.objects.count() == 2  # in the bin its owner may still want it
-    terminate.terminate(account, [ended])
+    terminate.terminate(by(account), [ended])
     work()
     assert Instance.objects.get(public_id=ended).state == "GONE"
     assert list(SealedPassword.objects.values_list("instance__public_id", flat=True)) == [kept]
@@ -220,7 +222,7 @@ def test_it_is_erased_when_the_machine_cannot_be_delivered(world: World) -> None
     assert Instance.objects.get().state == "LAUNCH_FAILED"
     assert not SealedPassword.objects.exists()
     with refused(PasswordNotKept, field="InstanceIds"):
-        passwords.show(account, bought.instance_ids)
+        passwords.show(by(account), bought.instance_ids)
 
 
 def test_what_is_generated_passes_every_rule_of_passwords() -> None:
@@ -264,7 +266,7 @@ def test_nobody_can_move_a_password_to_a_machine_of_his_own() -> None:
     own = _buy(thief).instance_ids
     SealedPassword.objects.filter(instance__account_id=thief).update(sealed=stolen.sealed)
     with nothing_written(), pytest.raises(SecretsUnreadable):
-        passwords.show(thief, own)
+        passwords.show(by(thief), own)
 
 
 def test_work_and_answers_know_nothing_of_it() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
 from tests.support.written import nothing_written, refused
@@ -48,7 +49,7 @@ def test_the_stored_request_is_the_one_that_was_made() -> None:
         machine=Machine("img-db12k7x4", LOGIN, "web", "host", b"\x00#!/bin/sh"),
     )  # fmt: skip
     order = Order.objects.get(id=place.place(request))
-    again = place.request_of(order)
+    again = place.request_of(order, request.actor)
     assert again == replace(request, expected=again.expected, order_id=order.id)
     assert again.expected is not None
     assert again.expected.plain() == order.quote
@@ -57,7 +58,7 @@ def test_the_stored_request_is_the_one_that_was_made() -> None:
 def test_paying_it_from_the_balance_is_the_purchase() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     number = place.place(wanted(account))
-    actions.pay(account, number)
+    actions.pay(by(account), number)
     order = Order.objects.get(id=number)
 
     assert (order.status, order.request) == (3, {})
@@ -65,7 +66,7 @@ def test_paying_it_from_the_balance_is_the_purchase() -> None:
     assert purses(account) == {"cash": MONTHLY_MINOR, "gift": 0, "owed": 0, "held": MONTHLY_MINOR, "available": 0}
     assert set(Operation.objects.values_list("kind", flat=True)) == {"deliver"}
     with pytest.raises(OrderNotPayable):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert Instance.objects.count() == 1
 
 
@@ -81,7 +82,7 @@ def test_it_is_paid_at_the_price_it_was_placed_at(test_clock: BusinessClock) -> 
     Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
     shop.current()
     assert price(MONTHLY, shop.snapshot()).machine_minor == MONTHLY_MINOR + 11500
-    actions.pay(account, number)
+    actions.pay(by(account), number)
     assert Line.objects.get().amount_minor == MONTHLY_MINOR
 
 
@@ -89,7 +90,7 @@ def test_too_little_money_leaves_it_unpaid() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR - 1)
     number = place.place(wanted(account))
     with pytest.raises(InsufficientBalance):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert Order.objects.get(id=number).status == 1
     assert not Hold.objects.exists()
     assert not Instance.objects.exists()
@@ -100,7 +101,7 @@ def test_sold_out_meanwhile_is_refused_and_writes_nothing() -> None:
     number = place.place(wanted(account))
     db.rows("UPDATE placement_host SET enabled = false RETURNING id")
     with pytest.raises(SoldOut):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert Order.objects.get(id=number).status == 1
     assert purses(account)["held"] == 0
 
@@ -110,7 +111,7 @@ def test_a_catalog_changed_meanwhile_is_read_again() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     number = place.place(wanted(account))
     Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
-    actions.pay(account, number)
+    actions.pay(by(account), number)
     assert Order.objects.get(id=number).status == 3
 
 
@@ -120,7 +121,7 @@ def test_a_type_taken_off_sale_meanwhile_is_refused() -> None:
     Offer.objects.filter(zone_id=MONTHLY.zone, instance_type_id=MONTHLY.instance_type).update(sold_out=True)
     Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
     with pytest.raises(SoldOut):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert purses(account)["held"] == 0
 
 
@@ -149,12 +150,12 @@ def test_after_half_an_hour_it_is_expired(test_clock: BusinessClock) -> None:
     assert work() == 0
     test_clock.advance(seconds=1)
     with pytest.raises(OrderNotPayable, match="has expired"):  # also before the worker has come
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert work() == 1
     order = Order.objects.get(id=number)
     assert (order.status, order.closed_at, order.request) == (8, test_clock.at, {})
     with pytest.raises(OrderNotPayable, match="has expired"):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert purses(account)["held"] == 0
 
 
@@ -162,7 +163,7 @@ def test_another_customer_cannot_pay_it() -> None:
     account, other = open_purse(), open_purse("other", cash_minor=MONTHLY_MINOR)
     number = place.place(wanted(account))
     with pytest.raises(OrderNotPayable, match="does not exist"):
-        actions.pay(other, number)
+        actions.pay(by(other), number)
     assert Order.objects.get(id=number).status == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -302,12 +303,12 @@ def test_a_full_quota_names_what_is_in_the_bin_and_erasing_that_makes_room(test_
     work()
     with refused(errors.QuotaReached, match="2; 2 are there.$"):
         purchase(wanted(account, HOURLY))
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     said = "2 are there, 1 of them in the recycle bin, the first until 2026-03-10 12:00:00. Erase one to make room."
     with refused(errors.QuotaReached, match=said, field="InstanceCount"):
         purchase(wanted(account, HOURLY))
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     purchase(wanted(account, HOURLY))
 
@@ -319,7 +320,7 @@ def test_a_returned_prepaid_machine_leaves_its_quota(test_clock: BusinessClock) 
     said = "1 were bought and not returned. It begins anew at 2026-04-01 00:00:00.$"
     with refused(errors.QuotaReached, match=said, field="InstanceCount", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account))
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     purchase(wanted(account))
     with refused(errors.QuotaReached):
         purchase(wanted(account))
@@ -331,12 +332,12 @@ def test_without_a_free_address_the_ones_in_the_bin_are_named() -> None:
     PublicAddress.objects.filter(instance_id=None).delete()
     with refused(errors.NoAddress, match="No public address is free in ap-guangzhou-4.$"):
         purchase(wanted(account, ONLINE))
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     said = "1 of your machines keep one in the recycle bin, the first until 2026-03-10 12:00:00; erase one to free it."
     with refused(errors.NoAddress, match=said, field="InternetAccessible.PublicIpAssigned"):
         purchase(wanted(account, ONLINE))
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     purchase(wanted(account, ONLINE))
 
@@ -431,7 +432,7 @@ def test_a_prepaid_machine_that_was_never_delivered_does_not_count_when_it_is_ta
         purchase(wanted(account, MONTHLY))
     world.fail("ensure_present", transient=False)
     work()
-    terminate.terminate(account, [name])
+    terminate.terminate(by(account), [name])
     work()
     assert Instance.objects.get().state == "GONE"
     purchase(wanted(account, MONTHLY))

@@ -10,6 +10,7 @@ from tests.orders.acting import (
     agree,
 )
 from tests.orders.ending import now
+from tests.support.actors import by
 from tests.support.shopper import (
     ZONE,
     buy_running,
@@ -19,7 +20,7 @@ from tests.support.shopper import (
 )
 from vmart.engines.contract import EngineError
 from vmart.engines.simulated import World
-from vmart.instances.models import Event
+from vmart.events.models import Event
 from vmart.metering.models import Segment
 from vmart.orders import reboot, start, stop
 from vmart.provisioning.zone_engines import engine_of
@@ -32,7 +33,7 @@ def test_a_reboot_boots_once_and_moves_no_money(engine: Path, world: World) -> N
     machine = buy_running(account)
     before, money = engine_of(ZONE).observe(machine.public_id).booted_at, purses(account)
     segments = list(Segment.objects.values())
-    reboot.reboot(account, [machine.public_id])
+    reboot.reboot(by(account), [machine.public_id])
     assert now(machine).state == "REBOOTING"
     world.lose_answer("ensure_rebooted")
     work()
@@ -45,7 +46,9 @@ def test_a_reboot_boots_once_and_moves_no_money(engine: Path, world: World) -> N
         assert file.execute("SELECT boots FROM machine").fetchall() == [(2,)]
     file.close()
     assert (machine.state, machine.latest_operation_state) == ("RUNNING", "SUCCESS")
-    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == ["delivered", "rebooted"]
+    assert list(Event.objects.order_by("id").values_list("kind", flat=True)) == [
+        "RunInstances", "delivered", "RebootInstances", "rebooted",
+    ]  # fmt: skip
     assert purses(account) == money
     assert list(Segment.objects.values()) == segments
     agree()
@@ -54,7 +57,7 @@ def test_a_reboot_boots_once_and_moves_no_money(engine: Path, world: World) -> N
 def test_a_reboot_that_fails_is_said(world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
-    reboot.reboot(account, [machine.public_id])
+    reboot.reboot(by(account), [machine.public_id])
     world.fail("ensure_rebooted", times=6)
     work()
     machine = now(machine)
@@ -67,12 +70,12 @@ def test_a_reboot_that_fails_is_said(world: World) -> None:
 def test_a_machine_that_is_not_there_cannot_be_rebooted_or_started(world: World) -> None:
     account = open_purse(cash_minor=1000)
     rebooted, started = buy_running(account), buy_running(account)
-    stop.stop(account, [started.public_id])
+    stop.stop(by(account), [started.public_id])
     work()
     world.remove_machine(rebooted.public_id)
     world.remove_machine(started.public_id)
-    reboot.reboot(account, [rebooted.public_id])
-    start.start(account, [started.public_id])
+    reboot.reboot(by(account), [rebooted.public_id])
+    start.start(by(account), [started.public_id])
     work()
     assert now(rebooted).latest_operation_state == "FAILED"
     assert (now(started).state, now(started).latest_operation_state) == ("STOPPED", "FAILED")
@@ -106,7 +109,7 @@ def test_a_failure_says_why_and_what_helps(
             raise error
 
     monkeypatch.setattr(reboot, "engine_of", lambda _zone: Failing())
-    reboot.reboot(machine.account_id, [machine.public_id])
+    reboot.reboot(by(machine.account_id), [machine.public_id])
     work()
     seen = now(machine)
     told = f"The machine could not be rebooted.\n{why}\n{helps}"

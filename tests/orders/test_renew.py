@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -25,7 +26,8 @@ from vmart.catalog import shop
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.contract import Power
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import add_months
 from vmart.kernel.errors import InvalidParameter
@@ -70,8 +72,8 @@ def test_several_renewals_ahead_follow_one_another(test_clock: BusinessClock) ->
     account = open_purse(cash_minor=10 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     first = _expires(machine)
-    number = renew.renew(account, Renewal([machine.public_id], 1))
-    renew.renew(account, Renewal([machine.public_id], 2))
+    number = renew.renew(by(account), Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 2))
     assert _expires(machine) == _plus(test_clock.at, 4)
     order = Order.objects.get(id=number)
     assert (order.action, order.status, order.total_minor, order.paid_at) == ("renew", 4, MONTHLY_MINOR, test_clock.at)
@@ -93,7 +95,7 @@ def test_equal_money_whichever_way(test_clock: BusinessClock) -> None:
     by_rule = renew.price(account, Renewal([machine.public_id], 6)).due_minor
     assert by_rule == 6 * round(0.88 * 11500) + 6 * 1750  # 6 × (115 × 0.88 + 17.50)
     left = purses(account)["available"]
-    renew.renew(account, Renewal([machine.public_id], 6))
+    renew.renew(by(account), Renewal([machine.public_id], 6))
     assert left - purses(account)["available"] == by_rule
     (transfer,) = Transfer.objects.filter(kind="prepaid", amount_minor=by_rule)
     assert transfer.subject_id == machine.id
@@ -106,7 +108,7 @@ def test_out_of_the_recycle_bin_it_runs_again_from_the_old_expiry(test_clock: Bu
     _no_closes()
     go_to(test_clock, expired + dt.timedelta(days=3))
     assert _now(machine).state == "SHUTDOWN"
-    renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     assert _now(machine).state == "STARTING"
     work()
     machine = _now(machine)
@@ -124,10 +126,10 @@ def test_after_a_return_its_term_begins_at_the_return(test_clock: BusinessClock)
     machine = buy_running(account, MONTHLY)
     test_clock.advance(days=1)
     returned_at = test_clock.at
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     test_clock.advance(days=2)
-    renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     work()
     assert (_now(machine).state, _expires(machine)) == ("RUNNING", _plus(returned_at, 1))
     assert list(reconcile()) == []
@@ -137,12 +139,12 @@ def test_a_return_gives_renewals_back_that_have_not_begun(test_clock: BusinessCl
     account = open_purse(cash_minor=4 * MONTHLY_MINOR)
     Account.objects.update(free_return_used_at=clock.now())
     machine = buy_running(account, MONTHLY)
-    renew.renew(account, Renewal([machine.public_id], 2))
+    renew.renew(by(account), Renewal([machine.public_id], 2))
     test_clock.advance(days=1)
     used_minor = 900  # 24 × (0.35 + 50 × 0.0005)
     (quoted,) = return_prepaid.quote_refund(account, [machine.public_id])
     assert (quoted.paid_minor, quoted.refund_minor) == (3 * MONTHLY_MINOR, 3 * MONTHLY_MINOR - used_minor)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     lines = Line.objects.filter(subscription_id=machine.id).order_by("id")
     assert list(lines.values_list("state", "refund_minor")) == [
         ("returned", MONTHLY_MINOR - used_minor), ("returned", 2 * MONTHLY_MINOR),
@@ -155,7 +157,7 @@ def test_a_return_gives_renewals_back_that_have_not_begun(test_clock: BusinessCl
 def test_of_a_renewed_machine_the_running_period_is_what_is_used(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     _no_closes()
     go_to(test_clock, _plus(test_clock.at, 1) + dt.timedelta(days=1))
     (quoted,) = return_prepaid.quote_refund(account, [machine.public_id])
@@ -167,13 +169,13 @@ def test_a_repeated_request_renews_once_by_its_token_alone(test_clock: BusinessC
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     asked = Renewal([machine.public_id], 1)
-    first = renew.renew(account, asked, client_token=token)
-    again = renew.renew(account, asked, client_token=token)
+    first = renew.renew(by(account), asked, client_token=token)
+    again = renew.renew(by(account), asked, client_token=token)
     assert (first == again) == bool(token)
     assert Order.objects.filter(action="renew").count() == (1 if token else 2)
     if token:
         with refused(errors.TokenReused):
-            renew.renew(account, Renewal([machine.public_id], 2), client_token=token)
+            renew.renew(by(account), Renewal([machine.public_id], 2), client_token=token)
 
 
 def test_what_was_shown_is_charged_although_prices_rise(test_clock: BusinessClock) -> None:
@@ -183,36 +185,36 @@ def test_what_was_shown_is_charged_although_prices_rise(test_clock: BusinessCloc
     shown = renew.price(account, asked)
     raise_prices(test_clock, "2")
     assert renew.price(account, asked).due_minor == 2 * MONTHLY_MINOR
-    renew.renew(account, asked, expected=shown)
+    renew.renew(by(account), asked, expected=shown)
     assert purses(account)["available"] == 2 * MONTHLY_MINOR
     with nothing_written(), refused(InvalidParameter, match="was renewed or returned meanwhile", field="InstanceIds"):
-        renew.renew(account, asked, expected=shown)
+        renew.renew(by(account), asked, expected=shown)
 
 
 def test_an_unpaid_renewal_is_paid_at_its_price(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     expires = _expires(machine)
-    number = renew.place(account, Renewal([machine.public_id], 1), client_token="t")
-    assert renew.place(account, Renewal([machine.public_id], 1), client_token="t") == number
+    number = renew.place(by(account), Renewal([machine.public_id], 1), client_token="t")
+    assert renew.place(by(account), Renewal([machine.public_id], 1), client_token="t") == number
     assert (Order.objects.get(id=number).status, _expires(machine)) == (1, expires)
     with nothing_written(), refused(errors.InsufficientBalance):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     pay(account, MONTHLY_MINOR)
-    actions.pay(account, number)
+    actions.pay(by(account), number)
     assert (Order.objects.get(id=number).status, _expires(machine)) == (4, _plus(test_clock.at, 2))
     with refused(errors.OrderNotPayable):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
     assert list(reconcile()) == []
 
 
 def test_an_unpaid_renewal_of_a_machine_that_was_renewed_meanwhile_is_refused(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=4 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    number = renew.place(account, Renewal([machine.public_id], 1))
-    renew.renew(account, Renewal([machine.public_id], 1))
+    number = renew.place(by(account), Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     with nothing_written(), refused(InvalidParameter, match="meanwhile"):
-        actions.pay(account, number)
+        actions.pay(by(account), number)
 
 
 def test_all_or_none(test_clock: BusinessClock) -> None:
@@ -220,9 +222,9 @@ def test_all_or_none(test_clock: BusinessClock) -> None:
     one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
     said = "The balance is not enough: ¥265.00 are needed and ¥132.50 are available."
     with nothing_written(), refused(errors.InsufficientBalance, match=said):
-        renew.renew(account, Renewal([one.public_id, two.public_id], 1))
+        renew.renew(by(account), Renewal([one.public_id, two.public_id], 1))
     pay(account, MONTHLY_MINOR)
-    renew.renew(account, Renewal([one.public_id, two.public_id], 1))
+    renew.renew(by(account), Renewal([one.public_id, two.public_id], 1))
     assert purses(account)["available"] == 0
     assert _expires(one) == _expires(two) == _plus(test_clock.at, 2)
 
@@ -237,30 +239,30 @@ def test_what_cannot_be_renewed_is_refused_and_nothing_is_written(test_clock: Bu
         (account, machine.public_id, 13, PeriodNotSold),
     ]:
         with nothing_written(), refused(error):
-            renew.renew(who, Renewal([public_id], months))
+            renew.renew(by(who), Renewal([public_id], months))
     Account.objects.filter(id=account).update(frozen_reason="a check")
     with nothing_written(), refused(errors.AccountFrozen, match="This account may not buy: a check"):
-        renew.renew(account, Renewal([machine.public_id], 1))
+        renew.renew(by(account), Renewal([machine.public_id], 1))
 
 
 def test_at_most_ten_years_ahead(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=200 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    renew.renew(account, Renewal([machine.public_id], 60))
+    renew.renew(by(account), Renewal([machine.public_id], 60))
     with refused(
         InvalidParameter, match="a machine is paid at most 10 years ahead", field="InstanceChargePrepaid.Period"
     ):
-        renew.renew(account, Renewal([machine.public_id], 60))
+        renew.renew(by(account), Renewal([machine.public_id], 60))
 
 
 def test_to_a_unified_day(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=10 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)  # until 10 April
-    renew.renew(account, Renewal([machine.public_id], 0, 20))
+    renew.renew(by(account), Renewal([machine.public_id], 0, 20))
     line = Line.objects.latest("id")
     assert _expires(machine) == dt.datetime(2026, 5, 20, 2, tzinfo=UTC)
     assert line.amount_minor == MONTHLY_MINOR + round(MONTHLY_MINOR * 10 / 30)
-    renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     assert _expires(machine) == dt.datetime(2026, 6, 20, 2, tzinfo=UTC)
     assert list(reconcile()) == []
 
@@ -272,7 +274,7 @@ def test_traffic_of_a_restored_machine_is_charged_again(test_clock: BusinessCloc
     _no_closes()
     go_to(test_clock, _expires(machine) + dt.timedelta(days=1))
     assert _now(machine).state == "SHUTDOWN"
-    renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     work()
     assert (_now(machine).state, _now(machine).public_ip) == ("RUNNING", machine.public_ip)
     assert list(reconcile()) == []
@@ -281,7 +283,7 @@ def test_traffic_of_a_restored_machine_is_charged_again(test_clock: BusinessCloc
 def test_what_happened_is_told(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=2 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    renew.renew(account, Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 1))
     event = Event.objects.get(kind="renewed")
     assert event.detail == {"until": _plus(test_clock.at, 2).isoformat(), "paid_minor": MONTHLY_MINOR}
 
@@ -292,7 +294,7 @@ def test_a_price_of_other_machines_is_refused(test_clock: BusinessClock) -> None
     shown = renew.price(account, Renewal([one.public_id, two.public_id], 1))
     for verb in (renew.renew, renew.place):
         with nothing_written(), refused(InvalidParameter, match="The price is of other machines"):
-            verb(account, Renewal([one.public_id], 1), expected=shown)
+            verb(by(account), Renewal([one.public_id], 1), expected=shown)
 
 
 def test_a_frozen_account_places_no_order_that_a_card_would_pay(test_clock: BusinessClock) -> None:
@@ -300,7 +302,7 @@ def test_a_frozen_account_places_no_order_that_a_card_would_pay(test_clock: Busi
     machine = buy_running(account, MONTHLY)
     Account.objects.filter(id=account).update(frozen_reason="a check")
     with nothing_written(), refused(errors.AccountFrozen):
-        renew.place(account, Renewal([machine.public_id], 1))
+        renew.place(by(account), Renewal([machine.public_id], 1))
 
 
 def test_a_machine_that_its_engine_lost_takes_no_more_money(test_clock: BusinessClock) -> None:
@@ -310,7 +312,7 @@ def test_a_machine_that_its_engine_lost_takes_no_more_money(test_clock: Business
         zone_id=machine.zone_id, name=machine.public_id, kind="lost", since_wall_at=clock.wall(), missed_at=clock.now()
     )
     with nothing_written(), refused(errors.WrongState, match="is lost by its host"):
-        renew.renew(account, Renewal([machine.public_id], 1))
+        renew.renew(by(account), Renewal([machine.public_id], 1))
 
 
 def test_a_term_that_would_be_over_is_not_sold(test_clock: BusinessClock) -> None:
@@ -321,15 +323,15 @@ def test_a_term_that_would_be_over_is_not_sold(test_clock: BusinessClock) -> Non
     Operation.objects.filter(kind="release").delete()  # its engine was away all the time
     test_clock.advance(days=40)
     with nothing_written(), refused(InvalidParameter, match="would still have expired"):
-        renew.renew(account, Renewal([machine.public_id], 1))
-    renew.renew(account, Renewal([machine.public_id], 2))
+        renew.renew(by(account), Renewal([machine.public_id], 1))
+    renew.renew(by(account), Renewal([machine.public_id], 2))
     assert _now(machine).state == "STARTING"
 
 
 def test_an_id_that_no_text_of_the_database_can_be_is_unknown() -> None:
     account = open_purse()
     with nothing_written(), refused(errors.UnknownInstance):
-        renew.renew(account, Renewal(["ins-\0"], 1))
+        renew.renew(by(account), Renewal(["ins-\0"], 1))
 
 
 def test_each_line_has_what_its_own_hold_took(test_clock: BusinessClock) -> None:
@@ -338,7 +340,7 @@ def test_each_line_has_what_its_own_hold_took(test_clock: BusinessClock) -> None
     dear, cheap = buy_running(account, replace(MONTHLY, instance_type="S5.LARGE8")), buy_running(account, MONTHLY)
     open_account.grant(account, MONTHLY_MINOR, "welcome")
     pay(account, 3 * MONTHLY_MINOR)
-    renew.renew(account, Renewal([cheap.public_id, dear.public_id], 1))
+    renew.renew(by(account), Renewal([cheap.public_id, dear.public_id], 1))
     order = Order.objects.get(action="renew")
     lines = {line.subscription_id: line for line in Line.objects.filter(order=order)}
     assert (lines[cheap.id].paid_gift_minor, lines[cheap.id].paid_cash_minor) == (MONTHLY_MINOR, 0)

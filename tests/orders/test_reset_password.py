@@ -6,12 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.support.actors import by
 from tests.support.shopper import HOURLY, IMAGE, buy_running, open_purse, owe, purses, wanted, work
 from tests.support.written import nothing_written, refused
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance, SealedPassword
+from vmart.events.models import Event
+from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import clock, unix_password
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
 from vmart.orders import login, passwords, stop, terminate
@@ -50,12 +52,12 @@ def test_a_typed_password_is_in_the_machine_and_nothing_else_changes(
     account: int, machine: Instance, world: World, *, off: bool
 ) -> None:
     if off:
-        stop.stop(account, [machine.public_id])
+        stop.stop(by(account), [machine.public_id])
         work()
     state, before = "STOPPED" if off else "RUNNING", purses(account)
     seen = engine_of(machine.zone_id).observe(machine.public_id)
     assert seen.power == (Power.STOPPED if off else Power.RUNNING)
-    reset(account, [machine.public_id], NEW, request_id="r-1")
+    reset(by(account, "r-1"), [machine.public_id], NEW)
     assert _latest(machine) == (state, "ResetInstancesPassword", "OPERATING")
     assert _now(machine).latest_operation_request_id == "r-1"
     work()
@@ -65,11 +67,11 @@ def test_a_typed_password_is_in_the_machine_and_nothing_else_changes(
     assert engine_of(machine.zone_id).observe(machine.public_id) == seen  # its boot too
     assert purses(account) == before
     (event,) = Event.objects.filter(kind="password_reset")
-    assert (event.instance_id, event.detail) == (machine.id, {"user": "root"})
+    assert (event.subject_id, event.detail) == (machine.id, {"user": "root"})
 
 
 def test_what_waits_for_the_worker_has_it_as_a_hash_only(account: int, machine: Instance) -> None:
-    reset(account, [machine.public_id], NEW)
+    reset(by(account), [machine.public_id], NEW)
     (operation,) = Operation.objects.filter(kind="password")
     assert set(operation.payload) == {"user", "password_hash", "password_sealed"}
     assert unix_password.matches(NEW, operation.payload["password_hash"])
@@ -80,7 +82,7 @@ def test_what_waits_for_the_worker_has_it_as_a_hash_only(account: int, machine: 
 
 def test_no_statement_has_the_hash_in_its_text(account: int, machine: Instance) -> None:
     """Given a deadlock or a time limit, then the server logs the statement's text."""
-    reset(account, [machine.public_id], NEW)
+    reset(by(account), [machine.public_id], NEW)
     with CaptureQueriesContext(connection) as asked:
         work()
     assert _latest(machine)[2] == "SUCCESS"
@@ -91,7 +93,7 @@ def test_no_statement_has_the_hash_in_its_text(account: int, machine: Instance) 
 
 def test_several_machines_get_the_same_one(account: int, world: World) -> None:
     machines = [buy_running(account) for _ in range(3)]
-    reset(account, [machine.public_id for machine in machines], NEW)
+    reset(by(account), [machine.public_id for machine in machines], NEW)
     work()
     assert {_latest(machine)[2] for machine in machines} == {"SUCCESS"}
     assert all(unix_password.matches(NEW, world.password_hash(machine.public_id)) for machine in machines)
@@ -101,11 +103,11 @@ def test_a_generated_one_takes_the_place_of_the_one_before_when_the_machine_has_
     bought = purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.GENERATED)))
     work_to_running()
     (public_id,) = bought.instance_ids
-    (before,) = passwords.show(account, [public_id]).values()
-    generate(account, public_id)
-    assert list(passwords.show(account, [public_id]).values()) == [before]
+    (before,) = passwords.show(by(account), [public_id]).values()
+    generate(by(account), public_id)
+    assert list(passwords.show(by(account), [public_id]).values()) == [before]
     work()
-    (after,) = passwords.show(account, [public_id]).values()
+    (after,) = passwords.show(by(account), [public_id]).values()
     assert after != before
     assert unix_password.matches(after, world.password_hash(public_id))
     assert SealedPassword.objects.get().made_at == clock.now()
@@ -117,23 +119,23 @@ def work_to_running() -> None:
 
 
 def test_a_typed_one_ends_what_was_kept_and_one_of_another_user_does_not(account: int, machine: Instance) -> None:
-    generate(account, machine.public_id)
+    generate(by(account), machine.public_id)
     work()
-    assert len(passwords.show(account, [machine.public_id])) == 1
-    reset(account, [machine.public_id], NEW, user="app")
+    assert len(passwords.show(by(account), [machine.public_id])) == 1
+    reset(by(account), [machine.public_id], NEW, user="app")
     work()
-    assert len(passwords.show(account, [machine.public_id])) == 1
-    reset(account, [machine.public_id], NEW, user="root")
+    assert len(passwords.show(by(account), [machine.public_id])) == 1
+    reset(by(account), [machine.public_id], NEW, user="root")
     work()
     assert not SealedPassword.objects.exists()
 
 
 def test_a_user_who_is_not_there_fails_at_once_and_says_so(account: int, machine: Instance, world: World) -> None:
-    generate(account, machine.public_id)
+    generate(by(account), machine.public_id)
     work()
     held = _now(machine).password_hash
     world.count_calls()
-    reset(account, [machine.public_id], NEW, user="app")
+    reset(by(account), [machine.public_id], NEW, user="app")
     work()
     assert world.calls()["ensure_password"] == 1
     assert _latest(machine) == ("RUNNING", "ResetInstancesPassword", "FAILED")
@@ -150,10 +152,10 @@ def test_a_user_who_is_not_there_fails_at_once_and_says_so(account: int, machine
 def test_after_a_reset_without_an_answer_nobody_is_shown_a_password_that_may_not_hold(
     account: int, machine: Instance, world: World, user: str, kept: int
 ) -> None:
-    generate(account, machine.public_id)
+    generate(by(account), machine.public_id)
     work()
     world.fail("ensure_password", times=STEPS["password"].attempts)
-    reset(account, [machine.public_id], NEW, user=user)
+    reset(by(account), [machine.public_id], NEW, user=user)
     work()
     assert _latest(machine) == ("RUNNING", "ResetInstancesPassword", "FAILED")
     assert _now(machine).latest_operation_error.splitlines() == [
@@ -162,7 +164,7 @@ def test_after_a_reset_without_an_answer_nobody_is_shown_a_password_that_may_not
     ]  # fmt: skip
     assert SealedPassword.objects.count() == kept
     assert not Operation.objects.filter(kind="password").exists()
-    generate(account, machine.public_id)
+    generate(by(account), machine.public_id)
     work()
     assert _latest(machine)[2] == "SUCCESS"
 
@@ -170,9 +172,9 @@ def test_after_a_reset_without_an_answer_nobody_is_shown_a_password_that_may_not
 @pytest.mark.parametrize("end", ["terminate", "arrears"])
 def test_what_is_ended_meanwhile_is_not_reset(account: int, machine: Instance, world: World, end: str) -> None:
     held = world.password_hash(machine.public_id)
-    reset(account, [machine.public_id], NEW)
+    reset(by(account), [machine.public_id], NEW)
     if end == "terminate":
-        terminate.terminate(account, [machine.public_id])
+        terminate.terminate(by(account), [machine.public_id])
     else:
         stop_for_arrears(account, machine)
     work()
@@ -203,53 +205,53 @@ def stop_for_arrears(account: int, machine: Instance) -> None:
 )
 def test_a_weak_password_is_refused(account: int, machine: Instance, password: str, says: str) -> None:
     with refused(WeakPassword, field="Password", match=says):
-        reset(account, [machine.public_id], password)
+        reset(by(account), [machine.public_id], password)
 
 
 @pytest.mark.parametrize("user", ["a:b", "a\n", "-a", "ü", "a" * 65, "\0", "a b", "1a"])
 def test_a_name_that_no_user_has_is_refused(account: int, machine: Instance, user: str) -> None:
     with refused(InvalidValue, field="UserName", match="up to 64 letters"):
-        reset(account, [machine.public_id], NEW, user=user)
+        reset(by(account), [machine.public_id], NEW, user=user)
 
 
 def test_a_running_machine_needs_force_stop_where_it_is_asked_for(account: int, machine: Instance) -> None:
     with refused(WrongState, field="ForceStop", code="UnsupportedOperation.InstanceStateRunning"):
-        reset(account, [machine.public_id], NEW, while_running=False)
+        reset(by(account), [machine.public_id], NEW, while_running=False)
 
 
 def test_a_stopped_virtual_machine_has_to_be_started(account: int, machine: Instance) -> None:
     Instance.objects.update(kind="virtual-machine", state="STOPPED")
     with refused(WrongState, field="InstanceIds", code="UnsupportedOperation.InstanceStateStopped"):
-        reset(account, [machine.public_id], NEW)
+        reset(by(account), [machine.public_id], NEW)
     with refused(WrongState, field="InstanceIds"):
-        generate(account, machine.public_id)
+        generate(by(account), machine.public_id)
 
 
 def test_what_is_another_s_busy_or_in_the_bin_is_refused(account: int, machine: Instance) -> None:
     stranger = open_purse("stranger")
     with refused(UnknownInstance, field="InstanceIds"):
-        reset(stranger, [machine.public_id], NEW)
+        reset(by(stranger), [machine.public_id], NEW)
     with refused(UnknownInstance, field="InstanceIds"):
-        generate(stranger, machine.public_id)
+        generate(by(stranger), machine.public_id)
     with refused(MissingParameter, field="InstanceIds"):
-        reset(account, [], NEW)
+        reset(by(account), [], NEW)
     with refused(InvalidParameter, field="InstanceIds"):
-        reset(account, [machine.public_id] * 2, NEW)
-    reset(account, [machine.public_id], NEW)
+        reset(by(account), [machine.public_id] * 2, NEW)
+    reset(by(account), [machine.public_id], NEW)
     with refused(Busy, field="InstanceIds"):
-        generate(account, machine.public_id)
+        generate(by(account), machine.public_id)
     with refused(Busy, field="InstanceIds"):
-        stop.stop(account, [machine.public_id])
+        stop.stop(by(account), [machine.public_id])
     work()
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     work()
     with refused(WrongState, field="InstanceIds"):
-        reset(account, [machine.public_id], NEW)
+        reset(by(account), [machine.public_id], NEW)
 
 
 def test_all_are_reset_or_none(account: int, machine: Instance) -> None:
     pending = purchase(wanted(account, replace(HOURLY, count=1))).instance_ids
     with refused(Busy, field="InstanceIds"):
-        reset(account, [machine.public_id, *pending], NEW)
+        reset(by(account), [machine.public_id, *pending], NEW)
     with nothing_written(), pytest.raises(Busy):
-        generate(account, pending[0])
+        generate(by(account), pending[0])

@@ -13,6 +13,7 @@ from tests.orders.acting import (
     stopped_without_charge,
 )
 from tests.orders.ending import now
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     HOURLY,
@@ -50,7 +51,7 @@ def test_a_start_takes_hold_room_and_address_and_the_tier_clock_goes_on(
     account = open_purse(cash_minor=1000)
     machine = stopped_without_charge(account, test_clock)
     test_clock.advance(minutes=50)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     machine = now(machine)
     assert (machine.state, purses(account)["held"]) == ("STARTING", ONLINE_HOLD_MINOR)  # at the request
     assert "cpu" not in open_components(machine)
@@ -71,7 +72,7 @@ def test_a_start_without_money_for_the_hold_is_refused(test_clock: BusinessClock
     machine = stopped_without_charge(account, test_clock)
     purchase(wanted(account, HOURLY))
     with refused(errors.InsufficientBalance, match=r"¥0\.94 are needed and ¥0\.93 are available"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_refused_start_names_amounts_in_the_shops_own_decimals(
     Deployment.objects.update(currency=currency)
     catalog_shop.forget()
     with refused(errors.InsufficientBalance, match=f": {said}"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
 
 
 def test_a_start_without_room_on_its_host_is_refused(test_clock: BusinessClock) -> None:
@@ -96,7 +97,7 @@ def test_a_start_without_room_on_its_host_is_refused(test_clock: BusinessClock) 
     machine = stopped_without_charge(account, test_clock)
     Host.objects.filter(allocation__instance_id=machine.id).update(vcpu_capacity=1)
     with refused(errors.SoldOut, field="InstanceIds"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
 
 
 def test_a_start_without_a_free_address_is_refused(test_clock: BusinessClock) -> None:
@@ -104,7 +105,7 @@ def test_a_start_without_a_free_address_is_refused(test_clock: BusinessClock) ->
     machine = stopped_without_charge(account, test_clock)
     PublicAddress.objects.filter(zone_id=ZONE).delete()
     with refused(errors.NoAddress, field="InstanceIds"):
-        start.start(account, [machine.public_id])
+        start.start(by(account), [machine.public_id])
 
 
 def test_all_start_or_none(test_clock: BusinessClock) -> None:
@@ -112,13 +113,13 @@ def test_all_start_or_none(test_clock: BusinessClock) -> None:
     machine = stopped_without_charge(account, test_clock)
     running = buy_running(account)
     with refused(errors.WrongState, code="UnsupportedOperation.InstanceStateRunning"):
-        start.start(account, [machine.public_id, running.public_id])
+        start.start(by(account), [machine.public_id, running.public_id])
 
 
 def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock: BusinessClock, world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = stopped_without_charge(account, test_clock)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     world.fail("ensure_power", times=6)
     work()
     machine = now(machine)
@@ -134,7 +135,7 @@ def test_a_start_that_fails_leaves_it_stopped_and_may_be_tried_again(test_clock:
     assert not PublicAddress.objects.filter(instance_id=machine.id).exists()
     assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
     agree()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert now(machine).state == "RUNNING"
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
@@ -148,7 +149,7 @@ def test_a_start_that_fails_keeps_its_address_until_the_engine_has_let_go_of_it(
     """Given an engine that does not take the address off either, then nobody else is given it before it does."""
     account = open_purse(cash_minor=1000)
     machine = stopped_without_charge(account, test_clock)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     world.fail("ensure_power", times=6)
     world.fail("ensure_address", 7)  # six attempts, and the last word
     owner = uuid.uuid4()
@@ -168,7 +169,7 @@ def test_a_start_that_fails_keeps_its_address_until_the_engine_has_let_go_of_it(
 def test_a_start_of_a_machine_that_the_engine_has_lost_fails(test_clock: BusinessClock, world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = stopped_without_charge(account, test_clock)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     world.remove_machine(machine.public_id)
     work()
     machine = now(machine)
@@ -179,9 +180,9 @@ def test_a_start_of_a_machine_that_the_engine_has_lost_fails(test_clock: Busines
 def test_after_an_ordinary_stop_a_start_asks_for_no_money(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=HOURLY_HOLD_MINOR)
     machine = buy_running(account)
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     work()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert now(machine).state == "RUNNING"
     assert list(Hold.objects.values_list("state", "floating_minor")) == [("pending", HOURLY_HOLD_MINOR)]
@@ -200,6 +201,6 @@ def test_a_machine_shut_down_from_inside_was_stopped_ordinarily(test_clock: Busi
     test_clock.advance(hours=1)
     close.close(hour)
     assert purses(account)["available"] < 0
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert now(machine).state == "RUNNING"

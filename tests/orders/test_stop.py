@@ -13,6 +13,7 @@ from tests.orders.acting import (
     open_components,
 )
 from tests.orders.ending import now, power
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
     MONTHLY,
@@ -42,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("in_business")
 def test_an_ordinary_stop_is_charged_on(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    stop.stop(account, [machine.public_id], request_id="r-2")
+    stop.stop(by(account, "r-2"), [machine.public_id])
     machine = now(machine)
     assert (machine.state, machine.latest_operation, machine.latest_operation_state) == (
         "STOPPING", "StopInstances", "OPERATING",
@@ -66,7 +67,7 @@ def test_without_charge_cpu_ends_when_the_stop_was_accepted(test_clock: Business
     freed = machine.public_ip
     test_clock.advance(minutes=10)
     accepted = test_clock.at
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     assert purses(account)["held"] == ONLINE_HOLD_MINOR  # until it is stopped
     test_clock.advance(seconds=20)
     work()
@@ -90,7 +91,7 @@ def test_a_stop_that_fails_never_paused(test_clock: BusinessClock, world: World)
     machine = buy_running(account, ONLINE)
     before = list(Segment.objects.order_by("id").values())
     test_clock.advance(minutes=10)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     world.fail("ensure_power", times=6)
     test_clock.advance(seconds=5)
     work()
@@ -116,12 +117,12 @@ def test_what_is_off_and_billed_is_put_to_without_charge_without_a_start(
         engine_of(ZONE).ensure_power(machine.public_id, on=False)
         sweep.sweep(ZONE)
     else:
-        stop.stop(account, [machine.public_id])
+        stop.stop(by(account), [machine.public_id])
         work()
     assert (now(machine).state, now(machine).stop_charging_mode) == ("STOPPED", "KEEP_CHARGING")
     test_clock.advance(minutes=10)
     accepted = test_clock.at
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     assert (now(machine).state, purses(account)["held"]) == ("STOPPING", ONLINE_HOLD_MINOR)
     test_clock.advance(seconds=20)
     work()
@@ -134,7 +135,7 @@ def test_what_is_off_and_billed_is_put_to_without_charge_without_a_start(
     assert Allocation.objects.values_list("vcpu", "memory_mib", "disk_gib").get() == (0, 0, 50)
     assert PublicAddress.objects.get(ip=machine.public_ip).instance_id is None
     agree()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert (now(machine).state, purses(account)["held"]) == ("RUNNING", ONLINE_HOLD_MINOR)
     agree()
@@ -145,11 +146,11 @@ def test_what_cannot_be_put_to_without_charge_is_off_and_billed_as_before(
 ) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    stop.stop(account, [machine.public_id])
+    stop.stop(by(account), [machine.public_id])
     work()
     before = list(Segment.objects.order_by("id").values())
     test_clock.advance(minutes=10)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     world.fail("ensure_power", times=6)
     test_clock.advance(seconds=5)
     work()
@@ -168,9 +169,9 @@ def test_what_cannot_be_put_to_without_charge_is_off_and_billed_as_before(
 def test_running_and_off_ones_go_to_without_charge_together(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     running, off = buy_running(account, ONLINE), buy_running(account, ONLINE)
-    stop.stop(account, [off.public_id])
+    stop.stop(by(account), [off.public_id])
     work()
-    stop.stop(account, [running.public_id, off.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [running.public_id, off.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     for machine in (running, off):
         assert (now(machine).state, now(machine).stop_charging_mode) == ("STOPPED", "STOP_CHARGING")
@@ -181,12 +182,12 @@ def test_running_and_off_ones_go_to_without_charge_together(test_clock: Business
 def test_without_charge_is_refused_for_what_is_so_already_and_for_prepaid_ones(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=20_000)
     spared, prepaid = buy_running(account, ONLINE), buy_running(account, MONTHLY)
-    stop.stop(account, [spared.public_id], stopped_mode=stop.STOP_CHARGING)
-    stop.stop(account, [prepaid.public_id])
+    stop.stop(by(account), [spared.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [prepaid.public_id])
     work()
     for machine in (spared, prepaid):
         with refused(errors.WrongState, field="InstanceIds", code="UnsupportedOperation.InstanceStateNotRunning"):
-            stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+            stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     agree()
 
 
@@ -211,7 +212,7 @@ def test_a_machine_that_was_not_seen_off_is_not_stopped(monkeypatch: pytest.Monk
     before = list(Segment.objects.order_by("id").values())
     real = engine_of(ZONE)
     monkeypatch.setattr(stop, "engine_of", lambda _zone: _NotSeenOff(real))
-    stop.stop(account, [machine.public_id], stopped_mode=mode)
+    stop.stop(by(account), [machine.public_id], stopped_mode=mode)
     work()
     seen = now(machine)
     assert seen.state == "RUNNING"
@@ -229,7 +230,7 @@ def test_a_machine_that_the_engine_has_lost_is_stopped(world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
     world.remove_machine(machine.public_id)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     machine = now(machine)
     assert (machine.state, machine.stop_charging_mode, machine.public_ip) == ("STOPPED", "STOP_CHARGING", None)
@@ -239,7 +240,7 @@ def test_a_machine_that_the_engine_has_lost_is_stopped(world: World) -> None:
 def test_the_address_is_taken_off_before_it_is_given_back(world: World) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account, ONLINE)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     world.fail("ensure_address")
     owner = uuid.uuid4()
     loop.work(STEPS, queue.claim(owner, [ZONE], 30, 10), owner)
@@ -256,11 +257,11 @@ def test_two_stops_within_a_second_of_which_the_second_fails(test_clock: Busines
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     test_clock.advance(minutes=1)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     world.fail("ensure_power", times=6)
     work()
     machine = now(machine)
@@ -273,10 +274,10 @@ def test_a_start_by_a_clock_that_is_behind_the_stop_s_charges_no_second_twice(te
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     started, ended = test_clock.at, test_clock.advance(minutes=1)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     test_clock.advance(seconds=-1)
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert now(machine).state == "RUNNING"
     cpu = Segment.objects.filter(component="cpu").order_by("id").values_list("started_at", "ended_at", "age_s")
@@ -293,7 +294,7 @@ def test_a_failed_stop_by_a_clock_that_is_behind_the_delivery_s_pauses_nothing(
     machine = buy_running(account)
     started = test_clock.at
     test_clock.advance(seconds=-1)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     world.fail("ensure_power", times=6)
     work()
     assert (now(machine).state, now(machine).latest_operation_state) == ("RUNNING", "FAILED")
@@ -313,20 +314,20 @@ def test_words_that_do_not_exist_are_refused(words: dict[str, str], error: type,
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
     with refused(error, field=field):
-        stop.stop(account, [machine.public_id], **words)
+        stop.stop(by(account), [machine.public_id], **words)
     with refused(InvalidValue, field="StopType"):
-        reboot.reboot(account, [machine.public_id], stop_type="SOFTLY")
+        reboot.reboot(by(account), [machine.public_id], stop_type="SOFTLY")
 
 
 def test_a_prepaid_machine_cannot_be_stopped_without_charge() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     with refused(errors.WrongMode, field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging"):
-        stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
-    stop.stop(account, [machine.public_id])
+        stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id])
     work()
     assert (now(machine).state, now(machine).stop_charging_mode) == ("STOPPED", "NOT_APPLICABLE")
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert now(machine).state == "RUNNING"
     agree()

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, buy_running, go_to, open_purse, purses, work
 from vmart.bills.models import Carry, Charge
@@ -33,7 +34,7 @@ def _accept(test_clock: BusinessClock, account: int, machine: Instance, at: dt.t
     """A stop accepted so long after the hour began; the clock stands at its end, the close is done."""
     hour = test_clock.at
     accepted = test_clock.set(hour + at)
-    stop.stop(account, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     test_clock.set(hour + HOUR)
     close.close(hour)
     return accepted
@@ -101,7 +102,7 @@ def test_the_age_goes_on_from_the_second_of_the_request(test_clock: BusinessCloc
     hour = test_clock.at
     _accept(test_clock, account, machine, dt.timedelta(minutes=30))
     work()
-    start.start(account, [machine.public_id])
+    start.start(by(account), [machine.public_id])
     work()
     assert list(
         Segment.objects.filter(component="cpu").order_by("id").values_list("started_at", "ended_at", "age_s")

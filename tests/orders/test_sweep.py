@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.missed import an_interval_ago
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, parts, purses, wanted, work
 from tests.support.written import nothing_written
@@ -16,7 +17,8 @@ from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, EngineError, Power
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.metering.models import Segment
 from vmart.orders import start, stop, sweep, terminate
 from vmart.orders.models import EngineDrift
@@ -37,7 +39,7 @@ def machine() -> Instance:
 
 
 def _events(machine: Instance) -> list[str]:
-    return list(Event.objects.filter(instance_id=machine.id).order_by("id").values_list("kind", flat=True))
+    return list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
 
 
 def _now(machine: Instance) -> Instance:
@@ -58,7 +60,7 @@ def test_a_machine_that_was_released_and_is_there_again_is_removed(machine: Inst
     """Given a release whose removal a late worker undid, then the engine loses the machine: its row is GONE."""
     spec = specs.load([machine.id])[machine.id].spec
     for _ in range(2):  # to the bin, and out of it
-        terminate.terminate(machine.account_id, [machine.public_id])
+        terminate.terminate(by(machine.account_id), [machine.public_id])
         work()
     assert _now(machine).state == "GONE"
     engine_of(ZONE).ensure_present(spec)
@@ -147,12 +149,12 @@ def test_a_machine_shut_down_from_inside_is_shown_stopped_and_charged_on(machine
 
 def test_what_is_not_charged_for_does_not_run(machine: Instance) -> None:
     """Given a machine stopped without charge, or in the bin, that somebody powers on, then it is off again."""
-    stop.stop(machine.account_id, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    stop.stop(by(machine.account_id), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
     assert (_now(machine).state, _power(machine)) == ("STOPPED", Power.STOPPED)
-    terminate.terminate(machine.account_id, [machine.public_id])
+    terminate.terminate(by(machine.account_id), [machine.public_id])
     work()
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]
@@ -180,7 +182,7 @@ def test_what_is_left_to_the_seller_is_kept_with_its_time_until_it_is_gone(machi
 
 
 def test_a_machine_with_work_under_way_is_left_alone(machine: Instance, world: World) -> None:
-    stop.stop(machine.account_id, [machine.public_id])
+    stop.stop(by(machine.account_id), [machine.public_id])
     engine_of(ZONE).ensure_power(machine.public_id, on=False)
     with nothing_written():
         assert sweep.sweep(ZONE) == []
@@ -190,7 +192,7 @@ def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engin
     machine: Instance, world: World
 ) -> None:
     """Also its operation, which the seller was shown, is then tried again: until it ends nobody can use the machine."""
-    terminate.terminate(machine.account_id, [machine.public_id])
+    terminate.terminate(by(machine.account_id), [machine.public_id])
     world.fail("*", times=STEPS["isolate"].attempts)
     work()
     assert (_power(machine), _now(machine).latest_operation_state) == (Power.RUNNING, "OPERATING")
@@ -205,9 +207,9 @@ def test_a_machine_in_the_bin_whose_power_off_was_given_up_is_off_once_its_engin
 
 def test_the_power_off_of_one_that_is_off_already_is_tried_again_too(machine: Instance, world: World) -> None:
     """Given a stopped machine that was ended while its engine was away, then its power-off ends all the same."""
-    stop.stop(machine.account_id, [machine.public_id])
+    stop.stop(by(machine.account_id), [machine.public_id])
     work()
-    terminate.terminate(machine.account_id, [machine.public_id])
+    terminate.terminate(by(machine.account_id), [machine.public_id])
     world.fail("*", times=STEPS["isolate"].attempts)
     work()
     assert (_power(machine), _now(machine).latest_operation_state) == (Power.STOPPED, "OPERATING")
@@ -249,7 +251,7 @@ def test_a_list_older_than_a_stop_does_not_make_the_machine_run(
     machine: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped() -> None:
-        stop.stop(machine.account_id, [machine.public_id])
+        stop.stop(by(machine.account_id), [machine.public_id])
         work()
 
     assert _sweep_while(monkeypatch, stopped) == []
@@ -259,11 +261,11 @@ def test_a_list_older_than_a_stop_does_not_make_the_machine_run(
 def test_a_list_older_than_a_start_does_not_make_the_machine_stop(
     machine: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop.stop(machine.account_id, [machine.public_id])
+    stop.stop(by(machine.account_id), [machine.public_id])
     work()
 
     def started() -> None:
-        start.start(machine.account_id, [machine.public_id])
+        start.start(by(machine.account_id), [machine.public_id])
         work()
 
     assert _sweep_while(monkeypatch, started) == []
@@ -276,11 +278,11 @@ def test_rows_older_than_a_start_do_not_make_the_machine_stop(
     """Given a machine stopped without charge after the list and started again after the rows, then it runs on."""
 
     def stopped() -> None:
-        stop.stop(machine.account_id, [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+        stop.stop(by(machine.account_id), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
         work()
 
     def started() -> None:
-        start.start(machine.account_id, [machine.public_id])
+        start.start(by(machine.account_id), [machine.public_id])
         work()
 
     assert _sweep_while(monkeypatch, stopped, started) == []
@@ -339,7 +341,7 @@ def test_an_ended_machine_that_is_not_removed_keeps_nobody_from_the_others(
     other = buy_running(machine.account_id)
     spec = specs.load([machine.id])[machine.id].spec
     for _ in range(2):  # to the bin, and out of it
-        terminate.terminate(machine.account_id, [machine.public_id])
+        terminate.terminate(by(machine.account_id), [machine.public_id])
         work()
     engine_of(ZONE).ensure_present(spec)
     engine_of(ZONE).ensure_power(other.public_id, on=False)

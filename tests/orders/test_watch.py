@@ -11,13 +11,15 @@ import pytest
 from django.db import connection
 
 from tests.support import sweeps
+from tests.support.actors import by
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
 from vmart.config.chores import Chores
 from vmart.engines.contract import Engine, EngineError
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.orders import stop, sweep, terminate, watch
 from vmart.orders.purchase import purchase
 from vmart.provisioning.zone_engines import engine_of
@@ -51,7 +53,7 @@ def test_a_machine_turned_off_and_on_from_inside_is_shown_so(machine: Instance) 
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     assert sweep.look(ZONE, [machine.public_id]) == set()
     assert (_now(machine).state, _now(machine).stop_charging_mode) == ("RUNNING", "NOT_APPLICABLE")
-    kinds = list(Event.objects.filter(instance_id=machine.id).order_by("id").values_list("kind", flat=True))
+    kinds = list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
     assert kinds == ["delivered", "seen_off", "seen_on"]
 
 
@@ -65,7 +67,7 @@ def test_what_is_as_sold_strange_ended_or_of_another_zone_is_left_alone(machine:
 
 
 def test_a_machine_that_an_act_has_in_hand_is_left_to_it(machine: Instance) -> None:
-    stop.stop(machine.account_id, [machine.public_id])
+    stop.stop(by(machine.account_id), [machine.public_id])
     engine_of(ZONE).ensure_power(machine.public_id, on=False)
     with nothing_written():
         assert sweep.look(ZONE, [machine.public_id]) == {machine.public_id}
@@ -75,7 +77,7 @@ def test_a_machine_that_an_act_has_in_hand_is_left_to_it(machine: Instance) -> N
 
 
 def test_what_somebody_turns_on_in_the_bin_is_off_again(machine: Instance) -> None:
-    terminate.terminate(machine.account_id, [machine.public_id])
+    terminate.terminate(by(machine.account_id), [machine.public_id])
     work()
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     sweep.look(ZONE, [machine.public_id])

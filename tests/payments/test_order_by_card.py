@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, HOURLY_HOLD_MINOR, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
 from vmart.instances.models import Instance
@@ -92,7 +93,7 @@ def test_success_after_the_order_has_expired_is_a_top_up(test_clock: BusinessClo
 def test_an_order_paid_from_the_balance_meanwhile_is_not_paid_twice() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     order, payment = _waiting(account, amount_minor=MONTHLY_MINOR)
-    actions.pay(account, order)
+    actions.pay(by(account), order)
     assert _success(payment)
     assert Instance.objects.count() == 1
     assert purses(account) == {

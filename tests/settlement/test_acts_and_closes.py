@@ -15,6 +15,7 @@ from django.conf import settings as django_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.actors import by
 from tests.support.business_clock import START, BusinessClock
 from tests.support.database import Databases
 from tests.support.shopper import HOURLY, buy_running, open_purse, work
@@ -74,11 +75,11 @@ def _move(test_clock: BusinessClock, how: str) -> None:
 
 def _act(account: int, machine: str, what: str) -> None:
     acts = {
-        "stop": lambda: stop.stop(account, [machine]),
-        "stop without charge": lambda: stop.stop(account, [machine], stopped_mode=stop.STOP_CHARGING),
-        "start": lambda: start.start(account, [machine]),
-        "reboot": lambda: reboot.reboot(account, [machine]),
-        "terminate": lambda: terminate.terminate(account, [machine]),
+        "stop": lambda: stop.stop(by(account), [machine]),
+        "stop without charge": lambda: stop.stop(by(account), [machine], stopped_mode=stop.STOP_CHARGING),
+        "start": lambda: start.start(by(account), [machine]),
+        "reboot": lambda: reboot.reboot(by(account), [machine]),
+        "terminate": lambda: terminate.terminate(by(account), [machine]),
         "top up": lambda: open_account.grant(account, 500, clock.now().isoformat()),
     }
     with contextlib.suppress(Refused):  # not possible in this state

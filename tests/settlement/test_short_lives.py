@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, open_purse, purses, wanted, work
 from vmart.bills.models import Carry, Charge
@@ -39,9 +40,9 @@ def test_a_thousand_lives_of_128_s_are_charged_to_the_cent(
         work()
         test_clock.advance(seconds=128)
         ids = list(bought.instance_ids)
-        terminate.terminate(account, ids)
+        terminate.terminate(by(account), ids)
         work()
-        terminate.terminate(account, ids)
+        terminate.terminate(by(account), ids)
         work()
     assert Instance.objects.filter(state="GONE").count() == 1000
     assert test_clock.at == hour + dt.timedelta(seconds=1280)

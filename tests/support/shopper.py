@@ -5,6 +5,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from vmart.config.steps import STEPS, lanes
 from vmart.customers.models import User
@@ -71,7 +72,7 @@ def pay(account_id: int, minor: int) -> None:
 def wanted(account_id: int, configuration: Configuration = MONTHLY, **what: Any) -> Purchase:
     """A request to buy the configuration with the demo image."""
     machine = what.pop("machine", Machine(IMAGE, LOGIN, name="web"))
-    return Purchase(account_id, configuration, machine, **what)
+    return Purchase(by(account_id, what.pop("request_id", "")), configuration, machine, **what)
 
 
 def work() -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 from django.conf import settings
 
 from tests import conftest  # first: it sets what vmart reads from the environment
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.database import Databases
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, raise_prices, wanted
@@ -44,12 +45,12 @@ def fill(test_clock: BusinessClock) -> dict[str, str]:
     buyer = open_purse("buyer", cash_minor=10_000_000)
     machines = _sold(buyer) | {"in_arrears": buy_running(open_purse("poor", cash_minor=750))}
     go_to(test_clock, test_clock.at + DAY + 17 * MINUTE)
-    stop.stop(buyer, [machines["paused"].public_id], stopped_mode="STOP_CHARGING")
-    terminate.terminate(buyer, [machines["returned"].public_id])
+    stop.stop(by(buyer), [machines["paused"].public_id], stopped_mode="STOP_CHARGING")
+    terminate.terminate(by(buyer), [machines["returned"].public_id])
     go_to(test_clock, test_clock.at + 7 * HOUR)
     raise_prices(test_clock, "1.1")
     go_to(test_clock, test_clock.at + HOUR)
-    terminate.terminate(buyer, [machines["binned"].public_id])
+    terminate.terminate(by(buyer), [machines["binned"].public_id])
     go_to(test_clock, test_clock.at + 5 * MINUTE)
     place.place(wanted(buyer, MONTHLY))
     (pending,) = purchase(wanted(buyer, HOURLY)).instance_ids

@@ -36,6 +36,6 @@ def test_every_table_may_have_a_further_column(
         assert (held["by_traffic"], held["binned"], held["pending"]) == ("RUNNING", "SHUTDOWN", "PENDING")
         assert list(reconcile()) == []
         filled = {table for table in TABLES if database.rows(f"SELECT DISTINCT of_the_next FROM {table}")}
-        assert {"ledger_purses", "bills_charge", "storage_disk", "instances_event", "worker_operation"} <= filled
+        assert {"ledger_purses", "bills_charge", "storage_disk", "events_event", "worker_operation"} <= filled
         for table in filled:
             assert database.rows(f"SELECT DISTINCT of_the_next FROM {table}") == [{"of_the_next": "as ever"}]

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.database import ROOT, Databases
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, go_to, work
@@ -119,7 +120,7 @@ def _goes_on_selling() -> None:
     buy_running(buyer, replace(HOURLY, bandwidth_mbps=5, public_ip=True))
     buy_running(buyer, MONTHLY)
     unpaid = Order.objects.get(account_id=buyer, status=Status.UNPAID)
-    actions.pay(buyer, unpaid.id)
+    actions.pay(by(buyer), unpaid.id)
     work()
     assert Order.objects.get(pk=unpaid.pk).status == Status.DELIVERED
     assert list(reconcile()) == []
@@ -129,7 +130,7 @@ def _settles_and_ends(test_clock: BusinessClock) -> None:
     """The machine that was paused starts; what lay in the bin is gone after its time, and the hours are closed."""
     buyer = Account.objects.get(name="buyer").id
     paused = Instance.objects.get(account_id=buyer, state="STOPPED")
-    start.start(buyer, [paused.public_id])
+    start.start(by(buyer), [paused.public_id])
     work()
     assert Instance.objects.get(pk=paused.pk).state == "RUNNING"
     binned = set(

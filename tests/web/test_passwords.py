@@ -10,7 +10,8 @@ from tests.support.written import nothing_written
 from tests.web.test_orders_and_machines import running
 from tests.web.visiting import Visitor, customer, text_of, work
 from vmart.engines.simulated import World
-from vmart.instances.models import Event, Instance, SealedPassword
+from vmart.events.models import Event
+from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import unix_password
 from vmart.orders.models import Line
 

@@ -8,6 +8,7 @@ import pytest
 import vmart
 from vmart.config.steps import STEPS
 from vmart.instances.models import State
+from vmart.orders import passwords
 from vmart.orders.models import Line, Status
 from vmart.orders.sweep import Drift
 from vmart.payments.models import Payment
@@ -21,9 +22,11 @@ def _found(pattern: str, glob: str) -> set[str]:
 
 
 def test_events() -> None:
-    written = _found(r'm\.events?\(\w+, "(\w+)"', "*/*.py") | _found(
-        r"instances_events\([^;]*?'(\w+)', _now", "*/sql/*.sql"
-    )
+    written = _found(r'm\.events?\([^"\n]*, "(\w+)"', "*/*.py") | {passwords.RESET}
+    written |= _found(r"events_write\([^;]*?'(?:machine|order)', [^;]*?'(\w+)',\s+_now", "*/sql/*.sql")
+    written |= _found(r'accepting\(\s*actor,\s*"(\w+)"', "orders/*.py")
+    written |= _found(r'record\.write\([^)]*\], "(\w+)"', "*/*.py")
+    assert {"StopInstances", "order_placed", "RunInstances"} <= written
     assert {"delivered", "launch_failed", "network_off", "returned"} <= written - {"seen_"}
     told = re.findall(r"orphan|missing|on\b|off", Drift.__doc__ or "")
     seen = {f"seen_{kind}" for kind in told if kind in ("missing", "on", "off")}

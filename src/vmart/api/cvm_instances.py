@@ -244,18 +244,17 @@ def describe_instances_status(call: Call, asked: DescribeInstancesStatus) -> Mem
 
 def start_instances(call: Call, asked: StartInstances) -> Members:
     """Accepted; STARTING until they run."""
-    start.start(call.account_id, asked.instance_ids, request_id=call.request_id)
+    start.start(call.actor, asked.instance_ids)
     return {}
 
 
 def stop_instances(call: Call, asked: StopInstances) -> Members:
     """Accepted; STOPPING until they stand."""
     stop.stop(
-        call.account_id,
+        call.actor,
         asked.instance_ids,
         stopped_mode=asked.stopped_mode,
         stop_type=_stop_type(asked.stop_type, asked.force_stop, "ForceStop"),
-        request_id=call.request_id,
     )
     return {}
 
@@ -263,19 +262,18 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
 def reboot_instances(call: Call, asked: RebootInstances) -> Members:
     """Accepted; REBOOTING until they run again."""
     stop_type = _stop_type(asked.stop_type, asked.force_reboot, "ForceReboot")
-    reboot.reboot(call.account_id, asked.instance_ids, stop_type=stop_type, request_id=call.request_id)
+    reboot.reboot(call.actor, asked.instance_ids, stop_type=stop_type)
     return {}
 
 
 def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Members:
     """Accepted; LatestOperationState says when it is done."""
     reset_password.reset(
-        call.account_id,
+        call.actor,
         asked.instance_ids,
         asked.password,
         user=asked.user_name,
         while_running=asked.force_stop,
-        request_id=call.request_id,
     )
     return {}
 
@@ -289,7 +287,7 @@ def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> st
 
 def terminate_instances(call: Call, asked: TerminateInstances) -> Members:
     """Into the recycle bin, out of it at once the second time. Public addresses and disks go with them."""
-    terminate.terminate(call.account_id, asked.instance_ids, request_id=call.request_id, by_api=True)
+    terminate.terminate(call.actor, asked.instance_ids)
     return {}
 
 

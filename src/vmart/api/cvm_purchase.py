@@ -204,7 +204,7 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
     """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
     term, network = asked.instance_charge_prepaid, asked.virtual_private_cloud
     wanted = purchase.Purchase(
-        account_id=call.account_id,
+        actor=call.actor,
         configuration=configuration(shop.snapshot(), call, asked),
         machine=purchase.Machine(
             image_id=asked.image_id,
@@ -218,7 +218,6 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
         ),
         client_token=asked.client_token or "",
         min_count=asked.min_count,
-        request_id=call.request_id,
     )
     if asked.dry_run:
         purchase.dry_run(wanted)

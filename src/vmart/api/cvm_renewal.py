@@ -52,7 +52,7 @@ def _asked(asked: RenewInstances | InquiryPriceRenewInstances) -> Renewal:
 
 def renew_instances(call: Call, asked: RenewInstances) -> Members:
     """Paid from the balance at once."""
-    renew.renew(call.account_id, _asked(asked), request_id=call.request_id)
+    renew.renew(call.actor, _asked(asked))
     return {}
 
 
@@ -64,7 +64,7 @@ def inquiry_price_renew_instances(call: Call, asked: InquiryPriceRenewInstances)
 
 def modify_instances_renew_flag(call: Call, asked: ModifyInstancesRenewFlag) -> Members:
     """From now on, for terms that end later."""
-    renew_flag.set_flag(call.account_id, asked.instance_ids, asked.renew_flag)
+    renew_flag.set_flag(call.actor, asked.instance_ids, asked.renew_flag)
     return {}
 
 

@@ -277,7 +277,7 @@ def _unit_price(amount: Decimal, unit: str) -> Members:
 def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
     return purchase.purchase(
         purchase.Purchase(
-            account_id=call.account_id,
+            actor=call.actor,
             configuration=configuration(shop.snapshot(), call, asked),
             machine=purchase.Machine(
                 image_id=asked.image_id,
@@ -285,7 +285,6 @@ def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
                 name=asked.instance_name,
             ),
             client_token=asked.client_token or "",
-            request_id=call.request_id,
         )
     )
 
@@ -329,7 +328,7 @@ def start_instances(call: Call, asked: StartInstances) -> Members:
     return _each(
         call,
         asked.instance_ids,
-        lambda public_id: start.start(call.account_id, [public_id], request_id=call.request_id),
+        lambda public_id: start.start(call.actor, [public_id]),
     )
 
 
@@ -339,7 +338,7 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
     return _each(
         call,
         asked.instance_ids,
-        lambda public_id: stop.stop(call.account_id, [public_id], stop_type=stop_type, request_id=call.request_id),
+        lambda public_id: stop.stop(call.actor, [public_id], stop_type=stop_type),
     )
 
 
@@ -349,28 +348,26 @@ def reset_instance_password(call: Call, asked: ResetInstancePassword) -> Members
     return _each(
         call,
         asked.instance_ids,
-        lambda public_id: reset_password.reset(
-            call.account_id, [public_id], asked.password, request_id=call.request_id
-        ),
+        lambda public_id: reset_password.reset(call.actor, [public_id], asked.password),
     )
 
 
 def return_instance(call: Call, asked: ReturnInstance) -> Members:
     """Into the recycle bin, a prepaid one with its refund."""
-    terminate.terminate(call.account_id, [asked.instance_id], request_id=call.request_id, by_api=True)
+    terminate.terminate(call.actor, [asked.instance_id])
     return {}
 
 
 def renew_instance(call: Call, asked: RenewInstance) -> Members:
     """Paid from the balance at once; the order's number as text."""
-    order = renew.renew(call.account_id, Renewal([asked.instance_id], asked.period), request_id=call.request_id)
+    order = renew.renew(call.actor, Renewal([asked.instance_id], asked.period))
     return {"dealIds": [str(order)]}
 
 
 def set_auto_renew(call: Call, asked: SetAutoRenew) -> Members:
     """0 is renewed by hand, with reminders."""
     flag = renew_flag.AUTO if asked.auto_renew else renew_flag.MANUAL
-    renew_flag.set_flag(call.account_id, [asked.instance_id], flag)
+    renew_flag.set_flag(call.actor, [asked.instance_id], flag)
     return {}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from vmart.api.declarations import AnyShape
 from vmart.api.errors import InvalidAction, NoSuchVersion
+from vmart.events.actor import API, Actor
 from vmart.kernel.errors import Unsupported
 
 CVM = "2017-03-12"
@@ -31,6 +32,11 @@ class Call:
     user_id: int
     secret_id: str
     address: str
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, as the acts and their events know it."""
+        return Actor(self.account_id, API, key=self.secret_id, address=self.address, request_id=self.request_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from vmart.backoffice.views import operator, sentence, typed
+from vmart.backoffice.views import operator, seller, sentence, typed
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
-from vmart.listings import customers, orders, overview
+from vmart.listings import activity, customers, orders, overview
 from vmart.orders import by_hand, standing
 
 _NUMBER_MAX = 2**63 - 1
@@ -52,7 +52,7 @@ def money(request: HttpRequest, number: int) -> HttpResponse:
         if typed(request, "act") == "debit":
             amount_minor = -amount_minor
         fresh = by_hand.move(
-            by_hand.Movement(number, amount_minor, typed(request, "purse"), typed(request, "reason"), _actor(request),
+            by_hand.Movement(number, amount_minor, typed(request, "purse"), typed(request, "reason"), seller(request),
                              typed(request, "key"))
         )  # fmt: skip
         return _("The balance has changed.") if fresh else _("This form had been sent before; nothing has changed.")
@@ -67,9 +67,9 @@ def freeze(request: HttpRequest, number: int) -> HttpResponse:
 
     def act() -> str:
         if typed(request, "act") == "unfreeze":
-            standing.unfreeze(number, _actor(request))
+            standing.unfreeze(number, seller(request))
             return _("The customer may buy again.")
-        standing.freeze(number, typed(request, "why"), _actor(request))
+        standing.freeze(number, typed(request, "why"), seller(request))
         return _("The customer buys nothing from now on; what runs goes on.")
 
     return _done(request, number, act)
@@ -83,7 +83,7 @@ def quotas(request: HttpRequest, number: int) -> HttpResponse:
     def act() -> str:
         wanted = {name: _whole(name, typed(request, name)) for name in standing.QUOTAS}
         changed = {name: value for name, value in wanted.items() if str(value) != typed(request, f"shown_{name}")}
-        standing.set_quotas(number, changed, _actor(request))
+        standing.set_quotas(number, changed, seller(request))
         return _("The quotas are as shown.")
 
     return _done(request, number, act)
@@ -112,8 +112,7 @@ def _page(
         "statement": overview.statement(customer.id, request.GET.get("statement_before", "")),
         "machines": overview.machines(customer.id, request.GET.get("machines_before", "")),
         "orders": orders.page(customer.id, request.GET.get("orders_before", "")),
-        "events": customers.events(customer.id),
-        "changes": customers.changes(customer.id),
+        "activity": activity.of_account(customer.id, request.GET.get("activity_before", "")),
         "quotas": [
             (name, request.POST.get(name, getattr(customer, column)), _shown(request, name, customer, column), least)
             for name, (column, least) in standing.QUOTAS.items()
@@ -146,8 +145,3 @@ def _whole(name: str, text: str) -> int:
             value=text[:20] or "(empty)",
         )
     return int(text.strip())
-
-
-def _actor(request: HttpRequest) -> str:
-    user: Any = request.user
-    return str(user.email)

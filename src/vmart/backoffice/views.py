@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from vmart.catalog import shop
+from vmart.events.actor import SELLER, Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import sales
 from vmart.orders import lost
@@ -77,6 +78,15 @@ def dismiss(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("seller")
 
 
+def seller(request: HttpRequest) -> Actor:
+    """The operator who asks, on the seller's pages."""
+    user: Any = request.user
+    return Actor(
+        None, SELLER, user.email, address=request.META.get("REMOTE_ADDR", ""),
+        request_id=str(request.META.get("vmart.request_id", "")),
+    )  # fmt: skip
+
+
 _LOST = {"redeliver": lost.redeliver, "refund": lost.refund, "end": lost.end}
 
 
@@ -86,9 +96,8 @@ def lost_machine(request: HttpRequest, public_id: str, act: str) -> HttpResponse
     """What becomes of a machine that its engine has lost."""
     if act not in _LOST:
         raise Http404
-    user: Any = request.user
     try:
-        _LOST[act](public_id.replace("\0", ""), user.email)
+        _LOST[act](public_id.replace("\0", ""), seller(request))
     except Refused as refused:
         messages.error(request, sentence(refused))
     else:

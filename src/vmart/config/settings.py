@@ -26,7 +26,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "customers.User"
 
 ROOMS = [
-    "kernel", "worker", "customers", "catalog", "subscriptions", "instances", "network", "storage", "ledger",
+    "kernel", "events", "worker", "customers", "catalog", "subscriptions", "instances", "network", "storage", "ledger",
     "pricing", "placement", "metering", "bills", "provisioning", "orders", "payments", "settlement", "listings", "api",
     "backoffice", "web",
 ]  # fmt: skip

@@ -1,5 +1,5 @@
 """Users, accounts, members, API keys, quotas.
 
-Tables: user, account, account_change, member, api_key. Verbs: ``accounts.create``, ``api_keys.create/find/disable``.
+Tables: user, account, member, api_key. Verbs: ``accounts.create``, ``api_keys.create/find/disable``.
 Account is not User: a member joins them.
 """

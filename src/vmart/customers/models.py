@@ -65,21 +65,6 @@ class Account(models.Model):
         ]
 
 
-class AccountChange(models.Model):
-    """What the seller changed of an account (``frozen``, ``unfrozen``, ``quotas``), and who it was."""
-
-    id: int
-    account = models.ForeignKey(Account, models.PROTECT, db_index=False)
-    at = models.DateTimeField()
-    kind = models.CharField(max_length=20)
-    detail = models.JSONField(default=dict)
-    actor = models.CharField(max_length=254)
-
-    class Meta:
-        db_table = "customers_account_change"
-        indexes = [models.Index(fields=["account", "-id"], name="customers_account_change_of")]
-
-
 class QuotaSet(models.Model):
     """What a new account of a kind (``default``, ``demo``) gets; values of the catalog file."""
 

@@ -1,4 +1,4 @@
-"""The machine the customer owns: desired and observed state, life cycle, events, sealed password, key pairs."""
+"""The machine the customer owns: desired and observed state, life cycle, sealed password, key pairs."""
 
 from typing import Any
 
@@ -92,22 +92,6 @@ class Instance(models.Model):
         """As Django's, and the subscription is read anew with it: Django forgets relations with a column only."""
         self._state.fields_cache.pop("subscription", None)
         super().refresh_from_db(*args, **named)
-
-
-class Event(models.Model):
-    """What happened to a machine, for its owner and the seller. Partitioned by month of ``at``."""
-
-    pk = models.CompositePrimaryKey("id", "at")
-    id = models.BigIntegerField()
-    at = models.DateTimeField()
-    instance_id = models.BigIntegerField()
-    account_id = models.BigIntegerField()
-    kind = models.CharField(max_length=40)
-    detail = models.JSONField(default=dict)
-
-    class Meta:
-        db_table = "instances_event"
-        indexes = [models.Index(fields=["instance_id", "at"], name="instances_event_instance")]
 
 
 class SealedPassword(models.Model):

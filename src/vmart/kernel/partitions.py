@@ -13,7 +13,7 @@ from django.db.migrations.operations import CreateModel
 
 PARTITIONED = {
     "ledger_entry": "at",
-    "instances_event": "at",
+    "events_event": "at",
     "metering_sample": "at",
     "bills_charge": "hour",
 }

@@ -1,16 +1,10 @@
-"""Customers for the seller: a searched list, one customer, what happened to machines and account."""
+"""Customers for the seller: a searched list, and one customer."""
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from vmart.customers.models import AccountChange
 from vmart.kernel import db
 from vmart.listings.paging import PAGE, Page, cut, number
-
-CHANGES_SHOWN = 50
-_MACHINES_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +35,6 @@ class Customer:
     rate_run_per_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class MachineEvent:
-    at: dt.datetime
-    public_id: str
-    kind: str
-    detail: Any
-
-
 _OWNER = """
 LEFT JOIN LATERAL (SELECT u.email FROM customers_member m JOIN customers_user u ON u.id = m.user_id
                    WHERE m.account_id = a.id ORDER BY m.id LIMIT 1) AS owner ON true
@@ -71,15 +57,6 @@ SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_
        a.quota_prepaid_per_month, a.quota_returns_per_year, a.rate_run_per_s
 FROM customers_account a {_OWNER} WHERE a.id = %s
 """  # noqa: S608
-
-_EVENTS = """
-SELECT e.at, i.public_id, e.kind, e.detail
-FROM (SELECT id, public_id FROM instances_instance WHERE account_id = %s AND state <> 'GONE'
-      ORDER BY id DESC LIMIT %s) AS i
-CROSS JOIN LATERAL (SELECT at, id, kind, detail FROM instances_event WHERE instance_id = i.id
-                    ORDER BY at DESC, id DESC LIMIT %s) AS e
-ORDER BY e.at DESC, e.id DESC LIMIT %s
-"""
 
 
 def page(word: str = "", before: str = "") -> Page[CustomerRow]:
@@ -105,13 +82,3 @@ def find(who: str) -> int | None:
         who,
     )
     return int(rows[0]["account_id"]) if rows else None
-
-
-def events(account_id: int) -> Sequence[MachineEvent]:
-    """What happened last to the customer's machines that are not erased, latest first."""
-    return [MachineEvent(**row) for row in db.rows(_EVENTS, account_id, _MACHINES_LOOKED_AT, PAGE, PAGE)]
-
-
-def changes(account_id: int) -> Sequence[AccountChange]:
-    """What the seller changed of the account, latest first."""
-    return list(AccountChange.objects.filter(account_id=account_id).order_by("-id")[:CHANGES_SHOWN])

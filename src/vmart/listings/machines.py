@@ -72,7 +72,8 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   CASE WHEN b.arrears_since IS NULL THEN b.isolated_source ELSE 'ARREAR' END AS isolated_source,
   i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
   i.latest_operation_request_id, i.latest_operation_error, i.termination_protected, i.created_at, b.expires_at,
-  coalesce((SELECT max(e.at) FROM instances_event e WHERE e.instance_id = i.id), i.created_at) AS changed_at,
+  coalesce((SELECT max(e.at) FROM events_event e WHERE e.subject_kind = 'machine' AND e.subject_id = i.id),
+           i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance)
    ORDER BY d.position) FROM storage_disk d WHERE d.instance_id = i.id) AS disks
 FROM page

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.catalog.models import Zone
-from vmart.instances.models import Event, Instance, State
+from vmart.instances.models import Instance, State
 from vmart.ledger import queries
 from vmart.ledger.queries import Balance, balance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Item, Subscription
 
-__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "events", "machine", "machines", "statement"]
+__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "machine", "machines", "statement"]
 
 ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
 BY_HAND = ("credit", "debit")
@@ -93,8 +93,3 @@ def df_shows_gib(zone: str) -> int:
     """What `df` shows in the zone's machines for each disk (engines.contract.Capabilities); 0: the disk itself."""
     seen = Zone.objects.values_list("capabilities", flat=True).filter(code=zone).first() or {}
     return int(seen.get("df_shows_gib", 0))
-
-
-def events(instance_id: int, limit: int = PAGE) -> Sequence[Event]:
-    """What happened to a machine, latest first."""
-    return list(Event.objects.filter(instance_id=instance_id).order_by("-at", "-id")[:limit])

@@ -2,29 +2,30 @@
 
 from collections.abc import Callable, Mapping
 
+from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import place, renew, unpaid
 from vmart.orders.models import Order
 
-PAY: Mapping[str, Callable[[Order], None]] = {
+PAY: Mapping[str, Callable[[Order, Actor], None]] = {
     "purchase": place.pay,
     renew.ACTION: renew.pay,
 }
 
 
-def pay(account_id: int, order_id: int) -> None:
+def pay(actor: Actor, order_id: int) -> None:
     """Pay an unpaid order from the balance: its own commit. A refusal leaves the order as it was.
 
     Raises OrderNotPayable and the refusals of its action.
     """
     with db.act():
-        pay_in_act(account_id, order_id)
+        pay_in_act(actor, order_id)
 
 
-def pay_in_act(account_id: int, order_id: int) -> None:
+def pay_in_act(actor: Actor, order_id: int) -> None:
     """``pay`` as part of an act's commit; what it raises has left the act as it was."""
     db.require_transaction()
-    db.call("ledger_lock", account_id)
-    order = unpaid.payable(account_id, order_id)
-    PAY[order.action](order)
+    db.call("ledger_lock", actor.account)
+    order = unpaid.payable(actor.account, order_id)
+    PAY[order.action](order, actor)
     unpaid.forget(order_id)

@@ -6,14 +6,15 @@ also one in the recycle bin has a name.
 
 from collections.abc import Sequence
 
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance
-from vmart.kernel import db
 from vmart.kernel.errors import MissingParameter
 from vmart.orders import machines as m
 from vmart.orders import naming
+from vmart.orders.acts import accepting
 
 
-def modify(account_id: int, public_ids: Sequence[str], *, name: str | None, protected: bool | None) -> None:
+def modify(actor: Actor, public_ids: Sequence[str], *, name: str | None, protected: bool | None) -> None:
     """Give the machines this name and protection, all or none; None leaves it as it is.
 
     Raises MissingParameter where nothing is to be changed, UnknownInstance, NameTooLong, InvalidParameter.
@@ -24,8 +25,7 @@ def modify(account_id: int, public_ids: Sequence[str], *, name: str | None, prot
             field="InstanceName", code="MissingParameter.AtLeastOne",
         )  # fmt: skip
     name = None if name is None else naming.plain_name(name)
-    with db.act():
-        found = m.lock(account_id, public_ids)
+    with accepting(actor, "ModifyInstancesAttribute", public_ids) as found:
         if name is not None:
             _rename([machine for machine in found if machine.name != name], name)
         if protected is not None:

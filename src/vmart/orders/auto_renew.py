@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from vmart.catalog import shop
+from vmart.events.actor import timer
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
@@ -56,7 +57,7 @@ def renews_itself(machine: Instance) -> bool:
         return False
     try:
         with transaction.atomic():
-            renew.renew_in_act(machine.account_id, Renewal([machine.public_id]))
+            renew.renew_in_act(timer(machine.account_id), Renewal([machine.public_id]))
     except Refused as why:
         m.event(machine, "renew_failed", why=why.sentence)
         return False

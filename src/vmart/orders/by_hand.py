@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import DatabaseError
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.kernel.money import exponent, shown_minor, to_minor
@@ -28,7 +29,7 @@ class Movement:
     amount_minor: int
     purse: str
     reason: str
-    actor: str
+    actor: Actor
     key: str
 
 
@@ -64,7 +65,7 @@ def move(wanted: Movement) -> bool:
         with db.act():
             fresh = db.call(
                 "ledger_by_hand", transfer, wanted.account_id, wanted.purse, wanted.amount_minor, wanted.reason.strip(),
-                wanted.actor, clock.now(),
+                wanted.actor.name, clock.now(),
             )  # fmt: skip
             if fresh and wanted.amount_minor > 0:
                 end_arrears.end(wanted.account_id)

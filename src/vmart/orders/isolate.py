@@ -11,9 +11,9 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.acts import outcome
 from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 
@@ -26,13 +26,14 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         if seen.power not in (Power.STOPPED, Power.ABSENT):
             raise RuntimeError(f"{machine.public_id} was turned off and is {seen.power}")
         count_last(machine)
-        with db.act():
-            db.call("ledger_lock", machine.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            Instance.objects.filter(id=machine.id, state__in=[State.SHUTDOWN, State.STOPPED]).update(
-                latest_operation_state="SUCCESS"
-            )
-            # A top-up has ended the arrears meanwhile: the address, which leads nowhere now, is given back.
-            if Instance.objects.filter(id=machine.id, state=State.STOPPED).update(public_ip=None):
-                db.call("network_free_public", [machine.id], clock.now())
+        with outcome(operation, owner, State.SHUTDOWN, State.STOPPED) as off:
+            if off:
+                _turned_off(off)
+
+
+def _turned_off(machine: Instance) -> None:
+    columns: dict[str, object] = {"latest_operation_state": "SUCCESS"}
+    if machine.state == State.STOPPED:  # a top-up has ended the arrears meanwhile: its address leads nowhere now
+        db.call("network_free_public", [machine.id], clock.now())
+        columns["public_ip"] = None
+    Instance.objects.filter(pk=machine.pk).update(**columns)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import NotFound
@@ -29,7 +30,7 @@ def end_charging(row: Instance, missed_at: dt.datetime, *, first: bool) -> None:
             m.event(machine, "lost", since=missed_at.isoformat())
 
 
-def redeliver(public_id: str, actor: str) -> None:
+def redeliver(public_id: str, actor: Actor) -> None:
     """Make the machine anew as it was sold, with empty disks; it is charged again from when it runs.
 
     Raises NotFound, WrongState, Busy, InArrears, and what a start raises where room or money was given up.
@@ -43,10 +44,11 @@ def redeliver(public_id: str, actor: str) -> None:
             db.call("placement_lock", [machine.id])
             take_again([machine])
         m.begin(machine, "StartInstances", "", state=State.STARTING)
-        m.send(machine, again.KIND, state=machine.state, actor=actor)
+        m.events([machine], "to_be_redelivered", actor=actor)
+        m.send(machine, again.KIND, state=machine.state)
 
 
-def refund(public_id: str, actor: str) -> None:
+def refund(public_id: str, actor: Actor) -> None:
     """Give back what of a prepaid machine's price was not used when it was lost, and end it. As ``end`` otherwise."""
     with db.act():
         machine, missed_at = _locked(public_id)
@@ -57,7 +59,7 @@ def refund(public_id: str, actor: str) -> None:
         _released(machine, actor)
 
 
-def end(public_id: str, actor: str) -> None:
+def end(public_id: str, actor: Actor) -> None:
     """End the machine, without a refund where it is prepaid; its room and addresses are free again at once.
 
     Raises NotFound, WrongState, Busy.
@@ -90,7 +92,7 @@ def _locked(public_id: str) -> tuple[Instance, dt.datetime]:
     return machine, lost.missed_at
 
 
-def _released(machine: Instance, actor: str) -> None:
-    m.event(machine, "ended_as_lost", actor=actor)
+def _released(machine: Instance, actor: Actor) -> None:
+    m.events([machine], "ended_as_lost", actor=actor)
     terminate.release_now([machine], "")
     EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()

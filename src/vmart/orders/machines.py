@@ -1,13 +1,14 @@
 """What every act on bought machines begins with: the account lock, then the machines, sorted, if they are its own."""
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from vmart.engines.contract import EngineError, Observation, Power
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
@@ -66,17 +67,14 @@ def locking() -> QuerySet[Instance]:
     return Instance.objects.select_related("subscription").select_for_update()
 
 
-def lock_usable(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
-    """As ``lock``, for acts on what the machines do: none may be busy, expired, isolated or about to be stopped.
+def refuse_unusable(machines: Sequence[Instance]) -> None:
+    """Raise Busy, WrongState or InArrears for one that is busy, expired, isolated or about to be stopped.
 
-    A machine made busy would put off its expiry or its stop. Raises the refusals of ``lock``, Busy, WrongState,
-    InArrears.
+    A machine made busy would put off its expiry or its stop.
     """
-    found = lock(account_id, public_ids)
-    refuse_busy(found)
-    refuse_isolated(found)
-    refuse_in_arrears(found)
-    return found
+    refuse_busy(machines)
+    refuse_isolated(machines)
+    refuse_in_arrears(machines)
 
 
 def refuse_busy(machines: Iterable[Instance]) -> None:
@@ -178,13 +176,16 @@ def event(machine: Instance, kind: str, **detail: object) -> None:
     events([machine], kind, [detail])
 
 
-def events(machines: Sequence[Instance], kind: str, details: Sequence[Mapping[str, object]] = ()) -> None:
-    """The same event of several machines, in one statement; ``details`` are of each, in order."""
-    db.rows(
-        "SELECT fn.instances_events(%s, %s, %s, %s, %s::jsonb[])",
-        [machine.id for machine in machines], [machine.account_id for machine in machines], kind, clock.now(),
-        [json.dumps(detail) for detail in details or [{} for _ in machines]],
-    )  # fmt: skip
+def events(
+    machines: Sequence[Instance],
+    kind: str,
+    details: Sequence[Mapping[str, object]] = (),
+    actor: Actor | None = None,
+) -> None:
+    """The same event of several machines of one account, in one statement; ``details`` are of each, in order."""
+    if machines:
+        ids = [machine.id for machine in machines]
+        record.write(machines[0].account_id, record.MACHINE, ids, kind, details=details, actor=actor)
 
 
 def send(machine: Instance, kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import clock, db, unix_password
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting
 from vmart.orders.errors import PasswordNotKept
 
 KEPT = dt.timedelta(days=7)  # from when it was made; a policy of this shop
@@ -82,14 +84,13 @@ def newest(instance_ids: Sequence[int]) -> dt.datetime | None:
     return max((row.made_at for row in _kept(instance_ids)), default=None)
 
 
-def show(account_id: int, public_ids: Sequence[str]) -> dict[str, str]:
+def show(actor: Actor, public_ids: Sequence[str]) -> dict[str, str]:
     """Passwords in clear by the machines' public ids, as often as asked; each time is an event of the machine.
 
     Machines without one to show are left out. Raises the refusals of ``machines.lock``; PasswordNotKept where
     no machine has one, or none any more.
     """
-    with db.act():
-        found = m.lock(account_id, public_ids)
+    with accepting(actor, "", public_ids) as found:
         sealed = {row.instance_id: bytes(row.sealed) for row in _kept([machine.id for machine in found])}
         having = [machine for machine in found if machine.id in sealed]
         if not having:
@@ -99,19 +100,18 @@ def show(account_id: int, public_ids: Sequence[str]) -> dict[str, str]:
                 field="InstanceIds", id=", ".join(public_ids[:3]), days=KEPT.days,
             )  # fmt: skip
         shown = {machine.public_id: unseal(machine.id, sealed[machine.id]) for machine in having}
-        m.events(having, "password_shown")
+        m.events(having, "password_shown", actor=actor)
     return shown
 
 
-def put_away(account_id: int, public_ids: Sequence[str], made_until: dt.datetime) -> bool:
+def put_away(actor: Actor, public_ids: Sequence[str], made_until: dt.datetime) -> bool:
     """The owner has those made until then: they are erased, once; said again it changes nothing.
 
     False where a newer one is left, which nobody has seen yet. Raises the refusals of ``lock``.
     """
-    with db.act():
-        found = m.lock(account_id, public_ids)
+    with accepting(actor, "", public_ids) as found:
         erased = erase(found, made_until)
-        m.events([machine for machine in found if machine.id in erased], "password_taken")
+        m.events([machine for machine in found if machine.id in erased], "password_taken", actor=actor)
         return not _kept([machine.id for machine in found])
 
 

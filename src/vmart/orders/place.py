@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import purchase as buying
@@ -46,7 +47,7 @@ def place(request: Purchase) -> int:
             total_minor=quoted.machine_minor * count,
             hold_minor=(quoted.machine_minor + quoted.hold_machine_minor) * count, quote=quoted.plain(),
             request=_stored(request), book_version=quoted.book_version,
-        ))  # fmt: skip
+        ), request.actor)  # fmt: skip
     return number
 
 
@@ -57,18 +58,18 @@ def _stored(request: Purchase) -> dict[str, Any]:
         "password_hash": way_in.password_hash, "key_ids": list(way_in.key_ids),
         "ssh_keys": list(way_in.ssh_keys), "password_generated": way_in.generated,
         "user_data": base64.b64encode(machine.user_data).decode(), "min_count": request.min_count,
-        "request_id": request.request_id, "renew_flag": machine.renew_flag, "protected": machine.protected,
+        "renew_flag": machine.renew_flag, "protected": machine.protected,
     }  # fmt: skip
 
 
-def request_of(order: Order) -> Purchase:
-    """The purchase that pays this order, at its own quote."""
+def request_of(order: Order, actor: Actor) -> Purchase:
+    """The purchase by which ``actor`` pays this order, at its own quote."""
     stored, quoted = order.request, Quote.of(order.quote)
     login = Login(
         stored["password_hash"], tuple(stored["key_ids"]), tuple(stored["ssh_keys"]), stored["password_generated"]
     )
     return Purchase(
-        account_id=order.account_id,
+        actor=actor,
         configuration=quoted.configuration,
         machine=Machine(
             stored["image_id"],
@@ -80,12 +81,11 @@ def request_of(order: Order) -> Purchase:
             stored["protected"],
         ),
         min_count=stored["min_count"],
-        request_id=stored["request_id"],
         expected=quoted,
         order_id=order.id,
     )
 
 
-def pay(order: Order) -> None:
+def pay(order: Order, actor: Actor) -> None:
     """Buy what the unpaid order says; part of an act. Raises the refusals of ``purchase``."""
-    buying.purchase(request_of(order))
+    buying.purchase(request_of(order, actor))

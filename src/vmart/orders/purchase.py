@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from pydantic_core import to_json
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.kernel.secrets import Secrets
@@ -68,14 +69,18 @@ class Machine:
 class Purchase:
     """A request to buy. ``min_count`` 0 means all or nothing; ``order_id`` pays an unpaid order."""
 
-    account_id: int
+    actor: Actor
     configuration: Configuration
     machine: Machine
     client_token: str = ""
     min_count: int = 0
-    request_id: str = ""
     expected: Quote | None = None  # the quote that was shown; charged as it is
     order_id: int | None = None
+
+    @property
+    def account_id(self) -> int:
+        """The account that pays and owns."""
+        return self.actor.account
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +298,7 @@ def _values(
     order_id = request.order_id or _order_numbers.take()[0]
     return {
         "account_id": request.account_id,
+        "actor": request.actor.told(),
         "token": request.client_token,
         "fingerprint": fingerprint,
         "answer": {"order_id": order_id, "instance_ids": [machine["public_id"] for machine in machines]},
@@ -369,8 +375,8 @@ def _common(request: Purchase, here: shop.Shop, now: dt.datetime) -> dict[str, A
         "account_id": request.account_id, "zone_id": configuration.zone, "instance_type_id": kind.code,
         "image_id": image.public_id, "vcpu": kind.vcpu, "memory_mib": kind.memory_mib,
         "internet_charge_type": configuration.internet_charge_type, "bandwidth_mbps": configuration.bandwidth_mbps,
-        "public_ip_wanted": configuration.public_ip, "request_id": request.request_id, "login_user": image.login_user,
-        "password_hash": way_in.password_hash, "ssh_keys": list(way_in.ssh_keys),
+        "public_ip_wanted": configuration.public_ip, "request_id": request.actor.request_id,
+        "login_user": image.login_user, "password_hash": way_in.password_hash, "ssh_keys": list(way_in.ssh_keys),
         "key_ids": list(way_in.key_ids), "user_data": machine.user_data.hex(), "created_at": now.isoformat(),
         "termination_protected": machine.protected,
     }  # fmt: skip

@@ -5,25 +5,27 @@ import uuid
 from collections.abc import Sequence
 
 from vmart.engines.contract import Power
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db
+from vmart.kernel import clock
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting, outcome
 from vmart.orders.stop import HARD, SOFT, SOFT_FIRST
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 
-def reboot(account_id: int, public_ids: Sequence[str], *, stop_type: str = SOFT, request_id: str = "") -> None:
+def reboot(actor: Actor, public_ids: Sequence[str], *, stop_type: str = SOFT) -> None:
     """Accept a reboot, all or none."""
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
         raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
-    with db.act():
-        found = m.lock_usable(account_id, public_ids)
-        for machine in found:
-            m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
-        m.begin_all(found, "RebootInstances", request_id, state=State.REBOOTING)
+    asked = accepting(
+        actor, "RebootInstances", public_ids,
+        usable=True, takes=[State.RUNNING], code="UnsupportedOperation.InstanceStateNotRunning",
+    )  # fmt: skip
+    with asked as found:
+        m.begin_all(found, "RebootInstances", actor.request_id, state=State.REBOOTING)
         m.send_all(found, "reboot", hard=stop_type == HARD, after=clock.wall().isoformat())
 
 
@@ -46,15 +48,9 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
 
 
 def _end(operation: Claimed, owner: uuid.UUID, error: Exception | None) -> None:
-    with db.act():
-        db.call("ledger_lock", operation.account_id)
-        if not queue.finish(owner, operation):
-            return
-        machine = m.locked(operation.subject_id)
-        if machine.state != State.REBOOTING:
-            return
-        if error is not None:
+    with outcome(operation, owner, State.REBOOTING) as machine:
+        if machine and error is not None:
             m.fail(machine, "The machine could not be rebooted.", error, state=State.RUNNING)
-        else:
+        elif machine:
             Instance.objects.filter(pk=machine.pk).update(state=State.RUNNING, latest_operation_state="SUCCESS")
             m.event(machine, "rebooted")

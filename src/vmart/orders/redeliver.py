@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
-from vmart.kernel import db
 from vmart.orders import machines as m
 from vmart.orders import start
+from vmart.orders.acts import outcome
 from vmart.orders.models import EngineDrift
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "redeliver"
@@ -25,19 +24,15 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         seen = engine_of(operation.lane).ensure_present(spec)
         if seen.power != Power.RUNNING:
             raise RuntimeError(f"{machine.public_id} was delivered again and is {seen.power}")
-        with db.act():
-            db.call("ledger_lock", machine.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(machine.id)
-            if machine.state == State.STARTING:
-                _running(machine, operation)
+        with outcome(operation, owner, State.STARTING) as made:
+            if made:
+                _running(made)
 
 
-def _running(machine: Instance, operation: Claimed) -> None:
+def _running(machine: Instance) -> None:
     start.running(machine)
     EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()
-    m.event(machine, "redelivered", actor=operation.payload["actor"])
+    m.event(machine, "redelivered")
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:

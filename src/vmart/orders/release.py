@@ -7,6 +7,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.orders import passwords
+from vmart.orders.acts import outcome
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
@@ -26,13 +27,9 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             engine.ensure_power(machine.public_id, on=False, force=True)
             count_last(machine)
             engine.ensure_absent(machine.public_id)
-        with db.act():
-            db.call("ledger_lock", machine.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(machine.id)
-            if machine.state == State.TERMINATING:
-                _gone(machine)
+        with outcome(operation, owner, State.TERMINATING) as erased:
+            if erased:
+                _gone(erased)
 
 
 def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:

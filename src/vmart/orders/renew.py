@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from django.conf import settings
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
@@ -47,45 +48,41 @@ def price(account_id: int, asked: Renewal) -> Priced:
         return priced(m.lock(account_id, asked.public_ids), asked)
 
 
-def renew(
-    account_id: int, asked: Renewal, *, expected: Priced | None = None, client_token: str = "", request_id: str = ""
-) -> int:
+def renew(actor: Actor, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
     """Renew and pay from the balance, all or none; the order's number. A repeated token gets the first one's.
 
     Raises the refusals of ``orders.errors`` and ``pricing.errors``, TokenReused.
     """
     with db.act():
-        return renew_in_act(account_id, asked, expected=expected, client_token=client_token, request_id=request_id)
+        return renew_in_act(actor, asked, expected=expected, client_token=client_token)
 
 
-def renew_in_act(
-    account_id: int, asked: Renewal, *, expected: Priced | None = None, client_token: str = "", request_id: str = ""
-) -> int:
+def renew_in_act(actor: Actor, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
     """``renew`` as part of an act's commit."""
-    number, machines, due = _begun(account_id, asked, expected, client_token, "renew")
+    number, machines, due = _begun(actor.account, asked, expected, client_token, "renew")
     if machines:
-        paid.take(account_id, due, _subscriptions(machines), paid.order_of(number, account_id, due, {}))
-        _apply(machines, due, asked, request_id)
+        paid.take(actor.account, due, _subscriptions(machines), paid.order_of(number, actor.account, due, {}))
+        _apply(machines, due, asked, actor)
     return number
 
 
-def place(account_id: int, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
+def place(actor: Actor, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
     """Place a renewal that is paid later; the order's number. As ``renew`` otherwise."""
     with db.act():
-        number, machines, due = _begun(account_id, asked, expected, client_token, "place renewal")
+        number, machines, due = _begun(actor.account, asked, expected, client_token, "place renewal")
         if machines:
-            unpaid.open_unpaid(paid.order_of(number, account_id, due, asdict(asked)))
+            unpaid.open_unpaid(paid.order_of(number, actor.account, due, asdict(asked)), actor)
     return number
 
 
-def pay(order: Order) -> None:
+def pay(order: Order, actor: Actor) -> None:
     """Pay an unpaid renewal; part of an act, under the account lock."""
     asked, due = Renewal(**order.request), Priced.of(order.quote)
     machines = m.lock(order.account_id, asked.public_ids)
     _check(machines)
     _still_so(machines, due)
     paid.take(order.account_id, due, _subscriptions(machines), order)
-    _apply(machines, due, asked, "")
+    _apply(machines, due, asked, actor)
 
 
 def _begun(
@@ -186,7 +183,7 @@ def _subscriptions(machines: Sequence[Instance]) -> dict[str, Subscription]:
     return {machine.public_id: machine.subscription for machine in machines}
 
 
-def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, request_id: str) -> None:
+def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Actor) -> None:
     """The new expiry, its timers; what was in the recycle bin comes back and is started."""
     lines = {line.public_id: line for line in due.lines}
     for machine in machines:
@@ -197,14 +194,14 @@ def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, request_id
         [machine.subscription for machine in machines], ["expires_at", "anchor_at", "renew_flag"]
     )
     term.follow(machines)
-    m.events(machines, "renewed", [_told(lines[machine.public_id]) for machine in machines])
+    m.events(machines, "renewed", [_told(lines[machine.public_id]) for machine in machines], actor)
     binned = [machine for machine in machines if machine.state == State.SHUTDOWN]
     if not binned:
         return
     m.agree(binned, standing=Standing.ACTIVE, isolated_source=Source.NOT_ISOLATED, isolated_at=None, release_at=None)
     m.forget_work("release", binned)
     db.call("metering_start", [one.id for one in binned], [], db.call("metering_instant", clock.now()))
-    m.begin_all(binned, "StartInstances", request_id, state=State.STARTING)
+    m.begin_all(binned, "StartInstances", actor.request_id, state=State.STARTING)
     m.send_all(binned, "start")
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from vmart.kernel import db
+from vmart.events.actor import Actor
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting
 from vmart.orders.errors import WrongMode
 from vmart.pricing.configuration import PREPAID
 
@@ -20,11 +21,10 @@ def check_flag(flag: str) -> None:
         raise InvalidValue("RenewFlag is one of {flags}.", field="RenewFlag", flags=", ".join(FLAGS))
 
 
-def set_flag(account_id: int, public_ids: Sequence[str], flag: str) -> None:
+def set_flag(actor: Actor, public_ids: Sequence[str], flag: str) -> None:
     """Set it, all or none. Raises InvalidValue, WrongMode, UnknownInstance."""
     check_flag(flag)
-    with db.act():
-        found = m.lock(account_id, public_ids)
+    with accepting(actor, "ModifyInstancesRenewFlag", public_ids) as found:
         for machine in found:
             if machine.subscription.charge_type != PREPAID:
                 raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)

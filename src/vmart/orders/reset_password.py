@@ -9,14 +9,15 @@ import uuid
 from collections.abc import Sequence
 
 from vmart.engines.contract import UnknownUser
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db, unix_password
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import login, passwords
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import WrongState
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "password"
@@ -24,17 +25,11 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
 def reset(
-    account_id: int,
-    public_ids: Sequence[str],
-    password: str,
-    *,
-    user: str = "",
-    while_running: bool = True,
-    request_id: str = "",
+    actor: Actor, public_ids: Sequence[str], password: str, *, user: str = "", while_running: bool = True
 ) -> None:
     """Accept the same password for all of these machines, all or none; ``user`` "" is the one of each machine's image.
 
-    Raises WeakPassword, InvalidValue for the user, WrongState, and the refusals of ``machines.lock_usable``.
+    Raises WeakPassword, InvalidValue for the user, WrongState, and the refusals of ``acts.accepting``.
     """
     login.check_new_password(password)
     if user and not _USER.fullmatch(user):
@@ -44,17 +39,18 @@ def reset(
             field="UserName",
         )
     password_hash = unix_password.hash_sha512(password)
-    with db.act():
-        found = _accepted(account_id, public_ids, request_id, while_running=while_running)
+    with accepting(actor, passwords.RESET, public_ids, usable=True) as found:
+        _begin(found, actor, while_running=while_running)
         for named in sorted({user or machine.login_user for machine in found}):
             theirs = [machine for machine in found if (user or machine.login_user) == named]
             m.send_all(theirs, KIND, user=named, password_hash=password_hash, password_sealed="")
 
 
-def generate(account_id: int, public_id: str, *, request_id: str = "") -> None:
+def generate(actor: Actor, public_id: str) -> None:
     """Accept a password that the shop makes for the machine's own user; it is shown as one of a purchase is."""
-    with db.act():
-        (machine,) = _accepted(account_id, [public_id], request_id, while_running=True)
+    with accepting(actor, passwords.RESET, [public_id], usable=True) as found:
+        _begin(found, actor, while_running=True)
+        (machine,) = found
         made = passwords.make(machine.id)
         m.send(
             machine, KIND, user=machine.login_user, password_hash=made.password_hash,
@@ -62,9 +58,8 @@ def generate(account_id: int, public_id: str, *, request_id: str = "") -> None:
         )  # fmt: skip
 
 
-def _accepted(account_id: int, public_ids: Sequence[str], request_id: str, *, while_running: bool) -> list[Instance]:
-    found = m.lock_usable(account_id, public_ids)
-    for machine in found:
+def _begin(machines: Sequence[Instance], actor: Actor, *, while_running: bool) -> None:
+    for machine in machines:
         if machine.state == State.RUNNING and not while_running:
             raise WrongState(
                 "The instance {id} is running; say ForceStop, or stop it first.",
@@ -76,8 +71,7 @@ def _accepted(account_id: int, public_ids: Sequence[str], request_id: str, *, wh
                 "The instance {id} is a virtual machine and stopped; start it first, its system sets the password.",
                 field="InstanceIds", code="UnsupportedOperation.InstanceStateStopped", id=machine.public_id,
             )  # fmt: skip
-    m.begin_all(found, passwords.RESET, request_id)
-    return found
+    m.begin_all(machines, passwords.RESET, actor.request_id)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -106,12 +100,8 @@ def _is_under_way(machine: Instance) -> bool:
 
 
 def _end(operation: Claimed, owner: uuid.UUID, failure: Exception | None) -> None:
-    with db.act():
-        db.call("ledger_lock", operation.account_id)
-        if not queue.finish(owner, operation):
-            return
-        machine = m.locked(operation.subject_id)
-        if not _is_under_way(machine):
+    with outcome(operation, owner) as machine:
+        if machine is None or not _is_under_way(machine):
             return
         if failure:
             _fail(machine, operation, failure)

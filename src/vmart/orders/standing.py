@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-from vmart.customers.models import Account, AccountChange
-from vmart.kernel import clock, db
+from vmart.customers.models import Account
+from vmart.events import record
+from vmart.events.actor import Actor
+from vmart.kernel import db
 from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.orders.by_hand import check_reason
 
@@ -16,7 +18,7 @@ QUOTAS = {  # name -> (column, least)
 _MOST = 2**31 - 1
 
 
-def freeze(account_id: int, reason: str, actor: str) -> bool:
+def freeze(account_id: int, reason: str, actor: Actor) -> bool:
     """Let the account buy nothing; what runs goes on. False when it is so for this reason already.
 
     The reason is shown to the customer. Raises InvalidValue, NotFound.
@@ -25,12 +27,12 @@ def freeze(account_id: int, reason: str, actor: str) -> bool:
     return _change(account_id, "frozen", {"frozen_reason": reason.strip()}, actor)
 
 
-def unfreeze(account_id: int, actor: str) -> bool:
+def unfreeze(account_id: int, actor: Actor) -> bool:
     """Let it buy again; False when it may already. Raises NotFound."""
     return _change(account_id, "unfrozen", {"frozen_reason": ""}, actor)
 
 
-def set_quotas(account_id: int, quotas: Mapping[str, int], actor: str) -> bool:
+def set_quotas(account_id: int, quotas: Mapping[str, int], actor: Actor) -> bool:
     """Quotas by their names in QUOTAS, others stay; False when nothing changes. Raises InvalidValue, NotFound."""
     for name, value in quotas.items():
         if name not in QUOTAS:
@@ -46,7 +48,7 @@ def set_quotas(account_id: int, quotas: Mapping[str, int], actor: str) -> bool:
     return _change(account_id, "quotas", {QUOTAS[name][0]: value for name, value in quotas.items()}, actor)
 
 
-def _change(account_id: int, kind: str, columns: Mapping[str, object], actor: str) -> bool:
+def _change(account_id: int, kind: str, columns: Mapping[str, object], actor: Actor) -> bool:
     with db.act():
         if not Account.objects.filter(pk=account_id).exists():
             raise NotFound("There is no customer {id}.", field="customer", id=account_id)
@@ -57,7 +59,6 @@ def _change(account_id: int, kind: str, columns: Mapping[str, object], actor: st
             return False
         before = {name: getattr(account, name) for name in changed}
         Account.objects.filter(pk=account_id).update(**changed)
-        AccountChange.objects.create(
-            account_id=account_id, at=clock.now(), kind=kind, detail={"before": before, "after": changed}, actor=actor
-        )
+        told = {"before": before, "after": changed}
+        record.write(account_id, record.ACCOUNT, [account_id], kind, details=[told], actor=actor)
     return True

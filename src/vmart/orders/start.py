@@ -7,31 +7,33 @@ from django.db import DatabaseError
 
 from vmart.catalog import shop
 from vmart.engines.contract import Power
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
 from vmart.orders import address, holds, refusals
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 
-def start(account_id: int, public_ids: Sequence[str], *, request_id: str = "") -> None:
+def start(actor: Actor, public_ids: Sequence[str]) -> None:
     """Accept a start, all or none. Charging of what was paused resumes at RUNNING, not here."""
-    with db.act():
-        found = m.lock_usable(account_id, public_ids)
-        for machine in found:
-            m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
+    started = accepting(
+        actor, "StartInstances", public_ids,
+        usable=True, takes=[State.STOPPED], code="UnsupportedOperation.InstanceStateRunning",
+    )  # fmt: skip
+    with started as found:
         roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
         if roomless:
             db.call("placement_lock", roomless)
         take_again(found)
-        m.begin_all(found, "StartInstances", request_id, state=State.STARTING)
+        m.begin_all(found, "StartInstances", actor.request_id, state=State.STARTING)
         m.send_all(found, "start")
 
 
@@ -93,14 +95,10 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         seen = engine.ensure_power(machine.public_id, on=True)
         if seen.power != Power.RUNNING:
             raise m.not_on(seen)
-        with db.act():
-            db.call("ledger_lock", machine.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(operation.subject_id)
-            if machine.state == State.STARTING:
-                running(machine)
-                m.event(machine, "started")
+        with outcome(operation, owner, State.STARTING) as started:
+            if started:
+                running(started)
+                m.event(started, "started")
 
 
 def running(machine: Instance) -> None:
@@ -122,11 +120,7 @@ def take_back(operation: Claimed, owner: uuid.UUID, state: str, what: str, error
     machine = m.read(operation.subject_id)
     if machine.stop_charging_mode == STOP_CHARGING:
         address.take_off(machine)
-    with db.act():
-        db.call("ledger_lock", operation.account_id)
-        if not queue.finish(owner, operation):
-            return
-        machine = m.locked(operation.subject_id)
-        if machine.state == State.STARTING:
-            columns = give_up(machine) if machine.stop_charging_mode == STOP_CHARGING else {}
-            m.fail(machine, what, error, state=state, **columns)
+    with outcome(operation, owner, State.STARTING) as failed:
+        if failed:
+            columns = give_up(failed) if failed.stop_charging_mode == STOP_CHARGING else {}
+            m.fail(failed, what, error, state=state, **columns)

@@ -11,30 +11,24 @@ import uuid
 from collections.abc import Sequence
 
 from vmart.engines.contract import Power
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import WrongMode
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KEEP_CHARGING = "KEEP_CHARGING"
 SOFT, HARD, SOFT_FIRST = "SOFT", "HARD", "SOFT_FIRST"
 
 
-def stop(
-    account_id: int,
-    public_ids: Sequence[str],
-    *,
-    stopped_mode: str = KEEP_CHARGING,
-    stop_type: str = SOFT,
-    request_id: str = "",
-) -> None:
+def stop(actor: Actor, public_ids: Sequence[str], *, stopped_mode: str = KEEP_CHARGING, stop_type: str = SOFT) -> None:
     """Accept a stop, all or none. Raises the refusals of ``orders.errors``.
 
     Machines are running; with STOP_CHARGING they may also be off and billed.
@@ -43,8 +37,7 @@ def stop(
         raise InvalidValue("StoppedMode is KEEP_CHARGING or STOP_CHARGING.", field="StoppedMode")
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
         raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
-    with db.act():
-        found = m.lock_usable(account_id, public_ids)
+    with accepting(actor, "StopInstances", public_ids, usable=True) as found:
         for machine in found:
             if not (stopped_mode == STOP_CHARGING and off_and_billed(machine)):
                 m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
@@ -54,7 +47,7 @@ def stop(
                     field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
                 )  # fmt: skip
         accepted = db.call("metering_instant", clock.now())
-        m.begin_all(found, "StopInstances", request_id, state=State.STOPPING)
+        m.begin_all(found, "StopInstances", actor.request_id, state=State.STOPPING)
         for before in (State.RUNNING, State.STOPPED):
             there = [machine for machine in found if machine.state == before]
             hard, since = stop_type == HARD, accepted.isoformat()
@@ -77,16 +70,12 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         without_charge = operation.payload["mode"] == STOP_CHARGING
         if without_charge:
             address.take_off(machine)
-        with db.act():
-            db.call("ledger_lock", machine.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(operation.subject_id)
-            if machine.state == State.STOPPING:
+        with outcome(operation, owner, State.STOPPING) as ended:
+            if ended:
                 if without_charge:
                     accepted = dt.datetime.fromisoformat(operation.payload["accepted"])
-                    m.end_usage([machine], accepted, pausable_only=True)
-                _stopped(machine, without_charge)
+                    m.end_usage([ended], accepted, pausable_only=True)
+                _stopped(ended, without_charge)
 
 
 def _stopped(machine: Instance, without_charge: bool) -> None:
@@ -102,16 +91,10 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """The machine did not stop: it is on or off, and charged, as before."""
     for operation in batch:
-        with db.act():
-            db.call("ledger_lock", operation.account_id)
-            if not queue.finish(owner, operation):
-                continue
-            machine = m.locked(operation.subject_id)
-            if machine.state != State.STOPPING:
-                continue
-            if operation.payload["before"] == State.STOPPED:
+        with outcome(operation, owner, State.STOPPING) as machine:
+            if machine and operation.payload["before"] == State.STOPPED:
                 m.fail(
                     machine, "It could not be put to without charge: it is off and billed.", error, state=State.STOPPED
                 )
-            else:
+            elif machine:
                 m.fail(machine, "The machine could not be stopped.", error, state=State.RUNNING)

@@ -243,7 +243,7 @@ def _powered(row: Instance, state: str, kind: str) -> None:
 
 def _tell(row: Instance, kind: str) -> None:
     told = db.rows(
-        "SELECT 1 FROM instances_event WHERE instance_id = %s AND kind = %s AND at > %s",
+        "SELECT 1 FROM events_event WHERE subject_kind = 'machine' AND subject_id = %s AND kind = %s AND at > %s",
         row.id, "seen_" + kind, clock.now() - dt.timedelta(days=1),
     )  # fmt: skip
     if not told:

@@ -7,10 +7,12 @@ hold shrinks to what the open hour has cost (billing-rules, section 1).
 import datetime as dt
 from collections.abc import Sequence
 
+from vmart.events.actor import API, Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import holds, return_prepaid
 from vmart.orders import machines as m
+from vmart.orders.acts import accepting
 from vmart.orders.errors import Protected, WrongState
 from vmart.orders.live_cost import open_hours_minor
 from vmart.pricing.configuration import PREPAID
@@ -21,24 +23,23 @@ IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
 _BUSY = (State.PENDING, State.STARTING, State.STOPPING, State.REBOOTING)
 
 
-def terminate(
-    account_id: int, public_ids: Sequence[str], *, request_id: str = "", erase: bool = True, by_api: bool = False
-) -> None:
+def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) -> None:
     """Accept the end of machines, all or none; a second call for one that is in the bin releases it at once.
 
     On its way into the bin it is busy: a call that is merely repeated erases nothing. Without ``erase`` one in the
-    bin stays as it is: whoever asked to end a machine did not ask for that. ``by_api``: a program asks, which may
-    end no protected machine; its owner may, on the page. Raises Protected, Busy, WrongState.
+    bin stays as it is: whoever asked to end a machine did not ask for that. A program may end no protected machine;
+    its owner may, on the page. Raises Protected, Busy, WrongState.
     """
-    with db.act():
-        found = m.lock(account_id, public_ids)
-        if by_api:
+    request_id = actor.request_id
+    with accepting(actor, "", public_ids) as found:
+        if actor.via == API:
             _refuse_protected(found)
         m.refuse_busy([machine for machine in found if machine.state in _BUSY])
         if erase:
             _refuse_unerasable(found)
         in_bin = [machine for machine in found if machine.state in IN_BIN]
         alive = [machine for machine in found if machine.state not in IN_BIN]
+        m.events(found if erase else alive, "TerminateInstances", actor=actor)
         prepaid = [machine for machine in alive if machine.subscription.charge_type == PREPAID]
         postpaid = [machine for machine in alive if machine.subscription.charge_type != PREPAID]
         if in_bin and erase:

@@ -7,6 +7,8 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.orders.errors import AccountFrozen, OrderNotPayable, QuotaReached
@@ -19,7 +21,7 @@ UNPAID_MAX = 20  # an account's orders that wait for payment; a policy of this s
 EXPIRE_KIND = "expire_order"
 
 
-def open_unpaid(order: Order) -> None:
+def open_unpaid(order: Order, actor: Actor) -> None:
     """Write an order that waits for its payment. Belongs under the account lock.
 
     ``order`` has its action, price and request; status and times are set here. Raises QuotaReached, AccountFrozen.
@@ -32,6 +34,7 @@ def open_unpaid(order: Order) -> None:
         raise QuotaReached("{count} orders wait for payment; pay one or let it expire first.", count=waiting)
     order.status, order.created_at, order.expires_at = Status.UNPAID, now, now + PAYABLE_FOR
     order.save(force_insert=True)
+    record.write(order.account_id, record.ORDER, [order.id], "order_placed", actor=actor)
     queue.enqueue(EXPIRE_KIND, order.id, account_id=order.account_id, due_at=order.expires_at)
 
 

@@ -6,6 +6,7 @@ credited once (billing-rules, section 5; killbill #1015).
 
 from django.utils.translation import gettext_noop
 
+from vmart.events.actor import timer
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import Refused
 from vmart.orders import actions, unpaid
@@ -70,7 +71,7 @@ def _buy(account_id: int, order_id: int, *, buy: bool) -> str:
     try:
         if not buy:
             raise Refused(_FAULT)
-        actions.pay_in_act(account_id, order_id)
+        actions.pay_in_act(timer(account_id), order_id)
     except OrderNotPayable as why:  # expired, paid or closed: the payment is a top-up and reopens nothing
         return why.sentence
     except Refused as why:

@@ -4,6 +4,7 @@ from allauth.account import views as allauth
 from django.urls import path, re_path, register_converter
 
 from vmart.web.views import (
+    activity,
     api_keys,
     billing,
     forgotten,
@@ -69,6 +70,7 @@ urlpatterns = [
     path("balance/top-up/", payments.top_up_page, name="top_up"),
     path("payments/<int:payment_id>/", payments.payment, name="payment"),
     path("payments/<int:payment_id>/state/", payments.payment_state, name="payment_state"),
+    path("activity/", activity.activity, name="activity"),
     path("charges/", billing.charge_list, name="charges"),
     path("charges.csv", billing.charge_csv, name="charges_csv"),
     path("accounts/login/", allauth.login, name="account_login"),

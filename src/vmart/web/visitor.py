@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from vmart.customers.models import Account
+from vmart.events.actor import PAGE, Actor
 from vmart.orders.open_account import open_account
 
 View = Callable[..., HttpResponseBase]
@@ -24,6 +25,15 @@ def account_id_of(request: HttpRequest) -> int | None:
     """The account that the visitor acts for; None for strangers and for operators without one."""
     user: Any = request.user
     return getattr(user, "account_id", None) if user.is_authenticated else None
+
+
+def actor(request: HttpRequest, account_id: int) -> Actor:
+    """The customer who asks, on the pages, for the account."""
+    user: Any = request.user
+    return Actor(
+        account_id, PAGE, user.email, address=request.META.get("REMOTE_ADDR", ""),
+        request_id=str(request.META.get("vmart.request_id", "")),
+    )  # fmt: skip
 
 
 def customer(view: View) -> View:

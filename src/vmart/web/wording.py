@@ -68,6 +68,15 @@ RENEW_FLAGS = {
     "DISABLE_NOTIFY_AND_MANUAL_RENEW": _("Let it end, without reminders"),
 }
 EVENTS = {
+    "RunInstances": _("Bought"),
+    "order_placed": _("Order placed, to be paid"),
+    "StartInstances": _("Start asked for"),
+    "StopInstances": _("Stop asked for"),
+    "RebootInstances": _("Reboot asked for"),
+    "TerminateInstances": _("End asked for"),
+    "ResetInstancesPassword": _("Password reset asked for"),
+    "ModifyInstancesAttribute": _("Change of name or protection asked for"),
+    "ModifyInstancesRenewFlag": _("Change of the renewal setting asked for"),
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
     "launch_failed": _("Delivery failed"),
@@ -98,8 +107,20 @@ EVENTS = {
     "seen_moved": _("Found on another host; the seller was told"),
     "seen_missing": _("Not found on its host; the seller was told"),
     "lost": _("Not found twice in a row; charged no more since it was first missed"),
+    "to_be_redelivered": _("To be delivered again, by the seller"),
     "redelivered": _("Delivered again, with empty disks"),
     "ended_as_lost": _("Ended by the seller, since its host had lost it"),
+    "frozen": _("Frozen: buys nothing"),
+    "unfrozen": _("May buy again"),
+    "quotas": _("Quotas changed"),
+}
+SUBJECTS = {
+    "machine": _("Machine"),
+    "order": _("Order"),
+    "key_pair": _("Key pair"),
+    "api_key": _("API key"),
+    "payment": _("Card payment"),
+    "account": _("Account"),
 }
 PAYMENT_STATES = {
     "created": (_("Begun"), "busy"),
@@ -158,11 +179,6 @@ QUOTAS = {
     "quota_returns_per_year": _("Returned machines a year"),
     "rate_run_per_s": _("API purchases a second"),
     "frozen_reason": _("Reason"),
-}
-ACCOUNT_CHANGES = {
-    "frozen": _("Frozen: buys nothing"),
-    "unfrozen": _("May buy again"),
-    "quotas": _("Quotas changed"),
 }
 DRIFT = {
     "missing": _("Sold, and not found on the engine. It is looked for once more before its charging ends."),

@@ -11,6 +11,7 @@ import click
 from vmart.config.commands.frame import data_dir_option, links_of, places_of, set_up
 from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused
+from vmart.events.actor import COMMAND, Actor
 
 
 @click.group()
@@ -68,7 +69,7 @@ def customer_show(own_data_dir: Path | None, output: str, customer: str) -> None
 
 
 def _shown(number: int) -> dict[str, Any]:
-    from vmart.listings import customers, orders, overview
+    from vmart.listings import activity, customers, orders, overview
 
     found, money = customers.customer(number), overview.balance(number)
     assert found is not None
@@ -93,13 +94,17 @@ def _shown(number: int) -> dict[str, Any]:
              "after": _units(row.balance_after), "reason": row.reason, "actor": row.actor}
             for row in overview.statement(number).rows
         ],
-        "events": [{"at": row.at, "machine": row.public_id, "kind": row.kind} for row in customers.events(number)],
-        "changes": [
-            {"at": row.at, "kind": row.kind, "after": ", ".join(f"{k}={v}" for k, v in row.detail["after"].items()),
-             "actor": row.actor}
-            for row in customers.changes(number)
+        "activity": [
+            {"at": row.at, "of": row.subject or row.subject_kind, "kind": row.kind, "detail": _told(row.detail),
+             "actor": row.who}
+            for row in activity.of_account(number).rows
         ],
     }  # fmt: skip
+
+
+def _told(detail: dict[str, Any]) -> str:
+    """An event's detail in a cell of a table; of a change, what holds after it."""
+    return ", ".join(f"{name}={value}" for name, value in detail.get("after", detail).items())
 
 
 def _money_options(function: Any) -> Any:
@@ -206,10 +211,10 @@ def _units(amount_minor: int) -> str:
     return str(from_minor(amount_minor, exponent(shop.snapshot().currency)))
 
 
-def _actor() -> str:
+def _actor() -> Actor:
     """Who types: the user of the operating system, also behind sudo."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = str(os.getuid())
-    return f"command line ({os.environ.get('SUDO_USER') or name})"[:254]
+    return Actor(None, COMMAND, (os.environ.get("SUDO_USER") or name)[:200])

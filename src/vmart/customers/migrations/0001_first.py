@@ -104,26 +104,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="AccountChange",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("at", models.DateTimeField()),
-                ("kind", models.CharField(max_length=20)),
-                ("detail", models.JSONField(default=dict)),
-                ("actor", models.CharField(max_length=254)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="customers.account"
-                    ),
-                ),
-            ],
-            options={
-                "db_table": "customers_account_change",
-                "indexes": [models.Index(fields=["account", "-id"], name="customers_account_change_of")],
-            },
-        ),
-        migrations.CreateModel(
             name="ApiKey",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

@@ -3,8 +3,6 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from vmart.kernel.partitions import CreatePartitioned
-
 
 class Migration(migrations.Migration):
     initial = True
@@ -16,27 +14,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        CreatePartitioned(
-            name="Event",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "id", "at", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("id", models.BigIntegerField()),
-                ("at", models.DateTimeField()),
-                ("instance_id", models.BigIntegerField()),
-                ("account_id", models.BigIntegerField()),
-                ("kind", models.CharField(max_length=40)),
-                ("detail", models.JSONField(default=dict)),
-            ],
-            options={
-                "db_table": "instances_event",
-                "indexes": [models.Index(fields=["instance_id", "at"], name="instances_event_instance")],
-            },
-        ),
         migrations.CreateModel(
             name="Instance",
             fields=[
@@ -191,15 +168,6 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("account", "name"), name="instances_key_pair_name_once")
                 ],
             },
-        ),
-        migrations.RunSQL("CREATE SEQUENCE instances_event_id_seq OWNED BY instances_event.id", migrations.RunSQL.noop),
-        migrations.RunSQL(
-            "ALTER TABLE instances_event ALTER COLUMN id SET DEFAULT nextval('instances_event_id_seq')",
-            migrations.RunSQL.noop,
-        ),
-        migrations.RunSQL(
-            "ALTER TABLE instances_event_default ALTER COLUMN id SET DEFAULT nextval('instances_event_id_seq')",
-            migrations.RunSQL.noop,
         ),
         migrations.RunSQL(
             "ALTER TABLE instances_instance ADD CONSTRAINT instances_has_subscription"

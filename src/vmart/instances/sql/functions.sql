@@ -32,17 +32,6 @@ BEGIN
   END LOOP;
 END $$;
 
--- What happened to machines, for their owners and the seller; the arrays in one order.
-CREATE FUNCTION fn.instances_events(
-  _instances bigint[], _accounts bigint[], _kind text, _at timestamptz, _details jsonb[]
-) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO instances_event (at, instance_id, account_id, kind, detail)
-  SELECT _at, instance, account, _kind, detail
-  FROM unnest(_instances, _accounts, _details) AS line (instance, account, detail);
-END $$;
-
 -- PENDING to RUNNING, once; the arrays in one order. The machines that were PENDING.
 CREATE FUNCTION fn.instances_delivered(_instances bigint[], _kinds text[]) RETURNS bigint[]
 LANGUAGE plpgsql AS $$

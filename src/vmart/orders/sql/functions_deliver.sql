@@ -57,8 +57,8 @@ BEGIN
                             (r->>'term_at')::timestamptz, '{}')
   FROM jsonb_array_elements(_results) AS r WHERE r ? 'term_at' AND (r->>'instance')::bigint = ANY (running);
   PERFORM fn.metering_start(running, '{}', started);
-  PERFORM fn.instances_events(array_agg((r->>'instance')::bigint), array_agg((r->>'account')::bigint),
-                              'delivered', _now, array_agg(jsonb_build_object('waited_ms', r->'waited_ms')))
+  PERFORM fn.events_write(array_agg((r->>'account')::bigint), 'machine', array_agg((r->>'instance')::bigint),
+                          'delivered', _now, array_agg(jsonb_build_object('waited_ms', r->'waited_ms')), '{}')
   FROM jsonb_array_elements(_results) AS r WHERE (r->>'instance')::bigint = ANY (running);
 END $$;
 
@@ -92,8 +92,8 @@ BEGIN
   UPDATE orders_line SET state = 'failed', reason = left(_result->>'error', 500) WHERE subscription_id = machine.id
   RETURNING * INTO line;
   PERFORM fn.ledger_void(line.hold_id, _now);
-  PERFORM fn.instances_events(ARRAY[machine.id], ARRAY[machine.account_id], 'launch_failed', _now,
-                              ARRAY[jsonb_build_object('why', _result->>'error')]);
+  PERFORM fn.events_write(ARRAY[machine.account_id], 'machine', ARRAY[machine.id], 'launch_failed', _now,
+                          ARRAY[jsonb_build_object('why', _result->>'error')], '{}');
 END $$;
 
 -- The last step of a failed delivery, once nothing is left on the engine: room and addresses are free again.

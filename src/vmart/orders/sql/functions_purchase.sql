@@ -123,6 +123,8 @@ BEGIN
             (_p->>'hold_machine_minor')::bigint * _count, _p->'quote', '{}',
             (_p->>'book_version')::int, 0, 0, true, _now, _now, '');
   END IF;
+  PERFORM fn.events_write(ARRAY[_account], 'order', ARRAY[_order], 'RunInstances', _now, ARRAY['{}'::jsonb],
+                          _p->'actor');
   INSERT INTO orders_line (order_id, account_id, subscription_id, number, hold_id, months, amount_minor,
                            paid_cash_minor, paid_gift_minor, refund_minor, state, reason)
   SELECT _order, _account, id, n, hold, (_p->>'months')::int, _amount, 0, 0, 0, 'delivering', ''

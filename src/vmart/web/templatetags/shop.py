@@ -154,6 +154,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "internet": wording.INTERNET,
     "kind": wording.KINDS,
     "event": wording.EVENTS,
+    "subject": wording.SUBJECTS,
     "transfer": wording.TRANSFERS,
     "purse": wording.PURSES,
     "operation": wording.OPERATIONS,
@@ -162,7 +163,6 @@ _WORDS: dict[str, dict[str, Any]] = {
     "drift": wording.DRIFT,
     "action": wording.ACTIONS,
     "step": wording.STEPS,
-    "change": wording.ACCOUNT_CHANGES,
     "quota": wording.QUOTAS,
 }
 

@@ -14,14 +14,14 @@ from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import charges, orders, overview
+from vmart.listings import activity, charges, orders, overview
 from vmart.orders import holds, live_cost, passwords, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_expired
 from vmart.orders.renew import RENEWABLE
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
 from vmart.web import wording
-from vmart.web.visitor import customer
+from vmart.web.visitor import actor, customer
 
 IN_BIN = (State.SHUTDOWN, State.TERMINATING)
 
@@ -58,7 +58,7 @@ def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> Ht
     _machine(account_id, public_id)
     verb = {"start": start.start, "reboot": reboot.reboot}[act]
     try:
-        verb(account_id, [public_id], request_id=_request_id(request))
+        verb(actor(request, account_id), [public_id])
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
     return redirect("machine", public_id)
@@ -74,9 +74,9 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         without = request.POST.get("charge") == "without"
         try:
             stop.stop(
-                account_id, [public_id], stopped_mode=STOP_CHARGING if without else stop.KEEP_CHARGING,
+                actor(request, account_id), [public_id],
+                stopped_mode=STOP_CHARGING if without else stop.KEEP_CHARGING,
                 stop_type=stop.HARD if request.POST.get("hard") == "1" else stop.SOFT_FIRST,
-                request_id=_request_id(request),
             )  # fmt: skip
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
@@ -99,7 +99,7 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
     if request.method == "POST":
         erase = request.POST.get("erase") == "1"  # sent twice, *end* ends once: to erase is asked for by itself
         try:
-            terminate.terminate(account_id, [public_id], request_id=_request_id(request), erase=erase)
+            terminate.terminate(actor(request, account_id), [public_id], erase=erase)
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
             return redirect("machine", public_id)
@@ -119,10 +119,6 @@ def _machine(account_id: int, public_id: str) -> Instance:
     if machine is None:
         raise Http404
     return machine
-
-
-def _request_id(request: HttpRequest) -> str:
-    return str(request.META.get("vmart.request_id", ""))
 
 
 def _here(machine: Instance) -> dict[str, Any]:
@@ -145,7 +141,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
         "df_shows_gib": overview.df_shows_gib(machine.zone_id),
-        "events": overview.events(machine.id),
+        "events": activity.of_machine(machine.id),
         "closed_exact": closed,
         "open_exact": _open_exact(machine),
         "by_usage": overview.is_charged_by_usage(machine.id),

@@ -18,7 +18,7 @@ from vmart.listings import orders, overview
 from vmart.orders import passwords, reset_password
 from vmart.orders.errors import WeakPassword
 from vmart.web import wording
-from vmart.web.visitor import customer
+from vmart.web.visitor import actor, customer
 
 
 @never_cache  # no-store: no browser and no proxy keeps the answer
@@ -56,12 +56,11 @@ def reset_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRes
     how = request.POST.get("how")
     if how not in ("generated", "typed"):
         return _reset_form(request, machine)
-    request_id = str(request.META.get("vmart.request_id", ""))
     try:
         if how == "typed":
-            reset_password.reset(account_id, [public_id], request.POST.get("password", ""), request_id=request_id)
+            reset_password.reset(actor(request, account_id), [public_id], request.POST.get("password", ""))
         else:
-            reset_password.generate(account_id, public_id, request_id=request_id)
+            reset_password.generate(actor(request, account_id), public_id)
     except WeakPassword as refused:
         return _reset_form(request, machine, error=wording.sentence(refused), how="typed", status=422)
     except Refused as refused:
@@ -82,7 +81,7 @@ def _asked(request: HttpRequest, account_id: int, machines: Sequence[Instance], 
     try:
         if request.POST.get("act") == "show":
             newest = passwords.newest([machine.id for machine in machines])
-            found = passwords.show(account_id, public_ids)
+            found = passwords.show(actor(request, account_id), public_ids)
             shown = [(machine, found[machine.public_id]) for machine in machines if machine.public_id in found]
             made_until = newest.isoformat() if newest else ""
             here = {"shown": shown, "back": back, "address": request.path, "made_until": made_until}
@@ -102,7 +101,7 @@ def _put_away(request: HttpRequest, account_id: int, public_ids: Sequence[str]) 
         return
     if made_until.tzinfo is None:
         return
-    if passwords.put_away(account_id, public_ids, made_until):
+    if passwords.put_away(actor(request, account_id), public_ids, made_until):
         messages.success(request, _("The password was erased here: you have it."))
     else:
         messages.error(request, _("A newer password was made since; have it shown."))

@@ -23,7 +23,7 @@ from vmart.payments import providers, queries, rules, top_up
 from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
 from vmart.web import shown_quote, wording
-from vmart.web.visitor import View, customer
+from vmart.web.visitor import View, actor, customer
 from vmart.web.way_back import top_up_address, way_back, with_way_back
 
 PAYMENTS_SHOWN = 10
@@ -66,7 +66,7 @@ def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespo
     """Pay a placed order from the balance, or by a card."""
     try:
         if request.POST.get("by") != "card":
-            actions.pay(account_id, order_id)
+            actions.pay(actor(request, account_id), order_id)
             return redirect("order", order_id)
         asked = top_up.asked_minor(account_id, order_id)
         standing = _begin(account_id, request.POST.dict(), asked, order_id)

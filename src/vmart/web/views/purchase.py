@@ -23,7 +23,7 @@ from vmart.pricing.quote import Quote
 from vmart.web import offer, shown_quote
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
-from vmart.web.visitor import account_id_of, field
+from vmart.web.visitor import account_id_of, actor, field
 
 _KEY_PAIRS_SHOWN = 100
 
@@ -253,9 +253,9 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
     else:
         way_in = login.GENERATED
     wanted = Purchase(
-        account_id, quoted.configuration, Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
-        client_token=shown_quote.client_token(token), request_id=str(request.META.get("vmart.request_id", "")),
-        expected=quoted,
+        actor(request, account_id), quoted.configuration,
+        Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
+        client_token=shown_quote.client_token(token), expected=quoted,
     )  # fmt: skip
     if form.get("act") == "card":
         return place.place(wanted)

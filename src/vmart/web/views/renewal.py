@@ -21,7 +21,7 @@ from vmart.pricing import books
 from vmart.pricing.priced import Priced
 from vmart.web import shown_quote, wording
 from vmart.web.shown_quote import NotShown
-from vmart.web.visitor import customer
+from vmart.web.visitor import actor, customer
 from vmart.web.way_back import top_up_address
 
 
@@ -59,7 +59,7 @@ def _pay(request: HttpRequest, account_id: int, asked: Renewal) -> HttpResponse:
     if not shown_quote.is_token(token):
         raise NotShown(expired=False)
     verb = renew.place if request.POST.get("act") == "card" else renew.renew
-    order = verb(account_id, asked, expected=expected, client_token=shown_quote.client_token(token))
+    order = verb(actor(request, account_id), asked, expected=expected, client_token=shown_quote.client_token(token))
     return redirect("order", order)
 
 
@@ -89,7 +89,7 @@ def set_flag(request: HttpRequest, account_id: int) -> HttpResponse:
     """The switch of one machine, or of those chosen in the list."""
     chosen = request.POST.getlist("id")[:MACHINES_MAX]
     try:
-        renew_flag.set_flag(account_id, chosen, request.POST.get("flag", ""))
+        renew_flag.set_flag(actor(request, account_id), chosen, request.POST.get("flag", ""))
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
         return redirect("machines")

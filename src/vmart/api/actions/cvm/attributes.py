@@ -46,9 +46,7 @@ def describe_instances_attributes(call: Call, asked: DescribeInstancesAttributes
 
 def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> Members:
     """Done when it is answered."""
-    attributes.modify(
-        call.account_id, asked.instance_ids, name=asked.instance_name, protected=asked.disable_api_termination
-    )
+    attributes.modify(call.actor, asked.instance_ids, name=asked.instance_name, protected=asked.disable_api_termination)
     return {}
 
 

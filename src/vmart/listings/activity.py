@@ -1,0 +1,67 @@
+"""What happened in an account and who had it done: for its owner and for the seller."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vmart.events.actor import COMMAND, SELLER, told_by
+from vmart.events.models import Event
+from vmart.events.record import MACHINE
+from vmart.kernel import db
+from vmart.listings.paging import PAGE, Page, cut, number
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event. ``subject`` is the public id or number that its owner knows the subject by; "" of the account itself.
+
+    ``actor``: as ``events.actor.Actor.told``; {} where nobody asked.
+    """
+
+    id: int
+    at: dt.datetime
+    subject_kind: str
+    subject: str
+    kind: str
+    detail: Any
+    actor: dict[str, str]
+
+    @property
+    def who(self) -> str:
+        """One line of who had it done; "" where nobody asked."""
+        return told_by(self.actor)
+
+    @property
+    def by_seller(self) -> bool:
+        """Whether the seller had it done: a buyer is not told which operator it was."""
+        return self.actor.get("via") in (SELLER, COMMAND)
+
+
+_PAGE = """
+SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
+       coalesce(i.public_id, CASE e.subject_kind WHEN 'account' THEN '' WHEN 'order' THEN e.subject_id::text
+                             ELSE e.detail->>'name' END, '') AS subject
+FROM (SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_event
+      WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s)
+      ORDER BY id DESC LIMIT %(limit)s) AS e
+LEFT JOIN instances_instance i ON e.subject_kind = 'machine' AND i.id = e.subject_id
+ORDER BY e.id DESC
+"""
+
+
+def of_account(account_id: int, before: str = "") -> Page[Happened]:
+    """A page of what happened to the account and all that is its own, latest first. One query."""
+    key = number(before)
+    rows = db.rows(_PAGE, account=account_id, before=key, limit=PAGE + 1)
+    return cut([_happened(row) for row in rows], lambda row: row.id, first=key is None)
+
+
+def _happened(row: Mapping[str, Any]) -> Happened:
+    return Happened(**{**row, "detail": json.loads(row["detail"]), "actor": json.loads(row["actor"])})
+
+
+def of_machine(instance_id: int, limit: int = PAGE) -> Sequence[Event]:
+    """What happened to a machine, latest first."""
+    return list(Event.objects.filter(subject_kind=MACHINE, subject_id=instance_id).order_by("-at", "-id")[:limit])
