@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, IMAGE, MONTHLY, wanted
 from vmart.config.database import parse_database_url
@@ -107,13 +109,22 @@ def _buy(
     return {"order": bought.order_id, "machines": list(bought.instance_ids), "repeated": bought.repeated}
 
 
+def _act(verb: Callable[..., None]) -> Callable[..., None]:
+    return lambda account_id, public_ids, **words: verb(by(account_id), public_ids, **words)
+
+
+def _serve(limit_s: float = 900) -> None:
+    steps = {kind: replace(step, limit_s=limit_s) for kind, step in STEPS.items()}
+    loop.Worker(steps, lanes).run()
+
+
 ACTS: dict[str, Callable[..., Any]] = {
     "buy": _buy,
-    "stop": stop.stop,
-    "start": start.start,
-    "terminate": terminate.terminate,
+    "stop": _act(stop.stop),
+    "start": _act(start.start),
+    "terminate": _act(terminate.terminate),
     "work": lambda: loop.run_until_idle(STEPS, lanes),
-    "serve": lambda: loop.Worker(STEPS, lanes).run(),
+    "serve": _serve,
 }
 
 

@@ -18,6 +18,7 @@ from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
 from vmart.engines.simulated import World
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import deliver, reboot, reset_password, start, stop, sweep, terminate
@@ -43,30 +44,30 @@ def _bought(configuration: Any) -> int:
     return account
 
 
-def _asked(configuration: Any, *acts: Callable[[int, list[str]], None]) -> int:
+def _asked(configuration: Any, *acts: Callable[[Actor, list[str]], None]) -> int:
     """A machine that all but the last act are done with."""
     account = _buyer()
     machine = buy_running(account, configuration)
     for act in acts:
         work()
-        act(account, [machine.public_id])
+        act(by(account), [machine.public_id])
     return account
 
 
-def _in_arrears(account: int, names: list[str]) -> None:
-    owe(account)
+def _in_arrears(actor: Actor, names: list[str]) -> None:
+    owe(actor.account)
 
 
-def _paid(account: int, names: list[str]) -> None:
-    pay(account, 100)
+def _paid(actor: Actor, names: list[str]) -> None:
+    pay(actor.account, 100)
 
 
-def _stop_without_charge(account: int, names: list[str]) -> None:
-    stop.stop(by(account), names, stopped_mode=stop.STOP_CHARGING)
+def _stop_without_charge(actor: Actor, names: list[str]) -> None:
+    stop.stop(actor, names, stopped_mode=stop.STOP_CHARGING)
 
 
-def _reset_password(account: int, names: list[str]) -> None:
-    reset_password.generate(by(account), names[0])
+def _reset_password(actor: Actor, names: list[str]) -> None:
+    reset_password.generate(actor, names[0])
 
 
 ACTS: dict[str, Callable[[], int]] = {

@@ -65,6 +65,20 @@ def test_a_second_worker_delivers_what_a_killed_one_had_in_hand(nursery: Nursery
     assert list(reconcile()) == []
 
 
+def test_a_worker_ends_when_a_step_hangs_and_another_takes_the_work(nursery: Nursery) -> None:
+    """Given an engine's call that never returns, when its limit has passed, then its worker is no more."""
+    _slow_engine(600)
+    hung = nursery.begin("serve", lease_s=0.3, limit_s=1.0)
+    purchase(wanted(open_purse(cash_minor=1000), HOURLY))
+    assert hung.answer() is None  # the process has ended, and nobody has killed it
+    assert Instance.objects.get().state == "PENDING"
+    _slow_engine(0)
+    second = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Instance.objects.get().state == "RUNNING", "the second worker delivers it")
+    _kill(second)
+    assert list(reconcile()) == []
+
+
 def test_a_living_worker_keeps_what_takes_longer_than_its_lease(nursery: Nursery) -> None:
     """Given an engine call of several leases, then no other worker gets the work when a lease would have ended.
 

@@ -88,9 +88,9 @@ def long_sold(test_clock: BusinessClock) -> None:
             " FROM orders_order, unnest(ARRAY['prepaid', 'usage', 'topup']) AS kind"
         )
         cursor.execute(
-            "INSERT INTO worker_operation (kind, subject_id, lane, step, payload, due_at, attempt, last_error,"
-            " attention, created_at) SELECT 'expire', id, %s, 'start', '{}', created_at, 0, '', id %% 1000 = 0,"
-            " created_at FROM orders_order",
+            "INSERT INTO worker_operation (kind, subject_kind, subject_id, lane, step, payload, due_at, attempt,"
+            " last_error, attention, created_at) SELECT 'expire', 'machine', id, %s, 'start', '{}', created_at, 0, '',"
+            " id %% 1000 = 0, created_at FROM orders_order",
             [ZONE],
         )
         for table in ("orders_order", "orders_line", "ledger_transfer", "worker_operation"):

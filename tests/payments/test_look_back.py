@@ -25,7 +25,7 @@ SINCE = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 def _restored() -> None:
     """What ``vmart restore`` leaves to do."""
     payload = {"since": SINCE.isoformat()}
-    queue.enqueue(look_back.KIND, 0, lane=CARDS_LANE, due_at=clock.now(), payload=payload)
+    queue.enqueue(look_back.KIND, "machine", 0, lane=CARDS_LANE, due_at=clock.now(), payload=payload)
 
 
 def test_what_the_backup_knows_is_credited_and_the_rest_shown(reference_stripe: ReferenceStripe) -> None:

@@ -43,7 +43,7 @@ _QUERIES = {
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
     "disks": "SELECT usage, disk_type, size_gib FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
     "events": "SELECT kind, detail - 'waited_ms' AS detail, at FROM events_event WHERE account_id = %s"
-    " ORDER BY instance_id, id",
+    " ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
 }
 

@@ -60,7 +60,7 @@ def owe(account_id: int, minor: int = 100) -> None:
             "SELECT * FROM fn.ledger_deduct('test', %s, ARRAY[%s]::bigint[], ARRAY[%s]::bigint[], 'revenue', %s)",
             str(uuid.uuid4()), account_id, due, clock.now(),
         )  # fmt: skip
-        queue.enqueue("arrears", account_id, due_at=clock.now())
+        queue.enqueue("arrears", "account", account_id, due_at=clock.now())
 
 
 def pay(account_id: int, minor: int) -> None:

@@ -210,7 +210,7 @@ def test_a_machine_whose_network_arrears_keep_off_says_so_and_how_it_comes_back(
             "SELECT * FROM fn.ledger_deduct('test', '', ARRAY[%s]::bigint[], ARRAY[100000], 'revenue', %s)",
             visitor.account_id, clock.now(),
         )  # fmt: skip
-        queue.enqueue("arrears", visitor.account_id, due_at=clock.now())
+        queue.enqueue("arrears", "account", visitor.account_id, due_at=clock.now())
     work()
     page = text_of(visitor.get(address))
     assert "Its public network is off since 2026-03-10 10:00:00 , because the account is in arrears." in page

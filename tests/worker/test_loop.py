@@ -27,7 +27,7 @@ TICK, LONG = dt.timedelta(microseconds=1), dt.timedelta(hours=1)
 def _enqueue(*numbers: int, kind: str = "act", lane: str = "") -> None:
     with db.act():
         for number in numbers:
-            queue.enqueue(kind, number, due_at=clock.now(), lane=lane)
+            queue.enqueue(kind, "machine", number, due_at=clock.now(), lane=lane)
 
 
 def _ended(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

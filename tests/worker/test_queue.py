@@ -19,7 +19,9 @@ ME, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 
 def _enqueue(number: int = 1, *, kind: str = "act", lane: str = "", **due: float) -> None:
     with db.act():
-        queue.enqueue(kind, number, due_at=clock.now() + dt.timedelta(**due), lane=lane, payload={"n": number})
+        queue.enqueue(
+            kind, "machine", number, due_at=clock.now() + dt.timedelta(**due), lane=lane, payload={"n": number}
+        )
 
 
 def _claim(owner: uuid.UUID = ME, *lanes: str, limit: int = 100) -> list[queue.Claimed]:
@@ -56,7 +58,7 @@ def test_work_of_one_kind_on_one_subject_is_there_once() -> None:
 
 def test_it_is_not_there_when_its_act_was_not_committed() -> None:
     with pytest.raises(ZeroDivisionError), db.act():
-        queue.enqueue("act", 1, due_at=clock.now())
+        queue.enqueue("act", "machine", 1, due_at=clock.now())
         raise ZeroDivisionError
     assert _claim() == []
 
@@ -201,7 +203,7 @@ def test_work_that_comes_anew_is_done_though_it_was_given_up_before() -> None:
     _enqueue()
     queue.needs_attention(ME, _claim(), "nobody could")
     with db.act():
-        queue.enqueue("act", 1, due_at=clock.now() + dt.timedelta(hours=2), lane="zone-1", payload={"n": 2})
+        queue.enqueue("act", "machine", 1, due_at=clock.now() + dt.timedelta(hours=2), lane="zone-1", payload={"n": 2})
     row = Operation.objects.get()
     assert (row.attention, row.attempt, row.last_error, row.lane) == (False, 0, "", "zone-1")
     assert row.due_at == clock.now() + dt.timedelta(hours=2)

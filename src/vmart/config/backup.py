@@ -30,7 +30,7 @@ FROM pg_class WHERE relkind = 'S' AND relname LIKE '%%\_block'
 _DUMPED_IN = dt.timedelta(days=1)  # at most, by far: what the backup knows already is taken once more, to no effect
 # Work for ``payments/look_back.py``, which Django would have to be set up for.
 _LOOK_BACK = """
-SELECT {functions}.worker_enqueue('card_look_back', ARRAY[0]::bigint[], NULL, 'cards', created_at,
+SELECT {functions}.worker_enqueue('card_look_back', 'deployment', ARRAY[0]::bigint[], NULL, 'cards', created_at,
                          jsonb_build_object('since', %s::text))
 FROM kernel_deployment
 """

@@ -24,7 +24,7 @@ from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
 
 STEPS: Mapping[str, Step] = {
-    "deliver": Step(deliver.deliver, batch=32, attempts=6, exhausted=deliver.exhausted),
+    "deliver": Step(deliver.deliver, batch=32, attempts=6, limit_s=3600, exhausted=deliver.exhausted),
     "stop": Step(stop.run, attempts=6, exhausted=stop.exhausted),
     "start": Step(start.run, attempts=6, exhausted=start.exhausted),
     "reboot": Step(reboot.run, attempts=6, exhausted=reboot.exhausted),
@@ -39,7 +39,7 @@ STEPS: Mapping[str, Step] = {
     POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),
     look_back.KIND: Step(look_back.run, attempts=20),
     "arrears": Step(arrears.run),
-    close.KIND: Step(close.run, attempts=1000),
+    close.KIND: Step(close.run, attempts=1000, limit_s=4 * 3600),
 }
 
 

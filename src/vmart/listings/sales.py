@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from vmart.kernel import clock, db
 from vmart.listings.paging import PAGE, Page, cut, number
-from vmart.orders.machines import OPERATIONS
 
 FILLING_PERCENT = 80  # from there on the seller is warned
 
@@ -216,11 +215,11 @@ def attention(before: str = "") -> Page[Attention]:
         """
         SELECT w.id, w.kind, w.subject_id, coalesce(i.public_id, '') AS public_id, w.lane, w.step, w.attempt,
                w.last_error, w.created_at
-        FROM worker_operation w LEFT JOIN instances_instance i ON i.id = w.subject_id AND w.kind = ANY (%(kinds)s)
+        FROM worker_operation w LEFT JOIN instances_instance i ON i.id = w.subject_id AND w.subject_kind = 'machine'
         WHERE w.attention AND (%(before)s::bigint IS NULL OR w.id < %(before)s)
         ORDER BY w.id DESC LIMIT %(limit)s
         """,
-        before=key, limit=PAGE + 1, kinds=list(OPERATIONS),
+        before=key, limit=PAGE + 1,
     )  # fmt: skip
     return cut([Attention(**row) for row in rows], lambda row: row.id, first=key is None)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from vmart.catalog import shop
+from vmart.events import record
 from vmart.events.actor import timer
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
@@ -48,7 +49,7 @@ def _come_up(machine: Instance, operation: Claimed) -> None:
     if what == "remind" and clock.now() < (next_at or expires_at):  # a reminder that a later one has overtaken is none
         _remind(machine, -((clock.now() - expires_at) // dt.timedelta(days=1)))
     if next_at is not None:
-        queue.enqueue(term.KIND, machine.id, account_id=machine.account_id, due_at=next_at)
+        queue.enqueue(term.KIND, record.MACHINE, machine.id, account_id=machine.account_id, due_at=next_at)
 
 
 def renews_itself(machine: Instance) -> bool:

@@ -5,11 +5,13 @@ The other half is ``settlement/arrears.py``, which takes it; this one lies where
 
 from collections.abc import Sequence
 
+from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address, holds
 from vmart.orders import machines as m
 from vmart.subscriptions.models import Source, Standing
+from vmart.worker import queue
 
 
 def end(account_id: int) -> int:
@@ -28,7 +30,7 @@ def end(account_id: int) -> int:
     )
     if found[0]["balance"] < 0:
         return 0
-    db.rows("DELETE FROM worker_operation WHERE kind = 'arrears' AND subject_id = %s RETURNING id", account_id)
+    queue.forget("arrears", record.ACCOUNT, [account_id])
     restricted = list(
         m.locking()
         .filter(account_id=account_id, subscription__arrears_since__isnull=False, state__in=[State.SHUTDOWN, *ALIVE])

@@ -24,10 +24,6 @@ _FAULT = EngineError(
     helps="Try again in a few minutes; if it fails again, ask the seller.",
 )  # fmt: skip
 _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
-# The kinds of operations whose subject is a machine; the subjects of others have numbers of their own.
-OPERATIONS = (
-    "deliver", "stop", "start", "reboot", "password", "isolate", "release", "address", "expire", "term", "redeliver",
-)  # fmt: skip
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -116,10 +112,7 @@ def is_expired(machine: Instance) -> bool:
 def refuse_in_arrears(machines: Sequence[Instance]) -> None:
     """Raise InArrears for postpaid machines that are about to be stopped: a machine made busy would put that off."""
     postpaid = [machine for machine in machines if machine.subscription.charge_type == POSTPAID_BY_HOUR]
-    if postpaid and db.rows(
-        "SELECT 1 FROM worker_operation WHERE kind = 'arrears' AND subject_id = %s AND due_at <= %s",
-        postpaid[0].account_id, clock.now(),
-    ):  # fmt: skip
+    if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
             field="InstanceIds",
@@ -198,7 +191,7 @@ def send_all(machines: Sequence[Instance], kind: str, *, due_at: dt.datetime | N
     for zone in sorted({machine.zone_id for machine in machines}):
         there = [machine for machine in machines if machine.zone_id == zone]
         queue.enqueue_all(
-            kind, [machine.id for machine in there], account_id=there[0].account_id, lane=zone,
+            kind, record.MACHINE, [machine.id for machine in there], account_id=there[0].account_id, lane=zone,
             due_at=due_at or clock.now(), payload=payload,
         )  # fmt: skip
 
@@ -210,10 +203,7 @@ def end_usage(machines: Sequence[Instance], instant: dt.datetime, *, pausable_on
 
 def forget_work(kind: str, machines: Sequence[Instance]) -> None:
     """Take an operation of this kind that waits for the machines out of the queue."""
-    db.rows(
-        "DELETE FROM worker_operation WHERE kind = %s AND subject_id = ANY (%s) RETURNING id",
-        kind, [machine.id for machine in machines],
-    )  # fmt: skip
+    queue.forget(kind, record.MACHINE, [machine.id for machine in machines])
 
 
 def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:

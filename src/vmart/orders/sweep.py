@@ -15,9 +15,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from vmart.engines.contract import Engine, EngineError, Observation, Power
+from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address, lost
+from vmart.orders import address, lost, term
 from vmart.orders import machines as m
 from vmart.orders.models import EngineDrift
 from vmart.orders.without_charge import STOP_CHARGING
@@ -216,8 +217,8 @@ def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
     work: dict[int, list[tuple[int, bool]]] = {row.id: [] for row in rows}
     for found in db.rows(
         "SELECT id, subject_id, attention FROM worker_operation"
-        " WHERE subject_id = ANY (%s) AND due_at <= %s AND kind = ANY (%s)",
-        list(work), clock.now(), [kind for kind in m.OPERATIONS if kind not in ("expire", "term")],
+        " WHERE subject_kind = %s AND subject_id = ANY (%s) AND due_at <= %s AND NOT kind = ANY (%s)",
+        record.MACHINE, list(work), clock.now(), ["expire", term.KIND],
     ):  # fmt: skip
         work[found["subject_id"]].append((found["id"], found["attention"]))
     return {row.id: _waiting(row, work[row.id]) for row in rows}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
+from vmart.events import record
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import machines as m
@@ -51,4 +52,4 @@ def follow(machines: Sequence[Instance]) -> None:
         due.append(("expire", machine.id, expires_at))
         if (at := following(expires_at, now, zone)) is not None:
             due.append((KIND, machine.id, at))
-    queue.enqueue_each(machines[0].account_id, due)
+    queue.enqueue_each(machines[0].account_id, record.MACHINE, due)

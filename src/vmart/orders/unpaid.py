@@ -35,7 +35,7 @@ def open_unpaid(order: Order, actor: Actor) -> None:
     order.status, order.created_at, order.expires_at = Status.UNPAID, now, now + PAYABLE_FOR
     order.save(force_insert=True)
     record.write(order.account_id, record.ORDER, [order.id], "order_placed", actor=actor)
-    queue.enqueue(EXPIRE_KIND, order.id, account_id=order.account_id, due_at=order.expires_at)
+    queue.enqueue(EXPIRE_KIND, record.ORDER, order.id, account_id=order.account_id, due_at=order.expires_at)
 
 
 def refuse_frozen(account_id: int) -> None:
@@ -72,7 +72,7 @@ def close_in_act(account_id: int, order_id: int, why: Refused) -> None:
 def forget(order_id: int) -> None:
     """What only an unpaid order needs: its timer, and the request (a first boot with its password's hash)."""
     Order.objects.filter(id=order_id).update(request={})
-    db.rows("DELETE FROM worker_operation WHERE kind = %s AND subject_id = %s RETURNING id", EXPIRE_KIND, order_id)
+    queue.forget(EXPIRE_KIND, record.ORDER, [order_id])
 
 
 def expire(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

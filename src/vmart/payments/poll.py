@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_noop
 
 from vmart.catalog import shop
+from vmart.events.record import PAYMENT
 from vmart.kernel import clock, db
 from vmart.payments import rules
 from vmart.payments.errors import UnknownProvider
@@ -89,6 +90,6 @@ def _look_again(operation: Claimed, owner: uuid.UUID, payment: Payment) -> None:
     with db.act():
         if queue.finish(owner, operation):
             queue.enqueue(
-                POLL_KIND, payment.id, account_id=payment.account_id, lane=CARDS_LANE,
+                POLL_KIND, PAYMENT, payment.id, account_id=payment.account_id, lane=CARDS_LANE,
                 due_at=now + rules.poll_after(now - payment.created_at),
             )  # fmt: skip

@@ -7,6 +7,7 @@ credited once (billing-rules, section 5; killbill #1015).
 from django.utils.translation import gettext_noop
 
 from vmart.events.actor import timer
+from vmart.events.record import PAYMENT
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import Refused
 from vmart.orders import actions, unpaid
@@ -14,6 +15,7 @@ from vmart.orders.credit import credit
 from vmart.orders.errors import OrderNotPayable
 from vmart.payments.models import Payment
 from vmart.payments.providers.contract import Outcome, Status
+from vmart.worker import queue
 
 POLL_KIND = "payment_poll"
 CARDS_LANE = "cards"  # of the worker: a provider that does not answer delays no timer
@@ -99,4 +101,4 @@ def _note(payment: Payment, outcome: Outcome) -> bool:
 
 
 def _forget_poll(payment_id: int) -> None:
-    db.rows("DELETE FROM worker_operation WHERE kind = %s AND subject_id = %s RETURNING id", POLL_KIND, payment_id)
+    queue.forget(POLL_KIND, PAYMENT, [payment_id])

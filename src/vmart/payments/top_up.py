@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from vmart.catalog import shop
+from vmart.events.record import PAYMENT
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
 from vmart.ledger.queries import balance
@@ -81,6 +82,7 @@ def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
     payment.save(update_fields=["reference"])
     queue.enqueue(
         POLL_KIND,
+        PAYMENT,
         payment.id,
         account_id=payment.account_id,
         lane=CARDS_LANE,

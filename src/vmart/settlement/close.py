@@ -27,6 +27,7 @@ from vmart.worker.queue import Claimed
 log = logging.getLogger(__name__)
 
 KIND = "close_hour"
+HOUR_CLOSED = "hour"  # the subject
 BATCH_ACCOUNTS = 2000  # an account's purchases wait while its batch is closed: well below a second
 CONNECTIONS = 2
 
@@ -38,7 +39,7 @@ def begin(now: dt.datetime) -> None:
         Horizon.objects.get_or_create(only=True, defaults={"closed_until": start})
         broken_off = Hour.objects.filter(closed_at=None).order_by("start").first()
         first = broken_off.start if broken_off else Horizon.objects.get().closed_until
-        queue.enqueue(KIND, _subject(first), due_at=first + HOUR)
+        queue.enqueue(KIND, HOUR_CLOSED, _subject(first), due_at=first + HOUR)
 
 
 def _subject(hour: dt.datetime) -> int:
@@ -52,7 +53,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         close(hour)
         with db.act():
             if queue.finish(owner, operation):
-                queue.enqueue(KIND, _subject(hour + HOUR), due_at=hour + 2 * HOUR)
+                queue.enqueue(KIND, HOUR_CLOSED, _subject(hour + HOUR), due_at=hour + 2 * HOUR)
 
 
 def close(hour: dt.datetime) -> tuple[int, int]:

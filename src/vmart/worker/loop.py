@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
@@ -43,20 +43,26 @@ class Step:
     ``run`` gets up to ``batch`` operations of one lane and the owner that fences them. What it raises
     puts them all off, with growing pauses, until ``attempts`` are used up; then ``exhausted`` (by
     default: the seller's attention) is given the last error and has the last word. A passing fault of the
-    database uses up none.
+    database uses up none. One that runs longer than ``limit_s`` hangs: the worker's process ends, which gives up
+    its leases, and another takes them over.
     """
 
     run: Callable[[Sequence[Claimed], uuid.UUID], None]
     batch: int = 1
     attempts: int = 8
+    limit_s: float = 900  # far beyond what a slow engine's calls may take together
     exhausted: Callable[[Sequence[Claimed], uuid.UUID, Exception], None] | None = None
 
 
 class _Leases:
-    """What an owner has in hand, and the thread beside the work that keeps its leases until it has ended."""
+    """What an owner has in hand, and the thread beside the work that keeps its leases until it has ended.
+
+    A step that hangs ends the process.
+    """
 
     def __init__(self, owner: uuid.UUID) -> None:
         self._owner = owner
+        self._running: dict[int, tuple[float, Sequence[Claimed]]] = {}  # thread -> (until when, its batch)
         self._held: Counter[int] = Counter()  # what ends at one step may be taken at the next before it is dropped
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -78,8 +84,27 @@ class _Leases:
         with self._lock:
             self._held -= Counter(operation.id for operation in operations)
 
+    @contextlib.contextmanager
+    def running(self, batch: Sequence[Claimed], limit_s: float) -> Iterator[None]:
+        """While this thread works on the batch."""
+        me = threading.get_ident()
+        with self._lock:
+            self._running[me] = (time.monotonic() + limit_s, batch)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._running[me]
+
+    def _end_if_hung(self) -> None:
+        with self._lock:
+            late = [batch for until, batch in self._running.values() if until < time.monotonic()]
+        for batch in late:
+            _end_process(batch)
+
     def _renew(self) -> None:
         while not self._ended.wait(LEASE_S / 3):
+            self._end_if_hung()
             with self._lock:
                 held = list(self._held)
             if held:
@@ -178,7 +203,8 @@ class Worker:
             log.error("a step could not even be put off", exc_info=error)
 
     def _work(self, batch: Sequence[Claimed]) -> None:
-        work(self._steps, batch, self.owner)
+        with self._leases.running(batch, self._steps.get(batch[0].kind, _UNKNOWN).limit_s):
+            work(self._steps, batch, self.owner)
 
     # -- beside the loop -----------------------------------------------------------------------
 
@@ -194,6 +220,12 @@ class Worker:
                             self._woken.set()
             except psycopg.Error:
                 time.sleep(0.5)
+
+
+def _end_process(batch: Sequence[Claimed]) -> None:
+    """Nothing in Python ends a thread that hangs. The supervisor starts a worker anew at once."""
+    log.critical("step of %s hangs; this worker ends", batch[0].kind, extra={"operations": [one.id for one in batch]})
+    os._exit(os.EX_TEMPFAIL)
 
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:

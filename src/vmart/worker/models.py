@@ -13,6 +13,7 @@ class Operation(models.Model):
 
     id: int
     kind = models.CharField(max_length=40)
+    subject_kind = models.CharField(max_length=20)  # machine, account, order, … (events/record.py)
     subject_id = models.BigIntegerField()
     account_id = models.BigIntegerField(null=True)
     lane = models.CharField(max_length=40, default="")  # zone code: a slow engine keeps to its lane
@@ -30,7 +31,7 @@ class Operation(models.Model):
     class Meta:
         db_table = "worker_operation"
         constraints = [
-            models.UniqueConstraint(fields=["kind", "subject_id"], name="worker_operation_once"),
+            models.UniqueConstraint(fields=["subject_kind", "subject_id", "kind"], name="worker_operation_once"),
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(attention=False), name="worker_operation_due"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmart.kernel import clock, db
+from vmart.worker.models import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Claimed:
 
     id: int
     kind: str
+    subject_kind: str
     subject_id: int
     account_id: int | None
     lane: str
@@ -29,6 +31,7 @@ class Claimed:
 
 def enqueue(
     kind: str,
+    subject_kind: str,
     subject_id: int,
     *,
     due_at: dt.datetime,
@@ -40,11 +43,12 @@ def enqueue(
 
     Wakes workers at commit.
     """
-    enqueue_all(kind, [subject_id], due_at=due_at, account_id=account_id, lane=lane, payload=payload)
+    enqueue_all(kind, subject_kind, [subject_id], due_at=due_at, account_id=account_id, lane=lane, payload=payload)
 
 
 def enqueue_all(
     kind: str,
+    subject_kind: str,
     subject_ids: Sequence[int],
     *,
     due_at: dt.datetime,
@@ -53,27 +57,43 @@ def enqueue_all(
     payload: dict[str, Any] | None = None,
 ) -> None:
     """The same for several subjects of one account and lane, in one statement."""
-    db.call("worker_enqueue", kind, list(subject_ids), account_id, lane, due_at, json.dumps(payload or {}))
+    subjects = list(subject_ids)
+    db.call("worker_enqueue", kind, subject_kind, subjects, account_id, lane, due_at, json.dumps(payload or {}))
     db.on_commit_wake()
 
 
-def enqueue_each(account_id: int, due: Sequence[tuple[str, int, dt.datetime]]) -> None:
-    """Timers of one account: (kind, subject, when) each, in one statement; as ``enqueue`` otherwise."""
+def enqueue_each(account_id: int, subject_kind: str, due: Sequence[tuple[str, int, dt.datetime]]) -> None:
+    """Timers of one account: (kind, subject's id, when) each, in one statement; as ``enqueue`` otherwise."""
     kinds, subjects, instants = zip(*due, strict=True)
     db.rows(
-        "SELECT fn.worker_enqueue(kind, ARRAY[subject], %s, '', due_at, '{}')"
+        "SELECT fn.worker_enqueue(kind, %s, ARRAY[subject], %s, '', due_at, '{}')"
         " FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[]) AS line (kind, subject, due_at)",
-        account_id, list(kinds), list(subjects), list(instants),
+        subject_kind, account_id, list(kinds), list(subjects), list(instants),
     )  # fmt: skip
     db.on_commit_wake()
+
+
+def forget(kind: str, subject_kind: str, subject_ids: Sequence[int]) -> None:
+    """Take what of this kind waits for the subjects out of the queue. Belongs into an act."""
+    db.rows(
+        "DELETE FROM worker_operation WHERE kind = %s AND subject_kind = %s AND subject_id = ANY (%s) RETURNING id",
+        kind, subject_kind, list(subject_ids),
+    )  # fmt: skip
+
+
+def is_due(kind: str, subject_kind: str, subject_id: int) -> bool:
+    """Whether an operation of this kind on the subject is due, done or not."""
+    return Operation.objects.filter(
+        kind=kind, subject_kind=subject_kind, subject_id=subject_id, due_at__lte=clock.now()
+    ).exists()
 
 
 def claim(owner: uuid.UUID, lanes: Sequence[str], lease_s: float, limit: int) -> list[Claimed]:
     """Due work in the lanes, leased to ``owner``, oldest first."""
     wall = clock.wall()
     found = db.prepared(
-        "SELECT id, kind, subject_id, account_id, lane, step, attempt, created_at, due_at, payload, last_error"
-        " FROM fn.worker_claim(%s, %s, %s, %s, %s, %s) ORDER BY due_at, id",
+        "SELECT id, kind, subject_kind, subject_id, account_id, lane, step, attempt, created_at, due_at,"
+        " payload, last_error FROM fn.worker_claim(%s, %s, %s, %s, %s, %s) ORDER BY due_at, id",
         list(lanes), owner, clock.now(), wall, wall + dt.timedelta(seconds=lease_s), limit,
     )  # fmt: skip
     return [Claimed(**{**row, "payload": _plain(row["payload"])}) for row in found]

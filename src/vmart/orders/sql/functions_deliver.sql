@@ -53,7 +53,7 @@ BEGIN
   FOR prepaid IN SELECT * FROM fn.subscriptions_prepaid(running) AS bundle LOOP
     PERFORM fn.orders_pay(prepaid.id, prepaid.account_id, prepaid.started_at, prepaid.expires_at, _now);
   END LOOP;
-  PERFORM fn.worker_enqueue('term', ARRAY[(r->>'instance')::bigint], (r->>'account')::bigint, '',
+  PERFORM fn.worker_enqueue('term', 'machine', ARRAY[(r->>'instance')::bigint], (r->>'account')::bigint, '',
                             (r->>'term_at')::timestamptz, '{}')
   FROM jsonb_array_elements(_results) AS r WHERE r ? 'term_at' AND (r->>'instance')::bigint = ANY (running);
   PERFORM fn.metering_start(running, '{}', started);
@@ -77,7 +77,7 @@ BEGIN
   UPDATE orders_line SET paid_cash_minor = hold.cash_minor, paid_gift_minor = hold.gift_minor, period_from = _from,
                          period_to = _to
   WHERE subscription_id = _subscription;
-  PERFORM fn.worker_enqueue('expire', ARRAY[_subscription], _account, '', _to, '{}');
+  PERFORM fn.worker_enqueue('expire', 'machine', ARRAY[_subscription], _account, '', _to, '{}');
 END $$;
 
 CREATE FUNCTION fn.orders_one_failed(_result jsonb, _now timestamptz) RETURNS void

@@ -45,7 +45,7 @@ BEGIN
   PERFORM fn.ledger_hold(_account, CASE WHEN _p->>'charge_type' = 'PREPAID' THEN 'fixed' ELSE 'floating' END, _holds,
                          array_fill((_p->>'hold_machine_minor')::bigint, ARRAY[_granted]), _ids, _now);
   PERFORM fn.orders_write(_p, _ids, _holds);
-  PERFORM fn.worker_enqueue('deliver', _ids, _account, _zone, _now, '{}');
+  PERFORM fn.worker_enqueue('deliver', 'machine', _ids, _account, _zone, _now, '{}');
   RETURN jsonb_build_object('answer', _answer, 'repeated', false, 'fingerprint', _p->>'fingerprint');
 END $$;
 

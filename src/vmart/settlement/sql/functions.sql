@@ -60,7 +60,7 @@ LANGUAGE sql AS $$
     SELECT o.account_id FROM overdrawn o JOIN customers_account a ON a.id = o.account_id
     WHERE o.balance_minor < -a.credit_limit_minor
   ), queued AS (
-    SELECT fn.worker_enqueue('arrears', array_agg(account_id), NULL, '', _now + interval '2 hours', '{}')
+    SELECT fn.worker_enqueue('arrears', 'account', array_agg(account_id), NULL, '', _now + interval '2 hours', '{}')
     FROM below HAVING count(*) > 0
   )
   SELECT coalesce(sum(gift_minor + cash_minor + owed_minor), 0)::bigint FROM paid LEFT JOIN queued ON true

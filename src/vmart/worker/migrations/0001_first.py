@@ -14,6 +14,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("kind", models.CharField(max_length=40)),
+                ("subject_kind", models.CharField(max_length=20)),
                 ("subject_id", models.BigIntegerField()),
                 ("account_id", models.BigIntegerField(null=True)),
                 ("lane", models.CharField(default="", max_length=40)),
@@ -38,7 +39,9 @@ class Migration(migrations.Migration):
                         condition=models.Q(("attention", True)), fields=["id"], name="worker_operation_attention"
                     ),
                 ],
-                "constraints": [models.UniqueConstraint(fields=("kind", "subject_id"), name="worker_operation_once")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("subject_kind", "subject_id", "kind"), name="worker_operation_once")
+                ],
             },
         ),
         # Room in each page for the claim's update: without it every claim would write all indexes anew.

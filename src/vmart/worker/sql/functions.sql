@@ -1,15 +1,15 @@
 -- Put work into the queue; work of this kind on this subject that is there already stays as it is, unless
 -- it was given up: then the new takes its place, or nobody would ever do it.
 CREATE FUNCTION fn.worker_enqueue(
-  _kind text, _subjects bigint[], _account bigint, _lane text, _due_at timestamptz, _payload jsonb
+  _kind text, _subject_kind text, _subjects bigint[], _account bigint, _lane text, _due_at timestamptz, _payload jsonb
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO worker_operation (kind, subject_id, account_id, lane, step, payload, due_at, attempt, last_error,
-                                attention, created_at)
-  SELECT _kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, clock_timestamp()
+  INSERT INTO worker_operation (kind, subject_kind, subject_id, account_id, lane, step, payload, due_at, attempt,
+                                last_error, attention, created_at)
+  SELECT _kind, _subject_kind, subject, _account, _lane, 'start', _payload, _due_at, 0, '', false, clock_timestamp()
   FROM unnest(_subjects) AS subject
-  ON CONFLICT (kind, subject_id) DO UPDATE SET
+  ON CONFLICT (kind, subject_kind, subject_id) DO UPDATE SET
     account_id = excluded.account_id, lane = excluded.lane, step = excluded.step, payload = excluded.payload,
     due_at = excluded.due_at, not_before = NULL, attempt = 0, last_error = '', attention = false,
     created_at = excluded.created_at
