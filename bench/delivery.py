@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.shop import ROOT, Shop
-from tests.support.actors import by
 from vmart.engines.contract import EngineError
 
 ZONE = "ap-guangzhou-3"
@@ -178,10 +177,13 @@ class Bought:
 
     def __init__(self) -> None:
         from vmart.catalog import shop
+        from vmart.customers import quotas
         from vmart.customers.models import Account
+        from vmart.kernel import db
 
         self._account = Account.objects.get()
-        Account.objects.update(quota_postpaid_per_zone=1000)
+        with db.act():
+            quotas.keep(self._account.id, {"postpaid_per_zone": 1000})
         self._image = next(image.public_id for image in shop.current().images.values() if image.recipe == "debian-12")
 
     def one(self) -> float:
@@ -212,11 +214,12 @@ class Bought:
         """Median of delivered machines' paid → delivery begun, from the worker's own log of claims."""
         from vmart.kernel import db
 
-        waits = db.rows("SELECT (detail->>'waited_ms')::float AS ms FROM instances_event WHERE kind = 'delivered'")
+        waits = db.rows("SELECT (detail->>'waited_ms')::float AS ms FROM events_event WHERE kind = 'delivered'")
         return round(statistics.median(row["ms"] for row in waits), 1)
 
     def clear(self, but: int = 0) -> None:
         """End every machine, except the oldest ``but``, and wait until it is gone."""
+        from vmart.events.actor import timer
         from vmart.instances.models import Instance
         from vmart.orders.terminate import terminate
 
@@ -225,7 +228,7 @@ class Bought:
         for _ in (1, 2):
             alive = doomed.exclude(state__in=["GONE", "TERMINATING", "PENDING"])
             for public_id in alive.values_list("public_id", flat=True):
-                terminate(by(self._account.id), [public_id])
+                terminate(timer(self._account.id), [public_id])
         while doomed.exclude(state="GONE").exists():
             time.sleep(0.1)
 

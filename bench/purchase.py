@@ -98,9 +98,9 @@ def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
     command = [ROOT / "bin/vmart", "catalog", "apply", "--yes", "--data-dir", shop.data_dir, file]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shop.connect()
-    from vmart.customers import api_keys
-    from vmart.customers.models import Account, User
-    from vmart.kernel import clock
+    from vmart.customers import api_keys, quotas
+    from vmart.customers.models import User
+    from vmart.kernel import clock, db
     from vmart.orders import key_pairs, open_account
 
     keys = []
@@ -108,9 +108,8 @@ def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
         user = User.objects.create_user(f"bench{number}@bench.invalid", None, date_joined=clock.now())
         account = open_account.open_account(user, f"bench {number}")
         open_account.grant(account.id, 10**12, "bench")
-        Account.objects.filter(id=account.id).update(
-            quota_postpaid_per_zone=10**6, quota_prepaid_per_month=10**6, rate_run_per_s=10**6
-        )
+        with db.act():
+            quotas.keep(account.id, dict.fromkeys(quotas.LEAST, 10**6))
         key, secret = api_keys.create(account, user)
         pair = key_pairs.import_(account.id, "bench", _PUBLIC_KEY)
         keys.append((key.secret_id, secret, pair.public_id))

@@ -33,9 +33,8 @@ _BANDWIDTH = _TRAFFIC = 3  # machines of ten
 
 # Every machine has CPU and a system disk; three of ten pay by bandwidth, three by traffic; one of ten has tiers.
 _LOAD = """
-INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_postpaid_per_zone,
-  quota_prepaid_per_month, quota_returns_per_year, rate_run_per_s, frozen_reason)
-SELECT 1000 + n, 'bench', %(start)s, 0, 1000, 1000, 199, 10, '' FROM generate_series(1, %(accounts)s) AS n;
+INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_set, frozen_reason)
+SELECT 1000 + n, 'bench', %(start)s, 0, 'default', '' FROM generate_series(1, %(accounts)s) AS n;
 INSERT INTO ledger_purses SELECT 1000 + n, 10 ^ 9, 0, 0, 50 * (n %% 2), 0, 0, 0, 0, 0
 FROM generate_series(1, %(accounts)s) AS n;
 CREATE TABLE bench_machine AS

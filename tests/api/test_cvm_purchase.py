@@ -9,12 +9,13 @@ from django.db.models import Sum
 from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.customer import nothing_written
 from tests.api.signing import SECRET_ID
+from tests.support import quotas
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import purses, work
 from vmart.api import services
 from vmart.catalog import shop as catalog
-from vmart.customers.models import Account, User
+from vmart.customers.models import User
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db, unix_password
 from vmart.kernel.models import Deployment
@@ -102,7 +103,7 @@ def test_buying_machines(client: Client, account_id: int, method: str) -> None:
 @pytest.mark.usefixtures("delivering")
 def test_a_hundred_machines_are_one_purchase(client: Client, account_id: int) -> None:
     """As many as a request may name: each with disks, addresses and room of its own, each held for and delivered."""
-    Account.objects.update(quota_postpaid_per_zone=100)
+    quotas.everyone(postpaid_per_zone=100)
     asked = {**HOURLY, "InstanceCount": 100, "InstanceName": "web", "ClientToken": "t"}
     asked["DataDisks"] = [{"DiskType": "CLOUD_SSD", "DiskSize": 20}]
     told = client.call("RunInstances", asked).response["InstanceIdSet"]
@@ -168,8 +169,16 @@ def test_a_dry_run_writes_nothing(client: Client) -> None:
 UNDER_THE_LOCK = [
     ("UPDATE placement_host SET memory_used_mib = memory_capacity_mib", {}, "ResourcesSoldOut.SpecifiedInstanceType"),
     ("DELETE FROM network_public_address", {}, "ResourcesSoldOut.EipInsufficient"),
-    ("UPDATE customers_account SET quota_postpaid_per_zone = 0", {}, "LimitExceeded.InstanceQuota"),
-    ("UPDATE customers_account SET quota_prepaid_per_month = 0", MONTHLY, "LimitExceeded.PrepayQuota"),
+    (
+        "UPDATE customers_quota_default SET value = 0",
+        {},
+        "LimitExceeded.InstanceQuota",
+    ),
+    (
+        "UPDATE customers_quota_default SET value = 0",
+        MONTHLY,
+        "LimitExceeded.PrepayQuota",
+    ),
     ("UPDATE customers_account SET frozen_reason = 'chargeback'", {}, "OperationDenied.AccountNotSupported"),
     ("UPDATE ledger_purses SET owed_debits_posted = 2000000", {}, "InvalidAccount.InsufficientBalance"),
     ("UPDATE ledger_purses SET floating_pending = 1000000", {}, "InvalidAccount.InsufficientBalance"),

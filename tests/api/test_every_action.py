@@ -14,10 +14,10 @@ from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
 from tests.api.test_legacy import MONTHLY as LEGACY_MONTHLY
 from tests.api.test_legacy import SIZE
 from tests.orders.test_key_pairs import ED25519
+from tests.support import quotas
 from tests.support.shopper import work
 from tests.support.statements import statements
 from vmart.api import services
-from vmart.customers.models import Account
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -132,9 +132,7 @@ def many(delivering: None) -> Many:
 
     def buy(count: int) -> tuple[Client, list[str], list[str]]:
         client, account_id = open_customer("many", credit_minor=100_000_000)
-        Account.objects.filter(id=account_id).update(
-            quota_postpaid_per_zone=count, quota_prepaid_per_month=count, quota_returns_per_year=count
-        )
+        quotas.one(account_id, postpaid_per_zone=count, prepaid_per_month=count, returns_per_year=count)
         bought = [
             client.call("RunInstances", {**asked, "InstanceCount": count, "InternetAccessible": {}}).response[
                 "InstanceIdSet"

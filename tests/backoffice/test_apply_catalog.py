@@ -20,7 +20,7 @@ from vmart.backoffice.apply_catalog import Change, Declined, apply_file
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Image, InstanceType, Region, Zone, ZoneImage
 from vmart.config.cli import main
-from vmart.customers.models import QuotaSet
+from vmart.customers.models import QuotaDefault
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
@@ -87,10 +87,10 @@ def test_the_difference_is_shown_line_by_line_and_made_so(edited: Edited) -> Non
     apply_file(file, agree)
     assert shown == [
         "~ region ap-shanghai: name_en: 'East China (Shanghai)' -> 'The East'",
-        "~ quotas default: quota_postpaid_per_zone: 30 -> 40",
+        "~ quota default postpaid_per_zone: value: 30 -> 40",
     ]
     assert Region.objects.get(code="ap-shanghai").name_en == "The East"
-    assert QuotaSet.objects.get(name="default").quota_postpaid_per_zone == 40
+    assert QuotaDefault.objects.get(set_name="default", name="postpaid_per_zone").value == 40
     assert catalog.current().generation == generation + 1
     with nothing_written():
         assert apply_file(file, lambda _changes: pytest.fail("there is nothing to ask")) == []

@@ -13,6 +13,7 @@ from tests.support.statements import statements
 from tests.support.written import nothing_written, refused
 from tests.web.visiting import Form, Visitor, customer, operator, text_of
 from vmart.config.reconcile import reconcile
+from vmart.customers import quotas
 from vmart.customers.models import Account
 from vmart.events import actor
 from vmart.events.models import Event
@@ -178,11 +179,12 @@ def test_quotas_are_set_by_name_and_hold_at_once() -> None:
     purchase(wanted(account))
     with refused(errors.QuotaReached, match="is 1; 1 were bought"):
         purchase(wanted(account))
-    row = Account.objects.get(id=account)
-    assert (row.quota_prepaid_per_month, row.rate_run_per_s, row.quota_postpaid_per_zone) == (1, 3, 30)
+    assert quotas.of(account) == {
+        "postpaid_per_zone": 30, "prepaid_per_month": 1, "returns_per_year": 199, "run_per_s": 3,
+    }  # fmt: skip
     assert Event.objects.get(subject_kind="account").detail == {
-        "before": {"quota_prepaid_per_month": 150, "rate_run_per_s": 10},
-        "after": {"quota_prepaid_per_month": 1, "rate_run_per_s": 3},
+        "before": {"prepaid_per_month": 150, "run_per_s": 10},
+        "after": {"prepaid_per_month": 1, "run_per_s": 3},
     }
     with nothing_written():
         assert not standing.set_quotas(account, {"run_per_s": 3}, SELLER)
@@ -288,10 +290,10 @@ def test_two_operators_who_set_quotas_at_once_keep_what_the_other_set() -> None:
     refused_page = other.post(address, seen[1] | {"returns_per_year": ""})
     assert refused_page.status_code == 422
     other.post(address, Form(refused_page.content.decode(), address).data | {"returns_per_year": "7"})
-    row = Account.objects.get(id=buyer.account_id)
-    assert (row.rate_run_per_s, row.quota_returns_per_year) == (8, 7)
+    held = quotas.of(buyer.account_id)
+    assert (held["run_per_s"], held["returns_per_year"]) == (8, 7)
     changes = [row.detail["after"] for row in activity.of_account(buyer.account_id).rows if row.kind == "quotas"]
-    assert changes == [{"quota_returns_per_year": 7}, {"rate_run_per_s": 8}]
+    assert changes == [{"returns_per_year": 7}, {"run_per_s": 8}]
 
 
 @pytest.mark.parametrize("number", [0, 10**9, 2**63, 10**30])

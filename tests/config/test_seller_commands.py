@@ -15,6 +15,7 @@ from vmart.backoffice.apply_catalog import apply_file
 from vmart.catalog.models import Applied
 from vmart.config.cli import main
 from vmart.config.commands.output import plain, table
+from vmart.customers import quotas
 from vmart.customers.models import Account, User
 from vmart.ledger.models import ByHand
 from vmart.ledger.queries import balance
@@ -155,8 +156,9 @@ def test_freeze_unfreeze_and_quota(shop: object) -> None:
     assert done("customer", "freeze", "ada@example.com", "--reason", "Stolen card.") == "it is so already\n"
     assert done("customer", "unfreeze", "ada@example.com") == "may buy again\n"
     assert done("customer", "quota", "ada@example.com", "--postpaid-per-zone", "7", "--run-per-s", "2") == "set\n"
-    row = Account.objects.get(id=account)
-    assert (row.frozen_reason, row.quota_postpaid_per_zone, row.rate_run_per_s) == ("", 7, 2)
+    assert Account.objects.get(id=account).frozen_reason == ""
+    held = quotas.of(account)
+    assert (held["postpaid_per_zone"], held["run_per_s"]) == (7, 2)
     assert vmart("customer", "quota", "ada@example.com").exit_code == 2
     with nothing_written():
         assert vmart("customer", "quota", "ada@example.com", "--run-per-s", "0").exit_code == 3

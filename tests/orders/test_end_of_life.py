@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.orders.ending import no_closes, nothing_left, now, power
+from tests.support import quotas
 from tests.support.actors import by
 from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
@@ -417,7 +418,7 @@ def test_the_price_of_a_return_is_asked_for_without_writing(test_clock: Business
 
 def test_returns_have_a_quota_a_year(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
-    Account.objects.update(quota_returns_per_year=1)
+    quotas.everyone(returns_per_year=1)
     one, two = buy_running(account, MONTHLY), buy_running(account, MONTHLY)
     terminate.terminate(by(account), [one.public_id])
     with refused(LimitExceeded, code="LimitExceeded.UserReturnQuota"):

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from tests.support import quotas
 from tests.support.actors import SELLER
 from tests.support.business_clock import BusinessClock
 from tests.support.missed import an_interval_ago
@@ -196,7 +197,8 @@ def test_a_prepaid_one_is_refunded_what_was_not_used_when_it_was_lost(world: Wor
     from vmart.customers.models import Account
 
     machine = buy_running(open_purse("monthly", cash_minor=MONTHLY_MINOR), MONTHLY)
-    Account.objects.filter(id=machine.account_id).update(free_return_used_at=test_clock.at, quota_returns_per_year=0)
+    Account.objects.filter(id=machine.account_id).update(free_return_used_at=test_clock.at)
+    quotas.one(machine.account_id, returns_per_year=0)
     test_clock.advance(days=10)
     _lose(machine, world, test_clock)
     at_first_miss = Line.objects.get().refund_minor

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
+from tests.support import quotas
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import (
@@ -286,7 +287,7 @@ def test_a_frozen_account_may_not_buy() -> None:
 @pytest.mark.parametrize("configuration", [HOURLY, MONTHLY], ids=["postpaid", "prepaid"])
 def test_a_quota_is_kept_to_the_machine(configuration: Configuration) -> None:
     account = open_purse(cash_minor=100_000)
-    Account.objects.update(quota_postpaid_per_zone=2, quota_prepaid_per_month=2)
+    quotas.everyone(postpaid_per_zone=2, prepaid_per_month=2)
     purchase(wanted(account, configuration))
     with refused(errors.QuotaReached, match="is 2; 1 ", field="InstanceCount"):
         purchase(wanted(account, replace(configuration, count=2)))
@@ -297,7 +298,7 @@ def test_a_quota_is_kept_to_the_machine(configuration: Configuration) -> None:
 
 def test_a_full_quota_names_what_is_in_the_bin_and_erasing_that_makes_room(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=100_000)
-    Account.objects.update(quota_postpaid_per_zone=2)
+    quotas.everyone(postpaid_per_zone=2)
     machine = buy_running(account)
     purchase(wanted(account, HOURLY))
     work()
@@ -315,7 +316,7 @@ def test_a_full_quota_names_what_is_in_the_bin_and_erasing_that_makes_room(test_
 
 def test_a_returned_prepaid_machine_leaves_its_quota(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=3 * MONTHLY_MINOR)
-    Account.objects.update(quota_prepaid_per_month=1)
+    quotas.everyone(prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
     said = "1 were bought and not returned. It begins anew at 2026-04-01 00:00:00.$"
     with refused(errors.QuotaReached, match=said, field="InstanceCount", code="LimitExceeded.PrepayQuota"):
@@ -404,7 +405,7 @@ def test_control_with_a_second_reading_of_the_catalog_the_old_price_passes() -> 
 
 def test_the_prepaid_quota_begins_anew_with_the_month_of_the_billing_zone(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=100_000)
-    Account.objects.update(quota_prepaid_per_month=1)
+    quotas.everyone(prepaid_per_month=1)
     test_clock.set(dt.datetime(2026, 3, 31, 15, 59, 59, tzinfo=dt.UTC))  # 23:59:59 in Shanghai
     purchase(wanted(account))
     with refused(errors.QuotaReached, code="LimitExceeded.PrepayQuota"):
@@ -415,7 +416,7 @@ def test_the_prepaid_quota_begins_anew_with_the_month_of_the_billing_zone(test_c
 
 def test_a_prepaid_machine_that_is_gone_still_counts_as_bought_in_its_month() -> None:
     account = open_purse(cash_minor=100_000)
-    Account.objects.update(quota_prepaid_per_month=1)
+    quotas.everyone(prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
     Instance.objects.filter(pk=machine.pk).update(state="GONE", gone_at=clock.now())
     Subscription.objects.filter(pk=machine.pk).update(standing="ended", isolated_source="EXPIRE")
@@ -425,7 +426,7 @@ def test_a_prepaid_machine_that_is_gone_still_counts_as_bought_in_its_month() ->
 
 def test_a_prepaid_machine_that_was_never_delivered_does_not_count_when_it_is_taken_off_the_list(world: World) -> None:
     account = open_purse(cash_minor=100_000)
-    Account.objects.update(quota_prepaid_per_month=1)
+    quotas.everyone(prepaid_per_month=1)
     zones.prepare_images(ZONE)
     (name,) = purchase(wanted(account, MONTHLY)).instance_ids
     with refused(errors.QuotaReached, match="is 1; 1 "):  # while it may still come
@@ -637,7 +638,7 @@ def test_a_repeated_token_is_answered_also_when_the_request_would_be_refused_by_
 @pytest.mark.parametrize(("length", "count"), [(59, 10), (58, 100), (60, 2)])
 def test_a_host_name_leaves_room_for_the_number_behind_it(length: int, count: int) -> None:
     account = open_purse(cash_minor=100_000)
-    Account.objects.update(quota_postpaid_per_zone=100)
+    quotas.everyone(postpaid_per_zone=100)
     machine = Machine(IMAGE, LOGIN, hostname="n" * length)
     most = 60 - len(str(count))
     with refused(errors.BadHostName, match="has 2 to 60 characters", field="HostName"):

@@ -57,9 +57,8 @@ def _prices(cursor: Any, world: World) -> None:
 
 def _account(cursor: Any, account: Any, world: World) -> None:
     cursor.execute(
-        "INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_postpaid_per_zone,"
-        " quota_prepaid_per_month, quota_returns_per_year, rate_run_per_s, frozen_reason)"
-        " VALUES (%s, 'drawn', now(), %s, 1, 1, 1, 1, '')",
+        "INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_set, frozen_reason)"
+        " VALUES (%s, 'drawn', now(), %s, 'default', '')",
         [account.id, account.credit_limit_minor],
     )
     cursor.execute(

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
+from tests.support import quotas
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, open_purse, purses, wanted, work
 from vmart.bills.models import Carry, Charge
 from vmart.config.reconcile import reconcile
-from vmart.customers.models import Account
 from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.orders import terminate
@@ -32,7 +32,7 @@ def test_a_thousand_lives_of_128_s_are_charged_to_the_cent(
     hour = test_clock.at
     close.begin(hour)
     account = open_purse(cash_minor=10_000)
-    Account.objects.filter(id=account).update(quota_postpaid_per_zone=100)
+    quotas.one(account, postpaid_per_zone=100)
     zones.check(BASE.zone)
     zones.prepare_images(BASE.zone)
     for _ in range(10):

@@ -10,12 +10,13 @@ from urllib.parse import unquote
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.support import quotas
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import pay
 from tests.web.visiting import Visitor, customer, open_business, order_id_of, text_of, work
 from vmart.catalog import shop as catalog
 from vmart.customers import api_keys
-from vmart.customers.models import Account, ApiKey
+from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel.models import Deployment
 from vmart.listings import overview
@@ -186,7 +187,7 @@ def _statement(html: str) -> list[tuple[str, Decimal, Decimal]]:
 def test_the_statement_reads_from_line_to_line_also_within_a_second() -> None:
     """Given 28 purchases and returns in one second, then each purse's line follows from the one below, on all pages."""
     visitor = customer(gift_minor=6700)
-    Account.objects.update(quota_returns_per_year=100)
+    quotas.everyone(returns_per_year=100)
     for _ in range(28):
         visitor.buy()
         work()

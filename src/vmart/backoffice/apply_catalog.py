@@ -18,7 +18,7 @@ from django.db.models import F
 from vmart.backoffice import change_engine, opening
 from vmart.catalog import document as doc
 from vmart.catalog.models import Applied, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
-from vmart.customers.models import QuotaSet
+from vmart.customers.models import QuotaDefault
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import NotFound
@@ -189,13 +189,9 @@ def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
     yield _offers(catalog)
     yield [
         change
-        for name in ("default", "demo")
-        for values in [getattr(catalog.quotas, name)]
-        for change in _put(
-            QuotaSet, "quotas", {"name": name}, quota_postpaid_per_zone=values.postpaid_per_zone,
-            quota_prepaid_per_month=values.prepaid_per_zone_month, quota_returns_per_year=values.returns_per_year,
-            rate_run_per_s=values.run_instances_per_s,
-        )
+        for set_name in ("default", "demo")
+        for name, value in getattr(catalog.quotas, set_name).by_name.items()
+        for change in _put(QuotaDefault, "quota", {"set_name": set_name, "name": name}, value=value)
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from vmart.backoffice.views import operator, seller, sentence, typed
+from vmart.customers.quotas import LEAST
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.listings import activity, customers, orders, overview
 from vmart.orders import by_hand, standing
@@ -81,7 +82,7 @@ def quotas(request: HttpRequest, number: int) -> HttpResponse:
     """What the customer may have at most. Only what differs from what was shown: another may set the rest meanwhile."""
 
     def act() -> str:
-        wanted = {name: _whole(name, typed(request, name)) for name in standing.QUOTAS}
+        wanted = {name: _whole(name, typed(request, name)) for name in LEAST}
         changed = {name: value for name, value in wanted.items() if str(value) != typed(request, f"shown_{name}")}
         standing.set_quotas(number, changed, seller(request))
         return _("The quotas are as shown.")
@@ -114,8 +115,8 @@ def _page(
         "orders": orders.page(customer.id, request.GET.get("orders_before", "")),
         "activity": activity.of_account(customer.id, request.GET.get("activity_before", "")),
         "quotas": [
-            (name, request.POST.get(name, getattr(customer, column)), _shown(request, name, customer, column), least)
-            for name, (column, least) in standing.QUOTAS.items()
+            (name, request.POST.get(name, value), _shown(request, name, value), LEAST[name])
+            for name, value in customer.quotas.items()
         ],
         "key": secrets.token_hex(16),
         "errors": errors or {},
@@ -124,9 +125,9 @@ def _page(
     return render(request, "backoffice/customer.html", here, status=status)
 
 
-def _shown(request: HttpRequest, name: str, customer: customers.Customer, column: str) -> str:
+def _shown(request: HttpRequest, name: str, value: int) -> str:
     """The quota beside which the operator typed; a refused form keeps it."""
-    return str(request.POST.get(f"shown_{name}", getattr(customer, column)))
+    return str(request.POST.get(f"shown_{name}", value))
 
 
 def _known(number: int) -> customers.Customer:

@@ -175,9 +175,17 @@ class Quotas(_Part):
     returns_per_year: int = Field(default=199, ge=0, le=INT32_MAX)
     run_instances_per_s: int = Field(default=10, ge=1, le=INT32_MAX)
 
+    @property
+    def by_name(self) -> dict[str, int]:
+        """By the names that the shop keeps them under."""
+        return {
+            "postpaid_per_zone": self.postpaid_per_zone, "prepaid_per_month": self.prepaid_per_zone_month,
+            "returns_per_year": self.returns_per_year, "run_per_s": self.run_instances_per_s,
+        }  # fmt: skip
+
 
 class QuotaSets(_Part):
-    """What a new account gets, and the demo customer's account."""
+    """What an account has that the seller has given no value of its own, and the demo customer's account."""
 
     default: Quotas = Quotas()
     demo: Quotas = Quotas()

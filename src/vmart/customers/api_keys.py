@@ -66,8 +66,9 @@ def delete(account: Account, secret_id: str) -> None:
 
 
 _FIND = """
-SELECT k.secret_sealed, k.account_id, k.user_id, k.enabled, k.last_used_at, a.rate_run_per_s
-FROM customers_api_key k JOIN customers_account a ON a.id = k.account_id WHERE k.secret_id = %s
+SELECT k.secret_sealed, k.account_id, k.user_id, k.enabled, k.last_used_at,
+       fn.customers_quota(k.account_id, 'run_per_s') AS run_per_s
+FROM customers_api_key k WHERE k.secret_id = %s
 """
 _cache: dict[str, tuple[float, Key]] = {}
 _cache_lock = threading.Lock()
@@ -89,7 +90,7 @@ def find(secret_id: str) -> Key | None:
         row["account_id"],
         row["user_id"],
         row["enabled"],
-        row["rate_run_per_s"],
+        row["run_per_s"],
         row["last_used_at"],
     )
     with _cache_lock:

@@ -38,16 +38,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Account(models.Model):
-    """A customer: owns machines and money. Quotas and rates are values of it (decision 17)."""
+    """A customer: owns machines and money. ``quota_set``: whose quotas hold where it has none of its own."""
 
     id: int
     name = models.CharField(max_length=120)
     created_at = models.DateTimeField()
     credit_limit_minor = models.BigIntegerField(default=0)
-    quota_postpaid_per_zone = models.IntegerField(default=30)
-    quota_prepaid_per_month = models.IntegerField(default=150)
-    quota_returns_per_year = models.IntegerField(default=199)
-    rate_run_per_s = models.IntegerField(default=10)
+    quota_set = models.CharField(max_length=20, default="default")
     free_return_used_at = models.DateTimeField(null=True)
     frozen_reason = models.CharField(max_length=200, default="", blank=True)
 
@@ -55,27 +52,36 @@ class Account(models.Model):
         db_table = "customers_account"
         constraints = [
             models.CheckConstraint(
-                condition=Q(credit_limit_minor__gte=0)
-                & Q(quota_postpaid_per_zone__gte=0)
-                & Q(quota_prepaid_per_month__gte=0)
-                & Q(quota_returns_per_year__gte=0)
-                & Q(rate_run_per_s__gte=1),
+                condition=Q(credit_limit_minor__gte=0),
                 name="customers_account_values",
             )
         ]
 
 
-class QuotaSet(models.Model):
-    """What a new account of a kind (``default``, ``demo``) gets; values of the catalog file."""
+class QuotaDefault(models.Model):
+    """What an account of a set (``default``, ``demo``) may have at most; values of the catalog file."""
 
-    name = models.CharField(max_length=20, primary_key=True)
-    quota_postpaid_per_zone = models.IntegerField()
-    quota_prepaid_per_month = models.IntegerField()
-    quota_returns_per_year = models.IntegerField()
-    rate_run_per_s = models.IntegerField()
+    pk = models.CompositePrimaryKey("set_name", "name")
+    set_name = models.CharField(max_length=20)
+    name = models.CharField(max_length=40)
+    value = models.IntegerField()
 
     class Meta:
-        db_table = "customers_quota_set"
+        db_table = "customers_quota_default"
+        constraints = [models.CheckConstraint(condition=Q(value__gte=0), name="customers_quota_default_value")]
+
+
+class Quota(models.Model):
+    """What one account may have at most, where the seller has said so."""
+
+    pk = models.CompositePrimaryKey("account_id", "name")
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, related_name="+")
+    name = models.CharField(max_length=40)
+    value = models.IntegerField()
+
+    class Meta:
+        db_table = "customers_quota"
+        constraints = [models.CheckConstraint(condition=Q(value__gte=0), name="customers_quota_value")]
 
 
 class Member(models.Model):

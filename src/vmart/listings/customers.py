@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from vmart.customers import quotas
 from vmart.kernel import db
 from vmart.listings.paging import PAGE, Page, cut, number
 
@@ -29,10 +30,7 @@ class Customer:
     name: str
     created_at: dt.datetime
     frozen_reason: str
-    quota_postpaid_per_zone: int
-    quota_prepaid_per_month: int
-    quota_returns_per_year: int
-    rate_run_per_s: int
+    quotas: dict[str, int]
 
 
 _OWNER = """
@@ -53,8 +51,7 @@ ORDER BY a.id DESC LIMIT %(limit)s
 """  # noqa: S608  nothing in it comes from outside
 
 _ONE = f"""
-SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_reason, a.quota_postpaid_per_zone,
-       a.quota_prepaid_per_month, a.quota_returns_per_year, a.rate_run_per_s
+SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_reason
 FROM customers_account a {_OWNER} WHERE a.id = %s
 """  # noqa: S608
 
@@ -69,7 +66,7 @@ def page(word: str = "", before: str = "") -> Page[CustomerRow]:
 def customer(account_id: int) -> Customer | None:
     """The customer, if there is one."""
     rows = db.rows(_ONE, account_id)
-    return Customer(**rows[0]) if rows else None
+    return Customer(**rows[0], quotas=quotas.of(account_id)) if rows else None
 
 
 def find(who: str) -> int | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
+from vmart.customers import quotas
 from vmart.customers.models import Account
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
@@ -195,8 +196,9 @@ def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: Zon
     begin = dt.datetime(now.astimezone(zone).year, 1, 1, tzinfo=zone)
     lines = Line.objects.filter(account_id=account.id, returned_at__gte=begin)
     returned = lines.values("subscription_id", "returned_at").distinct()  # a return gives renewals back with it
-    if returned.count() + count > account.quota_returns_per_year:
+    most = quotas.of(account.id)["returns_per_year"]
+    if returned.count() + count > most:
         raise LimitExceeded(
             "At most {quota} machines can be returned a year.", field="InstanceIds",
-            code="LimitExceeded.UserReturnQuota", quota=account.quota_returns_per_year,
+            code="LimitExceeded.UserReturnQuota", quota=most,
         )  # fmt: skip

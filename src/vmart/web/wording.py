@@ -174,10 +174,6 @@ QUOTAS = {
     "prepaid_per_month": _("Prepaid machines bought a zone and month"),
     "returns_per_year": _("Returned machines a year"),
     "run_per_s": _("API purchases a second"),
-    "quota_postpaid_per_zone": _("Postpaid machines a zone"),
-    "quota_prepaid_per_month": _("Prepaid machines bought a zone and month"),
-    "quota_returns_per_year": _("Returned machines a year"),
-    "rate_run_per_s": _("API purchases a second"),
     "frozen_reason": _("Reason"),
 }
 DRIFT = {

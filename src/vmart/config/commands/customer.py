@@ -77,8 +77,7 @@ def _shown(number: int) -> dict[str, Any]:
         "number": found.id, "email": found.email, "name": found.name, "since": found.created_at,
         "frozen": found.frozen_reason, "available": _units(money.available_minor), "cash": _units(money.cash_minor),
         "gift": _units(money.gift_minor), "set_aside": _units(money.held_minor), "owed": _units(money.owed_minor),
-        "postpaid_per_zone": found.quota_postpaid_per_zone, "prepaid_per_month": found.quota_prepaid_per_month,
-        "returns_per_year": found.quota_returns_per_year, "run_per_s": found.rate_run_per_s,
+        **found.quotas,
         "machines": [
             {"id": row.public_id, "name": row.name, "zone": row.zone_id, "type": row.instance_type_id,
              "state": row.state, "created": row.created_at}

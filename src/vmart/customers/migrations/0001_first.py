@@ -15,17 +15,30 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="QuotaSet",
+            name="QuotaDefault",
             fields=[
-                ("name", models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ("quota_postpaid_per_zone", models.IntegerField()),
-                ("quota_prepaid_per_month", models.IntegerField()),
-                ("quota_returns_per_year", models.IntegerField()),
-                ("rate_run_per_s", models.IntegerField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "set_name", "name", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("set_name", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=40)),
+                ("value", models.IntegerField()),
             ],
             options={
-                "db_table": "customers_quota_set",
+                "db_table": "customers_quota_default",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("value__gte", 0)), name="customers_quota_default_value")
+                ],
             },
+        ),
+        # Every quota has a value before any catalog says one (billing-rules, section 7).
+        migrations.RunSQL(
+            "INSERT INTO customers_quota_default (set_name, name, value) VALUES ('default', 'postpaid_per_zone', 30),"
+            " ('default', 'prepaid_per_month', 150), ('default', 'returns_per_year', 199), ('default', 'run_per_s', 10)",
+            migrations.RunSQL.noop,
         ),
         migrations.CreateModel(
             name="User",
@@ -80,10 +93,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=120)),
                 ("created_at", models.DateTimeField()),
                 ("credit_limit_minor", models.BigIntegerField(default=0)),
-                ("quota_postpaid_per_zone", models.IntegerField(default=30)),
-                ("quota_prepaid_per_month", models.IntegerField(default=150)),
-                ("quota_returns_per_year", models.IntegerField(default=199)),
-                ("rate_run_per_s", models.IntegerField(default=10)),
+                ("quota_set", models.CharField(default="default", max_length=20)),
                 ("free_return_used_at", models.DateTimeField(null=True)),
                 ("frozen_reason", models.CharField(blank=True, default="", max_length=200)),
             ],
@@ -91,15 +101,36 @@ class Migration(migrations.Migration):
                 "db_table": "customers_account",
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(
-                            ("credit_limit_minor__gte", 0),
-                            ("quota_postpaid_per_zone__gte", 0),
-                            ("quota_prepaid_per_month__gte", 0),
-                            ("quota_returns_per_year__gte", 0),
-                            ("rate_run_per_s__gte", 1),
-                        ),
-                        name="customers_account_values",
+                        condition=models.Q(("credit_limit_minor__gte", 0)), name="customers_account_values"
                     )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Quota",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "name", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=40)),
+                ("value", models.IntegerField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="customers.account",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "customers_quota",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("value__gte", 0)), name="customers_quota_value")
                 ],
             },
         ),

@@ -1,4 +1,4 @@
--- What an account may have, and why it may not buy, as it is now: read after the account lock.
+-- The account, with why it may not buy, as it is now: read after the account lock.
 CREATE FUNCTION fn.customers_limits(_account bigint) RETURNS customers_account
 LANGUAGE plpgsql AS $$
 DECLARE account customers_account;
@@ -6,3 +6,13 @@ BEGIN
   SELECT * INTO account FROM customers_account WHERE id = _account;
   RETURN account;
 END $$;
+
+-- What the account may have of this at most: its own value, else its set's, else that of everybody.
+CREATE FUNCTION fn.customers_quota(_account bigint, _name text) RETURNS int
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(
+    (SELECT value FROM customers_quota WHERE account_id = _account AND name = _name),
+    (SELECT d.value FROM customers_account a JOIN customers_quota_default d ON d.set_name = a.quota_set
+     WHERE a.id = _account AND d.name = _name),
+    (SELECT value FROM customers_quota_default WHERE set_name = 'default' AND name = _name))
+$$;

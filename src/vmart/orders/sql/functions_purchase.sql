@@ -56,6 +56,7 @@ DECLARE
   _account bigint := (_p->>'account_id')::bigint;
   _limits customers_account;
   _held bigint;
+  _most int;
 BEGIN
   IF fn.kernel_generation() <> (_p->>'generation')::bigint THEN
     PERFORM fn.kernel_refuse('stale_catalog', '');
@@ -69,13 +70,15 @@ BEGIN
   END IF;
   IF _p->>'charge_type' = 'PREPAID' THEN
     _held := fn.subscriptions_counted(_account, _p->>'zone', 'PREPAID', (_p->>'month_start')::timestamptz);
-    IF _held + _count > _limits.quota_prepaid_per_month THEN
-      PERFORM fn.kernel_refuse('quota_prepaid', _held || '|' || _limits.quota_prepaid_per_month);
+    _most := fn.customers_quota(_account, 'prepaid_per_month');
+    IF _held + _count > _most THEN
+      PERFORM fn.kernel_refuse('quota_prepaid', _held || '|' || _most);
     END IF;
   ELSE
     _held := fn.subscriptions_counted(_account, _p->>'zone', 'POSTPAID_BY_HOUR', NULL);
-    IF _held + _count > _limits.quota_postpaid_per_zone THEN
-      PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _limits.quota_postpaid_per_zone || '|'
+    _most := fn.customers_quota(_account, 'postpaid_per_zone');
+    IF _held + _count > _most THEN
+      PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _most || '|'
                                                  || fn.subscriptions_in_bin(_account, _p->>'zone', 'POSTPAID_BY_HOUR'));
     END IF;
   END IF;

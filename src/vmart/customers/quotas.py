@@ -1,0 +1,24 @@
+"""What an account may have at most: a value of its own, or the one of its set as the catalog has it now."""
+
+from collections.abc import Mapping
+
+from vmart.customers.models import Quota
+from vmart.kernel import db
+
+LEAST = {"postpaid_per_zone": 0, "prepaid_per_month": 0, "returns_per_year": 0, "run_per_s": 1}
+MOST = 2**31 - 1
+
+
+def of(account_id: int) -> dict[str, int]:
+    """Every quota of the account, by name."""
+    values = db.rows(
+        "SELECT name, fn.customers_quota(%s, name) AS value FROM unnest(%s::text[]) AS name", account_id, list(LEAST)
+    )
+    return {row["name"]: row["value"] for row in values}
+
+
+def keep(account_id: int, values: Mapping[str, int]) -> None:
+    """Give the account values of its own, checked before. Belongs under the account lock."""
+    db.require_transaction()
+    rows = [Quota(account_id=account_id, name=name, value=value) for name, value in values.items()]
+    Quota.objects.bulk_create(rows, update_conflicts=True, unique_fields=["account", "name"], update_fields=["value"])
