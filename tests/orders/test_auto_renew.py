@@ -16,7 +16,8 @@ from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import errors, renew_flag, terminate
 from vmart.orders.models import Order
-from vmart.orders.term import instants
+from vmart.orders.term import instants, reminds
+from vmart.policy.numbers import DEFAULT
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -141,7 +142,7 @@ def test_a_wrong_flag_or_a_postpaid_machine_is_refused(test_clock: BusinessClock
 def test_the_instants_of_a_term_that_ends_at_midnight() -> None:
     zone = shop.snapshot().billing_zone
     ends = dt.datetime(2026, 4, 9, 16, tzinfo=dt.UTC)  # 00:00 in Shanghai
-    assert [at for at, what in instants(ends, zone) if what == "renew"] == [
+    assert [at for at in instants(ends, zone, DEFAULT) if not reminds(at, ends, zone)] == [
         ends,
         *(ends + n * DAY for n in range(1, 5)),
     ]
@@ -150,7 +151,7 @@ def test_the_instants_of_a_term_that_ends_at_midnight() -> None:
 def test_on_a_day_of_25_hours_it_is_tried_before_its_end() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     ends = dt.datetime(2026, 10, 25, 23, 30, tzinfo=berlin).astimezone(dt.UTC)
-    first = next(at for at, what in instants(ends, berlin) if what == "renew")
+    first = next(at for at in instants(ends, berlin, DEFAULT) if not reminds(at, ends, berlin))
     assert first == dt.datetime(2026, 10, 25, 0, 0, tzinfo=berlin).astimezone(dt.UTC)
 
 

@@ -118,7 +118,7 @@ def test_an_order_needs_the_next_amount_that_a_card_can_pay(reference_stripe: Re
     ("due", "available", "asked"), [(5124, 0, 5130), (5124, 5, 5120), (5124, 6000, 5130), (7, 9, 100)]
 )
 def test_what_the_page_asks_for_is_an_amount_that_the_provider_takes(due: int, available: int, asked: int) -> None:
-    assert rules.asked_minor(due, available, stripe_card.step_minor("KWD")) == asked
+    assert rules.asked_minor(due, available, 100, stripe_card.step_minor("KWD")) == asked
 
 
 @pytest.mark.usefixtures("in_dinars", "sandbox")

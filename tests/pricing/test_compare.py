@@ -62,19 +62,20 @@ def test_what_a_return_would_give() -> None:
     """S1 for a year with 20 GiB: paid 507.96 + 84; 3 days cost 72 × (0.42 + 0.01); 6 months 51 × 6 × 0.88 + 42."""
     quoted = quote(demo_book(), prepaid(12, instance_type="S1.SMALL1", system_disk=DiskChoice("CLOUD_PREMIUM", 20)))
     start = dt.datetime(2024, 8, 31, 10, tzinfo=SHANGHAI)
-    seen = {(view.days, view.months): view for view in preview_returns(demo_book(), quoted, start, SHANGHAI)}
+    seen = {(view.days, view.months): view for view in preview_returns(demo_book(), quoted, start, SHANGHAI, 5)}
     assert quoted.machine_minor == 59196
     assert list(seen) == [(3, 0), (0, 1), (0, 3), (0, 6)]
     assert (seen[3, 0].refund_minor, seen[3, 0].free_minor) == (59196 - 3096, 59196)
     assert (seen[0, 1].refund_minor, seen[0, 1].free_minor) == (59196 - 5800, None)
     assert seen[0, 1].at == dt.datetime(2024, 9, 30, 10, tzinfo=SHANGHAI)
     assert seen[0, 6].refund_minor == 59196 - 26928 - 4200
-    assert preview_returns(demo_book(), quote(demo_book(), machine()), start, SHANGHAI) == ()
+    assert preview_returns(demo_book(), quote(demo_book(), machine()), start, SHANGHAI, 5) == ()
+    assert [view.free_minor for view in preview_returns(demo_book(), quoted, start, SHANGHAI, 2)] == [None] * 4
 
 
 @given(st.sampled_from(demo_book().sales.periods_months), st.sampled_from(sorted(demo_book().document.instance_types)))
 def test_no_return_gives_more_than_was_paid(months: int, instance_type: str) -> None:
     quoted = quote(demo_book(), prepaid(months, instance_type=instance_type))
     start = dt.datetime(2024, 1, 31, tzinfo=SHANGHAI)
-    for view in preview_returns(demo_book(), quoted, start, SHANGHAI):
+    for view in preview_returns(demo_book(), quoted, start, SHANGHAI, 5):
         assert 0 <= view.refund_minor <= quoted.machine_minor

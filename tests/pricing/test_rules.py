@@ -137,9 +137,10 @@ def test_a_period_that_has_not_begun_has_no_used_value() -> None:
 def test_the_free_return_ends_after_five_days_that_second_included() -> None:
     delivered = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
     last = delivered + dt.timedelta(days=5)
-    assert may_return_free(delivered, last, used_before=False)
-    assert not may_return_free(delivered, last + dt.timedelta(seconds=1), used_before=False)
-    assert not may_return_free(delivered, delivered, used_before=True)
+    assert may_return_free(delivered, last, days=5, used_before=False)
+    assert not may_return_free(delivered, last + dt.timedelta(seconds=1), days=5, used_before=False)
+    assert not may_return_free(delivered, delivered, days=5, used_before=True)
+    assert not may_return_free(delivered, delivered, days=0, used_before=False)
 
 
 def test_a_component_outside_the_discount_scope_is_used_up_at_list_price() -> None:

@@ -117,7 +117,7 @@ def test_a_quote_is_good_for_15_minutes_and_then_shown_again(test_clock: Busines
     test_clock.advance(minutes=15, seconds=1)
     late = visitor.post("/buy/", form)
     assert late.status_code == 409
-    assert "more than 15 minutes ago" in text_of(late)
+    assert "too long ago to hold" in text_of(late)
     nothing_written(visitor)
     test_clock.advance(minutes=-1)
     assert order_id_of(visitor.post("/buy/", form))

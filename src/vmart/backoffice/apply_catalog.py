@@ -7,10 +7,11 @@ the deployment's generation grows, so every process reads the catalog anew.
 import datetime as dt
 import ipaddress
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
@@ -25,6 +26,8 @@ from vmart.kernel.errors import NotFound
 from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
+from vmart.policy import document as policy_document
+from vmart.policy import policy
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
@@ -121,8 +124,9 @@ class Declined(Exception):
 
 def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
     now = clock.now()
-    _deployment(book.currency, now)
+    zone = _deployment(book.currency, now)
     changes = [change for part in _parts(catalog) for change in part]
+    changes += _policy(catalog.policy, zone, now)
     if books.publish(book, now):
         changes.append(Change("price book", f"version {book.version} from {book.effective_at:%Y-%m-%d %H:%M}Z"))
     _refuse_unpriced(catalog, book, books.book_in_force(now))
@@ -150,7 +154,15 @@ def _refuse_unpriced(catalog: doc.CatalogDocument, book: PriceBook, in_force: Pr
         raise DocumentError(unpriced)
 
 
-def _deployment(currency: str, now: dt.datetime) -> None:
+def _policy(section: Sequence[Mapping[str, Any]], zone: ZoneInfo, now: dt.datetime) -> list[Change]:
+    """The file's versions are the shop's: those that have begun as they were, later ones as they are written now."""
+    wanted = policy_document.read(section, zone)
+    made = policy.publish(wanted, now, anything_goes=not Book.objects.exists())
+    return [Change("policy", f"from {one.begins_at:%Y-%m-%d %H:%M:%S}Z", one.numbers, one.gone) for one in made]
+
+
+def _deployment(currency: str, now: dt.datetime) -> ZoneInfo:
+    """What the file's currency fits; its billing zone."""
     from django.conf import settings
 
     found, made = Deployment.objects.select_for_update().get_or_create(
@@ -161,6 +173,7 @@ def _deployment(currency: str, now: dt.datetime) -> None:
         Deployment.objects.update(currency=currency)
     elif not made and found.currency != currency:
         raise DocumentError([f"price_book.currency: is {currency}; this shop's is {found.currency} for good"])
+    return ZoneInfo(found.billing_zone)
 
 
 def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:

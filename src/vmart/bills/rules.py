@@ -3,16 +3,14 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-CLOSES_AT_H = 19  # on the 1st of the month after
 
-
-def oldest_open_statement(now: dt.datetime, zone: ZoneInfo) -> dt.date:
+def oldest_open_statement(now: dt.datetime, zone: ZoneInfo, closes_hour: int) -> dt.date:
     """First day of the earliest month whose statement still takes usage in, in the billing zone ``zone``.
 
-    The statement of a month closes on the 1st of the next one at 19:00. Until then two are open.
+    The statement of a month closes on the 1st of the next one, at the hour ``closes_hour``. Until then two are open.
     """
     local = now.astimezone(zone)
     this_month = local.date().replace(day=1)
-    if local.day > 1 or local.hour >= CLOSES_AT_H:
+    if local.day > 1 or local.hour >= closes_hour:
         return this_month
     return (this_month - dt.timedelta(days=1)).replace(day=1)

@@ -1,7 +1,7 @@
 """The catalog file: what a shop sells where, as the seller writes it in YAML, parsed into frozen values.
 
 ``read_catalog(text)`` gives a CatalogDocument or raises DocumentError with a path and a sentence for each
-problem. The section ``price_book`` is handed on as it stands: pricing reads it.
+problem. The sections ``price_book`` and ``policy`` are handed on as they stand: the rooms of these names read them.
 """
 
 import ipaddress
@@ -192,7 +192,7 @@ class QuotaSets(_Part):
 
 
 class CatalogDocument(_Part):
-    """A whole catalog file. ``price_book`` is read by pricing."""
+    """A whole catalog file. ``price_book`` is read by pricing, ``policy`` by policy."""
 
     format: Literal[1]
     regions: tuple[Region, ...] = Field(min_length=1)
@@ -202,6 +202,14 @@ class CatalogDocument(_Part):
     images: tuple[Image, ...] = Field(min_length=1)
     quotas: QuotaSets = QuotaSets()
     price_book: Mapping[str, Any]
+    policy: tuple[Mapping[str, Any], ...] = ()
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _are_versions(cls, section: object) -> object:
+        if not isinstance(section, list) or not all(isinstance(version, dict) for version in section):
+            raise ValueError("a list of versions is expected, each with the date or instant it holds from")
+        return section
 
     @field_validator("price_book")
     @classmethod

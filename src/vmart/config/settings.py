@@ -26,9 +26,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "customers.User"
 
 ROOMS = [
-    "kernel", "events", "worker", "customers", "catalog", "subscriptions", "instances", "network", "storage", "ledger",
-    "pricing", "placement", "metering", "bills", "provisioning", "orders", "payments", "settlement", "listings", "api",
-    "backoffice", "web",
+    "kernel", "events", "worker", "customers", "catalog", "policy", "subscriptions", "instances", "network", "storage",
+    "ledger", "pricing", "placement", "metering", "bills", "provisioning", "orders", "payments", "settlement", "listings",
+    "api", "backoffice", "web",
 ]  # fmt: skip
 INSTALLED_APPS = [
     "django.contrib.auth",

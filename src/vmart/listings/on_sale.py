@@ -5,7 +5,10 @@ from typing import Any
 
 from vmart.catalog.models import Applied
 from vmart.catalog.shop import Shop
+from vmart.kernel import clock
 from vmart.kernel.errors import NotFound
+from vmart.policy import policy
+from vmart.policy.numbers import DEFAULT, Policy
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook
 
@@ -22,7 +25,34 @@ def on_sale(here: Shop) -> dict[str, Any]:
         "applied": applied_at, "currency": here.currency, "price_book": book.version,
         "effective_at": book.effective_at, "zones": _zones(here), "instance_types": _types(here, book),
         "disk_types": _disks(here, book), "images": _images(here),
+        "policy": _policy(),
     }  # fmt: skip
+
+
+def _policy() -> list[Row]:
+    """A row a number: what holds, since when (None: by default), and what comes next, with its instant."""
+    now = clock.now()
+    rows: list[Row] = []
+    for name in Policy.model_fields:
+        shown, since, later, later_from = _plain(DEFAULT, name), None, None, None
+        for begins_at, rules in policy.dated():
+            value = _plain(rules, name)
+            if begins_at <= now and value != shown:
+                shown, since = value, begins_at
+            elif begins_at > now and later_from is None and value != shown:
+                later, later_from = value, begins_at
+        rows.append({"number": name, "value": shown, "since": since, "later": later, "later_from": later_from})
+    return rows
+
+
+def _plain(rules: Policy, name: str) -> int | str:
+    """A number as a cell shows it."""
+    value = getattr(rules, name)
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return " ".join(f"{currency} {amount}" for currency, amount in value.items())
+    return int(value)
 
 
 def _zones(here: Shop) -> list[Row]:

@@ -1,7 +1,7 @@
 """Reminders before the end of a term, and renewal by itself (billing-rules, section 4).
 
 A machine that renews itself is renewed for a month: at 00:00 of its expiry's day, at its expiry (``orders/expire.py``
-asks), then every 24 hours out of the recycle bin, six times in all. A failure is told at once.
+asks), then again and again out of the recycle bin. A failure is told at once.
 """
 
 import datetime as dt
@@ -42,11 +42,11 @@ def _come_up(machine: Instance, operation: Claimed) -> None:
     expires_at, zone = machine.subscription.expires_at, shop.snapshot().billing_zone
     if expires_at is None or machine.state not in renew.RENEWABLE:
         return
-    what = dict(term.instants(expires_at, zone)).get(operation.due_at)
-    if what == "renew" and renews_itself(machine):
+    reminds = term.reminds(operation.due_at, expires_at, zone)
+    if not reminds and renews_itself(machine):
         return  # its timers follow the new expiry
     next_at = term.following(expires_at, operation.due_at, zone)
-    if what == "remind" and clock.now() < (next_at or expires_at):  # a reminder that a later one has overtaken is none
+    if reminds and clock.now() < (next_at or expires_at):  # a reminder that a later one has overtaken is none
         _remind(machine, -((clock.now() - expires_at) // dt.timedelta(days=1)))
     if next_at is not None:
         queue.enqueue(term.KIND, record.MACHINE, machine.id, account_id=machine.account_id, due_at=next_at)

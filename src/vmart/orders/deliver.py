@@ -29,6 +29,7 @@ from vmart.kernel import clock, db
 from vmart.orders import machines as m
 from vmart.orders import term
 from vmart.orders.models import Line
+from vmart.policy import policy
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -37,8 +38,6 @@ from vmart.worker.queue import Claimed
 
 log = logging.getLogger(__name__)
 
-DEADLINE = dt.timedelta(minutes=10)  # from when the image is ready (decision 15)
-IMAGE_DEADLINE = dt.timedelta(minutes=30)  # from the order: where an image can be made at all, it takes minutes
 FAILED_CODE = "FailedOperation.LaunchFailed"
 _IMAGE_WAIT_S = 0.5
 _AT_ONCE = 8
@@ -62,7 +61,7 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         elif order.image_status == ImageStatus.FAILED:
             failure = _failure(operation, "The image cannot be made in this zone.")
             _commit(owner, [failure], clock.now())
-        elif clock.wall() - operation.created_at > IMAGE_DEADLINE:
+        elif clock.wall() - operation.created_at > _patience(order):
             failure = _failure(operation, "The image did not get ready in this zone in time.")
             _commit(owner, [failure], clock.now())
         else:
@@ -84,6 +83,11 @@ def deliver(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     # Machines made one by one are each delivered when it runs, not when the slowest of them does.
     with ThreadPoolExecutor(min(len(ready), _AT_ONCE), thread_name_prefix="vmart-deliver") as pool:
         list(pool.map(alone, ready))
+
+
+def _patience(order: specs.Ordered) -> dt.timedelta:
+    """How long an order waits for its image: where one can be made at all, it takes minutes."""
+    return dt.timedelta(minutes=policy.at(order.paid_at).image_wait_minutes)
 
 
 def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner: uuid.UUID, begun: dt.datetime) -> None:
@@ -146,7 +150,7 @@ def _failed(operation: Claimed, order: specs.Ordered, error: EngineError, owner:
     """
     begun = max(operation.created_at, order.image_ready_at or operation.created_at)
     waited = clock.wall() - begun
-    if error.transient and waited < DEADLINE:
+    if error.transient and waited < dt.timedelta(minutes=policy.at(order.paid_at).delivery_minutes):
         pause_s = min(max(waited.total_seconds(), _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
         queue.put_off(owner, [operation], pause_s, str(error), waiting=True)
         return None

@@ -2,9 +2,9 @@
 
 import datetime as dt
 
-from vmart.kernel import db
+from vmart.kernel import clock, db
+from vmart.policy import policy
 
-KEPT = dt.timedelta(days=30)  # the field promises 24 hours
 BATCH = 10_000  # rows a commit: well below a second
 
 _FORGET = """
@@ -17,10 +17,11 @@ RETURNING t.account_id
 
 
 def forget_old(wall: dt.datetime) -> int:
-    """Delete answers older than KEPT of wall time, a commit for each batch; their number."""
+    """Delete answers that are too old by wall time, a commit for each batch; their number."""
+    kept = dt.timedelta(days=policy.at(clock.now()).client_token_days)
     forgotten = 0
     while True:
-        number = len(db.rows(_FORGET, wall - KEPT, BATCH))
+        number = len(db.rows(_FORGET, wall - kept, BATCH))
         forgotten += number
         if number < BATCH:
             return forgotten

@@ -13,6 +13,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongState
+from vmart.policy import policy
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
@@ -207,8 +208,8 @@ def forget_work(kind: str, machines: Sequence[Instance]) -> None:
 
 
 def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
-    """When a prepaid machine is released: the first midnight not before 7 × 24 h after (rules, section 4)."""
-    return clock.midnight_not_before(instant + dt.timedelta(days=7), zone)
+    """When a prepaid machine is released: the first midnight not before its days in the bin (rules, section 4)."""
+    return clock.midnight_not_before(instant + dt.timedelta(days=policy.at(instant).bin_prepaid_days), zone)
 
 
 def not_on(seen: Observation) -> EngineError:

@@ -104,7 +104,7 @@ class Line(models.Model):
 
 
 class Idempotency(models.Model):
-    """What was answered to a client token; kept 30 days of wall time (decision 7)."""
+    """What was answered to a client token; kept for days of wall time (decision 7)."""
 
     pk = models.CompositePrimaryKey("account_id", "token")
     account_id = models.BigIntegerField()

@@ -17,11 +17,14 @@ from vmart.kernel import clock, db, unix_password
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
 from vmart.orders.errors import PasswordNotKept
+from vmart.policy import policy
 
-KEPT = dt.timedelta(days=7)  # from when it was made; a policy of this shop
 RESET = "ResetInstancesPassword"  # the operation, as the API calls it
 _ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look like another
 _LENGTH, _GROUP = 16, 4
+_ERASE_OLD = (  # of those made in one period of the policy
+    "DELETE FROM instances_sealed_password WHERE made_at >= %s AND made_at < %s AND made_at <= %s RETURNING instance_id"
+)
 _ROUNDS = 1000  # the fewest there are: many rounds slow down guessing, and of these there are 2^92
 
 
@@ -69,11 +72,17 @@ def _purpose(instance_id: int) -> str:
 def kept(instance_ids: Sequence[int]) -> dict[int, dt.datetime]:
     """The machines whose password can be shown, and until when."""
     found = _kept(instance_ids)
-    return {row.instance_id: row.made_at + KEPT for row in found}
+    return {row.instance_id: _kept_until(row.made_at) for row in found}
 
 
 def _kept(instance_ids: Sequence[int]) -> list[SealedPassword]:
-    return list(SealedPassword.objects.filter(instance_id__in=instance_ids, made_at__gt=clock.now() - KEPT))
+    now = clock.now()
+    rows = SealedPassword.objects.filter(instance_id__in=instance_ids)
+    return [row for row in rows if now < _kept_until(row.made_at)]
+
+
+def _kept_until(made_at: dt.datetime) -> dt.datetime:
+    return made_at + dt.timedelta(days=policy.at(made_at).password_keep_days)
 
 
 def newest(instance_ids: Sequence[int]) -> dt.datetime | None:
@@ -97,7 +106,7 @@ def show(actor: Actor, public_ids: Sequence[str]) -> dict[str, str]:
             raise PasswordNotKept(
                 "The shop has no password of {id} to show: it was made by somebody else, taken, or is older than"
                 " {days} days. Reset it to have a new one.",
-                field="InstanceIds", id=", ".join(public_ids[:3]), days=KEPT.days,
+                field="InstanceIds", id=", ".join(public_ids[:3]), days=policy.at(clock.now()).password_keep_days,
             )  # fmt: skip
         shown = {machine.public_id: unseal(machine.id, sealed[machine.id]) for machine in having}
         m.events(having, "password_shown", actor=actor)
@@ -132,7 +141,7 @@ def erase(machines: Sequence[Instance], made_until: dt.datetime | None = None) -
 
 def erase_old(now: dt.datetime) -> int:
     """Erase what is not shown any more; the number."""
-    rows = db.rows(
-        "DELETE FROM instances_sealed_password WHERE made_at <= %s RETURNING instance_id", now - KEPT
-    )  # fmt: skip
-    return len(rows)
+    return sum(
+        len(db.rows(_ERASE_OLD, begins_at, ends_at, now - dt.timedelta(days=rules.password_keep_days)))
+        for begins_at, ends_at, rules in policy.periods(now)
+    )

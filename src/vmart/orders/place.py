@@ -23,8 +23,8 @@ from vmart.pricing.quote import Quote
 def place(request: Purchase) -> int:
     """Place an order without paying it; its number. Nothing is set aside: stock and money are asked when it is paid.
 
-    Charged is what was quoted now (``request.expected`` where the page showed it), for 30 minutes of business
-    time. A repeated ``client_token`` gets the first order. Raises the refusals of ``purchase.check``,
+    Charged is what was quoted now (``request.expected`` where the page showed it), for as long as an unpaid order
+    waits. A repeated ``client_token`` gets the first order. Raises the refusals of ``purchase.check``,
     QuotaReached for too many unpaid orders, TokenReused.
     """
     fingerprint = settings.SECRETS.fingerprint(b"place|" + buying.fingerprinted(request))

@@ -20,6 +20,7 @@ from vmart.orders.errors import WrongMode, WrongState
 from vmart.orders.models import EngineDrift, Order
 from vmart.orders.purchase import next_order_id
 from vmart.orders.renew_flag import check_flag
+from vmart.policy import policy
 from vmart.pricing import books
 from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.configuration import PREPAID
@@ -28,7 +29,6 @@ from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day
 from vmart.subscriptions.models import Source, Standing, Subscription
 
 ACTION = "renew"
-_YEARS_MAX = 10  # how far ahead a machine may be paid; a policy of this shop
 RENEWABLE = (State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, State.SHUTDOWN)
 
 
@@ -153,10 +153,11 @@ def _term(machine: Instance, asked: Renewal) -> Term:
         raise InvalidParameter("A unified day is 1 to 31.", field="Day")
     else:
         found = term_to_day(anchor_at, expires_at, asked.day, here.billing_zone)
-    if found.period_to > clock.add_months(clock.now(), 12 * _YEARS_MAX, here.billing_zone):
+    years = policy.at(clock.now()).renew_ahead_years
+    if found.period_to > clock.add_months(clock.now(), 12 * years, here.billing_zone):
         raise InvalidParameter(
             "{id} would be paid until {until:%Y-%m-%d}; a machine is paid at most {years} years ahead.",
-            field="InstanceChargePrepaid.Period", id=machine.public_id, until=found.period_to, years=_YEARS_MAX,
+            field="InstanceChargePrepaid.Period", id=machine.public_id, until=found.period_to, years=years,
         )  # fmt: skip
     if machine.state == State.SHUTDOWN and found.period_to <= clock.now():
         raise InvalidParameter(

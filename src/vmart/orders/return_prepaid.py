@@ -1,7 +1,7 @@
 """Return of a prepaid machine: the refund is quoted first, then posted; the machine goes to the bin.
 
 Refund = paid − used value, cash and gift in the proportion in which they were paid; once per account,
-within 5 × 24 h of delivery, everything (billing-rules, section 3; Tencent 213/9711).
+soon after delivery, everything (billing-rules, section 3; Tencent 213/9711).
 """
 
 import datetime as dt
@@ -21,6 +21,7 @@ from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongMode, WrongState
 from vmart.orders.models import Line
+from vmart.policy import policy
 from vmart.pricing import books
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.quote import agreed_returnables
@@ -38,6 +39,7 @@ class RefundQuote:
     cash_minor: int
     gift_minor: int
     first_free: bool
+    free_days: int  # within so many days of its delivery it could be free
     by_line: tuple[tuple[int, int], ...]  # (order line, its part)
 
 
@@ -108,8 +110,9 @@ def _refund(
     running = lines[0]
     assert running.period_from is not None and running.delivered_at is not None
     months, rest_s = _used(machine.subscription, running.period_from, max(now, running.period_from), zone)
+    free_days = policy.at(running.order.created_at).free_return_days
     first_free = running.order.action == "purchase" and may_return_free(
-        running.delivered_at, now, used_before=free_used
+        running.delivered_at, now, days=free_days, used_before=free_used
     )
     cash, gift = sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
     refund = return_refund(
@@ -118,7 +121,7 @@ def _refund(
     )  # fmt: skip
     return RefundQuote(
         machine.public_id, cash + gift, refund.refund_minor, refund.cash_minor, refund.gift_minor, first_free,
-        tuple(_shared(lines, refund.refund_minor)),
+        free_days, tuple(_shared(lines, refund.refund_minor)),
     )  # fmt: skip
 
 

@@ -13,26 +13,35 @@ from vmart.events import record
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import machines as m
+from vmart.policy import policy
+from vmart.policy.numbers import Policy
 from vmart.worker import queue
 
 KIND = "term"
-REMIND_DAYS = (7, 5, 3, 1)
-ATTEMPTS = 6  # to renew by itself: 00:00 of the expiry's day, the expiry, then every 24 hours
 _DAY = dt.timedelta(days=1)
 
 
-def instants(expires_at: dt.datetime, zone: ZoneInfo) -> list[tuple[dt.datetime, str]]:
-    """(when, what), in order: remind, and renew. The attempt at the expiry itself is the expiry's own."""
-    reminders = [(expires_at - days * _DAY, "remind") for days in REMIND_DAYS]
-    local = expires_at.astimezone(zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC)
-    later = [(expires_at + number * _DAY, "renew") for number in range(1, ATTEMPTS - 1)]
-    return sorted([*reminders, (midnight, "renew"), *later])
+def instants(expires_at: dt.datetime, zone: ZoneInfo, rules: Policy) -> list[dt.datetime]:
+    """In order: reminders, and attempts to renew. The attempt at the expiry itself is the expiry's own."""
+    reminders = [expires_at - days * _DAY for days in rules.remind_days]
+    pause = dt.timedelta(hours=rules.auto_renew_pause_hours)
+    later = [expires_at + number * pause for number in range(1, rules.auto_renew_attempts - 1)]
+    return sorted([*reminders, _midnight(expires_at, zone), *later])
+
+
+def reminds(at: dt.datetime, expires_at: dt.datetime, zone: ZoneInfo) -> bool:
+    """Whether an instant of the term is a reminder's, under whatever policy it was set; else it is to renew."""
+    return at < expires_at and at != _midnight(expires_at, zone)
+
+
+def _midnight(expires_at: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    """00:00 of the expiry's day."""
+    return expires_at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC)
 
 
 def following(expires_at: dt.datetime, after: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
-    """The next instant after ``after``; None when nothing follows."""
-    return next((at for at, _ in instants(expires_at, zone) if at > after), None)
+    """The next instant after ``after``, by the policy of then; None when nothing follows."""
+    return next((at for at in instants(expires_at, zone, policy.at(after)) if at > after), None)
 
 
 def forget(machines: Sequence[Instance]) -> None:

@@ -1,4 +1,4 @@
-"""Terminate: a postpaid machine goes to the bin for two hours, a prepaid one is returned; again: released.
+"""Terminate: a postpaid machine goes to the bin for some hours, a prepaid one is returned; again: released.
 
 Charging of a postpaid machine and what goes with it ends at the second the request is accepted; its
 hold shrinks to what the open hour has cost (billing-rules, section 1).
@@ -15,10 +15,10 @@ from vmart.orders import machines as m
 from vmart.orders.acts import accepting
 from vmart.orders.errors import Protected, WrongState
 from vmart.orders.live_cost import open_hours_minor
+from vmart.policy import policy
 from vmart.pricing.configuration import PREPAID
 from vmart.subscriptions.models import Source
 
-BIN_POSTPAID = dt.timedelta(hours=2)
 IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
 _BUSY = (State.PENDING, State.STARTING, State.STOPPING, State.REBOOTING)
 
@@ -82,7 +82,7 @@ def to_bin(machines: Sequence[Instance], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     m.end_usage(machines, accepted)
     _shrink_holds([machine for machine in machines if machine.subscription.hold_id], accepted)
-    release_at = accepted + BIN_POSTPAID
+    release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
     m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
     m.isolate_all(machines, Source.MANMADE, accepted, release_at)
     m.events(machines, "terminated")

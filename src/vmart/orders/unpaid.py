@@ -1,4 +1,4 @@
-"""Orders that wait for their payment: placed at a price that holds for half an hour, then paid or expired.
+"""Orders that wait for their payment: placed at a price that holds for a while, then paid or expired.
 
 Nothing is set aside for them: stock and money are asked when they are paid (``orders/actions.py``).
 """
@@ -13,11 +13,10 @@ from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.orders.errors import AccountFrozen, OrderNotPayable, QuotaReached
 from vmart.orders.models import Order, Status
+from vmart.policy import policy
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-PAYABLE_FOR = dt.timedelta(minutes=30)  # billing-rules, section 5
-UNPAID_MAX = 20  # an account's orders that wait for payment; a policy of this shop
 EXPIRE_KIND = "expire_order"
 
 
@@ -29,10 +28,12 @@ def open_unpaid(order: Order, actor: Actor) -> None:
     db.require_transaction()
     refuse_frozen(order.account_id)  # before a card is asked for money that could buy nothing
     now = clock.now()
+    rules = policy.at(now)
     waiting = Order.objects.filter(account_id=order.account_id, status=Status.UNPAID, expires_at__gt=now).count()
-    if waiting >= UNPAID_MAX:
+    if waiting >= rules.unpaid_orders:
         raise QuotaReached("{count} orders wait for payment; pay one or let it expire first.", count=waiting)
-    order.status, order.created_at, order.expires_at = Status.UNPAID, now, now + PAYABLE_FOR
+    order.status, order.created_at = Status.UNPAID, now
+    order.expires_at = now + dt.timedelta(minutes=rules.unpaid_order_minutes)
     order.save(force_insert=True)
     record.write(order.account_id, record.ORDER, [order.id], "order_placed", actor=actor)
     queue.enqueue(EXPIRE_KIND, record.ORDER, order.id, account_id=order.account_id, due_at=order.expires_at)

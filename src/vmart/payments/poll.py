@@ -1,5 +1,6 @@
 """Look at payments of which nobody has told us, until they have ended; cancel what its customer has left."""
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from vmart.payments.providers import provider_of
 from vmart.payments.providers.contract import Outcome, Status
 from vmart.payments.record import CARDS_LANE, POLL_KIND, Disagreement, record
 from vmart.payments.top_up import charge_of
+from vmart.policy import policy
 from vmart.worker import queue
 from vmart.worker.loop import said
 from vmart.worker.queue import Claimed
@@ -66,7 +68,8 @@ def _ask(payment: Payment) -> Outcome:
     """How it stands at the provider, after canceling it there if its customer has left it."""
     provider = provider_of(payment.provider)
     outcome = provider.look_up(charge_of(payment))
-    if outcome.status == Status.PENDING and rules.abandoned(clock.now() - payment.created_at):
+    kept = dt.timedelta(minutes=policy.at(payment.created_at).abandoned_payment_minutes)
+    if outcome.status == Status.PENDING and clock.now() - payment.created_at >= kept:
         payment.reference = payment.reference or outcome.reference
         outcome = provider.cancel(charge_of(payment))
         if outcome.status == Status.FAILED:

@@ -23,6 +23,7 @@ from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of, step_minor
 from vmart.payments.providers.contract import CardProvider, Charge, Outcome
 from vmart.payments.record import CARDS_LANE, POLL_KIND, Disagreement, record
+from vmart.policy import policy
 from vmart.worker import queue
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,9 @@ def begin(
 def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
     """The payment's row and its poll, under the account lock."""
     _check_amount(payment, doer)
-    if Payment.objects.filter(account_id=payment.account_id, state__in=_OPEN).count() >= rules.OPEN_MAX:
-        raise TooManyOpen("{most} payments wait to be completed; complete one first.", most=rules.OPEN_MAX)
+    most = policy.at(payment.created_at).open_payments
+    if Payment.objects.filter(account_id=payment.account_id, state__in=_OPEN).count() >= most:
+        raise TooManyOpen("{most} payments wait to be completed; complete one first.", most=most)
     payment.save(force_insert=True)
     payment.reference = doer.prepare(provider_token(payment), method)
     payment.save(update_fields=["reference"])
@@ -92,10 +94,11 @@ def _insert(payment: Payment, doer: CardProvider, method: str) -> None:
 
 def _check_amount(payment: Payment, doer: CardProvider) -> None:
     amount_minor, currency = payment.amount_minor, shop.snapshot().currency
-    if not rules.in_bounds(amount_minor):
+    low_minor, high_minor = policy.at(payment.created_at).top_up_minor(currency)
+    if not low_minor <= amount_minor <= high_minor:
         raise AmountOutOfRange(
             "One payment may be {least} to {most}.", field="Amount",
-            least=shown_minor(rules.TOP_UP_MIN_MINOR, currency), most=shown_minor(rules.TOP_UP_MAX_MINOR, currency),
+            least=shown_minor(low_minor, currency), most=shown_minor(high_minor, currency),
         )  # fmt: skip
     if amount_minor % (step := doer.step_minor(currency)):
         raise AmountOutOfRange(
@@ -109,19 +112,28 @@ def _check_amount(payment: Payment, doer: CardProvider) -> None:
         )  # fmt: skip
 
 
+def least_for(due_minor: int, available_minor: int) -> int:
+    """The least payment, by any provider, with which what is available pays ``due_minor``."""
+    return rules.least_minor(due_minor, available_minor, *_least_and_step())
+
+
 def least_minor(account_id: int, order_id: int) -> int:
     """The least payment, by any provider, that pays this order with what is available. Raises OrderNotPayable."""
-    return rules.least_minor(*_due_available_step(account_id, order_id))
+    return least_for(*_due_and_available(account_id, order_id))
 
 
 def asked_minor(account_id: int, order_id: int) -> int:
     """What the page asks a card to pay for the order, an amount that any provider takes. Raises OrderNotPayable."""
-    return rules.asked_minor(*_due_available_step(account_id, order_id))
+    return rules.asked_minor(*_due_and_available(account_id, order_id), *_least_and_step())
 
 
-def _due_available_step(account_id: int, order_id: int) -> tuple[int, int, int]:
-    due_minor, available_minor = unpaid.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
-    return due_minor, available_minor, step_minor(shop.snapshot().currency)
+def _due_and_available(account_id: int, order_id: int) -> tuple[int, int]:
+    return unpaid.payable(account_id, order_id).hold_minor, balance(account_id).available_minor
+
+
+def _least_and_step() -> tuple[int, int]:
+    currency = shop.snapshot().currency
+    return policy.at(clock.now()).top_up_minor(currency)[0], step_minor(currency)
 
 
 def refresh(account_id: int, payment_id: int) -> Standing:

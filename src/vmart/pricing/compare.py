@@ -92,9 +92,12 @@ def compare(book: PriceBook, configuration: Configuration) -> Comparison:
 
 
 def preview_returns(
-    book: PriceBook, quoted: Quote, starts_at: dt.datetime, zone: ZoneInfo
+    book: PriceBook, quoted: Quote, starts_at: dt.datetime, zone: ZoneInfo, free_days: int
 ) -> tuple[ReturnPreview, ...]:
-    """What returning one machine of a prepaid quote gives after 3 days and after some whole months, paid in cash."""
+    """What returning one machine of a prepaid quote gives after 3 days and after some whole months, paid in cash.
+
+    ``free_days``: within so many the account's free return gives everything back.
+    """
     term = quoted.configuration.period_months
     if term is None:
         return ()
@@ -105,7 +108,8 @@ def preview_returns(
     for days, months, at in instants:
         used = used_value(components, *whole_months(starts_at, at, zone))
         refund = return_refund(used, quoted.machine_minor, 0, first_free=False, places=exponent(quoted.currency))
-        previews.append(ReturnPreview(days, months, at, refund.refund_minor, quoted.machine_minor if days else None))
+        free_minor = quoted.machine_minor if 0 < days <= free_days else None
+        previews.append(ReturnPreview(days, months, at, refund.refund_minor, free_minor))
     return tuple(previews)
 
 

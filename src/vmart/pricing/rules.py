@@ -15,7 +15,6 @@ from vmart.kernel.money import CONTEXT, exact, half_up, to_minor
 
 HOUR_S = 3600
 GIB_BYTES = 2**30
-FIRST_FREE_RETURN_S = 5 * 24 * HOUR_S
 _ONE = Decimal(1)
 _ZERO = Decimal(0)
 
@@ -178,9 +177,9 @@ def used_value(components: Iterable[Returnable], months: int, rest_s: int) -> De
     return total
 
 
-def may_return_free(delivered_at: dt.datetime, instant: dt.datetime, *, used_before: bool) -> bool:
-    """The one free return of an account: within 5 × 24 h of delivery, that second included."""
-    return not used_before and (instant - delivered_at).total_seconds() <= FIRST_FREE_RETURN_S
+def may_return_free(delivered_at: dt.datetime, instant: dt.datetime, *, days: int, used_before: bool) -> bool:
+    """The one free return of an account: within ``days`` × 24 h of delivery, that second included; 0: none is."""
+    return not used_before and days > 0 and instant - delivered_at <= dt.timedelta(days=days)
 
 
 def split_refund(refund_minor: int, cash_minor: int, gift_minor: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from vmart.kernel import db
 
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
-  i.ssh_keys::text, i.user_data, i.public_ip, i.bandwidth_mbps, b.arrears_since,
+  i.ssh_keys::text, i.user_data, i.public_ip, i.bandwidth_mbps, b.arrears_since, i.created_at,
   g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
   h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
@@ -35,12 +35,13 @@ class Ordered:
     spec: MachineSpec
     image_status: str  # engines.contract.ImageStatus
     image_ready_at: dt.datetime | None
+    paid_at: dt.datetime
 
 
 def load(instance_ids: Sequence[int]) -> dict[int, Ordered]:
     """What is known of machines that hold an allocation, by instance id."""
     return {
-        row["id"]: Ordered(row["id"], _spec(row), row["image_status"], row["ready_at"])
+        row["id"]: Ordered(row["id"], _spec(row), row["image_status"], row["ready_at"], row["created_at"])
         for row in db.prepared(_ORDERED, list(instance_ids))
     }
 

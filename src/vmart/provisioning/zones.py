@@ -8,12 +8,10 @@ from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.contract import Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity
 from vmart.kernel import clock
 from vmart.placement.models import Host
+from vmart.policy import policy
 from vmart.provisioning.zone_engines import engine_of
 
 log = logging.getLogger(__name__)
-
-DISK_RESERVE = 0.9  # of a real pool: images and the engine itself need room
-MEMORY_RESERVE = 0.8  # of a real host: the shop runs beside the machines
 
 
 def check(zone: str) -> bool:
@@ -27,6 +25,7 @@ def check(zone: str) -> bool:
         return False
     row = Zone.objects.get(code=zone)
     if row.engine_kind != Zone.EngineKind.SIMULATED:
+        rules = policy.at(clock.now())
         for member in members:
             Host.objects.update_or_create(
                 zone=row,
@@ -34,8 +33,8 @@ def check(zone: str) -> bool:
                 defaults={
                     "online": member.online,
                     "vcpu_capacity": member.vcpu * row.vcpu_overcommit,
-                    "memory_capacity_mib": int(member.memory_mib * MEMORY_RESERVE),
-                    "disk_capacity_gib": int(member.disk_gib * DISK_RESERVE) * row.disk_overcommit,
+                    "memory_capacity_mib": member.memory_mib * rules.sold_memory_percent // 100,
+                    "disk_capacity_gib": member.disk_gib * rules.sold_disk_percent // 100 * row.disk_overcommit,
                 },
             )
         Host.objects.filter(zone=row).exclude(name__in=[member.member for member in members]).update(online=False)

@@ -1,7 +1,7 @@
-"""Arrears: two hours after the deduction that exceeded the credit limit, what is charged by usage ends.
+"""Arrears: some hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
 Postpaid machines are stopped: charged to the second of the stop, then every component stops being charged,
-holds are released, the tier clock pauses; a top-up to 0 or more makes them startable; after 15 × 24 h they
+holds are released, the tier clock pauses; a top-up to 0 or more makes them startable; after some days they
 are released. Prepaid machines run on; their public network, where it is charged by traffic, goes off and
 comes back with the top-up. Their address stays theirs (billing-rules, section 4).
 """
@@ -18,12 +18,12 @@ from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.without_charge import STOP_CHARGING
+from vmart.policy import policy
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.subscriptions.models import Source
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-KEPT = dt.timedelta(days=15)
 _CHARGED_BY_USAGE = Q(subscription__charge_type=POSTPAID_BY_HOUR) | Q(
     internet_charge_type=TRAFFIC_POSTPAID_BY_HOUR, public_ip__isnull=False
 )
@@ -80,10 +80,11 @@ def _stop(machine: Instance) -> None:
         db.call("ledger_void", machine.subscription.hold_id, clock.now())
     db.call("placement_shrink", machine.id)
     m.begin(machine, "IsolateInstances", "", state=State.SHUTDOWN, stop_charging_mode=STOP_CHARGING)
-    m.isolate_all([machine], Source.ARREAR, instant, instant + KEPT, hold_id=None, arrears_since=instant)
+    release_at = instant + dt.timedelta(days=policy.at(instant).arrears_keep_days)
+    m.isolate_all([machine], Source.ARREAR, instant, release_at, hold_id=None, arrears_since=instant)
     m.event(machine, "stopped_for_arrears")
     m.send(machine, "isolate")
-    m.send(machine, "release", due_at=instant + KEPT)
+    m.send(machine, "release", due_at=release_at)
 
 
 def _cut_off(machine: Instance) -> None:

@@ -20,6 +20,7 @@ from vmart.kernel.clock import HOUR
 from vmart.kernel.money import exponent
 from vmart.metering.models import Horizon
 from vmart.orders import end_arrears
+from vmart.policy import policy
 from vmart.settlement.models import Hour, Stuck
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -139,14 +140,16 @@ def _accounts(low: int, high: int) -> list[int]:
 
 
 def _close_statement(hour: dt.datetime, low: int, high: int, *, even_stuck: bool = False) -> tuple[int, int]:
-    here = shop.snapshot()
+    here, now = shop.snapshot(), clock.now()
+    grace = dt.timedelta(hours=policy.at(now).arrears_grace_hours)
+    closes_hour = policy.at(clock.month_start(now, here.billing_zone)).statement_closes_hour
     waiting = [] if even_stuck else list(Stuck.objects.values_list("account_id", flat=True))
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '120s'")
         (closed,) = db.rows(
-            "SELECT charges, deducted_minor, credited FROM fn.settlement_close(%s, %s, %s, %s, %s, %s, %s, %s)",
-            hour, here.billing_zone.key, oldest_open_statement(clock.now(), here.billing_zone),
-            exponent(here.currency), low, high, clock.now(), waiting,
+            "SELECT charges, deducted_minor, credited FROM fn.settlement_close(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            hour, here.billing_zone.key, oldest_open_statement(now, here.billing_zone, closes_hour),
+            exponent(here.currency), low, high, now, waiting, grace,
         )  # fmt: skip
         charges, deducted = closed["charges"], closed["deducted_minor"]
         for account_id in closed["credited"]:

@@ -17,8 +17,8 @@ from vmart.kernel.errors import Refused
 from vmart.listings import overview, prices
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.orders import purchase
-from vmart.payments import rules
-from vmart.payments.providers import step_minor
+from vmart.payments import top_up
+from vmart.policy import policy
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
@@ -135,7 +135,7 @@ class Offer:
         needed = self.quoted.due_minor + self.quoted.hold_minor
         if self.available_minor >= needed:
             return 0
-        return rules.least_minor(needed, self.available_minor, step_minor(self.quoted.currency))
+        return top_up.least_for(needed, self.available_minor)
 
     @property
     def top_up_address(self) -> str:
@@ -355,7 +355,8 @@ def make(typed: Typed, account_id: int | None) -> Offer:
         return offer
     offer.quoted = quoted
     offer.compared = compare(book, choice.configuration)
-    offer.returns = preview_returns(book, quoted, clock.now(), here.billing_zone)
+    now = clock.now()
+    offer.returns = preview_returns(book, quoted, now, here.billing_zone, policy.at(now).free_return_days)
     if account_id is not None:
         offer.signed = shown_quote.sign(account_id, quoted)
     return offer

@@ -1,4 +1,4 @@
-"""The price as it was shown: signed for one account, good for 15 minutes, charged exactly.
+"""The price as it was shown: signed for one account, good for some minutes, charged exactly.
 
 Also the form's token. It stands in the page's address, so double click, reload and *back* send the same one
 and a purchase happens once; the database sees only its digest.
@@ -15,15 +15,15 @@ from django.core import signing
 
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
+from vmart.policy import policy
 from vmart.pricing.quote import Quote
 
-VALID = dt.timedelta(minutes=15)  # billing-rules, section 5
 _SALT = "vmart.web.shown_quote"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,64}")
 
 
 class NotShown(Exception):
-    """No quote, one of another account, forged, or older than 15 minutes (``expired``)."""
+    """No quote, one of another account, forged, or shown too long ago (``expired``)."""
 
     def __init__(self, *, expired: bool) -> None:
         super().__init__("expired" if expired else "unknown")
@@ -39,7 +39,8 @@ _Shown = TypeVar("_Shown")
 
 def sign(account_id: int, quoted: _Plain) -> str:
     """The quote as text for the form."""
-    until = clock.now() + VALID
+    now = clock.now()
+    until = now + dt.timedelta(minutes=policy.at(now).quote_minutes)
     return signing.dumps(
         {"account": account_id, "quote": quoted.plain(), "until": until.isoformat()}, salt=_SALT, compress=True
     )

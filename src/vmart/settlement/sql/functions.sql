@@ -6,7 +6,7 @@
 -- charges and the deduction's id out of (account, closing hour, statement month) stand behind that.
 CREATE FUNCTION fn.settlement_close(
   _hour timestamptz, _zone text, _oldest date, _places int, _low bigint, _high bigint, _now timestamptz,
-  _except bigint[]
+  _except bigint[], _grace interval
 ) RETURNS TABLE (charges bigint, deducted_minor bigint, credited bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -33,7 +33,8 @@ BEGIN
       credited := credited || _credit.account;
     END LOOP;
     IF _part.accounts IS NOT NULL THEN
-      deducted_minor := deducted_minor + fn.settlement_deduct(_hour, _part.month, _part.accounts, _part.amounts, _now);
+      deducted_minor := deducted_minor + fn.settlement_deduct(_hour, _part.month, _part.accounts, _part.amounts, _now,
+                                                             _grace);
     END IF;
   END LOOP;
 
@@ -47,9 +48,9 @@ BEGIN
 END $$;
 
 -- Deduct what the close of _hour takes for the statement of _month, the arrays in one order; who is below his credit
--- limit then has two hours. The sum.
+-- limit then has _grace. The sum.
 CREATE FUNCTION fn.settlement_deduct(
-  _hour timestamptz, _month date, _accounts bigint[], _amounts bigint[], _now timestamptz
+  _hour timestamptz, _month date, _accounts bigint[], _amounts bigint[], _now timestamptz, _grace interval
 ) RETURNS bigint
 LANGUAGE sql AS $$
   WITH paid AS MATERIALIZED (
@@ -60,7 +61,7 @@ LANGUAGE sql AS $$
     SELECT o.account_id FROM overdrawn o JOIN customers_account a ON a.id = o.account_id
     WHERE o.balance_minor < -a.credit_limit_minor
   ), queued AS (
-    SELECT fn.worker_enqueue('arrears', 'account', array_agg(account_id), NULL, '', _now + interval '2 hours', '{}')
+    SELECT fn.worker_enqueue('arrears', 'account', array_agg(account_id), NULL, '', _now + _grace, '{}')
     FROM below HAVING count(*) > 0
   )
   SELECT coalesce(sum(gift_minor + cash_minor + owed_minor), 0)::bigint FROM paid LEFT JOIN queued ON true

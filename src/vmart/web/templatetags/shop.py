@@ -10,9 +10,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from vmart.catalog import shop
+from vmart.kernel import clock
 from vmart.kernel import money as money_shown
 from vmart.kernel.money import exponent, half_up
 from vmart.listings.checklist import Step
+from vmart.policy import policy
+from vmart.policy.numbers import Policy
 from vmart.web import offer, wording
 
 register = template.Library()
@@ -63,6 +66,12 @@ def day(at: dt.datetime) -> SafeString:
 def billing_zone() -> str:
     """Name of the zone in which all times are shown."""
     return shop.snapshot().billing_zone.key
+
+
+@register.simple_tag
+def policy_now() -> Policy:
+    """The numbers of the shop's policy that hold now."""
+    return policy.at(clock.now())
 
 
 @register.filter

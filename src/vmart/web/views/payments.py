@@ -15,13 +15,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
+from vmart.kernel import clock
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.kernel.money import exponent, symbol, to_minor
 from vmart.listings import overview
 from vmart.orders import actions
-from vmart.payments import providers, queries, rules, top_up
+from vmart.payments import providers, queries, top_up
 from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
+from vmart.policy import policy
 from vmart.web import shown_quote, wording
 from vmart.web.visitor import View, actor, customer
 from vmart.web.way_back import top_up_address, way_back, with_way_back
@@ -152,9 +154,10 @@ def _form(
     errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    least_minor, most_minor = policy.at(clock.now()).top_up_minor(shop.snapshot().currency)
     here = card_form() | {
         "typed": typed, "errors": errors or {}, "held": overview.balance(account_id),
-        "least_minor": rules.TOP_UP_MIN_MINOR, "most_minor": rules.TOP_UP_MAX_MINOR,
+        "least_minor": least_minor, "most_minor": most_minor,
         "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN),
         "currency_sign": symbol(shop.snapshot().currency), "way_back": way_back(request),
     }  # fmt: skip

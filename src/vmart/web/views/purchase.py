@@ -210,7 +210,7 @@ def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quo
         if not missing.expired:
             raise _ShowAgain(_("Please check the price and confirm.")) from missing
         _done_before(account_id, token)  # a purchase of long ago, sent again
-        text = _("The price was shown more than 15 minutes ago. This is the price now: please confirm.")
+        text = _("The price was shown too long ago to hold. This is the price now: please confirm.")
         raise _ShowAgain(text) from missing
     if shown.choice.errors:
         raise _ShowAgain("")

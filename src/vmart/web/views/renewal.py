@@ -38,7 +38,7 @@ def renew_page(request: HttpRequest, account_id: int) -> HttpResponse:
         try:
             return _pay(request, account_id, asked)
         except NotShown:
-            messages.warning(request, _("The price was shown more than 15 minutes ago; here is the one of now."))
+            messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
     return render(request, "web/machines/renew.html", _here(account_id, asked, request.get_full_path()))
