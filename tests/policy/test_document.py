@@ -1,6 +1,7 @@
 """The section ``policy`` of the catalog's file: versions by date, and for what is wrong the path and what is right."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ import pytest
 
 from vmart.kernel.documents import DocumentError, read_yaml
 from vmart.policy.document import Dated, held, read
-from vmart.policy.numbers import DEFAULT, Policy
+from vmart.policy.numbers import BY_CURRENCY, DEFAULT, Policy
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NAMES = ", ".join(Policy.model_fields)
@@ -80,7 +81,8 @@ def test_what_a_version_does_not_name_stays_as_it_was() -> None:
         (
             "from: 2027-01-01, bin_prepaid_days: 1.5",
             [
-                "policy.0.bin_prepaid_days: Input should be a valid integer, got a number with a fractional part, not 1.5"
+                "policy.0.bin_prepaid_days: Input should be a valid integer, got a number with a fractional part,"
+                " not 1.5"
             ],
         ),
         (
@@ -145,3 +147,22 @@ def test_every_wrong_version_is_told() -> None:
         f"{NO_INSTANT}, not soon",
         "policy.1.unpaid_orders: Input should be greater than or equal to 1, not -1",
     ]
+
+
+def _rows() -> dict[str, list[str]]:
+    text = (Path(__file__).parents[2] / "docs" / "operate" / "policy.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    return {row[0].strip("`"): row[1:] for row in rows}
+
+
+def test_the_documentation_has_every_number_its_default_and_its_bounds() -> None:
+    rows = _rows()
+    assert list(rows) == list(Policy.model_fields)
+    schema = Policy.model_json_schema()["properties"]
+    for name, field in schema.items():
+        if name in BY_CURRENCY:
+            continue
+        bounds = field.get("items", field)
+        default = ", ".join(map(str, field["default"])) if "items" in field else str(field["default"])
+        assert rows[name][:3] == [default, str(bounds["minimum"]), str(bounds["maximum"])], name
+    assert (rows["top_up_min"][0], rows["top_up_max"][0]) == ("1.00", "100000.00")

@@ -12,6 +12,7 @@ from django.conf import settings
 from tests.orders.ending import no_closes
 from tests.orders.ending import now as now_of
 from tests.policy.dating import date_policy
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, ZONE, buy_running, go_to, open_purse, owe, wanted
 from tests.support.shopper import work as work_all
@@ -23,7 +24,9 @@ from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import MemberCapacity
 from vmart.engines.simulated import SimulatedEngine, World
-from vmart.instances.models import Event, Instance
+from vmart.events.models import Event
+from vmart.events.record import PAYMENT
+from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter
@@ -113,7 +116,7 @@ def _abandoned(test_clock: BusinessClock, minutes: int) -> None:
     payment = Payment.objects.create(
         account_id=_purse(), provider="sandbox", amount_minor=500, token="t", created_at=clock.now(), state="pending"
     )
-    queue.enqueue(POLL_KIND, payment.id, account_id=payment.account_id, lane=CARDS_LANE, due_at=clock.now())
+    queue.enqueue(POLL_KIND, PAYMENT, payment.id, account_id=payment.account_id, lane=CARDS_LANE, due_at=clock.now())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(poll, "provider_of", lambda _name: _Waiting())
         test_clock.set(payment.created_at + dt.timedelta(minutes=minutes) - SECOND)
@@ -273,7 +276,7 @@ def _free_return(test_clock: BusinessClock, days: int) -> None:
 def _bin_postpaid(test_clock: BusinessClock, hours: int) -> None:
     account = _purse(1000)
     machine = buy_running(account)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     _released_at(test_clock, machine, test_clock.at + hours * HOUR)
 
 
@@ -281,7 +284,7 @@ def _bin_prepaid(test_clock: BusinessClock, days: int) -> None:
     account = _purse(MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     test_clock.advance(hours=1)
-    terminate.terminate(account, [machine.public_id])
+    terminate.terminate(by(account), [machine.public_id])
     no_closes()
     midnight = test_clock.at.astimezone(shop.snapshot().billing_zone).replace(hour=0, minute=0, second=0)
     _released_at(test_clock, machine, midnight + (days + 1) * DAY)
@@ -374,7 +377,7 @@ def _expiring(flag: str, test_clock: BusinessClock, **numbers: Any) -> tuple[Ins
     test_clock.advance(SECOND)
     account = _purse(MONTHLY_MINOR)
     machine = now_of(buy_running(account, MONTHLY))
-    renew_flag.set_flag(account, [machine.public_id], flag)
+    renew_flag.set_flag(by(account), [machine.public_id], flag)
     no_closes()
     assert machine.subscription.expires_at is not None
     return machine, machine.subscription.expires_at
