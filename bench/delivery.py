@@ -193,6 +193,7 @@ class Bought:
         from vmart.instances.models import Instance
         from vmart.orders import purchase
         from vmart.orders.login import Login
+        from vmart.orders.wanted import Machine, Purchase
         from vmart.pricing.quote import Configuration, DiskChoice
 
         configuration = Configuration(
@@ -200,7 +201,7 @@ class Bought:
             public_ip=True,
         )  # fmt: skip
         login = Login(password_hash="$6$rounds=5000$bench$" + "a" * 86)
-        wanted = purchase.Purchase(timer(self._account.id), configuration, purchase.Machine(self._image, login))
+        wanted = Purchase(timer(self._account.id), configuration, Machine(self._image, login))
         done = purchase.purchase(wanted)
         paid = time.monotonic()
         ip = Instance.objects.get(public_id=done.instance_ids[0]).public_ip

@@ -8,7 +8,7 @@ from tests.api.calling import Client, Ring, TestKey, application
 from tests.api.customer import nothing_written, open_customer
 from tests.api.signing import SECRET_ID
 from tests.api.test_cvm_purchase import HOURLY
-from tests.orders.test_key_pairs import ED25519
+from tests.instances.test_key_pairs import ED25519
 from vmart.api import services
 from vmart.api.rates import CallRates
 from vmart.instances.models import Instance, KeyPair

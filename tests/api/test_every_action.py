@@ -13,7 +13,7 @@ from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
 from tests.api.test_legacy import MONTHLY as LEGACY_MONTHLY
 from tests.api.test_legacy import SIZE
-from tests.orders.test_key_pairs import ED25519
+from tests.instances.test_key_pairs import ED25519
 from tests.support import quotas
 from tests.support.shopper import work
 from tests.support.statements import statements

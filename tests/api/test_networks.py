@@ -9,9 +9,8 @@ from tests.api.customer import open_customer
 from tests.api.test_cvm_purchase import HOURLY
 from tests.support.shopper import work
 from tests.support.statements import statements
-from vmart.kernel import ids
+from vmart.kernel import public_ids
 from vmart.network.models import Subnet, Vpc
-from vmart.orders.purchase import id_key
 
 pytestmark = pytest.mark.usefixtures("delivering")
 SHANGHAI = {**HOURLY, "Placement": {"Zone": "ap-shanghai-2"}}
@@ -139,7 +138,7 @@ def test_addresses_in_use_until_their_machine_is_erased(client: Client) -> None:
 def test_one_security_group_that_nothing_enforces() -> None:
     client, account_id = open_customer()
     (group,) = _told(client, "DescribeSecurityGroups")
-    assert group["SecurityGroupId"] == ids.public_id(id_key(), "sg", account_id)
+    assert group["SecurityGroupId"] == public_ids.of("sg", account_id)
     assert (group["SecurityGroupName"], group["ProjectId"], group["IsDefault"]) == ("default (not enforced)", "0", True)
     assert "not enforced" in group["SecurityGroupDesc"]
     (chinese,) = _told(client, "DescribeSecurityGroups", language="zh-CN")

@@ -15,7 +15,7 @@ from vmart.instances.models import Instance
 from vmart.kernel.models import Deployment
 from vmart.orders import actions, place
 from vmart.orders.models import Order
-from vmart.orders.purchase import Machine, Purchase
+from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.storage.models import Disk
 

@@ -27,7 +27,8 @@ from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.orders import errors
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 from vmart.pricing.configuration import DiskChoice
 from vmart.pricing.errors import UnknownDiskType
 from vmart.pricing.models import Book

@@ -24,8 +24,9 @@ from vmart.instances.models import Instance
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.orders.errors import SoldOut
-from vmart.orders.purchase import Machine, Purchase, purchase
+from vmart.orders.purchase import purchase
 from vmart.orders.terminate import terminate
+from vmart.orders.wanted import Machine, Purchase
 from vmart.placement.models import Host
 from vmart.pricing.configuration import Configuration
 from vmart.provisioning import zones

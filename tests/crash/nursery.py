@@ -36,7 +36,8 @@ from vmart.engines.simulated import SimulatedEngine
 from vmart.kernel import clock, db
 from vmart.orders import start, stop, terminate
 from vmart.orders.login import GENERATED
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 from vmart.pricing.configuration import Configuration
 from vmart.worker import loop
 

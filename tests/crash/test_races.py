@@ -42,7 +42,8 @@ from vmart.network.models import Subnet
 from vmart.orders import place, start, stop, terminate
 from vmart.orders.errors import InsufficientBalance, SoldOut, TokenReused
 from vmart.orders.models import Idempotency, Order
-from vmart.orders.purchase import Bought, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Bought
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import specs, zones
 from vmart.provisioning.zone_engines import engine_of

@@ -4,13 +4,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.orders.test_key_pairs import ED25519
+from tests.instances.test_key_pairs import ED25519
 from tests.support.shopper import HOURLY, IMAGE, open_purse, wanted
+from vmart.instances import key_pairs
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.listings import keys
-from vmart.orders import key_pairs, login
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders import login
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 
 pytestmark = pytest.mark.usefixtures("shop")
 

@@ -15,7 +15,8 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, ids
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 from vmart.pricing.configuration import DiskChoice
 
 pytestmark = pytest.mark.usefixtures("shop", "engine")

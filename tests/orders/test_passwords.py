@@ -21,7 +21,8 @@ from vmart.kernel.secrets import MASTER_KEY_VARIABLE, Secrets, SecretsUnreadable
 from vmart.orders import actions, login, passwords, place, terminate
 from vmart.orders.errors import PasswordNotKept, TokenReused, UnknownInstance
 from vmart.orders.models import Idempotency, Order
-from vmart.orders.purchase import Bought, Machine, dry_run, purchase
+from vmart.orders.purchase import dry_run, purchase
+from vmart.orders.wanted import Bought, Machine
 from vmart.placement.models import Host
 from vmart.provisioning import zones
 from vmart.worker.models import Operation

@@ -17,7 +17,9 @@ from vmart.ledger.models import Hold
 from vmart.orders import actions, place
 from vmart.orders.errors import InsufficientBalance, OrderNotPayable, QuotaReached, SoldOut, TokenReused
 from vmart.orders.models import Idempotency, Line, Order
-from vmart.orders.purchase import Machine, price, purchase
+from vmart.orders.offered import price
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 from vmart.pricing import books
 from vmart.pricing.book import parse_book
 from vmart.pricing.models import Book

@@ -32,16 +32,21 @@ from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone
 from vmart.customers.models import Account
 from vmart.engines.simulated import World
+from vmart.instances import errors as key_errors
+from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold, Transfer
 from vmart.network.models import PrivateAddress, PublicAddress
-from vmart.orders import errors, key_pairs, login, open_account, terminate
+from vmart.orders import errors, login, open_account, terminate
 from vmart.orders import purchase as purchasing
 from vmart.orders.models import Idempotency, Line, Order
-from vmart.orders.purchase import Bought, Machine, Purchase, check, decode_user_data, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.ready import check
+from vmart.orders.user_data import decode as decode_user_data
+from vmart.orders.wanted import Bought, Machine, Purchase
 from vmart.placement.models import Allocation, Host
 from vmart.pricing import books
 from vmart.pricing.book import parse_book
@@ -398,8 +403,8 @@ def test_control_with_a_second_reading_of_the_catalog_the_old_price_passes() -> 
     made, quoted = purchasing.ready(wanted(account), here)
     _dearer()
     with nothing_written(), pytest.raises(purchasing._StaleCatalog):
-        purchasing._purchase(made, quoted, here, "00", first_in_zone=True)
-    purchasing._purchase(made, quoted, catalog.snapshot(), "00", first_in_zone=True)
+        purchasing._write(made, quoted, here, "00", first_in_zone=True)
+    purchasing._write(made, quoted, catalog.snapshot(), "00", first_in_zone=True)
     assert Order.objects.get().total_minor == MONTHLY_MINOR
 
 
@@ -576,7 +581,7 @@ def test_a_strong_password_exists_as_its_hash_only() -> None:
 def test_a_key_pair_of_somebody_else_is_unknown() -> None:
     mine, theirs = open_purse("mine"), open_purse("theirs")
     pair, _pem = key_pairs.create(theirs, "k")
-    with refused(errors.UnknownKeyPair, field="LoginSettings.KeyIds"):
+    with refused(key_errors.UnknownKeyPair, field="LoginSettings.KeyIds"):
         login.make(mine, login.LoginWanted(key_ids=(pair.public_id,)))
     assert login.make(theirs, login.LoginWanted(key_ids=(pair.public_id,))).ssh_keys == (pair.public_key,)
 

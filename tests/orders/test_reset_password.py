@@ -18,8 +18,9 @@ from vmart.kernel import clock, unix_password
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
 from vmart.orders import login, passwords, stop, terminate
 from vmart.orders.errors import Busy, UnknownInstance, WeakPassword, WrongState
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders.purchase import purchase
 from vmart.orders.reset_password import generate, reset
+from vmart.orders.wanted import Machine
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.models import Operation
 

@@ -13,7 +13,8 @@ from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.network.models import Subnet
 from vmart.orders.login import Login
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 from vmart.placement.models import Allocation
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import specs

@@ -14,7 +14,8 @@ from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.orders import credit, open_account
 from vmart.orders.login import Login
-from vmart.orders.purchase import Machine, Purchase, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing import books
 from vmart.pricing.book import parse_book
 from vmart.pricing.configuration import Configuration, DiskChoice

@@ -5,8 +5,9 @@ import re
 import pytest
 from django.utils import translation
 
+from vmart.instances.errors import BadKeyName
 from vmart.kernel.errors import Refused
-from vmart.orders.errors import BadKeyName, InsufficientBalance, WrongState
+from vmart.orders.errors import InsufficientBalance, WrongState
 from vmart.web import messages, wording
 
 

@@ -11,10 +11,10 @@ from tests.support.business_clock import BusinessClock
 from tests.web.visiting import Visitor, customer, form_of, operator, order_id_of, text_of
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone, ZoneImage
+from vmart.instances import key_pairs
 from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel.models import Deployment
 from vmart.listings import overview
-from vmart.orders import key_pairs
 from vmart.orders.models import Idempotency, Line, Order
 from vmart.placement.models import Host
 

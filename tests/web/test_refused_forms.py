@@ -8,8 +8,8 @@ from django.http import HttpResponse
 
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.visiting import Visitor, customer, form_of, order_id_of, text_of
+from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
-from vmart.orders import key_pairs
 from vmart.orders.models import Order
 
 

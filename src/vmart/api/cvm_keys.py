@@ -8,9 +8,10 @@ from vmart.api.declarations import Code, Filters, Limit, NotOffered, Offset, Sha
 from vmart.api.envelope import utc_text
 from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.registry import Action, Call, Members
+from vmart.instances import key_pairs
 from vmart.listings import keys
 from vmart.listings.views import KeyPairView
-from vmart.orders import key_pairs
+from vmart.orders import forget_keys
 
 # Length and letters are checked by the act, each with its own documented code.
 KeyName = Annotated[str, Field(max_length=256), Code("InvalidKeyPairNameTooLong")]
@@ -83,7 +84,7 @@ def import_key_pair(call: Call, asked: ImportKeyPair) -> Members:
 
 def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Members:
     """All or none; a pair that a machine has stays."""
-    key_pairs.delete(call.account_id, asked.key_ids)
+    forget_keys.forget(call.account_id, asked.key_ids)
     return {}
 
 

@@ -18,10 +18,10 @@ from vmart.api.prices import quote_price
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
-from vmart.orders import own_network, purchase
+from vmart.orders import offered, own_network, purchase, user_data
 from vmart.orders.login import LoginWanted
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
-from vmart.orders.purchase import MANUAL_RENEWAL
+from vmart.orders.wanted import MANUAL_RENEWAL, Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice, default_internet_charge_type
 from vmart.pricing.quote import POSTPAID_BY_HOUR
 
@@ -197,21 +197,21 @@ def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Co
 def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> Members:
     """The price that RunInstances would charge."""
     here = shop.snapshot()
-    return {"Price": quote_price(purchase.price(configuration(here, call, asked), here))}
+    return {"Price": quote_price(offered.price(configuration(here, call, asked), here))}
 
 
 def run_instances(call: Call, asked: RunInstances) -> Members:
     """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
     term, network = asked.instance_charge_prepaid, asked.virtual_private_cloud
-    wanted = purchase.Purchase(
+    wanted = Purchase(
         actor=call.actor,
         configuration=configuration(shop.snapshot(), call, asked),
-        machine=purchase.Machine(
+        machine=Machine(
             image_id=asked.image_id,
             login=LoginWanted(asked.login_settings.password, tuple(asked.login_settings.key_ids)),
             name=asked.instance_name,
             hostname=asked.host_name,
-            user_data=purchase.decode_user_data(asked.user_data),
+            user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
             protected=asked.disable_api_termination,
             network=NetworkWanted(network.vpc_id, network.subnet_id) if network else DEFAULT_NETWORK,

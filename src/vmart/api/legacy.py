@@ -22,9 +22,10 @@ from vmart.kernel.money import half_up
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.views import DiskView, InstanceView
-from vmart.orders import login, purchase, renew, renew_flag, reset_password, start, stop, terminate
+from vmart.orders import login, offered, purchase, renew, renew_flag, reset_password, start, stop, terminate
 from vmart.orders.login import LoginWanted
 from vmart.orders.renew import Renewal
+from vmart.orders.wanted import Bought, Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.quote import (
     BANDWIDTH_POSTPAID_BY_HOUR,
@@ -252,7 +253,7 @@ def configuration(here: Shop, call: Call, asked: _Prepaid | _Hourly) -> Configur
 
 def _price(call: Call, asked: InquiryInstancePrice | InquiryInstancePriceHour) -> Quote:
     here = shop.snapshot()
-    return purchase.price(configuration(here, call, asked), here)
+    return offered.price(configuration(here, call, asked), here)
 
 
 def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> Members:
@@ -274,12 +275,12 @@ def _unit_price(amount: Decimal, unit: str) -> Members:
     return {"price": f"{half_up(amount, 4):f}", "price_unit": unit}
 
 
-def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> purchase.Bought:
+def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> Bought:
     return purchase.purchase(
-        purchase.Purchase(
+        Purchase(
             actor=call.actor,
             configuration=configuration(shop.snapshot(), call, asked),
-            machine=purchase.Machine(
+            machine=Machine(
                 image_id=asked.image_id,
                 login=LoginWanted(asked.password, (asked.key_id,) if asked.key_id else ()),
                 name=asked.instance_name,

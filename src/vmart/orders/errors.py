@@ -73,26 +73,6 @@ class NameTooLong(InvalidValue):
     code = "InvalidInstanceName.TooLong"
 
 
-class UnknownKeyPair(NotFound):
-    code = "InvalidKeyPairId.NotFound"
-
-
-class BadKeyName(InvalidValue):
-    code = "InvalidKeyPairNameIncludeIllegalChar"
-
-
-class BadPublicKey(InvalidValue):
-    code = "InvalidPublicKey.Malformed"
-
-
-class KeyPairInUse(InvalidValue):
-    code = "InvalidParameterValue.KeyPairNotSupported"
-
-
-class TooManyKeyPairs(LimitExceeded):
-    code = "InvalidKeyPair.LimitExceeded"
-
-
 class UserDataTooLarge(InvalidValue):
     code = "InvalidParameterValue.Range"
 

@@ -6,10 +6,11 @@ Where neither is given, each machine gets a password of its own (``orders/passwo
 import re
 from dataclasses import dataclass, field
 
+from vmart.instances.errors import UnknownKeyPair
 from vmart.instances.models import KeyPair
 from vmart.kernel import unix_password
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders.errors import UnknownKeyPair, WeakPassword
+from vmart.orders.errors import WeakPassword
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 30
 CLASSES_AT_PURCHASE, CLASSES_AT_RESET = 2, 3

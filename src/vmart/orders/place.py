@@ -12,11 +12,12 @@ from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
+from vmart.orders import numbers, tokens, unpaid
 from vmart.orders import purchase as buying
-from vmart.orders import tokens, unpaid
 from vmart.orders.login import Login
 from vmart.orders.models import Order
-from vmart.orders.purchase import Machine, Purchase
+from vmart.orders.ready import ready
+from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing.quote import Quote
 
 
@@ -24,18 +25,18 @@ def place(request: Purchase) -> int:
     """Place an order without paying it; its number. Nothing is set aside: stock and money are asked when it is paid.
 
     Charged is what was quoted now (``request.expected`` where the page showed it), for as long as an unpaid order
-    waits. A repeated ``client_token`` gets the first order. Raises the refusals of ``purchase.check``,
+    waits. A repeated ``client_token`` gets the first order. Raises the refusals of ``ready``,
     QuotaReached for too many unpaid orders, TokenReused.
     """
     fingerprint = settings.SECRETS.fingerprint(b"place|" + buying.fingerprinted(request))
     try:
-        request, quoted = buying.ready(request, shop.snapshot())
+        request, quoted = ready(request, shop.snapshot())
     except Refused:  # as in a purchase: what was offered at the first time may be no more
         known = buying.answered(request, fingerprint)
         if known is None:
             raise
         return known.order_id
-    number, count = buying.next_order_id(), request.configuration.count
+    number, count = numbers.order(), request.configuration.count
     with db.act():
         db.call("ledger_lock", request.account_id)
         answer = {"order_id": number, "instance_ids": []}

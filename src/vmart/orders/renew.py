@@ -14,11 +14,10 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import agreed, paid, term, tokens, unpaid
+from vmart.orders import agreed, numbers, paid, term, tokens, unpaid
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode, WrongState
 from vmart.orders.models import EngineDrift, Order
-from vmart.orders.purchase import next_order_id
 from vmart.orders.renew_flag import check_flag
 from vmart.policy import policy
 from vmart.pricing import books
@@ -89,7 +88,7 @@ def _begun(
     account_id: int, asked: Renewal, expected: Priced | None, token: str, what: str
 ) -> tuple[int, list[Instance], Priced]:
     """(order's number, locked machines, price); no machines where the token was answered before."""
-    number = next_order_id()
+    number = numbers.order()
     machines = m.lock(account_id, asked.public_ids)
     fingerprint = settings.SECRETS.fingerprint(f"{what}|{asdict(asked)}".encode())
     known = tokens.first_answer(account_id, token, fingerprint)

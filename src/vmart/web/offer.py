@@ -16,7 +16,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import overview, prices
 from vmart.listings.prices import ImageProgress, Market, ZoneState
-from vmart.orders import purchase
+from vmart.orders import offered
 from vmart.payments import top_up
 from vmart.policy import policy
 from vmart.pricing import books
@@ -349,7 +349,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if choice.errors:
         return offer
     try:
-        quoted = purchase.price(choice.configuration, here)
+        quoted = offered.price(choice.configuration, here)
     except Refused as refused:
         offer.refuse(refused)
         return offer

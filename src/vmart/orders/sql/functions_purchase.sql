@@ -1,7 +1,7 @@
 -- The purchase: one statement, one commit. Reads like the way of an order:
 -- account lock → token → may this account buy → room → money → addresses → rows → work for the worker.
 --
--- _p: what orders/purchase.py has decided (see there); numbers and ids are made before the call, _ids and
+-- _p: what was decided and made before the call (orders/purchase_values.py); _ids and
 -- _holds one a machine, in order.
 -- Returns {"answer": …, "repeated": bool, "fingerprint": hex}. Refusals: kernel.db.refusal().
 -- A plan for any number of machines does for each number: without that setting, arrays have it planned anew each time.

@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import Refused
 from vmart.listings.paging import PAGE, cut, number
-from vmart.orders import key_pairs
+from vmart.orders import forget_keys
 from vmart.web import wording
 from vmart.web.visitor import customer, field
 
@@ -29,7 +30,7 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     form, act = request.POST, request.POST.get("act")
     try:
         if act == "delete":
-            key_pairs.delete(account_id, [field(form, "id")])
+            forget_keys.forget(account_id, [field(form, "id")])
             messages.success(request, _("The key pair was deleted."))
             return redirect("keys")
         if act == "import":

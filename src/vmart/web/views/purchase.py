@@ -12,12 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
+from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
-from vmart.orders import key_pairs, login, place, purchase
+from vmart.orders import login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
-from vmart.orders.purchase import Machine, Purchase
+from vmart.orders.wanted import Machine, Purchase
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
 from vmart.web import offer, shown_quote

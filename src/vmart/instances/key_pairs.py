@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
+from vmart.customers.models import Account
+from vmart.instances.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
 from vmart.instances.models import ALIVE, Instance, KeyPair
-from vmart.kernel import clock, db, ids
+from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
-from vmart.orders.purchase import id_key
 
 PAIRS_MAX = 100  # an account's
 NAME_MAX = 25
@@ -49,25 +49,24 @@ def import_(account_id: int, name: str, public_key: str) -> KeyPair:
     return _store(account_id, name, checked(public_key))
 
 
-def delete(account_id: int, public_ids: Sequence[str]) -> None:
-    """Forget pairs, all or none. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
+def forget(account_id: int, key_ids: Sequence[str]) -> None:
+    """Forget pairs, all or none. Belongs under the account lock. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
 
     A pair that a living machine was made with stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
     can be looked up. One whose machines are in the recycle bin can be deleted: nobody logs in there.
     """
-    if not public_ids:
+    db.require_transaction()
+    if not key_ids:
         raise MissingParameter("KeyIds names no key pair.", field="KeyIds")
-    if len(set(public_ids)) != len(public_ids):
+    if len(set(key_ids)) != len(key_ids):
         raise InvalidParameter("KeyIds names a key pair twice.", field="KeyIds")
-    with db.act():
-        db.call("ledger_lock", account_id)
-        pairs = KeyPair.objects.filter(account_id=account_id, public_id__in=public_ids)
-        found = set(pairs.values_list("public_id", flat=True))
-        for public_id in public_ids:
-            if public_id not in found:
-                raise UnknownKeyPair("The key pair {id} does not exist.", field="KeyIds", id=public_id)
-        _refuse_in_use(account_id, public_ids)
-        pairs.delete()
+    pairs = KeyPair.objects.filter(account_id=account_id, public_id__in=key_ids)
+    known = set(pairs.values_list("public_id", flat=True))
+    for key_id in key_ids:
+        if key_id not in known:
+            raise UnknownKeyPair("The key pair {id} does not exist.", field="KeyIds", id=key_id)
+    _refuse_in_use(account_id, key_ids)
+    pairs.delete()
 
 
 def check_name(name: str) -> None:
@@ -88,6 +87,17 @@ def checked(public_key: str) -> str:
 
     Taken are ssh-rsa of 2048 bits and more, ssh-ed25519 and the ECDSA curves of NIST.
     """
+    kind, encoded, comment = _split(public_key)
+    if kind.startswith(("ssh-dss", "sk-")) or "-cert-" in kind:
+        raise BadPublicKey(
+            "Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", field="PublicKey", kind=kind[:40]
+        )
+    clean = _clean(f"{kind} {encoded}")
+    return f"{clean} {comment.strip()[:_COMMENT_MAX]}".rstrip()
+
+
+def _split(public_key: str) -> tuple[str, str, str]:
+    """Type, key in base64 and comment of one line."""
     line = public_key.strip()
     if not line or len(line) > KEY_TEXT_MAX:
         raise BadPublicKey(
@@ -97,12 +107,13 @@ def checked(public_key: str) -> str:
         raise BadPublicKey("The public key must be one line of text, as in a .pub file.", field="PublicKey")
     kind, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
-    if kind.startswith(("ssh-dss", "sk-")) or "-cert-" in kind:
-        raise BadPublicKey(
-            "Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", field="PublicKey", kind=kind[:40]
-        )
+    return kind, encoded, comment
+
+
+def _clean(line: str) -> str:
+    """Type and key as the library writes them back."""
     try:
-        key = load_ssh_public_key(f"{kind} {encoded}".encode())
+        key = load_ssh_public_key(line.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise BadPublicKey(
             "The public key is not in OpenSSH form: ssh-rsa, ssh-ed25519 or ecdsa-sha2-nistp256, -384, -521, "
@@ -114,31 +125,37 @@ def checked(public_key: str) -> str:
             "An RSA key needs {min} to {max} bits; this one has {bits}.",
             field="PublicKey", min=RSA_BITS_MIN, max=RSA_BITS_MAX, bits=key.key_size,
         )  # fmt: skip
-    clean = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return f"{clean} {comment.strip()[:_COMMENT_MAX]}".rstrip()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def _store(account_id: int, name: str, public_key: str) -> KeyPair:
     with db.act():
-        db.call("ledger_lock", account_id)  # so that limit, name and key are counted with nobody in between
+        Account.objects.select_for_update(no_key=True).get(pk=account_id)  # limit, name and key are counted alone
         _refuse_too_many(account_id)
-        material = public_key.split(" ")[1]
-        for held_name, held_key in KeyPair.objects.filter(account_id=account_id).values_list("name", "public_key"):
-            if held_name == name:
-                raise BadKeyName(
-                    "There is a key pair called {name} already.",
-                    field="KeyName", code="InvalidKeyPairName.Duplicate", name=name,
-                )  # fmt: skip
-            if held_key.split(" ")[1] == material:
-                raise BadPublicKey(
-                    "This public key is there already, called {name}.",
-                    field="PublicKey", code="InvalidPublicKey.Duplicate", name=held_name,
-                )  # fmt: skip
+        _refuse_known(account_id, name, public_key)
         number = db.rows("SELECT nextval(pg_get_serial_sequence('instances_key_pair', 'id')) AS number")[0]["number"]
         return KeyPair.objects.create(
-            id=number, public_id=ids.public_id(id_key(), "skey", number), account_id=account_id, name=name,
+            id=number, public_id=public_ids.of("skey", number), account_id=account_id, name=name,
             public_key=public_key, created_at=clock.now(),
         )  # fmt: skip
+
+
+def _refuse_known(account_id: int, name: str, public_key: str) -> None:
+    for held_name, held_key in KeyPair.objects.filter(account_id=account_id).values_list("name", "public_key"):
+        if held_name == name:
+            raise BadKeyName(
+                "There is a key pair called {name} already.",
+                field="KeyName", code="InvalidKeyPairName.Duplicate", name=name,
+            )  # fmt: skip
+        if _material(held_key) == _material(public_key):
+            raise BadPublicKey(
+                "This public key is there already, called {name}.",
+                field="PublicKey", code="InvalidPublicKey.Duplicate", name=held_name,
+            )  # fmt: skip
+
+
+def _material(public_key: str) -> str:
+    return public_key.split(" ")[1]
 
 
 def _refuse_too_many(account_id: int) -> None:
@@ -146,15 +163,15 @@ def _refuse_too_many(account_id: int) -> None:
         raise TooManyKeyPairs("An account has at most {most} key pairs; delete one first.", most=PAIRS_MAX)
 
 
-def _refuse_in_use(account_id: int, public_ids: Sequence[str]) -> None:
+def _refuse_in_use(account_id: int, key_ids: Sequence[str]) -> None:
     machine = (
-        Instance.objects.filter(account_id=account_id, key_ids__has_any_keys=list(public_ids))
+        Instance.objects.filter(account_id=account_id, key_ids__has_any_keys=list(key_ids))
         .filter(state__in=ALIVE)
         .order_by("id")
         .first()
     )
     if machine is not None:
-        held = next(public_id for public_id in public_ids if public_id in machine.key_ids)
+        held = next(key_id for key_id in key_ids if key_id in machine.key_ids)
         raise KeyPairInUse(
             "The key pair {id} is in use by the instance {instance}.",
             field="KeyIds", id=held, instance=machine.public_id,

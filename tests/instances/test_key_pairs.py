@@ -1,6 +1,8 @@
 """Given a customer, when key pairs are made, imported and deleted, then only sound keys of its own are there."""
 
 import subprocess
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_ssh_public_key,
 )
+from django.db import connection
 
 from tests.support.shopper import HOURLY, IMAGE, open_purse, wanted
+from vmart.instances import key_pairs
+from vmart.instances.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
 from vmart.instances.models import Instance, KeyPair
+from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders import key_pairs, login
-from vmart.orders.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders import login
+from vmart.orders.forget_keys import forget
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -142,14 +149,14 @@ def test_deleting_is_all_or_none_and_another_customers_pair_is_unknown() -> None
     mine = key_pairs.import_(account, "mine", ED25519).public_id
     theirs = key_pairs.import_(stranger, "theirs", ED25519).public_id
     with pytest.raises(UnknownKeyPair) as refused:
-        key_pairs.delete(account, [mine, theirs])
+        forget(account, [mine, theirs])
     assert refused.value.params == {"id": theirs}
     assert KeyPair.objects.count() == 2
     with pytest.raises(InvalidParameter):
-        key_pairs.delete(account, [mine, mine])
+        forget(account, [mine, mine])
     with pytest.raises(MissingParameter):
-        key_pairs.delete(account, [])
-    key_pairs.delete(account, [mine])
+        forget(account, [])
+    forget(account, [mine])
     assert [pair.public_id for pair in KeyPair.objects.all()] == [theirs]
 
 
@@ -158,11 +165,52 @@ def test_a_pair_stays_while_a_machine_has_it() -> None:
     pair = key_pairs.import_(account, "mine", ED25519)
     bought = purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))))
     with pytest.raises(KeyPairInUse) as refused:
-        key_pairs.delete(account, [pair.public_id])
+        forget(account, [pair.public_id])
     assert refused.value.params == {"id": pair.public_id, "instance": bought.instance_ids[0]}
     assert Instance.objects.get().ssh_keys == [pair.public_key]
     for state in ("LAUNCH_FAILED", "SHUTDOWN", "TERMINATING"):  # in the bin nobody logs in any more
         Instance.objects.update(state=state)
         KeyPair.objects.filter(pk=pair.pk).exists() or pair.save(force_insert=True)
-        key_pairs.delete(account, [pair.public_id])
+        forget(account, [pair.public_id])
         assert not KeyPair.objects.exists()
+
+
+def _deleted_while_bought(account: int, pair: KeyPair, act: Callable[[int, list[str]], None]) -> list[str]:
+    """What the deletion of a pair comes to that begins when a purchase with it is written, and not yet committed."""
+    outcome: list[str] = []
+
+    def deletion() -> None:
+        try:
+            act(account, [pair.public_id])
+            outcome.append("deleted")
+        except KeyPairInUse:
+            outcome.append("in use")
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=deletion)
+    with db.act():
+        purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))))
+        thread.start()
+        thread.join(1)
+    thread.join()
+    return outcome
+
+
+def test_a_pair_that_is_being_bought_with_stays() -> None:
+    account = open_purse(cash_minor=10_000)
+    pair = key_pairs.import_(account, "mine", ED25519)
+    assert _deleted_while_bought(account, pair, forget) == ["in use"]
+    assert KeyPair.objects.get() == pair
+
+
+def test_control_without_the_account_lock_it_is_gone() -> None:
+    def unlocked(account: int, key_ids: list[str]) -> None:
+        with db.act():
+            key_pairs.forget(account, key_ids)
+
+    account = open_purse(cash_minor=10_000)
+    pair = key_pairs.import_(account, "mine", ED25519)
+    assert _deleted_while_bought(account, pair, unlocked) == ["deleted"]
+    assert Instance.objects.get().key_ids == [pair.public_id]
+    assert not KeyPair.objects.exists()

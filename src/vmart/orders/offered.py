@@ -1,0 +1,81 @@
+"""Whether the shop offers what is asked for: zone, type, disks and image, by one catalog."""
+
+from vmart.catalog import shop
+from vmart.catalog.models import Image
+from vmart.catalog.shop import ZoneView
+from vmart.kernel.errors import InvalidParameter
+from vmart.orders import default_type, errors
+from vmart.orders.wanted import Purchase
+from vmart.pricing import books
+from vmart.pricing.configuration import Configuration
+from vmart.pricing.errors import UnknownDiskType
+from vmart.pricing.quote import Quote, quote
+
+
+def price(configuration: Configuration, here: shop.Shop) -> Quote:
+    """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
+    configuration = default_type.filled(configuration, here)
+    check_offer(here, configuration)
+    return quote(books.current_book(here.generation), configuration)
+
+
+def check_offer(here: shop.Shop, configuration: Configuration) -> None:
+    """Whether the zone sells this type and these disks. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
+    zone = _zone(here, configuration)
+    if configuration.instance_type in here.instance_types:
+        _check_type(zone, configuration.instance_type)
+    data_disks = ((f"DataDisks.{number}", disk) for number, disk in enumerate(configuration.data_disks))
+    for field, disk in (("SystemDisk", configuration.system_disk), *data_disks):
+        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
+            raise UnknownDiskType(
+                "The disk type {disk_type} is not sold; possible are {types}.",
+                field=f"{field}.DiskType", disk_type=disk.disk_type, types=", ".join(here.disk_types),
+            )  # fmt: skip
+
+
+def _zone(here: shop.Shop, configuration: Configuration) -> ZoneView:
+    zone = here.zones.get(configuration.zone)
+    if zone is None or not zone.on_sale:
+        raise errors.UnknownZone(
+            "The zone {zone} does not exist.", field="Placement.Zone", zone=configuration.zone or "(empty)"
+        )
+    if zone.region != configuration.region:
+        raise errors.UnknownZone(
+            "The zone {zone} is not in the region {region}.",
+            field="Placement.Zone", code="InvalidZone.MismatchRegion", zone=zone.code, region=configuration.region,
+        )  # fmt: skip
+    return zone
+
+
+def _check_type(zone: ZoneView, instance_type: str) -> None:
+    sold_out = zone.offers.get(instance_type)
+    if sold_out is None:
+        raise errors.NotSoldHere(
+            "The instance type {type} is not sold in {zone}.",
+            field="InstanceType", type=instance_type, zone=zone.code,
+        )  # fmt: skip
+    if sold_out:
+        raise errors.SoldOut(
+            "The instance type {type} is sold out in {zone}.", field="InstanceType", type=instance_type, zone=zone.code
+        )
+
+
+def check_image(here: shop.Shop, request: Purchase) -> None:
+    """Whether the image is sold and fits on the system disk. Raises UnknownImage, ImageNotSold, InvalidParameter."""
+    image = _image(here, request.machine.image_id)
+    if request.configuration.system_disk.size_gib < image.size_gib:
+        raise InvalidParameter(
+            "The image needs a system disk of at least {size} GiB.", field="SystemDisk.DiskSize", size=image.size_gib
+        )
+
+
+def _image(here: shop.Shop, image_id: str) -> Image:
+    image = here.images.get(image_id)
+    if image is None:
+        raise errors.UnknownImage("The image {id} does not exist.", field="ImageId", id=image_id)
+    if image.unavailable_en:
+        raise errors.ImageNotSold(
+            "The image {id} is not available: {why}",
+            field="ImageId", id=image_id, why=errors.InLanguages(image.unavailable_en, image.unavailable_zh),
+        )  # fmt: skip
+    return image

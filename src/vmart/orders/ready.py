@@ -1,0 +1,39 @@
+"""A purchase made ready: everything that is decided on the catalog alone, before any lock."""
+
+from dataclasses import replace
+
+from vmart.catalog import shop
+from vmart.kernel.errors import InvalidParameter
+from vmart.orders import default_type, login, naming, offered, own_network, user_data
+from vmart.orders.login import LoginWanted
+from vmart.orders.wanted import Machine, Purchase
+from vmart.pricing import books
+from vmart.pricing.quote import Quote, quote
+
+
+def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
+    """The request with its type chosen and its login made, and its quote, after every check that needs no lock."""
+    request = replace(request, configuration=default_type.filled(request.configuration, here))
+    quoted = check(request, here)
+    own_network.check(request.account_id, request.configuration, request.machine.network)
+    return replace(request, machine=_with_login(request.account_id, request.machine)), quoted
+
+
+def check(request: Purchase, here: shop.Shop) -> Quote:
+    """All checks by the catalog ``here`` that need no lock, but for network and login, and the quote."""
+    configuration, machine = request.configuration, request.machine
+    offered.check_offer(here, configuration)
+    quoted = request.expected or quote(books.current_book(here.generation), configuration)
+    offered.check_image(here, request)
+    naming.names(machine.name, configuration.count)
+    naming.host_names(machine.hostname, configuration.count)
+    user_data.check(machine.user_data)
+    if request.min_count > configuration.count:
+        raise InvalidParameter("MinCount is above InstanceCount.", field="MinCount")
+    return quoted
+
+
+def _with_login(account_id: int, machine: Machine) -> Machine:
+    if isinstance(machine.login, LoginWanted):
+        return replace(machine, login=login.make(account_id, machine.login))
+    return machine

@@ -1,0 +1,61 @@
+"""What a buyer asks for, and what is answered."""
+
+from dataclasses import dataclass
+
+from vmart.events.actor import Actor
+from vmart.orders.login import GENERATED, Login, LoginWanted
+from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
+from vmart.pricing.configuration import Configuration
+from vmart.pricing.quote import Quote
+
+MANUAL_RENEWAL = "NOTIFY_AND_MANUAL_RENEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What has no price: the machine's image, name and first boot. ``user_data`` is decoded.
+
+    ``renew_flag`` is kept for a prepaid machine. ``protected``: no program may end it.
+    """
+
+    image_id: str
+    login: Login | LoginWanted = GENERATED
+    name: str = ""
+    hostname: str = ""
+    user_data: bytes = b""
+    renew_flag: str = MANUAL_RENEWAL
+    protected: bool = False
+    network: NetworkWanted = DEFAULT_NETWORK
+
+    @property
+    def made_login(self) -> Login:
+        """The login once ``ready`` has made it."""
+        assert isinstance(self.login, Login)
+        return self.login
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A request to buy. ``min_count`` 0 means all or nothing; ``order_id`` pays an unpaid order."""
+
+    actor: Actor
+    configuration: Configuration
+    machine: Machine
+    client_token: str = ""
+    min_count: int = 0
+    expected: Quote | None = None  # the quote that was shown; charged as it is
+    order_id: int | None = None
+
+    @property
+    def account_id(self) -> int:
+        """The account that pays and owns."""
+        return self.actor.account
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """The answer, the same for a repeated token. Ids are public ids, in order."""
+
+    order_id: int
+    instance_ids: tuple[str, ...]
+    repeated: bool = False
