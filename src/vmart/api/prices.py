@@ -6,7 +6,7 @@ from vmart.api.registry import Members
 from vmart.kernel.money import exponent, from_minor
 from vmart.pricing.book import UnitPrice
 from vmart.pricing.priced import Priced
-from vmart.pricing.quote import PREPAID, Part, Quote
+from vmart.pricing.quote import PREPAID, Quote, Subtotal
 from vmart.pricing.rules import progressive
 
 _STEPS = ("", "SecondStep", "ThirdStep")
@@ -53,7 +53,7 @@ def type_price(unit: UnitPrice, charge_type: str) -> Members:
     return _hourly([rate * tier.factor for tier in unit.tiers])
 
 
-def _prepaid(part: Part, currency: str) -> Members:
+def _prepaid(part: Subtotal, currency: str) -> Members:
     return _amounts(part.list_minor, part.amount_minor, currency) | {"Discount": float(part.discount_percent)}
 
 

@@ -1,5 +1,8 @@
 """Whether the shop offers what is asked for: zone, type, disks and image, by one catalog."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from vmart.catalog import shop
 from vmart.catalog.models import Image
 from vmart.catalog.shop import ZoneView
@@ -9,6 +12,7 @@ from vmart.orders.wanted import Purchase
 from vmart.pricing import books
 from vmart.pricing.configuration import Configuration
 from vmart.pricing.errors import UnknownDiskType
+from vmart.pricing.parts import DisksPart, MachinePart, NetworkPart, Part, parts
 from vmart.pricing.quote import Quote, quote
 
 
@@ -20,17 +24,10 @@ def price(configuration: Configuration, here: shop.Shop) -> Quote:
 
 
 def check_offer(here: shop.Shop, configuration: Configuration) -> None:
-    """Whether the zone sells this type and these disks. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
+    """Whether the zone sells each part. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
     zone = _zone(here, configuration)
-    if configuration.instance_type in here.instance_types:
-        _check_type(zone, configuration.instance_type)
-    data_disks = ((f"DataDisks.{number}", disk) for number, disk in enumerate(configuration.data_disks))
-    for field, disk in (("SystemDisk", configuration.system_disk), *data_disks):
-        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
-            raise UnknownDiskType(
-                "The disk type {disk_type} is not sold; possible are {types}.",
-                field=f"{field}.DiskType", disk_type=disk.disk_type, types=", ".join(here.disk_types),
-            )  # fmt: skip
+    for part in parts(configuration):
+        _OFFERED[type(part)](part, here, zone)
 
 
 def _zone(here: shop.Shop, configuration: Configuration) -> ZoneView:
@@ -47,17 +44,40 @@ def _zone(here: shop.Shop, configuration: Configuration) -> ZoneView:
     return zone
 
 
-def _check_type(zone: ZoneView, instance_type: str) -> None:
-    sold_out = zone.offers.get(instance_type)
+def _check_type(part: MachinePart, here: shop.Shop, zone: ZoneView) -> None:
+    if part.instance_type not in here.instance_types:
+        return  # the price book has the sentence for one that does not exist
+    sold_out = zone.offers.get(part.instance_type)
     if sold_out is None:
         raise errors.NotSoldHere(
             "The instance type {type} is not sold in {zone}.",
-            field="InstanceType", type=instance_type, zone=zone.code,
+            field="InstanceType", type=part.instance_type, zone=zone.code,
         )  # fmt: skip
     if sold_out:
         raise errors.SoldOut(
-            "The instance type {type} is sold out in {zone}.", field="InstanceType", type=instance_type, zone=zone.code
-        )
+            "The instance type {type} is sold out in {zone}.",
+            field="InstanceType", type=part.instance_type, zone=zone.code,
+        )  # fmt: skip
+
+
+def _check_disks(part: DisksPart, here: shop.Shop, zone: ZoneView) -> None:
+    for field, disk in part.fields():
+        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
+            raise UnknownDiskType(
+                "The disk type {disk_type} is not sold; possible are {types}.",
+                field=f"{field}.DiskType", disk_type=disk.disk_type, types=", ".join(here.disk_types),
+            )  # fmt: skip
+
+
+def _check_network(part: NetworkPart, here: shop.Shop, zone: ZoneView) -> None:
+    """Every zone has one; whether addresses are left, the statement says."""
+
+
+_OFFERED: Mapping[type[Part], Callable[[Any, shop.Shop, ZoneView], None]] = {
+    MachinePart: _check_type,
+    DisksPart: _check_disks,
+    NetworkPart: _check_network,
+}
 
 
 def check_image(here: shop.Shop, request: Purchase) -> None:

@@ -4,13 +4,15 @@ Lines are exact; a machine's price and its hold are rounded once, half-up to the
 that × count (billing-rules, section 1).
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any
 
 from vmart.kernel.money import CONTEXT, exponent, half_up, to_minor
-from vmart.pricing.book import PriceBook, RegionPrices, UnitPrice
+from vmart.pricing.book import PriceBook, RegionPrices
+from vmart.pricing.check import check
 from vmart.pricing.configuration import (
     BANDWIDTH_POSTPAID_BY_HOUR,
     BANDWIDTH_PREPAID,
@@ -19,71 +21,39 @@ from vmart.pricing.configuration import (
     TRAFFIC_POSTPAID_BY_HOUR,
     Configuration,
     DiskChoice,
-    check,
     default_internet_charge_type,
 )
 from vmart.pricing.errors import ForeignQuote
-from vmart.pricing.rules import FLAT, Returnable, prepaid_price, progressive
+from vmart.pricing.line import GIB, HOUR, MONTH, Line, PriceTier, Traffic, Unit, returnable
+from vmart.pricing.parts import parts
+from vmart.pricing.rules import Returnable
 
 __all__ = [
     "BANDWIDTH_POSTPAID_BY_HOUR",
     "BANDWIDTH_PREPAID",
+    "GIB",
+    "HOUR",
+    "MONTH",
     "POSTPAID_BY_HOUR",
     "PREPAID",
     "TRAFFIC_POSTPAID_BY_HOUR",
     "Configuration",
     "DiskChoice",
     "Line",
-    "Part",
     "PriceTier",
     "Quote",
+    "Subtotal",
     "agreed_returnables",
     "default_internet_charge_type",
     "quote",
     "returnables",
 ]
 
-MONTH, HOUR, GIB = "month", "hour", "gib"
-_ONE, _ZERO = Decimal(1), Decimal(0)
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class PriceTier:
-    """Hourly price of a line at an age in [``from_s``, ``to_s``) of the tier clock."""
-
-    from_s: int
-    to_s: int | None
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One component of one machine, in currency units, exact.
-
-    ``component``: cpu, system_disk, data_disk (numbered from 1), bandwidth, traffic. ``unit`` says what
-    ``list_amount`` and ``amount`` (list × discount) are: the whole term (month), an hour at tier 1 (hour) or
-    one GiB of traffic (gib). ``tiers`` is empty where age does not matter. ``quantity``: 1, GiB, Mbps; for
-    traffic the cap in Mbps, which costs nothing.
-    """
-
-    component: str
-    number: int
-    price_key: str
-    quantity: int
-    unit: str
-    list_amount: Decimal
-    discount: Decimal
-    amount: Decimal
-    tiers: tuple[PriceTier, ...] = ()
-
-    @property
-    def disk(self) -> int | None:
-        """Of a disk's line, the disk's position: 0 is the system disk."""
-        return self.number if self.component in ("system_disk", "data_disk") else None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
+class Subtotal:
     """Price of a group of lines for all machines: prepaid in minor units, postpaid by the hour, exact."""
 
     list_minor: int
@@ -138,22 +108,22 @@ class Quote:
             return (PriceTier(0, None, flat),)
         return tuple(PriceTier(tier.from_s, tier.to_s, flat + tier.amount) for tier in tiered.tiers)
 
-    def instance_part(self) -> Part:
+    def instance_part(self) -> Subtotal:
         """CPU, memory and disks of all machines (InquiryPrice's InstancePrice)."""
         return self._part([line for line in self.lines if line.component not in ("bandwidth", "traffic")])
 
-    def bandwidth_part(self) -> Part:
+    def bandwidth_part(self) -> Subtotal:
         """By-bandwidth network of all machines; with ``instance_part`` it adds up to the total."""
         whole, instance = self._part(self.lines), self.instance_part()
         part = self._part([line for line in self.lines if line.component == "bandwidth"])
-        return Part(
+        return Subtotal(
             whole.list_minor - instance.list_minor,
             whole.amount_minor - instance.amount_minor,
             part.per_hour,
             part.discount_percent,
         )
 
-    def _part(self, lines: Iterable[Line]) -> Part:
+    def _part(self, lines: Iterable[Line]) -> Subtotal:
         lines = list(lines)
         places, count = exponent(self.currency), self.configuration.count
         listed = _sum(line.list_amount for line in lines if line.unit == MONTH)
@@ -161,7 +131,7 @@ class Quote:
         with localcontext(CONTEXT):
             percent = half_up(amount / listed * 100) if listed else Decimal(100)
         per_hour = _sum(line.amount for line in lines if line.unit == HOUR) * count
-        return Part(to_minor(listed, places) * count, to_minor(amount, places) * count, per_hour, percent)
+        return Subtotal(to_minor(listed, places) * count, to_minor(amount, places) * count, per_hour, percent)
 
     def plain(self) -> dict[str, Any]:
         """Plain JSON values, amounts as text."""
@@ -190,29 +160,16 @@ class Quote:
 def quote(book: PriceBook, configuration: Configuration) -> Quote:
     """What ``configuration`` costs by ``book``, or the refusal (``pricing.errors``) that names the field."""
     prices = check(book, configuration)
-    places = exponent(book.currency)
     with localcontext(CONTEXT):
-        if configuration.charge_type == PREPAID:
-            lines = _prepaid_lines(prices, configuration, configuration.period_months or 0)
-        else:
-            lines = _postpaid_lines(prices, configuration)
-        if configuration.public_ip and configuration.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR:
-            lines.append(_traffic_line(prices, configuration))
-        listed = amount = hourly = _ZERO
-        for line in lines:
-            if line.unit == MONTH:
-                listed += line.list_amount
-                amount += line.amount
-            elif line.unit == HOUR:
-                hourly += line.amount
+        lines = tuple(unit.line(configuration.period_months) for unit in _units(prices, configuration))
     return Quote(
         book.version,
         book.currency,
         configuration,
-        tuple(lines),
-        to_minor(listed, places),
-        to_minor(amount, places),
-        to_minor(hourly, places),
+        lines,
+        to_minor(_sum(line.list_amount for line in lines if line.unit == MONTH), exponent(book.currency)),
+        to_minor(_sum(line.amount for line in lines if line.unit == MONTH), exponent(book.currency)),
+        to_minor(_sum(line.amount for line in lines if line.unit == HOUR), exponent(book.currency)),
     )
 
 
@@ -220,57 +177,18 @@ def returnables(book: PriceBook, configuration: Configuration) -> tuple[Returnab
     """What the used value of a configuration is counted from, by a price book."""
     prices = check(book, configuration)
     with localcontext(CONTEXT):
-        return tuple(
-            _returnable(component, unit, quantity) for component, _, unit, quantity in _units(prices, configuration)
-        )
+        found = [unit.returnable() for unit in _units(prices, configuration)]
+    return tuple(each for each in found if each is not None)
 
 
 def agreed_returnables(book: PriceBook, terms: Iterable[tuple[str, str, int]]) -> tuple[Returnable, ...]:
     """The same of what was agreed: (component, price key, quantity) each, by the order's own price book."""
     with localcontext(CONTEXT):
-        return tuple(_returnable(component, book.units[key], quantity) for component, key, quantity in terms)
+        return tuple(returnable(component, book.units[key], quantity) for component, key, quantity in terms)
 
 
-def _returnable(component: str, unit: UnitPrice, quantity: int) -> Returnable:
-    month, hour = progressive(quantity, unit.month), progressive(quantity, unit.hour)
-    return Returnable(component, month, hour, unit.tiers, unit.terms)
-
-
-def _units(prices: RegionPrices, configuration: Configuration) -> Iterable[tuple[str, int, UnitPrice, int]]:
-    """Components with a fixed price: (component, number, unit price, quantity)."""
-    yield "cpu", 0, prices.cpu[configuration.instance_type], 1
-    yield "system_disk", 0, prices.disk[configuration.system_disk.disk_type], configuration.system_disk.size_gib
-    for number, disk in enumerate(configuration.data_disks, 1):
-        yield "data_disk", number, prices.disk[disk.disk_type], disk.size_gib
-    if configuration.public_ip and configuration.internet_charge_type != TRAFFIC_POSTPAID_BY_HOUR:
-        yield "bandwidth", 0, prices.bandwidth, configuration.bandwidth_mbps
-
-
-def _prepaid_lines(prices: RegionPrices, configuration: Configuration, months: int) -> list[Line]:
-    lines = []
-    for component, number, unit, quantity in _units(prices, configuration):
-        listed = progressive(quantity, unit.month) * months
-        discount = unit.discount(months)
-        amount = prepaid_price(listed, 1, discount)
-        lines.append(Line(component, number, unit.price_key, quantity, MONTH, listed, discount, amount))
-    return lines
-
-
-def _postpaid_lines(prices: RegionPrices, configuration: Configuration) -> list[Line]:
-    lines = []
-    for component, number, unit, quantity in _units(prices, configuration):
-        rate = progressive(quantity, unit.hour)
-        tiers: tuple[PriceTier, ...] = ()
-        if unit.tiers != FLAT:
-            tiers = tuple(PriceTier(tier.from_s, tier.to_s, rate * tier.factor) for tier in unit.tiers)
-        amount = tiers[0].amount if tiers else rate
-        lines.append(Line(component, number, unit.price_key, quantity, HOUR, rate, _ONE, amount, tiers))
-    return lines
-
-
-def _traffic_line(prices: RegionPrices, configuration: Configuration) -> Line:
-    price = prices.traffic_gib
-    return Line("traffic", 0, prices.traffic_key, configuration.bandwidth_mbps, GIB, price, _ONE, price)
+def _units(prices: RegionPrices, configuration: Configuration) -> Iterable[Unit | Traffic]:
+    return itertools.chain.from_iterable(part.units(prices) for part in parts(configuration))
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
