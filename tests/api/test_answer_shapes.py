@@ -8,6 +8,7 @@ import pytest
 
 from tests.api import oracle
 from vmart.api import billing, cvm_instances, cvm_keys, envelope
+from vmart.instances.attributes import Attributes
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.listings.views import BalanceView, DiskView, InstanceView, KeyPairView
 
@@ -43,7 +44,7 @@ POSTPAID = InstanceView(
     latest_operation_state="SUCCESS",
     latest_operation_request_id=REQUEST_ID,
     latest_operation_error="",
-    termination_protected=False,
+    attributes=Attributes(),
     created_at=AT,
     expires_at=None,
     changed_at=AT + dt.timedelta(minutes=1),

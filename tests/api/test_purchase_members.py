@@ -11,6 +11,7 @@ from tests.support.actors import by
 from tests.support.statements import statements
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer
+from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel.models import Deployment
 from vmart.orders import actions, place
@@ -161,7 +162,9 @@ def test_an_order_that_is_paid_later_keeps_them() -> None:
         region="ap-guangzhou", zone="ap-guangzhou-4", instance_type="", charge_type="PREPAID", period_months=1,
         system_disk=DiskChoice("CLOUD_PREMIUM", 50), data_disks=(DiskChoice("CLOUD_SSD", 20, False),),
     )  # fmt: skip
-    machine = Machine("img-db12k7x4", renew_flag="NOTIFY_AND_AUTO_RENEW", protected=True)
+    machine = Machine(
+        "img-db12k7x4", renew_flag="NOTIFY_AND_AUTO_RENEW", attributes=Attributes(termination_protected=True)
+    )
     actions.pay(by(account_id), place.place(Purchase(by(account_id), configuration, machine)))
     bought = Instance.objects.get()
     assert (bought.instance_type_id, bought.subscription.renew_flag, bought.termination_protected) == (

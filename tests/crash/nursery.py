@@ -98,8 +98,8 @@ def _watch(points: Points) -> None:
 
 
 def _configuration(words: dict[str, Any]) -> Configuration:
-    plain = {"HOURLY": HOURLY, "MONTHLY": MONTHLY}[words.get("kind", "HOURLY")].plain()
-    return Configuration.of(plain | {name: value for name, value in words.items() if name != "kind"})
+    kind = {"HOURLY": HOURLY, "MONTHLY": MONTHLY}[words.get("kind", "HOURLY")]
+    return replace(kind, **{name: value for name, value in words.items() if name != "kind"})
 
 
 def _buy(

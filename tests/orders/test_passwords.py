@@ -129,7 +129,8 @@ def test_an_unpaid_order_has_none_and_gets_one_when_it_is_paid() -> None:
     account = open_purse(cash_minor=100_000)
     number = place.place(wanted(account, replace(MONTHLY, count=2), machine=NO_LOGIN))
     order = Order.objects.get(id=number)
-    assert (order.request["password_hash"], order.request["password_generated"]) == ("", True)
+    kept = {"password_hash": "", "key_ids": [], "ssh_keys": [], "generated": True}
+    assert order.request["machine"]["login"] == kept
     assert not SealedPassword.objects.exists()
     actions.pay(by(account), number)
     shown = passwords.show(by(account), list(Instance.objects.values_list("public_id", flat=True)))

@@ -189,7 +189,7 @@ def test_the_configuration_is_the_one_of_the_api() -> None:
     visitor = customer()
     visitor.buy(f"?{TWO}")
     held: Any = Order.objects.get().quote["configuration"]["data_disks"]
-    assert [DiskChoice(*disk) for disk in held] == [DiskChoice("CLOUD_SSD", 100), DiskChoice("CLOUD_PREMIUM", 20)]
+    assert [DiskChoice(**disk) for disk in held] == [DiskChoice("CLOUD_SSD", 100), DiskChoice("CLOUD_PREMIUM", 20)]
 
 
 def test_in_chinese() -> None:

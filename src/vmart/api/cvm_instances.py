@@ -158,7 +158,7 @@ def instance(view: InstanceView) -> Members:
         "DedicatedClusterId": "",
         "IsolatedSource": view.isolated_source,
         "LicenseType": "BYOL",
-        "DisableApiTermination": view.termination_protected,
+        "DisableApiTermination": view.attributes.termination_protected,
         "HostName": view.hostname,
         "DefaultLoginUser": view.login_user,
         "DefaultLoginPort": 22,

@@ -18,6 +18,7 @@ from vmart.api.prices import quote_price
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
+from vmart.instances.attributes import Attributes
 from vmart.orders import offered, own_network, purchase, user_data
 from vmart.orders.login import LoginWanted
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
@@ -213,7 +214,7 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
             hostname=asked.host_name,
             user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
-            protected=asked.disable_api_termination,
+            attributes=Attributes(termination_protected=asked.disable_api_termination),
             network=NetworkWanted(network.vpc_id, network.subnet_id) if network else DEFAULT_NETWORK,
         ),
         client_token=asked.client_token or "",

@@ -1,10 +1,12 @@
 """Disks of an account's machines by ids and conditions, a page at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from vmart.listings.paging import by_offset
 from vmart.listings.views import ListedDisk
+from vmart.pricing.configuration import DiskChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,10 @@ _FROM = (
     "FROM storage_disk d JOIN instances_instance i ON i.id = d.instance_id"
     " JOIN subscriptions_subscription b ON b.id = i.id WHERE i.account_id = %(account)s"
 )
+_BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of the same name for each
 _NOT_ENDED = " AND i.state NOT IN ('GONE', 'LAUNCH_FAILED')"
 _VIEW = f"""
-SELECT d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance, {_STATE} AS state,
+SELECT d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, {_STATE} AS state,
   i.public_id AS instance_id, i.zone_id AS zone, b.charge_type, b.renew_flag, i.created_at, b.expires_at
 {{matching}}"""
 _ORDERS = {
@@ -67,4 +70,9 @@ def page(
     source = _FROM if wanted.public_ids is not None else _FROM + _NOT_ENDED
     query = f"{_VIEW} ORDER BY {_ORDERS[order]} OFFSET %(offset)s LIMIT %(limit)s"
     total, rows = by_offset(query, source, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
-    return total, [ListedDisk(**row) for row in rows]
+    return total, [_listed(row) for row in rows]
+
+
+def _listed(row: dict[str, Any]) -> ListedDisk:
+    bought = DiskChoice(**{name: row.pop(name) for name in _BOUGHT})
+    return ListedDisk(bought=bought, **row)

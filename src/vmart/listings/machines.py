@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from vmart.instances.attributes import Attributes
 from vmart.kernel import db
 from vmart.kernel.errors import MissingParameter
 from vmart.listings.paging import by_offset
@@ -60,6 +61,7 @@ _FROM = (
     " WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
 )
 
+_ATTRIBUTES = [field.name for field in fields(Attributes)]  # a machine has a column of the same name for each
 _VIEW = """
 WITH page AS (SELECT i.id {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
 SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
@@ -71,7 +73,7 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
     AS restrict_state,
   CASE WHEN b.arrears_since IS NULL THEN b.isolated_source ELSE 'ARREAR' END AS isolated_source,
   i.stop_charging_mode, i.latest_operation, i.latest_operation_state,
-  i.latest_operation_request_id, i.latest_operation_error, i.termination_protected, i.created_at, b.expires_at,
+  i.latest_operation_request_id, i.latest_operation_error, {attributes}, i.created_at, b.expires_at,
   coalesce((SELECT max(e.at) FROM events_event e WHERE e.subject_kind = 'machine' AND e.subject_id = i.id),
            i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance)
@@ -84,7 +86,7 @@ JOIN catalog_image m ON m.public_id = i.image_id
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN network_vpc v ON v.id = s.vpc_id
 ORDER BY i.created_at DESC, i.id DESC
-"""
+""".replace("{attributes}", ", ".join(f"i.{name}" for name in _ATTRIBUTES))
 
 
 def page(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[InstanceView]]:
@@ -119,4 +121,5 @@ def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
 
 def _view(row: dict[str, Any]) -> InstanceView:
     disks = tuple(DiskView(*disk) for disk in row.pop("disks") or ())
-    return InstanceView(disks=disks, key_ids=tuple(row.pop("key_ids")), **row)
+    attributes = Attributes(**{name: row.pop(name) for name in _ATTRIBUTES})
+    return InstanceView(disks=disks, key_ids=tuple(row.pop("key_ids")), attributes=attributes, **row)

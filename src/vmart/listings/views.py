@@ -3,6 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from vmart.instances.attributes import Attributes
+from vmart.pricing.configuration import DiskChoice
+
 
 @dataclass(frozen=True, slots=True)
 class DiskView:
@@ -17,13 +20,11 @@ class DiskView:
 
 @dataclass(frozen=True, slots=True)
 class ListedDisk:
-    """A disk with what is told of it from its machine. ``state``: DiskState of the API 3.0."""
+    """A disk as it was bought, with what is told of it from its machine. ``state``: DiskState of the API 3.0."""
 
     public_id: str
     usage: str
-    disk_type: str
-    size_gib: int
-    delete_with_instance: bool
+    bought: DiskChoice
     state: str
     instance_id: str  # the machine's public id
     zone: str
@@ -106,7 +107,7 @@ class InstanceView:
     latest_operation_state: str
     latest_operation_request_id: str
     latest_operation_error: str
-    termination_protected: bool
+    attributes: Attributes
     created_at: dt.datetime
     expires_at: dt.datetime | None
     changed_at: dt.datetime  # the last thing that happened to it

@@ -5,10 +5,12 @@ Where neither is given, each machine gets a password of its own (``orders/passwo
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from vmart.instances.errors import UnknownKeyPair
 from vmart.instances.models import KeyPair
 from vmart.kernel import unix_password
+from vmart.kernel.codec import SECRET
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders.errors import WeakPassword
 
@@ -31,23 +33,16 @@ class Login:
     ssh_keys: tuple[str, ...] = ()
     generated: bool = False
 
-    @property
-    def told_apart_by(self) -> str:
-        """A hash has a salt of its own, so only that there is one."""
-        return "set" if self.password_hash else ""
-
 
 @dataclass(frozen=True, slots=True)
 class LoginWanted:
-    """The login as it is asked for: a password in clear, which no repr shows, or ids of key pairs, or neither."""
+    """The login as it is asked for: a password in clear, or ids of key pairs, or neither.
 
-    password: str = field(default="", repr=False)
+    No repr shows the password, and no codec writes it.
+    """
+
+    password: Annotated[str, SECRET] = field(default="", repr=False)
     key_ids: tuple[str, ...] = ()
-
-    @property
-    def told_apart_by(self) -> str:
-        """Two requests with different passwords are different requests."""
-        return self.password
 
 
 GENERATED = LoginWanted()  # neither is given: each machine gets a password of its own

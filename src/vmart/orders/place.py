@@ -3,7 +3,7 @@
 A purchase from the balance needs none of this (``orders/purchase.py``).
 """
 
-import base64
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -14,11 +14,9 @@ from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import numbers, tokens, unpaid
 from vmart.orders import purchase as buying
-from vmart.orders.login import Login
 from vmart.orders.models import Order
 from vmart.orders.ready import ready
-from vmart.orders.wanted import Machine, Purchase
-from vmart.pricing.quote import Quote
+from vmart.orders.wanted import PURCHASE, Purchase, fingerprinted
 
 
 def place(request: Purchase) -> int:
@@ -28,7 +26,7 @@ def place(request: Purchase) -> int:
     waits. A repeated ``client_token`` gets the first order. Raises the refusals of ``ready``,
     QuotaReached for too many unpaid orders, TokenReused.
     """
-    fingerprint = settings.SECRETS.fingerprint(b"place|" + buying.fingerprinted(request))
+    fingerprint = settings.SECRETS.fingerprint(b"place|" + fingerprinted(request))
     try:
         request, quoted = ready(request, shop.snapshot())
     except Refused:  # as in a purchase: what was offered at the first time may be no more
@@ -52,39 +50,21 @@ def place(request: Purchase) -> int:
     return number
 
 
+# What the order says itself, and what is of the placing or the paying alone.
+_NOT_STORED = {"actor", "configuration", "client_token", "expected", "order_id"}
+
+
 def _stored(request: Purchase) -> dict[str, Any]:
-    machine, way_in = request.machine, request.machine.made_login
-    return {
-        "image_id": machine.image_id, "name": machine.name, "hostname": machine.hostname,
-        "password_hash": way_in.password_hash, "key_ids": list(way_in.key_ids),
-        "ssh_keys": list(way_in.ssh_keys), "password_generated": way_in.generated,
-        "user_data": base64.b64encode(machine.user_data).decode(), "min_count": request.min_count,
-        "renew_flag": machine.renew_flag, "protected": machine.protected,
-    }  # fmt: skip
+    return PURCHASE.plain(request, without=_NOT_STORED)
 
 
 def request_of(order: Order, actor: Actor) -> Purchase:
     """The purchase by which ``actor`` pays this order, at its own quote."""
-    stored, quoted = order.request, Quote.of(order.quote)
-    login = Login(
-        stored["password_hash"], tuple(stored["key_ids"]), tuple(stored["ssh_keys"]), stored["password_generated"]
-    )
-    return Purchase(
-        actor=actor,
-        configuration=quoted.configuration,
-        machine=Machine(
-            stored["image_id"],
-            login,
-            stored["name"],
-            stored["hostname"],
-            base64.b64decode(stored["user_data"]),
-            stored["renew_flag"],
-            stored["protected"],
-        ),
-        min_count=stored["min_count"],
-        expected=quoted,
-        order_id=order.id,
-    )
+    its_own = {
+        "actor": asdict(actor), "configuration": order.quote["configuration"], "expected": order.quote,
+        "order_id": order.id,
+    }  # fmt: skip
+    return PURCHASE.of(order.request | its_own)
 
 
 def pay(order: Order, actor: Actor) -> None:

@@ -4,7 +4,6 @@ Everything that needs no lock is decided on the cached catalog (``orders/ready.p
 the rest in one statement, which is one commit. The engine is not called here.
 """
 
-import hashlib
 import json
 from contextlib import nullcontext
 
@@ -18,7 +17,7 @@ from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import purchase_values, refusals, tokens
 from vmart.orders.ready import ready
-from vmart.orders.wanted import Bought, Purchase
+from vmart.orders.wanted import Bought, Purchase, fingerprinted
 from vmart.pricing.quote import Quote
 
 
@@ -102,14 +101,3 @@ def _write(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, 
         db.on_commit_wake()  # at once, unless inside an act
     answer = result["answer"]
     return Bought(answer["order_id"], tuple(answer["instance_ids"]), result["repeated"])
-
-
-def fingerprinted(request: Purchase) -> bytes:
-    """What makes two requests the same, for a keyed digest alone: a password is in it as it was typed."""
-    machine = request.machine
-    parts = [
-        request.configuration.plain(), machine.image_id, machine.login.told_apart_by, machine.login.key_ids,
-        machine.name, machine.hostname, hashlib.sha256(machine.user_data).hexdigest(), request.min_count,
-        machine.renew_flag, machine.protected, machine.network.vpc_id, machine.network.subnet_id,
-    ]  # fmt: skip
-    return json.dumps(parts, sort_keys=True).encode()

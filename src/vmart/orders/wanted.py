@@ -1,8 +1,15 @@
-"""What a buyer asks for, and what is answered."""
+"""What a buyer asks for, and what is answered.
 
+A field here takes part by being there: in what tells two requests apart, in an order that waits for its payment, and
+in what the purchase's statement is given (ADR 0026).
+"""
+
+import json
 from dataclasses import dataclass
 
 from vmart.events.actor import Actor
+from vmart.instances.attributes import DEFAULTS, Attributes
+from vmart.kernel.codec import Codec
 from vmart.orders.login import GENERATED, Login, LoginWanted
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.pricing.configuration import Configuration
@@ -15,16 +22,16 @@ MANUAL_RENEWAL = "NOTIFY_AND_MANUAL_RENEW"
 class Machine:
     """What has no price: the machine's image, name and first boot. ``user_data`` is decoded.
 
-    ``renew_flag`` is kept for a prepaid machine. ``protected``: no program may end it.
+    ``renew_flag`` is kept for a prepaid machine.
     """
 
     image_id: str
-    login: Login | LoginWanted = GENERATED
+    login: LoginWanted | Login = GENERATED
     name: str = ""
     hostname: str = ""
     user_data: bytes = b""
     renew_flag: str = MANUAL_RENEWAL
-    protected: bool = False
+    attributes: Attributes = DEFAULTS
     network: NetworkWanted = DEFAULT_NETWORK
 
     @property
@@ -50,6 +57,18 @@ class Purchase:
     def account_id(self) -> int:
         """The account that pays and owns."""
         return self.actor.account
+
+
+PURCHASE = Codec(Purchase)
+# Who asks, how, and what it is charged: that makes it no other request.
+_THE_WAY = {"actor", "client_token", "expected", "order_id"}
+
+
+def fingerprinted(request: Purchase) -> bytes:
+    """What makes two requests the same, for a keyed digest alone: a password is in it as it was typed."""
+    login = request.machine.login
+    typed = login.password if isinstance(login, LoginWanted) else ""
+    return json.dumps([PURCHASE.plain(request, without=_THE_WAY), typed], sort_keys=True).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """What a customer puts together to buy: a plain value, the same of page and API."""
 
 from dataclasses import dataclass
-from typing import Any
 
 PREPAID = "PREPAID"
 POSTPAID_BY_HOUR = "POSTPAID_BY_HOUR"
@@ -21,10 +20,6 @@ class DiskChoice:
     disk_type: str
     size_gib: int
     delete_with_instance: bool = True
-
-    def plain(self) -> list[Any]:
-        """``DiskChoice(*plain)`` gives it back."""
-        return [self.disk_type, self.size_gib, *([] if self.delete_with_instance else [False])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +41,6 @@ class Configuration:
     bandwidth_mbps: int = 0
     public_ip: bool = False
     count: int = 1
-
-    def plain(self) -> dict[str, Any]:
-        """Plain JSON values; ``Configuration.of(plain)`` gives it back."""
-        return {
-            "region": self.region,
-            "zone": self.zone,
-            "instance_type": self.instance_type,
-            "charge_type": self.charge_type,
-            "system_disk": self.system_disk.plain(),
-            "data_disks": [disk.plain() for disk in self.data_disks],
-            "period_months": self.period_months,
-            "internet_charge_type": self.internet_charge_type,
-            "bandwidth_mbps": self.bandwidth_mbps,
-            "public_ip": self.public_ip,
-            "count": self.count,
-        }
-
-    @classmethod
-    def of(cls, plain: dict[str, Any]) -> "Configuration":
-        """The configuration out of ``plain()``; KeyError or TypeError where it is none."""
-        values = dict(plain)
-        values["system_disk"] = DiskChoice(*plain["system_disk"])
-        values["data_disks"] = tuple(DiskChoice(*disk) for disk in plain["data_disks"])
-        return cls(**values)
 
 
 def default_internet_charge_type(charge_type: str) -> str:

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from vmart.kernel.codec import Codec
 from vmart.pricing.errors import ForeignQuote
 
 
@@ -24,19 +25,6 @@ class PricedLine:
     anchor_at: dt.datetime
     period_from: dt.datetime
     period_to: dt.datetime
-
-    def plain(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            name: value.isoformat() if isinstance(value := getattr(self, name), dt.datetime) else value
-            for name in self.__slots__
-        }
-
-    @classmethod
-    def of(cls, plain: dict[str, Any]) -> "PricedLine":
-        """The line out of ``plain()``."""
-        instants = {name: dt.datetime.fromisoformat(plain[name]) for name in ("anchor_at", "period_from", "period_to")}
-        return cls(**(plain | instants))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +48,15 @@ class Priced:
 
     def plain(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "action": self.action, "book_version": self.book_version, "currency": self.currency,
-            "lines": [line.plain() for line in self.lines],
-        }  # fmt: skip
+        return _CODEC.plain(self)
 
     @classmethod
-    def of(cls, plain: dict[str, Any]) -> "Priced":
+    def of(cls, plain: object) -> "Priced":
         """The price out of ``plain()``. Raises ForeignQuote where it is none."""
         try:
-            return cls(**(plain | {"lines": tuple(PricedLine.of(line) for line in plain["lines"])}))
-        except (KeyError, TypeError, ValueError) as error:
+            return _CODEC.of(plain)
+        except ValueError as error:
             raise ForeignQuote("This price cannot be read; ask for a new one.") from error
+
+
+_CODEC = Codec(Priced)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any
 
+from vmart.kernel.codec import Codec
 from vmart.kernel.money import CONTEXT, exponent, half_up, to_minor
 from vmart.pricing.book import PriceBook, RegionPrices
 from vmart.pricing.check import check
@@ -135,26 +136,18 @@ class Quote:
 
     def plain(self) -> dict[str, Any]:
         """Plain JSON values, amounts as text."""
-        return {
-            "book_version": self.book_version,
-            "currency": self.currency,
-            "configuration": self.configuration.plain(),
-            "lines": [_plain_line(line) for line in self.lines],
-            "list_machine_minor": self.list_machine_minor,
-            "machine_minor": self.machine_minor,
-            "hold_machine_minor": self.hold_machine_minor,
-        }
+        return _CODEC.plain(self)
 
     @classmethod
-    def of(cls, plain: dict[str, Any]) -> "Quote":
+    def of(cls, plain: object) -> "Quote":
         """The quote out of ``plain()``. Raises ForeignQuote where it is none."""
         try:
-            values = dict(plain)
-            values["configuration"] = Configuration.of(plain["configuration"])
-            values["lines"] = tuple(_line(line) for line in plain["lines"])
-            return cls(**values)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            return _CODEC.of(plain)
+        except ValueError as error:
             raise ForeignQuote("This quote cannot be read; ask for a new one.") from error
+
+
+_CODEC = Codec(Quote)
 
 
 def quote(book: PriceBook, configuration: Configuration) -> Quote:
@@ -194,29 +187,3 @@ def _units(prices: RegionPrices, configuration: Configuration) -> Iterable[Unit 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     with localcontext(CONTEXT):
         return sum(amounts, _ZERO)
-
-
-def _text(amount: Decimal) -> str:
-    return format(amount.normalize(CONTEXT), "f")
-
-
-def _plain_line(line: Line) -> dict[str, Any]:
-    return {
-        "component": line.component,
-        "number": line.number,
-        "price_key": line.price_key,
-        "quantity": line.quantity,
-        "unit": line.unit,
-        "list_amount": _text(line.list_amount),
-        "discount": _text(line.discount),
-        "amount": _text(line.amount),
-        "tiers": [[tier.from_s, tier.to_s, _text(tier.amount)] for tier in line.tiers],
-    }
-
-
-def _line(plain: dict[str, Any]) -> Line:
-    values = dict(plain)
-    for name in ("list_amount", "discount", "amount"):
-        values[name] = Decimal(plain[name])
-    values["tiers"] = tuple(PriceTier(low, high, Decimal(amount)) for low, high, amount in plain["tiers"])
-    return Line(**values)

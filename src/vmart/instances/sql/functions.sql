@@ -1,12 +1,12 @@
--- New machines, PENDING, in the order of _ids. _common: what is the same for each of an order; _machines: what is not
--- ({public_id, name, hostname, mac}, and of a password made for it {password_hash, password_sealed}); _public is NULL
--- where no address is wanted. Columns are named one by one: a record
--- out of JSON took twice the time of the whole insert.
+-- New machines, PENDING, in the order of _ids. _bought: what is the same for each of an order, in the words of who buys
+-- (zone, instance_type, image_id, login, …); _machines: what is not ({public_id, name, hostname, mac}, and of a
+-- password made for it {password_hash, password_sealed}); _public is NULL where no address is wanted.
+-- Columns are named one by one: a record out of JSON took twice the time of the whole insert.
 CREATE FUNCTION fn.instances_create(
-  _common jsonb, _machines jsonb, _ids bigint[], _subnet bigint, _private inet[], _public inet[]
+  _bought jsonb, _machines jsonb, _ids bigint[], _subnet bigint, _private inet[], _public inet[]
 ) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE _keys jsonb := _common->'ssh_keys'; _key_ids jsonb := _common->'key_ids'; machine jsonb;
+DECLARE _keys jsonb := _bought->'login'->'ssh_keys'; _key_ids jsonb := _bought->'login'->'key_ids'; machine jsonb;
 BEGIN
   FOR n IN 1..cardinality(_ids) LOOP
     machine := _machines->(n - 1);
@@ -17,17 +17,17 @@ BEGIN
       subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data,
       termination_protected, created_at)
     VALUES (
-      _ids[n], machine->>'public_id', (_common->>'account_id')::bigint, _common->>'zone_id',
-      _common->>'instance_type_id', _common->>'image_id', (_common->>'vcpu')::int, (_common->>'memory_mib')::int,
-      machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _common->>'internet_charge_type',
-      (_common->>'bandwidth_mbps')::int, (_common->>'public_ip_wanted')::boolean, 'PENDING', 'NOT_APPLICABLE',
-      'RunInstances', 'OPERATING', _common->>'request_id', '', '', '', _subnet, _private[n], machine->>'mac',
-      _public[n], _common->>'login_user', coalesce(machine->>'password_hash', _common->>'password_hash'), _keys,
-      _key_ids, decode(_common->>'user_data', 'hex'), (_common->>'termination_protected')::boolean,
-      (_common->>'created_at')::timestamptz);
+      _ids[n], machine->>'public_id', (_bought->>'account_id')::bigint, _bought->>'zone',
+      _bought->>'instance_type', _bought->>'image_id', (_bought->>'vcpu')::int, (_bought->>'memory_mib')::int,
+      machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _bought->>'internet_charge_type',
+      (_bought->>'bandwidth_mbps')::int, (_bought->>'public_ip')::boolean, 'PENDING', 'NOT_APPLICABLE',
+      'RunInstances', 'OPERATING', _bought->>'request_id', '', '', '', _subnet, _private[n], machine->>'mac',
+      _public[n], _bought->>'login_user', coalesce(machine->>'password_hash', _bought->'login'->>'password_hash'),
+      _keys, _key_ids, decode(_bought->>'user_data', 'hex'), (_bought->'attributes'->>'termination_protected')::boolean,
+      (_bought->>'created_at')::timestamptz);
     IF machine ? 'password_sealed' THEN
       INSERT INTO instances_sealed_password (instance_id, sealed, made_at)
-      VALUES (_ids[n], decode(machine->>'password_sealed', 'hex'), (_common->>'created_at')::timestamptz);
+      VALUES (_ids[n], decode(machine->>'password_sealed', 'hex'), (_bought->>'created_at')::timestamptz);
     END IF;
   END LOOP;
 END $$;

@@ -8,9 +8,10 @@
 CREATE FUNCTION fn.orders_purchase(_p jsonb, _ids bigint[], _holds uuid[]) RETURNS jsonb
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  _account bigint := (_p->>'account_id')::bigint;
+  _bought jsonb := _p->'bought';
+  _account bigint := (_bought->>'account_id')::bigint;
   _now timestamptz := (_p->>'now')::timestamptz;
-  _zone text := _p->>'zone';
+  _zone text := _bought->>'zone';
   _count int := cardinality(_ids);
   _granted int;
   _known orders_idempotency;
@@ -29,7 +30,7 @@ BEGIN
   END IF;
 
   PERFORM fn.orders_may_buy(_p, _purses, _count);
-  _granted := fn.placement_claim(_zone, _account, _ids, (_p->>'vcpu')::int, (_p->>'memory_mib')::bigint,
+  _granted := fn.placement_claim(_zone, _account, _ids, (_bought->>'vcpu')::int, (_bought->>'memory_mib')::bigint,
                                  (_p->>'disk_gib')::bigint);
   IF _granted < (_p->>'min_count')::int THEN
     PERFORM fn.kernel_refuse('sold_out', _granted::text);
@@ -42,8 +43,8 @@ BEGIN
     UPDATE orders_idempotency SET answer = _answer WHERE account_id = _account AND token = _p->>'token';
   END IF;
 
-  PERFORM fn.ledger_hold(_account, CASE WHEN _p->>'charge_type' = 'PREPAID' THEN 'fixed' ELSE 'floating' END, _holds,
-                         array_fill((_p->>'hold_machine_minor')::bigint, ARRAY[_granted]), _ids, _now);
+  PERFORM fn.ledger_hold(_account, CASE WHEN _bought->>'charge_type' = 'PREPAID' THEN 'fixed' ELSE 'floating' END,
+                         _holds, array_fill((_p->>'hold_machine_minor')::bigint, ARRAY[_granted]), _ids, _now);
   PERFORM fn.orders_write(_p, _ids, _holds);
   PERFORM fn.worker_enqueue('deliver', 'machine', _ids, _account, _zone, _now, '{}');
   RETURN jsonb_build_object('answer', _answer, 'repeated', false, 'fingerprint', _p->>'fingerprint');
@@ -53,7 +54,9 @@ END $$;
 CREATE FUNCTION fn.orders_may_buy(_p jsonb, _purses ledger_purses, _count int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  _account bigint := (_p->>'account_id')::bigint;
+  _bought jsonb := _p->'bought';
+  _account bigint := (_bought->>'account_id')::bigint;
+  _zone text := _bought->>'zone';
   _limits customers_account;
   _held bigint;
   _most int;
@@ -68,18 +71,18 @@ BEGIN
   IF fn.ledger_balance(_purses) < 0 THEN
     PERFORM fn.kernel_refuse('in_arrears', fn.ledger_balance(_purses)::text);
   END IF;
-  IF _p->>'charge_type' = 'PREPAID' THEN
-    _held := fn.subscriptions_counted(_account, _p->>'zone', 'PREPAID', (_p->>'month_start')::timestamptz);
+  IF _bought->>'charge_type' = 'PREPAID' THEN
+    _held := fn.subscriptions_counted(_account, _zone, 'PREPAID', (_p->>'month_start')::timestamptz);
     _most := fn.customers_quota(_account, 'prepaid_per_month');
     IF _held + _count > _most THEN
       PERFORM fn.kernel_refuse('quota_prepaid', _held || '|' || _most);
     END IF;
   ELSE
-    _held := fn.subscriptions_counted(_account, _p->>'zone', 'POSTPAID_BY_HOUR', NULL);
+    _held := fn.subscriptions_counted(_account, _zone, 'POSTPAID_BY_HOUR', NULL);
     _most := fn.customers_quota(_account, 'postpaid_per_zone');
     IF _held + _count > _most THEN
       PERFORM fn.kernel_refuse('quota_postpaid', _held || '|' || _most || '|'
-                                                 || fn.subscriptions_in_bin(_account, _p->>'zone', 'POSTPAID_BY_HOUR'));
+                                                 || fn.subscriptions_in_bin(_account, _zone, 'POSTPAID_BY_HOUR'));
     END IF;
   END IF;
 END $$;
@@ -88,9 +91,10 @@ END $$;
 CREATE FUNCTION fn.orders_write(_p jsonb, _ids bigint[], _holds uuid[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  _account bigint := (_p->>'account_id')::bigint;
+  _bought jsonb := _p->'bought';
+  _account bigint := (_bought->>'account_id')::bigint;
   _now timestamptz := (_p->>'now')::timestamptz;
-  _zone text := _p->>'zone';
+  _zone text := _bought->>'zone';
   _order bigint := (_p->>'order_id')::bigint;
   _amount bigint := (_p->>'machine_minor')::bigint;
   _count int := cardinality(_ids);
@@ -99,12 +103,12 @@ DECLARE
   _public inet[];
 BEGIN
   SELECT subnet_id, addresses INTO _subnet, _private
-  FROM fn.network_claim_private(_account, _p->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id', _now,
-                                _ids);
+  FROM fn.network_claim_private(_account, _bought->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id',
+                                _now, _ids);
   IF cardinality(_private) < _count THEN
     PERFORM fn.kernel_refuse('no_private_address', _zone || '|' || fn.subscriptions_in_bin(_account, _zone, ''));
   END IF;
-  IF (_p->>'public_ip')::boolean THEN
+  IF (_bought->>'public_ip')::boolean THEN
     _public := fn.network_claim_public(_zone, _account, _ids);
     IF cardinality(_public) < _count THEN
       PERFORM fn.kernel_refuse('no_public_address', _zone || '|' || fn.instances_addresses_in_bin(_account, _zone));
@@ -122,7 +126,7 @@ BEGIN
     INSERT INTO orders_order (id, account_id, action, status, charge_type, count, total_minor, hold_minor, quote,
                               request, book_version, tax_rate, tax_minor, tax_inclusive, created_at, paid_at,
                               reason)
-    VALUES (_order, _account, 'purchase', 3, _p->>'charge_type', _count, _amount * _count,
+    VALUES (_order, _account, 'purchase', 3, _bought->>'charge_type', _count, _amount * _count,
             (_p->>'hold_machine_minor')::bigint * _count, _p->'quote', '{}',
             (_p->>'book_version')::int, 0, 0, true, _now, _now, '');
   END IF;
@@ -130,11 +134,11 @@ BEGIN
                           _p->'actor');
   INSERT INTO orders_line (order_id, account_id, subscription_id, number, hold_id, months, amount_minor,
                            paid_cash_minor, paid_gift_minor, refund_minor, state, reason)
-  SELECT _order, _account, id, n, hold, (_p->>'months')::int, _amount, 0, 0, 0, 'delivering', ''
+  SELECT _order, _account, id, n, hold, (_bought->>'period_months')::int, _amount, 0, 0, 0, 'delivering', ''
   FROM unnest(_ids, _holds) WITH ORDINALITY AS line (id, hold, n);
   PERFORM fn.subscriptions_open(
-    _p->'subscription', _ids, ARRAY(SELECT machine->>'public_id' FROM jsonb_array_elements(_p->'machines') AS machine
+    _bought, _ids, ARRAY(SELECT machine->>'public_id' FROM jsonb_array_elements(_p->'machines') AS machine
                                     LIMIT _count), _holds, _p->'disks', _p->'items');
-  PERFORM fn.instances_create(_p->'instance', _p->'machines', _ids, _subnet, _private, _public);
+  PERFORM fn.instances_create(_bought, _p->'machines', _ids, _subnet, _private, _public);
   PERFORM fn.storage_create(_p->'disks', _ids);
 END $$;

@@ -1,0 +1,13 @@
+"""What a buyer says of a machine that has no price and becomes a column of it, of the same name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """``termination_protected``: no program may end it (DisableApiTermination)."""
+
+    termination_protected: bool = False
+
+
+DEFAULTS = Attributes()
