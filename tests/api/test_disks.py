@@ -9,6 +9,7 @@ from tests.api.customer import open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.support.shopper import work
 from tests.support.statements import statements
+from tests.support.written import nothing_written
 from vmart.instances.models import Instance
 
 pytestmark = pytest.mark.usefixtures("delivering")
@@ -49,6 +50,26 @@ def test_a_postpaid_disk() -> None:
     assert data["AutoSnapshotPolicyIds"] is None
     (asked,) = _disks(client, {"DiskIds": [data["DiskId"]], "ReturnBindAutoSnapshotPolicy": True})
     assert asked == {**data, "AutoSnapshotPolicyIds": []}
+
+
+def test_a_disk_has_the_name_that_the_purchase_gave_it() -> None:
+    client, _ = open_customer()
+    system, data = {"DiskSize": 50, "DiskName": "系统 1"}, {**DATA[0], "DiskName": "x" * 128}
+    _buy(client, {**HOURLY, "SystemDisk": system, "DataDisks": [data]})
+    _buy(client, {**HOURLY, "DataDisks": DATA})
+    assert [(disk["DiskUsage"], disk["DiskName"]) for disk in _disks(client)] == [
+        ("DATA_DISK", ""), ("SYSTEM_DISK", ""), ("DATA_DISK", "x" * 128), ("SYSTEM_DISK", "系统 1"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["x" * 129, "a\nb", "a\0b", "a\u2028b"])
+@pytest.mark.parametrize("member", ["SystemDisk.DiskName", "DataDisks.0.DiskName"])
+def test_a_name_that_is_too_long_or_of_two_lines_is_refused(name: str, member: str) -> None:
+    client, _ = open_customer()
+    disks = {"SystemDisk": {"DiskName": name}} if member[0] == "S" else {"DataDisks": [{**DATA[0], "DiskName": name}]}
+    with nothing_written():
+        code, sentence = client.call("RunInstances", {**HOURLY, **disks}).error
+    assert (code, sentence.startswith(member)) == ("InvalidParameterValue", True)
 
 
 def test_a_prepaid_disk_says_that_it_goes_with_its_machine() -> None:

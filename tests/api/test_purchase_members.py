@@ -145,6 +145,7 @@ def test_data_disks_of_terraform() -> None:
         {"InstanceChargePrepaid": {"Period": 12, "RenewFlag": "NOTIFY_AND_AUTO_RENEW"}},
         {"DisableApiTermination": True},
         {"DataDisks": [{**DISKS[0], "DeleteWithInstance": False}]},
+        {"DataDisks": [{**DISKS[0], "DiskName": "a"}]},
     ],
 )
 def test_a_token_is_of_these_members_too(change: dict[str, Any]) -> None:

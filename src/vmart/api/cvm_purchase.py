@@ -30,6 +30,8 @@ DEFAULT_DISK_TYPE = "CLOUD_PREMIUM"
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Name = Annotated[str, Field(max_length=60)]
+_ONE_LINE = r"^[^\p{Cc}\p{Zl}\p{Zp}]*\z"
+_DiskName = Annotated[str, Field(max_length=128, pattern=_ONE_LINE), Code("InvalidParameterValue")]
 RenewFlag = Literal["NOTIFY_AND_MANUAL_RENEW", "NOTIFY_AND_AUTO_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
 
 
@@ -59,7 +61,7 @@ class SystemDisk(Shape):
     disk_size: _Size = DEFAULT_SYSTEM_GIB
     disk_id: NotOffered = None
     cdc_id: NotOffered = None
-    disk_name: NotOffered = None
+    disk_name: _DiskName = ""
     encrypt: FalseOnly = None
     kms_key_id: NotOffered = None
 
@@ -77,7 +79,7 @@ class DataDisk(Shape):
     throughput_performance: Annotated[None, not_offered("0")] = None
     cdc_id: NotOffered = None
     burst_performance: FalseOnly = None
-    disk_name: NotOffered = None
+    disk_name: _DiskName = ""
 
 
 class VirtualPrivateCloud(Shape):
@@ -181,9 +183,11 @@ def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Co
         zone=asked.placement.zone,
         instance_type=asked.instance_type,
         charge_type=asked.instance_charge_type,
-        system_disk=DiskChoice(asked.system_disk.disk_type, asked.system_disk.disk_size),
+        system_disk=DiskChoice(
+            asked.system_disk.disk_type, asked.system_disk.disk_size, name=asked.system_disk.disk_name
+        ),
         data_disks=tuple(
-            DiskChoice(disk.disk_type, disk.disk_size, disk.delete_with_instance)
+            DiskChoice(disk.disk_type, disk.disk_size, disk.delete_with_instance, disk.disk_name)
             for disk in asked.data_disks
             if disk.disk_size
         ),

@@ -15,11 +15,12 @@ BANDWIDTH_BY_MODE = {PREPAID: BANDWIDTH_PREPAID, POSTPAID_BY_HOUR: BANDWIDTH_POS
 
 @dataclass(frozen=True, slots=True)
 class DiskChoice:
-    """A disk to buy: ``CLOUD_PREMIUM`` and its size. Whether it shall go with its machine has no price."""
+    """A disk to buy: ``CLOUD_PREMIUM`` and its size. Its name, and whether it goes with its machine, have no price."""
 
     disk_type: str
     size_gib: int
     delete_with_instance: bool = True
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

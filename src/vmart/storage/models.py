@@ -20,6 +20,7 @@ class Disk(models.Model):
     size_gib = models.IntegerField()
     position = models.IntegerField(default=0)
     delete_with_instance = models.BooleanField(default=True)  # as the buyer said it; every disk goes with its machine
+    name = models.CharField(max_length=128, default="", blank=True)
 
     class Meta:
         db_table = "storage_disk"

@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                 ("size_gib", models.IntegerField()),
                 ("position", models.IntegerField(default=0)),
                 ("delete_with_instance", models.BooleanField(default=True)),
+                ("name", models.CharField(blank=True, default="", max_length=128)),
             ],
             options={
                 "db_table": "storage_disk",

@@ -77,6 +77,7 @@ def disk(view: ListedDisk) -> Members:
     return {
         **_UNCHANGING,
         "DiskId": view.public_id,
+        "DiskName": view.bought.name,
         "DiskUsage": view.usage,
         "DiskType": view.bought.disk_type,
         "DiskSize": view.bought.size_gib,
@@ -95,9 +96,8 @@ def disk(view: ListedDisk) -> Members:
 
 
 _NO_CLUSTER = {"CageId": None, "CdcId": None, "CdcName": None, "DedicatedClusterId": "", "ProjectName": None}
-# What every disk here has alike: no name, no snapshot, no key, no tag of its own.
+# What every disk here has alike: no snapshot, no key, no tag of its own.
 _UNCHANGING: Members = {
-    "DiskName": "",
     "Portable": False,
     "IsReturnable": False,
     "ReturnFailCode": _NOT_RETURNABLE,
