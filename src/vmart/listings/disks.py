@@ -18,6 +18,7 @@ class Wanted:
     zones: Sequence[str] | None = None
     usages: Sequence[str] | None = None
     types: Sequence[str] | None = None
+    names: Sequence[str] | None = None
     states: Sequence[str] | None = None
     charge_types: Sequence[str] | None = None
     instance_ids: Sequence[str] | None = None
@@ -34,6 +35,7 @@ _CONDITIONS = {
     "zones": "i.zone_id = ANY (%(zones)s)",
     "usages": "d.usage = ANY (%(usages)s)",
     "types": "d.disk_type = ANY (%(types)s)",
+    "names": "d.name = ANY (%(names)s)",
     "states": f"{_STATE} = ANY (%(states)s)",
     "charge_types": "b.charge_type = ANY (%(charge_types)s)",
     "instance_ids": "i.public_id = ANY (%(instance_ids)s)",

@@ -24,6 +24,7 @@ _FILTERS = {
     "disk-id": "public_ids",
     "disk-usage": "usages",
     "disk-type": "types",
+    "disk-name": "names",
     "disk-state": "states",
     "disk-charge-type": "charge_types",
     "instance-id": "instance_ids",
@@ -31,7 +32,7 @@ _FILTERS = {
     "instance-ip-address": "ips",
     "zone": "zones",
 }
-_ALIKE = {"project-id": "0", "portable": "false", "disk-name": ""}
+_ALIKE = {"project-id": "0", "portable": "false"}
 _FIND_NOTHING = ("dedicated-cluster-id", "cluster-group-id", *TAG_FILTERS)
 
 
