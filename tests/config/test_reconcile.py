@@ -185,3 +185,11 @@ def test_money_moved_by_hand_that_does_not_say_why() -> None:
     assert "kind debit, amount_minor 300, said_minor -301" in said
     ByHand.objects.filter(amount_minor=500).delete()
     assert len(_said(what)) == 2
+
+
+def test_a_machine_listed_under_another_charge_type() -> None:
+    what = "a machine is listed under another charge type than its subscription's"
+    machine = buy_running(open_purse(cash_minor=1000))
+    assert _said(what) == []
+    Instance.objects.filter(id=machine.id).update(charge_type="PREPAID")
+    assert _said(what) == [f"{what}: public_id {machine.public_id}, charge_type PREPAID, agreed POSTPAID_BY_HOUR"]

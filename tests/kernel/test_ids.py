@@ -37,6 +37,30 @@ def test_neighbours_have_ids_without_likeness() -> None:
         assert min(counts) > 400 and max(counts) < 720  # 556 each, if they are random; seven deviations off
 
 
+@given(number=numbers)
+def test_a_machines_uuid_and_its_public_id_are_found_by_each_other(number: int) -> None:
+    public_id = ids.public_id(KEY, "ins", number)
+    made = ids.machine_uuid(public_id)
+    assert (made.version, made.variant) == (8, uuid.RFC_4122)
+    assert ids.machine_of_uuid(str(made)) == public_id
+
+
+def test_a_machines_uuid_is_the_same_for_ever() -> None:
+    assert str(ids.machine_uuid("ins-4k2j0qzt")) == "6d616368-696e-8065-8000-0053278303a9"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "ins-4k2j0qzt", "6D616368-696E-8065-8000-0053278303A9", "{6d616368-696e-8065-8000-0053278303a9}",
+        "6d616368-696e-8065-8fff-ffffffffffff", "6d616368-696e-8065-9000-0053278303a9",
+        "7d616368-696e-8065-8000-0053278303a9", str(uuid.UUID(int=0)), "\0" * 36,
+    ],
+)  # fmt: skip
+def test_what_is_no_machines_uuid_names_none(text: str) -> None:
+    assert ids.machine_of_uuid(text) == ""
+
+
 def test_ids_are_the_deployments_and_the_kinds() -> None:
     other = ids.public_id(bytes(reversed(KEY)), "ins", 17)
     assert ids.public_id(KEY, "ins", 17) not in (other, ids.public_id(KEY, "disk", 17).replace("disk", "ins"))

@@ -144,7 +144,7 @@ def instance(view: InstanceView) -> Members:
         "InstanceState": view.state,
         "Tags": [],
         "StopChargingMode": view.stop_charging_mode,
-        "Uuid": str(ids.transfer_id("machine", view.public_id)),
+        "Uuid": str(ids.machine_uuid(view.public_id)),
         "LatestOperation": view.latest_operation,
         "LatestOperationState": view.latest_operation_state,
         "LatestOperationRequestId": view.latest_operation_request_id or None,

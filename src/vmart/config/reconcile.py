@@ -89,6 +89,11 @@ _CHECKS = (
         """,
     ),
     (
+        "a machine is listed under another charge type than its subscription's",
+        "SELECT i.public_id, i.charge_type, b.charge_type AS agreed FROM instances_instance i"
+        " JOIN subscriptions_subscription b ON b.id = i.id WHERE i.charge_type <> b.charge_type",
+    ),
+    (
         "a disk and its subscription differ, or it has no open terms",
         """
         SELECT d.public_id, b.bundle_id, d.instance_id FROM storage_disk d

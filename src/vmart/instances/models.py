@@ -47,6 +47,7 @@ class Instance(models.Model):
     name = models.CharField(max_length=128)
     hostname = models.CharField(max_length=60)
 
+    charge_type = models.CharField(max_length=20)  # the subscription's, for lists by it; reconcile compares them
     internet_charge_type = models.CharField(max_length=40)
     bandwidth_mbps = models.IntegerField()
     public_ip_wanted = models.BooleanField()
@@ -84,7 +85,24 @@ class Instance(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account", "zone"], condition=~Q(state="GONE"), name="instances_of_account"),
+            # Lists of an account's machines: the first counts and finds what is rare, the others give the order.
+            models.Index(
+                fields=["account", "zone", "state", "charge_type"],
+                condition=~Q(state="GONE"),
+                name="instances_of_account",
+            ),
+            models.Index(
+                fields=["account", "created_at", "id"],
+                include=["zone", "state", "charge_type", "subnet_id"],
+                condition=~Q(state="GONE"),
+                name="instances_in_order",
+            ),
+            models.Index(
+                fields=["account", "name", "created_at", "id"],
+                include=["zone", "state", "charge_type", "subnet_id"],
+                condition=~Q(state="GONE"),
+                name="instances_by_name",
+            ),
             models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
         ]
 

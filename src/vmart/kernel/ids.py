@@ -41,12 +41,36 @@ def _derived(key: bytes, prefix: str) -> bytes:
 
 def public_id(key: bytes, prefix: str, number: int) -> str:
     """``ins`` and 17 give something like ``ins-4k2j0qzt``; ``key`` is the deployment's id key."""
-    number = permute(_derived(key, prefix), number)
+    return f"{prefix}-{_spelled(permute(_derived(key, prefix), number))}"
+
+
+def _spelled(number: int) -> str:
     characters = []
     for _ in range(8):
         number, digit = divmod(number, 36)
         characters.append(_ALPHABET[digit])
-    return f"{prefix}-{''.join(reversed(characters))}"
+    return "".join(reversed(characters))
+
+
+# The first half of machines' UUIDs and the variant; the other bits are the number that the public id spells.
+_MACHINE = 0x6D61_6368_696E_8065_8 << 60
+
+
+def machine_uuid(public_id: str) -> uuid.UUID:
+    """UUIDv8 of a machine: its public id in another spelling, so that one is found by the other without a look-up."""
+    return uuid.UUID(int=_MACHINE | int(public_id.removeprefix("ins-"), 36))
+
+
+def machine_of_uuid(text: str) -> str:
+    """The public id of the machine that has this UUID, "" where none can have it."""
+    try:
+        number = uuid.UUID(text).int & ((1 << 60) - 1)
+    except ValueError:
+        return ""
+    if number >= _SPACE:
+        return ""
+    public = f"ins-{_spelled(number)}"
+    return public if str(machine_uuid(public)) == text else ""
 
 
 def transfer_id(kind: str, subject: object, period: object = "") -> uuid.UUID:

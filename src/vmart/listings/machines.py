@@ -1,14 +1,15 @@
-"""Machines of an account by ids and conditions, a page at a time: one query, a second where the total needs it."""
+"""Machines of an account by ids and conditions, a page at a time: one query counts, a second reads the page."""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from vmart.instances.attributes import Attributes
-from vmart.kernel import db
+from vmart.kernel import db, ids
 from vmart.kernel.errors import MissingParameter
-from vmart.listings.paging import by_offset
+from vmart.listings.paging import Matching, from_nearer_end
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
 
@@ -36,34 +37,38 @@ class Wanted:
     word: str | None = None
 
 
-# Condition of each member of Wanted. The UUID is kernel.ids.transfer_id("machine", public id), here in SQL.
+# Condition of each member of Wanted, as ``_asked`` gives it. ARRAY(…), not IN: it is read once, and no join.
 _CONDITIONS = {
     "public_ids": "i.public_id = ANY (%(public_ids)s)",
-    "uuids": "fn.kernel_transfer_id('machine', i.public_id, '')::text = ANY (%(uuids)s)",
-    "region": "i.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
+    "uuids": "i.public_id = ANY (%(uuids)s)",
+    "region": "i.zone_id = ANY (ARRAY(SELECT code FROM catalog_zone WHERE region_id = %(region)s))",
     "zones": "i.zone_id = ANY (%(zones)s)",
-    "vpc_ids": "i.subnet_id IN (SELECT s.id FROM network_subnet s JOIN network_vpc v ON v.id = s.vpc_id"
-    " WHERE v.public_id = ANY (%(vpc_ids)s))",
-    "subnet_ids": "i.subnet_id IN (SELECT id FROM network_subnet WHERE public_id = ANY (%(subnet_ids)s))",
+    "vpc_ids": "i.subnet_id = ANY (ARRAY(SELECT s.id FROM network_subnet s JOIN network_vpc v ON v.id = s.vpc_id"
+    " WHERE v.public_id = ANY (%(vpc_ids)s)))",
+    "subnet_ids": "i.subnet_id = ANY (ARRAY(SELECT id FROM network_subnet WHERE public_id = ANY (%(subnet_ids)s)))",
     "names": "i.name = ANY (%(names)s)",
-    "charge_types": "b.charge_type = ANY (%(charge_types)s)",
+    "charge_types": "i.charge_type = ANY (%(charge_types)s)",
     "states": "i.state = ANY (%(states)s)",
-    "private_ips": "host(i.private_ip) = ANY (%(private_ips)s)",
-    "public_ips": "host(i.public_ip) = ANY (%(public_ips)s)",
+    # Found by who holds the address; a machine that was never delivered shows the private one that it has given back.
+    "private_ips": "i.private_ip = ANY (%(private_ips)s::inet[]) AND i.id IN ("
+    "SELECT a.instance_id FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
+    " WHERE s.account_id = %(account)s AND a.ip = ANY (%(private_ips)s::inet[]) UNION ALL"
+    " SELECT f.id FROM instances_instance f WHERE f.account_id = %(account)s AND f.state = 'LAUNCH_FAILED')",
+    "public_ips": "i.public_ip = ANY (%(public_ips)s::inet[]) AND i.id IN ("
+    "SELECT a.instance_id FROM network_public_address a WHERE a.ip = ANY (%(public_ips)s::inet[]))",
     "created_from": "i.created_at >= %(created_from)s",
     "created_to": "i.created_at <= %(created_to)s",
     "word": "(position(lower(%(word)s) IN lower(i.name)) > 0"
     " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s)",
 }
 
-_FROM = (
-    "FROM instances_instance i JOIN subscriptions_subscription b ON b.id = i.id"
-    " WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
-)
+_FROM = "FROM instances_instance i WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
+# The order of every list: newest first, those of one instant by id. Ids alone are no order: processes take blocks.
+_NEWEST = "ORDER BY i.created_at DESC, i.id DESC"
+_OLDEST = "ORDER BY i.created_at, i.id"
 
 _ATTRIBUTES = [field.name for field in fields(Attributes)]  # a machine has a column of the same name for each
 _VIEW = """
-WITH page AS (SELECT i.id {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s)
 SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
   instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
   i.key_ids::json AS key_ids, v.public_id AS vpc_id,
@@ -78,29 +83,30 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
            i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance)
    ORDER BY d.position) FROM storage_disk d WHERE d.instance_id = i.id) AS disks
-FROM page
+FROM (SELECT i.id {matching} {page}) AS page
 JOIN instances_instance i ON i.id = page.id
 JOIN subscriptions_subscription b ON b.id = i.id
 JOIN catalog_zone z ON z.code = i.zone_id
 JOIN catalog_image m ON m.public_id = i.image_id
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN network_vpc v ON v.id = s.vpc_id
-ORDER BY i.created_at DESC, i.id DESC
+{order}
 """.replace("{attributes}", ", ".join(f"i.{name}" for name in _ATTRIBUTES))
+_STATES = (
+    "SELECT i.public_id, i.state FROM (SELECT i.id {matching} {page}) AS page"
+    " JOIN instances_instance i ON i.id = page.id {order}"
+)
 
 
 def page(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[InstanceView]]:
     """How many of the account's machines are wanted, and a page of them, newest first. Erased ones are not there."""
-    total, rows = by_offset(_VIEW, _FROM, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
+    total, rows = _page(_VIEW, account_id, wanted, offset=offset, limit=limit)
     return total, [_view(row) for row in rows]
 
 
 def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[tuple[str, str]]]:
     """The same machines as (public id, state)."""
-    query = (
-        "SELECT i.public_id, i.state {matching} ORDER BY i.created_at DESC, i.id DESC OFFSET %(offset)s LIMIT %(limit)s"
-    )
-    total, rows = by_offset(query, _FROM, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
+    total, rows = _page(_STATES, account_id, wanted, offset=offset, limit=limit)
     return total, [(row["public_id"], row["state"]) for row in rows]
 
 
@@ -117,6 +123,37 @@ def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
         if public_id not in found:
             raise UnknownInstance("The instance {id} does not exist.", field="InstanceIds", id=public_id)
     return {public_id: found[public_id] for public_id in public_ids}
+
+
+def _page(query: str, account_id: int, wanted: Wanted, *, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """Counted and walked to in indexes alone; then the query reads the rows of the page's machines."""
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(wanted))
+    if offset == 0 and wanted.public_ids is not None and len(wanted.public_ids) <= limit:  # all of them: no count
+        rows = matching.rows(query, page=f"LIMIT {limit}", order=_NEWEST)
+        return len(rows), rows
+    return from_nearer_end(query, _NEWEST, _OLDEST, matching, offset=offset, limit=limit)
+
+
+def _asked(wanted: Wanted) -> Wanted:
+    """What a machine is told by, in the form in which the tables have it; what is no such thing finds nothing."""
+    return replace(
+        wanted,
+        uuids=_each(ids.machine_of_uuid, wanted.uuids),
+        private_ips=_each(_address, wanted.private_ips),
+        public_ips=_each(_address, wanted.public_ips),
+    )
+
+
+def _each(form: Callable[[str], str], values: Sequence[str] | None) -> list[str] | None:
+    return None if values is None else [formed for value in values if (formed := form(value))]
+
+
+def _address(text: str) -> str:
+    """The text where it is an address as we write them, else ""."""
+    try:
+        return text if str(ipaddress.ip_address(text)) == text else ""
+    except ValueError:
+        return ""
 
 
 def _view(row: dict[str, Any]) -> InstanceView:

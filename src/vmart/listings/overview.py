@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Subquery
+
 from vmart.catalog.models import Zone
 from vmart.instances.models import Instance, State
 from vmart.ledger import queries
@@ -54,12 +56,13 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
 
 
 def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance]:
-    """Machines that are not erased, newest first."""
+    """Machines that are not erased, in the order of ``listings.machines``."""
     key = number(before)
     rows = Instance.objects.select_related("subscription").filter(account_id=account_id)
-    rows = rows.exclude(state=State.GONE).order_by("-id")
+    rows = rows.exclude(state=State.GONE).order_by("-created_at", "-id")
     if key is not None:
-        rows = rows.filter(id__lt=key)
+        bought_at = Subquery(Instance.objects.filter(account_id=account_id, id=key).values("created_at"))
+        rows = rows.filter(created_at__lte=bought_at).exclude(created_at=bought_at, id__gte=key)
     if zone:
         rows = rows.filter(zone_id=zone)
     return cut(list(rows[: PAGE + 1]), lambda row: row.id, first=key is None)

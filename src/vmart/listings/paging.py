@@ -8,6 +8,7 @@ from vmart.kernel import db
 
 PAGE = 50
 T = TypeVar("T")
+_MEANWHILE = 100  # so many may come between count and page before one that was counted is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,71 @@ def number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What is wanted of an account's things: SQL from FROM on, and the values that it names."""
+
+    sql: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, account_id: int, source: str, conditions: Mapping[str, str], wanted: Any) -> "Matching":
+        """``wanted`` is a dataclass: each member that is not None adds its condition to ``source``."""
+        given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+        given = {name: list(value) if _several(value) else value for name, value in given.items() if value is not None}
+        said = {name: _said(conditions[name], name, value) for name, value in given.items()}
+        sql = " AND ".join([source, *(condition for condition, _ in said.values())])
+        return cls(sql, {"account": account_id, **{name: value for name, (_, value) in said.items()}})
+
+    def count(self) -> int:
+        """How many there are."""
+        (counted,) = db.rows(f"SELECT count(*) AS total {self.sql}", **self.values)
+        return int(counted["total"])
+
+    def rows(self, query: str, *, page: str = "", order: str = "", **values: int) -> list[dict[str, Any]]:
+        """Rows of the query, in whose ``{matching}`` this stands, as the parts do in theirs."""
+        return db.rows(query.format(matching=self.sql, page=page, order=order), **self.values, **values)
+
+
 def by_offset(
     query: str, source: str, conditions: Mapping[str, str], wanted: Any, *, account_id: int, offset: int, limit: int
 ) -> tuple[int, list[dict[str, Any]]]:
-    """How many rows are wanted, and a page of them; a second query only where the first does not reach the end.
-
-    ``wanted`` is a dataclass: each member that is not None adds its condition to ``source``, and the whole stands in
-    the query's ``{matching}``.
-    """
-    given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
-    given = {name: list(value) if _several(value) else value for name, value in given.items() if value is not None}
-    matching = " AND ".join([source, *(conditions[name] for name in given)])
-    rows = db.rows(query.format(matching=matching), account=account_id, offset=offset, limit=limit, **given)
+    """How many rows are wanted, and a page of them; a second query only where the first does not reach the end."""
+    matching = Matching.of(account_id, source, conditions, wanted)
+    rows = matching.rows(query, offset=offset, limit=limit)
     if 0 < len(rows) < limit or (not rows and offset == 0):  # the last page: its end is the total
         return offset + len(rows), rows
-    (counted,) = db.rows(f"SELECT count(*) AS total {matching}", account=account_id, **given)
-    return counted["total"], rows
+    return matching.count(), rows
+
+
+def from_nearer_end(
+    query: str, order: str, reverse: str, matching: Matching, *, offset: int, limit: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """As ``by_offset``, for long lists: counted first, so that a page past the middle is walked to from the end.
+
+    ``order`` and ``reverse`` are what an index gives from either end. In the query's ``{page}`` stands what takes the
+    page out of it, in its ``{order}`` the order of the rows that are left.
+    """
+    total = matching.count()
+    left = min(limit, total - offset)
+    if left <= 0:
+        return total, []
+    behind = total - offset - left
+    if left == total:  # no walk along the list: they may be few among many, and another index has them together
+        page = f"LIMIT {limit + _MEANWHILE}"
+    elif offset <= behind:
+        page = f"{order} OFFSET {offset} LIMIT {left}"
+    else:
+        page = f"{reverse} OFFSET {behind} LIMIT {left}"
+    return total, matching.rows(query, page=page, order=order)[:limit]
+
+
+def _said(condition: str, name: str, value: object) -> tuple[str, object]:
+    """Condition and value; a list of one as an equality, which an index's order outlives as it does no list."""
+    among = f"= ANY (%({name})s)"
+    if isinstance(value, list) and len(value) == 1 and among in condition:
+        return condition.replace(among, f"= %({name})s"), value[0]
+    return condition, value
 
 
 def _several(value: object) -> bool:

@@ -12,14 +12,15 @@ BEGIN
     machine := _machines->(n - 1);
     INSERT INTO instances_instance (
       id, public_id, account_id, zone_id, instance_type_id, image_id, vcpu, memory_mib, name, hostname,
-      internet_charge_type, bandwidth_mbps, public_ip_wanted, state, stop_charging_mode, latest_operation,
+      charge_type, internet_charge_type, bandwidth_mbps, public_ip_wanted, state, stop_charging_mode, latest_operation,
       latest_operation_state, latest_operation_request_id, latest_operation_error_code, latest_operation_error, kind,
       subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data,
       termination_protected, created_at)
     VALUES (
       _ids[n], machine->>'public_id', (_bought->>'account_id')::bigint, _bought->>'zone',
       _bought->>'instance_type', _bought->>'image_id', (_bought->>'vcpu')::int, (_bought->>'memory_mib')::int,
-      machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _bought->>'internet_charge_type',
+      machine->>'name', replace(machine->>'hostname', '{IP}', host(_private[n])), _bought->>'charge_type',
+      _bought->>'internet_charge_type',
       (_bought->>'bandwidth_mbps')::int, (_bought->>'public_ip')::boolean, 'PENDING', 'NOT_APPLICABLE',
       'RunInstances', 'OPERATING', _bought->>'request_id', '', '', '', _subnet, _private[n], machine->>'mac',
       _public[n], _bought->>'login_user', coalesce(machine->>'password_hash', _bought->'login'->>'password_hash'),
