@@ -1,5 +1,6 @@
 """The commands a person types in the clone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+_OF_THESE_TESTS = ("VMART_DATABASE_URL", "VMART_MASTER_KEY", "VMART_DATA_DIR", "VMART_STATIC_AS_IS")
 ENVIRONMENT = os.environ | {"VMART_ENV": sys.prefix, "VMART_NO_ENGINE": "1"}
 
 
@@ -25,7 +27,16 @@ def test_an_unknown_benchmark_is_refused_with_the_list_of_those_there_are() -> N
     refused = run("bin/bench", "nonsense")
     assert refused.returncode == 2
     assert "there is no benchmark nonsense" in refused.stderr
-    assert "startup" in refused.stdout.split()
+    assert refused.stdout.split() == ["delivery", "lists", "purchase", "settle", "startup"]
+
+
+def test_the_benchmark_of_lists_finds_what_it_put_in() -> None:
+    without = [word for name in _OF_THESE_TESTS for word in ("-u", name)]
+    few = ["--machines", "4000", "--large", "1000", "--small", "400", "--requests", "1", "--rounds", "1"]
+    done = run("env", *without, "bin/bench", "lists", *few)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["bench"], figures["wrong"], len(figures["questions"])) == ("lists", 0, 21)
 
 
 REPORT = """<testsuites><testsuite>
