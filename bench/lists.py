@@ -50,9 +50,8 @@ CREATE UNIQUE INDEX ON bench_machine (id);
 ANALYZE bench_machine;
 """
 _ACCOUNTS = """
-INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_postpaid_per_zone,
-  quota_prepaid_per_month, quota_returns_per_year, rate_run_per_s, frozen_reason)
-SELECT DISTINCT account_id, 'bench', %(start)s::timestamptz, 0, 1000, 1000, 199, 10, ''
+INSERT INTO customers_account (id, name, created_at, credit_limit_minor, quota_set, frozen_reason)
+SELECT DISTINCT account_id, 'bench', %(start)s::timestamptz, 0, 'default', ''
 FROM bench_ten WHERE account_id >= 100000;
 INSERT INTO network_vpc (public_id, account_id, region_id, cidr, created_at)
 SELECT DISTINCT 'vpc-b' || account_id, account_id, 'ap-guangzhou', '10.0.0.0/8', %(start)s::timestamptz FROM bench_ten;
@@ -110,8 +109,9 @@ INSERT INTO storage_disk (id, public_id, account_id, instance_id, usage, disk_ty
   delete_with_instance)
 SELECT id + 100000000, 'disk-' || code, account_id, id, 'SYSTEM_DISK', 'CLOUD_PREMIUM', 50, 0, true
 FROM bench_machine ORDER BY id;
-INSERT INTO instances_event (at, instance_id, account_id, kind, detail)
-SELECT at + n * interval '3 seconds', id, account_id, CASE n WHEN 0 THEN 'ordered' ELSE 'delivered' END, '{}'
+INSERT INTO events_event (at, account_id, subject_kind, subject_id, kind, detail, actor)
+SELECT at + n * interval '3 seconds', account_id, 'machine', id, CASE n WHEN 0 THEN 'StartInstances' ELSE 'delivered' END,
+       '{}', '{}'
 FROM bench_machine, generate_series(0, 1) AS n ORDER BY id;
 """
 _CHURN = """
@@ -279,7 +279,7 @@ def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
         for part in (_TENS, _ACCOUNTS, _SUBSCRIPTIONS, _INSTANCES):
             own.execute(part, values)
         for table in ("instances_instance", "subscriptions_subscription", "subscriptions_item", "storage_disk",
-                      "instances_event", "network_private_address", "network_public_address"):  # fmt: skip
+                      "events_event", "network_private_address", "network_public_address"):  # fmt: skip
             own.execute(f"VACUUM (ANALYZE) {table}")
         if options.churn:
             own.execute(_CHURN, values)
