@@ -110,8 +110,8 @@ INSERT INTO storage_disk (id, public_id, account_id, instance_id, usage, disk_ty
 SELECT id + 100000000, 'disk-' || code, account_id, id, 'SYSTEM_DISK', 'CLOUD_PREMIUM', 50, 0, true
 FROM bench_machine ORDER BY id;
 INSERT INTO events_event (at, account_id, subject_kind, subject_id, kind, detail, actor)
-SELECT at + n * interval '3 seconds', account_id, 'machine', id, CASE n WHEN 0 THEN 'StartInstances' ELSE 'delivered' END,
-       '{}', '{}'
+SELECT at + n * interval '3 seconds', account_id, 'machine', id,
+       CASE n WHEN 0 THEN 'StartInstances' ELSE 'delivered' END, '{}', '{}'
 FROM bench_machine, generate_series(0, 1) AS n ORDER BY id;
 """
 _CHURN = """
@@ -254,6 +254,7 @@ def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
     from vmart.catalog import shop as catalog
     from vmart.customers import api_keys
     from vmart.customers.models import User
+    from vmart.events.actor import timer
     from vmart.kernel import clock
     from vmart.orders import open_account
 
@@ -261,7 +262,7 @@ def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
     for name in ("large", "small"):
         user = User.objects.create_user(f"{name}@bench.invalid", None, date_joined=clock.now())
         opened = open_account.open_account(user, name)
-        key, secret = api_keys.create(opened, user)
+        key, secret = api_keys.create(timer(opened.id), opened, user)
         signer = Signer(key.secret_id, secret, shop.ready["api_endpoint"])
         accounts.append(Account(name, getattr(options, name), opened.id, signer))
     begun = time.monotonic()

@@ -100,8 +100,10 @@ def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
     shop.connect()
     from vmart.customers import api_keys, quotas
     from vmart.customers.models import User
+    from vmart.events.actor import timer
+    from vmart.instances import key_pairs
     from vmart.kernel import clock, db
-    from vmart.orders import key_pairs, open_account
+    from vmart.orders import open_account
 
     keys = []
     for number in range(ACCOUNTS):
@@ -110,8 +112,8 @@ def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
         open_account.grant(account.id, 10**12, "bench")
         with db.act():
             quotas.keep(account.id, dict.fromkeys(quotas.LEAST, 10**6))
-        key, secret = api_keys.create(account, user)
-        pair = key_pairs.import_(account.id, "bench", _PUBLIC_KEY)
+        key, secret = api_keys.create(timer(account.id), account, user)
+        pair = key_pairs.import_(timer(account.id), "bench", _PUBLIC_KEY)
         keys.append((key.secret_id, secret, pair.public_id))
     return keys
 

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.instances.test_key_pairs import ED25519
+from tests.support.actors import by
 from tests.support.shopper import HOURLY, IMAGE, open_purse, wanted
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance
@@ -25,7 +26,7 @@ def _pairs(account: int, count: int) -> list[str]:
         ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
         for _ in range(count)
     ]
-    return [key_pairs.import_(account, f"k{number}", line).public_id for number, line in enumerate(lines)]
+    return [key_pairs.import_(by(account), f"k{number}", line).public_id for number, line in enumerate(lines)]
 
 
 def _with_keys(account: int, *key_ids: str) -> str:
@@ -48,7 +49,7 @@ def test_a_pair_and_its_machines() -> None:
 def test_ids_names_and_pages() -> None:
     account, other = open_purse(), open_purse("other")
     ids = _pairs(account, 4)
-    theirs = key_pairs.import_(other, "k0", ED25519).public_id
+    theirs = key_pairs.import_(by(other), "k0", ED25519).public_id
     for asked, found in [
         ({}, ids[::-1]),
         ({"public_ids": [ids[1], theirs, "skey-unknown0"]}, [ids[1]]),

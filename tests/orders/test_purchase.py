@@ -578,7 +578,7 @@ def test_a_strong_password_exists_as_its_hash_only() -> None:
 
 def test_a_key_pair_of_somebody_else_is_unknown() -> None:
     mine, theirs = open_purse("mine"), open_purse("theirs")
-    pair, _pem = key_pairs.create(theirs, "k")
+    pair, _pem = key_pairs.create(by(theirs), "k")
     with refused(key_errors.UnknownKeyPair, field="LoginSettings.KeyIds"):
         login.make(mine, login.LoginWanted(key_ids=(pair.public_id,)))
     assert login.make(theirs, login.LoginWanted(key_ids=(pair.public_id,))).ssh_keys == (pair.public_key,)
@@ -623,7 +623,7 @@ def _sell_out(instance_type: str) -> None:
 def test_a_repeated_token_is_answered_also_when_the_request_would_be_refused_by_now() -> None:
     """Given the first answer was lost on its way and the type is sold out since, its key pair deleted."""
     account = open_purse(cash_minor=1000)
-    pair = key_pairs.create(account, "laptop")[0]
+    pair = key_pairs.create(by(account), "laptop")[0]
     request = wanted(
         account, HOURLY, client_token="t", machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))
     )

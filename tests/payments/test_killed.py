@@ -25,6 +25,7 @@ import django
 django.setup()
 from vmart.kernel import clock
 clock.install(lambda: datetime.datetime.fromisoformat({now!r}))
+from vmart.events.actor import PAGE, Actor
 from vmart.payments import record, top_up
 from vmart.payments.models import Payment
 
@@ -40,7 +41,7 @@ elif point == "between credit and purchase":
     record.actions.pay_in_act = die
 elif point == "before the commit":
     record._forget_poll = die
-top_up.begin({account}, {amount}, {provider!r}, "t1", order_id={order}, method={method!r})
+top_up.begin(Actor({account}, PAGE), {amount}, {provider!r}, "t1", order_id={order}, method={method!r})
 """
 
 

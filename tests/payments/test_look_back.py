@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from tests.payments.exchanges import ReferenceStripe
+from tests.support.actors import by
 from tests.support.shopper import open_purse, purses, work
 from tests.support.written import contents
 from vmart.kernel import clock
@@ -31,7 +32,7 @@ def _restored() -> None:
 def test_what_the_backup_knows_is_credited_and_the_rest_shown(reference_stripe: ReferenceStripe) -> None:
     account = open_purse()
     for token in ("known", "lost", "left"):
-        top_up.begin(account, 5000, "stripe", token)
+        top_up.begin(by(account), 5000, "stripe", token)
     known, lost, left = Payment.objects.order_by("id")
     reference_stripe.pay(known.reference)
     reference_stripe.pay(lost.reference)
@@ -117,7 +118,7 @@ def test_a_provider_that_is_not_set_up_yet_is_waited_for(
 ) -> None:
     """Given a restored shop that is started without its keys, then nobody believes that nothing was paid."""
     monkeypatch.setattr("vmart.worker.loop._BACKOFF_S", (0.0,) * 8)
-    top_up.begin(open_purse(), 5000, "stripe", "t1")
+    top_up.begin(by(open_purse()), 5000, "stripe", "t1")
     Operation.objects.all().delete()
     monkeypatch.delenv("VMART_STRIPE_SECRET_KEY")
     _restored()

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.payments.exchanges import ReferenceStripe
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import open_purse, purses, work
 from vmart.ledger.models import Transfer
@@ -21,7 +22,7 @@ def _work_now() -> int:
 
 
 def test_the_key_is_the_payments_own_token(reference_stripe: ReferenceStripe) -> None:
-    top_up.begin(open_purse(), 5000, "stripe", "t1")
+    top_up.begin(by(open_purse()), 5000, "stripe", "t1")
     assert reference_stripe.requests == [
         ("POST", "/v1/payment_intents", top_up.provider_token(Payment.objects.get())),
     ]  # fmt: skip
@@ -30,7 +31,7 @@ def test_the_key_is_the_payments_own_token(reference_stripe: ReferenceStripe) ->
 def test_two_payments_have_two_keys(reference_stripe: ReferenceStripe) -> None:
     """Also with the same page token and amount, of two accounts."""
     for name in ("one", "two"):
-        top_up.begin(open_purse(name), 5000, "stripe", "t1")
+        top_up.begin(by(open_purse(name)), 5000, "stripe", "t1")
     assert len({key for _, _, key in reference_stripe.requests}) == 2
     assert len(reference_stripe.intents) == 2
 
@@ -39,7 +40,7 @@ def test_a_lost_answer_to_the_creation(reference_stripe: ReferenceStripe, test_c
     """Asked again under the same key, Stripe tells of the same PaymentIntent, which the customer then pays."""
     account = open_purse()
     reference_stripe.lose_answers = 1
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     assert (stands.state, dict(stands.page)) == ("unknown", {})
     assert Payment.objects.get().reference == ""
     test_clock.advance(seconds=10)
@@ -54,7 +55,7 @@ def test_a_lost_answer_to_the_creation(reference_stripe: ReferenceStripe, test_c
 
 def test_lost_answers_to_the_poll(reference_stripe: ReferenceStripe, test_clock: BusinessClock) -> None:
     account = open_purse()
-    top_up.begin(account, 5000, "stripe", "t1")
+    top_up.begin(by(account), 5000, "stripe", "t1")
     reference_stripe.pay()
     reference_stripe.lose_answers = 3
     test_clock.advance(seconds=10)
@@ -74,7 +75,7 @@ def test_a_stripe_that_does_not_work_leaves_the_outcome_unknown(
 ) -> None:
     account = open_purse()
     reference_stripe.fail_with = status
-    begun = top_up.begin(account, 5000, "stripe", "t1")
+    begun = top_up.begin(by(account), 5000, "stripe", "t1")
     assert begun.state == "unknown"
     test_clock.advance(seconds=10)
     assert _work_now() == 1
@@ -119,7 +120,7 @@ def test_the_krona_is_asked_for_in_hundredths(reference_stripe: ReferenceStripe)
 def test_paid_at_the_moment_it_is_given_up(reference_stripe: ReferenceStripe, test_clock: BusinessClock) -> None:
     """Given a customer who pays between the last look and the cancelation, then he is credited."""
     account = open_purse()
-    top_up.begin(account, 5000, "stripe", "t1")
+    top_up.begin(by(account), 5000, "stripe", "t1")
     test_clock.advance(minutes=30)
 
     def pay(path: str) -> None:
@@ -135,7 +136,7 @@ def test_paid_at_the_moment_it_is_given_up(reference_stripe: ReferenceStripe, te
 
 
 def test_a_lost_answer_to_the_cancelation(reference_stripe: ReferenceStripe, test_clock: BusinessClock) -> None:
-    top_up.begin(open_purse(), 5000, "stripe", "t1")
+    top_up.begin(by(open_purse()), 5000, "stripe", "t1")
     test_clock.advance(minutes=30)
 
     def lose(path: str) -> None:
@@ -153,5 +154,5 @@ def test_a_lost_answer_to_the_cancelation(reference_stripe: ReferenceStripe, tes
 def test_an_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VMART_STRIPE_SECRET_KEY", "sk_test_12345")
     monkeypatch.setenv("VMART_STRIPE_API_BASE", "http://127.0.0.1:1")
-    assert top_up.begin(open_purse(), 5000, "stripe", "t1").state == "unknown"
+    assert top_up.begin(by(open_purse()), 5000, "stripe", "t1").state == "unknown"
     assert Operation.objects.get().kind == "payment_poll"

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("shop", "sandbox")
 def _waiting(account: int, configuration: object = MONTHLY, amount_minor: int = MONTHLY_MINOR) -> tuple[int, int]:
     """A placed order, and the payment for it of which the provider has not told yet."""
     order = place.place(wanted(account, configuration))  # type: ignore[arg-type]
-    begun = top_up.begin(account, amount_minor, "sandbox", "t1", order_id=order, method=ANSWERS_LATE)
+    begun = top_up.begin(by(account), amount_minor, "sandbox", "t1", order_id=order, method=ANSWERS_LATE)
     assert begun.state == "unknown"
     return order, begun.payment_id
 
@@ -41,7 +41,7 @@ def test_a_prepaid_order_is_paid_and_delivered() -> None:
     zones.check(MONTHLY.zone)
     zones.prepare_images(MONTHLY.zone)
     order = place.place(wanted(account))
-    stands = top_up.begin(account, MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
+    stands = top_up.begin(by(account), MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
     assert (stands.state, stands.reason, stands.order_id) == ("succeeded", "", order)
     assert purses(account) == {"cash": MONTHLY_MINOR, "gift": 0, "owed": 0, "held": MONTHLY_MINOR, "available": 0}
     assert Order.objects.get(id=order).status == 3
@@ -57,7 +57,7 @@ def test_a_prepaid_order_is_paid_and_delivered() -> None:
 def test_a_postpaid_order_leaves_what_its_hold_does_not_need() -> None:
     account = open_purse()
     order = place.place(wanted(account, HOURLY))
-    top_up.begin(account, 100, "sandbox", "t1", order_id=order, method=PAYS)
+    top_up.begin(by(account), 100, "sandbox", "t1", order_id=order, method=PAYS)
     assert Order.objects.get(id=order).status == 3
     assert purses(account)["available"] == 100 - HOURLY_HOLD_MINOR
 
@@ -134,7 +134,7 @@ def test_a_fault_of_ours_is_tried_again_and_in_the_end_the_money_is_balance(
 
     monkeypatch.setattr(buying, "purchase", breaks)
     with pytest.raises(RuntimeError):
-        top_up.begin(account, MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
+        top_up.begin(by(account), MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
     assert (Payment.objects.get().state, Transfer.objects.count()) == ("created", 0)
     test_clock.advance(seconds=10)
     for _ in range(6):

@@ -11,6 +11,7 @@ import pytest
 
 from tests.payments.exchanges import ReferenceStripe
 from tests.payments.signing import event, signed
+from tests.support.actors import by
 from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import MONTHLY_MINOR, open_purse, purses, wanted, work
@@ -40,7 +41,7 @@ def test_all_learn_of_it_at_once(
 ) -> None:
     account = open_purse()
     order = place.place(wanted(account))
-    begun = top_up.begin(account, MONTHLY_MINOR, "stripe", "t1", order_id=order)
+    begun = top_up.begin(by(account), MONTHLY_MINOR, "stripe", "t1", order_id=order)
     headers, body = signed(event("succeeded", reference_stripe.pay()))
     test_clock.advance(seconds=10)
 
@@ -60,7 +61,7 @@ def test_all_learn_of_it_at_once(
 def test_control_without_the_lock_it_is_credited_more_than_once(reference_stripe: ReferenceStripe) -> None:
     """Read whether it has succeeded, decide, write: as ``record`` would be without lock and fixed transfer id."""
     account = open_purse()
-    payment_id = top_up.begin(account, 5000, "stripe", "t1").payment_id
+    payment_id = top_up.begin(by(account), 5000, "stripe", "t1").payment_id
     have_read = threading.Barrier(2)
 
     def naive() -> None:
@@ -79,7 +80,7 @@ def test_the_same_form_sent_twice_at_once_is_one_payment(reference_stripe: Refer
     account = open_purse()
 
     def begin() -> int:
-        return top_up.begin(account, 5000, "stripe", "t1").payment_id
+        return top_up.begin(by(account), 5000, "stripe", "t1").payment_id
 
     first, second = _at_once(begin, begin)
     assert first == second
@@ -91,7 +92,7 @@ def test_two_payments_for_one_order_buy_it_once(reference_stripe: ReferenceStrip
     account = open_purse()
     order = place.place(wanted(account))
     numbers = [
-        top_up.begin(account, MONTHLY_MINOR, "stripe", token, order_id=order).payment_id for token in ("t1", "t2")
+        top_up.begin(by(account), MONTHLY_MINOR, "stripe", token, order_id=order).payment_id for token in ("t1", "t2")
     ]
     for reference in reference_stripe.intents:
         reference_stripe.pay(reference)

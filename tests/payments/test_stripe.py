@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from tests.payments.conftest import LocalStripe
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
 from vmart.instances.models import Instance
@@ -49,7 +50,7 @@ def events() -> Iterator[tuple[str, "queue.Queue[tuple[dict[str, str], bytes]]"]
 
 def test_the_page_gets_what_stripes_element_needs() -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     assert stands.state == "pending"
     assert stands.page["client_secret"].startswith(Payment.objects.get().reference + "_secret_")
     assert stands.page["publishable_key"] == "pk_test_12345"
@@ -58,7 +59,7 @@ def test_the_page_gets_what_stripes_element_needs() -> None:
 
 
 def test_stripe_is_asked_for_exactly_this(localstripe: LocalStripe) -> None:
-    top_up.begin(open_purse(), 5000, "stripe", "t1")
+    top_up.begin(by(open_purse()), 5000, "stripe", "t1")
     (intent,) = localstripe.intents()
     payment = Payment.objects.get()
     assert (intent["amount"], intent["currency"], intent["metadata"]) == (
@@ -68,7 +69,7 @@ def test_stripe_is_asked_for_exactly_this(localstripe: LocalStripe) -> None:
 
 def test_a_card_that_pays_is_found_by_the_poll(localstripe: LocalStripe, test_clock: BusinessClock) -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     test_clock.advance(seconds=10)
     assert work() == 1  # still waits for its customer
     assert Payment.objects.get().state == "pending"
@@ -86,7 +87,7 @@ def test_a_card_that_pays_is_told_by_stripes_own_message(
 ) -> None:
     address, taken = events
     account = open_purse()
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     localstripe.send_events_to(address)
     localstripe.confirm(stands.page["client_secret"])
     client = Client(enforce_csrf_checks=True)
@@ -103,7 +104,7 @@ def test_an_order_paid_by_card_is_delivered(localstripe: LocalStripe) -> None:
     zones.check(MONTHLY.zone)
     zones.prepare_images(MONTHLY.zone)
     order = place.place(wanted(account))
-    stands = top_up.begin(account, MONTHLY_MINOR, "stripe", "t1", order_id=order)
+    stands = top_up.begin(by(account), MONTHLY_MINOR, "stripe", "t1", order_id=order)
     assert Order.objects.get().status == 1
     localstripe.confirm(stands.page["client_secret"])
     assert top_up.refresh(account, stands.payment_id).state == "succeeded"
@@ -115,7 +116,7 @@ def test_an_order_paid_by_card_is_delivered(localstripe: LocalStripe) -> None:
 
 def test_a_card_that_is_declined_is_shown_and_credits_nothing(localstripe: LocalStripe) -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     assert localstripe.confirm(stands.page["client_secret"], DECLINED) == "card_declined"
     shown = top_up.refresh(account, stands.payment_id)
     assert (shown.state, shown.reason) == ("pending", "Your card was declined.")
@@ -125,7 +126,7 @@ def test_a_card_that_is_declined_is_shown_and_credits_nothing(localstripe: Local
 @pytest.mark.parametrize(("answer", "state", "cash"), [("true", "succeeded", 5000), ("false", "pending", 0)])
 def test_a_card_that_asks_its_holder(localstripe: LocalStripe, answer: str, state: str, cash: int) -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     secret = stands.page["client_secret"]
     assert localstripe.confirm(secret, SECURE) == "requires_action"
     assert top_up.refresh(account, stands.payment_id).state == "pending"
@@ -139,7 +140,7 @@ def test_a_card_that_asks_its_holder(localstripe: LocalStripe, answer: str, stat
 
 def test_what_its_customer_has_left_is_canceled_at_stripe(localstripe: LocalStripe, test_clock: BusinessClock) -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "stripe", "t1")
+    stands = top_up.begin(by(account), 5000, "stripe", "t1")
     test_clock.advance(minutes=29, seconds=50)
     work()
     assert Payment.objects.get().state == "pending"

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.payments.exchanges import ReferenceStripe
+from tests.support.actors import by
 from tests.support.shopper import MONTHLY_MINOR, open_purse, wanted
 from tests.support.written import refused
 from vmart.catalog import shop as catalog_shop
@@ -97,9 +98,9 @@ def test_a_top_up_that_the_provider_cannot_take_is_refused_before_it_is_asked(
 ) -> None:
     account = open_purse()
     with refused(AmountOutOfRange, match=r"multiple of KWD 0\.010", field="Amount"):
-        top_up.begin(account, 5124, "stripe", "t1")
+        top_up.begin(by(account), 5124, "stripe", "t1")
     assert reference_stripe.requests == []
-    top_up.begin(account, 5120, "stripe", "t2")
+    top_up.begin(by(account), 5120, "stripe", "t2")
     (intent,) = reference_stripe.intents.values()
     assert (intent["amount"], intent["currency"]) == (5120, "kwd")
 
@@ -110,7 +111,7 @@ def test_an_order_needs_the_next_amount_that_a_card_can_pay(reference_stripe: Re
     order = place.place(wanted(account))
     assert top_up.least_minor(account, order) == MONTHLY_MINOR  # 3 more than is missing: balance
     assert top_up.asked_minor(account, order) == MONTHLY_MINOR
-    top_up.begin(account, top_up.asked_minor(account, order), "stripe", "t1", order_id=order)
+    top_up.begin(by(account), top_up.asked_minor(account, order), "stripe", "t1", order_id=order)
     assert Payment.objects.get().amount_minor == MONTHLY_MINOR
 
 
@@ -127,4 +128,6 @@ def test_the_test_provider_takes_any_amount() -> None:
     order = place.place(wanted(account))
     assert Sandbox().step_minor("KWD") == provider_of("sandbox").step_minor("KWD") == 1
     assert top_up.least_minor(account, order) == MONTHLY_MINOR - 3
-    assert top_up.begin(account, MONTHLY_MINOR - 3, "sandbox", "t1", order_id=order, method=PAYS).state == "succeeded"
+    assert (
+        top_up.begin(by(account), MONTHLY_MINOR - 3, "sandbox", "t1", order_id=order, method=PAYS).state == "succeeded"
+    )

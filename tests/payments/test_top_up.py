@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.db import transaction
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
 from vmart.kernel import clock
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("shop", "sandbox")
 
 def test_a_card_that_pays() -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "sandbox", "t1", method=PAYS)
+    stands = top_up.begin(by(account), 5000, "sandbox", "t1", method=PAYS)
     assert (stands.state, stands.reason, stands.order_id) == ("succeeded", "", None)
     assert purses(account) == {"cash": 5000, "gift": 0, "owed": 0, "held": 0, "available": 5000}
     payment = Payment.objects.get()
@@ -46,7 +47,7 @@ def test_a_card_that_pays() -> None:
 
 def test_a_card_that_is_declined() -> None:
     account = open_purse()
-    stands = top_up.begin(account, 5000, "sandbox", "t1", method=DECLINED)
+    stands = top_up.begin(by(account), 5000, "sandbox", "t1", method=DECLINED)
     assert (stands.state, stands.reason) == ("failed", "The card was declined.")
     assert not Transfer.objects.exists()
     assert not Operation.objects.exists()
@@ -56,7 +57,7 @@ def test_a_lost_answer_is_polled_until_it_is_known(test_clock: BusinessClock, mo
     account = open_purse()
     wall = clock.wall()
     monkeypatch.setattr(clock, "wall", lambda: wall)
-    stands = top_up.begin(account, 5000, "sandbox", "t1", method=ANSWERS_LATE)
+    stands = top_up.begin(by(account), 5000, "sandbox", "t1", method=ANSWERS_LATE)
     assert stands.state == "unknown"
     assert Operation.objects.get().lane == "cards"  # not among timers and the hourly close
     assert not Transfer.objects.exists()
@@ -76,7 +77,7 @@ def test_a_day_without_an_answer_is_the_sellers_business(
     test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = open_purse()
-    top_up.begin(account, 5000, "sandbox", "t1", method=ANSWERS_LATE)
+    top_up.begin(by(account), 5000, "sandbox", "t1", method=ANSWERS_LATE)
     Operation.objects.update(created_at=clock.wall() - dt.timedelta(days=1, seconds=1))
     test_clock.advance(seconds=10)
     work()
@@ -88,7 +89,7 @@ def test_a_day_without_an_answer_is_the_sellers_business(
 
 def test_the_page_can_look_before_the_poll_does(monkeypatch: pytest.MonkeyPatch) -> None:
     account = open_purse()
-    begun = top_up.begin(account, 5000, "sandbox", "t1", method=ANSWERS_LATE)
+    begun = top_up.begin(by(account), 5000, "sandbox", "t1", method=ANSWERS_LATE)
     later = clock.wall() + dt.timedelta(seconds=6)
     monkeypatch.setattr(clock, "wall", lambda: later)
     assert top_up.refresh(account, begun.payment_id).state == "succeeded"
@@ -117,7 +118,7 @@ def test_what_is_refused_writes_nothing(asked: tuple[int, str, str, str], refusa
     amount, provider, token, method = asked
     account = open_purse()
     with pytest.raises(refusal) as refused:
-        top_up.begin(account, amount, provider, token, method=method)
+        top_up.begin(by(account), amount, provider, token, method=method)
     assert refused.value.field == field
     assert not Payment.objects.exists()
     assert not Operation.objects.exists()
@@ -126,18 +127,18 @@ def test_what_is_refused_writes_nothing(asked: tuple[int, str, str, str], refusa
 
 def test_the_bounds_themselves_are_taken() -> None:
     account = open_purse()
-    top_up.begin(account, 100, "sandbox", "t1", method=PAYS)
-    top_up.begin(account, 10_000_000, "sandbox", "t2", method=PAYS)
+    top_up.begin(by(account), 100, "sandbox", "t1", method=PAYS)
+    top_up.begin(by(account), 10_000_000, "sandbox", "t2", method=PAYS)
     assert purses(account)["cash"] == 10_000_100
 
 
 def test_the_test_provider_is_only_where_it_is_turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
     account = open_purse()
-    top_up.begin(account, 500, "sandbox", "t1", method=ANSWERS_LATE)
+    top_up.begin(by(account), 500, "sandbox", "t1", method=ANSWERS_LATE)
     monkeypatch.delenv("VMART_SANDBOX_CARDS")
     assert offered() == []
     with pytest.raises(UnknownProvider):
-        top_up.begin(account, 500, "sandbox", "t2", method=PAYS)
+        top_up.begin(by(account), 500, "sandbox", "t2", method=PAYS)
     assert Payment.objects.count() == 1
 
 
@@ -145,7 +146,7 @@ def test_what_was_begun_before_it_was_turned_off_is_not_credited(
     test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = open_purse()
-    top_up.begin(account, 500, "sandbox", "t1", method=ANSWERS_LATE)
+    top_up.begin(by(account), 500, "sandbox", "t1", method=ANSWERS_LATE)
     monkeypatch.delenv("VMART_SANDBOX_CARDS")
     test_clock.advance(seconds=10)
     work()
@@ -155,24 +156,24 @@ def test_what_was_begun_before_it_was_turned_off_is_not_credited(
 
 def test_a_repeated_token_is_the_same_payment() -> None:
     account, other = open_purse(), open_purse("other")
-    first = top_up.begin(account, 500, "sandbox", "t1", method=PAYS)
-    assert top_up.begin(account, 500, "sandbox", "t1", method=PAYS) == first
+    first = top_up.begin(by(account), 500, "sandbox", "t1", method=PAYS)
+    assert top_up.begin(by(account), 500, "sandbox", "t1", method=PAYS) == first
     with pytest.raises(TokenReused):
-        top_up.begin(account, 501, "sandbox", "t1", method=PAYS)
+        top_up.begin(by(account), 501, "sandbox", "t1", method=PAYS)
     assert purses(account)["cash"] == 500
-    assert top_up.begin(other, 500, "sandbox", "t1", method=PAYS).payment_id != first.payment_id
+    assert top_up.begin(by(other), 500, "sandbox", "t1", method=PAYS).payment_id != first.payment_id
     assert purses(other)["cash"] == 500
 
 
 def test_ten_payments_may_wait_for_their_customer() -> None:
     account = open_purse()
     for number in range(10):
-        top_up.begin(account, 500, "sandbox", f"t{number}", method=ANSWERS_LATE)
+        top_up.begin(by(account), 500, "sandbox", f"t{number}", method=ANSWERS_LATE)
     with pytest.raises(TooManyOpen):
-        top_up.begin(account, 500, "sandbox", "t10", method=PAYS)
+        top_up.begin(by(account), 500, "sandbox", "t10", method=PAYS)
     assert Payment.objects.count() == 10
     Payment.objects.filter(token="t0").update(state="failed")
-    assert top_up.begin(account, 500, "sandbox", "t10", method=PAYS).state == "succeeded"
+    assert top_up.begin(by(account), 500, "sandbox", "t10", method=PAYS).state == "succeeded"
 
 
 def test_an_order_needs_what_is_missing_at_least() -> None:
@@ -180,7 +181,7 @@ def test_an_order_needs_what_is_missing_at_least() -> None:
     order = place.place(wanted(account))
     assert top_up.least_minor(account, order) == MONTHLY_MINOR - 250
     with pytest.raises(AmountOutOfRange, match=r"at least ¥130\.00"):
-        top_up.begin(account, MONTHLY_MINOR - 251, "sandbox", "t1", order_id=order, method=PAYS)
+        top_up.begin(by(account), MONTHLY_MINOR - 251, "sandbox", "t1", order_id=order, method=PAYS)
     assert not Payment.objects.exists()
 
 
@@ -193,9 +194,9 @@ def test_another_customers_order_and_payment_are_as_if_unknown() -> None:
     account, other = open_purse(), open_purse("other")
     order = place.place(wanted(account))
     with pytest.raises(OrderNotPayable, match="does not exist"):
-        top_up.begin(other, MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
+        top_up.begin(by(other), MONTHLY_MINOR, "sandbox", "t1", order_id=order, method=PAYS)
     assert not Payment.objects.exists()
-    mine = top_up.begin(account, 500, "sandbox", "t1", method=PAYS)
+    mine = top_up.begin(by(account), 500, "sandbox", "t1", method=PAYS)
     with pytest.raises(UnknownPayment):
         top_up.refresh(other, mine.payment_id)
     assert [payment.id for payment in queries.payments_of(account)] == [mine.payment_id]
@@ -204,7 +205,7 @@ def test_another_customers_order_and_payment_are_as_if_unknown() -> None:
 
 def test_payments_are_listed_newest_first_in_pages() -> None:
     account = open_purse()
-    numbers = [top_up.begin(account, 500, "sandbox", f"t{n}", method=PAYS).payment_id for n in range(5)]
+    numbers = [top_up.begin(by(account), 500, "sandbox", f"t{n}", method=PAYS).payment_id for n in range(5)]
     assert [payment.id for payment in queries.payments_of(account, limit=2)] == numbers[:2:-1]
     assert [payment.id for payment in queries.payments_of(account, before=numbers[3], limit=9)] == numbers[2::-1]
 

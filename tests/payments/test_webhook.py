@@ -8,6 +8,7 @@ from django.test import Client
 
 from tests.payments.exchanges import ReferenceStripe
 from tests.payments.signing import event, signed
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import open_purse, purses, work
 from tests.support.written import nothing_written
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("shop")
 def begun(reference_stripe: ReferenceStripe) -> tuple[int, dict[str, Any]]:
     """An account with a payment of 50.00 that waits for its card; the account and the PaymentIntent."""
     account = open_purse()
-    assert top_up.begin(account, 5000, "stripe", "t1").state == "pending"
+    assert top_up.begin(by(account), 5000, "stripe", "t1").state == "pending"
     return account, next(iter(reference_stripe.intents.values()))
 
 

@@ -107,7 +107,7 @@ def _open_payments(_clock: BusinessClock, most: int) -> None:
             account_id=account, provider="sandbox", amount_minor=500, token=f"t{number}", created_at=clock.now()
         )
     with refused(TooManyOpen, match=f"^{most} payments wait"):
-        top_up.begin(account, 500, "sandbox", "one more", method=PAYS)
+        top_up.begin(by(account), 500, "sandbox", "one more", method=PAYS)
     Payment.objects.all().delete()
 
 
@@ -155,8 +155,8 @@ def _top_up_max(_clock: BusinessClock, amounts: dict[str, Any]) -> None:
 def _one_payment(good: int, bad: int) -> None:
     account = _purse()
     with refused(AmountOutOfRange, match=r"^One payment may be ¥", field="Amount"):
-        top_up.begin(account, bad, "sandbox", "bad", method=PAYS)
-    assert top_up.begin(account, good, "sandbox", "good", method=PAYS).state == "succeeded"
+        top_up.begin(by(account), bad, "sandbox", "bad", method=PAYS)
+    assert top_up.begin(by(account), good, "sandbox", "good", method=PAYS).state == "succeeded"
 
 
 def _client_tokens(_clock: BusinessClock, days: int) -> None:

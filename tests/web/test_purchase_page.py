@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.web.visiting import Visitor, customer, form_of, operator, order_id_of, text_of
 from vmart.catalog import shop as catalog
@@ -307,7 +308,7 @@ def test_recalculate_without_script_keeps_everything_but_the_password() -> None:
 
 def test_a_key_pair_of_the_account_is_preselected_and_put_in_place() -> None:
     visitor = customer()
-    pair, _private = key_pairs.create(visitor.account_id, "laptop")
+    pair, _private = key_pairs.create(by(visitor.account_id), "laptop")
     page = visitor.get("/buy/?login=key", follow=True)
     assert "laptop" in text_of(page)
     order_id_of(visitor.buy("?login=key", key=pair.public_id))

@@ -6,6 +6,7 @@ import re
 import pytest
 from django.http import HttpResponse
 
+from tests.support.actors import by
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.visiting import Visitor, customer, form_of, order_id_of, text_of
 from vmart.instances import key_pairs
@@ -85,8 +86,8 @@ def test_the_form_is_sent_to_the_address_that_has_its_choices() -> None:
 
 def test_the_newest_key_pair_is_preselected() -> None:
     visitor = customer()
-    key_pairs.create(visitor.account_id, "old")
-    newest, _private = key_pairs.create(visitor.account_id, "new")
+    key_pairs.create(by(visitor.account_id), "old")
+    newest, _private = key_pairs.create(by(visitor.account_id), "new")
     for address in ("/buy/", "/buy/?login=key", "/buy/?key=skey-00000000"):
         assert form_of(visitor.get(address, follow=True))["key"] == newest.public_id, address
     order_id_of(visitor.buy("?login=key"))
@@ -98,8 +99,8 @@ def test_the_newest_key_pair_is_preselected() -> None:
 
 def test_a_chosen_key_pair_stays_chosen() -> None:
     visitor = customer()
-    old, _private = key_pairs.create(visitor.account_id, "old")
-    key_pairs.create(visitor.account_id, "new")
+    old, _private = key_pairs.create(by(visitor.account_id), "old")
+    key_pairs.create(by(visitor.account_id), "new")
     assert form_of(visitor.get(f"/buy/?login=key&key={old.public_id}", follow=True))["key"] == old.public_id
 
 

@@ -72,19 +72,19 @@ def key_pair(view: KeyPairView, private_key: str | None = None) -> Members:
 
 def create_key_pair(call: Call, asked: CreateKeyPair) -> Members:
     """A new pair, its private key told this once."""
-    pair, private_key = key_pairs.create(call.account_id, asked.key_name)
+    pair, private_key = key_pairs.create(call.actor, asked.key_name)
     view = KeyPairView(pair.public_id, pair.name, pair.public_key, (), pair.created_at)
     return {"KeyPair": key_pair(view, private_key)}
 
 
 def import_key_pair(call: Call, asked: ImportKeyPair) -> Members:
     """A pair whose private key stays with the customer."""
-    return {"KeyId": key_pairs.import_(call.account_id, asked.key_name, asked.public_key).public_id}
+    return {"KeyId": key_pairs.import_(call.actor, asked.key_name, asked.public_key).public_id}
 
 
 def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Members:
     """All or none; a pair that a machine has stays."""
-    forget_keys.forget(call.account_id, asked.key_ids)
+    forget_keys.forget(call.actor, asked.key_ids)
     return {}
 
 

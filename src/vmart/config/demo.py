@@ -37,6 +37,7 @@ def _make(logins: dict[str, Any]) -> tuple[str, str]:
     from vmart.backoffice import opening
     from vmart.customers import api_keys
     from vmart.customers.models import ApiKey, Member, User
+    from vmart.events.actor import COMMAND, Actor
     from vmart.kernel import clock, db
     from vmart.orders import open_account
 
@@ -53,5 +54,5 @@ def _make(logins: dict[str, Any]) -> tuple[str, str]:
     account = member.account if member else open_account.open_account(customer, "Demo customer", quota_set="demo")
     open_account.grant(account.pk, _GRANT_MINOR, "demo")
     ApiKey.objects.filter(account=account).delete()
-    key, secret = api_keys.create(account, customer)
+    key, secret = api_keys.create(Actor(account.id, COMMAND, "vmart up"), account, customer)
     return key.secret_id, secret

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from django.conf import settings
 
 from vmart.customers.models import Account, ApiKey, User
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.kernel.errors import LimitExceeded, NotFound
 
@@ -34,7 +36,7 @@ def _text(length: int) -> str:
     return "".join(random.choice(_ALPHABET) for _ in range(length))
 
 
-def create(account: Account, user: User) -> tuple[ApiKey, str]:
+def create(actor: Actor, account: Account, user: User) -> tuple[ApiKey, str]:
     """A new key and its secret, which is shown this once. Raises LimitExceeded beyond KEYS_PER_ACCOUNT."""
     secret_id, secret = "AKID" + _text(32), _text(32)
     with db.act():
@@ -48,21 +50,38 @@ def create(account: Account, user: User) -> tuple[ApiKey, str]:
             secret_sealed=settings.SECRETS.seal(secret, secret_id),
             created_at=clock.now(),
         )
+        _told(actor, key, "api_key_created")
     return key, secret
 
 
-def set_enabled(account: Account, secret_id: str, enabled: bool) -> None:
+def set_enabled(actor: Actor, secret_id: str, enabled: bool) -> None:
     """Switch a key of the account on or off. Raises NotFound for another's."""
-    if not ApiKey.objects.filter(account=account, secret_id=secret_id).update(enabled=enabled):
-        raise NotFound("This API key does not exist.", field="SecretId")
+    with db.act():
+        key = _own(actor, secret_id)
+        if key.enabled != enabled:
+            ApiKey.objects.filter(pk=key.pk).update(enabled=enabled)
+            _told(actor, key, "api_key_enabled" if enabled else "api_key_disabled")
     _cache.pop(secret_id, None)
 
 
-def delete(account: Account, secret_id: str) -> None:
+def delete(actor: Actor, secret_id: str) -> None:
     """Remove a key of the account. Raises NotFound for another's."""
-    if not ApiKey.objects.filter(account=account, secret_id=secret_id).delete()[0]:
-        raise NotFound("This API key does not exist.", field="SecretId")
+    with db.act():
+        key = _own(actor, secret_id)
+        _told(actor, key, "api_key_deleted")
+        key.delete()
     _cache.pop(secret_id, None)
+
+
+def _own(actor: Actor, secret_id: str) -> ApiKey:
+    key = ApiKey.objects.select_for_update().filter(account_id=actor.account, secret_id=secret_id).first()
+    if key is None:
+        raise NotFound("This API key does not exist.", field="SecretId")
+    return key
+
+
+def _told(actor: Actor, key: ApiKey, what: str) -> None:
+    record.write(key.account_id, record.API_KEY, [key.pk], what, details=[{"name": key.secret_id}], actor=actor)
 
 
 _FIND = """

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from vmart.customers.models import Account
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.instances.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
 from vmart.instances.models import ALIVE, Instance, KeyPair
 from vmart.kernel import clock, db, public_ids
@@ -30,26 +32,26 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 _COMMENT_MAX = 100
 
 
-def create(account_id: int, name: str) -> tuple[KeyPair, str]:
+def create(actor: Actor, name: str) -> tuple[KeyPair, str]:
     """A new RSA pair of 2048 bits (API 3.0, CreateKeyPair) and its private key as PEM, shown this once.
 
     Raises BadKeyName, TooManyKeyPairs.
     """
     check_name(name)
-    _refuse_too_many(account_id)  # before the work of making one
+    _refuse_too_many(actor.account)  # before the work of making one
     private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS_MIN)
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-    return _store(account_id, name, f"{public} {name}"), pem
+    return _store(actor, "CreateKeyPair", name, f"{public} {name}"), pem
 
 
-def import_(account_id: int, name: str, public_key: str) -> KeyPair:
+def import_(actor: Actor, name: str, public_key: str) -> KeyPair:
     """Keep a public key that the customer has. Raises BadKeyName, BadPublicKey, TooManyKeyPairs."""
     check_name(name)
-    return _store(account_id, name, checked(public_key))
+    return _store(actor, "ImportKeyPair", name, checked(public_key))
 
 
-def forget(account_id: int, key_ids: Sequence[str]) -> None:
+def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """Forget pairs, all or none. Belongs under the account lock. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
 
     A pair that a living machine was made with stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
@@ -60,13 +62,19 @@ def forget(account_id: int, key_ids: Sequence[str]) -> None:
         raise MissingParameter("KeyIds names no key pair.", field="KeyIds")
     if len(set(key_ids)) != len(key_ids):
         raise InvalidParameter("KeyIds names a key pair twice.", field="KeyIds")
-    pairs = KeyPair.objects.filter(account_id=account_id, public_id__in=key_ids)
-    known = set(pairs.values_list("public_id", flat=True))
+    pairs = KeyPair.objects.filter(account_id=actor.account, public_id__in=key_ids)
+    known = {pair.public_id: pair for pair in pairs}
     for key_id in key_ids:
         if key_id not in known:
             raise UnknownKeyPair("The key pair {id} does not exist.", field="KeyIds", id=key_id)
-    _refuse_in_use(account_id, key_ids)
+    _refuse_in_use(actor.account, key_ids)
+    _told(actor, "DeleteKeyPairs", [known[key_id] for key_id in key_ids])
     pairs.delete()
+
+
+def _told(actor: Actor, act: str, pairs: Sequence[KeyPair]) -> None:
+    names = [{"name": pair.public_id, "called": pair.name} for pair in pairs]
+    record.write(actor.account, record.KEY_PAIR, [pair.id for pair in pairs], act, details=names, actor=actor)
 
 
 def check_name(name: str) -> None:
@@ -128,16 +136,19 @@ def _clean(line: str) -> str:
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def _store(account_id: int, name: str, public_key: str) -> KeyPair:
+def _store(actor: Actor, act: str, name: str, public_key: str) -> KeyPair:
+    account_id = actor.account
     with db.act():
         Account.objects.select_for_update(no_key=True).get(pk=account_id)  # limit, name and key are counted alone
         _refuse_too_many(account_id)
         _refuse_known(account_id, name, public_key)
         number = db.rows("SELECT nextval(pg_get_serial_sequence('instances_key_pair', 'id')) AS number")[0]["number"]
-        return KeyPair.objects.create(
+        pair = KeyPair.objects.create(
             id=number, public_id=public_ids.of("skey", number), account_id=account_id, name=name,
             public_key=public_key, created_at=clock.now(),
         )  # fmt: skip
+        _told(actor, act, [pair])
+    return pair
 
 
 def _refuse_known(account_id: int, name: str, public_key: str) -> None:

@@ -42,6 +42,7 @@ class Happened:
 _PAGE = """
 SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
        coalesce(i.public_id, CASE e.subject_kind WHEN 'account' THEN '' WHEN 'order' THEN e.subject_id::text
+                             WHEN 'payment' THEN e.subject_id::text
                              ELSE e.detail->>'name' END, '') AS subject
 FROM (SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_event
       WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.kernel import db
 
 
-def forget(account_id: int, key_ids: Sequence[str]) -> None:
+def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """Forget pairs, all or none. Raises UnknownKeyPair, KeyPairInUse, MissingParameter, InvalidParameter."""
     with db.act():
-        db.call("ledger_lock", account_id)
-        key_pairs.forget(account_id, key_ids)
+        db.call("ledger_lock", actor.account)
+        key_pairs.forget(actor, key_ids)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from vmart.catalog import shop
-from vmart.events.record import PAYMENT
+from vmart.events.actor import Actor
+from vmart.events.record import PAYMENT, write
 from vmart.kernel import clock, db
 from vmart.kernel.money import shown_minor
 from vmart.ledger.queries import balance
@@ -46,7 +47,7 @@ class Standing:
 
 
 def begin(
-    account_id: int, amount_minor: int, provider: str, token: str, *, order_id: int | None = None, method: str = ""
+    actor: Actor, amount_minor: int, provider: str, token: str, *, order_id: int | None = None, method: str = ""
 ) -> Standing:
     """Ask ``provider`` for ``amount_minor``; with ``order_id`` its success also pays that order.
 
@@ -54,7 +55,7 @@ def begin(
     provider's form sent (the sandbox's test card). Call it outside any transaction. Raises UnknownProvider,
     UnknownCard, AmountOutOfRange, BadToken, TokenReused, TooManyOpen, and OrderNotPayable of orders.
     """
-    doer = provider_of(provider)
+    doer, account_id = provider_of(provider), actor.account
     if not (0 < len(token) <= _TOKEN_MAX and token.isascii() and token.isprintable()):
         raise BadToken("A token has 1 to {most} printable ASCII characters.", field="Token", most=_TOKEN_MAX)
     with db.act():
@@ -66,6 +67,8 @@ def begin(
                 created_at=clock.now(),
             )  # fmt: skip
             _insert(payment, doer, method)
+            told = {"amount_minor": amount_minor, "provider": doer.name}
+            write(account_id, PAYMENT, [payment.id], "payment_begun", details=[told], actor=actor)
     if known is not None:
         if (known.amount_minor, known.provider, known.order_id) != (amount_minor, provider, order_id):
             raise TokenReused("The token began another payment.", field="Token")

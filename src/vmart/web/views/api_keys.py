@@ -13,7 +13,7 @@ from vmart.customers import api_keys
 from vmart.customers.models import Account, ApiKey
 from vmart.kernel.errors import Refused
 from vmart.web import wording
-from vmart.web.visitor import customer, field
+from vmart.web.visitor import actor, customer, field
 
 
 @never_cache
@@ -25,16 +25,17 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
         return _page(request, account_id)
     account: Any = Account.objects.get(id=account_id)
     user: Any = request.user
+    who = actor(request, account_id)
     act, secret_id = request.POST.get("act"), field(request.POST, "secret_id")
     try:
         if act == "create":
-            made, secret = api_keys.create(account, user)
+            made, secret = api_keys.create(who, account, user)
             return _page(request, account_id, made=made, secret=secret)
         if act in ("enable", "disable"):
-            api_keys.set_enabled(account, secret_id, act == "enable")
+            api_keys.set_enabled(who, secret_id, act == "enable")
             messages.success(request, _("The key works again.") if act == "enable" else _("The key was disabled."))
         elif act == "delete":
-            api_keys.delete(account, secret_id)
+            api_keys.delete(who, secret_id)
             messages.success(request, _("The key was deleted."))
     except Refused as refused:
         messages.error(request, wording.sentence(refused))

@@ -15,7 +15,7 @@ from vmart.kernel.errors import Refused
 from vmart.listings.paging import PAGE, cut, number
 from vmart.orders import forget_keys
 from vmart.web import wording
-from vmart.web.visitor import customer, field
+from vmart.web.visitor import actor, customer, field
 
 _FIELDS = {"KeyName": "name", "PublicKey": "public_key"}
 
@@ -27,17 +27,17 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     """The list, and below it the two ways to a new one."""
     if request.method != "POST":
         return _page(request, account_id)
-    form, act = request.POST, request.POST.get("act")
+    form, act, who = request.POST, request.POST.get("act"), actor(request, account_id)
     try:
         if act == "delete":
-            forget_keys.forget(account_id, [field(form, "id")])
+            forget_keys.forget(who, [field(form, "id")])
             messages.success(request, _("The key pair was deleted."))
             return redirect("keys")
         if act == "import":
-            pair = key_pairs.import_(account_id, form.get("name", ""), form.get("public_key", ""))
+            pair = key_pairs.import_(who, form.get("name", ""), form.get("public_key", ""))
             messages.success(request, _("The key pair {name} was imported.").format(name=pair.name))
             return redirect("keys")
-        pair, private_key = key_pairs.create(account_id, form.get("name", ""))
+        pair, private_key = key_pairs.create(who, form.get("name", ""))
     except Refused as refused:
         error = {(act or "create", _FIELDS.get(refused.field or "", "")): wording.sentence(refused)}
         return _page(request, account_id, error=error, typed=form.dict(), status=422)

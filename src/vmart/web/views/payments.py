@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel import clock
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.kernel.money import exponent, symbol, to_minor
@@ -55,7 +56,7 @@ def top_up_page(request: HttpRequest, account_id: int) -> HttpResponse:
         return _form(request, account_id, {"amount": amount, "token": shown_quote.new_token()})
     form = request.POST.dict()
     try:
-        standing = _begin(account_id, form, _amount_minor(form.get("amount", "")))
+        standing = _begin(actor(request, account_id), form, _amount_minor(form.get("amount", "")))
     except Refused as refused:
         typed = form | {"token": shown_quote.new_token()}
         return _form(request, account_id, typed, {_FIELDS.get(refused.field or "", ""): wording.sentence(refused)}, 422)
@@ -71,7 +72,7 @@ def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespo
             actions.pay(actor(request, account_id), order_id)
             return redirect("order", order_id)
         asked = top_up.asked_minor(account_id, order_id)
-        standing = _begin(account_id, request.POST.dict(), asked, order_id)
+        standing = _begin(actor(request, account_id), request.POST.dict(), asked, order_id)
     except NotFound as unknown:
         raise Http404 from unknown
     except Refused as refused:
@@ -115,12 +116,12 @@ def _onward(request: HttpRequest, standing: Standing) -> str:
 _FIELDS = {"Amount": "amount", "Card": "card", "Provider": "provider"}
 
 
-def _begin(account_id: int, form: dict[str, str], amount_minor: int, order_id: int | None = None) -> Standing:
+def _begin(who: Actor, form: dict[str, str], amount_minor: int, order_id: int | None = None) -> Standing:
     token = form.get("token", "")
     if not shown_quote.is_token(token):
         token = shown_quote.new_token()
     return top_up.begin(
-        account_id, amount_minor, form.get("provider", ""), token, order_id=order_id, method=form.get("card", "")
+        who, amount_minor, form.get("provider", ""), token, order_id=order_id, method=form.get("card", "")
     )
 
 

@@ -169,9 +169,9 @@ def _new_key(request: HttpRequest, account_id: int) -> HttpResponse:
     form["login"] = "key"
     try:
         if form["act"] == "import_key":
-            pair, private_key = key_pairs.import_(account_id, name, field(form, "public_key")), ""
+            pair, private_key = key_pairs.import_(actor(request, account_id), name, field(form, "public_key")), ""
         else:
-            pair, private_key = key_pairs.create(account_id, name)
+            pair, private_key = key_pairs.create(actor(request, account_id), name)
     except Refused as refused:
         return _page(request, form, refused=refused, status=422)
     form.setlist("key", [pair.public_id])
