@@ -8,8 +8,8 @@ import pytest
 from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
-from tests.support.actors import by
 from tests.support.shopper import work
+from vmart.events.actor import PAGE, Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.orders import terminate
@@ -45,12 +45,14 @@ def test_a_new_name_for_several_as_it_stands() -> None:
     assert _told(client, "LatestOperation") == ["RunInstances", "RunInstances"]
 
 
-def test_what_is_so_already_is_no_event() -> None:
+def test_of_what_is_so_already_only_that_it_was_asked_is_an_event() -> None:
     client, _ = open_customer()
     ids = _buy(client, {**HOURLY, "InstanceName": "same"})
-    with nothing_written():
-        asked = {"InstanceIds": ids, "InstanceName": "same", "DisableApiTermination": False}
-        assert "Error" not in client.call("ModifyInstancesAttribute", asked).response
+    before = Event.objects.count()
+    asked = {"InstanceIds": ids, "InstanceName": "same", "DisableApiTermination": False}
+    assert "Error" not in client.call("ModifyInstancesAttribute", asked).response
+    told = Event.objects.order_by("id")[before:]
+    assert [(event.kind, event.detail) for event in told] == [("ModifyInstancesAttribute", {})]
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
@@ -109,7 +111,7 @@ def test_protection_in_the_recycle_bin_keeps_programs_from_erasing() -> None:
 def test_its_owner_ends_a_protected_machine_on_the_page() -> None:
     client, account_id = open_customer()
     ids = _buy(client, {**HOURLY, "DisableApiTermination": True})
-    terminate.terminate(by(account_id), ids)
+    terminate.terminate(Actor(account_id, PAGE, "its owner"), ids)
     assert _states(client) == ["SHUTDOWN"]
 
 

@@ -23,7 +23,8 @@ from vmart.listings import machines, overview
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Matching
 from vmart.network.models import Subnet
-from vmart.orders.purchase import Machine, purchase
+from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 
 pytestmark = pytest.mark.usefixtures("shop", "engine")
 

@@ -89,7 +89,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
     work()
     visitor.post("/balance/top-up/", CARD | {"amount": "10"})
     operation = Operation.objects.create(
-        kind="release", subject_id=7, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
+        kind="release", subject_kind="machine", subject_id=7, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
         last_error="stuck", created_at=clock.wall(),
     )  # fmt: skip
     return visitor, Things(

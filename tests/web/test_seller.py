@@ -8,14 +8,12 @@ import pytest
 from tests.support.missed import an_interval_ago
 from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.config.steps import STEPS
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.listings import sales
 from vmart.listings.paging import PAGE
 from vmart.orders import sweep
-from vmart.orders.machines import OPERATIONS
 from vmart.orders.models import EngineDrift
 from vmart.payments import unexplained
 from vmart.placement.models import Host
@@ -76,21 +74,12 @@ def test_the_attention_list_names_a_machine_only_where_the_operation_is_about_on
     order_id_of(customer().buy())
     machine = Instance.objects.get()
     Operation.objects.all().delete()
-    for kind, lane in (("payment_poll", "cards"), ("expire", "")):
-        Operation.objects.create(kind=kind, subject_id=machine.id, lane=lane, due_at=clock.now(), attempt=6,
-                                 attention=True, last_error="x", created_at=clock.wall())  # fmt: skip
+    for kind, subject, lane in (("payment_poll", "payment", "cards"), ("expire", "machine", "")):
+        Operation.objects.create(kind=kind, subject_kind=subject, subject_id=machine.id, lane=lane, attempt=6,
+                                 due_at=clock.now(), attention=True, last_error="x", created_at=clock.wall())  # fmt: skip
     assert [(row.kind, row.public_id) for row in sales.attention().rows] == [
         ("expire", machine.public_id), ("payment_poll", ""),
     ]  # fmt: skip
-
-
-def test_of_every_kind_of_operation_it_is_known_whether_its_subject_is_a_machine() -> None:
-    """To add a kind: into ``machines.OPERATIONS``, or here with what its subject is."""
-    others = {
-        "arrears": "account", "expire_order": "order", "payment_poll": "payment", "close_hour": "hour",
-        "card_look_back": "nothing",
-    }  # fmt: skip
-    assert set(STEPS) == {*OPERATIONS, *others}
 
 
 def test_a_card_message_that_fits_no_payment_is_shown_until_it_is_seen() -> None:
@@ -109,7 +98,7 @@ def test_a_card_message_that_fits_no_payment_is_shown_until_it_is_seen() -> None
 
 def test_an_operation_that_needs_attention_is_retried_once() -> None:
     Operation.objects.create(
-        kind="release", subject_id=7, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
+        kind="release", subject_kind="machine", subject_id=7, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
         last_error="RuntimeError: <b>stuck</b>", created_at=clock.wall(),
     )  # fmt: skip
     seller = operator()
