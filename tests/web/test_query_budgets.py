@@ -58,8 +58,8 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
         work()
         Operation.objects.bulk_create(
             Operation(
-                kind="release", subject_kind="machine", subject_id=number, lane=ZONE, due_at=clock.now(), attempt=12, attention=True,
-                last_error="stuck", created_at=clock.wall(),
+                kind="release", subject_kind="machine", subject_id=number, lane=ZONE, due_at=clock.now(), attempt=12,
+                attention=True, last_error="stuck", created_at=clock.wall(),
             )
             for number in range(count)
         )  # fmt: skip

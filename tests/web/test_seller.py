@@ -76,7 +76,8 @@ def test_the_attention_list_names_a_machine_only_where_the_operation_is_about_on
     Operation.objects.all().delete()
     for kind, subject, lane in (("payment_poll", "payment", "cards"), ("expire", "machine", "")):
         Operation.objects.create(kind=kind, subject_kind=subject, subject_id=machine.id, lane=lane, attempt=6,
-                                 due_at=clock.now(), attention=True, last_error="x", created_at=clock.wall())  # fmt: skip
+                                 due_at=clock.now(), attention=True, last_error="x",
+                                 created_at=clock.wall())  # fmt: skip
     assert [(row.kind, row.public_id) for row in sales.attention().rows] == [
         ("expire", machine.public_id), ("payment_poll", ""),
     ]  # fmt: skip
