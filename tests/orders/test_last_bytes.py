@@ -212,7 +212,7 @@ def test_counts_that_come_late_and_out_of_turn_count_nothing_twice(test_clock: B
         with db.act():
             db.call("ledger_lock", account)
             fresh: int = db.call(
-                "metering_count", account, machine.id, epoch, out_bytes, clock.now(), None, CAP_BYTES_S
+                "metering_count", [account], [machine.id], [epoch], [out_bytes], [clock.now()], [None], [CAP_BYTES_S]
             )
         return fresh
 

@@ -7,12 +7,14 @@ the next count would have, nothing is charged (ADR 0015).
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
-from vmart.engines.contract import ByteCount
+from vmart.engines.contract import ByteCount, Engine
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 
 INTERVAL_S = 60  # between two counts of a zone
@@ -20,9 +22,23 @@ _AT_ONCE = 200  # machines a commit: a zone may have thousands, and nobody may w
 _MBPS_BYTES_S = 10**6 // 8  # as the engine caps it
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What an engine said of a machine of the zone at an instant."""
+
+    machine: Instance
+    seen: ByteCount
+    at: dt.datetime
+
+
 def sample_zone(zone: str) -> int:
     """One engine call for all machines of the zone that may send; the bytes that are new."""
-    return _count(zone, list(_sending(zone).prefetch_related("subscription").defer("user_data")))
+    return count(zone, sending(zone))
+
+
+def sending(zone: str) -> list[Instance]:
+    """The machines of the zone that may send now."""
+    return list(_sending(zone).prefetch_related("subscription").defer("user_data"))
 
 
 def _sending(zone: str) -> QuerySet[Instance]:
@@ -40,40 +56,72 @@ def count_last(machine: Instance) -> int:
     """
     if machine.subscription.started_at is None:  # never delivered
         return 0
-    return _count(machine.zone_id, [machine], last=True)
+    return count(machine.zone_id, [machine], last=True)
 
 
-def _count(zone: str, machines: Sequence[Instance], *, last: bool = False) -> int:
+def count(zone: str, machines: Sequence[Instance], *, last: bool = False) -> int:
     """Take in the engine's counts of these machines of one zone, many in a commit."""
-    if not machines:
-        return 0
-    counts = engine_of(zone).counters([machine.public_id for machine in machines])
-    counted = [(machine, counts[machine.public_id]) for machine in machines if machine.public_id in counts]
-    counted.sort(key=lambda one: one[0].account_id)  # one account's in one commit, as far as it goes
+    counted = _read(engine_of(zone), machines) if machines else []
+    counted.sort(key=lambda one: one.machine.account_id)  # one account's in one commit, as far as it goes
     parts = (counted[start : start + _AT_ONCE] for start in range(0, len(counted), _AT_ONCE))
     return sum(_take(zone, part, last=last) for part in parts)
 
 
-def _take(zone: str, counted: list[tuple[Instance, ByteCount]], *, last: bool) -> int:
+def _read(engine: Engine, machines: Sequence[Instance]) -> list[Read]:
+    """Ask the engine once for all of them; what it knows nothing of is left out."""
+    counts = engine.counters([machine.public_id for machine in machines])
+    now = clock.now()
+    return [Read(one, counts[one.public_id], now) for one in machines if one.public_id in counts]
+
+
+def read_at(zone: str, machines: Sequence[Instance], instants: Sequence[dt.datetime]) -> list[Read]:
+    """What the engine has counted, asked as if business time stood at each instant: a simulated one counts by it.
+
+    Of machines that are charged by traffic; of the others only the last count is kept.
+    """
+    charged = [machine for machine in machines if machine.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR]
+    if not charged:
+        return []
+    engine, standing = engine_of(zone), clock.source()
+    found: list[Read] = []
+    try:
+        for instant in instants:
+            clock.install(lambda instant=instant: instant)  # type: ignore[misc]
+            found += _read(engine, charged)
+    finally:
+        clock.install(standing)
+    return found
+
+
+def _take(zone: str, counted: Sequence[Read], *, last: bool) -> int:
     with db.act():
-        db.call("ledger_lock_many", [machine.account_id for machine, _ in counted])
-        if not last:  # of one whose charging has ended since, the last count says which bytes are due
-            sending = _sending(zone).filter(pk__in=[machine.pk for machine, _ in counted])
-            still = set(sending.values_list("pk", flat=True))
-            counted = [one for one in counted if one[0].pk in still]
-        now = clock.now()
-        found = db.rows(
-            "SELECT coalesce(sum(fn.metering_count(account, id, epoch, out_bytes, %s, until, cap_bytes_s)), 0)::bigint"
-            " AS fresh"
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[], %s::bigint[])"
-            " AS line (account, id, epoch, out_bytes, until, cap_bytes_s)",
-            now, [machine.account_id for machine, _ in counted], [machine.id for machine, _ in counted],
-            [seen.epoch for _, seen in counted], [seen.out_bytes for _, seen in counted],
-            [(machine.subscription.isolated_at or now) if last else None for machine, _ in counted],
-            [_cap_bytes_s(machine) for machine, _ in counted],
-        )  # fmt: skip
-        fresh: int = found[0]["fresh"]
-        return fresh
+        db.call("ledger_lock_many", [one.machine.account_id for one in counted])
+        now = clock.now()  # the engine may have been asked before the hour's end
+        counted = [Read(one.machine, one.seen, now) for one in counted]
+        return _write(counted, last=True) if last else take(zone, counted)
+
+
+def take(zone: str, counted: Sequence[Read]) -> int:
+    """Take in what was read of machines of the zone, under the locks of their accounts; the bytes that are new.
+
+    Not of one whose charging has ended since: its last count says which bytes are due.
+    """
+    if not counted:
+        return 0
+    wanted = _sending(zone).filter(pk__in={one.machine.pk for one in counted})
+    still = set(wanted.values_list("pk", flat=True))
+    return _write([one for one in counted if one.machine.pk in still], last=False)
+
+
+def _write(counted: Sequence[Read], *, last: bool) -> int:
+    fresh: int = db.call(
+        "metering_count",
+        [one.machine.account_id for one in counted], [one.machine.id for one in counted],
+        [one.seen.epoch for one in counted], [one.seen.out_bytes for one in counted], [one.at for one in counted],
+        [(one.machine.subscription.isolated_at or one.at) if last else None for one in counted],
+        [_cap_bytes_s(one.machine) for one in counted],
+    )  # fmt: skip
+    return fresh
 
 
 def _cap_bytes_s(machine: Instance) -> int:

@@ -123,6 +123,18 @@ def finish(owner: uuid.UUID, operation: Claimed) -> bool:
     return bool(db.call("worker_finish", [operation.id], owner, operation.step))
 
 
+def withdraw(kind: str, subject_kind: str, subject_id: int) -> bool:
+    """Take work back that nobody has begun, inside an act that does it; False when there is none."""
+    db.require_transaction()
+    return bool(
+        db.rows(
+            "DELETE FROM worker_operation WHERE kind = %s AND subject_kind = %s AND subject_id = %s AND attempt = 0"
+            " AND NOT attention RETURNING id",
+            kind, subject_kind, subject_id,
+        )
+    )  # fmt: skip
+
+
 def holds(owner: uuid.UUID, operation: Claimed) -> bool:
     """Whether the operation is still this owner's, and is kept so until the step's transaction ends."""
     db.require_transaction()

@@ -59,6 +59,6 @@ def clock_advance(own_data_dir: Path | None, length: str) -> None:
 
 
 def _show_on_terminal(at: dt.datetime) -> None:
-    """How far it is, in one line that the next overwrites: a month takes a minute."""
+    """How far it is, in one line that the next overwrites: a year takes minutes."""
     if sys.stderr.isatty():
         click.echo(f"{at:%Y-%m-%d %H:%M}\r", nl=False, err=True)

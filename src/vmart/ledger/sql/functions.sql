@@ -20,6 +20,13 @@ LANGUAGE sql AS $$
   SELECT account_id FROM ledger_purses WHERE account_id = ANY (_accounts) ORDER BY account_id FOR NO KEY UPDATE
 $$;
 
+-- Lock all accounts, also those that would be opened meanwhile: each act on an account waits until the caller ends.
+CREATE FUNCTION fn.ledger_lock_all() RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  LOCK TABLE ledger_purses IN EXCLUSIVE MODE;
+END $$;
+
 CREATE FUNCTION fn.ledger_open(_account bigint) RETURNS void
 LANGUAGE sql AS $$
   INSERT INTO ledger_purses (account_id, cash_credits_posted, cash_debits_posted, cash_debits_pending,

@@ -55,37 +55,51 @@ BEGIN
   RETURN ended;
 END $$;
 
--- Take in an engine's outbound count: what is new since the highest one of its epoch becomes a sample; counts
--- may come in any order, under the account lock. Machines without traffic charging (no traffic segment ever) keep a counter and make no sample.
--- Where charging has ended at _until, the sample is dated then, and is no more than _cap_bytes_s for each
--- second between the last count (or the first use) and that end.
+-- Take in engines' outbound counts, the arrays in one order, each read at its _at: what is new since the highest one of
+-- its epoch becomes a sample; counts may come in any order, under the account locks. Machines without traffic charging
+-- (no traffic segment ever) keep a counter and make no sample. Where charging has ended at _until, the sample is dated
+-- then, and is no more than _cap_bytes_s for each second between the last count (or the first use) and that end. The
+-- bytes that are new.
 CREATE FUNCTION fn.metering_count(
-  _account bigint, _subscription bigint, _epoch text, _out_bytes bigint, _at timestamptz, _until timestamptz,
-  _cap_bytes_s bigint
+  _accounts bigint[], _subscriptions bigint[], _epochs text[], _out_bytes bigint[], _at timestamptz[],
+  _until timestamptz[], _cap_bytes_s bigint[]
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
-DECLARE known bigint; since timestamptz; fresh bigint; usage metering_segment; at_instant timestamptz;
+DECLARE
+  _fresh bigint;
 BEGIN
-  SELECT * INTO usage FROM metering_segment WHERE subscription_id = _subscription AND component = 'traffic'
-  ORDER BY started_at DESC LIMIT 1;
-  SELECT max(sampled_at), max(out_bytes) FILTER (WHERE epoch = _epoch) INTO since, known
-  FROM metering_counter WHERE subscription_id = _subscription;
-  since := coalesce(since, usage.started_at, _at);
-  fresh := _out_bytes - coalesce(known, 0);
-  IF fresh < 0 THEN  -- an older answer that came late
-    RETURN 0;
-  END IF;
-  INSERT INTO metering_counter (subscription_id, account_id, epoch, out_bytes, sampled_at)
-  VALUES (_subscription, _account, _epoch, _out_bytes, _at)
-  ON CONFLICT (subscription_id, epoch) DO UPDATE SET out_bytes = excluded.out_bytes, sampled_at = excluded.sampled_at;
-  IF _until IS NOT NULL THEN
-    fresh := least(fresh, greatest(extract(epoch FROM _until - since), 0) * _cap_bytes_s);
-  END IF;
-  IF fresh = 0 OR usage.price_key IS NULL THEN
-    RETURN 0;
-  END IF;
-  at_instant := fn.metering_instant(coalesce(_until, _at));
-  INSERT INTO metering_sample (subscription_id, at, account_id, price_key, out_bytes)
-  VALUES (_subscription, at_instant, _account, usage.price_key, fresh);
-  RETURN fresh;
+  WITH counted AS MATERIALIZED (
+    SELECT line.*, greatest(k.out_bytes, max(line.out_bytes) OVER before, 0) AS known
+    FROM unnest(_accounts, _subscriptions, _epochs, _out_bytes, _at, _until, _cap_bytes_s)
+      AS line (account, subscription, epoch, out_bytes, at, until, cap_bytes_s)
+    LEFT JOIN metering_counter k ON k.subscription_id = line.subscription AND k.epoch = line.epoch
+    WINDOW before AS (PARTITION BY line.subscription, line.epoch ORDER BY line.at
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+  ), later AS MATERIALIZED (  -- the others are older answers that came late
+    SELECT c.*, u.price_key, u.started_at, (SELECT max(sampled_at) FROM metering_counter k
+                                            WHERE k.subscription_id = c.subscription) AS sampled_at
+    FROM counted c LEFT JOIN LATERAL (
+      SELECT s.price_key, s.started_at FROM metering_segment s
+      WHERE s.subscription_id = c.subscription AND s.component = 'traffic' ORDER BY s.started_at DESC LIMIT 1
+    ) AS u ON true WHERE c.out_bytes >= c.known
+  ), kept AS (
+    INSERT INTO metering_counter (subscription_id, account_id, epoch, out_bytes, sampled_at)
+    SELECT DISTINCT ON (subscription, epoch) subscription, account, epoch, out_bytes, at FROM later
+    ORDER BY subscription, epoch, at DESC
+    ON CONFLICT (subscription_id, epoch) DO UPDATE SET out_bytes = excluded.out_bytes, sampled_at = excluded.sampled_at
+  ), instant AS MATERIALIZED (
+    SELECT at, fn.metering_instant(at) AS dated FROM (SELECT DISTINCT coalesce(until, at) AS at FROM later) AS one
+  ), made AS (
+    INSERT INTO metering_sample (subscription_id, at, account_id, price_key, out_bytes)
+    SELECT l.subscription, i.dated, l.account, l.price_key, new.bytes
+    FROM later l JOIN instant i ON i.at = coalesce(l.until, l.at)
+    CROSS JOIN LATERAL (SELECT CASE WHEN l.until IS NULL THEN l.out_bytes - l.known ELSE least(
+      l.out_bytes - l.known,
+      greatest(extract(epoch FROM l.until - coalesce(l.sampled_at, l.started_at, l.at)), 0)::bigint * l.cap_bytes_s
+    ) END AS bytes) AS new
+    WHERE l.price_key IS NOT NULL AND new.bytes > 0 ORDER BY l.at, l.subscription
+    RETURNING out_bytes
+  )
+  SELECT coalesce(sum(out_bytes), 0) INTO _fresh FROM made;
+  RETURN _fresh;
 END $$;

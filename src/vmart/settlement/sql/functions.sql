@@ -47,6 +47,32 @@ BEGIN
   RETURN NEXT;
 END $$;
 
+-- Close hours in a row from _first on for all accounts, each as of its own end, as many as _oldest names oldest open
+-- statement months for, but only until something else is due: that comes first. How many hours that were.
+-- The caller has locked all accounts, also those that do not exist yet.
+CREATE FUNCTION fn.settlement_close_ahead(
+  _first timestamptz, _zone text, _oldest date[], _places int, _grace interval[]
+) RETURNS int
+LANGUAGE plpgsql AS $$
+DECLARE
+  _closed int := 0;
+  _hour timestamptz := _first;
+  _end timestamptz;
+BEGIN
+  WHILE _closed < cardinality(_oldest) LOOP
+    _end := _hour + interval '1 hour';
+    EXIT WHEN fn.worker_due(_end) OR EXISTS (SELECT FROM metering_amendment);
+    UPDATE metering_horizon SET closed_until = _end;
+    INSERT INTO settlement_hour (start, closed_at, charges, deducted_minor)
+    SELECT _hour, _end, charges, deducted_minor
+    FROM fn.settlement_close(_hour, _zone, _oldest[_closed + 1], _places, 0, 9223372036854775807, _end, '{}',
+                             _grace[_closed + 1]);
+    _closed := _closed + 1;
+    _hour := _end;
+  END LOOP;
+  RETURN _closed;
+END $$;
+
 -- Deduct what the close of _hour takes for the statement of _month, the arrays in one order; who is below his credit
 -- limit then has _grace. The sum.
 CREATE FUNCTION fn.settlement_deduct(
