@@ -1,10 +1,12 @@
-"""Signed RunInstances over HTTP against pgbench's TPC-B on the same server, in turn.
+"""Signed RunInstances over HTTP against pgbench's TPC-B, the bare rows of a purchase, and moto's server, in turn.
 
 32 kept-alive connections, simulated engine, fsync on, the worker delivering meanwhile. Each request buys one
 machine with a client token and a key pair: a password's hash would cost more than the rest on purpose. Prints
-purchases/s, latencies, how long the backlog took to drain, the ratio to pgbench (scale 50, 32 clients, prepared),
+purchases/s, latencies, how long the backlog took to drain, the ratio to pgbench (scale 50, 32 clients, prepared) and
+to the floor (``purchase_floor``: what a purchase and its delivery write, by as many clients of pgbench),
 and what limits: processor milliseconds a purchase by part. ``--seconds`` and ``--rounds`` shorten it;
-``--no-worker`` shows the web alone. Ends with 1 when a request failed or the reconciliation found a difference.
+``--no-worker`` shows the web alone; ``--moto`` adds moto's RunInstances by as many clients (it keeps its machines in
+memory). Ends with 1 when a request failed or the reconciliation found a difference.
 """
 
 import argparse
@@ -20,10 +22,14 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import yaml
 
+from bench.moto_server import Moto
+from bench.purchase_floor import Floor
 from bench.shop import ROOT, Shop
 
 CONNECTIONS = 32
@@ -37,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-worker", action="store_true")
     parser.add_argument("--no-pgbench", action="store_true")
+    parser.add_argument("--moto", action="store_true")
     options = parser.parse_args()
     with Shop() as shop:
         keys = _prepare(shop)
@@ -45,9 +52,11 @@ def main() -> None:
         if options.no_worker:
             os.kill(worker, signal.SIGSTOP)
         pgbench = None if options.no_pgbench else Pgbench(shop)
+        floor = None if options.no_pgbench or options.no_worker else _floor(shop, keys, image)
         rounds = []
         for number in range(options.rounds):
             tps = pgbench.run(options.seconds) if pgbench else None
+            floor_per_s = pgbench.run_floor(options.seconds, floor, _first_account(), number) if floor else None
             before = shop.cpu_s()
             figures = asyncio.run(_load(shop.ready["api_endpoint"], keys, image, options.seconds))
             figures["drained_s"] = 0.0 if options.no_worker else _drain()
@@ -56,6 +65,9 @@ def main() -> None:
             figures["cpu_ms"] = {name: round(seconds * 1000 / bought, 2) for name, seconds in spent.items() if seconds}
             figures["pgbench_tps"] = tps
             figures["ratio"] = round(figures["per_s"] / tps, 3) if tps else None
+            figures |= _beside_moto(figures["per_s"], options.seconds) if options.moto else {}
+            figures["floor_per_s"] = floor_per_s
+            figures["floor_ratio"] = round(figures["per_s"] / floor_per_s, 3) if floor_per_s else None
             print(f"round {number + 1}: {figures}", flush=True)
             rounds.append(figures)
         if options.no_worker:
@@ -65,8 +77,19 @@ def main() -> None:
         errors = sum(figures["errors"] for figures in rounds)
         middle = {
             name: statistics.median(figures[name] for figures in rounds)
-            for name in ("per_s", "p50_ms", "p99_ms", "drained_s", "pgbench_tps", "ratio")
-            if rounds[0][name] is not None
+            for name in (
+                "per_s",
+                "p50_ms",
+                "p99_ms",
+                "drained_s",
+                "pgbench_tps",
+                "ratio",
+                "floor_per_s",
+                "floor_ratio",
+                "moto_per_s",
+                "times_moto",
+            )
+            if rounds[0].get(name) is not None
         }
         cpu_ms = {
             name: statistics.median(figures["cpu_ms"].get(name, 0.0) for figures in rounds)
@@ -75,6 +98,43 @@ def main() -> None:
         middle |= {"cpu_ms": cpu_ms, "errors": errors, "differences": len(differences), "rounds": len(rounds)}
         print(json.dumps({"bench": "purchase", **middle}))
     sys.exit(1 if errors or differences else 0)
+
+
+def _beside_moto(per_s: float, seconds: int) -> dict[str, float]:
+    with Moto() as moto:  # anew each round: it gets slower with every machine that it keeps
+        moto_per_s = moto.run(CONNECTIONS, seconds)
+    return {"moto_per_s": moto_per_s, "times_moto": round(per_s / moto_per_s, 1)}
+
+
+def _floor(shop: Shop, keys: list[tuple[str, str, str]], image: str) -> Path:
+    """The script of the floor, out of a purchase that is delivered while nothing else happens."""
+    from vmart.config.places import Places
+    from vmart.config.postgres import DATABASE, Embedded
+
+    places = Places.of(shop.data_dir)
+    worker = shop.control["children"]["worker"]
+
+    def buy() -> None:
+        os.kill(worker, signal.SIGSTOP)
+        asyncio.run(_load(shop.ready["api_endpoint"], keys[:1], image, 0, connections=1))
+
+    def deliver() -> None:
+        os.kill(worker, signal.SIGCONT)
+        _drain()
+
+    buy()  # the account's first purchase also makes its network
+    deliver()
+    url = Embedded(places.pgdata, places.database_socket_dir).url(DATABASE)
+    with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as connection:
+        floor = Floor(connection, buy, deliver)
+    print(f"floor: {floor.rows} statements")
+    return floor.write(shop.folder / "floor.sql")
+
+
+def _first_account() -> int:
+    from vmart.customers.models import Account
+
+    return Account.objects.filter(name="bench 0").values_list("id", flat=True).get()
 
 
 _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMyy7JEbWucyODprqOd6NS55TRgBOr/UlV8tJ7iIjGkZ bench"
@@ -118,6 +178,9 @@ def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
     return keys
 
 
+_CLIENTS = ("-c", str(CONNECTIONS), "-j", "2", "-M", "prepared")
+
+
 class Pgbench:
     """pgbench on the shop's own server, in a database beside the shop's."""
 
@@ -128,25 +191,38 @@ class Pgbench:
         places = Places.of(shop.data_dir)
         server = Embedded(places.pgdata, places.database_socket_dir)
         self._programs = programs()
-        self._arguments = ["-h", str(places.database_socket_dir), "-U", ROLE, "pgbench"]
+        self._arguments = ["-h", str(places.database_socket_dir), "-U", ROLE]
         import psycopg
 
         with psycopg.connect(server.url("postgres", role=SUPERUSER), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE pgbench OWNER {ROLE}")
         self._run("-i", "-s", "50", "-q")
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *arguments: str | Path, database: str = "pgbench") -> str:
         done = subprocess.run(
-            [self._programs / "pgbench", *arguments, *self._arguments], check=False, capture_output=True, text=True
-        )
+            [self._programs / "pgbench", *arguments, *self._arguments, database],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
         if done.returncode:
             sys.exit(f"pgbench: {done.stderr}")
         return done.stdout
 
     def run(self, seconds: int) -> float:
-        output = self._run("-c", str(CONNECTIONS), "-j", "2", "-M", "prepared", "-T", str(seconds))
+        """TPC-B's transactions a second."""
+        return self._tps(self._run(*_CLIENTS, "-T", str(seconds)))
+
+    def run_floor(self, seconds: int, script: Path, first_account: int, number: int) -> float:
+        """Purchases a second of the floor's script; rounds have their own numbers."""
+        variables = {"n": 0, "base": number * 20_000, "first": first_account}
+        defined = [word for name, value in variables.items() for word in ("-D", f"{name}={value}")]
+        output = self._run(*_CLIENTS, "-T", str(seconds), "-n", "-f", script, *defined, database="vmart")
+        return self._tps(output)
+
+    @staticmethod
+    def _tps(output: str) -> float:
         found = re.search(r"tps = ([0-9.]+)", output)
         assert found, output
+        assert "number of failed transactions: 0" in output, output
         return float(found.group(1))
 
 
@@ -199,7 +275,9 @@ class Signer:
         ).encode() + body
 
 
-async def _load(endpoint: str, keys: list[tuple[str, str, str]], image: str, seconds: int) -> dict[str, Any]:
+async def _load(
+    endpoint: str, keys: list[tuple[str, str, str]], image: str, seconds: int, connections: int = CONNECTIONS
+) -> dict[str, Any]:
     host, _, port = endpoint.rpartition(":")
     template = _BODY.replace("IMAGE", image)
     latencies: list[float] = []
@@ -208,10 +286,10 @@ async def _load(endpoint: str, keys: list[tuple[str, str, str]], image: str, sec
 
     async def buyer(number: int) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
-        own = keys[number::CONNECTIONS]
+        own = keys[number::connections]
         signers = [Signer(secret_id, secret, endpoint) for secret_id, secret, _ in own]
         count = 0
-        while time.monotonic() < end:
+        while not count or time.monotonic() < end:
             mine = count % len(signers)
             body = (
                 template.replace("TOKEN", f"{number}-{count}-{time.time_ns()}").replace("PAIR", own[mine][2]).encode()
@@ -228,7 +306,7 @@ async def _load(endpoint: str, keys: list[tuple[str, str, str]], image: str, sec
         writer.close()
 
     begun = time.monotonic()
-    await asyncio.gather(*(buyer(number) for number in range(CONNECTIONS)))
+    await asyncio.gather(*(buyer(number) for number in range(connections)))
     elapsed = time.monotonic() - begun
     if errors:
         print(f"{len(errors)} errors, the first: {errors[0]}")
