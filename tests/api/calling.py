@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.api import oracle
 from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request
-from vmart.api.rates import CallRates
 from vmart.api.registry import Registry
-from vmart.api.signatures import WireRequest
-from vmart.api.wsgi import ApiApplication
+from vmart.api.wire.rates import CallRates
+from vmart.api.wire.signatures import WireRequest
+from vmart.api.wire.wsgi import ApiApplication
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.api import oracle
-from vmart.api import billing, cvm_instances, cvm_keys, envelope
+from vmart.api.actions.billing import balance
+from vmart.api.actions.cvm import instances, key_pairs
+from vmart.api.wire import envelope
 from vmart.instances.attributes import Attributes
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.listings.views import BalanceView, DiskView, InstanceView, KeyPairView
@@ -65,7 +67,7 @@ def _checked(action: str, members: dict[str, Any], version: str = "2017-03-12") 
 
 
 def _instances(total: int, *views: InstanceView) -> dict[str, Any]:
-    return {"TotalCount": total, "InstanceSet": [cvm_instances.instance(view) for view in views]}
+    return {"TotalCount": total, "InstanceSet": [instances.instance(view) for view in views]}
 
 
 def test_instances() -> None:
@@ -90,16 +92,16 @@ def test_instances() -> None:
 
 def test_key_pairs() -> None:
     view = KeyPairView("skey-a", "my_key", "ssh-ed25519 AAAA my_key", ("ins-a",), AT)
-    page = _checked("DescribeKeyPairs", {"TotalCount": 1, "KeyPairSet": [cvm_keys.key_pair(view)]})
+    page = _checked("DescribeKeyPairs", {"TotalCount": 1, "KeyPairSet": [key_pairs.key_pair(view)]})
     assert "PrivateKey" not in page["KeyPairSet"][0]
-    made = _checked("CreateKeyPair", {"KeyPair": cvm_keys.key_pair(view, "-----BEGIN")})
+    made = _checked("CreateKeyPair", {"KeyPair": key_pairs.key_pair(view, "-----BEGIN")})
     assert made["KeyPair"]["PrivateKey"] == "-----BEGIN"
 
 
 def test_balance() -> None:
     """Given 100.00 cash, 20.00 gift, 0 owed, 30.00 held, then 90.00 is available, in cents."""
     view = BalanceView(7, 10000, 2000, 0, 3000, 500)
-    told = _checked("DescribeAccountBalance", billing.account_balance(view), "2018-07-09")
+    told = _checked("DescribeAccountBalance", balance.account_balance(view), "2018-07-09")
     assert (told["Balance"], told["RealBalance"], told["FreezeAmount"], told["OweAmount"]) == (
         9000,
         9000.0,

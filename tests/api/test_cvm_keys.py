@@ -10,7 +10,7 @@ from tests.api.signing import SECRET_ID
 from tests.api.test_cvm_purchase import HOURLY
 from tests.instances.test_key_pairs import ED25519
 from vmart.api import services
-from vmart.api.rates import CallRates
+from vmart.api.wire.rates import CallRates
 from vmart.instances.models import Instance, KeyPair
 
 pytestmark = pytest.mark.usefixtures("shop")

@@ -8,9 +8,9 @@ from django.db import connection
 
 from tests.api.calling import Client, application
 from tests.support.database import Databases
-from vmart.api import wsgi
 from vmart.api.declarations import Shape
 from vmart.api.registry import Action, Call, Members, Registry
+from vmart.api.wire import wsgi
 
 OUT_OF_ORDER = (
     "The shop's database is out of order for the moment: try again later. A purchase that is sent again with its"

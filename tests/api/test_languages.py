@@ -14,8 +14,8 @@ import vmart.api
 from tests.api.calling import Client, application
 from tests.api.customer import open_customer
 from tests.api.test_cvm_purchase import HOURLY
-from vmart.api import envelope
 from vmart.api.registry import Registry
+from vmart.api.wire import envelope
 from vmart.catalog.models import Image
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue

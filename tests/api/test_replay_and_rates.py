@@ -10,8 +10,8 @@ from django.db import connection
 from tests.api.calling import Client, application, send
 from tests.api.signing import legacy_request, sdk_request
 from tests.api.test_wire import CALLS, LEGACY, REGISTRY
-from vmart.api import rates, replay
 from vmart.api.models import Nonce, Rate
+from vmart.api.wire import rates, replay
 from vmart.kernel import clock
 
 NOW = dt.datetime(2026, 3, 10, 2, 0, tzinfo=dt.UTC)

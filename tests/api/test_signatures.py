@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.signing import SECRET_ID, SECRET_KEY, legacy_request, sdk_request
-from vmart.api.signatures import (
+from vmart.api.wire.signatures import (
     Tc3Credential,
     WireRequest,
     host_spellings,

@@ -13,14 +13,14 @@ from pydantic import Field
 
 from tests.api.calling import Client, Ring, TestKey, application, send
 from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request, v1_form
-from vmart.api.authentication import WINDOW_S
 from vmart.api.declarations import Code, LegacyShape, Limit, Shape, decode
-from vmart.api.decoding import multipart_members
 from vmart.api.errors import InvalidRequest
-from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
-from vmart.api.signatures import WireRequest, v1_signature, v1_text
-from vmart.api.wsgi import MAX_BODY_BYTES, ApiApplication, is_api_request
+from vmart.api.wire.authentication import WINDOW_S
+from vmart.api.wire.decoding import multipart_members
+from vmart.api.wire.rates import CallRates
+from vmart.api.wire.signatures import WireRequest, v1_signature, v1_text
+from vmart.api.wire.wsgi import MAX_BODY_BYTES, ApiApplication, is_api_request
 from vmart.kernel import clock
 from vmart.kernel.errors import InvalidValue, NotFound
 
@@ -218,7 +218,7 @@ def test_lists_may_begin_at_one_and_skip(app: ApiApplication) -> None:
 
 def _resigned(request: WireRequest, **changes: Any) -> WireRequest:
     """The request with ``changes``, signed again."""
-    from vmart.api.signatures import parse_authorization, tc3_signature
+    from vmart.api.wire.signatures import parse_authorization, tc3_signature
 
     changed = dataclasses.replace(request, **changes)
     credential = parse_authorization(changed.header("authorization"))

@@ -12,7 +12,7 @@ from tests.support.at_once import at_once
 from tests.support.database import DEMO_CATALOG, ROOT, Databases
 from tests.support.written import nothing_written, refused
 from tests.web.visiting import PASSWORD, customer, operator, text_of
-from vmart.api.wsgi import api_application
+from vmart.api.wire.wsgi import api_application
 from vmart.backoffice import opening
 from vmart.backoffice.apply_catalog import applied, apply_file
 from vmart.catalog import shop as catalog

@@ -11,7 +11,7 @@ import pytest
 from tests.api.signing import legacy_request, sdk_request
 from tests.clients.conftest import Access
 from tests.clients.test_sdk_python import POSTPAID, Cvm
-from vmart.api.signatures import WireRequest
+from vmart.api.wire.signatures import WireRequest
 
 
 def _send(access: Access, request: WireRequest) -> dict[str, Any]:

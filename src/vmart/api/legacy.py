@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmart.api.cvm_catalog import in_region, zones_of
+from vmart.api.actions.cvm.catalog import in_region, zones_of
 from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, not_offered, one_of, only
-from vmart.api.envelope import CHINESE, legacy_code, legacy_sentence
 from vmart.api.registry import Action, Call, Members
+from vmart.api.wire.envelope import CHINESE, legacy_code, legacy_sentence
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel.errors import InvalidValue, Refused

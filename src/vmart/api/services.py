@@ -8,10 +8,12 @@ it through ``tests.api.calling.Client``, which checks the answer.
 import json
 from pathlib import Path
 
-from vmart.api import billing, cvm_catalog, cvm_instances, cvm_keys, cvm_purchase, cvm_renewal, legacy, region
+from vmart.api import legacy
 from vmart.api.actions.api import zones
+from vmart.api.actions.billing import balance
 from vmart.api.actions.cbs import disks
-from vmart.api.actions.cvm import attributes
+from vmart.api.actions.cvm import attributes, catalog, instances, key_pairs, purchase, renewal
+from vmart.api.actions.region import places
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import resources
 from vmart.api.actions.vpc import addresses, security_groups, subnets, vpcs
@@ -21,7 +23,7 @@ from vmart.api.registry import Registry
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
-    cvm_catalog, cvm_purchase, cvm_instances, attributes, cvm_renewal, cvm_keys, billing, region, zones, disks, vpcs,
+    catalog, purchase, instances, attributes, renewal, key_pairs, balance, places, zones, disks, vpcs,
     subnets, addresses, security_groups, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))

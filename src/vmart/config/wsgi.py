@@ -15,7 +15,7 @@ browser = get_wsgi_application()
 import structlog
 from django.db import Error, connection
 
-from vmart.api.wsgi import api_application, is_api_request
+from vmart.api.wire.wsgi import api_application, is_api_request
 from vmart.catalog import shop
 from vmart.kernel import db
 

@@ -1,7 +1,7 @@
 """api: DescribeZones of a product, as the service region has it too."""
 
+from vmart.api.actions.region.places import Product, describe_zones
 from vmart.api.declarations import Shape
-from vmart.api.region import Product, describe_zones
 from vmart.api.registry import PLACES, Action
 
 

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vmart.api.cvm_catalog import in_region
+from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
 from vmart.api.declarations import INT32_MAX, Code, Filter, PublicIds, Shape
-from vmart.api.envelope import local_text
-from vmart.api.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
 from vmart.api.registry import CBS, Action, Call, Members
+from vmart.api.wire.envelope import local_text
 from vmart.catalog import shop
 from vmart.kernel import clock
 from vmart.listings import disks

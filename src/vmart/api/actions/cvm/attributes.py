@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmart.api.cvm_instances import InstanceIds
+from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.declarations import Code, NotOffered, Shape
 from vmart.api.registry import Action, Call, Members
 from vmart.listings import machines

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from vmart.api.actions.filters import VALUES_MAX, conditions, not_both
 from vmart.api.actions.vpc.vpcs import Filters
 from vmart.api.declarations import INT32_MAX, Code, PublicId, PublicIds, Shape
-from vmart.api.filters import VALUES_MAX, conditions, not_both
 from vmart.api.registry import VPC, Action, Call, Members
 from vmart.listings import networks
 from vmart.listings.networks import WantedAddresses

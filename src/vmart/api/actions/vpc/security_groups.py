@@ -2,12 +2,12 @@
 
 from typing import Literal
 
+from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.actions.vpc.vpcs import Filters
-from vmart.api.cvm_catalog import in_region
 from vmart.api.declarations import PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.envelope import local_text, localized
-from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.wire.envelope import local_text, localized
 from vmart.catalog import shop
 from vmart.listings import security_groups
 from vmart.listings.views import SecurityGroupView

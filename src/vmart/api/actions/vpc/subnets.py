@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, Filters
-from vmart.api.cvm_catalog import in_region
 from vmart.api.declarations import NotOffered, PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.envelope import local_text
-from vmart.api.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.wire.envelope import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
 from vmart.listings.networks import WantedSubnets

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vmart.api.cvm_catalog import in_region
+from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.declarations import Code, Filter, PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.envelope import local_text
-from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.wire.envelope import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
 from vmart.listings.networks import WantedVpcs

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmart.api.cvm_catalog import DEFAULT_SYSTEM_GIB, in_region
+from vmart.api.actions.cvm.catalog import DEFAULT_SYSTEM_GIB, in_region
+from vmart.api.actions.prices import quote_price
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -14,7 +15,6 @@ from vmart.api.declarations import (
     Shape,
     not_offered,
 )
-from vmart.api.prices import quote_price
 from vmart.api.registry import Action, Call, Members
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop

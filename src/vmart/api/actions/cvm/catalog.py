@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from vmart.api.actions.filters import Looks, conditions, matching, not_both
+from vmart.api.actions.prices import type_price
 from vmart.api.declarations import Code, Filter, Filters, Limit, Offset, Shape
-from vmart.api.envelope import CHINESE, utc_text
-from vmart.api.filters import Looks, conditions, matching, not_both
-from vmart.api.prices import type_price
 from vmart.api.registry import Action, Call, Members
+from vmart.api.wire.envelope import CHINESE, utc_text
 from vmart.catalog import shop
 from vmart.catalog.models import Image, InstanceType, Region
 from vmart.catalog.shop import Shop, ZoneView

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmart.api.cvm_instances import InstanceIds
+from vmart.api.actions.cvm.instances import InstanceIds
+from vmart.api.actions.prices import renewal_price
 from vmart.api.declarations import INT32_MAX, Code, FalseOnly, Shape
-from vmart.api.prices import renewal_price
 from vmart.api.registry import Action, Call, Members
 from vmart.orders import renew, renew_flag
 from vmart.orders.renew import Renewal

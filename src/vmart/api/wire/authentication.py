@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vmart.api.errors import AuthenticationFailed, Replayed
-from vmart.api.signatures import V1_DIGESTS, WireRequest, parse_authorization, utc_date, verify_tc3, verify_v1
+from vmart.api.wire.signatures import V1_DIGESTS, WireRequest, parse_authorization, utc_date, verify_tc3, verify_v1
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 
 WINDOW_S = 300

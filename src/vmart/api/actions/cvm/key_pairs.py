@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.declarations import Code, Filters, Limit, NotOffered, Offset, Shape
-from vmart.api.envelope import utc_text
-from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.registry import Action, Call, Members
+from vmart.api.wire.envelope import utc_text
 from vmart.instances import key_pairs
 from vmart.listings import keys
 from vmart.listings.views import KeyPairView

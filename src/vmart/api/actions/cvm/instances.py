@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vmart.api.cvm_catalog import in_region
+from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.declarations import Code, Filters, Limit, Offset, Shape
-from vmart.api.envelope import localized, utc_text
-from vmart.api.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.registry import Action, Call, Members
+from vmart.api.wire.envelope import localized, utc_text
 from vmart.catalog import shop
 from vmart.kernel import ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue

@@ -15,8 +15,6 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from vmart.api import decoding, envelope
-from vmart.api.authentication import Caller, KeyRing, RememberNonce, authenticate_tc3, authenticate_v1
 from vmart.api.declarations import decode
 from vmart.api.errors import (
     InvalidRequest,
@@ -25,10 +23,12 @@ from vmart.api.errors import (
     ShopClosed,
     UnsupportedProtocol,
 )
-from vmart.api.rates import CallRates
 from vmart.api.registry import Action, Call, Members, Registry
-from vmart.api.replay import remember_nonce
-from vmart.api.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
+from vmart.api.wire import decoding, envelope
+from vmart.api.wire.authentication import Caller, KeyRing, RememberNonce, authenticate_tc3, authenticate_v1
+from vmart.api.wire.rates import CallRates
+from vmart.api.wire.replay import remember_nonce
+from vmart.api.wire.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
