@@ -12,7 +12,8 @@ from tests.api.test_answer_shapes import POSTPAID, PREPAID
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
-from vmart.api import legacy, services
+from vmart.api import services
+from vmart.api.legacy import instances
 from vmart.catalog import shop as catalog
 from vmart.customers.models import User
 from vmart.instances.models import Instance
@@ -258,16 +259,16 @@ def test_zones(client: Client) -> None:
 
 def test_a_machine_as_the_legacy_api_tells_it(client: Client) -> None:
     here = catalog.current()
-    told = legacy.instance(POSTPAID, here)
+    told = instances.instance(POSTPAID, here)
     assert (told["createTime"], told["statusTime"]) == ("2026-03-10 10:43:51", "2026-03-10 10:44:51")  # UTC+8
     assert told["deadlineTime"] == "0000-00-00 00:00:00"
     assert (told["status"], told["cvmPayMode"], told["networkPayMode"], told["zoneId"]) == (2, 2, 2, 100003)
     assert told["diskInfo"] == {
         "rootType": 2, "rootId": "disk-a", "rootSize": 50, "storageType": 4, "storageId": "disk-b", "storageSize": 100,
     }  # fmt: skip
-    assert legacy.instance(PREPAID, here)["deadlineTime"] == "2026-04-10 10:43:51"
+    assert instances.instance(PREPAID, here)["deadlineTime"] == "2026-04-10 10:43:51"
     numbers = {
-        state: legacy.instance(dataclasses.replace(POSTPAID, state=state), here)["status"]
+        state: instances.instance(dataclasses.replace(POSTPAID, state=state), here)["status"]
         for state in ("PENDING", "LAUNCH_FAILED", "STOPPED", "SHUTDOWN", "REBOOTING", "STARTING", "STOPPING")
     }
     assert list(numbers.values()) == [3, -1, 4, 5, 7, 8, 9]

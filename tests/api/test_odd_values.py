@@ -9,7 +9,7 @@ from tests.api.calling import Client
 from tests.api.test_every_action import COMPUTE, LEGACY, OTHERS, Things, owner
 from vmart.api import services
 from vmart.api.actions.cbs import disks
-from vmart.api.actions.cvm import catalog, instances
+from vmart.api.actions.cvm import instance_types, instances
 from vmart.api.actions.vpc import addresses, subnets, vpcs
 from vmart.api.declarations import AnyShape, _item_of, _model_of
 
@@ -103,8 +103,8 @@ def test_no_value_of_the_legacy_api_is_a_fault(owner: tuple[Client, Things], nam
 
 FILTERS = {
     "DescribeInstances": (*instances._FILTERS, *instances._TIMES, "project-id", *instances._FIND_NOTHING),
-    "DescribeZoneInstanceConfigInfos": (*catalog._SALE_FILTERS, "sort-keys"),
-    "DescribeInstanceTypeConfigs": (*catalog._TYPE_FILTERS,),
+    "DescribeZoneInstanceConfigInfos": (*instance_types._SALE_FILTERS, "sort-keys"),
+    "DescribeInstanceTypeConfigs": (*instance_types._TYPE_FILTERS,),
     "DescribeImages": ("image-id", "image-type", "image-name", "platform"),
     "DescribeKeyPairs": ("project-id", "key-name", "tag:a"),
     "DescribeDisks": (*disks._FILTERS, *disks._ALIKE, *disks._FIND_NOTHING),

@@ -7,8 +7,9 @@ import pytest
 from tests.api import oracle
 from tests.api.calling import Client, application
 from tests.support.published_actions import published
-from vmart.api import legacy, services
+from vmart.api import services
 from vmart.api.declarations import Shape
+from vmart.api.legacy import offered as legacy
 from vmart.api.registry import Action, Registry
 
 # What the main job names; the rest of the lists is later work.

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
 from vmart.api.declarations import INT32_MAX, Code, Filter, PublicIds, Shape
 from vmart.api.registry import CBS, Action, Call, Members

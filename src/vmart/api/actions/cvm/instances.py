@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.declarations import Code, Filters, Limit, Offset, Shape
 from vmart.api.registry import Action, Call, Members

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.catalog import DEFAULT_SYSTEM_GIB, in_region
+from vmart.api.actions.cvm.instance_types import DEFAULT_SYSTEM_GIB
+from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.prices import quote_price
 from vmart.api.declarations import (
     INT32_MAX,

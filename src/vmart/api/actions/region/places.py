@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.catalog import DescribeRegions as CvmRegions
-from vmart.api.actions.cvm.catalog import describe_regions as cvm_regions
-from vmart.api.actions.cvm.catalog import zone_info, zones_of
+from vmart.api.actions.cvm.places import DescribeRegions as CvmRegions
+from vmart.api.actions.cvm.places import describe_regions as cvm_regions
+from vmart.api.actions.cvm.places import zone_info, zones_of
 from vmart.api.declarations import AnyShape, Shape
 from vmart.api.registry import REGION, Action, Call, Members
 from vmart.catalog import shop

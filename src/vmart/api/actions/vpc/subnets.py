@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, Filters
 from vmart.api.declarations import NotOffered, PublicIds, Shape, TextLimit, TextOffset

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.catalog import in_region
+from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.declarations import Code, Filter, PublicIds, Shape, TextLimit, TextOffset
 from vmart.api.registry import VPC, Action, Call, Members

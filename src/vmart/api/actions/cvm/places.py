@@ -1,0 +1,81 @@
+"""cvm: DescribeRegions, DescribeZones, and which of them a call is about."""
+
+from vmart.api.declarations import Shape
+from vmart.api.registry import Action, Call, Members
+from vmart.api.wire.envelope import CHINESE
+from vmart.catalog import shop
+from vmart.catalog.models import Region
+from vmart.catalog.shop import Shop, ZoneView
+from vmart.kernel.errors import InvalidValue
+
+AVAILABLE = {True: "AVAILABLE", False: "UNAVAILABLE"}
+
+
+class UnknownRegion(InvalidValue):
+    code = "InvalidParameterValue.InvalidRegion"
+
+
+class DescribeRegions(Shape):
+    """No members."""
+
+
+class DescribeZones(Shape):
+    """No members; the region of the call limits the zones."""
+
+
+def in_region(here: Shop, code: str) -> Region | None:
+    """The region that the call names, by its long or short code; None where it names none."""
+    if not code:
+        return None
+    region = here.by_legacy_region(code)
+    if region is None:
+        raise UnknownRegion(
+            "The region {region} does not exist; there are {regions}.",
+            field="Region",
+            region=code[:40],
+            regions=", ".join(here.regions),
+        )
+    return region
+
+
+def zones_of(here: Shop, call: Call) -> list[ZoneView]:
+    """Zones of the call's region, of all regions where it names none."""
+    region = in_region(here, call.region)
+    return [zone for zone in here.zones.values() if region is None or zone.region == region.code]
+
+
+def describe_regions(call: Call, _asked: DescribeRegions) -> Members:
+    """All regions."""
+    here = shop.current()
+    selling = {zone.region for zone in here.zones.values() if zone.on_sale}
+    regions = [
+        {
+            "Region": region.code,
+            "RegionName": region.name_zh if call.language == CHINESE else region.name_en,
+            "RegionState": AVAILABLE[region.code in selling],
+        }
+        for region in here.regions.values()
+    ]
+    return {"TotalCount": len(regions), "RegionSet": regions}
+
+
+def describe_zones(call: Call, _asked: DescribeZones) -> Members:
+    """Zones of the region; ``ZoneId`` is the number that the legacy API uses."""
+    zones = [zone_info(zone, call.language) for zone in zones_of(shop.current(), call)]
+    return {"TotalCount": len(zones), "ZoneSet": zones}
+
+
+def zone_info(zone: ZoneView, language: str) -> Members:
+    """A zone as DescribeZones tells it, here and in the region service."""
+    return {
+        "Zone": zone.code,
+        "ZoneName": zone.name_zh if language == CHINESE else zone.name_en,
+        "ZoneId": str(zone.legacy_id),
+        "ZoneState": AVAILABLE[zone.on_sale],
+    }
+
+
+ACTIONS = (
+    Action("DescribeRegions", DescribeRegions, describe_regions),
+    Action("DescribeZones", DescribeZones, describe_zones),
+)

@@ -1,0 +1,66 @@
+"""Legacy: InquiryInstancePrice, InquiryInstancePriceHour."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from vmart.api.declarations import LegacyShape, NotOffered, one_of, only
+from vmart.api.legacy.machine import Hourly, Prepaid, configuration
+from vmart.api.legacy.members import Name
+from vmart.api.registry import Action, Call, Members
+from vmart.catalog import shop
+from vmart.kernel.money import half_up
+from vmart.orders import offered
+from vmart.pricing.quote import Quote
+
+_PURCHASE, _UPGRADE, _BANDWIDTH = 1, 4, 5  # what InquiryInstancePrice can be asked
+
+
+class _Question(LegacyShape):
+    """What price is asked for: it decides which other members there are, so it is looked at first."""
+
+    instance_type: Annotated[int, one_of(_PURCHASE, _UPGRADE, _BANDWIDTH), only(_PURCHASE)] = _PURCHASE
+    instance_id: NotOffered = None  # with it: the price of a renewal
+
+
+class InquiryInstancePrice(Prepaid, _Question):
+    """Price of prepaid machines."""
+
+    instance_model: Name = ""
+
+    @property
+    def model(self) -> str:
+        return self.instance_model
+
+
+class InquiryInstancePriceHour(Hourly):
+    """Price of postpaid machines."""
+
+
+def _price(call: Call, asked: InquiryInstancePrice | InquiryInstancePriceHour) -> Quote:
+    here = shop.snapshot()
+    return offered.price(configuration(here, call, asked), here)
+
+
+def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> Members:
+    """Prices in minor units (fen), with and without discount."""
+    quoted = _price(call, asked)
+    return {"price": quoted.due_minor, "originalPrice": quoted.list_minor}
+
+
+def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> Members:
+    """Prices an hour as text in currency units; traffic by the GB."""
+    quoted = _price(call, asked)
+    machines_price = _unit_price(quoted.hourly_steps()[0].amount * quoted.configuration.count, "HOUR")
+    traffic = quoted.traffic_per_gib
+    network = _unit_price(quoted.bandwidth_part().per_hour, "HOUR") if traffic is None else _unit_price(traffic, "GB")
+    return {"data": {"cvm": machines_price, "bandwidth": network}}
+
+
+def _unit_price(amount: Decimal, unit: str) -> Members:
+    return {"price": f"{half_up(amount, 4):f}", "price_unit": unit}
+
+
+ACTIONS = (
+    Action("InquiryInstancePrice", InquiryInstancePrice, inquiry_instance_price, version=""),
+    Action("InquiryInstancePriceHour", InquiryInstancePriceHour, inquiry_instance_price_hour, version=""),
+)

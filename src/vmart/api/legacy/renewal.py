@@ -1,0 +1,44 @@
+"""Legacy: RenewInstance, SetAutoRenew."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from vmart.api.declarations import LegacyShape, one_of
+from vmart.api.legacy.members import Name
+from vmart.api.registry import Action, Call, Members
+from vmart.orders import renew, renew_flag
+from vmart.orders.renew import Renewal
+
+
+class RenewInstance(LegacyShape):
+    """A further term of one prepaid machine, in months."""
+
+    instance_id: Name
+    period: Annotated[int, Field(ge=1, le=36)]
+
+
+class SetAutoRenew(LegacyShape):
+    """Whether a prepaid machine renews itself."""
+
+    instance_id: Name
+    auto_renew: Annotated[int, one_of(0, 1)]
+
+
+def renew_instance(call: Call, asked: RenewInstance) -> Members:
+    """Paid from the balance at once; the order's number as text."""
+    order = renew.renew(call.actor, Renewal([asked.instance_id], asked.period))
+    return {"dealIds": [str(order)]}
+
+
+def set_auto_renew(call: Call, asked: SetAutoRenew) -> Members:
+    """0 is renewed by hand, with reminders."""
+    flag = renew_flag.AUTO if asked.auto_renew else renew_flag.MANUAL
+    renew_flag.set_flag(call.actor, [asked.instance_id], flag)
+    return {}
+
+
+ACTIONS = (
+    Action("RenewInstance", RenewInstance, renew_instance, version=""),
+    Action("SetAutoRenew", SetAutoRenew, set_auto_renew, version=""),
+)
