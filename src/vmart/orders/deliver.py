@@ -130,7 +130,7 @@ def _times(numbers: Sequence[int], now: dt.datetime) -> dict[int, dict[str, str]
     for number, months in bought.values_list("subscription_id", "months"):
         expires_at = clock.add_months(now, months or 0, zone)
         first = term.following(expires_at, now, zone)
-        assert first is not None  # a month is longer than the week before its end
+        assert first is not None  # 00:00 of its last day at least
         times[number] = {"expires_at": expires_at.isoformat(), "term_at": first.isoformat()}
     return times
 

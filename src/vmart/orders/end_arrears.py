@@ -17,7 +17,7 @@ from vmart.worker import queue
 def end(account_id: int) -> int:
     """End the account's arrears when its balance is 0 or more; the number of machines that may start again.
 
-    The two hours of grace begin anew with the next ones. Machines stopped for them are as if stopped without
+    The hours of grace begin anew with the next ones. Machines stopped for them are as if stopped without
     charge, and no longer due for release (ADR 0012); one that is being released already stays so. Prepaid
     machines get their public network back. Belongs into the act's transaction, under the account lock
     (billing-rules, section 4).
