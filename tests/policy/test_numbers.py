@@ -31,7 +31,18 @@ from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter
 from vmart.metering.models import Horizon
-from vmart.orders import errors, idempotency, passwords, place, purchase, renew, renew_flag, return_prepaid, terminate
+from vmart.orders import (
+    errors,
+    idempotency,
+    offered,
+    passwords,
+    place,
+    purchase,
+    renew,
+    renew_flag,
+    return_prepaid,
+    terminate,
+)
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.renew import Renewal
 from vmart.payments import poll, top_up
@@ -74,7 +85,7 @@ def test_the_defaults_are_the_rules_of_before() -> None:
 
 def _quote(test_clock: BusinessClock, minutes: int) -> None:
     account = _purse()
-    quoted = purchase.price(HOURLY, shop.snapshot())
+    quoted = offered.price(HOURLY, shop.snapshot())
     text = shown_quote.sign(account, quoted)
     test_clock.advance(minutes=minutes)
     assert shown_quote.read(account, text) == quoted
