@@ -6,6 +6,8 @@ from typing import Any
 
 from tests.api import oracle
 from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request
+from tests.support.published_members import check_answer
+from vmart.api import services
 from vmart.api.registry import Registry
 from vmart.api.wire.rates import CallRates
 from vmart.api.wire.signatures import WireRequest
@@ -86,12 +88,29 @@ class Client:
         if service:
             dry_run = bool((members or {}).get("DryRun"))
             oracle.check(action, version, answered.response, service=service, dry_run=dry_run)
+            _check_declared(service, action, version, answered.response)
         return answered
 
     def legacy(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
         body = send(self.application, legacy_request(action, members or {}, secret=self.secret, **how)).body
         assert {"code", "message", "codeDesc"} <= body.keys()
+        if body["code"] in (0, 5400) and action in _LEGACY:
+            told = {name: value for name, value in body.items() if name not in _ENVELOPE}
+            assert check_answer(_LEGACY[action], told) == [], action
         return body
+
+
+_LEGACY = {action.name: action.answers for action in services.LEGACY}
+_DECLARED = {(action.service, action.name, action.version): action.answers for action in services.API}
+_ENVELOPE = {"code", "message", "codeDesc", "requestId"}
+
+
+def _check_declared(service: str, action: str, version: str, response: dict[str, Any]) -> None:
+    """An answer has the members that its action declares, no more and no less."""
+    declared = _DECLARED.get((service, action, version))
+    if declared and "Error" not in response:
+        told = {name: value for name, value in response.items() if name != "RequestId"}
+        assert check_answer(declared, told) == [], action
 
 
 def application(registry: Registry, legacy: Registry | None = None, **parts: Any) -> ApiApplication:

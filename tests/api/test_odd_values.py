@@ -69,7 +69,7 @@ def _asked(name: str, version: str, has: Things) -> dict[str, Any]:
 @pytest.mark.parametrize(("name", "version"), ACTIONS)
 def test_no_value_of_json_is_a_fault(owner: tuple[Client, Things], name: str, version: str) -> None:
     client, has = owner
-    shape = services.API.find(name, version).shape
+    shape = services.API.find(name, version).asks
 
     def ask(members: dict[str, Any]) -> bool:
         response = client.call(name, members, version=version).response
@@ -84,7 +84,7 @@ def test_no_value_of_json_is_a_fault(owner: tuple[Client, Things], name: str, ve
 @pytest.mark.parametrize(("name", "version"), ACTIONS)
 def test_no_value_of_a_form_is_a_fault(owner: tuple[Client, Things], name: str, version: str) -> None:
     client, has = owner
-    shape = services.API.find(name, version).shape
+    shape = services.API.find(name, version).asks
 
     def ask(members: dict[str, Any]) -> bool:
         response = client.call(name, members, version=version, sign_method="HmacSHA256").response
@@ -96,7 +96,7 @@ def test_no_value_of_a_form_is_a_fault(owner: tuple[Client, Things], name: str, 
 @pytest.mark.parametrize("name", LEGACY)
 def test_no_value_of_the_legacy_api_is_a_fault(owner: tuple[Client, Things], name: str) -> None:
     client, has = owner
-    shape = services.LEGACY.find(name, "").shape
+    shape = services.LEGACY.find(name, "").asks
     faults = _faults(lambda members: client.legacy(name, members)["code"] == 6000, LEGACY[name][0](has), shape, TEXTS)
     assert faults == []
 

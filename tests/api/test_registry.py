@@ -7,8 +7,9 @@ import pytest
 from tests.api import oracle
 from tests.api.calling import Client, application
 from tests.support.published_actions import published
+from tests.support.published_members import inner_shape
 from vmart.api import services
-from vmart.api.declarations import Shape
+from vmart.api.declarations import Done, Shape
 from vmart.api.legacy import offered as legacy
 from vmart.api.registry import Action, Registry
 
@@ -115,7 +116,7 @@ def test_every_declared_member_is_a_published_one() -> None:
     for action in services.API:
         described = oracle.api(action.service, action.version)
         published = described["actions"][action.name]["input"]
-        _same_members(described["objects"], published, action.shape, action.name)
+        _same_members(described["objects"], published, action.asks, action.name)
 
 
 def _same_members(objects: dict, published: str, shape: type, path: str) -> None:
@@ -123,7 +124,7 @@ def _same_members(objects: dict, published: str, shape: type, path: str) -> None
     ours = {member.alias: member for member in shape.model_fields.values()}
     assert set(ours) == set(theirs), path
     for name, member in ours.items():
-        inner = _inner_shape(member.annotation)
+        inner = inner_shape(member.annotation)
         if inner is not None:
             _same_members(objects, theirs[name]["member"], inner, f"{path}.{name}")
         if theirs[name].get("required") and (path, name) not in _NOT_NEEDED:
@@ -138,14 +139,7 @@ _NOT_NEEDED = {
 }
 
 
-def _inner_shape(annotation: object) -> type | None:
-    from vmart.api.declarations import _alternatives, _item_of, _model_of
-
-    item = next((_item_of(part) for part in _alternatives(annotation) if _item_of(part)), None)
-    return _model_of(item or annotation)
-
-
 def test_two_actions_of_one_name_are_refused() -> None:
-    action = Action("A", Shape, lambda *_: {})
+    action = Action("A", Shape, Done, lambda *_: {}, writes=False)
     with pytest.raises(ValueError, match="two actions are called A"):
         Registry([action, action])

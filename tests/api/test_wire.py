@@ -15,7 +15,7 @@ from tests.api.calling import Client, Ring, TestKey, application, send
 from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request, v1_form
 from vmart.api.declarations import Code, LegacyShape, Limit, Shape, decode
 from vmart.api.errors import InvalidRequest
-from vmart.api.registry import Action, Call, Members, Registry
+from vmart.api.registry import RUN_PER_S, Action, Call, Members, Registry
 from vmart.api.wire.authentication import WINDOW_S
 from vmart.api.wire.decoding import multipart_members
 from vmart.api.wire.rates import CallRates
@@ -74,14 +74,16 @@ def _refuses(_call: Call, _asked: Echo) -> Members:
 
 REGISTRY = Registry(
     [
-        Action("Echo", Echo, _echo),
-        Action("Fails", Echo, _fails),
-        Action("Refuses", Echo, _refuses),
-        Action("Buys", Echo, _echo, rate_limited=True),
+        Action("Echo", Echo, dict, _echo, writes=False),
+        Action("Fails", Echo, dict, _fails, writes=False),
+        Action("Refuses", Echo, dict, _refuses, writes=False),
+        Action("Buys", Echo, dict, _echo, writes=True, rate=RUN_PER_S),
     ],
     {"cvm": {"2017-03-12": ["RenewInstances"]}},
 )
-LEGACY = Registry([Action("Echo", LegacyEcho, _legacy_echo, version="")], {"cvm": {"": ["RenewInstance"]}})
+LEGACY = Registry(
+    [Action("Echo", LegacyEcho, dict, _legacy_echo, version="", writes=False)], {"cvm": {"": ["RenewInstance"]}}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -553,7 +555,7 @@ def test_legacy_authentication_codes(app: ApiApplication, monkeypatch: pytest.Mo
     assert Client(app, ("AKIDunknown", SECRET_KEY)).legacy("Echo", {"zoneId": 1})["code"] == 4104
     replayed = application(REGISTRY, LEGACY, remember=lambda *_: False)
     assert Client(replayed).legacy("Echo", {"zoneId": 1})["code"] == 4500
-    limited = Registry([Action("Echo", LegacyEcho, _legacy_echo, version="", rate_limited=True)])
+    limited = Registry([Action("Echo", LegacyEcho, dict, _legacy_echo, version="", writes=True, rate=RUN_PER_S)])
     full = application(REGISTRY, limited, rates=CallRates(lambda *_: 0))
     assert Client(full).legacy("Echo", {"zoneId": 1})["code"] == 4400
     now = time.time()

@@ -8,7 +8,7 @@ that needs the catalog are checked by the rooms, not here.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Never, TypedDict, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel, to_pascal
@@ -37,6 +37,12 @@ class LegacyShape(AnyShape):
 
     model_config = ConfigDict(alias_generator=to_camel)
 
+
+class Done(TypedDict):
+    """An answer that only says that it was done: every answer has the RequestId of its envelope."""
+
+
+Empty = list[Never]  # of an answer: a list of what there is none of here
 
 ShapeT = TypeVar("ShapeT", bound=AnyShape)
 

@@ -1,7 +1,8 @@
 """Which actions there are, and what is said of those that are not."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from vmart.api.declarations import AnyShape
@@ -17,6 +18,7 @@ STS = TAG = "2018-08-13"
 PLACES = "2020-11-06"  # of the service that is called api
 
 Members = dict[str, Any]
+Answered = Mapping[str, object]  # what an action answers, a TypedDict of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,47 @@ class Call:
         return Actor(self.account_id, API, key=self.secret_id, address=self.address, request_id=self.request_id)
 
 
+class Resource(StrEnum):
+    """A kind of thing of a customer that a request can name by its id."""
+
+    MACHINE = "machine"
+    KEY_PAIR = "key pair"
+    DISK = "disk"
+    VPC = "vpc"
+    SUBNET = "subnet"
+    SECURITY_GROUP = "security group"
+    ANY = "any"  # whatever the request says
+
+
+RUN_PER_S = "run_per_s"  # the account's quota that bounds purchases a second (``customers.quotas``)
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
-    """An action on the wire: its name, the declaration of its request, the function that answers.
+    """An action on the wire: all that is declared of it.
 
-    ``rate_limited``: the account's RunInstances rate counts for it (10 a second by default).
+    ``asks``: the structure of its request; ``answers``: that of its answer, a TypedDict; ``do`` makes one of the other.
+    ``writes``: whether it changes anything. ``buys``: whether it spends the account's money. ``touches``: the account's
+    things that the request names, each kind with the member that holds its ids (dots go into structures). ``rate``: the
+    account's quota of calls a second; "" for as many as come.
     """
 
     name: str
-    shape: type[AnyShape]
-    answer: Callable[[Call, Any], Members]
+    asks: type[AnyShape]
+    answers: type
+    do: Callable[[Call, Any], Answered]
     service: str = "cvm"
     version: str = CVM
-    rate_limited: bool = False
+    _: KW_ONLY
+    writes: bool
+    buys: bool = False
+    touches: Mapping[Resource, str] = field(default_factory=dict)
+    rate: str = ""
+
+    @property
+    def knows_repeats(self) -> bool:
+        """Whether the same request, sent again with its token, is done once."""
+        return self.writes and "client_token" in self.asks.model_fields
 
 
 Published = Mapping[str, Mapping[str, Sequence[str]]]  # service -> version -> names of actions

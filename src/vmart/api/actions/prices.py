@@ -1,6 +1,7 @@
 """Prices on the wire: floats in currency units; prepaid Original and Discount, postpaid Unit (reference)."""
 
 from decimal import Decimal
+from typing import TypedDict, cast
 
 from vmart.api.registry import Members
 from vmart.kernel.money import exponent, from_minor
@@ -12,7 +13,32 @@ from vmart.pricing.rules import progressive
 _STEPS = ("", "SecondStep", "ThirdStep")
 
 
-def quote_price(quoted: Quote) -> Members:
+class ItemPriceAnswer(TypedDict, total=False):
+    """Prepaid: Original and Discount; postpaid: Unit, with a step for each tier of age."""
+
+    UnitPrice: float
+    ChargeUnit: str
+    OriginalPrice: float
+    DiscountPrice: float
+    Discount: float
+    UnitPriceDiscount: float
+    UnitPriceSecondStep: float
+    UnitPriceDiscountSecondStep: float
+    UnitPriceThirdStep: float
+    UnitPriceDiscountThirdStep: float
+    OriginalPriceOneYear: float
+    DiscountPriceOneYear: float
+    DiscountOneYear: float
+
+
+class PriceAnswer(TypedDict):
+    """Machines and bandwidth."""
+
+    InstancePrice: ItemPriceAnswer
+    BandwidthPrice: ItemPriceAnswer
+
+
+def quote_price(quoted: Quote) -> PriceAnswer:
     """``Price`` of InquiryPriceRunInstances, for all machines of the quote together."""
     instance, bandwidth = quoted.instance_part(), quoted.bandwidth_part()
     if quoted.configuration.charge_type == PREPAID:
@@ -27,7 +53,7 @@ def quote_price(quoted: Quote) -> Members:
     return {"InstancePrice": instance_price, "BandwidthPrice": bandwidth_price}
 
 
-def renewal_price(priced: Priced) -> Members:
+def renewal_price(priced: Priced) -> PriceAnswer:
     """``Price`` of InquiryPriceRenewInstances, for all machines together."""
     listed = sum(line.network_list_minor for line in priced.lines)
     amount = sum(line.network_minor for line in priced.lines)
@@ -37,7 +63,7 @@ def renewal_price(priced: Priced) -> Members:
     }
 
 
-def type_price(unit: UnitPrice, charge_type: str) -> Members:
+def type_price(unit: UnitPrice, charge_type: str) -> ItemPriceAnswer:
     """``Price`` of one machine type without disks: a month, or an hour at each tier of age."""
     if charge_type == PREPAID:
         listed, discount = progressive(1, unit.month), unit.discount(1)
@@ -53,11 +79,11 @@ def type_price(unit: UnitPrice, charge_type: str) -> Members:
     return _hourly([rate * tier.factor for tier in unit.tiers])
 
 
-def _prepaid(part: Subtotal, currency: str) -> Members:
+def _prepaid(part: Subtotal, currency: str) -> ItemPriceAnswer:
     return _amounts(part.list_minor, part.amount_minor, currency) | {"Discount": float(part.discount_percent)}
 
 
-def _amounts(list_minor: int, amount_minor: int, currency: str) -> Members:
+def _amounts(list_minor: int, amount_minor: int, currency: str) -> ItemPriceAnswer:
     places = exponent(currency)
     return {
         "OriginalPrice": float(from_minor(list_minor, places)),
@@ -66,13 +92,13 @@ def _amounts(list_minor: int, amount_minor: int, currency: str) -> Members:
     }
 
 
-def _hourly(steps: list[Decimal]) -> Members:
+def _hourly(steps: list[Decimal]) -> ItemPriceAnswer:
     return _by_unit(steps, "HOUR")
 
 
-def _by_unit(steps: list[Decimal], unit: str) -> Members:
+def _by_unit(steps: list[Decimal], unit: str) -> ItemPriceAnswer:
     """Unit prices of up to three tiers; there is no discount on postpaid prices."""
     price: Members = {"ChargeUnit": unit, "Discount": 100.0}
     for name, amount in zip(_STEPS, steps, strict=False):
         price[f"UnitPrice{name}"] = price[f"UnitPriceDiscount{name}"] = float(amount)
-    return price
+    return cast(ItemPriceAnswer, price)

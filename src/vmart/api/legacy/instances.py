@@ -2,14 +2,14 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.declarations import INT32_MAX, LegacyShape, one_of
 from vmart.api.legacy.members import DISK_NUMBERS, InstanceIds
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import Action, Call, Resource
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
 from vmart.listings import machines
@@ -49,7 +49,54 @@ class DescribeInstances(LegacyShape):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-def instance(view: InstanceView, here: Shop) -> Members:
+class DisksAnswer(TypedDict, total=False):
+    """The system disk, and the data disks as one."""
+
+    rootType: int
+    rootId: str
+    rootSize: int
+    storageType: int
+    storageId: str
+    storageSize: int
+
+
+class InstanceAnswer(TypedDict):
+    """One machine."""
+
+    unInstanceId: str
+    instanceName: str
+    lanIp: str
+    wanIpSet: list[str]
+    cpu: int
+    mem: int
+    bandwidth: int
+    status: int
+    createTime: str
+    statusTime: str
+    deadlineTime: str
+    autoRenew: int
+    projectId: int
+    os: str
+    unImgId: str
+    cvmPayMode: int
+    networkPayMode: int
+    Region: str
+    zoneId: int
+    zoneName: str
+    vpcId: str
+    subnetId: str
+    isVpcGateway: int
+    diskInfo: DisksAnswer
+
+
+class DescribeInstancesAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    totalCount: int
+    instanceSet: list[InstanceAnswer]
+
+
+def instance(view: InstanceView, here: Shop) -> InstanceAnswer:
     """One machine of the legacy DescribeInstances."""
     system = next((disk for disk in view.disks if disk.usage == "SYSTEM_DISK"), None)
     zone = here.zones[view.zone]
@@ -81,7 +128,7 @@ def instance(view: InstanceView, here: Shop) -> Members:
     }
 
 
-def describe_instances(call: Call, asked: DescribeInstances) -> Members:
+def describe_instances(call: Call, asked: DescribeInstances) -> DescribeInstancesAnswer:
     """Machines of the region, newest first; an unknown id is not in the answer."""
     here = shop.current()
     region = in_region(here, call.region)
@@ -99,8 +146,8 @@ def describe_instances(call: Call, asked: DescribeInstances) -> Members:
     return {"totalCount": total, "instanceSet": [instance(view, here) for view in views]}
 
 
-def _disks(system: DiskView | None, others: Sequence[DiskView]) -> Members:
-    info: Members = {}
+def _disks(system: DiskView | None, others: Sequence[DiskView]) -> DisksAnswer:
+    info: DisksAnswer = {}
     if system is not None:
         info |= {
             "rootType": DISK_NUMBERS.get(system.disk_type, 2),
@@ -122,4 +169,14 @@ def _local(instant: dt.datetime | None) -> str:
     return instant.astimezone(_EAST_8).strftime("%Y-%m-%d %H:%M:%S") if instant else "0000-00-00 00:00:00"
 
 
-ACTIONS = (Action("DescribeInstances", DescribeInstances, describe_instances, version=""),)
+ACTIONS = (
+    Action(
+        "DescribeInstances",
+        DescribeInstances,
+        DescribeInstancesAnswer,
+        describe_instances,
+        version="",
+        writes=False,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
+)

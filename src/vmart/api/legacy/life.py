@@ -1,13 +1,13 @@
 """Legacy: StartInstances, StopInstances, ResetInstancePassword, ReturnInstance."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
 
-from vmart.api.declarations import LegacyShape, one_of
+from vmart.api.declarations import Done, LegacyShape, one_of
 from vmart.api.legacy.members import InstanceIds, Name
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import Action, Call, Resource
 from vmart.api.wire.envelope import legacy_code, legacy_sentence
 from vmart.kernel.errors import Refused
 from vmart.orders import login, reset_password, start, stop, terminate
@@ -39,30 +39,44 @@ class ReturnInstance(LegacyShape):
     instance_id: Name
 
 
-def _each(call: Call, public_ids: Sequence[str], act: Callable[[str], None]) -> Members:
+class EachAnswer(TypedDict):
+    """How it went with one machine."""
+
+    code: int
+    message: str
+    codeDesc: str
+    requestId: str
+
+
+class DetailAnswer(TypedDict):
+    """Each machine by its id; a code of its own (instead of the envelope's) where some or all failed."""
+
+    code: NotRequired[int]
+    message: NotRequired[str]
+    codeDesc: NotRequired[str]
+    detail: dict[str, EachAnswer]
+
+
+def _each(call: Call, public_ids: Sequence[str], act: Callable[[str], None]) -> DetailAnswer:
     """``act`` on each machine by itself; ``detail`` says how each went, 5400 that some did not."""
-    detail: dict[str, Members] = {}
+    detail: dict[str, EachAnswer] = {}
     for public_id in public_ids:
         try:
             act(public_id)
-            told: Members = {"code": 0, "message": "", "codeDesc": "Success"}
+            code, message, said = 0, "", "Success"
         except Refused as refusal:
-            told = {
-                "code": legacy_code(refusal),
-                "message": legacy_sentence(refusal, call.language),
-                "codeDesc": refusal.code,
-            }
-        detail[public_id] = told
+            code, message, said = legacy_code(refusal), legacy_sentence(refusal, call.language), refusal.code
+        detail[public_id] = {"code": code, "message": message, "codeDesc": said, "requestId": call.request_id}
     failed = [told for told in detail.values() if told["code"]]
-    detail = {public_id: {**told, "requestId": call.request_id} for public_id, told in detail.items()}
     if not failed:
         return {"detail": detail}
     if len(failed) < len(detail):
         return {"code": 5400, "message": failed[0]["message"], "codeDesc": "OperationPartlyFailed", "detail": detail}
-    return {**failed[0], "detail": detail}
+    first = failed[0]
+    return {"code": first["code"], "message": first["message"], "codeDesc": first["codeDesc"], "detail": detail}
 
 
-def start_instances(call: Call, asked: StartInstances) -> Members:
+def start_instances(call: Call, asked: StartInstances) -> DetailAnswer:
     """Start each."""
     return _each(
         call,
@@ -71,7 +85,7 @@ def start_instances(call: Call, asked: StartInstances) -> Members:
     )
 
 
-def stop_instances(call: Call, asked: StopInstances) -> Members:
+def stop_instances(call: Call, asked: StopInstances) -> DetailAnswer:
     """Stop each, charged on as before."""
     stop_type = stop.SOFT_FIRST if asked.force_stop else stop.SOFT
     return _each(
@@ -81,7 +95,7 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
     )
 
 
-def reset_instance_password(call: Call, asked: ResetInstancePassword) -> Members:
+def reset_instance_password(call: Call, asked: ResetInstancePassword) -> DetailAnswer:
     """The same password for the user of each; a running one stays on."""
     login.check_new_password(asked.password)  # once: it is the request's fault, not a machine's
     return _each(
@@ -91,15 +105,32 @@ def reset_instance_password(call: Call, asked: ResetInstancePassword) -> Members
     )
 
 
-def return_instance(call: Call, asked: ReturnInstance) -> Members:
+def return_instance(call: Call, asked: ReturnInstance) -> Done:
     """Into the recycle bin, a prepaid one with its refund."""
     terminate.terminate(call.actor, [asked.instance_id])
     return {}
 
 
+_MACHINES = {Resource.MACHINE: "instance_ids"}
 ACTIONS = (
-    Action("StartInstances", StartInstances, start_instances, version=""),
-    Action("StopInstances", StopInstances, stop_instances, version=""),
-    Action("ResetInstancePassword", ResetInstancePassword, reset_instance_password, version=""),
-    Action("ReturnInstance", ReturnInstance, return_instance, version=""),
+    Action("StartInstances", StartInstances, DetailAnswer, start_instances, version="", writes=True, touches=_MACHINES),
+    Action("StopInstances", StopInstances, DetailAnswer, stop_instances, version="", writes=True, touches=_MACHINES),
+    Action(
+        "ResetInstancePassword",
+        ResetInstancePassword,
+        DetailAnswer,
+        reset_instance_password,
+        version="",
+        writes=True,
+        touches=_MACHINES,
+    ),
+    Action(
+        "ReturnInstance",
+        ReturnInstance,
+        Done,
+        return_instance,
+        version="",
+        writes=True,
+        touches={Resource.MACHINE: "instance_id"},
+    ),
 )

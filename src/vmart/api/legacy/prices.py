@@ -1,12 +1,12 @@
 """Legacy: InquiryInstancePrice, InquiryInstancePriceHour."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from vmart.api.declarations import LegacyShape, NotOffered, one_of, only
 from vmart.api.legacy.machine import Hourly, Prepaid, configuration
 from vmart.api.legacy.members import Name
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import Action, Call
 from vmart.catalog import shop
 from vmart.kernel.money import half_up
 from vmart.orders import offered
@@ -36,18 +36,45 @@ class InquiryInstancePriceHour(Hourly):
     """Price of postpaid machines."""
 
 
+class InquiryInstancePriceAnswer(TypedDict):
+    """Whole minor units, for all machines together."""
+
+    price: int
+    originalPrice: int
+
+
+class UnitPriceAnswer(TypedDict):
+    """A price as text in currency units."""
+
+    price: str
+    price_unit: str
+
+
+class HourAnswer(TypedDict):
+    """Machines and bandwidth apart."""
+
+    cvm: UnitPriceAnswer
+    bandwidth: UnitPriceAnswer
+
+
+class InquiryInstancePriceHourAnswer(TypedDict):
+    """Prices of an hour."""
+
+    data: HourAnswer
+
+
 def _price(call: Call, asked: InquiryInstancePrice | InquiryInstancePriceHour) -> Quote:
     here = shop.snapshot()
     return offered.price(configuration(here, call, asked), here)
 
 
-def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> Members:
+def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> InquiryInstancePriceAnswer:
     """Prices in minor units (fen), with and without discount."""
     quoted = _price(call, asked)
     return {"price": quoted.due_minor, "originalPrice": quoted.list_minor}
 
 
-def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> Members:
+def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> InquiryInstancePriceHourAnswer:
     """Prices an hour as text in currency units; traffic by the GB."""
     quoted = _price(call, asked)
     machines_price = _unit_price(quoted.hourly_steps()[0].amount * quoted.configuration.count, "HOUR")
@@ -56,11 +83,25 @@ def inquiry_instance_price_hour(call: Call, asked: InquiryInstancePriceHour) -> 
     return {"data": {"cvm": machines_price, "bandwidth": network}}
 
 
-def _unit_price(amount: Decimal, unit: str) -> Members:
+def _unit_price(amount: Decimal, unit: str) -> UnitPriceAnswer:
     return {"price": f"{half_up(amount, 4):f}", "price_unit": unit}
 
 
 ACTIONS = (
-    Action("InquiryInstancePrice", InquiryInstancePrice, inquiry_instance_price, version=""),
-    Action("InquiryInstancePriceHour", InquiryInstancePriceHour, inquiry_instance_price_hour, version=""),
+    Action(
+        "InquiryInstancePrice",
+        InquiryInstancePrice,
+        InquiryInstancePriceAnswer,
+        inquiry_instance_price,
+        version="",
+        writes=False,
+    ),
+    Action(
+        "InquiryInstancePriceHour",
+        InquiryInstancePriceHour,
+        InquiryInstancePriceHourAnswer,
+        inquiry_instance_price_hour,
+        version="",
+        writes=False,
+    ),
 )

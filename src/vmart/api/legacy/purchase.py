@@ -1,13 +1,13 @@
 """Legacy: RunInstances, RunInstancesHour."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
 from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, one_of
 from vmart.api.legacy.machine import Hourly, Prepaid, configuration
 from vmart.api.legacy.members import Name
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import RUN_PER_S, Action, Call, Resource
 from vmart.catalog import shop
 from vmart.orders import purchase
 from vmart.orders.login import LoginWanted
@@ -42,6 +42,19 @@ class RunInstancesHour(_Buying, Hourly):
     zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)]
 
 
+class RunInstancesAnswer(TypedDict):
+    """One deal, and its machines by the deal's number."""
+
+    dealIds: list[int]
+    unInstanceIds: dict[str, list[str]]
+
+
+class RunInstancesHourAnswer(TypedDict):
+    """The machines."""
+
+    unInstanceIds: list[str]
+
+
 def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> Bought:
     return purchase.purchase(
         Purchase(
@@ -57,18 +70,38 @@ def _buy(call: Call, asked: RunInstances | RunInstancesHour) -> Bought:
     )
 
 
-def run_instances(call: Call, asked: RunInstances) -> Members:
+def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
     """Buy prepaid machines: one deal with all of them."""
     bought = _buy(call, asked)
     return {"dealIds": [bought.order_id], "unInstanceIds": {str(bought.order_id): list(bought.instance_ids)}}
 
 
-def run_instances_hour(call: Call, asked: RunInstancesHour) -> Members:
+def run_instances_hour(call: Call, asked: RunInstancesHour) -> RunInstancesHourAnswer:
     """Buy postpaid machines."""
     return {"unInstanceIds": list(_buy(call, asked).instance_ids)}
 
 
 ACTIONS = (
-    Action("RunInstances", RunInstances, run_instances, version="", rate_limited=True),
-    Action("RunInstancesHour", RunInstancesHour, run_instances_hour, version="", rate_limited=True),
+    Action(
+        "RunInstances",
+        RunInstances,
+        RunInstancesAnswer,
+        run_instances,
+        version="",
+        writes=True,
+        buys=True,
+        touches={Resource.KEY_PAIR: "key_id"},
+        rate=RUN_PER_S,
+    ),
+    Action(
+        "RunInstancesHour",
+        RunInstancesHour,
+        RunInstancesHourAnswer,
+        run_instances_hour,
+        version="",
+        writes=True,
+        buys=True,
+        touches={Resource.KEY_PAIR: "key_id"},
+        rate=RUN_PER_S,
+    ),
 )

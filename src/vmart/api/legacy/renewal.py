@@ -1,12 +1,12 @@
 """Legacy: RenewInstance, SetAutoRenew."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from vmart.api.declarations import LegacyShape, one_of
+from vmart.api.declarations import Done, LegacyShape, one_of
 from vmart.api.legacy.members import Name
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import Action, Call, Resource
 from vmart.orders import renew, renew_flag
 from vmart.orders.renew import Renewal
 
@@ -25,20 +25,36 @@ class SetAutoRenew(LegacyShape):
     auto_renew: Annotated[int, one_of(0, 1)]
 
 
-def renew_instance(call: Call, asked: RenewInstance) -> Members:
+class RenewInstanceAnswer(TypedDict):
+    """One deal."""
+
+    dealIds: list[str]
+
+
+def renew_instance(call: Call, asked: RenewInstance) -> RenewInstanceAnswer:
     """Paid from the balance at once; the order's number as text."""
     order = renew.renew(call.actor, Renewal([asked.instance_id], asked.period))
     return {"dealIds": [str(order)]}
 
 
-def set_auto_renew(call: Call, asked: SetAutoRenew) -> Members:
+def set_auto_renew(call: Call, asked: SetAutoRenew) -> Done:
     """0 is renewed by hand, with reminders."""
     flag = renew_flag.AUTO if asked.auto_renew else renew_flag.MANUAL
     renew_flag.set_flag(call.actor, [asked.instance_id], flag)
     return {}
 
 
+_MACHINE = {Resource.MACHINE: "instance_id"}
 ACTIONS = (
-    Action("RenewInstance", RenewInstance, renew_instance, version=""),
-    Action("SetAutoRenew", SetAutoRenew, set_auto_renew, version=""),
+    Action(
+        "RenewInstance",
+        RenewInstance,
+        RenewInstanceAnswer,
+        renew_instance,
+        version="",
+        writes=True,
+        buys=True,
+        touches=_MACHINE,
+    ),
+    Action("SetAutoRenew", SetAutoRenew, Done, set_auto_renew, version="", writes=True, touches=_MACHINE),
 )

@@ -1,12 +1,12 @@
 """Legacy: DescribeAvailabilityZones."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import zones_of
 from vmart.api.declarations import INT32_MAX, LegacyShape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import Action, Call
 from vmart.api.wire.envelope import CHINESE
 from vmart.catalog import shop
 
@@ -17,7 +17,21 @@ class DescribeAvailabilityZones(LegacyShape):
     zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
 
 
-def describe_availability_zones(call: Call, asked: DescribeAvailabilityZones) -> Members:
+class ZoneAnswer(TypedDict):
+    """One zone."""
+
+    zoneId: int
+    zoneName: str
+
+
+class DescribeAvailabilityZonesAnswer(TypedDict):
+    """All of them, and how many there are."""
+
+    totalCount: int
+    zoneSet: list[ZoneAnswer]
+
+
+def describe_availability_zones(call: Call, asked: DescribeAvailabilityZones) -> DescribeAvailabilityZonesAnswer:
     """Zones with their numbers."""
     zones = [zone for zone in zones_of(shop.current(), call) if asked.zone_id in (None, zone.legacy_id)]
     return {
@@ -29,4 +43,13 @@ def describe_availability_zones(call: Call, asked: DescribeAvailabilityZones) ->
     }
 
 
-ACTIONS = (Action("DescribeAvailabilityZones", DescribeAvailabilityZones, describe_availability_zones, version=""),)
+ACTIONS = (
+    Action(
+        "DescribeAvailabilityZones",
+        DescribeAvailabilityZones,
+        DescribeAvailabilityZonesAnswer,
+        describe_availability_zones,
+        version="",
+        writes=False,
+    ),
+)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vmart.api.errors import AuthenticationFailed, Replayed
+from vmart.api.registry import RUN_PER_S
 from vmart.api.wire.signatures import V1_DIGESTS, WireRequest, parse_authorization, utc_date, verify_tc3, verify_v1
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 
@@ -46,6 +47,10 @@ class Caller:
     user_id: int
     secret_id: str
     rate_run_per_s: int
+
+    def quota(self, name: str) -> int:
+        """How many calls a second the account's quota of this name allows."""
+        return {RUN_PER_S: self.rate_run_per_s}[name]
 
 
 # (secret id, nonce, Unix time until which it must be remembered) -> whether it was new.

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 from django.utils import translation
 
@@ -92,6 +92,12 @@ def localized(template: str, language: str, params: Mapping[str, object]) -> str
         return template.format(**params) if params else template
 
 
+@overload
+def utc_text(instant: dt.datetime) -> str: ...
+@overload
+def utc_text(instant: None) -> None: ...
+@overload
+def utc_text(instant: dt.datetime | None) -> str | None: ...
 def utc_text(instant: dt.datetime | None) -> str | None:
     """``2020-03-10T02:43:51Z``, as every time of API 3.0."""
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None
@@ -102,7 +108,7 @@ def local_text(instant: dt.datetime | None, zone: dt.tzinfo) -> str:
     return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if instant else "0000-00-00 00:00:00"
 
 
-def answer(members: dict[str, Any], request_id: str) -> bytes:
+def answer(members: Mapping[str, object], request_id: str) -> bytes:
     """A successful answer of API 3.0."""
     return _encode({"Response": {**members, "RequestId": request_id}})
 
@@ -113,7 +119,7 @@ def error(refusal: Refused, request_id: str, language: str) -> bytes:
     return _encode({"Response": {"Error": told, "RequestId": request_id}})
 
 
-def legacy_answer(members: dict[str, Any], request_id: str) -> bytes:
+def legacy_answer(members: Mapping[str, object], request_id: str) -> bytes:
     """A successful answer of the legacy API."""
     return _encode({"code": 0, "message": "", "codeDesc": "Success", "requestId": request_id, **members})
 

@@ -23,7 +23,7 @@ from vmart.api.errors import (
     ShopClosed,
     UnsupportedProtocol,
 )
-from vmart.api.registry import Action, Call, Members, Registry
+from vmart.api.registry import Action, Answered, Call, Registry
 from vmart.api.wire import decoding, envelope
 from vmart.api.wire.authentication import Caller, KeyRing, RememberNonce, authenticate_tc3, authenticate_v1
 from vmart.api.wire.rates import CallRates
@@ -55,6 +55,14 @@ class ResourceUnavailable(Refused):
     """The database is out of reach, restarting or out of room: whether anything was written is not known."""
 
     code = "ResourceUnavailable"
+
+
+class Interrupted(Exception):
+    """The database failed while ``action`` was under way; the cause says how."""
+
+    def __init__(self, action: Action) -> None:
+        super().__init__(action.name)
+        self.action = action
 
 
 def is_api_request(environ: Environ) -> bool:
@@ -171,7 +179,7 @@ class ApiApplication:
         if not self._is_open():
             raise ShopClosed("This shop is not open yet: its seller is still setting it up. Try again later.")
 
-    def _tc3(self, request: WireRequest, language: str, request_id: str) -> Members:
+    def _tc3(self, request: WireRequest, language: str, request_id: str) -> Answered:
         """A request that names its action in headers: TC3, parameters as JSON, form, query or multipart."""
         action = _find(self._registry, request, request.header("x-tc-action"), request.header("x-tc-version"))
         caller = authenticate_tc3(request, self._keys, clock.wall().timestamp())
@@ -197,7 +205,7 @@ class ApiApplication:
 
     def _v1(
         self, request: WireRequest, parameters: dict[str, str], language: str, request_id: str, legacy: bool
-    ) -> Members:
+    ) -> Answered:
         """A request that carries its signature among its parameters."""
         if not parameters.get("Action"):
             raise MissingParameter("The parameter {parameter} is missing.", field="Action", parameter="Action")
@@ -213,29 +221,51 @@ class ApiApplication:
 
     def _perform(
         self, action: Action, call: Call, caller: Caller, members: dict[str, Any], *, as_text: bool
-    ) -> Members:
-        asked = decode(action.shape, members, as_text=as_text)
-        if action.rate_limited and not self._rates.allows(caller.account_id, action.name, caller.rate_run_per_s):
+    ) -> Answered:
+        asked = decode(action.asks, members, as_text=as_text)
+        if action.rate:
+            self._refuse_too_many(action, caller)
+        try:
+            return action.do(call, asked)
+        except Exception as error:
+            if db.is_passing(error):
+                raise Interrupted(action) from error
+            raise
+
+    def _refuse_too_many(self, action: Action, caller: Caller) -> None:
+        limit = caller.quota(action.rate)
+        if not self._rates.allows(caller.account_id, action.name, limit):
             raise RequestLimitExceeded(
-                "{action} may be called {limit} times a second; try again in a second.",
-                action=action.name,
-                limit=caller.rate_run_per_s,
+                "{action} may be called {limit} times a second; try again in a second.", action=action.name, limit=limit
             )
-        return action.answer(call, asked)
 
 
 def _fault(error: Exception, request_id: str) -> Refused:
     """What is told of an error that is no refusal, after it was logged: a passing one of the database in a line."""
-    if db.is_passing(error):
-        log.error("the database is out of order", request_id=request_id, error=db.one_line(error))
-        return ResourceUnavailable(
-            "The shop's database is out of order for the moment: try again later. A purchase that is sent again with"
-            " its ClientToken is made once."
-        )
+    action = error.action if isinstance(error, Interrupted) else None
+    cause = error.__cause__ if isinstance(error, Interrupted) else error
+    if isinstance(cause, Exception) and db.is_passing(cause):
+        log.error("the database is out of order", request_id=request_id, error=db.one_line(cause))
+        return _out_of_order(action)
     log.error("failed", request_id=request_id, exc_info=error)
     return InternalError(
         "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
     )
+
+
+def _out_of_order(action: Action | None) -> ResourceUnavailable:
+    """``action`` was under way when the database failed; None where none had begun."""
+    if action and action.knows_repeats:
+        return ResourceUnavailable(
+            "The shop's database is out of order for the moment: try again later. A purchase that is sent again with"
+            " its ClientToken is made once."
+        )
+    if action and action.writes:
+        return ResourceUnavailable(
+            "The shop's database is out of order for the moment. Whether this call was carried out is not known: look"
+            " before you send it again."
+        )
+    return ResourceUnavailable("The shop's database is out of order for the moment: try again later.")
 
 
 def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, language: str, request_id: str) -> Call:

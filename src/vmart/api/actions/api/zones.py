@@ -1,6 +1,6 @@
 """api: DescribeZones of a product, as the service region has it too."""
 
-from vmart.api.actions.region.places import Product, describe_zones
+from vmart.api.actions.region.places import DescribeZonesAnswer, Product, describe_zones
 from vmart.api.declarations import Shape
 from vmart.api.registry import PLACES, Action
 
@@ -11,4 +11,4 @@ class DescribeZones(Shape):
     product: Product
 
 
-ACTIONS = (Action("DescribeZones", DescribeZones, describe_zones, "api", PLACES),)
+ACTIONS = (Action("DescribeZones", DescribeZones, DescribeZonesAnswer, describe_zones, "api", PLACES, writes=False),)

@@ -1,7 +1,9 @@
 """billing: DescribeAccountBalance. Amounts in minor units (cents), as documented."""
 
-from vmart.api.declarations import Shape
-from vmart.api.registry import BILLING, Action, Call, Members
+from typing import NotRequired, TypedDict
+
+from vmart.api.declarations import Empty, Shape
+from vmart.api.registry import BILLING, Action, Call
 from vmart.listings import balance as listed
 from vmart.listings.views import BalanceView
 
@@ -12,7 +14,27 @@ class DescribeAccountBalance(Shape):
     temp_credit: bool = False
 
 
-def account_balance(view: BalanceView) -> Members:
+class DescribeAccountBalanceAnswer(TypedDict):
+    """Amounts in minor units; what is asked of temporary credit where TempCredit asked for it."""
+
+    Balance: int
+    Uin: int
+    RealBalance: float
+    CashAccountBalance: float
+    IncomeIntoAccountBalance: float
+    PresentAccountBalance: float
+    FreezeAmount: float
+    OweAmount: float
+    IsAllowArrears: bool
+    IsCreditLimited: bool
+    CreditAmount: float
+    CreditBalance: float
+    RealCreditBalance: float
+    TempCredit: NotRequired[float]
+    TempAmountInfoList: NotRequired[Empty]
+
+
+def account_balance(view: BalanceView) -> DescribeAccountBalanceAnswer:
     """Balance = RealBalance = available = cash + gift − owed − holds (billing-rules, section 5)."""
     balance = view.cash_minor + view.gift_minor - view.owed_minor
     available = balance - view.held_minor
@@ -34,10 +56,20 @@ def account_balance(view: BalanceView) -> Members:
     }
 
 
-def describe_account_balance(call: Call, asked: DescribeAccountBalance) -> Members:
+def describe_account_balance(call: Call, asked: DescribeAccountBalance) -> DescribeAccountBalanceAnswer:
     """The account's money at this moment; temporary credit, if asked for, is none."""
     members = account_balance(listed.balance(call.account_id))
     return {**members, "TempCredit": 0.0, "TempAmountInfoList": []} if asked.temp_credit else members
 
 
-ACTIONS = (Action("DescribeAccountBalance", DescribeAccountBalance, describe_account_balance, "billing", BILLING),)
+ACTIONS = (
+    Action(
+        "DescribeAccountBalance",
+        DescribeAccountBalance,
+        DescribeAccountBalanceAnswer,
+        describe_account_balance,
+        "billing",
+        BILLING,
+        writes=False,
+    ),
+)

@@ -1,13 +1,13 @@
 """cbs: DescribeDisks. Disks of machines; a disk of its own life is not sold yet."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
-from vmart.api.declarations import INT32_MAX, Code, Filter, PublicIds, Shape
-from vmart.api.registry import CBS, Action, Call, Members
+from vmart.api.declarations import INT32_MAX, Code, Empty, Filter, PublicIds, Shape
+from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.api.wire.envelope import local_text
 from vmart.catalog import shop
 from vmart.kernel import clock
@@ -48,7 +48,79 @@ class DescribeDisks(Shape):
     return_bind_auto_snapshot_policy: bool = False
 
 
-def describe_disks(call: Call, asked: DescribeDisks) -> Members:
+class PlacementAnswer(TypedDict):
+    """Where it is."""
+
+    Zone: str
+    CageId: str | None
+    CdcId: str | None
+    CdcName: str | None
+    DedicatedClusterId: str
+    ProjectId: int
+    ProjectName: str | None
+
+
+class UnchangingAnswer(TypedDict):
+    """What every disk here has alike."""
+
+    SnapshotCount: int
+    AutoRenewFlagError: bool
+    Rollbacking: bool
+    InstanceIdList: Empty
+    Encrypt: bool
+    BackupDisk: bool
+    Tags: Empty
+    AttachMode: str
+    ThroughputPerformance: int
+    Migrating: bool
+    SnapshotSize: int
+    IsReturnable: bool | None
+    MigratePercent: int
+    Portable: bool
+    SnapshotAbility: bool
+    DeadlineError: bool
+    RollbackPercent: int
+    ReturnFailCode: int
+    Shareable: bool
+    DeleteSnapshot: int
+    DiskBackupQuota: int
+    DiskBackupCount: int
+    InstanceType: str
+    ErrorPrompt: str
+    BurstPerformance: bool
+    KmsKeyId: str
+
+
+class DiskAnswer(UnchangingAnswer):
+    """One disk."""
+
+    DiskName: str
+    DeleteWithInstance: bool
+    RenewFlag: str
+    DiskType: str
+    DiskState: str
+    InstanceId: str
+    AutoSnapshotPolicyIds: Empty | None
+    DiskId: str
+    Placement: PlacementAnswer
+    DeadlineTime: str
+    Attached: bool
+    DiskSize: int
+    DiskUsage: str
+    DiskChargeType: str
+    DifferDaysOfDeadline: int | None
+    CreateTime: str
+    LastAttachInsId: str | None
+
+
+class DescribeDisksAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    DiskSet: list[DiskAnswer]
+
+
+def describe_disks(call: Call, asked: DescribeDisks) -> DescribeDisksAnswer:
     """Disks of the account in the region of the call (all regions where it names none)."""
     not_both(asked.disk_ids, asked.filters, "DiskIds")
     wanted = _wanted(call, asked)
@@ -57,8 +129,8 @@ def describe_disks(call: Call, asked: DescribeDisks) -> Members:
     total, found = disks.page(
         call.account_id, wanted, order=(asked.order_field, asked.order), offset=asked.offset, limit=asked.limit
     )
-    policies: list[str] | None = [] if asked.return_bind_auto_snapshot_policy else None
-    return {"TotalCount": total, "DiskSet": [{**disk(view), "AutoSnapshotPolicyIds": policies} for view in found]}
+    policies: Empty | None = [] if asked.return_bind_auto_snapshot_policy else None
+    return {"TotalCount": total, "DiskSet": [disk(view, policies) for view in found]}
 
 
 def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
@@ -71,12 +143,13 @@ def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
     return Wanted(**met | {_FILTERS[name]: values for name, values in chosen.items()})
 
 
-def disk(view: ListedDisk) -> Members:
+def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
     """One disk. ``Portable`` false says that it goes with its machine, whatever ``DeleteWithInstance`` wishes."""
     attached, prepaid = view.state == _ATTACHED, view.charge_type == PREPAID
     days = (view.expires_at - clock.now()).days if prepaid and view.expires_at else None
     return {
         **_UNCHANGING,
+        "AutoSnapshotPolicyIds": policies,
         "DiskId": view.public_id,
         "DiskName": view.bought.name,
         "DiskUsage": view.usage,
@@ -87,7 +160,7 @@ def disk(view: ListedDisk) -> Members:
         "DeleteWithInstance": view.bought.delete_with_instance,
         "InstanceId": "" if view.state == "UNATTACHED" else view.instance_id,
         "LastAttachInsId": view.instance_id,
-        "Placement": {**_NO_CLUSTER, "Zone": view.zone, "ProjectId": 0},
+        "Placement": _placement(view),
         "DiskChargeType": view.charge_type,
         "RenewFlag": view.renew_flag,
         "CreateTime": local_text(view.created_at, shop.snapshot().billing_zone),
@@ -96,9 +169,20 @@ def disk(view: ListedDisk) -> Members:
     }
 
 
-_NO_CLUSTER = {"CageId": None, "CdcId": None, "CdcName": None, "DedicatedClusterId": "", "ProjectName": None}
+def _placement(view: ListedDisk) -> PlacementAnswer:
+    return {
+        "Zone": view.zone,
+        "CageId": None,
+        "CdcId": None,
+        "CdcName": None,
+        "DedicatedClusterId": "",
+        "ProjectId": 0,
+        "ProjectName": None,
+    }
+
+
 # What every disk here has alike: no snapshot, no key, no tag of its own.
-_UNCHANGING: Members = {
+_UNCHANGING: UnchangingAnswer = {
     "Portable": False,
     "IsReturnable": False,
     "ReturnFailCode": _NOT_RETURNABLE,
@@ -127,4 +211,15 @@ _UNCHANGING: Members = {
     "Tags": [],
 }
 
-ACTIONS = (Action("DescribeDisks", DescribeDisks, describe_disks, "cbs", CBS),)
+ACTIONS = (
+    Action(
+        "DescribeDisks",
+        DescribeDisks,
+        DescribeDisksAnswer,
+        describe_disks,
+        "cbs",
+        CBS,
+        writes=False,
+        touches={Resource.DISK: "disk_ids"},
+    ),
+)

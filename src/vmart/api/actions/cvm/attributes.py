@@ -1,13 +1,13 @@
 """cvm: DescribeInstancesAttributes, ModifyInstancesAttribute. What is told and changed of a machine by itself."""
 
 import base64
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.declarations import Code, NotOffered, Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.declarations import Code, Done, NotOffered, Shape
+from vmart.api.registry import Action, Call, Resource
 from vmart.listings import machines
 from vmart.orders import attributes
 
@@ -34,23 +34,56 @@ class ModifyInstancesAttribute(Shape):
     enable_jumbo_frame: NotOffered = None
 
 
-def describe_instances_attributes(call: Call, asked: DescribeInstancesAttributes) -> Members:
+class AttributeAnswer(TypedDict):
+    """What was asked for."""
+
+    UserData: str
+
+
+class InstanceAttributeAnswer(TypedDict):
+    """One machine."""
+
+    InstanceId: str
+    Attributes: AttributeAnswer
+
+
+class DescribeInstancesAttributesAnswer(TypedDict):
+    """In the order asked for."""
+
+    InstanceSet: list[InstanceAttributeAnswer]
+
+
+def describe_instances_attributes(call: Call, asked: DescribeInstancesAttributes) -> DescribeInstancesAttributesAnswer:
     """In the order asked for; a machine that there is not is refused, as the answer has no other way to say so."""
     found = machines.user_data(call.account_id, asked.instance_ids)
-    told = [
+    told: list[InstanceAttributeAnswer] = [
         {"InstanceId": public_id, "Attributes": {"UserData": base64.b64encode(user_data).decode()}}
         for public_id, user_data in found.items()
     ]
     return {"InstanceSet": told}
 
 
-def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> Members:
+def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> Done:
     """Done when it is answered."""
     attributes.modify(call.actor, asked.instance_ids, name=asked.instance_name, protected=asked.disable_api_termination)
     return {}
 
 
 ACTIONS = (
-    Action("DescribeInstancesAttributes", DescribeInstancesAttributes, describe_instances_attributes),
-    Action("ModifyInstancesAttribute", ModifyInstancesAttribute, modify_instances_attribute),
+    Action(
+        "DescribeInstancesAttributes",
+        DescribeInstancesAttributes,
+        DescribeInstancesAttributesAnswer,
+        describe_instances_attributes,
+        writes=False,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
+    Action(
+        "ModifyInstancesAttribute",
+        ModifyInstancesAttribute,
+        Done,
+        modify_instances_attribute,
+        writes=True,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
 )

@@ -1,13 +1,13 @@
 """cvm: DescribeImages."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import conditions, not_both
-from vmart.api.declarations import Code, Filter, Limit, Offset, Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.declarations import Code, Empty, Filter, Limit, Offset, Shape
+from vmart.api.registry import Action, Call
 from vmart.api.wire.envelope import utc_text
 from vmart.catalog import shop
 from vmart.catalog.models import Image
@@ -24,7 +24,38 @@ class DescribeImages(Shape):
     instance_type: Annotated[str, Field(max_length=40)] = ""
 
 
-def describe_images(call: Call, asked: DescribeImages) -> Members:
+class ImageAnswer(TypedDict):
+    """One image."""
+
+    ImageId: str
+    OsName: str
+    ImageType: str
+    CreatedTime: str
+    ImageName: str
+    ImageDescription: str
+    ImageSize: int
+    Architecture: str
+    ImageState: str
+    Platform: str
+    ImageCreator: str
+    ImageSource: str
+    SyncPercent: int | None
+    IsSupportCloudinit: bool
+    SnapshotSet: Empty
+    Tags: Empty
+    LicenseType: str
+    ImageFamily: str
+    ImageDeprecated: bool
+
+
+class DescribeImagesAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    ImageSet: list[ImageAnswer]
+    TotalCount: int
+
+
+def describe_images(call: Call, asked: DescribeImages) -> DescribeImagesAnswer:
     """Images that can be bought, all of them public; those that are only announced are for the page.
 
     ``InstanceType`` asks for those that suit a type. Here each suits every type; one that there is not is refused.
@@ -55,7 +86,7 @@ def _image_matches(image: Image, chosen: dict[str, list[str]]) -> bool:
     )
 
 
-def _image(image: Image) -> Members:
+def _image(image: Image) -> ImageAnswer:
     return {
         "ImageId": image.public_id,
         "OsName": image.os_name,
@@ -79,4 +110,4 @@ def _image(image: Image) -> Members:
     }
 
 
-ACTIONS = (Action("DescribeImages", DescribeImages, describe_images),)
+ACTIONS = (Action("DescribeImages", DescribeImages, DescribeImagesAnswer, describe_images, writes=False),)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 from vmart.api.actions.cvm.places import zones_of
 from vmart.api.actions.filters import Looks, conditions, matching
-from vmart.api.actions.prices import type_price
-from vmart.api.declarations import Filters, Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.actions.prices import ItemPriceAnswer, type_price
+from vmart.api.declarations import Empty, Filters, Shape
+from vmart.api.registry import Action, Call
 from vmart.api.wire.envelope import CHINESE
 from vmart.catalog import shop
 from vmart.catalog.models import InstanceType
@@ -53,7 +54,66 @@ _STOCK = ((100, "EnoughStock"), (10, "NormalStock"), (1, "UnderStock"))
 _SORT_KEYS = {"cpu": lambda sale: sale.kind.vcpu, "mem": lambda sale: sale.kind.memory_mib}
 
 
-def describe_zone_instance_config_infos(call: Call, asked: DescribeZoneInstanceConfigInfos) -> Members:
+class ExternalsAnswer(TypedDict, total=False):
+    """Nothing of it is said."""
+
+
+class InstanceTypeQuotaItemAnswer(TypedDict):
+    """One type in one zone and charge type."""
+
+    Zone: str
+    InstanceType: str
+    InstanceChargeType: str
+    NetworkCard: int
+    Externals: ExternalsAnswer
+    Cpu: int
+    Memory: int
+    InstanceFamily: str
+    TypeName: str
+    LocalDiskTypeList: Empty
+    Status: str
+    Price: ItemPriceAnswer
+    SoldOutReason: str
+    InstanceBandwidth: float
+    InstancePps: int
+    StorageBlockAmount: int
+    CpuType: str
+    Gpu: int
+    Fpga: int
+    Remark: str
+    GpuCount: float
+    Frequency: str
+    StatusCategory: str
+
+
+class DescribeZoneInstanceConfigInfosAnswer(TypedDict):
+    """Every type in every zone in both charge types."""
+
+    InstanceTypeQuotaSet: list[InstanceTypeQuotaItemAnswer]
+
+
+class InstanceTypeConfigAnswer(TypedDict):
+    """One type in one zone."""
+
+    Zone: str
+    InstanceType: str
+    InstanceFamily: str
+    GPU: int
+    CPU: int
+    Memory: int
+    FPGA: int
+    GpuCount: float
+
+
+class DescribeInstanceTypeConfigsAnswer(TypedDict):
+    """Every type in every zone that sells it."""
+
+    InstanceTypeConfigSet: list[InstanceTypeConfigAnswer]
+
+
+def describe_zone_instance_config_infos(
+    call: Call, asked: DescribeZoneInstanceConfigInfos
+) -> DescribeZoneInstanceConfigInfosAnswer:
     """Every type in every zone in both charge types, with its price."""
     here = shop.current()
     chosen = conditions(asked.filters, [*_SALE_FILTERS, "sort-keys"], 100)
@@ -87,7 +147,7 @@ def _stock_category(room: int) -> str:
     return next(name for least, name in _STOCK if room >= least)
 
 
-def _quota_item(here: Shop, sale: Sale, language: str) -> Members:
+def _quota_item(here: Shop, sale: Sale, language: str) -> InstanceTypeQuotaItemAnswer:
     prices = books.current_book(here.generation).regions[sale.zone.region]
     kind, sold_out = sale.kind, sale.room == 0
     return {
@@ -117,12 +177,12 @@ def _quota_item(here: Shop, sale: Sale, language: str) -> Members:
     }
 
 
-def describe_instance_type_configs(call: Call, asked: DescribeInstanceTypeConfigs) -> Members:
+def describe_instance_type_configs(call: Call, asked: DescribeInstanceTypeConfigs) -> DescribeInstanceTypeConfigsAnswer:
     """Every type in every zone that sells it."""
     here = shop.current()
     chosen = conditions(asked.filters, _TYPE_FILTERS, 100)
     sales = (sale for sale in _sales(here, zones_of(here, call), {}) if sale.charge_type == PREPAID)
-    configs = [
+    configs: list[InstanceTypeConfigAnswer] = [
         {
             "Zone": sale.zone.code,
             "InstanceType": sale.kind.code,
@@ -139,6 +199,18 @@ def describe_instance_type_configs(call: Call, asked: DescribeInstanceTypeConfig
 
 
 ACTIONS = (
-    Action("DescribeZoneInstanceConfigInfos", DescribeZoneInstanceConfigInfos, describe_zone_instance_config_infos),
-    Action("DescribeInstanceTypeConfigs", DescribeInstanceTypeConfigs, describe_instance_type_configs),
+    Action(
+        "DescribeZoneInstanceConfigInfos",
+        DescribeZoneInstanceConfigInfos,
+        DescribeZoneInstanceConfigInfosAnswer,
+        describe_zone_instance_config_infos,
+        writes=False,
+    ),
+    Action(
+        "DescribeInstanceTypeConfigs",
+        DescribeInstanceTypeConfigs,
+        DescribeInstanceTypeConfigsAnswer,
+        describe_instance_type_configs,
+        writes=False,
+    ),
 )

@@ -1,14 +1,14 @@
 """cvm: machines a customer has. Describe-, -Status, Start-, Stop-, Reboot-, Terminate-, ResetInstancesPassword."""
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
-from vmart.api.declarations import Code, Filters, Limit, Offset, Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.declarations import Code, Done, Empty, Filters, Limit, Offset, Shape
+from vmart.api.registry import Action, Call, Resource
 from vmart.api.wire.envelope import localized, utc_text
 from vmart.catalog import shop
 from vmart.kernel import ids
@@ -107,7 +107,141 @@ class InquiryPriceTerminateInstances(Shape):
     instance_ids: InstanceIds
 
 
-def instance(view: InstanceView) -> Members:
+class PlacementAnswer(TypedDict):
+    """Where it is."""
+
+    Zone: str
+    ProjectId: int
+
+
+class SystemDiskAnswer(TypedDict, total=False):
+    """Its system disk."""
+
+    DiskType: str
+    DiskId: str
+    DiskSize: int
+    Encrypt: bool
+    KmsKeyId: str
+
+
+class DataDiskAnswer(TypedDict):
+    """A data disk of it."""
+
+    DiskSize: int
+    DiskType: str
+    DiskId: str
+    DeleteWithInstance: bool
+    Encrypt: bool
+    KmsKeyId: str | None
+    ThroughputPerformance: int | None
+
+
+class InternetAccessibleAnswer(TypedDict):
+    """Its bandwidth and public address."""
+
+    InternetChargeType: str
+    InternetMaxBandwidthOut: int
+    PublicIpAssigned: bool
+
+
+class VirtualPrivateCloudAnswer(TypedDict):
+    """Its private network."""
+
+    VpcId: str
+    SubnetId: str
+    AsVpcGateway: bool
+    PrivateIpAddresses: list[str]
+
+
+class LoginSettingsAnswer(TypedDict):
+    """Its key pairs."""
+
+    KeyIds: NotRequired[list[str] | None]
+
+
+class InstanceAnswer(TypedDict):
+    """One machine."""
+
+    Placement: PlacementAnswer
+    InstanceId: str
+    InstanceType: str
+    CPU: int
+    Memory: int
+    RestrictState: str
+    InstanceName: str
+    InstanceChargeType: str
+    SystemDisk: SystemDiskAnswer
+    DataDisks: list[DataDiskAnswer]
+    PrivateIpAddresses: list[str]
+    PublicIpAddresses: list[str] | None
+    InternetAccessible: InternetAccessibleAnswer
+    VirtualPrivateCloud: VirtualPrivateCloudAnswer
+    ImageId: str
+    RenewFlag: str | None
+    CreatedTime: str
+    ExpiredTime: str | None
+    OsName: str
+    SecurityGroupIds: Empty
+    LoginSettings: LoginSettingsAnswer
+    InstanceState: str
+    Tags: Empty
+    StopChargingMode: str
+    Uuid: str
+    LatestOperation: str | None
+    LatestOperationState: str | None
+    LatestOperationRequestId: str | None
+    DisasterRecoverGroupId: str
+    IPv6Addresses: Empty
+    CamRoleName: str | None
+    HpcClusterId: str
+    RdmaIpAddresses: list[str] | None
+    DedicatedClusterId: str
+    IsolatedSource: str
+    DisasterRecoverGroupIds: Empty
+    LicenseType: str
+    DisableApiTermination: bool
+    HostName: str
+    DefaultLoginUser: str
+    DefaultLoginPort: int
+    LatestOperationErrorMsg: str | None
+
+
+class DescribeInstancesAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    InstanceSet: list[InstanceAnswer]
+
+
+class InstanceStatusAnswer(TypedDict):
+    """The state of one machine."""
+
+    InstanceId: str
+    InstanceState: str
+
+
+class DescribeInstancesStatusAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    InstanceStatusSet: list[InstanceStatusAnswer]
+
+
+class InstanceRefundAnswer(TypedDict):
+    """What one machine would give back."""
+
+    InstanceId: str
+    Refunds: float
+    PriceDetail: str
+
+
+class InquiryPriceTerminateInstancesAnswer(TypedDict):
+    """In the order asked for."""
+
+    InstanceRefundsSet: list[InstanceRefundAnswer]
+
+
+def instance(view: InstanceView) -> InstanceAnswer:
     """One machine of DescribeInstances; structures that clients read unguarded are always there (trap 9)."""
     prepaid = view.charge_type == PREPAID
     return {
@@ -119,7 +253,7 @@ def instance(view: InstanceView) -> Members:
         "RestrictState": view.restrict_state,
         "InstanceName": view.name,
         "InstanceChargeType": view.charge_type,
-        "SystemDisk": next((_disk(disk) for disk in view.disks if disk.usage == "SYSTEM_DISK"), {}),
+        "SystemDisk": _system_disk(view),
         "DataDisks": [_data_disk(disk) for disk in view.disks if disk.usage == "DATA_DISK"],
         "PrivateIpAddresses": [view.private_ip],
         "PublicIpAddresses": [view.public_ip] if view.public_ip else [],
@@ -165,7 +299,12 @@ def instance(view: InstanceView) -> Members:
     }
 
 
-def _disk(disk: DiskView) -> Members:
+def _system_disk(view: InstanceView) -> SystemDiskAnswer:
+    system = [disk for disk in view.disks if disk.usage == "SYSTEM_DISK"]
+    return _disk(system[0]) if system else {}
+
+
+def _disk(disk: DiskView) -> SystemDiskAnswer:
     return {
         "DiskType": disk.disk_type,
         "DiskId": disk.public_id,
@@ -175,11 +314,19 @@ def _disk(disk: DiskView) -> Members:
     }
 
 
-def _data_disk(disk: DiskView) -> Members:
-    return {**_disk(disk), "DeleteWithInstance": disk.delete_with_instance, "ThroughputPerformance": 0}
+def _data_disk(disk: DiskView) -> DataDiskAnswer:
+    return {
+        "DiskType": disk.disk_type,
+        "DiskId": disk.public_id,
+        "DiskSize": disk.size_gib,
+        "Encrypt": False,
+        "KmsKeyId": "",
+        "DeleteWithInstance": disk.delete_with_instance,
+        "ThroughputPerformance": 0,
+    }
 
 
-def describe_instances(call: Call, asked: DescribeInstances) -> Members:
+def describe_instances(call: Call, asked: DescribeInstances) -> DescribeInstancesAnswer:
     """Machines of the account in the region of the call (all regions where it names none), newest first."""
     not_both(asked.instance_ids, asked.filters, "InstanceIds")
     wanted = _wanted(call, asked)
@@ -189,7 +336,7 @@ def describe_instances(call: Call, asked: DescribeInstances) -> Members:
     return {"TotalCount": total, "InstanceSet": [_told(view, call.language) for view in views]}
 
 
-def _told(view: InstanceView, language: str) -> Members:
+def _told(view: InstanceView, language: str) -> InstanceAnswer:
     """The machine, with the reason of a failure in the language of the call."""
     members = instance(view)
     if view.latest_operation_error:
@@ -231,7 +378,7 @@ def _instant(name: str, values: list[str]) -> dt.datetime:
         ) from None
 
 
-def describe_instances_status(call: Call, asked: DescribeInstancesStatus) -> Members:
+def describe_instances_status(call: Call, asked: DescribeInstancesStatus) -> DescribeInstancesStatusAnswer:
     """States alone, of the same machines in the same order."""
     region = in_region(shop.snapshot(), call.region)
     wanted = Wanted(public_ids=asked.instance_ids or None, region=region.code if region else None)
@@ -242,13 +389,13 @@ def describe_instances_status(call: Call, asked: DescribeInstancesStatus) -> Mem
     }
 
 
-def start_instances(call: Call, asked: StartInstances) -> Members:
+def start_instances(call: Call, asked: StartInstances) -> Done:
     """Accepted; STARTING until they run."""
     start.start(call.actor, asked.instance_ids)
     return {}
 
 
-def stop_instances(call: Call, asked: StopInstances) -> Members:
+def stop_instances(call: Call, asked: StopInstances) -> Done:
     """Accepted; STOPPING until they stand."""
     stop.stop(
         call.actor,
@@ -259,14 +406,14 @@ def stop_instances(call: Call, asked: StopInstances) -> Members:
     return {}
 
 
-def reboot_instances(call: Call, asked: RebootInstances) -> Members:
+def reboot_instances(call: Call, asked: RebootInstances) -> Done:
     """Accepted; REBOOTING until they run again."""
     stop_type = _stop_type(asked.stop_type, asked.force_reboot, "ForceReboot")
     reboot.reboot(call.actor, asked.instance_ids, stop_type=stop_type)
     return {}
 
 
-def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Members:
+def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Done:
     """Accepted; LatestOperationState says when it is done."""
     reset_password.reset(
         call.actor,
@@ -285,20 +432,22 @@ def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> st
     return stop_type or ("SOFT_FIRST" if force else "SOFT")
 
 
-def terminate_instances(call: Call, asked: TerminateInstances) -> Members:
+def terminate_instances(call: Call, asked: TerminateInstances) -> Done:
     """Into the recycle bin, out of it at once the second time. Public addresses and disks go with them."""
     terminate.terminate(call.actor, asked.instance_ids)
     return {}
 
 
-def inquiry_price_terminate_instances(call: Call, asked: InquiryPriceTerminateInstances) -> Members:
+def inquiry_price_terminate_instances(
+    call: Call, asked: InquiryPriceTerminateInstances
+) -> InquiryPriceTerminateInstancesAnswer:
     """The refunds that TerminateInstances would post now."""
     currency = shop.snapshot().currency
     quotes = quote_refund(call.account_id, asked.instance_ids)
     return {"InstanceRefundsSet": [_refund(quoted, currency, call.language) for quoted in quotes]}
 
 
-def _refund(quoted: RefundQuote, currency: str, language: str) -> Members:
+def _refund(quoted: RefundQuote, currency: str, language: str) -> InstanceRefundAnswer:
     amounts = {
         "refund": shown_minor(quoted.refund_minor, currency),
         "paid": shown_minor(quoted.paid_minor, currency),
@@ -313,13 +462,37 @@ def _refund(quoted: RefundQuote, currency: str, language: str) -> Members:
     }
 
 
+_MACHINES = {Resource.MACHINE: "instance_ids"}
 ACTIONS = (
-    Action("DescribeInstances", DescribeInstances, describe_instances),
-    Action("DescribeInstancesStatus", DescribeInstancesStatus, describe_instances_status),
-    Action("StartInstances", StartInstances, start_instances),
-    Action("StopInstances", StopInstances, stop_instances),
-    Action("RebootInstances", RebootInstances, reboot_instances),
-    Action("ResetInstancesPassword", ResetInstancesPassword, reset_instances_password),
-    Action("TerminateInstances", TerminateInstances, terminate_instances),
-    Action("InquiryPriceTerminateInstances", InquiryPriceTerminateInstances, inquiry_price_terminate_instances),
+    Action(
+        "DescribeInstances",
+        DescribeInstances,
+        DescribeInstancesAnswer,
+        describe_instances,
+        writes=False,
+        touches=_MACHINES,
+    ),
+    Action(
+        "DescribeInstancesStatus",
+        DescribeInstancesStatus,
+        DescribeInstancesStatusAnswer,
+        describe_instances_status,
+        writes=False,
+        touches=_MACHINES,
+    ),
+    Action("StartInstances", StartInstances, Done, start_instances, writes=True, touches=_MACHINES),
+    Action("StopInstances", StopInstances, Done, stop_instances, writes=True, touches=_MACHINES),
+    Action("RebootInstances", RebootInstances, Done, reboot_instances, writes=True, touches=_MACHINES),
+    Action(
+        "ResetInstancesPassword", ResetInstancesPassword, Done, reset_instances_password, writes=True, touches=_MACHINES
+    ),
+    Action("TerminateInstances", TerminateInstances, Done, terminate_instances, writes=True, touches=_MACHINES),
+    Action(
+        "InquiryPriceTerminateInstances",
+        InquiryPriceTerminateInstances,
+        InquiryPriceTerminateInstancesAnswer,
+        inquiry_price_terminate_instances,
+        writes=False,
+        touches=_MACHINES,
+    ),
 )

@@ -1,12 +1,12 @@
 """cvm: SSH key pairs. Create-, Import-, Describe-, DeleteKeyPair(s)."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
-from vmart.api.declarations import Code, Filters, Limit, NotOffered, Offset, Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.declarations import Code, Done, Empty, Filters, Limit, NotOffered, Offset, Shape
+from vmart.api.registry import RUN_PER_S, Action, Call, Resource
 from vmart.api.wire.envelope import utc_text
 from vmart.instances import key_pairs
 from vmart.listings import keys
@@ -53,9 +53,42 @@ class DeleteKeyPairs(Shape):
     key_ids: KeyIds
 
 
-def key_pair(view: KeyPairView, private_key: str | None = None) -> Members:
+class KeyPairAnswer(TypedDict):
+    """One pair; the private key where it was just made."""
+
+    KeyId: str
+    KeyName: str
+    ProjectId: int
+    Description: str
+    PublicKey: str
+    PrivateKey: NotRequired[str]
+    AssociatedInstanceIds: list[str]
+    CreatedTime: str
+    Tags: Empty
+
+
+class CreateKeyPairAnswer(TypedDict):
+    """The new pair."""
+
+    KeyPair: KeyPairAnswer
+
+
+class ImportKeyPairAnswer(TypedDict):
+    """The new pair."""
+
+    KeyId: str
+
+
+class DescribeKeyPairsAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    KeyPairSet: list[KeyPairAnswer]
+
+
+def key_pair(view: KeyPairView, private_key: str | None = None) -> KeyPairAnswer:
     """One pair; ``private_key`` only in the answer that made it."""
-    members: Members = {
+    members: KeyPairAnswer = {
         "KeyId": view.public_id,
         "KeyName": view.name,
         "ProjectId": 0,
@@ -70,25 +103,25 @@ def key_pair(view: KeyPairView, private_key: str | None = None) -> Members:
     return members
 
 
-def create_key_pair(call: Call, asked: CreateKeyPair) -> Members:
+def create_key_pair(call: Call, asked: CreateKeyPair) -> CreateKeyPairAnswer:
     """A new pair, its private key told this once."""
     pair, private_key = key_pairs.create(call.actor, asked.key_name)
     view = KeyPairView(pair.public_id, pair.name, pair.public_key, (), pair.created_at)
     return {"KeyPair": key_pair(view, private_key)}
 
 
-def import_key_pair(call: Call, asked: ImportKeyPair) -> Members:
+def import_key_pair(call: Call, asked: ImportKeyPair) -> ImportKeyPairAnswer:
     """A pair whose private key stays with the customer."""
     return {"KeyId": key_pairs.import_(call.actor, asked.key_name, asked.public_key).public_id}
 
 
-def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Members:
+def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Done:
     """All or none; a pair that a machine has stays."""
     forget_keys.forget(call.actor, asked.key_ids)
     return {}
 
 
-def describe_key_pairs(call: Call, asked: DescribeKeyPairs) -> Members:
+def describe_key_pairs(call: Call, asked: DescribeKeyPairs) -> DescribeKeyPairsAnswer:
     """Pairs of the account, newest first. All are of project 0 and have no tags."""
     not_both(asked.key_ids, asked.filters, "KeyIds")
     chosen = conditions(asked.filters, ("project-id", "key-name", *TAG_FILTERS), VALUES_MAX)
@@ -105,8 +138,17 @@ def describe_key_pairs(call: Call, asked: DescribeKeyPairs) -> Members:
 
 
 ACTIONS = (
-    Action("CreateKeyPair", CreateKeyPair, create_key_pair, rate_limited=True),
-    Action("ImportKeyPair", ImportKeyPair, import_key_pair),
-    Action("DescribeKeyPairs", DescribeKeyPairs, describe_key_pairs),
-    Action("DeleteKeyPairs", DeleteKeyPairs, delete_key_pairs),
+    Action("CreateKeyPair", CreateKeyPair, CreateKeyPairAnswer, create_key_pair, writes=True, rate=RUN_PER_S),
+    Action("ImportKeyPair", ImportKeyPair, ImportKeyPairAnswer, import_key_pair, writes=True),
+    Action(
+        "DescribeKeyPairs",
+        DescribeKeyPairs,
+        DescribeKeyPairsAnswer,
+        describe_key_pairs,
+        writes=False,
+        touches={Resource.KEY_PAIR: "key_ids"},
+    ),
+    Action(
+        "DeleteKeyPairs", DeleteKeyPairs, Done, delete_key_pairs, writes=True, touches={Resource.KEY_PAIR: "key_ids"}
+    ),
 )

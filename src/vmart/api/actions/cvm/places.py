@@ -1,7 +1,9 @@
 """cvm: DescribeRegions, DescribeZones, and which of them a call is about."""
 
+from typing import TypedDict
+
 from vmart.api.declarations import Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import Action, Call
 from vmart.api.wire.envelope import CHINESE
 from vmart.catalog import shop
 from vmart.catalog.models import Region
@@ -21,6 +23,37 @@ class DescribeRegions(Shape):
 
 class DescribeZones(Shape):
     """No members; the region of the call limits the zones."""
+
+
+class RegionInfoAnswer(TypedDict):
+    """One region."""
+
+    Region: str
+    RegionName: str
+    RegionState: str
+
+
+class DescribeRegionsAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    RegionSet: list[RegionInfoAnswer]
+
+
+class ZoneInfoAnswer(TypedDict):
+    """One zone."""
+
+    Zone: str
+    ZoneName: str
+    ZoneId: str
+    ZoneState: str
+
+
+class DescribeZonesAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    ZoneSet: list[ZoneInfoAnswer]
 
 
 def in_region(here: Shop, code: str) -> Region | None:
@@ -44,11 +77,11 @@ def zones_of(here: Shop, call: Call) -> list[ZoneView]:
     return [zone for zone in here.zones.values() if region is None or zone.region == region.code]
 
 
-def describe_regions(call: Call, _asked: DescribeRegions) -> Members:
+def describe_regions(call: Call, _asked: DescribeRegions) -> DescribeRegionsAnswer:
     """All regions."""
     here = shop.current()
     selling = {zone.region for zone in here.zones.values() if zone.on_sale}
-    regions = [
+    regions: list[RegionInfoAnswer] = [
         {
             "Region": region.code,
             "RegionName": region.name_zh if call.language == CHINESE else region.name_en,
@@ -59,13 +92,13 @@ def describe_regions(call: Call, _asked: DescribeRegions) -> Members:
     return {"TotalCount": len(regions), "RegionSet": regions}
 
 
-def describe_zones(call: Call, _asked: DescribeZones) -> Members:
+def describe_zones(call: Call, _asked: DescribeZones) -> DescribeZonesAnswer:
     """Zones of the region; ``ZoneId`` is the number that the legacy API uses."""
     zones = [zone_info(zone, call.language) for zone in zones_of(shop.current(), call)]
     return {"TotalCount": len(zones), "ZoneSet": zones}
 
 
-def zone_info(zone: ZoneView, language: str) -> Members:
+def zone_info(zone: ZoneView, language: str) -> ZoneInfoAnswer:
     """A zone as DescribeZones tells it, here and in the region service."""
     return {
         "Zone": zone.code,
@@ -76,6 +109,6 @@ def zone_info(zone: ZoneView, language: str) -> Members:
 
 
 ACTIONS = (
-    Action("DescribeRegions", DescribeRegions, describe_regions),
-    Action("DescribeZones", DescribeZones, describe_zones),
+    Action("DescribeRegions", DescribeRegions, DescribeRegionsAnswer, describe_regions, writes=False),
+    Action("DescribeZones", DescribeZones, DescribeZonesAnswer, describe_zones, writes=False),
 )

@@ -1,12 +1,12 @@
 """cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.instance_types import DEFAULT_SYSTEM_GIB
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.prices import quote_price
+from vmart.api.actions.prices import PriceAnswer, quote_price
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -16,7 +16,7 @@ from vmart.api.declarations import (
     Shape,
     not_offered,
 )
-from vmart.api.registry import Action, Call, Members
+from vmart.api.registry import RUN_PER_S, Action, Call, Resource
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
 from vmart.instances.attributes import Attributes
@@ -172,6 +172,18 @@ class RunInstances(InquiryPriceRunInstances):
     enable_jumbo_frame: FalseOnly = None
 
 
+class InquiryPriceRunInstancesAnswer(TypedDict):
+    """The price of all machines together."""
+
+    Price: PriceAnswer
+
+
+class RunInstancesAnswer(TypedDict):
+    """The machines bought; a dry run tells none."""
+
+    InstanceIdSet: NotRequired[list[str]]
+
+
 def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Configuration:
     """What is asked for, in the words of pricing. The zone decides the region where the call names none."""
     region = in_region(here, call.region)
@@ -200,13 +212,13 @@ def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Co
     )
 
 
-def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> Members:
+def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> InquiryPriceRunInstancesAnswer:
     """The price that RunInstances would charge."""
     here = shop.snapshot()
     return {"Price": quote_price(offered.price(configuration(here, call, asked), here))}
 
 
-def run_instances(call: Call, asked: RunInstances) -> Members:
+def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
     """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
     term, network = asked.instance_charge_prepaid, asked.virtual_private_cloud
     wanted = Purchase(
@@ -231,7 +243,28 @@ def run_instances(call: Call, asked: RunInstances) -> Members:
     return {"InstanceIdSet": list(purchase.purchase(wanted).instance_ids)}
 
 
+_TOUCHES = {
+    Resource.KEY_PAIR: "login_settings.key_ids",
+    Resource.VPC: "virtual_private_cloud.vpc_id",
+    Resource.SUBNET: "virtual_private_cloud.subnet_id",
+}
 ACTIONS = (
-    Action("InquiryPriceRunInstances", InquiryPriceRunInstances, inquiry_price_run_instances),
-    Action("RunInstances", RunInstances, run_instances, rate_limited=True),
+    Action(
+        "InquiryPriceRunInstances",
+        InquiryPriceRunInstances,
+        InquiryPriceRunInstancesAnswer,
+        inquiry_price_run_instances,
+        writes=False,
+        touches=_TOUCHES,
+    ),
+    Action(
+        "RunInstances",
+        RunInstances,
+        RunInstancesAnswer,
+        run_instances,
+        writes=True,
+        buys=True,
+        touches=_TOUCHES,
+        rate=RUN_PER_S,
+    ),
 )

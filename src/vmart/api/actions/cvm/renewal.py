@@ -1,13 +1,13 @@
 """cvm: renewal of prepaid machines: its price, the renewal, and whether they renew themselves."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.actions.prices import renewal_price
-from vmart.api.declarations import INT32_MAX, Code, FalseOnly, Shape
-from vmart.api.registry import Action, Call, Members
+from vmart.api.actions.prices import PriceAnswer, renewal_price
+from vmart.api.declarations import INT32_MAX, Code, Done, FalseOnly, Shape
+from vmart.api.registry import Action, Call, Resource
 from vmart.orders import renew, renew_flag
 from vmart.orders.renew import Renewal
 
@@ -45,31 +45,59 @@ class ModifyInstancesRenewFlag(Shape):
     renew_flag: RenewFlag
 
 
+class InquiryPriceRenewInstancesAnswer(TypedDict):
+    """The price of all machines together; a dry run tells none."""
+
+    Price: NotRequired[PriceAnswer]
+
+
 def _asked(asked: RenewInstances | InquiryPriceRenewInstances) -> Renewal:
     term = asked.instance_charge_prepaid
     return Renewal(asked.instance_ids, term.period, renew_flag=term.renew_flag or "")
 
 
-def renew_instances(call: Call, asked: RenewInstances) -> Members:
+def renew_instances(call: Call, asked: RenewInstances) -> Done:
     """Paid from the balance at once."""
     renew.renew(call.actor, _asked(asked))
     return {}
 
 
-def inquiry_price_renew_instances(call: Call, asked: InquiryPriceRenewInstances) -> Members:
+def inquiry_price_renew_instances(call: Call, asked: InquiryPriceRenewInstances) -> InquiryPriceRenewInstancesAnswer:
     """For all of them together; a dry run only says whether they could be renewed."""
     price = renewal_price(renew.price(call.account_id, _asked(asked)))
     return {} if asked.dry_run else {"Price": price}
 
 
-def modify_instances_renew_flag(call: Call, asked: ModifyInstancesRenewFlag) -> Members:
+def modify_instances_renew_flag(call: Call, asked: ModifyInstancesRenewFlag) -> Done:
     """From now on, for terms that end later."""
     renew_flag.set_flag(call.actor, asked.instance_ids, asked.renew_flag)
     return {}
 
 
 ACTIONS = (
-    Action("RenewInstances", RenewInstances, renew_instances),
-    Action("InquiryPriceRenewInstances", InquiryPriceRenewInstances, inquiry_price_renew_instances),
-    Action("ModifyInstancesRenewFlag", ModifyInstancesRenewFlag, modify_instances_renew_flag),
+    Action(
+        "RenewInstances",
+        RenewInstances,
+        Done,
+        renew_instances,
+        writes=True,
+        buys=True,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
+    Action(
+        "InquiryPriceRenewInstances",
+        InquiryPriceRenewInstances,
+        InquiryPriceRenewInstancesAnswer,
+        inquiry_price_renew_instances,
+        writes=False,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
+    Action(
+        "ModifyInstancesRenewFlag",
+        ModifyInstancesRenewFlag,
+        Done,
+        modify_instances_renew_flag,
+        writes=True,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
 )

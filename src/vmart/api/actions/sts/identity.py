@@ -1,14 +1,26 @@
 """sts: GetCallerIdentity. Whose key signed the call."""
 
+from typing import TypedDict
+
 from vmart.api.declarations import Shape
-from vmart.api.registry import STS, Action, Call, Members
+from vmart.api.registry import STS, Action, Call
 
 
 class GetCallerIdentity(Shape):
     """No members."""
 
 
-def get_caller_identity(call: Call, _asked: GetCallerIdentity) -> Members:
+class GetCallerIdentityAnswer(TypedDict):
+    """Whose key it is."""
+
+    Arn: str
+    AccountId: str
+    UserId: str
+    PrincipalId: str
+    Type: str
+
+
+def get_caller_identity(call: Call, _asked: GetCallerIdentity) -> GetCallerIdentityAnswer:
     """The account, and the user whose key it is: every key is a user's."""
     user = str(call.user_id)
     return {
@@ -20,4 +32,8 @@ def get_caller_identity(call: Call, _asked: GetCallerIdentity) -> Members:
     }
 
 
-ACTIONS = (Action("GetCallerIdentity", GetCallerIdentity, get_caller_identity, "sts", STS),)
+ACTIONS = (
+    Action(
+        "GetCallerIdentity", GetCallerIdentity, GetCallerIdentityAnswer, get_caller_identity, "sts", STS, writes=False
+    ),
+)

@@ -1,11 +1,11 @@
 """tag: DescribeResourceTagsByResourceIds. Nothing here has tags yet; programs ask for them all the time."""
 
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from vmart.api.declarations import INT32_MAX, Code, Shape
-from vmart.api.registry import TAG, Action, Call, Members
+from vmart.api.declarations import INT32_MAX, Code, Empty, Shape
+from vmart.api.registry import TAG, Action, Call, Resource
 
 _Word = Annotated[str, Field(max_length=60)]
 
@@ -24,14 +24,31 @@ class DescribeResourceTagsByResourceIds(Shape):
     category: _Word = ""
 
 
-def describe_resource_tags_by_resource_ids(_call: Call, asked: DescribeResourceTagsByResourceIds) -> Members:
+class DescribeResourceTagsByResourceIdsAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    Offset: int
+    Limit: int
+    Tags: Empty
+
+
+def describe_resource_tags_by_resource_ids(
+    _call: Call, asked: DescribeResourceTagsByResourceIds
+) -> DescribeResourceTagsByResourceIdsAnswer:
     """None, whatever is asked for."""
     return {"TotalCount": 0, "Offset": asked.offset, "Limit": asked.limit, "Tags": []}
 
 
 ACTIONS = (
     Action(
-        "DescribeResourceTagsByResourceIds", DescribeResourceTagsByResourceIds,
-        describe_resource_tags_by_resource_ids, "tag", TAG,
+        "DescribeResourceTagsByResourceIds",
+        DescribeResourceTagsByResourceIds,
+        DescribeResourceTagsByResourceIdsAnswer,
+        describe_resource_tags_by_resource_ids,
+        "tag",
+        TAG,
+        writes=False,
+        touches={Resource.ANY: "resource_ids"},
     ),
-)  # fmt: skip
+)

@@ -1,13 +1,13 @@
 """vpc: DescribeUsedIpAddress. Which private addresses machines have; clients wait for one to be free again."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.filters import VALUES_MAX, conditions, not_both
 from vmart.api.actions.vpc.vpcs import Filters
 from vmart.api.declarations import INT32_MAX, Code, PublicId, PublicIds, Shape
-from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.listings import networks
 from vmart.listings.networks import WantedAddresses
 
@@ -26,7 +26,24 @@ class DescribeUsedIpAddress(Shape):
     limit: Annotated[int, Field(ge=1, le=100), _Range] = 20
 
 
-def describe_used_ip_address(call: Call, asked: DescribeUsedIpAddress) -> Members:
+class IpAddressStatesAnswer(TypedDict):
+    """One address that a machine has."""
+
+    VpcId: str
+    SubnetId: str
+    IpAddress: str
+    ResourceType: str
+    ResourceId: str
+
+
+class DescribeUsedIpAddressAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    IpAddressStates: list[IpAddressStatesAnswer]
+    TotalCount: int
+
+
+def describe_used_ip_address(call: Call, asked: DescribeUsedIpAddress) -> DescribeUsedIpAddressAnswer:
     """None for a network that there is not: nothing has an address of it."""
     not_both(asked.ip_addresses, asked.filters, "IpAddresses")
     chosen = conditions(asked.filters, _FILTERS, VALUES_MAX)
@@ -34,7 +51,7 @@ def describe_used_ip_address(call: Call, asked: DescribeUsedIpAddress) -> Member
     met |= {_FILTERS[name]: values for name, values in chosen.items()}
     wanted = WantedAddresses(vpc_id=asked.vpc_id, subnet_id=asked.subnet_id or None, **met)
     total, found = networks.addresses(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
-    states = [
+    states: list[IpAddressStatesAnswer] = [
         {
             "VpcId": taken.vpc_id,
             "SubnetId": taken.subnet_id,
@@ -47,4 +64,15 @@ def describe_used_ip_address(call: Call, asked: DescribeUsedIpAddress) -> Member
     return {"TotalCount": total, "IpAddressStates": states}
 
 
-ACTIONS = (Action("DescribeUsedIpAddress", DescribeUsedIpAddress, describe_used_ip_address, "vpc", VPC),)
+ACTIONS = (
+    Action(
+        "DescribeUsedIpAddress",
+        DescribeUsedIpAddress,
+        DescribeUsedIpAddressAnswer,
+        describe_used_ip_address,
+        "vpc",
+        VPC,
+        writes=False,
+        touches={Resource.VPC: "vpc_id", Resource.SUBNET: "subnet_id"},
+    ),
+)

@@ -1,12 +1,12 @@
 """vpc: DescribeSecurityGroups. One default group an account, open both ways: nothing enforces groups here yet."""
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.actions.vpc.vpcs import Filters
-from vmart.api.declarations import PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.declarations import Empty, PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.wire.envelope import local_text, localized
 from vmart.catalog import shop
 from vmart.listings import security_groups
@@ -27,7 +27,27 @@ class DescribeSecurityGroups(Shape):
     order_direction: Literal["ASC", "DESC"] = "ASC"
 
 
-def describe_security_groups(call: Call, asked: DescribeSecurityGroups) -> Members:
+class SecurityGroupAnswer(TypedDict):
+    """One group."""
+
+    SecurityGroupId: str
+    SecurityGroupName: str
+    SecurityGroupDesc: str
+    ProjectId: str
+    IsDefault: bool
+    CreatedTime: str
+    TagSet: Empty
+    UpdateTime: str
+
+
+class DescribeSecurityGroupsAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    SecurityGroupSet: list[SecurityGroupAnswer]
+    TotalCount: int
+
+
+def describe_security_groups(call: Call, asked: DescribeSecurityGroups) -> DescribeSecurityGroupsAnswer:
     """The account's one group, the same in every region, where it is asked for."""
     not_both(asked.security_group_ids, asked.filters, "SecurityGroupIds")
     in_region(shop.snapshot(), call.region)
@@ -41,7 +61,7 @@ def describe_security_groups(call: Call, asked: DescribeSecurityGroups) -> Membe
     return {"TotalCount": len(found), "SecurityGroupSet": [security_group(view, call.language) for view in page]}
 
 
-def security_group(view: SecurityGroupView, language: str) -> Members:
+def security_group(view: SecurityGroupView, language: str) -> SecurityGroupAnswer:
     """One group."""
     return {
         "SecurityGroupId": view.public_id,
@@ -55,4 +75,15 @@ def security_group(view: SecurityGroupView, language: str) -> Members:
     }
 
 
-ACTIONS = (Action("DescribeSecurityGroups", DescribeSecurityGroups, describe_security_groups, "vpc", VPC),)
+ACTIONS = (
+    Action(
+        "DescribeSecurityGroups",
+        DescribeSecurityGroups,
+        DescribeSecurityGroupsAnswer,
+        describe_security_groups,
+        "vpc",
+        VPC,
+        writes=False,
+        touches={Resource.SECURITY_GROUP: "security_group_ids"},
+    ),
+)

@@ -1,12 +1,12 @@
 """vpc: DescribeSubnets. One subnet an account and zone, there from its first purchase on."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, Filters
-from vmart.api.declarations import NotOffered, PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.declarations import Empty, NotOffered, PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.wire.envelope import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
@@ -32,7 +32,36 @@ class DescribeSubnets(Shape):
     next_token: NotOffered = None
 
 
-def describe_subnets(call: Call, asked: DescribeSubnets) -> Members:
+class SubnetAnswer(TypedDict):
+    """One subnet."""
+
+    VpcId: str
+    SubnetId: str
+    SubnetName: str
+    CidrBlock: str
+    IsDefault: bool
+    EnableBroadcast: bool
+    Zone: str
+    RouteTableId: str
+    CreatedTime: str
+    AvailableIpAddressCount: int
+    Ipv6CidrBlock: str
+    NetworkAclId: str
+    IsRemoteVpcSnat: bool
+    TotalIpAddressCount: int
+    TagSet: Empty
+    CdcId: str
+    IsCdcSubnet: int
+
+
+class DescribeSubnetsAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    SubnetSet: list[SubnetAnswer]
+
+
+def describe_subnets(call: Call, asked: DescribeSubnets) -> DescribeSubnetsAnswer:
     """Subnets of the account in the region of the call (all regions where it names none)."""
     not_both(asked.subnet_ids, asked.filters, "SubnetIds")
     wanted = _wanted(call, asked)
@@ -52,7 +81,7 @@ def _wanted(call: Call, asked: DescribeSubnets) -> WantedSubnets | None:
     return WantedSubnets(**met | {_FILTERS[name]: values for name, values in chosen.items()})
 
 
-def subnet(view: SubnetView) -> Members:
+def subnet(view: SubnetView) -> SubnetAnswer:
     """One subnet."""
     return {
         "SubnetId": view.public_id,
@@ -75,4 +104,15 @@ def subnet(view: SubnetView) -> Members:
     }
 
 
-ACTIONS = (Action("DescribeSubnets", DescribeSubnets, describe_subnets, "vpc", VPC),)
+ACTIONS = (
+    Action(
+        "DescribeSubnets",
+        DescribeSubnets,
+        DescribeSubnetsAnswer,
+        describe_subnets,
+        "vpc",
+        VPC,
+        writes=False,
+        touches={Resource.SUBNET: "subnet_ids"},
+    ),
+)

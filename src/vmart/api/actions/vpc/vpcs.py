@@ -1,13 +1,13 @@
 """vpc: DescribeVpcs. One private network an account and region, there from its first purchase on."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
-from vmart.api.declarations import Code, Filter, PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.registry import VPC, Action, Call, Members
+from vmart.api.declarations import Code, Empty, Filter, PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.wire.envelope import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
@@ -30,7 +30,34 @@ class DescribeVpcs(Shape):
     limit: TextLimit = 20
 
 
-def describe_vpcs(call: Call, asked: DescribeVpcs) -> Members:
+class VpcAnswer(TypedDict):
+    """One network."""
+
+    VpcName: str
+    VpcId: str
+    CidrBlock: str
+    IsDefault: bool
+    EnableMulticast: bool
+    CreatedTime: str
+    DnsServerSet: Empty
+    DomainName: str
+    DhcpOptionsId: str
+    EnableDhcp: bool
+    Ipv6CidrBlock: str
+    TagSet: Empty
+    AssistantCidrSet: Empty
+    EnableRouteVpcPublish: bool
+    Ipv6CidrBlockSet: Empty
+
+
+class DescribeVpcsAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    VpcSet: list[VpcAnswer]
+
+
+def describe_vpcs(call: Call, asked: DescribeVpcs) -> DescribeVpcsAnswer:
     """Networks of the account in the region of the call (all regions where it names none)."""
     not_both(asked.vpc_ids, asked.filters, "VpcIds")
     wanted = _wanted(call, asked)
@@ -51,7 +78,7 @@ def _wanted(call: Call, asked: DescribeVpcs) -> WantedVpcs | None:
     return WantedVpcs(**met | {_FILTERS[name]: values for name, values in chosen.items()})
 
 
-def vpc(view: VpcView) -> Members:
+def vpc(view: VpcView) -> VpcAnswer:
     """One network."""
     return {
         "VpcId": view.public_id,
@@ -72,4 +99,15 @@ def vpc(view: VpcView) -> Members:
     }
 
 
-ACTIONS = (Action("DescribeVpcs", DescribeVpcs, describe_vpcs, "vpc", VPC),)
+ACTIONS = (
+    Action(
+        "DescribeVpcs",
+        DescribeVpcs,
+        DescribeVpcsAnswer,
+        describe_vpcs,
+        "vpc",
+        VPC,
+        writes=False,
+        touches={Resource.VPC: "vpc_ids"},
+    ),
+)
