@@ -1,0 +1,18 @@
+"""Brings ``docs/not_offered.json`` and ``docs/actions.md`` up to what the code declares and tccli publishes.
+
+Run ``python -m tests.support.api_tables`` in the development environment, then write the reasons that it leaves empty.
+"""
+
+import os
+
+import django
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmart.config.settings")
+    os.environ.setdefault("VMART_MASTER_KEY", "00" * 32)
+    os.environ.setdefault("VMART_DATABASE_URL", "host=/nonexistent")
+    django.setup()
+    from tests.support import api_reference, published_members
+
+    published_members.write()
+    api_reference.write()
