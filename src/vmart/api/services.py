@@ -1,8 +1,6 @@
 """All actions of both APIs, in one place to read: what is published and stands in no ``ACTIONS`` is not offered yet.
 
-To add an action: declare its request (a ``Shape``, members as published), write the function from call and
-request to members, add an ``Action`` to the file's ``ACTIONS``, translate new sentences in ``locale``, and test
-it through ``tests.api.calling.Client``, which checks the answer.
+How an action is added: CONTRIBUTING.md.
 """
 
 import json
