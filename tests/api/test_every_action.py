@@ -12,6 +12,7 @@ from django.db import connection
 
 from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
+from tests.api.signing import SECRET_ID
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
 from tests.api.test_legacy import MONTHLY as LEGACY_MONTHLY
@@ -25,6 +26,7 @@ from vmart.api import services
 from vmart.api.declarations import AnyShape
 from vmart.api.registry import Action
 from vmart.customers.quotas import LEAST
+from vmart.events.models import Event
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -273,6 +275,25 @@ def test_a_legacy_action_writes_as_it_declares(owner: tuple[Client, Things], act
     with nothing_written(), read_only():
         answer = client.legacy(action, asked(has))
     assert answer["code"] == (6000 if services.LEGACY.find(action, "").writes else 0)
+
+
+@pytest.mark.parametrize("action", [name for name in COMPUTE if services.API.find(name, CVM).writes])
+def test_an_action_that_writes_says_who_asked(owner: tuple[Client, Things], action: str) -> None:
+    """Given a request that changed something, then events of it name the key that signed it, and the request."""
+    client, has = owner
+    asked, _budget = COMPUTE[action]
+    number = client.call(action, asked(has)).response["RequestId"]
+    told = Event.objects.filter(actor__request=number).values_list("actor__via", "actor__key").distinct()
+    assert list(told) == [("api", SECRET_ID)]
+
+
+@pytest.mark.parametrize("action", [name for name in LEGACY if services.LEGACY.find(name, "").writes])
+def test_a_legacy_action_that_writes_says_who_asked(owner: tuple[Client, Things], action: str) -> None:
+    client, has = owner
+    asked, _budget = LEGACY[action]
+    number = client.legacy(action, asked(has))["requestId"]
+    told = Event.objects.filter(actor__request=number).values_list("actor__via", "actor__key").distinct()
+    assert list(told) == [("api", SECRET_ID)]
 
 
 def _at(shape: type[AnyShape], path: str) -> type[AnyShape] | None:
