@@ -87,8 +87,15 @@ def _values(published: dict[str, Any]) -> list[object]:
 
 
 def test_there_are_members_that_are_not_offered() -> None:
-    assert len(REFUSED) == 90
-    assert len({path for _, _, _, path, _ in REFUSED}) > 40
+    """The control: the test below is of some members, also of some that lie in a list."""
+    paths = {path for _, _, _, path, _ in REFUSED}
+    assert paths >= {
+        "TagSpecification",
+        "Placement.HostIds",
+        "DataDisks.0.SnapshotId",
+        "NetworkInterfaces",
+        "NextToken",
+    }
 
 
 @pytest.mark.parametrize(
