@@ -14,6 +14,7 @@ import vmart.api
 from tests.api.calling import Client, application
 from tests.api.customer import open_customer
 from tests.api.test_cvm_purchase import HOURLY
+from vmart.api import words
 from vmart.api.registry import Registry
 from vmart.api.wire import envelope
 from vmart.catalog.models import Image
@@ -142,5 +143,5 @@ def test_why_a_machine_cannot_be_used_and_why_it_failed() -> None:
 def test_the_names_of_members_are_not_translated() -> None:
     """Given a member whose name is also a word of the pages, then the sentence names it as the API does."""
     assert EVERYTHING["Region"] != "Region"
-    told = envelope.localized("The parameter {parameter} is given twice.", envelope.CHINESE, {"parameter": "Region"})
+    told = words.localized("The parameter {parameter} is given twice.", words.CHINESE, {"parameter": "Region"})
     assert "Region" in told and EVERYTHING["Region"] not in told

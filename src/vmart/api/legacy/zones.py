@@ -7,7 +7,7 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import zones_of
 from vmart.api.declarations import INT32_MAX, LegacyShape
 from vmart.api.registry import Action, Call
-from vmart.api.wire.envelope import CHINESE
+from vmart.api.words import CHINESE
 from vmart.catalog import shop
 
 

@@ -1,19 +1,15 @@
 """Answers as clients read them: API 3.0 and the legacy one. Always HTTP 200 and exactly ``application/json``."""
 
-import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Any, overload
-
-from django.utils import translation
+from typing import Any
 
 from vmart.api.errors import Replayed
-from vmart.kernel.errors import WHY, Refused
+from vmart.api.words import localized
+from vmart.kernel.errors import Refused
 
 STATUS = "200 OK"
 CONTENT_TYPE = "application/json"  # exactly: with a charset the Python SDK takes an error for success (trap 1)
-ENGLISH, CHINESE = "en", "zh-hans"
-LANGUAGES = {"zh-CN": CHINESE, "en-US": ENGLISH, "zh": CHINESE, "en": ENGLISH}
 
 # Legacy number of an API 3.0 code: the longest prefix counts (reference, "Legacy v2").
 _LEGACY_CODES = {
@@ -80,32 +76,6 @@ def legacy_sentence(refusal: Refused, language: str) -> str:
 def _with_field(refusal: Refused, field: str | None, language: str) -> str:
     text = localized(refusal.template, language, refusal.params)
     return f"{field}: {text}" if field and field not in text else text
-
-
-def localized(template: str, language: str, params: Mapping[str, object]) -> str:
-    """``template`` in ``language`` with its places filled; why it is so is translated too."""
-    with translation.override(language):
-        if language != ENGLISH:
-            template = translation.gettext(template)
-            if isinstance(why := params.get(WHY), str) and why:
-                params = {**params, WHY: translation.gettext(why)}
-        return template.format(**params) if params else template
-
-
-@overload
-def utc_text(instant: dt.datetime) -> str: ...
-@overload
-def utc_text(instant: None) -> None: ...
-@overload
-def utc_text(instant: dt.datetime | None) -> str | None: ...
-def utc_text(instant: dt.datetime | None) -> str | None:
-    """``2020-03-10T02:43:51Z``, as every time of API 3.0."""
-    return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None
-
-
-def local_text(instant: dt.datetime | None, zone: dt.tzinfo) -> str:
-    """``2018-09-26 17:36:07`` of the shop's zone, as the times of cbs and vpc; zeros where there is none."""
-    return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if instant else "0000-00-00 00:00:00"
 
 
 def answer(members: Mapping[str, object], request_id: str) -> bytes:

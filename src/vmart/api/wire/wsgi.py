@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
+from vmart.api import words
 from vmart.api.declarations import decode
 from vmart.api.errors import (
     InvalidRequest,
@@ -151,7 +152,7 @@ class ApiApplication:
     def respond(self, environ: Environ, request_id: str) -> bytes:
         """The body of the answer; never raises."""
         legacy = environ.get("PATH_INFO") == LEGACY_PATH  # unless it names a version, below
-        language = envelope.LANGUAGES.get(environ.get("HTTP_X_TC_LANGUAGE", ""), envelope.ENGLISH)
+        language = words.LANGUAGES.get(environ.get("HTTP_X_TC_LANGUAGE", ""), words.ENGLISH)
         try:
             request = _wire_request(environ)
             _check_method(request)
@@ -163,7 +164,7 @@ class ApiApplication:
             pairs = decoding.text_pairs(request.query) if request.method == "GET" else decoding.form_pairs(request.body)
             parameters = _once_each(pairs)
             legacy = legacy and not parameters.get("Version")
-            language = envelope.LANGUAGES.get(parameters.get("Language", ""), language)
+            language = words.LANGUAGES.get(parameters.get("Language", ""), language)
             self._refuse_closed()
             told = envelope.legacy_answer if legacy else envelope.answer
             return told(self._v1(request, parameters, language, request_id, legacy), request_id)

@@ -8,7 +8,7 @@ from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
 from vmart.api.declarations import INT32_MAX, Code, Empty, Filter, PublicIds, Shape
 from vmart.api.registry import CBS, Action, Call, Resource
-from vmart.api.wire.envelope import local_text
+from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.kernel import clock
 from vmart.listings import disks

@@ -8,7 +8,7 @@ from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import conditions, not_both
 from vmart.api.declarations import Code, Empty, Filter, Limit, Offset, Shape
 from vmart.api.registry import Action, Call
-from vmart.api.wire.envelope import utc_text
+from vmart.api.words import utc_text
 from vmart.catalog import shop
 from vmart.catalog.models import Image
 from vmart.pricing.errors import UnknownInstanceType

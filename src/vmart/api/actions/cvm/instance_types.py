@@ -9,7 +9,7 @@ from vmart.api.actions.filters import Looks, conditions, matching
 from vmart.api.actions.prices import ItemPriceAnswer, type_price
 from vmart.api.declarations import Empty, Filters, Shape
 from vmart.api.registry import Action, Call
-from vmart.api.wire.envelope import CHINESE
+from vmart.api.words import CHINESE
 from vmart.catalog import shop
 from vmart.catalog.models import InstanceType
 from vmart.catalog.shop import Shop, ZoneView

@@ -9,7 +9,7 @@ from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.declarations import Code, Done, Empty, Filters, Limit, Offset, Shape
 from vmart.api.registry import Action, Call, Resource
-from vmart.api.wire.envelope import localized, utc_text
+from vmart.api.words import localized, utc_text
 from vmart.catalog import shop
 from vmart.kernel import ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue

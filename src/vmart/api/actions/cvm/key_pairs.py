@@ -7,7 +7,7 @@ from pydantic import Field
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
 from vmart.api.declarations import Code, Done, Empty, Filters, Limit, NotOffered, Offset, Shape
 from vmart.api.registry import RUN_PER_S, Action, Call, Resource
-from vmart.api.wire.envelope import utc_text
+from vmart.api.words import utc_text
 from vmart.instances import key_pairs
 from vmart.listings import keys
 from vmart.listings.views import KeyPairView

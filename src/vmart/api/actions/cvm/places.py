@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from vmart.api.declarations import Shape
 from vmart.api.registry import Action, Call
-from vmart.api.wire.envelope import CHINESE
+from vmart.api.words import CHINESE
 from vmart.catalog import shop
 from vmart.catalog.models import Region
 from vmart.catalog.shop import Shop, ZoneView

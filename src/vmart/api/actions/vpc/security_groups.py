@@ -7,7 +7,7 @@ from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_ta
 from vmart.api.actions.vpc.vpcs import Filters
 from vmart.api.declarations import Empty, PublicIds, Shape, TextLimit, TextOffset
 from vmart.api.registry import VPC, Action, Call, Resource
-from vmart.api.wire.envelope import local_text, localized
+from vmart.api.words import local_text, localized
 from vmart.catalog import shop
 from vmart.listings import security_groups
 from vmart.listings.views import SecurityGroupView

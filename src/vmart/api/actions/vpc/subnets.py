@@ -7,7 +7,7 @@ from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, mee
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, Filters
 from vmart.api.declarations import Empty, NotOffered, PublicIds, Shape, TextLimit, TextOffset
 from vmart.api.registry import VPC, Action, Call, Resource
-from vmart.api.wire.envelope import local_text
+from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
 from vmart.listings.networks import WantedSubnets

@@ -8,7 +8,7 @@ from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
 from vmart.api.declarations import Code, Empty, Filter, PublicIds, Shape, TextLimit, TextOffset
 from vmart.api.registry import VPC, Action, Call, Resource
-from vmart.api.wire.envelope import local_text
+from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
 from vmart.listings.networks import WantedVpcs
