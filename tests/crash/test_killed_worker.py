@@ -14,9 +14,10 @@ import pytest
 from tests.crash.conftest import Child, Nursery
 from tests.support.database import Databases
 from tests.support.outcome import outcome
-from tests.support.shopper import HOURLY, ZONE, open_purse, wanted, work
+from tests.support.shopper import HOURLY, ZONE, open_purse, purses, wanted, work
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
 from vmart.engines.simulated import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
@@ -76,6 +77,22 @@ def test_a_worker_ends_when_a_step_hangs_and_another_takes_the_work(nursery: Nur
     second = nursery.begin("serve", lease_s=1.0)
     _wait(lambda: Instance.objects.get().state == "RUNNING", "the second worker delivers it")
     _kill(second)
+    assert list(reconcile()) == []
+
+
+def test_a_machine_whose_delivery_always_hangs_is_given_up_and_its_hold_is_free(nursery: Nursery) -> None:
+    """Given an engine that never answers for a machine, when each worker was ended, then nobody pays for ever."""
+    _slow_engine(600)
+    account = open_purse(cash_minor=1000)
+    purchase(wanted(account, HOURLY))
+    Operation.objects.filter(kind="deliver").update(attempt=STEPS["deliver"].attempts - 1)
+    hung = nursery.begin("serve", lease_s=0.3, limit_s=1.0)
+    assert hung.answer() is None
+    Operation.objects.filter(kind="deliver").update(not_before=None)
+    second = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Instance.objects.get().state == "LAUNCH_FAILED", "it is given up")
+    _kill(second)
+    assert purses(account)["held"] == 0
     assert list(reconcile()) == []
 
 

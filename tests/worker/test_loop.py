@@ -517,3 +517,48 @@ def test_a_kind_that_nobody_knows_waits_while_the_database_is_unwell(monkeypatch
     assert (left.attention, left.attempt, left.lease_owner) == (False, 0, None)
     loop.run_until_idle({}, lambda: [""])
     assert Operation.objects.get().attention
+
+
+def _limited(run: Callable[..., None], given_up: list[int], monkeypatch: pytest.MonkeyPatch) -> dict[str, Step]:
+    """A step that is ended at once where it hangs; the "process" goes on, as another worker's would."""
+    monkeypatch.setattr(loop, "pause_s", lambda attempt: 0.0)
+
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+        assert str(error) == loop.HUNG
+        given_up.extend(operation.subject_id for operation in batch)
+        _ended(batch, owner)
+
+    return {"act": Step(run, batch=10, attempts=2, exhausted=exhausted)}
+
+
+def test_what_hangs_is_tried_alone_and_given_up_when_its_attempts_are_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given three that were in hand when a worker was ended, of which one always hangs, then only that one is lost."""
+    ran: list[list[int]] = []
+    given_up: list[int] = []
+
+    def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        ran.append([operation.subject_id for operation in batch])
+        if 2 in ran[-1]:  # as the process's end would: put off, and nothing is written
+            queue.put_off(owner, batch, 0.0, loop.HUNG)
+        else:
+            _ended(batch, owner)
+
+    steps = _limited(run, given_up, monkeypatch)
+    _enqueue(1, 2, 3)
+    worker = Worker(steps, lambda: [""])
+    for _ in range(4):
+        claimed = queue.claim(worker.owner, [""], 60, 10)
+        for batch in worker._batches(claimed):
+            loop.work(steps, batch, worker.owner)
+    assert ran == [[1, 2, 3], [1], [2], [3]]
+    assert (given_up, Operation.objects.count()) == ([2], 0)
+
+
+def test_what_cannot_even_be_given_up_for_hanging_is_the_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = _limited(lambda batch, owner: None, [], monkeypatch)
+    _enqueue(1)
+    Operation.objects.update(attempt=steps["act"].attempts + loop._LAST_WORDS, last_error=loop.HUNG)
+    owner = uuid.uuid4()
+    loop.work(steps, queue.claim(owner, [""], 60, 10), owner)
+    left = Operation.objects.get()
+    assert (left.attention, left.last_error) == (True, loop.HUNG)

@@ -123,8 +123,8 @@ class Declined(Exception):
 
 
 def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
-    now = clock.now()
-    zone = _deployment(book.currency, now)
+    zone = _deployment(book.currency)
+    now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
     changes = [change for part in _parts(catalog) for change in part]
     changes += _policy(catalog.policy, zone, now)
     if books.publish(book, now):
@@ -161,13 +161,13 @@ def _policy(section: Sequence[Mapping[str, Any]], zone: ZoneInfo, now: dt.dateti
     return [Change("policy", f"from {one.begins_at:%Y-%m-%d %H:%M:%S}Z", one.numbers, one.gone) for one in made]
 
 
-def _deployment(currency: str, now: dt.datetime) -> ZoneInfo:
+def _deployment(currency: str) -> ZoneInfo:
     """What the file's currency fits; its billing zone."""
     from django.conf import settings
 
     found, made = Deployment.objects.select_for_update().get_or_create(
         only=True,
-        defaults={"currency": currency, "billing_zone": settings.TIME_ZONE, "created_at": now},
+        defaults={"currency": currency, "billing_zone": settings.TIME_ZONE, "created_at": clock.now()},
     )
     if not made and found.currency != currency and not Book.objects.exists():
         Deployment.objects.update(currency=currency)

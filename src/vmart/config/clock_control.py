@@ -117,6 +117,7 @@ def _close_hours(first: dt.datetime, hours: int, sending: Sending) -> int:
     counted = {zone: sample.read_at(zone, machines, ends[:-1]) for zone, machines in sending.items()}
     try:
         with db.act():
+            db.rows("SELECT set_config('statement_timeout', '120s', true)")
             db.call("ledger_lock_all")
             for zone, read in counted.items():
                 sample.take(zone, read)  # the counts at the last end come as at any instant

@@ -37,7 +37,7 @@ STEPS: Mapping[str, Step] = {
     term.KIND: Step(auto_renew.run),
     unpaid.EXPIRE_KIND: Step(unpaid.expire),
     POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),
-    look_back.KIND: Step(look_back.run, attempts=20),
+    look_back.KIND: Step(look_back.run, attempts=20, limit_s=24 * 3600),
     "arrears": Step(arrears.run),
     close.KIND: Step(close.run, attempts=1000, limit_s=4 * 3600),
 }

@@ -42,7 +42,9 @@ class Actor:
 
 
 def told_by(told: Mapping[str, str]) -> str:
-    """``Actor.name`` of what an event keeps of an actor; "" of nobody."""
+    """``Actor.name`` of what an event keeps of an actor; "" of nobody, and of an instant that has come."""
+    if told.get("via") == TIMER:
+        return ""
     if told.get("via") == COMMAND:
         return f"command line ({told.get('user', '')})"
     return told.get("user") or told.get("key") or told.get("via", "")

@@ -22,9 +22,14 @@ class Codec(Generic[T]):
         # Of a tuple of one: the configuration of an adapter does not reach a dataclass that stands alone.
         self._adapter: TypeAdapter[tuple[T]] = TypeAdapter(tuple[kind], config=_CONFIG)  # type: ignore[arg-type, valid-type]
 
-    def plain(self, value: T, *, without: Set[str] = frozenset()) -> dict[str, Any]:
-        """Plain JSON values, without these fields and without secrets."""
-        (plain,) = self._adapter.dump_python((value,), mode="json", exclude={0: set(without)})
+    def plain(self, value: T, *, without: Set[str] = frozenset(), defaults: bool = True) -> dict[str, Any]:
+        """Plain JSON values, without these fields and without secrets.
+
+        Without ``defaults`` a field that is added later, and left as it is, changes nothing.
+        """
+        (plain,) = self._adapter.dump_python(
+            (value,), mode="json", exclude={0: set(without)}, exclude_defaults=not defaults
+        )
         return plain  # type: ignore[no-any-return]
 
     def of(self, plain: object) -> T:

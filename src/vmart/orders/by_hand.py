@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import DatabaseError
 
 from vmart.catalog import shop
+from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import InvalidValue, NotFound
@@ -67,6 +68,8 @@ def move(wanted: Movement) -> bool:
                 "ledger_by_hand", transfer, wanted.account_id, wanted.purse, wanted.amount_minor, wanted.reason.strip(),
                 wanted.actor.name, clock.now(),
             )  # fmt: skip
+            if fresh:
+                _tell(wanted)
             if fresh and wanted.amount_minor > 0:
                 end_arrears.end(wanted.account_id)
     except DatabaseError as error:
@@ -80,6 +83,12 @@ def move(wanted: Movement) -> bool:
     if not fresh:
         _refuse_another(wanted, ByHand.objects.get(transfer_id=transfer))
     return bool(fresh)
+
+
+def _tell(wanted: Movement) -> None:
+    kind = "credited" if wanted.amount_minor > 0 else "debited"
+    told = {"amount_minor": abs(wanted.amount_minor), "purse": wanted.purse, "why": wanted.reason.strip()}
+    record.write(wanted.account_id, record.ACCOUNT, [wanted.account_id], kind, details=[told], actor=wanted.actor)
 
 
 def _check(wanted: Movement) -> None:

@@ -16,7 +16,7 @@ from vmart.worker.queue import Claimed
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``expire``, due at the machine's expiry; waits for an operation that is under way.
 
-    From the expiry on no other one is accepted (``machines.lock_usable``), so it waits for that one's end only.
+    From the expiry on no other one is accepted (``acts.accepting``), so it waits for that one's end only.
     """
     for operation in batch:
         busy = False

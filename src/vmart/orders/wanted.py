@@ -68,7 +68,7 @@ def fingerprinted(request: Purchase) -> bytes:
     """What makes two requests the same, for a keyed digest alone: a password is in it as it was typed."""
     login = request.machine.login
     typed = login.password if isinstance(login, LoginWanted) else ""
-    return json.dumps([PURCHASE.plain(request, without=_THE_WAY), typed], sort_keys=True).encode()
+    return json.dumps([PURCHASE.plain(request, without=_THE_WAY, defaults=False), typed], sort_keys=True).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,8 @@ EVENTS = {
     "api_key_disabled": _("API key disabled"),
     "api_key_deleted": _("API key deleted"),
     "payment_begun": _("Card payment begun"),
+    "credited": _("Credited by the seller"),
+    "debited": _("Debited by the seller"),
     "frozen": _("Frozen: buys nothing"),
     "unfrozen": _("May buy again"),
     "quotas": _("Quotas changed"),

@@ -34,6 +34,7 @@ _LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
 _FOR_ANOTHER_S = 2.0
 _UNWELL = 3  # as after so many attempts
+HUNG = "The step was still running after its limit, so its worker was ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Step:
     ``run`` gets up to ``batch`` operations of one lane and the owner that fences them. What it raises
     puts them all off, with growing pauses, until ``attempts`` are used up; then ``exhausted`` (by
     default: the seller's attention) is given the last error and has the last word. A passing fault of the
-    database uses up none. One that runs longer than ``limit_s`` hangs: the worker's process ends, which gives up
-    its leases, and another takes them over.
+    database uses up none. One that runs longer than ``limit_s`` hangs: the worker's process ends, and another takes
+    its operations, one by one, until their attempts are used up.
     """
 
     run: Callable[[Sequence[Claimed], uuid.UUID], None]
@@ -100,7 +101,7 @@ class _Leases:
         with self._lock:
             late = [batch for until, batch in self._running.values() if until < time.monotonic()]
         for batch in late:
-            _end_process(batch)
+            _end_process(batch, self._owner)
 
     def _renew(self) -> None:
         while not self._ended.wait(LEASE_S / 3):
@@ -179,10 +180,11 @@ class Worker:
         return len(claimed)
 
     def _batches(self, claimed: Sequence[Claimed]) -> Iterable[list[Claimed]]:
-        groups: dict[tuple[str, str, str], list[Claimed]] = {}
+        groups: dict[tuple[str, str, str, int], list[Claimed]] = {}
         for operation in claimed:
-            groups.setdefault((operation.lane, operation.kind, operation.step), []).append(operation)
-        for (_, kind, _), operations in groups.items():
+            alone = operation.id if operation.last_error == HUNG else 0  # the others of its batch were well
+            groups.setdefault((operation.lane, operation.kind, operation.step, alone), []).append(operation)
+        for (_, kind, _, _), operations in groups.items():
             size = self._steps[kind].batch if kind in self._steps else len(operations)
             for start in range(0, len(operations), size):
                 yield operations[start : start + size]
@@ -222,10 +224,23 @@ class Worker:
                 time.sleep(0.5)
 
 
-def _end_process(batch: Sequence[Claimed]) -> None:
+def _end_process(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Nothing in Python ends a thread that hangs. The supervisor starts a worker anew at once."""
     log.critical("step of %s hangs; this worker ends", batch[0].kind, extra={"operations": [one.id for one in batch]})
+    with contextlib.suppress(Exception):  # then its leases run out, as a killed worker's do
+        queue.put_off(owner, batch, pause_s(batch[0].attempt), HUNG)
     os._exit(os.EX_TEMPFAIL)
+
+
+def _given_up_as_hung(step: Step, batch: Sequence[Claimed], owner: uuid.UUID) -> Sequence[Claimed]:
+    """Give up what hung at its last attempt, without another; the rest of the batch."""
+    hung = [one for one in batch if one.last_error == HUNG and one.attempt > step.attempts]
+    beyond = [one for one in hung if one.attempt > step.attempts + _LAST_WORDS]  # giving it up hangs too
+    if beyond:
+        queue.needs_attention(owner, beyond, HUNG)
+    if rest := [one for one in hung if one not in beyond]:
+        _give_up(step, rest, owner, TimeoutError(HUNG))
+    return [one for one in batch if one not in hung]
 
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -233,7 +248,9 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
     step = steps.get(batch[0].kind, _UNKNOWN)
     try:
         close_old_connections()
-        step.run(batch, owner)
+        batch = _given_up_as_hung(step, batch, owner)
+        if batch:
+            step.run(batch, owner)
     except Exception as error:
         extra = {"operations": [item.id for item in batch]}
         if getattr(error, "transient", False):  # an engine's passing fault is no fault of the code: a line says it all

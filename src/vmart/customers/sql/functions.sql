@@ -7,12 +7,19 @@ BEGIN
   RETURN account;
 END $$;
 
--- What the account may have of this at most: its own value, else its set's, else that of everybody.
+-- What the account may have of this at most: its own value, else its set's, else that of everybody. A quota without a
+-- value is a fault of ours and no leave to have any number.
 CREATE FUNCTION fn.customers_quota(_account bigint, _name text) RETURNS int
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE AS $$
+DECLARE _most int;
+BEGIN
   SELECT coalesce(
     (SELECT value FROM customers_quota WHERE account_id = _account AND name = _name),
     (SELECT d.value FROM customers_account a JOIN customers_quota_default d ON d.set_name = a.quota_set
      WHERE a.id = _account AND d.name = _name),
-    (SELECT value FROM customers_quota_default WHERE set_name = 'default' AND name = _name))
-$$;
+    (SELECT value FROM customers_quota_default WHERE set_name = 'default' AND name = _name)) INTO _most;
+  IF _most IS NULL THEN
+    RAISE EXCEPTION 'there is no quota %', _name;
+  END IF;
+  RETURN _most;
+END $$;
