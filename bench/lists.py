@@ -106,8 +106,8 @@ SELECT subnet_id, private_ip, id FROM instances_instance WHERE id >= 1000000 ORD
 INSERT INTO network_public_address (zone_id, ip, instance_id, account_id, withdrawn)
 SELECT zone_id, public_ip, id, account_id, false FROM instances_instance WHERE public_ip IS NOT NULL ORDER BY id;
 INSERT INTO storage_disk (id, public_id, account_id, instance_id, usage, disk_type, size_gib, position,
-  delete_with_instance)
-SELECT id + 100000000, 'disk-' || code, account_id, id, 'SYSTEM_DISK', 'CLOUD_PREMIUM', 50, 0, true
+  delete_with_instance, name)
+SELECT id + 100000000, 'disk-' || code, account_id, id, 'SYSTEM_DISK', 'CLOUD_PREMIUM', 50, 0, true, ''
 FROM bench_machine ORDER BY id;
 INSERT INTO events_event (at, account_id, subject_kind, subject_id, kind, detail, actor)
 SELECT at + n * interval '3 seconds', account_id, 'machine', id,

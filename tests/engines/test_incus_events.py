@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.http11 import Request
 from websockets.sync.server import ServerConnection, unix_serve
 
 from vmart.engines.contract import EngineError
@@ -34,9 +35,11 @@ class _Server:
         self.stays = threading.Event()
         self.asked: list[str] = []
 
+    def note(self, line: ServerConnection, request: Request) -> None:
+        """Before the line is open: a client that closes it at once has asked all the same."""
+        self.asked.append(request.path)
+
     def serve(self, line: ServerConnection) -> None:
-        assert line.request is not None
-        self.asked.append(line.request.path)
         for event in self.says:
             line.send(event if isinstance(event, str) else json.dumps(event))
         if self.stays.is_set():
@@ -46,7 +49,7 @@ class _Server:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[_Server]:
     server = _Server(tmp_path / "incus.sock")
-    with unix_serve(server.serve, str(server.socket)) as listening:
+    with unix_serve(server.serve, str(server.socket), process_request=server.note) as listening:
         thread = threading.Thread(target=listening.serve_forever)
         thread.start()
         yield server

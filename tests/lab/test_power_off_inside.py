@@ -105,7 +105,11 @@ def test_the_shop_knows_because_it_is_told(
             _until(lambda: Instance.objects.get(pk=machine.pk).state == "STOPPED")
         now = Instance.objects.get(pk=machine.pk)
         assert (now.latest_operation_state, now.stop_charging_mode) == ("SUCCESS", "KEEP_CHARGING")
-        kinds = list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
+        kinds = list(
+            Event.objects.filter(subject_kind="machine", subject_id=machine.id)
+            .order_by("id")
+            .values_list("kind", flat=True)
+        )
         assert (kinds, swept) == (["delivered", "seen_off"], [real_zone])
     finally:
         engine.ensure_absent(machine.public_id)

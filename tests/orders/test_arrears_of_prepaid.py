@@ -61,7 +61,11 @@ def _public(machine: Instance) -> PublicAddress:
 
 
 def _events(machine: Instance) -> list[str]:
-    return list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
+    return list(
+        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
+        .order_by("id")
+        .values_list("kind", flat=True)
+    )
 
 
 def _cut_off(account: int) -> Instance:

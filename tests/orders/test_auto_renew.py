@@ -110,7 +110,7 @@ def test_after_the_sixth_it_is_not_tried_again(test_clock: BusinessClock) -> Non
 def test_why_it_failed_is_told(test_clock: BusinessClock) -> None:
     machine = _machine(open_purse(cash_minor=MONTHLY_MINOR), renew_flag.AUTO)
     go_to(test_clock, dt.datetime(2026, 4, 9, 16, tzinfo=dt.UTC))
-    event = Event.objects.get(kind="renew_failed", subject_id=machine.id)
+    event = Event.objects.get(subject_kind="machine", kind="renew_failed", subject_id=machine.id)
     assert event.detail == {"why": "The balance is not enough: ¥132.50 are needed and ¥0.00 are available."}
 
 

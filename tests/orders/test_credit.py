@@ -91,7 +91,7 @@ def test_a_top_up_that_covers_its_disks_sets_an_hour_of_them_aside(test_clock: B
         None,
     )
     assert not Operation.objects.filter(kind__in=["release", "arrears"]).exists()
-    assert Event.objects.filter(subject_id=machine.id, kind="arrears_ended").count() == 1
+    assert Event.objects.filter(subject_kind="machine", subject_id=machine.id, kind="arrears_ended").count() == 1
     disk = Segment.objects.get(subscription_id__in=parts(machine), ended_at=None)
     assert (disk.component, disk.started_at) == ("disk", test_clock.at)
     assert list(reconcile()) == []

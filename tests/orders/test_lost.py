@@ -49,7 +49,11 @@ def _now(machine: Instance) -> Instance:
 
 
 def _kinds(machine: Instance) -> list[str]:
-    return list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
+    return list(
+        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
+        .order_by("id")
+        .values_list("kind", flat=True)
+    )
 
 
 def _lose(machine: Instance, world: World, test_clock: BusinessClock) -> dt.datetime:

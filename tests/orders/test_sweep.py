@@ -39,7 +39,11 @@ def machine() -> Instance:
 
 
 def _events(machine: Instance) -> list[str]:
-    return list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
+    return list(
+        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
+        .order_by("id")
+        .values_list("kind", flat=True)
+    )
 
 
 def _now(machine: Instance) -> Instance:

@@ -53,7 +53,11 @@ def test_a_machine_turned_off_and_on_from_inside_is_shown_so(machine: Instance) 
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     assert sweep.look(ZONE, [machine.public_id]) == set()
     assert (_now(machine).state, _now(machine).stop_charging_mode) == ("RUNNING", "NOT_APPLICABLE")
-    kinds = list(Event.objects.filter(subject_id=machine.id).order_by("id").values_list("kind", flat=True))
+    kinds = list(
+        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
+        .order_by("id")
+        .values_list("kind", flat=True)
+    )
     assert kinds == ["delivered", "seen_off", "seen_on"]
 
 

@@ -144,6 +144,6 @@ def test_a_prepaid_machine_is_without_its_network_from_two_hours_in_arrears_to_t
     shop.vmart("clock", "advance", "2h")
     assert _rows(shop, "SELECT sum(out_bytes) FROM bills_charge") == [(102 << 30,)]
     events = _rows(shop, "SELECT e.kind FROM events_event e JOIN instances_instance i ON i.id = e.subject_id"
-                   f" WHERE public_id = '{machine}' ORDER BY e.id")  # fmt: skip
+                   f" WHERE e.subject_kind = 'machine' AND public_id = '{machine}' ORDER BY e.id")  # fmt: skip
     assert events == [("delivered",), ("network_off",), ("network_on",)]
     shop.vmart("reconcile")
