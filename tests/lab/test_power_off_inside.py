@@ -11,10 +11,10 @@ from django.db import connection
 from tests.lab.conftest import IMAGE, Lab
 from tests.support import sweeps
 from tests.support.business_clock import BusinessClock
+from tests.support.happened import kinds_of
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse
 from vmart.catalog.models import Image, Zone
 from vmart.engines.contract import Engine, EngineError, MachineSpec, Power, TellsChanges
-from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.orders import watch
 from vmart.provisioning import zones
@@ -105,11 +105,7 @@ def test_the_shop_knows_because_it_is_told(
             _until(lambda: Instance.objects.get(pk=machine.pk).state == "STOPPED")
         now = Instance.objects.get(pk=machine.pk)
         assert (now.latest_operation_state, now.stop_charging_mode) == ("SUCCESS", "KEEP_CHARGING")
-        kinds = list(
-            Event.objects.filter(subject_kind="machine", subject_id=machine.id)
-            .order_by("id")
-            .values_list("kind", flat=True)
-        )
+        kinds = kinds_of(machine)
         assert (kinds, swept) == (["delivered", "seen_off"], [real_zone])
     finally:
         engine.ensure_absent(machine.public_id)

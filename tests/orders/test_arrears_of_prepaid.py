@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.happened import kinds_of
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, purses, wanted, work
 from tests.support.written import refused
 from vmart.bills.models import Charge
@@ -20,7 +21,6 @@ from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, Power, PublicAddress
 from vmart.engines.simulated import World
-from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
@@ -58,14 +58,6 @@ def _seen(machine: Instance) -> tuple[str, bool]:
 def _public(machine: Instance) -> PublicAddress:
     assert machine.public_ip is not None
     return PublicAddress(machine.public_ip, machine.bandwidth_mbps)
-
-
-def _events(machine: Instance) -> list[str]:
-    return list(
-        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
-        .order_by("id")
-        .values_list("kind", flat=True)
-    )
 
 
 def _cut_off(account: int) -> Instance:
@@ -119,7 +111,7 @@ def test_an_account_with_prepaid_machines_only_from_its_traffic_to_the_top_up(
         address_held,
         None,
     )
-    assert _events(machine) == ["delivered", "network_off", "network_on"]
+    assert kinds_of(machine) == ["delivered", "network_off", "network_on"]
     world.send_bytes(machine.public_id, GIB)
     sample.sample_zone(ZONE)
     go_to(test_clock, begin + 10 * HOUR)
@@ -137,7 +129,7 @@ def test_a_top_up_within_the_two_hours_leaves_everything_on(test_clock: Business
     pay(account, 100)
     go_to(test_clock, begin + 5 * HOUR)
     assert (_seen(machine), _now(machine).subscription.arrears_since) == ((Power.RUNNING, True), None)
-    assert _events(machine) == ["delivered"]
+    assert kinds_of(machine) == ["delivered"]
 
 
 def test_only_what_traffic_pays_for_goes_off(test_clock: BusinessClock) -> None:
@@ -248,7 +240,7 @@ def test_its_return_pays_what_is_owed_and_gives_the_others_their_network_back(te
     assert returned.subscription.arrears_since is None
     assert (_seen(returned), _seen(stays)) == ((Power.STOPPED, False), (Power.RUNNING, True))
     assert (purses(account)["owed"], purses(account)["cash"]) == (0, PAID_MINOR - 100)
-    assert _events(returned) == ["delivered", "network_off", "TerminateInstances", "returned"]
+    assert kinds_of(returned) == ["delivered", "network_off", "TerminateInstances", "returned"]
     terminate.terminate(by(account), [returned.public_id])
     work()
     assert _now(returned).state == "GONE"

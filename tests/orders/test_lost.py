@@ -7,6 +7,7 @@ import pytest
 from tests.support import quotas
 from tests.support.actors import SELLER
 from tests.support.business_clock import BusinessClock
+from tests.support.happened import kinds_of
 from tests.support.missed import an_interval_ago
 from tests.support.shopper import (
     HOURLY,
@@ -25,7 +26,6 @@ from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.engines.contract import EngineError, Power
 from vmart.engines.simulated import World
-from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
@@ -46,14 +46,6 @@ def machine(in_business: None) -> Instance:
 
 def _now(machine: Instance) -> Instance:
     return Instance.objects.get(pk=machine.pk)
-
-
-def _kinds(machine: Instance) -> list[str]:
-    return list(
-        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
-        .order_by("id")
-        .values_list("kind", flat=True)
-    )
 
 
 def _lose(machine: Instance, world: World, test_clock: BusinessClock) -> dt.datetime:
@@ -82,7 +74,7 @@ def test_all_components_end_at_the_first_miss(machine: Instance, world: World, t
     assert {(segment.component, segment.ended_at) for segment in ended} == {
         ("cpu", first), ("disk", first),
     }  # fmt: skip
-    assert _kinds(machine) == ["delivered", "seen_missing", "lost"]
+    assert kinds_of(machine) == ["delivered", "seen_missing", "lost"]
     assert _differences() == []
     with nothing_written():
         sweep.sweep(ZONE)
@@ -174,7 +166,7 @@ def test_it_is_delivered_again_and_charged_from_then(
     assert [(span.started_at, span.ended_at) for span in spans] == [
         (spans[0].started_at, first), (test_clock.at, None),
     ]  # fmt: skip
-    assert _kinds(machine) == ["delivered", "seen_missing", "lost", "to_be_redelivered", "redelivered"]
+    assert kinds_of(machine) == ["delivered", "seen_missing", "lost", "to_be_redelivered", "redelivered"]
     assert sweep.sweep(ZONE) == []
     assert not EngineDrift.objects.exists()
     assert list(reconcile()) == []
@@ -213,7 +205,7 @@ def test_a_prepaid_one_is_refunded_what_was_not_used_when_it_was_lost(world: Wor
     assert purses(machine.account_id)["cash"] == line.refund_minor > 0
     work()
     assert _now(machine).state == "GONE"
-    assert _kinds(machine)[-3:] == ["returned", "ended_as_lost", "released"]
+    assert kinds_of(machine)[-3:] == ["returned", "ended_as_lost", "released"]
     assert list(reconcile()) == []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.actors import by
+from tests.support.happened import kinds_of
 from tests.support.missed import an_interval_ago
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, parts, purses, wanted, work
 from tests.support.written import nothing_written
@@ -36,14 +37,6 @@ OTHER_ZONE = "ap-guangzhou-6"
 @pytest.fixture
 def machine() -> Instance:
     return buy_running(open_purse(cash_minor=1000))
-
-
-def _events(machine: Instance) -> list[str]:
-    return list(
-        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
-        .order_by("id")
-        .values_list("kind", flat=True)
-    )
 
 
 def _now(machine: Instance) -> Instance:
@@ -106,7 +99,7 @@ def test_a_machine_on_another_member_than_its_room_is_told_once_a_day(machine: I
     for _ in range(2):
         assert sweep.sweep(ZONE) == [Drift("moved", machine.public_id, False)]
     assert EngineDrift.objects.values_list("name", "kind").get() == (machine.public_id, "moved")
-    assert _events(machine) == ["delivered", "seen_moved"]
+    assert kinds_of(machine) == ["delivered", "seen_moved"]
     with sqlite3.connect(engine) as moving:
         moving.execute("UPDATE machine SET member = ?", (placed,))
     assert sweep.sweep(ZONE) == []
@@ -134,7 +127,7 @@ def test_a_missing_machine_is_told_and_after_a_second_sweep_it_is_lost(machine: 
         kinds.append([drift.kind for drift in sweep.sweep(ZONE)])
         an_interval_ago()
     assert kinds == [["missing"], ["lost"], ["lost"]]
-    assert _events(machine) == ["delivered", "seen_missing", "lost"]
+    assert kinds_of(machine) == ["delivered", "seen_missing", "lost"]
     assert _now(machine).state == "RUNNING"
 
 
@@ -143,7 +136,7 @@ def test_a_machine_shut_down_from_inside_is_shown_stopped_and_charged_on(machine
     assert sweep.sweep(ZONE) == [Drift("off", machine.public_id, True)]
     assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "KEEP_CHARGING")
     assert Segment.objects.filter(subscription_id__in=parts(machine), ended_at=None).count() == 2
-    assert _events(machine) == ["delivered", "seen_off"]
+    assert kinds_of(machine) == ["delivered", "seen_off"]
     assert list(reconcile()) == []
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     assert sweep.sweep(ZONE) == [Drift("on", machine.public_id, True)]

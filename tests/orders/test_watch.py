@@ -12,13 +12,13 @@ from django.db import connection
 
 from tests.support import sweeps
 from tests.support.actors import by
+from tests.support.happened import kinds_of
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
 from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
 from vmart.config.chores import Chores
 from vmart.engines.contract import Engine, EngineError
 from vmart.engines.simulated import World
-from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.orders import stop, sweep, terminate, watch
 from vmart.orders.purchase import purchase
@@ -53,11 +53,7 @@ def test_a_machine_turned_off_and_on_from_inside_is_shown_so(machine: Instance) 
     engine_of(ZONE).ensure_power(machine.public_id, on=True)
     assert sweep.look(ZONE, [machine.public_id]) == set()
     assert (_now(machine).state, _now(machine).stop_charging_mode) == ("RUNNING", "NOT_APPLICABLE")
-    kinds = list(
-        Event.objects.filter(subject_kind="machine", subject_id=machine.id)
-        .order_by("id")
-        .values_list("kind", flat=True)
-    )
+    kinds = kinds_of(machine)
     assert kinds == ["delivered", "seen_off", "seen_on"]
 
 
