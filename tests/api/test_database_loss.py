@@ -75,23 +75,29 @@ def test_a_database_out_of_reach_is_told_as_such(client: Client, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("shape", "declared", "sentence"),
+    ("asked", "declared", "sentence"),
     [
-        (Ask, {"writes": False}, LATER),
-        (Buy, {"writes": False}, LATER),  # the price of a purchase has its token too
-        (Ask, {"writes": True}, LOOK),
-        (Ask, {"writes": True, "buys": True}, LOOK),  # a renewal that is sent again renews again
-        (Buy, {"writes": True, "buys": True}, ONCE),
+        ((Ask, {}), {"writes": False}, LATER),
+        ((Buy, {"ClientToken": "t"}), {"writes": False}, LATER),  # the price of a purchase has its token too
+        ((Ask, {}), {"writes": True}, LOOK),
+        ((Ask, {}), {"writes": True, "buys": True}, LOOK),  # a renewal that is sent again renews again
+        ((Buy, {}), {"writes": True, "buys": True}, LOOK),  # without its token a purchase buys again
+        ((Buy, {"ClientToken": "t"}), {"writes": True, "buys": True}, ONCE),
     ],
 )
 def test_what_is_told_of_a_loss_is_what_the_action_does(
-    db: Databases, monkeypatch: pytest.MonkeyPatch, shape: type[Shape], declared: dict[str, bool], sentence: str
+    db: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: tuple[type[Shape], dict[str, str]],
+    declared: dict[str, bool],
+    sentence: str,
 ) -> None:
     """Given a loss while the action is under way, then a reader may ask again, a writer looks before."""
+    shape, members = asked
     client = Client(application(Registry([Action("Ask", shape, dict, _ask, **declared)])))
     connection.close()
     monkeypatch.setitem(connection.settings_dict, "HOST", "/nonexistent")
-    assert client.call("Ask").error == ("ResourceUnavailable", sentence)
+    assert client.call("Ask", members).error == ("ResourceUnavailable", sentence)
 
 
 def test_a_loss_before_the_action_began_has_done_nothing(monkeypatch: pytest.MonkeyPatch, db: Databases) -> None:

@@ -219,3 +219,10 @@ def test_offset_and_count_read_indexes_alone(rows: list[Row]) -> None:
             (chosen,) = [line for line in plan if "instances_instance i" in line]
             assert "Index Only Scan" in chosen, plan
             assert not any("Sort" in line for line in plan), plan
+
+
+@pytest.mark.parametrize("text", ["fe80::1%eth0", "10.0.0.1/8", "::ffff:10.0.0.1", "010.0.0.1", " 10.0.0.1", ""])
+def test_what_is_no_address_as_we_write_them_finds_nothing(text: str) -> None:
+    account = open_purse()
+    for asked in (Wanted(private_ips=[text]), Wanted(public_ips=[text])):
+        assert machines.page(account, asked) == (0, [])

@@ -78,10 +78,9 @@ class Action:
     touches: Mapping[Resource, str] = field(default_factory=dict)
     rate: str = ""
 
-    @property
-    def knows_repeats(self) -> bool:
-        """Whether the same request, sent again with its token, is done once."""
-        return self.writes and "client_token" in self.asks.model_fields
+    def knows_repeat(self, asked: AnyShape) -> bool:
+        """Whether this request, sent again, is done once: it came with a token."""
+        return self.writes and bool(getattr(asked, "client_token", None))
 
 
 Published = Mapping[str, Mapping[str, Sequence[str]]]  # service -> version -> names of actions

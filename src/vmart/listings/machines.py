@@ -151,7 +151,8 @@ def _each(form: Callable[[str], str], values: Sequence[str] | None) -> list[str]
 def _address(text: str) -> str:
     """The text where it is an address as we write them, else ""."""
     try:
-        return text if str(ipaddress.ip_address(text)) == text else ""
+        # A zone, as of fe80::1%eth0, is none of an address: the database takes none.
+        return text if "%" not in text and str(ipaddress.ip_address(text)) == text else ""
     except ValueError:
         return ""
 

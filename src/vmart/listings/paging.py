@@ -88,7 +88,8 @@ def from_nearer_end(
         page = f"{order} OFFSET {offset} LIMIT {left}"
     else:
         page = f"{reverse} OFFSET {behind} LIMIT {left}"
-    return total, matching.rows(query, page=page, order=order)[:limit]
+    rows = matching.rows(query, page=page, order=order)[:limit]
+    return max(total, offset + len(rows)), rows  # what came between the two statements is counted too
 
 
 def _said(condition: str, name: str, value: object) -> tuple[str, object]:

@@ -16,7 +16,7 @@ import structlog
 from django.db import connection
 
 from vmart.api import words
-from vmart.api.declarations import decode
+from vmart.api.declarations import AnyShape, decode
 from vmart.api.errors import (
     InvalidRequest,
     RequestLimitExceeded,
@@ -61,9 +61,10 @@ class ResourceUnavailable(Refused):
 class Interrupted(Exception):
     """The database failed while ``action`` was under way; the cause says how."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: Action, asked: AnyShape) -> None:
         super().__init__(action.name)
-        self.action = action
+        self.writes = action.writes
+        self.knows_repeat = action.knows_repeat(asked)
 
 
 def is_api_request(environ: Environ) -> bool:
@@ -230,7 +231,7 @@ class ApiApplication:
             return action.do(call, asked)
         except Exception as error:
             if db.is_passing(error):
-                raise Interrupted(action) from error
+                raise Interrupted(action, asked) from error
             raise
 
     def _refuse_too_many(self, action: Action, caller: Caller) -> None:
@@ -243,25 +244,25 @@ class ApiApplication:
 
 def _fault(error: Exception, request_id: str) -> Refused:
     """What is told of an error that is no refusal, after it was logged: a passing one of the database in a line."""
-    action = error.action if isinstance(error, Interrupted) else None
+    under_way = error if isinstance(error, Interrupted) else None
     cause = error.__cause__ if isinstance(error, Interrupted) else error
     if isinstance(cause, Exception) and db.is_passing(cause):
         log.error("the database is out of order", request_id=request_id, error=db.one_line(cause))
-        return _out_of_order(action)
+        return _out_of_order(under_way)
     log.error("failed", request_id=request_id, exc_info=error)
     return InternalError(
         "Something went wrong here. Tell the operator this request id: {request_id}.", request_id=request_id
     )
 
 
-def _out_of_order(action: Action | None) -> ResourceUnavailable:
-    """``action`` was under way when the database failed; None where none had begun."""
-    if action and action.knows_repeats:
+def _out_of_order(under_way: Interrupted | None) -> ResourceUnavailable:
+    """What was ``under_way`` when the database failed; None where no action had begun."""
+    if under_way and under_way.knows_repeat:
         return ResourceUnavailable(
             "The shop's database is out of order for the moment: try again later. A purchase that is sent again with"
             " its ClientToken is made once."
         )
-    if action and action.writes:
+    if under_way and under_way.writes:
         return ResourceUnavailable(
             "The shop's database is out of order for the moment. Whether this call was carried out is not known: look"
             " before you send it again."
