@@ -9,6 +9,7 @@ import pytest
 from tests.api import oracle
 from vmart.api.actions.billing import balance
 from vmart.api.actions.cvm import instances, key_pairs
+from vmart.api.legacy.words import legacy_code
 from vmart.api.wire import envelope
 from vmart.instances.attributes import Attributes
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
@@ -154,7 +155,7 @@ def _refused(code: str) -> Refused:
     ],
 )
 def test_legacy_numbers(refusal: Refused, number: int) -> None:
-    assert envelope.legacy_code(refusal) == number
+    assert legacy_code(refusal) == number
 
 
 def test_a_sentence_names_the_member_once() -> None:

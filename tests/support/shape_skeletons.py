@@ -42,7 +42,7 @@ def _kind(objects: dict[str, Any], member: dict[str, Any], suffix: str = "") -> 
 
 
 def _request(each: str, objects: dict[str, Any], top: str, action: str) -> str:
-    lines = [f"class {action if each == top else each}(Shape):", f'    """TODO: what {each} says."""', ""]
+    lines = [f"class {action if each == top else each}(Shape):", f'    """Say here what {each} says."""', ""]
     for member in objects[each]["members"]:
         name, kind = to_snake(member["name"]), _kind(objects, member)
         if to_pascal(name) != member["name"]:
@@ -52,7 +52,7 @@ def _request(each: str, objects: dict[str, Any], top: str, action: str) -> str:
 
 
 def _answer(each: str, objects: dict[str, Any], top: str, action: str) -> str:
-    lines = [f"class {action if each == top else each}Answer(TypedDict):", f'    """TODO: what {each} tells."""', ""]
+    lines = [f"class {action if each == top else each}Answer(TypedDict):", f'    """Say here what {each} tells."""', ""]
     for member in objects[each]["members"]:
         if member["name"] == "RequestId":
             continue  # the envelope's

@@ -6,7 +6,7 @@ from typing import overload
 
 from django.utils import translation
 
-from vmart.kernel.errors import WHY
+from vmart.kernel.errors import WHY, Refused
 
 ENGLISH, CHINESE = "en", "zh-hans"
 LANGUAGES = {"zh-CN": CHINESE, "en-US": ENGLISH, "zh": CHINESE, "en": ENGLISH}
@@ -20,6 +20,12 @@ def localized(template: str, language: str, params: Mapping[str, object]) -> str
             if isinstance(why := params.get(WHY), str) and why:
                 params = {**params, WHY: translation.gettext(why)}
         return template.format(**params) if params else template
+
+
+def said_of(refusal: Refused, field: str | None, language: str) -> str:
+    """The refusal's sentence, with ``field`` before it where it does not name it itself."""
+    text = localized(refusal.template, language, refusal.params)
+    return f"{field}: {text}" if field and field not in text else text
 
 
 @overload

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from vmart.api.declarations import Done, LegacyShape, one_of
 from vmart.api.legacy.members import InstanceIds, Name
+from vmart.api.legacy.words import legacy_code, legacy_sentence
 from vmart.api.registry import Action, Call, Resource
-from vmart.api.wire.envelope import legacy_code, legacy_sentence
 from vmart.kernel.errors import Refused
 from vmart.orders import login, reset_password, start, stop, terminate
 

@@ -31,12 +31,9 @@ class DescribeZones(OfProduct):
     """Zones of a product in the region of the call."""
 
 
-class RegionInfoAnswer(TypedDict):
-    """One region; null is what is for the provider's own console."""
+class RegionInfoAnswer(CvmRegion):
+    """One region as cvm tells it; null is what is for the provider's own console."""
 
-    Region: str
-    RegionName: str
-    RegionState: str
     RegionTypeMC: int | None
     LocationMC: str | None
     RegionNameMC: str | None
@@ -50,13 +47,9 @@ class DescribeRegionsAnswer(TypedDict):
     RegionSet: list[RegionInfoAnswer]
 
 
-class ZoneInfoAnswer(TypedDict):
-    """One zone; null is what is for the provider's own console."""
+class ZoneInfoAnswer(CvmZone):
+    """One zone as cvm tells it; null is what is for the provider's own console."""
 
-    Zone: str
-    ZoneName: str
-    ZoneId: str
-    ZoneState: str
     ParentZone: str | None
     ParentZoneId: str | None
     ParentZoneName: str | None
