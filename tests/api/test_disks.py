@@ -60,6 +60,8 @@ def test_a_disk_has_the_name_that_the_purchase_gave_it() -> None:
     assert [(disk["DiskUsage"], disk["DiskName"]) for disk in _disks(client)] == [
         ("DATA_DISK", ""), ("SYSTEM_DISK", ""), ("DATA_DISK", "x" * 128), ("SYSTEM_DISK", "系统 1"),
     ]  # fmt: skip
+    _, named = client.call("DescribeInstances", {}).response["InstanceSet"]
+    assert (named["SystemDisk"]["DiskName"], named["DataDisks"][0]["DiskName"]) == ("系统 1", "x" * 128)
     everything = [disk["DiskId"] for disk in _disks(client)]
     assert _filtered(client, disk_name=["系统 1"]) == everything[3:]
     assert _filtered(client, disk_name=["", "x" * 128]) == everything[:3]

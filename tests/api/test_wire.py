@@ -508,6 +508,23 @@ def test_more_calls_than_the_account_may_make(monkeypatch: pytest.MonkeyPatch) -
     assert "Asked" in client.call("Echo").response
 
 
+def test_all_that_buys_is_counted_together_and_the_rest_by_itself() -> None:
+    counted: list[str] = []
+
+    def take(_account: int, what: str, _second: int, wanted: int, limit: int) -> int:
+        counted.append(what)
+        return 1
+
+    limited = [
+        Action(name, Echo, dict, _echo, writes=True, buys=name != "Makes", rate=RUN_PER_S)
+        for name in ("Buys", "BuysByTheHour", "Makes")
+    ]
+    client = Client(application(Registry(limited), rates=CallRates(take)))
+    for name in ("Buys", "BuysByTheHour", "Makes"):
+        client.call(name)
+    assert counted == [RUN_PER_S, RUN_PER_S, "Makes"]
+
+
 # Legacy --------------------------------------------------------------------------------------------------------------
 
 

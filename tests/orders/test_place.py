@@ -57,6 +57,18 @@ def test_the_stored_request_is_the_one_that_was_made() -> None:
     assert again.expected.plain() == order.quote
 
 
+def test_an_order_that_another_version_wrote_is_not_paid_here_and_stays_payable() -> None:
+    account = open_purse(cash_minor=MONTHLY_MINOR)
+    number = place.place(wanted(account))
+    request = Order.objects.get(id=number).request
+    Order.objects.filter(id=number).update(request={**request, "not_known_here": 1})
+    with nothing_written(), refused(OrderNotPayable, field="DealId", match="written by another version"):
+        actions.pay(by(account), number)
+    Order.objects.filter(id=number).update(request=request)
+    actions.pay(by(account), number)
+    assert Order.objects.get(id=number).status == 3
+
+
 def test_paying_it_from_the_balance_is_the_purchase() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     number = place.place(wanted(account))

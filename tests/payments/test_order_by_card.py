@@ -54,6 +54,16 @@ def test_a_prepaid_order_is_paid_and_delivered() -> None:
     ]  # fmt: skip
 
 
+def test_a_card_for_an_order_of_another_version_is_balance_and_closes_nothing() -> None:
+    account = open_purse()
+    order, payment = _waiting(account)
+    request = Order.objects.get(id=order).request
+    Order.objects.filter(id=order).update(request={**request, "not_known_here": 1})
+    assert _success(payment)
+    assert (Order.objects.get(id=order).status, purses(account)["available"]) == (1, MONTHLY_MINOR)
+    assert "written by another version" in Payment.objects.get().reason
+
+
 def test_a_postpaid_order_leaves_what_its_hold_does_not_need() -> None:
     account = open_purse()
     order = place.place(wanted(account, HOURLY))

@@ -119,6 +119,15 @@ def test_made_up_page_keys_give_the_first_page(address: str, before: str) -> Non
     assert customer().get(address, {"before": before, "day": before, "month": before}).status_code == 200
 
 
+def test_a_page_key_that_is_no_machine_of_ones_own_gives_the_first_page() -> None:
+    visitor, other = customer(), customer()
+    visitor.buy()
+    other.buy()
+    theirs = Instance.objects.get(account_id=other.account_id)
+    for before in ("1", str(theirs.id), str(2**62)):
+        assert text_of(visitor.get("/machines/", {"before": before})).count("ins-") == 1
+
+
 def test_acts_need_the_csrf_token() -> None:
     visitor = customer(enforce_csrf_checks=True)
     for address in ("/machines/ins-00000000/end/", "/keys/", "/api-keys/", "/balance/top-up/", "/orders/1/pay/"):

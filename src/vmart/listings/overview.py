@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Subquery
-
 from vmart.catalog.models import Zone
 from vmart.instances.models import Instance, State
 from vmart.ledger import queries
@@ -60,12 +58,16 @@ def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance
     key = number(before)
     rows = Instance.objects.select_related("subscription").filter(account_id=account_id)
     rows = rows.exclude(state=State.GONE).order_by("-created_at", "-id")
-    if key is not None:
-        bought_at = Subquery(Instance.objects.filter(account_id=account_id, id=key).values("created_at"))
-        rows = rows.filter(created_at__lte=bought_at).exclude(created_at=bought_at, id__gte=key)
+    last = (
+        None
+        if key is None
+        else Instance.objects.filter(account_id=account_id, id=key).values_list("created_at", flat=True).first()
+    )
+    if last is not None:  # else it is no machine of the account's: the first page
+        rows = rows.filter(created_at__lte=last).exclude(created_at=last, id__gte=key)
     if zone:
         rows = rows.filter(zone_id=zone)
-    return cut(list(rows[: PAGE + 1]), lambda row: row.id, first=key is None)
+    return cut(list(rows[: PAGE + 1]), lambda row: row.id, first=last is None)
 
 
 def machine(account_id: int, public_id: str) -> Instance | None:

@@ -16,6 +16,7 @@ class DiskView:
     disk_type: str
     size_gib: int
     delete_with_instance: bool = True
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,14 @@ def modify(actor: Actor, public_ids: Sequence[str], *, name: str | None, protect
             field="InstanceName", code="MissingParameter.AtLeastOne",
         )  # fmt: skip
     name = None if name is None else naming.plain_name(name)
-    with accepting(actor, "ModifyInstancesAttribute", public_ids) as found:
+    with accepting(actor, "", public_ids) as found:
+        named = [machine for machine in found if name is not None and machine.name != name]
+        others = [machine for machine in found if protected is not None and machine.termination_protected != protected]
+        m.events([machine for machine in found if machine in named + others], "ModifyInstancesAttribute", actor=actor)
         if name is not None:
-            _rename([machine for machine in found if machine.name != name], name)
+            _rename(named, name)
         if protected is not None:
-            _protect([machine for machine in found if machine.termination_protected != protected], protected)
+            _protect(others, protected)
 
 
 def _rename(machines: Sequence[Instance], name: str) -> None:

@@ -14,6 +14,7 @@ from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import numbers, tokens, unpaid
 from vmart.orders import purchase as buying
+from vmart.orders.errors import OrderNotPayable
 from vmart.orders.models import Order
 from vmart.orders.ready import ready
 from vmart.orders.wanted import PURCHASE, Purchase, fingerprinted
@@ -59,12 +60,18 @@ def _stored(request: Purchase) -> dict[str, Any]:
 
 
 def request_of(order: Order, actor: Actor) -> Purchase:
-    """The purchase by which ``actor`` pays this order, at its own quote."""
+    """The purchase by which ``actor`` pays this order, at its own quote. Raises OrderNotPayable for a foreign one."""
     its_own = {
         "actor": asdict(actor), "configuration": order.quote["configuration"], "expected": order.quote,
         "order_id": order.id,
     }  # fmt: skip
-    return PURCHASE.of(order.request | its_own)
+    try:
+        return PURCHASE.of(order.request | its_own)
+    except ValueError as error:  # not closed for that: the version that wrote it can have it paid
+        raise OrderNotPayable(
+            "The order {id} was written by another version of this shop: pay it later, or place a new one.",
+            field="DealId", id=order.id,
+        ) from error  # fmt: skip
 
 
 def pay(order: Order, actor: Actor) -> None:

@@ -24,9 +24,10 @@ def check_flag(flag: str) -> None:
 def set_flag(actor: Actor, public_ids: Sequence[str], flag: str) -> None:
     """Set it, all or none. Raises InvalidValue, WrongMode, UnknownInstance."""
     check_flag(flag)
-    with accepting(actor, "ModifyInstancesRenewFlag", public_ids) as found:
+    with accepting(actor, "", public_ids) as found:
         for machine in found:
             if machine.subscription.charge_type != PREPAID:
                 raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)
-        m.agree(found, renew_flag=flag)
-        m.events(found, "renew_flag", [{"flag": flag} for _ in found])
+        changed = [machine for machine in found if machine.subscription.renew_flag != flag]
+        m.agree(changed, renew_flag=flag)
+        m.events(changed, "renew_flag", [{"flag": flag} for _ in changed], actor)

@@ -76,7 +76,6 @@ EVENTS = {
     "TerminateInstances": _("End asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),
     "ModifyInstancesAttribute": _("Change of name or protection asked for"),
-    "ModifyInstancesRenewFlag": _("Change of the renewal setting asked for"),
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
     "launch_failed": _("Delivery failed"),

@@ -235,8 +235,8 @@ class ApiApplication:
             raise
 
     def _refuse_too_many(self, action: Action, caller: Caller) -> None:
-        limit = caller.quota(action.rate)
-        if not self._rates.allows(caller.account_id, action.name, limit):
+        limit, counted = caller.quota(action.rate), action.rate if action.buys else action.name
+        if not self._rates.allows(caller.account_id, counted, limit):  # all that buys is counted together
             raise RequestLimitExceeded(
                 "{action} may be called {limit} times a second; try again in a second.", action=action.name, limit=limit
             )

@@ -122,6 +122,7 @@ class SystemDiskAnswer(TypedDict, total=False):
     DiskSize: int
     Encrypt: bool
     KmsKeyId: str
+    DiskName: str
 
 
 class DataDiskAnswer(TypedDict):
@@ -134,6 +135,7 @@ class DataDiskAnswer(TypedDict):
     Encrypt: bool
     KmsKeyId: str | None
     ThroughputPerformance: int | None
+    DiskName: str
 
 
 class InternetAccessibleAnswer(TypedDict):
@@ -311,6 +313,7 @@ def _disk(disk: DiskView) -> SystemDiskAnswer:
         "DiskSize": disk.size_gib,
         "Encrypt": False,
         "KmsKeyId": "",
+        "DiskName": disk.name,
     }
 
 
@@ -323,6 +326,7 @@ def _data_disk(disk: DiskView) -> DataDiskAnswer:
         "KmsKeyId": "",
         "DeleteWithInstance": disk.delete_with_instance,
         "ThroughputPerformance": 0,
+        "DiskName": disk.name,
     }
 
 
