@@ -1,10 +1,8 @@
 """The shop opens whatever the machine can have of an engine: without root, and where installing fails."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.running_shop import ROOT, RunningShop
+from tests.support import claims
+from tests.support.running_shop import ROOT, RunningShop, new_data_dir
 from vmart.config import os_users
 from vmart.config.places import read_json
 
@@ -31,10 +30,10 @@ def _environment() -> dict[str, str]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="vmart-shop-"))
+    path = new_data_dir()
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    claims.give_back(path)
 
 
 def _until(look: Callable[[], Any], expected: Any, shop: RunningShop, limit_s: float = 90) -> None:
@@ -105,4 +104,4 @@ def test_where_incus_cannot_be_installed_its_zone_is_simulated_and_ready_says_wh
         _until(lambda: "engine" in shop.control()["children"], False, shop)
         assert shop.vmart("status").stdout.count("engine: simulated") == 1
     finally:
-        shop.remove()
+        shop.end_whole()

@@ -26,7 +26,7 @@ from click.testing import CliRunner
 from tests.clients.conftest import Access
 from tests.clients.test_sdk_python import POSTPAID, Cvm
 from tests.support.database import DEMO_CATALOG
-from tests.support.running_shop import ROOT, VMART, RunningShop
+from tests.support.running_shop import ROOT, VMART, RunningShop, new_data_dir
 from vmart.config import os_users, supervisor
 from vmart.config.cli import main
 from vmart.config.places import Places
@@ -353,8 +353,7 @@ def test_the_note_to_other_commands_is_the_callers_and_holds_no_key(running_shop
 
 @pytest.mark.crash
 def test_a_closed_terminal_ends_the_shop_in_order() -> None:
-    data_dir = Path(tempfile.mkdtemp(prefix="vmart-shop-"))
-    data_dir.chmod(0o711)
+    data_dir = new_data_dir()
     near, far = pty.openpty()
     environment = {name: text for name, text in os.environ.items() if not name.startswith("VMART_")}
     supervisor = subprocess.Popen(

@@ -6,11 +6,8 @@ import ipaddress
 import itertools
 import json
 import os
-import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,10 +17,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.lab.host_snapshot import found_on_host
+from tests.support import claims
+from tests.support.running_shop import SHOPS, end_machines_of
 from vmart.engines import open_engine
 from vmart.engines.contract import Disk, Engine, ImageSpec, ImageStatus, MachineSpec, PublicAddress, Subnet
 from vmart.engines.incus.build import DEFAULT_CACHE, build_image
 from vmart.engines.incus.daemon import InstallError, PrivateDaemon, install_packages, why_not_here
+from vmart.engines.incus.host import networks_of_host
 from vmart.kernel import unix_password
 
 IMAGE = ImageSpec("debian-12", "1")
@@ -31,6 +31,7 @@ DEMO_POOL = "203.0.113.0/24"
 PASSWORD = "Correct-horse-7"  # of the machines of one test run, reachable from this host only
 _ME = Path(__file__).parent
 _POOL_GIB = 12
+_LABS, _INTERNETS = "vmart-lab-", "vmart-net-"  # what the names of their folders begin with
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -106,16 +107,31 @@ def can_run_lab() -> None:
     why_not = _missing()
     if why_not:
         pytest.skip(f"no lab here: {why_not}")
+    end_abandoned()
     build_image(IMAGE.name, DEFAULT_CACHE)
+
+
+def end_abandoned() -> None:
+    """What test processes that were killed left of their engines and networks on this host."""
+    with claims.alone():
+        for data_dir in claims.abandoned(SHOPS):
+            end_machines_of(data_dir)
+        for folder in claims.abandoned(_LABS):
+            daemon_in(folder).teardown()
+        for folder in claims.abandoned(_INTERNETS):
+            _Links.of(folder).remove()
+
+
+def daemon_in(folder: Path) -> PrivateDaemon:
+    return PrivateDaemon(folder, folder / "run", group="root", deployment=folder.name, pool_gib=_POOL_GIB)
 
 
 @contextlib.contextmanager
 def open_lab() -> Iterator[Lab]:
     """A private daemon of its own, torn down whatever happens."""
-    deployment = f"lab-{secrets.token_hex(4)}"
-    folder = Path(tempfile.mkdtemp(prefix="vmart-lab-"))
+    folder = claims.take(_LABS)
     folder.chmod(0o755)
-    daemon = PrivateDaemon(folder, folder / "run", group="root", deployment=deployment, pool_gib=_POOL_GIB)
+    daemon = daemon_in(folder)
     lab = Lab(daemon, {**daemon.settings(), "image_cache": str(DEFAULT_CACHE)})
     try:
         lab.start()
@@ -125,7 +141,7 @@ def open_lab() -> Iterator[Lab]:
         daemon.teardown()
         if lab.process is not None:
             lab.process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+        claims.give_back(folder)
 
 
 @pytest.fixture(scope="session")
@@ -294,35 +310,52 @@ def _counter(ip: str) -> str:
 
 def _free_network() -> str:
     """Three numbers of a range of which this host has no part: it may itself live in a TEST-NET."""
-    listed = subprocess.run(["ip", "-4", "-j", "address"], capture_output=True, text=True, check=True).stdout
-    taken = [
-        ipaddress.ip_interface(f"{entry['local']}/{entry['prefixlen']}").network
-        for link in json.loads(listed)
-        for entry in link.get("addr_info", [])
-    ]
+    taken = [network for _, network in networks_of_host()]
     for network in ("198.51.100", "192.0.2", "172.31.255", "172.30.255", "192.168.255"):
-        if not any(ipaddress.ip_network(f"{network}.0/24").overlaps(other) for other in taken):
+        if not any(ipaddress.IPv4Network(f"{network}.0/24").overlaps(other) for other in taken):
             return network
     raise AssertionError(f"no address range is free for the internet: {taken}")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Links:
+    """A namespace and the pair of links between it and the host, by the folder that claims them."""
+
+    namespace: str
+    outer: str
+    inner: str
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Links":
+        tag = folder.name.removeprefix(_INTERNETS)
+        return cls(f"vmart-{tag}", f"vn{tag}o", f"vn{tag}i")
+
+    def make(self, host_ip: str) -> None:
+        _ip("netns", "add", self.namespace)
+        _ip("link", "add", self.outer, "type", "veth", "peer", "name", self.inner, "netns", self.namespace)
+        _ip("address", "add", f"{host_ip}/24", "dev", self.outer)
+        _ip("link", "set", self.outer, "up")
+
+    def remove(self) -> None:
+        _ip("netns", "delete", self.namespace, check=False)
+        _ip("link", "delete", self.outer, check=False)
+
+
+def _ip(*arguments: str, check: bool = True) -> None:
+    subprocess.run(["ip", *arguments], check=check, capture_output=True)
 
 
 @contextlib.contextmanager
 def open_internet() -> Iterator[Internet]:
     """One for these machines; the lab's and a journey's may be there beside each other."""
-    tag = secrets.token_hex(3)
-    internet = Internet(f"vmart-{tag}", _free_network())
-    outer, inner = f"vn{tag}o", f"vn{tag}i"
-
-    def ip(*arguments: str) -> None:
-        subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-    ip("netns", "add", internet.namespace)
+    folder = claims.take(_INTERNETS)
+    links = _Links.of(folder)
     try:
-        ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", internet.namespace)
-        ip("address", "add", f"{internet.host_ip}/24", "dev", outer)
-        ip("link", "set", outer, "up")
-        internet.run("ip", "address", "add", f"{internet.ip}/24", "dev", inner)
-        internet.run("ip", "link", "set", inner, "up")
+        with claims.alone():  # another process takes another network
+            internet = Internet(links.namespace, _free_network())
+            links.make(internet.host_ip)
+        internet.run("ip", "address", "add", f"{internet.ip}/24", "dev", links.inner)
+        internet.run("ip", "link", "set", links.inner, "up")
         internet.run("ip", "link", "set", "lo", "up")
         for pool in (DEMO_POOL, "198.18.113.0/24"):
             internet.run("ip", "route", "add", pool, "via", internet.host_ip)
@@ -330,8 +363,8 @@ def open_internet() -> Iterator[Internet]:
         internet.run("ip", "route", "add", "10.0.0.0/8", "via", internet.host_ip)
         yield internet
     finally:
-        subprocess.run(["ip", "netns", "delete", internet.namespace], check=False, capture_output=True)
-        subprocess.run(["ip", "link", "delete", outer], check=False, capture_output=True)
+        links.remove()
+        claims.give_back(folder)
 
 
 @pytest.fixture(scope="session")

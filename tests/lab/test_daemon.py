@@ -2,16 +2,20 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.engines.contract_suite import MakeSpec
-from tests.lab.conftest import Lab, open_lab
+from tests.lab.conftest import Lab, daemon_in, end_abandoned, open_lab
 from tests.lab.host_snapshot import found_on_host
+from vmart.engines import open_engine
 from vmart.engines.contract import EngineError, ImageStatus, Power
 from vmart.engines.incus.daemon import LXCFS_MARK, LXCFS_MOUNT, PrivateDaemon
 
@@ -31,6 +35,26 @@ def test_teardown_with_machines_running_leaves_nothing(lab: Lab, make_spec: Make
         during = found_on_host(other.daemon)
         assert [kind for kind, found in during.items() if not found] == []  # the control: it sees each kind
     assert [kind for kind, found in found_on_host(other.daemon).items() if found] == []
+    assert lab.daemon.is_running()
+
+
+def test_what_a_killed_run_left_is_ended_by_the_next(lab: Lab, make_spec: MakeSpec) -> None:
+    """Given a test process that was killed with a machine and an internet, then both are gone, and ours is not."""
+    with subprocess.Popen([sys.executable, "-m", "tests.lab.killed_run"], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        left = json.loads(run.stdout.readline())
+        daemon = daemon_in(Path(left["lab"]))
+        spec = make_spec(public=False)
+        subnet = dataclasses.replace(spec.subnet, cidr="10.98.0.0/24", gateway="10.98.0.1")
+        engine = open_engine("incus", daemon.settings())
+        engine.ensure_present(dataclasses.replace(spec, subnet=subnet, private_ip="10.98.0.5"))
+        run.kill()
+    assert [kind for kind, found in found_on_host(daemon).items() if not found] == []  # the control: it is all there
+    assert Path("/run/netns", left["namespace"]).exists()
+    end_abandoned()
+    assert [kind for kind, found in found_on_host(daemon).items() if found] == []
+    assert not Path("/run/netns", left["namespace"]).exists()
+    assert not Path(left["lab"]).exists()
     assert lab.daemon.is_running()
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.lab.conftest import Internet, Lab
-from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power, PublicAddress
+from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation, Power, PublicAddress, Subnet
 from vmart.engines.incus import client
 from vmart.engines.incus.client import path_of
 from vmart.engines.incus.driver import IncusEngine
@@ -215,6 +215,25 @@ def test_an_overlapping_private_network_is_refused(engine: Engine, make_spec: Ma
         engine.ensure_present(clash)
     assert not refusal.value.transient
     assert engine.observe(clash.name).power is Power.ABSENT
+
+
+def test_a_private_network_that_the_host_is_in_is_refused(engine: Engine, make_spec: MakeSpec) -> None:
+    """Given a link of the host in the customer's range, then its bridge is not made: the kernel would route to one."""
+    spec = make_spec(public=False)
+    clash = dataclasses.replace(spec, subnet=Subnet("subnet-host", "10.96.0.0/20", "10.96.0.1"), private_ip="10.96.1.7")
+    run(["ip", "link", "add", "vmart-office", "type", "bridge"])
+    try:
+        run(["ip", "address", "add", "10.96.12.1/24", "dev", "vmart-office"])
+        with pytest.raises(EngineError, match="overlaps with a network that the host is in") as refusal:
+            engine.ensure_present(clash)
+        assert (refusal.value.transient, refusal.value.detail) == (
+            False,
+            "10.96.0.0/20 and 10.96.12.0/24 of vmart-office",
+        )
+        assert engine.observe(clash.name).power is Power.ABSENT
+    finally:
+        run(["ip", "link", "delete", "vmart-office"])
+    assert engine.ensure_present(clash).power is Power.RUNNING
 
 
 def test_a_stop_asks_the_guest_and_a_forced_one_does_not(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

@@ -7,16 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support import claims
 from vmart.config import os_users
 
 ROOT = Path(__file__).resolve().parents[2]
 VMART = str(ROOT / "bin" / "vmart")  # it knows where web and worker can read the source: a clone may be private
+SHOPS = "vmart-shop-"  # what the names of their folders begin with
 _DEFAULTS = ("--listen", "127.0.0.1:0", "--compute", "simulated")
 _NOT_INHERITED = ("VMART_DATABASE_URL", "VMART_MASTER_KEY", "VMART_DATA_DIR", "VMART_STATIC_AS_IS", "VMART_TEST_RUN")
 
@@ -92,18 +93,36 @@ class RunningShop:
         self.wait_ready()
 
     def remove(self) -> None:
-        """End it if it runs, with its machines and engine, and remove its folder. Also after a failure."""
+        """End it whole, and remove its folder. Also after a failure."""
+        self.end_whole()
+        claims.give_back(self.data_dir)
+
+    def end_whole(self) -> None:
+        """End it if it runs, with its machines and engine."""
         if self.process.poll() is None:
             try:
                 self.end()
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.vmart("down", "--machines", check=False)
-        from vmart.config.places import Places
+        end_machines_of(self.data_dir)
 
-        shutil.rmtree(Places.of(self.data_dir).run_dir, ignore_errors=True)
-        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+def new_data_dir() -> Path:
+    """For ``RunningShop``, which gives it back."""
+    data_dir = claims.take(SHOPS)
+    if os_users.is_root():
+        data_dir.chmod(0o711)
+    return data_dir
+
+
+def end_machines_of(data_dir: Path) -> None:
+    """``vmart down --machines`` where no supervisor runs any more, and the runtime folder beside it."""
+    from vmart.config.places import Places
+
+    environment = _clean_environment() | {"VMART_DATA_DIR": str(data_dir)}
+    subprocess.run([VMART, "down", "--machines"], env=environment, capture_output=True, check=False, timeout=120)
+    shutil.rmtree(Places.of(data_dir).run_dir, ignore_errors=True)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -136,9 +155,7 @@ def open_shop(*options: str, environment: dict[str, str] | None = None, demo: bo
     ``environment`` variables are added to this process's for the start (``VMART_WEB_WORKERS``).
     """
     _set_up()
-    data_dir = Path(tempfile.mkdtemp(prefix="vmart-shop-"))
-    if os_users.is_root():
-        data_dir.chmod(0o711)
+    data_dir = new_data_dir()
     chosen = (*_DEFAULTS, *(("--demo",) if demo else ()), *options)
     added = environment or {}
     before = {name: os.environ.get(name) for name in added}

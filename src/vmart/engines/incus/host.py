@@ -2,6 +2,8 @@
 
 import fcntl
 import hashlib
+import ipaddress
+import json
 import os
 import subprocess
 import threading
@@ -88,6 +90,16 @@ def run(
             "The host refused.", transient=True, detail=f"{command[0]}: {(done.stderr or '').strip()[:400]}"
         )
     return done
+
+
+def networks_of_host() -> list[tuple[str, ipaddress.IPv4Network]]:
+    """(link, network) of each IPv4 address of this host."""
+    listed = json.loads(run(["ip", "-4", "-json", "address"]).stdout)
+    return [
+        (link["ifname"], ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}").network)
+        for link in listed
+        for address in link.get("addr_info", [])
+    ]
 
 
 def unmount_below(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from vmart.engines.contract import EngineError, Subnet
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Bridge, Firewall
-from vmart.engines.incus.host import Names, OneAtATime, run
+from vmart.engines.incus.host import Names, OneAtATime, networks_of_host, run
 from vmart.kernel import clock
 
 MARK = "user.vmart.deployment"
@@ -75,12 +75,20 @@ class Networks:
 
     def _refuse_overlap(self, bridge: Bridge) -> None:
         """Two bridges of one host cannot have one address space: the kernel routes by it."""
-        wanted = ipaddress.ip_network(bridge.cidr)
+        wanted = ipaddress.IPv4Network(bridge.cidr)
         for network in self.ours():
             other = ipaddress.ip_interface(network["config"].get("ipv4.address", "0.0.0.0/32")).network
             if network["name"] != bridge.name and wanted.overlaps(other):
                 sentence = "The private network overlaps with another one of this zone."
                 raise EngineError(sentence, transient=False, detail=f"{wanted} and {other}")
+        if self._firewall is not None:  # the bridge is to be on this very host
+            self._refuse_overlap_with_host(bridge.name, wanted)
+
+    def _refuse_overlap_with_host(self, name: str, wanted: ipaddress.IPv4Network) -> None:
+        for link, other in networks_of_host():
+            if link != name and wanted.overlaps(other):
+                sentence = "The private network overlaps with a network that the host is in."
+                raise EngineError(sentence, transient=False, detail=f"{wanted} and {other} of {link}")
 
     def ours(self) -> list[dict[str, Any]]:
         networks = self._client.get("/1.0/networks", recursion=1)
