@@ -17,7 +17,7 @@ from vmart.kernel.errors import InvalidValue
 from vmart.orders import errors, renew_flag, terminate
 from vmart.orders.models import Order
 from vmart.orders.term import instants, reminds
-from vmart.policy.numbers import DEFAULT
+from vmart.policy.numbers import DEFAULT, Policy
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -35,6 +35,9 @@ def _expires(machine: Instance) -> dt.datetime:
     machine.refresh_from_db()
     assert machine.subscription.expires_at is not None
     return machine.subscription.expires_at
+
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def _events(*kinds: str) -> list[tuple[dt.datetime, str]]:
@@ -142,16 +145,31 @@ def test_a_wrong_flag_or_a_postpaid_machine_is_refused(test_clock: BusinessClock
 def test_the_instants_of_a_term_that_ends_at_midnight() -> None:
     zone = shop.snapshot().billing_zone
     ends = dt.datetime(2026, 4, 9, 16, tzinfo=dt.UTC)  # 00:00 in Shanghai
-    assert [at for at in instants(ends, zone, DEFAULT) if not reminds(at, ends, zone)] == [
+    assert [at for at in instants(ends, ends, zone, lambda _: DEFAULT) if not reminds(at, ends, zone)] == [
         ends,
         *(ends + n * DAY for n in range(1, 5)),
     ]
 
 
+def test_a_pause_that_is_shortened_between_attempts_leaves_none_out() -> None:
+    """Given attempts a day apart, when the pause is an hour from 30 hours after the expiry on, then all six are made."""
+    ends = dt.datetime(2026, 4, 9, 4, tzinfo=dt.UTC)
+    hourly = DEFAULT.model_copy(update={"auto_renew_pause_hours": 1})
+
+    def rules_at(instant: dt.datetime) -> Policy:
+        return hourly if instant >= ends + dt.timedelta(hours=30) else DEFAULT
+
+    made = instants(ends, ends + 2 * DAY, SHANGHAI, rules_at)
+    hour = dt.timedelta(hours=1)
+    assert made[-4:] == [ends + DAY, ends + 2 * DAY, ends + 2 * DAY + hour, ends + 2 * DAY + 2 * hour]
+    fewer = DEFAULT.model_copy(update={"auto_renew_attempts": 3})
+    assert instants(ends, ends, SHANGHAI, lambda at: DEFAULT if at == ends else fewer)[-1] == ends + DAY
+
+
 def test_on_a_day_of_25_hours_it_is_tried_before_its_end() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     ends = dt.datetime(2026, 10, 25, 23, 30, tzinfo=berlin).astimezone(dt.UTC)
-    first = next(at for at in instants(ends, berlin, DEFAULT) if not reminds(at, ends, berlin))
+    first = next(at for at in instants(ends, ends, berlin, lambda _: DEFAULT) if not reminds(at, ends, berlin))
     assert first == dt.datetime(2026, 10, 25, 0, 0, tzinfo=berlin).astimezone(dt.UTC)
 
 

@@ -54,6 +54,7 @@ from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.placement.models import Host
 from vmart.policy import policy
 from vmart.policy.numbers import DEFAULT, Policy
+from vmart.pricing.priced import Priced
 from vmart.provisioning import zones
 from vmart.settlement import close
 from vmart.subscriptions.models import Subscription
@@ -453,3 +454,16 @@ def _instant(text: str) -> dt.datetime:
     if "T" in text:
         return dt.datetime.fromisoformat(text)
     return dt.datetime.fromisoformat(text).replace(tzinfo=shop.snapshot().billing_zone)
+
+
+def test_a_shown_price_ends_where_another_policy_begins(test_clock: BusinessClock) -> None:
+    """The page beside the price tells rules (a free return); so none of them changes while it can be accepted."""
+    changes_at = test_clock.at + dt.timedelta(minutes=5)
+    date_policy(changes_at, free_return_days=1)
+    signed = shown_quote.sign(1, Priced("renew", 1, "CNY", ()))
+    test_clock.set(changes_at - SECOND)
+    assert shown_quote.read_as(1, signed, Priced.of).action == "renew"
+    test_clock.set(changes_at)
+    with pytest.raises(shown_quote.NotShown) as refusal:
+        shown_quote.read_as(1, signed, Priced.of)
+    assert refusal.value.expired

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.support import quotas
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import pay
+from tests.support.shopper import owe, pay
 from tests.web.visiting import Visitor, customer, open_business, order_id_of, text_of, work
 from vmart.catalog import shop as catalog
 from vmart.customers import api_keys
-from vmart.customers.models import ApiKey
+from vmart.customers.models import Account, ApiKey
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel.models import Deployment
 from vmart.listings import overview
@@ -332,3 +332,19 @@ def test_stripes_exception_to_the_policy_is_on_its_page_alone(monkeypatch: pytes
     assert "https://js.stripe.com" in visitor.get(there)["Content-Security-Policy"]
     assert "stripe" not in visitor.get("/buy/")["Content-Security-Policy"]
     assert "unsafe" not in visitor.get(there)["Content-Security-Policy"]
+
+
+def test_a_balance_below_zero_says_when_machines_stop_and_that_they_have(test_clock: BusinessClock) -> None:
+    """Given a due time that was set two hours ahead, then the page names it, whatever the policy says meanwhile."""
+    visitor = customer()
+    owe(visitor.account_id, 300)
+    due_at = test_clock.at + dt.timedelta(minutes=20)
+    Operation.objects.filter(kind="arrears").update(due_at=due_at)
+    page = text_of(visitor.get("/balance/"))
+    assert "Your account is in arrears: at 2026-03-10 10:20:00 postpaid machines stop." in page
+    Operation.objects.filter(kind="arrears").delete()  # done
+    assert "Your account is in arrears: postpaid machines are stopped." in text_of(visitor.get("/balance/"))
+    Account.objects.filter(id=visitor.account_id).update(credit_limit_minor=300)
+    page = text_of(visitor.get("/balance/"))
+    assert "Your balance is below zero, within your credit of ¥3.00." in page
+    assert "arrears" not in page

@@ -9,7 +9,6 @@ import pytest
 import vmart
 from tests.policy.dating import date_policy
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import owe
 from tests.web.test_orders_and_machines import running
 from tests.web.visiting import customer, text_of
 
@@ -78,11 +77,6 @@ def test_the_page_that_ends_a_machine(options: dict[str, dict[str, str]], return
 def test_the_pages_of_money(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
     visitor = customer()
-    owe(visitor.account_id)
-    assert "Your account is in arrears: after 3 hours postpaid machines stop" in text_of(visitor.get("/balance/"))
-    chinese = customer(**CHINESE)
-    owe(chinese.account_id)
-    assert "您的账户已欠费：3 小时后" in text_of(chinese.get("/balance/"))
     page = text_of(visitor.get("/balance/top-up/"))
     assert re.search(r"¥7\.00.{1,10}¥800\.00", page), page
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.catalog.models import Zone
+from vmart.customers.models import Account
+from vmart.events import record
 from vmart.instances.models import Instance, State
 from vmart.ledger import queries
 from vmart.ledger.queries import Balance, balance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Item, Subscription
+from vmart.worker import queue
 
 __all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "machine", "machines", "statement"]
 
@@ -33,6 +36,24 @@ class Posting:
     public_id: str
     reason: str  # of what the seller moved by hand
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class BelowZero:
+    """What a balance below zero means. ``stops_at``: when what is charged by usage ends, until it has ended."""
+
+    stops_at: dt.datetime | None
+    within_credit: bool
+    credit_limit_minor: int
+
+
+def below_zero(account_id: int, balance_minor: int) -> BelowZero | None:
+    """None for a balance that is not below zero."""
+    if balance_minor >= 0:
+        return None
+    limit = Account.objects.values_list("credit_limit_minor", flat=True).get(id=account_id)
+    stops_at = queue.due_at("arrears", record.ACCOUNT, account_id)
+    return BelowZero(stops_at, -balance_minor <= limit, limit)
 
 
 def statement(account_id: int, before: str = "") -> Page[Posting]:

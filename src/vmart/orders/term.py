@@ -5,7 +5,7 @@ next. Business time; the instants follow the expiry, so a renewal moves them all
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
@@ -21,12 +21,20 @@ KIND = "term"
 _DAY = dt.timedelta(days=1)
 
 
-def instants(expires_at: dt.datetime, zone: ZoneInfo, rules: Policy) -> list[dt.datetime]:
-    """In order: reminders, and attempts to renew. The attempt at the expiry itself is the expiry's own."""
-    reminders = [expires_at - days * _DAY for days in rules.remind_days]
-    pause = dt.timedelta(hours=rules.auto_renew_pause_hours)
-    later = [expires_at + number * pause for number in range(1, rules.auto_renew_attempts - 1)]
-    return sorted([*reminders, _midnight(expires_at, zone), *later])
+def instants(
+    expires_at: dt.datetime, after: dt.datetime, zone: ZoneInfo, rules_at: Callable[[dt.datetime], Policy]
+) -> list[dt.datetime]:
+    """In order: reminders by the policy of ``after``, attempts to renew. The one at the expiry itself is the expiry's."""
+    reminders = [expires_at - days * _DAY for days in rules_at(after).remind_days]
+    return sorted([*reminders, _midnight(expires_at, zone), *_attempts_later(expires_at, rules_at)])
+
+
+def _attempts_later(expires_at: dt.datetime, rules_at: Callable[[dt.datetime], Policy]) -> Iterator[dt.datetime]:
+    """After the expiry. Each follows the policy of the one before: a pause that changes later moves none behind now."""
+    at, done = expires_at, 2
+    while done < (rules := rules_at(at)).auto_renew_attempts:
+        at, done = at + dt.timedelta(hours=rules.auto_renew_pause_hours), done + 1
+        yield at
 
 
 def reminds(at: dt.datetime, expires_at: dt.datetime, zone: ZoneInfo) -> bool:
@@ -40,8 +48,8 @@ def _midnight(expires_at: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 
 
 def following(expires_at: dt.datetime, after: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
-    """The next instant after ``after``, by the policy of then; None when nothing follows."""
-    return next((at for at in instants(expires_at, zone, policy.at(after)) if at > after), None)
+    """The next instant after ``after``; None when nothing follows."""
+    return next((at for at in instants(expires_at, after, zone, policy.at) if at > after), None)
 
 
 def forget(machines: Sequence[Instance]) -> None:

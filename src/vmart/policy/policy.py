@@ -29,6 +29,11 @@ def at(instant: dt.datetime) -> Policy:
     return next((rules for begins_at, rules in reversed(dated()) if begins_at <= instant), DEFAULT)
 
 
+def ends_at(instant: dt.datetime) -> dt.datetime | None:
+    """When the policy in force at ``instant`` gives way to another, as far as one is planned."""
+    return next((begins_at for begins_at, _ in dated() if begins_at > instant), None)
+
+
 def dated() -> list[tuple[dt.datetime, Policy]]:
     """(from when on, what), in order. Before the first of them the defaults hold."""
     global _read

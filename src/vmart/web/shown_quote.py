@@ -41,6 +41,8 @@ def sign(account_id: int, quoted: _Plain) -> str:
     """The quote as text for the form."""
     now = clock.now()
     until = now + dt.timedelta(minutes=policy.at(now).quote_minutes)
+    if (changes_at := policy.ends_at(now)) is not None:  # the rules that the page tells beside the price
+        until = min(until, changes_at - dt.timedelta.resolution)
     return signing.dumps(
         {"account": account_id, "quote": quoted.plain(), "until": until.isoformat()}, salt=_SALT, compress=True
     )

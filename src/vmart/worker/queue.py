@@ -81,11 +81,16 @@ def forget(kind: str, subject_kind: str, subject_ids: Sequence[int]) -> None:
     )  # fmt: skip
 
 
+def due_at(kind: str, subject_kind: str, subject_id: int) -> dt.datetime | None:
+    """When the operation of this kind on the subject is or was due; None where there is none."""
+    found = Operation.objects.filter(kind=kind, subject_kind=subject_kind, subject_id=subject_id)
+    return found.values_list("due_at", flat=True).first()
+
+
 def is_due(kind: str, subject_kind: str, subject_id: int) -> bool:
-    """Whether an operation of this kind on the subject is due, done or not."""
-    return Operation.objects.filter(
-        kind=kind, subject_kind=subject_kind, subject_id=subject_id, due_at__lte=clock.now()
-    ).exists()
+    """Whether an operation of this kind on the subject is due and not done yet."""
+    at = due_at(kind, subject_kind, subject_id)
+    return at is not None and at <= clock.now()
 
 
 def claim(owner: uuid.UUID, lanes: Sequence[str], lease_s: float, limit: int) -> list[Claimed]:

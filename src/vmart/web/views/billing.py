@@ -26,7 +26,9 @@ _FORMULAS = "=+-@＝＋－＠\t\r"  # a spreadsheet takes the full-width signs f
 @customer
 def balance(request: HttpRequest, account_id: int) -> HttpResponse:
     page = overview.statement(account_id, request.GET.get("before", ""))
-    return render(request, "web/billing/balance.html", {"money_held": overview.balance(account_id), "page": page})
+    held = overview.balance(account_id)
+    below_zero = overview.below_zero(account_id, held.balance_minor)
+    return render(request, "web/billing/balance.html", {"money_held": held, "below_zero": below_zero, "page": page})
 
 
 @require_safe
