@@ -4,6 +4,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -24,8 +25,9 @@ from vmart.instances.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooMa
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders import login
+from vmart.orders import login, purchase_values
 from vmart.orders.forget_keys import forget
+from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Machine
 
@@ -217,6 +219,24 @@ def test_control_without_the_account_lock_it_is_gone() -> None:
     assert _deleted_while_bought(account, pair, unlocked) == ["deleted"]
     assert Instance.objects.get().key_ids == [pair.public_id]
     assert not KeyPair.objects.exists()
+
+
+def test_a_pair_that_is_deleted_after_it_was_looked_up_is_not_bought_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a deletion between the look at the pair and the purchase's statement, then the purchase is refused."""
+    account = open_purse(cash_minor=10_000)
+    pair = key_pairs.import_(by(account), "mine", ED25519)
+    looked_up = purchase_values.arguments
+
+    def deleted_meanwhile(*given: Any, **options: Any) -> Any:
+        forget(by(account), [pair.public_id])
+        return looked_up(*given, **options)
+
+    monkeypatch.setattr(purchase_values, "arguments", deleted_meanwhile)
+    with pytest.raises(UnknownKeyPair) as refused:
+        purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))))
+    assert (refused.value.params, refused.value.field) == ({"id": pair.public_id}, "LoginSettings.KeyIds")
+    assert not Instance.objects.exists()
+    assert not Order.objects.exists()
 
 
 def test_each_act_on_a_pair_says_who_asked() -> None:

@@ -152,7 +152,7 @@ def test_the_instants_of_a_term_that_ends_at_midnight() -> None:
 
 
 def test_a_pause_that_is_shortened_between_attempts_leaves_none_out() -> None:
-    """Given attempts a day apart, when the pause is an hour from 30 hours after the expiry on, then all six are made."""
+    """Given attempts a day apart, when the pause is an hour from 30 hours after the expiry, then all six are made."""
     ends = dt.datetime(2026, 4, 9, 4, tzinfo=dt.UTC)
     hourly = DEFAULT.model_copy(update={"auto_renew_pause_hours": 1})
 

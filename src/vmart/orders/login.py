@@ -104,5 +104,10 @@ def check(account_id: int, wanted: LoginWanted) -> Login:
     )
     for key_id in wanted.key_ids:
         if key_id not in found:
-            raise UnknownKeyPair("The key pair {id} does not exist.", field="LoginSettings.KeyIds", id=key_id)
+            raise unknown_key_pair(key_id)
     return Login(key_ids=wanted.key_ids, ssh_keys=tuple(found[key_id] for key_id in wanted.key_ids))
+
+
+def unknown_key_pair(key_id: str) -> UnknownKeyPair:
+    """Of a purchase that names a pair which is not the account's, or not any more."""
+    return UnknownKeyPair("The key pair {id} does not exist.", field="LoginSettings.KeyIds", id=key_id)

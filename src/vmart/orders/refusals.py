@@ -8,6 +8,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
 from vmart.orders import errors
+from vmart.orders.login import unknown_key_pair
 from vmart.pricing.configuration import Configuration
 
 
@@ -88,6 +89,7 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
         "This account may not buy: {why}", why="|".join(values)
     ),
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
+    "no_key_pair": lambda values, _c, _m: unknown_key_pair(values[0]),
     "sold_out": _sold_out,
     "no_public_address": lambda values, _c, _m: no_address(
         values[0], values[1], values[2], "InternetAccessible.PublicIpAssigned"

@@ -24,7 +24,7 @@ _DAY = dt.timedelta(days=1)
 def instants(
     expires_at: dt.datetime, after: dt.datetime, zone: ZoneInfo, rules_at: Callable[[dt.datetime], Policy]
 ) -> list[dt.datetime]:
-    """In order: reminders by the policy of ``after``, attempts to renew. The one at the expiry itself is the expiry's."""
+    """In order: reminders by the policy of ``after``, attempts to renew; that at the expiry itself is the expiry's."""
     reminders = [expires_at - days * _DAY for days in rules_at(after).remind_days]
     return sorted([*reminders, _midnight(expires_at, zone), *_attempts_later(expires_at, rules_at)])
 

@@ -33,6 +33,13 @@ BEGIN
   END LOOP;
 END $$;
 
+-- One of these key pairs (public ids in JSON) that the account has not, or NULL.
+CREATE FUNCTION fn.instances_missing_key(_account bigint, _key_ids jsonb) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT wanted FROM jsonb_array_elements_text(_key_ids) AS wanted
+  WHERE NOT EXISTS (SELECT FROM instances_key_pair k WHERE k.public_id = wanted AND k.account_id = _account) LIMIT 1
+$$;
+
 -- PENDING to RUNNING, once; the arrays in one order. The machines that were PENDING.
 CREATE FUNCTION fn.instances_delivered(_instances bigint[], _kinds text[]) RETURNS bigint[]
 LANGUAGE plpgsql AS $$

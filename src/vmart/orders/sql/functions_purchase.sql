@@ -50,7 +50,8 @@ BEGIN
   RETURN jsonb_build_object('answer', _answer, 'repeated', false, 'fingerprint', _p->>'fingerprint');
 END $$;
 
--- Refuse who may not buy: a stale catalog, a frozen account, arrears, quotas. Under the account lock.
+-- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair that is gone, quotas. Under the
+-- account lock, by which a pair is deleted too.
 CREATE FUNCTION fn.orders_may_buy(_p jsonb, _purses ledger_purses, _count int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -60,6 +61,7 @@ DECLARE
   _limits customers_account;
   _held bigint;
   _most int;
+  _gone text := fn.instances_missing_key(_account, _bought->'login'->'key_ids');
 BEGIN
   IF fn.kernel_generation() <> (_p->>'generation')::bigint THEN
     PERFORM fn.kernel_refuse('stale_catalog', '');
@@ -70,6 +72,9 @@ BEGIN
   END IF;
   IF fn.ledger_balance(_purses) < 0 THEN
     PERFORM fn.kernel_refuse('in_arrears', fn.ledger_balance(_purses)::text);
+  END IF;
+  IF _gone IS NOT NULL THEN
+    PERFORM fn.kernel_refuse('no_key_pair', _gone);
   END IF;
   IF _bought->>'charge_type' = 'PREPAID' THEN
     _held := fn.subscriptions_counted(_account, _zone, 'PREPAID', (_p->>'month_start')::timestamptz);
