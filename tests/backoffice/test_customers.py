@@ -15,6 +15,7 @@ from tests.web.visiting import Form, Visitor, customer, operator, text_of
 from vmart.config.reconcile import reconcile
 from vmart.customers import quotas
 from vmart.customers.models import Account
+from vmart.customers.quotas import own as own_quotas
 from vmart.events import actor
 from vmart.events.models import Event
 from vmart.kernel.errors import InvalidValue, NotFound
@@ -190,6 +191,20 @@ def test_quotas_are_set_by_name_and_hold_at_once() -> None:
         assert not standing.set_quotas(account, {"run_per_s": 3}, SELLER)
 
 
+def test_a_quota_of_ones_own_is_given_back_to_the_catalog() -> None:
+    account = open_purse()
+    assert standing.set_quotas(account, {"prepaid_per_month": 1, "run_per_s": 3}, SELLER)
+    assert quotas.own(account) == {"prepaid_per_month": 1, "run_per_s": 3}
+    assert standing.set_quotas(account, {"run_per_s": None, "returns_per_year": None}, SELLER)
+    assert quotas.own(account) == {"prepaid_per_month": 1}
+    assert quotas.of(account)["run_per_s"] == 10
+    assert Event.objects.filter(subject_kind="account").latest("id").detail == {
+        "before": {"run_per_s": 3}, "after": {"run_per_s": 10},
+    }  # fmt: skip
+    with nothing_written():
+        assert not standing.set_quotas(account, {"run_per_s": None}, SELLER)
+
+
 @pytest.mark.parametrize("quotas", [{"run_per_s": 0}, {"returns_per_year": -1}, {"postpaid_per_zone": 2**31}, {"x": 1}])
 def test_a_quota_that_cannot_be_is_refused(quotas: dict[str, int]) -> None:
     account = open_purse()
@@ -271,13 +286,19 @@ def test_freezing_and_quotas_on_the_page() -> None:
     assert Account.objects.get(id=buyer.account_id).frozen_reason == ""
     quotas = {"postpaid_per_zone": "5", "prepaid_per_month": "6", "returns_per_year": "7", "run_per_s": "8"}
     assert "The quotas are as shown." in text_of(seller.post(_address(buyer, "quotas"), quotas, follow=True))
-    for wrong in ("", "many", "1.5", "-1", "٣"):
+    for wrong in ("many", "1.5", "-1", "٣"):
         with nothing_written():
             page = seller.post(_address(buyer, "quotas"), quotas | {"run_per_s": wrong})
         assert page.status_code == 422
         assert 'id="error-run_per_s"' in page.content.decode()
     with nothing_written():
         assert seller.post(_address(buyer, "quotas"), quotas | {"run_per_s": "0"}).status_code == 422
+        seller.post(_address(buyer, "quotas"), {})
+    page = text_of(seller.post(_address(buyer, "quotas"), quotas | {"run_per_s": ""}, follow=True))
+    assert page.count("This customer's own.") == 3
+    assert own_quotas(buyer.account_id) == {
+        "postpaid_per_zone": 5, "prepaid_per_month": 6, "returns_per_year": 7,
+    }  # fmt: skip
 
 
 def test_two_operators_who_set_quotas_at_once_keep_what_the_other_set() -> None:
@@ -287,7 +308,7 @@ def test_two_operators_who_set_quotas_at_once_keep_what_the_other_set() -> None:
     seen = [Form(seller.get(_address(buyer)).content.decode(), address).data for seller in (one, other)]
     assert seen[0]["run_per_s"] == seen[0]["shown_run_per_s"] == "10"
     one.post(address, seen[0] | {"run_per_s": "8"})
-    refused_page = other.post(address, seen[1] | {"returns_per_year": ""})
+    refused_page = other.post(address, seen[1] | {"returns_per_year": "many"})
     assert refused_page.status_code == 422
     other.post(address, Form(refused_page.content.decode(), address).data | {"returns_per_year": "7"})
     held = quotas.of(buyer.account_id)

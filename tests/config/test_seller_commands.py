@@ -159,7 +159,12 @@ def test_freeze_unfreeze_and_quota(shop: object) -> None:
     assert Account.objects.get(id=account).frozen_reason == ""
     held = quotas.of(account)
     assert (held["postpaid_per_zone"], held["run_per_s"]) == (7, 2)
+    assert done("customer", "quota", "ada@example.com", "--as-in-catalog", "run-per-s") == "set\n"
+    assert quotas.own(account) == {"postpaid_per_zone": 7}
     assert vmart("customer", "quota", "ada@example.com").exit_code == 2
+    with nothing_written():
+        wrong = vmart("customer", "quota", "ada@example.com", "--as-in-catalog", "run")
+    assert (wrong.exit_code, "There is no quota run; there are postpaid_per_zone," in wrong.stderr) == (3, True)
     with nothing_written():
         assert vmart("customer", "quota", "ada@example.com", "--run-per-s", "0").exit_code == 3
 

@@ -6,10 +6,12 @@ import pytest
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.happened import told
 from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
 from tests.support.written import nothing_written, refused
 from vmart.catalog import shop
 from vmart.catalog.models import Offer
+from vmart.events.record import ORDER
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.models import Deployment
@@ -168,6 +170,7 @@ def test_after_half_an_hour_it_is_expired(test_clock: BusinessClock) -> None:
     assert work() == 1
     order = Order.objects.get(id=number)
     assert (order.status, order.closed_at, order.request) == (8, test_clock.at, {})
+    assert told(account, ORDER)[1:] == [("order_expired", {})]
     with pytest.raises(OrderNotPayable, match="has expired"):
         actions.pay(by(account), number)
     assert purses(account)["held"] == 0

@@ -4,7 +4,9 @@ import pytest
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.happened import told
 from tests.support.shopper import HOURLY, HOURLY_HOLD_MINOR, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
+from vmart.events.record import ORDER
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.ledger.models import Transfer
@@ -80,6 +82,7 @@ def test_sold_out_in_between_leaves_the_money_as_balance() -> None:
     closed = Order.objects.get(id=order)
     assert (closed.status, closed.request) == (7, {})
     assert "sold out" in closed.reason
+    assert told(account, ORDER)[1:] == [("order_closed", {"why": closed.reason})]
     assert Payment.objects.get().state == "succeeded"
     assert Payment.objects.get().reason == closed.reason
     assert purses(account) == {"cash": MONTHLY_MINOR, "gift": 0, "owed": 0, "held": 0, "available": MONTHLY_MINOR}

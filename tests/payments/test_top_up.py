@@ -7,7 +7,9 @@ from django.db import transaction
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.happened import told
 from tests.support.shopper import MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
+from vmart.events.record import PAYMENT
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.ledger.models import Entry, Transfer
@@ -43,6 +45,8 @@ def test_a_card_that_pays() -> None:
     assert sorted(Entry.objects.values_list("book", "amount_minor")) == [("card", -5000), ("cash", 5000)]
     assert payment.resolved_at == clock.now()
     assert not Operation.objects.exists()
+    amount = {"amount_minor": 5000, "provider": "sandbox"}
+    assert told(account, PAYMENT) == [("payment_begun", amount), ("payment_succeeded", amount)]
 
 
 def test_a_card_that_is_declined() -> None:
@@ -51,6 +55,8 @@ def test_a_card_that_is_declined() -> None:
     assert (stands.state, stands.reason) == ("failed", "The card was declined.")
     assert not Transfer.objects.exists()
     assert not Operation.objects.exists()
+    why = {"why": "The card was declined.", "provider": "sandbox"}
+    assert told(account, PAYMENT)[1:] == [("payment_failed", why)]
 
 
 def test_a_lost_answer_is_polled_until_it_is_known(test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def quotas(request: HttpRequest, number: int) -> HttpResponse:
     """What the customer may have at most. Only what differs from what was shown: another may set the rest meanwhile."""
 
     def act() -> str:
-        wanted = {name: _whole(name, typed(request, name)) for name in LEAST}
+        wanted = {name: _whole(name, typed(request, name)) for name in LEAST if name in request.POST}
         changed = {name: value for name, value in wanted.items() if str(value) != typed(request, f"shown_{name}")}
         standing.set_quotas(number, changed, seller(request))
         return _("The quotas are as shown.")
@@ -115,7 +115,13 @@ def _page(
         "orders": orders.page(customer.id, request.GET.get("orders_before", "")),
         "activity": activity.of_account(customer.id, request.GET.get("activity_before", "")),
         "quotas": [
-            (name, request.POST.get(name, value), _shown(request, name, value), LEAST[name])
+            (
+                name,
+                request.POST.get(name, value),
+                _shown(request, name, value),
+                LEAST[name],
+                name in customer.own_quotas,
+            )
             for name, value in customer.quotas.items()
         ],
         "key": secrets.token_hex(16),
@@ -137,12 +143,15 @@ def _known(number: int) -> customers.Customer:
     return found
 
 
-def _whole(name: str, text: str) -> int:
+def _whole(name: str, text: str) -> int | None:
+    """What was typed; None for nothing."""
+    if not text.strip():
+        return None
     if not (text.strip().isascii() and text.strip().isdigit() and len(text.strip()) <= 10):
         raise InvalidValue(
             "The quota {name} is {value}; it must be a whole number.",
             field=name,
             name=name,
-            value=text[:20] or "(empty)",
+            value=text[:20],
         )
     return int(text.strip())

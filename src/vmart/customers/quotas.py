@@ -17,8 +17,15 @@ def of(account_id: int) -> dict[str, int]:
     return {row["name"]: row["value"] for row in values}
 
 
-def keep(account_id: int, values: Mapping[str, int]) -> None:
-    """Give the account values of its own, checked before. Belongs under the account lock."""
+def own(account_id: int) -> dict[str, int]:
+    """Those of which the account has a value of its own, by name."""
+    return dict(Quota.objects.filter(account_id=account_id).values_list("name", "value"))
+
+
+def keep(account_id: int, values: Mapping[str, int | None]) -> None:
+    """Give the account values of its own, checked before; None: its set's again. Belongs under the account lock."""
     db.require_transaction()
-    rows = [Quota(account_id=account_id, name=name, value=value) for name, value in values.items()]
+    given_up = [name for name, value in values.items() if value is None]
+    Quota.objects.filter(account_id=account_id, name__in=given_up).delete()
+    rows = [Quota(account_id=account_id, name=name, value=value) for name, value in values.items() if value is not None]
     Quota.objects.bulk_create(rows, update_conflicts=True, unique_fields=["account", "name"], update_fields=["value"])

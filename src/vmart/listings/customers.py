@@ -31,6 +31,7 @@ class Customer:
     created_at: dt.datetime
     frozen_reason: str
     quotas: dict[str, int]
+    own_quotas: dict[str, int]  # those of them that are not the catalog's
 
 
 _OWNER = """
@@ -66,7 +67,7 @@ def page(word: str = "", before: str = "") -> Page[CustomerRow]:
 def customer(account_id: int) -> Customer | None:
     """The customer, if there is one."""
     rows = db.rows(_ONE, account_id)
-    return Customer(**rows[0], quotas=quotas.of(account_id)) if rows else None
+    return Customer(**rows[0], quotas=quotas.of(account_id), own_quotas=quotas.own(account_id)) if rows else None
 
 
 def find(who: str) -> int | None:

@@ -26,27 +26,32 @@ def unfreeze(account_id: int, actor: Actor) -> bool:
     return _freeze(account_id, "unfrozen", "", actor)
 
 
-def set_quotas(account_id: int, wanted: Mapping[str, int], actor: Actor) -> bool:
-    """Quotas by their names in ``quotas.LEAST``, others stay; False when nothing changes.
+def set_quotas(account_id: int, wanted: Mapping[str, int | None], actor: Actor) -> bool:
+    """Quotas by their names in ``quotas.LEAST``, others stay; None: the catalog's again. False when nothing changes.
 
     Raises InvalidValue, NotFound.
     """
     for name, value in wanted.items():
         _check_quota(name, value)
     with _locked(account_id):
-        held = quotas.of(account_id)
-        changed = {name: value for name, value in wanted.items() if held[name] != value}
+        held, own = quotas.of(account_id), quotas.own(account_id)
+        changed = {
+            name: value for name, value in wanted.items() if (name in own if value is None else held[name] != value)
+        }
         quotas.keep(account_id, changed)
-        return _told(account_id, "quotas", {name: held[name] for name in changed}, changed, actor)
+        holds = quotas.of(account_id)
+        return _told(
+            account_id, "quotas", {name: held[name] for name in changed}, {name: holds[name] for name in changed}, actor
+        )
 
 
-def _check_quota(name: str, value: int) -> None:
+def _check_quota(name: str, value: int | None) -> None:
     if name not in quotas.LEAST:
         raise InvalidValue(
             "There is no quota {name}; there are {names}.", field=name, name=name, names=", ".join(quotas.LEAST)
         )
     least = quotas.LEAST[name]
-    if not least <= value <= quotas.MOST:
+    if value is not None and not least <= value <= quotas.MOST:
         raise InvalidValue(
             "The quota {name} is {value}; it must be a whole number from {least} to {most}.",
             field=name, name=name, value=value, least=least, most=quotas.MOST,

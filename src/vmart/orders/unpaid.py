@@ -67,6 +67,7 @@ def close_in_act(account_id: int, order_id: int, why: Refused) -> None:
         status=Status.CLOSED, closed_at=clock.now(), reason=why.sentence[:500]
     )
     if closed:
+        record.write(account_id, record.ORDER, [order_id], "order_closed", details=[{"why": why.sentence}])
         forget(order_id)
 
 
@@ -82,6 +83,12 @@ def expire(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with db.act():
             db.call("ledger_lock", operation.account_id)
             if queue.finish(owner, operation):
-                Order.objects.filter(id=operation.subject_id, status=Status.UNPAID).update(
-                    status=Status.EXPIRED, closed_at=clock.now(), request={}
-                )
+                _expire(operation.subject_id)
+
+
+def _expire(order_id: int) -> None:
+    order = Order.objects.filter(id=order_id, status=Status.UNPAID).first()
+    if order is not None:
+        order.status, order.closed_at, order.request = Status.EXPIRED, clock.now(), {}
+        order.save(update_fields=["status", "closed_at", "request"])
+        record.write(order.account_id, record.ORDER, [order_id], "order_expired")

@@ -6,6 +6,7 @@ credited once (billing-rules, section 5; killbill #1015).
 
 from django.utils.translation import gettext_noop
 
+from vmart.events import record as events
 from vmart.events.actor import timer
 from vmart.events.record import PAYMENT
 from vmart.kernel import clock, db, ids
@@ -61,6 +62,7 @@ def _succeed(payment: Payment, outcome: Outcome, *, buy: bool) -> None:
     )  # fmt: skip
     if payment.order_id is not None:
         note = _buy(payment.account_id, payment.order_id, buy=buy)
+    _told(payment, "payment_succeeded", {"amount_minor": payment.amount_minor, "provider": payment.provider})
     Payment.objects.filter(id=payment.id).update(
         state=Payment.State.SUCCEEDED, reference=payment.reference or outcome.reference, reason=note[:300],
         resolved_at=clock.now(),
@@ -96,8 +98,13 @@ def _note(payment: Payment, outcome: Outcome) -> bool:
     failed = outcome.status == Status.FAILED
     Payment.objects.filter(id=payment.id).update(**columns, resolved_at=clock.now() if failed else None)
     if failed:
+        _told(payment, "payment_failed", {"why": columns["reason"], "provider": payment.provider})
         _forget_poll(payment.id)
     return True
+
+
+def _told(payment: Payment, kind: str, detail: dict[str, object]) -> None:
+    events.write(payment.account_id, PAYMENT, [payment.id], kind, details=[detail])
 
 
 def _forget_poll(payment_id: int) -> None:

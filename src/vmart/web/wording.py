@@ -70,6 +70,8 @@ RENEW_FLAGS = {
 EVENTS = {
     "RunInstances": _("Bought"),
     "order_placed": _("Order placed, to be paid"),
+    "order_expired": _("Order expired, unpaid"),
+    "order_closed": _("Order closed: it cannot be had any more"),
     "StartInstances": _("Start asked for"),
     "StopInstances": _("Stop asked for"),
     "RebootInstances": _("Reboot asked for"),
@@ -117,6 +119,8 @@ EVENTS = {
     "api_key_disabled": _("API key disabled"),
     "api_key_deleted": _("API key deleted"),
     "payment_begun": _("Card payment begun"),
+    "payment_succeeded": _("Card payment received"),
+    "payment_failed": _("Card payment failed"),
     "credited": _("Credited by the seller"),
     "debited": _("Debited by the seller"),
     "frozen": _("Frozen: buys nothing"),

@@ -3,6 +3,7 @@
 import os
 import pwd
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,12 +181,15 @@ def customer_unfreeze(own_data_dir: Path | None, customer: str) -> None:
 @click.option("--prepaid-per-month", type=int, help="Bought in a zone and month.")
 @click.option("--returns-per-year", type=int)
 @click.option("--run-per-s", type=int, help="Purchases by API a second.")
-def customer_quota(own_data_dir: Path | None, customer: str, **asked: int | None) -> None:
+@click.option("--as-in-catalog", "given_up", multiple=True, metavar="QUOTA", help="The catalog's number holds again.")
+def customer_quota(own_data_dir: Path | None, customer: str, given_up: Sequence[str], **asked: int | None) -> None:
     """Set what CUSTOMER may have at most; what is not named stays."""
-    wanted = {name: value for name, value in asked.items() if value is not None}
+    named: dict[str, int | None] = {name: value for name, value in asked.items() if value is not None}
+    wanted = named | {name.replace("-", "_"): None for name in given_up}
     if not wanted:
         raise click.UsageError(
-            "name a quota to set: --postpaid-per-zone, --prepaid-per-month, --returns-per-year, --run-per-s"
+            "name a quota to set: --postpaid-per-zone, --prepaid-per-month, --returns-per-year, --run-per-s,"
+            " or --as-in-catalog with one of these names"
         )
     set_up(places_of(own_data_dir))
     from vmart.orders import standing
