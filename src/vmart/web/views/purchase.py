@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
@@ -36,6 +36,7 @@ class Notice:
     tone: str = "warning"
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Operators begin with their own page, everybody else with the purchase page."""
     user = request.user

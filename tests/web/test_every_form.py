@@ -1,0 +1,160 @@
+"""Given a form that changes something, when it is sent, then events say who had it done; the table names every form.
+
+The addresses are taken from the shop's own table of them: one that is added is tried, or fails here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from django.http import HttpResponse
+from django.urls import reverse
+
+from tests.support.missed import an_interval_ago
+from tests.web.test_keys_and_money import PUBLIC
+from tests.web.test_others_things import CARD
+from tests.web.visiting import ZONE, Form, Visitor, customer, operator, work
+from vmart.backoffice.urls import urlpatterns as sellers
+from vmart.customers.models import ApiKey
+from vmart.engines.simulated import World
+from vmart.events.models import Event
+from vmart.instances.models import Instance, KeyPair
+from vmart.orders import sweep
+from vmart.orders.models import Order, Status
+from vmart.web.urls import urlpatterns
+
+REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
+READ = {
+    "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
+    "payment_state", "activity", "charges", "charges_csv", "seller", "seller_checklist", "seller_customers",
+    "seller_customer",
+}  # fmt: skip
+# What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
+NO_ACCOUNTS = {
+    "account_login", "account_signup", "account_logout", "account_change_password", "account_reset_password",
+    "account_reset_password_done", "account_reset_password_from_key", "account_reset_password_from_key_done",
+    "account_inactive", "first_operator", "payment", "seller_dismiss", "seller_retry",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Who sends, and what there is to send about: a machine that runs, by its public id, and its order."""
+
+    buyer: Visitor
+    seller: Visitor
+    world: World
+    machine: str
+    order: int
+
+    def of_machine(self, name: str, form: dict[str, str], **named: str) -> HttpResponse:
+        return self.buyer.post(reverse(name, kwargs={"public_id": self.machine, **named}), form)
+
+    def of_customer(self, name: str, form: dict[str, str]) -> HttpResponse:
+        return self.seller.post(reverse(name, args=[self.buyer.account_id]), form)
+
+    def of_unpaid(self, form: dict[str, str]) -> HttpResponse:
+        self.buyer.buy(act="card")
+        number = Order.objects.get(status=Status.UNPAID).id
+        return self.buyer.post(reverse("order_pay", args=[number]), form)
+
+    def renewed(self) -> HttpResponse:
+        address = reverse("machines_renew")
+        page = self.buyer.get(f"{address}?id={self.machine}").content.decode()
+        return self.buyer.post(f"{address}?id={self.machine}", Form(page, "").data)
+
+    def of_api_key(self, act: str) -> HttpResponse:
+        self.buyer.post("/api-keys/", {"act": "create"})
+        return self.buyer.post("/api-keys/", {"act": act, "secret_id": ApiKey.objects.latest("id").secret_id})
+
+    def of_key_pair(self) -> HttpResponse:
+        self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
+        return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
+
+    def of_lost(self, act: str) -> HttpResponse:
+        self.world.remove_machine(self.machine)
+        for _ in range(2):
+            sweep.sweep(ZONE)
+            an_interval_ago()
+        return self.seller.post(reverse("seller_lost", args=[self.machine, act]))
+
+
+# (name of the address, what is told of it) -> sending it. Where nothing is told twice, the last is what counts.
+FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
+    ("buy", "RunInstances"): lambda sent: sent.buyer.buy(),
+    ("buy", "order_placed"): lambda sent: sent.buyer.buy(act="card"),
+    ("order_pay", "RunInstances"): lambda sent: sent.of_unpaid({}),
+    ("order_pay", "payment_begun"): lambda sent: sent.of_unpaid(CARD),
+    ("order_passwords", "password_shown"): lambda sent: sent.buyer.post(
+        reverse("order_passwords", args=[sent.order]), {"act": "show"}
+    ),
+    ("machine_password", "password_shown"): lambda sent: sent.of_machine("machine_password", {"act": "show"}),
+    ("machine_password", "password_taken"): lambda sent: sent.of_machine(
+        "machine_password", {"act": "have", "made_until": "2027-01-01T00:00:00Z"}
+    ),
+    ("machine_power", "RebootInstances"): lambda sent: sent.of_machine("machine_power", {}, act="reboot"),
+    ("machine_stop", "StopInstances"): lambda sent: sent.of_machine("machine_stop", {}),
+    ("machine_end", "TerminateInstances"): lambda sent: sent.of_machine("machine_end", {}),
+    ("machine_reset_password", "ResetInstancesPassword"): lambda sent: sent.of_machine(
+        "machine_reset_password", {"how": "generated"}
+    ),
+    ("machines_renew", "renewed"): lambda sent: sent.renewed(),
+    ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
+        reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}
+    ),
+    ("keys", "CreateKeyPair"): lambda sent: sent.buyer.post("/keys/", {"act": "create", "name": "laptop"}),
+    ("keys", "ImportKeyPair"): lambda sent: sent.buyer.post(
+        "/keys/", {"act": "import", "name": "laptop", "public_key": PUBLIC}
+    ),
+    ("keys", "DeleteKeyPairs"): lambda sent: sent.of_key_pair(),
+    ("api_keys", "api_key_created"): lambda sent: sent.buyer.post("/api-keys/", {"act": "create"}),
+    ("api_keys", "api_key_disabled"): lambda sent: sent.of_api_key("disable"),
+    ("api_keys", "api_key_deleted"): lambda sent: sent.of_api_key("delete"),
+    ("top_up", "payment_begun"): lambda sent: sent.buyer.post("/balance/top-up/", CARD | {"amount": "10"}),
+    ("seller_customer_money", "credited"): lambda sent: sent.of_customer(
+        "seller_customer_money",
+        {"act": "credit", "key": "a" * 32, "amount": "1", "purse": "cash", "reason": "a transfer"},
+    ),
+    ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
+    ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
+    ("seller_lost", "to_be_redelivered"): lambda sent: sent.of_lost("redeliver"),
+    ("seller_lost", "ended_as_lost"): lambda sent: sent.of_lost("end"),
+}
+
+
+def test_every_address_is_here() -> None:
+    named = {str(pattern.name) for pattern in (*urlpatterns, *sellers)}
+    assert {name for name, _ in FORMS} | READ | NO_ACCOUNTS == named
+
+
+@pytest.fixture
+def sent(world: World, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    buyer = customer()
+    buyer.buy()
+    work()
+    return Sent(buyer, operator(), world, Instance.objects.get().public_id, Order.objects.get().id)
+
+
+@pytest.mark.parametrize(("name", "kind"), FORMS)
+def test_who_sent_it_is_told(sent: Sent, name: str, kind: str) -> None:
+    for sender in (sent.buyer, sent.seller):
+        sender.defaults["vmart.request_id"] = REQUEST  # as config/wsgi.py gives it
+    FORMS[name, kind](sent)
+    told = Event.objects.filter(kind=kind, account_id=sent.buyer.account_id).latest("id")
+    by_seller = name.startswith("seller")
+    user = sent.seller.user if by_seller else sent.buyer.user
+    assert told.actor == {
+        "via": "seller" if by_seller else "page", "user": user.email, "address": "127.0.0.1",
+        "request": REQUEST,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
+    named = {
+        "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
+        "machine_live": [sent.machine], "seller_customer": [sent.buyer.account_id], "payment_state": [1],
+    }  # fmt: skip
+    sender = sent.seller if name.startswith("seller") else sent.buyer
+    assert sender.post(reverse(name, args=named.get(name, [])), {}).status_code == 405
