@@ -229,7 +229,8 @@ def test_a_machine_whose_network_arrears_keep_off_says_so_and_how_it_comes_back(
     assert "Public network off: the account is in arrears" in page
     assert 'href="/balance/top-up/' in visitor.get(address).content.decode()
     assert f"{machine.public_ip} Network off" in text_of(visitor.get("/machines/"))
-    assert "prepaid machines lose a public network that is charged by traffic" in text_of(visitor.get("/balance/"))
+    told = "Prepaid machines have lost a public network that is charged by traffic."
+    assert told in text_of(visitor.get("/balance/"))
     open_account.grant(visitor.account_id, 10_000, "second")
     work()
     page = text_of(visitor.get(address))
