@@ -19,7 +19,7 @@ from tests.support.shopper import HOURLY, IMAGE, LOGIN, open_purse, work
 from vmart.backoffice import apply_catalog, change_engine
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config import bring_up
-from vmart.engines.simulated import World
+from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment

@@ -32,7 +32,7 @@ from tests.support.shopper import HOURLY, IMAGE, MONTHLY, wanted
 from vmart.config.database import parse_database_url
 from vmart.config.steps import STEPS, lanes
 from vmart.engines import contract
-from vmart.engines.simulated import SimulatedEngine
+from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.kernel import clock, db
 from vmart.orders import start, stop, terminate
 from vmart.orders.login import GENERATED

@@ -18,7 +18,7 @@ from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
-from vmart.engines.simulated import World
+from vmart.engines.simulated.engine import World
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock

@@ -27,7 +27,7 @@ from vmart.config import bring_up, os_users, postgres
 from vmart.config.database import parse_database_url
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
-from vmart.engines.simulated import SimulatedEngine
+from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.clock import HOUR

@@ -18,7 +18,7 @@ from tests.support.shopper import HOURLY, ZONE, open_purse, purses, wanted, work
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.simulated import World
+from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve

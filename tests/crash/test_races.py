@@ -33,7 +33,7 @@ from tests.support.shopper import (
 )
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.simulated import World
+from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve

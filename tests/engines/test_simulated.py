@@ -24,7 +24,7 @@ from vmart.engines.contract import (
     Power,
     ensure_present_many,
 )
-from vmart.engines.simulated import World
+from vmart.engines.simulated.engine import World
 from vmart.kernel import clock
 
 __all__ = ["engine", "free_address", "image", "make_spec"]

@@ -8,7 +8,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.shopper import owe, purses
 from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
 from vmart.catalog import shop
-from vmart.engines.simulated import World
+from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.listings import overview

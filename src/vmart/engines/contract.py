@@ -1,7 +1,7 @@
 """What an engine does for vmart: about a dozen idempotent verbs keyed by our own machine name.
 
 Every verb may be called again after a lost answer, by another process, and then leads to the same
-end state. No verb is called inside a database transaction (``driver`` wraps each
+end state. No verb is called inside a database transaction (the decorator ``driver`` wraps each
 verb with that check). Capabilities say what a member cannot do; what it cannot is said, not faked.
 """
 
@@ -251,6 +251,14 @@ class TellsChanges(Protocol):
         Raises EngineError when the line is lost: what happened since then was not told. Names of others may be
         among those told.
         """
+
+
+@runtime_checkable
+class LeavesHost(Protocol):
+    """An engine that keeps something on this host for all of its machines together."""
+
+    def leave_host(self) -> None:
+        """Take it away when the last machine is gone: at the end of a deployment."""
 
 
 def ensure_present_many(

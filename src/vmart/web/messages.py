@@ -1,8 +1,8 @@
 """The message catalogue: what can be said on a page, found in the source; ``python -m vmart.web.messages`` updates it.
 
-Found are gettext calls in Python and templates, the sentences of refusals (``Refused`` and its subclasses)
-and those of engines that reach the customer. The translations are in ``locale/<language>/LC_MESSAGES/django.po``;
-bin/setup compiles them.
+Found are gettext calls in Python and templates, the sentences of refusals (``Refused`` and its subclasses),
+those of engines that reach the customer, and the titles of drivers. The translations are in
+``locale/<language>/LC_MESSAGES/django.po``; bin/setup compiles them.
 """
 
 import ast
@@ -87,6 +87,9 @@ def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
             yield Message(texts[1], context=texts[0])
         elif name in refusals and node.args and _text(node.args[0]):
             yield from (Message(text) for text in texts if " " in text)
+        elif name == "Driver":
+            titles = (_text(keyword.value) for keyword in node.keywords if str(keyword.arg).startswith("title"))
+            yield from (Message(title) for title in titles if title)
         elif name in _SAID_BY:
             said = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg in _SAID_AS)]
             found = (named.get(arg.id) if isinstance(arg, ast.Name) else _text(arg) for arg in said)
