@@ -80,9 +80,9 @@ def _document() -> dict[str, Any]:
          "regions.zones.legacy_id: 100003 stands here twice"),
         (lambda d: d["regions"][0]["name"].pop("zh"), "regions.0.name.zh: is missing"),
         (lambda d: d["regions"][0]["zones"][1]["engine"].update(members=[]),
-         "regions.0.zones.1.engine: members: a simulated engine needs at least one"),
+         "regions.0.zones.1.engine: members: Simulated needs at least one"),
         (lambda d: d["regions"][0]["zones"][0]["engine"].update(kind="incus"),
-         "regions.0.zones.0.engine: members are those of a simulated engine; an Incus counts its own"),
+         "regions.0.zones.0.engine: members: Incus finds its own"),
         (lambda d: d["regions"][0]["zones"][0]["address_pools"][0].update(last="203.0.113.255"),
          "regions.0.zones.0.address_pools.0: the first and the last address of 203.0.113.0/24 cannot be given to a "
          "machine"),

@@ -16,6 +16,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG
 from tests.support.running_shop import RunningShop
 from tests.support.shopper import HOURLY, IMAGE, LOGIN, open_purse, work
+from vmart import engines
 from vmart.backoffice import apply_catalog, change_engine
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config import bring_up
@@ -146,7 +147,7 @@ def test_a_start_that_would_lose_machines_is_refused(
     world: World, lives_on: str, found: str, asked: bool, sentence: str
 ) -> None:
     _buy(open_purse(cash_minor=1000))
-    Zone.objects.filter(code=AUTO).update(auto_compute=lives_on, engine_kind=change_engine.kind_of(lives_on))
+    Zone.objects.filter(code=AUTO).update(auto_compute=lives_on, engine_kind=engines.driver_found(lives_on).kind)
     with pytest.raises(bring_up.DatabaseUnfit, match=sentence):
         bring_up.follow_compute(found, asked=asked)
     assert Zone.objects.get(code=AUTO).auto_compute == lives_on

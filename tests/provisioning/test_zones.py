@@ -178,6 +178,6 @@ def test_a_zone_that_names_an_incus_is_not_led_to_this_machines(
     zone_engines.engine_of(ZONE)
     lock = str(settings.DATA_DIR / "engine")
     assert opened == [("incus", {name: lock if value == "LOCK" else value for name, value in told.items()})]
-    assert len(zone_engines.own_incus()) == ("url" in own or "socket" in own)
+    assert len(zone_engines.sellers_own()) == ("url" in own or "socket" in own)
     where = told.get("socket") or told["url"]
     assert zone_engines.identity(ZONE, "incus", own) == ("incus", where, told["deployment"])

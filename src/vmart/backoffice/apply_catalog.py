@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
 
+from vmart import engines
 from vmart.backoffice import change_engine, opening
 from vmart.catalog import document as doc
 from vmart.catalog.models import Applied, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
@@ -33,7 +34,7 @@ from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
 
 _GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
-COMPUTE_VARIABLE = "VMART_COMPUTE"  # simulated, private or own: what ``vmart up`` found for zones of kind auto
+COMPUTE_VARIABLE = "VMART_COMPUTE"  # what ``vmart up`` found for zones of kind auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +250,9 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
 def _engine(zone: doc.Zone, settings: Mapping[str, Any]) -> tuple[str, str]:
     """What a zone of kind auto takes here ("" for another one), and the kind of engine that is."""
     there = Zone.objects.filter(code=zone.code).first()
-    if zone.engine.kind == "auto":
-        compute = os.environ.get(COMPUTE_VARIABLE) or (there.auto_compute if there else "") or change_engine.SIMULATED
-        kind = str(change_engine.kind_of(compute))
+    if zone.engine.kind == doc.AUTO:
+        compute = os.environ.get(COMPUTE_VARIABLE) or (there.auto_compute if there else "") or engines.FALLBACK.kind
+        kind = engines.driver_found(compute).kind
     else:
         compute, kind = "", zone.engine.kind
     if there is not None:
@@ -274,12 +275,12 @@ def _engine_settings(zone: doc.Zone) -> dict[str, Any]:
 
 
 def _hosts(zone: str, kind: str) -> list[Change]:
-    """Inventories of a simulated zone; a real engine's members are found by provisioning."""
-    if kind != Zone.EngineKind.SIMULATED:
+    """Inventories of a zone whose members the catalog lists; others are found by provisioning."""
+    if engines.driver(kind).finds_members:
         return []
     return [
         change
-        for name, capacity in change_engine.simulated_hosts(Zone.objects.get(code=zone))
+        for name, capacity in change_engine.listed_hosts(Zone.objects.get(code=zone))
         for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity, enabled=True)
     ]
 

@@ -1,7 +1,6 @@
 """Another engine for a zone: only where no machines live, and nothing that was known of the old one stays.
 
-Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: ``simulated``, ``private`` (the
-daemon in the data directory) or ``own`` (an Incus of the seller's, by its socket).
+Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: one of ``engines.driver.Driver.found_as``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,15 +8,15 @@ from typing import Any
 
 from django.db.models import F
 
+from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
+from vmart.engines.driver import Identity
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zone_engines
-
-SIMULATED = "simulated"
 
 
 class MachinesLiveThere(Exception):
@@ -32,20 +31,15 @@ class MachinesLiveThere(Exception):
         super().__init__(f"zone {zone.code} has {machines} on its {self.compute} engine: end them first")
 
 
-def kind_of(compute: str) -> Zone.EngineKind:
-    """The driver behind what was found: ``simulated``, ``private`` or ``own``."""
-    return Zone.EngineKind.SIMULATED if compute == SIMULATED else Zone.EngineKind.INCUS
-
-
 def move(zone: Zone, kind: str, settings: Mapping[str, Any]) -> None:
     """Before the zone takes another engine, or other settings. Raises MachinesLiveThere, see ``leave``.
 
-    Machines are found again by our mark (of simulated ones: in their file); an Incus that has it may get another
-    address, and then its images are looked at again.
+    Machines are found again by a mark; an engine that has it may get another address, and then its images are looked
+    at again.
     """
     old = zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings)
     new = zone_engines.identity(zone.code, kind, settings)
-    if (old[0], old[-1]) != (new[0], new[-1]):
+    if (old.kind, old.mark) != (new.kind, new.mark):
         leave(zone)
     elif old != new:
         _forget_images(zone)
@@ -54,7 +48,8 @@ def move(zone: Zone, kind: str, settings: Mapping[str, Any]) -> None:
 def leave(zone: Zone) -> None:
     """Before the zone's engine changes: its hosts go, its images count as missing.
 
-    Raises MachinesLiveThere. A real engine's hosts and images are found by provisioning.
+    Raises MachinesLiveThere. The new engine's images are found by provisioning; so are hosts, unless the catalog lists
+    them.
     """
     db.require_transaction()
     Host.objects.filter(zone=zone).update(online=False)  # first: a purchase under way ends before it, or finds no host
@@ -77,14 +72,15 @@ def follow_compute(found: str) -> list[str]:
 
     Raises MachinesLiveThere, and DocumentError where two zones would share it; then none has changed.
     """
+    driver = engines.driver_found(found)
     with db.act():
         changing = list(Zone.objects.select_for_update().exclude(auto_compute="").exclude(auto_compute=found))
         for zone in changing:
             leave(zone)
-            Zone.objects.filter(pk=zone.pk).update(engine_kind=kind_of(found), auto_compute=found)
-            if found == SIMULATED:
+            Zone.objects.filter(pk=zone.pk).update(engine_kind=driver.kind, auto_compute=found)
+            if not driver.finds_members:
                 Host.objects.bulk_create(
-                    Host(zone=zone, name=name, **capacity) for name, capacity in simulated_hosts(zone)
+                    Host(zone=zone, name=name, **capacity) for name, capacity in listed_hosts(zone)
                 )
         if changing:
             refuse_shared_engines()
@@ -92,8 +88,8 @@ def follow_compute(found: str) -> list[str]:
     return [zone.code for zone in changing]
 
 
-def simulated_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
-    """The members that the catalog names, with what each can sell; a real engine's are found by provisioning."""
+def listed_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
+    """The members that the catalog lists, with what each can sell."""
     for name, has in zone.engine_settings["members"].items():
         yield (
             name,
@@ -107,7 +103,7 @@ def simulated_hosts(zone: Zone) -> Iterator[tuple[str, dict[str, int]]]:
 
 def refuse_shared_engines() -> None:
     """Also of zones off sale: each zone's sweep takes all that its engine has under our mark for its own."""
-    served: dict[tuple[str, ...], str] = {}
+    served: dict[Identity, str] = {}
     for zone in Zone.objects.order_by("position", "code"):
         other = served.setdefault(zone_engines.identity(zone.code, zone.engine_kind, zone.engine_settings), zone.code)
         if other != zone.code:

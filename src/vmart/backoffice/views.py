@@ -60,7 +60,7 @@ def today(request: HttpRequest) -> HttpResponse:
             "today": sales.today(here.billing_zone),
             "month": sales.this_month(here.billing_zone),
             "zones": zones,
-            "all_simulated": all(zone.engine_kind == "simulated" for zone in zones),
+            "none_real": not any(zone.driver.is_real for zone in zones),
             "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
             "attention": sales.attention(request.GET.get("attention_before", "")),
             "card_messages": sales.card_messages(request.GET.get("card_before", "")),

@@ -9,12 +9,14 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from vmart import engines
 from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 
 INT32_MAX = 2**31 - 1
 POOL_MAX = 65_536
+AUTO = "auto"
 
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
 ShortCode = Annotated[Code, Field(max_length=20)]
@@ -39,7 +41,7 @@ class Text(_Part):
 
 
 class Member(_Part):
-    """A host of a simulated engine and what it has."""
+    """A host of an engine that does not find its own, and what it has."""
 
     name: Code
     vcpu: int = Field(gt=0, le=100_000)
@@ -48,28 +50,48 @@ class Member(_Part):
 
 
 class Engine(_Part):
-    """What serves a zone: ``auto`` is Incus where there is one, else simulated with ``members``.
+    """What serves a zone: the ``kind`` of a driver, or ``auto``: what is found where the shop runs.
 
-    ``settings`` go to the driver; ``members`` are those of the simulated engine, a real one counts its own.
+    ``settings`` go to the driver; ``members`` are for one that does not find its own, and for ``auto``, which may
+    become such a one.
     """
 
-    kind: Literal["auto", "incus", "simulated"]
+    kind: str
     members: tuple[Member, ...] = ()
     settings: dict[str, Any] = {}
 
+    @field_validator("kind")
+    @classmethod
+    def _has_a_driver(cls, kind: str) -> str:
+        known = (AUTO, *(driver.kind for driver in engines.DRIVERS))
+        if kind not in known:
+            raise ValueError(f"{kind} is no kind of engine ({', '.join(known)})")
+        return kind
+
     @field_validator("settings")
     @classmethod
-    def _are_kept_as_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        return {name: as_json(value, name) for name, value in settings.items()}
+    def _are_known(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        kept = {name: as_json(value, name) for name, value in settings.items()}
+        if problems := _problems(info.data["kind"], kept) if "kind" in info.data else ():
+            raise ValueError("; ".join(problems))
+        return kept
 
     @model_validator(mode="after")
     def _members(self) -> Self:
-        if self.kind == "incus" and self.members:
-            raise ValueError("members are those of a simulated engine; an Incus counts its own")
-        if self.kind != "incus" and not self.members:
-            raise ValueError("members: a simulated engine needs at least one")
+        driver = engines.FALLBACK if self.kind == AUTO else engines.driver(self.kind)
+        if driver.finds_members and self.members:
+            raise ValueError(f"members: {driver.title} finds its own")
+        if not driver.finds_members and not self.members:
+            raise ValueError(f"members: {driver.title} needs at least one")
         _unique((member.name for member in self.members), "members")
         return self
+
+
+def _problems(kind: str, settings: Mapping[str, Any]) -> list[str]:
+    """What is wrong with settings; for a zone of kind auto, with each driver that may come to serve it."""
+    serving = [driver for driver in engines.DRIVERS if driver.found_as] if kind == AUTO else [engines.driver(kind)]
+    first, *others = [driver.problems(settings) for driver in serving]
+    return [problem for key, problem in first.items() if all(key in other for other in others)]
 
 
 class AddressPool(_Part):

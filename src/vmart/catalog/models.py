@@ -29,17 +29,13 @@ class Region(models.Model):
 class Zone(models.Model):
     """A place of machines with one engine behind it; ``legacy_id`` is its number in the v2 API."""
 
-    class EngineKind(models.TextChoices):
-        INCUS = "incus"
-        SIMULATED = "simulated"
-
     code = models.CharField(max_length=40, primary_key=True)  # "ap-guangzhou-3"
     region = models.ForeignKey(Region, models.PROTECT)
     legacy_id = models.IntegerField(unique=True)
     name_en = models.CharField(max_length=80)
     name_zh = models.CharField(max_length=80)
     position = models.IntegerField()
-    engine_kind = models.CharField(max_length=20, choices=EngineKind.choices)
+    engine_kind = models.CharField(max_length=20)  # of engines.DRIVERS
     engine_settings = models.JSONField(default=dict)
     auto_compute = models.CharField(max_length=20, default="", blank=True)  # of kind auto: what `vmart up` found here
     engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable

@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vmart import engines
 from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone
+from vmart.engines.driver import Driver
 from vmart.kernel import clock
 from vmart.kernel.models import Deployment
 
@@ -30,6 +32,11 @@ class ZoneView:
     address_note_en: str
     address_note_zh: str
     offers: Mapping[str, bool]  # instance type -> sold out
+
+    @property
+    def driver(self) -> Driver:
+        """What is known of its kind of engine."""
+        return engines.driver(self.engine_kind)
 
 
 @dataclass(frozen=True, slots=True)

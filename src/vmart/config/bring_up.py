@@ -2,8 +2,8 @@
 
 As a program (``python -m vmart.config.bring_up [--demo] [--asked]``) it is a step of ``vmart up``: its last
 line of output is a JSON object: ``logins`` of the demo; ``stays``, a sentence why zones of kind auto stay
-simulated although this machine has an Incus ("" where they do not); ``auto_settings``, what the catalog says to
-the engine of those zones; ``sockets``, those of an Incus that other zones name.
+as they are although this machine has a real engine ("" where they do not); ``auto_settings``, what the catalog says to
+the engine of those zones; ``sockets``, those of engines that other zones name.
 """
 
 import argparse
@@ -21,9 +21,6 @@ from vmart.config.places import Misused, billing_zone
 DEMO_CATALOG = Path(__file__).resolve().parents[3] / "catalog" / "demo.yaml"
 _MIGRATION_LIMITS = "SET lock_timeout = '30s'; SET statement_timeout = '15min'"
 _OLDEST_SERVER = 150000
-_STARTED_WITH = {
-    "simulated": "--compute simulated", "private": "--compute incus (vmart's own daemon)", "own": "--incus-socket",
-}  # fmt: skip
 
 
 class DatabaseUnfit(Exception):
@@ -205,6 +202,7 @@ def follow_compute(found: str, *, asked: bool) -> str:
 
     ``asked``: it was named, not found. Raises DatabaseUnfit where machines live on another engine.
     """
+    from vmart import engines
     from vmart.backoffice import change_engine
     from vmart.kernel.documents import DocumentError
 
@@ -212,8 +210,9 @@ def follow_compute(found: str, *, asked: bool) -> str:
         for zone in change_engine.follow_compute(found):
             print(f"vmart: zone {zone} is served by its {found} engine from now on", file=sys.stderr)
     except change_engine.MachinesLiveThere as error:
-        if error.compute != change_engine.SIMULATED or asked:
-            raise DatabaseUnfit(f"{error}, or start with {_STARTED_WITH[error.compute]}") from error
+        serving = engines.driver_found(error.compute)
+        if serving.is_real or asked:
+            raise DatabaseUnfit(f"{error}, or start with {serving.found_as[error.compute]}") from error
         return f"{error}; the next start then takes the real engine of this machine."
     except DocumentError as error:
         raise DatabaseUnfit("; ".join(error.problems)) from error
@@ -227,7 +226,7 @@ def engines_of_zones() -> dict[str, Any]:
 
     auto = Zone.objects.exclude(auto_compute="").order_by("position").first()
     settings = {name: value for name, value in auto.engine_settings.items() if name != "members"} if auto else {}
-    named = (own.get("socket") for own in zone_engines.own_incus())
+    named = (own.settings.get("socket") for own in zone_engines.sellers_own())
     return {"auto_settings": settings, "sockets": sorted({str(socket) for socket in named if socket})}
 
 
@@ -252,7 +251,9 @@ def start_business() -> None:
 def fall_back() -> None:
     """The real engine that was found cannot be installed: its zones are simulated. Raises DatabaseUnfit, see above."""
     setup()
-    follow_compute("simulated", asked=False)
+    from vmart.engines import FALLBACK
+
+    follow_compute(FALLBACK.kind, asked=False)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmart.config import os_users, own_certificate, postgres
+from vmart.config import engine_host, os_users, own_certificate, postgres
 from vmart.config.places import Deployment, Places, read_json
 from vmart.config.supervisor import lock_holder
 
@@ -140,13 +140,12 @@ def _static(_places: Places) -> Finding:
 def _engine(places: Places) -> Finding:
     state = read_json(places.engine_state_file)
     if state is not None:
-        return Finding("engine", state["state"] != "failed", f"Incus: {state['state']} {state['why']}".strip())
+        said = f"{engine_host.TITLE}: {state['state']} {state['why']}".strip()
+        return Finding("engine", state["state"] != "failed", said)
     ready = read_json(places.ready_file) if os.access(places.data_dir, os.R_OK) else None
     if ready is not None:
         return Finding("engine", True, str(ready["engine"]))
-    from vmart.config.engine_host import choose
-
-    choice = choose("auto", test_clock=False, socket=None)
+    choice = engine_host.choose("auto", test_clock=False, socket=None)
     return Finding("engine", None, f"would be {choice['engine']}. {choice['why']}".rstrip())
 
 

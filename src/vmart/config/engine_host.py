@@ -1,5 +1,8 @@
 """The engine of this machine beside the shop: installs the private one, runs its daemon, builds images.
 
+With ``engine_packages`` this is where config knows an engine by name: Incus is the only one that vmart runs itself
+(ADR 0030).
+
     python -m vmart.config.engine_host probe KIND --data-dir DIR --deployment ID [--test-clock] [--socket PATH]
     python -m vmart.config.engine_host serve
     python -m vmart.config.engine_host accompany
@@ -18,23 +21,37 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vmart.config import os_users
 from vmart.config.places import Places
+from vmart.engines import FALLBACK
+from vmart.engines.incus import DRIVER as INCUS
 
+TITLE = INCUS.title
+SETTINGS_VARIABLE = INCUS.settings_variable  # JSON: how to reach the engine of this machine
 NOT_INSTALLED = 4  # exit code of ``serve``: the packages cannot be had, which trying again at once does not help
 _LOOK_AGAIN_S = 5.0  # for a seller's own Incus that does not answer
 _COUNT_S = 10.0  # between two looks whether the pool counts what disks take
 _BUILD_AGAIN_S = (30.0, 120.0, 600.0, 3600.0)  # pauses before what could not be built is tried again
 
 
-def simulated(why: str) -> dict[str, Any]:
+def nothing_found(why: str) -> dict[str, Any]:
     """The choice of no engine at all."""
-    kind = "simulated"
+    kind = FALLBACK.kind
     return {"compute": kind, "engine": kind, "instance_kind": kind, "settings": {}, "why": why}
+
+
+def not_installed(why: str) -> dict[str, Any]:
+    """The same where an engine was found and its packages cannot be had."""
+    return nothing_found(f"{TITLE} could not be installed, the next start tries again. {why}")
+
+
+def program_beside(compute: str) -> str:
+    """Which program of this module runs beside the shop, "" for none."""
+    return {FALLBACK.kind: "", "private": "serve"}.get(compute, "accompany")
 
 
 def choose(
@@ -42,13 +59,13 @@ def choose(
 ) -> dict[str, Any]:
     """Which engine serves the zones that say ``auto``: kind, instance_kind as far as known, why.
 
-    ``compute`` of the answer is what zones remember of it: simulated, private or own. ``settings`` are what the
-    driver takes to reach it; ``refused`` is a sentence when ``compute`` asks for what cannot be.
+    ``compute`` of the answer is what zones remember of it (``Driver.found_as``). ``settings`` are what the driver
+    takes to reach it; ``refused`` is a sentence when ``compute`` asks for what cannot be.
     """
-    if compute == "simulated":
-        return simulated("asked for by --compute simulated")
+    if compute == FALLBACK.kind:
+        return nothing_found(f"asked for by --compute {compute}")
     if compute == "auto" and test_clock:
-        return simulated("a test clock never drives real machines unless --compute incus says so")
+        return nothing_found("a test clock never drives real machines unless --compute incus says so")
     own = socket is not None
     if socket is not None:
         trouble = "" if socket.is_socket() else f"there is no Incus socket at {socket}"
@@ -56,11 +73,11 @@ def choose(
         from vmart.engines.incus.daemon import why_not_here
 
         trouble = why_not_here()
-    if trouble and (compute == "incus" or own):
-        asked = "--compute incus" if compute == "incus" else "--incus-socket"
-        return simulated(trouble) | {"refused": f"{asked} is not possible here: {trouble}"}
+    if trouble and (compute == INCUS.kind or own):
+        asked = "--compute incus" if compute == INCUS.kind else "--incus-socket"
+        return nothing_found(trouble) | {"refused": f"{asked} is not possible here: {trouble}"}
     if trouble:
-        return simulated(f"{trouble} For real machines see docs/operate/engine.md.")
+        return nothing_found(f"{trouble} For real machines see docs/operate/engine.md.")
     settings: dict[str, Any] = {}
     if places is not None:
         settings = {"deployment": deployment} | _locks(places)
@@ -68,7 +85,7 @@ def choose(
         if not own or _why_no_images() == "":
             settings["image_cache"] = str(places.image_dir)
     compute = "own" if own else "private"
-    return {"compute": compute, "engine": "incus", "instance_kind": "container", "settings": settings, "why": ""}
+    return {"compute": compute, "engine": INCUS.kind, "instance_kind": "container", "settings": settings, "why": ""}
 
 
 def _why_no_images() -> str:
@@ -89,6 +106,13 @@ def _private_daemon(places: Places, deployment: str) -> Any:
     from vmart.engines.incus.daemon import PrivateDaemon
 
     return PrivateDaemon(places.data_dir, places.run_dir, group=os_users.WORKER, deployment=deployment)
+
+
+def end_private(places: Places, deployment: str, report: Callable[[str], None]) -> None:
+    """As root: the private daemon and everything it runs are gone. Idempotent."""
+    if os_users.is_root() and (places.data_dir / "incus").exists():
+        os_users.ensure_users()
+        _private_daemon(places, deployment).teardown(report)
 
 
 class EngineHost:
@@ -253,7 +277,7 @@ def main() -> int:
         )  # fmt: skip
         print(json.dumps(choice))
         return 0
-    settings = json.loads(os.environ["VMART_INCUS_SETTINGS"])
+    settings = json.loads(os.environ[SETTINGS_VARIABLE])
     host = EngineHost(Places.of(Path(os.environ["VMART_DATA_DIR"])), settings)
     signal.signal(signal.SIGTERM, host.end)
     signal.signal(signal.SIGINT, host.end)

@@ -1,38 +1,38 @@
 """``vmart down --machines``: end every machine of this deployment, and the private engine with all it made."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from vmart.config import os_users
+from vmart import engines
+from vmart.config import engine_host
 from vmart.config.places import Deployment, Places
+
+if TYPE_CHECKING:
+    from vmart.provisioning.zone_engines import OwnEngine
 
 
 def end_machines(places: Places, report: Callable[[str], None]) -> None:
-    """Remove simulated machines and, as root, the private Incus daemon and everything it runs. Idempotent."""
+    """Remove what drivers keep here and, as root, the private engine and everything it runs. Idempotent."""
     deployment = Deployment.read(places)
     if places.engine_dir.is_dir():
-        for file in places.engine_dir.glob("*.sqlite*"):
-            file.unlink()
-            report(f"simulated machines: {file.name} is gone")
-    if os_users.is_root() and deployment is not None and (places.data_dir / "incus").exists():
-        from vmart.engines.incus.daemon import PrivateDaemon
-
-        os_users.ensure_users()
-        daemon = PrivateDaemon(places.data_dir, places.run_dir, group=os_users.WORKER, deployment=deployment.id)
-        daemon.teardown(report)
+        for driver in engines.DRIVERS:
+            driver.forget(places.engine_dir, report)
+    if deployment is not None:
+        engine_host.end_private(places, deployment.id, report)
 
 
-def end_machines_on_own_incus(engines: Iterable[Mapping[str, Any]], report: Callable[[str], None]) -> None:
-    """Remove what this deployment made on an Incus of the seller's own (driver settings each); nothing else there.
+def end_machines_elsewhere(own: "Iterable[OwnEngine]", report: Callable[[str], None]) -> None:
+    """Remove what this deployment made on engines that the seller runs; nothing else there.
 
     Raises engines.contract.EngineError where one cannot be reached.
     """
-    from vmart.engines.incus.driver import IncusEngine
+    from vmart.engines.contract import LeavesHost
 
-    for settings in engines:
-        engine = IncusEngine(settings)
+    for kind, address, settings in own:
+        engine = engines.open_engine(kind, settings)
         names = [seen.name for seen in engine.list_ours()]
         for name in names:
             engine.ensure_absent(name)
-        engine.leave_host()
-        report(f"{settings.get('url') or settings.get('socket')}: {len(names)} machines are gone")
+        if isinstance(engine, LeavesHost):
+            engine.leave_host()
+        report(f"{address}: {len(names)} machines are gone")

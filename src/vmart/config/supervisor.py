@@ -19,9 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from vmart.config import mail, os_users, own_certificate
+from vmart.config import engine_host, mail, os_users, own_certificate
 from vmart.config.children import Child
-from vmart.config.engine_host import NOT_INSTALLED, simulated
 from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, usable, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
@@ -240,7 +239,7 @@ class Supervisor:
     def _use_engine(self, choice: dict[str, Any]) -> None:
         self.engine = choice
         self.environment["VMART_COMPUTE"] = choice["compute"]
-        self.environment["VMART_INCUS_SETTINGS"] = json.dumps(choice["settings"])
+        self.environment[engine_host.SETTINGS_VARIABLE] = json.dumps(choice["settings"])
 
     def _make_environment(self, deployment: Deployment) -> None:
         embedded = Embedded(self.places.pgdata, self.places.database_socket_dir)
@@ -294,7 +293,7 @@ class Supervisor:
         self._demo_is_new = bool(self.demo) and self.demo != known
         self._first_operator, self._sells = outcome["first_operator"], outcome["sells"]
         if outcome["stays"]:
-            self._use_engine(simulated(outcome["stays"]))
+            self._use_engine(engine_host.nothing_found(outcome["stays"]))
         self._use_engine(self.engine | {"settings": self.engine["settings"] | outcome["auto_settings"]})
         self.environment["VMART_WORKER_GROUPS"] = ",".join(os_users.groups_for(outcome["sockets"]))
         if self.options.listen_tls and self.options.tls_certificate is None:
@@ -318,8 +317,8 @@ class Supervisor:
         worker = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "worker"]
         groups = tuple(filter(None, environment["VMART_WORKER_GROUPS"].split(",")))
         self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",), groups=groups)
-        if self.engine["compute"] != "simulated":
-            words = ["vmart.config.engine_host", "serve" if self.engine["compute"] == "private" else "accompany"]
+        if beside := engine_host.program_beside(self.engine["compute"]):
+            words = ["vmart.config.engine_host", beside]
             child = Child(
                 "engine", lambda: [*_dies_with_us(), *self._program(*words)], self.environment, Path("/"),
                 end_limit_s=30, log_dir=self._log_dir(),
@@ -429,7 +428,7 @@ class Supervisor:
             changed = False
             for child in self.children:
                 code = child.ended()
-                if code == NOT_INSTALLED and child.name == "engine" and self._fall_back():
+                if code == engine_host.NOT_INSTALLED and child.name == "engine" and self._fall_back():
                     self.children = [other for other in self.children if other is not child]
                     changed = True
                     break
@@ -456,7 +455,7 @@ class Supervisor:
             return False
         state = read_json(self.places.engine_state_file) or {}
         self.places.engine_state_file.unlink(missing_ok=True)
-        self._use_engine(simulated(f"Incus could not be installed, the next start tries again. {state.get('why', '')}"))
+        self._use_engine(engine_host.not_installed(state.get("why", "")))
         write_private(self.places.ready_file, self._ready_value())
         _tell(f"  engine         {self.engine['engine']}: {self.engine['why']}")
         return True
@@ -518,7 +517,7 @@ class Supervisor:
                 if not child.wait_ended():
                     self._warn(f"{child.name} did not end within {child.end_limit_s:.0f} s and was killed")
         self.places.forget_this_boot()
-        if self._opened and self.engine["compute"] != "simulated":
+        if self._opened and engine_host.program_beside(self.engine["compute"]):
             _tell("the shop has ended; machines that were sold run on (`vmart down --machines` ends those too)")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmart import engines
 from vmart.customers.models import User
 from vmart.kernel import db
 from vmart.payments import providers
@@ -51,8 +52,9 @@ def _catalog() -> Step:
 def _engine() -> Step:
     (found,) = db.rows(
         "SELECT count(*) AS zones, count(*) FILTER (WHERE engine_status = 'ready') AS ready,"
-        " count(*) FILTER (WHERE engine_status = 'ready' AND engine_kind <> 'simulated') AS real"
-        " FROM catalog_zone WHERE on_sale"
+        " count(*) FILTER (WHERE engine_status = 'ready' AND engine_kind <> ALL(%(unreal)s)) AS real"
+        " FROM catalog_zone WHERE on_sale",
+        unreal=_unreal(),
     )
     if not found["ready"]:
         return Step("engine", False, "No zone's engine is ready: “vmart doctor” and the list of zones say why.")
@@ -61,12 +63,18 @@ def _engine() -> Step:
     return Step("engine", True, "{ready} of {zones} zones are ready, {real} with real machines.", found)
 
 
+def _unreal() -> list[str]:
+    """Kinds of engine without real machines."""
+    return [driver.kind for driver in engines.DRIVERS if not driver.is_real]
+
+
 def _addresses() -> Step:
     """The seller's own, or at least none of a network for documentation and benchmarks, which nobody reaches."""
     found = db.rows(
         "SELECT host(min(a.ip)) AS first, count(*) AS number FROM network_public_address a"
-        " JOIN catalog_zone z ON z.code = a.zone_id WHERE z.on_sale AND z.engine_kind <> 'simulated'"
-        " AND NOT a.withdrawn GROUP BY z.code"
+        " JOIN catalog_zone z ON z.code = a.zone_id WHERE z.on_sale AND z.engine_kind <> ALL(%(unreal)s)"
+        " AND NOT a.withdrawn GROUP BY z.code",
+        unreal=_unreal(),
     )
     number = sum(row["number"] for row in found)
     if not number:

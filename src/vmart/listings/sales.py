@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vmart import engines
+from vmart.engines.driver import Driver
 from vmart.kernel import clock, db
 from vmart.listings.paging import PAGE, Page, cut, number
 
@@ -50,11 +52,16 @@ class ZoneCapacity:
     memory_capacity_mib: int
     disk_used_gib: int
     disk_capacity_gib: int
-    pool_filled_gib: int  # what real disks take and have; 0 of a simulated zone
+    pool_filled_gib: int  # what real disks take and have; 0 of a zone that is not real
     pool_gib: int
     addresses_free: int
     addresses: int
     images: Any
+
+    @property
+    def driver(self) -> Driver:
+        """What is known of its kind of engine."""
+        return engines.driver(self.engine_kind)
 
     @property
     def sold_ratio(self) -> Decimal:

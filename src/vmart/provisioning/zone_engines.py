@@ -4,67 +4,65 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
+from vmart import engines
 from vmart.catalog.models import Zone
 from vmart.engines import open_engine
 from vmart.engines.contract import Engine
+from vmart.engines.driver import Driver, Here, Identity
 
-INCUS_SETTINGS_VARIABLE = "VMART_INCUS_SETTINGS"  # JSON: how to reach this machine's Incus, from the supervisor
 DEPLOYMENT_VARIABLE = "VMART_DEPLOYMENT"  # marks what is ours on an engine
 
 _lock = threading.Lock()
 _open: dict[tuple[str, str, str], Engine] = {}
 
 
+class OwnEngine(NamedTuple):
+    """An engine that the seller runs, not vmart; ``settings`` are complete."""
+
+    kind: str
+    address: str
+    settings: Mapping[str, Any]
+
+
 def engine_of(zone: str) -> Engine:
     """The engine of a zone. Raises engines.contract.EngineError when its settings cannot be right."""
     kind, own = Zone.objects.values_list("engine_kind", "engine_settings").get(code=zone)
-    merged = _settings(zone, kind, own)
-    key = (zone, kind, json.dumps(merged, sort_keys=True))
+    complete = _complete(zone, kind, own)
+    key = (zone, kind, json.dumps(complete, sort_keys=True))
     with _lock:
         if key not in _open:
-            _open[key] = open_engine(kind, merged)
+            _open[key] = open_engine(kind, complete)
         return _open[key]
 
 
-def identity(zone: str, kind: str, own: Mapping[str, Any]) -> tuple[str, ...]:
-    """Kind, the engine's address, and last our mark on it (of a simulated one: its file).
-
-    Two zones that have all in common would take each other's machines for theirs.
-    """
-    if kind == Zone.EngineKind.SIMULATED:
-        return kind, str(own.get("file") or zone)
-    merged = _settings(zone, kind, own)
-    where = str(merged.get("socket") or merged.get("url") or "")
-    return kind, where.rstrip("/"), str(merged.get("deployment", ""))
+def identity(zone: str, kind: str, own: Mapping[str, Any]) -> Identity:
+    """By what two zones would take each other's machines for theirs."""
+    driver = engines.driver(kind)
+    return driver.identity(zone, own, _here(driver))
 
 
-def _settings(zone: str, kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    if kind == Zone.EngineKind.SIMULATED:
-        overrides = json.loads(os.environ.get("VMART_SIMULATED_SETTINGS", "{}"))
-        return {"file": str(settings.DATA_DIR / "engine" / f"{zone}.sqlite"), **own, **overrides}
-    machine = json.loads(os.environ.get(INCUS_SETTINGS_VARIABLE, "{}"))
-    if _names_an_incus(own):  # of this machine's settings only the images built here
-        machine = {
-            "deployment": os.environ.get(DEPLOYMENT_VARIABLE, ""),
-            "lock_dir": str(settings.DATA_DIR / "engine"),
-            **{name: machine[name] for name in ("image_cache",) if name in machine},
-        }
-    return {**machine, **own}
-
-
-def _names_an_incus(own: Mapping[str, Any]) -> bool:
-    return "socket" in own or "url" in own
-
-
-def own_incus() -> list[dict[str, Any]]:
-    """Driver settings of the zones that an Incus of the seller's own serves, not the daemon that vmart runs."""
-    zones = Zone.objects.filter(engine_kind=Zone.EngineKind.INCUS).order_by("position")
+def sellers_own() -> list[OwnEngine]:
+    """What serves zones and is not run by vmart."""
     return [
-        _settings(zone.code, zone.engine_kind, zone.engine_settings)
-        for zone in zones
-        if zone.auto_compute == "own" or _names_an_incus(zone.engine_settings)
+        OwnEngine(
+            zone.engine_kind,
+            identity(zone.code, zone.engine_kind, zone.engine_settings).address,
+            _complete(zone.code, zone.engine_kind, zone.engine_settings),
+        )
+        for zone in Zone.objects.order_by("position")
+        if engines.driver(zone.engine_kind).is_sellers_own(zone.engine_settings, zone.auto_compute)
     ]
+
+
+def _complete(zone: str, kind: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    driver = engines.driver(kind)
+    return driver.complete(zone, own, _here(driver))
+
+
+def _here(driver: Driver) -> Here:
+    told = json.loads(os.environ.get(driver.settings_variable, "{}"))
+    return Here(os.environ.get(DEPLOYMENT_VARIABLE, ""), settings.DATA_DIR / "engine", told)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.contract import Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity
 from vmart.kernel import clock
@@ -24,7 +25,7 @@ def check(zone: str) -> bool:
         _note(zone, "unreachable", error.sentence)
         return False
     row = Zone.objects.get(code=zone)
-    if row.engine_kind != Zone.EngineKind.SIMULATED:
+    if engines.driver(row.engine_kind).finds_members:
         rules = policy.at(clock.now())
         for member in members:
             Host.objects.update_or_create(
@@ -50,7 +51,7 @@ def check(zone: str) -> bool:
 
 def _pools(zone: Zone, members: Sequence[MemberCapacity]) -> dict[str, list[int]]:
     """{member: [filled GiB, GiB]}; of one that is offline as last seen, for what is sold on it is still sold."""
-    if zone.engine_kind == Zone.EngineKind.SIMULATED:
+    if not engines.driver(zone.engine_kind).is_real:
         return {}  # nothing fills there
     before = zone.capabilities.get("pools", {})
     now = {member.member: [member.disk_filled_gib, member.disk_gib] for member in members if member.online}

@@ -84,7 +84,7 @@ class ZoneOption:
     @property
     def being_set_up(self) -> bool:
         """Its real engine has never answered: in the first minutes of a shop that installs its own."""
-        return self.zone.engine_kind != "simulated" and (self.state is None or not self.state.kind)
+        return self.zone.driver.is_real and (self.state is None or not self.state.kind)
 
 
 @dataclass(frozen=True, slots=True)

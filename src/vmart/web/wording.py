@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from vmart import engines
 from vmart.catalog import shop
 from vmart.kernel.errors import WHY, Refused
 
@@ -142,7 +143,6 @@ PAYMENT_STATES = {
     "succeeded": (_("Paid"), "good"),
     "failed": (_("Failed"), "bad"),
 }
-ENGINES: dict[str, Any] = {"incus": "Incus", "simulated": _("Simulated")}
 PROVIDERS = {"stripe": _("Card"), "sandbox": _("Test card, no money")}
 TRANSFERS = {
     "grant": _("Gift"),
@@ -235,14 +235,18 @@ def sentence(refused: Refused) -> str:
 
 
 # What of a stored sentence shows that it is for the seller, who alone can do something about it.
-_SELLERS_OWN = re.compile(r"\b(Incus|doctor|bin/run|daemon|socket|certificate|alias|settings?|storage pool|engine)\b")
+_SELLERS_OWN = re.compile(r"\b(doctor|bin/run|daemon|socket|certificate|alias|settings?|storage pool|engine)\b")
 
 
 def said_to_buyer(text: str) -> str:
     """The same for a buyer, who reads nothing of what stands behind the shop."""
-    if _SELLERS_OWN.search(text):
+    if _SELLERS_OWN.search(text) or _names_an_engine(text):
         return gettext("This is for the seller to mend, who can see what it is.")
     return said(text)
+
+
+def _names_an_engine(text: str) -> bool:
+    return any(driver.is_real and re.search(rf"\b{re.escape(driver.title)}\b", text) for driver in engines.DRIVERS)
 
 
 def said(text: str) -> str:

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,12 @@ from vmart.config.commands.frame import (
 from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused, Places, whole_second_utc
 from vmart.config.supervisor import Supervisor, UpOptions, claim_port, lock_holder, parse_listen
+from vmart.engines import DRIVERS
+
+if TYPE_CHECKING:
+    from vmart.provisioning.zone_engines import OwnEngine
+
+_COMPUTE = ["auto", *(driver.kind for driver in DRIVERS if driver.found_as)]
 
 
 @click.command()
@@ -37,7 +43,7 @@ from vmart.config.supervisor import Supervisor, UpOptions, claim_port, lock_hold
     "--database", metavar="URL", envvar="VMART_DATABASE_URL", show_envvar=True,
     help="Your own PostgreSQL (15 or newer); by the variable its password is in no list of processes.",
 )  # fmt: skip
-@click.option("--compute", type=click.Choice(["auto", "incus", "simulated"]), default="auto", show_default=True)
+@click.option("--compute", type=click.Choice(_COMPUTE), default="auto", show_default=True)
 @click.option(
     "--incus-socket", type=click.Path(path_type=Path), envvar="VMART_INCUS_SOCKET", help="An Incus of your own."
 )
@@ -92,7 +98,7 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
     holder = lock_holder(places)
     if holder is None and not machines:
         raise Misused(f"nothing runs on {places.data_dir}")
-    own_incus = _own_incus(places) if machines and holder is not None else []
+    own = _sellers_own(places) if machines and holder is not None else []
     if holder is not None:
         try:
             os.kill(holder, signal.SIGTERM)
@@ -105,24 +111,24 @@ def down(own_data_dir: Path | None, machines: bool) -> None:
             time.sleep(0.05)
         click.echo("the shop has ended")
     if machines:
-        from vmart.config.machines import end_machines, end_machines_on_own_incus
+        from vmart.config.machines import end_machines, end_machines_elsewhere
         from vmart.engines.contract import EngineError
 
         end_machines(places, lambda text: click.echo(f"  {text}"))
         try:
-            end_machines_on_own_incus(own_incus, lambda text: click.echo(f"  {text}"))
+            end_machines_elsewhere(own, lambda text: click.echo(f"  {text}"))
         except EngineError as error:
-            raise Misused(f"machines on an Incus of your own may be left: {error}") from error
+            raise Misused(f"machines on an engine of your own may be left: {error}") from error
 
 
-def _own_incus(places: Places) -> list[dict[str, Any]]:
-    """How to reach the Incus of the seller's own, where zones have one: only a running shop's database knows it."""
+def _sellers_own(places: Places) -> "list[OwnEngine]":
+    """How to reach engines of the seller's own, where zones have one: only a running shop's database knows it."""
     set_up(places)
     from django.db import connection
 
     from vmart.provisioning import zone_engines
 
-    found = zone_engines.own_incus()
+    found = zone_engines.sellers_own()
     connection.close()
     return found
 

@@ -168,7 +168,6 @@ _WORDS: dict[str, dict[str, Any]] = {
     "purse": wording.PURSES,
     "operation": wording.OPERATIONS,
     "provider": wording.PROVIDERS,
-    "engine": wording.ENGINES,
     "drift": wording.DRIFT,
     "action": wording.ACTIONS,
     "step": wording.STEPS,

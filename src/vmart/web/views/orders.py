@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from vmart.catalog import shop
 from vmart.instances.models import State
 from vmart.kernel.errors import Refused
 from vmart.listings import orders, overview
@@ -85,6 +86,7 @@ def _timeline(view: OrderView) -> dict[str, Any]:
         Status.DELIVERING: ("done", "now", ""),
         Status.UNPAID: ("now", "", ""),
     }.get(Status(status), ("", "", ""))
+    zones = shop.snapshot().zones
     alive = [entry for entry in view.lines if entry.line.state == "delivered" and entry.machine.state not in ENDED]
     return {
         "view": view,
@@ -92,5 +94,6 @@ def _timeline(view: OrderView) -> dict[str, Any]:
         "steps": steps,
         "by_hour": view.order.charge_type != "PREPAID",
         "ended": ENDED,
-        "kinds": {entry.machine.kind for entry in alive},
+        "alive": alive,
+        "nobody_answers": any(not zones[entry.machine.zone_id].driver.is_real for entry in alive),
     }
