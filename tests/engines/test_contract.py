@@ -1,4 +1,4 @@
-"""The contract on the simulated engine."""
+"""The contract on the simulated engine, and on one of a driver that only the list of drivers names."""
 
 import itertools
 from collections.abc import Callable
@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.engines.contract_suite import ContractSuite, MakeSpec
+from tests.support import third_drivers
+from vmart import engines
 from vmart.engines import open_engine
 from vmart.engines.contract import Disk, Engine, EngineError, ImageSpec, MachineSpec, PublicAddress, Subnet
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_engine("simulated", {"file": tmp_path / "engine.sqlite", "images": ["debian-12"]})
+@pytest.fixture(params=["simulated", "slate"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    monkeypatch.setattr(engines, "DRIVERS", third_drivers.DRIVERS)
+    return open_engine(request.param, {"file": tmp_path / "engine.sqlite", "images": ["debian-12"]})
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def make_spec(image: ImageSpec, free_address: Callable[[], PublicAddress]) -> Ma
     return make
 
 
-class TestSimulated(ContractSuite):
+class TestDrivers(ContractSuite):
     pass
 
 

@@ -72,8 +72,10 @@ def problems_by(model: "type[BaseModel]", settings: Settings) -> dict[str, str]:
     """What a model finds in settings, as ``Driver.problems``; one sentence a key."""
     from vmart.kernel.documents import DocumentError, check
 
+    found: dict[str, str] = {}
     try:
         check(model, settings)
     except DocumentError as error:
-        return {problem.partition(":")[0].split(".")[0]: problem for problem in reversed(error.problems)}
-    return {}
+        for problem in error.problems:
+            found.setdefault(problem.partition(":")[0].split(".")[0], problem)
+    return found
