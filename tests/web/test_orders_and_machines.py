@@ -12,7 +12,6 @@ from vmart.catalog.models import Zone
 from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.kernel.models import Deployment
 from vmart.listings import overview
 from vmart.orders import open_account
 from vmart.orders.models import Line, Order
@@ -63,7 +62,7 @@ def test_no_more_is_promised_than_is_true() -> None:
     assert nobody in text_of(visitor.get(answer["Location"]))
     assert nobody in text_of(visitor.get(f"/machines/{machine.public_id}/"))
     Zone.objects.update(engine_kind="incus")
-    Deployment.objects.update(generation=shop.snapshot().generation + 1)
+    shop.refresh()
     real = text_of(visitor.get(answer["Location"]))
     assert first_boot in real and nobody not in real
     assert nobody not in text_of(visitor.get(f"/machines/{machine.public_id}/"))
