@@ -11,7 +11,7 @@ from vmart.api import services
 from vmart.api.actions.cbs import disks
 from vmart.api.actions.cvm import instance_types, instances
 from vmart.api.actions.vpc import addresses, subnets, vpcs
-from vmart.api.declarations import AnyShape, _item_of, _model_of
+from vmart.api.declarations import AnyShape, item_of, model_of
 
 __all__ = ["owner"]
 pytestmark = pytest.mark.usefixtures("shop")
@@ -36,8 +36,8 @@ def _paths(shape: type[AnyShape]) -> Iterator[tuple[str | int, ...]]:
     for member in shape.model_fields.values():
         name = str(member.alias)
         yield (name,)
-        item = _item_of(member.annotation)
-        inner = _model_of(item) if item is not None else _model_of(member.annotation)
+        item = item_of(member.annotation)
+        inner = model_of(item) if item is not None else model_of(member.annotation)
         if inner is not None:
             for rest in _paths(inner):
                 yield (name, 0, *rest) if item is not None else (name, *rest)

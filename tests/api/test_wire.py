@@ -69,7 +69,7 @@ def _fails(_call: Call, _asked: Echo) -> Members:
 
 
 def _refuses(_call: Call, _asked: Echo) -> Members:
-    raise NotFound("The thing {thing} does not exist.", field="Name", thing="x{y}")
+    raise NotFound("The thing {thing} does not exist.", field="name", thing="x{y}")
 
 
 REGISTRY = Registry(

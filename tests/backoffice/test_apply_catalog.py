@@ -152,7 +152,7 @@ def test_an_image_that_is_no_longer_named_is_no_longer_sold(edited: Edited) -> N
     )
     assert all(set(other.fields) == {"position"} for other in positions)
     account = open_purse(cash_minor=2 * MONTHLY_MINOR)
-    with refused(errors.ImageNotSold, field="ImageId", match="No longer on sale."):
+    with refused(errors.ImageNotSold, field="image_id", match="No longer on sale."):
         purchase(wanted(account, machine=Machine("img-db13q2m9", LOGIN)))
     purchase(wanted(account))
     assert apply_file(without) == []
@@ -167,9 +167,9 @@ def test_a_disk_type_that_is_no_longer_named_is_no_longer_sold(edited: Edited) -
     assert _told(apply_file(without))[-1] == "- disk type CLOUD_BSSD"
     account = open_purse(cash_minor=10 * MONTHLY_MINOR)
     balanced = replace(MONTHLY, system_disk=DiskChoice("CLOUD_BSSD", 50))
-    with refused(UnknownDiskType, field="SystemDisk.DiskType", match="possible are CLOUD_PREMIUM, CLOUD_SSD"):
+    with refused(UnknownDiskType, field="system_disk.disk_type", match="possible are CLOUD_PREMIUM, CLOUD_SSD"):
         purchase(wanted(account, balanced))
-    with refused(UnknownDiskType, field="DataDisks.1.DiskType"):
+    with refused(UnknownDiskType, field="data_disks.1.disk_type"):
         disks = (DiskChoice("CLOUD_SSD", 50), DiskChoice("CLOUD_BSSD", 50))
         purchase(wanted(account, replace(MONTHLY, data_disks=disks)))
     assert apply_file(without) == []

@@ -80,7 +80,7 @@ def test_the_same_key_moves_money_once_and_another_movement_under_it_is_refused(
 def test_a_debit_never_brings_a_purse_or_the_balance_below_zero() -> None:
     account = open_purse(cash_minor=1000)
     move(_movement(account, 500, purse="gift"))
-    with refused(errors.InsufficientBalance, field="amount", match=r"¥10.01 cannot be taken: ¥10.00 lie free"):
+    with refused(errors.InsufficientBalance, field="amount_minor", match=r"¥10.01 cannot be taken: ¥10.00 lie free"):
         move(_movement(account, -1001, key="k2"))
     with refused(errors.InsufficientBalance, match=r"¥5.00 lie free"):
         move(_movement(account, -501, purse="gift", key="k2"))
@@ -134,7 +134,7 @@ def test_an_amount_is_exact_decimal_text(text: str, minor: int) -> None:
     "text", ["", "0", "0.00", "-1", "1.005", "1e3", "1,000", "¥1", "١", "NaN", "10000000000.01", "9" * 40, ".5", "1."]
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
-    with refused(InvalidValue, field="amount"):
+    with refused(InvalidValue, field="amount_minor"):
         amount_of(text)
 
 
@@ -152,9 +152,9 @@ def test_a_movement_without_reason_purse_or_key_is_refused(changed: dict[str, st
 
 
 def test_nobody_is_no_customer() -> None:
-    with refused(NotFound, field="customer"):
+    with refused(NotFound, field="account_id"):
         move(_movement(10**6, 100))
-    with refused(NotFound, field="customer"):
+    with refused(NotFound, field="account_id"):
         standing.freeze(10**6, "why", SELLER)
 
 

@@ -102,7 +102,7 @@ def test_importing_keeps_the_key_in_one_clean_line(line: str) -> None:
 def test_what_is_no_sound_public_key_is_refused(text: str) -> None:
     with pytest.raises(BadPublicKey) as refused:
         key_pairs.import_(by(open_purse()), "k", text)
-    assert (refused.value.code, refused.value.field) == ("InvalidPublicKey.Malformed", "PublicKey")
+    assert (refused.value.code, refused.value.field) == ("InvalidPublicKey.Malformed", "public_key")
     assert not KeyPair.objects.exists()
 
 
@@ -122,7 +122,7 @@ def test_bad_names(name: str, code: str) -> None:
     for act in (lambda: key_pairs.create(by(account), name), lambda: key_pairs.import_(by(account), name, ED25519)):
         with pytest.raises(BadKeyName) as refused:
             act()
-        assert (refused.value.code, refused.value.field) == (code, "KeyName")
+        assert (refused.value.code, refused.value.field) == (code, "key_name")
     assert not KeyPair.objects.exists()
 
 

@@ -35,7 +35,7 @@ def test_somebody_elses_machine_is_unknown(act: object) -> None:
     theirs, mine = open_purse("theirs", cash_minor=1000), open_purse("mine", cash_minor=1000)
     own, other = buy_running(mine), buy_running(theirs)
     unknown = f"The instance {other.public_id} does not exist."
-    with refused(errors.UnknownInstance, match=unknown, field="InstanceIds", code="InvalidInstanceId.NotFound"):
+    with refused(errors.UnknownInstance, match=unknown, field="machines", code="InvalidInstanceId.NotFound"):
         act(by(mine), [own.public_id, other.public_id])  # type: ignore[operator]
     with refused(errors.UnknownInstance, match="The instance ins-00000000 does not exist."):
         act(by(mine), ["ins-00000000"])  # type: ignore[operator]
@@ -75,11 +75,11 @@ def test_a_machine_that_is_being_delivered_is_busy(act: object) -> None:
 def test_the_list_of_machines_is_checked(act: object) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
-    with refused(MissingParameter, field="InstanceIds"):
+    with refused(MissingParameter, field="machines"):
         act(by(account), [])  # type: ignore[operator]
-    with refused(InvalidParameter, field="InstanceIds", match="twice"):
+    with refused(InvalidParameter, field="machines", match="twice"):
         act(by(account), [machine.public_id] * 2)  # type: ignore[operator]
-    with refused(InvalidParameter, field="InstanceIds", match="At most 100"):
+    with refused(InvalidParameter, field="machines", match="At most 100"):
         act(by(account), [f"ins-{n:08}" for n in range(101)])  # type: ignore[operator]
 
 

@@ -130,7 +130,7 @@ def test_nothing_new_begins_on_a_machine_whose_stop_is_due(name: str) -> None:
         work()
     owe(account)
     sentence = f"The account is in arrears, and {machine.public_id} is about to be stopped. Top up to zero or more."
-    with refused(errors.InArrears, match=sentence, field="InstanceIds"):
+    with refused(errors.InArrears, match=sentence, field="machines"):
         ACTS[name](by(account), [machine.public_id])
     ACTS[name](by(account), [prepaid.public_id])  # it runs on
     terminate.terminate(by(account), [machine.public_id])

@@ -135,7 +135,7 @@ def test_a_wrong_flag_or_a_postpaid_machine_is_refused(test_clock: BusinessClock
     machine, hourly = buy_running(account, MONTHLY), buy_running(account, HOURLY)
     with (
         nothing_written(),
-        refused(InvalidValue, match="RenewFlag is one of NOTIFY_AND_AUTO_RENEW, ", field="RenewFlag"),
+        refused(InvalidValue, match="RenewFlag is one of NOTIFY_AND_AUTO_RENEW, ", field="renew_flag"),
     ):
         renew_flag.set_flag(by(account), [machine.public_id], "ALWAYS")
     with nothing_written(), refused(errors.WrongMode):

@@ -104,7 +104,7 @@ def test_a_second_request_releases_at_once_and_moves_no_money(test_clock: Busine
     test_clock.advance(minutes=1)
     terminate.terminate(by(account), [machine.public_id])
     assert now(machine).state == "TERMINATING"
-    with refused(errors.WrongState, field="InstanceIds", code="InvalidInstanceState.Terminating"):
+    with refused(errors.WrongState, field="machines", code="InvalidInstanceState.Terminating"):
         terminate.terminate(by(account), [machine.public_id])
     work()
     assert now(machine).state == "GONE"
@@ -165,7 +165,7 @@ def test_a_request_repeated_at_once_erases_nothing(test_clock: BusinessClock, wo
     for configuration in (ONLINE, MONTHLY):
         machine = buy_running(account, configuration)
         terminate.terminate(by(account), [machine.public_id])
-        with refused(errors.Busy, field="InstanceIds", match="busy with TerminateInstances"):
+        with refused(errors.Busy, field="machines", match="busy with TerminateInstances"):
             terminate.terminate(by(account), [machine.public_id])
         with nothing_written():
             terminate.terminate(by(account), [machine.public_id], erase=False)
@@ -402,7 +402,7 @@ def test_machines_of_every_kind_and_zone_end_in_one_call(test_clock: BusinessClo
 def test_a_postpaid_machine_has_nothing_to_return() -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)
-    with refused(errors.WrongMode, field="InstanceIds"):
+    with refused(errors.WrongMode, field="machines"):
         return_prepaid.quote_refund(account, [machine.public_id])
 
 

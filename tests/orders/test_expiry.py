@@ -97,10 +97,10 @@ def test_from_its_expiry_on_its_owner_cannot_put_the_isolation_off(test_clock: B
         "stop": lambda: stop.stop(by(account), [machine.public_id]),
     }
     for act in acts.values():
-        with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
+        with refused(errors.WrongState, field="machines", code=expired, match="it has expired"):
             act()
     Instance.objects.filter(pk=machine.pk).update(state="STOPPED")
-    with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
+    with refused(errors.WrongState, field="machines", code=expired, match="it has expired"):
         start.start(by(account), [machine.public_id])
     Instance.objects.filter(pk=machine.pk).update(state="RUNNING")
     test_clock.advance(seconds=5)
@@ -128,7 +128,7 @@ def test_from_its_expiry_on_there_is_nothing_to_return(
     assert machine.subscription.expires_at is not None
     test_clock.set(machine.subscription.expires_at)
     expired = "UnsupportedOperation.InstanceStateIsolating"
-    with refused(errors.WrongState, field="InstanceIds", code=expired, match="it has expired"):
+    with refused(errors.WrongState, field="machines", code=expired, match="it has expired"):
         act(account, [machine.public_id])
     test_clock.advance(seconds=-1)
     act(account, [machine.public_id])  # a second before, there is

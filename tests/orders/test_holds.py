@@ -54,5 +54,5 @@ def test_what_has_no_price_any_more_can_be_stopped_and_not_started(test_clock: B
     stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     assert purses(account)["held"] == 21
-    with refused(errors.NotSoldHere, match="has no price any more", field="InstanceIds"):
+    with refused(errors.NotSoldHere, match="has no price any more", field="machines"):
         start.start(by(account), [machine.public_id])

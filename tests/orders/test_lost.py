@@ -211,7 +211,7 @@ def test_a_prepaid_one_is_refunded_what_was_not_used_when_it_was_lost(world: Wor
 
 def test_a_postpaid_one_has_nothing_to_refund(machine: Instance, world: World, test_clock: BusinessClock) -> None:
     _lose(machine, world, test_clock)
-    with refused(errors.WrongMode, field="InstanceIds", match="nothing was paid ahead"):
+    with refused(errors.WrongMode, field="machines", match="nothing was paid ahead"):
         lost.refund(machine.public_id, SELLER)
 
 
@@ -233,9 +233,9 @@ def test_it_is_ended_and_leaves_no_room_address_or_hold(
 
 def test_a_machine_that_is_there_or_was_missed_once_is_not_touched(machine: Instance, world: World) -> None:
     for act in (lost.redeliver, lost.refund, lost.end):
-        with refused(errors.WrongState, field="InstanceIds", match="is not lost"):
+        with refused(errors.WrongState, field="machines", match="is not lost"):
             act(machine.public_id, SELLER)
-        with refused(NotFound, field="InstanceIds"):
+        with refused(NotFound, field="machines"):
             act("ins-00000000", SELLER)
     world.remove_machine(machine.public_id)
     sweep.sweep(ZONE)
@@ -249,5 +249,5 @@ def test_while_it_is_delivered_again_nothing_else_is_begun(
     _lose(machine, world, test_clock)
     lost.redeliver(machine.public_id, SELLER)
     for act in (lost.redeliver, lost.refund, lost.end):
-        with refused(errors.WrongState, field="InstanceIds"):
+        with refused(errors.WrongState, field="machines"):
             act(machine.public_id, SELLER)

@@ -56,7 +56,7 @@ def test_published_host_names(hostname: str, count: int, made: list[str]) -> Non
 def test_a_name_is_at_most_128_characters_with_its_pattern_and_each_number(name: str, count: int, longest: int) -> None:
     with pytest.raises(NameTooLong) as refused:
         names(name, count)
-    assert (refused.value.field, refused.value.params) == ("InstanceName", {"most": 128, "count": longest})
+    assert (refused.value.field, refused.value.params) == ("name", {"most": 128, "count": longest})
     assert len(names(name[1 + longest - 129 :], count)) == count
 
 
@@ -64,7 +64,7 @@ def test_a_name_is_at_most_128_characters_with_its_pattern_and_each_number(name:
 def test_a_name_has_no_control_characters(name: str) -> None:
     with pytest.raises(InvalidParameter) as refused:
         names(name, 1)
-    assert refused.value.field == "InstanceName"
+    assert refused.value.field == "name"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_name_has_no_control_characters(name: str) -> None:
 def test_a_host_name_that_does_not_fit(hostname: str, count: int) -> None:
     with pytest.raises(BadHostName) as refused:
         host_names(hostname, count)
-    assert refused.value.field == "HostName"
+    assert refused.value.field == "hostname"
 
 
 def test_the_length_of_a_host_name_counts_numbers_and_addresses() -> None:
@@ -127,7 +127,7 @@ def test_no_two_machines_have_the_same_host_name_and_each_fits(hostname: str, co
     try:
         made = host_names(hostname, count)
     except BadHostName as refused:
-        assert refused.field == "HostName"
+        assert refused.field == "hostname"
         return
     filled = [name.replace("{IP}", f"10.0.0.{n}") for n, name in enumerate(made)]
     assert len(filled) == len(set(filled)) == count

@@ -76,7 +76,7 @@ def test_a_login_that_was_given_is_the_only_one(wanted_login: login.Login | logi
     account = open_purse(cash_minor=1000)
     bought = purchase(wanted(account, HOURLY, machine=Machine(IMAGE, wanted_login)))
     assert not SealedPassword.objects.exists()
-    with refused(PasswordNotKept, field="InstanceIds"):
+    with refused(PasswordNotKept, field="machines"):
         passwords.show(by(account), bought.instance_ids)
 
 
@@ -115,7 +115,7 @@ def test_a_token_is_of_a_request_without_login_and_of_no_other() -> None:
     account = open_purse(cash_minor=1000)
     _buy(account, client_token="t")
     typed = Machine(IMAGE, login.LoginWanted("Str0ng-pass"), name="web")
-    with refused(TokenReused, field="ClientToken"):
+    with refused(TokenReused, field="client_token"):
         purchase(wanted(account, HOURLY, machine=typed, client_token="t"))
 
 
@@ -153,9 +153,9 @@ def test_another_customer_is_shown_nothing() -> None:
     account, stranger = open_purse("owner", cash_minor=1000), open_purse("stranger", cash_minor=1000)
     theirs, own = _buy(account).instance_ids, _buy(stranger).instance_ids
     for ids in (theirs, [*own, *theirs], ["ins-00000000"]):
-        with refused(UnknownInstance, field="InstanceIds"):
+        with refused(UnknownInstance, field="machines"):
             passwords.show(by(stranger), ids)
-        with refused(UnknownInstance, field="InstanceIds"):
+        with refused(UnknownInstance, field="machines"):
             passwords.put_away(by(stranger), ids, clock.now())
 
 
@@ -164,7 +164,7 @@ def test_once_its_owner_has_it_nobody_is_shown_it() -> None:
     first, second = _buy(account, 2).instance_ids
     assert passwords.put_away(by(account), [first], clock.now())
     assert _events("password_taken") == [Instance.objects.get(public_id=first).id]
-    with refused(PasswordNotKept, field="InstanceIds"):
+    with refused(PasswordNotKept, field="machines"):
         passwords.show(by(account), [first])
     assert list(passwords.show(by(account), [first, second])) == [second]
     with nothing_written():
@@ -195,7 +195,7 @@ def test_after_seven_days_it_is_not_shown_and_then_erased(test_clock: BusinessCl
     assert passwords.erase_old(test_clock.at) == 0
     test_clock.advance(seconds=1)
     assert passwords.kept([machine.id]) == {}
-    with refused(PasswordNotKept, field="InstanceIds"):
+    with refused(PasswordNotKept, field="machines"):
         passwords.show(by(account), bought.instance_ids)
     assert passwords.erase_old(test_clock.at) == 1
     assert not SealedPassword.objects.exists()
@@ -223,7 +223,7 @@ def test_it_is_erased_when_the_machine_cannot_be_delivered(world: World) -> None
     _deliver()
     assert Instance.objects.get().state == "LAUNCH_FAILED"
     assert not SealedPassword.objects.exists()
-    with refused(PasswordNotKept, field="InstanceIds"):
+    with refused(PasswordNotKept, field="machines"):
         passwords.show(by(account), bought.instance_ids)
 
 

@@ -64,7 +64,7 @@ def test_an_order_that_another_version_wrote_is_not_paid_here_and_stays_payable(
     number = place.place(wanted(account))
     request = Order.objects.get(id=number).request
     Order.objects.filter(id=number).update(request={**request, "not_known_here": 1})
-    with nothing_written(), refused(OrderNotPayable, field="DealId", match="written by another version"):
+    with nothing_written(), refused(OrderNotPayable, field="order_id", match="written by another version"):
         actions.pay(by(account), number)
     Order.objects.filter(id=number).update(request=request)
     actions.pay(by(account), number)

@@ -152,7 +152,7 @@ def _room_for(machines: int, configuration: Configuration = HOURLY) -> None:
 def test_all_or_nothing_without_a_min_count() -> None:
     account = open_purse(cash_minor=10000)
     _room_for(2)
-    with refused(errors.SoldOut, match="there is room for 2", field="InstanceType"):
+    with refused(errors.SoldOut, match="there is room for 2", field="instance_type"):
         purchase(wanted(account, replace(HOURLY, count=3)))
 
 
@@ -200,7 +200,7 @@ def test_a_token_with_another_password_is_another_request() -> None:
         for password in ("Tr1cky-enough", "Tr1cky-enough2")
     )
     bought = purchase(first)
-    with refused(errors.TokenReused, field="ClientToken"):
+    with refused(errors.TokenReused, field="client_token"):
         purchase(second)
     with nothing_written():
         assert purchase(first) == replace(bought, repeated=True)
@@ -214,7 +214,7 @@ def test_a_token_with_another_password_is_another_request() -> None:
 def test_a_token_used_for_another_request_is_refused(change: dict[str, object]) -> None:
     account = open_purse(cash_minor=100_000)
     purchase(wanted(account, client_token="t"))
-    with refused(errors.TokenReused, field="ClientToken"):
+    with refused(errors.TokenReused, field="client_token"):
         purchase(replace(wanted(account, client_token="t"), **change))
 
 
@@ -292,7 +292,7 @@ def test_a_quota_is_kept_to_the_machine(configuration: Configuration) -> None:
     account = open_purse(cash_minor=100_000)
     quotas.everyone(postpaid_per_zone=2, prepaid_per_month=2)
     purchase(wanted(account, configuration))
-    with refused(errors.QuotaReached, match="is 2; 1 ", field="InstanceCount"):
+    with refused(errors.QuotaReached, match="is 2; 1 ", field="count"):
         purchase(wanted(account, replace(configuration, count=2)))
     purchase(wanted(account, configuration))
     elsewhere = replace(configuration, zone="ap-guangzhou-6")
@@ -310,7 +310,7 @@ def test_a_full_quota_names_what_is_in_the_bin_and_erasing_that_makes_room(test_
     terminate.terminate(by(account), [machine.public_id])
     work()
     said = "2 are there, 1 of them in the recycle bin, the first until 2026-03-10 12:00:00. Erase one to make room."
-    with refused(errors.QuotaReached, match=said, field="InstanceCount"):
+    with refused(errors.QuotaReached, match=said, field="count"):
         purchase(wanted(account, HOURLY))
     terminate.terminate(by(account), [machine.public_id])
     work()
@@ -322,7 +322,7 @@ def test_a_returned_prepaid_machine_leaves_its_quota(test_clock: BusinessClock) 
     quotas.everyone(prepaid_per_month=1)
     machine = buy_running(account, MONTHLY)
     said = "1 were bought and not returned. It begins anew at 2026-04-01 00:00:00.$"
-    with refused(errors.QuotaReached, match=said, field="InstanceCount", code="LimitExceeded.PrepayQuota"):
+    with refused(errors.QuotaReached, match=said, field="count", code="LimitExceeded.PrepayQuota"):
         purchase(wanted(account))
     terminate.terminate(by(account), [machine.public_id])
     purchase(wanted(account))
@@ -339,7 +339,7 @@ def test_without_a_free_address_the_ones_in_the_bin_are_named() -> None:
     terminate.terminate(by(account), [machine.public_id])
     work()
     said = "1 of your machines keep one in the recycle bin, the first until 2026-03-10 12:00:00; erase one to free it."
-    with refused(errors.NoAddress, match=said, field="InternetAccessible.PublicIpAssigned"):
+    with refused(errors.NoAddress, match=said, field="public_ip"):
         purchase(wanted(account, ONLINE))
     terminate.terminate(by(account), [machine.public_id])
     work()
@@ -464,13 +464,13 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
         " SELECT %s, %s::inet + n, -n FROM generate_series(10, 4094) AS n WHERE %s::inet + n <> %s::inet RETURNING ip",
         subnet["id"], subnet["cidr"], subnet["cidr"], taken.ip,
     )  # fmt: skip
-    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full.$", field="Placement.Zone"):
+    with refused(errors.NoAddress, match="private network in ap-guangzhou-4 is full.$", field="zone"):
         purchase(wanted(account, HOURLY))
     released_at = dt.datetime(2026, 3, 10, 4, tzinfo=dt.UTC)
     Instance.objects.filter(public_id=first.instance_ids[0]).update(state="SHUTDOWN")
     Subscription.objects.filter(public_id=first.instance_ids[0]).update(standing="isolated", release_at=released_at)
     said = "1 of your machines keep an address in the recycle bin, the first until 2026-03-10 12:00:00; erase one to"
-    with refused(errors.NoAddress, match=said, field="Placement.Zone"):
+    with refused(errors.NoAddress, match=said, field="zone"):
         purchase(wanted(account, HOURLY))
     PrivateAddress.objects.filter(instance_id=-100).delete()
     second = purchase(wanted(account, HOURLY))
@@ -482,16 +482,16 @@ def test_a_full_private_network_is_refused_and_its_gaps_are_used() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "field"),
     [
-        ({"zone": "ap-nowhere-1"}, errors.UnknownZone, "Placement.Zone"),
-        ({"zone": ""}, errors.UnknownZone, "Placement.Zone"),
-        ({"region": "ap-shanghai"}, errors.UnknownZone, "Placement.Zone"),
-        ({"instance_type": "S9.NONE"}, UnknownInstanceType, "InstanceType"),
-        ({"instance_type": "C3.2XLARGE16"}, errors.SoldOut, "InstanceType"),
-        ({"instance_type": "S1.SMALL1", "zone": "ap-guangzhou-6"}, errors.NotSoldHere, "InstanceType"),
-        ({"count": 101}, OutOfRange, "InstanceCount"),
-        ({"count": 0}, OutOfRange, "InstanceCount"),
-        ({"system_disk": DiskChoice("CLOUD_PREMIUM", 19)}, OutOfRange, "SystemDisk.DiskSize"),
-        ({"bandwidth_mbps": 201}, OutOfRange, "InternetAccessible.InternetMaxBandwidthOut"),
+        ({"zone": "ap-nowhere-1"}, errors.UnknownZone, "zone"),
+        ({"zone": ""}, errors.UnknownZone, "zone"),
+        ({"region": "ap-shanghai"}, errors.UnknownZone, "zone"),
+        ({"instance_type": "S9.NONE"}, UnknownInstanceType, "instance_type"),
+        ({"instance_type": "C3.2XLARGE16"}, errors.SoldOut, "instance_type"),
+        ({"instance_type": "S1.SMALL1", "zone": "ap-guangzhou-6"}, errors.NotSoldHere, "instance_type"),
+        ({"count": 101}, OutOfRange, "count"),
+        ({"count": 0}, OutOfRange, "count"),
+        ({"system_disk": DiskChoice("CLOUD_PREMIUM", 19)}, OutOfRange, "system_disk.size_gib"),
+        ({"bandwidth_mbps": 201}, OutOfRange, "bandwidth_mbps"),
     ],
 )  # fmt: skip
 def test_what_is_not_on_sale_is_refused_by_its_field(change: dict[str, object], error: type, field: str) -> None:
@@ -503,12 +503,12 @@ def test_what_is_not_on_sale_is_refused_by_its_field(change: dict[str, object], 
 @pytest.mark.parametrize(
     ("machine", "error", "field"),
     [
-        (Machine("img-none", LOGIN), errors.UnknownImage, "ImageId"),
-        (Machine("img-ws22p8c3", LOGIN), errors.ImageNotSold, "ImageId"),
-        (Machine(IMAGE, LOGIN, name="n" * 129), errors.NameTooLong, "InstanceName"),
-        (Machine(IMAGE, LOGIN, hostname="-a"), errors.BadHostName, "HostName"),
-        (Machine(IMAGE, LOGIN, hostname="a"), errors.BadHostName, "HostName"),
-        (Machine(IMAGE, LOGIN, user_data=b"x" * 16385), errors.UserDataTooLarge, "UserData"),
+        (Machine("img-none", LOGIN), errors.UnknownImage, "image_id"),
+        (Machine("img-ws22p8c3", LOGIN), errors.ImageNotSold, "image_id"),
+        (Machine(IMAGE, LOGIN, name="n" * 129), errors.NameTooLong, "name"),
+        (Machine(IMAGE, LOGIN, hostname="-a"), errors.BadHostName, "hostname"),
+        (Machine(IMAGE, LOGIN, hostname="a"), errors.BadHostName, "hostname"),
+        (Machine(IMAGE, LOGIN, user_data=b"x" * 16385), errors.UserDataTooLarge, "user_data"),
     ],
 )
 def test_a_machine_that_cannot_be_made_is_refused_by_its_field(machine: Machine, error: type, field: str) -> None:
@@ -519,12 +519,12 @@ def test_a_machine_that_cannot_be_made_is_refused_by_its_field(machine: Machine,
 
 def test_more_at_least_than_at_most_is_refused() -> None:
     account = open_purse(cash_minor=100_000)
-    with refused(InvalidParameter, field="MinCount"):
+    with refused(InvalidParameter, field="min_count"):
         purchase(wanted(account, min_count=2))
 
 
 def test_user_data_that_is_not_base64_is_refused() -> None:
-    with refused(errors.UserDataTooLarge, code="InvalidParameterValue.InvalidUserDataFormat", field="UserData"):
+    with refused(errors.UserDataTooLarge, code="InvalidParameterValue.InvalidUserDataFormat", field="user_data"):
         decode_user_data("not base64!")
     assert decode_user_data("IyEvYmluL3NoCg==") == b"#!/bin/sh\n"
 
@@ -535,7 +535,7 @@ def test_user_data_as_programs_wrap_it_is_taken(line_end: str) -> None:
     wrapped = base64.encodebytes(script).decode().replace("\n", line_end)
     assert wrapped.count(line_end) == 6
     assert decode_user_data(wrapped) == script
-    with refused(errors.UserDataTooLarge, field="UserData"):
+    with refused(errors.UserDataTooLarge, field="user_data"):
         decode_user_data(wrapped.replace(line_end, " "))
 
 
@@ -552,7 +552,7 @@ def test_user_data_as_programs_wrap_it_is_taken(line_end: str) -> None:
     ],
 )
 def test_a_weak_password_is_refused_by_the_part_that_fails(password: str, said: str) -> None:
-    with refused(errors.WeakPassword, field="LoginSettings.Password", match=said):
+    with refused(errors.WeakPassword, field="login.password", match=said):
         login.check_password(password)
 
 
@@ -579,7 +579,7 @@ def test_a_strong_password_exists_as_its_hash_only() -> None:
 def test_a_key_pair_of_somebody_else_is_unknown() -> None:
     mine, theirs = open_purse("mine"), open_purse("theirs")
     pair, _pem = key_pairs.create(by(theirs), "k")
-    with refused(key_errors.UnknownKeyPair, field="LoginSettings.KeyIds"):
+    with refused(key_errors.UnknownKeyPair, field="login.key_ids"):
         login.make(mine, login.LoginWanted(key_ids=(pair.public_id,)))
     assert login.make(theirs, login.LoginWanted(key_ids=(pair.public_id,))).ssh_keys == (pair.public_key,)
 
@@ -644,7 +644,7 @@ def test_a_host_name_leaves_room_for_the_number_behind_it(length: int, count: in
     quotas.everyone(postpaid_per_zone=100)
     machine = Machine(IMAGE, LOGIN, hostname="n" * length)
     most = 60 - len(str(count))
-    with refused(errors.BadHostName, match="has 2 to 60 characters", field="HostName"):
+    with refused(errors.BadHostName, match="has 2 to 60 characters", field="hostname"):
         purchase(wanted(account, replace(HOURLY, count=count), machine=machine))
     purchase(wanted(account, replace(HOURLY, count=count), machine=replace(machine, hostname="n" * most)))
     assert max(len(name) for name in Instance.objects.values_list("hostname", flat=True)) == 60
@@ -653,5 +653,5 @@ def test_a_host_name_leaves_room_for_the_number_behind_it(length: int, count: in
 @pytest.mark.parametrize("name", ["a\x00b", "a\nb", "a\u2028b"])
 def test_a_name_has_no_control_characters(name: str) -> None:
     account = open_purse(cash_minor=1000)
-    with refused(InvalidParameter, match="no line breaks", field="InstanceName"):
+    with refused(InvalidParameter, match="no line breaks", field="name"):
         purchase(wanted(account, HOURLY, machine=Machine(IMAGE, LOGIN, name=name)))

@@ -187,7 +187,7 @@ def test_what_was_shown_is_charged_although_prices_rise(test_clock: BusinessCloc
     assert renew.price(account, asked).due_minor == 2 * MONTHLY_MINOR
     renew.renew(by(account), asked, expected=shown)
     assert purses(account)["available"] == 2 * MONTHLY_MINOR
-    with nothing_written(), refused(InvalidParameter, match="was renewed or returned meanwhile", field="InstanceIds"):
+    with nothing_written(), refused(InvalidParameter, match="was renewed or returned meanwhile", field="machines"):
         renew.renew(by(account), asked, expected=shown)
 
 
@@ -249,9 +249,7 @@ def test_at_most_ten_years_ahead(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=200 * MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
     renew.renew(by(account), Renewal([machine.public_id], 60))
-    with refused(
-        InvalidParameter, match="a machine is paid at most 10 years ahead", field="InstanceChargePrepaid.Period"
-    ):
+    with refused(InvalidParameter, match="a machine is paid at most 10 years ahead", field="months"):
         renew.renew(by(account), Renewal([machine.public_id], 60))
 
 

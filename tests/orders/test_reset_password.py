@@ -205,54 +205,54 @@ def stop_for_arrears(account: int, machine: Instance) -> None:
     ],
 )
 def test_a_weak_password_is_refused(account: int, machine: Instance, password: str, says: str) -> None:
-    with refused(WeakPassword, field="Password", match=says):
+    with refused(WeakPassword, field="password", match=says):
         reset(by(account), [machine.public_id], password)
 
 
 @pytest.mark.parametrize("user", ["a:b", "a\n", "-a", "ü", "a" * 65, "\0", "a b", "1a"])
 def test_a_name_that_no_user_has_is_refused(account: int, machine: Instance, user: str) -> None:
-    with refused(InvalidValue, field="UserName", match="up to 64 letters"):
+    with refused(InvalidValue, field="user", match="up to 64 letters"):
         reset(by(account), [machine.public_id], NEW, user=user)
 
 
 def test_a_running_machine_needs_force_stop_where_it_is_asked_for(account: int, machine: Instance) -> None:
-    with refused(WrongState, field="ForceStop", code="UnsupportedOperation.InstanceStateRunning"):
+    with refused(WrongState, field="while_running", code="UnsupportedOperation.InstanceStateRunning"):
         reset(by(account), [machine.public_id], NEW, while_running=False)
 
 
 def test_a_stopped_virtual_machine_has_to_be_started(account: int, machine: Instance) -> None:
     Instance.objects.update(kind="virtual-machine", state="STOPPED")
-    with refused(WrongState, field="InstanceIds", code="UnsupportedOperation.InstanceStateStopped"):
+    with refused(WrongState, field="machines", code="UnsupportedOperation.InstanceStateStopped"):
         reset(by(account), [machine.public_id], NEW)
-    with refused(WrongState, field="InstanceIds"):
+    with refused(WrongState, field="machines"):
         generate(by(account), machine.public_id)
 
 
 def test_what_is_another_s_busy_or_in_the_bin_is_refused(account: int, machine: Instance) -> None:
     stranger = open_purse("stranger")
-    with refused(UnknownInstance, field="InstanceIds"):
+    with refused(UnknownInstance, field="machines"):
         reset(by(stranger), [machine.public_id], NEW)
-    with refused(UnknownInstance, field="InstanceIds"):
+    with refused(UnknownInstance, field="machines"):
         generate(by(stranger), machine.public_id)
-    with refused(MissingParameter, field="InstanceIds"):
+    with refused(MissingParameter, field="machines"):
         reset(by(account), [], NEW)
-    with refused(InvalidParameter, field="InstanceIds"):
+    with refused(InvalidParameter, field="machines"):
         reset(by(account), [machine.public_id] * 2, NEW)
     reset(by(account), [machine.public_id], NEW)
-    with refused(Busy, field="InstanceIds"):
+    with refused(Busy, field="machines"):
         generate(by(account), machine.public_id)
-    with refused(Busy, field="InstanceIds"):
+    with refused(Busy, field="machines"):
         stop.stop(by(account), [machine.public_id])
     work()
     terminate.terminate(by(account), [machine.public_id])
     work()
-    with refused(WrongState, field="InstanceIds"):
+    with refused(WrongState, field="machines"):
         reset(by(account), [machine.public_id], NEW)
 
 
 def test_all_are_reset_or_none(account: int, machine: Instance) -> None:
     pending = purchase(wanted(account, replace(HOURLY, count=1))).instance_ids
-    with refused(Busy, field="InstanceIds"):
+    with refused(Busy, field="machines"):
         reset(by(account), [machine.public_id, *pending], NEW)
     with nothing_written(), pytest.raises(Busy):
         generate(by(account), pending[0])

@@ -96,7 +96,7 @@ def test_a_start_without_room_on_its_host_is_refused(test_clock: BusinessClock) 
     account = open_purse(cash_minor=1000)
     machine = stopped_without_charge(account, test_clock)
     Host.objects.filter(allocation__instance_id=machine.id).update(vcpu_capacity=1)
-    with refused(errors.SoldOut, field="InstanceIds"):
+    with refused(errors.SoldOut, field="machines"):
         start.start(by(account), [machine.public_id])
 
 
@@ -104,7 +104,7 @@ def test_a_start_without_a_free_address_is_refused(test_clock: BusinessClock) ->
     account = open_purse(cash_minor=1000)
     machine = stopped_without_charge(account, test_clock)
     PublicAddress.objects.filter(zone_id=ZONE).delete()
-    with refused(errors.NoAddress, field="InstanceIds"):
+    with refused(errors.NoAddress, field="machines"):
         start.start(by(account), [machine.public_id])
 
 

@@ -186,7 +186,7 @@ def test_without_charge_is_refused_for_what_is_so_already_and_for_prepaid_ones(t
     stop.stop(by(account), [prepaid.public_id])
     work()
     for machine in (spared, prepaid):
-        with refused(errors.WrongState, field="InstanceIds", code="UnsupportedOperation.InstanceStateNotRunning"):
+        with refused(errors.WrongState, field="machines", code="UnsupportedOperation.InstanceStateNotRunning"):
             stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     agree()
 
@@ -306,8 +306,8 @@ def test_a_failed_stop_by_a_clock_that_is_behind_the_delivery_s_pauses_nothing(
 @pytest.mark.parametrize(
     ("words", "error", "field"),
     [
-        ({"stopped_mode": "NEVER"}, InvalidValue, "StoppedMode"),
-        ({"stop_type": "SOFTLY"}, InvalidValue, "StopType"),
+        ({"stopped_mode": "NEVER"}, InvalidValue, "stopped_mode"),
+        ({"stop_type": "SOFTLY"}, InvalidValue, "stop_type"),
     ],
 )
 def test_words_that_do_not_exist_are_refused(words: dict[str, str], error: type, field: str) -> None:
@@ -315,14 +315,14 @@ def test_words_that_do_not_exist_are_refused(words: dict[str, str], error: type,
     machine = buy_running(account)
     with refused(error, field=field):
         stop.stop(by(account), [machine.public_id], **words)
-    with refused(InvalidValue, field="StopType"):
+    with refused(InvalidValue, field="stop_type"):
         reboot.reboot(by(account), [machine.public_id], stop_type="SOFTLY")
 
 
 def test_a_prepaid_machine_cannot_be_stopped_without_charge() -> None:
     account = open_purse(cash_minor=MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
-    with refused(errors.WrongMode, field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging"):
+    with refused(errors.WrongMode, field="stopped_mode", code="UnsupportedOperation.StoppedModeStopCharging"):
         stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     stop.stop(by(account), [machine.public_id])
     work()

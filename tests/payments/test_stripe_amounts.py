@@ -97,7 +97,7 @@ def test_a_top_up_that_the_provider_cannot_take_is_refused_before_it_is_asked(
     reference_stripe: ReferenceStripe,
 ) -> None:
     account = open_purse()
-    with refused(AmountOutOfRange, match=r"multiple of KWD 0\.010", field="Amount"):
+    with refused(AmountOutOfRange, match=r"multiple of KWD 0\.010", field="amount_minor"):
         top_up.begin(by(account), 5124, "stripe", "t1")
     assert reference_stripe.requests == []
     top_up.begin(by(account), 5120, "stripe", "t2")

@@ -166,7 +166,7 @@ def _top_up_max(_clock: BusinessClock, amounts: dict[str, Any]) -> None:
 
 def _one_payment(good: int, bad: int) -> None:
     account = _purse()
-    with refused(AmountOutOfRange, match=r"^One payment may be ¥", field="Amount"):
+    with refused(AmountOutOfRange, match=r"^One payment may be ¥", field="amount_minor"):
         top_up.begin(by(account), bad, "sandbox", "bad", method=PAYS)
     assert top_up.begin(by(account), good, "sandbox", "good", method=PAYS).state == "succeeded"
 

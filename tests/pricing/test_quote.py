@@ -93,28 +93,32 @@ def test_bandwidth_without_a_public_address_costs_nothing() -> None:
 
 RANGE = "InvalidParameterValue.Range"
 COMBINATION = "InvalidParameterCombination"
-MBPS = "InternetAccessible.InternetMaxBandwidthOut"
-MODE = "InternetAccessible.InternetChargeType"
-PERIOD = "InstanceChargePrepaid.Period"
+MBPS = "bandwidth_mbps"
+MODE = "internet_charge_type"
+PERIOD = "period_months"
 
 
 @pytest.mark.parametrize(
     ("configuration", "code", "field"),
     [
-        (machine(region="ap-tokyo"), "InvalidParameterValue.InvalidRegion", "Region"),
-        (machine(instance_type="S9.TINY"), "InvalidParameterValue.InstanceTypeNotFound", "InstanceType"),
-        (machine(charge_type="SPOTPAID"), "UnsupportedOperation.InstanceChargeType", "InstanceChargeType"),
-        (machine(charge_type="FREE"), "InvalidParameterValue", "InstanceChargeType"),
+        (machine(region="ap-tokyo"), "InvalidParameterValue.InvalidRegion", "region"),
+        (machine(instance_type="S9.TINY"), "InvalidParameterValue.InstanceTypeNotFound", "instance_type"),
+        (machine(charge_type="SPOTPAID"), "UnsupportedOperation.InstanceChargeType", "charge_type"),
+        (machine(charge_type="FREE"), "InvalidParameterValue", "charge_type"),
         (machine(charge_type="PREPAID"), "MissingParameter", PERIOD),
         (prepaid(0), "InvalidPeriod", PERIOD),
         (prepaid(13), "InvalidPeriod", PERIOD),
-        (machine(period_months=1), COMBINATION, "InstanceChargePrepaid"),
-        (machine(system_disk=DiskChoice("CLOUD_TAPE", 50)), "InvalidParameterValue", "SystemDisk.DiskType"),
-        (machine(system_disk=DiskChoice("CLOUD_SSD", 19)), RANGE, "SystemDisk.DiskSize"),
-        (machine(system_disk=DiskChoice("CLOUD_SSD", 2049)), RANGE, "SystemDisk.DiskSize"),
-        (machine(data_disks=(DiskChoice("CLOUD_SSD", 20), DiskChoice("CLOUD_SSD", 25))), RANGE, "DataDisks.1.DiskSize"),
-        (machine(data_disks=(DiskChoice("CLOUD_SSD", 0),)), RANGE, "DataDisks.0.DiskSize"),
-        (machine(data_disks=(DiskChoice("CLOUD_SSD", 20),) * 21), "InvalidParameterValue.LimitExceeded", "DataDisks"),
+        (machine(period_months=1), COMBINATION, "term"),
+        (machine(system_disk=DiskChoice("CLOUD_TAPE", 50)), "InvalidParameterValue", "system_disk.disk_type"),
+        (machine(system_disk=DiskChoice("CLOUD_SSD", 19)), RANGE, "system_disk.size_gib"),
+        (machine(system_disk=DiskChoice("CLOUD_SSD", 2049)), RANGE, "system_disk.size_gib"),
+        (
+            machine(data_disks=(DiskChoice("CLOUD_SSD", 20), DiskChoice("CLOUD_SSD", 25))),
+            RANGE,
+            "data_disks.1.size_gib",
+        ),
+        (machine(data_disks=(DiskChoice("CLOUD_SSD", 0),)), RANGE, "data_disks.0.size_gib"),
+        (machine(data_disks=(DiskChoice("CLOUD_SSD", 20),) * 21), "InvalidParameterValue.LimitExceeded", "data_disks"),
         (machine(internet_charge_type="BANDWIDTH_PREPAID"), COMBINATION, MODE),
         (prepaid(internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR"), COMBINATION, MODE),
         (machine(internet_charge_type="BANDWIDTH_PACKAGE"), "UnsupportedOperation.InstanceChargeType", MODE),
@@ -122,9 +126,9 @@ PERIOD = "InstanceChargePrepaid.Period"
         (machine(bandwidth_mbps=101), RANGE, MBPS),
         (prepaid(bandwidth_mbps=201), RANGE, MBPS),
         (machine(bandwidth_mbps=-1), RANGE, MBPS),
-        (machine(public_ip=True), COMBINATION, "InternetAccessible.PublicIpAssigned"),
-        (machine(count=0), RANGE, "InstanceCount"),
-        (machine(count=101), RANGE, "InstanceCount"),
+        (machine(public_ip=True), COMBINATION, "public_ip"),
+        (machine(count=0), RANGE, "count"),
+        (machine(count=101), RANGE, "count"),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_its_documented_code_and_member(

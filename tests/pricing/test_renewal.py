@@ -97,7 +97,7 @@ def test_a_term_that_is_not_sold_is_refused() -> None:
     at = _at("2026-03-10 12:00")
     with pytest.raises(PeriodNotSold) as refused:
         term_of_months(demo_book(), at, at, 13, SHANGHAI)
-    assert refused.value.field == "InstanceChargePrepaid.Period"
+    assert refused.value.field == "months"
     assert refused.value.sentence.startswith("A term of 13 months is not sold; possible are 1, 2, 3,")
 
 

@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from tests.api import oracle
 from vmart.api import services
-from vmart.api.declarations import AnyShape, _alternatives, _item_of, _model_of
+from vmart.api.declarations import AnyShape, alternatives, item_of, model_of
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "not_offered.json"
 Table = dict[str, dict[str, dict[str, dict[str, str]]]]
@@ -25,8 +25,8 @@ Missing = set[tuple[str, str, str, str]]  # (service, side, structure, member)
 
 def inner_shape(annotation: object) -> type[AnyShape] | None:
     """The structure that a request's member is, or is a list of."""
-    item = next((_item_of(part) for part in _alternatives(annotation) if _item_of(part)), None)
-    return _model_of(item or annotation)  # type: ignore[return-value]
+    item = next((item_of(part) for part in alternatives(annotation) if item_of(part)), None)
+    return model_of(item or annotation)  # type: ignore[return-value]
 
 
 def inner_answer(kind: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Never, TypedDict, TypeVar, get_args, get_orig
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel, to_pascal
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vmart.api.errors import UnknownParameter
@@ -45,6 +46,7 @@ class Done(TypedDict):
 Empty = list[Never]  # of an answer: a list of what there is none of here
 
 ShapeT = TypeVar("ShapeT", bound=AnyShape)
+MarkT = TypeVar("MarkT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,16 @@ class Code:
     """In an annotation: the error code of a member's constraints (and of its items' where they have none)."""
 
     value: str
+
+
+class Domain:
+    """In an annotation: the paths of the domain value that the member fills, from its root, ``*`` for an index.
+
+    A member without it fills the path of its own name, below its structure's; one with no path at all fills none.
+    """
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = paths
 
 
 def one_of(*values: int) -> AfterValidator:
@@ -177,40 +189,47 @@ def _code(shape: type[AnyShape], path: Sequence[int | str]) -> str | None:
     annotation: Any = shape
     for step in path:
         if isinstance(step, int):
-            annotation = _item_of(annotation)
-            found = _code_in(annotation) or found
+            annotation = item_of(annotation)
+            mark = _mark_in(annotation, Code)
+            found = mark.value if mark else found
             continue
-        model = _model_of(annotation)
+        model = model_of(annotation)
         if model is None:
             return found
         for name, member in model.model_fields.items():
             if step in (member.alias, name):
-                found = next((mark.value for mark in member.metadata if isinstance(mark, Code)), None) or _code_in(
-                    member.annotation
-                )
+                mark = mark_of(member, Code)
+                found = mark.value if mark else None
                 annotation = member.annotation
                 break
     return found
 
 
-def _alternatives(annotation: Any) -> Iterator[Any]:
+def alternatives(annotation: Any) -> Iterator[Any]:
     """The annotation itself and what it is made of: the sides of ``X | None``, the inside of Annotated."""
     yield annotation
     if get_origin(annotation) is not list:
         for inner in get_args(annotation):
-            yield from _alternatives(inner)
+            yield from alternatives(inner)
 
 
-def _code_in(annotation: Any) -> str | None:
-    return next((part.value for part in _alternatives(annotation) if isinstance(part, Code)), None)
+def mark_of(member: FieldInfo, kind: type[MarkT]) -> MarkT | None:
+    """The mark of this kind in a member's annotation, on one side of ``X | None`` too."""
+    return next((mark for mark in member.metadata if isinstance(mark, kind)), None) or _mark_in(member.annotation, kind)
 
 
-def _item_of(annotation: Any) -> Any:
-    return next((get_args(part)[0] for part in _alternatives(annotation) if get_origin(part) is list), None)
+def _mark_in(annotation: Any, kind: type[MarkT]) -> MarkT | None:
+    return next((part for part in alternatives(annotation) if isinstance(part, kind)), None)
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    for part in _alternatives(annotation):
-        if isinstance(part, type) and issubclass(part, BaseModel):
+def item_of(annotation: Any) -> Any:
+    """What a list is of; None for what is no list."""
+    return next((get_args(part)[0] for part in alternatives(annotation) if get_origin(part) is list), None)
+
+
+def model_of(annotation: Any) -> type[AnyShape] | None:
+    """The structure that it is; None for what is none."""
+    for part in alternatives(annotation):
+        if isinstance(part, type) and issubclass(part, AnyShape):
             return part
     return None

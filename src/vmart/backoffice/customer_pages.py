@@ -15,10 +15,15 @@ from django.views.decorators.http import require_POST, require_safe
 from vmart.backoffice.views import operator, seller, sentence, typed
 from vmart.customers.quotas import LEAST
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
+from vmart.kernel.paths import called
 from vmart.listings import activity, customers, orders, overview
 from vmart.orders import by_hand, standing
 
 _NUMBER_MAX = 2**63 - 1
+# What refusals name, and where each form has it.
+_MONEY = {"amount_minor": "amount", "purse": "purse", "reason": "reason", "key": "key"}
+_FREEZE = {"reason": "why"}
+_QUOTAS = {name: name for name in LEAST}
 
 
 @never_cache
@@ -58,7 +63,7 @@ def money(request: HttpRequest, number: int) -> HttpResponse:
         )  # fmt: skip
         return _("The balance has changed.") if fresh else _("This form had been sent before; nothing has changed.")
 
-    return _done(request, number, act)
+    return _done(request, number, act, _MONEY)
 
 
 @require_POST
@@ -73,7 +78,7 @@ def freeze(request: HttpRequest, number: int) -> HttpResponse:
         standing.freeze(number, typed(request, "why"), seller(request))
         return _("The customer buys nothing from now on; what runs goes on.")
 
-    return _done(request, number, act)
+    return _done(request, number, act, _FREEZE)
 
 
 @require_POST
@@ -87,10 +92,10 @@ def quotas(request: HttpRequest, number: int) -> HttpResponse:
         standing.set_quotas(number, changed, seller(request))
         return _("The quotas are as shown.")
 
-    return _done(request, number, act)
+    return _done(request, number, act, _QUOTAS)
 
 
-def _done(request: HttpRequest, number: int, act: Callable[[], str]) -> HttpResponse:
+def _done(request: HttpRequest, number: int, act: Callable[[], str], form: Mapping[str, str]) -> HttpResponse:
     """The customer's page after the act; with what was typed and why not where it was refused."""
     customer = _known(number)
     try:
@@ -98,8 +103,8 @@ def _done(request: HttpRequest, number: int, act: Callable[[], str]) -> HttpResp
     except NotFound as unknown:
         raise Http404 from unknown
     except Refused as refused:
-        field = "why" if refused.field == "reason" and "why" in request.POST else refused.field or ""
-        return _page(request, customer, {field: sentence(refused)}, status=422)
+        at_fault = called(form, refused.field or "") or ""
+        return _page(request, customer, {at_fault: sentence(refused)}, status=422)
     messages.success(request, said)
     return redirect("seller_customer", number)
 

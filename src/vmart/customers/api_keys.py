@@ -76,7 +76,7 @@ def delete(actor: Actor, secret_id: str) -> None:
 def _own(actor: Actor, secret_id: str) -> ApiKey:
     key = ApiKey.objects.select_for_update().filter(account_id=actor.account, secret_id=secret_id).first()
     if key is None:
-        raise NotFound("This API key does not exist.", field="SecretId")
+        raise NotFound("This API key does not exist.", field="secret_id")
     return key
 
 

@@ -1,4 +1,4 @@
-"""Refusals about key pairs: codes of the Tencent Cloud API 3.0, fields by its member names."""
+"""Refusals about key pairs: codes of the Tencent Cloud API 3.0, fields by what the acts take."""
 
 from vmart.kernel.errors import InvalidValue, LimitExceeded, NotFound
 

@@ -59,14 +59,14 @@ def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """
     db.require_transaction()
     if not key_ids:
-        raise MissingParameter("KeyIds names no key pair.", field="KeyIds")
+        raise MissingParameter("KeyIds names no key pair.", field="key_ids")
     if len(set(key_ids)) != len(key_ids):
-        raise InvalidParameter("KeyIds names a key pair twice.", field="KeyIds")
+        raise InvalidParameter("KeyIds names a key pair twice.", field="key_ids")
     pairs = KeyPair.objects.filter(account_id=actor.account, public_id__in=key_ids)
     known = {pair.public_id: pair for pair in pairs}
     for key_id in key_ids:
         if key_id not in known:
-            raise UnknownKeyPair("The key pair {id} does not exist.", field="KeyIds", id=key_id)
+            raise UnknownKeyPair("The key pair {id} does not exist.", field="key_ids", id=key_id)
     _refuse_in_use(actor.account, key_ids)
     _told(actor, "DeleteKeyPairs", [known[key_id] for key_id in key_ids])
     pairs.delete()
@@ -80,14 +80,14 @@ def _told(actor: Actor, act: str, pairs: Sequence[KeyPair]) -> None:
 def check_name(name: str) -> None:
     """Raise BadKeyName unless the name has 1 to 25 letters, digits and underscores."""
     if not name:
-        raise BadKeyName("A key pair needs a name.", field="KeyName", code="InvalidKeyPairNameEmpty")
+        raise BadKeyName("A key pair needs a name.", field="key_name", code="InvalidKeyPairNameEmpty")
     if len(name) > NAME_MAX:
         raise BadKeyName(
             "The name of a key pair has at most {most} characters.",
-            field="KeyName", code="InvalidKeyPairNameTooLong", most=NAME_MAX,
+            field="key_name", code="InvalidKeyPairNameTooLong", most=NAME_MAX,
         )  # fmt: skip
     if not _NAME.fullmatch(name):
-        raise BadKeyName("The name of a key pair has letters (a to z), digits and underscores only.", field="KeyName")
+        raise BadKeyName("The name of a key pair has letters (a to z), digits and underscores only.", field="key_name")
 
 
 def checked(public_key: str) -> str:
@@ -98,7 +98,7 @@ def checked(public_key: str) -> str:
     kind, encoded, comment = _split(public_key)
     if kind.startswith(("ssh-dss", "sk-")) or "-cert-" in kind:
         raise BadPublicKey(
-            "Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", field="PublicKey", kind=kind[:40]
+            "Keys of the type {kind} are not taken; use ssh-ed25519 or ssh-rsa.", field="public_key", kind=kind[:40]
         )
     clean = _clean(f"{kind} {encoded}")
     return f"{clean} {comment.strip()[:_COMMENT_MAX]}".rstrip()
@@ -109,10 +109,10 @@ def _split(public_key: str) -> tuple[str, str, str]:
     line = public_key.strip()
     if not line or len(line) > KEY_TEXT_MAX:
         raise BadPublicKey(
-            "The public key is empty or longer than {most} characters.", field="PublicKey", most=KEY_TEXT_MAX
+            "The public key is empty or longer than {most} characters.", field="public_key", most=KEY_TEXT_MAX
         )
     if not line.isprintable():  # a second line would be a key of its own in authorized_keys
-        raise BadPublicKey("The public key must be one line of text, as in a .pub file.", field="PublicKey")
+        raise BadPublicKey("The public key must be one line of text, as in a .pub file.", field="public_key")
     kind, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
     return kind, encoded, comment
@@ -126,12 +126,12 @@ def _clean(line: str) -> str:
         raise BadPublicKey(
             "The public key is not in OpenSSH form: ssh-rsa, ssh-ed25519 or ecdsa-sha2-nistp256, -384, -521, "
             "then the key in base64.",
-            field="PublicKey",
+            field="public_key",
         ) from None
     if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
         raise BadPublicKey(
             "An RSA key needs {min} to {max} bits; this one has {bits}.",
-            field="PublicKey", min=RSA_BITS_MIN, max=RSA_BITS_MAX, bits=key.key_size,
+            field="public_key", min=RSA_BITS_MIN, max=RSA_BITS_MAX, bits=key.key_size,
         )  # fmt: skip
     return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
@@ -156,12 +156,12 @@ def _refuse_known(account_id: int, name: str, public_key: str) -> None:
         if held_name == name:
             raise BadKeyName(
                 "There is a key pair called {name} already.",
-                field="KeyName", code="InvalidKeyPairName.Duplicate", name=name,
+                field="key_name", code="InvalidKeyPairName.Duplicate", name=name,
             )  # fmt: skip
         if _material(held_key) == _material(public_key):
             raise BadPublicKey(
                 "This public key is there already, called {name}.",
-                field="PublicKey", code="InvalidPublicKey.Duplicate", name=held_name,
+                field="public_key", code="InvalidPublicKey.Duplicate", name=held_name,
             )  # fmt: skip
 
 
@@ -185,5 +185,5 @@ def _refuse_in_use(account_id: int, key_ids: Sequence[str]) -> None:
         held = next(key_id for key_id in key_ids if key_id in machine.key_ids)
         raise KeyPairInUse(
             "The key pair {id} is in use by the instance {instance}.",
-            field="KeyIds", id=held, instance=machine.public_id,
+            field="key_ids", id=held, instance=machine.public_id,
         )  # fmt: skip

@@ -14,8 +14,9 @@ class Refused(Exception):
     """The request cannot be done and nothing was written.
 
     ``template`` is an English sentence with ``{name}`` places, filled from ``params``; it is also
-    the msgid under which the page looks up the Chinese one. ``field`` names the request's member
-    at fault (``Placement.Zone``), or is None where no single one is.
+    the msgid under which the page looks up the Chinese one. ``field`` is the path of what is at fault in
+    the value that the act takes (``data_disks.0.size_gib``), or None where no single thing is. Page and
+    API call it by their own names (ADR 0031); what they refuse of a request before its act has those.
     """
 
     code: ClassVar[str] = "FailedOperation"

@@ -114,7 +114,7 @@ def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20)
 def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
     """Public id -> user data of these machines, in this order. Raises MissingParameter for none, UnknownInstance."""
     if not public_ids:
-        raise MissingParameter("InstanceIds names no instance.", field="InstanceIds")
+        raise MissingParameter("InstanceIds names no instance.", field="machines")
     rows = db.rows(
         f"SELECT i.public_id, i.user_data {_FROM} AND i.public_id = ANY (%(public_ids)s)",
         account=account_id, public_ids=list(public_ids),
@@ -122,7 +122,7 @@ def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
     found = {row["public_id"]: bytes(row["user_data"]) for row in rows}
     for public_id in public_ids:
         if public_id not in found:
-            raise UnknownInstance("The instance {id} does not exist.", field="InstanceIds", id=public_id)
+            raise UnknownInstance("The instance {id} does not exist.", field="machines", id=public_id)
     return {public_id: found[public_id] for public_id in public_ids}
 
 

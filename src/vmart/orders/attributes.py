@@ -22,7 +22,7 @@ def modify(actor: Actor, public_ids: Sequence[str], *, name: str | None, protect
     if name is None and protected is None:
         raise MissingParameter(
             "Nothing is to be changed; possible are InstanceName and DisableApiTermination.",
-            field="InstanceName", code="MissingParameter.AtLeastOne",
+            field="name", code="MissingParameter.AtLeastOne",
         )  # fmt: skip
     name = None if name is None else naming.plain_name(name)
     with accepting(actor, "", public_ids) as found:

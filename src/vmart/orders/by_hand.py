@@ -42,13 +42,13 @@ def amount_of(text: str) -> int:
     if not re.fullmatch(rf"[0-9]{{1,12}}{fraction}", text.strip()):
         raise InvalidValue(
             "The amount is {value}; it must be a number of {currency} above 0, with at most {places} decimals.",
-            field="amount", value=text[:40] or "(empty)", currency=currency, places=places,
+            field="amount_minor", value=text[:40] or "(empty)", currency=currency, places=places,
         )  # fmt: skip
     amount_minor = to_minor(Decimal(text.strip()), places)
     if not 0 < amount_minor <= AMOUNT_MAX_MINOR:
         raise InvalidValue(
             "The amount must be above 0 and at most {most}.",
-            field="amount", most=shown_minor(AMOUNT_MAX_MINOR, currency),
+            field="amount_minor", most=shown_minor(AMOUNT_MAX_MINOR, currency),
         )  # fmt: skip
     return amount_minor
 
@@ -78,7 +78,7 @@ def move(wanted: Movement) -> bool:
             raise
         free, needed = (shown_minor(int(value), currency) for value in refusal[1].split("|"))
         raise InsufficientBalance(
-            "{needed} cannot be taken: {free} lie free in this purse.", field="amount", needed=needed, free=free
+            "{needed} cannot be taken: {free} lie free in this purse.", field="amount_minor", needed=needed, free=free
         ) from None
     if not fresh:
         _refuse_another(wanted, ByHand.objects.get(transfer_id=transfer))
@@ -100,7 +100,7 @@ def _check(wanted: Movement) -> None:
     if not 0 < len(wanted.key) <= KEY_MAX:
         raise InvalidValue("A key has 1 to {most} characters.", field="key", most=KEY_MAX)
     if not Purses.objects.filter(account_id=wanted.account_id).exists():
-        raise NotFound("There is no customer {id}.", field="customer", id=wanted.account_id)
+        raise NotFound("There is no customer {id}.", field="account_id", id=wanted.account_id)
 
 
 def check_reason(reason: str) -> None:

@@ -22,7 +22,7 @@ def filled(configuration: Configuration, here: Shop) -> Configuration:
         return configuration
     kinds = [here.instance_types[code] for code, sold_out in zone.offers.items() if not sold_out]
     if not kinds:
-        raise SoldOut("No instance type is on sale in {zone}.", field="InstanceType", zone=zone.code)
+        raise SoldOut("No instance type is on sale in {zone}.", field="instance_type", zone=zone.code)
     prices = books.current_book(here.generation).regions[zone.region].cpu
     smallest = min(
         kinds, key=lambda kind: (kind.vcpu, kind.memory_mib, _rate(prices[kind.code], configuration.charge_type))

@@ -1,4 +1,4 @@
-"""Refusals of acts: codes of the Tencent Cloud API 3.0, fields by its member names."""
+"""Refusals of acts: codes of the Tencent Cloud API 3.0, fields by the values that acts take."""
 
 from django.utils import translation
 

@@ -48,7 +48,7 @@ class LoginWanted:
 GENERATED = LoginWanted()  # neither is given: each machine gets a password of its own
 
 
-def check_password(password: str, classes: int = CLASSES_AT_PURCHASE, field: str = "LoginSettings.Password") -> None:
+def check_password(password: str, classes: int = CLASSES_AT_PURCHASE, field: str = "login.password") -> None:
     """Raise WeakPassword, with what is wrong, unless it has 8 to 30 characters of so many classes.
 
     The classes are lower case, upper case, digits and signs (API 3.0, LoginSettings: two).
@@ -72,9 +72,9 @@ def check_password(password: str, classes: int = CLASSES_AT_PURCHASE, field: str
 
 def check_new_password(password: str) -> None:
     """The same for one that replaces another: three classes, no slash first (API 3.0, ResetInstancesPassword)."""
-    check_password(password, CLASSES_AT_RESET, field="Password")
+    check_password(password, CLASSES_AT_RESET, field="password")
     if password.startswith("/"):
-        raise WeakPassword("A password does not begin with a slash.", field="Password")
+        raise WeakPassword("A password does not begin with a slash.", field="password")
 
 
 def make(account_id: int, wanted: LoginWanted) -> Login:
@@ -89,12 +89,12 @@ def make(account_id: int, wanted: LoginWanted) -> Login:
 def check(account_id: int, wanted: LoginWanted) -> Login:
     """The login with its keys and without its password. Raises WeakPassword, UnknownKeyPair, InvalidParameter."""
     if wanted.password and wanted.key_ids:
-        raise InvalidParameter("Give a password or key pairs, not both.", field="LoginSettings")
+        raise InvalidParameter("Give a password or key pairs, not both.", field="login")
     if wanted.password:
         check_password(wanted.password)
         return Login()
     if len(wanted.key_ids) > KEYS_MAX:
-        raise InvalidParameter("At most {most} key pairs can be given.", field="LoginSettings.KeyIds", most=KEYS_MAX)
+        raise InvalidParameter("At most {most} key pairs can be given.", field="login.key_ids", most=KEYS_MAX)
     if not wanted.key_ids:
         return Login(generated=True)
     found = dict(
@@ -110,4 +110,4 @@ def check(account_id: int, wanted: LoginWanted) -> Login:
 
 def unknown_key_pair(key_id: str) -> UnknownKeyPair:
     """Of a purchase that names a pair which is not the account's, or not any more."""
-    return UnknownKeyPair("The key pair {id} does not exist.", field="LoginSettings.KeyIds", id=key_id)
+    return UnknownKeyPair("The key pair {id} does not exist.", field="login.key_ids", id=key_id)

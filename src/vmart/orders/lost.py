@@ -54,7 +54,7 @@ def refund(public_id: str, actor: Actor) -> None:
         machine, missed_at = _locked(public_id)
         m.refuse_busy([machine])
         if machine.subscription.charge_type != PREPAID:
-            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="InstanceIds", id=machine.public_id)
+            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
         return_prepaid.give_back([machine], "", lost_at=missed_at)
         _released(machine, actor)
 
@@ -81,13 +81,13 @@ def _locked(public_id: str) -> tuple[Instance, dt.datetime]:
     """The machine under its account's lock, and when it was first missed."""
     account_id = Instance.objects.filter(public_id=public_id).values_list("account_id", flat=True).first()
     if account_id is None:
-        raise NotFound("The instance {id} does not exist.", field="InstanceIds", id=public_id)
+        raise NotFound("The instance {id} does not exist.", field="machines", id=public_id)
     (machine,) = m.lock(account_id, [public_id])
     lost = EngineDrift.objects.filter(zone_id=machine.zone_id, name=public_id, kind=EngineDrift.Kind.LOST).first()
     if lost is None or lost.missed_at is None or machine.state not in (State.RUNNING, State.STOPPED, State.SHUTDOWN):
         raise WrongState(
             "The instance {id} is not lost: its engine has it, or has been asked only once.",
-            field="InstanceIds", id=public_id,
+            field="machines", id=public_id,
         )  # fmt: skip
     return machine, lost.missed_at
 

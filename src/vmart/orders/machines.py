@@ -34,18 +34,18 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
     """
     db.require_transaction()
     if not public_ids:
-        raise MissingParameter("InstanceIds names no instance.", field="InstanceIds")
+        raise MissingParameter("InstanceIds names no instance.", field="machines")
     if len(public_ids) > MACHINES_MAX:
-        raise InvalidParameter("At most {most} instances at once.", field="InstanceIds", most=MACHINES_MAX)
+        raise InvalidParameter("At most {most} instances at once.", field="machines", most=MACHINES_MAX)
     if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("InstanceIds names an instance twice.", field="InstanceIds")
+        raise InvalidParameter("InstanceIds names an instance twice.", field="machines")
     db.call("ledger_lock", account_id)
     sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
     rows = locking().filter(account_id=account_id, public_id__in=sayable).order_by("id")
     found = {row.public_id: row for row in rows if row.state != State.GONE}
     for public_id in public_ids:
         if public_id not in found:
-            raise UnknownInstance("The instance {id} does not exist.", field="InstanceIds", id=public_id)
+            raise UnknownInstance("The instance {id} does not exist.", field="machines", id=public_id)
     return [found[public_id] for public_id in public_ids]
 
 
@@ -80,7 +80,7 @@ def refuse_busy(machines: Iterable[Instance]) -> None:
         if machine.latest_operation_state == "OPERATING":
             raise Busy(
                 "The instance {id} is busy with {operation}; try again when it has ended.",
-                field="InstanceIds",
+                field="machines",
                 id=machine.public_id,
                 operation=machine.latest_operation,
             )
@@ -97,7 +97,7 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
             )
             raise WrongState(
                 "The instance {id} cannot be used: {why}.",
-                field="InstanceIds",
+                field="machines",
                 code="UnsupportedOperation.InstanceStateIsolating",
                 id=machine.public_id,
                 why=why,
@@ -116,7 +116,7 @@ def refuse_in_arrears(machines: Sequence[Instance]) -> None:
     if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
-            field="InstanceIds",
+            field="machines",
             id=postpaid[0].public_id,
         )
 
@@ -126,7 +126,7 @@ def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:
     if machine.state not in allowed:
         raise WrongState(
             "The instance {id} is {state}; it must be {allowed}.",
-            field="InstanceIds",
+            field="machines",
             code=code,
             id=machine.public_id,
             state=machine.state,

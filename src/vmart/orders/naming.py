@@ -28,7 +28,7 @@ def names(name: str, count: int) -> list[str]:
     if longest > NAME_MAX:
         raise NameTooLong(
             "A name has at most {most} characters, with its pattern and with each number in it; this has {count}.",
-            field="InstanceName", most=NAME_MAX, count=longest,
+            field="name", most=NAME_MAX, count=longest,
         )  # fmt: skip
     return made
 
@@ -39,14 +39,14 @@ def plain_name(name: str) -> str:
     if len(name) > NAME_MAX:
         raise NameTooLong(
             "A name has at most {most} characters; this has {count}.",
-            field="InstanceName", most=NAME_MAX, count=len(name),
+            field="name", most=NAME_MAX, count=len(name),
         )  # fmt: skip
     return name or _UNNAMED
 
 
 def _refuse_control(name: str) -> None:
     if _CONTROL.search(name):
-        raise InvalidParameter("A name has no line breaks or other control characters.", field="InstanceName")
+        raise InvalidParameter("A name has no line breaks or other control characters.", field="name")
 
 
 def host_names(hostname: str, count: int) -> list[str]:
@@ -71,13 +71,13 @@ def _check_host_name(hostname: str) -> None:
     if not HOST_NAME_MIN <= len(filled) <= HOST_NAME_MAX:
         raise BadHostName(
             "A host name has {least} to {most} characters, with each number and address in it; this has {count}.",
-            field="HostName", least=HOST_NAME_MIN, most=HOST_NAME_MAX, count=len(filled),
+            field="hostname", least=HOST_NAME_MIN, most=HOST_NAME_MAX, count=len(filled),
         )  # fmt: skip
     if not _HOST_NAME.fullmatch(filled):
         raise BadHostName(
             "A host name has letters, digits, hyphens and dots, a letter or digit at both ends, and no two hyphens or "
             "dots side by side.",
-            field="HostName",
+            field="hostname",
         )
 
 

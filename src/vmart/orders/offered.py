@@ -33,13 +33,11 @@ def check_offer(here: shop.Shop, configuration: Configuration) -> None:
 def _zone(here: shop.Shop, configuration: Configuration) -> ZoneView:
     zone = here.zones.get(configuration.zone)
     if zone is None or not zone.on_sale:
-        raise errors.UnknownZone(
-            "The zone {zone} does not exist.", field="Placement.Zone", zone=configuration.zone or "(empty)"
-        )
+        raise errors.UnknownZone("The zone {zone} does not exist.", field="zone", zone=configuration.zone or "(empty)")
     if zone.region != configuration.region:
         raise errors.UnknownZone(
             "The zone {zone} is not in the region {region}.",
-            field="Placement.Zone", code="InvalidZone.MismatchRegion", zone=zone.code, region=configuration.region,
+            field="zone", code="InvalidZone.MismatchRegion", zone=zone.code, region=configuration.region,
         )  # fmt: skip
     return zone
 
@@ -51,12 +49,12 @@ def _check_type(part: MachinePart, here: shop.Shop, zone: ZoneView) -> None:
     if sold_out is None:
         raise errors.NotSoldHere(
             "The instance type {type} is not sold in {zone}.",
-            field="InstanceType", type=part.instance_type, zone=zone.code,
+            field="instance_type", type=part.instance_type, zone=zone.code,
         )  # fmt: skip
     if sold_out:
         raise errors.SoldOut(
             "The instance type {type} is sold out in {zone}.",
-            field="InstanceType", type=part.instance_type, zone=zone.code,
+            field="instance_type", type=part.instance_type, zone=zone.code,
         )  # fmt: skip
 
 
@@ -65,7 +63,7 @@ def _check_disks(part: DisksPart, here: shop.Shop, zone: ZoneView) -> None:
         if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
             raise UnknownDiskType(
                 "The disk type {disk_type} is not sold; possible are {types}.",
-                field=f"{field}.DiskType", disk_type=disk.disk_type, types=", ".join(here.disk_types),
+                field=f"{field}.disk_type", disk_type=disk.disk_type, types=", ".join(here.disk_types),
             )  # fmt: skip
 
 
@@ -85,17 +83,17 @@ def check_image(here: shop.Shop, request: Purchase) -> None:
     image = _image(here, request.machine.image_id)
     if request.configuration.system_disk.size_gib < image.size_gib:
         raise InvalidParameter(
-            "The image needs a system disk of at least {size} GiB.", field="SystemDisk.DiskSize", size=image.size_gib
+            "The image needs a system disk of at least {size} GiB.", field="system_disk.size_gib", size=image.size_gib
         )
 
 
 def _image(here: shop.Shop, image_id: str) -> Image:
     image = here.images.get(image_id)
     if image is None:
-        raise errors.UnknownImage("The image {id} does not exist.", field="ImageId", id=image_id)
+        raise errors.UnknownImage("The image {id} does not exist.", field="image_id", id=image_id)
     if image.unavailable_en:
         raise errors.ImageNotSold(
             "The image {id} is not available: {why}",
-            field="ImageId", id=image_id, why=errors.InLanguages(image.unavailable_en, image.unavailable_zh),
+            field="image_id", id=image_id, why=errors.InLanguages(image.unavailable_en, image.unavailable_zh),
         )  # fmt: skip
     return image

@@ -46,12 +46,12 @@ def _check_vpc(vpc_id: str, region: str, subnets: Iterable[Subnet]) -> None:
     if vpc_id not in regions:
         raise UnknownNetwork(
             "The VPC {id} does not exist; possible here are {possible}.",
-            field="VirtualPrivateCloud.VpcId", id=vpc_id, possible=possible,
+            field="network.vpc_id", id=vpc_id, possible=possible,
         )  # fmt: skip
     if regions[vpc_id] != region:
         raise UnknownNetwork(
             "The VPC {id} is in another region; possible here are {possible}.",
-            field="VirtualPrivateCloud.VpcId", code="InvalidParameterValue.VpcIdZoneIdNotMatch", id=vpc_id,
+            field="network.vpc_id", code="InvalidParameterValue.VpcIdZoneIdNotMatch", id=vpc_id,
             possible=possible,
         )  # fmt: skip
 
@@ -62,13 +62,13 @@ def _check_subnet(subnet_id: str, zone: str, subnets: Iterable[Subnet]) -> None:
     if subnet_id not in known:
         raise UnknownNetwork(
             "The subnet {id} does not exist; possible here are {possible}.",
-            field="VirtualPrivateCloud.SubnetId", code="InvalidParameterValue.SubnetNotExist", id=subnet_id,
+            field="network.subnet_id", code="InvalidParameterValue.SubnetNotExist", id=subnet_id,
             possible=possible,
         )  # fmt: skip
     if known[subnet_id].zone_id != zone:
         raise UnknownNetwork(
             "The subnet {id} is in another zone; possible here are {possible}.",
-            field="VirtualPrivateCloud.SubnetId", code="InvalidParameterValue.SubnetIdZoneIdNotMatch", id=subnet_id,
+            field="network.subnet_id", code="InvalidParameterValue.SubnetIdZoneIdNotMatch", id=subnet_id,
             possible=possible,
         )  # fmt: skip
 

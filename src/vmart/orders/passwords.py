@@ -106,7 +106,7 @@ def show(actor: Actor, public_ids: Sequence[str]) -> dict[str, str]:
             raise PasswordNotKept(
                 "The shop has no password of {id} to show: it was made by somebody else, taken, or its days are"
                 " over. Reset it to have a new one.",
-                field="InstanceIds", id=", ".join(public_ids[:3]),
+                field="machines", id=", ".join(public_ids[:3]),
             )  # fmt: skip
         shown = {machine.public_id: unseal(machine.id, sealed[machine.id]) for machine in having}
         m.events(having, "password_shown", actor=actor)

@@ -70,7 +70,7 @@ def request_of(order: Order, actor: Actor) -> Purchase:
     except ValueError as error:  # not closed for that: the version that wrote it can have it paid
         raise OrderNotPayable(
             "The order {id} was written by another version of this shop: pay it later, or place a new one.",
-            field="DealId", id=order.id,
+            field="order_id", id=order.id,
         ) from error  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     naming.host_names(machine.hostname, configuration.count)
     user_data.check(machine.user_data)
     if request.min_count > configuration.count:
-        raise InvalidParameter("MinCount is above InstanceCount.", field="MinCount")
+        raise InvalidParameter("MinCount is above InstanceCount.", field="min_count")
     return quoted
 
 

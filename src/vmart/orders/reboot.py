@@ -19,7 +19,7 @@ from vmart.worker.queue import Claimed
 def reboot(actor: Actor, public_ids: Sequence[str], *, stop_type: str = SOFT) -> None:
     """Accept a reboot, all or none."""
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
-        raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
+        raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="stop_type")
     asked = accepting(
         actor, "RebootInstances", public_ids,
         usable=True, takes=[State.RUNNING], code="UnsupportedOperation.InstanceStateNotRunning",

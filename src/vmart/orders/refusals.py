@@ -20,7 +20,7 @@ def of_purchase(name: str, detail: str, configuration: Configuration, currency: 
     return make(detail.split("|"), configuration, currency)
 
 
-def no_address(zone: str, binned: str, until: str, field: str) -> Refused:
+def no_address(zone: str, binned: str, until: str, *, field: str) -> Refused:
     """No public address is free; ``binned`` machines of the account's keep one in the recycle bin."""
     if not int(binned):
         return errors.NoAddress("No public address is free in {zone}.", field=field, zone=zone)
@@ -34,11 +34,11 @@ def no_address(zone: str, binned: str, until: str, field: str) -> Refused:
 def _no_private_address(values: list[str], configuration: Configuration, currency: str) -> Refused:
     zone, binned, until = values
     if not int(binned):
-        return errors.NoAddress("The private network in {zone} is full.", field="Placement.Zone", zone=zone)
+        return errors.NoAddress("The private network in {zone} is full.", field="zone", zone=zone)
     return errors.NoAddress(
         "The private network in {zone} is full. {binned} of your machines keep an address in the recycle bin, the "
         "first until {until}; erase one to free it.",
-        field="Placement.Zone", zone=zone, binned=binned, until=_local(until),
+        field="zone", zone=zone, binned=binned, until=_local(until),
     )  # fmt: skip
 
 
@@ -47,12 +47,12 @@ def _quota_postpaid(values: list[str], configuration: Configuration, currency: s
     if not int(binned):
         return errors.QuotaReached(
             "The quota of postpaid machines in this zone is {quota}; {held} are there.",
-            field="InstanceCount", held=held, quota=quota,
+            field="count", held=held, quota=quota,
         )  # fmt: skip
     return errors.QuotaReached(
         "The quota of postpaid machines in this zone is {quota}; {held} are there, {binned} of them in the recycle "
         "bin, the first until {until}. Erase one to make room.",
-        field="InstanceCount", held=held, quota=quota, binned=binned, until=_local(until),
+        field="count", held=held, quota=quota, binned=binned, until=_local(until),
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def _quota_prepaid(values: list[str], configuration: Configuration, currency: st
     return errors.QuotaReached(
         "The quota of prepaid machines bought in this zone and month is {quota}; {held} were bought and not returned. "
         "It begins anew at {until}.",
-        field="InstanceCount", code="LimitExceeded.PrepayQuota", held=held, quota=quota,
+        field="count", code="LimitExceeded.PrepayQuota", held=held, quota=quota,
         until=_local(next_month.isoformat()),
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def _insufficient_balance(values: list[str], configuration: Configuration, curre
 def _sold_out(values: list[str], configuration: Configuration, currency: str) -> Refused:
     return errors.SoldOut(
         "The instance type {type} is sold out in {zone}: there is room for {room}.",
-        field="InstanceType", type=configuration.instance_type, zone=configuration.zone, room=values[0],
+        field="instance_type", type=configuration.instance_type, zone=configuration.zone, room=values[0],
     )  # fmt: skip
 
 
@@ -91,17 +91,15 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
     "no_key_pair": lambda values, _c, _m: unknown_key_pair(values[0]),
     "sold_out": _sold_out,
-    "no_public_address": lambda values, _c, _m: no_address(
-        values[0], values[1], values[2], "InternetAccessible.PublicIpAssigned"
-    ),
+    "no_public_address": lambda values, _c, _m: no_address(values[0], values[1], values[2], field="public_ip"),
     "no_private_address": _no_private_address,
     "no_private_range": lambda values, _c, _m: errors.NoAddress(
-        "The zone {zone} has no private network left.", field="Placement.Zone", zone=values[0]
+        "The zone {zone} has no private network left.", field="zone", zone=values[0]
     ),
     "quota_postpaid": _quota_postpaid,
     "quota_prepaid": _quota_prepaid,
     "order_not_payable": lambda values, _c, _m: errors.OrderNotPayable(
-        "The order {id} cannot be paid.", field="DealId", id=values[0]
+        "The order {id} cannot be paid.", field="order_id", id=values[0]
     ),
 }
 

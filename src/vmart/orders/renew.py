@@ -106,7 +106,7 @@ def _begun(
 def _check(machines: Sequence[Instance]) -> None:
     for machine in machines:
         if machine.subscription.charge_type != PREPAID:
-            raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)
+            raise WrongMode("{id} is postpaid: it has no term to renew.", field="machines", id=machine.public_id)
         m.refuse_state(machine, RENEWABLE, "UnsupportedOperation.InstanceStateTerminating")
     _refuse_lost(machines)
     m.refuse_busy([machine for machine in machines if machine.state == State.SHUTDOWN])  # is being turned off
@@ -119,7 +119,7 @@ def _refuse_lost(machines: Sequence[Instance]) -> None:
     if lost:
         raise WrongState(
             "The instance {id} is lost by its host; the seller has to restore or refund it first.",
-            field="InstanceIds", code="UnsupportedOperation.InstanceStateIsolating", id=lost,
+            field="machines", code="UnsupportedOperation.InstanceStateIsolating", id=lost,
         )  # fmt: skip
 
 
@@ -149,19 +149,19 @@ def _term(machine: Instance, asked: Renewal) -> Term:
         book = books.current_book(here.generation)
         found = term_of_months(book, anchor_at, expires_at, asked.months, here.billing_zone)
     elif not 1 <= asked.day <= 31:
-        raise InvalidParameter("A unified day is 1 to 31.", field="Day")
+        raise InvalidParameter("A unified day is 1 to 31.", field="day")
     else:
         found = term_to_day(anchor_at, expires_at, asked.day, here.billing_zone)
     years = policy.at(clock.now()).renew_ahead_years
     if found.period_to > clock.add_months(clock.now(), 12 * years, here.billing_zone):
         raise InvalidParameter(
             "{id} would be paid until {until:%Y-%m-%d}; a machine is paid at most {years} years ahead.",
-            field="InstanceChargePrepaid.Period", id=machine.public_id, until=found.period_to, years=years,
+            field="months", id=machine.public_id, until=found.period_to, years=years,
         )  # fmt: skip
     if machine.state == State.SHUTDOWN and found.period_to <= clock.now():
         raise InvalidParameter(
             "{id} would still have expired; choose a longer term.",
-            field="InstanceChargePrepaid.Period", id=machine.public_id,
+            field="months", id=machine.public_id,
         )  # fmt: skip
     return found
 
@@ -170,12 +170,12 @@ def _still_so(machines: Sequence[Instance], due: Priced) -> None:
     """Raise InvalidParameter where a machine expires otherwise than when ``due`` was reckoned."""
     begins = {line.public_id: line.period_from for line in due.lines}
     if begins.keys() != {machine.public_id for machine in machines}:
-        raise InvalidParameter("The price is of other machines; ask for it again.", field="InstanceIds")
+        raise InvalidParameter("The price is of other machines; ask for it again.", field="machines")
     for machine in machines:
         if begins.get(machine.public_id) != machine.subscription.expires_at:
             raise InvalidParameter(
                 "{id} was renewed or returned meanwhile; ask for its price again.",
-                field="InstanceIds", id=machine.public_id,
+                field="machines", id=machine.public_id,
             )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ FLAGS = (AUTO, MANUAL, SILENT)
 def check_flag(flag: str) -> None:
     """Raise InvalidValue for a flag that does not exist."""
     if flag not in FLAGS:
-        raise InvalidValue("RenewFlag is one of {flags}.", field="RenewFlag", flags=", ".join(FLAGS))
+        raise InvalidValue("RenewFlag is one of {flags}.", field="renew_flag", flags=", ".join(FLAGS))
 
 
 def set_flag(actor: Actor, public_ids: Sequence[str], flag: str) -> None:
@@ -27,7 +27,7 @@ def set_flag(actor: Actor, public_ids: Sequence[str], flag: str) -> None:
     with accepting(actor, "", public_ids) as found:
         for machine in found:
             if machine.subscription.charge_type != PREPAID:
-                raise WrongMode("{id} is postpaid: it has no term to renew.", field="InstanceIds", id=machine.public_id)
+                raise WrongMode("{id} is postpaid: it has no term to renew.", field="machines", id=machine.public_id)
         changed = [machine for machine in found if machine.subscription.renew_flag != flag]
         m.agree(changed, renew_flag=flag)
         m.events(changed, "renew_flag", [{"flag": flag} for _ in changed], actor)

@@ -36,7 +36,7 @@ def reset(
         raise InvalidValue(
             "A user's name has up to 64 letters from A to Z, digits, underscores, dots and hyphens; it begins with a"
             " letter or an underscore.",
-            field="UserName",
+            field="user",
         )
     password_hash = unix_password.hash_sha512(password)
     with accepting(actor, passwords.RESET, public_ids, usable=True) as found:
@@ -63,13 +63,13 @@ def _begin(machines: Sequence[Instance], actor: Actor, *, while_running: bool) -
         if machine.state == State.RUNNING and not while_running:
             raise WrongState(
                 "The instance {id} is running; say ForceStop, or stop it first.",
-                field="ForceStop", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
+                field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
             )  # fmt: skip
         m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
         if machine.state == State.STOPPED and machine.kind == "virtual-machine":
             raise WrongState(
                 "The instance {id} is a virtual machine and stopped; start it first, its system sets the password.",
-                field="InstanceIds", code="UnsupportedOperation.InstanceStateStopped", id=machine.public_id,
+                field="machines", code="UnsupportedOperation.InstanceStateStopped", id=machine.public_id,
             )  # fmt: skip
     m.begin_all(machines, passwords.RESET, actor.request_id)
 

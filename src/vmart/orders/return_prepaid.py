@@ -59,7 +59,7 @@ def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> l
 
 def _refuse_unreturnable(machine: Instance) -> None:
     if machine.subscription.charge_type != PREPAID:
-        raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="InstanceIds", id=machine.public_id)
+        raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
     m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
     m.refuse_isolated([machine])  # of a term that is over nothing is left, and a return would move its end
 
@@ -72,7 +72,7 @@ def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, z
         if not paid[machine.id]:
             raise WrongState(
                 "The term of {id} is over; nothing is left to give back.",
-                field="InstanceIds", code="UnsupportedOperation.InstanceStateIsolating", id=machine.public_id,
+                field="machines", code="UnsupportedOperation.InstanceStateIsolating", id=machine.public_id,
             )  # fmt: skip
     versions = {paid[number][0].order.book_version for number in numbers}
     loaded = {version: books.book_by_version(version) for version in versions}
@@ -202,6 +202,6 @@ def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: Zon
     most = quotas.of(account.id)["returns_per_year"]
     if returned.count() + count > most:
         raise LimitExceeded(
-            "At most {quota} machines can be returned a year.", field="InstanceIds",
+            "At most {quota} machines can be returned a year.", field="machines",
             code="LimitExceeded.UserReturnQuota", quota=most,
         )  # fmt: skip

@@ -71,7 +71,7 @@ def _locked(account_id: int) -> Iterator[None]:
     """An act under the account's lock: a purchase under way ends before it, or sees it."""
     with db.act():
         if not Account.objects.filter(pk=account_id).exists():
-            raise NotFound("There is no customer {id}.", field="customer", id=account_id)
+            raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
         db.call("ledger_lock", account_id)
         yield
 

@@ -55,7 +55,7 @@ def _hold(machine: Instance, full_minor: int | None) -> None:
     if full_minor is None:
         raise NotSoldHere(
             "The instance {id} has no price any more, so it cannot be started; ask the seller.",
-            field="InstanceIds", id=machine.public_id,
+            field="machines", id=machine.public_id,
         )  # fmt: skip
     currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
     try:
@@ -76,12 +76,12 @@ def _take_room_and_address(machine: Instance) -> None:
     if machine.stop_charging_mode == STOP_CHARGING and not db.call(
         "placement_grow", machine.id, machine.vcpu, machine.memory_mib
     ):
-        raise SoldOut("There is no room for {id} on its host now.", field="InstanceIds", id=machine.public_id)
+        raise SoldOut("There is no room for {id} on its host now.", field="machines", id=machine.public_id)
     if machine.public_ip_wanted and not machine.public_ip:
         claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:
             binned, until = db.call("instances_addresses_in_bin", machine.account_id, machine.zone_id).split("|")
-            raise refusals.no_address(machine.zone_id, binned, until, "InstanceIds")
+            raise refusals.no_address(machine.zone_id, binned, until, field="machines")
         machine.public_ip = str(claimed[0])
         machine.save(update_fields=["public_ip"])
 

@@ -34,9 +34,9 @@ def stop(actor: Actor, public_ids: Sequence[str], *, stopped_mode: str = KEEP_CH
     Machines are running; with STOP_CHARGING they may also be off and billed.
     """
     if stopped_mode not in (KEEP_CHARGING, STOP_CHARGING):
-        raise InvalidValue("StoppedMode is KEEP_CHARGING or STOP_CHARGING.", field="StoppedMode")
+        raise InvalidValue("StoppedMode is KEEP_CHARGING or STOP_CHARGING.", field="stopped_mode")
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
-        raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="StopType")
+        raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="stop_type")
     with accepting(actor, "StopInstances", public_ids, usable=True) as found:
         for machine in found:
             if not (stopped_mode == STOP_CHARGING and off_and_billed(machine)):
@@ -44,7 +44,7 @@ def stop(actor: Actor, public_ids: Sequence[str], *, stopped_mode: str = KEEP_CH
             if stopped_mode == STOP_CHARGING and machine.subscription.charge_type != POSTPAID_BY_HOUR:
                 raise WrongMode(
                     "{id} is prepaid; only a postpaid machine can be stopped without charge.",
-                    field="StoppedMode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
+                    field="stopped_mode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
                 )  # fmt: skip
         accepted = db.call("metering_instant", clock.now())
         m.begin_all(found, "StopInstances", actor.request_id, state=State.STOPPING)

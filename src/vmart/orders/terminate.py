@@ -55,7 +55,7 @@ def _refuse_protected(machines: Sequence[Instance]) -> None:
         if machine.termination_protected:
             raise Protected(
                 "The instance {id} is protected: no program may end it until its DisableApiTermination is false again.",
-                field="InstanceIds", id=machine.public_id,
+                field="machines", id=machine.public_id,
             )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def _refuse_unerasable(machines: Sequence[Instance]) -> None:
         if machine.state == State.TERMINATING:
             raise WrongState(
                 "The instance {id} is being erased already.",
-                field="InstanceIds", code="InvalidInstanceState.Terminating", id=machine.public_id,
+                field="machines", code="InvalidInstanceState.Terminating", id=machine.public_id,
             )  # fmt: skip
 
 

@@ -43,4 +43,4 @@ def keep(account_id: int, token: str, fingerprint: bytes, answer: dict[str, Any]
 
 def reused() -> Refused:
     """The refusal of a token that came with other parameters."""
-    return TokenReused("ClientToken was used before for a request with other parameters.", field="ClientToken")
+    return TokenReused("ClientToken was used before for a request with other parameters.", field="client_token")

@@ -50,12 +50,12 @@ def payable(account_id: int, order_id: int) -> Order:
     """The account's unpaid order. Raises OrderNotPayable for one that is paid, expired, closed or not its own."""
     order = Order.objects.filter(id=order_id, account_id=account_id).first()
     if order is None:
-        raise OrderNotPayable("The order {id} does not exist.", field="DealId", id=order_id)
+        raise OrderNotPayable("The order {id} does not exist.", field="order_id", id=order_id)
     expired = order.expires_at is not None and order.expires_at <= clock.now()
     if order.status == Status.EXPIRED or (order.status == Status.UNPAID and expired):
-        raise OrderNotPayable("The order {id} has expired; place a new one.", field="DealId", id=order_id)
+        raise OrderNotPayable("The order {id} has expired; place a new one.", field="order_id", id=order_id)
     if order.status != Status.UNPAID:
-        raise OrderNotPayable("The order {id} cannot be paid: it is paid or closed.", field="DealId", id=order_id)
+        raise OrderNotPayable("The order {id} cannot be paid: it is paid or closed.", field="order_id", id=order_id)
     return order
 
 

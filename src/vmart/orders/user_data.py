@@ -13,11 +13,11 @@ def decode(text: str) -> bytes:
         return base64.b64decode(text.replace("\r\n", "").replace("\n", ""), validate=True)
     except ValueError:
         raise UserDataTooLarge(
-            "UserData is not base64.", field="UserData", code="InvalidParameterValue.InvalidUserDataFormat"
+            "UserData is not base64.", field="user_data", code="InvalidParameterValue.InvalidUserDataFormat"
         ) from None
 
 
 def check(user_data: bytes) -> None:
     """Raise UserDataTooLarge for more than 16 KiB (API 3.0, RunInstances)."""
     if len(user_data) > MAX_BYTES:
-        raise UserDataTooLarge("User data has at most {most} bytes.", field="UserData", most=MAX_BYTES)
+        raise UserDataTooLarge("User data has at most {most} bytes.", field="user_data", most=MAX_BYTES)

@@ -1,4 +1,4 @@
-"""Refusals of payments; fields by the names of the top-up form and of DealId."""
+"""Refusals of payments; fields by what the acts take."""
 
 from vmart.kernel.errors import InvalidParameter, InvalidValue, LimitExceeded, NotFound
 

@@ -57,7 +57,7 @@ def begin(
     """
     doer, account_id = provider_of(provider), actor.account
     if not (0 < len(token) <= _TOKEN_MAX and token.isascii() and token.isprintable()):
-        raise BadToken("A token has 1 to {most} printable ASCII characters.", field="Token", most=_TOKEN_MAX)
+        raise BadToken("A token has 1 to {most} printable ASCII characters.", field="token", most=_TOKEN_MAX)
     with db.act():
         db.call("ledger_lock", account_id)
         known = Payment.objects.filter(account_id=account_id, token=token).first()
@@ -71,7 +71,7 @@ def begin(
             write(account_id, PAYMENT, [payment.id], "payment_begun", details=[told], actor=actor)
     if known is not None:
         if (known.amount_minor, known.provider, known.order_id) != (amount_minor, provider, order_id):
-            raise TokenReused("The token began another payment.", field="Token")
+            raise TokenReused("The token began another payment.", field="token")
         return _refresh(known)
     return _learn(payment, doer.create(charge_of(payment)))
 
@@ -100,18 +100,19 @@ def _check_amount(payment: Payment, doer: CardProvider) -> None:
     low_minor, high_minor = policy.at(payment.created_at).top_up_minor(currency)
     if not low_minor <= amount_minor <= high_minor:
         raise AmountOutOfRange(
-            "One payment may be {least} to {most}.", field="Amount",
+            "One payment may be {least} to {most}.", field="amount_minor",
             least=shown_minor(low_minor, currency), most=shown_minor(high_minor, currency),
         )  # fmt: skip
     if amount_minor % (step := doer.step_minor(currency)):
         raise AmountOutOfRange(
-            "A payment by this provider is a multiple of {step}.", field="Amount", step=shown_minor(step, currency),
+            "A payment by this provider is a multiple of {step}.",
+            field="amount_minor", step=shown_minor(step, currency),
         )  # fmt: skip
     if payment.order_id is None:
         return
     if amount_minor < (least := least_minor(payment.account_id, payment.order_id)):
         raise AmountOutOfRange(
-            "The order needs a payment of at least {least}.", field="Amount", least=shown_minor(least, currency),
+            "The order needs a payment of at least {least}.", field="amount_minor", least=shown_minor(least, currency),
         )  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def refresh(account_id: int, payment_id: int) -> Standing:
     """How the account's payment stands, asked of its provider unless it has ended. Raises UnknownPayment."""
     payment = Payment.objects.filter(id=payment_id, account_id=account_id).first()
     if payment is None:
-        raise UnknownPayment("The payment {id} does not exist.", field="PaymentId", id=payment_id)
+        raise UnknownPayment("The payment {id} does not exist.", field="payment_id", id=payment_id)
     return _refresh(payment)
 
 

@@ -21,7 +21,7 @@ def check(book: PriceBook, configuration: Configuration) -> RegionPrices:
     """
     prices = book.regions.get(configuration.region)
     if prices is None:
-        raise UnknownRegion("The region {region} does not exist.", field="Region", region=configuration.region)
+        raise UnknownRegion("The region {region} does not exist.", field="region", region=configuration.region)
     _check_charge_type(book, configuration.charge_type, configuration.period_months)
     for part in parts(configuration):
         part.check(book, prices)
@@ -29,13 +29,13 @@ def check(book: PriceBook, configuration: Configuration) -> RegionPrices:
     if not 1 <= configuration.count <= most:
         raise OutOfRange(
             "InstanceCount is {count}; 1 to {most} machines can be bought at once.",
-            field="InstanceCount", count=configuration.count, most=most,
+            field="count", count=configuration.count, most=most,
         )  # fmt: skip
     return prices
 
 
 def _check_charge_type(book: PriceBook, charge_type: str, months: int | None) -> None:
-    field = "InstanceChargeType"
+    field = "charge_type"
     if charge_type in OTHER_CHARGE_TYPES:
         raise ChargeTypeNotSold(
             "{charge_type} is not sold here; possible are PREPAID and POSTPAID_BY_HOUR.",
@@ -49,18 +49,18 @@ def _check_charge_type(book: PriceBook, charge_type: str, months: int | None) ->
     if charge_type == PREPAID:
         _check_term(book, months)
     elif months is not None:
-        raise Contradiction("A postpaid machine has no term.", field="InstanceChargePrepaid")
+        raise Contradiction("A postpaid machine has no term.", field="term")
 
 
 def _check_term(book: PriceBook, months: int | None) -> None:
     if months is None:
         raise MissingPeriod(
             "A prepaid machine needs the number of months: InstanceChargePrepaid.Period.",
-            field="InstanceChargePrepaid.Period",
+            field="period_months",
         )
     if months not in book.sales.periods_months:
         raise PeriodNotSold(
             "A term of {months} months is not sold; possible are {periods}.",
-            field="InstanceChargePrepaid.Period",
+            field="period_months",
             months=months, periods=", ".join(map(str, book.sales.periods_months)),
         )  # fmt: skip

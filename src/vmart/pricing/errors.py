@@ -1,4 +1,4 @@
-"""Refusals of a configuration: codes of the Tencent Cloud API 3.0, fields by its member names."""
+"""Refusals of a configuration: codes of the Tencent Cloud API 3.0, fields by its paths."""
 
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Unsupported
 

@@ -30,7 +30,7 @@ from vmart.pricing.errors import (
 )
 from vmart.pricing.line import Traffic, Unit
 
-_SYSTEM = "SystemDisk"
+_SYSTEM = "system_disk"
 
 
 class Part(Protocol):
@@ -65,7 +65,7 @@ class MachinePart:
         if self.instance_type not in prices.cpu:
             raise UnknownInstanceType(
                 "The instance type {instance_type} does not exist.",
-                field="InstanceType", instance_type=self.instance_type,
+                field="instance_type", instance_type=self.instance_type,
             )  # fmt: skip
 
     def units(self, prices: RegionPrices) -> Iterable[Unit | Traffic]:
@@ -81,15 +81,15 @@ class DisksPart:
     data_disks: tuple[DiskChoice, ...]
 
     def fields(self) -> Iterable[tuple[str, DiskChoice]]:
-        """Each disk with its member of the API 3.0."""
+        """Each disk with its path in the configuration."""
         yield _SYSTEM, self.system_disk
         for number, disk in enumerate(self.data_disks):
-            yield f"DataDisks.{number}", disk
+            yield f"data_disks.{number}", disk
 
     def check(self, book: PriceBook, prices: RegionPrices) -> None:
         most = book.sales.data_disks_max
         if len(self.data_disks) > most:
-            raise TooMany("A machine has at most {most} data disks.", field="DataDisks", most=most)
+            raise TooMany("A machine has at most {most} data disks.", field="data_disks", most=most)
         for field, disk in self.fields():
             _check_disk(book, disk, field)
             self._check_stays(disk, field)
@@ -103,7 +103,7 @@ class DisksPart:
         if self.charge_type == POSTPAID_BY_HOUR and field != _SYSTEM and not disk.delete_with_instance:
             raise Contradiction(
                 "A data disk of a postpaid machine goes with its machine: leave DeleteWithInstance away, or say true.",
-                field=f"{field}.DeleteWithInstance",
+                field=f"{field}.delete_with_instance",
             )
 
 
@@ -112,13 +112,13 @@ def _check_disk(book: PriceBook, disk: DiskChoice, field: str) -> None:
     if sold is None:
         raise UnknownDiskType(
             "The disk type {disk_type} is not sold; possible are {types}.",
-            field=f"{field}.DiskType", disk_type=disk.disk_type, types=", ".join(book.document.disks),
+            field=f"{field}.disk_type", disk_type=disk.disk_type, types=", ".join(book.document.disks),
         )  # fmt: skip
     sizes = sold.system_gib if field == _SYSTEM else sold.data_gib
     if not sizes.holds(disk.size_gib):
         raise OutOfRange(
             "A {disk_type} disk of {size} GiB is not sold here; possible are {min} to {max} GiB in steps of {step}.",
-            field=f"{field}.DiskSize", disk_type=disk.disk_type, size=disk.size_gib, min=sizes.min, max=sizes.max,
+            field=f"{field}.size_gib", disk_type=disk.disk_type, size=disk.size_gib, min=sizes.min, max=sizes.max,
             step=sizes.step,
         )  # fmt: skip
 
@@ -136,9 +136,7 @@ class NetworkPart:
         self._check_mode()
         self._check_bandwidth(book)
         if self.public_ip and self.bandwidth_mbps == 0:
-            raise Contradiction(
-                "A public address needs a bandwidth of at least 1 Mbps.", field="InternetAccessible.PublicIpAssigned"
-            )
+            raise Contradiction("A public address needs a bandwidth of at least 1 Mbps.", field="public_ip")
 
     def units(self, prices: RegionPrices) -> Iterable[Unit | Traffic]:
         if not self.public_ip:
@@ -150,7 +148,7 @@ class NetworkPart:
 
     def _check_mode(self) -> None:
         mode, by_bandwidth = self.internet_charge_type, BANDWIDTH_BY_MODE[self.charge_type]
-        field = "InternetAccessible.InternetChargeType"
+        field = "internet_charge_type"
         if mode in OTHER_CHARGE_TYPES:
             raise ChargeTypeNotSold("{mode} is not sold here.", field=field, mode=mode)
         if mode not in (BANDWIDTH_PREPAID, BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR):
@@ -167,6 +165,6 @@ class NetworkPart:
         if not 0 <= self.bandwidth_mbps <= most:
             raise OutOfRange(
                 "InternetMaxBandwidthOut is {mbps} Mbps; 0 to {most} are possible for a {charge_type} machine.",
-                field="InternetAccessible.InternetMaxBandwidthOut",
+                field="bandwidth_mbps",
                 mbps=self.bandwidth_mbps, most=most, charge_type=self.charge_type,
             )  # fmt: skip

@@ -36,7 +36,7 @@ def term_of_months(
     if months not in book.sales.periods_months:
         raise PeriodNotSold(
             "A term of {months} months is not sold; possible are {periods}.",
-            field="InstanceChargePrepaid.Period", months=months,
+            field="months", months=months,
             periods=", ".join(map(str, book.sales.periods_months)),
         )  # fmt: skip
     so_far, _ = whole_months(anchor_at, expires_at, zone)

@@ -119,7 +119,7 @@ class Choice:
         return urlencode(pairs + [("key", key) for key in self.keys])
 
 
-def size_field(number: int) -> str:
+def size_field(number: int | str) -> str:
     """Where the size of a data disk (from 1) is typed; its errors go by this name."""
     return f"data_gib-{number}"
 

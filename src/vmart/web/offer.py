@@ -1,6 +1,5 @@
 """What the purchase page lays out: each section's options with price and stock, the price, what comes after."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,36 +23,12 @@ from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
-from vmart.web import shown_quote, wording
+from vmart.web import fields, shown_quote, wording
 from vmart.web.choice import Choice, Typed, read, size_field, zone_of
 from vmart.web.faults import Fault, faults
 from vmart.web.way_back import top_up_address
 
 FEW = 20  # from here down the number left is said
-
-# Members of the API 3.0 that refusals name, and the form's fields.
-FIELDS = {
-    "Region": "region",
-    "Placement.Zone": "zone",
-    "InstanceChargePrepaid.Period": "months",
-    "InstanceChargeType": "charge",
-    "InstanceType": "type",
-    "ImageId": "image",
-    "SystemDisk.DiskType": "disk",
-    "SystemDisk.DiskSize": "disk_gib",
-    "InternetAccessible.InternetMaxBandwidthOut": "mbps",
-    "InternetAccessible.InternetChargeType": "internet",
-    "InternetAccessible.PublicIpAssigned": "address",
-    "InstanceCount": "count",
-    "InstanceName": "name",
-    "LoginSettings": "login",
-    "LoginSettings.KeyIds": "login",
-    "LoginSettings.Password": "password",
-    "DataDisks": "data_disks",
-    "KeyName": "key_name",
-    "PublicKey": "public_key",
-}
-_DATA_DISK = re.compile(r"DataDisks\.([0-9]+)\.DiskSize")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +291,7 @@ class Offer:
 
     def refuse(self, refused: Refused) -> None:
         """Put a refusal beside its field, or above the form where it has none there."""
-        data_disk = _DATA_DISK.fullmatch(refused.field or "")
-        name = size_field(int(data_disk[1]) + 1) if data_disk else FIELDS.get(refused.field or "")
-        if name:
+        if name := fields.at_fault(fields.PURCHASE, refused):
             self.choice.errors[name] = wording.sentence(refused)
         else:
             self.general_error = wording.sentence(refused)

@@ -34,13 +34,13 @@ def conditions(filters: Sequence[Filter], known: Iterable[str], values_max: int)
         if not known_here or condition.name in chosen:
             raise InvalidFilter(
                 "Filters cannot be {name} (or not twice); possible are {names}.",
-                field=f"Filters.{number}.Name",
+                field=f"filters.{number}.name",
                 name=condition.name[:60],
                 names=", ".join(names),
             )
         if len(condition.values) > values_max:
             raise TooManyValues(
-                "A filter may have {most} values here.", field=f"Filters.{number}.Values", most=values_max
+                "A filter may have {most} values here.", field=f"filters.{number}.values", most=values_max
             )
         chosen[condition.name] = condition.values
     return chosen
@@ -66,4 +66,4 @@ def matching(things: Iterable[ValueT], chosen: Mapping[str, Sequence[str]], look
 def not_both(ids: object, filters: object, ids_name: str) -> None:
     """Refuse ids and filters in one request, as documented for every Describe that has both."""
     if ids and filters:
-        raise InvalidParameter("{ids} and Filters exclude each other.", field="Filters", ids=ids_name)
+        raise InvalidParameter("{ids} and Filters exclude each other.", field="filters", ids=ids_name)

@@ -1,14 +1,16 @@
 """Legacy: StartInstances, StopInstances, ResetInstancePassword, ReturnInstance."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
 
-from vmart.api.declarations import Done, LegacyShape, one_of
-from vmart.api.legacy.members import InstanceIds, Name
-from vmart.api.legacy.words import legacy_code, legacy_sentence
+from vmart.api.declarations import Domain, Done, LegacyShape, one_of
+from vmart.api.fields import member_of
+from vmart.api.legacy.members import InstanceId, InstanceIds
+from vmart.api.legacy.words import legacy_code
 from vmart.api.registry import Action, Call, Resource
+from vmart.api.words import said_of
 from vmart.kernel.errors import Refused
 from vmart.orders import login, reset_password, start, stop, terminate
 
@@ -23,7 +25,7 @@ class StopInstances(LegacyShape):
     """Running machines, each by itself."""
 
     instance_ids: InstanceIds
-    force_stop: Annotated[int, one_of(0, 1)] = 0
+    force_stop: Annotated[int, one_of(0, 1), Domain("stop_type")] = 0
 
 
 class ResetInstancePassword(LegacyShape):
@@ -36,7 +38,7 @@ class ResetInstancePassword(LegacyShape):
 class ReturnInstance(LegacyShape):
     """One machine back to the shop."""
 
-    instance_id: Name
+    instance_id: InstanceId
 
 
 class EachAnswer(TypedDict):
@@ -57,15 +59,18 @@ class DetailAnswer(TypedDict):
     detail: dict[str, EachAnswer]
 
 
-def _each(call: Call, public_ids: Sequence[str], act: Callable[[str], None]) -> DetailAnswer:
+def _each(
+    call: Call, asked: StartInstances | StopInstances | ResetInstancePassword, act: Callable[[str], None]
+) -> DetailAnswer:
     """``act`` on each machine by itself; ``detail`` says how each went, 5400 that some did not."""
     detail: dict[str, EachAnswer] = {}
-    for public_id in public_ids:
+    for public_id in asked.instance_ids:
         try:
             act(public_id)
             code, message, said = 0, "", "Success"
         except Refused as refusal:
-            code, message, said = legacy_code(refusal), legacy_sentence(refusal, call.language), refusal.code
+            member = member_of(type(asked), refusal.field)
+            code, message, said = legacy_code(refusal), said_of(refusal, member, call.language), refusal.code
         detail[public_id] = {"code": code, "message": message, "codeDesc": said, "requestId": call.request_id}
     failed = [told for told in detail.values() if told["code"]]
     if not failed:
@@ -80,7 +85,7 @@ def start_instances(call: Call, asked: StartInstances) -> DetailAnswer:
     """Start each."""
     return _each(
         call,
-        asked.instance_ids,
+        asked,
         lambda public_id: start.start(call.actor, [public_id]),
     )
 
@@ -90,7 +95,7 @@ def stop_instances(call: Call, asked: StopInstances) -> DetailAnswer:
     stop_type = stop.SOFT_FIRST if asked.force_stop else stop.SOFT
     return _each(
         call,
-        asked.instance_ids,
+        asked,
         lambda public_id: stop.stop(call.actor, [public_id], stop_type=stop_type),
     )
 
@@ -100,7 +105,7 @@ def reset_instance_password(call: Call, asked: ResetInstancePassword) -> DetailA
     login.check_new_password(asked.password)  # once: it is the request's fault, not a machine's
     return _each(
         call,
-        asked.instance_ids,
+        asked,
         lambda public_id: reset_password.reset(call.actor, [public_id], asked.password),
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region, zones_of
-from vmart.api.declarations import INT32_MAX, LegacyShape, not_offered, one_of
+from vmart.api.declarations import INT32_MAX, Domain, LegacyShape, not_offered, one_of
 from vmart.api.legacy.members import DISK_TYPES, Name
 from vmart.api.registry import Call
 from vmart.catalog.shop import Shop, ZoneView
@@ -25,6 +25,7 @@ _BANDWIDTH_TYPES = {
     "PayByTraffic": TRAFFIC_POSTPAID_BY_HOUR,
 }
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX)]
+_Mode = Domain("internet_charge_type")
 
 
 class _Machine(LegacyShape):
@@ -33,17 +34,17 @@ class _Machine(LegacyShape):
     cpu: Annotated[int, Field(ge=1, le=1024)]
     mem: Annotated[int, Field(ge=1, le=65536)]  # GB
     image_id: Name = ""
-    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)] | None = None
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX), Domain("zone")] | None = None
     image_type: Annotated[None, not_offered("2")] = None
-    bandwidth: _Size = 0  # Mbps
-    wan_ip: Annotated[int, one_of(0, 1)] | None = None
+    bandwidth: Annotated[_Size, Domain("bandwidth_mbps")] = 0  # Mbps
+    wan_ip: Annotated[int, one_of(0, 1), Domain("public_ip")] | None = None
     vpc_id: Annotated[None, not_offered("default", "0")] = None
     subnet_id: Annotated[None, not_offered("default", "0")] = None
-    storage_type: Annotated[int, one_of(*DISK_TYPES)] = 1
-    storage_size: _Size = 0
-    root_size: _Size = 50
+    storage_type: Annotated[int, one_of(*DISK_TYPES), Domain("system_disk.disk_type", "data_disks.*.disk_type")] = 1
+    storage_size: Annotated[_Size, Domain("data_disks.*.size_gib")] = 0
+    root_size: Annotated[_Size, Domain("system_disk.size_gib")] = 50
     project_id: Annotated[None, not_offered("0")] = None
-    goods_num: Annotated[int, Field(ge=1, le=100)] = 1
+    goods_num: Annotated[int, Field(ge=1, le=100), Domain("count")] = 1
 
     @property
     def model(self) -> str:
@@ -52,12 +53,12 @@ class _Machine(LegacyShape):
 
 
 class Prepaid(_Machine):
-    bandwidth_type: Literal["PayByBandwidth", "PayByTraffic"] = "PayByBandwidth"
-    period: Annotated[int, Field(ge=1, le=36)]
+    bandwidth_type: Annotated[Literal["PayByBandwidth", "PayByTraffic"], _Mode] = "PayByBandwidth"
+    period: Annotated[int, Field(ge=1, le=36), Domain("period_months")]
 
 
 class Hourly(_Machine):
-    bandwidth_type: Literal["PayByHour", "PayByTraffic"] = "PayByHour"
+    bandwidth_type: Annotated[Literal["PayByHour", "PayByTraffic"], _Mode] = "PayByHour"
 
 
 def _choice(here: Shop, call: Call, asked: _Machine) -> tuple[ZoneView, str]:
@@ -66,7 +67,7 @@ def _choice(here: Shop, call: Call, asked: _Machine) -> tuple[ZoneView, str]:
     if asked.zone_id is not None:
         zones = [zone for zone in zones if zone.legacy_id == asked.zone_id]
         if not zones:
-            raise InvalidValue("The zone {zone} does not exist.", field="zoneId", zone=asked.zone_id)
+            raise InvalidValue("The zone {zone} does not exist.", field="zone", zone=asked.zone_id)
     model = asked.model.removeprefix("CVM.")  # as published: CVM.S1
     found: list[tuple[bool, ZoneView, str]] = []
     for zone in zones:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, TypedDict
 
-from vmart.api.declarations import LegacyShape, NotOffered, one_of, only
+from vmart.api.declarations import Domain, LegacyShape, NotOffered, one_of, only
 from vmart.api.legacy.machine import Hourly, Prepaid, configuration
 from vmart.api.legacy.members import Name
 from vmart.api.registry import Action, Call
@@ -18,14 +18,14 @@ _PURCHASE, _UPGRADE, _BANDWIDTH = 1, 4, 5  # what InquiryInstancePrice can be as
 class _Question(LegacyShape):
     """What price is asked for: it decides which other members there are, so it is looked at first."""
 
-    instance_type: Annotated[int, one_of(_PURCHASE, _UPGRADE, _BANDWIDTH), only(_PURCHASE)] = _PURCHASE
+    instance_type: Annotated[int, one_of(_PURCHASE, _UPGRADE, _BANDWIDTH), only(_PURCHASE), Domain()] = _PURCHASE
     instance_id: NotOffered = None  # with it: the price of a renewal
 
 
 class InquiryInstancePrice(Prepaid, _Question):
     """Price of prepaid machines."""
 
-    instance_model: Name = ""
+    instance_model: Annotated[Name, Domain("instance_type")] = ""
 
     @property
     def model(self) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from vmart.api.declarations import INT32_MAX, ClientToken, LegacyShape, NotOffered, one_of
+from vmart.api.declarations import INT32_MAX, ClientToken, Domain, LegacyShape, NotOffered, one_of
 from vmart.api.legacy.machine import Hourly, Prepaid, configuration
 from vmart.api.legacy.members import Name
 from vmart.api.registry import RUN_PER_S, Action, Call, Resource
@@ -19,9 +19,9 @@ class _Buying(LegacyShape):
 
     image_id: Name
     instance_type: Name = ""
-    password: Annotated[str, Field(max_length=200)] = ""
-    key_id: Name = ""
-    instance_name: Annotated[str, Field(max_length=128)] = ""
+    password: Annotated[str, Field(max_length=200), Domain("login.password", "login")] = ""
+    key_id: Annotated[Name, Domain("login.key_ids")] = ""
+    instance_name: Annotated[str, Field(max_length=128), Domain("name")] = ""
     client_token: ClientToken | None = None
     need_security_agent: Annotated[int, one_of(0, 1)] = 0
     need_monitor_agent: Annotated[int, one_of(0, 1)] = 0
@@ -39,7 +39,7 @@ class RunInstances(_Buying, Prepaid):
 class RunInstancesHour(_Buying, Hourly):
     """Buy postpaid machines."""
 
-    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX)]
+    zone_id: Annotated[int, Field(ge=0, le=INT32_MAX), Domain("zone")]
 
 
 class RunInstancesAnswer(TypedDict):

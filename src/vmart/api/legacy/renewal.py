@@ -4,8 +4,8 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from vmart.api.declarations import Done, LegacyShape, one_of
-from vmart.api.legacy.members import Name
+from vmart.api.declarations import Domain, Done, LegacyShape, one_of
+from vmart.api.legacy.members import InstanceId
 from vmart.api.registry import Action, Call, Resource
 from vmart.orders import renew, renew_flag
 from vmart.orders.renew import Renewal
@@ -14,15 +14,15 @@ from vmart.orders.renew import Renewal
 class RenewInstance(LegacyShape):
     """A further term of one prepaid machine, in months."""
 
-    instance_id: Name
-    period: Annotated[int, Field(ge=1, le=36)]
+    instance_id: InstanceId
+    period: Annotated[int, Field(ge=1, le=36), Domain("months")]
 
 
 class SetAutoRenew(LegacyShape):
     """Whether a prepaid machine renews itself."""
 
-    instance_id: Name
-    auto_renew: Annotated[int, one_of(0, 1)]
+    instance_id: InstanceId
+    auto_renew: Annotated[int, one_of(0, 1), Domain("renew_flag")]
 
 
 class RenewInstanceAnswer(TypedDict):

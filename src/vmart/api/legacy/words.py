@@ -1,7 +1,6 @@
-"""What the legacy API calls errors and members, which the rooms name as API 3.0 does."""
+"""What the legacy API calls errors, which the rooms name as API 3.0 does."""
 
 from vmart.api.errors import Replayed
-from vmart.api.words import said_of
 from vmart.kernel.errors import Refused
 
 # Legacy number of an API 3.0 code: the longest prefix counts (reference, "Legacy v2").
@@ -30,35 +29,8 @@ _LEGACY_CODES = {
     "ServiceUnavailable": 6000,
     "NoSuchVersion": 6100,
 }
-# Members that the rooms name as API 3.0 does -> what the legacy API asks for them by.
-_LEGACY_FIELDS = {
-    "Placement.Zone": "zoneId",
-    "InstanceType": "instanceType",
-    "ImageId": "imageId",
-    "InstanceChargePrepaid.Period": "period",
-    "SystemDisk.DiskType": "storageType",
-    "SystemDisk.DiskSize": "rootSize",
-    "DataDisks.0.DiskType": "storageType",
-    "DataDisks.0.DiskSize": "storageSize",
-    "InternetAccessible.InternetChargeType": "bandwidthType",
-    "InternetAccessible.InternetMaxBandwidthOut": "bandwidth",
-    "InternetAccessible.PublicIpAssigned": "wanIp",
-    "InstanceCount": "goodsNum",
-    "InstanceName": "instanceName",
-    "LoginSettings": "password",
-    "Password": "password",
-    "LoginSettings.Password": "password",
-    "LoginSettings.KeyIds": "keyId",
-    "ClientToken": "clientToken",
-    "InstanceIds": "instanceIds",
-}
 _LEGACY_PARAMETER = 4000
 _LEGACY_REPLAY = 4500
-
-
-def legacy_sentence(refusal: Refused, language: str) -> str:
-    """The refusal's sentence with the member at fault as the legacy API calls it."""
-    return said_of(refusal, _LEGACY_FIELDS.get(refusal.field or "", refusal.field), language)
 
 
 def legacy_code(refusal: Refused) -> int:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vmart.api.legacy.words import legacy_code, legacy_sentence
+from vmart.api.legacy.words import legacy_code
 from vmart.api.words import said_of
 from vmart.kernel.errors import Refused
 
@@ -38,7 +38,7 @@ def legacy_error(refusal: Refused, request_id: str, language: str) -> bytes:
     return _encode(
         {
             "code": legacy_code(refusal),
-            "message": legacy_sentence(refusal, language),
+            "message": sentence(refusal, language),
             "codeDesc": refusal.code,
             "requestId": request_id,
         }

@@ -24,6 +24,7 @@ from vmart.api.errors import (
     ShopClosed,
     UnsupportedProtocol,
 )
+from vmart.api.fields import member_of
 from vmart.api.registry import Action, Answered, Call, Registry
 from vmart.api.wire import decoding, envelope
 from vmart.api.wire.authentication import Caller, KeyRing, RememberNonce, authenticate_tc3, authenticate_v1
@@ -229,6 +230,9 @@ class ApiApplication:
             self._refuse_too_many(action, caller)
         try:
             return action.do(call, asked)
+        except Refused as refusal:
+            refusal.field = member_of(action.asks, refusal.field)  # from here on the request's own name
+            raise
         except Exception as error:
             if db.is_passing(error):
                 raise Interrupted(action, asked) from error

@@ -25,7 +25,7 @@ def offered() -> list[str]:
 def provider_of(name: str) -> CardProvider:
     """The provider. Raises UnknownProvider for one that is not set up here."""
     if name not in offered():
-        raise UnknownProvider("Payment by {name} is not offered here.", field="Provider", name=name or "(empty)")
+        raise UnknownProvider("Payment by {name} is not offered here.", field="provider", name=name or "(empty)")
     if name == "sandbox":
         from vmart.payments.providers.sandbox import Sandbox
 

@@ -38,7 +38,7 @@ class Sandbox:
 
     def prepare(self, token: str, method: str) -> str:
         if method not in CARDS:
-            raise UnknownCard("Choose one of the test cards.", field="Card")
+            raise UnknownCard("Choose one of the test cards.", field="method")
         return f"{_PREFIX}_{method}_{int(clock.wall().timestamp())}_{token}"
 
     def create(self, charge: Charge) -> Outcome:

@@ -14,10 +14,8 @@ from vmart.instances.models import KeyPair
 from vmart.kernel.errors import Refused
 from vmart.listings.paging import PAGE, cut, number
 from vmart.orders import forget_keys
-from vmart.web import wording
+from vmart.web import fields, wording
 from vmart.web.visitor import actor, customer, field
-
-_FIELDS = {"KeyName": "name", "PublicKey": "public_key"}
 
 
 @never_cache
@@ -39,7 +37,7 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
             return redirect("keys")
         pair, private_key = key_pairs.create(who, form.get("name", ""))
     except Refused as refused:
-        error = {(act or "create", _FIELDS.get(refused.field or "", "")): wording.sentence(refused)}
+        error = {(act or "create", fields.at_fault(fields.KEY_PAIR, refused)): wording.sentence(refused)}
         return _page(request, account_id, error=error, typed=form.dict(), status=422)
     return _page(request, account_id, made=pair, private_key=private_key)
 

@@ -25,7 +25,7 @@ from vmart.payments import providers, queries, top_up
 from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
 from vmart.policy import policy
-from vmart.web import shown_quote, wording
+from vmart.web import fields, shown_quote, wording
 from vmart.web.visitor import View, actor, customer
 from vmart.web.way_back import top_up_address, way_back, with_way_back
 
@@ -59,7 +59,8 @@ def top_up_page(request: HttpRequest, account_id: int) -> HttpResponse:
         standing = _begin(actor(request, account_id), form, _amount_minor(form.get("amount", "")))
     except Refused as refused:
         typed = form | {"token": shown_quote.new_token()}
-        return _form(request, account_id, typed, {_FIELDS.get(refused.field or "", ""): wording.sentence(refused)}, 422)
+        errors = {fields.at_fault(fields.PAYMENT, refused): wording.sentence(refused)}
+        return _form(request, account_id, typed, errors, 422)
     return redirect(with_way_back(reverse("payment", args=[standing.payment_id]), way_back(request)))
 
 
@@ -113,9 +114,6 @@ def _onward(request: HttpRequest, standing: Standing) -> str:
     return reverse("order", args=[standing.order_id]) if standing.order_id else way_back(request)
 
 
-_FIELDS = {"Amount": "amount", "Card": "card", "Provider": "provider"}
-
-
 def _begin(who: Actor, form: dict[str, str], amount_minor: int, order_id: int | None = None) -> Standing:
     token = form.get("token", "")
     if not shown_quote.is_token(token):
@@ -134,7 +132,7 @@ def _amount_minor(text: str) -> int:
         if not amount.is_finite() or amount != amount.quantize(Decimal(1).scaleb(-places)) or abs(amount) > 10**12:
             raise InvalidOperation
     except InvalidOperation as error:
-        raise InvalidValue("Enter an amount like 100 or 99.50.", field="Amount") from error
+        raise InvalidValue("Enter an amount like 100 or 99.50.", field="amount_minor") from error
     return to_minor(amount, places)
 
 

@@ -246,7 +246,7 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
     token = form.get("form", "")
     if choice.values["login"] == "key":
         if not choice.keys:
-            raise MissingParameter("Choose a key pair.", field="LoginSettings.KeyIds")
+            raise MissingParameter("Choose a key pair.", field="login.key_ids")
         way_in = login.LoginWanted(key_ids=tuple(choice.keys))
     elif choice.values["login"] == "password":
         typed = form.get("password", "")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.declarations import Code, Done, NotOffered, Shape
+from vmart.api.declarations import Code, Domain, Done, NotOffered, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.listings import machines
 from vmart.orders import attributes
@@ -23,12 +23,14 @@ class ModifyInstancesAttribute(Shape):
     """A name, and whether programs may end the machines; the same for all of them."""
 
     instance_ids: InstanceIds
-    instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong")] | None = None
+    instance_name: (
+        Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong"), Domain("name")] | None
+    ) = None
     user_data: NotOffered = None
     security_groups: NotOffered = None
     cam_role_name: NotOffered = None
     host_name: NotOffered = None
-    disable_api_termination: bool | None = None
+    disable_api_termination: Annotated[bool | None, Domain("protected")] = None
     cam_role_type: NotOffered = None
     auto_reboot: NotOffered = None
     enable_jumbo_frame: NotOffered = None

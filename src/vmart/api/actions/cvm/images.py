@@ -65,7 +65,7 @@ def describe_images(call: Call, asked: DescribeImages) -> DescribeImagesAnswer:
     if asked.instance_type and asked.instance_type not in here.instance_types:
         raise UnknownInstanceType(
             "The instance type {instance_type} does not exist.",
-            field="InstanceType",
+            field="instance_type",
             instance_type=asked.instance_type,
         )
     in_region(here, call.region)

@@ -124,7 +124,7 @@ def describe_zone_instance_config_infos(
         if name not in _SORT_KEYS or order not in ("", "asc", "desc"):
             raise InvalidValue(
                 "The sort key {key} is not known; possible are cpu and mem, with :asc or :desc.",
-                field="Filters",
+                field="filters",
                 key=key[:40],
             )
         sales.sort(key=_SORT_KEYS[name], reverse=order == "desc")

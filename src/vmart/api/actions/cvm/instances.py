@@ -7,7 +7,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
-from vmart.api.declarations import Code, Done, Empty, Filters, Limit, Offset, Shape
+from vmart.api.declarations import Code, Domain, Done, Empty, Filters, Limit, Offset, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import localized, utc_text
 from vmart.catalog import shop
@@ -23,7 +23,9 @@ from vmart.pricing.quote import PREPAID
 
 # Ids of one request: at least one where it acts on machines, none where it only reads.
 _InstanceId = Annotated[str, Field(max_length=60)]
-InstanceIds = Annotated[list[_InstanceId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
+InstanceIds = Annotated[
+    list[_InstanceId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("machines")
+]
 StopType = Literal["SOFT", "HARD", "SOFT_FIRST"]
 
 # Filters of DescribeInstances -> the member of listings.machines.Wanted that they fill.
@@ -89,8 +91,8 @@ class ResetInstancesPassword(Shape):
 
     instance_ids: InstanceIds
     password: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.InvalidPassword")]
-    user_name: Annotated[str, Field(max_length=64)] = ""
-    force_stop: bool = False
+    user_name: Annotated[str, Field(max_length=64), Domain("user")] = ""
+    force_stop: Annotated[bool, Domain("while_running")] = False
 
 
 class TerminateInstances(Shape):
@@ -378,7 +380,7 @@ def _instant(name: str, values: list[str]) -> dt.datetime:
         return (instant if instant.tzinfo else instant.replace(tzinfo=shop.snapshot().billing_zone)).astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise InvalidValue(
-            "The filter {name} needs one time, as 2023-06-01 00:00:00.", field="Filters", name=name
+            "The filter {name} needs one time, as 2023-06-01 00:00:00.", field="filters", name=name
         ) from None
 
 
@@ -432,7 +434,7 @@ def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Done:
 def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> str:
     """StopType, or what the older member says."""
     if stop_type is not None and force is not None:
-        raise InvalidParameter("{older} and StopType exclude each other.", field="StopType", older=force_name)
+        raise InvalidParameter("{older} and StopType exclude each other.", field="stop_type", older=force_name)
     return stop_type or ("SOFT_FIRST" if force else "SOFT")
 
 

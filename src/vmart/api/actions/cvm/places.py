@@ -64,7 +64,7 @@ def in_region(here: Shop, code: str) -> Region | None:
     if region is None:
         raise UnknownRegion(
             "The region {region} does not exist; there are {regions}.",
-            field="Region",
+            field="region",
             region=code[:40],
             regions=", ".join(here.regions),
         )

@@ -11,6 +11,7 @@ from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
     Code,
+    Domain,
     FalseOnly,
     NotOffered,
     Shape,
@@ -39,7 +40,7 @@ RenewFlag = Literal["NOTIFY_AND_MANUAL_RENEW", "NOTIFY_AND_AUTO_RENEW", "DISABLE
 class Placement(Shape):
     """Where: the zone. There is one project, number 0."""
 
-    zone: _Name
+    zone: Annotated[_Name, Domain("zone")]
     project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")] = 0
     host_ids: NotOffered = None
     host_id: NotOffered = None
@@ -51,18 +52,18 @@ class Placement(Shape):
 class InstanceChargePrepaid(Shape):
     """The term in months. RenewFlag: with NOTIFY_AND_AUTO_RENEW the machine renews by itself, a month at a time."""
 
-    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod")]
-    renew_flag: RenewFlag = "NOTIFY_AND_MANUAL_RENEW"
+    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod"), Domain("period_months")]
+    renew_flag: Annotated[RenewFlag, Domain("renew_flag")] = "NOTIFY_AND_MANUAL_RENEW"
 
 
 class SystemDisk(Shape):
     """Type and size in GiB."""
 
     disk_type: _Name = DEFAULT_DISK_TYPE
-    disk_size: _Size = DEFAULT_SYSTEM_GIB
+    disk_size: Annotated[_Size, Domain("system_disk.size_gib")] = DEFAULT_SYSTEM_GIB
     disk_id: NotOffered = None
     cdc_id: NotOffered = None
-    disk_name: _DiskName = ""
+    disk_name: Annotated[_DiskName, Domain("system_disk.name")] = ""
     encrypt: FalseOnly = None
     kms_key_id: NotOffered = None
 
@@ -70,7 +71,7 @@ class SystemDisk(Shape):
 class DataDisk(Shape):
     """Type and size in GiB; it goes with its machine, also where a prepaid purchase says DeleteWithInstance false."""
 
-    disk_size: _Size
+    disk_size: Annotated[_Size, Domain("data_disks.*.size_gib")]
     disk_type: _Name = DEFAULT_DISK_TYPE
     disk_id: NotOffered = None
     delete_with_instance: bool = True
@@ -80,7 +81,7 @@ class DataDisk(Shape):
     throughput_performance: Annotated[None, not_offered("0")] = None
     cdc_id: NotOffered = None
     burst_performance: FalseOnly = None
-    disk_name: _DiskName = ""
+    disk_name: Annotated[_DiskName, Domain("data_disks.*.name")] = ""
 
 
 class VirtualPrivateCloud(Shape):
@@ -96,9 +97,9 @@ class VirtualPrivateCloud(Shape):
 class InternetAccessible(Shape):
     """Bandwidth in Mbps and how it is charged; an address unless the bandwidth is 0."""
 
-    internet_charge_type: _Name | None = None
-    internet_max_bandwidth_out: _Size = 0
-    public_ip_assigned: bool | None = None
+    internet_charge_type: Annotated[_Name | None, Domain("internet_charge_type")] = None
+    internet_max_bandwidth_out: Annotated[_Size, Domain("bandwidth_mbps")] = 0
+    public_ip_assigned: Annotated[bool | None, Domain("public_ip")] = None
     bandwidth_package_id: NotOffered = None
     internet_service_provider: Annotated[None, not_offered("bgp")] = None
     ipv4_address_type: Annotated[None, not_offered("wanip"), Field(alias="IPv4AddressType")] = None
@@ -131,22 +132,24 @@ class EnhancedService(Shape):
 class InquiryPriceRunInstances(Shape):
     """A configuration to be priced; checked as RunInstances checks it, as far as price is concerned."""
 
-    instance_charge_type: _Name = POSTPAID_BY_HOUR
-    instance_charge_prepaid: InstanceChargePrepaid | None = None
+    instance_charge_type: Annotated[_Name, Domain("charge_type")] = POSTPAID_BY_HOUR
+    instance_charge_prepaid: Annotated[InstanceChargePrepaid | None, Domain("term")] = None
     placement: Placement
     instance_type: _Name = ""
     image_id: _Name
     system_disk: SystemDisk = SystemDisk()
     data_disks: Annotated[list[DataDisk], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")] = []
-    virtual_private_cloud: VirtualPrivateCloud | None = None
+    virtual_private_cloud: Annotated[VirtualPrivateCloud | None, Domain("network")] = None
     internet_accessible: InternetAccessible = InternetAccessible()
-    instance_count: _Positive = 1
-    instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong")] = ""
-    login_settings: LoginSettings = LoginSettings()
+    instance_count: Annotated[_Positive, Domain("count")] = 1
+    instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong"), Domain("name")] = ""
+    login_settings: Annotated[LoginSettings, Domain("login")] = LoginSettings()
     security_group_ids: NotOffered = None
     enhanced_service: EnhancedService | None = None
     client_token: ClientToken | None = None
-    host_name: Annotated[str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName")] = ""
+    host_name: Annotated[
+        str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName"), Domain("hostname")
+    ] = ""
     tag_specification: NotOffered = None
     instance_market_options: NotOffered = None
     metadata: NotOffered = None
@@ -168,7 +171,7 @@ class RunInstances(InquiryPriceRunInstances):
     dedicated_cluster_id: NotOffered = None
     chc_ids: NotOffered = None
     partition_number: NotOffered = None
-    disable_api_termination: bool = False
+    disable_api_termination: Annotated[bool, Domain("attributes.termination_protected")] = False
     enable_jumbo_frame: FalseOnly = None
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.prices import PriceAnswer, renewal_price
-from vmart.api.declarations import INT32_MAX, Code, Done, FalseOnly, Shape
+from vmart.api.declarations import INT32_MAX, Code, Domain, Done, FalseOnly, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.orders import renew, renew_flag
 from vmart.orders.renew import Renewal
@@ -17,8 +17,8 @@ RenewFlag = Literal["NOTIFY_AND_AUTO_RENEW", "NOTIFY_AND_MANUAL_RENEW", "DISABLE
 class RenewalTerm(Shape):
     """InstanceChargePrepaid of a renewal: the further term in months."""
 
-    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod")]
-    renew_flag: RenewFlag | None = None
+    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidPeriod"), Domain("months")]
+    renew_flag: Annotated[RenewFlag | None, Domain("renew_flag")] = None
 
 
 class RenewInstances(Shape):
