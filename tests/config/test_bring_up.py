@@ -3,16 +3,21 @@
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from tests.support.at_once import at_once
 from tests.support.database import Databases
 from tests.support.migrations_check import faults
 from vmart.config import bring_up, business_time
 from vmart.config.places import billing_zone
 from vmart.kernel import clock
+from vmart.kernel import db as database
 from vmart.kernel.models import Deployment
 from vmart.kernel.secrets import MASTER_KEY_VARIABLE
 
@@ -26,6 +31,47 @@ def test_bringing_up_twice_is_bringing_up_once(db: Databases) -> None:
     bring_up.bring_up_to_date()
     assert bring_up.pending_migrations() == []
     assert list(Deployment.objects.values_list("created_at", "currency", "billing_zone")) == before
+
+
+_SOON = "CREATE INDEX CONCURRENTLY soon ON kernel_deployment (currency)"
+
+
+def _index_while_another(waits: Callable[[], object]) -> list[object]:
+    """What becomes of a migration that builds an index beside the work while a second process ``waits`` its turn."""
+    begun, asked = threading.Event(), threading.Event()
+
+    def migrate() -> None:
+        with database.advisory_lock("vmart.migrate"), connection.cursor() as cursor:
+            begun.set()
+            assert asked.wait(10)
+            time.sleep(0.2)
+            cursor.execute(_SOON)
+
+    def second() -> None:
+        assert begun.wait(10)
+        asked.set()
+        waits()
+
+    try:
+        return at_once(migrate, second)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP INDEX IF EXISTS soon")
+
+
+def test_who_waits_to_migrate_holds_up_no_index_that_is_built_beside_the_work(db: Databases) -> None:
+    def wait() -> None:
+        with database.advisory_lock("vmart.migrate"):
+            pass
+
+    def wait_in_one_statement() -> None:  # the control
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended('vmart.migrate', 0))")
+
+    assert _index_while_another(wait) == [None, None]
+    assert [str(error).splitlines()[0] for error in _index_while_another(wait_in_one_statement) if error] == [
+        "deadlock detected"
+    ]
 
 
 def test_a_single_process_refuses_pending_migrations(db: Databases) -> None:

@@ -18,6 +18,7 @@ from django.db.utils import Error as DjangoDatabaseError
 from vmart.kernel.functions import resolve
 
 WAKE_CHANNEL = "vmart_work"
+_ASK_AGAIN_S = 0.05
 _WAKE_PAUSE_S = 0.02  # a burst of purchases is a few notifications, not one each
 
 
@@ -128,9 +129,14 @@ def act() -> Iterator[None]:
 
 @contextmanager
 def advisory_lock(name: str) -> Iterator[None]:
-    """A session lock that only one process holds; waits for it."""
+    """A session lock that only one process holds; waits for it.
+
+    It asks again and again. A statement that waited for the lock would itself be waited for, where the holder creates
+    an index CONCURRENTLY: for ever.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        while not _try_lock(cursor, name):
+            time.sleep(_ASK_AGAIN_S)
         try:
             yield
         finally:
@@ -141,14 +147,18 @@ def advisory_lock(name: str) -> Iterator[None]:
 def try_advisory_lock(name: str) -> Iterator[bool]:
     """Whether this process got the session lock; it is given back at the end."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
-        (ours,) = cursor.fetchone()
+        ours = _try_lock(cursor, name)
     try:
         yield ours
     finally:
         if ours and connection.connection is not None and not connection.connection.closed:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+def _try_lock(cursor: Any, name: str) -> bool:
+    cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+    return bool(cursor.fetchone()[0])
 
 
 class _Waker:
