@@ -23,14 +23,22 @@ def test_a_shop_without_real_machines_fills_nothing(places: Places) -> None:
     assert doctor._storage(places) == doctor.Finding(NAME, True, "no real zone")
 
 
-@pytest.mark.parametrize(("filled", "well"), [(79, True), (80, False)])
-def test_a_pool_that_fills_up_is_not_well(filled: int, well: bool, places: Places) -> None:
-    Zone.objects.filter(code=ZONE).update(capabilities={"pools": {"a": [filled - 10, 60], "b": [10, 40]}})
+@pytest.mark.parametrize(
+    ("pools", "well", "said"),
+    [
+        ({"a": [69, 100], "b": [10, 100]}, True, "79 of 200 GiB filled, sold 1.25 times its size"),
+        ({"a": [79, 100]}, True, "79 of 100 GiB filled, sold 2.50 times its size"),
+        ({"a": [80, 100]}, False, "80 of 100 GiB filled, sold 2.50 times its size"),
+        ({"a": [80, 100], "b": [0, 400]}, False, "80 of 500 GiB filled, sold 0.50 times its size"),  # a stops alone
+        ({"a": [1, 100], "b": [0, 0]}, True, "1 of 100 GiB filled, sold 2.50 times its size"),
+    ],
+)
+def test_a_pool_that_fills_up_is_not_well(pools: dict[str, list[int]], well: bool, said: str, places: Places) -> None:
+    Zone.objects.filter(code=ZONE).update(capabilities={"pools": pools})
     hosts = Host.objects.filter(zone_id=ZONE).order_by("pk")
     hosts.update(disk_used_gib=0)
     Host.objects.filter(pk=hosts[0].pk).update(disk_used_gib=250)
-    said = f"{ZONE}: {filled} of 100 GiB filled, sold 2.50 times its size"
-    assert doctor._storage(places) == doctor.Finding(NAME, well, said)
+    assert doctor._storage(places) == doctor.Finding(NAME, well, f"{ZONE}: {said}")
 
 
 def test_without_a_database_nothing_is_said(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The seller's commands: operators, catalog, customers; each listing also as JSON and YAML."""
 
+import dataclasses
 import datetime as dt
 import json
 
@@ -12,14 +13,20 @@ from tests.support.shopper import MONTHLY_MINOR, open_purse, wanted
 from tests.support.written import nothing_written
 from vmart.backoffice import opening
 from vmart.backoffice.apply_catalog import apply_file
-from vmart.catalog.models import Applied
+from vmart.catalog.models import Applied, Zone
 from vmart.config.cli import main
 from vmart.config.commands.output import plain, table
+from vmart.config.status import show_status
 from vmart.customers import quotas
 from vmart.customers.models import Account, User
+from vmart.kernel import clock
 from vmart.ledger.models import ByHand
 from vmart.ledger.queries import balance
+from vmart.listings.attention import Summary
+from vmart.listings.paging import PAGE
+from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
+from vmart.settlement.models import Stuck
 
 
 def vmart(*words: str) -> Result:
@@ -197,3 +204,56 @@ def test_the_checklist_is_in_doctor_too(shop: object) -> None:
         "name": "first sale, operator", "well": True, "text": "1 may see these pages.",
     }  # fmt: skip
     assert findings["first sale, test order"]["well"] is None
+
+
+# -- what needs the seller -----------------------------------------------------------------------------
+
+
+def test_what_needs_the_seller_is_listed(shop: object) -> None:
+    assert (done("attention"), done("attention", "-o", "json")) == ("nothing\n", "[]\n")
+    account, since = open_purse("ada"), dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC)
+    Stuck.objects.create(account_id=account, from_hour=since, reason="no price is in force")
+    Zone.objects.filter(code="ap-guangzhou-3").update(capabilities={"pools": {"a": [9, 10]}})
+    uncharged, filling = json.loads(done("attention", "-o", "json"))
+    assert uncharged == {
+        "severity": "error", "tag": "account_not_charged", "subject_kind": "account", "subject": str(account),
+        "number": 1, "since": "2026-03-10T02:00:00+00:00", "where": f"/seller/customers/{account}/",
+        "text": "The usage of this account is not charged from then on. no price is in force Mend what it says, most"
+                " often a price that is missing: each hourly close tries again.",
+    }  # fmt: skip
+    assert (filling["tag"], filling["since"], filling["where"]) == ("storage_filling", None, "/seller/#zones")
+    assert yaml.safe_load(done("attention", "-o", "yaml")) == [uncharged, filling]
+    head, first, second = done("attention").splitlines()
+    assert head.split() == ["SEVERITY", "TAG", "SUBJECT", "KIND", "SUBJECT", "NUMBER", "SINCE", "WHERE", "TEXT"]
+    assert (first.split()[:2], second.split()[:2]) == (["error", "account_not_charged"], ["warning", "storage_filling"])
+
+
+def test_much_that_needs_the_seller_is_listed_a_page_at_a_time(shop: object) -> None:
+    EngineDrift.objects.bulk_create(
+        EngineDrift(zone_id="ap-guangzhou-3", name=f"ins-{n:08}", kind="unknown", since_wall_at=clock.wall())
+        for n in range(PAGE + 2)
+    )
+    first = vmart("attention", "-o", "json")
+    assert (first.exit_code, len(json.loads(first.stdout))) == (0, PAGE)
+    key = first.stderr.removeprefix("further ones: --before ").strip()
+    rest = json.loads(done("attention", "-o", "json", "--before", key))
+    assert [row["subject"] for row in rest] == ["ins-00000001", "ins-00000000"]
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (Summary(0, False, ""), "  nothing needs your attention"),
+        (Summary(3, False, "warning"), "  needs your attention: 3, the worst: warning; `vmart attention` lists them"),
+        (Summary(100, True, "error"), "  needs your attention: 100+, the worst: error; `vmart attention` lists them"),
+        (None, None),  # another user's shop, or one of another version
+    ],
+)
+def test_status_says_how_much_needs_the_seller(found: Summary | None, line: str | None) -> None:
+    value = {
+        "running": True, "data_dir": "/d", "pid": 1, "ready": True, "url": "http://x", "tls_endpoint": None,
+        "web": True, "engine": "Incus", "instance_kind": "container", "database": True, "engine_state": None,
+        "processes": {}, "attention": dataclasses.asdict(found) if found else None,
+    }  # fmt: skip
+    shown = ["vmart runs on /d (process 1)", "  http://x", "  engine: Incus (container)"]
+    assert show_status(value).splitlines() == shown + ([line] if line else [])

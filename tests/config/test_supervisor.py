@@ -236,6 +236,7 @@ def test_status_counts_processes_and_says_when_nothing_runs(running_shop: Runnin
     assert value["url"] == running_shop.url
     assert set(value["processes"]) == {"supervisor", "postgres", "web", "web-tls", "worker"}
     assert value["processes"]["supervisor"]["memory_mib"] < 30
+    assert set(value["attention"]) == {"number", "more", "worst"}
     nothing = running_shop.vmart("--data-dir", str(tmp_path / "empty"), "status", check=False)
     assert (nothing.returncode, "nothing runs" in nothing.stdout) == (1, True)
 

@@ -2,21 +2,18 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
-from unittest import mock
 
-import psycopg
 import pytest
 from django.db import connection
 
-from tests.orders.conftest import engine, in_business  # noqa: F401  fixtures
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.plans import read_whole
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, work
 from vmart.catalog import shop as catalog
 from vmart.kernel import clock, db
 from vmart.kernel.clock import UTC
-from vmart.listings import sales
+from vmart.listings import attention, sales
 from vmart.orders import terminate
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -100,41 +97,13 @@ def long_sold(test_clock: BusinessClock) -> None:
 LOOKS: dict[str, Callable[[], object]] = {
     "today": lambda: sales.since(clock.now() - dt.timedelta(minutes=10)),
     "failed deliveries": sales.failed_deliveries,
-    "attention": sales.attention,
+    "attention": attention.page,
+    "how much attention": attention.summary,
     "zones": sales.zones,
 }
 
 
-def _read_whole(look: Callable[[], object]) -> list[tuple[str, int]]:
-    """Tables that a statement of the look reads from end to end, with the rows it passes over there."""
-    asked: list[tuple[str, Any]] = []
-    execute = psycopg.Cursor.execute
-
-    def noting(cursor: Any, query: Any, parameters: Any = None, **named: Any) -> Any:
-        asked.append((str(query), parameters))
-        return execute(cursor, query, parameters, **named)
-
-    with mock.patch.object(psycopg.Cursor, "execute", noting):
-        look()
-    assert asked
-    found: list[tuple[str, int]] = []
-
-    def walk(node: dict[str, Any]) -> None:
-        passed = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-        if node["Node Type"] in ("Seq Scan", "Index Only Scan", "Index Scan") and passed > 2_000:
-            found.append((node.get("Relation Name", ""), int(passed)))
-        for child in node.get("Plans", ()):
-            walk(child)
-
-    for query, parameters in asked:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", parameters)
-            ((plan,),) = cursor.fetchone()
-        walk(plan["Plan"])
-    return found
-
-
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_sellers_page_reads_what_it_shows_and_not_all_that_was_ever_sold(long_sold: None, look: str) -> None:
-    read = [(table, rows) for table, rows in _read_whole(LOOKS[look]) if table != "network_public_address"]
+    read = [(table, rows) for table, rows in read_whole(LOOKS[look]) if table != "network_public_address"]
     assert read == []

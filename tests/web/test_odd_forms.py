@@ -124,7 +124,7 @@ def test_queries(buyer: Visitor) -> None:
         "/buy/price/": ["form", "zone", "data_disk", "data_gib", "act", "months", "name"],
         "/charges/": ["day", "month", "before"],
         "/charges.csv": ["month"], "/balance/": ["before"], "/machines/": ["before"], "/orders/": ["before"],
-        "/keys/": ["before"], "/seller/": ["failed_before", "attention_before", "drift_before"],
+        "/keys/": ["before"], "/seller/": ["before"], "/seller/deliveries/": ["before"],
         "/accounts/login/": ["next"], "/accounts/signup/": ["next"],
     }  # fmt: skip
     asked = [

@@ -13,6 +13,7 @@ urlpatterns = [
     path("customers/<int:number>/money/", customer_pages.money, name="seller_customer_money"),
     path("customers/<int:number>/freeze/", customer_pages.freeze, name="seller_customer_freeze"),
     path("customers/<int:number>/quotas/", customer_pages.quotas, name="seller_customer_quotas"),
+    path("deliveries/", views.deliveries, name="seller_deliveries"),
     path("card-messages/<int:number>/dismiss/", views.dismiss, name="seller_dismiss"),
     path("machines/<str:public_id>/<str:act>/", views.lost_machine, name="seller_lost"),
     path("operations/<int:operation_id>/retry/", views.retry, name="seller_retry"),

@@ -1,4 +1,4 @@
-"""The seller's first page: sales, zones, what failed and what needs a hand."""
+"""The seller's first page: sales, what needs a hand, zones; and what deliveries failed."""
 
 import functools
 from collections.abc import Callable
@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from vmart.backoffice.mending import where
 from vmart.catalog import shop
 from vmart.events.actor import SELLER, Actor
 from vmart.kernel.errors import Refused
-from vmart.listings import sales
+from vmart.listings import attention, sales
 from vmart.orders import lost
 from vmart.payments import unexplained
 from vmart.worker import queue
@@ -53,6 +54,7 @@ def operator(view: View) -> View:
 @operator
 def today(request: HttpRequest) -> HttpResponse:
     here, zones = shop.snapshot(), sales.zones()
+    needs = attention.page(request.GET.get("before", ""))
     return render(
         request,
         "backoffice/today.html",
@@ -61,12 +63,20 @@ def today(request: HttpRequest) -> HttpResponse:
             "month": sales.this_month(here.billing_zone),
             "zones": zones,
             "none_real": not any(zone.driver.is_real for zone in zones),
-            "failed": sales.failed_deliveries(request.GET.get("failed_before", "")),
-            "attention": sales.attention(request.GET.get("attention_before", "")),
-            "card_messages": sales.card_messages(request.GET.get("card_before", "")),
-            "drifts": sales.drifts(request.GET.get("drift_before", "")),
+            "needs": needs,
+            "lines": [(need, where(need)) for need in needs.rows],
+            "summary": attention.summary(),
         },
     )
+
+
+@never_cache
+@require_safe
+@operator
+def deliveries(request: HttpRequest) -> HttpResponse:
+    """Every delivery that failed, whenever it was."""
+    failed = sales.failed_deliveries(request.GET.get("before", ""))
+    return render(request, "backoffice/deliveries.html", {"failed": failed})
 
 
 @require_POST

@@ -40,7 +40,7 @@ class Zone(models.Model):
     auto_compute = models.CharField(max_length=20, default="", blank=True)  # of kind auto: what `vmart up` found here
     engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable
     engine_why = models.CharField(max_length=500, default="", blank=True)
-    engine_seen_at = models.DateTimeField(null=True)
+    engine_seen_at = models.DateTimeField(null=True)  # wall time of its last answer
     # engines.contract.Capabilities as last seen, and "pools" of a real engine: {member: [filled GiB, GiB]}.
     capabilities = models.JSONField(default=dict)
     on_sale = models.BooleanField(default=True)

@@ -37,6 +37,12 @@ def read_status(places: Places) -> dict[str, Any]:
     return value
 
 
+def _attention(number: int, more: bool, worst: str) -> str:
+    if not number:
+        return "  nothing needs your attention"
+    return f"  needs your attention: {number}{'+' if more else ''}, the worst: {worst}; `vmart attention` lists them"
+
+
 def _readable(path: Path) -> dict[str, Any] | None:
     try:
         return read_json(path)
@@ -83,6 +89,8 @@ def show_status(value: dict[str, Any]) -> str:
         lines.append(f"  {value['url']}" + (f", TLS {value['tls_endpoint']}" if value["tls_endpoint"] else ""))
         lines.append(f"  engine: {value['engine']} ({value['instance_kind']})")
         lines += [text for name, text in _TROUBLES.items() if value[name] is False]
+        if value.get("attention"):
+            lines.append(_attention(**value["attention"]))
     else:
         lines.append("  starting")
     state = value["engine_state"]

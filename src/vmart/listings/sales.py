@@ -1,4 +1,4 @@
-"""The seller's view: what was sold, how full the zones are, what needs a hand."""
+"""The seller's view: what was sold, how full the zones are, which deliveries failed."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -54,6 +54,7 @@ class ZoneCapacity:
     disk_capacity_gib: int
     pool_filled_gib: int  # what real disks take and have; 0 of a zone that is not real
     pool_gib: int
+    fullest_percent: int  # of its hosts' pools, the fullest one's
     addresses_free: int
     addresses: int
     images: Any
@@ -71,7 +72,7 @@ class ZoneCapacity:
     @property
     def is_filling(self) -> bool:
         """Time to add storage: a full pool stops every machine on it."""
-        return self.pool_filled_gib * 100 >= self.pool_gib * FILLING_PERCENT > 0
+        return self.fullest_percent >= FILLING_PERCENT
 
     @property
     def images_ready(self) -> int:
@@ -88,46 +89,6 @@ class FailedDelivery:
     zone: str
     reason: str
     at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """An operation that used up its attempts."""
-
-    id: int
-    kind: str
-    subject_id: int
-    public_id: str
-    lane: str
-    step: str
-    attempt: int
-    last_error: str
-    created_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A machine of which an engine differs from what was sold; ``sold_in`` is its zone, "" where no order knows it."""
-
-    id: int
-    zone: str
-    name: str
-    kind: str
-    sold_in: str
-    since: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CardMessage:
-    """What a card provider said, signed, that fits no payment as the shop knows it."""
-
-    id: int
-    provider: str
-    reference: str
-    why: str
-    times: int
-    first_wall_at: dt.datetime
-    last_wall_at: dt.datetime
 
 
 def today(zone: ZoneInfo) -> Sales:
@@ -166,7 +127,7 @@ def zones() -> Sequence[ZoneCapacity]:
         SELECT z.code, z.name_en, z.name_zh, z.engine_kind, z.engine_status, z.engine_why, z.engine_seen_at, z.on_sale,
           coalesce(z.capabilities->>'instance_kind', '') AS kind,
           h.hosts, h.hosts_off, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
-          h.disk_used_gib, h.disk_capacity_gib, p.pool_filled_gib, p.pool_gib,
+          h.disk_used_gib, h.disk_capacity_gib, p.pool_filled_gib, p.pool_gib, p.fullest_percent,
           (SELECT count(*) FROM instances_instance i WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines,
           coalesce(a.addresses, 0) AS addresses, coalesce(a.addresses_free, 0) AS addresses_free,
           coalesce((SELECT json_agg(json_build_object('name', m.os_name, 'status', s.status, 'percent', s.percent,
@@ -186,7 +147,8 @@ def zones() -> Sequence[ZoneCapacity]:
           FROM placement_host WHERE zone_id = z.code) AS h ON true
         CROSS JOIN LATERAL (
           SELECT coalesce(sum((value->>0)::bigint), 0)::bigint AS pool_filled_gib,
-                 coalesce(sum((value->>1)::bigint), 0)::bigint AS pool_gib
+                 coalesce(sum((value->>1)::bigint), 0)::bigint AS pool_gib,
+                 coalesce(max((value->>0)::bigint * 100 / nullif((value->>1)::bigint, 0)), 0)::int AS fullest_percent
           FROM jsonb_each(z.capabilities->'pools')) AS p
         LEFT JOIN (
           SELECT zone_id, count(*) AS addresses, count(*) FILTER (WHERE instance_id IS NULL) AS addresses_free
@@ -213,45 +175,3 @@ def failed_deliveries(before: str = "") -> Page[FailedDelivery]:
         before=key, limit=PAGE + 1,
     )  # fmt: skip
     return cut([FailedDelivery(**row) for row in rows], lambda row: row.id, first=key is None)
-
-
-def attention(before: str = "") -> Page[Attention]:
-    """Operations that need the seller, latest first."""
-    key = number(before)
-    rows = db.rows(
-        """
-        SELECT w.id, w.kind, w.subject_id, coalesce(i.public_id, '') AS public_id, w.lane, w.step, w.attempt,
-               w.last_error, w.created_at
-        FROM worker_operation w LEFT JOIN instances_instance i ON i.id = w.subject_id AND w.subject_kind = 'machine'
-        WHERE w.attention AND (%(before)s::bigint IS NULL OR w.id < %(before)s)
-        ORDER BY w.id DESC LIMIT %(limit)s
-        """,
-        before=key, limit=PAGE + 1,
-    )  # fmt: skip
-    return cut([Attention(**row) for row in rows], lambda row: row.id, first=key is None)
-
-
-def card_messages(before: str = "") -> Page[CardMessage]:
-    """Messages of card providers that the seller has to look at, latest first."""
-    key = number(before)
-    rows = db.rows(
-        "SELECT id, provider, reference, why, times, first_wall_at, last_wall_at FROM payments_unexplained"
-        " WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(limit)s",
-        before=key, limit=PAGE + 1,
-    )  # fmt: skip
-    return cut([CardMessage(**row) for row in rows], lambda row: row.id, first=key is None)
-
-
-def drifts(before: str = "") -> Page[Drift]:
-    """What the sweeps of the zones' engines left to the seller, latest first."""
-    key = number(before)
-    rows = db.rows(
-        """
-        SELECT d.id, d.zone_id AS zone, d.name, d.kind, coalesce(i.zone_id, '') AS sold_in, d.since_wall_at AS since
-        FROM orders_engine_drift d LEFT JOIN instances_instance i ON i.public_id = d.name
-        WHERE %(before)s::bigint IS NULL OR d.id < %(before)s
-        ORDER BY d.id DESC LIMIT %(limit)s
-        """,
-        before=key, limit=PAGE + 1,
-    )  # fmt: skip
-    return cut([Drift(**row) for row in rows], lambda row: row.id, first=key is None)

@@ -138,3 +138,4 @@ class EngineDrift(models.Model):
     class Meta:
         db_table = "orders_engine_drift"
         constraints = [models.UniqueConstraint(fields=["zone", "name"], name="orders_engine_drift_once")]
+        indexes = [models.Index(fields=["kind", "since_wall_at", "id"], name="orders_engine_drift_by_kind")]

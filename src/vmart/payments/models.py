@@ -54,3 +54,4 @@ class Unexplained(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["provider", "reference", "why"], name="payments_unexplained_once"),
         ]
+        indexes = [models.Index(fields=["first_wall_at", "id"], name="payments_unexplained_in_order")]

@@ -14,6 +14,7 @@ class Host(models.Model):
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
     name = models.CharField(max_length=80)
     online = models.BooleanField(default=True)
+    off_since = models.DateTimeField(null=True)  # wall time; null while it is online, or nobody knows
     enabled = models.BooleanField(default=True)
     vcpu_capacity = models.IntegerField()
     memory_capacity_mib = models.BigIntegerField()

@@ -44,7 +44,10 @@ def check(zone: str) -> bool:
         for host in Host.objects.filter(zone=row):
             if host.online != (host.name in online):
                 Host.objects.filter(pk=host.pk).update(online=host.name in online)
-    Zone.objects.filter(pk=zone).update(capabilities=asdict(capabilities) | {"pools": _pools(row, members)})
+    _note_hosts(zone)
+    Zone.objects.filter(pk=zone).update(
+        capabilities=asdict(capabilities) | {"pools": _pools(row, members)}, engine_seen_at=clock.wall()
+    )
     _note(zone, "ready", "")
     return True
 
@@ -58,10 +61,16 @@ def _pools(zone: Zone, members: Sequence[MemberCapacity]) -> dict[str, list[int]
     return {member.member: before[member.member] for member in members if member.member in before} | now
 
 
+def _note_hosts(zone: str) -> None:
+    """Since when each host is off; nothing of one that is on."""
+    hosts = Host.objects.filter(zone=zone)
+    hosts.filter(online=False, off_since=None).update(off_since=clock.wall())
+    hosts.filter(online=True).exclude(off_since=None).update(off_since=None)
+
+
 def _note(zone: str, status: str, why: str) -> None:
     changed = Zone.objects.filter(pk=zone).exclude(engine_status=status, engine_why=why[:500])
     changed.update(engine_status=status, engine_why=why[:500])
-    Zone.objects.filter(pk=zone).update(engine_seen_at=clock.wall())
 
 
 def prepare_images(zone: str) -> bool:

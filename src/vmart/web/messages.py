@@ -25,7 +25,18 @@ _CONTEXT = {"pgettext", "pgettext_lazy"}
 _NOISE = r'"(POT?-\w+-Date|PO-Revision-Date|Report-Msgid|Last-Translator|Language-Team)'
 _PROGRAMS_ONLY = ("api", "config")  # rooms whose refusals no page shows
 # Calls whose sentence is stored or shown as it is: the constants among their arguments, also by name.
-_SAID_BY = {"EngineError", "_Refusal", "ImageState", "Outcome", "_failure", "fail", "_ShowAgain", "__init__", "Step"}
+_SAID_BY = {
+    "EngineError",
+    "_Refusal",
+    "ImageState",
+    "Outcome",
+    "_failure",
+    "fail",
+    "_ShowAgain",
+    "__init__",
+    "Step",
+    "Cause",
+}
 _SAID_AS = {"sentence", "why", "reason", "helps"}
 
 

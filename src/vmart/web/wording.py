@@ -1,6 +1,7 @@
 """The words that people read for what the database calls by codes, and refusals in their language."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -135,6 +136,12 @@ SUBJECTS = {
     "api_key": _("API key"),
     "payment": _("Card payment"),
     "account": _("Account"),
+    "zone": _("Zone"),
+    "host": _("Host"),
+    "image": _("Image"),
+    "hour": _("Clock hour"),
+    "deployment": _("The shop"),
+    "card_message": _("Card message"),
 }
 PAYMENT_STATES = {
     "created": (_("Begun"), "busy"),
@@ -189,16 +196,6 @@ QUOTAS = {
     "run_per_s": _("API purchases a second"),
     "frozen_reason": _("Reason"),
 }
-DRIFT = {
-    "missing": _("Sold, and not found on the engine. It is looked for once more before its charging ends."),
-    "lost": _("Sold, and twice in a row not found on the engine. It is charged no more since it was first missed."),
-    "unknown": _(
-        "On the engine and in no order: after a restored backup it may be somebody's. Nothing touches it here."
-    ),
-    "elsewhere": _("On this zone's engine, and sold in another zone. Nothing touches it here."),
-    "moved": _("On another host than its room is taken on: move it back, or the stock of both is wrong."),
-}
-
 # Words that refusals put into their places, so that they are in the catalogue.
 _PLACES = (
     _("it was stopped for arrears"),
@@ -252,3 +249,15 @@ def _names_an_engine(text: str) -> bool:
 def said(text: str) -> str:
     """Sentences that were stored in English, a line each (why an act failed), in the reader's language where known."""
     return " ".join(gettext(line) for line in text.splitlines())
+
+
+_PLACE_WORDS = {"operation": OPERATIONS, "provider": PROVIDERS}
+
+
+def says(template: str, places: Mapping[str, Any]) -> str:
+    """A sentence of the seller's attention list with its places filled, both in the reader's language."""
+    spoken = {name: _PLACE_WORDS[name].get(value, value) if name in _PLACE_WORDS else value
+              for name, value in places.items()}  # fmt: skip
+    if "why" in spoken:
+        spoken["why"] = said(spoken["why"])
+    return gettext(template).format(**spoken)

@@ -36,4 +36,5 @@ class Operation(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(attention=False), name="worker_operation_due"),
             models.Index(fields=["id"], condition=Q(attention=True), name="worker_operation_attention"),
+            models.Index(fields=["created_at", "id"], condition=Q(attention=True), name="worker_operation_given_up"),
         ]

@@ -141,12 +141,28 @@ def status(own_data_dir: Path | None, output: str) -> None:
     """Say what runs and how it is; exit code 1 when nothing does or something is not well."""
     from vmart.config.status import read_status, show_status
 
-    value = read_status(places_of(own_data_dir))
+    places = places_of(own_data_dir)
+    value = read_status(places)
+    if value.get("well"):
+        value["attention"] = _attention(places)
     if output == "table":
         click.echo(show_status(value))
     else:
         show(value, output)
     sys.exit(0 if value["running"] and value.get("well") is not False else NOT_WELL)
+
+
+def _attention(places: Places) -> dict[str, Any] | None:
+    """How much needs the seller; None where this user may not ask the database, or it is of another version."""
+    from django.db import DatabaseError
+
+    try:
+        set_up(places)
+        from vmart.listings import attention
+
+        return dataclasses.asdict(attention.summary())
+    except (Misused, DatabaseError):
+        return None
 
 
 @click.command()

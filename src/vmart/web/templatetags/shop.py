@@ -13,6 +13,7 @@ from vmart.catalog import shop
 from vmart.kernel import clock
 from vmart.kernel import money as money_shown
 from vmart.kernel.money import exponent, half_up
+from vmart.listings.attention import Need
 from vmart.listings.checklist import Step
 from vmart.policy import policy
 from vmart.policy.numbers import Policy
@@ -158,6 +159,12 @@ def filled(step: Step) -> str:
     return gettext(step.sentence).format(**step.params)
 
 
+@register.filter
+def says(need: Need) -> str:
+    """What a line of the seller's attention list is, in the reader's language."""
+    return wording.says(need.cause.says, need.places)
+
+
 _WORDS: dict[str, dict[str, Any]] = {
     "charge_type": wording.CHARGE_TYPES,
     "internet": wording.INTERNET,
@@ -168,7 +175,6 @@ _WORDS: dict[str, dict[str, Any]] = {
     "purse": wording.PURSES,
     "operation": wording.OPERATIONS,
     "provider": wording.PROVIDERS,
-    "drift": wording.DRIFT,
     "action": wording.ACTIONS,
     "step": wording.STEPS,
     "quota": wording.QUOTAS,

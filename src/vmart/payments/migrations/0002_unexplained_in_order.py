@@ -1,0 +1,17 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False  # the index is built beside what works on
+
+    dependencies = [
+        ("payments", "0001_first"),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="unexplained",
+            index=models.Index(fields=["first_wall_at", "id"], name="payments_unexplained_in_order"),
+        ),
+    ]

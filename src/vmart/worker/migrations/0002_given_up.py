@@ -1,0 +1,19 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False  # the index is built beside what works on
+
+    dependencies = [
+        ("worker", "0001_first"),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="operation",
+            index=models.Index(
+                condition=models.Q(("attention", True)), fields=["created_at", "id"], name="worker_operation_given_up"
+            ),
+        ),
+    ]
