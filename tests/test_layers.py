@@ -30,7 +30,7 @@ TEMPLATES = {
 _SAME_FRAME = "the seller's pages stand in the same frame as the customers', with the same tags for money and time"
 UPWARD: dict[str, tuple[set[str], str]] = {
     f"backoffice/templates/backoffice/{name}.html": ({"web"}, _SAME_FRAME)
-    for name in ("today", "first", "checklist", "customers", "customer", "deliveries", "parts/attention")
+    for name in ("today", "first", "checklist", "customers", "customer", "deliveries", "zone", "parts/attention")
 }
 TABLES = {
     model._meta.db_table: model._meta.app_label for model in apps.get_models() if model.__module__[:6] == "vmart."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -95,13 +96,41 @@ def test_customers_pages(signed_in: Customer, axe: str, address: str) -> None:
     assert signed_in.complaints == []
 
 
+@pytest.fixture
+def needed(running_shop: RunningShop) -> Iterator[str]:
+    """Something of each shape in the list of what needs the seller: long words, and a line of several buttons."""
+    with psycopg.connect(running_shop.database_url, autocommit=True) as own:
+        (zone,) = own.execute("SELECT code FROM catalog_zone ORDER BY position LIMIT 1").fetchone() or ("",)
+        own.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"chores {zone}"])  # no sweep finds it untrue
+        own.execute(
+            "INSERT INTO orders_engine_drift (zone_id, name, kind, since_wall_at, missed_at)"
+            " VALUES (%s, 'ins-browser1', 'lost', now(), now())",
+            [zone],
+        )
+        own.execute(
+            "INSERT INTO payments_unexplained (provider, reference, why, times, first_wall_at, last_wall_at)"
+            " VALUES ('stripe', %s, %s, 3, now(), now())",
+            ["pi_" + "3" * 60, "succeeded, 5000 CNY: no payment here is called " + "vmart-" * 20],
+        )
+        yield zone
+        own.execute("DELETE FROM orders_engine_drift WHERE name = 'ins-browser1'")
+        own.execute("DELETE FROM payments_unexplained WHERE provider = 'stripe'")
+
+
 @pytest.mark.parametrize("locale", LOCALES)
-def test_the_sellers_page(window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str) -> None:
+def test_the_sellers_pages(
+    window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str, needed: str
+) -> None:
     seller = window(locale=locale)
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
-    assert _faults(seller.page, axe) == []
-    for width in (1440, 1024, 768, 390):
-        seller.page.set_viewport_size({"width": width, "height": 844})
-        assert seller.page.evaluate("document.documentElement.scrollWidth") <= width, width
+    for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/"):
+        page = seller.open(address)
+        assert page.locator("form[action*='ins-browser1']").count() == (3 if address == "/seller/" else 0)
+        for width in (1440, 1024, 768, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+        assert _faults(page, axe) == []
+        page.set_viewport_size({"width": 1440, "height": 844})
+        assert _faults(page, axe) == []

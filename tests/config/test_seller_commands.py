@@ -26,6 +26,7 @@ from vmart.listings.attention import Summary
 from vmart.listings.paging import PAGE
 from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
+from vmart.placement.models import Host
 from vmart.settlement.models import Stuck
 
 
@@ -221,7 +222,11 @@ def test_what_needs_the_seller_is_listed(shop: object) -> None:
         "text": "The usage of this account is not charged from then on. no price is in force Mend what it says, most"
                 " often a price that is missing: each hourly close tries again.",
     }  # fmt: skip
-    assert (filling["tag"], filling["since"], filling["where"]) == ("storage_filling", None, "/seller/#zones")
+    assert (filling["tag"], filling["since"], filling["where"]) == (
+        "storage_filling",
+        None,
+        "/seller/zones/ap-guangzhou-3/",
+    )
     assert yaml.safe_load(done("attention", "-o", "yaml")) == [uncharged, filling]
     head, first, second = done("attention").splitlines()
     assert head.split() == ["SEVERITY", "TAG", "SUBJECT", "KIND", "SUBJECT", "NUMBER", "SINCE", "WHERE", "TEXT"]
@@ -257,3 +262,49 @@ def test_status_says_how_much_needs_the_seller(found: Summary | None, line: str 
     }  # fmt: skip
     shown = ["vmart runs on /d (process 1)", "  http://x", "  engine: Incus (container)"]
     assert show_status(value).splitlines() == shown + ([line] if line else [])
+
+
+# -- why there is no room ------------------------------------------------------------------------------
+
+
+def test_placement_is_explained_for_a_type(shop: object) -> None:
+    hosts = Host.objects.filter(zone_id="ap-guangzhou-4")
+    n = hosts.count()
+    words = ["placement", "explain", "--zone", "ap-guangzhou-4", "--type", "S5.MEDIUM4", "--disk", "70"]
+    assert json.loads(done(*words, "-o", "json"))[-1] == {"filter": "disk", "asks": "70 GiB", "hosts": n}
+    hosts.update(memory_capacity_mib=4095)
+    full = vmart(*words)
+    assert full.exit_code == 1
+    assert [line.split() for line in full.output.splitlines()] == [
+        ["FILTER", "ASKS", "HOSTS"], ["hosts", "ap-guangzhou-4", str(n)], ["online", "-", str(n)],
+        ["accepting", "-", str(n)], ["vCPU", "2", str(n)], ["memory", "4096", "MiB", "0"],
+        ["disk", "70", "GiB", "0"],
+    ]  # fmt: skip
+
+
+def test_placement_is_explained_for_a_machine_that_would_start(shop: object) -> None:
+    machine = purchase(wanted(open_purse("ada", cash_minor=MONTHLY_MINOR))).instance_ids[0]
+    rows = json.loads(done("placement", "explain", "--machine", machine, "-o", "json"))
+    assert rows == [
+        {"filter": "hosts", "asks": "its own", "hosts": 1}, {"filter": "online", "asks": "", "hosts": 1},
+        {"filter": "accepting", "asks": "", "hosts": 1}, {"filter": "vCPU", "asks": 2, "hosts": 1},
+        {"filter": "memory", "asks": "4096 MiB", "hosts": 1},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--zone", "nowhere", "--type", "S5.MEDIUM4"], 3, "there is no zone nowhere"),
+        (["--zone", "ap-guangzhou-4", "--type", "S9"], 3, "there is no type S9"),
+        (["--machine", "ins-0\0"], 3, "there is no machine ins-0"),
+        (["--zone", "ap-guangzhou-4"], 2, "name --zone and --type, or --machine"),
+        (["--machine", "ins-0", "--zone", "ap-guangzhou-4"], 2, "name --zone and --type, or --machine"),
+        ([], 2, "name --zone and --type, or --machine"),
+        (["--zone", "ap-guangzhou-4", "--type", "S5.MEDIUM4", "--disk", "0"], 2, "0 is not in the range"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(shop: object, words: list[str], code: int, said: str) -> None:
+    with nothing_written():
+        result = vmart("placement", "explain", *words)
+    assert (result.exit_code, said in result.stderr) == (code, True)

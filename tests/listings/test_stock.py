@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.shopper import HOURLY, open_purse, wanted
+from tests.support.statements import statements
 from vmart.catalog import shop
 from vmart.listings import stock
 from vmart.orders.errors import SoldOut
@@ -42,6 +43,22 @@ def test_room_is_what_can_be_bought(sizes: list[tuple[int, int, int]], fits: int
     with pytest.raises(SoldOut):
         purchase(wanted(account, HOURLY))
     assert stock.room(here, 50).get(FOUR, 0) == 0
+
+
+def test_each_type_of_a_zone_is_explained_in_one_query() -> None:
+    _hosts((2, 4096, 50), (2, 2048, 50), (1, 4096, 50))
+    away = Host.objects.filter(zone="ap-guangzhou-4", enabled=False).count()
+    with statements() as made:
+        placed = {one.type_code: one for one in stock.explained("ap-guangzhou-4", 50)}
+    assert len(made) == 1
+    assert list(placed) == list(shop.current().zones["ap-guangzhou-4"].offers)
+    medium = placed["S5.MEDIUM4"]
+    assert (medium.vcpu, medium.memory_mib) == (2, 4096)
+    assert medium.left == {
+        "hosts": 3 + away, "online": 3 + away, "accepting": 3, "vCPU": 2, "memory": 1, "disk": 1,
+    }  # fmt: skip
+    assert {one.left["disk"] for one in stock.explained("ap-guangzhou-4", 51)} == {0}
+    assert stock.explained("ap-nowhere-1", 50) == []
 
 
 def test_hosts_that_are_away_have_no_room() -> None:

@@ -125,6 +125,7 @@ def test_queries(buyer: Visitor) -> None:
         "/charges/": ["day", "month", "before"],
         "/charges.csv": ["month"], "/balance/": ["before"], "/machines/": ["before"], "/orders/": ["before"],
         "/keys/": ["before"], "/seller/": ["before"], "/seller/deliveries/": ["before"],
+        "/seller/zones/ap-guangzhou-3/": ["disk"], "/seller/zones/nowhere/": ["disk"],
         "/accounts/login/": ["next"], "/accounts/signup/": ["next"],
     }  # fmt: skip
     asked = [

@@ -32,6 +32,7 @@ class Things:
     payment: int = 900_000_003
     operation: int = 900_000_004
     account: int = 900_000_005
+    zone: str = "ap-nowhere-1"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -59,6 +60,7 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_money": CUSTOMER,
     "seller_customer_freeze": CUSTOMER,
     "seller_customer_quotas": CUSTOMER,
+    "seller_zone": [lambda has: {"code": has.zone}],
     "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],
     "first_operator": [lambda _: {"token": "a"}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
@@ -99,6 +101,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         payment=Payment.objects.get().id,
         operation=operation.id,
         account=Instance.objects.get().account_id,
+        zone=ZONE,
     )
 
 

@@ -30,7 +30,7 @@ CUSTOMERS = {
 }  # fmt: skip
 POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag"}  # no pages
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
-SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_customers": 3, "seller_checklist": 8}
+SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8}
 
 
 def test_every_page_is_here() -> None:
@@ -80,6 +80,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             ["machine", "machine_live", "machine_stop", "machine_end", "machine_reset_password"], (running.public_id,)
         ),
         "account_reset_password_from_key": ("a", "set-password"),
+        "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     prepaid = Instance.objects.filter(state="RUNNING", subscription__charge_type="PREPAID").values_list(

@@ -119,6 +119,29 @@ def test_an_operation_that_needs_attention_is_retried_once() -> None:
     assert seller.get(found[1]).status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("language", "heads"),
+    [
+        ("en", "Type All hosts Online Taking machines vCPU Memory Disk"),
+        ("zh-hans", "机型 全部宿主机 在线 接收云服务器 vCPU 内存 云硬盘"),
+    ],
+)
+def test_the_page_of_a_zone_says_what_there_is_too_little_of(language: str, heads: str) -> None:
+    seller = operator()
+    seller.cookies["django_language"] = language
+    assert f'href="/seller/zones/{ZONE}/"' in seller.get("/seller/").content.decode()
+    hosts = Host.objects.filter(zone_id=ZONE)
+    hosts.update(memory_capacity_mib=4095)
+    page = text_of(seller.get(f"/seller/zones/{ZONE}/"))
+    assert heads in page
+    count = hosts.count()
+    assert f"S5.MEDIUM4 2 vCPU · 4 GiB · 50 GiB {count} {count} {count} {count} 0 0 " in page
+    assert f"S5.SMALL2 1 vCPU · 2 GiB · 50 GiB {count} {count} {count} {count} {count} {count} " in page
+    assert "1 vCPU · 2 GiB · 90 GiB" in text_of(seller.get(f"/seller/zones/{ZONE}/?disk=90"))
+    assert seller.get("/seller/zones/nowhere/").status_code == 404
+    assert customer().get(f"/seller/zones/{ZONE}/").status_code == 403
+
+
 OTHER_ZONE = "ap-guangzhou-4"
 DIFFERS = {
     "en": (

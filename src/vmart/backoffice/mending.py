@@ -11,6 +11,8 @@ def where(need: Need) -> str:
         return reverse("seller_deliveries")
     if need.account is not None:
         return reverse("seller_customer", args=[need.account])
-    if need.subject_kind in ("zone", "host", "image"):
-        return reverse("seller") + "#zones"
+    if need.subject_kind == "zone":
+        return reverse("seller_zone", args=[need.subject])
+    if need.subject_kind in ("host", "image"):
+        return reverse("seller_zone", args=[need.places["zone"]])
     return ""

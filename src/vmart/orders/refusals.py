@@ -1,6 +1,7 @@
 """What ``fn.orders_purchase`` refuses by a name, as the sentence that the buyer reads."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 
 from vmart.catalog import shop
@@ -9,7 +10,10 @@ from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
 from vmart.orders import errors
 from vmart.orders.login import unknown_key_pair
+from vmart.placement import explain
 from vmart.pricing.configuration import Configuration
+
+log = logging.getLogger(__name__)
 
 
 def of_purchase(name: str, detail: str, configuration: Configuration, currency: str) -> Exception:
@@ -77,6 +81,11 @@ def _insufficient_balance(values: list[str], configuration: Configuration, curre
 
 
 def _sold_out(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    left = explain.left([int(count) for count in values[1].split(",")])
+    log.info(
+        "no room for %d of %s in %s: %s were placed; hosts left for one more: %s",
+        configuration.count, configuration.instance_type, configuration.zone, values[0], explain.line(left),
+    )  # fmt: skip
     return errors.SoldOut(
         "The instance type {type} is sold out in {zone}: there is room for {room}.",
         field="instance_type", type=configuration.instance_type, zone=configuration.zone, room=values[0],

@@ -1,5 +1,6 @@
 """Start stopped machines; one stopped without charge takes its full hold, room and address again first."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 
@@ -16,10 +17,13 @@ from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
 from vmart.orders.without_charge import STOP_CHARGING, give_up
+from vmart.placement import explain
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
 
 
 def start(actor: Actor, public_ids: Sequence[str]) -> None:
@@ -76,6 +80,8 @@ def _take_room_and_address(machine: Instance) -> None:
     if machine.stop_charging_mode == STOP_CHARGING and not db.call(
         "placement_grow", machine.id, machine.vcpu, machine.memory_mib
     ):
+        left = explain.on_its_host(machine.id, machine.vcpu, machine.memory_mib)
+        log.info("no room to start %s: %s", machine.public_id, explain.line(left))
         raise SoldOut("There is no room for {id} on its host now.", field="machines", id=machine.public_id)
     if machine.public_ip_wanted and not machine.public_ip:
         claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])

@@ -196,6 +196,14 @@ QUOTAS = {
     "run_per_s": _("API purchases a second"),
     "frozen_reason": _("Reason"),
 }
+FILTERS = {
+    "hosts": _("All hosts"),
+    "online": _("Online"),
+    "accepting": _("Taking machines"),
+    "memory": _("Memory"),
+    "disk": _("Disk"),
+}
+
 # Words that refusals put into their places, so that they are in the catalogue.
 _PLACES = (
     _("it was stopped for arrears"),

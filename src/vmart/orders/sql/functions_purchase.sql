@@ -33,7 +33,8 @@ BEGIN
   _granted := fn.placement_claim(_zone, _account, _ids, (_bought->>'vcpu')::int, (_bought->>'memory_mib')::bigint,
                                  (_p->>'disk_gib')::bigint);
   IF _granted < (_p->>'min_count')::int THEN
-    PERFORM fn.kernel_refuse('sold_out', _granted::text);
+    PERFORM fn.kernel_refuse('sold_out', _granted || '|' || array_to_string(fn.placement_explain(
+      _zone, (_bought->>'vcpu')::int, (_bought->>'memory_mib')::bigint, (_p->>'disk_gib')::bigint), ','));
   END IF;
   IF _granted < _count THEN
     _ids := _ids[1:_granted];

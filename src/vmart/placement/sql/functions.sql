@@ -1,3 +1,36 @@
+-- How many of the filters a host passes, in their order: it is online, takes machines, has the vCPU free, the memory,
+-- the disk (placement/explain.py names them). 5: a machine of this size may be placed on it. Written here alone: what
+-- claims asks it, and what explains counts it. A plan has it as if it were written out.
+CREATE FUNCTION fn.placement_passed(_host placement_host, _vcpu int, _memory_mib bigint, _disk_gib bigint) RETURNS int
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN NOT _host.online THEN 0
+              WHEN NOT _host.enabled THEN 1
+              WHEN _host.vcpu_used + _vcpu > _host.vcpu_capacity THEN 2
+              WHEN _host.memory_used_mib + _memory_mib > _host.memory_capacity_mib THEN 3
+              WHEN _host.disk_used_gib + _disk_gib > _host.disk_capacity_gib THEN 4
+              ELSE 5 END
+$$;
+
+-- How many hosts of a zone there are, and how many each filter leaves for one machine of this size.
+CREATE FUNCTION fn.placement_explain(_zone text, _vcpu int, _memory_mib bigint, _disk_gib bigint) RETURNS int[]
+LANGUAGE sql STABLE AS $$
+  SELECT ARRAY[count(*), count(*) FILTER (WHERE passed >= 1), count(*) FILTER (WHERE passed >= 2),
+               count(*) FILTER (WHERE passed >= 3), count(*) FILTER (WHERE passed >= 4),
+               count(*) FILTER (WHERE passed >= 5)]::int[]
+  FROM (SELECT fn.placement_passed(h, _vcpu, _memory_mib, _disk_gib) AS passed
+        FROM placement_host h WHERE h.zone_id = _zone) AS hosts
+$$;
+
+-- The same of the one host that a machine may start on again, where its disks are: without the filter of the disk.
+CREATE FUNCTION fn.placement_explain_grow(_instance bigint, _vcpu int, _memory_mib bigint) RETURNS int[]
+LANGUAGE sql STABLE AS $$
+  SELECT ARRAY[count(*), count(*) FILTER (WHERE passed >= 1), count(*) FILTER (WHERE passed >= 2),
+               count(*) FILTER (WHERE passed >= 3), count(*) FILTER (WHERE passed >= 4)]::int[]
+  FROM (SELECT fn.placement_passed(h, _vcpu - held.vcpu, _memory_mib - held.memory_mib, 0) AS passed
+        FROM placement_allocation held JOIN placement_host h ON h.id = held.host_id
+        WHERE held.instance_id = _instance) AS hosts
+$$;
+
 -- Claim room for several machines of one size in a zone, in order; how many found it.
 -- Policy: the host with most free memory that nobody else is claiming from right now, and only if all
 -- are taken, the fullest queue is waited for. The row's own update is the compare-and-swap.
@@ -13,15 +46,11 @@ BEGIN
   END IF;
   WHILE done < wanted LOOP
     SELECT h.* INTO host FROM placement_host h
-    WHERE h.zone_id = _zone AND h.online AND h.enabled
-      AND h.vcpu_used + _vcpu <= h.vcpu_capacity AND h.memory_used_mib + _memory_mib <= h.memory_capacity_mib
-      AND h.disk_used_gib + _disk_gib <= h.disk_capacity_gib
+    WHERE h.zone_id = _zone AND fn.placement_passed(h, _vcpu, _memory_mib, _disk_gib) = 5
     ORDER BY h.memory_capacity_mib - h.memory_used_mib DESC, h.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
       SELECT h.* INTO host FROM placement_host h
-      WHERE h.zone_id = _zone AND h.online AND h.enabled
-        AND h.vcpu_used + _vcpu <= h.vcpu_capacity AND h.memory_used_mib + _memory_mib <= h.memory_capacity_mib
-        AND h.disk_used_gib + _disk_gib <= h.disk_capacity_gib
+      WHERE h.zone_id = _zone AND fn.placement_passed(h, _vcpu, _memory_mib, _disk_gib) = 5
       ORDER BY h.id LIMIT 1 FOR NO KEY UPDATE;
       EXIT WHEN NOT FOUND;
     END IF;
@@ -90,10 +119,10 @@ LANGUAGE plpgsql AS $$
 DECLARE held placement_allocation;
 BEGIN
   SELECT * INTO held FROM placement_allocation WHERE instance_id = _instance FOR UPDATE;
-  UPDATE placement_host SET vcpu_used = vcpu_used + _vcpu - held.vcpu,
-                            memory_used_mib = memory_used_mib + _memory_mib - held.memory_mib
-  WHERE id = held.host_id AND online AND enabled AND vcpu_used + _vcpu - held.vcpu <= vcpu_capacity
-    AND memory_used_mib + _memory_mib - held.memory_mib <= memory_capacity_mib;
+  UPDATE placement_host h SET vcpu_used = vcpu_used + _vcpu - held.vcpu,
+                              memory_used_mib = memory_used_mib + _memory_mib - held.memory_mib
+  WHERE id = held.host_id
+    AND fn.placement_passed(h, _vcpu - held.vcpu, _memory_mib - held.memory_mib, 0) >= 4;  -- its disks lie there
   IF NOT FOUND THEN
     RETURN false;
   END IF;

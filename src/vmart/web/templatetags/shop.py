@@ -175,6 +175,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "purse": wording.PURSES,
     "operation": wording.OPERATIONS,
     "provider": wording.PROVIDERS,
+    "filter": wording.FILTERS,
     "action": wording.ACTIONS,
     "step": wording.STEPS,
     "quota": wording.QUOTAS,
