@@ -5,7 +5,7 @@ changes at once, what is queued; then, in the worker, what the engine is told an
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from vmart.events.actor import Actor
@@ -15,27 +15,27 @@ from vmart.orders import machines as m
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
+Refuse = Callable[[Sequence[Instance]], None]
+
 
 @contextmanager
 def accepting(
-    actor: Actor, act: str, public_ids: Sequence[str], *, usable: bool = False, takes: Collection[State] = (),
-    code: str = "",
-) -> Iterator[list[Instance]]:  # fmt: skip
+    actor: Actor, act: str, public_ids: Sequence[str], *, refuse: Refuse | None = None, uses: bool = False
+) -> Iterator[list[Instance]]:
     """An act that ``actor`` asks for, all or none: its machines, locked, in the order asked for.
 
     ``act`` is the event that says who asked, one a machine, in the act's own commit: a refusal writes nothing. ""
-    where the act's own event says it. ``usable``: for acts on what machines do, none may be busy, expired, isolated or
-    about to be stopped. ``takes``: the states it takes, else WrongState with ``code``.
+    where the act's own event says it. ``refuse``: what the act refuses of machines as they stand; pages ask the same
+    (``may.py``). ``uses``: for acts on what machines do, none may be about to be stopped for arrears.
 
-    Raises UnknownInstance for a machine that is not the actor's account's, and the refusals of ``machines``.
+    Raises UnknownInstance for a machine that is not the actor's account's, and what ``refuse`` raises.
     """
     with db.act():
         machines = m.lock(actor.account, public_ids)
-        if usable:
-            m.refuse_unusable(machines)
-        if takes:
-            for machine in machines:
-                m.refuse_state(machine, takes, code)
+        if refuse:
+            refuse(machines)
+        if uses:
+            m.refuse_in_arrears(machines)
         if act:
             m.events(machines, act, actor=actor)
         yield machines

@@ -65,13 +65,9 @@ def locking() -> QuerySet[Instance]:
 
 
 def refuse_unusable(machines: Sequence[Instance]) -> None:
-    """Raise Busy, WrongState or InArrears for one that is busy, expired, isolated or about to be stopped.
-
-    A machine made busy would put off its expiry or its stop.
-    """
+    """Raise Busy or WrongState for one that is busy, expired or isolated: made busy it would put off its expiry."""
     refuse_busy(machines)
     refuse_isolated(machines)
-    refuse_in_arrears(machines)
 
 
 def refuse_busy(machines: Iterable[Instance]) -> None:

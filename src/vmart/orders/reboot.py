@@ -20,13 +20,16 @@ def reboot(actor: Actor, public_ids: Sequence[str], *, stop_type: str = SOFT) ->
     """Accept a reboot, all or none."""
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
         raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="stop_type")
-    asked = accepting(
-        actor, "RebootInstances", public_ids,
-        usable=True, takes=[State.RUNNING], code="UnsupportedOperation.InstanceStateNotRunning",
-    )  # fmt: skip
-    with asked as found:
+    with accepting(actor, "RebootInstances", public_ids, refuse=refuse, uses=True) as found:
         m.begin_all(found, "RebootInstances", actor.request_id, state=State.REBOOTING)
         m.send_all(found, "reboot", hard=stop_type == HARD, after=clock.wall().isoformat())
+
+
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise Busy or WrongState for machines that do not run."""
+    m.refuse_unusable(machines)
+    for machine in machines:
+        m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

@@ -103,13 +103,18 @@ def _begun(
     return number, machines, due
 
 
-def _check(machines: Sequence[Instance]) -> None:
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise WrongMode, WrongState or Busy for machines that cannot be renewed now."""
     for machine in machines:
         if machine.subscription.charge_type != PREPAID:
             raise WrongMode("{id} is postpaid: it has no term to renew.", field="machines", id=machine.public_id)
         m.refuse_state(machine, RENEWABLE, "UnsupportedOperation.InstanceStateTerminating")
-    _refuse_lost(machines)
     m.refuse_busy([machine for machine in machines if machine.state == State.SHUTDOWN])  # is being turned off
+
+
+def _check(machines: Sequence[Instance]) -> None:
+    refuse(machines)
+    _refuse_lost(machines)
 
 
 def _refuse_lost(machines: Sequence[Instance]) -> None:

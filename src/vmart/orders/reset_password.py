@@ -7,6 +7,7 @@ Where the password is the shop's, it takes the place of the one before when the 
 import re
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 from vmart.engines.contract import UnknownUser
 from vmart.events.actor import Actor
@@ -39,8 +40,9 @@ def reset(
             field="user",
         )
     password_hash = unix_password.hash_sha512(password)
-    with accepting(actor, passwords.RESET, public_ids, usable=True) as found:
-        _begin(found, actor, while_running=while_running)
+    refusal = partial(refuse, while_running=while_running)
+    with accepting(actor, passwords.RESET, public_ids, refuse=refusal, uses=True) as found:
+        m.begin_all(found, passwords.RESET, actor.request_id)
         for named in sorted({user or machine.login_user for machine in found}):
             theirs = [machine for machine in found if (user or machine.login_user) == named]
             m.send_all(theirs, KIND, user=named, password_hash=password_hash, password_sealed="")
@@ -48,8 +50,8 @@ def reset(
 
 def generate(actor: Actor, public_id: str) -> None:
     """Accept a password that the shop makes for the machine's own user; it is shown as one of a purchase is."""
-    with accepting(actor, passwords.RESET, [public_id], usable=True) as found:
-        _begin(found, actor, while_running=True)
+    with accepting(actor, passwords.RESET, [public_id], refuse=refuse, uses=True) as found:
+        m.begin_all(found, passwords.RESET, actor.request_id)
         (machine,) = found
         made = passwords.make(machine.id)
         m.send(
@@ -58,7 +60,9 @@ def generate(actor: Actor, public_id: str) -> None:
         )  # fmt: skip
 
 
-def _begin(machines: Sequence[Instance], actor: Actor, *, while_running: bool) -> None:
+def refuse(machines: Sequence[Instance], *, while_running: bool = True) -> None:
+    """Raise Busy or WrongState for machines in which no password can be set."""
+    m.refuse_unusable(machines)
     for machine in machines:
         if machine.state == State.RUNNING and not while_running:
             raise WrongState(
@@ -71,7 +75,6 @@ def _begin(machines: Sequence[Instance], actor: Actor, *, while_running: bool) -
                 "The instance {id} is a virtual machine and stopped; start it first, its system sets the password.",
                 field="machines", code="UnsupportedOperation.InstanceStateStopped", id=machine.public_id,
             )  # fmt: skip
-    m.begin_all(machines, passwords.RESET, actor.request_id)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

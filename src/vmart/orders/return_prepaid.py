@@ -50,18 +50,19 @@ def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote
 
 
 def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
-    for machine in machines:
-        _refuse_unreturnable(machine)
+    refuse(machines)
     account = Account.objects.get(id=machines[0].account_id)
     _refuse_over_quota(account, len(machines), now, zone)
     return _refunds(machines, account, now, zone)
 
 
-def _refuse_unreturnable(machine: Instance) -> None:
-    if machine.subscription.charge_type != PREPAID:
-        raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
-    m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
-    m.refuse_isolated([machine])  # of a term that is over nothing is left, and a return would move its end
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise WrongMode or WrongState for machines that cannot be returned."""
+    for machine in machines:
+        if machine.subscription.charge_type != PREPAID:
+            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
+        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
+    m.refuse_isolated(machines)  # of a term that is over nothing is left, and a return would move its end
 
 
 def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:

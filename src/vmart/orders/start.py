@@ -28,17 +28,20 @@ log = logging.getLogger(__name__)
 
 def start(actor: Actor, public_ids: Sequence[str]) -> None:
     """Accept a start, all or none. Charging of what was paused resumes at RUNNING, not here."""
-    started = accepting(
-        actor, "StartInstances", public_ids,
-        usable=True, takes=[State.STOPPED], code="UnsupportedOperation.InstanceStateRunning",
-    )  # fmt: skip
-    with started as found:
+    with accepting(actor, "StartInstances", public_ids, refuse=refuse, uses=True) as found:
         roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
         if roomless:
             db.call("placement_lock", roomless)
         take_again(found)
         m.begin_all(found, "StartInstances", actor.request_id, state=State.STARTING)
         m.send_all(found, "start")
+
+
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise Busy or WrongState for machines that are not simply off."""
+    m.refuse_unusable(machines)
+    for machine in machines:
+        m.refuse_state(machine, [State.STOPPED], "UnsupportedOperation.InstanceStateRunning")
 
 
 def take_again(machines: Sequence[Instance]) -> None:

@@ -9,6 +9,7 @@ A machine that is off and billed goes the same way without being started.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 from vmart.engines.contract import Power
 from vmart.events.actor import Actor
@@ -37,21 +38,27 @@ def stop(actor: Actor, public_ids: Sequence[str], *, stopped_mode: str = KEEP_CH
         raise InvalidValue("StoppedMode is KEEP_CHARGING or STOP_CHARGING.", field="stopped_mode")
     if stop_type not in (SOFT, HARD, SOFT_FIRST):
         raise InvalidValue("StopType is SOFT, HARD or SOFT_FIRST.", field="stop_type")
-    with accepting(actor, "StopInstances", public_ids, usable=True) as found:
-        for machine in found:
-            if not (stopped_mode == STOP_CHARGING and off_and_billed(machine)):
-                m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
-            if stopped_mode == STOP_CHARGING and machine.subscription.charge_type != POSTPAID_BY_HOUR:
-                raise WrongMode(
-                    "{id} is prepaid; only a postpaid machine can be stopped without charge.",
-                    field="stopped_mode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
-                )  # fmt: skip
+    refusal = partial(refuse, without_charge=stopped_mode == STOP_CHARGING)
+    with accepting(actor, "StopInstances", public_ids, refuse=refusal, uses=True) as found:
         accepted = db.call("metering_instant", clock.now())
         m.begin_all(found, "StopInstances", actor.request_id, state=State.STOPPING)
         for before in (State.RUNNING, State.STOPPED):
             there = [machine for machine in found if machine.state == before]
             hard, since = stop_type == HARD, accepted.isoformat()
             m.send_all(there, "stop", mode=stopped_mode, hard=hard, accepted=since, before=before)
+
+
+def refuse(machines: Sequence[Instance], *, without_charge: bool) -> None:
+    """Raise Busy, WrongState or WrongMode for machines that do not run, or cannot be off without charge."""
+    m.refuse_unusable(machines)
+    for machine in machines:
+        if not (without_charge and off_and_billed(machine)):
+            m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
+        if without_charge and machine.subscription.charge_type != POSTPAID_BY_HOUR:
+            raise WrongMode(
+                "{id} is prepaid; only a postpaid machine can be stopped without charge.",
+                field="stopped_mode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
+            )  # fmt: skip
 
 
 def off_and_billed(machine: Instance) -> bool:

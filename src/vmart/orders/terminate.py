@@ -6,6 +6,7 @@ hold shrinks to what the open hour has cost (billing-rules, section 1).
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 
 from vmart.events.actor import API, Actor
 from vmart.instances.models import Instance, State
@@ -31,23 +32,32 @@ def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) ->
     its owner may, on the page. Raises Protected, Busy, WrongState.
     """
     request_id = actor.request_id
-    with accepting(actor, "", public_ids) as found:
+    with accepting(actor, "", public_ids, refuse=partial(refuse, erase=erase)) as found:
         if actor.via == API:
             _refuse_protected(found)
-        m.refuse_busy([machine for machine in found if machine.state in _BUSY])
-        if erase:
-            _refuse_unerasable(found)
         in_bin = [machine for machine in found if machine.state in IN_BIN]
         alive = [machine for machine in found if machine.state not in IN_BIN]
         m.events(found if erase else alive, "TerminateInstances", actor=actor)
-        prepaid = [machine for machine in alive if machine.subscription.charge_type == PREPAID]
-        postpaid = [machine for machine in alive if machine.subscription.charge_type != PREPAID]
+        prepaid = [machine for machine in alive if _is_prepaid(machine)]
+        postpaid = [machine for machine in alive if not _is_prepaid(machine)]
         if in_bin and erase:
             release_now(in_bin, request_id)
         if prepaid:
             return_prepaid.give_back(prepaid, request_id)
         if postpaid:
             to_bin(postpaid, request_id)
+
+
+def refuse(machines: Sequence[Instance], *, erase: bool = True) -> None:
+    """Raise Busy or WrongState for machines that cannot be ended, or (``erase``) erased, now."""
+    m.refuse_busy([machine for machine in machines if machine.state in _BUSY])
+    return_prepaid.refuse([machine for machine in machines if machine.state not in IN_BIN and _is_prepaid(machine)])
+    if erase:
+        _refuse_unerasable(machines)
+
+
+def _is_prepaid(machine: Instance) -> bool:
+    return machine.subscription.charge_type == PREPAID
 
 
 def _refuse_protected(machines: Sequence[Instance]) -> None:

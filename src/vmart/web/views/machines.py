@@ -15,9 +15,7 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, orders, overview
-from vmart.orders import holds, live_cost, passwords, reboot, return_prepaid, start, stop, terminate
-from vmart.orders.machines import is_expired
-from vmart.orders.renew import RENEWABLE
+from vmart.orders import holds, live_cost, may, passwords, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing.hour import PriceMissingError
 from vmart.web import wording
@@ -129,14 +127,13 @@ def _here(machine: Instance) -> dict[str, Any]:
     resetting = machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
     # While a reset is under way, the password that is kept is about to be another.
     kept = {} if resetting else passwords.kept([machine.id])
-    on_or_off = machine.state in (State.RUNNING, State.STOPPED)
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
         "line": line,
         "terms": orders.terms(machine.id) if machine.subscription.charge_type == "PREPAID" else [],
         "renew_flags": wording.RENEW_FLAGS.items(),
-        "may_renew": machine.subscription.charge_type == "PREPAID" and machine.state in RENEWABLE,
+        "may": may.possible(machine),
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "disks": overview.disks(machine.id),
@@ -147,11 +144,6 @@ def _here(machine: Instance) -> dict[str, Any]:
         "by_usage": overview.is_charged_by_usage(machine.id),
         "busy": machine.state in wording.IN_BETWEEN or resetting,
         "resetting": resetting,
-        "may_reset_password": on_or_off and not resetting and not is_expired(machine),
-        "may_start": machine.state == State.STOPPED and not is_expired(machine),
-        "may_stop": machine.state == State.RUNNING and not is_expired(machine),
-        "may_spare": stop.off_and_billed(machine) and not is_expired(machine),
-        "may_end": machine.state not in (State.PENDING, State.TERMINATING) and machine.state not in wording.IN_BETWEEN,
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,

@@ -1,0 +1,37 @@
+"""Whether an act can be asked of a machine as it stands, by what the act itself refuses: page and act never differ.
+
+What an act refuses beyond that is not known before it is asked: money, room, arrears that are due this second, a
+machine that its engine has lost.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from vmart.instances.models import Instance
+from vmart.kernel.errors import Refused
+from vmart.orders import reboot, renew, reset_password, start, stop, terminate
+from vmart.orders.acts import Refuse
+
+ACTS: Mapping[str, Refuse] = {
+    "start": start.refuse,
+    "stop": partial(stop.refuse, without_charge=False),
+    "stop_without_charge": partial(stop.refuse, without_charge=True),
+    "reboot": reboot.refuse,
+    "reset_password": reset_password.refuse,
+    "renew": renew.refuse,
+    "end": terminate.refuse,
+}
+
+
+def why_not(act: str, machine: Instance) -> Refused | None:
+    """What refuses ``act``, a name in ``ACTS``; None where nothing does. Asks the database nothing."""
+    try:
+        ACTS[act]([machine])
+    except Refused as why:
+        return why
+    return None
+
+
+def possible(machine: Instance) -> set[str]:
+    """The acts that can be asked of the machine now."""
+    return {act for act in ACTS if why_not(act, machine) is None}

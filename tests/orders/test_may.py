@@ -1,0 +1,86 @@
+"""Given a machine in any state, then what the page offers is just what the act does not refuse."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import transaction
+
+from tests.support.actors import by
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance, State
+from vmart.kernel import db
+from vmart.kernel.errors import Refused
+from vmart.orders import may, reboot, renew, reset_password, start, stop, terminate
+from vmart.orders.renew import Renewal
+from vmart.orders.without_charge import STOP_CHARGING
+from vmart.subscriptions.models import Subscription
+
+pytestmark = pytest.mark.usefixtures("in_business")
+
+VERBS: dict[str, Callable[[Actor, str], object]] = {
+    "start": lambda who, name: start.start(who, [name]),
+    "stop": lambda who, name: stop.stop(who, [name]),
+    "stop_without_charge": lambda who, name: stop.stop(who, [name], stopped_mode=STOP_CHARGING),
+    "reboot": lambda who, name: reboot.reboot(who, [name]),
+    "reset_password": reset_password.generate,
+    "renew": lambda who, name: renew.renew(who, Renewal([name])),
+    "end": lambda who, name: terminate.terminate(who, [name]),
+}
+OPERATIONS = ("SUCCESS", "OPERATING", "FAILED")
+
+
+def _refusal(verb: Callable[[Actor, str], object], machine: Instance) -> tuple[type[Refused], str] | None:
+    """What asking for it comes to; nothing of it stays."""
+    try:
+        verb(by(machine.account_id), machine.public_id)
+    except Refused as why:
+        return type(why), why.code
+    return None
+
+
+@contextmanager
+def _taken_back() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def _offered(act: str, machine: Instance) -> tuple[type[Refused], str] | None:
+    why = may.why_not(act, machine)
+    return None if why is None else (type(why), why.code)
+
+
+def _machine(configuration: object) -> Instance:
+    return buy_running(open_purse(cash_minor=1_000_000), configuration)  # type: ignore[arg-type]
+
+
+def test_every_act_is_here() -> None:
+    assert VERBS.keys() == may.ACTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("configuration", "expired"), [(HOURLY, False), (MONTHLY, False), (MONTHLY, True)],
+    ids=["postpaid", "prepaid", "expired"],
+)  # fmt: skip
+def test_in_every_state(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch, configuration: object, expired: bool
+) -> None:
+    machine = _machine(configuration)
+    monkeypatch.setattr(db, "act", _taken_back)
+    if expired:
+        test_clock.set(Subscription.objects.get(id=machine.id).expires_at)  # and the worker has not come yet
+    seen = set()
+    for state, operation, kind in itertools.product(State.values, OPERATIONS, ("container", "virtual-machine")):
+        if state == State.GONE:
+            continue  # no longer found: asked for, it is unknown
+        Instance.objects.filter(pk=machine.pk).update(state=state, latest_operation_state=operation, kind=kind)
+        now = Instance.objects.select_related("subscription").get(pk=machine.pk)
+        offered = {act: _offered(act, now) for act in VERBS}
+        assert offered == {act: _refusal(verb, now) for act, verb in VERBS.items()}, (state, operation, kind)
+        assert may.possible(now) == {act for act, why in offered.items() if why is None}
+        seen.add(frozenset(may.possible(now)))
+    assert len(seen) > 2  # the control: states differ
