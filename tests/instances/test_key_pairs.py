@@ -234,7 +234,7 @@ def test_a_pair_that_is_deleted_after_it_was_looked_up_is_not_bought_with(monkey
     monkeypatch.setattr(purchase_values, "arguments", deleted_meanwhile)
     with pytest.raises(UnknownKeyPair) as refused:
         purchase(wanted(account, HOURLY, machine=Machine(IMAGE, login.LoginWanted(key_ids=(pair.public_id,)))))
-    assert (refused.value.params, refused.value.field) == ({"id": pair.public_id}, "LoginSettings.KeyIds")
+    assert (refused.value.params, refused.value.field) == ({"id": pair.public_id}, "login.key_ids")
     assert not Instance.objects.exists()
     assert not Order.objects.exists()
 

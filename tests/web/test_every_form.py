@@ -155,6 +155,7 @@ def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
     named = {
         "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
         "machine_live": [sent.machine], "seller_customer": [sent.buyer.account_id], "payment_state": [1],
+        "seller_zone": [ZONE],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer
     assert sender.post(reverse(name, args=named.get(name, [])), {}).status_code == 405
