@@ -29,27 +29,35 @@ def take(prefix: str) -> Path:
     """A new folder; nobody else's until ``give_back``, or until this process ends in whatever way."""
     with alone():
         folder = Path(tempfile.mkdtemp(prefix=prefix))
-        _held[folder] = _lock(_CLAIMS / folder.name)
+        claim = _CLAIMS / folder.name
+        claim.write_text(str(folder))
+        _held[folder] = _lock(claim)
     return folder
 
 
 def give_back(folder: Path) -> None:
-    """Remove it, and the claim to it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    (_CLAIMS / folder.name).unlink(missing_ok=True)
-    os.close(_held.pop(folder))
+    """Remove it, and the claim to it; said again it changes nothing."""
+    if folder in _held:
+        shutil.rmtree(folder, ignore_errors=True)
+        (_CLAIMS / folder.name).unlink()
+        os.close(_held.pop(folder))
 
 
 def abandoned(prefix: str) -> Iterator[Path]:
     """Folders of processes that are gone. Ask it ``alone()``; each is removed after its turn."""
     for claim in sorted(_CLAIMS.glob(f"{prefix}*")):
-        folder = Path(tempfile.gettempdir()) / claim.name
         try:
-            _held[folder] = _lock(claim)
+            descriptor = _lock(claim)
         except BlockingIOError:
             continue
-        yield folder
-        give_back(folder)
+        folder = Path(claim.read_text())
+        if folder.is_absolute() and folder.name == claim.name:
+            _held[folder] = descriptor
+            yield folder
+            give_back(folder)
+        else:  # its process was killed while it wrote this; there is nothing in the folder yet
+            claim.unlink()
+            os.close(descriptor)
 
 
 def _lock(claim: Path) -> int:
