@@ -19,9 +19,11 @@ from vmart.customers.models import ApiKey
 from vmart.engines.simulated.engine import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
+from vmart.kernel import clock
 from vmart.orders import sweep
 from vmart.orders.models import Order, Status
 from vmart.web.urls import urlpatterns
+from vmart.worker.models import Operation
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
@@ -33,7 +35,7 @@ READ = {
 NO_ACCOUNTS = {
     "account_login", "account_signup", "account_logout", "account_change_password", "account_reset_password",
     "account_reset_password_done", "account_reset_password_from_key", "account_reset_password_from_key_done",
-    "account_inactive", "first_operator", "payment", "seller_dismiss", "seller_retry",
+    "account_inactive", "first_operator", "payment", "seller_dismiss",
 }  # fmt: skip
 
 
@@ -70,6 +72,13 @@ class Sent:
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
+
+    def of_given_up(self) -> HttpResponse:
+        given_up = Operation.objects.create(
+            kind="isolate", subject_kind="machine", subject_id=Instance.objects.get(public_id=self.machine).id,
+            account_id=self.buyer.account_id, lane=ZONE, due_at=clock.now(), attention=True, created_at=clock.wall(),
+        )  # fmt: skip
+        return self.seller.post(reverse("seller_retry", args=[given_up.id]))
 
     def of_lost(self, act: str) -> HttpResponse:
         self.world.remove_machine(self.machine)
@@ -117,6 +126,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
+    ("seller_retry", "retried"): lambda sent: sent.of_given_up(),
     ("seller_lost", "to_be_redelivered"): lambda sent: sent.of_lost("redeliver"),
     ("seller_lost", "ended_as_lost"): lambda sent: sent.of_lost("end"),
 }

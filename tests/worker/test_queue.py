@@ -7,6 +7,9 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests.support.shopper import open_purse
+from vmart.events.actor import SELLER, Actor
+from vmart.events.models import Event
 from vmart.kernel import clock, db
 from vmart.worker import queue
 from vmart.worker.models import Operation
@@ -196,6 +199,21 @@ def test_what_needs_attention_waits_for_the_sellers_retry() -> None:
     assert queue.retry(operation.id)
     assert not queue.retry(operation.id)  # only once
     assert _claim()[0].attempt == 1
+
+
+def test_who_had_it_tried_again_is_told_where_it_is_an_accounts() -> None:
+    seller = Actor(None, SELLER, "you@example.com")
+    account = open_purse()
+    for number, owner in ((1, None), (7, account)):
+        with db.act():
+            queue.enqueue("act", "machine", number, due_at=clock.now(), account_id=owner)
+        queue.needs_attention(ME, _claim(), "nobody could")
+    numbers = list(Operation.objects.order_by("id").values_list("id", flat=True))
+    assert [queue.retry_by(seller, number) for number in (*numbers, numbers[0], 999_999)] == [True, True, False, False]
+    told = Event.objects.filter(kind="retried")
+    assert list(told.values_list("account_id", "subject_kind", "subject_id", "kind", "actor")) == [
+        (account, "machine", 7, "retried", {"via": "seller", "user": "you@example.com"})
+    ]
 
 
 def test_work_that_comes_anew_is_done_though_it_was_given_up_before() -> None:

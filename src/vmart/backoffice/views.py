@@ -119,7 +119,7 @@ def lost_machine(request: HttpRequest, public_id: str, act: str) -> HttpResponse
 @operator
 def retry(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Let the worker try an operation again."""
-    if operation_id < 2**63 and queue.retry(operation_id):
+    if operation_id < 2**63 and queue.retry_by(seller(request), operation_id):
         messages.success(request, _("The worker tries it again."))
     else:
         messages.warning(request, _("Nothing to retry: it does not wait for you any more."))

@@ -111,6 +111,7 @@ EVENTS = {
     "seen_missing": _("Not found on its host; the seller was told"),
     "lost": _("Not found twice in a row; charged no more since it was first missed"),
     "to_be_redelivered": _("To be delivered again, by the seller"),
+    "retried": _("To be tried again, by the seller"),
     "redelivered": _("Delivered again, with empty disks"),
     "ended_as_lost": _("Ended by the seller, since its host had lost it"),
     "CreateKeyPair": _("Key pair made"),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.worker.models import Operation
 
@@ -162,11 +164,22 @@ def needs_attention(owner: uuid.UUID, operations: Sequence[Claimed], error: str)
 
 
 def retry(operation_id: int) -> bool:
-    """The seller's retry of an operation that needs attention; False when there is none."""
+    """Have an operation that needs attention tried again; False when there is none."""
     found = db.rows(
         "UPDATE worker_operation SET attention = false, attempt = 0, not_before = NULL, lease_until = NULL"
         " WHERE id = %s AND attention RETURNING id",
         operation_id,
     )
-    db.wake_workers()
+    db.on_commit_wake()
     return bool(found)
+
+
+def retry_by(actor: Actor, operation_id: int) -> bool:
+    """The same, as an act that says who asked."""
+    with db.act():
+        waiting = Operation.objects.filter(id=operation_id, attention=True).first()
+        if waiting is None or not retry(operation_id):
+            return False
+        if waiting.account_id is not None:
+            record.write(waiting.account_id, waiting.subject_kind, [waiting.subject_id], "retried", actor=actor)
+    return True
