@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from tests.support.at_once import at_once
@@ -72,6 +73,30 @@ def test_who_waits_to_migrate_holds_up_no_index_that_is_built_beside_the_work(db
     assert [str(error).splitlines()[0] for error in _index_while_another(wait_in_one_statement) if error] == [
         "deadlock detected"
     ]
+
+
+_INDEX = "indexrelid = 'worker_operation_given_up'::regclass"
+_LEFT = {
+    "built, and not noted": "SELECT 1",
+    "not built to its end": f"UPDATE pg_index SET indisvalid = false WHERE {_INDEX}",
+}
+
+
+@pytest.mark.parametrize("left", _LEFT)
+def test_an_index_whose_build_was_killed_is_built_anew(db: Databases, left: str) -> None:
+    """Given what a migration without a transaction leaves when it ends in the middle, then the next start goes on."""
+    with db.superuser(connection.settings_dict["NAME"]) as superuser:
+        superuser.execute(_LEFT[left])
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'worker' AND name = '0002_given_up'")
+        cursor.execute("SET lock_timeout = '7s'")
+        call_command("migrate", "worker", verbosity=0)
+        cursor.execute(f"SELECT indisvalid FROM pg_index WHERE {_INDEX}")
+        assert cursor.fetchone() == (True,)
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("7s",)  # what comes after it waits no longer than before
+        cursor.execute("RESET lock_timeout")
+    bring_up.require_current()
 
 
 def test_a_single_process_refuses_pending_migrations(db: Databases) -> None:

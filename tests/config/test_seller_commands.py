@@ -169,6 +169,8 @@ def test_freeze_unfreeze_and_quota(shop: object) -> None:
     assert (held["postpaid_per_zone"], held["run_per_s"]) == (7, 2)
     assert done("customer", "quota", "ada@example.com", "--as-in-catalog", "run-per-s") == "set\n"
     assert quotas.own(account) == {"postpaid_per_zone": 7}
+    both = vmart("customer", "quota", "ada@example.com", "--run-per-s", "5", "--as-in-catalog", "run-per-s")
+    assert (both.exit_code, "run_per_s: either a number or --as-in-catalog" in both.stderr) == (2, True)
     assert vmart("customer", "quota", "ada@example.com").exit_code == 2
     with nothing_written():
         wrong = vmart("customer", "quota", "ada@example.com", "--as-in-catalog", "run")
@@ -298,9 +300,14 @@ def test_placement_is_explained_for_a_machine_that_would_start(shop: object) -> 
         (["--zone", "nowhere", "--type", "S5.MEDIUM4"], 3, "there is no zone nowhere"),
         (["--zone", "ap-guangzhou-4", "--type", "S9"], 3, "there is no type S9"),
         (["--machine", "ins-0\0"], 3, "there is no machine ins-0"),
-        (["--zone", "ap-guangzhou-4"], 2, "name --zone and --type, or --machine"),
-        (["--machine", "ins-0", "--zone", "ap-guangzhou-4"], 2, "name --zone and --type, or --machine"),
-        ([], 2, "name --zone and --type, or --machine"),
+        (["--zone", "ap-guangzhou-4"], 2, "name --zone, --type and perhaps --disk, or --machine alone"),
+        (["--machine", "ins-0", "--disk", "9"], 2, "name --zone, --type and perhaps --disk, or --machine alone"),
+        (
+            ["--machine", "ins-0", "--zone", "ap-guangzhou-4"],
+            2,
+            "name --zone, --type and perhaps --disk, or --machine alone",
+        ),
+        ([], 2, "name --zone, --type and perhaps --disk, or --machine alone"),
         (["--zone", "ap-guangzhou-4", "--type", "S5.MEDIUM4", "--disk", "0"], 2, "0 is not in the range"),
     ],
 )

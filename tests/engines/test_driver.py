@@ -65,6 +65,10 @@ def test_a_catalog_may_say_what_the_drivers_of_a_zone_take(engine: dict[str, Any
         ({"kind": "incus", "settings": {"host_network": "no", "images": {"debian-12": {}}}},
          ".settings: images.debian-12.alias: is missing; "
          "host_network: Input should be 'auto', True or False, not no"),
+        ({"kind": "incus", "settings": {"host_network": 0}},
+         ".settings: host_network: Input should be 'auto', True or False, not 0"),
+        ({"kind": "incus", "settings": {"host_network": None}},
+         ".settings: host_network: Input should be 'auto', True or False"),
         ({"kind": "simulated", "members": MEMBERS, "settings": {"failure_rate": 2}},
          ".settings: failure_rate: Input should be less than or equal to 1, not 2"),
         ({"kind": "simulated", "members": MEMBERS, "settings": {"pool": "fast"}},

@@ -28,7 +28,7 @@ from vmart.payments.models import Unexplained
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zones
 from vmart.settlement import close
-from vmart.settlement.models import Stuck
+from vmart.settlement.models import Hour, Stuck
 from vmart.web import wording
 from vmart.worker import queue
 from vmart.worker.models import Operation
@@ -136,7 +136,7 @@ def account_not_charged(hands: Hands) -> Iterator[Line]:
     Stuck.objects.create(account_id=account, from_hour=hour, reason="no price is in force for mars/cpu")
     yield (
         "account_not_charged", "account", str(account), 1, hour,
-        "The usage of this account is not charged from then on. no price is in force for mars/cpu Mend what it says,"
+        "Accounts whose usage is not charged from then on: 1. no price is in force for mars/cpu Mend what it says,"
         " most often a price that is missing: each hourly close tries again.",
     )  # fmt: skip
     close.close(hour)
@@ -280,6 +280,36 @@ def test_a_zone_that_is_not_on_sale_and_has_no_machine_may_be_away(world: World)
     assert [row.subject for row in attention.page().rows] == [ZONE]
     Zone.objects.filter(code=ZONE).update(on_sale=False)
     assert attention.page().rows == []
+
+
+def test_work_left_in_a_zone_that_is_away_is_told_though_nothing_is_sold_there(world: World) -> None:
+    given_up(7)
+    Zone.objects.filter(code=ZONE).update(on_sale=False)
+    world.stop_engine()
+    zones.check(ZONE)
+    (row,) = attention.page().rows
+    assert (row.cause.tag, row.subject, row.places["waiting"]) == ("zone_unreachable", ZONE, 1)
+
+
+def test_an_hour_whose_close_began_and_did_not_end_counts(test_clock: BusinessClock) -> None:
+    """The horizon passes an hour when its close begins."""
+    first = Horizon.objects.get().closed_until
+    test_clock.advance(hours=2)
+    Horizon.objects.update(closed_until=first + dt.timedelta(hours=1))
+    assert attention.page().rows == []
+    Hour.objects.create(start=first)
+    (row,) = attention.page().rows
+    assert (row.cause.tag, row.since, row.number) == ("hours_not_closed", first + dt.timedelta(hours=1), 2)
+
+
+def test_accounts_that_lack_one_price_are_one_line(test_clock: BusinessClock) -> None:
+    hour = Horizon.objects.get().closed_until
+    for number in range(3):
+        Stuck.objects.create(account_id=open_purse(f"b{number}"), from_hour=hour, reason="no price for mars")
+    other = open_purse("b9")
+    Stuck.objects.create(account_id=other, from_hour=hour, reason="no price for venus")
+    found = [(row.number, row.account, row.subject, row.places["why"]) for row in attention.page().rows]
+    assert found == [(1, other, str(other), "no price for venus"), (3, None, "", "no price for mars")]
 
 
 def test_a_host_that_is_off_for_longer_and_carries_nothing_is_no_line(world: World) -> None:

@@ -21,6 +21,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ProjectState
 from django.utils import translation
 
+from vmart.kernel.indexes import AddIndex
+
 ROOT = Path(__file__).resolve().parents[2]
 _MADE_UP = re.compile(r"^\d{4}_(auto_|initial$)|_and_more$|^\d{4}_$")
 # Rules of squawk that a migration may break, and why: {"orders.0004_drop_old_name": {"ban-drop-column": "0.2 …"}}.
@@ -47,6 +49,13 @@ def faults() -> list[str]:
         if label in own:
             what = [operation.describe() for migration in migrations for operation in migration.operations]
             found.append(f"{label}: no migration says: {'; '.join(what)}")
+    found += [
+        f"{label}.{name}: no transaction, so each step must be one that can be begun again (kernel.indexes.AddIndex)"
+        for (label, name), migration in sorted(loader.disk_migrations.items())
+        if label in own
+        and not migration.atomic
+        and not all(isinstance(step, AddIndex) for step in migration.operations)
+    ]
     return found + breaking(loader, [key for key in sorted(loader.disk_migrations) if key[0] in own])
 
 

@@ -212,7 +212,8 @@ def follow_compute(found: str, *, asked: bool) -> str:
     except change_engine.MachinesLiveThere as error:
         serving = engines.driver_found(error.compute)
         if serving.is_real or asked:
-            raise DatabaseUnfit(f"{error}, or start with {serving.found_as[error.compute]}") from error
+            option = serving.found_as.get(error.compute)  # none of a driver that this version lacks
+            raise DatabaseUnfit(f"{error}, or start with {option}" if option else str(error)) from error
         return f"{error}; the next start then takes the real engine of this machine."
     except DocumentError as error:
         raise DatabaseUnfit("; ".join(error.problems)) from error

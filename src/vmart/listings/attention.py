@@ -101,7 +101,7 @@ CAUSES: tuple[Cause, ...] = (
                             WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines
         CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM worker_operation w
                             WHERE w.attention AND w.lane = z.code) AS waiting
-        WHERE z.engine_status = 'unreachable' AND (z.on_sale OR machines.n > 0)""",
+        WHERE z.engine_status = 'unreachable' AND (z.on_sale OR machines.n > 0 OR waiting.n > 0)""",
     ),
     Cause(
         "host_offline", ERROR, "Host off",
@@ -140,21 +140,26 @@ CAUSES: tuple[Cause, ...] = (
         "Clock hours that have ended and are not closed: {hours}. Their usage is not charged yet.",
         "See in “vmart status” whether the worker runs, and in its log what the close meets.",
         query="""
-        SELECT h.closed_until + interval '1 hour' AS since, 0::bigint AS key, 'hour' AS subject_kind, '' AS subject,
+        SELECT open.first + interval '1 hour' AS since, 0::bigint AS key, 'hour' AS subject_kind, '' AS subject,
                NULL::bigint AS account, behind.n AS number, json_build_object('hours', behind.n) AS places
         FROM metering_horizon h
+        CROSS JOIN LATERAL (  -- the horizon passes an hour when its close begins
+          SELECT least(h.closed_until, (SELECT min(start) FROM settlement_hour WHERE closed_at IS NULL
+                                        AND start >= h.closed_until - interval '1 day')) AS first) AS open
         CROSS JOIN LATERAL (
-          SELECT floor(extract(epoch FROM %(now)s::timestamptz - h.closed_until) / 3600)::int AS n) AS behind
+          SELECT floor(extract(epoch FROM %(now)s::timestamptz - open.first) / 3600)::int AS n) AS behind
         WHERE behind.n >= 2""",
     ),
     Cause(
         "account_not_charged", ERROR, "Account not charged",
-        "The usage of this account is not charged from then on. {why}",
+        "Accounts whose usage is not charged from then on: {accounts}. {why}",
         "Mend what it says, most often a price that is missing: each hourly close tries again.",
         query="""
-        SELECT s.from_hour AS since, s.account_id AS key, 'account' AS subject_kind, s.account_id::text AS subject,
-               s.account_id AS account, 1 AS number, json_build_object('why', s.reason) AS places
-        FROM settlement_stuck s""",
+        SELECT min(s.from_hour) AS since, min(s.account_id) AS key, 'account' AS subject_kind,
+               CASE count(*) WHEN 1 THEN min(s.account_id)::text ELSE '' END AS subject,
+               CASE count(*) WHEN 1 THEN min(s.account_id) END AS account, count(*)::int AS number,
+               json_build_object('why', s.reason, 'accounts', count(*)) AS places
+        FROM settlement_stuck s GROUP BY s.reason""",
     ),
     Cause(
         "card_message", ERROR, "Card message that fits no payment",

@@ -53,7 +53,8 @@ def below_zero(account_id: int, balance_minor: int) -> BelowZero | None:
         return None
     limit = Account.objects.values_list("credit_limit_minor", flat=True).get(id=account_id)
     stops_at = queue.due_at("arrears", record.ACCOUNT, account_id)
-    return BelowZero(stops_at, -balance_minor <= limit, limit)
+    stopped = Subscription.objects.filter(account_id=account_id, arrears_since__isnull=False).exists()
+    return BelowZero(stops_at, not stopped and -balance_minor <= limit, limit)
 
 
 def statement(account_id: int, before: str = "") -> Page[Posting]:

@@ -185,6 +185,8 @@ def customer_unfreeze(own_data_dir: Path | None, customer: str) -> None:
 def customer_quota(own_data_dir: Path | None, customer: str, given_up: Sequence[str], **asked: int | None) -> None:
     """Set what CUSTOMER may have at most; what is not named stays."""
     named: dict[str, int | None] = {name: value for name, value in asked.items() if value is not None}
+    if twice := sorted(named.keys() & {name.replace("-", "_") for name in given_up}):
+        raise click.UsageError(f"{', '.join(twice)}: either a number or --as-in-catalog")
     wanted = named | {name.replace("-", "_"): None for name in given_up}
     if not wanted:
         raise click.UsageError(

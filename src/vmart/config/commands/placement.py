@@ -9,6 +9,8 @@ from vmart.config.commands.frame import NOT_WELL, data_dir_option, places_of, se
 from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused
 
+_DISK_GIB = 50
+
 
 @click.group()
 def placement() -> None:
@@ -20,13 +22,13 @@ def placement() -> None:
 @output_option
 @click.option("--zone", metavar="ZONE", help="With --type: for a machine that would be bought.")
 @click.option("--type", "type_code", metavar="TYPE")
-@click.option("--disk", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="All its disks, GiB.")
+@click.option("--disk", type=click.IntRange(1, 1_000_000), help=f"All its disks, GiB; else {_DISK_GIB}.")
 @click.option("--machine", metavar="ID", help="For a machine that would be started again, on the host of its disks.")
 def placement_explain(own_data_dir: Path | None, output: str, machine: str | None, **wanted: Any) -> None:
     """How many hosts each filter leaves for one more machine; exit code 1 when there is room on none."""
     named = wanted["zone"] is not None, wanted["type_code"] is not None
-    if named != ((False, False) if machine else (True, True)):
-        raise click.UsageError("name --zone and --type, or --machine")
+    if named != ((False, False) if machine else (True, True)) or (machine and wanted["disk"]):
+        raise click.UsageError("name --zone, --type and perhaps --disk, or --machine alone")
     set_up(places_of(own_data_dir))
     asked, left = _of_machine(machine) if machine else _of_type(**wanted)
     show([{"filter": name, "asks": asked.get(name, ""), "hosts": hosts} for name, hosts in left.items()], output)
@@ -34,7 +36,7 @@ def placement_explain(own_data_dir: Path | None, output: str, machine: str | Non
         click.get_current_context().exit(NOT_WELL)
 
 
-def _of_type(zone: str, type_code: str, disk: int) -> tuple[dict[str, Any], dict[str, int]]:
+def _of_type(zone: str, type_code: str, disk: int | None) -> tuple[dict[str, Any], dict[str, int]]:
     from vmart.catalog import shop
     from vmart.placement import explain
 
@@ -43,8 +45,9 @@ def _of_type(zone: str, type_code: str, disk: int) -> tuple[dict[str, Any], dict
         raise Misused(f"there is no zone {zone}: see `vmart catalog show`")
     if (kind := here.instance_types.get(type_code)) is None:
         raise Misused(f"there is no type {type_code}: see `vmart catalog show`")
-    asked = {"hosts": zone, "vCPU": kind.vcpu, "memory": f"{kind.memory_mib} MiB", "disk": f"{disk} GiB"}
-    return asked, explain.in_zone(zone, kind.vcpu, kind.memory_mib, disk)
+    disk_gib = disk or _DISK_GIB
+    asked = {"hosts": zone, "vCPU": kind.vcpu, "memory": f"{kind.memory_mib} MiB", "disk": f"{disk_gib} GiB"}
+    return asked, explain.in_zone(zone, kind.vcpu, kind.memory_mib, disk_gib)
 
 
 def _of_machine(public_id: str) -> tuple[dict[str, Any], dict[str, int]]:

@@ -40,9 +40,11 @@ class Networks:
         with self._alone():
             if bridge.name in self._known:
                 return bridge
+            found = self._client.find(path_of("networks", bridge.name))
+            if found is None:
+                self._refuse_overlap(bridge)  # before anything of it is on the host
             if self._firewall is not None:
                 self._firewall.ensure_bridge(bridge)  # before the first machine can speak
-            found = self._client.find(path_of("networks", bridge.name))
             if found is None:
                 self._create(bridge, subnet, members)
             elif found["config"].get(MARK) != self._names.deployment:
@@ -52,7 +54,6 @@ class Networks:
 
     def _create(self, bridge: Bridge, subnet: Subnet, members: list[str]) -> None:
         prefix = ipaddress.ip_network(subnet.cidr).prefixlen
-        self._refuse_overlap(bridge)
         config = {
             "ipv4.address": f"{subnet.gateway}/{prefix}",
             # Outbound goes by the machine's own public address or not at all; where the driver may not

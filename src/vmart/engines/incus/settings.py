@@ -2,7 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _no_number(given: object) -> object:
+    """1 and 0 are equal to True and False for Python, and are neither for the driver."""
+    return str(given) if type(given) is int else given
+
+
+_Switch = Annotated[Literal["auto", True, False], BeforeValidator(_no_number)]
 
 
 class _Part(BaseModel):
@@ -28,5 +36,5 @@ class OfCatalog(_Part):
     image_cache: str | None = None
     images: dict[str, _Image] | None = None
     instance_kind: Literal["auto", "container", "virtual-machine"] | None = None
-    host_network: Literal["auto", True, False] | None = None
+    host_network: _Switch = "auto"
     lock_dir: str | None = None

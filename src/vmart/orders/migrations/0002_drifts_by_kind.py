@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from vmart.kernel.indexes import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndex(
             model_name="enginedrift",
             index=models.Index(fields=["kind", "since_wall_at", "id"], name="orders_engine_drift_by_kind"),
         ),

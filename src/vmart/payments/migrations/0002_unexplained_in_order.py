@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from vmart.kernel.indexes import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndex(
             model_name="unexplained",
             index=models.Index(fields=["first_wall_at", "id"], name="payments_unexplained_in_order"),
         ),

@@ -1,5 +1,6 @@
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from vmart.kernel.indexes import AddIndex
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndex(
             model_name="operation",
             index=models.Index(
                 condition=models.Q(("attention", True)), fields=["created_at", "id"], name="worker_operation_given_up"
