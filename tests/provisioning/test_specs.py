@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.shopper import HOURLY, IMAGE, open_purse, wanted
 from vmart.catalog.models import ZoneImage
 from vmart.engines.contract import Disk, ImageSpec, ImageStatus, PublicAddress
-from vmart.instances.models import Instance
-from vmart.kernel import db
+from vmart.instances.models import Instance, KeyPair
+from vmart.kernel import clock, db
 from vmart.network.models import Subnet
 from vmart.orders.login import Login
 from vmart.orders.purchase import purchase
@@ -33,7 +33,11 @@ FULL = replace(
 
 def _buy(count: int = 1) -> list[Instance]:
     machine = Machine(IMAGE, Login("$6$s$h", ("skey-1",), ("ssh-ed25519 AAAA me",)), "web", "node", b"\x00#!/bin/sh")
-    purchase(wanted(open_purse(cash_minor=100_000), replace(FULL, count=count), machine=machine))
+    account = open_purse(cash_minor=100_000)
+    KeyPair.objects.create(
+        public_id="skey-1", account_id=account, name="me", public_key="ssh-ed25519 AAAA me", created_at=clock.now()
+    )
+    purchase(wanted(account, replace(FULL, count=count), machine=machine))
     return list(Instance.objects.order_by("id"))
 
 
