@@ -10,6 +10,7 @@ Disks are sold in whole GiB, and all room given is less than one: so the record'
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 
 from vmart.engines.contract import EngineError
@@ -19,7 +20,7 @@ from vmart.engines.incus.client import IncusClient, IncusError, path_of
 _ROOM_MIB = 8
 _SOLD_MIB = 1024  # disks are sold in multiples of it
 _BALLAST = "vmart-room"  # a file among the server's templates that no template names
-_SETTLED_IN = 8  # times that a limit is set: the guest's own writes under way may be in its way
+_SETTLED_IN_S = 5.0  # for so long a limit is set again: the guest's own writes under way may be in its way
 _MIB = 1 << 20
 _UNITS_MIB = {"GiB": 1024, "MiB": 1}
 
@@ -110,13 +111,15 @@ class Room:
         self._settle(name, limit_mib)
 
     def _settle(self, name: str, limit_mib: int) -> None:
-        for _ in range(_SETTLED_IN):
+        ends = time.monotonic() + _SETTLED_IN_S
+        while True:
             with contextlib.suppress(IncusError):  # its record is written, the server's own file may find no place
                 self._set_limit(name, limit_mib)
             if self._limit_mib(name) == limit_mib:
                 return
+            if time.monotonic() > ends:
+                raise EngineError(DISK_FULL, transient=True, detail=f"{name}: no limit can be set", helps=DELETE_FILES)
             self._commit(name)
-        raise EngineError(DISK_FULL, transient=True, detail=f"{name}: no limit can be set", helps=DELETE_FILES)
 
     # -- the server ----------------------------------------------------------------------------
 
