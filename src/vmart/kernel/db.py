@@ -131,8 +131,8 @@ def act() -> Iterator[None]:
 def advisory_lock(name: str) -> Iterator[None]:
     """A session lock that only one process holds; waits for it.
 
-    It asks again and again. A statement that waited for the lock would itself be waited for, where the holder creates
-    an index CONCURRENTLY: for ever.
+    It asks again and again. Where the holder creates an index CONCURRENTLY, it would wait for a statement that waits
+    for the lock, until PostgreSQL ended one of the two.
     """
     with connection.cursor() as cursor:
         while not _try_lock(cursor, name):

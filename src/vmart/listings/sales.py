@@ -40,7 +40,6 @@ class ZoneCapacity:
     engine_kind: str
     engine_status: str
     engine_why: str
-    engine_seen_at: dt.datetime | None
     kind: str
     on_sale: bool
     hosts: int
@@ -124,7 +123,7 @@ def zones() -> Sequence[ZoneCapacity]:
     """Every zone, in the shop's order."""
     rows = db.rows(
         """
-        SELECT z.code, z.name_en, z.name_zh, z.engine_kind, z.engine_status, z.engine_why, z.engine_seen_at, z.on_sale,
+        SELECT z.code, z.name_en, z.name_zh, z.engine_kind, z.engine_status, z.engine_why, z.on_sale,
           coalesce(z.capabilities->>'instance_kind', '') AS kind,
           h.hosts, h.hosts_off, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
           h.disk_used_gib, h.disk_capacity_gib, p.pool_filled_gib, p.pool_gib, p.fullest_percent,

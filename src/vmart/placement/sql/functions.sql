@@ -1,6 +1,6 @@
 -- How many of the filters a host passes, in their order: it is online, takes machines, has the vCPU free, the memory,
--- the disk (placement/explain.py names them). 5: a machine of this size may be placed on it. Written here alone: what
--- claims asks it, and what explains counts it. A plan has it as if it were written out.
+-- the disk (placement/explain.py names them). 5: a machine of this size may be placed on it. What claims asks it, and
+-- what explains counts it; the pure rule is placement.rules. The planner puts it in the place of its call.
 CREATE FUNCTION fn.placement_passed(_host placement_host, _vcpu int, _memory_mib bigint, _disk_gib bigint) RETURNS int
 LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN NOT _host.online THEN 0
