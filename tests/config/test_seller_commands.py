@@ -221,7 +221,7 @@ def test_what_needs_the_seller_is_listed(shop: object) -> None:
     assert uncharged == {
         "severity": "error", "tag": "account_not_charged", "subject_kind": "account", "subject": str(account),
         "number": 1, "since": "2026-03-10T02:00:00+00:00", "where": f"/seller/customers/{account}/",
-        "text": "Accounts whose usage is not charged from then on: 1. no price is in force Mend what it says, most"
+        "text": "Accounts whose usage is not charged from then on: 1. no price is in force. Mend what it says, most"
                 " often a price that is missing: each hourly close tries again.",
     }  # fmt: skip
     assert (filling["tag"], filling["since"], filling["where"]) == (

@@ -112,7 +112,7 @@ def operation_given_up(hands: Hands) -> Iterator[Line]:
     operation = given_up(machine.id)
     yield (
         "operation_given_up", "machine", machine.public_id, 1, operation.created_at,
-        "release, attempts: 12. RuntimeError: stuck Mend what it says, then retry.",
+        "release, attempts: 12. RuntimeError: stuck. Mend what it says, then retry.",
     )  # fmt: skip
     assert queue.retry(operation.id)
 
@@ -136,7 +136,7 @@ def account_not_charged(hands: Hands) -> Iterator[Line]:
     Stuck.objects.create(account_id=account, from_hour=hour, reason="no price is in force for mars/cpu")
     yield (
         "account_not_charged", "account", str(account), 1, hour,
-        "Accounts whose usage is not charged from then on: 1. no price is in force for mars/cpu Mend what it says,"
+        "Accounts whose usage is not charged from then on: 1. no price is in force for mars/cpu. Mend what it says,"
         " most often a price that is missing: each hourly close tries again.",
     )  # fmt: skip
     close.close(hour)
@@ -148,7 +148,7 @@ def card_message(hands: Hands) -> Iterator[Line]:
     row = Unexplained.objects.get()
     yield (
         "card_message", "card_message", "pi_1", 2, row.first_wall_at,
-        "stripe: succeeded, 5000 CNY: no payment here has this number Compare it with the provider's own list; credit"
+        "stripe: succeeded, 5000 CNY: no payment here has this number. Compare it with the provider's own list; credit"
         " the customer by hand where the money is his. Then mark it as seen.",
     )  # fmt: skip
     assert unexplained.dismiss(row.id)

@@ -63,7 +63,7 @@ class Need:
     @property
     def text(self) -> str:
         """What it is and what helps, in English."""
-        return f"{self.cause.says.format(**self.places)} {self.cause.helps}"
+        return f"{self.cause.says.format(**self.places).rstrip('.')}. {self.cause.helps}"
 
 
 @dataclass(frozen=True, slots=True)
