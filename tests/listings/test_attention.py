@@ -201,7 +201,7 @@ def image_failed(hands: Hands) -> Iterator[Line]:
     rows.update(status="failed", why="The image could not be put together.", detail="E: no mirror")
     yield (
         "image_failed", "image", rows.get().image.os_name, 1, None,
-        f"In zone {ZONE}: The image could not be put together. E: no mirror It is tried again by itself, at last every"
+        f"In zone {ZONE}: The image could not be put together. E: no mirror. It is tried again by itself, at last every"
         " hour; what it met is in the last words.",
     )  # fmt: skip
     zones.prepare_images(ZONE)
