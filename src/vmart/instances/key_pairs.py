@@ -51,6 +51,15 @@ def import_(actor: Actor, name: str, public_key: str) -> KeyPair:
     return _store(actor, "ImportKeyPair", name, checked(public_key))
 
 
+def public_keys(account_id: int, key_ids: Sequence[str]) -> dict[str, str]:
+    """Id -> public key of those that are the account's. On the way of a purchase, so its statement is prepared."""
+    held = db.prepared(
+        "SELECT public_id, public_key FROM instances_key_pair WHERE account_id = %s AND public_id = ANY (%s)",
+        account_id, list(key_ids),
+    )  # fmt: skip
+    return {pair["public_id"]: pair["public_key"] for pair in held}
+
+
 def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """Forget pairs, all or none. Belongs under the account lock. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
 

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from vmart.instances import key_pairs
 from vmart.instances.errors import UnknownKeyPair
-from vmart.instances.models import KeyPair
 from vmart.kernel import unix_password
 from vmart.kernel.codec import SECRET
 from vmart.kernel.errors import InvalidParameter
@@ -97,11 +97,7 @@ def check(account_id: int, wanted: LoginWanted) -> Login:
         raise InvalidParameter("At most {most} key pairs can be given.", field="login.key_ids", most=KEYS_MAX)
     if not wanted.key_ids:
         return Login(generated=True)
-    found = dict(
-        KeyPair.objects.filter(account_id=account_id, public_id__in=wanted.key_ids).values_list(
-            "public_id", "public_key"
-        )
-    )
+    found = key_pairs.public_keys(account_id, wanted.key_ids)
     for key_id in wanted.key_ids:
         if key_id not in found:
             raise unknown_key_pair(key_id)
