@@ -222,15 +222,16 @@ class Bought:
         """End every machine, except the oldest ``but``, and wait until it is gone."""
         from vmart.events.actor import timer
         from vmart.instances.models import Instance
+        from vmart.kernel.errors import Refused
         from vmart.orders.terminate import terminate
 
         there = Instance.objects.filter(account=self._account).exclude(state="GONE").order_by("id")
         doomed = Instance.objects.filter(id__in=list(there.values_list("id", flat=True))[but:])
-        for _ in (1, 2):
+        while doomed.exclude(state="GONE").exists():
             alive = doomed.exclude(state__in=["GONE", "TERMINATING", "PENDING"])
             for public_id in alive.values_list("public_id", flat=True):
-                terminate(timer(self._account.id), [public_id])
-        while doomed.exclude(state="GONE").exists():
+                with contextlib.suppress(Refused):  # on its way into the bin still; out of it a second call erases
+                    terminate(timer(self._account.id), [public_id])
             time.sleep(0.1)
 
 
