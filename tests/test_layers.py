@@ -26,12 +26,6 @@ TEMPLATES = {
     for file in sorted(folder.glob("**/*"))
     if file.is_file()
 }
-# What names a room that is not below its own, and why it may.
-_SAME_FRAME = "the seller's pages stand in the same frame as the customers', with the same tags for money and time"
-UPWARD: dict[str, tuple[set[str], str]] = {
-    f"backoffice/templates/backoffice/{name}.html": ({"web"}, _SAME_FRAME)
-    for name in ("today", "first", "checklist", "customers", "customer", "deliveries", "zone", "parts/attention")
-}
 TABLES = {
     model._meta.db_table: model._meta.app_label for model in apps.get_models() if model.__module__[:6] == "vmart."
 }
@@ -173,7 +167,7 @@ def _libraries(names: str) -> list[str]:
 
 def _allowed(file: Path) -> set[str]:
     room = _room(file)
-    return {room} | _below(room) | UPWARD.get(_name(file), (set(), ""))[0]
+    return {room} | _below(room)
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=_name)
@@ -190,13 +184,6 @@ def test_a_rooms_template_uses_tags_and_templates_of_its_own_room_and_of_rooms_b
 def test_a_rooms_python_names_templates_of_its_own_room_and_of_rooms_below(file: Path) -> None:
     named = {_room(TEMPLATES[text]) for text in _texts(file.read_text()) if text in TEMPLATES}
     assert named - _allowed(file) == set()
-
-
-def test_no_exception_is_left_that_nothing_needs() -> None:
-    for name, (rooms, why) in UPWARD.items():
-        file = ROOMS / name
-        used = rooms_of_sql(file.read_text()) if file.suffix == ".py" else rooms_of_template(file.read_text())
-        assert used - {_room(file)} - _below(_room(file)) == rooms, (name, why)
 
 
 @pytest.mark.parametrize(
@@ -216,10 +203,10 @@ def test_the_reader_of_python_reads_its_sql(source: str, rooms: set[str]) -> Non
 @pytest.mark.parametrize(
     ("template", "rooms"),
     [
-        ('{% extends "web/frame.html" %}{% load i18n shop %}', {"web"}),
-        ("{% load money from shop %}{% load static %}", {"web"}),
+        ('{% extends "pages/frame.html" %}{% load i18n buy shop %}', {"pages", "web"}),
+        ("{% load money from shop %}{% load static %}", {"pages"}),
         ('{% include "backoffice/today.html" with page=1 %}{% load i18n %}', {"backoffice"}),
-        ('{% include chosen %}{# {% include "web/frame.html" %} #}', {"?"}),
+        ('{% include chosen %}{# {% include "pages/frame.html" %} #}', {"?"}),
         ("{% load nobodys %}", {"?"}),
     ],
 )

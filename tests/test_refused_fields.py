@@ -12,18 +12,19 @@ import pytest
 from vmart.api import fields as api_fields
 from vmart.api import services
 from vmart.api.actions.cvm.purchase import RunInstances
-from vmart.backoffice import customer_pages
+from vmart.backoffice import forms as _sellers  # noqa: F401  its forms are told of
 from vmart.kernel.paths import called
 from vmart.orders.wanted import Machine, Purchase
+from vmart.pages.forms import ActForm
 from vmart.pricing.configuration import Configuration
 from vmart.web import fields as web_fields
+from vmart.web import forms as _forms  # noqa: F401  its forms are told of
 
 ROOMS = Path(__file__).resolve().parents[1] / "src" / "vmart"
 EDGES = {"api", "web", "backoffice", "config"}
 SOURCES = sorted(file for file in ROOMS.rglob("*.py") if file.relative_to(ROOMS).parts[0] not in EDGES)
 FORMS = (
-    web_fields.PURCHASE, web_fields.KEY_PAIR, web_fields.PAYMENT,
-    customer_pages._MONEY, customer_pages._FREEZE, customer_pages._QUOTAS,
+    web_fields.PURCHASE, web_fields.PAYMENT, *(form.paths for form in ActForm.__subclasses__()),
 )  # fmt: skip
 # What no member and no field of a form stands for, and what says it then.
 ELSEWHERE = {

@@ -28,7 +28,7 @@ def test_renew_see_what_is_ahead_and_what_a_return_gives(window: Window) -> None
     page.click("#renew")
     page.wait_for_url("**/orders/*/")
     expect(page.locator("h2:has-text('Renewal')")).to_be_visible()
-    page.click("td a.mono")
+    page.click("td.mono a")
     expect(page.locator("dd:has-text('¥681.60')")).to_be_visible()
     page.select_option("select[name=flag]", "NOTIFY_AND_AUTO_RENEW")
     page.click("text=Save")

@@ -23,13 +23,13 @@ from vmart.network.models import PublicAddress
 from vmart.orders import sweep
 from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
+from vmart.pages import wording
 from vmart.payments import unexplained
 from vmart.payments.models import Unexplained
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zones
 from vmart.settlement import close
 from vmart.settlement.models import Hour, Stuck
-from vmart.web import wording
 from vmart.worker import queue
 from vmart.worker.models import Operation
 

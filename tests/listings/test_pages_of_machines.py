@@ -6,6 +6,7 @@ overlap nor leave out, from whichever end the database walks to them.
 
 import datetime as dt
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from tests.support.shopper import HOURLY, IMAGE, LOGIN, open_purse, wanted
 from tests.support.statements import statements
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db, ids
-from vmart.listings import machines, overview
+from vmart.listings import machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Matching
 from vmart.network.models import Subnet
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Machine
+from vmart.subscriptions.models import Subscription
 
 pytestmark = pytest.mark.usefixtures("shop", "engine")
 
@@ -149,19 +151,59 @@ def test_pages_of_any_size_put_together_are_the_list(rows: list[Row]) -> None:
         assert [view.public_id for page in pages for view in page] == own
 
 
-def test_the_pages_of_the_shop_list_them_in_the_same_order(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "PAGE", 7)
-    monkeypatch.setattr(overview, "cut", functools.partial(overview.cut, size=7))
-    own = [row for row in rows if row["account_id"] == rows[0]["account_id"]]
-    for zone in ("", *ZONES):
-        seen, older = [], ""
-        while True:
-            page = overview.machines(own[0]["account_id"], older, zone)
-            seen += [row.id for row in page.rows]
-            older = page.older
-            if not older:
-                break
-        assert seen == [row["id"] for row in own if zone in ("", row["zone_id"])]
+def _people_see(account: int, wanted: Wanted, order: str) -> list[int]:
+    """The list that people see, page after page."""
+    seen, older = [], ""
+    while True:
+        page = machines.by_key(account, wanted, before=older, order=order)
+        assert page.first == (older == "")
+        seen += [row.id for row in page.rows]
+        older = page.older
+        if not older:
+            return seen
+
+
+def _with_terms(rows: list[Row]) -> dict[int, dt.datetime | None]:
+    """Prepaid machines get a term, of which many end at one instant."""
+    for number, row in enumerate(rows):
+        if row["charge_type"] == "PREPAID":
+            ends = clock.now() + dt.timedelta(days=30 + number % 3)
+            Subscription.objects.filter(id=row["id"]).update(charge_type="PREPAID", expires_at=ends)
+    return dict(Subscription.objects.filter(id__in=[row["id"] for row in rows]).values_list("id", "expires_at"))
+
+
+def _ordered_by(order: str) -> Callable[[Row], Any]:
+    forever = dt.datetime(9999, 12, 1, tzinfo=dt.UTC)
+    by = {
+        "created": lambda row: (),
+        "name": lambda row: (row["name"],),
+        "expires": lambda row: (row["expires_at"] or forever,),
+    }[order.removeprefix("-")]
+    return lambda row: (*by(row), row["created_at"], row["id"])
+
+
+@pytest.mark.parametrize("order", ["", "created", "-created", "name", "-name", "expires", "-expires", "secret"])
+def test_people_see_them_in_any_order_page_after_page(
+    rows: list[Row], monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setattr(machines, "PAGE", 7)
+    monkeypatch.setattr(machines, "cut", functools.partial(machines.cut, size=7))
+    account = rows[0]["account_id"]
+    own = [row for row in rows if row["account_id"] == account]
+    held = _with_terms(own)
+    own = [{**row, "expires_at": held[row["id"]]} for row in own]
+    asked = order if order not in ("", "secret") else "-created"
+    own.sort(key=_ordered_by(asked), reverse=asked.startswith("-"))
+    assert _people_see(account, Wanted(), order) == [row["id"] for row in own]
+    for zone in ZONES:
+        assert _people_see(account, Wanted(zones=[zone]), order) == [row["id"] for row in own if row["zone_id"] == zone]
+
+
+def test_a_page_for_people_begins_anew_at_a_machine_of_another(rows: list[Row]) -> None:
+    account = rows[0]["account_id"]
+    other = next(row for row in rows if row["account_id"] != account)
+    assert machines.by_key(account, before=str(other["id"])) == machines.by_key(account)
+    assert machines.by_key(account, before="nonsense") == machines.by_key(account)
 
 
 def test_a_machine_never_delivered_is_found_by_the_address_that_it_shows(rows: list[Row]) -> None:

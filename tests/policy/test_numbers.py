@@ -45,6 +45,7 @@ from vmart.orders import (
 )
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.renew import Renewal
+from vmart.pages import shown_quote
 from vmart.payments import poll, top_up
 from vmart.payments.errors import AmountOutOfRange, TooManyOpen
 from vmart.payments.models import Payment
@@ -58,7 +59,6 @@ from vmart.pricing.priced import Priced
 from vmart.provisioning import zones
 from vmart.settlement import close
 from vmart.subscriptions.models import Subscription
-from vmart.web import shown_quote
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 

@@ -12,7 +12,7 @@ from vmart.catalog.models import ZoneImage
 from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import money
-from vmart.web import messages, wording
+from vmart.pages import messages, wording
 
 TOLD = "This is for the seller to mend, who can see what it is."
 INSIDE = "The engine is too old: Incus 6.0 or newer is needed."

@@ -49,7 +49,7 @@ def test_a_key_is_imported_or_refused_beside_its_field_with_what_was_typed() -> 
     wrong = visitor.post("/keys/", {"act": "import", "name": "laptop", "public_key": "<script>nonsense"})
     assert wrong.status_code == 422
     html = wrong.content.decode()
-    assert 'id="error-public_key"' in html
+    assert 'id="import-public_key_error"' in html
     assert "&lt;script&gt;nonsense" in html
     assert 'value="laptop"' in html
     assert not KeyPair.objects.exists()

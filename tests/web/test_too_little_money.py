@@ -14,9 +14,9 @@ from vmart.customers.models import User
 from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.orders.models import Order
+from vmart.pages import shown_quote
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
-from vmart.web import shown_quote
 
 CHOICES = "charge=postpaid&type=S5.SMALL1&mbps=7&name=web&count=2&data_disk=CLOUD_SSD&data_gib=30"
 

@@ -8,9 +8,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.backoffice import opening
-from vmart.backoffice.views import operator, sentence, typed
+from vmart.backoffice.forms import FirstOperator
+from vmart.backoffice.tables import CHECKLIST
+from vmart.backoffice.views import operator
 from vmart.kernel.errors import Refused
 from vmart.listings import checklist
+from vmart.pages.table import listed
 
 _BACKEND = "vmart.web.signing_in.Backend"
 
@@ -22,16 +25,17 @@ def first(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind the link that ``vmart up`` prints: it makes one operator, then leads nowhere."""
     if opening.is_founded() or not opening.is_first_token(token):
         return render(request, "backoffice/first.html", {"used": True}, status=404)
-    if request.method != "POST":
-        return render(request, "backoffice/first.html")
-    email = typed(request, "email")
+    form = FirstOperator(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "backoffice/first.html", {"form": form}, status=status)
     try:
-        user = opening.make_first(email, typed(request, "password"))
+        user = opening.make_first(form.cleaned_data["email"], form.cleaned_data["password"])
     except opening.OperatorExists:
         return redirect("account_login")
     except Refused as refused:
-        errors = {refused.field or "": sentence(refused)}
-        return render(request, "backoffice/first.html", {"email": email, "errors": errors}, status=422)
+        form.refuse(refused)
+        return render(request, "backoffice/first.html", {"form": form}, status=422)
     login(request, user, backend=_BACKEND)
     return redirect("seller_checklist")
 
@@ -42,4 +46,5 @@ def first(request: HttpRequest, token: str) -> HttpResponse:
 def checklist_page(request: HttpRequest) -> HttpResponse:
     """What a shop needs before its first sale, and what of it is done."""
     steps = checklist.steps()
-    return render(request, "backoffice/checklist.html", {"steps": steps, "done": sum(step.done for step in steps)})
+    here = {"steps": listed(CHECKLIST, steps, request), "all": len(steps), "done": sum(step.done for step in steps)}
+    return render(request, "backoffice/checklist.html", here)

@@ -7,40 +7,33 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from vmart.backoffice.mending import where
+from vmart.backoffice.tables import ATTENTION, FAILED_DELIVERIES
+from vmart.backoffice.zone_tables import ZONES
 from vmart.catalog import shop
 from vmart.events.actor import SELLER, Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import attention, sales
 from vmart.orders import lost
+from vmart.pages import wording
+from vmart.pages.table import Shown, listed
 from vmart.payments import unexplained
 from vmart.worker import queue
 
-View = Callable[..., HttpResponse]
-
-
-def sentence(refused: Refused) -> str:
-    """A refusal in the reader's language."""
-    return gettext(refused.template).format(**refused.params)
-
-
-def typed(request: HttpRequest, name: str) -> str:
-    """What a form says there, "" where it says nothing; without NUL, which is text for no database."""
-    return str(request.POST.get(name, "")).replace("\0", "")
+View = Callable[..., HttpResponseBase]
 
 
 def operator(view: View) -> View:
     """A page for operators: strangers are sent to sign in, customers are refused."""
 
     @functools.wraps(view)
-    def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+    def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         user: Any = request.user
         if not user.is_staff:
             raise PermissionDenied
@@ -61,10 +54,9 @@ def today(request: HttpRequest) -> HttpResponse:
         {
             "today": sales.today(here.billing_zone),
             "month": sales.this_month(here.billing_zone),
-            "zones": zones,
+            "zones": listed(ZONES, zones, request),
             "none_real": not any(zone.driver.is_real for zone in zones),
-            "needs": needs,
-            "lines": [(need, where(need)) for need in needs.rows],
+            "needs": Shown(ATTENTION, needs, request, _("Needs attention")),
             "summary": attention.summary(),
         },
     )
@@ -73,9 +65,12 @@ def today(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 @operator
-def deliveries(request: HttpRequest) -> HttpResponse:
-    """Every delivery that failed, whenever it was."""
-    failed = sales.failed_deliveries(request.GET.get("before", ""))
+def deliveries(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """Every delivery that failed, whenever it was; as a file if asked."""
+    if request.GET.get("as") == "csv":
+        return FAILED_DELIVERIES.file("failed-deliveries.csv", sales.failed_deliveries)
+    page = sales.failed_deliveries(request.GET.get("before", ""))
+    failed = Shown(FAILED_DELIVERIES, page, request, _("Failed deliveries"))
     return render(request, "backoffice/deliveries.html", {"failed": failed})
 
 
@@ -109,7 +104,7 @@ def lost_machine(request: HttpRequest, public_id: str, act: str) -> HttpResponse
     try:
         _LOST[act](public_id.replace("\0", ""), seller(request))
     except Refused as refused:
-        messages.error(request, sentence(refused))
+        messages.error(request, wording.sentence(refused))
     else:
         messages.success(request, _("It is under way."))
     return redirect("seller")

@@ -5,11 +5,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from vmart.backoffice import zone_tables
 from vmart.backoffice.views import operator
 from vmart.catalog import shop
 from vmart.listings import stock
 from vmart.listings.paging import number
-from vmart.placement.explain import FILTERS
+from vmart.pages.table import listed
 
 _DISK_GIB, _DISK_MAX = 50, 1_000_000
 
@@ -23,5 +24,6 @@ def zone(request: HttpRequest, code: str) -> HttpResponse:
     if found is None:
         raise Http404
     disk_gib = min(number(request.GET.get("disk", "")) or _DISK_GIB, _DISK_MAX)
-    here = {"zone": found, "disk_gib": disk_gib, "filters": FILTERS, "types": stock.explained(code, disk_gib)}
+    types = listed(zone_tables.room(disk_gib), stock.explained(code, disk_gib), request)
+    here = {"zone": found, "disk_gib": disk_gib, "types": types}
     return render(request, "backoffice/zone.html", here)

@@ -28,7 +28,7 @@ AUTH_USER_MODEL = "customers.User"
 ROOMS = [
     "kernel", "events", "worker", "customers", "catalog", "policy", "subscriptions", "instances", "network", "storage",
     "ledger", "pricing", "placement", "metering", "bills", "provisioning", "orders", "payments", "settlement",
-    "listings", "api", "backoffice", "web",
+    "listings", "pages", "api", "backoffice", "web",
 ]  # fmt: skip
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",  # templates of its widgets
     *[f"vmart.{room}" for room in ROOMS],
     "allauth",
     "allauth.account",
@@ -74,6 +75,8 @@ TEMPLATES = [
         },
     }
 ]
+
+FORM_RENDERER = "vmart.pages.forms.Renderer"
 
 # Pages in two languages; the person's choice lies in a cookie.
 LANGUAGE_CODE = "en"

@@ -1,11 +1,15 @@
 """Customers for the seller: a searched list, and one customer."""
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vmart.customers import quotas
 from vmart.kernel import db
 from vmart.listings.paging import PAGE, Page, cut, number
+
+_FILE_PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +43,18 @@ LEFT JOIN LATERAL (SELECT u.email FROM customers_member m JOIN customers_user u 
                    WHERE m.account_id = a.id ORDER BY m.id LIMIT 1) AS owner ON true
 """
 
-_LIST = f"""
+_LIST = """
 SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_reason,
        fn.ledger_balance(p) AS balance_minor,
-       (SELECT count(*) FROM instances_instance i WHERE i.account_id = a.id AND i.state <> 'GONE') AS machines
-FROM customers_account a JOIN ledger_purses p ON p.account_id = a.id {_OWNER}
-WHERE (%(before)s::bigint IS NULL OR a.id < %(before)s)
+       (SELECT count(*) FROM instances_instance i WHERE i.account_id = a.id AND i.state <> 'GONE') AS machines,
+       {place} AS place
+FROM customers_account a JOIN ledger_purses p ON p.account_id = a.id {owner}
+WHERE (%(last_id)s::bigint IS NULL OR {after})
   AND (%(word)s = '' OR position(lower(%(word)s) IN lower(owner.email)) > 0
        OR position(lower(%(word)s) IN lower(a.name)) > 0 OR a.id::text = %(word)s
        OR a.id = (SELECT account_id FROM instances_instance WHERE public_id = %(word)s))
-ORDER BY a.id DESC LIMIT %(limit)s
-"""  # noqa: S608  nothing in it comes from outside
+ORDER BY {order} LIMIT %(limit)s
+"""
 
 _ONE = f"""
 SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_reason
@@ -57,11 +62,73 @@ FROM customers_account a {_OWNER} WHERE a.id = %s
 """  # noqa: S608
 
 
-def page(word: str = "", before: str = "") -> Page[CustomerRow]:
-    """Customers, newest first; ``word`` is a part of address or name, a number, or a machine's id. One query."""
-    key = number(before)
-    rows = db.rows(_LIST, word=word.replace("\0", "").strip()[:254], before=key, limit=PAGE + 1)
-    return cut([CustomerRow(**row) for row in rows], lambda row: row.id, first=key is None)
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What customers are ordered by, from the first to the last; those alike in it by number.
+
+    A page's key holds the value at which the page ended, not only whose it was: who changes place meanwhile moves
+    nobody else's page.
+    """
+
+    place: str  # SQL of the value
+    kind: str  # SQL of its type
+    read: Callable[[str], Any]  # of what a key says; None for what is no such value
+
+
+def _amount(text: str) -> int | None:
+    size = number(text.removeprefix("-"))
+    return size if size is None or not text.startswith("-") else -size
+
+
+_PLACE_MAX = 600  # the longest address or name, in small letters
+_ORDERS = {
+    "address": _Order("lower(coalesce(owner.email, a.name))", "text", lambda text: text.replace("\0", "")[:_PLACE_MAX]),
+    "balance_minor": _Order("fn.ledger_balance(p)", "bigint", _amount),
+}
+
+
+def page(word: str = "", before: str = "", order: str = "", size: int = PAGE) -> Page[CustomerRow]:
+    """Customers, newest first; ``word`` is a part of address or name, a number, or a machine's id. One query.
+
+    ``order``: ``address`` (the name of who has none) or ``balance_minor``, with a minus sign from the last to the
+    first. ``before`` is a page's key in the same order.
+    """
+    by = _ORDERS.get(order.removeprefix("-"))
+    direction, comes_after = (" DESC", "<") if by is None or order.startswith("-") else ("", ">")
+    last_id, place = _key(before, by)
+    columns = [by.place, "a.id"] if by else ["a.id"]
+    bounds = [f"%(place)s::{by.kind}", "%(last_id)s"] if by else ["%(last_id)s"]
+    query = _LIST.format(
+        owner=_OWNER, place=by.place if by else "NULL",
+        after=f"({', '.join(columns)}) {comes_after} ({', '.join(bounds)})",
+        order=", ".join(f"{column}{direction}" for column in columns),
+    )  # fmt: skip
+    word = word.replace("\0", "").strip()[:254]
+    rows = db.rows(query, word=word, last_id=last_id, place=place, limit=size + 1)
+    found = cut(rows, lambda row: _key_of(row, by), first=last_id is None, size=size)
+    return Page([_customer_row(row) for row in found.rows], found.older, found.first)
+
+
+def _key_of(row: Mapping[str, Any], by: _Order | None) -> str:
+    return f"{row['id']}~{row['place']}" if by else str(row["id"])
+
+
+def _key(before: str, by: _Order | None) -> tuple[int | None, Any]:
+    """Number and value at which the page before ended; no number for the first page and for no key of this order."""
+    if by is None:
+        return number(before), None
+    last_id, separator, place = before.partition("~")
+    value = by.read(place) if separator else None
+    return (None, None) if value is None else (number(last_id), value)
+
+
+def _customer_row(row: Mapping[str, Any]) -> CustomerRow:
+    return CustomerRow(**{name: value for name, value in row.items() if name != "place"})
+
+
+def of_file(word: str, before: str, order: str) -> Page[CustomerRow]:
+    """The same, so many at a time that a file of all of them takes few queries."""
+    return page(word, before, order, size=_FILE_PAGE)
 
 
 def customer(account_id: int) -> Customer | None:

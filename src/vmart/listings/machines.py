@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from vmart.instances.attributes import Attributes
+from vmart.instances.models import Instance
 from vmart.kernel import db, ids
 from vmart.kernel.errors import MissingParameter
-from vmart.listings.paging import Matching, from_nearer_end
+from vmart.listings.paging import PAGE, Matching, Page, cut, from_nearer_end, number
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
 
@@ -109,6 +110,55 @@ def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20)
     """The same machines as (public id, state)."""
     total, rows = _page(_STATES, account_id, wanted, offset=offset, limit=limit)
     return total, [(row["public_id"], row["state"]) for row in rows]
+
+
+# What people order a list by, each from the first to the last. Machines that are alike in it follow by time and id.
+_ORDERS = {
+    "created": "i.created_at",
+    "name": "i.name",
+    "expires": "coalesce((SELECT b.expires_at FROM subscriptions_subscription b WHERE b.id = i.id), '9999-12-01')",
+}
+_NEWEST_FIRST = "-created"
+
+
+def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "", order: str = "") -> Page[Instance]:
+    """A page of the account's machines for people, with their subscriptions; erased ones are not there.
+
+    ``before`` is a page's key, ``order`` one of ``created``, ``name``, ``expires``, with a minus sign from the last to
+    the first; newest first without it. A key that is no machine of the account's means the first page.
+    """
+    asked = order if order.removeprefix("-") in _ORDERS else _NEWEST_FIRST
+    columns = [_ORDERS[asked.removeprefix("-")], "i.created_at", "i.id"]
+    last = _last(account_id, columns, number(before))
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(wanted or Wanted()))
+    found = matching.rows(_BY_KEY, page=_after(columns, asked, last), order=_by(columns, asked), size=PAGE + 1, **last)
+    machines = Instance.objects.select_related("subscription").in_bulk([row["id"] for row in found])
+    return cut([machines[row["id"]] for row in found], lambda row: row.id, first=not last)
+
+
+_BY_KEY = "SELECT i.id {matching} {page} {order} LIMIT %(size)s"
+
+
+def _last(account_id: int, columns: Sequence[str], key: int | None) -> dict[str, Any]:
+    """What the last machine of the page before is ordered by; {} for the first page."""
+    if key is None:
+        return {}
+    named = ", ".join(f"{column} AS last_{place}" for place, column in enumerate(columns))
+    of_one = f"SELECT {named} FROM instances_instance i WHERE i.account_id = %s AND i.id = %s"  # noqa: S608  our own
+    rows = db.rows(of_one, account_id, key)
+    return rows[0] if rows else {}
+
+
+def _after(columns: Sequence[str], order: str, last: dict[str, Any]) -> str:
+    if not last:
+        return ""
+    places = ", ".join(f"%({name})s" for name in last)
+    return f"AND ({', '.join(columns)}) {'<' if order.startswith('-') else '>'} ({places})"
+
+
+def _by(columns: Sequence[str], order: str) -> str:
+    direction = " DESC" if order.startswith("-") else ""
+    return "ORDER BY " + ", ".join(f"{column}{direction}" for column in columns)
 
 
 def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from vmart.storage.models import Disk
 from vmart.subscriptions.models import Item, Subscription
 from vmart.worker import queue
 
-__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "machine", "machines", "statement"]
+__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "machine", "statement"]
 
 ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
 BY_HAND = ("credit", "debit")
@@ -73,23 +73,6 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
         for line in lines
     ]  # fmt: skip
     return cut(rows, lambda row: row.number, first=key is None)
-
-
-def machines(account_id: int, before: str = "", zone: str = "") -> Page[Instance]:
-    """Machines that are not erased, in the order of ``listings.machines``."""
-    key = number(before)
-    rows = Instance.objects.select_related("subscription").filter(account_id=account_id)
-    rows = rows.exclude(state=State.GONE).order_by("-created_at", "-id")
-    last = (
-        None
-        if key is None
-        else Instance.objects.filter(account_id=account_id, id=key).values_list("created_at", flat=True).first()
-    )
-    if last is not None:  # else it is no machine of the account's: the first page
-        rows = rows.filter(created_at__lte=last).exclude(created_at=last, id__gte=key)
-    if zone:
-        rows = rows.filter(zone_id=zone)
-    return cut(list(rows[: PAGE + 1]), lambda row: row.id, first=last is None)
 
 
 def machine(account_id: int, public_id: str) -> Instance | None:

@@ -27,7 +27,6 @@ PURCHASE = {
     "key_name": "key_name",
     "public_key": "public_key",
 }
-KEY_PAIR = {"key_name": "name", "public_key": "public_key"}
 PAYMENT = {"amount_minor": "amount", "provider": "provider", "method": "card"}
 
 

@@ -16,6 +16,8 @@ from vmart.kernel.errors import Refused
 from vmart.listings import overview, prices
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.orders import offered
+from vmart.pages import shown_quote, wording
+from vmart.pages.way_back import top_up_address
 from vmart.payments import top_up
 from vmart.policy import policy
 from vmart.pricing import books
@@ -23,10 +25,9 @@ from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
-from vmart.web import fields, shown_quote, wording
+from vmart.web import fields
 from vmart.web.choice import Choice, Typed, read, size_field, zone_of
 from vmart.web.faults import Fault, faults
-from vmart.web.way_back import top_up_address
 
 FEW = 20  # from here down the number left is said
 

@@ -70,7 +70,7 @@ def customer_show(own_data_dir: Path | None, output: str, customer: str) -> None
 
 
 def _shown(number: int) -> dict[str, Any]:
-    from vmart.listings import activity, customers, orders, overview
+    from vmart.listings import activity, customers, machines, orders, overview
 
     found, money = customers.customer(number), overview.balance(number)
     assert found is not None
@@ -82,7 +82,7 @@ def _shown(number: int) -> dict[str, Any]:
         "machines": [
             {"id": row.public_id, "name": row.name, "zone": row.zone_id, "type": row.instance_type_id,
              "state": row.state, "created": row.created_at}
-            for row in overview.machines(number).rows
+            for row in machines.by_key(number).rows
         ],
         "orders": [
             {"id": row.id, "created": row.created_at, "count": row.count, "total": _units(row.total_minor),

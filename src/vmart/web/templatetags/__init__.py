@@ -1,1 +1,1 @@
-"""Template tags and filters of all pages."""
+"""Template tags of the purchase page."""

@@ -12,7 +12,9 @@ from django.views.decorators.http import require_http_methods
 from vmart.customers import api_keys
 from vmart.customers.models import Account, ApiKey
 from vmart.kernel.errors import Refused
-from vmart.web import wording
+from vmart.pages import wording
+from vmart.pages.table import listed
+from vmart.web.tables import API_KEYS
 from vmart.web.visitor import actor, customer, field
 
 
@@ -43,6 +45,11 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, account_id: int, **here: Any) -> HttpResponse:
-    held = ApiKey.objects.filter(account_id=account_id).order_by("-id")[: api_keys.KEYS_PER_ACCOUNT]
-    here |= {"keys": held, "most": api_keys.KEYS_PER_ACCOUNT, "endpoint": request.get_host(), "scheme": request.scheme}
+    held = list(ApiKey.objects.filter(account_id=account_id).order_by("-id")[: api_keys.KEYS_PER_ACCOUNT])
+    here |= {
+        "keys": listed(API_KEYS, held, request),
+        "most": api_keys.KEYS_PER_ACCOUNT,
+        "endpoint": request.get_host(),
+        "scheme": request.scheme,
+    }
     return render(request, "web/api_keys.html", here)

@@ -1,9 +1,8 @@
 """Balance with its statement, and what was charged by usage."""
 
-import csv
 import datetime as dt
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -14,21 +13,25 @@ from vmart.catalog import shop
 from vmart.kernel import clock
 from vmart.listings import charges, overview
 from vmart.listings.charges import ChargeRow
+from vmart.pages import csv_file, lists
+from vmart.pages.table import Shown
 from vmart.web.visitor import customer
 
+_STATEMENT = lists.statement(seller=False)
 _CSV_HEAD = ("hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
              "revision", "statement_month")  # fmt: skip
-_BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the code page of its machine
-_FORMULAS = "=+-@＝＋－＠\t\r"  # a spreadsheet takes the full-width signs for the narrow ones
 
 
 @require_safe
 @customer
-def balance(request: HttpRequest, account_id: int) -> HttpResponse:
+def balance(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
+    if request.GET.get("as") == "csv":
+        return _STATEMENT.file("statement.csv", lambda key: overview.statement(account_id, key))
     page = overview.statement(account_id, request.GET.get("before", ""))
     held = overview.balance(account_id)
     below_zero = overview.below_zero(account_id, held.balance_minor)
-    return render(request, "web/billing/balance.html", {"money_held": held, "below_zero": below_zero, "page": page})
+    here = {"money_held": held, "below_zero": below_zero, "statement": Shown(_STATEMENT, page, request)}
+    return render(request, "web/billing/balance.html", here)
 
 
 @require_safe
@@ -74,34 +77,14 @@ def charge_csv(request: HttpRequest, account_id: int) -> HttpResponse | Streamin
     here = shop.snapshot()
     month = _date(request.GET.get("month", "") + "-01") or clock.now().astimezone(here.billing_zone).date()
     rows = charges.of_month(account_id, month, here.billing_zone)
-    response = StreamingHttpResponse(_csv(rows, here.currency), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="charges-{month:%Y-%m}.csv"'
-    return response
+    return csv_file.response(f"charges-{month:%Y-%m}.csv", _CSV_HEAD, (_line(row, here.currency) for row in rows))
 
 
-def _csv(rows: Iterator[ChargeRow], currency: str) -> Iterator[str]:
-    line = csv.writer(_Echo())
-    yield _BYTE_ORDER_MARK + line.writerow(_CSV_HEAD)
-    for row in rows:
-        yield line.writerow(
-            (
-                row.hour.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), row.public_id, row.resource_id,
-                _inert(row.name), row.component, row.duration_s, row.out_bytes, format(row.exact, "f"),
-                currency, row.revision, f"{row.statement_month:%Y-%m}",
-            )
-        )  # fmt: skip
-
-
-def _inert(name: str) -> str:
-    """A name that no spreadsheet takes for a formula."""
-    return f"'{name}" if name.startswith(tuple(_FORMULAS)) else name
-
-
-class _Echo:
-    """What csv writes to: gives each line back."""
-
-    def write(self, line: str) -> str:
-        return line
+def _line(row: ChargeRow, currency: str) -> tuple[object, ...]:
+    return (
+        row.hour, row.public_id, row.resource_id, row.name, row.component, row.duration_s, row.out_bytes, row.exact,
+        currency, row.revision, f"{row.statement_month:%Y-%m}",
+    )  # fmt: skip
 
 
 def _date(text: str) -> dt.date | None:

@@ -9,12 +9,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import Refused
 from vmart.listings.paging import PAGE, cut, number
 from vmart.orders import forget_keys
-from vmart.web import fields, wording
+from vmart.pages import wording
+from vmart.pages.forms import ActForm
+from vmart.pages.table import Shown
+from vmart.web.forms import ImportedKeyPair, NewKeyPair
+from vmart.web.tables import KEY_PAIRS
 from vmart.web.visitor import actor, customer, field
 
 
@@ -25,32 +30,47 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     """The list, and below it the two ways to a new one."""
     if request.method != "POST":
         return _page(request, account_id)
-    form, act, who = request.POST, request.POST.get("act"), actor(request, account_id)
+    act, who = request.POST.get("act"), actor(request, account_id)
+    if act == "delete":
+        return _deleted(request, account_id, who)
+    form = (ImportedKeyPair if act == "import" else NewKeyPair)(request.POST)
+    if not form.is_valid():
+        return _page(request, account_id, form, status=422)
+    typed = form.cleaned_data
     try:
-        if act == "delete":
-            forget_keys.forget(who, [field(form, "id")])
-            messages.success(request, _("The key pair was deleted."))
-            return redirect("keys")
         if act == "import":
-            pair = key_pairs.import_(who, form.get("name", ""), form.get("public_key", ""))
+            pair = key_pairs.import_(who, typed["name"], typed["public_key"])
             messages.success(request, _("The key pair {name} was imported.").format(name=pair.name))
             return redirect("keys")
-        pair, private_key = key_pairs.create(who, form.get("name", ""))
+        pair, private_key = key_pairs.create(who, typed["name"])
     except Refused as refused:
-        error = {(act or "create", fields.at_fault(fields.KEY_PAIR, refused)): wording.sentence(refused)}
-        return _page(request, account_id, error=error, typed=form.dict(), status=422)
+        form.refuse(refused)
+        return _page(request, account_id, form, status=422)
     return _page(request, account_id, made=pair, private_key=private_key)
 
 
+def _deleted(request: HttpRequest, account_id: int, who: Actor) -> HttpResponse:
+    try:
+        forget_keys.forget(who, [field(request.POST, "id")])
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return _page(request, account_id, status=422)
+    messages.success(request, _("The key pair was deleted."))
+    return redirect("keys")
+
+
 def _page(
-    request: HttpRequest, account_id: int, *, error: dict[tuple[str, str], str] | None = None, status: int = 200,
-    **here: Any,
-) -> HttpResponse:  # fmt: skip
+    request: HttpRequest, account_id: int, form: ActForm | None = None, *, status: int = 200, **here: Any
+) -> HttpResponse:
+    """The page with the form that was refused, if one was."""
     key = number(request.GET.get("before", ""))
     rows = KeyPair.objects.filter(account_id=account_id).order_by("-id")
     if key is not None:
         rows = rows.filter(id__lt=key)
     page = cut(list(rows[: PAGE + 1]), lambda row: row.id, first=key is None)
-    ((act, wrong), text), *_rest = (error or {("", ""): ""}).items()
-    here |= {"page": page, "wrong_act": act, "errors": {wrong: text}, "error": text if not wrong else ""}
+    here |= {
+        "pairs": Shown(KEY_PAIRS, page, request),
+        "create": form if isinstance(form, NewKeyPair) else NewKeyPair(),
+        "imported": form if isinstance(form, ImportedKeyPair) else ImportedKeyPair(),
+    }
     return render(request, "web/keys.html", here, status=status)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -15,10 +15,15 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, orders, overview
+from vmart.listings import machines as list_of_machines
+from vmart.listings.machines import Wanted
+from vmart.listings.paging import Page
 from vmart.orders import holds, live_cost, may, passwords, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.without_charge import STOP_CHARGING
+from vmart.pages import wording
+from vmart.pages.table import Shown
 from vmart.pricing.hour import PriceMissingError
-from vmart.web import wording
+from vmart.web.tables import MACHINES
 from vmart.web.visitor import actor, customer
 
 IN_BIN = (State.SHUTDOWN, State.TERMINATING)
@@ -26,11 +31,24 @@ IN_BIN = (State.SHUTDOWN, State.TERMINATING)
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
-    page = overview.machines(account_id, request.GET.get("before", ""))
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
+    """The machines, narrowed and ordered as the address says; as a file where it says so."""
+    chosen, order = MACHINES.chosen(request.GET), MACHINES.order(request.GET)
+    wanted = Wanted(
+        word=chosen["q"] or None,
+        zones=[chosen["zone"]] if chosen["zone"] else None,
+        states=[chosen["state"]] if chosen["state"] else None,
+    )
+
+    def page_before(key: str) -> Page[Instance]:
+        return list_of_machines.by_key(account_id, wanted, before=key, order=order)
+
+    if request.GET.get("as") == "csv":
+        return MACHINES.file("machines.csv", page_before)
+    page = page_before(request.GET.get("before", ""))
     busy = any(machine.state in wording.IN_BETWEEN for machine in page.rows)
     prepaid = any(machine.subscription.expires_at for machine in page.rows)
-    here = {"page": page, "zones": shop.snapshot().zones, "busy": busy, "any_prepaid": prepaid}
+    here = {"machines": Shown(MACHINES, page, request), "busy": busy, "any_prepaid": prepaid}
     return render(request, "web/machines/list.html", here)
 
 

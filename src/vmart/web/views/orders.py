@@ -1,32 +1,35 @@
 """Orders: the list, and one order from paid to delivered."""
 
+import functools
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from vmart.catalog import shop
-from vmart.instances.models import State
 from vmart.kernel.errors import Refused
 from vmart.listings import orders, overview
 from vmart.listings.orders import OrderView
 from vmart.orders import passwords
 from vmart.orders.models import Status
+from vmart.pages import confirm, wording
+from vmart.pages.table import Shown, listed
 from vmart.payments import top_up
-from vmart.web import wording
+from vmart.web.tables import ENDED, ORDERED, ORDERS
 from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
-
-ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
 
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
+    """The orders, newest first; as a file where the address says so."""
+    if request.GET.get("as") == "csv":
+        return ORDERS.file("orders.csv", functools.partial(orders.page, account_id))
     page = orders.page(account_id, request.GET.get("before", ""))
-    return render(request, "web/orders/list.html", {"page": page})
+    return render(request, "web/orders/list.html", {"orders": Shown(ORDERS, page, request)})
 
 
 @never_cache
@@ -37,9 +40,10 @@ def detail(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse
     view = _view(account_id, order_id)
     kept = passwords.kept([entry.machine.id for entry in view.lines])
     here = (
-        _timeline(view)
+        _timeline(request, view)
         | _payable(account_id, view)
         | {"df_shows_gib": overview.df_shows_gib(view.quoted.configuration.zone) if view.quoted else 0}
+        | {"priced": listed(confirm.LINES, view.priced.lines, request) if view.priced else None}
         | {"passwords": len(kept), "until": min(kept.values(), default=None)}
     )
     return render(request, "web/orders/order.html", here)
@@ -50,7 +54,7 @@ def detail(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse
 @customer
 def progress(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
     """The part of the order's page that changes."""
-    return render(request, "web/orders/progress.html", _timeline(_view(account_id, order_id)))
+    return render(request, "web/orders/progress.html", _timeline(request, _view(account_id, order_id)))
 
 
 def _view(account_id: int, order_id: int) -> OrderView:
@@ -77,7 +81,7 @@ def _payable(account_id: int, view: OrderView) -> dict[str, Any]:
     }
 
 
-def _timeline(view: OrderView) -> dict[str, Any]:
+def _timeline(request: HttpRequest, view: OrderView) -> dict[str, Any]:
     status = view.order.status
     steps = {
         Status.DELIVERED: ("done", "done", "done"),
@@ -93,7 +97,7 @@ def _timeline(view: OrderView) -> dict[str, Any]:
         "order": view.order,
         "steps": steps,
         "by_hour": view.order.charge_type != "PREPAID",
-        "ended": ENDED,
+        "ordered": listed(ORDERED, view.lines, request),
         "alive": alive,
         "nobody_answers": any(not zones[entry.machine.zone_id].driver.is_real for entry in alive),
     }

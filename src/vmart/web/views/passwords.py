@@ -17,7 +17,10 @@ from vmart.kernel.errors import Refused
 from vmart.listings import orders, overview
 from vmart.orders import passwords, reset_password
 from vmart.orders.errors import WeakPassword
-from vmart.web import wording
+from vmart.pages import wording
+from vmart.pages.table import listed
+from vmart.web.forms import OwnPassword
+from vmart.web.tables import PASSWORDS
 from vmart.web.visitor import actor, customer
 
 
@@ -53,25 +56,28 @@ def reset_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRes
     machine = overview.machine(account_id, public_id)
     if machine is None:
         raise Http404
-    how = request.POST.get("how")
+    how, form = request.POST.get("how"), OwnPassword(request.POST)
     if how not in ("generated", "typed"):
-        return _reset_form(request, machine)
+        return _reset_form(request, machine, OwnPassword())
+    if not form.is_valid():
+        return _reset_form(request, machine, form, how="typed", status=422)
     try:
         if how == "typed":
-            reset_password.reset(actor(request, account_id), [public_id], request.POST.get("password", ""))
+            reset_password.reset(actor(request, account_id), [public_id], form.cleaned_data["password"])
         else:
             reset_password.generate(actor(request, account_id), public_id)
     except WeakPassword as refused:
-        return _reset_form(request, machine, error=wording.sentence(refused), how="typed", status=422)
+        form.refuse(refused)
+        return _reset_form(request, machine, form, how="typed", status=422)
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
     return redirect("machine", public_id)
 
 
 def _reset_form(
-    request: HttpRequest, machine: Instance, *, error: str = "", how: str = "generated", status: int = 200
+    request: HttpRequest, machine: Instance, form: OwnPassword, *, how: str = "generated", status: int = 200
 ) -> HttpResponse:
-    here = {"machine": machine, "errors": {"password": error}, "how": how}
+    here = {"machine": machine, "form": form, "how": how}
     return render(request, "web/machines/reset_password.html", here, status=status)
 
 
@@ -84,7 +90,12 @@ def _asked(request: HttpRequest, account_id: int, machines: Sequence[Instance], 
             found = passwords.show(actor(request, account_id), public_ids)
             shown = [(machine, found[machine.public_id]) for machine in machines if machine.public_id in found]
             made_until = newest.isoformat() if newest else ""
-            here = {"shown": shown, "back": back, "address": request.path, "made_until": made_until}
+            here = {
+                "shown": listed(PASSWORDS, shown, request),
+                "back": back,
+                "address": request.path,
+                "made_until": made_until,
+            }
             return render(request, "web/machines/passwords.html", here)
         if request.POST.get("act") == "have":
             _put_away(request, account_id, public_ids)

@@ -21,13 +21,16 @@ from vmart.kernel.errors import InvalidValue, NotFound, Refused
 from vmart.kernel.money import exponent, symbol, to_minor
 from vmart.listings import overview
 from vmart.orders import actions
+from vmart.pages import shown_quote, wording
+from vmart.pages.table import listed
+from vmart.pages.way_back import top_up_address, way_back, with_way_back
 from vmart.payments import providers, queries, top_up
 from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
 from vmart.policy import policy
-from vmart.web import fields, shown_quote, wording
+from vmart.web import fields
+from vmart.web.tables import PAYMENTS
 from vmart.web.visitor import View, actor, customer
-from vmart.web.way_back import top_up_address, way_back, with_way_back
 
 PAYMENTS_SHOWN = 10
 _STRIPE = ["https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com", "https://api.stripe.com"]
@@ -157,7 +160,7 @@ def _form(
     here = card_form() | {
         "typed": typed, "errors": errors or {}, "held": overview.balance(account_id),
         "least_minor": least_minor, "most_minor": most_minor,
-        "payments": queries.payments_of(account_id, limit=PAYMENTS_SHOWN),
+        "payments": listed(PAYMENTS, queries.payments_of(account_id, limit=PAYMENTS_SHOWN), request),
         "currency_sign": symbol(shop.snapshot().currency), "way_back": way_back(request),
     }  # fmt: skip
     return render(request, "web/billing/top_up.html", here, status=status)

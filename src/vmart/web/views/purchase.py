@@ -19,9 +19,10 @@ from vmart.orders import login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
 from vmart.orders.wanted import Machine, Purchase
+from vmart.pages import shown_quote
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
-from vmart.web import offer, shown_quote
+from vmart.web import offer
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of, actor, field

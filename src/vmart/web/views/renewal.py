@@ -16,13 +16,10 @@ from vmart.listings import overview
 from vmart.orders import renew, renew_flag
 from vmart.orders.machines import MACHINES_MAX
 from vmart.orders.renew import Renewal
-from vmart.payments import providers
+from vmart.pages import confirm, wording
+from vmart.pages.shown_quote import NotShown
 from vmart.pricing import books
-from vmart.pricing.priced import Priced
-from vmart.web import shown_quote, wording
-from vmart.web.shown_quote import NotShown
 from vmart.web.visitor import actor, customer
-from vmart.web.way_back import top_up_address
 
 
 @never_cache
@@ -41,7 +38,7 @@ def renew_page(request: HttpRequest, account_id: int) -> HttpResponse:
             messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
         except Refused as refused:
             messages.error(request, wording.sentence(refused))
-    return render(request, "web/machines/renew.html", _here(account_id, asked, request.get_full_path()))
+    return render(request, "web/machines/renew.html", _here(request, account_id, asked))
 
 
 def _asked(given: QueryDict) -> Renewal:
@@ -54,33 +51,25 @@ def _asked(given: QueryDict) -> Renewal:
 
 
 def _pay(request: HttpRequest, account_id: int, asked: Renewal) -> HttpResponse:
-    expected = shown_quote.read_as(account_id, request.POST.get("quote", ""), Priced.of)
-    token = request.POST.get("form", "")
-    if not shown_quote.is_token(token):
-        raise NotShown(expired=False)
+    expected, token = confirm.confirmed(account_id, request.POST)
     verb = renew.place if request.POST.get("act") == "card" else renew.renew
-    order = verb(actor(request, account_id), asked, expected=expected, client_token=shown_quote.client_token(token))
+    order = verb(actor(request, account_id), asked, expected=expected, client_token=token)
     return redirect("order", order)
 
 
-def _here(account_id: int, asked: Renewal, address: str) -> dict[str, Any]:
+def _here(request: HttpRequest, account_id: int, asked: Renewal) -> dict[str, Any]:
     here: dict[str, Any] = {
         "asked": asked,
         "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
         "days": range(1, 32),
-        "token": shown_quote.new_token(),
-        "cards": providers.offered(),
         "available_minor": overview.balance(account_id).available_minor,
     }
     try:
         priced = renew.price(account_id, asked)
     except Refused as refused:
         return here | {"why": wording.sentence(refused)}
-    lacks = max(0, priced.due_minor - here["available_minor"])
-    return here | {
-        "priced": priced, "signed": shown_quote.sign(account_id, priced), "lacks_minor": lacks,
-        "top_up_address": top_up_address(lacks, address),
-    }  # fmt: skip
+    available_minor = here["available_minor"]
+    return here | {"confirmation": confirm.ask(request, account_id, priced, available_minor=available_minor)}
 
 
 @require_POST

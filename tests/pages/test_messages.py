@@ -8,7 +8,7 @@ from django.utils import translation
 from vmart.instances.errors import BadKeyName
 from vmart.kernel.errors import Refused
 from vmart.orders.errors import InsufficientBalance, WrongState
-from vmart.web import messages, wording
+from vmart.pages import messages, wording
 
 
 def test_every_message_of_the_source_is_translated() -> None:
@@ -18,7 +18,7 @@ def test_every_message_of_the_source_is_translated() -> None:
         entry = catalogue.get(message.msgid, message.context or None)
         if entry is None or not messages.is_translated(entry.string) or entry.fuzzy:
             missing.append(message.msgid)
-    assert missing == [], "run python -m vmart.web.messages, then translate these"
+    assert missing == [], "run python -m vmart.pages.messages, then translate these"
 
 
 def test_translations_have_the_same_places() -> None:

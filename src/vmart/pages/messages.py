@@ -1,4 +1,4 @@
-"""The message catalogue: what can be said on a page, found in the source; ``python -m vmart.web.messages`` updates it.
+"""The message catalogue: what a page can say, found in the source; ``python -m vmart.pages.messages`` updates it.
 
 Found are gettext calls in Python and templates, the sentences of refusals (``Refused`` and its subclasses),
 those of engines that reach the customer, and the titles of drivers. The translations are in
@@ -32,6 +32,7 @@ _SAID_BY = {
     "Outcome",
     "_failure",
     "fail",
+    "take_back",
     "_ShowAgain",
     "__init__",
     "Step",
@@ -84,7 +85,10 @@ def _name(node: ast.expr) -> str:
 def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
     tree = ast.parse(source)
     assigned = [(node.targets[0], _text(node.value)) for node in ast.walk(tree) if isinstance(node, ast.Assign)]
-    named = {target.id: text for target, text in assigned if isinstance(target, ast.Name) and text}
+    named: dict[str, list[str]] = {}  # what is assigned to a name, wherever in the file that is
+    for target, said_there in assigned:
+        if isinstance(target, ast.Name) and said_there:
+            named.setdefault(target.id, []).append(said_there)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -103,8 +107,15 @@ def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
             yield from (Message(title) for title in titles if title)
         elif name in _SAID_BY:
             said = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg in _SAID_AS)]
-            found = (named.get(arg.id) if isinstance(arg, ast.Name) else _text(arg) for arg in said)
-            yield from (Message(text) for text in found if text and " " in text)
+            yield from (Message(text) for arg in said for text in _texts(arg, named) if " " in text)
+
+
+def _texts(node: ast.expr, named: dict[str, list[str]]) -> list[str]:
+    """What an argument may say: itself, or all that is assigned to its name."""
+    if isinstance(node, ast.Name):
+        return named.get(node.id, [])
+    text = _text(node)
+    return [text] if text else []
 
 
 def _text(node: ast.expr) -> str | None:

@@ -11,8 +11,8 @@ from vmart.instances.models import State
 from vmart.orders import passwords
 from vmart.orders.models import Line, Status
 from vmart.orders.sweep import Drift
+from vmart.pages import wording
 from vmart.payments.models import Payment
-from vmart.web import wording
 
 SOURCE = Path(vmart.__file__).parent
 

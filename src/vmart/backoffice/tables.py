@@ -1,0 +1,127 @@
+"""The seller's lists, each column declared once; those of zones are in ``zone_tables``."""
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from vmart.backoffice.mending import where
+from vmart.instances.models import Instance
+from vmart.listings.attention import Need
+from vmart.listings.checklist import Step
+from vmart.listings.customers import CustomerRow
+from vmart.listings.sales import FailedDelivery
+from vmart.orders.models import Order
+from vmart.pages import cells, lists, printed, wording
+from vmart.pages.cells import NOTHING, badge, link, soft, together
+from vmart.pages.table import MONO, NUM, RIGHT, Column, Filter, Table
+
+RIGHT_NUM = f"{RIGHT} {NUM}"
+
+
+def _subject(need: Need) -> SafeString:
+    """What a line is about, with the way to where it is mended."""
+    name, place = need.subject or NOTHING, where(need)
+    named = link(place, name, MONO) if place else format_html('<span class="mono">{}</span>', name)
+    return together(named, soft(wording.SUBJECTS.get(need.subject_kind, need.subject_kind)))
+
+
+def _what_helps(need: Need) -> SafeString:
+    return together(wording.says(need.cause.says, need.places), soft(wording.said(need.cause.helps)))
+
+
+def _title(need: Need) -> SafeString:
+    return badge(wording.said(need.cause.title), "bad" if need.severity == "error" else "warn")
+
+
+ATTENTION: Table[Need] = Table(
+    (
+        Column("what", _("What"), _title),
+        Column("subject", _("Of what"), _subject),
+        Column("number", _("Number"), lambda row: row.number, css=RIGHT_NUM),
+        Column("says", _("What it is, and what helps"), _what_helps),
+        Column("since", _("Since"), lambda row: printed.instant(row.since), css=NUM),
+        Column("acts", "", "backoffice/parts/attention_acts.html", css=RIGHT),
+    ),
+    empty=_("Nothing waits for you."),
+    dense=True,
+)
+
+FAILED_DELIVERIES: Table[FailedDelivery] = Table(
+    (
+        Column("machine", _("Machine"), lambda row: row.public_id, lambda row: row.public_id, css=MONO),
+        Column("order", _("Order"), lambda row: row.order_id, lambda row: row.order_id),
+        Column("customer_number", "", None, lambda row: row.account_id),
+        Column("customer", _("Customer"), lambda row: row.account_name, lambda row: row.account_name),
+        Column("zone", _("Zone"), lambda row: row.zone, lambda row: row.zone, css=MONO),
+        Column("why", _("Why"), lambda row: wording.said(row.reason), lambda row: row.reason),
+        Column("ordered", _("Ordered"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
+    ),
+    empty=_("Every delivery has succeeded."),
+)
+
+
+def _step_state(step: Step) -> SafeString:
+    return badge(_("Done"), "good") if step.done else badge(_("To do"), "warn")
+
+
+CHECKLIST: Table[Step] = Table(
+    (
+        Column("step", _("Step"), lambda row: wording.STEPS.get(row.name, row.name)),
+        Column("state", _("State"), _step_state),
+        Column("there", _("What there is"), lambda row: gettext(row.sentence).format(**row.params)),
+    ),
+    empty="",
+)
+
+
+def _customer(row: CustomerRow) -> SafeString:
+    name = link(reverse("seller_customer", args=[row.id]), row.email or row.name)
+    return together(name, soft(f"{row.id} · {row.name}" if row.name != row.email else row.id))
+
+
+def _standing(row: CustomerRow) -> SafeString:
+    return badge(_("Frozen"), "bad") if row.frozen_reason else badge(_("May buy"), "good")
+
+
+CUSTOMERS: Table[CustomerRow] = Table(
+    (
+        Column("number", "", None, lambda row: row.id),
+        Column("address", _("Customer"), _customer, lambda row: row.email, ordered=True),
+        Column("name", "", None, lambda row: row.name),
+        Column("since", _("Since"), lambda row: printed.instant(row.created_at), lambda row: row.created_at, css=NUM),
+        Column("machines", _("Machines"), lambda row: row.machines, lambda row: row.machines, css=RIGHT_NUM),
+        Column("balance_minor", _("Balance"), lambda row: printed.money(row.balance_minor),
+               lambda row: row.balance_minor, css=RIGHT_NUM, ordered=True),
+        Column("frozen_reason", _("State"), _standing, lambda row: row.frozen_reason),
+    ),
+    empty=_("Nobody has signed up yet."),
+    none_such=_("No customer is called so."),
+    filters=(Filter("q", _("Address, name, number or machine")),),
+)  # fmt: skip
+
+MACHINES: Table[Instance] = Table(
+    (
+        Column("machine", _("Machine"), lambda row: together(row.public_id, soft(row.name)), css=MONO),
+        Column("zone", _("Zone"), lambda row: row.zone_id, css=MONO),
+        Column("type", _("Machine type"), lambda row: row.instance_type_id),
+        Column("state", _("State"), lambda row: cells.state(row.state)),
+        Column("ordered", _("Ordered"), lambda row: printed.instant(row.created_at), css=NUM),
+    ),
+    empty=_("No machine is there."),
+)
+
+ORDERS: Table[Order] = Table(
+    (
+        Column("order", _("Order"), lambda row: row.id),
+        Column("ordered", _("Ordered"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("machines", _("Machines"), lambda row: row.count, css=RIGHT_NUM),
+        Column("amount", _("Amount"), lambda row: printed.money(row.total_minor), css=RIGHT_NUM),
+        Column("state", _("State"), lambda row: cells.order_status(row.status)),
+    ),
+    empty=_("Nothing has been ordered yet."),
+)
+
+STATEMENT = lists.statement(seller=True)
+EVENTS = lists.activity(seller=True)

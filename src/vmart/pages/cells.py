@@ -1,0 +1,51 @@
+"""What cells of tables are made of: a second line, a link, a badge of a state. All of it is safe HTML."""
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from vmart.pages import wording
+
+NOTHING = "—"
+
+
+def together(*parts: object) -> SafeString:
+    """The parts one after the other, each escaped unless it is HTML already."""
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+def soft(text: object, css: str = "") -> SafeString:
+    """A second, softer line; nothing for an empty text."""
+    return format_html('<span class="soft {}">{}</span>', css, text) if text else SafeString("")
+
+
+def link(address: str, text: object, css: str = "") -> SafeString:
+    return format_html('<a href="{}" class="{}">{}</a>', address, css, text)
+
+
+def struck(text: object) -> SafeString:
+    """What does not hold any more."""
+    return format_html('<s class="soft">{}</s>', text)
+
+
+def badge(text: object, tone: str) -> SafeString:
+    """``tone``: good, warn, bad, busy or idle."""
+    return format_html('<span class="state {}">{}</span>', tone, text)
+
+
+def state(code: str) -> SafeString:
+    """A machine's."""
+    tone = "busy" if code in wording.IN_BETWEEN else wording.STATE_TONES.get(code, "idle")
+    return badge(wording.STATES.get(code, code), tone)
+
+
+def order_status(status: int) -> SafeString:
+    return badge(*wording.ORDER_STATUS.get(status, (str(status), "idle")))
+
+
+def payment_state(code: str) -> SafeString:
+    return badge(*wording.PAYMENT_STATES.get(code, (code, "idle")))
+
+
+def line_state(code: str) -> SafeString:
+    """Of a machine in an order."""
+    return badge(*wording.LINE_STATES.get(code, (code, "idle")))

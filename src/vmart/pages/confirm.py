@@ -1,0 +1,69 @@
+"""A priced act before it is done: figures, lines and the button; what was shown is what is charged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from vmart.pages import cells, printed, shown_quote
+from vmart.pages.shown_quote import NotShown
+from vmart.pages.table import MONO, NUM, RIGHT, Column, Shown, Table, listed
+from vmart.pages.way_back import top_up_address
+from vmart.payments import providers
+from vmart.pricing.priced import Priced, PricedLine
+
+
+def _machine(line: PricedLine) -> object:
+    return cells.link(reverse("machine", args=[line.public_id]), line.public_id)
+
+
+def _price(line: PricedLine) -> object:
+    """What a line costs; what it would cost without discount, struck out beside it."""
+    due = printed.money(line.amount_minor)
+    if line.list_minor == line.amount_minor:
+        return due
+    return cells.together(due, " ", cells.struck(printed.money(line.list_minor)))
+
+
+LINES: Table[PricedLine] = Table(
+    (
+        Column("machine", _("Machine"), _machine, css=MONO),
+        Column("from", _("From"), lambda line: printed.instant(line.period_from), css=NUM),
+        Column("until", _("Until"), lambda line: printed.instant(line.period_to), css=NUM),
+        Column("price", _("Price"), _price, css=f"{RIGHT} {NUM}"),
+    ),
+    empty="",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A price that waits for a yes. ``lacks_minor`` is missing in the balance; ``cards`` may pay instead."""
+
+    priced: Priced
+    lines: Shown[PricedLine]
+    signed: str
+    token: str
+    lacks_minor: int
+    top_up_address: str
+    cards: Sequence[str]
+
+
+def ask(request: HttpRequest, account_id: int, priced: Priced, *, available_minor: int) -> Asked:
+    """What ``pages/confirm.html`` shows; its form is sent to the address that it stands at."""
+    lacks = max(0, priced.due_minor - available_minor)
+    return Asked(
+        priced, listed(LINES, priced.lines, request), shown_quote.sign(account_id, priced), shown_quote.new_token(),
+        lacks, top_up_address(lacks, request.get_full_path()), providers.offered(),
+    )  # fmt: skip
+
+
+def confirmed(account_id: int, form: QueryDict) -> tuple[Priced, str]:
+    """The price that was shown to this account, and the token of the act. Raises NotShown."""
+    expected = shown_quote.read_as(account_id, form.get("quote", ""), Priced.of)
+    token = form.get("form", "")
+    if not shown_quote.is_token(token):
+        raise NotShown(expired=False)
+    return expected, shown_quote.client_token(token)

@@ -1,0 +1,49 @@
+"""The parts that pages are put together from: lists, facts, figures."""
+
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, Select
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from vmart.pages.table import Shown
+
+register = template.Library()
+
+
+@register.inclusion_tag("pages/table.html")
+def table(shown: Shown[Any]) -> dict[str, Any]:
+    """A list with its heads, its rows and the way to the next page; what to do where there is none."""
+    onward = shown.table.onward
+    return {"shown": shown, "onward": reverse(onward[0]) if onward else ""}
+
+
+@register.inclusion_tag("pages/filters.html")
+def filters(shown: Shown[Any]) -> dict[str, Any]:
+    """The form that narrows a list; its order stays."""
+    order = shown.table.order(shown.request.GET)
+    return {"shown": shown, "kept": [("order", order)] if order else []}
+
+
+@register.simple_block_tag
+def fact(content: str, title: str, css: str = "") -> SafeString:
+    """``{% fact title %}value{% endfact %}`` in ``<dl class="facts">``."""
+    return render_to_string("pages/fact.html", {"content": content, "title": title, "css": css})
+
+
+@register.simple_block_tag
+def figure(content: str, title: str, first: bool = False, id: str = "") -> SafeString:
+    """A large number with its name, in ``<dl class="figures">``; ``first`` is the one that counts."""
+    return render_to_string("pages/figure.html", {"content": content, "title": title, "first": first, "id": id})
+
+
+@register.simple_tag
+def control(field: BoundField) -> SafeString:
+    """What a field is typed into; its label says what it is, so there is no placeholder."""
+    widget = field.field.widget
+    css = "form-check-input" if isinstance(widget, CheckboxInput) else "form-control"
+    css = "form-select" if isinstance(widget, Select) else css
+    own = widget.attrs.get("class", "")
+    return field.as_widget(attrs={"class": f"{css} {own}".strip(), "placeholder": False})

@@ -1,0 +1,235 @@
+"""The customer's lists, each column declared once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from vmart.catalog import shop
+from vmart.customers.models import ApiKey
+from vmart.instances.models import Instance, KeyPair, State
+from vmart.listings.orders import OrderLine
+from vmart.orders.models import Line, Order
+from vmart.pages import cells, printed, wording
+from vmart.pages.cells import NOTHING, link, soft, together
+from vmart.pages.table import MONO, NUM, RIGHT, Column, Filter, Table, Words
+from vmart.payments.models import Payment
+
+ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
+_BUY = ("buy", _("Buy a machine"))
+
+
+def machine_name(machine: Instance) -> SafeString:
+    return together(_machine_link(machine), soft(machine.public_id, MONO))
+
+
+def _machine_link(machine: Instance) -> SafeString:
+    return link(reverse("machine", args=[machine.public_id]), machine.name)
+
+
+def _chosen_machine(machine: Instance) -> SafeString:
+    """With a box where it has a term: those that are ticked are renewed together."""
+    if machine.subscription.charge_type != "PREPAID" or not machine.subscription.expires_at:
+        return machine_name(machine)
+    box = format_html(
+        '<input class="form-check-input" type="checkbox" name="id" value="{}" aria-label="{}"> ',
+        machine.public_id,
+        gettext("Choose {name}").format(name=machine.name),
+    )
+    return together(box, machine_name(machine))
+
+
+def _addresses(machine: Instance) -> SafeString:
+    held = machine.subscription
+    off = held.arrears_since is not None and held.charge_type == "PREPAID"
+    note = format_html(' <span class="pill warn">{}</span>', _("Network off")) if off else ""
+    return together(machine.public_ip or NOTHING, note, soft(machine.private_ip))
+
+
+def _zone(machine: Instance) -> str:
+    zone = shop.snapshot().zones.get(machine.zone_id)
+    return wording.in_language(zone, "name") if zone else machine.zone_id
+
+
+def _type(machine: Instance) -> SafeString:
+    size = f"{machine.vcpu} vCPU · {printed.memory(machine.memory_mib)}"
+    return together(machine.instance_type_id, soft(size))
+
+
+def _billing(machine: Instance) -> SafeString:
+    held = machine.subscription
+    title = wording.CHARGE_TYPES.get(held.charge_type, held.charge_type)
+    if machine.state == State.SHUTDOWN and held.release_at:
+        return together(title, soft(together(_("erased"), " ", printed.instant(held.release_at))))
+    if held.expires_at:
+        return together(title, soft(together(_("until"), " ", printed.day(held.expires_at))))
+    return together(title)
+
+
+def _zones() -> Sequence[tuple[str, Words]]:
+    return [(zone.code, wording.in_language(zone, "name")) for zone in shop.snapshot().zones.values()]
+
+
+def _states() -> Sequence[tuple[str, Words]]:
+    return [(code, title) for code, title in wording.STATES.items() if code != State.GONE]
+
+
+MACHINES: Table[Instance] = Table(
+    (
+        Column("id", "", None, lambda row: row.public_id),
+        Column("name", _("Machine"), _chosen_machine, lambda row: row.name, ordered=True),
+        Column("state", _("State"), lambda row: cells.state(row.state), lambda row: row.state),
+        Column("public_ip", _("Addresses"), _addresses, lambda row: row.public_ip, css=MONO),
+        Column("private_ip", "", None, lambda row: row.private_ip),
+        Column("zone", _("Zone"), _zone, lambda row: row.zone_id),
+        Column("type", _("Type"), _type, lambda row: row.instance_type_id),
+        Column("vcpu", "", None, lambda row: row.vcpu),
+        Column("memory_mib", "", None, lambda row: row.memory_mib),
+        Column("charge_type", "", None, lambda row: row.subscription.charge_type),
+        Column("created", _("Bought"), lambda row: printed.day(row.created_at), lambda row: row.created_at, css=NUM,
+               ordered=True),
+        Column("expires", _("Billing"), _billing, lambda row: row.subscription.expires_at, ordered=True),
+    ),
+    empty=_("You have no machine yet."),
+    onward=_BUY,
+    filters=(
+        Filter("q", _("Name or address")),
+        Filter("zone", _("Zone"), _zones),
+        Filter("state", _("State"), _states),
+    ),
+)  # fmt: skip
+
+
+def _what(order: Order) -> str:
+    """What an order is of, in a few words."""
+    if order.action == "purchase":
+        return f"{order.count} × {order.quote['configuration']['instance_type']}"
+    more = f" +{order.count - 1}" if order.count > 1 else ""
+    title = wording.ACTIONS.get(order.action, order.action)
+    return f"{title} · {order.quote['lines'][0]['public_id']}{more}"
+
+
+def _order_price(order: Order) -> Any:
+    return printed.money(order.total_minor) if order.charge_type == "PREPAID" else _("by usage")
+
+
+ORDERS: Table[Order] = Table(
+    (
+        Column("order", _("Order"), lambda row: link(reverse("order", args=[row.id]), row.id), lambda row: row.id),
+        Column("placed", _("Placed"), lambda row: printed.instant(row.created_at), lambda row: row.created_at, css=NUM),
+        Column("charge_type", _("Billing"), lambda row: wording.CHARGE_TYPES.get(row.charge_type, row.charge_type),
+               lambda row: row.charge_type),
+        Column("action", _("What"), _what, lambda row: row.action),
+        Column("count", "", None, lambda row: row.count),
+        Column("total_minor", _("Price"), _order_price,
+               lambda row: row.total_minor if row.charge_type == "PREPAID" else None, css=f"{RIGHT} {NUM}"),
+        Column("status", _("State"), lambda row: cells.order_status(row.status), lambda row: row.status),
+    ),
+    empty=_("Nothing has been ordered yet."),
+    onward=_BUY,
+)  # fmt: skip
+
+
+def _public_address(entry: OrderLine) -> str:
+    return entry.machine.public_ip or NOTHING
+
+
+def _ordered_machine(entry: OrderLine) -> SafeString:
+    gone = entry.machine.state == State.GONE
+    name = entry.machine.name if gone else _machine_link(entry.machine)
+    return together(name, soft(entry.machine.public_id, MONO))
+
+
+def _log_in(entry: OrderLine) -> Any:
+    """How its buyer logs in to a machine of an order."""
+    line, machine = entry.line, entry.machine
+    if line.state == Line.State.FAILED:
+        return wording.said_to_buyer(line.reason)
+    if machine.state in ENDED:
+        return NOTHING
+    if line.state != Line.State.DELIVERED:
+        return _("Once it is delivered.")
+    if not machine.public_ip:
+        return _("From another of your machines in this zone.")
+    command = f"ssh {machine.login_user}@{machine.public_ip}"
+    return format_html('<code class="mono" data-copy="{}">{}</code>', _("Copy"), command)
+
+
+def _ordered_state(entry: OrderLine) -> SafeString:
+    delivered = entry.line.state == Line.State.DELIVERED
+    return cells.state(entry.machine.state) if delivered else cells.line_state(entry.line.state)
+
+
+ORDERED: Table[OrderLine] = Table(
+    (
+        Column("machine", _("Machine"), _ordered_machine),
+        Column("public_ip", _("Public address"), _public_address, css=MONO),
+        Column("private_ip", _("Private address"), lambda row: row.machine.private_ip, css=MONO),
+        Column("login", _("How to log in"), _log_in),
+        Column("state", _("State"), _ordered_state),
+    ),
+    empty="",
+)
+
+PASSWORDS: Table[tuple[Instance, str]] = Table(
+    (
+        Column("machine", _("Machine"), lambda row: machine_name(row[0])),
+        Column("user", _("User"), lambda row: row[0].login_user, css=MONO),
+        Column("password", _("Password"), lambda row: _password(row[1])),
+    ),
+    empty="",
+)
+
+
+def _password(text: str) -> SafeString:
+    return format_html('<code class="mono password" data-copy="{}">{}</code>', _("Copy"), text)
+
+
+_KEY_SHOWN = 47
+
+KEY_PAIRS: Table[KeyPair] = Table(
+    (
+        Column("name", _("Name"), lambda row: row.name),
+        Column("id", _("Id"), lambda row: row.public_id, css=MONO),
+        Column("public_key", _("Public key"), lambda row: _beginning(row.public_key), css=MONO),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("acts", "", "web/parts/key_pair_acts.html", css=RIGHT),
+    ),
+    empty=_("You have no key pair yet."),
+)
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _KEY_SHOWN else f"{text[:_KEY_SHOWN]}…"
+
+
+API_KEYS: Table[ApiKey] = Table(
+    (
+        Column("id", "SecretId", lambda row: row.secret_id, css=MONO),
+        Column("state", _("State"), lambda row: cells.badge(*_enabled(row))),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("used", _("Last used"), lambda row: printed.instant(row.last_used_at), css=NUM),
+        Column("acts", "", "web/parts/api_key_acts.html", css=RIGHT),
+    ),
+    empty=_("You have no API key yet."),
+)
+
+
+def _enabled(key: ApiKey) -> tuple[Any, str]:
+    return (_("Enabled"), "good") if key.enabled else (_("Disabled"), "idle")
+
+
+PAYMENTS: Table[Payment] = Table(
+    (
+        Column("payment", _("Payment"), lambda row: link(reverse("payment", args=[row.pk]), row.pk)),
+        Column("time", _("Time"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("provider", _("How"), lambda row: wording.PROVIDERS.get(row.provider, row.provider)),
+        Column("amount", _("Amount"), lambda row: printed.money(row.amount_minor), css=f"{RIGHT} {NUM}"),
+        Column("state", _("State"), lambda row: cells.payment_state(row.state)),
+    ),
+    empty="",
+)

@@ -1,0 +1,25 @@
+"""Tags of the purchase page alone."""
+
+from django import template
+from django.utils.safestring import SafeString
+
+from vmart.web import offer
+
+register = template.Library()
+
+
+@register.filter
+def stock(option: offer.TypeOption) -> str:
+    return offer.stock(option)
+
+
+@register.simple_tag
+def focus(shown: offer.Offer, name: str) -> SafeString:
+    """Puts the cursor there when a refused form has its first error in this field."""
+    return SafeString(" autofocus" if shown.focus == name else "")
+
+
+@register.simple_tag
+def wrong(shown: offer.Offer, name: str) -> SafeString:
+    """Marks a field of the purchase form that has an error."""
+    return SafeString(' aria-invalid="true"') + focus(shown, name) if name in shown.errors else SafeString("")
