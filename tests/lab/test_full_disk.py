@@ -80,7 +80,8 @@ def test_without_room_the_server_starts_nothing(engine: Engine, lab: Lab, full: 
     """The control: what the engine's own start says of such a machine."""
     assert isinstance(engine, IncusEngine)
     assert engine.ensure_power(full.name, False, force=True).power is Power.STOPPED
-    with pytest.raises(IncusError, match="disk quota exceeded"):
+    said = "disk quota exceeded|saving config file for the container failed"  # by what it was doing when it was full
+    with pytest.raises(IncusError, match=said):
         engine._start(full.name)
     assert engine.observe(full.name).power is Power.STOPPED
 
@@ -220,7 +221,7 @@ def test_a_machine_that_took_all_the_room_there_is_ends_all_the_same(engine: Eng
     """Given a server that refuses until there is room, then more is given than any other act would get."""
     assert isinstance(engine, IncusEngine)
     room, limits = engine._open().room, []
-    room._set_limit(full.name, 1024 + 1016)
+    room._settle(full.name, 1024 + 1016)  # the guest takes each block that is free: one try may find no place
 
     def act() -> None:
         limits.append(_limit(engine, full))
