@@ -202,8 +202,25 @@ def test_people_see_them_in_any_order_page_after_page(
 def test_a_page_for_people_begins_anew_at_a_machine_of_another(rows: list[Row]) -> None:
     account = rows[0]["account_id"]
     other = next(row for row in rows if row["account_id"] != account)
-    assert machines.by_key(account, before=str(other["id"])) == machines.by_key(account)
-    assert machines.by_key(account, before="nonsense") == machines.by_key(account)
+    for before in (str(other["id"]), "nonsense", "1~", "~"):
+        assert machines.by_key(account, before=before) == machines.by_key(account)
+    for order, value in (("name", "web"), ("expires", "2026-03-10T02:00:00Z")):
+        first = machines.by_key(account, order=order)
+        assert machines.by_key(account, before=f"{other['id']}~{value}", order=order) == first
+        for before in (str(rows[0]["id"]), f"{rows[0]['id']}~\0" if order == "expires" else "~", "~", "x~web"):
+            assert machines.by_key(account, before=before, order=order) == first
+
+
+def test_a_machine_that_changes_place_moves_nobody_elses_page(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the last machine of a page is called otherwise before the next page, then that goes on where it ended."""
+    monkeypatch.setattr(machines, "PAGE", 7)
+    monkeypatch.setattr(machines, "cut", functools.partial(machines.cut, size=7))
+    account = rows[0]["account_id"]
+    own = sorted((row for row in rows if row["account_id"] == account), key=_ordered_by("name"))
+    first = machines.by_key(account, order="name")
+    Instance.objects.filter(id=first.rows[-1].id).update(name="zzz")
+    second = machines.by_key(account, before=first.older, order="name")
+    assert [row.id for row in (*first.rows, *second.rows)] == [row["id"] for row in own[:14]]
 
 
 def test_a_machine_never_delivered_is_found_by_the_address_that_it_shows(rows: list[Row]) -> None:

@@ -1,13 +1,13 @@
 """Customers for the seller: a searched list, and one customer."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vmart.customers import quotas
 from vmart.kernel import db
-from vmart.listings.paging import PAGE, Page, cut, number
+from vmart.listings.paging import PAGE, Page, Placing, cut, key_of, key_read, number
 
 _FILE_PAGE = 2000
 
@@ -62,19 +62,6 @@ FROM customers_account a {_OWNER} WHERE a.id = %s
 """  # noqa: S608
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """What customers are ordered by, from the first to the last; those alike in it by number.
-
-    A page's key holds the value at which the page ended, not only whose it was: who changes place meanwhile moves
-    nobody else's page.
-    """
-
-    place: str  # SQL of the value
-    kind: str  # SQL of its type
-    read: Callable[[str], Any]  # of what a key says; None for what is no such value
-
-
 def _amount(text: str) -> int | None:
     size = number(text.removeprefix("-"))
     return size if size is None or not text.startswith("-") else -size
@@ -82,8 +69,10 @@ def _amount(text: str) -> int | None:
 
 _PLACE_MAX = 600  # the longest address or name, in small letters
 _ORDERS = {
-    "address": _Order("lower(coalesce(owner.email, a.name))", "text", lambda text: text.replace("\0", "")[:_PLACE_MAX]),
-    "balance_minor": _Order("fn.ledger_balance(p)", "bigint", _amount),
+    "address": Placing(
+        "lower(coalesce(owner.email, a.name))", "text", lambda text: text.replace("\0", "")[:_PLACE_MAX]
+    ),
+    "balance_minor": Placing("fn.ledger_balance(p)", "bigint", _amount),
 }
 
 
@@ -95,7 +84,7 @@ def page(word: str = "", before: str = "", order: str = "", size: int = PAGE) ->
     """
     by = _ORDERS.get(order.removeprefix("-"))
     direction, comes_after = (" DESC", "<") if by is None or order.startswith("-") else ("", ">")
-    last_id, place = _key(before, by)
+    last_id, place = key_read(before, by)
     columns = [by.place, "a.id"] if by else ["a.id"]
     bounds = [f"%(place)s::{by.kind}", "%(last_id)s"] if by else ["%(last_id)s"]
     query = _LIST.format(
@@ -105,21 +94,8 @@ def page(word: str = "", before: str = "", order: str = "", size: int = PAGE) ->
     )  # fmt: skip
     word = word.replace("\0", "").strip()[:254]
     rows = db.rows(query, word=word, last_id=last_id, place=place, limit=size + 1)
-    found = cut(rows, lambda row: _key_of(row, by), first=last_id is None, size=size)
+    found = cut(rows, lambda row: key_of(row, by), first=last_id is None, size=size)
     return Page([_customer_row(row) for row in found.rows], found.older, found.first)
-
-
-def _key_of(row: Mapping[str, Any], by: _Order | None) -> str:
-    return f"{row['id']}~{row['place']}" if by else str(row["id"])
-
-
-def _key(before: str, by: _Order | None) -> tuple[int | None, Any]:
-    """Number and value at which the page before ended; no number for the first page and for no key of this order."""
-    if by is None:
-        return number(before), None
-    last_id, separator, place = before.partition("~")
-    value = by.read(place) if separator else None
-    return (None, None) if value is None else (number(last_id), value)
 
 
 def _customer_row(row: Mapping[str, Any]) -> CustomerRow:

@@ -10,7 +10,7 @@ from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel import db, ids
 from vmart.kernel.errors import MissingParameter
-from vmart.listings.paging import PAGE, Matching, Page, cut, from_nearer_end, number
+from vmart.listings.paging import PAGE, Matching, Page, Placing, cut, from_nearer_end, key_of, key_read
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
 
@@ -112,11 +112,20 @@ def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20)
     return total, [(row["public_id"], row["state"]) for row in rows]
 
 
-# What people order a list by, each from the first to the last. Machines that are alike in it follow by time and id.
+def _instant(text: str) -> dt.datetime | None:
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+_NAME_MAX = 128
+_EXPIRES = "coalesce((SELECT b.expires_at FROM subscriptions_subscription b WHERE b.id = i.id), '9999-12-01Z')"
+# What people order a list by beside the time of purchase, by which machines that are alike in it follow.
 _ORDERS = {
-    "created": "i.created_at",
-    "name": "i.name",
-    "expires": "coalesce((SELECT b.expires_at FROM subscriptions_subscription b WHERE b.id = i.id), '9999-12-01')",
+    "name": Placing("i.name", "text", lambda text: text.replace("\0", "")[:_NAME_MAX]),
+    "expires": Placing(_EXPIRES, "timestamptz", _instant),
 }
 _NEWEST_FIRST = "-created"
 
@@ -124,41 +133,44 @@ _NEWEST_FIRST = "-created"
 def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "", order: str = "") -> Page[Instance]:
     """A page of the account's machines for people, with their subscriptions; erased ones are not there.
 
-    ``before`` is a page's key, ``order`` one of ``created``, ``name``, ``expires``, with a minus sign from the last to
-    the first; newest first without it. A key that is no machine of the account's means the first page.
+    ``before`` is a page's key in the same order. ``order``: ``created``, ``name`` or ``expires``, with a minus sign
+    from the last to the first; newest first without it. A key of no machine of the account's means the first page.
     """
-    asked = order if order.removeprefix("-") in _ORDERS else _NEWEST_FIRST
-    columns = [_ORDERS[asked.removeprefix("-")], "i.created_at", "i.id"]
-    last = _last(account_id, columns, number(before))
+    asked = order if order.removeprefix("-") in {"created", *_ORDERS} else _NEWEST_FIRST
+    by = _ORDERS.get(asked.removeprefix("-"))
+    last = _last(account_id, *key_read(before, by))
     matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(wanted or Wanted()))
-    found = matching.rows(_BY_KEY, page=_after(columns, asked, last), order=_by(columns, asked), size=PAGE + 1, **last)
-    machines = Instance.objects.select_related("subscription").in_bulk([row["id"] for row in found])
-    return cut([machines[row["id"]] for row in found], lambda row: row.id, first=not last)
+    query = _BY_KEY.replace("{place}", by.place if by else "NULL")
+    found = matching.rows(query, page=_after(by, asked, last), order=_by(by, asked), size=PAGE + 1, **last)
+    page = cut(found, lambda row: key_of(row, by), first=not last)
+    machines = Instance.objects.select_related("subscription").in_bulk([row["id"] for row in page.rows])
+    return Page([machines[row["id"]] for row in page.rows], page.older, page.first)
 
 
-_BY_KEY = "SELECT i.id {matching} {page} {order} LIMIT %(size)s"
+_BY_KEY = "SELECT i.id, {place} AS place {matching} {page} {order} LIMIT %(size)s"
 
 
-def _last(account_id: int, columns: Sequence[str], key: int | None) -> dict[str, Any]:
-    """What the last machine of the page before is ordered by; {} for the first page."""
-    if key is None:
+def _last(account_id: int, last_id: int | None, place: Any) -> dict[str, Any]:
+    """Where the page before ended; {} for the first page."""
+    if last_id is None:
         return {}
-    named = ", ".join(f"{column} AS last_{place}" for place, column in enumerate(columns))
-    of_one = f"SELECT {named} FROM instances_instance i WHERE i.account_id = %s AND i.id = %s"  # noqa: S608  our own
-    rows = db.rows(of_one, account_id, key)
-    return rows[0] if rows else {}
+    held = Instance.objects.filter(account_id=account_id, id=last_id).values_list("created_at", flat=True).first()
+    return {"last_id": last_id, "last_at": held, "place": place} if held else {}
 
 
-def _after(columns: Sequence[str], order: str, last: dict[str, Any]) -> str:
+def _after(by: Placing | None, order: str, last: dict[str, Any]) -> str:
     if not last:
         return ""
-    places = ", ".join(f"%({name})s" for name in last)
-    return f"AND ({', '.join(columns)}) {'<' if order.startswith('-') else '>'} ({places})"
+    columns, values = "i.created_at, i.id", "%(last_at)s, %(last_id)s"
+    if by:
+        columns, values = f"{by.place}, {columns}", f"%(place)s::{by.kind}, {values}"
+    return f"AND ({columns}) {'<' if order.startswith('-') else '>'} ({values})"
 
 
-def _by(columns: Sequence[str], order: str) -> str:
+def _by(by: Placing | None, order: str) -> str:
     direction = " DESC" if order.startswith("-") else ""
-    return "ORDER BY " + ", ".join(f"{column}{direction}" for column in columns)
+    columns = [by.place] if by else []
+    return "ORDER BY " + ", ".join(f"{column}{direction}" for column in (*columns, "i.created_at", "i.id"))
 
 
 def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:

@@ -33,6 +33,33 @@ def number(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Placing:
+    """What a list is ordered by, from the first to the last; rows alike in it follow by what never changes of them.
+
+    A page's key holds the value at which the page ended, not only whose it was: a row that changes place meanwhile
+    moves nobody else's page.
+    """
+
+    place: str  # SQL of the value
+    kind: str  # SQL of its type
+    read: Callable[[str], Any]  # of what a key says; None for what is no such value
+
+
+def key_of(row: Mapping[str, Any], by: Placing | None) -> str:
+    """The key of the page after this row, which has ``id`` and ``place``; without an order of its own the id alone."""
+    return f"{row['id']}~{row['place']}" if by else str(row["id"])
+
+
+def key_read(before: str, by: Placing | None) -> tuple[int | None, Any]:
+    """Number and value at which the page before ended; no number for the first page and for no key of this order."""
+    if by is None:
+        return number(before), None
+    last_id, separator, place = before.partition("~")
+    value = by.read(place) if separator else None
+    return (None, None) if value is None else (number(last_id), value)
+
+
+@dataclass(frozen=True, slots=True)
 class Matching:
     """What is wanted of an account's things: SQL from FROM on, and the values that it names."""
 
