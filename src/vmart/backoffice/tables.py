@@ -15,9 +15,7 @@ from vmart.listings.sales import FailedDelivery
 from vmart.orders.models import Order
 from vmart.pages import cells, lists, printed, wording
 from vmart.pages.cells import NOTHING, badge, link, soft, together
-from vmart.pages.table import MONO, NUM, RIGHT, Column, Filter, Table
-
-RIGHT_NUM = f"{RIGHT} {NUM}"
+from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table
 
 
 def _subject(need: Need) -> SafeString:
@@ -39,7 +37,7 @@ ATTENTION: Table[Need] = Table(
     (
         Column("what", _("What"), _title),
         Column("subject", _("Of what"), _subject),
-        Column("number", _("Number"), lambda row: row.number, css=RIGHT_NUM),
+        Column("number", _("Number"), lambda row: row.number, css=FIGURE),
         Column("says", _("What it is, and what helps"), _what_helps),
         Column("since", _("Since"), lambda row: printed.instant(row.since), css=NUM),
         Column("acts", "", "backoffice/parts/attention_acts.html", css=RIGHT),
@@ -91,9 +89,9 @@ CUSTOMERS: Table[CustomerRow] = Table(
         Column("address", _("Customer"), _customer, lambda row: row.email, ordered=True),
         Column("name", "", None, lambda row: row.name),
         Column("since", _("Since"), lambda row: printed.instant(row.created_at), lambda row: row.created_at, css=NUM),
-        Column("machines", _("Machines"), lambda row: row.machines, lambda row: row.machines, css=RIGHT_NUM),
+        Column("machines", _("Machines"), lambda row: row.machines, lambda row: row.machines, css=FIGURE),
         Column("balance_minor", _("Balance"), lambda row: printed.money(row.balance_minor),
-               lambda row: row.balance_minor, css=RIGHT_NUM, ordered=True),
+               lambda row: row.balance_minor, css=FIGURE, ordered=True),
         Column("frozen_reason", _("State"), _standing, lambda row: row.frozen_reason),
     ),
     empty=_("Nobody has signed up yet."),
@@ -116,8 +114,8 @@ ORDERS: Table[Order] = Table(
     (
         Column("order", _("Order"), lambda row: row.id),
         Column("ordered", _("Ordered"), lambda row: printed.instant(row.created_at), css=NUM),
-        Column("machines", _("Machines"), lambda row: row.count, css=RIGHT_NUM),
-        Column("amount", _("Amount"), lambda row: printed.money(row.total_minor), css=RIGHT_NUM),
+        Column("machines", _("Machines"), lambda row: row.count, css=FIGURE),
+        Column("amount", _("Amount"), lambda row: printed.money(row.total_minor), css=FIGURE),
         Column("state", _("State"), lambda row: cells.order_status(row.status)),
     ),
     empty=_("Nothing has been ordered yet."),

@@ -13,10 +13,9 @@ from vmart.listings.sales import ZoneCapacity
 from vmart.listings.stock import Placed
 from vmart.pages import printed, wording
 from vmart.pages.cells import badge, link, soft, together
-from vmart.pages.table import MONO, NUM, RIGHT, Column, Table
+from vmart.pages.table import FIGURE, MONO, Column, Table
 from vmart.placement.explain import FILTERS
 
-_RIGHT_NUM = f"{RIGHT} {NUM}"
 _TONES = {"ready": "good", "unreachable": "bad"}
 
 
@@ -79,11 +78,11 @@ ZONES: Table[ZoneCapacity] = Table(
     (
         Column("zone", _("Zone"), _name),
         Column("engine", _("Engine"), _engine),
-        Column("machines", _("Machines"), lambda row: row.machines, css=_RIGHT_NUM),
+        Column("machines", _("Machines"), lambda row: row.machines, css=FIGURE),
         Column("vcpu", "vCPU", lambda row: _figures(f"{row.vcpu_used} / {row.vcpu_capacity}")),
         Column("memory", _("Memory"), _memory),
         Column("disk", _("Disk"), _disk),
-        Column("addresses", _("Free addresses"), lambda row: f"{row.addresses_free} / {row.addresses}", css=_RIGHT_NUM),
+        Column("addresses", _("Free addresses"), lambda row: f"{row.addresses_free} / {row.addresses}", css=FIGURE),
         Column("images", _("Images"), _images),
     ),
     empty="",
@@ -98,7 +97,7 @@ def room(disk_gib: int) -> Table[Placed]:
         said = f"{row.vcpu} vCPU · {printed.memory(row.memory_mib)} · {disk_gib} GiB"
         return together(row.type_code, soft(said))
 
-    filters = [Column(name, wording.FILTERS.get(name, name), _hosts_left(name), css=_RIGHT_NUM) for name in FILTERS]
+    filters = [Column(name, wording.FILTERS.get(name, name), _hosts_left(name), css=FIGURE) for name in FILTERS]
     return Table((Column("type", _("Type"), size), *filters), empty="", dense=True)
 
 

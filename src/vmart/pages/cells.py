@@ -15,11 +15,13 @@ def together(*parts: object) -> SafeString:
 
 def soft(text: object, css: str = "") -> SafeString:
     """A second, softer line; nothing for an empty text."""
-    return format_html('<span class="soft {}">{}</span>', css, text) if text else SafeString("")
+    return format_html('<span class="{}">{}</span>', f"soft {css}".strip(), text) if text else SafeString("")
 
 
 def link(address: str, text: object, css: str = "") -> SafeString:
-    return format_html('<a href="{}" class="{}">{}</a>', address, css, text)
+    if css:
+        return format_html('<a href="{}" class="{}">{}</a>', address, css, text)
+    return format_html('<a href="{}">{}</a>', address, text)
 
 
 def struck(text: object) -> SafeString:

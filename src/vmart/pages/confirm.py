@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from vmart.pages import cells, printed, shown_quote
 from vmart.pages.shown_quote import NotShown
-from vmart.pages.table import MONO, NUM, RIGHT, Column, Shown, Table, listed
+from vmart.pages.table import FIGURE, MONO, NUM, Column, Shown, Table, listed
 from vmart.pages.way_back import top_up_address
 from vmart.payments import providers
 from vmart.pricing.priced import Priced, PricedLine
@@ -32,7 +32,7 @@ LINES: Table[PricedLine] = Table(
         Column("machine", _("Machine"), _machine, css=MONO),
         Column("from", _("From"), lambda line: printed.instant(line.period_from), css=NUM),
         Column("until", _("Until"), lambda line: printed.instant(line.period_to), css=NUM),
-        Column("price", _("Price"), _price, css=f"{RIGHT} {NUM}"),
+        Column("price", _("Price"), _price, css=FIGURE),
     ),
     empty="",
 )

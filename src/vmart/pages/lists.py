@@ -12,9 +12,7 @@ from vmart.listings.activity import Happened
 from vmart.listings.overview import Posting
 from vmart.pages import printed, wording
 from vmart.pages.cells import soft, together
-from vmart.pages.table import MONO, NUM, RIGHT, Column, Table
-
-_RIGHT_NUM = f"{RIGHT} {NUM}"
+from vmart.pages.table import FIGURE, MONO, NUM, Column, Table
 
 
 def statement(*, seller: bool) -> Table[Posting]:
@@ -29,9 +27,9 @@ def statement(*, seller: bool) -> Table[Posting]:
             *operator,
             Column("purse", _("Purse"), lambda row: wording.PURSES.get(row.purse, row.purse), lambda row: row.purse),
             Column("amount_minor", _("Amount"), lambda row: printed.money(row.amount_minor),
-                   lambda row: row.amount_minor, css=_RIGHT_NUM),
+                   lambda row: row.amount_minor, css=FIGURE),
             Column("balance_after_minor", _("Purse after it"), lambda row: printed.money(row.balance_after),
-                   lambda row: row.balance_after, css=_RIGHT_NUM),
+                   lambda row: row.balance_after, css=FIGURE),
         ),
         empty=_("No money has moved yet."),
     )  # fmt: skip

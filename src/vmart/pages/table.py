@@ -18,7 +18,8 @@ from vmart.pages import csv_file
 Row = TypeVar("Row")
 Words = str | Promise
 
-RIGHT, NUM, MONO = "right", "num", "mono"  # classes of cells: figures to the right, of one width; ids and addresses
+# Classes of cells: to the right, digits of one width, amounts and numbers (both), ids and addresses.
+RIGHT, NUM, FIGURE, MONO = "right", "num", "right num", "mono"
 _LONGEST_WORD = 254
 
 

@@ -16,7 +16,7 @@ from vmart.listings.orders import OrderLine
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, wording
 from vmart.pages.cells import NOTHING, link, soft, together
-from vmart.pages.table import MONO, NUM, RIGHT, Column, Filter, Table, Words
+from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 from vmart.payments.models import Payment
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
@@ -126,7 +126,7 @@ ORDERS: Table[Order] = Table(
         Column("action", _("What"), _what, lambda row: row.action),
         Column("count", "", None, lambda row: row.count),
         Column("total_minor", _("Price"), _order_price,
-               lambda row: row.total_minor if row.charge_type == "PREPAID" else None, css=f"{RIGHT} {NUM}"),
+               lambda row: row.total_minor if row.charge_type == "PREPAID" else None, css=FIGURE),
         Column("status", _("State"), lambda row: cells.order_status(row.status), lambda row: row.status),
     ),
     empty=_("Nothing has been ordered yet."),
@@ -228,7 +228,7 @@ PAYMENTS: Table[Payment] = Table(
         Column("payment", _("Payment"), lambda row: link(reverse("payment", args=[row.pk]), row.pk)),
         Column("time", _("Time"), lambda row: printed.instant(row.created_at), css=NUM),
         Column("provider", _("How"), lambda row: wording.PROVIDERS.get(row.provider, row.provider)),
-        Column("amount", _("Amount"), lambda row: printed.money(row.amount_minor), css=f"{RIGHT} {NUM}"),
+        Column("amount", _("Amount"), lambda row: printed.money(row.amount_minor), css=FIGURE),
         Column("state", _("State"), lambda row: cells.payment_state(row.state)),
     ),
     empty="",

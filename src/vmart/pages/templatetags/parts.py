@@ -40,10 +40,14 @@ def figure(content: str, title: str, first: bool = False, id: str = "") -> SafeS
 
 
 @register.simple_tag
-def control(field: BoundField) -> SafeString:
-    """What a field is typed into; its label says what it is, so there is no placeholder."""
+def control(field: BoundField, hint: str = "") -> SafeString:
+    """What a field is typed into; its label says what it is, so there is no placeholder. ``hint``: beside its own."""
     widget = field.field.widget
     css = "form-check-input" if isinstance(widget, CheckboxInput) else "form-control"
     css = "form-select" if isinstance(widget, Select) else css
     own = widget.attrs.get("class", "")
-    return field.as_widget(attrs={"class": f"{css} {own}".strip(), "placeholder": False})
+    attrs: dict[str, str | bool] = {"class": f"{css} {own}".strip(), "placeholder": False}
+    if hint and not field.help_text:
+        told = [f"{field.auto_id}_helptext", *([f"{field.auto_id}_error"] if field.errors else [])]
+        attrs["aria-describedby"] = " ".join(told)
+    return field.as_widget(attrs=attrs)
