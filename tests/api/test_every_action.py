@@ -71,6 +71,14 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         5,
     ),
+    "ResetInstancesInternetMaxBandwidth": (
+        lambda has: {"InstanceIds": [has.running], "InternetAccessible": {"InternetMaxBandwidthOut": 9}},
+        6,
+    ),
+    "InquiryPriceResetInstancesInternetMaxBandwidth": (
+        lambda has: {"InstanceIds": [has.running], "InternetAccessible": {"InternetMaxBandwidthOut": 9}},
+        4,
+    ),
     "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 8),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 7),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 6),
@@ -168,6 +176,7 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
     "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 8),
     "RebootInstances": ({}, 6),
     "ResetInstancesPassword": ({"Password": "New-pass-1", "ForceStop": True}, 6),
+    "ResetInstancesInternetMaxBandwidth": ({"InternetAccessible": {"InternetMaxBandwidthOut": 9}}, 6),
     "TerminateInstances": ({}, 19),
 }
 
@@ -222,7 +231,9 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 
 
 # They ask the act itself what it would charge, under its locks: a price that no act at the same moment makes untrue.
-LOCKING = {"InquiryPriceRenewInstances", "InquiryPriceTerminateInstances"}
+LOCKING = {
+    "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
+}  # fmt: skip
 _WRITING, CVM = "InternalError", "2017-03-12"  # a fault of this test alone: no such database serves a shop
 
 

@@ -22,7 +22,7 @@ from vmart.engines.simulated.engine import World
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock
-from vmart.orders import reboot, reset_password, start, stop, sweep, terminate
+from vmart.orders import bandwidth, reboot, reset_password, start, stop, sweep, terminate
 from vmart.orders.purchase import purchase
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import loop, queue
@@ -31,6 +31,7 @@ from vmart.worker.models import Operation
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 
 ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+BY_HOUR = replace(ONLINE, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR")
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 FUNDS_MINOR = 20_000
 
@@ -71,6 +72,10 @@ def _reset_password(actor: Actor, names: list[str]) -> None:
     reset_password.generate(actor, names[0])
 
 
+def _faster(actor: Actor, names: list[str]) -> None:
+    bandwidth.change(actor, names, 9)
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -79,6 +84,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "start": lambda: _asked(ONLINE, _stop_without_charge, start.start),
     "reboot": lambda: _asked(HOURLY, reboot.reboot),
     "reset password": lambda: _asked(HOURLY, _reset_password),
+    "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
@@ -86,7 +92,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "reset password": 1, "isolate": 2, "release": 2, "network off": 1, "network on": 1,
+         "reset password": 1, "bandwidth": 1, "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
 
 
@@ -156,7 +162,8 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
-    "reboot": ("RUNNING",), "reset password": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
+    "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

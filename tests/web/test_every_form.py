@@ -107,6 +107,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("machine_reset_password", "ResetInstancesPassword"): lambda sent: sent.of_machine(
         "machine_reset_password", {"how": "generated"}
     ),
+    ("machine_bandwidth", "ResetInstancesInternetMaxBandwidth"): lambda sent: sent.of_machine(
+        "machine_bandwidth", {"bandwidth": "9"}
+    ),
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}

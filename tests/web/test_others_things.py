@@ -49,6 +49,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine": MACHINE,
     "machine_live": MACHINE,
     "machine_stop": MACHINE,
+    "machine_bandwidth": MACHINE,
     "machine_end": MACHINE,
     "machine_password": MACHINE,
     "machine_reset_password": MACHINE,

@@ -9,7 +9,17 @@ from pathlib import Path
 from vmart.api.actions.api import zones
 from vmart.api.actions.billing import balance
 from vmart.api.actions.cbs import disks
-from vmart.api.actions.cvm import attributes, images, instance_types, instances, key_pairs, places, purchase, renewal
+from vmart.api.actions.cvm import (
+    attributes,
+    bandwidth,
+    images,
+    instance_types,
+    instances,
+    key_pairs,
+    places,
+    purchase,
+    renewal,
+)
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import resources
@@ -21,8 +31,8 @@ from vmart.api.registry import Registry
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
-    places, instance_types, images, purchase, instances, attributes, renewal, key_pairs, balance, places_of_product,
-    zones, disks, vpcs, subnets, addresses, security_groups, resources, identity,
+    places, instance_types, images, purchase, instances, attributes, bandwidth, renewal, key_pairs, balance,
+    places_of_product, zones, disks, vpcs, subnets, addresses, security_groups, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

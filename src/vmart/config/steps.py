@@ -6,6 +6,7 @@ from vmart.catalog.models import Zone
 from vmart.orders import (
     address,
     auto_renew,
+    bandwidth,
     deliver,
     expire,
     isolate,
@@ -33,6 +34,7 @@ STEPS: Mapping[str, Step] = {
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),
+    bandwidth.KIND: Step(bandwidth.run, attempts=6, exhausted=bandwidth.exhausted),
     "expire": Step(expire.run),
     term.KIND: Step(auto_renew.run),
     unpaid.EXPIRE_KIND: Step(unpaid.expire),

@@ -9,7 +9,7 @@ from functools import partial
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.orders import reboot, renew, reset_password, start, stop, terminate
+from vmart.orders import bandwidth, reboot, renew, reset_password, start, stop, terminate
 from vmart.orders.acts import Refuse
 
 ACTS: Mapping[str, Refuse] = {
@@ -18,6 +18,7 @@ ACTS: Mapping[str, Refuse] = {
     "stop_without_charge": partial(stop.refuse, without_charge=True),
     "reboot": reboot.refuse,
     "reset_password": reset_password.refuse,
+    "bandwidth": bandwidth.refuse,
     "renew": renew.refuse,
     "end": terminate.refuse,
 }

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from vmart.instances.models import Instance
 from vmart.pages.forms import ActForm, text
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
@@ -48,3 +49,25 @@ class OwnPassword(ActForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"maxlength": 64, "autocomplete": "new-password"}),
     )
+
+
+class Bandwidth(ActForm):
+    """How fast a machine sends, in Mbps."""
+
+    paths = {"bandwidth_mbps": "bandwidth"}
+
+    bandwidth = forms.IntegerField(
+        label=_("Bandwidth, Mbps"),
+        min_value=1,
+        max_value=2**31 - 1,
+        widget=forms.NumberInput(attrs={"class": "short", "required": True}),
+    )
+
+    @property
+    def mbps(self) -> int:
+        return int(self.cleaned_data["bandwidth"])
+
+    @classmethod
+    def now(cls, machine: Instance) -> "Bandwidth":
+        """The form as it is first shown."""
+        return cls(initial={"bandwidth": machine.bandwidth_mbps})

@@ -1,10 +1,12 @@
 """Prices on the wire: floats in currency units; prepaid Original and Discount, postpaid Unit (reference)."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TypedDict, cast
 
 from vmart.api.registry import Members
 from vmart.kernel.money import exponent, from_minor
+from vmart.orders.bandwidth import Reckoned
 from vmart.pricing.book import UnitPrice
 from vmart.pricing.priced import Priced
 from vmart.pricing.quote import PREPAID, Quote, Subtotal
@@ -61,6 +63,20 @@ def renewal_price(priced: Priced) -> PriceAnswer:
         "InstancePrice": _amounts(priced.list_minor - listed, priced.due_minor - amount, priced.currency),
         "BandwidthPrice": _amounts(listed, amount, priced.currency),
     }
+
+
+class BandwidthPriceAnswer(TypedDict):
+    """Bandwidth alone."""
+
+    BandwidthPrice: ItemPriceAnswer
+
+
+def bandwidth_price(reckoned: Sequence[Reckoned]) -> BandwidthPriceAnswer:
+    """``Price`` of InquiryPriceResetInstancesInternetMaxBandwidth; machines of one call pay in one way."""
+    per_gib = reckoned[0].traffic_per_gib
+    if per_gib is not None:
+        return {"BandwidthPrice": _by_unit([per_gib], "GB")}
+    return {"BandwidthPrice": _hourly([sum((one.bandwidth_hourly for one in reckoned), Decimal(0))])}
 
 
 def type_price(unit: UnitPrice, charge_type: str) -> ItemPriceAnswer:

@@ -208,6 +208,11 @@ class World:
         row = self._file.connection().execute("SELECT password_hash FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0])
 
+    def cap_mbps(self, name: str) -> int:
+        """What its public address lets out; 0 without one."""
+        row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
     def count_machines(self) -> int:
         return int(self._file.connection().execute("SELECT count(*) FROM machine").fetchone()[0])
 

@@ -1,0 +1,79 @@
+"""cvm: the bandwidth of machines: what another one costs, and the change."""
+
+from typing import Annotated, TypedDict
+
+from pydantic import Field
+
+from vmart.api.actions.cvm.instances import InstanceIds
+from vmart.api.actions.prices import BandwidthPriceAnswer, bandwidth_price
+from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape, not_offered
+from vmart.api.registry import Action, Call, Resource
+from vmart.orders import bandwidth
+
+
+class Bandwidth(Shape):
+    """InternetAccessible of a change: the bandwidth in Mbps, and nothing else."""
+
+    internet_max_bandwidth_out: Annotated[
+        int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range"), Domain("bandwidth_mbps")
+    ]
+    internet_charge_type: NotOffered = None
+    public_ip_assigned: NotOffered = None
+    bandwidth_package_id: NotOffered = None
+    internet_service_provider: Annotated[None, not_offered()] = None
+    ipv4_address_type: Annotated[None, not_offered(), Field(alias="IPv4AddressType")] = None
+    ipv6_address_type: Annotated[None, not_offered(), Field(alias="IPv6AddressType")] = None
+    anti_ddos_package_id: Annotated[None, not_offered(), Field(alias="AntiDDoSPackageId")] = None
+
+
+class ResetInstancesInternetMaxBandwidth(Shape):
+    """Machines that pay by traffic, all or none; or one that pays by the hour."""
+
+    instance_ids: InstanceIds
+    internet_accessible: Bandwidth
+    start_time: NotOffered = None
+    end_time: NotOffered = None
+
+
+class InquiryPriceResetInstancesInternetMaxBandwidth(ResetInstancesInternetMaxBandwidth):
+    """What the network costs then."""
+
+
+class InquiryPriceResetInstancesInternetMaxBandwidthAnswer(TypedDict):
+    """The price of the new bandwidth, of all machines together."""
+
+    Price: BandwidthPriceAnswer
+
+
+def reset_instances_internet_max_bandwidth(call: Call, asked: ResetInstancesInternetMaxBandwidth) -> Done:
+    """Accepted; in force within seconds, which LatestOperationState tells."""
+    bandwidth.change(call.actor, asked.instance_ids, asked.internet_accessible.internet_max_bandwidth_out)
+    return {}
+
+
+def inquiry_price_reset_instances_internet_max_bandwidth(
+    call: Call, asked: InquiryPriceResetInstancesInternetMaxBandwidth
+) -> InquiryPriceResetInstancesInternetMaxBandwidthAnswer:
+    """By the hour an hour of it, by traffic a GB."""
+    mbps = asked.internet_accessible.internet_max_bandwidth_out
+    return {"Price": bandwidth_price(bandwidth.reckon(call.account_id, asked.instance_ids, mbps))}
+
+
+ACTIONS = (
+    Action(
+        "ResetInstancesInternetMaxBandwidth",
+        ResetInstancesInternetMaxBandwidth,
+        Done,
+        reset_instances_internet_max_bandwidth,
+        writes=True,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
+    Action(
+        "InquiryPriceResetInstancesInternetMaxBandwidth",
+        InquiryPriceResetInstancesInternetMaxBandwidth,
+        InquiryPriceResetInstancesInternetMaxBandwidthAnswer,
+        inquiry_price_reset_instances_internet_max_bandwidth,
+        writes=False,
+        touches={Resource.MACHINE: "instance_ids"},
+    ),
+)

@@ -1,0 +1,71 @@
+"""Given machines on the internet, when a program changes their bandwidth, then it is told what is published."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.calling import Client
+from tests.api.customer import nothing_written
+from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_every_action import Things, owner
+from tests.support.shopper import work
+
+__all__ = ["owner"]
+pytestmark = pytest.mark.usefixtures("shop")
+
+CHANGE, PRICE = "ResetInstancesInternetMaxBandwidth", "InquiryPriceResetInstancesInternetMaxBandwidth"
+BY_HOUR = {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 6}
+
+
+def _asked(*names: str, mbps: int = 9, **others: Any) -> dict[str, Any]:
+    return {"InstanceIds": list(names), "InternetAccessible": {"InternetMaxBandwidthOut": mbps}, **others}
+
+
+def _told(client: Client, name: str) -> tuple[int, str, str]:
+    (machine,) = client.call("DescribeInstances", {"InstanceIds": [name]}).response["InstanceSet"]
+    mbps = machine["InternetAccessible"]["InternetMaxBandwidthOut"]
+    return mbps, machine["LatestOperation"], machine["LatestOperationState"]
+
+
+def test_it_is_changed_and_told(owner: tuple[Client, Things]) -> None:
+    client, has = owner
+    assert set(client.call(CHANGE, _asked(has.running, has.stopped)).response) == {"RequestId"}
+    assert _told(client, has.running) == (10, CHANGE, "OPERATING")
+    work()
+    for name in (has.running, has.stopped):
+        assert _told(client, name) == (9, CHANGE, "SUCCESS")
+
+
+def test_what_it_would_cost_by_traffic_and_by_the_hour(owner: tuple[Client, Things]) -> None:
+    """0.80 a GB; 9 Mbps by the hour: 5 × 0.063 + 4 × 0.25."""
+    client, has = owner
+    price = client.call(PRICE, _asked(has.running)).response["Price"]
+    assert price == {
+        "BandwidthPrice": {"ChargeUnit": "GB", "Discount": 100.0, "UnitPrice": 0.8, "UnitPriceDiscount": 0.8}
+    }
+    (by_hour,) = client.call("RunInstances", {**HOURLY, "InternetAccessible": BY_HOUR}).response["InstanceIdSet"]
+    work()
+    price = client.call(PRICE, _asked(by_hour)).response["Price"]
+    assert price == {
+        "BandwidthPrice": {"ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 1.315, "UnitPriceDiscount": 1.315}
+    }
+
+
+@pytest.mark.parametrize(
+    ("others", "code"),
+    [
+        ({"InstanceIds": []}, "MissingParameter"),
+        ({"InternetAccessible": {}}, "MissingParameter"),
+        ({"InternetAccessible": {"InternetMaxBandwidthOut": -1}}, "InvalidParameterValue.Range"),
+        ({"InternetAccessible": {"InternetMaxBandwidthOut": 0}}, "InvalidParameterValue.Range"),
+        ({"InternetAccessible": {"InternetMaxBandwidthOut": 101}}, "InvalidParameterValue.Range"),
+        ({"InternetAccessible": {"InternetMaxBandwidthOut": 9, "PublicIpAssigned": True}}, "UnsupportedOperation"),
+        ({"StartTime": "2026-03-10"}, "UnsupportedOperation"),
+        ({"InstanceIds": ["ins-00000000"]}, "InvalidInstanceId.NotFound"),
+    ],
+)
+@pytest.mark.parametrize("action", [CHANGE, PRICE])
+def test_what_is_refused(owner: tuple[Client, Things], action: str, others: dict[str, Any], code: str) -> None:
+    client, has = owner
+    with nothing_written():
+        assert client.call(action, {**_asked(has.running), **others}).error[0] == code
