@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.calling import Client
 from tests.api.customer import nothing_written
-from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.api.test_every_action import Things, owner
 from tests.support.shopper import work
 
@@ -69,3 +69,21 @@ def test_what_is_refused(owner: tuple[Client, Things], action: str, others: dict
     client, has = owner
     with nothing_written():
         assert client.call(action, {**_asked(has.running), **others}).error[0] == code
+
+
+def test_by_the_month_its_price_is_told_then_charged(owner: tuple[Client, Things]) -> None:
+    """A year of which no day has passed: 12 months of 2 × 25 more."""
+    client, _ = owner
+    by_month = {"InternetChargeType": "BANDWIDTH_PREPAID", "InternetMaxBandwidthOut": 3, "PublicIpAssigned": True}
+    (name,) = client.call("RunInstances", {**MONTHLY, "InternetAccessible": by_month}).response["InstanceIdSet"]
+    work()
+    before = client.call("DescribeAccountBalance", {}, version="2018-07-09").response["Balance"]
+    price = client.call(PRICE, _asked(name, mbps=5)).response["Price"]
+    assert price == {"BandwidthPrice": {"OriginalPrice": 600.0, "DiscountPrice": 600.0, "Discount": 100.0}}
+    assert set(client.call(CHANGE, _asked(name, mbps=5)).response) == {"RequestId"}
+    work()
+    assert _told(client, name) == (5, CHANGE, "SUCCESS")
+    assert client.call("DescribeAccountBalance", {}, version="2018-07-09").response["Balance"] == before - 60_000
+    for action in (CHANGE, PRICE):
+        with nothing_written():
+            assert client.call(action, _asked(name, mbps=4)).error[0] == "InvalidParameterValue.Range"

@@ -27,20 +27,19 @@ from vmart.pricing.rules import (
     traffic_price,
     used_value,
 )
+from vmart.pricing.upgrade import months_of, upgrade_price
 
 VECTORS = {v["id"]: v for v in json.loads((Path(__file__).parent / "vectors/worked-examples.json").read_text())}
 
 COVERED = {
     *("refund-1", "refund-2", "refund-3", "refund-5", "refund-7"),
     *("price-12", "bandwidth-16", "bandwidth-18b", "bandwidth-20", "bandwidth-21", "traffic-22"),
+    *("upgrade-8", "upgrade-11", "eip-24"),
     *("tier-34", "tier-35", "tier-age-1", "second-1", "second-2"),
     "eip-23",  # the per-second rule; idle addresses themselves are not sold yet
     "voucher-33",  # the sharing of cents; vouchers themselves are not given out yet
 }
 LATER = {
-    "upgrade-8": "upgrade",
-    "upgrade-11": "upgrade",
-    "eip-24": "upgrade",
     "downgrade-13": "downgrade",
     "downgrade-14": "downgrade",
     "downgrade-15": "downgrade",
@@ -105,6 +104,13 @@ def _purchase(given: dict[str, Any]) -> dict[str, Any]:
     return {"list_discounted": price, "due": price - given["voucher"]}
 
 
+def _upgrade(given: dict[str, Any]) -> dict[str, Any]:
+    months = months_of(given["days"], rounded=given["months_rounded"])
+    more = Decimal(given["new_monthly"]) - Decimal(given["old_monthly"])
+    fee = upgrade_price(more, months, Decimal(given["discount"]))
+    return {"fee_exact": fee, "fee": money.half_up(fee)}
+
+
 def _bandwidth_month(given: dict[str, Any]) -> dict[str, Any]:
     return {"price": prepaid_price(progressive(given["mbps"], _steps(given)), given.get("months", 1))}
 
@@ -158,6 +164,7 @@ def _tiers_by_age(given: dict[str, Any]) -> dict[str, Any]:
 RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "return": _return,
     "purchase": _purchase,
+    "upgrade": _upgrade,
     "bandwidth_month": _bandwidth_month,
     "bandwidth_hour": _bandwidth_hour,
     "traffic": lambda g: {"charge": traffic_price(g["gib"] * 2**30, Decimal(g["per_gib"]))},

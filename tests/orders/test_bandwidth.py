@@ -11,7 +11,7 @@ from tests.orders.acting import ONLINE, ONLINE_HOLD_MINOR, open_components, stop
 from tests.orders.ending import now
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, purses, work
+from tests.support.shopper import HOURLY, buy_running, open_purse, owe, purses, work
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
@@ -185,8 +185,6 @@ def _several(*configurations: object) -> Given:
         (_one(ONLINE, state=State.SHUTDOWN), 9, WrongState, "machines"),
         (_one(ONLINE, state=State.STARTING), 9, WrongState, "machines"),
         (_one(HOURLY), 9, WrongMode, "machines"),
-        (_one(replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=3, public_ip=True)), 9,
-         WrongMode, "machines"),
         (_several(ONLINE, ONLINE), 9, InvalidParameter, "machines"),
         (_several(BY_TRAFFIC, ONLINE), 9, InvalidParameter, "machines"),
     ],

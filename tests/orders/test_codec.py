@@ -45,6 +45,8 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         return st.builds(kind, **{field.name: _values(hints[field.name]) for field in fields(kind)})
+    if get_origin(kind) is tuple and get_args(kind)[-1] is not ...:
+        return st.tuples(*(_values(member) for member in get_args(kind)))
     if get_origin(kind) is tuple:
         return st.lists(_values(get_args(kind)[0]), max_size=3).map(tuple)
     if get_origin(kind) in (Union, UnionType):

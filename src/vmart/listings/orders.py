@@ -73,7 +73,8 @@ def view(account_id: int, order_id: int) -> OrderView | None:
 
 def terms(subscription_id: int) -> Sequence[Line]:
     """What was paid for a bundle, term by term: those that are over, running, ahead or given back."""
-    lines = Line.objects.filter(subscription_id=subscription_id).exclude(state=Line.State.FAILED)
+    lines = Line.objects.select_related("order").filter(subscription_id=subscription_id)
+    lines = lines.exclude(state=Line.State.FAILED)
     return list(lines.order_by("-id")[:PAGE])[::-1]
 
 

@@ -2,9 +2,19 @@
 
 from collections.abc import Sequence
 
+from vmart.catalog import shop
+from vmart.instances.models import Instance
+from vmart.kernel import clock
+from vmart.pricing import books
+from vmart.pricing.priced import Term
 from vmart.subscriptions.models import Item
 
-Term = tuple[str, str, int]  # component, price key, quantity
+CHANGE_OF_BANDWIDTH = "ResetInstancesInternetMaxBandwidth"
+
+
+def is_changing(machine: Instance) -> bool:
+    """Whether a change of what the machine pays for is under way: until its end nobody knows what a term costs."""
+    return machine.latest_operation == CHANGE_OF_BANDWIDTH and machine.latest_operation_state == "OPERATING"
 
 
 def paid_ahead(bundles: Sequence[int]) -> dict[int, list[Term]]:
@@ -14,3 +24,25 @@ def paid_ahead(bundles: Sequence[int]) -> dict[int, list[Term]]:
     for item in items.select_related("subscription"):
         terms[item.subscription.bundle_id].append((item.component, item.price_key, item.quantity))
     return terms
+
+
+def item(subscription_id: int, component: str) -> Item:
+    """The open item of a component."""
+    return Item.objects.get(subscription_id=subscription_id, component=component, to_at=None)
+
+
+def agree(subscription_id: int, component: str, quantity: int) -> None:
+    """So much of it from now on. Belongs into the act.
+
+    Two changes of one instant, which a test clock that stands still makes, are one.
+    """
+    old, now = item(subscription_id, component), clock.now()
+    if old.from_at == now:
+        Item.objects.filter(pk=old.pk).update(quantity=quantity)
+        return
+    Item.objects.filter(pk=old.pk).update(to_at=now)
+    Item.objects.create(
+        subscription_id=subscription_id, component=component, mode=old.mode, price_key=old.price_key,
+        quantity=quantity, book_version=books.current_book(shop.snapshot().generation).version,
+        pausable=old.pausable, from_at=now,
+    )  # fmt: skip

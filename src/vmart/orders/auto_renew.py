@@ -17,8 +17,8 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.ledger.queries import balance
+from vmart.orders import agreed, renew, term
 from vmart.orders import machines as m
-from vmart.orders import renew, term
 from vmart.orders.renew import Renewal
 from vmart.orders.renew_flag import AUTO, SILENT
 from vmart.worker import queue
@@ -31,11 +31,15 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with db.act():
             db.call("ledger_lock", operation.account_id)
             machine = m.locked(operation.subject_id)
-            turned_off = machine.state != State.SHUTDOWN or machine.latest_operation_state != "OPERATING"
-            if turned_off and queue.finish(owner, operation):
+            waits = agreed.is_changing(machine) or _is_being_turned_off(machine)
+            if not waits and queue.finish(owner, operation):
                 _come_up(machine, operation)
-        if not turned_off:
-            queue.put_off(owner, [operation], 1.0, "the machine is being turned off", waiting=True)
+        if waits:
+            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+
+
+def _is_being_turned_off(machine: Instance) -> bool:
+    return machine.state == State.SHUTDOWN and machine.latest_operation_state == "OPERATING"
 
 
 def _come_up(machine: Instance, operation: Claimed) -> None:
@@ -74,7 +78,7 @@ def _remind(machine: Instance, days: int) -> None:
 
 def _can_be_paid(machine: Instance) -> bool:
     try:
-        due_minor = renew.priced([machine], Renewal([machine.public_id])).due_minor
+        due_minor = renew.price_in_act(machine.account_id, Renewal([machine.public_id])).due_minor
     except Refused:
         return False
     return bool(balance(machine.account_id).available_minor >= due_minor)

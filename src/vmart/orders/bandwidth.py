@@ -1,87 +1,80 @@
-"""Bandwidth: how fast machines send to the internet (billing-rules, section 2).
+"""Bandwidth: how fast machines send to the internet (billing-rules, section 2). The machine runs on.
 
-By the hour, the new speed is charged from the second in which it is in force, and the old one until then; an hour of
-the dearer one is set aside meanwhile. By traffic it is a cap and moves no money. The machine runs on.
+How it is charged differs by the machine's mode: ``bandwidth_by_hour``, ``bandwidth_by_month``.
 """
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-
-from django.db import DatabaseError
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db
+from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
-from vmart.kernel.money import exponent, shown_minor
-from vmart.orders import address, holds
+from vmart.orders import address, agreed, paid
+from vmart.orders import bandwidth_by_hour as by_hour
+from vmart.orders import bandwidth_by_month as by_month
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
-from vmart.orders.errors import InsufficientBalance, WrongMode
-from vmart.orders.without_charge import STOP_CHARGING
+from vmart.orders.bandwidth_by_hour import Reckoned
+from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.errors import WrongMode
+from vmart.orders.models import Order
+from vmart.orders.priced_act import PricedAct
 from vmart.pricing import books
 from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BANDWIDTH_PREPAID, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.pricing.errors import OutOfRange
-from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.parts import NetworkPart
-from vmart.pricing.rules import hold_minor
+from vmart.pricing.priced import BANDWIDTH_ORDER, Priced
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
-from vmart.subscriptions.models import Item
 from vmart.worker.queue import Claimed
 
 KIND = "bandwidth"
-ACT = "ResetInstancesInternetMaxBandwidth"
-_CHANGED_AT_ONCE = (BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR)
+ACT = agreed.CHANGE_OF_BANDWIDTH
 
 
-@dataclass(frozen=True, slots=True)
-class Reckoned:
-    """What another speed means for one machine, an hour at a time; exact, and what is set aside in minor units.
+def reckon(account_id: int, public_ids: Sequence[str], mbps: int) -> list[Reckoned] | Priced:
+    """What ``change`` would do now; writes nothing. Raises what it raises, but for the balance.
 
-    ``hourly`` and ``hourly_now``: all that its bundle is charged an hour. By traffic nothing of it changes, and
-    ``traffic_per_gib`` is what 2^30 bytes cost; None by the hour.
+    Each machine's hour, in the order asked for. Where bandwidth is paid by the month, the price of more: none of less,
+    and none of the speed that it is.
     """
-
-    public_id: str
-    internet_charge_type: str
-    mbps_now: int
-    mbps: int
-    bandwidth_hourly: Decimal
-    hourly_now: Decimal
-    hourly: Decimal
-    hold_now_minor: int
-    hold_minor: int
-    traffic_per_gib: Decimal | None
-
-
-def reckon(account_id: int, public_ids: Sequence[str], mbps: int) -> list[Reckoned]:
-    """What ``change`` would do now, each machine in the order asked for; writes nothing. Raises what it raises."""
     with db.act():
         machines = m.lock(account_id, public_ids)
-        refuse(machines)
         _check(machines, mbps)
-        return _reckoned(machines, mbps)
+        if is_by_month(machines[0]):
+            return UPGRADE.price_in_act(account_id, Upgrade(public_ids, mbps))
+        return by_hour.reckoned(machines, mbps)
 
 
 def change(actor: Actor, public_ids: Sequence[str], mbps: int) -> None:
     """Accept another speed, all or none; one that is the machine's already changes nothing.
 
-    Raises the refusals of ``acts.accepting``, OutOfRange, InvalidParameter, WrongMode, InsufficientBalance.
+    One that is paid by the month is ordered and paid from the balance. Raises the refusals of ``acts.accepting``,
+    OutOfRange, InvalidParameter, WrongMode, InsufficientBalance.
     """
-    with accepting(actor, ACT, public_ids, refuse=refuse, uses=True) as found:
+    with accepting(actor, "", public_ids, uses=True) as found:
         _check(found, mbps)
         others = [machine for machine in found if machine.bandwidth_mbps != mbps]
-        for machine in others:
-            if machine.internet_charge_type == BANDWIDTH_POSTPAID_BY_HOUR:
-                _set_aside(machine, *_reckoned([machine], mbps))
-        m.begin_all(others, ACT, actor.request_id)
-        if others:
-            m.send_all(others, KIND, mbps=mbps)
+        if others and is_by_month(others[0]):
+            UPGRADE.order_in_act(actor, Upgrade(public_ids, mbps))
+        elif others:
+            for machine in others:
+                by_hour.set_aside(machine, mbps)
+            _begin(others, mbps, actor)
+
+
+def _begin(machines: Sequence[Instance], mbps: int, actor: Actor, order_id: int = 0) -> None:
+    """``order_id``: of the order that is paid for when the speed is in force; 0 for none."""
+    m.events(machines, ACT, actor=actor)
+    m.begin_all(machines, ACT, actor.request_id)
+    m.send_all(machines, KIND, mbps=mbps, order_id=order_id)
+
+
+def is_by_month(machine: Instance) -> bool:
+    return machine.internet_charge_type == BANDWIDTH_PREPAID
 
 
 def refuse(machines: Sequence[Instance]) -> None:
@@ -94,93 +87,58 @@ def refuse(machines: Sequence[Instance]) -> None:
                 "{id} has no public address, so it has no bandwidth.",
                 field="machines", code="FailedOperation.NotFoundEIP", id=machine.public_id,
             )  # fmt: skip
-        if machine.internet_charge_type not in _CHANGED_AT_ONCE:
-            raise WrongMode(
-                "The bandwidth of {id} is paid by the month; it cannot be changed here yet.",
-                field="machines", code="UnsupportedOperation.InstanceChargeType", id=machine.public_id,
-            )  # fmt: skip
 
 
 def _check(machines: Sequence[Instance], mbps: int) -> None:
-    """What is refused of the speed, and of machines together (API 3.0)."""
+    """``refuse``, and what is refused of the speed, and of machines together (API 3.0)."""
+    refuse(machines)
     modes = {machine.internet_charge_type for machine in machines}
     if len(modes) > 1:
         raise InvalidParameter(
             "The machines pay for their network in several ways; change those of one way at a time.", field="machines"
         )
-    if modes == {BANDWIDTH_POSTPAID_BY_HOUR} and len(machines) > 1:
+    if modes != {TRAFFIC_POSTPAID_BY_HOUR} and len(machines) > 1:
         raise InvalidParameter(
-            "The bandwidth of machines that pay for it by the hour is changed one machine at a time.", field="machines"
+            "The bandwidth of machines that pay for it is changed one machine at a time.", field="machines"
         )
     if not mbps:
         raise OutOfRange(
             "A bandwidth of 0 Mbps would take the public address away; the least is 1 Mbps.", field="bandwidth_mbps"
         )
+    for machine in machines:
+        _check_speed(machine, mbps)
+
+
+def _check_speed(machine: Instance, mbps: int) -> None:
     here = shop.snapshot()
     book = books.current_book(here.generation)
+    part = NetworkPart(machine.subscription.charge_type, machine.internet_charge_type, mbps, public_ip=True)
+    part.check(book, book.regions[here.zones[machine.zone_id].region])
+    if is_by_month(machine) and mbps < machine.bandwidth_mbps:
+        raise OutOfRange(
+            "The bandwidth of {id} is paid by the month: in its term it only goes up, from {now} Mbps.",
+            field="bandwidth_mbps", id=machine.public_id, now=machine.bandwidth_mbps,
+        )  # fmt: skip
+
+
+def _check_upgrade(machines: Sequence[Instance], asked: Upgrade) -> None:
+    _check(machines, asked.mbps)
     for machine in machines:
-        charge_type, region = machine.subscription.charge_type, here.zones[machine.zone_id].region
-        part = NetworkPart(charge_type, machine.internet_charge_type, mbps, public_ip=True)
-        part.check(book, book.regions[region])
+        if not is_by_month(machine):
+            raise WrongMode("{id} does not pay for its bandwidth by the month.", field="machines", id=machine.public_id)
+        if asked.mbps == machine.bandwidth_mbps:
+            raise OutOfRange(
+                "The bandwidth of {id} is {now} Mbps already.",
+                field="bandwidth_mbps", id=machine.public_id, now=machine.bandwidth_mbps,
+            )  # fmt: skip
 
 
-def _reckoned(machines: Sequence[Instance], mbps: int) -> list[Reckoned]:
-    places, found = exponent(shop.snapshot().currency), []
-    hourly = _hourly(machines)
-    for machine in machines:
-        old, new = (_bandwidth_hourly(machine, speed) for speed in (machine.bandwidth_mbps, mbps))
-        now, then = hourly[machine.id], hourly[machine.id] - old + new
-        found.append(Reckoned(
-            machine.public_id, machine.internet_charge_type, machine.bandwidth_mbps, mbps, new, now, then,
-            hold_minor([now], places), hold_minor([then], places), _traffic_per_gib(machine),
-        ))  # fmt: skip
-    return found
+def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Upgrade, actor: Actor) -> None:
+    paid.take_later(due, {machine.public_id: machine.subscription for machine in machines}, order)
+    _begin(machines, asked.mbps, actor, order.id)
 
 
-def _hourly(machines: Sequence[Instance]) -> dict[int, Decimal]:
-    """What each bundle is charged an hour now: of one that is off without charge, what is charged on."""
-    off = [machine.id for machine in machines if machine.stop_charging_mode == STOP_CHARGING]
-    on = [machine.id for machine in machines if machine.id not in off]
-    found = holds.hourly(on) | (holds.hourly(off, paused=True) if off else {})
-    return {bundle: exact or Decimal(0) for bundle, exact in found.items()}
-
-
-def _traffic_per_gib(machine: Instance) -> Decimal | None:
-    if machine.internet_charge_type != TRAFFIC_POSTPAID_BY_HOUR:
-        return None
-    here = shop.snapshot()
-    return books.current_book(here.generation).regions[here.zones[machine.zone_id].region].traffic_gib
-
-
-def _bandwidth_hourly(machine: Instance, mbps: int) -> Decimal:
-    """What this speed costs the machine an hour at today's price; 0 by traffic."""
-    if machine.internet_charge_type != BANDWIDTH_POSTPAID_BY_HOUR:
-        return Decimal(0)
-    item = _item(machine)
-    rates = price_version(books.current_book(shop.snapshot().generation)).rates
-    return rate_per_hour(rates[item.price_key], mbps)
-
-
-def _item(machine: Instance) -> Item:
-    return Item.objects.get(subscription_id=machine.id, component=BANDWIDTH, to_at=None)
-
-
-def _set_aside(machine: Instance, reckoned: Reckoned) -> None:
-    """An hour of the dearer speed while the change is under way. Raises InsufficientBalance."""
-    if reckoned.hold_minor <= reckoned.hold_now_minor:
-        return
-    currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
-    try:
-        holds.take([machine.subscription], [reckoned.hold_minor])
-    except DatabaseError as error:
-        refusal = db.refusal(error)
-        if refusal is None or refusal[0] != "insufficient_balance":
-            raise
-        available, needed = (shown_minor(int(value), currency) for value in refusal[1].split("|"))
-        raise InsufficientBalance(
-            "One hour of {id} at {mbps} Mbps is set aside: {needed} are needed and {available} are available.",
-            id=machine.public_id, mbps=reckoned.mbps, needed=needed, available=available,
-        ) from None  # fmt: skip
+UPGRADE = PricedAct(BANDWIDTH_ORDER, Upgrade, _check_upgrade, by_month.priced, by_month.still_so, _carry_out)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -191,22 +149,27 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             _tell_engine(operation.lane, machine, mbps)
         with outcome(operation, owner) as changed:
             if changed and _is_under_way(changed):
-                _in_force(changed, mbps)
+                _in_force(changed, operation, mbps)
+            elif changed:
+                _free(operation, "The machine was ended, or stopped, before.")
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """The speed of before holds, and its hold."""
+    """The speed of before holds, and what it costs."""
     for operation in batch:
         with outcome(operation, owner) as machine:
-            if machine and _is_under_way(machine):
-                _hold_what_it_asks(machine)
+            if machine is None:
+                continue
+            _free(operation, "The bandwidth could not be changed; it is as before.")
+            if _is_under_way(machine):
+                by_hour.back(machine)
                 m.fail(machine, "The bandwidth could not be changed; it is as before.", error)
                 address.send(machine)  # an attempt whose answer was lost may have set the new one
 
 
 def _is_under_way(machine: Instance) -> bool:
     """Whether nothing else has become of the machine: it may have been ended, or stopped for arrears, meanwhile."""
-    return machine.latest_operation == ACT and machine.latest_operation_state == "OPERATING"
+    return agreed.is_changing(machine)
 
 
 def _tell_engine(lane: str, machine: Instance, mbps: int) -> None:
@@ -214,38 +177,19 @@ def _tell_engine(lane: str, machine: Instance, mbps: int) -> None:
     engine_of(lane).ensure_address(machine.public_id, machine.private_ip, public_address(machine))
 
 
-def _in_force(machine: Instance, mbps: int) -> None:
-    """It sends at the new speed: from this second on that is what it is charged for. Belongs into the act."""
+def _in_force(machine: Instance, operation: Claimed, mbps: int) -> None:
+    """It sends at the new speed: from this second on that is what it pays for. Belongs into the act."""
     old = machine.bandwidth_mbps
     Instance.objects.filter(pk=machine.pk).update(bandwidth_mbps=mbps, latest_operation_state="SUCCESS")
-    if machine.internet_charge_type == BANDWIDTH_POSTPAID_BY_HOUR:
-        _charge(machine, mbps)
-        _hold_what_it_asks(machine)
+    if order_id := operation.payload["order_id"]:
+        agreed.agree(machine.id, BANDWIDTH, mbps)
+        paid.deliver(order_id, machine.id)
+    else:
+        by_hour.in_force(machine, mbps)
     m.event(machine, "bandwidth_changed", old=old, new=mbps)
 
 
-def _charge(machine: Instance, mbps: int) -> None:
-    _agree(machine, mbps)
-    at = db.call("metering_instant", clock.now())
-    db.call("metering_end_each", [machine.id], [BANDWIDTH], at)
-    paused = [machine.id] if machine.stop_charging_mode == STOP_CHARGING else []
-    db.call("metering_start", [machine.id], paused, at)
-
-
-def _agree(machine: Instance, mbps: int) -> None:
-    """The terms from now on; two changes of one instant, which a test clock that stands still makes, are one."""
-    item, now = _item(machine), clock.now()
-    if item.from_at == now:
-        Item.objects.filter(pk=item.pk).update(quantity=mbps)
-        return
-    Item.objects.filter(pk=item.pk).update(to_at=now)
-    Item.objects.create(
-        subscription_id=machine.id, component=BANDWIDTH, mode=item.mode, price_key=item.price_key, quantity=mbps,
-        book_version=books.current_book(shop.snapshot().generation).version, pausable=item.pausable, from_at=now,
-    )  # fmt: skip
-
-
-def _hold_what_it_asks(machine: Instance) -> None:
-    """The hold falls to an hour of what is agreed now; it was of the dearer speed."""
-    paused = machine.stop_charging_mode == STOP_CHARGING
-    holds.shrink([machine.subscription], [holds.hour_minor([machine.id], paused=paused)[machine.id]])
+def _free(operation: Claimed, reason: str) -> None:
+    """Nothing is paid for what was not done."""
+    if order_id := operation.payload["order_id"]:
+        paid.give_up(order_id, operation.subject_id, reason)

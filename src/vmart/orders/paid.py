@@ -1,7 +1,11 @@
-"""Orders that are paid at once from the balance: money, order and lines, in the commit of the act."""
+"""Orders that are paid from the balance: money, order and lines, in the commit of the act.
+
+What is done at once is paid at once. What its engine has to do first is paid when it is done: until then the money is
+set aside.
+"""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from django.db import DatabaseError, transaction
 
@@ -13,22 +17,94 @@ from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
 from vmart.subscriptions.models import Subscription
 
+Bundles = Mapping[str, Subscription]  # by public id
 
-def take(account_id: int, priced: Priced, subscriptions: Mapping[str, Subscription], order: Order) -> None:
+
+def take(priced: Priced, bundles: Bundles, order: Order) -> None:
     """Take what ``priced`` says, and write it: the order (a new one, or one that waited for this), a line a bundle.
 
-    ``subscriptions`` by public id. Belongs under the account lock. Raises InsufficientBalance, AccountFrozen.
+    Belongs under the account lock. Raises InsufficientBalance, AccountFrozen.
     """
+    numbers = _set_aside(order.account_id, priced, bundles)
+    posted = _posted(numbers.values())
+    lines = _lines(order, Status.DELIVERED, priced, bundles, numbers)
+    for line in lines:
+        _paid(line, *posted[line.hold_id])
+    Line.objects.bulk_create(lines)
+
+
+def take_later(priced: Priced, bundles: Bundles, order: Order) -> None:
+    """``take`` for what is not there yet: set aside until ``deliver`` takes it or ``give_up`` frees it."""
+    numbers = _set_aside(order.account_id, priced, bundles)
+    Line.objects.bulk_create(_lines(order, Status.DELIVERING, priced, bundles, numbers))
+
+
+def deliver(order_id: int, bundle: int) -> None:
+    """What the order is of for this bundle is there: it is paid. Belongs under the account lock."""
+    line = _waiting(order_id, bundle)
+    _paid(line, *_posted([line.hold_id])[line.hold_id])
+    line.save()
+    _end(order_id)
+
+
+def give_up(order_id: int, bundle: int, reason: str) -> None:
+    """It will not be there: what was set aside is free again. Belongs under the account lock."""
+    line = _waiting(order_id, bundle)
+    db.call("ledger_void", line.hold_id, clock.now())
+    line.state, line.reason = Line.State.FAILED, reason[:500]
+    line.save()
+    _end(order_id)
+
+
+def order_of(number: int, account_id: int, priced: Priced, request: Mapping[str, object]) -> Order:
+    """An order of a prepaid action, not written yet. ``request`` is what it needs if it waits for its payment."""
+    return Order(
+        id=number, account_id=account_id, action=priced.action, charge_type=PREPAID, count=len(priced.lines),
+        total_minor=priced.due_minor, hold_minor=priced.due_minor, quote=priced.plain(), request=dict(request),
+        book_version=priced.book_version,
+    )  # fmt: skip
+
+
+def _set_aside(account_id: int, priced: Priced, bundles: Bundles) -> dict[str, uuid.UUID]:
+    """The holds, by public id."""
     db.require_transaction()
-    now = clock.now()
-    numbers = {line.public_id: holds.next_id(subscriptions[line.public_id]) for line in priced.lines}
-    _set_aside(account_id, priced, subscriptions, numbers)
-    order.status, order.paid_at = Status.DELIVERED, now
+    unpaid.refuse_frozen(account_id)
+    numbers = {line.public_id: holds.next_id(bundles[line.public_id]) for line in priced.lines}
+    try:
+        with transaction.atomic():  # a refusal leaves the act as it was
+            db.call(
+                "ledger_hold", account_id, "fixed", list(numbers.values()),
+                [line.amount_minor for line in priced.lines], [bundles[one].id for one in numbers], clock.now(),
+            )  # fmt: skip
+    except DatabaseError as error:
+        refusal = db.refusal(error)
+        if refusal is None or refusal[0] != "insufficient_balance":
+            raise
+        available, needed = (shown_minor(int(value), priced.currency) for value in refusal[1].split("|"))
+        raise errors.InsufficientBalance(
+            "The balance is not enough: {needed} are needed and {available} are available.",
+            needed=needed, available=available,
+        ) from None  # fmt: skip
+    Subscription.objects.bulk_update(bundles.values(), ["hold_number"])
+    return numbers
+
+
+def _lines(
+    order: Order, status: Status, priced: Priced, bundles: Bundles, numbers: Mapping[str, uuid.UUID]
+) -> list[Line]:
+    """Write the order; its lines, not written yet."""
+    order.status, order.paid_at = status, clock.now()
     if order.created_at is None:
-        order.created_at = now
+        order.created_at = order.paid_at
     order.save()
-    Line.objects.bulk_create(_lines(order, priced, subscriptions, numbers))
-    Subscription.objects.bulk_update(subscriptions.values(), ["hold_number"])
+    return [
+        Line(
+            order=order, account_id=order.account_id, subscription_id=bundles[line.public_id].id, number=number,
+            hold_id=numbers[line.public_id], months=line.months, period_from=line.period_from,
+            period_to=line.period_to, amount_minor=line.amount_minor,
+        )
+        for number, line in enumerate(priced.lines, 1)
+    ]  # fmt: skip
 
 
 def _posted(holds_made: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
@@ -41,49 +117,22 @@ def _posted(holds_made: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]
     return {row["id"]: (row["cash_minor"], row["gift_minor"]) for row in rows}
 
 
-def _lines(
-    order: Order,
-    priced: Priced,
-    subscriptions: Mapping[str, Subscription],
-    numbers: Mapping[str, uuid.UUID],
-) -> Iterator[Line]:
-    posted = _posted(numbers.values())
-    for number, line in enumerate(priced.lines, 1):
-        hold_id = numbers[line.public_id]
-        cash, gift = posted[hold_id]
-        yield Line(
-            order=order, account_id=order.account_id, subscription_id=subscriptions[line.public_id].id, number=number,
-            hold_id=hold_id, months=line.months, period_from=line.period_from, period_to=line.period_to,
-            amount_minor=line.amount_minor, paid_cash_minor=cash, paid_gift_minor=gift, state=Line.State.DELIVERED,
-            delivered_at=order.paid_at,
-        )  # fmt: skip
+def _paid(line: Line, cash_minor: int, gift_minor: int) -> None:
+    line.state, line.delivered_at = Line.State.DELIVERED, clock.now()
+    line.paid_cash_minor, line.paid_gift_minor = cash_minor, gift_minor
 
 
-def order_of(number: int, account_id: int, priced: Priced, request: Mapping[str, object]) -> Order:
-    """An order of a prepaid action, not written yet. ``request`` is what it needs if it waits for its payment."""
-    return Order(
-        id=number, account_id=account_id, action=priced.action, charge_type=PREPAID, count=len(priced.lines),
-        total_minor=priced.due_minor, hold_minor=priced.due_minor, quote=priced.plain(), request=dict(request),
-        book_version=priced.book_version,
-    )  # fmt: skip
+def _waiting(order_id: int, bundle: int) -> Line:
+    db.require_transaction()
+    return Line.objects.get(order_id=order_id, subscription_id=bundle, state=Line.State.DELIVERING)
 
 
-def _set_aside(
-    account_id: int, priced: Priced, subscriptions: Mapping[str, Subscription], numbers: Mapping[str, uuid.UUID]
-) -> None:
-    unpaid.refuse_frozen(account_id)
-    try:
-        with transaction.atomic():  # a refusal leaves the act as it was
-            db.call(
-                "ledger_hold", account_id, "fixed", list(numbers.values()),
-                [line.amount_minor for line in priced.lines], [subscriptions[one].id for one in numbers], clock.now(),
-            )  # fmt: skip
-    except DatabaseError as error:
-        refusal = db.refusal(error)
-        if refusal is None or refusal[0] != "insufficient_balance":
-            raise
-        available, needed = (shown_minor(int(value), priced.currency) for value in refusal[1].split("|"))
-        raise errors.InsufficientBalance(
-            "The balance is not enough: {needed} are needed and {available} are available.",
-            needed=needed, available=available,
-        ) from None  # fmt: skip
+def _end(order_id: int) -> None:
+    """The order has ended with its last line: delivered if one was, else failed."""
+    states = set(Line.objects.filter(order_id=order_id).values_list("state", flat=True))
+    if Line.State.DELIVERING in states:
+        return
+    if states == {Line.State.FAILED}:
+        Order.objects.filter(id=order_id).update(status=Status.FAILED, closed_at=clock.now())
+    else:
+        Order.objects.filter(id=order_id).update(status=Status.DELIVERED)

@@ -5,19 +5,18 @@ machines still expire when it was reckoned.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-
-from django.conf import settings
+from dataclasses import dataclass, field
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import agreed, numbers, paid, term, tokens, unpaid
+from vmart.orders import agreed, paid, term
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode, WrongState
 from vmart.orders.models import EngineDrift, Order
+from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew_flag import check_flag
 from vmart.policy import policy
 from vmart.pricing import books
@@ -41,78 +40,19 @@ class Renewal:
     renew_flag: str = field(default="")
 
 
-def price(account_id: int, asked: Renewal) -> Priced:
-    """What a renewal would cost now; writes nothing. Raises what ``renew`` raises, but for the balance."""
-    with db.act():
-        return priced(m.lock(account_id, asked.public_ids), asked)
-
-
-def renew(actor: Actor, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
-    """Renew and pay from the balance, all or none; the order's number. A repeated token gets the first one's.
-
-    Raises the refusals of ``orders.errors`` and ``pricing.errors``, TokenReused.
-    """
-    with db.act():
-        return renew_in_act(actor, asked, expected=expected, client_token=client_token)
-
-
-def renew_in_act(actor: Actor, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
-    """``renew`` as part of an act's commit."""
-    number, machines, due = _begun(actor.account, asked, expected, client_token, "renew")
-    if machines:
-        paid.take(actor.account, due, _subscriptions(machines), paid.order_of(number, actor.account, due, {}))
-        _apply(machines, due, asked, actor)
-    return number
-
-
-def place(actor: Actor, asked: Renewal, *, expected: Priced | None = None, client_token: str = "") -> int:
-    """Place a renewal that is paid later; the order's number. As ``renew`` otherwise."""
-    with db.act():
-        number, machines, due = _begun(actor.account, asked, expected, client_token, "place renewal")
-        if machines:
-            unpaid.open_unpaid(paid.order_of(number, actor.account, due, asdict(asked)), actor)
-    return number
-
-
-def pay(order: Order, actor: Actor) -> None:
-    """Pay an unpaid renewal; part of an act, under the account lock."""
-    asked, due = Renewal(**order.request), Priced.of(order.quote)
-    machines = m.lock(order.account_id, asked.public_ids)
-    _check(machines)
-    _still_so(machines, due)
-    paid.take(order.account_id, due, _subscriptions(machines), order)
-    _apply(machines, due, asked, actor)
-
-
-def _begun(
-    account_id: int, asked: Renewal, expected: Priced | None, token: str, what: str
-) -> tuple[int, list[Instance], Priced]:
-    """(order's number, locked machines, price); no machines where the token was answered before."""
-    number = numbers.order()
-    machines = m.lock(account_id, asked.public_ids)
-    fingerprint = settings.SECRETS.fingerprint(f"{what}|{asdict(asked)}".encode())
-    known = tokens.first_answer(account_id, token, fingerprint)
-    if known is not None:
-        return int(known["order_id"]), [], Priced(ACTION, 0, "", ())
-    if asked.renew_flag:
-        check_flag(asked.renew_flag)
-    _check(machines)
-    due = expected or priced(machines, asked)
-    _still_so(machines, due)
-    tokens.keep(account_id, token, fingerprint, {"order_id": number, "instance_ids": list(asked.public_ids)})
-    return number, machines, due
-
-
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise WrongMode, WrongState or Busy for machines that cannot be renewed now."""
     for machine in machines:
         if machine.subscription.charge_type != PREPAID:
             raise WrongMode("{id} is postpaid: it has no term to renew.", field="machines", id=machine.public_id)
         m.refuse_state(machine, RENEWABLE, "UnsupportedOperation.InstanceStateTerminating")
-    m.refuse_busy([machine for machine in machines if machine.state == State.SHUTDOWN])  # is being turned off
+    # What is turned off, or changed in what a term costs, is renewed when that has ended.
+    m.refuse_busy([one for one in machines if one.state == State.SHUTDOWN or agreed.is_changing(one)])
 
 
-def _check(machines: Sequence[Instance]) -> None:
+def _check(machines: Sequence[Instance], asked: Renewal) -> None:
+    if asked.renew_flag:
+        check_flag(asked.renew_flag)
     refuse(machines)
     _refuse_lost(machines)
 
@@ -128,9 +68,7 @@ def _refuse_lost(machines: Sequence[Instance]) -> None:
         )  # fmt: skip
 
 
-def priced(machines: Sequence[Instance], asked: Renewal) -> Priced:
-    """The price of renewing locked machines."""
-    _check(machines)
+def _priced(machines: Sequence[Instance], asked: Renewal) -> Priced:
     book = books.current_book(shop.snapshot().generation)
     terms = agreed.paid_ahead([machine.id for machine in machines])
     lines = []
@@ -141,7 +79,7 @@ def priced(machines: Sequence[Instance], asked: Renewal) -> Priced:
         assert machine.subscription.expires_at is not None
         lines.append(PricedLine(
             machine.public_id, listed, amount, *network, further.months, further.days, further.anchor_at,
-            machine.subscription.expires_at, further.period_to,
+            machine.subscription.expires_at, further.period_to, tuple(terms[machine.id]),
         ))  # fmt: skip
     return Priced(ACTION, book.version, book.currency, tuple(lines))
 
@@ -171,21 +109,26 @@ def _term(machine: Instance, asked: Renewal) -> Term:
     return found
 
 
-def _still_so(machines: Sequence[Instance], due: Priced) -> None:
-    """Raise InvalidParameter where a machine expires otherwise than when ``due`` was reckoned."""
-    begins = {line.public_id: line.period_from for line in due.lines}
-    if begins.keys() != {machine.public_id for machine in machines}:
-        raise InvalidParameter("The price is of other machines; ask for it again.", field="machines")
+def _still_so(machines: Sequence[Instance], due: Priced, _: Renewal) -> None:
+    """Raise InvalidParameter where a machine expires otherwise, or pays for else, than when ``due`` was reckoned."""
+    lines = {line.public_id: line for line in due.lines}
+    terms = agreed.paid_ahead([machine.id for machine in machines])
     for machine in machines:
-        if begins.get(machine.public_id) != machine.subscription.expires_at:
+        line = lines[machine.public_id]
+        if line.period_from != machine.subscription.expires_at:
             raise InvalidParameter(
                 "{id} was renewed or returned meanwhile; ask for its price again.",
                 field="machines", id=machine.public_id,
             )  # fmt: skip
+        if line.terms and sorted(line.terms) != sorted(terms[machine.id]):
+            raise InvalidParameter(
+                "{id} was changed meanwhile; ask for its price again.", field="machines", id=machine.public_id
+            )
 
 
-def _subscriptions(machines: Sequence[Instance]) -> dict[str, Subscription]:
-    return {machine.public_id: machine.subscription for machine in machines}
+def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Actor) -> None:
+    paid.take(due, {machine.public_id: machine.subscription for machine in machines}, order)
+    _apply(machines, due, asked, actor)
 
 
 def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Actor) -> None:
@@ -212,3 +155,8 @@ def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Act
 
 def _told(line: PricedLine) -> dict[str, object]:
     return {"until": line.period_to.isoformat(), "paid_minor": line.amount_minor}
+
+
+ACT = PricedAct(ACTION, Renewal, _check, _priced, _still_so, _carry_out)
+price, price_in_act, place, pay = ACT.price, ACT.price_in_act, ACT.place, ACT.pay
+renew, renew_in_act = ACT.order, ACT.order_in_act

@@ -1,11 +1,13 @@
 """Return of a prepaid machine: the refund is quoted first, then posted; the machine goes to the bin.
 
-Refund = paid − used value, cash and gift in the proportion in which they were paid; once per account,
-soon after delivery, everything (billing-rules, section 3; Tencent 213/9711).
+Refund = paid − used value, cash and gift in the proportion in which they were paid; an upgrade gives back what was
+paid for its whole days left; once per account, soon after delivery, everything (billing-rules, section 3; Tencent
+213/9711).
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -20,12 +22,20 @@ from vmart.orders import agreed, term
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongMode, WrongState
-from vmart.orders.models import Line
+from vmart.orders.models import Line, Order
 from vmart.policy import policy
-from vmart.pricing import books
+from vmart.pricing import books, upgrade
 from vmart.pricing.configuration import PREPAID
-from vmart.pricing.quote import agreed_returnables
-from vmart.pricing.rules import Returnable, may_return_free, return_refund, used_value, whole_months
+from vmart.pricing.priced import UPGRADES, Priced, PricedLine, Term
+from vmart.pricing.quote import Quote, agreed_returnables, returnables
+from vmart.pricing.rules import (
+    Returnable,
+    may_return_free,
+    return_refund,
+    split_refund,
+    used_value,
+    whole_months,
+)
 from vmart.subscriptions.models import Source, Subscription
 
 
@@ -68,33 +78,61 @@ def refuse(machines: Sequence[Instance]) -> None:
 def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
     """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
     numbers = [machine.id for machine in machines]
-    paid, worth = _paid(numbers, now), agreed.paid_ahead(numbers)
+    paid, worth_of = _paid(numbers, now), _Worth(agreed.paid_ahead(numbers))
     for machine in machines:
         if not paid[machine.id]:
             raise WrongState(
                 "The term of {id} is over; nothing is left to give back.",
                 field="machines", code="UnsupportedOperation.InstanceStateIsolating", id=machine.public_id,
             )  # fmt: skip
-    versions = {paid[number][0].order.book_version for number in numbers}
-    loaded = {version: books.book_by_version(version) for version in versions}
     free_used = account.free_return_used_at is not None
     refunds = []
     for machine in machines:
         lines = paid[machine.id]
-        returned = agreed_returnables(loaded[lines[0].order.book_version], worth[machine.id])
-        refund = _refund(machine, lines, returned, now, zone=zone, free_used=free_used)
+        refund = _refund(machine, lines, worth_of(lines[0]), now, zone=zone, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
 
 
+class _Worth:
+    """What the used value of a term is counted from: what its own order priced, by the order's own price book.
+
+    A bundle that was changed since has other terms now; what the change cost is in a line of its own.
+    """
+
+    def __init__(self, open_terms: Mapping[int, Sequence[Term]]) -> None:
+        self._open_terms = open_terms
+        self._book = functools.cache(books.book_by_version)
+        self._bought = functools.cache(self._of_purchase)
+        self._priced = functools.cache(_priced)
+
+    def __call__(self, line: Line) -> Sequence[Returnable]:
+        if line.order.action == "purchase":
+            return self._bought(line.order)
+        terms = self._priced(line.order)[line.number].terms or self._open_terms[line.subscription_id]  # 0.1.0 kept none
+        return agreed_returnables(self._book(line.order.book_version), terms)
+
+    def _of_purchase(self, order: Order) -> Sequence[Returnable]:
+        return returnables(self._book(order.book_version), Quote.of(order.quote).configuration)
+
+
+def _priced(order: Order) -> dict[int, PricedLine]:
+    """What an order that is no purchase says of each of its lines, by their numbers."""
+    return dict(enumerate(Priced.of(order.quote).lines, 1))
+
+
+def _is_upgrade(line: Line) -> bool:
+    return line.order.action in UPGRADES
+
+
 def _paid(numbers: Sequence[int], now: dt.datetime) -> dict[int, list[Line]]:
-    """Of each bundle, what pays for now and later: the line whose period is running, then renewals not begun."""
+    """Of each bundle, what pays for now and later: the line whose period is running, renewals not begun, upgrades."""
     lines: dict[int, list[Line]] = {number: [] for number in numbers}
     found = Line.objects.select_related("order").filter(
         subscription_id__in=numbers, state=Line.State.DELIVERED, period_to__gt=now
     )
-    for line in found.order_by("period_from"):
+    for line in sorted(found.order_by("period_from"), key=_is_upgrade):
         lines[line.subscription_id].append(line)
     return lines
 
@@ -115,15 +153,33 @@ def _refund(
     first_free = running.order.action == "purchase" and may_return_free(
         running.delivered_at, now, days=free_days, used_before=free_used
     )
-    cash, gift = sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
+    terms = [line for line in lines if not _is_upgrade(line)]
     refund = return_refund(
-        used_value(worth, months, rest_s), cash, gift, first_free=first_free,
+        used_value(worth, months, rest_s), *_purses(terms), first_free=first_free,
         places=exponent(shop.snapshot().currency),
     )  # fmt: skip
+    upgrades = [(line, _of_upgrade(line, now, first_free=first_free)) for line in lines if _is_upgrade(line)]
+    split = [split_refund(part, *_purses([line])) for line, part in upgrades]
     return RefundQuote(
-        machine.public_id, cash + gift, refund.refund_minor, refund.cash_minor, refund.gift_minor, first_free,
-        free_days, tuple(_shared(lines, refund.refund_minor)),
+        machine.public_id, sum(_purses(lines)), refund.refund_minor + sum(part for _, part in upgrades),
+        refund.cash_minor + sum(cash for cash, _ in split), refund.gift_minor + sum(gift for _, gift in split),
+        first_free, free_days,
+        (*_shared(terms, refund.refund_minor), *((line.id, part) for line, part in upgrades)),
     )  # fmt: skip
+
+
+def _purses(lines: Sequence[Line]) -> tuple[int, int]:
+    """Cash and gift that were paid."""
+    return sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
+
+
+def _of_upgrade(line: Line, now: dt.datetime, *, first_free: bool) -> int:
+    """What comes back of an upgrade; of one that goes with a free return, all of it."""
+    paid_minor = sum(_purses([line]))
+    if first_free:
+        return paid_minor
+    assert line.period_to is not None
+    return upgrade.return_minor(paid_minor, _priced(line.order)[line.number].days, now, line.period_to)
 
 
 def _used(subscription: Subscription, begun_at: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:

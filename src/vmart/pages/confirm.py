@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from vmart.events.actor import Actor
+from vmart.orders.priced_act import A, PricedAct
 from vmart.pages import cells, printed, shown_quote
 from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import FIGURE, MONO, NUM, Column, Shown, Table, listed
@@ -60,10 +62,11 @@ def ask(request: HttpRequest, account_id: int, priced: Priced, *, available_mino
     )  # fmt: skip
 
 
-def confirmed(account_id: int, form: QueryDict) -> tuple[Priced, str]:
-    """The price that was shown to this account, and the token of the act. Raises NotShown."""
-    expected = shown_quote.read_as(account_id, form.get("quote", ""), Priced.of)
-    token = form.get("form", "")
+def order(request: HttpRequest, actor: Actor, act: PricedAct[A], asked: A) -> int:
+    """Order what was confirmed, or place it to be paid by card: the order's number. Raises NotShown and refusals."""
+    expected = shown_quote.read_as(actor.account, request.POST.get("quote", ""), Priced.of)
+    token = request.POST.get("form", "")
     if not shown_quote.is_token(token):
         raise NotShown(expired=False)
-    return expected, shown_quote.client_token(token)
+    verb = act.place if request.POST.get("act") == "card" else act.order
+    return verb(actor, asked, expected=expected, client_token=shown_quote.client_token(token))

@@ -63,7 +63,7 @@ COMPONENTS = {
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
 }
-ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal")}
+ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth")}
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),

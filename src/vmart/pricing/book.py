@@ -35,7 +35,7 @@ class UnitPrice:
     tiers: tuple[Tier, ...] = FLAT
     terms: Mapping[int, Decimal] | None = None
 
-    def discount(self, months: int) -> Decimal:
+    def discount(self, months: Decimal | int) -> Decimal:
         """Term discount of ``months``, 1 outside the book's scope."""
         return term_discount(months, self.terms) if self.terms else _ONE
 

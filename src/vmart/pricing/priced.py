@@ -7,12 +7,18 @@ from typing import Any
 from vmart.kernel.codec import Codec
 from vmart.pricing.errors import ForeignQuote
 
+Term = tuple[str, str, int]  # what is paid for by the month: component, price key, quantity
+
+BANDWIDTH_ORDER = "bandwidth"  # the action of an order
+UPGRADES = frozenset({BANDWIDTH_ORDER})  # orders for more of what is paid ahead already; any other pays for a term
+
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
     """The part of one bundle, in minor units: it pays for ``months`` and ``days`` in [``period_from``, ``period_to``).
 
-    ``network_minor`` is the part of it for bandwidth; ``anchor_at`` is where its terms count from then on.
+    ``network_minor`` is the part of it for bandwidth; ``anchor_at`` is where its terms count from then on. ``terms`` is
+    what it pays for; of an upgrade ``had`` is what it pays for in the place of.
     """
 
     public_id: str
@@ -25,6 +31,8 @@ class PricedLine:
     anchor_at: dt.datetime
     period_from: dt.datetime
     period_to: dt.datetime
+    terms: tuple[Term, ...] = ()
+    had: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

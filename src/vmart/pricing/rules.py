@@ -70,7 +70,7 @@ def reached(quantity: Decimal | int, steps: Sequence[Step]) -> Decimal:
     raise ValueError(f"{quantity} is beyond the last step")
 
 
-def term_discount(months: int, table: Mapping[int, Decimal]) -> Decimal:
+def term_discount(months: Decimal | int, table: Mapping[int, Decimal]) -> Decimal:
     """Factor for a term: that of the bracket at or below ``months``; below the first bracket it is 1."""
     begun = [start for start in table if start <= months]
     return table[max(begun)] if begun else _ONE

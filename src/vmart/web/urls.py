@@ -6,6 +6,7 @@ from django.urls import path, re_path, register_converter
 from vmart.web.views import (
     activity,
     api_keys,
+    bandwidth,
     billing,
     forgotten,
     keys,
@@ -60,7 +61,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/", machines.detail, name="machine"),
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
-    path("machines/<machine:public_id>/bandwidth/", machines.bandwidth_page, name="machine_bandwidth"),
+    path("machines/<machine:public_id>/bandwidth/", bandwidth.bandwidth_page, name="machine_bandwidth"),
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
     path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),

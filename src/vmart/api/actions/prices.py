@@ -6,7 +6,7 @@ from typing import TypedDict, cast
 
 from vmart.api.registry import Members
 from vmart.kernel.money import exponent, from_minor
-from vmart.orders.bandwidth import Reckoned
+from vmart.orders.bandwidth_by_hour import Reckoned
 from vmart.pricing.book import UnitPrice
 from vmart.pricing.priced import Priced
 from vmart.pricing.quote import PREPAID, Quote, Subtotal
@@ -71,8 +71,10 @@ class BandwidthPriceAnswer(TypedDict):
     BandwidthPrice: ItemPriceAnswer
 
 
-def bandwidth_price(reckoned: Sequence[Reckoned]) -> BandwidthPriceAnswer:
+def bandwidth_price(reckoned: Sequence[Reckoned] | Priced) -> BandwidthPriceAnswer:
     """``Price`` of InquiryPriceResetInstancesInternetMaxBandwidth; machines of one call pay in one way."""
+    if isinstance(reckoned, Priced):
+        return {"BandwidthPrice": _amounts(reckoned.list_minor, reckoned.due_minor, reckoned.currency)}
     per_gib = reckoned[0].traffic_per_gib
     if per_gib is not None:
         return {"BandwidthPrice": _by_unit([per_gib], "GB")}

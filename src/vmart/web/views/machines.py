@@ -18,12 +18,11 @@ from vmart.listings import activity, charges, orders, overview
 from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
-from vmart.orders import bandwidth, holds, live_cost, may, passwords, reboot, return_prepaid, start, stop, terminate
+from vmart.orders import holds, live_cost, may, passwords, reboot, return_prepaid, start, stop, terminate
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.pricing.hour import PriceMissingError
-from vmart.web.forms import Bandwidth
 from vmart.web.tables import MACHINES
 from vmart.web.visitor import actor, customer
 
@@ -105,37 +104,6 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
         "off": stop.off_and_billed(machine),
     }
     return render(request, "web/machines/stop.html", here)
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def bandwidth_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """Another bandwidth, told first what it costs; what the form says of it stands in the address."""
-    machine = _machine(account_id, public_id)
-    form = Bandwidth(request.POST if request.method == "POST" else request.GET or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            bandwidth.change(actor(request, account_id), [public_id], form.mbps)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The bandwidth is being changed."))
-            return redirect("machine", public_id)
-    return _bandwidth(request, machine, form)
-
-
-def _bandwidth(request: HttpRequest, machine: Instance, form: Bandwidth) -> HttpResponse:
-    """The page: with a price once a bandwidth is asked for that can be had."""
-    reckoned = None
-    if form.is_bound and form.is_valid():
-        try:
-            (reckoned,) = bandwidth.reckon(machine.account_id, [machine.public_id], form.mbps)
-        except Refused as refused:
-            form.refuse(refused)
-    wrong = form.is_bound and bool(form.errors)
-    here = {"machine": machine, "form": form if form.is_bound else Bandwidth.now(machine), "reckoned": reckoned}
-    return render(request, "web/machines/bandwidth.html", here, status=422 if wrong else 200)
 
 
 @never_cache

@@ -33,7 +33,7 @@ def renew_page(request: HttpRequest, account_id: int) -> HttpResponse:
         return redirect("machines")
     if request.method == "POST":
         try:
-            return _pay(request, account_id, asked)
+            return redirect("order", confirm.order(request, actor(request, account_id), renew.ACT, asked))
         except NotShown:
             messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
         except Refused as refused:
@@ -48,13 +48,6 @@ def _asked(given: QueryDict) -> Renewal:
     months = given.get("months", "1")
     term = int(months) if months.isascii() and months.isdigit() and len(months) < 4 else 0
     return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else term or -1, number)
-
-
-def _pay(request: HttpRequest, account_id: int, asked: Renewal) -> HttpResponse:
-    expected, token = confirm.confirmed(account_id, request.POST)
-    verb = renew.place if request.POST.get("act") == "card" else renew.renew
-    order = verb(actor(request, account_id), asked, expected=expected, client_token=token)
-    return redirect("order", order)
 
 
 def _here(request: HttpRequest, account_id: int, asked: Renewal) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""The page that gives a machine more bandwidth for the rest of its term: paid from the balance or by card."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.shopper import work
+from tests.web.test_renewal import _form
+from tests.web.visiting import Visitor, customer, text_of
+from vmart.instances.models import Instance
+from vmart.orders.models import Line, Order
+
+
+@pytest.fixture
+def bought() -> tuple[Visitor, Instance]:
+    """A customer with a machine of 1 Mbps by the month, bought on 10 March 2026 for a month."""
+    visitor = customer()
+    visitor.buy("?internet=bandwidth&mbps=1")
+    work()
+    machine = Instance.objects.latest("id")
+    assert (machine.internet_charge_type, machine.bandwidth_mbps) == ("BANDWIDTH_PREPAID", 1)
+    return visitor, machine
+
+
+def _address(machine: Instance, mbps: Any = "") -> str:
+    return f"/machines/{machine.public_id}/bandwidth/" + (f"?bandwidth={mbps}" if mbps else "")
+
+
+def test_its_price_is_shown_and_charged_once_however_often_it_is_sent(bought: tuple[Visitor, Instance]) -> None:
+    """31 days are 1.02 months of 45 more."""
+    visitor, machine = bought
+    assert "Due now" not in text_of(visitor.get(_address(machine)))
+    page = text_of(visitor.get(_address(machine, 3)))
+    assert "Due now ¥45.90" in page
+    assert "In a term it cannot be lowered again." in page
+    shown = {**_form(visitor, _address(machine, 3)), "act": "pay"}
+    first, again = (visitor.post(_address(machine, 3), shown) for _ in range(2))
+    order = Order.objects.get(action="bandwidth")
+    assert (first["Location"], again["Location"]) == (f"/orders/{order.id}/", f"/orders/{order.id}/")
+    assert "Under way 0 of 1" in text_of(visitor.get(first["Location"]))
+    work()
+    page = text_of(visitor.get(first["Location"]))
+    assert ("Done 1 of 1" in page, "Price ¥45.90" in page) == (True, True)
+    assert f"Bandwidth · {machine.public_id}" in text_of(visitor.get("/orders/"))
+    assert "Paid for more bandwidth ¥45.90" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert Instance.objects.get(pk=machine.pk).bandwidth_mbps == 3
+
+
+def test_it_is_placed_for_a_card(bought: tuple[Visitor, Instance]) -> None:
+    visitor, machine = bought
+    shown = _form(visitor, _address(machine, 3))
+    answer = visitor.post(_address(machine, 3), {**shown, "act": "card"})
+    order = Order.objects.get(action="bandwidth")
+    assert (answer["Location"], order.status) == (f"/orders/{order.id}/", 1)
+    visitor.post(f"/orders/{order.id}/pay/", {})
+    work()
+    order.refresh_from_db()
+    assert (order.status, Instance.objects.get(pk=machine.pk).bandwidth_mbps) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("mbps", "said"),
+    [
+        ("1", "is 1 Mbps already."),
+        ("0", "Ensure this value is greater than or equal to 1."),
+        ("201", "0 to 200 are possible"),
+        ("fast", "Enter a whole number."),
+    ],
+)
+def test_what_is_refused_is_said_at_the_field(bought: tuple[Visitor, Instance], mbps: str, said: str) -> None:
+    visitor, machine = bought
+    answer = visitor.get(_address(machine, mbps))
+    assert (answer.status_code, said in text_of(answer)) == (422, True)
+    assert "Due now" not in text_of(answer)
+    assert not Order.objects.filter(action="bandwidth").exists()
+
+
+def test_a_price_of_another_speed_or_none_buys_nothing(bought: tuple[Visitor, Instance]) -> None:
+    visitor, machine = bought
+    shown = {**_form(visitor, _address(machine, 2)), "act": "pay"}
+    answer = visitor.post(_address(machine, 3), shown)
+    assert (answer.status_code, "The price is of another bandwidth" in text_of(answer)) == (422, True)
+    answer = visitor.post(_address(machine, 3), {"act": "pay", "quote": "forged", "form": shown["form"]})
+    assert "The price was shown too long ago to hold" in text_of(answer)
+    assert (Order.objects.count(), Line.objects.count()) == (1, 1)
+
+
+def test_one_that_fails_gives_the_money_back_and_says_so(bought: tuple[Visitor, Instance], world: Any) -> None:
+    visitor, machine = bought
+    answer = visitor.post(_address(machine, 3), {**_form(visitor, _address(machine, 3)), "act": "pay"})
+    world.fail("ensure_address", times=6)
+    work()
+    page = text_of(visitor.get(answer["Location"]))
+    assert "The change could not be made; the machine is as before. ¥45.90 came back to your balance by itself." in page
