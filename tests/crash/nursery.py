@@ -35,6 +35,8 @@ from vmart.engines import contract
 from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.kernel import clock, db
 from vmart.orders import start, stop, terminate
+from vmart.orders.bandwidth import UPGRADE
+from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.login import GENERATED
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Machine
@@ -114,6 +116,10 @@ def _act(verb: Callable[..., None]) -> Callable[..., None]:
     return lambda account_id, public_ids, **words: verb(by(account_id), public_ids, **words)
 
 
+def _more_bandwidth(account: int, public_id: str, mbps: int, token: str) -> int:
+    return UPGRADE.order(by(account), Upgrade([public_id], mbps), client_token=token)
+
+
 def _serve(limit_s: float = 900) -> None:
     steps = {kind: replace(step, limit_s=limit_s) for kind, step in STEPS.items()}
     loop.Worker(steps, lanes).run()
@@ -121,6 +127,7 @@ def _serve(limit_s: float = 900) -> None:
 
 ACTS: dict[str, Callable[..., Any]] = {
     "buy": _buy,
+    "more bandwidth": _more_bandwidth,
     "stop": _act(stop.stop),
     "start": _act(start.start),
     "terminate": _act(terminate.terminate),

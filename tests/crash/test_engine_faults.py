@@ -33,7 +33,8 @@ pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 BY_HOUR = replace(ONLINE, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR")
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
-FUNDS_MINOR = 20_000
+BY_MONTH = replace(BY_TRAFFIC, internet_charge_type="BANDWIDTH_PREPAID")
+FUNDS_MINOR = 100_000
 
 
 def _buyer() -> int:
@@ -85,6 +86,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "reboot": lambda: _asked(HOURLY, reboot.reboot),
     "reset password": lambda: _asked(HOURLY, _reset_password),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
+    "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
@@ -92,7 +94,8 @@ ACTS: dict[str, Callable[[], int]] = {
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "reset password": 1, "bandwidth": 1, "isolate": 2, "release": 2, "network off": 1, "network on": 1,
+         "reset password": 1, "bandwidth": 1, "bandwidth by the month": 1,
+         "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
 
 
@@ -163,7 +166,7 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
-    "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "bandwidth by the month": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

@@ -16,18 +16,28 @@ from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
+from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import passwords, reset_password, stop, terminate
+from vmart.orders import bandwidth, passwords, reset_password, stop, terminate
 from vmart.orders.purchase import purchase
 from vmart.settlement.models import Hour
 from vmart.worker.models import Operation
 
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 
+BY_MONTH = replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=5, public_ip=True)
 ONLINE = {"kind": "HOURLY", "bandwidth_mbps": 5, "public_ip": True}
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+KINDS = {
+    "arrears": BY_TRAFFIC,
+    "top-up after arrears": BY_TRAFFIC,
+    "bandwidth by the hour": replace(
+        HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True
+    ),
+    "bandwidth by the month": BY_MONTH,
+}
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
 POINTS_MAX = 150
 
@@ -53,6 +63,12 @@ def _passwords_open_their_machines(account: int) -> bool:
     machines = Instance.objects.filter(account_id=account)
     shown = passwords.show(by(account), [machine.public_id for machine in machines])
     return all(unix_password.matches(shown[machine.public_id], machine.password_hash) for machine in machines)
+
+
+def _speeds(world: World, account: int) -> list[tuple[int, int]]:
+    """Of each machine the speed that it pays for, and its cap on the engine."""
+    machines = Instance.objects.filter(account_id=account).order_by("id")
+    return [(machine.bandwidth_mbps, world.cap_mbps(machine.public_id)) for machine in machines]
 
 
 @pytest.mark.parametrize("generated", [False, True], ids=["", "password made by the shop"])
@@ -139,17 +155,23 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
 
 
 @pytest.mark.parametrize(
-    "act", ["terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears"]
-)
+    "act",
+    [
+        "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
+        "bandwidth by the hour", "bandwidth by the month",
+    ],
+)  # fmt: skip
 def test_the_work_after_a_request(
-    nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, act: str
+    nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, world: World, act: str
 ) -> None:
-    """Isolation after a terminate; the power-off after a stop; a prepaid machine's network off and on again."""
+    """What the engine is told after each: isolation, power, network off and on, another speed."""
 
     def asked(name: str) -> int:
-        account = open_purse(name, cash_minor=20_000)
-        machine = buy_running(account, BY_TRAFFIC if "arrears" in act else HOURLY)
-        if "arrears" in act:
+        account = open_purse(name, cash_minor=200_000)
+        machine = buy_running(account, KINDS.get(act, HOURLY))
+        if "bandwidth" in act:
+            bandwidth.change(by(account), [machine.public_id], 9)
+        elif "arrears" in act:
             owe(account)
             if act != "arrears":
                 work()
@@ -177,6 +199,75 @@ def test_the_work_after_a_request(
         work()
         assert outcome(accounts[point]) == expected, _name(control, point)
         assert act != "reset password" or _passwords_open_their_machines(accounts[point])
+        assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+
+    assert _points(killed, verify) >= 10
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("kind", [KINDS["bandwidth by the hour"], BY_MONTH], ids=["by the hour", "by the month"])
+def test_a_bandwidth_that_the_engine_refuses(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], world: World, kind: Any
+) -> None:
+    """Given no attempt succeeds, then every way ends with the speed and the money of before."""
+
+    def asked(name: str) -> int:
+        account = open_purse(name, cash_minor=200_000)
+        machine = buy_running(account, kind)
+        bandwidth.change(by(account), [machine.public_id], 9)
+        world.fail("ensure_address", times=50)
+        return account
+
+    def fail_to_the_end(account: int) -> None:
+        while Instance.objects.get(account_id=account).latest_operation_state == "OPERATING":
+            Operation.objects.update(not_before=None)
+            work()
+        world.clear_faults()
+        Operation.objects.update(not_before=None)
+        work()
+
+    undisturbed = asked("undisturbed")
+    control = nursery.run("work")
+    fail_to_the_end(undisturbed)
+    expected = outcome(undisturbed)
+    assert (expected["machines"][0][4], _speeds(world, undisturbed)) == ("FAILED", [(5, 5)])
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = asked(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        fail_to_the_end(accounts[point])
+        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert _speeds(world, accounts[point]) == [(5, 5)]
+
+    assert _points(killed, verify) >= 10
+    assert list(reconcile()) == []
+
+
+def test_an_order_of_more_bandwidth(nursery: Nursery) -> None:
+    """Given the buyer confirms again with its token, then it is ordered and paid once."""
+
+    def running(name: str) -> dict[str, Any]:
+        account = open_purse(name, cash_minor=200_000)
+        return {"account": account, "public_id": buy_running(account, BY_MONTH).public_id, "mbps": 9, "token": "t"}
+
+    undisturbed = running("undisturbed")
+    control = nursery.run("more bandwidth", **undisturbed)
+    work()
+    expected = outcome(undisturbed["account"])
+    asked: dict[int, dict[str, Any]] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        asked[point] = running(f"killed-{point}")
+        return nursery.run("more bandwidth", kill_at=point, **asked[point])
+
+    def verify(point: int) -> None:
+        assert nursery.run("more bandwidth", **asked[point]) is not None
+        work()
+        assert outcome(asked[point]["account"]) == expected, _name(control, point)
 
     assert _points(killed, verify) >= 10
     assert list(reconcile()) == []

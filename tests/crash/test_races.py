@@ -24,6 +24,7 @@ from tests.support.database import Databases
 from tests.support.shopper import (
     HOURLY,
     HOURLY_HOLD_MINOR,
+    MONTHLY,
     ZONE,
     buy_running,
     open_purse,
@@ -32,15 +33,18 @@ from tests.support.shopper import (
     work,
 )
 from vmart.config.reconcile import reconcile
-from vmart.config.steps import STEPS
+from vmart.config.steps import STEPS, lanes
 from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
 from vmart.metering.models import Segment
 from vmart.network.models import Subnet
+from vmart.orders import machines as m
 from vmart.orders import place, start, stop, terminate
-from vmart.orders.errors import InsufficientBalance, SoldOut, TokenReused
+from vmart.orders.bandwidth import UPGRADE
+from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Bought
@@ -327,6 +331,73 @@ def test_a_form_that_is_paid_and_placed_at_once_does_not_wait_for_ever(open_shop
     assert waited == ["advisory", "transactionid"]
     assert (_of(Bought, results), _of(TokenReused, results)) == (1, 1)
     assert Order.objects.count() == 2
+
+
+# -- more bandwidth, twice and against a return -----------------------------------------------------
+
+BY_MONTH = replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=3, public_ip=True)
+IN_CASH_MINOR = 100_000
+
+
+def _by_month() -> Instance:
+    return buy_running(open_purse(cash_minor=IN_CASH_MINOR), BY_MONTH)
+
+
+def _without_locks(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the account nor its machines are locked."""
+    edit("ledger_lock", (" FOR NO KEY UPDATE", ""))
+    monkeypatch.setattr(m, "locking", lambda: Instance.objects.select_related("subscription"))
+
+
+def _ordered_twice(shop: Databases, edit: Edit) -> tuple[list[str], list[Any]]:
+    machine = _by_month()
+    edit("ledger_hold", ("  purses := fn.ledger_lock(_account);", f"  purses := fn.ledger_lock(_account);\n  {GATE}"))
+
+    def order() -> int:
+        return UPGRADE.order(by(machine.account_id), Upgrade([machine.public_id], 6))
+
+    return _at_the_gate(shop.url(), order, order)
+
+
+def test_a_speed_is_ordered_once(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _ordered_twice(open_shop, edit)
+    assert waited == ["advisory", "transactionid"]
+    assert (_of(int, results), _of(Busy, results)) == (1, 1)
+    assert Order.objects.filter(action="bandwidth").count() == 1
+
+
+def test_control_without_locks_only_the_number_of_its_hold_is_in_the_way(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_locks(edit, monkeypatch)
+    waited, results = _ordered_twice(open_shop, edit)
+    assert (waited, _of(int, results), _of(Busy, results)) == (["advisory", "advisory"], 1, 0)
+    assert "ledger_hold_pkey" in str(next(one for one in results if isinstance(one, IntegrityError)))
+
+
+def _in_force_against_a_return(shop: Databases, edit: Edit) -> int:
+    """The speed is in force and being paid; meanwhile the machine is returned, for free. The cash that is left."""
+    machine = _by_month()
+    UPGRADE.order(by(machine.account_id), Upgrade([machine.public_id], 6))
+    edit("ledger_post", ("  SELECT * INTO hold", f"  {GATE}\n  SELECT * INTO hold"))
+    _at_the_gate(
+        shop.url(), lambda: loop.run_until_idle({"bandwidth": STEPS["bandwidth"]}, lanes),
+        lambda: terminate.terminate(by(machine.account_id), [machine.public_id]),
+    )  # fmt: skip
+    work()
+    assert Instance.objects.get().state == "SHUTDOWN"
+    return purses(machine.account_id)["cash"]
+
+
+def test_a_return_gives_back_a_speed_that_was_in_force_just_now(open_shop: Databases, edit: Edit) -> None:
+    assert _in_force_against_a_return(open_shop, edit) == IN_CASH_MINOR
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_does_not(open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """31 days are 1.02 months of 140 more."""
+    _without_locks(edit, monkeypatch)
+    assert _in_force_against_a_return(open_shop, edit) == IN_CASH_MINOR - 14280
 
 
 # -- terminate against the close of the hour -------------------------------------------------------
