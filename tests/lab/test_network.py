@@ -114,6 +114,33 @@ def test_the_cap_holds_outbound(engine: Engine, lab: Lab, internet: Internet, ma
     assert 2.5 < mbps < 6.0  # over ten seconds, the first of which may take two seconds' worth
 
 
+def test_another_cap_is_in_force_at_once_on_what_is_under_way(
+    engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
+) -> None:
+    """30 MiB at 5 Mbps would take 50 s. The machine runs on, its connections stand, and its bytes are counted on."""
+    spec = make_spec(mbps=5)
+    booted_at, began = engine.ensure_present(spec).booted_at, engine.counters([spec.name])[spec.name]
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    with internet.sink(7006) as sink:
+        sending = threading.Thread(target=_send, args=(lab, spec.name, internet.ip, 7006), kwargs={"mib": 30})
+        sending.start()
+        time.sleep(4)
+        asked = time.monotonic()
+        engine.ensure_address(spec.name, spec.private_ip, PublicAddress(_public_ip(spec), 100))
+        assert time.monotonic() - asked < 5
+        total, seconds = sink.communicate(timeout=60)[0].split()
+        sending.join()
+    assert (int(total), float(seconds) < 25) == (30 << 20, True)
+    engine.ensure_address(spec.name, spec.private_ip, PublicAddress(_public_ip(spec), 5))
+    with internet.sink(7007) as sink:
+        assert _send(lab, spec.name, internet.ip, 7007, mib=6) == 0
+        total, seconds = sink.communicate(timeout=60)[0].split()
+    assert 2.5 < int(total) * 8 / 1e6 / float(seconds) < 6.0
+    counted = engine.counters([spec.name])[spec.name]
+    assert (counted.epoch, counted.out_bytes - began.out_bytes > 36 << 20) == (began.epoch, True)
+    assert engine.observe(spec.name).booted_at == booted_at
+
+
 def test_without_a_public_address_nothing_leaves(
     engine: Engine, lab: Lab, internet: Internet, make_spec: MakeSpec
 ) -> None:
