@@ -32,7 +32,8 @@ def test_its_price_is_shown_and_charged_once_however_often_it_is_sent(bought: tu
     assert "Due now" not in text_of(visitor.get(_address(machine)))
     page = text_of(visitor.get(_address(machine, 3)))
     assert "Due now ¥45.90" in page
-    assert "In a term it cannot be lowered again." in page
+    assert "Now it is 1 Mbps. It is paid by the month: in a term it only goes up." in page
+    assert "Bandwidth now 1 Mbps Bandwidth then 3 Mbps" in page
     shown = {**_form(visitor, _address(machine, 3)), "act": "pay"}
     first, again = (visitor.post(_address(machine, 3), shown) for _ in range(2))
     order = Order.objects.get(action="bandwidth")
@@ -40,9 +41,10 @@ def test_its_price_is_shown_and_charged_once_however_often_it_is_sent(bought: tu
     assert "Under way 0 of 1" in text_of(visitor.get(first["Location"]))
     work()
     page = text_of(visitor.get(first["Location"]))
-    assert ("Done 1 of 1" in page, "Price ¥45.90" in page) == (True, True)
+    assert ("Done 1 of 1" in page, "Bandwidth 1 → 3 Mbps Price ¥45.90" in page) == (True, True)
     assert f"Bandwidth · {machine.public_id}" in text_of(visitor.get("/orders/"))
-    assert "Paid for more bandwidth ¥45.90" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert ("Paid for more bandwidth ¥45.90" in page, "Bandwidth changed 1 → 3 Mbps" in page) == (True, True)
     assert Instance.objects.get(pk=machine.pk).bandwidth_mbps == 3
 
 

@@ -59,7 +59,8 @@ def _page(request: HttpRequest, machine: Instance, form: Bandwidth) -> HttpRespo
         except Refused as refused:
             form.refuse(refused)
     wrong = form.is_bound and bool(form.errors)
-    here = {"machine": machine, "form": form if form.is_bound else Bandwidth.now(machine)} | cost
+    here = {"machine": machine, "by_month": bandwidth.is_by_month(machine)}
+    here |= {"form": form if form.is_bound else Bandwidth.now(machine)} | cost
     return render(request, "web/machines/bandwidth.html", here, status=422 if wrong else 200)
 
 
