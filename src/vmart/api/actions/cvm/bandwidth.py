@@ -27,7 +27,7 @@ class Bandwidth(Shape):
 
 
 class ResetInstancesInternetMaxBandwidth(Shape):
-    """Machines that pay by traffic, all or none; or one that pays by the hour."""
+    """Machines that pay by traffic, all or none; or one that pays by the hour or by the month."""
 
     instance_ids: InstanceIds
     internet_accessible: Bandwidth
@@ -54,7 +54,7 @@ def reset_instances_internet_max_bandwidth(call: Call, asked: ResetInstancesInte
 def inquiry_price_reset_instances_internet_max_bandwidth(
     call: Call, asked: InquiryPriceResetInstancesInternetMaxBandwidth
 ) -> InquiryPriceResetInstancesInternetMaxBandwidthAnswer:
-    """By the hour an hour of it, by traffic a GB."""
+    """By the hour an hour of it, by traffic a GB, by the month the rest of the term."""
     mbps = asked.internet_accessible.internet_max_bandwidth_out
     return {"Price": bandwidth_price(bandwidth.reckon(call.account_id, asked.instance_ids, mbps))}
 
