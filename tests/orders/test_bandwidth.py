@@ -11,19 +11,21 @@ from tests.orders.acting import ONLINE, ONLINE_HOLD_MINOR, open_components, stop
 from tests.orders.ending import now
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, buy_running, open_purse, owe, purses, work
+from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, owe, purses, work
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
+from vmart.engines.contract import PublicAddress
 from vmart.engines.simulated.engine import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, State
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.metering.models import Segment
-from vmart.orders import bandwidth, start
+from vmart.orders import bandwidth, start, terminate
 from vmart.orders.errors import Busy, InArrears, InsufficientBalance, UnknownInstance, WrongMode, WrongState
 from vmart.pricing.errors import OutOfRange
+from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
 from vmart.subscriptions.models import Item
 from vmart.worker.models import Operation
@@ -146,6 +148,35 @@ def test_a_change_that_fails_leaves_all_as_it_was(account: int, world: World, mb
     assert (_stretches(machine), _agreed(machine)) == (before, [(6, True)])
     assert purses(account)["held"] == ONLINE_HOLD_MINOR
     assert list(reconcile()) == []
+
+
+def _overtaken(account: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The machine is ended and turned off while its change is on its way. The address that leads to it then."""
+    machine = buy_running(account, ONLINE)
+    bandwidth.change(by(account), [machine.public_id], 10)
+
+    class Late:
+        def ensure_address(self, name: str, private_ip: str, told: PublicAddress | None) -> None:
+            terminate.terminate(by(account), [machine.public_id])
+            work()
+            assert engine_of(ZONE).observe(name).public_ip == ""
+            engine_of(ZONE).ensure_address(name, private_ip, told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bandwidth, "engine_of", lambda _: Late())
+        work()
+    assert now(machine).state == "SHUTDOWN"
+    return engine_of(ZONE).observe(machine.public_id).public_ip
+
+
+def test_to_a_machine_that_was_ended_meanwhile_no_address_leads(account: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _overtaken(account, monkeypatch) == ""
+    assert list(reconcile()) == []
+
+
+def test_control_unless_the_engine_is_told_again_it_does(account: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandwidth.address, "send", lambda _: None)
+    assert _overtaken(account, monkeypatch) != ""
 
 
 def test_an_hour_of_it_must_be_there(account: int) -> None:

@@ -152,6 +152,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 _in_force(changed, operation, mbps)
             elif changed:
                 _free(operation, "The machine was ended, or stopped, before.")
+                address.send(changed)  # its end may have come just before the engine was told of the address
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
@@ -164,7 +165,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             if _is_under_way(machine):
                 by_hour.back(machine)
                 m.fail(machine, "The bandwidth could not be changed; it is as before.", error)
-                address.send(machine)  # an attempt whose answer was lost may have set the new one
+            address.send(machine)  # an attempt whose answer was lost may have set the new one
 
 
 def _is_under_way(machine: Instance) -> bool:

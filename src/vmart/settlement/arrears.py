@@ -62,7 +62,7 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
 
 
 def _is_busy(machine: Instance) -> bool:
-    """A stopped machine is not: what is under way there is the power-off of arrears that ended meanwhile."""
+    """A stopped machine is not: what is under way there (a power-off of former arrears, a change) finds it taken."""
     return machine.latest_operation_state == "OPERATING" and machine.state != State.STOPPED
 
 
