@@ -1,5 +1,6 @@
 """What tests of acts on a running machine begin with, and look at afterwards."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from tests.orders.ending import now
@@ -10,6 +11,7 @@ from vmart.config.reconcile import reconcile
 from vmart.instances.models import Instance
 from vmart.metering.models import Segment
 from vmart.orders import stop
+from vmart.pricing.configuration import Configuration
 from vmart.worker.models import Operation
 
 ONLINE = replace(HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=6, public_ip=True)
@@ -37,3 +39,17 @@ def stopped_without_charge(account: int, test_clock: BusinessClock) -> Instance:
     stop.stop(by(account), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
     work()
     return now(machine)
+
+
+Given = Callable[[int], list[str]]
+
+
+def one(configuration: Configuration, **columns: object) -> Given:
+    """Of an account, buys a machine and puts these columns into its row; its name."""
+
+    def given(account: int) -> list[str]:
+        machine = buy_running(account, configuration)
+        Instance.objects.filter(pk=machine.pk).update(**columns)
+        return [machine.public_id]
+
+    return given

@@ -1,13 +1,12 @@
 """Given a machine on the internet, when its bandwidth changes, then each second costs the speed that it had."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from tests.orders.acting import ONLINE, ONLINE_HOLD_MINOR, open_components, stopped_without_charge
+from tests.orders.acting import ONLINE, ONLINE_HOLD_MINOR, Given, one, open_components, stopped_without_charge
 from tests.orders.ending import now
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
@@ -189,20 +188,8 @@ def test_an_hour_of_it_must_be_there(account: int) -> None:
     assert _seen(machine) == (2, ACT, "SUCCESS")
 
 
-Given = Callable[[int], list[str]]
-
-
-def _one(configuration: object, **columns: object) -> Given:
-    def given(account: int) -> list[str]:
-        machine = buy_running(account, configuration)  # type: ignore[arg-type]
-        Instance.objects.filter(pk=machine.pk).update(**columns)
-        return [machine.public_id]
-
-    return given
-
-
 def _several(*configurations: object) -> Given:
-    return lambda account: [name for one in configurations for name in _one(one)(account)]
+    return lambda account: [name for bought in configurations for name in one(bought)(account)]
 
 
 @pytest.mark.parametrize(
@@ -210,12 +197,12 @@ def _several(*configurations: object) -> Given:
     [
         (lambda account: [], 9, MissingParameter, "machines"),
         (lambda account: ["ins-00000000"], 9, UnknownInstance, "machines"),
-        (_one(ONLINE), 0, OutOfRange, "bandwidth_mbps"),
-        (_one(ONLINE), 101, OutOfRange, "bandwidth_mbps"),
-        (_one(ONLINE, latest_operation_state="OPERATING"), 9, Busy, "machines"),
-        (_one(ONLINE, state=State.SHUTDOWN), 9, WrongState, "machines"),
-        (_one(ONLINE, state=State.STARTING), 9, WrongState, "machines"),
-        (_one(HOURLY), 9, WrongMode, "machines"),
+        (one(ONLINE), 0, OutOfRange, "bandwidth_mbps"),
+        (one(ONLINE), 101, OutOfRange, "bandwidth_mbps"),
+        (one(ONLINE, latest_operation_state="OPERATING"), 9, Busy, "machines"),
+        (one(ONLINE, state=State.SHUTDOWN), 9, WrongState, "machines"),
+        (one(ONLINE, state=State.STARTING), 9, WrongState, "machines"),
+        (one(HOURLY), 9, WrongMode, "machines"),
         (_several(ONLINE, ONLINE), 9, InvalidParameter, "machines"),
         (_several(BY_TRAFFIC, ONLINE), 9, InvalidParameter, "machines"),
     ],

@@ -1,11 +1,11 @@
 """Given a machine that pays for its bandwidth by the month, when it gets more, then the rest of its term costs more."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from tests.orders.acting import Given, one
 from tests.orders.ending import no_closes, now
 from tests.support.actors import by
 from tests.support.business_clock import START, BusinessClock
@@ -319,30 +319,18 @@ def test_while_it_is_under_way_no_term_is_renewed(account: int, machine: Instanc
     assert now(machine).subscription.expires_at == dt.datetime(2026, 6, 10, 2, tzinfo=dt.UTC)
 
 
-Given = Callable[[int], list[str]]
-
-
-def _one(configuration: object, **columns: object) -> Given:
-    def given(account: int) -> list[str]:
-        machine = buy_running(account, configuration)  # type: ignore[arg-type]
-        Instance.objects.filter(pk=machine.pk).update(**columns)
-        return [machine.public_id]
-
-    return given
-
-
 @pytest.mark.parametrize(
     ("given", "mbps", "error", "field"),
     [
         (lambda account: ["ins-00000000"], 9, UnknownInstance, "machines"),
-        (_one(BY_MONTH), 0, OutOfRange, "bandwidth_mbps"),
-        (_one(BY_MONTH), 2, OutOfRange, "bandwidth_mbps"),
-        (_one(BY_MONTH), 201, OutOfRange, "bandwidth_mbps"),
-        (_one(BY_MONTH, latest_operation_state="OPERATING"), 9, Busy, "machines"),
-        (_one(BY_MONTH, state=State.STARTING), 9, Refused, "machines"),
-        (_one(BY_MONTH, state=State.SHUTDOWN), 9, Refused, "machines"),
-        (_one(MONTHLY), 9, WrongMode, "machines"),
-        (lambda account: [name for _ in range(2) for name in _one(BY_MONTH)(account)], 9, InvalidParameter, "machines"),
+        (one(BY_MONTH), 0, OutOfRange, "bandwidth_mbps"),
+        (one(BY_MONTH), 2, OutOfRange, "bandwidth_mbps"),
+        (one(BY_MONTH), 201, OutOfRange, "bandwidth_mbps"),
+        (one(BY_MONTH, latest_operation_state="OPERATING"), 9, Busy, "machines"),
+        (one(BY_MONTH, state=State.STARTING), 9, Refused, "machines"),
+        (one(BY_MONTH, state=State.SHUTDOWN), 9, Refused, "machines"),
+        (one(MONTHLY), 9, WrongMode, "machines"),
+        (lambda account: [name for _ in range(2) for name in one(BY_MONTH)(account)], 9, InvalidParameter, "machines"),
     ],
 )
 def test_what_cannot_be_ordered(account: int, given: Given, mbps: int, error: type[Refused], field: str) -> None:

@@ -145,10 +145,10 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``bandwidth``: the engine first, then what is charged, in one commit."""
     for operation in batch:
         machine, mbps = m.read(operation.subject_id), int(operation.payload["mbps"])
-        if _is_under_way(machine):
+        if m.is_under_way(machine, ACT):
             _tell_engine(operation.lane, machine, mbps)
         with outcome(operation, owner) as changed:
-            if changed and _is_under_way(changed):
+            if changed and m.is_under_way(changed, ACT):
                 _in_force(changed, operation, mbps)
             elif changed:
                 _free(operation, "The machine was ended, or stopped, before.")
@@ -162,15 +162,10 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             if machine is None:
                 continue
             _free(operation, "The bandwidth could not be changed; it is as before.")
-            if _is_under_way(machine):
+            if m.is_under_way(machine, ACT):
                 by_hour.back(machine)
                 m.fail(machine, "The bandwidth could not be changed; it is as before.", error)
             address.send(machine)  # an attempt whose answer was lost may have set the new one
-
-
-def _is_under_way(machine: Instance) -> bool:
-    """Whether nothing else has become of the machine: it may have been ended, or stopped for arrears, meanwhile."""
-    return agreed.is_changing(machine)
 
 
 def _tell_engine(lane: str, machine: Instance, mbps: int) -> None:

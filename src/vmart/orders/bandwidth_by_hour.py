@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import DatabaseError
-
 from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
-from vmart.kernel.money import exponent, shown_minor
+from vmart.kernel.money import exponent
 from vmart.orders import agreed, holds
 from vmart.orders.errors import InsufficientBalance
 from vmart.orders.without_charge import STOP_CHARGING
@@ -88,18 +86,11 @@ def set_aside(machine: Instance, mbps: int) -> None:
     (found,) = reckoned([machine], mbps)
     if found.hold_minor <= found.hold_now_minor:
         return
-    currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
-    try:
+    with holds.or_refuse(lambda available, needed: InsufficientBalance(
+        "One hour of {id} at {mbps} Mbps is set aside: {needed} are needed and {available} are available.",
+        id=machine.public_id, mbps=mbps, needed=needed, available=available,
+    )):  # fmt: skip
         holds.take([machine.subscription], [found.hold_minor])
-    except DatabaseError as error:
-        refusal = db.refusal(error)
-        if refusal is None or refusal[0] != "insufficient_balance":
-            raise
-        available, needed = (shown_minor(int(value), currency) for value in refusal[1].split("|"))
-        raise InsufficientBalance(
-            "One hour of {id} at {mbps} Mbps is set aside: {needed} are needed and {available} are available.",
-            id=machine.public_id, mbps=mbps, needed=needed, available=available,
-        ) from None  # fmt: skip
 
 
 def in_force(machine: Instance, mbps: int) -> None:

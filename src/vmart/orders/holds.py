@@ -5,12 +5,16 @@ Every hold of a postpaid bundle is made here, under the account lock, and number
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
+
+from django.db import DatabaseError
 
 from vmart.catalog import shop
 from vmart.kernel import clock, db, ids
-from vmart.kernel.money import exponent
+from vmart.kernel.errors import Refused
+from vmart.kernel.money import exponent, shown_minor
 from vmart.pricing import books
 from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.rules import hold_minor
@@ -46,7 +50,7 @@ def hour_minor(bundles: Iterable[int], *, paused: bool = False) -> dict[int, int
 def take(subscriptions: Sequence[Subscription], amounts_minor: Sequence[int]) -> None:
     """Set these amounts aside for bundles of one account, in the place of what they hold.
 
-    Raises a database refusal ``insufficient_balance``, after which the transaction answers nothing.
+    Belongs into ``or_refuse``: after a refusal of the database the transaction answers nothing.
     """
     for old in subscriptions:
         if old.hold_id:
@@ -57,6 +61,20 @@ def take(subscriptions: Sequence[Subscription], amounts_minor: Sequence[int]) ->
         list(amounts_minor), [each.id for each in subscriptions], clock.now(),
     )  # fmt: skip
     _keep(subscriptions)
+
+
+@contextmanager
+def or_refuse(refusal: Callable[[str, str], Refused]) -> Iterator[None]:
+    """Where the balance is not enough, raise what ``refusal`` makes of the money available and of that needed."""
+    currency = shop.snapshot().currency  # read before
+    try:
+        yield
+    except DatabaseError as error:
+        why = db.refusal(error)
+        if why is None or why[0] != "insufficient_balance":
+            raise
+        available, needed = (shown_minor(int(value), currency) for value in why[1].split("|"))
+        raise refusal(available, needed) from None
 
 
 def shrink(subscriptions: Sequence[Subscription], wanted_minor: Sequence[int | None]) -> None:

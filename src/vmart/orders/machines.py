@@ -100,6 +100,11 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
             )
 
 
+def is_under_way(machine: Instance, act: str) -> bool:
+    """Whether nothing else has become of the machine: it may have been ended, or stopped for arrears, meanwhile."""
+    return machine.latest_operation == act and machine.latest_operation_state == "OPERATING"
+
+
 def is_expired(machine: Instance) -> bool:
     """Whether its term is over: its isolation is due, if it has not come yet."""
     expires_at = machine.subscription.expires_at

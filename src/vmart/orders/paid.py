@@ -7,11 +7,11 @@ set aside.
 import uuid
 from collections.abc import Iterable, Mapping
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from vmart.kernel import clock, db
-from vmart.kernel.money import shown_minor
-from vmart.orders import errors, holds, unpaid
+from vmart.orders import holds, unpaid
+from vmart.orders.errors import InsufficientBalance
 from vmart.orders.models import Line, Order, Status
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
@@ -70,23 +70,20 @@ def _set_aside(account_id: int, priced: Priced, bundles: Bundles) -> dict[str, u
     db.require_transaction()
     unpaid.refuse_frozen(account_id)
     numbers = {line.public_id: holds.next_id(bundles[line.public_id]) for line in priced.lines}
-    try:
-        with transaction.atomic():  # a refusal leaves the act as it was
-            db.call(
-                "ledger_hold", account_id, "fixed", list(numbers.values()),
-                [line.amount_minor for line in priced.lines], [bundles[one].id for one in numbers], clock.now(),
-            )  # fmt: skip
-    except DatabaseError as error:
-        refusal = db.refusal(error)
-        if refusal is None or refusal[0] != "insufficient_balance":
-            raise
-        available, needed = (shown_minor(int(value), priced.currency) for value in refusal[1].split("|"))
-        raise errors.InsufficientBalance(
-            "The balance is not enough: {needed} are needed and {available} are available.",
-            needed=needed, available=available,
-        ) from None  # fmt: skip
+    with holds.or_refuse(_too_little), transaction.atomic():  # a refusal leaves the act as it was
+        db.call(
+            "ledger_hold", account_id, "fixed", list(numbers.values()), [line.amount_minor for line in priced.lines],
+            [bundles[one].id for one in numbers], clock.now(),
+        )  # fmt: skip
     Subscription.objects.bulk_update(bundles.values(), ["hold_number"])
     return numbers
+
+
+def _too_little(available: str, needed: str) -> InsufficientBalance:
+    return InsufficientBalance(
+        "The balance is not enough: {needed} are needed and {available} are available.",
+        needed=needed, available=available,
+    )  # fmt: skip
 
 
 def _lines(

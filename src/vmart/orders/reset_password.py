@@ -83,7 +83,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         machine = m.read(operation.subject_id)
         user, password_hash = operation.payload["user"], operation.payload["password_hash"]
         failure: UnknownUser | None = None
-        if _is_under_way(machine):
+        if m.is_under_way(machine, passwords.RESET):
             try:
                 engine_of(operation.lane).ensure_password(machine.public_id, user, password_hash)
             except UnknownUser as error:
@@ -97,14 +97,9 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
         _end(operation, owner, error)
 
 
-def _is_under_way(machine: Instance) -> bool:
-    """Whether nothing else has become of the machine: it may have been ended, or stopped for arrears, meanwhile."""
-    return machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
-
-
 def _end(operation: Claimed, owner: uuid.UUID, failure: Exception | None) -> None:
     with outcome(operation, owner) as machine:
-        if machine is None or not _is_under_way(machine):
+        if machine is None or not m.is_under_way(machine, passwords.RESET):
             return
         if failure:
             _fail(machine, operation, failure)

@@ -4,14 +4,10 @@ import logging
 import uuid
 from collections.abc import Sequence
 
-from django.db import DatabaseError
-
-from vmart.catalog import shop
 from vmart.engines.contract import Power
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.kernel.money import shown_minor
 from vmart.orders import address, holds, refusals
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
@@ -64,19 +60,11 @@ def _hold(machine: Instance, full_minor: int | None) -> None:
             "The instance {id} has no price any more, so it cannot be started; ask the seller.",
             field="machines", id=machine.public_id,
         )  # fmt: skip
-    currency = shop.snapshot().currency  # read before: after a refusal the transaction answers nothing
-    try:
+    with holds.or_refuse(lambda available, needed: InsufficientBalance(
+        "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
+        id=machine.public_id, needed=needed, available=available,
+    )):  # fmt: skip
         holds.take([machine.subscription], [full_minor])
-    except DatabaseError as error:
-        refusal = db.refusal(error)
-        if refusal is None or refusal[0] != "insufficient_balance":
-            raise
-        available, _, needed = refusal[1].partition("|")
-        raise InsufficientBalance(
-            "Starting {id} sets aside one hour: {needed} are needed and {available} are available.",
-            id=machine.public_id, needed=shown_minor(int(needed), currency),
-            available=shown_minor(int(available), currency),
-        ) from None  # fmt: skip
 
 
 def _take_room_and_address(machine: Instance) -> None:
