@@ -1,6 +1,9 @@
 """A child that ends is started again: after a pause that grows, and is short again for one that ran steadily."""
 
+import fcntl
 import itertools
+import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -92,14 +95,35 @@ def test_the_supervisor_keeps_the_pauses(tmp_path: Path, capsys: pytest.CaptureF
     child = Child("flaky", command, {}, tmp_path)
     child.start()
     supervisor.children.append(child)
-    supervisor._watch()
-    assert child.process is not None
-    child.process.wait(10)
+    try:
+        supervisor._watch()
+    finally:
+        assert child.process is not None
+        child.process.wait(10)
     pauses = [later - earlier for earlier, later in itertools.pairwise(started)]
     assert len(pauses) == 3
     for pause_s, least_s in zip(pauses, (0.1, 0.2, 0.4), strict=True):
         assert least_s <= pause_s < least_s + 5
     assert capsys.readouterr().err.count("vmart: flaky ended with code 1, starts again") == 3
+
+
+def test_it_waits_on_a_descriptor_of_any_number(tmp_path: Path) -> None:
+    """``select.select`` refuses one of 1024 or more, which a program that holds many connections has."""
+    supervisor = Supervisor(Places.of(tmp_path), UpOptions())
+    read_end, write_end = os.pipe()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    supervisor._wakeup = fcntl.fcntl(read_end, fcntl.F_DUPFD_CLOEXEC, 1024)
+    try:
+        os.write(write_end, b"signal")
+        supervisor._wait(60)
+        os.set_blocking(read_end, False)
+        with pytest.raises(BlockingIOError):  # it was woken, and has read what woke it
+            os.read(read_end, 1)
+    finally:
+        for end in (supervisor._wakeup, read_end, write_end):
+            os.close(end)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(("compute", "machines_run_on"), [("private", True), ("socket", True), ("simulated", False)])

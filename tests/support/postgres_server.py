@@ -36,7 +36,9 @@ def serve(folder: Path, run_pid: int) -> None:
         try:
             cluster.wait_ready(30, server)
             (folder / "serving").touch()
-            select.select([run], [], [])
+            waiting = select.poll()
+            waiting.register(run, select.POLLIN)
+            waiting.poll()
         finally:
             server.send_signal(signal.SIGQUIT)  # nothing in it is worth a checkpoint
             server.wait()

@@ -496,7 +496,9 @@ class Supervisor:
 
     def _wait(self, seconds: float) -> None:
         """Sleep until a signal (a child's end among them) or the time is up."""
-        if select.select([self._wakeup], [], [], seconds)[0]:
+        waiting = select.poll()  # select() refuses a descriptor of 1024 or more
+        waiting.register(self._wakeup, select.POLLIN)
+        if waiting.poll(seconds * 1000):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wakeup, 4096)
 
