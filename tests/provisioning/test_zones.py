@@ -1,6 +1,8 @@
 """Given a zone's engine, then shop and placement know what it can do, what it has and how far its images are."""
 
+import gc
 import json
+import weakref
 
 import pytest
 from django.conf import settings
@@ -146,6 +148,15 @@ def test_changed_settings_open_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     before = zone_engines.engine_of(ZONE)
     monkeypatch.setenv("VMART_SIMULATED_SETTINGS", json.dumps({"latency_s": 0.001}))
     assert zone_engines.engine_of(ZONE) is not before
+
+
+def test_the_engine_of_settings_that_changed_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds connections: a process that kept each one of them would run out of descriptors."""
+    before = weakref.ref(zone_engines.engine_of(ZONE))
+    monkeypatch.setenv("VMART_SIMULATED_SETTINGS", json.dumps({"latency_s": 0.001}))
+    zone_engines.engine_of(ZONE)
+    gc.collect()
+    assert before() is None
 
 
 def test_an_engine_of_an_unknown_kind_is_refused() -> None:

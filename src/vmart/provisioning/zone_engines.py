@@ -1,4 +1,4 @@
-"""The engine of each zone, opened once a process."""
+"""The engine of each zone, opened once a process and again when its settings change."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from vmart.engines.driver import Driver, Here, Identity
 DEPLOYMENT_VARIABLE = "VMART_DEPLOYMENT"  # marks what is ours on an engine
 
 _lock = threading.Lock()
-_open: dict[tuple[str, str, str], Engine] = {}
+_open: dict[str, tuple[str, Engine]] = {}  # by zone: what it was opened with, and the engine
 
 
 class OwnEngine(NamedTuple):
@@ -32,11 +32,11 @@ def engine_of(zone: str) -> Engine:
     """The engine of a zone. Raises engines.contract.EngineError when its settings cannot be right."""
     kind, own = Zone.objects.values_list("engine_kind", "engine_settings").get(code=zone)
     complete = _complete(zone, kind, own)
-    key = (zone, kind, json.dumps(complete, sort_keys=True))
+    wanted = json.dumps([kind, complete], sort_keys=True)
     with _lock:
-        if key not in _open:
-            _open[key] = open_engine(kind, complete)
-        return _open[key]
+        if zone not in _open or _open[zone][0] != wanted:  # the one of other settings ends with its last user
+            _open[zone] = (wanted, open_engine(kind, complete))
+        return _open[zone][1]
 
 
 def identity(zone: str, kind: str, own: Mapping[str, Any]) -> Identity:
