@@ -22,7 +22,7 @@ from vmart.engines.simulated.engine import World
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock
-from vmart.orders import bandwidth, reboot, reset_password, start, stop, sweep, terminate
+from vmart.orders import bandwidth, reboot, reset_password, resize, start, stop, sweep, terminate
 from vmart.orders.purchase import purchase
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import loop, queue
@@ -77,6 +77,14 @@ def _faster(actor: Actor, names: list[str]) -> None:
     bandwidth.change(actor, names, 9)
 
 
+def _larger(actor: Actor, names: list[str]) -> None:
+    resize.change(actor, names, "S5.LARGE8")
+
+
+def _smaller(actor: Actor, names: list[str]) -> None:
+    resize.change(actor, names, "S5.SMALL2")
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -87,6 +95,9 @@ ACTS: dict[str, Callable[[], int]] = {
     "reset password": lambda: _asked(HOURLY, _reset_password),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
+    "larger type": lambda: _asked(HOURLY, _larger),
+    "smaller type": lambda: _asked(HOURLY, _smaller),
+    "larger type in a term": lambda: _asked(MONTHLY, _larger),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
@@ -95,6 +106,7 @@ ACTS: dict[str, Callable[[], int]] = {
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "bandwidth": 1, "bandwidth by the month": 1,
+         "larger type": 1, "smaller type": 1, "larger type in a term": 1,
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
 
@@ -166,7 +178,8 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
-    "bandwidth by the month": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
+    "larger type in a term": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

@@ -20,7 +20,7 @@ from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import bandwidth, passwords, reset_password, stop, terminate
+from vmart.orders import bandwidth, passwords, reset_password, resize, stop, terminate
 from vmart.orders.purchase import purchase
 from vmart.settlement.models import Hour
 from vmart.worker.models import Operation
@@ -37,6 +37,7 @@ KINDS = {
         HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True
     ),
     "bandwidth by the month": BY_MONTH,
+    "larger type in a term": MONTHLY,
 }
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
 POINTS_MAX = 150
@@ -69,6 +70,12 @@ def _speeds(world: World, account: int) -> list[tuple[int, int]]:
     """Of each machine the speed that it pays for, and its cap on the engine."""
     machines = Instance.objects.filter(account_id=account).order_by("id")
     return [(machine.bandwidth_mbps, world.cap_mbps(machine.public_id)) for machine in machines]
+
+
+def _sizes(world: World, account: int) -> list[tuple[str, tuple[int, int]]]:
+    """Of each machine the type that it pays for, and its vCPU and memory on the engine."""
+    machines = Instance.objects.filter(account_id=account).order_by("id")
+    return [(machine.instance_type_id, world.size(machine.public_id)) for machine in machines]
 
 
 @pytest.mark.parametrize("generated", [False, True], ids=["", "password made by the shop"])
@@ -158,19 +165,21 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
-        "bandwidth by the hour", "bandwidth by the month",
+        "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
     nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, world: World, act: str
 ) -> None:
-    """What the engine is told after each: isolation, power, network off and on, another speed."""
+    """What the engine is told after each: isolation, power, network off and on, another speed or size."""
 
     def asked(name: str) -> int:
         account = open_purse(name, cash_minor=200_000)
         machine = buy_running(account, KINDS.get(act, HOURLY))
         if "bandwidth" in act:
             bandwidth.change(by(account), [machine.public_id], 9)
+        elif "larger" in act:
+            resize.change(by(account), [machine.public_id], "S5.LARGE8")
         elif "arrears" in act:
             owe(account)
             if act != "arrears":
@@ -200,6 +209,8 @@ def test_the_work_after_a_request(
         assert outcome(accounts[point]) == expected, _name(control, point)
         assert act != "reset password" or _passwords_open_their_machines(accounts[point])
         assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+        if "larger" in act:
+            assert _sizes(world, accounts[point]) == [("S5.LARGE8", (4, 8192))], _name(control, point)
 
     assert _points(killed, verify) >= 10
     assert list(reconcile()) == []
@@ -218,6 +229,15 @@ def test_a_bandwidth_that_the_engine_refuses(
         world.fail("ensure_address", times=50)
         return account
 
+    _refused_at_every_point(nursery, let_leases_run_out, world, asked, lambda account: _speeds(world, account))
+
+
+def _refused_at_every_point(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], world: World, asked: Callable[[str], int],
+    seen: Callable[[int], Any],
+) -> None:  # fmt: skip
+    """The work after ``asked``, which the engine refuses; ``seen`` is what is as it was before in the end."""
+
     def fail_to_the_end(account: int) -> None:
         while Instance.objects.get(account_id=account).latest_operation_state == "OPERATING":
             Operation.objects.update(not_before=None)
@@ -227,10 +247,11 @@ def test_a_bandwidth_that_the_engine_refuses(
         work()
 
     undisturbed = asked("undisturbed")
+    before = seen(undisturbed)
     control = nursery.run("work")
     fail_to_the_end(undisturbed)
     expected = outcome(undisturbed)
-    assert (expected["machines"][0][4], _speeds(world, undisturbed)) == ("FAILED", [(5, 5)])
+    assert (expected["machines"][0][4], seen(undisturbed)) == ("FAILED", before)
     accounts: dict[int, int] = {}
 
     def killed(point: int) -> dict[str, Any] | None:
@@ -241,10 +262,26 @@ def test_a_bandwidth_that_the_engine_refuses(
         let_leases_run_out()
         fail_to_the_end(accounts[point])
         assert outcome(accounts[point]) == expected, _name(control, point)
-        assert _speeds(world, accounts[point]) == [(5, 5)]
+        assert seen(accounts[point]) == before
 
     assert _points(killed, verify) >= 10
     assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("kind", [HOURLY, MONTHLY], ids=["by the hour", "by the month"])
+def test_a_type_that_the_engine_refuses(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], world: World, kind: Any
+) -> None:
+    """Given the new size is set each time and no answer comes, then every way ends with all of before."""
+
+    def asked(name: str) -> int:
+        account = open_purse(name, cash_minor=200_000)
+        machine = buy_running(account, kind)
+        resize.change(by(account), [machine.public_id], "S5.LARGE8")
+        world.lose_answer("ensure_size", times=50)
+        return account
+
+    _refused_at_every_point(nursery, let_leases_run_out, world, asked, lambda account: _sizes(world, account))
 
 
 def test_an_order_of_more_bandwidth(nursery: Nursery) -> None:

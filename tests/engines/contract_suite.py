@@ -116,6 +116,31 @@ class ContractSuite:
         engine.ensure_absent(other.name)
         engine.ensure_absent(owner.name)
 
+    def test_a_size_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What the machine has of it, the lab shows; here: when it is turned off for it, and that it is once."""
+        spec = make_spec(public=False)
+        booted = engine.ensure_present(spec)
+        runs_on = not contract.turns_off_for(booted.kind, spec.memory_mib, spec.memory_mib + 128)
+        for _ in range(2):
+            engine.ensure_size(spec.name, spec.vcpu + 1, spec.memory_mib + 128, on=True)
+            assert (engine.observe(spec.name) == booted) is runs_on
+        grown = engine.observe(spec.name)
+        for _ in range(2):
+            engine.ensure_size(spec.name, spec.vcpu, spec.memory_mib, on=True)
+        shrunk = engine.observe(spec.name)
+        assert grown.booted_at is not None and shrunk.booted_at is not None
+        assert (shrunk.power, shrunk.booted_at > grown.booted_at) == (Power.RUNNING, True)
+        engine.ensure_size(spec.name, spec.vcpu, spec.memory_mib, on=True)
+        assert engine.observe(spec.name) == shrunk
+        stopped = engine.ensure_power(spec.name, False)
+        engine.ensure_size(spec.name, spec.vcpu + 1, spec.memory_mib - 128, on=False)
+        assert engine.observe(spec.name) == stopped
+        engine.ensure_size(spec.name, spec.vcpu, spec.memory_mib, on=True)
+        assert engine.observe(spec.name).power is Power.RUNNING
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_size(spec.name, spec.vcpu, spec.memory_mib, on=True)
+
     def test_a_password_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What it opens, the lab shows; here: nothing else changes."""
         spec = make_spec(public=False)
@@ -203,6 +228,7 @@ class ContractSuite:
                 lambda: ensure_present_many(engine, [spec]),
                 lambda: engine.observe(spec.name),
                 lambda: engine.ensure_password(spec.name, "root", "$6$s$h"),
+                lambda: engine.ensure_size(spec.name, 1, 512, on=True),
                 lambda: engine.ensure_absent(spec.name),
                 engine.list_ours,
             ):

@@ -228,8 +228,8 @@ def test_what_it_would_cost(account: int) -> None:
     with nothing_written():
         (found,) = bandwidth.reckon(account, [machine.public_id], 10)
     assert (found.mbps_now, found.mbps, found.bandwidth_hourly) == (6, 10, Decimal("1.565"))
-    assert (found.hourly_now, found.hourly) == (Decimal("0.94"), Decimal("1.94"))
-    assert (found.hold_now_minor, found.hold_minor, found.traffic_per_gib) == (94, 194, None)
+    assert (found.hours.hourly_now, found.hours.hourly) == (Decimal("0.94"), Decimal("1.94"))
+    assert (found.hours.hold_now_minor, found.hours.hold_minor, found.traffic_per_gib) == (94, 194, None)
     by_traffic = buy_running(account, BY_TRAFFIC)
     (found,) = bandwidth.reckon(account, [by_traffic.public_id], 10)
-    assert (found.bandwidth_hourly, found.hourly, found.traffic_per_gib) == (0, Decimal("0.375"), Decimal("0.80"))
+    assert (found.bandwidth_hourly, found.hours.hourly, found.traffic_per_gib) == (0, Decimal("0.375"), Decimal("0.80"))

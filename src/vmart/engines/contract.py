@@ -218,6 +218,12 @@ class Engine(Protocol):
         The byte counter is kept, also without an address, until the machine is absent.
         """
 
+    def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
+        """Exactly this vCPU and memory. Where ``turns_off_for`` says so, a running machine is turned off for it.
+
+        ``on``: it runs at the end; else it is left off or on as it is found, but for that.
+        """
+
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """This crypt(3) hash is the user's in the guest, and SSH takes passwords; running or stopped, it stays so.
 
@@ -261,6 +267,14 @@ class LeavesHost(Protocol):
         """Take it away when the last machine is gone: at the end of a deployment."""
 
 
+def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
+    """Whether a running machine is turned off to get another size.
+
+    A virtual machine is. Of a container no memory is taken while it runs: its programs may be using it.
+    """
+    return kind == "virtual-machine" or wanted_mib < memory_mib
+
+
 def ensure_present_many(
     engine: Engine, specs: Sequence[MachineSpec], *, threads: int = 8
 ) -> "list[Observation | EngineError]":
@@ -293,6 +307,7 @@ VERBS = (
     "ensure_rebooted",
     "ensure_absent",
     "ensure_address",
+    "ensure_size",
     "ensure_password",
     "observe",
     "list_ours",

@@ -1,21 +1,23 @@
-"""The frames of acts on machines: how one is accepted, and how what became of it is written.
+"""The frames of acts on machines: how one is accepted, how what became of it is written, how an engine is told.
 
-Both are one commit under the account's lock. A reader goes through an act from top to bottom: what is refused, what
-changes at once, what is queued; then, in the worker, what the engine is told and what follows from its answer.
+The first two are one commit under the account's lock. A reader goes through an act from top to bottom: what is refused,
+what changes at once, what is queued; then, in the worker, what the engine is told and what follows from its answer.
 """
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import db
 from vmart.orders import machines as m
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 Refuse = Callable[[Sequence[Instance]], None]
+W = TypeVar("W")
 
 
 @contextmanager
@@ -55,3 +57,28 @@ def outcome(operation: Claimed, owner: uuid.UUID, *expect: State) -> Iterator[In
             return
         machine = m.locked(operation.subject_id)
         yield machine if not expect or machine.state in expect else None
+
+
+def tell(
+    batch: Sequence[Claimed], owner: uuid.UUID, wanted: Callable[[Instance], W], say: Callable[[Instance, W], None]
+) -> None:
+    """Operations by which the engine is told what the row says of a machine now, not what was asked when queued.
+
+    Each waits for an act that is under way, which tells the engine too. ``say`` is for a machine that is there. What
+    changed meanwhile is told again.
+    """
+    for operation in batch:
+        machine = m.read(operation.subject_id)
+        if machine.state in ALIVE and machine.latest_operation_state == "OPERATING":
+            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+            continue
+        told = wanted(machine)
+        if machine.state in (*ALIVE, State.SHUTDOWN):
+            say(machine, told)
+        with db.act():
+            db.call("ledger_lock", machine.account_id)
+            changed = wanted(m.read(machine.id)) != told
+            if not changed:
+                queue.finish(owner, operation)
+        if changed:
+            queue.put_off(owner, [operation], 0.0, "the machine changed meanwhile", waiting=True)

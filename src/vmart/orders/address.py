@@ -9,11 +9,10 @@ from collections.abc import Sequence
 
 from vmart.engines.contract import Observation, Power, PublicAddress
 from vmart.instances.models import ALIVE, Instance, State
-from vmart.kernel import db
 from vmart.orders import machines as m
+from vmart.orders.acts import tell
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "address"
@@ -25,22 +24,12 @@ def send(machine: Instance) -> None:
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``address``; waits for an operation that is under way, which tells the engine an address too."""
-    for operation in batch:
-        machine = m.read(operation.subject_id)
-        if machine.state in ALIVE and machine.latest_operation_state == "OPERATING":
-            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
-            continue
-        told = _wanted(machine)
-        if machine.state in (*ALIVE, State.SHUTDOWN):
-            engine_of(operation.lane).ensure_address(machine.public_id, machine.private_ip, told)
-        with db.act():
-            db.call("ledger_lock", machine.account_id)
-            wanted = _wanted(m.read(machine.id))
-            if wanted == told:
-                queue.finish(owner, operation)
-        if wanted != told:
-            queue.put_off(owner, [operation], 0.0, "the machine changed meanwhile", waiting=True)
+    """Operation ``address``."""
+    tell(batch, owner, _wanted, _say)
+
+
+def _say(machine: Instance, address: PublicAddress | None) -> None:
+    engine_of(machine.zone_id).ensure_address(machine.public_id, machine.private_ip, address)
 
 
 def take_off(machine: Instance) -> None:

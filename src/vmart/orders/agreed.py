@@ -9,12 +9,13 @@ from vmart.pricing import books
 from vmart.pricing.priced import Term
 from vmart.subscriptions.models import Item
 
-CHANGE_OF_BANDWIDTH = "ResetInstancesInternetMaxBandwidth"
+CHANGE_OF_BANDWIDTH, CHANGE_OF_TYPE = "ResetInstancesInternetMaxBandwidth", "ResetInstancesType"
 
 
 def is_changing(machine: Instance) -> bool:
     """Whether a change of what the machine pays for is under way: until its end nobody knows what a term costs."""
-    return machine.latest_operation == CHANGE_OF_BANDWIDTH and machine.latest_operation_state == "OPERATING"
+    changes = (CHANGE_OF_BANDWIDTH, CHANGE_OF_TYPE)
+    return machine.latest_operation in changes and machine.latest_operation_state == "OPERATING"
 
 
 def paid_ahead(bundles: Sequence[int]) -> dict[int, list[Term]]:
@@ -31,18 +32,25 @@ def item(subscription_id: int, component: str) -> Item:
     return Item.objects.get(subscription_id=subscription_id, component=component, to_at=None)
 
 
-def agree(subscription_id: int, component: str, quantity: int) -> None:
-    """So much of it from now on. Belongs into the act.
+def term(subscription_id: int, component: str) -> Term:
+    """What is agreed of a component now."""
+    open_now = item(subscription_id, component)
+    return component, open_now.price_key, open_now.quantity
+
+
+def agree(subscription_id: int, new: Term) -> None:
+    """This of its component from now on. Belongs into the act.
 
     Two changes of one instant, which a test clock that stands still makes, are one.
     """
+    component, key, quantity = new
     old, now = item(subscription_id, component), clock.now()
     if old.from_at == now:
-        Item.objects.filter(pk=old.pk).update(quantity=quantity)
+        Item.objects.filter(pk=old.pk).update(price_key=key, quantity=quantity)
         return
     Item.objects.filter(pk=old.pk).update(to_at=now)
     Item.objects.create(
-        subscription_id=subscription_id, component=component, mode=old.mode, price_key=old.price_key,
+        subscription_id=subscription_id, component=component, mode=old.mode, price_key=key,
         quantity=quantity, book_version=books.current_book(shop.snapshot().generation).version,
         pausable=old.pausable, from_at=now,
     )  # fmt: skip

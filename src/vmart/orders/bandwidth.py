@@ -151,7 +151,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             if changed and m.is_under_way(changed, ACT):
                 _in_force(changed, operation, mbps)
             elif changed:
-                _free(operation, "The machine was ended, or stopped, before.")
+                paid.give_up_for(operation, "The machine was ended, or stopped, before.")
                 address.send(changed)  # its end may have come just before the engine was told of the address
 
 
@@ -161,7 +161,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
         with outcome(operation, owner) as machine:
             if machine is None:
                 continue
-            _free(operation, "The bandwidth could not be changed; it is as before.")
+            paid.give_up_for(operation, "The bandwidth could not be changed; it is as before.")
             if m.is_under_way(machine, ACT):
                 by_hour.back(machine)
                 m.fail(machine, "The bandwidth could not be changed; it is as before.", error)
@@ -178,14 +178,8 @@ def _in_force(machine: Instance, operation: Claimed, mbps: int) -> None:
     old = machine.bandwidth_mbps
     Instance.objects.filter(pk=machine.pk).update(bandwidth_mbps=mbps, latest_operation_state="SUCCESS")
     if order_id := operation.payload["order_id"]:
-        agreed.agree(machine.id, BANDWIDTH, mbps)
+        agreed.agree(machine.id, (BANDWIDTH, agreed.term(machine.id, BANDWIDTH)[1], mbps))
         paid.deliver(order_id, machine.id)
     else:
         by_hour.in_force(machine, mbps)
     m.event(machine, "bandwidth_changed", old=old, new=mbps)
-
-
-def _free(operation: Claimed, reason: str) -> None:
-    """Nothing is paid for what was not done."""
-    if order_id := operation.payload["order_id"]:
-        paid.give_up(order_id, operation.subject_id, reason)

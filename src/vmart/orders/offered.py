@@ -42,6 +42,14 @@ def _zone(here: shop.Shop, configuration: Configuration) -> ZoneView:
     return zone
 
 
+def check_type(instance_type: str, zone: str) -> None:
+    """Whether a machine in the zone can be of the type. Raises UnknownInstanceType, NotSoldHere, SoldOut."""
+    here = shop.snapshot()
+    part, book = MachinePart(instance_type), books.current_book(here.generation)
+    part.check(book, book.regions[here.region_of(zone)])
+    _check_type(part, here, here.zones[zone])
+
+
 def _check_type(part: MachinePart, here: shop.Shop, zone: ZoneView) -> None:
     if part.instance_type not in here.instance_types:
         return  # the price book has the sentence for one that does not exist

@@ -16,6 +16,7 @@ from vmart.orders.models import Line, Order, Status
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
 from vmart.subscriptions.models import Subscription
+from vmart.worker.queue import Claimed
 
 Bundles = Mapping[str, Subscription]  # by public id
 
@@ -54,6 +55,12 @@ def give_up(order_id: int, bundle: int, reason: str) -> None:
     line.state, line.reason = Line.State.FAILED, reason[:500]
     line.save()
     _end(order_id)
+
+
+def give_up_for(operation: Claimed, reason: str) -> None:
+    """``give_up`` for the order that an operation's payload names, if it is of one: an ``order_id`` of 0 is none."""
+    if order_id := operation.payload["order_id"]:
+        give_up(order_id, operation.subject_id, reason)
 
 
 def order_of(number: int, account_id: int, priced: Priced, request: Mapping[str, object]) -> Order:

@@ -20,5 +20,5 @@ def give_up(machine: Instance) -> dict[str, object]:
     assert machine.subscription.hold_id is not None  # a running postpaid machine has one
     holds.shrink([machine.subscription], [holds.hour_minor([machine.id], paused=True)[machine.id]])
     db.call("network_free_public", [machine.id], clock.now())
-    db.call("placement_shrink", machine.id)
+    db.call("placement_shrink", machine.id, 0, 0)
     return {"stop_charging_mode": STOP_CHARGING, "public_ip": None}

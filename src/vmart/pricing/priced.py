@@ -9,8 +9,9 @@ from vmart.pricing.errors import ForeignQuote
 
 Term = tuple[str, str, int]  # what is paid for by the month: component, price key, quantity
 
-BANDWIDTH_ORDER = "bandwidth"  # the action of an order
-UPGRADES = frozenset({BANDWIDTH_ORDER})  # orders for more of what is paid ahead already; any other pays for a term
+BANDWIDTH_ORDER, TYPE_ORDER = "bandwidth", "type"  # actions of orders
+# Orders for more of what is paid ahead already; any other pays for a term.
+UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER})
 
 
 @dataclass(frozen=True, slots=True)

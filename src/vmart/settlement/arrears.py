@@ -78,7 +78,7 @@ def _stop(machine: Instance) -> None:
     m.end_usage([machine], instant)
     if machine.subscription.hold_id:
         db.call("ledger_void", machine.subscription.hold_id, clock.now())
-    db.call("placement_shrink", machine.id)
+    db.call("placement_shrink", machine.id, 0, 0)
     m.begin(machine, "IsolateInstances", "", state=State.SHUTDOWN, stop_charging_mode=STOP_CHARGING)
     release_at = instant + dt.timedelta(days=policy.at(instant).arrears_keep_days)
     m.isolate_all([machine], Source.ARREAR, instant, release_at, hold_id=None, arrears_since=instant)

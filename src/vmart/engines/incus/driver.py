@@ -24,6 +24,7 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     driver,
+    turns_off_for,
 )
 from vmart.engines.incus import capability, seed
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
@@ -204,9 +205,7 @@ class IncusEngine:
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         opened = self._open()
-        found = self._ours(name)
-        if found is None:
-            raise EngineError("The machine does not exist.", transient=False, detail=name)
+        found = self._present(name)
         bridge = _bridge_of(found)
         change = {"config": _address_config(address)}
         with self._saying():
@@ -217,10 +216,25 @@ class IncusEngine:
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
 
+    def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
+        found, wanted = self._present(name), _size_config(vcpu, memory_mib)
+        if not wanted.items() <= found["config"].items():
+            with self._saying():
+                self._open().room.during(name, lambda: self._resize(name, memory_mib, wanted))
+        if on:
+            self.ensure_power(name, True)
+
+    def _resize(self, name: str, memory_mib: int, config: Mapping[str, str]) -> None:
+        found = self._present(name)
+        if turns_off_for(found["type"], _memory_mib(found), memory_mib):
+            self._stop(name, force=False)
+        # The server shares out CPUs while it still writes the number down, and may go by the number of before (6.0). So
+        # it is told twice: what it goes by the second time is the same number, written otherwise.
+        for told in (config | {"limits.cpu": "0" + config["limits.cpu"]}, config):
+            self._open().client.send("PATCH", path_of("instances", name), {"config": told})
+
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
-        found = self._ours(name)
-        if found is None:
-            raise EngineError("The machine does not exist.", transient=False, detail=name)
+        found = self._present(name)
         guest = Guest(self._open().client, name)
         try:
             if found["status"] == "Stopped":
@@ -290,8 +304,6 @@ class IncusEngine:
         opened = self._open()
         is_container = opened.kind == "container"
         config = {
-            "limits.cpu": str(spec.vcpu),
-            "limits.memory": f"{spec.memory_mib}MiB",
             "security.guestapi": "false",  # no engine socket inside
             "cloud-init.vendor-data": seed.vendor_data(spec),
             "cloud-init.network-config": seed.network_config(spec, by_mac=not is_container),
@@ -303,7 +315,7 @@ class IncusEngine:
         if is_container:
             config["security.idmap.isolated"] = "true"
         config |= seed.user_data(spec.user_data, image_decodes=opened.images.is_own(spec.image.name))
-        return config | _address_config(spec.public_address)
+        return config | _size_config(spec.vcpu, spec.memory_mib) | _address_config(spec.public_address)
 
     def _nic(self, spec: MachineSpec, bridge: str) -> dict[str, str]:
         nic = {
@@ -435,6 +447,12 @@ class IncusEngine:
         found = self._open().client.find(path_of("instances", name))
         if found is not None and found["config"].get(MARK) != self._names.deployment:
             raise EngineError("The machine's name is taken on the engine.", transient=False, detail=name)
+        return found
+
+    def _present(self, name: str) -> dict[str, Any]:
+        found = self._ours(name)
+        if found is None:
+            raise EngineError("The machine does not exist.", transient=False, detail=name)
         return found
 
     def _all(self) -> list[dict[str, Any]]:
@@ -572,6 +590,14 @@ def _address_config(address: PublicAddress | None) -> dict[str, str]:
         "user.vmart.public_ip": address.ip if address else "",
         "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
     }
+
+
+def _size_config(vcpu: int, memory_mib: int) -> dict[str, str]:
+    return {"limits.cpu": str(vcpu), "limits.memory": f"{memory_mib}MiB"}
+
+
+def _memory_mib(found: Mapping[str, Any]) -> int:
+    return int(found["config"]["limits.memory"].removesuffix("MiB"))
 
 
 def _bridge_of(found: Mapping[str, Any]) -> str:

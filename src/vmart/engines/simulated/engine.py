@@ -34,6 +34,7 @@ from vmart.engines.contract import (
     PublicAddress,
     UnknownUser,
     driver,
+    turns_off_for,
 )
 from vmart.kernel import clock
 
@@ -77,7 +78,7 @@ _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address",
-    "ensure_password",
+    "ensure_size", "ensure_password",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -213,6 +214,16 @@ class World:
         row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
         return int(row[0])
 
+    def size(self, name: str) -> tuple[int, int]:
+        """Its vCPU and its memory in MiB."""
+        row = self._file.connection().execute("SELECT vcpu, memory_mib FROM machine WHERE name = ?", (name,)).fetchone()
+        return int(row[0]), int(row[1])
+
+    def boots(self, name: str) -> int:
+        """How often it was turned on."""
+        row = self._file.connection().execute("SELECT boots FROM machine WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
     def count_machines(self) -> int:
         return int(self._file.connection().execute("SELECT count(*) FROM machine").fetchone()[0])
 
@@ -323,10 +334,7 @@ class SimulatedEngine:
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         with self._call("ensure_address", writes=True) as connection:
-            found = self._row(connection, name)
-            if found is None:
-                raise EngineError("The machine does not exist.", transient=False, detail=name)
-            self._refuse_offline(connection, found["member"])
+            found = self._present(connection, name)
             self._bank_bytes(connection, found)
             try:
                 connection.execute(
@@ -343,13 +351,18 @@ class SimulatedEngine:
             except sqlite3.IntegrityError as error:
                 raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
 
+    def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
+        with self._call("ensure_size", writes=True) as connection:
+            found = self._present(connection, name)
+            if on and (found["power"] != Power.RUNNING or turns_off_for("simulated", found["memory_mib"], memory_mib)):
+                self._bank_bytes(connection, found)
+                self._boot(connection, name, found)
+            connection.execute("UPDATE machine SET vcpu = ?, memory_mib = ? WHERE name = ?", (vcpu, memory_mib, name))
+
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """Its only user is the one of its image."""
         with self._call("ensure_password", writes=True) as connection:
-            found = self._row(connection, name)
-            if found is None:
-                raise EngineError("The machine does not exist.", transient=False, detail=name)
-            self._refuse_offline(connection, found["member"])
+            self._present(connection, name)
             changed = connection.execute(
                 "UPDATE machine SET password_hash = ? WHERE name = ? AND login_user = ?", (password_hash, name, user)
             ).rowcount
@@ -517,10 +530,19 @@ class SimulatedEngine:
             return ImageState(ImageStatus.READY, 100, checksum=f"simulated-{image.name}-{image.version}")
         return ImageState(ImageStatus.PREPARING, int(share * 100))
 
+    def _present(self, connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+        """A machine that is there, on a member that answers."""
+        found = self._row(connection, name)
+        if found is None:
+            raise EngineError("The machine does not exist.", transient=False, detail=name)
+        self._refuse_offline(connection, found["member"])
+        return found
+
     @staticmethod
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
-            "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since FROM machine WHERE name = ?",
+            "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib FROM machine"
+            " WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()

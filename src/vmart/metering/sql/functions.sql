@@ -8,17 +8,17 @@ BEGIN
 END $$;
 
 -- Begin charging what bundles use (fn.subscriptions_used) at an instant from fn.metering_instant. Each component goes
--- on where its tier clock stood, not before it ended by the clock of a host that is ahead; one that is being charged
--- already stays as it is.
+-- on where its tier clock stood, not before it ended by the clock of a host that is ahead; the clock of another price
+-- key, which is another type, begins anew. One that is being charged already stays as it is.
 CREATE FUNCTION fn.metering_start(_bundles bigint[], _paused bigint[], _at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO metering_segment (account_id, subscription_id, component, price_key, quantity, age_s, started_at)
   SELECT used.account_id, used.subscription_id, used.component, used.price_key, used.quantity,
-         coalesce(last.age_s, 0), greatest(_at, last.ended_at)
+         CASE WHEN last.price_key = used.price_key THEN last.age_s ELSE 0 END, greatest(_at, last.ended_at)
   FROM fn.subscriptions_used(_bundles, _paused) AS used
   LEFT JOIN LATERAL (
-    SELECT s.age_s + extract(epoch FROM s.ended_at - s.started_at)::bigint AS age_s, s.ended_at
+    SELECT s.age_s + extract(epoch FROM s.ended_at - s.started_at)::bigint AS age_s, s.ended_at, s.price_key
     FROM metering_segment s WHERE s.subscription_id = used.subscription_id AND s.component = used.component
     ORDER BY s.started_at DESC, s.id DESC LIMIT 1) AS last ON true
   WHERE NOT EXISTS (SELECT FROM metering_segment s WHERE s.subscription_id = used.subscription_id

@@ -102,15 +102,17 @@ BEGIN
   PERFORM id FROM placement_host WHERE id = ANY (hosts) ORDER BY id FOR NO KEY UPDATE;
 END $$;
 
--- A machine stopped without charge gives up vCPU and memory; its disks stay where they are.
-CREATE FUNCTION fn.placement_shrink(_instance bigint) RETURNS void
+-- A machine keeps at most this vCPU and memory, none when it is stopped without charge; its disks stay where they are.
+CREATE FUNCTION fn.placement_shrink(_instance bigint, _vcpu int, _memory_mib bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE held placement_allocation;
 BEGIN
   SELECT * INTO held FROM placement_allocation WHERE instance_id = _instance FOR UPDATE;
-  UPDATE placement_host SET vcpu_used = vcpu_used - held.vcpu, memory_used_mib = memory_used_mib - held.memory_mib
+  UPDATE placement_host SET vcpu_used = vcpu_used - greatest(held.vcpu - _vcpu, 0),
+                            memory_used_mib = memory_used_mib - greatest(held.memory_mib - _memory_mib, 0)
   WHERE id = held.host_id;
-  UPDATE placement_allocation SET vcpu = 0, memory_mib = 0 WHERE instance_id = _instance;
+  UPDATE placement_allocation SET vcpu = least(vcpu, _vcpu), memory_mib = least(memory_mib, _memory_mib)
+  WHERE instance_id = _instance;
 END $$;
 
 -- Take vCPU and memory again, on the host where its disks are; false when there is no room.

@@ -1,0 +1,82 @@
+"""A component that is charged by the hour, changed while its machine is there (billing-rules, section 1).
+
+An hour of the dearer one is set aside from the request on. The new one is charged from the second in which it is in
+force, the old one until then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.kernel.money import exponent
+from vmart.orders import agreed, holds
+from vmart.orders.errors import InsufficientBalance
+from vmart.orders.without_charge import STOP_CHARGING
+from vmart.pricing import books
+from vmart.pricing.hour import price_version, rate_per_hour
+from vmart.pricing.priced import Term
+from vmart.pricing.rules import hold_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """All that a bundle is charged an hour at tier 1, now and then, exact; and what is set aside, in minor units."""
+
+    hourly_now: Decimal
+    hourly: Decimal
+    hold_now_minor: int
+    hold_minor: int
+
+
+def hour_of(term: Term) -> Decimal:
+    """What so much at this price key costs an hour at today's price, at tier 1."""
+    _, key, quantity = term
+    return rate_per_hour(price_version(books.current_book(shop.snapshot().generation)).rates[key], quantity)
+
+
+def reckoned(machines: Sequence[Instance], more: Sequence[Decimal]) -> list[Hours]:
+    """What each bundle is charged with so much more an hour."""
+    places, now = exponent(shop.snapshot().currency), _hourly(machines)
+    found = []
+    for machine, extra in zip(machines, more, strict=True):
+        before, then = now[machine.id], now[machine.id] + extra
+        found.append(Hours(before, then, hold_minor([before], places), hold_minor([then], places)))
+    return found
+
+
+def _hourly(machines: Sequence[Instance]) -> dict[int, Decimal]:
+    """What each bundle is charged an hour now: of one that is off without charge, what is charged on."""
+    off = [machine.id for machine in machines if machine.stop_charging_mode == STOP_CHARGING]
+    on = [machine.id for machine in machines if machine.id not in off]
+    found = holds.hourly(on) | (holds.hourly(off, paused=True) if off else {})
+    return {bundle: exact or Decimal(0) for bundle, exact in found.items()}
+
+
+def set_aside(machine: Instance, hours: Hours, what: str) -> None:
+    """An hour of the dearer one while the change to ``what`` is under way. Raises InsufficientBalance."""
+    if hours.hold_minor <= hours.hold_now_minor:
+        return
+    with holds.or_refuse(lambda available, needed: InsufficientBalance(
+        "One hour of {id} at {what} is set aside: {needed} are needed and {available} are available.",
+        id=machine.public_id, what=what, needed=needed, available=available,
+    )):  # fmt: skip
+        holds.take([machine.subscription], [hours.hold_minor])
+
+
+def in_force(machine: Instance, term: Term) -> None:
+    """From this second on ``term`` is what is charged of its component. Belongs into the act."""
+    agreed.agree(machine.id, term)
+    at = db.call("metering_instant", clock.now())
+    db.call("metering_end_each", [machine.id], [term[0]], at)
+    paused = [machine.id] if machine.stop_charging_mode == STOP_CHARGING else []
+    db.call("metering_start", [machine.id], paused, at)
+    hold_what_it_asks(machine)
+
+
+def hold_what_it_asks(machine: Instance) -> None:
+    """The hold falls to an hour of what is agreed now; it may be of the dearer one. Belongs into the act."""
+    paused = machine.stop_charging_mode == STOP_CHARGING
+    holds.shrink([machine.subscription], [holds.hour_minor([machine.id], paused=paused)[machine.id]])

@@ -1,0 +1,251 @@
+"""Another instance type of a machine: more or less vCPU and memory, on its host (billing-rules, sections 1 and 3).
+
+Postpaid, it is charged at once (``hourly``); prepaid, more of it is ordered for the rest of the term (``in_term``). The
+old price holds until the new size is in force, and its tiers of age begin anew with it.
+"""
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from vmart.catalog import shop
+from vmart.catalog.models import InstanceType
+from vmart.engines.contract import turns_off_for
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance, State
+from vmart.kernel import db
+from vmart.kernel.errors import InvalidParameter, InvalidValue
+from vmart.orders import agreed, hourly, in_term, offered, paid, size
+from vmart.orders import machines as m
+from vmart.orders.acts import accepting, outcome
+from vmart.orders.errors import SoldOut, WrongMode, WrongState
+from vmart.orders.hourly import Hours
+from vmart.orders.models import Order
+from vmart.orders.priced_act import PricedAct
+from vmart.orders.without_charge import STOP_CHARGING
+from vmart.placement import explain
+from vmart.pricing import books
+from vmart.pricing.book import CPU, UnitPrice, cpu_key
+from vmart.pricing.configuration import PREPAID
+from vmart.pricing.priced import TYPE_ORDER, Priced, Term
+from vmart.pricing.rules import progressive
+from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
+
+KIND = "resize"
+ACT = agreed.CHANGE_OF_TYPE
+_FAILED = "The instance type could not be changed; it is as before."
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """``instance_type`` in the place of the one that the machine has; of one machine at a time (API 3.0)."""
+
+    public_ids: Sequence[str]
+    instance_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """What another type means for a postpaid machine: its hours, and the new type's own at each tier of age."""
+
+    hours: Hours
+    unit: UnitPrice
+
+
+def reckon(account_id: int, public_id: str, instance_type: str) -> Reckoned | Priced:
+    """What ``change`` would do now; writes nothing. Raises what it raises, but for balance and room.
+
+    A postpaid machine's hour; of a prepaid one the price of more.
+    """
+    asked = Resize([public_id], instance_type)
+    with db.act():
+        (machine,) = found = m.lock(account_id, asked.public_ids)
+        if is_prepaid(machine):
+            return UPGRADE.price_in_act(account_id, asked)
+        _check(found, asked)
+        _, key, _ = _term(machine, instance_type)
+        return Reckoned(_hours(machine, instance_type), _units()[key])
+
+
+def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while_running: bool = True) -> None:
+    """Accept another type; of a prepaid machine it is ordered and paid from the balance.
+
+    Raises the refusals of ``acts.accepting``, InvalidParameter, InvalidValue, WrongState, WrongMode, NotSoldHere,
+    SoldOut, InsufficientBalance.
+    """
+    asked = Resize(public_ids, instance_type)
+    with accepting(actor, "", public_ids, uses=True) as found:
+        _check(found, asked)
+        (machine,) = found
+        _refuse_running(machine, while_running=while_running)
+        if is_prepaid(machine):
+            UPGRADE.order_in_act(actor, asked)
+            return
+        hourly.set_aside(machine, _hours(machine, instance_type), instance_type)
+        _begin(machine, instance_type, actor)
+
+
+def is_prepaid(machine: Instance) -> bool:
+    return machine.subscription.charge_type == PREPAID
+
+
+def turns_off(machine: Instance, to: InstanceType) -> bool:
+    """Whether a running machine is turned off for its new type, and on again."""
+    return machine.state == State.RUNNING and turns_off_for(machine.kind, machine.memory_mib, to.memory_mib)
+
+
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise Busy or WrongState for machines whose type cannot be changed."""
+    m.refuse_unusable(machines)
+    for machine in machines:
+        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
+        if machine.stop_charging_mode == STOP_CHARGING:
+            raise WrongState(
+                "The instance {id} is off without charge, so it has no room that could grow; start it first.",
+                field="machines", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
+            )  # fmt: skip
+
+
+def _check(machines: Sequence[Instance], asked: Resize) -> None:
+    """``refuse``, and what is refused of the new type."""
+    refuse(machines)
+    if len(machines) > 1:
+        raise InvalidParameter("The type is changed of one machine at a time.", field="machines")
+    (machine,) = machines
+    offered.check_type(asked.instance_type, machine.zone_id)
+    if asked.instance_type == machine.instance_type_id:
+        raise InvalidValue(
+            "{id} is of the type {type} already.",
+            field="instance_type", id=machine.public_id, type=asked.instance_type,
+        )  # fmt: skip
+
+
+def _check_upgrade(machines: Sequence[Instance], asked: Resize) -> None:
+    _check(machines, asked)
+    for machine in machines:
+        if not is_prepaid(machine):
+            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
+        if _month(_term(machine, asked.instance_type)) < _month(agreed.term(machine.id, CPU)):
+            raise InvalidValue(
+                "{id} is paid ahead: in its term only a type that costs as much a month or more can be had.",
+                field="instance_type", id=machine.public_id,
+            )  # fmt: skip
+
+
+def _refuse_running(machine: Instance, *, while_running: bool) -> None:
+    if machine.state == State.RUNNING and not while_running:
+        raise WrongState(
+            "The instance {id} is running; say ForceStop, or stop it first.",
+            field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
+        )  # fmt: skip
+
+
+def _term(machine: Instance, instance_type: str) -> Term:
+    return CPU, cpu_key(shop.snapshot().region_of(machine.zone_id), instance_type), 1
+
+
+def _month(term: Term) -> Decimal:
+    _, key, quantity = term
+    return progressive(quantity, _units()[key].month)
+
+
+def _units() -> Mapping[str, UnitPrice]:
+    return books.current_book(shop.snapshot().generation).units
+
+
+def _hours(machine: Instance, instance_type: str) -> Hours:
+    more = hourly.hour_of(_term(machine, instance_type)) - hourly.hour_of(agreed.term(machine.id, CPU))
+    return hourly.reckoned([machine], [more])[0]
+
+
+def _begin(machine: Instance, instance_type: str, actor: Actor, order_id: int = 0) -> None:
+    """``order_id``: of the order that is paid for when the type is in force; 0 for none."""
+    _take_room(machine, shop.snapshot().instance_types[instance_type])
+    m.events([machine], ACT, actor=actor)
+    m.begin(machine, ACT, actor.request_id)
+    m.send(machine, KIND, instance_type=instance_type, order_id=order_id)
+
+
+def _take_room(machine: Instance, to: InstanceType) -> None:
+    """Room for both sizes on its host while the change is under way. Raises SoldOut."""
+    vcpu, memory_mib = max(machine.vcpu, to.vcpu), max(machine.memory_mib, to.memory_mib)
+    if not db.call("placement_grow", machine.id, vcpu, memory_mib):
+        left = explain.on_its_host(machine.id, vcpu, memory_mib)
+        log.info("no room to make %s a %s: %s", machine.public_id, to.code, explain.line(left))
+        raise SoldOut(
+            "There is no room for a {type} on the host of {id} now.",
+            field="instance_type", type=to.code, id=machine.public_id,
+        )  # fmt: skip
+
+
+def _priced(machines: Sequence[Instance], asked: Resize) -> Priced:
+    return in_term.priced(TYPE_ORDER, machines, [_term(machine, asked.instance_type) for machine in machines])
+
+
+def _still_so(machines: Sequence[Instance], due: Priced, asked: Resize) -> None:
+    terms = [_term(machine, asked.instance_type) for machine in machines]
+    if [list(line.terms) for line in due.lines] != [[term] for term in terms]:
+        raise InvalidParameter("The price is of another type; ask for it again.", field="instance_type")
+    in_term.still_so(machines, due, terms)
+
+
+def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Resize, actor: Actor) -> None:
+    paid.take_later(due, {machine.public_id: machine.subscription for machine in machines}, order)
+    for machine in machines:
+        _begin(machine, asked.instance_type, actor, order.id)
+
+
+UPGRADE = PricedAct(TYPE_ORDER, Resize, _check_upgrade, _priced, _still_so, _carry_out)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``resize``: the engine first, then what is charged, in one commit."""
+    for operation in batch:
+        machine, to = m.read(operation.subject_id), _type(operation)
+        if m.is_under_way(machine, ACT):
+            size.say(machine, (to.vcpu, to.memory_mib))
+        with outcome(operation, owner) as changed:
+            if changed and m.is_under_way(changed, ACT):
+                _in_force(changed, operation, to)
+            elif changed:
+                paid.give_up_for(operation, "The machine was ended, or stopped, before.")
+                db.call("placement_shrink", changed.id, changed.vcpu, changed.memory_mib)
+                size.send(changed)  # its end may have come just before the engine was told
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+    """The type of before holds, and what it costs."""
+    for operation in batch:
+        with outcome(operation, owner) as machine:
+            if machine is None:
+                continue
+            paid.give_up_for(operation, _FAILED)
+            if m.is_under_way(machine, ACT):
+                db.call("placement_shrink", machine.id, machine.vcpu, machine.memory_mib)
+                if not operation.payload["order_id"]:
+                    hourly.hold_what_it_asks(machine)
+                m.fail(machine, _FAILED, error)
+            size.send(machine)  # an attempt whose answer was lost may have set the new one
+
+
+def _type(operation: Claimed) -> InstanceType:
+    return InstanceType.objects.get(code=operation.payload["instance_type"])
+
+
+def _in_force(machine: Instance, operation: Claimed, to: InstanceType) -> None:
+    """It has the new size: from this second on that is what it pays for. Belongs into the act."""
+    old, term = machine.instance_type_id, _term(machine, to.code)
+    Instance.objects.filter(pk=machine.pk).update(
+        instance_type=to, vcpu=to.vcpu, memory_mib=to.memory_mib, latest_operation_state="SUCCESS"
+    )
+    db.call("placement_shrink", machine.id, to.vcpu, to.memory_mib)
+    if order_id := operation.payload["order_id"]:
+        agreed.agree(machine.id, term)
+        paid.deliver(order_id, machine.id)
+    else:
+        hourly.in_force(machine, term)
+    m.event(machine, "type_changed", old=old, new=to.code)
