@@ -14,7 +14,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, may, reboot, renew, reset_password, start, stop, terminate
+from vmart.orders import bandwidth, may, reboot, renew, reset_password, resize, start, stop, terminate
 from vmart.orders.renew import Renewal
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.subscriptions.models import Subscription
@@ -28,6 +28,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "reboot": lambda who, name: reboot.reboot(who, [name]),
     "reset_password": reset_password.generate,
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
+    "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
     "renew": lambda who, name: renew.renew(who, Renewal([name])),
     "end": lambda who, name: terminate.terminate(who, [name]),
 }

@@ -54,7 +54,6 @@ from vmart.pricing.errors import UnknownInstanceType
 from vmart.pricing.priced import Priced
 from vmart.settlement import close
 from vmart.subscriptions.models import Item
-from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
 
@@ -314,6 +313,8 @@ def test_what_cannot_be_changed(account: int, given: Given, to: str, error: type
     names = given(account)
     with refused(error, field=field):
         resize.change(by(account), names, to)
+    with refused(error, field=field):
+        resize.reckon(account, Resize(names, to))
 
 
 def test_a_type_that_its_zone_does_not_sell(account: int) -> None:
@@ -335,7 +336,7 @@ def test_in_arrears_nothing_is_changed(account: int, test_clock: BusinessClock) 
 def test_what_it_would_cost(account: int) -> None:
     machine = buy_running(account)
     with nothing_written():
-        found = resize.reckon(account, machine.public_id, "S5.LARGE8")
+        found = resize.reckon(account, Resize([machine.public_id], "S5.LARGE8"))
     assert isinstance(found, resize.Reckoned)
     assert (found.hours.hourly_now, found.hours.hourly) == (Decimal("0.375"), Decimal("0.725"))
     assert (found.hours.hold_now_minor, found.hours.hold_minor) == (HOURLY_HOLD_MINOR, LARGE_HOLD_MINOR)
@@ -363,7 +364,7 @@ def test_a_prepaid_one_pays_for_the_rest_of_its_term_when_it_is_in_force(
 
 def test_a_program_orders_it_by_the_same_act(account: int, prepaid: Instance) -> None:
     with nothing_written():
-        shown = resize.reckon(account, prepaid.public_id, "S5.LARGE8")
+        shown = resize.reckon(account, Resize([prepaid.public_id], "S5.LARGE8"))
     assert isinstance(shown, Priced)
     (line,) = shown.lines
     assert (shown.action, shown.due_minor, line.days, line.network_minor) == ("type", FEE_MINOR, 29, 0)

@@ -41,7 +41,7 @@ def test_its_price_is_shown_and_charged_once_however_often_it_is_sent(bought: tu
     assert "Under way 0 of 1" in text_of(visitor.get(first["Location"]))
     work()
     page = text_of(visitor.get(first["Location"]))
-    assert ("Done 1 of 1" in page, "Bandwidth 1 → 3 Mbps Price ¥45.90" in page) == (True, True)
+    assert ("Done 1 of 1" in page, "Bandwidth 1 Mbps → 3 Mbps Price ¥45.90" in page) == (True, True)
     assert f"Bandwidth · {machine.public_id}" in text_of(visitor.get("/orders/"))
     page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
     assert ("Paid for more bandwidth ¥45.90" in page, "Bandwidth changed 1 → 3 Mbps" in page) == (True, True)

@@ -65,6 +65,11 @@ class Sent:
         page = self.buyer.get(f"{address}?id={self.machine}").content.decode()
         return self.buyer.post(f"{address}?id={self.machine}", Form(page, "").data)
 
+    def resized(self) -> HttpResponse:
+        address = reverse("machine_type", args=[self.machine]) + "?type=S5.LARGE8"
+        page = self.buyer.get(address).content.decode()
+        return self.buyer.post(address, Form(page, "").data | {"act": "pay"})
+
     def of_api_key(self, act: str) -> HttpResponse:
         self.buyer.post("/api-keys/", {"act": "create"})
         return self.buyer.post("/api-keys/", {"act": act, "secret_id": ApiKey.objects.latest("id").secret_id})
@@ -110,6 +115,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("machine_bandwidth", "ResetInstancesInternetMaxBandwidth"): lambda sent: sent.of_machine(
         "machine_bandwidth", {"bandwidth": "9"}
     ),
+    ("machine_type", "ResetInstancesType"): lambda sent: sent.resized(),
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}

@@ -50,6 +50,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_live": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
+    "machine_type": MACHINE,
     "machine_end": MACHINE,
     "machine_password": MACHINE,
     "machine_reset_password": MACHINE,

@@ -19,6 +19,7 @@ from vmart.api.actions.cvm import (
     places,
     purchase,
     renewal,
+    resize,
 )
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
@@ -31,7 +32,7 @@ from vmart.api.registry import Registry
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
-    places, instance_types, images, purchase, instances, attributes, bandwidth, renewal, key_pairs, balance,
+    places, instance_types, images, purchase, instances, attributes, bandwidth, resize, renewal, key_pairs, balance,
     places_of_product, zones, disks, vpcs, subnets, addresses, security_groups, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))

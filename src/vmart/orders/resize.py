@@ -56,19 +56,19 @@ class Reckoned:
     unit: UnitPrice
 
 
-def reckon(account_id: int, public_id: str, instance_type: str) -> Reckoned | Priced:
+def reckon(account_id: int, asked: Resize) -> Reckoned | Priced:
     """What ``change`` would do now; writes nothing. Raises what it raises, but for balance and room.
 
     A postpaid machine's hour; of a prepaid one the price of more.
     """
-    asked = Resize([public_id], instance_type)
     with db.act():
-        (machine,) = found = m.lock(account_id, asked.public_ids)
-        if is_prepaid(machine):
+        found = m.lock(account_id, asked.public_ids)
+        if is_prepaid(found[0]):
             return UPGRADE.price_in_act(account_id, asked)
         _check(found, asked)
-        _, key, _ = _term(machine, instance_type)
-        return Reckoned(_hours(machine, instance_type), _units()[key])
+        (machine,) = found
+        _, key, _ = _term(machine, asked.instance_type)
+        return Reckoned(_hours(machine, asked.instance_type), _units()[key])
 
 
 def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while_running: bool = True) -> None:
@@ -91,6 +91,15 @@ def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while
 
 def is_prepaid(machine: Instance) -> bool:
     return machine.subscription.charge_type == PREPAID
+
+
+def choices(machine: Instance) -> list[tuple[InstanceType, Decimal]]:
+    """Types that its zone sells and that it can become, each with its price: an hour at tier 1, prepaid a month."""
+    here, least = shop.snapshot(), _least(machine)
+    price = _month if is_prepaid(machine) else hourly.hour_of
+    sold = [code for code, sold_out in here.zones[machine.zone_id].offers.items() if not sold_out]
+    priced = [(here.instance_types[code], price(_term(machine, code))) for code in sold]
+    return [(to, cost) for to, cost in priced if to.code != machine.instance_type_id and cost >= least]
 
 
 def turns_off(machine: Instance, to: InstanceType) -> bool:
@@ -129,7 +138,7 @@ def _check_upgrade(machines: Sequence[Instance], asked: Resize) -> None:
     for machine in machines:
         if not is_prepaid(machine):
             raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
-        if _month(_term(machine, asked.instance_type)) < _month(agreed.term(machine.id, CPU)):
+        if _month(_term(machine, asked.instance_type)) < _least(machine):
             raise InvalidValue(
                 "{id} is paid ahead: in its term only a type that costs as much a month or more can be had.",
                 field="instance_type", id=machine.public_id,
@@ -146,6 +155,11 @@ def _refuse_running(machine: Instance, *, while_running: bool) -> None:
 
 def _term(machine: Instance, instance_type: str) -> Term:
     return CPU, cpu_key(shop.snapshot().region_of(machine.zone_id), instance_type), 1
+
+
+def _least(machine: Instance) -> Decimal:
+    """What a type has to cost a month at least: of a machine that is paid ahead what its own does."""
+    return _month(agreed.term(machine.id, CPU)) if is_prepaid(machine) else Decimal(0)
 
 
 def _month(term: Term) -> Decimal:

@@ -9,6 +9,8 @@ from django.utils.safestring import SafeString
 from vmart.catalog import shop
 from vmart.kernel import money as money_shown
 from vmart.kernel.money import exponent, half_up
+from vmart.pricing.book import BANDWIDTH, CPU
+from vmart.pricing.priced import Term
 
 
 def money(amount_minor: int) -> str:
@@ -68,6 +70,14 @@ def size(count: int) -> str:
             break
         amount /= 1024
     return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.2f} {unit}"
+
+
+def term(paid: Term) -> str:
+    """What is paid for by the month: a type, a size, a speed."""
+    component, key, quantity = paid
+    if component == CPU:
+        return key.rpartition("/")[2]
+    return f"{quantity} Mbps" if component == BANDWIDTH else f"{quantity} GiB"
 
 
 def plain_number(amount: Decimal) -> str:

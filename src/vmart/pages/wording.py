@@ -63,7 +63,8 @@ COMPONENTS = {
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
 }
-ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth")}
+ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
+           "type": _("Instance type")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -80,6 +81,7 @@ EVENTS = {
     "TerminateInstances": _("End asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),
     "ResetInstancesInternetMaxBandwidth": _("Change of bandwidth asked for"),
+    "ResetInstancesType": _("Change of instance type asked for"),
     "ModifyInstancesAttribute": _("Change of name or protection asked for"),
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
@@ -99,6 +101,7 @@ EVENTS = {
     "password_taken": _("Password taken by its owner, and erased here"),
     "password_reset": _("Password reset"),
     "bandwidth_changed": _("Bandwidth changed"),
+    "type_changed": _("Instance type changed"),
     "renamed": _("Renamed"),
     "protected": _("Protected: no program may end it"),
     "unprotected": _("No longer protected: programs may end it"),
@@ -173,6 +176,8 @@ OPERATIONS = {
     "reboot": _("Reboot"),
     "password": _("Password reset"),
     "bandwidth": _("Change of bandwidth"),
+    "resize": _("Change of instance type"),
+    "size": _("Size as it is to be"),
     "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),

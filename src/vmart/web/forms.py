@@ -1,11 +1,14 @@
 """The customer's forms; the purchase's is ``web.choice``."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from vmart.instances.models import Instance
+from vmart.orders import resize
+from vmart.pages import printed
 from vmart.pages.forms import ActForm, text
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
@@ -51,9 +54,26 @@ class OwnPassword(ActForm):
     )
 
 
-class Bandwidth(ActForm):
+class Change(ActForm):
+    """One value of a machine, ``name``, changed; first shown with what it is ``now``."""
+
+    name: ClassVar[str]
+
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={self.name: self.now(machine)})
+
+    def now(self, machine: Instance) -> object:
+        raise NotImplementedError
+
+    @property
+    def value(self) -> Any:
+        return self.cleaned_data[self.name]
+
+
+class Bandwidth(Change):
     """How fast a machine sends, in Mbps."""
 
+    name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
 
     bandwidth = forms.IntegerField(
@@ -63,11 +83,32 @@ class Bandwidth(ActForm):
         widget=forms.NumberInput(attrs={"class": "short", "required": True}),
     )
 
-    @property
-    def mbps(self) -> int:
-        return int(self.cleaned_data["bandwidth"])
+    def now(self, machine: Instance) -> int:
+        return machine.bandwidth_mbps
 
-    @classmethod
-    def now(cls, machine: Instance) -> "Bandwidth":
-        """The form as it is first shown."""
-        return cls(initial={"bandwidth": machine.bandwidth_mbps})
+
+class Type(Change):
+    """The instance type of a machine, out of those that it can become."""
+
+    name = "type"
+    paths = {"instance_type": "type"}
+
+    type = forms.CharField(label=_("Instance type"), required=False, strip=False, widget=forms.Select())
+
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(machine, typed)
+        self.fields["type"].widget.choices = [("", _("Choose a type")), *_types(machine)]
+
+    def now(self, machine: Instance) -> str:
+        return ""
+
+
+def _types(machine: Instance) -> list[tuple[str, list[tuple[str, str]]]]:
+    """By family, each with size and price."""
+    period = _("a month") if resize.is_prepaid(machine) else _("an hour")
+    families: dict[str, list[tuple[str, str]]] = {}
+    for kind, price in resize.choices(machine):
+        size = f"{kind.vcpu} vCPU · {printed.memory(kind.memory_mib)}"
+        shown = f"{kind.code} · {size} · {printed.rate(price)} {period}"
+        families.setdefault(kind.family, []).append((kind.code, shown))
+    return list(families.items())

@@ -60,8 +60,8 @@ def renewal_price(priced: Priced) -> PriceAnswer:
     listed = sum(line.network_list_minor for line in priced.lines)
     amount = sum(line.network_minor for line in priced.lines)
     return {
-        "InstancePrice": _amounts(priced.list_minor - listed, priced.due_minor - amount, priced.currency),
-        "BandwidthPrice": _amounts(listed, amount, priced.currency),
+        "InstancePrice": amounts(priced.list_minor - listed, priced.due_minor - amount, priced.currency),
+        "BandwidthPrice": amounts(listed, amount, priced.currency),
     }
 
 
@@ -74,7 +74,7 @@ class BandwidthPriceAnswer(TypedDict):
 def bandwidth_price(reckoned: Sequence[Reckoned] | Priced) -> BandwidthPriceAnswer:
     """``Price`` of InquiryPriceResetInstancesInternetMaxBandwidth; machines of one call pay in one way."""
     if isinstance(reckoned, Priced):
-        return {"BandwidthPrice": _amounts(reckoned.list_minor, reckoned.due_minor, reckoned.currency)}
+        return {"BandwidthPrice": amounts(reckoned.list_minor, reckoned.due_minor, reckoned.currency)}
     per_gib = reckoned[0].traffic_per_gib
     if per_gib is not None:
         return {"BandwidthPrice": _by_unit([per_gib], "GB")}
@@ -98,10 +98,11 @@ def type_price(unit: UnitPrice, charge_type: str) -> ItemPriceAnswer:
 
 
 def _prepaid(part: Subtotal, currency: str) -> ItemPriceAnswer:
-    return _amounts(part.list_minor, part.amount_minor, currency) | {"Discount": float(part.discount_percent)}
+    return amounts(part.list_minor, part.amount_minor, currency) | {"Discount": float(part.discount_percent)}
 
 
-def _amounts(list_minor: int, amount_minor: int, currency: str) -> ItemPriceAnswer:
+def amounts(list_minor: int, amount_minor: int, currency: str) -> ItemPriceAnswer:
+    """A price in minor units, and what it is of the list price."""
     places = exponent(currency)
     return {
         "OriginalPrice": float(from_minor(list_minor, places)),

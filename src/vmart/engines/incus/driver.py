@@ -224,7 +224,7 @@ class IncusEngine:
         if on:
             self.ensure_power(name, True)
 
-    def _resize(self, name: str, memory_mib: int, config: Mapping[str, str]) -> None:
+    def _resize(self, name: str, memory_mib: int, config: dict[str, str]) -> None:
         found = self._present(name)
         if turns_off_for(found["type"], _memory_mib(found), memory_mib):
             self._stop(name, force=False)

@@ -22,6 +22,7 @@ for _printed in (
     printed.hours,
     printed.memory,
     printed.size,
+    printed.term,
     printed.plain_number,
 ):
     register.filter(_printed.__name__, _printed)

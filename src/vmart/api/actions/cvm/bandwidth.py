@@ -66,6 +66,7 @@ ACTIONS = (
         Done,
         reset_instances_internet_max_bandwidth,
         writes=True,
+        buys=True,
         touches={Resource.MACHINE: "instance_ids"},
     ),
     Action(

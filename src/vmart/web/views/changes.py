@@ -1,0 +1,125 @@
+"""Pages that change what a machine is, told first what it costs; what is asked for stands in the address.
+
+What is charged as it is used is changed; what is paid ahead is ordered.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from vmart.catalog import shop
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance
+from vmart.kernel.errors import Refused
+from vmart.listings import overview
+from vmart.orders import bandwidth, resize
+from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.priced_act import A, PricedAct
+from vmart.orders.resize import Resize
+from vmart.pages import confirm
+from vmart.pages.shown_quote import NotShown
+from vmart.pricing.priced import Priced
+from vmart.web.forms import Bandwidth, Change, Type
+from vmart.web.visitor import actor, customer
+
+
+@dataclass(frozen=True, slots=True)
+class Changing(Generic[A]):
+    """One of these pages. ``asked`` makes of machine and value what ``act``, for what is paid ahead, takes."""
+
+    template: str
+    form: type[Change]
+    is_ordered: Callable[[Instance], bool]
+    act: PricedAct[A]
+    asked: Callable[[Instance, Any], A]
+    reckon: Callable[[Instance, Any], object]
+    change: Callable[[Actor, Instance, Any], None]
+    done: Any  # the sentence when it is accepted
+    here: Callable[[Instance, Any], Mapping[str, object]]  # more for the page, of the value once it can be had
+
+
+def _page_of(page: Changing[A]) -> Callable[..., HttpResponseBase]:
+    @never_cache
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @customer
+    def view(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+        machine = overview.machine(account_id, public_id)
+        if machine is None:
+            raise Http404
+        typed = request.POST if page.form.name in request.POST else request.GET
+        form = page.form(machine, typed if page.form.name in typed else None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                return _do(request, page, machine, form.value)
+            except NotShown:
+                messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
+            except Refused as refused:
+                form.refuse(refused)
+        return _shown(request, page, machine, form)
+
+    return view
+
+
+def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> HttpResponse:
+    by = actor(request, machine.account_id)
+    if page.is_ordered(machine):
+        return redirect("order", confirm.order(request, by, page.act, page.asked(machine, value)))
+    page.change(by, machine, value)
+    messages.success(request, page.done)
+    return redirect("machine", machine.public_id)
+
+
+def _shown(request: HttpRequest, page: Changing[A], machine: Instance, form: Change) -> HttpResponse:
+    """With what it costs, once a value is asked for that can be had."""
+    here: dict[str, Any] = {"machine": machine, "is_ordered": page.is_ordered(machine), "form": form}
+    if form.is_bound and form.is_valid():
+        try:
+            here |= _cost(request, page, machine, form.value)
+        except Refused as refused:
+            form.refuse(refused)
+    wrong = form.is_bound and bool(form.errors)
+    return render(request, page.template, here, status=422 if wrong else 200)
+
+
+def _cost(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> dict[str, Any]:
+    cost, here = page.reckon(machine, value), page.here(machine, value)
+    if not isinstance(cost, Priced):
+        return {"reckoned": cost, **here}
+    available_minor = overview.balance(machine.account_id).available_minor
+    return {"confirmation": confirm.ask(request, machine.account_id, cost, available_minor=available_minor), **here}
+
+
+def _reckon_bandwidth(machine: Instance, mbps: int) -> object:
+    cost = bandwidth.reckon(machine.account_id, [machine.public_id], mbps)
+    return cost if isinstance(cost, Priced) else cost[0]
+
+
+def _of_type(machine: Instance, code: str) -> Mapping[str, object]:
+    to = shop.snapshot().instance_types[code]
+    return {"to": to, "turns_off": resize.turns_off(machine, to)}
+
+
+bandwidth_page = _page_of(Changing(
+    "web/machines/bandwidth.html", Bandwidth, bandwidth.is_by_month, bandwidth.UPGRADE,
+    asked=lambda machine, mbps: Upgrade([machine.public_id], mbps),
+    reckon=_reckon_bandwidth,
+    change=lambda by, machine, mbps: bandwidth.change(by, [machine.public_id], mbps),
+    done=gettext_lazy("The bandwidth is being changed."),
+    here=lambda machine, mbps: {},
+))  # fmt: skip
+type_page = _page_of(Changing(
+    "web/machines/type.html", Type, resize.is_prepaid, resize.UPGRADE,
+    asked=lambda machine, code: Resize([machine.public_id], code),
+    reckon=lambda machine, code: resize.reckon(machine.account_id, Resize([machine.public_id], code)),
+    change=lambda by, machine, code: resize.change(by, [machine.public_id], code),
+    done=gettext_lazy("The instance type is being changed."),
+    here=_of_type,
+))  # fmt: skip
