@@ -113,7 +113,7 @@ def test_a_balance_that_is_too_small_says_what_is_needed() -> None:
 def test_one_that_fails_says_so_at_the_machine(visitor: Visitor, world: Any) -> None:
     machine = _running(visitor, BY_HOUR)
     visitor.post(_address(machine), {"type": "S5.LARGE8"})
-    world.fail("ensure_size", transient=False, sentence="The host's storage is full.")
+    world.fail("ensure_size", times=6, sentence="The host's storage is full.")
     work()
     page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
     assert "The instance type could not be changed; it is as before. The host's storage is full." in page.replace(
