@@ -1,20 +1,31 @@
 """What bundles have agreed to: their open items, as the rules of pricing take them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.pricing import books
+from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.priced import Term
 from vmart.subscriptions.models import Item
 
 CHANGE_OF_BANDWIDTH, CHANGE_OF_TYPE = "ResetInstancesInternetMaxBandwidth", "ResetInstancesType"
+CHANGE_OF_DISK = "ResizeInstanceDisks"
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What a subscription (a machine's, or a disk's of it) pays for instead of what is agreed of that component."""
+
+    subscription_id: int
+    term: Term
 
 
 def is_changing(machine: Instance) -> bool:
     """Whether a change of what the machine pays for is under way: until its end nobody knows what a term costs."""
-    changes = (CHANGE_OF_BANDWIDTH, CHANGE_OF_TYPE)
+    changes = (CHANGE_OF_BANDWIDTH, CHANGE_OF_TYPE, CHANGE_OF_DISK)
     return machine.latest_operation in changes and machine.latest_operation_state == "OPERATING"
 
 
@@ -38,19 +49,29 @@ def term(subscription_id: int, component: str) -> Term:
     return component, open_now.price_key, open_now.quantity
 
 
-def agree(subscription_id: int, new: Term) -> None:
+def had(new: New) -> Term:
+    """What ``new`` comes in the place of."""
+    return term(new.subscription_id, new.term[0])
+
+
+def at_speed(machine: Instance, mbps: int) -> New:
+    """The machine's bandwidth, by the hour or by the month, at another speed."""
+    return New(machine.id, (BANDWIDTH, item(machine.id, BANDWIDTH).price_key, mbps))
+
+
+def agree(new: New) -> None:
     """This of its component from now on. Belongs into the act.
 
     Two changes of one instant, which a test clock that stands still makes, are one.
     """
-    component, key, quantity = new
-    old, now = item(subscription_id, component), clock.now()
+    component, key, quantity = new.term
+    old, now = item(new.subscription_id, component), clock.now()
     if old.from_at == now:
         Item.objects.filter(pk=old.pk).update(price_key=key, quantity=quantity)
         return
     Item.objects.filter(pk=old.pk).update(to_at=now)
     Item.objects.create(
-        subscription_id=subscription_id, component=component, mode=old.mode, price_key=key,
+        subscription_id=new.subscription_id, component=component, mode=old.mode, price_key=key,
         quantity=quantity, book_version=books.current_book(shop.snapshot().generation).version,
         pausable=old.pausable, from_at=now,
     )  # fmt: skip

@@ -22,7 +22,6 @@ from vmart.orders.errors import WrongMode
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
 from vmart.pricing import books
-from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.configuration import BANDWIDTH_PREPAID, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.pricing.errors import OutOfRange
 from vmart.pricing.parts import NetworkPart
@@ -178,7 +177,7 @@ def _in_force(machine: Instance, operation: Claimed, mbps: int) -> None:
     old = machine.bandwidth_mbps
     Instance.objects.filter(pk=machine.pk).update(bandwidth_mbps=mbps, latest_operation_state="SUCCESS")
     if order_id := operation.payload["order_id"]:
-        agreed.agree(machine.id, (BANDWIDTH, agreed.term(machine.id, BANDWIDTH)[1], mbps))
+        agreed.agree(agreed.at_speed(machine, mbps))
         paid.deliver(order_id, machine.id)
     else:
         by_hour.in_force(machine, mbps)

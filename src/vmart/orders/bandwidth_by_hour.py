@@ -12,9 +12,7 @@ from vmart.instances.models import Instance
 from vmart.orders import agreed, hourly
 from vmart.orders.hourly import Hours
 from vmart.pricing import books
-from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
-from vmart.pricing.priced import Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Reckoned:
 
 def reckoned(machines: Sequence[Instance], mbps: int) -> list[Reckoned]:
     new = [_bandwidth_hourly(machine, mbps) for machine in machines]
-    more = [cost - _bandwidth_hourly(one, one.bandwidth_mbps) for one, cost in zip(machines, new, strict=True)]
+    more = [hourly.more(agreed.at_speed(machine, mbps)) if _is_by_hour(machine) else Decimal(0) for machine in machines]
     return [
         Reckoned(
             one.public_id, one.internet_charge_type, one.bandwidth_mbps, mbps, cost, hours, _traffic_per_gib(one)
@@ -53,11 +51,7 @@ def _traffic_per_gib(machine: Instance) -> Decimal | None:
 
 def _bandwidth_hourly(machine: Instance, mbps: int) -> Decimal:
     """What this speed costs the machine an hour at today's price; 0 by traffic."""
-    return hourly.hour_of(_term(machine, mbps)) if _is_by_hour(machine) else Decimal(0)
-
-
-def _term(machine: Instance, mbps: int) -> Term:
-    return BANDWIDTH, agreed.term(machine.id, BANDWIDTH)[1], mbps
+    return hourly.hour_of(agreed.at_speed(machine, mbps).term) if _is_by_hour(machine) else Decimal(0)
 
 
 def _is_by_hour(machine: Instance) -> bool:
@@ -74,7 +68,7 @@ def set_aside(machine: Instance, mbps: int) -> None:
 def in_force(machine: Instance, mbps: int) -> None:
     """From this second on the new speed is what is charged. Belongs into the act."""
     if _is_by_hour(machine):
-        hourly.in_force(machine, _term(machine, mbps))
+        hourly.in_force(machine, agreed.at_speed(machine, mbps))
 
 
 def back(machine: Instance) -> None:

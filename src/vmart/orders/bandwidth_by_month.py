@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import agreed, in_term
-from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.priced import BANDWIDTH_ORDER, Priced, Term
+from vmart.pricing.priced import BANDWIDTH_ORDER, Priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +23,7 @@ class Upgrade:
 
 def priced(machines: Sequence[Instance], asked: Upgrade) -> Priced:
     """What the speed costs until the expiry, now."""
-    return in_term.priced(BANDWIDTH_ORDER, machines, _terms(machines, asked))
-
-
-def _terms(machines: Sequence[Instance], asked: Upgrade) -> list[Term]:
-    return [(BANDWIDTH, agreed.term(machine.id, BANDWIDTH)[1], asked.mbps) for machine in machines]
+    return in_term.priced(BANDWIDTH_ORDER, machines, [agreed.at_speed(machine, asked.mbps) for machine in machines])
 
 
 def still_so(machines: Sequence[Instance], due: Priced, asked: Upgrade) -> None:
@@ -36,4 +31,4 @@ def still_so(machines: Sequence[Instance], due: Priced, asked: Upgrade) -> None:
     for line in due.lines:
         if [quantity for _, _, quantity in line.terms] != [asked.mbps]:
             raise InvalidParameter("The price is of another bandwidth; ask for it again.", field="bandwidth_mbps")
-    in_term.still_so(machines, due, _terms(machines, asked))
+    in_term.still_so(machines, due, [agreed.at_speed(machine, asked.mbps) for machine in machines])

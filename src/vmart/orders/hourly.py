@@ -13,6 +13,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.orders import agreed, holds
+from vmart.orders.agreed import New
 from vmart.orders.errors import InsufficientBalance
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing import books
@@ -66,11 +67,16 @@ def set_aside(machine: Instance, hours: Hours, what: str) -> None:
         holds.take([machine.subscription], [hours.hold_minor])
 
 
-def in_force(machine: Instance, term: Term) -> None:
-    """From this second on ``term`` is what is charged of its component. Belongs into the act."""
-    agreed.agree(machine.id, term)
+def more(new: New) -> Decimal:
+    """What it costs an hour more than what is agreed; less than 0 where it costs less."""
+    return hour_of(new.term) - hour_of(agreed.had(new))
+
+
+def in_force(machine: Instance, new: New) -> None:
+    """From this second on ``new`` is what is charged of its component. Belongs into the act."""
+    agreed.agree(new)
     at = db.call("metering_instant", clock.now())
-    db.call("metering_end_each", [machine.id], [term[0]], at)
+    db.call("metering_end_each", [new.subscription_id], [new.term[0]], at)
     paused = [machine.id] if machine.stop_charging_mode == STOP_CHARGING else []
     db.call("metering_start", [machine.id], paused, at)
     hold_what_it_asks(machine)

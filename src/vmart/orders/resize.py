@@ -20,6 +20,7 @@ from vmart.kernel.errors import InvalidParameter, InvalidValue
 from vmart.orders import agreed, hourly, in_term, offered, paid, size
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
+from vmart.orders.agreed import New
 from vmart.orders.errors import SoldOut, WrongMode, WrongState
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
@@ -67,7 +68,7 @@ def reckon(account_id: int, asked: Resize) -> Reckoned | Priced:
             return UPGRADE.price_in_act(account_id, asked)
         _check(found, asked)
         (machine,) = found
-        _, key, _ = _term(machine, asked.instance_type)
+        _, key, _ = _new(machine, asked.instance_type).term
         return Reckoned(_hours(machine, asked.instance_type), _units()[key])
 
 
@@ -98,7 +99,7 @@ def choices(machine: Instance) -> list[tuple[InstanceType, Decimal]]:
     here, least = shop.snapshot(), _least(machine)
     price = _month if is_prepaid(machine) else hourly.hour_of
     sold = [code for code, sold_out in here.zones[machine.zone_id].offers.items() if not sold_out]
-    priced = [(here.instance_types[code], price(_term(machine, code))) for code in sold]
+    priced = [(here.instance_types[code], price(_new(machine, code).term)) for code in sold]
     return [(to, cost) for to, cost in priced if to.code != machine.instance_type_id and cost >= least]
 
 
@@ -138,7 +139,7 @@ def _check_upgrade(machines: Sequence[Instance], asked: Resize) -> None:
     for machine in machines:
         if not is_prepaid(machine):
             raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
-        if _month(_term(machine, asked.instance_type)) < _least(machine):
+        if _month(_new(machine, asked.instance_type).term) < _least(machine):
             raise InvalidValue(
                 "{id} is paid ahead: in its term only a type that costs as much a month or more can be had.",
                 field="instance_type", id=machine.public_id,
@@ -153,8 +154,8 @@ def _refuse_running(machine: Instance, *, while_running: bool) -> None:
         )  # fmt: skip
 
 
-def _term(machine: Instance, instance_type: str) -> Term:
-    return CPU, cpu_key(shop.snapshot().region_of(machine.zone_id), instance_type), 1
+def _new(machine: Instance, instance_type: str) -> New:
+    return New(machine.id, (CPU, cpu_key(shop.snapshot().region_of(machine.zone_id), instance_type), 1))
 
 
 def _least(machine: Instance) -> Decimal:
@@ -172,8 +173,7 @@ def _units() -> Mapping[str, UnitPrice]:
 
 
 def _hours(machine: Instance, instance_type: str) -> Hours:
-    more = hourly.hour_of(_term(machine, instance_type)) - hourly.hour_of(agreed.term(machine.id, CPU))
-    return hourly.reckoned([machine], [more])[0]
+    return hourly.reckoned([machine], [hourly.more(_new(machine, instance_type))])[0]
 
 
 def _begin(machine: Instance, instance_type: str, actor: Actor, order_id: int = 0) -> None:
@@ -197,14 +197,14 @@ def _take_room(machine: Instance, to: InstanceType) -> None:
 
 
 def _priced(machines: Sequence[Instance], asked: Resize) -> Priced:
-    return in_term.priced(TYPE_ORDER, machines, [_term(machine, asked.instance_type) for machine in machines])
+    return in_term.priced(TYPE_ORDER, machines, [_new(machine, asked.instance_type) for machine in machines])
 
 
 def _still_so(machines: Sequence[Instance], due: Priced, asked: Resize) -> None:
-    terms = [_term(machine, asked.instance_type) for machine in machines]
-    if [list(line.terms) for line in due.lines] != [[term] for term in terms]:
+    news = [_new(machine, asked.instance_type) for machine in machines]
+    if [list(line.terms) for line in due.lines] != [[new.term] for new in news]:
         raise InvalidParameter("The price is of another type; ask for it again.", field="instance_type")
-    in_term.still_so(machines, due, terms)
+    in_term.still_so(machines, due, news)
 
 
 def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Resize, actor: Actor) -> None:
@@ -252,14 +252,14 @@ def _type(operation: Claimed) -> InstanceType:
 
 def _in_force(machine: Instance, operation: Claimed, to: InstanceType) -> None:
     """It has the new size: from this second on that is what it pays for. Belongs into the act."""
-    old, term = machine.instance_type_id, _term(machine, to.code)
+    old, new = machine.instance_type_id, _new(machine, to.code)
     Instance.objects.filter(pk=machine.pk).update(
         instance_type=to, vcpu=to.vcpu, memory_mib=to.memory_mib, latest_operation_state="SUCCESS"
     )
     db.call("placement_shrink", machine.id, to.vcpu, to.memory_mib)
     if order_id := operation.payload["order_id"]:
-        agreed.agree(machine.id, term)
+        agreed.agree(new)
         paid.deliver(order_id, machine.id)
     else:
-        hourly.in_force(machine, term)
+        hourly.in_force(machine, new)
     m.event(machine, "type_changed", old=old, new=to.code)
