@@ -87,6 +87,14 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.running], "InstanceType": "S5.LARGE8"},
         5,
     ),
+    "ResizeInstanceDisks": (
+        lambda has: {"InstanceId": has.running, "SystemDisk": {"DiskSize": 60}, "ResizeOnline": True},
+        15,
+    ),
+    "InquiryPriceResizeInstanceDisks": (
+        lambda has: {"InstanceId": has.running, "SystemDisk": {"DiskSize": 60}},
+        9,
+    ),
     "InquiryPriceTerminateInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 8),
     "CreateKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0}, 7),
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 6),
@@ -242,7 +250,7 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 # They ask the act itself what it would charge, under its locks: a price that no act at the same moment makes untrue.
 LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
-    "InquiryPriceResetInstancesType",
+    "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks",
 }  # fmt: skip
 _WRITING, CVM = "InternalError", "2017-03-12"  # a fault of this test alone: no such database serves a shop
 
@@ -351,7 +359,7 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
 def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
-        "ResetInstancesInternetMaxBandwidth",
+        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}

@@ -19,7 +19,7 @@ CUSTOMERS = [
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}bandwidth/",
-    "{machine}type/", "{machine}type/?type=S5.LARGE8", "{prepaid}", "{prepaid}bandwidth/",
+    "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{prepaid}", "{prepaid}bandwidth/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/api-keys/", "/balance/",

@@ -22,9 +22,11 @@ from vmart.engines.simulated.engine import World
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock
-from vmart.orders import bandwidth, reboot, reset_password, resize, start, stop, sweep, terminate
+from vmart.orders import bandwidth, grow_disk, reboot, reset_password, resize, start, stop, sweep, terminate
+from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.provisioning.zone_engines import engine_of
+from vmart.storage.models import Disk
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
@@ -85,6 +87,11 @@ def _smaller(actor: Actor, names: list[str]) -> None:
     resize.change(actor, names, "S5.SMALL2")
 
 
+def _larger_disk(actor: Actor, names: list[str]) -> None:
+    disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=names[0]).id)
+    grow_disk.grow(actor, Growth(names, disk.public_id, 60))
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -98,6 +105,8 @@ ACTS: dict[str, Callable[[], int]] = {
     "larger type": lambda: _asked(HOURLY, _larger),
     "smaller type": lambda: _asked(HOURLY, _smaller),
     "larger type in a term": lambda: _asked(MONTHLY, _larger),
+    "larger disk": lambda: _asked(HOURLY, _larger_disk),
+    "larger disk in a term": lambda: _asked(MONTHLY, _larger_disk),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
@@ -106,7 +115,8 @@ ACTS: dict[str, Callable[[], int]] = {
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "bandwidth": 1, "bandwidth by the month": 1,
-         "larger type": 1, "smaller type": 1, "larger type in a term": 1,
+         "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
+         "larger disk in a term": 1,
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
 
@@ -179,7 +189,8 @@ SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
-    "larger type in a term": ("RUNNING",), "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "larger type in a term": ("RUNNING",), "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
+    "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

@@ -20,9 +20,11 @@ from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import bandwidth, passwords, reset_password, resize, stop, terminate
+from vmart.orders import bandwidth, grow_disk, passwords, reset_password, resize, stop, terminate
+from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.settlement.models import Hour
+from vmart.storage.models import Disk
 from vmart.worker.models import Operation
 
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
@@ -38,6 +40,7 @@ KINDS = {
     ),
     "bandwidth by the month": BY_MONTH,
     "larger type in a term": MONTHLY,
+    "grown disk in a term": MONTHLY,
 }
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
 POINTS_MAX = 150
@@ -166,12 +169,13 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
+        "grown disk", "grown disk in a term",
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
     nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, world: World, act: str
 ) -> None:
-    """What the engine is told after each: isolation, power, network off and on, another speed or size."""
+    """What the engine is told after each: isolation, power, network off and on, another speed, size or disk."""
 
     def asked(name: str) -> int:
         account = open_purse(name, cash_minor=200_000)
@@ -180,6 +184,9 @@ def test_the_work_after_a_request(
             bandwidth.change(by(account), [machine.public_id], 9)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
+        elif "grown" in act:
+            disk = Disk.objects.get(instance_id=machine.id)
+            grow_disk.grow(by(account), Growth([machine.public_id], disk.public_id, 60))
         elif "arrears" in act:
             owe(account)
             if act != "arrears":
@@ -209,6 +216,9 @@ def test_the_work_after_a_request(
         assert outcome(accounts[point]) == expected, _name(control, point)
         assert act != "reset password" or _passwords_open_their_machines(accounts[point])
         assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+        if "grown" in act:
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
         if "larger" in act:
             assert _sizes(world, accounts[point]) == [("S5.LARGE8", (4, 8192))], _name(control, point)
 

@@ -9,6 +9,7 @@ import pytest
 
 from vmart.engines import contract
 from vmart.engines.contract import (
+    Disk,
     Engine,
     EngineError,
     ImageSpec,
@@ -141,6 +142,29 @@ class ContractSuite:
         with pytest.raises(EngineError, match=r"The machine does not exist\."):
             engine.ensure_size(spec.name, spec.vcpu, spec.memory_mib, on=True)
 
+    def test_disks_grow_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What fits on them, the lab shows; here: nothing else changes."""
+        spec = dataclasses.replace(make_spec(public=False), data_disks=[Disk("disk-of-suite", "CLOUD_SSD", 1)])
+        grown_gib = {spec.system_disk.key: spec.system_disk.size_gib + 1, "disk-of-suite": 2}
+
+        def grow(*, on: bool) -> None:
+            for key, size_gib in grown_gib.items():
+                engine.ensure_disk_size(spec.name, key, size_gib, is_system=key == spec.system_disk.key, on=on)
+
+        booted = engine.ensure_present(spec)
+        runs_on = not contract.turns_off_to_grow_a_disk(booted.kind)
+        for _ in range(2):
+            grow(on=True)
+            assert (engine.observe(spec.name) == booted) is runs_on
+        stopped = engine.ensure_power(spec.name, False)
+        grow(on=False)
+        assert engine.observe(spec.name) == stopped
+        grow(on=True)
+        assert engine.observe(spec.name).power is Power.RUNNING
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            grow(on=True)
+
     def test_a_password_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What it opens, the lab shows; here: nothing else changes."""
         spec = make_spec(public=False)
@@ -229,6 +253,7 @@ class ContractSuite:
                 lambda: engine.observe(spec.name),
                 lambda: engine.ensure_password(spec.name, "root", "$6$s$h"),
                 lambda: engine.ensure_size(spec.name, 1, 512, on=True),
+                lambda: engine.ensure_disk_size(spec.name, spec.system_disk.key, 9, is_system=True, on=True),
                 lambda: engine.ensure_absent(spec.name),
                 engine.list_ours,
             ):

@@ -220,7 +220,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
     assert world.count_machines() == 0
 
 
-def test_a_file_of_before_passwords_could_be_reset_is_brought_up(tmp_path: Path, make_spec: MakeSpec) -> None:
+def test_a_file_of_an_older_version_is_brought_up(tmp_path: Path, make_spec: MakeSpec) -> None:
     """Given an engine's file as older programs left it, then its machines are there and have passwords."""
     file = tmp_path / "older.sqlite"
     spec = make_spec()
@@ -228,9 +228,12 @@ def test_a_file_of_before_passwords_could_be_reset_is_brought_up(tmp_path: Path,
     with contextlib.closing(sqlite3.connect(file)) as older:
         for column in ("login_user", "password_hash"):
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
+        older.execute("DROP TABLE grown")
         older.execute("PRAGMA user_version=1")
         older.commit()
     engine = open_engine("simulated", {"file": file})
     engine.ensure_password(spec.name, "root", "$6$salt$hash")
     assert World(file).password_hash(spec.name) == "$6$salt$hash"
+    engine.ensure_disk_size(spec.name, spec.system_disk.key, 60, is_system=True, on=True)
+    assert World(file).grown_gib(spec.name) == {spec.system_disk.key: 60}
     assert engine.observe(spec.name).power is Power.RUNNING

@@ -14,12 +14,19 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, may, reboot, renew, reset_password, resize, start, stop, terminate
+from vmart.orders import bandwidth, grow_disk, may, reboot, renew, reset_password, resize, start, stop, terminate
+from vmart.orders.grow_disk import Growth
 from vmart.orders.renew import Renewal
 from vmart.orders.without_charge import STOP_CHARGING
+from vmart.storage.models import Disk
 from vmart.subscriptions.models import Subscription
 
 pytestmark = pytest.mark.usefixtures("in_business")
+
+
+def _system_disk(name: str) -> str:
+    return Disk.objects.get(instance_id=Instance.objects.get(public_id=name).id, position=0).public_id
+
 
 VERBS: dict[str, Callable[[Actor, str], object]] = {
     "start": lambda who, name: start.start(who, [name]),
@@ -29,6 +36,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "reset_password": reset_password.generate,
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
+    "grow_disk": lambda who, name: grow_disk.grow(who, Growth([name], _system_disk(name), 60)),
     "renew": lambda who, name: renew.renew(who, Renewal([name])),
     "end": lambda who, name: terminate.terminate(who, [name]),
 }

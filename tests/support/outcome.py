@@ -42,7 +42,7 @@ _QUERIES = {
     " WHERE s.account_id = %s",
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
     "disks": "SELECT usage, disk_type, size_gib FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
-    "events": "SELECT kind, detail - 'waited_ms' AS detail, at FROM events_event WHERE account_id = %s"
+    "events": "SELECT kind, detail - 'waited_ms' - 'disk' AS detail, at FROM events_event WHERE account_id = %s"
     " ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
 }

@@ -22,6 +22,7 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.orders import sweep
 from vmart.orders.models import Order, Status
+from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
@@ -66,7 +67,15 @@ class Sent:
         return self.buyer.post(f"{address}?id={self.machine}", Form(page, "").data)
 
     def resized(self) -> HttpResponse:
-        address = reverse("machine_type", args=[self.machine]) + "?type=S5.LARGE8"
+        return self._confirmed("machine_type", "type=S5.LARGE8")
+
+    def grown(self) -> HttpResponse:
+        disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=self.machine).id)
+        return self._confirmed("machine_disk", f"disk={disk.public_id}&size=60")
+
+    def _confirmed(self, name: str, query: str) -> HttpResponse:
+        """The price shown, and paid."""
+        address = f"{reverse(name, args=[self.machine])}?{query}"
         page = self.buyer.get(address).content.decode()
         return self.buyer.post(address, Form(page, "").data | {"act": "pay"})
 
@@ -116,6 +125,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_bandwidth", {"bandwidth": "9"}
     ),
     ("machine_type", "ResetInstancesType"): lambda sent: sent.resized(),
+    ("machine_disk", "ResizeInstanceDisks"): lambda sent: sent.grown(),
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}

@@ -51,6 +51,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
     "machine_type": MACHINE,
+    "machine_disk": MACHINE,
     "machine_end": MACHINE,
     "machine_password": MACHINE,
     "machine_reset_password": MACHINE,

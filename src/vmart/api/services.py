@@ -12,6 +12,7 @@ from vmart.api.actions.cbs import disks
 from vmart.api.actions.cvm import (
     attributes,
     bandwidth,
+    disk_sizes,
     images,
     instance_types,
     instances,
@@ -32,8 +33,8 @@ from vmart.api.registry import Registry
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
-    places, instance_types, images, purchase, instances, attributes, bandwidth, resize, renewal, key_pairs, balance,
-    places_of_product, zones, disks, vpcs, subnets, addresses, security_groups, resources, identity,
+    places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, renewal, key_pairs,
+    balance, places_of_product, zones, disks, vpcs, subnets, addresses, security_groups, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

@@ -224,6 +224,12 @@ class Engine(Protocol):
         ``on``: it runs at the end; else it is left off or on as it is found, but for that.
         """
 
+    def ensure_disk_size(self, name: str, disk: str, size_gib: int, *, is_system: bool, on: bool) -> None:
+        """The disk with this key has at least so much: it is never made smaller. ``on``: as of ``ensure_size``.
+
+        A running machine is turned off for it where ``turns_off_to_grow_a_disk`` says so.
+        """
+
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """This crypt(3) hash is the user's in the guest, and SSH takes passwords; running or stopped, it stays so.
 
@@ -275,6 +281,11 @@ def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     return kind == "virtual-machine" or wanted_mib < memory_mib
 
 
+def turns_off_to_grow_a_disk(kind: str) -> bool:
+    """Whether a running machine is turned off while its disk grows: a virtual machine sees the size at its start."""
+    return kind == "virtual-machine"
+
+
 def ensure_present_many(
     engine: Engine, specs: Sequence[MachineSpec], *, threads: int = 8
 ) -> "list[Observation | EngineError]":
@@ -308,6 +319,7 @@ VERBS = (
     "ensure_absent",
     "ensure_address",
     "ensure_size",
+    "ensure_disk_size",
     "ensure_password",
     "observe",
     "list_ours",

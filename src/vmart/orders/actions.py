@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 from vmart.events.actor import Actor
 from vmart.kernel import db
-from vmart.orders import bandwidth, place, renew, resize, unpaid
+from vmart.orders import bandwidth, grow_disk, place, renew, resize, unpaid
 from vmart.orders.models import Order
 
 PAY: Mapping[str, Callable[[Order, Actor], None]] = {
     "purchase": place.pay,
     renew.ACTION: renew.pay,
     bandwidth.UPGRADE.action: bandwidth.UPGRADE.pay,
+    grow_disk.UPGRADE.action: grow_disk.UPGRADE.pay,
     resize.UPGRADE.action: resize.UPGRADE.pay,
 }
 

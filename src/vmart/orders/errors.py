@@ -31,6 +31,16 @@ class SoldOut(Refused):
     code = "ResourcesSoldOut.SpecifiedInstanceType"
 
 
+class DiskSoldOut(Refused):
+    code = "ResourceInsufficient.CloudDiskSoldOut"
+
+
+class UnknownDisk(NotFound):
+    """Not a disk of the machine."""
+
+    code = "InvalidParameter.DataDiskNotBelongSpecifiedInstance"
+
+
 class NoAddress(Refused):
     code = "ResourcesSoldOut.EipInsufficient"
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, reboot, renew, reset_password, resize, start, stop, terminate
+from vmart.orders import bandwidth, grow_disk, reboot, renew, reset_password, resize, start, stop, terminate
 from vmart.orders.acts import Refuse
 
 ACTS: Mapping[str, Refuse] = {
@@ -20,6 +20,7 @@ ACTS: Mapping[str, Refuse] = {
     "reset_password": reset_password.refuse,
     "bandwidth": bandwidth.refuse,
     "type": resize.refuse,
+    "grow_disk": grow_disk.refuse,
     "renew": renew.refuse,
     "end": terminate.refuse,
 }

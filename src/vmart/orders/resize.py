@@ -17,7 +17,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue
-from vmart.orders import agreed, hourly, in_term, offered, paid, size
+from vmart.orders import agreed, changes, hourly, in_term, offered, paid, size
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.agreed import New
@@ -240,8 +240,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             paid.give_up_for(operation, _FAILED)
             if m.is_under_way(machine, ACT):
                 db.call("placement_shrink", machine.id, machine.vcpu, machine.memory_mib)
-                if not operation.payload["order_id"]:
-                    hourly.hold_what_it_asks(machine)
+                changes.back(machine, operation)
                 m.fail(machine, _FAILED, error)
             size.send(machine)  # an attempt whose answer was lost may have set the new one
 
@@ -257,9 +256,5 @@ def _in_force(machine: Instance, operation: Claimed, to: InstanceType) -> None:
         instance_type=to, vcpu=to.vcpu, memory_mib=to.memory_mib, latest_operation_state="SUCCESS"
     )
     db.call("placement_shrink", machine.id, to.vcpu, to.memory_mib)
-    if order_id := operation.payload["order_id"]:
-        agreed.agree(new)
-        paid.deliver(order_id, machine.id)
-    else:
-        hourly.in_force(machine, new)
+    changes.in_force(machine, operation, new)
     m.event(machine, "type_changed", old=old, new=to.code)

@@ -64,7 +64,7 @@ COMPONENTS = {
     "traffic": _("Traffic"),
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
-           "type": _("Instance type")}  # fmt: skip
+           "type": _("Instance type"), "disk": _("Larger disk")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -82,6 +82,7 @@ EVENTS = {
     "ResetInstancesPassword": _("Password reset asked for"),
     "ResetInstancesInternetMaxBandwidth": _("Change of bandwidth asked for"),
     "ResetInstancesType": _("Change of instance type asked for"),
+    "ResizeInstanceDisks": _("Larger disk asked for"),
     "ModifyInstancesAttribute": _("Change of name or protection asked for"),
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
@@ -102,6 +103,7 @@ EVENTS = {
     "password_reset": _("Password reset"),
     "bandwidth_changed": _("Bandwidth changed"),
     "type_changed": _("Instance type changed"),
+    "disk_grown": _("Disk made larger"),
     "renamed": _("Renamed"),
     "protected": _("Protected: no program may end it"),
     "unprotected": _("No longer protected: programs may end it"),
@@ -178,6 +180,7 @@ OPERATIONS = {
     "bandwidth": _("Change of bandwidth"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
+    "grow_disk": _("Larger disk"),
     "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),

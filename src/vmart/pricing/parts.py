@@ -91,7 +91,7 @@ class DisksPart:
         if len(self.data_disks) > most:
             raise TooMany("A machine has at most {most} data disks.", field="data_disks", most=most)
         for field, disk in self.fields():
-            _check_disk(book, disk, field)
+            check_disk(book, disk, f"{field}.", is_system=field == _SYSTEM)
             self._check_stays(disk, field)
 
     def units(self, prices: RegionPrices) -> Iterable[Unit | Traffic]:
@@ -107,18 +107,19 @@ class DisksPart:
             )
 
 
-def _check_disk(book: PriceBook, disk: DiskChoice, field: str) -> None:
+def check_disk(book: PriceBook, disk: DiskChoice, path: str = "", *, is_system: bool) -> None:
+    """Whether a disk of this type and size is sold; ``path`` leads to it. Raises UnknownDiskType, OutOfRange."""
     sold = book.document.disks.get(disk.disk_type)
     if sold is None:
         raise UnknownDiskType(
             "The disk type {disk_type} is not sold; possible are {types}.",
-            field=f"{field}.disk_type", disk_type=disk.disk_type, types=", ".join(book.document.disks),
+            field=f"{path}disk_type", disk_type=disk.disk_type, types=", ".join(book.document.disks),
         )  # fmt: skip
-    sizes = sold.system_gib if field == _SYSTEM else sold.data_gib
+    sizes = sold.system_gib if is_system else sold.data_gib
     if not sizes.holds(disk.size_gib):
         raise OutOfRange(
             "A {disk_type} disk of {size} GiB is not sold here; possible are {min} to {max} GiB in steps of {step}.",
-            field=f"{field}.size_gib", disk_type=disk.disk_type, size=disk.size_gib, min=sizes.min, max=sizes.max,
+            field=f"{path}size_gib", disk_type=disk.disk_type, size=disk.size_gib, min=sizes.min, max=sizes.max,
             step=sizes.step,
         )  # fmt: skip
 

@@ -9,9 +9,9 @@ from vmart.pricing.errors import ForeignQuote
 
 Term = tuple[str, str, int]  # what is paid for by the month: component, price key, quantity
 
-BANDWIDTH_ORDER, TYPE_ORDER = "bandwidth", "type"  # actions of orders
+BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER = "bandwidth", "type", "disk"  # actions of orders
 # Orders for more of what is paid ahead already; any other pays for a term.
-UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER})
+UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from vmart.instances.models import Instance
+from vmart.listings import overview
 from vmart.orders import resize
-from vmart.pages import printed
+from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
+from vmart.storage.models import Disk
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 
@@ -101,6 +103,40 @@ class Type(Change):
 
     def now(self, machine: Instance) -> str:
         return ""
+
+
+class DiskSize(Change):
+    """One disk of a machine and its size, in GiB."""
+
+    name = "size"
+    paths = {"system_disk": "size", "data_disks.0.size_gib": "size", "data_disks.0.id": "disk"}
+
+    disk = forms.CharField(label=_("Disk"), required=False, strip=False, widget=forms.Select())
+    size = forms.IntegerField(
+        label=_("New size, GiB"),
+        min_value=1,
+        max_value=2**31 - 1,
+        widget=forms.NumberInput(attrs={"class": "short", "required": True}),
+    )
+
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(machine, typed)
+        self.fields["disk"].widget.choices = [
+            (disk.public_id, f"{component(disk)} · {disk.public_id} · {disk.size_gib} GiB")
+            for disk in overview.disks(machine.id)
+        ]
+
+    def now(self, machine: Instance) -> str:
+        return ""
+
+    @property
+    def value(self) -> tuple[str, int]:
+        return self.cleaned_data["disk"], self.cleaned_data["size"]
+
+
+def component(disk: Disk) -> Any:
+    """What kind of disk it is, in the reader's language."""
+    return wording.component("system_disk" if disk.usage == Disk.Usage.SYSTEM else "data_disk")
 
 
 def _types(machine: Instance) -> list[tuple[str, list[tuple[str, str]]]]:

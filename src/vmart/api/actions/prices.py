@@ -111,6 +111,11 @@ def amounts(list_minor: int, amount_minor: int, currency: str) -> ItemPriceAnswe
     }
 
 
+def hour_price(amount: Decimal) -> ItemPriceAnswer:
+    """An hour of what costs the same at each age."""
+    return _hourly([amount])
+
+
 def _hourly(steps: list[Decimal]) -> ItemPriceAnswer:
     return _by_unit(steps, "HOUR")
 

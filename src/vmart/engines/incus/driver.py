@@ -25,6 +25,7 @@ from vmart.engines.contract import (
     PublicAddress,
     driver,
     turns_off_for,
+    turns_off_to_grow_a_disk,
 )
 from vmart.engines.incus import capability, seed
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
@@ -232,6 +233,24 @@ class IncusEngine:
         # it is told twice: what it goes by the second time is the same number, written otherwise.
         for told in (config | {"limits.cpu": "0" + config["limits.cpu"]}, config):
             self._open().client.send("PATCH", path_of("instances", name), {"config": told})
+
+    def ensure_disk_size(self, name: str, disk: str, size_gib: int, *, is_system: bool, on: bool) -> None:
+        found = self._present(name)
+        with self._saying():
+            if turns_off_to_grow_a_disk(found["type"]):
+                self._stop(name, force=False)
+            if is_system:
+                self._open().room.grow(name, size_gib)
+            else:
+                self._grow_volume(disk, size_gib, self._target(found))
+        if on:
+            self.ensure_power(name, True)
+
+    def _grow_volume(self, disk: str, size_gib: int, target: str) -> None:
+        client = self._open().client
+        path = path_of("storage-pools", self._pool, "volumes", "custom", self._names.volume(disk))
+        if int(client.get(path, target=target)["config"]["size"].removesuffix("GiB")) < size_gib:
+            client.send("PATCH", path, {"config": {"size": f"{size_gib}GiB"}}, target=target)
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         found = self._present(name)

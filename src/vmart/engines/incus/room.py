@@ -60,6 +60,17 @@ class Room:
             self._give(name, is_ending=True)
             act()
 
+    def grow(self, name: str, size_gib: int) -> None:
+        """The disk is at least so large from now on: more is sold."""
+        limit_mib = size_gib * 1024
+        if self._limit_mib(name) >= limit_mib:
+            return
+        if self._is_limited:
+            self._remove_ballast(name)
+            self._settle(name, limit_mib)
+        else:
+            self._set_limit(name, limit_mib)
+
     def _with_room(self, name: str, act: Callable[[], object]) -> None:
         self._give(name)
         try:

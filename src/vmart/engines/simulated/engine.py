@@ -54,16 +54,26 @@ CREATE TABLE IF NOT EXISTS fault (
     id INTEGER PRIMARY KEY, verb TEXT NOT NULL, calls_left INTEGER NOT NULL, times INTEGER NOT NULL,
     lose_answer INTEGER NOT NULL, transient INTEGER NOT NULL, sentence TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS grown (
+    machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
-# A file of before passwords could be reset: its machines get the columns.
-_SINCE_1 = """
+# What brings a file of each version to the next: passwords that are reset, disks that grow.
+_SINCE = {
+    1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
 ALTER TABLE machine ADD COLUMN password_hash TEXT NOT NULL DEFAULT '';
-"""
-_VERSION = 2
+""",
+    2: """
+CREATE TABLE grown (
+    machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
+) WITHOUT ROWID;
+""",
+}
+_VERSION = 3
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
@@ -78,7 +88,7 @@ _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address",
-    "ensure_size", "ensure_password",
+    "ensure_size", "ensure_disk_size", "ensure_password",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -123,7 +133,8 @@ def _bring_up(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version < _VERSION:
-        for statement in (_SINCE_1 if version else _SCHEMA).split(";"):
+        steps = [_SINCE[older] for older in range(version, _VERSION)] if version else [_SCHEMA]
+        for statement in ";".join(steps).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version={_VERSION}")
     connection.execute("COMMIT")
@@ -218,6 +229,11 @@ class World:
         """Its vCPU and its memory in MiB."""
         row = self._file.connection().execute("SELECT vcpu, memory_mib FROM machine WHERE name = ?", (name,)).fetchone()
         return int(row[0]), int(row[1])
+
+    def grown_gib(self, name: str) -> dict[str, int]:
+        """Its disks that were made larger, and their sizes."""
+        rows = self._file.connection().execute("SELECT disk, size_gib FROM grown WHERE machine = ?", (name,))
+        return {str(disk): int(size_gib) for disk, size_gib in rows}
 
     def boots(self, name: str) -> int:
         """How often it was turned on."""
@@ -331,6 +347,7 @@ class SimulatedEngine:
             if found is not None:
                 self._refuse_offline(connection, found["member"])
                 connection.execute("DELETE FROM machine WHERE name = ?", (name,))
+                connection.execute("DELETE FROM grown WHERE machine = ?", (name,))
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         with self._call("ensure_address", writes=True) as connection:
@@ -358,6 +375,17 @@ class SimulatedEngine:
                 self._bank_bytes(connection, found)
                 self._boot(connection, name, found)
             connection.execute("UPDATE machine SET vcpu = ?, memory_mib = ? WHERE name = ?", (vcpu, memory_mib, name))
+
+    def ensure_disk_size(self, name: str, disk: str, size_gib: int, *, is_system: bool, on: bool) -> None:
+        with self._call("ensure_disk_size", writes=True) as connection:
+            found = self._present(connection, name)
+            connection.execute(
+                "INSERT INTO grown (machine, disk, size_gib) VALUES (?, ?, ?)"
+                " ON CONFLICT (machine, disk) DO UPDATE SET size_gib = max(size_gib, excluded.size_gib)",
+                (name, disk, size_gib),
+            )
+            if on and found["power"] != Power.RUNNING:
+                self._boot(connection, name, found)
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """Its only user is the one of its image."""

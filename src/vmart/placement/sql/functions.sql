@@ -115,6 +115,31 @@ BEGIN
   WHERE instance_id = _instance;
 END $$;
 
+-- More of its host's disks for a machine; false when there is no room.
+CREATE FUNCTION fn.placement_grow_disk(_instance bigint, _gib bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _instance FOR UPDATE;
+  UPDATE placement_host h SET disk_used_gib = disk_used_gib + _gib
+  WHERE id = held.host_id AND fn.placement_passed(h, 0, 0, _gib) = 5;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE placement_allocation SET disk_gib = disk_gib + _gib WHERE instance_id = _instance;
+  RETURN true;
+END $$;
+
+-- What was taken so, given back: the disk did not grow.
+CREATE FUNCTION fn.placement_shrink_disk(_instance bigint, _gib bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _instance FOR UPDATE;
+  UPDATE placement_host SET disk_used_gib = disk_used_gib - _gib WHERE id = held.host_id;
+  UPDATE placement_allocation SET disk_gib = disk_gib - _gib WHERE instance_id = _instance;
+END $$;
+
 -- Take vCPU and memory again, on the host where its disks are; false when there is no room.
 CREATE FUNCTION fn.placement_grow(_instance bigint, _vcpu int, _memory_mib bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$

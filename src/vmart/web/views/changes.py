@@ -20,14 +20,15 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import bandwidth, resize
+from vmart.orders import bandwidth, grow_disk, resize
 from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.grow_disk import Growth
 from vmart.orders.priced_act import A, PricedAct
 from vmart.orders.resize import Resize
 from vmart.pages import confirm
 from vmart.pages.shown_quote import NotShown
 from vmart.pricing.priced import Priced
-from vmart.web.forms import Bandwidth, Change, Type
+from vmart.web.forms import Bandwidth, Change, DiskSize, Type
 from vmart.web.visitor import actor, customer
 
 
@@ -107,6 +108,16 @@ def _of_type(machine: Instance, code: str) -> Mapping[str, object]:
     return {"to": to, "turns_off": resize.turns_off(machine, to)}
 
 
+def _of_disk(machine: Instance, value: tuple[str, int]) -> Mapping[str, object]:
+    named, size_gib = value
+    disk = next((one for one in overview.disks(machine.id) if one.public_id == named), None)
+    return {"disk": disk, "size_gib": size_gib, "turns_off": grow_disk.turns_off(machine)}
+
+
+def _growth(machine: Instance, value: tuple[str, int]) -> Growth:
+    return Growth([machine.public_id], *value)
+
+
 bandwidth_page = _page_of(Changing(
     "web/machines/bandwidth.html", Bandwidth, bandwidth.is_by_month, bandwidth.UPGRADE,
     asked=lambda machine, mbps: Upgrade([machine.public_id], mbps),
@@ -122,4 +133,12 @@ type_page = _page_of(Changing(
     change=lambda by, machine, code: resize.change(by, [machine.public_id], code),
     done=gettext_lazy("The instance type is being changed."),
     here=_of_type,
+))  # fmt: skip
+disk_page = _page_of(Changing(
+    "web/machines/disk.html", DiskSize, grow_disk.is_prepaid, grow_disk.UPGRADE,
+    asked=_growth,
+    reckon=lambda machine, value: grow_disk.reckon(machine.account_id, _growth(machine, value)),
+    change=lambda by, machine, value: grow_disk.grow(by, _growth(machine, value)),
+    done=gettext_lazy("The disk is being made larger."),
+    here=_of_disk,
 ))  # fmt: skip
