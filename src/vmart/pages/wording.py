@@ -70,6 +70,13 @@ RENEW_FLAGS = {
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
     "DISABLE_NOTIFY_AND_MANUAL_RENEW": _("Let it end, without reminders"),
 }
+# What is said of a machine while an act that leaves its state as it is is under way.
+UNDER_WAY = {
+    "ResetInstancesPassword": _("Its password is being reset."),
+    "ResetInstancesInternetMaxBandwidth": _("Its bandwidth is being changed."),
+    "ResetInstancesType": _("Its instance type is being changed."),
+    "ResizeInstanceDisks": _("Its disk is being made larger."),
+}
 EVENTS = {
     "RunInstances": _("Bought"),
     "order_placed": _("Order placed, to be paid"),

@@ -19,6 +19,7 @@ from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.orders import holds, live_cost, may, passwords, reboot, return_prepaid, start, stop, terminate
+from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
@@ -142,9 +143,9 @@ def _here(machine: Instance) -> dict[str, Any]:
     assert line is not None
     here = shop.snapshot()
     closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
-    resetting = machine.latest_operation == passwords.RESET and machine.latest_operation_state == "OPERATING"
+    operating = machine.latest_operation_state == "OPERATING"
     # While a reset is under way, the password that is kept is about to be another.
-    kept = {} if resetting else passwords.kept([machine.id])
+    kept = {} if is_under_way(machine, passwords.RESET) else passwords.kept([machine.id])
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,
@@ -160,8 +161,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "closed_exact": closed,
         "open_exact": _open_exact(machine),
         "by_usage": overview.is_charged_by_usage(machine.id),
-        "busy": machine.state in wording.IN_BETWEEN or resetting,
-        "resetting": resetting,
+        "busy": machine.state in wording.IN_BETWEEN or operating,
+        "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
