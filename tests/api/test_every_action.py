@@ -41,6 +41,7 @@ class Things:
     key: str
     disk: str
     vpc: str
+    bound: str  # a key pair of the stopped machine
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -110,6 +111,8 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeSecurityGroups": (lambda _: {}, 1),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
     "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 5),
+    "AssociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.key]}, 7),
+    "DisassociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.bound]}, 6),
 }
 OTHERS = {
     ("DescribeAccountBalance", "2018-07-09"): ({}, 2),
@@ -143,17 +146,22 @@ def test_every_action_is_here() -> None:
 
 @pytest.fixture
 def owner(delivering: None) -> tuple[Client, Things]:
-    """A customer with a running, a prepaid and a stopped machine and a key pair."""
+    """A customer with a running, a prepaid and a stopped machine, a key pair, and one that is the stopped machine's."""
     client, _ = open_customer("owner")
-    key = client.call("CreateKeyPair", {"KeyName": "k", "ProjectId": 0}).response["KeyPair"]["KeyId"]
+    key, bound = (
+        client.call("CreateKeyPair", {"KeyName": name, "ProjectId": 0}).response["KeyPair"]["KeyId"]
+        for name in ("k", "bound")
+    )
     running, stopped = client.call("RunInstances", {**HOURLY, "InstanceCount": 2}).response["InstanceIdSet"]
     (prepaid,) = next(iter(client.legacy("RunInstances", LEGACY_MONTHLY)["unInstanceIds"].values()))
     work()
     client.call("StopInstances", {"InstanceIds": [stopped]})
     work()
+    client.call("AssociateInstancesKeyPairs", {"InstanceIds": [stopped], "KeyIds": [bound]})
+    work()
     (machine,) = client.call("DescribeInstances", {"InstanceIds": [running]}).response["InstanceSet"]
     disk, vpc = machine["SystemDisk"]["DiskId"], machine["VirtualPrivateCloud"]["VpcId"]
-    return client, Things(running, prepaid, stopped, key, disk, vpc)
+    return client, Things(running, prepaid, stopped, key, disk, vpc, bound)
 
 
 Many = Callable[..., tuple[Client, list[str], list[str]]]
@@ -193,6 +201,8 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
     "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 8),
     "RebootInstances": ({}, 6),
     "ResetInstancesPassword": ({"Password": "New-pass-1", "ForceStop": True}, 6),
+    "AssociateInstancesKeyPairs": ({"ForceStop": True}, 7),
+    "DisassociateInstancesKeyPairs": ({"ForceStop": True}, 6),
     "ResetInstancesInternetMaxBandwidth": ({"InternetAccessible": {"InternetMaxBandwidthOut": 9}}, 6),
     "TerminateInstances": ({}, 19),
 }
@@ -203,9 +213,21 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
 def test_queries_of_an_action_on_many_machines(many: Many, action: str, count: int) -> None:
     asked, budget = MANY[action]
     client, postpaid, _ = many(count, BY_TRAFFIC if "InternetAccessible" in asked else None)
+    if action.endswith("KeyPairs"):
+        asked = {**asked, "KeyIds": _pair(client, postpaid if action.startswith("Disassociate") else [])}
     with statements() as made:
         assert "Error" not in client.call(action, {**asked, "InstanceIds": postpaid}).response
     assert len(made) <= budget, made
+
+
+def _pair(client: Client, bound_to: list[str]) -> list[str]:
+    """The id of a new pair, bound to these machines."""
+    key_id = client.call("ImportKeyPair", {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}).response["KeyId"]
+    if bound_to:
+        asked = {"InstanceIds": bound_to, "KeyIds": [key_id], "ForceStop": True}
+        assert "Error" not in client.call("AssociateInstancesKeyPairs", asked).response
+        work()
+    return [key_id]
 
 
 @pytest.mark.parametrize("count", [1, 100])
@@ -365,13 +387,15 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
 
 
-UNKNOWN = Things("ins-unknown0", "ins-unknown1", "ins-unknown2", "skey-unknown0", "disk-unknown0", "vpc-unknown0")
+UNKNOWN = Things(
+    "ins-unknown0", "ins-unknown1", "ins-unknown2", "skey-unknown0", "disk-unknown0", "vpc-unknown0", "skey-unknown1"
+)
 
 
 def _swapped(answer: Any, has: Things) -> Any:
     """``answer`` with the owner's ids replaced by the unknown ones, and without what differs each time."""
     text = json.dumps(answer)
-    for name in ("running", "prepaid", "stopped", "key", "disk", "vpc"):
+    for name in ("running", "prepaid", "stopped", "key", "disk", "vpc", "bound"):
         text = text.replace(getattr(has, name), getattr(UNKNOWN, name))
     members = json.loads(text)
     for told in (members, *members.get("detail", {}).values()):
@@ -381,7 +405,7 @@ def _swapped(answer: Any, has: Things) -> Any:
 
 
 def _names_things(asked: Asked) -> bool:
-    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d", "e", "f"))
+    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d", "e", "f", "g"))
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in COMPUTE.items() if _names_things(asked)])

@@ -19,6 +19,7 @@ CUSTOMERS = [
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}bandwidth/",
+    "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{prepaid}", "{prepaid}bandwidth/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
@@ -43,6 +44,13 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     expect(page.locator("text=ssh root@").first).to_be_visible()
     machine = page.locator("#progress table a").first.get_attribute("href")
     customer.places |= {"order": page.url.removeprefix(customer.url), "machine": machine}  # type: ignore[attr-defined]
+    page = customer.open("/keys/")
+    page.fill("#create-name", "laptop")
+    page.click("button[value=create]")
+    page = customer.open(f"{machine}keys/")
+    page.check("input[name=key]")
+    page.click("button[value=bind]")
+    expect(page.locator("text=key pair skey-").first).to_be_visible()
     page = customer.open("/buy/?name=month")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")

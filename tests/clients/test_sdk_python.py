@@ -170,6 +170,28 @@ def test_key_pairs(access: Access) -> None:
     assert cvm.DescribeKeyPairs({"KeyIds": [again]})["TotalCount"] == 0
 
 
+def test_key_pairs_are_bound_to_a_machine_and_taken_away(access: Access) -> None:
+    cvm = Cvm(access)
+    pair = cvm.CreateKeyPair({"KeyName": f"k_{uuid.uuid4().hex[:12]}", "ProjectId": 0})["KeyPair"]["KeyId"]
+    public_ids = cvm.RunInstances(POSTPAID)["InstanceIdSet"]
+    cvm.settle(public_ids)
+    asked = {"InstanceIds": public_ids, "KeyIds": [pair]}
+
+    def bound() -> list[str]:
+        told: list[str] = cvm.DescribeKeyPairs({"KeyIds": [pair]})["KeyPairSet"][0]["AssociatedInstanceIds"]
+        return told
+
+    with pytest.raises(TencentCloudSDKException) as refused:
+        cvm.AssociateInstancesKeyPairs(asked)
+    assert refused.value.get_code() == "UnsupportedOperation.InstanceStateRunning"
+    cvm.AssociateInstancesKeyPairs({**asked, "ForceStop": True})
+    wait_for(bound, public_ids)
+    cvm.DisassociateInstancesKeyPairs({**asked, "ForceStop": True})
+    wait_for(bound, [])
+    cvm.DeleteKeyPairs({"KeyIds": [pair]})
+    cvm.end(public_ids)
+
+
 def test_a_client_that_pages_ends(access: Access) -> None:
     cvm = Cvm(access)
     public_ids = cvm.RunInstances({**POSTPAID, "InstanceCount": 5})["InstanceIdSet"]

@@ -185,7 +185,7 @@ def test_a_key_pair(provider: Provider) -> None:
 
 
 def test_a_postpaid_machine_from_apply_to_forced_destroy(provider: Provider) -> None:
-    """Without a type, with a key: read twice alike, renamed, protected, freed, erased; its key goes after it."""
+    """Without a type, with a key: read twice alike, renamed, protected, freed, given another key and none, erased."""
     name = f"tf_{uuid.uuid4().hex[:12]}"
     key_id = provider("cvm", "CreateKeyPair", {"KeyName": name, "ProjectId": 0})["KeyPair"]["KeyId"]
     public_id = provider.create({**POSTPAID, "LoginSettings": {"KeyIds": [key_id]}})
@@ -200,12 +200,41 @@ def test_a_postpaid_machine_from_apply_to_forced_destroy(provider: Provider) -> 
     assert provider.read(public_id)[0] == {**machine, "InstanceName": "renamed", "DisableApiTermination": True}
     assert _code(lambda: provider.delete(public_id)) == "UnsupportedOperation.InstancesProtected"
     provider("cvm", "ModifyInstancesAttribute", {**asked, "DisableApiTermination": False})
+    other = _another_key(provider, public_id, key_id)
+    assert provider.read(public_id)[0]["LoginSettings"]["KeyIds"] == [other]
+    _destroy_key(provider, other)
+    assert not provider.read(public_id)[0]["LoginSettings"]["KeyIds"]
 
     provider.force_delete(public_id)
     (disk,) = provider.disks([machine["SystemDisk"]["DiskId"]])
     assert (disk["DiskState"], disk["Attached"]) == ("UNATTACHED", False)
     (pair,) = provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"]
     assert pair["AssociatedInstanceIds"] == []
+    provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
+
+
+def _another_key(provider: Provider, public_id: str, key_id: str) -> str:
+    """An update of ``key_ids``: the one of before is unbound, another is bound, each waited for."""
+    name = f"tf_{uuid.uuid4().hex[:12]}"
+    other: str = provider("cvm", "CreateKeyPair", {"KeyName": name, "ProjectId": 0})["KeyPair"]["KeyId"]
+    for action, named in (("DisassociateInstancesKeyPairs", key_id), ("AssociateInstancesKeyPairs", other)):
+        provider("cvm", action, {"KeyIds": [named], "InstanceIds": [public_id], "ForceStop": True})
+        wait_for(lambda: needed(provider.machine(public_id), "LatestOperationState"), ["SUCCESS"])
+    return other
+
+
+def _destroy_key(provider: Provider, key_id: str) -> None:
+    """A key pair that machines have is unbound from them first, and its deletion tried again while they have it."""
+    (pair,) = provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"]
+    assert len(pair["AssociatedInstanceIds"]) == 1
+    machines = {"KeyIds": [key_id], "InstanceIds": pair["AssociatedInstanceIds"], "ForceStop": True}
+    assert _code(lambda: provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})) == (
+        "InvalidParameterValue.KeyPairNotSupported"
+    )
+    provider("cvm", "DisassociateInstancesKeyPairs", machines)
+    wait_for(
+        lambda: provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"][0]["AssociatedInstanceIds"], []
+    )
     provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, purses, wanted, work
@@ -20,9 +21,10 @@ from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
 from vmart.engines.simulated.engine import World
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance
+from vmart.instances import key_pairs
+from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
-from vmart.orders import bandwidth, grow_disk, reboot, reset_password, resize, start, stop, sweep, terminate
+from vmart.orders import bandwidth, bind_keys, grow_disk, reboot, reset_password, resize, start, stop, sweep, terminate
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.provisioning.zone_engines import engine_of
@@ -75,6 +77,14 @@ def _reset_password(actor: Actor, names: list[str]) -> None:
     reset_password.generate(actor, names[0])
 
 
+def _bind(actor: Actor, names: list[str]) -> None:
+    bind_keys.bind(actor, names, [key_pairs.import_(actor, "laptop", ED25519).public_id])
+
+
+def _unbind(actor: Actor, names: list[str]) -> None:
+    bind_keys.unbind(actor, names, [KeyPair.objects.get(account_id=actor.account).public_id])
+
+
 def _faster(actor: Actor, names: list[str]) -> None:
     bandwidth.change(actor, names, 9)
 
@@ -100,6 +110,8 @@ ACTS: dict[str, Callable[[], int]] = {
     "start": lambda: _asked(ONLINE, _stop_without_charge, start.start),
     "reboot": lambda: _asked(HOURLY, reboot.reboot),
     "reset password": lambda: _asked(HOURLY, _reset_password),
+    "bind keys": lambda: _asked(HOURLY, _bind),
+    "take keys away": lambda: _asked(HOURLY, _bind, _unbind),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
     "larger type": lambda: _asked(HOURLY, _larger),
@@ -114,7 +126,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "reset password": 1, "bandwidth": 1, "bandwidth by the month": 1,
+         "reset password": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1, "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "larger disk in a term": 1,
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
@@ -188,6 +200,7 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
+    "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),

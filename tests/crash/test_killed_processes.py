@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 
 from tests.crash.conftest import Nursery
+from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.engine import World
+from vmart.instances import key_pairs
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import bandwidth, grow_disk, passwords, reset_password, resize, stop, terminate
+from vmart.orders import bandwidth, bind_keys, grow_disk, passwords, reset_password, resize, stop, terminate
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.settlement.models import Hour
@@ -67,6 +69,15 @@ def _passwords_open_their_machines(account: int) -> bool:
     machines = Instance.objects.filter(account_id=account)
     shown = passwords.show(by(account), [machine.public_id for machine in machines])
     return all(unix_password.matches(shown[machine.public_id], machine.password_hash) for machine in machines)
+
+
+KEYS = {"bind keys": [([ED25519], False)], "take keys away": [([], True)]}
+
+
+def _opened_by(world: World, account: int) -> list[tuple[list[str], bool]]:
+    """Of each machine the keys that open it, and whether SSH takes its password."""
+    names = Instance.objects.filter(account_id=account).order_by("id").values_list("public_id", flat=True)
+    return [(world.ssh_keys(name), world.takes_passwords(name)) for name in names]
 
 
 def _speeds(world: World, account: int) -> list[tuple[int, int]]:
@@ -168,6 +179,7 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
+        "bind keys", "take keys away",
         "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
         "grown disk", "grown disk in a term",
     ],
@@ -175,7 +187,7 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
 def test_the_work_after_a_request(
     nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, world: World, act: str
 ) -> None:
-    """What the engine is told after each: isolation, power, network off and on, another speed, size or disk."""
+    """What the engine is told after each: isolation, power, network off and on, another speed, size, disk or keys."""
 
     def asked(name: str) -> int:
         account = open_purse(name, cash_minor=200_000)
@@ -196,6 +208,12 @@ def test_the_work_after_a_request(
             terminate.terminate(by(account), [machine.public_id])
         elif act == "reset password":
             reset_password.generate(by(account), machine.public_id)
+        elif "keys" in act:
+            pair = key_pairs.import_(by(account), "laptop", ED25519).public_id
+            bind_keys.bind(by(account), [machine.public_id], [pair])
+            if act != "bind keys":
+                work()
+                bind_keys.unbind(by(account), [machine.public_id], [pair])
         else:
             mode = stop.STOP_CHARGING if act != "stop" else stop.KEEP_CHARGING
             stop.stop(by(account), [machine.public_id], stopped_mode=mode)
@@ -221,6 +239,7 @@ def test_the_work_after_a_request(
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
         if "larger" in act:
             assert _sizes(world, accounts[point]) == [("S5.LARGE8", (4, 8192))], _name(control, point)
+        assert "keys" not in act or _opened_by(world, accounts[point]) == KEYS[act], _name(control, point)
 
     assert _points(killed, verify) >= 10
     assert list(reconcile()) == []

@@ -18,6 +18,7 @@ import pytest
 from django.db import IntegrityError, connection
 from django.db.models import F
 
+from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.database import Databases
@@ -32,16 +33,20 @@ from tests.support.shopper import (
     wanted,
     work,
 )
+from tests.web.test_keys_and_money import PUBLIC
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.simulated.engine import World
-from vmart.instances.models import Instance
+from vmart.events.models import Event
+from vmart.instances import key_pairs
+from vmart.instances.errors import KeyPairInUse
+from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
 from vmart.metering.models import Segment
 from vmart.network.models import Subnet
+from vmart.orders import bind_keys, forget_keys, place, start, stop, terminate
 from vmart.orders import machines as m
-from vmart.orders import place, start, stop, terminate
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused
@@ -398,6 +403,66 @@ def test_control_without_locks_it_does_not(open_shop: Databases, edit: Edit, mon
     """31 days are 1.02 months of 140 more."""
     _without_locks(edit, monkeypatch)
     assert _in_force_against_a_return(open_shop, edit) == IN_CASH_MINOR - 14280
+
+
+# -- keys bound twice, and against the deletion of their pair ---------------------------------------
+
+
+def _keys_and(shop: Databases, edit: Edit, other: Callable[[Instance, list[str]], None]) -> tuple[list[str], list[Any]]:
+    """The first of two pairs is being bound to a machine; meanwhile something else is asked for."""
+    machine = buy_running(open_purse(cash_minor=IN_CASH_MINOR))
+    who = by(machine.account_id)
+    pairs = [key_pairs.import_(who, f"k{number}", key).public_id for number, key in enumerate((ED25519, PUBLIC))]
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return _at_the_gate(
+        shop.url(), lambda: bind_keys.bind(who, [machine.public_id], pairs[:1]), lambda: other(machine, pairs)
+    )
+
+
+def _bind_the_other(machine: Instance, pairs: list[str]) -> None:
+    bind_keys.bind(by(machine.account_id), [machine.public_id], pairs[1:])
+
+
+def _delete_the_pair(machine: Instance, pairs: list[str]) -> None:
+    forget_keys.forget(by(machine.account_id), pairs[:1])
+
+
+def _bound_and_there() -> tuple[list[str], bool]:
+    """The names of the pairs that the machine has when all is done, and whether they are all still pairs."""
+    work()
+    machine = Instance.objects.get()
+    pairs = KeyPair.objects.filter(public_id__in=machine.key_ids)
+    return [pair.name for pair in pairs], len(pairs) == len(machine.key_ids)
+
+
+def test_keys_are_bound_once_at_a_time(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _keys_and(open_shop, edit, _bind_the_other)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, Busy)
+    assert Operation.objects.filter(kind="ssh_keys").count() == 1
+    assert _bound_and_there() == (["k0"], True)
+
+
+def test_control_without_locks_both_are_accepted_and_one_is_lost(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_locks(edit, monkeypatch)
+    _, results = _keys_and(open_shop, edit, _bind_the_other)
+    assert results == [None, None]
+    assert Event.objects.filter(kind=bind_keys.BIND).count() == 2
+    assert _bound_and_there() == (["k0"], True)
+
+
+def test_a_pair_that_is_being_bound_stays(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _keys_and(open_shop, edit, _delete_the_pair)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, KeyPairInUse)
+    assert _bound_and_there() == (["k0"], True)
+
+
+def test_control_without_locks_it_is_gone(open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_locks(edit, monkeypatch)
+    waited, results = _keys_and(open_shop, edit, _delete_the_pair)
+    assert (waited, results) == (["advisory"], [None, None])
+    assert _bound_and_there() == ([], False)
 
 
 # -- terminate against the close of the hour -------------------------------------------------------

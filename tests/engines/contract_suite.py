@@ -24,6 +24,7 @@ from vmart.engines.contract import (
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGlyOWq5w2nZFUKtRyLkzR0Yj9l0rT3m6Vt1tqHYzq3x contract"
 
 
 class ContractSuite:
@@ -192,6 +193,33 @@ class ContractSuite:
         with pytest.raises(EngineError, match=r"The machine does not exist\."):
             engine.ensure_password(spec.name, "root", "$6$salt$hash")
 
+    def test_keys_are_bound_and_forgotten_running_or_stopped_as_often_as_asked(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """Whom they let in, the lab shows; here: nothing else changes."""
+        spec = make_spec(public=False)
+        running = engine.ensure_present(spec)
+        for _ in range(2):
+            engine.ensure_ssh_keys(spec.name, spec.login_user, [KEY], [], passwords=False)
+        assert engine.observe(spec.name) == running
+        stopped = engine.ensure_power(spec.name, False)
+        for _ in range(2):
+            engine.ensure_ssh_keys(spec.name, spec.login_user, [], [KEY], passwords=True)
+        assert engine.observe(spec.name) == stopped
+        engine.ensure_absent(spec.name)
+
+    def test_keys_of_nobody_are_refused_for_good(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec(public=False)
+        engine.ensure_present(spec)
+        for on in (True, False):
+            engine.ensure_power(spec.name, on)
+            with pytest.raises(UnknownUser) as refusal:
+                engine.ensure_ssh_keys(spec.name, "nobody-here", [KEY], [], passwords=None)
+            assert not refusal.value.transient
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_ssh_keys(spec.name, "root", [KEY], [], passwords=None)
+
     def test_the_byte_count_outlives_the_address_and_ends_with_the_machine(
         self, engine: Engine, make_spec: MakeSpec, free_address: Callable[[], PublicAddress]
     ) -> None:
@@ -254,6 +282,7 @@ class ContractSuite:
                 lambda: engine.ensure_password(spec.name, "root", "$6$s$h"),
                 lambda: engine.ensure_size(spec.name, 1, 512, on=True),
                 lambda: engine.ensure_disk_size(spec.name, spec.system_disk.key, 9, is_system=True, on=True),
+                lambda: engine.ensure_ssh_keys(spec.name, "root", [], [KEY], passwords=None),
                 lambda: engine.ensure_absent(spec.name),
                 engine.list_ours,
             ):

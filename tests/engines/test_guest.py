@@ -1,17 +1,23 @@
-"""The file of a guest's passwords, with one of them set anew."""
+"""A guest's files by which its users get in, with a password or keys set anew."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from vmart.engines.contract import EngineError, UnknownUser
 from vmart.engines.incus.client import GuestFile
-from vmart.engines.incus.guest import Guest, with_password
+from vmart.engines.incus.guest import Guest, Home, home_of, with_keys, with_password, with_ssh_passwords
 
 SHADOW = b"root:$6$old$x:19000:0:99999:7:::\nrooty:*:19000:0:99999:7:::\nubuntu:!:19000:0:99999:7:30::\n"
 OWNER = {"X-Incus-uid": "0", "X-Incus-gid": "42", "X-Incus-mode": "0640"}
 SSH_NO = GuestFile(b"PasswordAuthentication no\n", {"X-Incus-mode": "0600"})
-_PATHS = {"shadow": "/etc/shadow", "before": "/etc/shadow-", "ssh": "/etc/ssh/sshd_config.d/50-cloud-init.conf"}
+_PATHS = {
+    "passwd": "/etc/passwd",
+    "shadow": "/etc/shadow",
+    "before": "/etc/shadow-",
+    "ssh": "/etc/ssh/sshd_config.d/50-cloud-init.conf",
+}
 
 
 @pytest.mark.parametrize(
@@ -40,20 +46,32 @@ class Disk:
 
     def __init__(self, **files: GuestFile) -> None:
         self.files = {_PATHS[name]: file for name, file in files.items()}
-        self.cut_at = ""
+        self.folders: dict[str, dict[str, str]] = {}
+        self.cut_at, self.unremovable = "", False
 
     def read_file(self, machine: str, path: str) -> GuestFile | None:
         return self.files.get(path)
 
+    def make_folder(self, machine: str, path: str, owner: Mapping[str, str]) -> None:
+        self.folders[path] = dict(owner)
+
+    def remove_file(self, machine: str, path: str) -> None:
+        if self.unremovable:
+            self._cut()
+        del self.files[path]
+
     def write_file(self, machine: str, path: str, file: GuestFile) -> None:
         self.files[path] = GuestFile(b"", file.owner) if path == self.cut_at else file
         if path == self.cut_at:
-            self.cut_at = ""
-            raise EngineError("The compute engine does not answer.", transient=True)
+            self._cut()
+
+    def _cut(self) -> None:
+        self.cut_at = ""
+        raise EngineError("The compute engine does not answer.", transient=True)
 
 
 def _guest(disk: Any) -> Guest:
-    return Guest(disk, "ins-1")
+    return Guest(disk, "ins-1", is_running=False)
 
 
 @pytest.mark.parametrize("cut_at", ["", *_PATHS.values()])
@@ -62,7 +80,7 @@ def test_a_write_that_is_cut_short_loses_no_user(cut_at: str) -> None:
     disk.cut_at = cut_at
     for _ in range(2 if cut_at else 1):
         try:
-            _guest(disk).write_password("root", "$6$new$y", is_container=True)
+            _guest(disk).set_password("root", "$6$new$y")
         except EngineError:
             continue
     shadow = disk.files["/etc/shadow"]
@@ -75,10 +93,112 @@ def test_a_write_that_is_cut_short_loses_no_user(cut_at: str) -> None:
 
 def test_what_cannot_be_reached_is_refused_and_written_nowhere() -> None:
     disk = Disk(shadow=GuestFile(SHADOW, OWNER))
-    with pytest.raises(EngineError, match="A virtual machine has to run"):
-        _guest(disk).write_password("root", "$6$new$y", is_container=False)
     with pytest.raises(UnknownUser):
-        _guest(disk).write_password("eve", "$6$new$y", is_container=True)
+        _guest(disk).set_password("eve", "$6$new$y")
     assert disk.files == {"/etc/shadow": GuestFile(SHADOW, OWNER)}
     with pytest.raises(EngineError, match="in a way that is not known"):
-        _guest(Disk()).write_password("root", "$6$new$y", is_container=True)
+        _guest(Disk()).set_password("root", "$6$new$y")
+
+
+# -- keys ------------------------------------------------------------------------------------------
+
+ONE, TWO, OWN = "ssh-ed25519 AAAAone first", "ssh-rsa AAAAtwo", "ssh-ed25519 AAAAown mine"
+PASSWD = b"root:x:0:0:root:/root:/bin/bash\napp:x:1000:1001:An app:/home/app/:/bin/sh\nbroken:x:1\n"
+KEYS, COPY = "/home/app/.ssh/authorized_keys", "/home/app/.ssh/authorized_keys.vmart"
+APP = {"X-Incus-uid": "1000", "X-Incus-gid": "1001"}
+APP_ALONE = {**APP, "X-Incus-mode": "0600"}
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "forgotten", "after"),
+    [
+        (b"", [], [], b""),
+        (b"", [ONE], [], b"ssh-ed25519 AAAAone first\n"),
+        (b"", [ONE, TWO], [OWN], b"ssh-ed25519 AAAAone first\nssh-rsa AAAAtwo\n"),
+        (b"ssh-ed25519 AAAAown mine", [TWO], [], b"ssh-ed25519 AAAAown mine\nssh-rsa AAAAtwo\n"),
+        (b"ssh-ed25519 AAAAone renamed\n", [ONE], [], b"ssh-ed25519 AAAAone renamed\n"),
+        (b"# a note AAAAone\n\nssh-ed25519 AAAAone\nssh-rsa AAAAown\n", [TWO], [ONE],
+         b"# a note AAAAone\n\nssh-rsa AAAAown\nssh-rsa AAAAtwo\n"),
+        (b'from="10.0.0.1 ",no-pty ssh-ed25519 AAAAone x\n', [], [ONE], b""),
+        (b'command="id" ssh-ed25519 AAAAone\n', [ONE], [], b'command="id" ssh-ed25519 AAAAone\n'
+         b"ssh-ed25519 AAAAone first\n"),
+        (b"ssh-ed25519 AAAAonetwo\n", [], [ONE], b"ssh-ed25519 AAAAonetwo\n"),
+        (b"ssh-ed25519 AAAAone old\n", ["ssh-ed25519 AAAAone new"], ["ssh-ed25519 AAAAone old"],
+         b"ssh-ed25519 AAAAone new\n"),
+        (b"\xff\xfe no text\n", [ONE], [TWO], b"\xff\xfe no text\nssh-ed25519 AAAAone first\n"),
+    ],
+)  # fmt: skip
+def test_keys_come_and_go_and_other_lines_stay(
+    before: bytes, keys: list[str], forgotten: list[str], after: bytes
+) -> None:
+    assert with_keys(before, keys, forgotten) == after
+    assert with_keys(after, keys, forgotten if not set(keys) & set(forgotten) else []) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "take", "after"),
+    [
+        (b"", True, b""),
+        (b"", False, b"PasswordAuthentication no\n"),
+        (b"PasswordAuthentication no\n", True, b"PasswordAuthentication yes\n"),
+        (b"PasswordAuthentication yes\n", False, b"PasswordAuthentication no\n"),
+        (b"X11Forwarding no\n  passwordauthentication  Yes", False, b"X11Forwarding no\nPasswordAuthentication no"),
+        (b"#PasswordAuthentication yes", False, b"#PasswordAuthentication yes\nPasswordAuthentication no\n"),
+    ],
+)
+def test_whether_ssh_takes_passwords_is_one_setting(before: bytes, take: bool, after: bytes) -> None:
+    assert with_ssh_passwords(before, take) == after
+    assert with_ssh_passwords(after, take) == after
+
+
+def test_a_home_is_found_by_its_user() -> None:
+    assert home_of(PASSWD, "app") == Home("/home/app", APP)
+    for user in ("", "ap", "broken", "app:x"):
+        with pytest.raises(UnknownUser):
+            home_of(PASSWD, user)
+
+
+def test_the_first_key_makes_file_and_folder_for_their_user_alone() -> None:
+    disk = Disk(passwd=GuestFile(PASSWD, OWNER), ssh=SSH_NO)
+    for _ in range(2):
+        _guest(disk).set_keys("app", [ONE], [TWO], passwords=None)
+        assert disk.files == {
+            "/etc/passwd": GuestFile(PASSWD, OWNER), _PATHS["ssh"]: SSH_NO,
+            KEYS: GuestFile(f"{ONE}\n".encode(), APP_ALONE),
+        }  # fmt: skip
+    assert disk.folders == {"/home/app/.ssh": {**APP, "X-Incus-mode": "0700"}}
+    _guest(disk).set_keys("app", [], [ONE], passwords=True)
+    assert disk.files[KEYS] == GuestFile(b"", APP_ALONE)
+    assert disk.files[_PATHS["ssh"]].content == b"PasswordAuthentication yes\n"
+    with pytest.raises(UnknownUser):
+        _guest(disk).set_keys("eve", [ONE], [], passwords=False)
+    assert disk.files[_PATHS["ssh"]].content == b"PasswordAuthentication yes\n"
+
+
+@pytest.mark.parametrize("cut_at", ["", COPY, KEYS, _PATHS["ssh"]])
+def test_a_write_that_is_cut_short_loses_no_line_of_the_customers(cut_at: str) -> None:
+    ssh = GuestFile(b"PasswordAuthentication yes\n", SSH_NO.owner)
+    disk = Disk(passwd=GuestFile(PASSWD, OWNER), ssh=ssh)
+    owner = {**APP, "X-Incus-mode": "0640"}
+    disk.files[KEYS] = GuestFile(f"{OWN}\n{TWO}".encode(), owner)
+    disk.cut_at = cut_at
+    if cut_at:
+        with pytest.raises(EngineError, match="does not answer"):
+            _guest(disk).set_keys("app", [ONE], [TWO], passwords=False)
+    _guest(disk).set_keys("app", [ONE], [TWO], passwords=False)
+    assert disk.files[KEYS] == GuestFile(f"{OWN}\n{ONE}\n".encode(), owner)
+    assert COPY not in disk.files
+    assert disk.files[_PATHS["ssh"]] == GuestFile(b"PasswordAuthentication no\n", ssh.owner)
+
+
+def test_an_answer_to_the_removal_of_the_copy_that_is_lost_changes_nothing() -> None:
+    """Given the copy stays, then the next call begins with what it says."""
+    disk = Disk(passwd=GuestFile(PASSWD, OWNER))
+    disk.files[KEYS] = GuestFile(f"{OWN}\n{TWO}\n".encode(), APP_ALONE)
+    disk.unremovable = True
+    with pytest.raises(EngineError, match="does not answer"):
+        _guest(disk).set_keys("app", [ONE], [TWO], passwords=None)
+    disk.unremovable = False
+    _guest(disk).set_keys("app", [], [ONE], passwords=None)
+    assert disk.files[KEYS].content == f"{OWN}\n{TWO}\n".encode()
+    assert COPY not in disk.files

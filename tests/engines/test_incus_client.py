@@ -83,5 +83,30 @@ def test_what_is_no_file_is_refused_and_what_is_not_there_is_none() -> None:
     assert _of_files(missing, status=404).read_file("ins-1", "/etc/shadow") is None
     with pytest.raises(IncusError, match="is no file"):
         _of_files(b'{"type": "sync", "metadata": ["a"]}', "directory").read_file("ins-1", "/etc/shadow")
-    with pytest.raises(EngineError, match="does not answer"):
-        _of_files(b"a device", "symlink").read_file("ins-1", "/etc/shadow")
+    with pytest.raises(IncusError, match="is no file"):
+        _of_files(b"/etc/other", "symlink").read_file("ins-1", "/etc/shadow")
+    for content in (b"a proxy's page", b'{"type": "sync"}'):
+        with pytest.raises(EngineError, match="does not answer"):
+            _of_files(content, status=502).read_file("ins-1", "/etc/shadow")
+
+
+def test_a_folder_is_made_with_its_owner_and_a_file_removed_however_often() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if len(asked) == 1:
+            return httpx.Response(200, json={"type": "sync", "metadata": {}})
+        return httpx.Response(404, json={"type": "error", "error_code": 404 if len(asked) == 2 else 500, "error": "No"})
+
+    client, _ = _client()
+    client._http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://incus")
+    client.make_folder("ins-1", "/root/.ssh", {"X-Incus-uid": "0", "X-Incus-mode": "0700"})
+    client.remove_file("ins-1", "/root/a b")
+    with pytest.raises(IncusError, match="No"):
+        client.remove_file("ins-1", "/root/a b")
+    made, removed, _ = asked
+    assert (made.method, made.url.path, made.url.params["path"]) == ("POST", "/1.0/instances/ins-1/files", "/root/.ssh")
+    told = [made.headers[name] for name in ("X-Incus-type", "X-Incus-uid", "X-Incus-mode")]
+    assert told == ["directory", "0", "0700"]
+    assert (removed.method, removed.url.params["path"]) == ("DELETE", "/root/a b")

@@ -1,7 +1,10 @@
 """What the engine's refusals become: a sentence for the customer, its own words for the seller, tried again or not."""
 
+from typing import Any
+
 import pytest
 
+from vmart.engines.contract import EngineError
 from vmart.engines.incus.client import IncusError
 from vmart.engines.incus.driver import IncusEngine
 
@@ -19,3 +22,18 @@ from vmart.engines.incus.driver import IncusEngine
 def test_a_refusal_is_said(code: int, text: str, sentence: str, *, transient: bool) -> None:
     said = IncusEngine._said(IncusError(code, text))
     assert (said.sentence, said.detail, said.transient) == (sentence, text, transient)
+
+
+@pytest.mark.parametrize("verb", ["ensure_password", "ensure_ssh_keys"])
+def test_a_virtual_machine_that_is_off_cannot_be_reached_into(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    engine = IncusEngine({"deployment": "d", "socket": "/nonexistent"})
+    monkeypatch.setattr(engine, "_ours", lambda name: {"status": "Stopped", "type": "virtual-machine"})
+    asked: dict[str, Any] = {
+        "ensure_password": lambda: engine.ensure_password("ins-1", "root", "$6$s$h"),
+        "ensure_ssh_keys": lambda: engine.ensure_ssh_keys("ins-1", "root", [], [], passwords=True),
+    }
+    with pytest.raises(EngineError) as refusal:
+        asked[verb]()
+    assert (refusal.value.sentence, refusal.value.transient) == (
+        "A virtual machine has to run for its login to be changed.", False,
+    )  # fmt: skip

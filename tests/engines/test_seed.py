@@ -4,6 +4,7 @@ import base64
 import email
 import gzip
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -49,6 +50,8 @@ def test_with_a_key_alone_no_password_is_taken() -> None:
     document = _cloud_config(seed.vendor_data(_spec(ssh_keys=["ssh-ed25519 AAAA me"])))
     assert document["users"] == [{"name": "root", "lock_passwd": True, "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}]
     assert document["ssh_pwauth"] is False
+    both = _cloud_config(seed.vendor_data(replace(_spec(password_hash="$6$salt$hash"), keys_only=True)))
+    assert (both["ssh_pwauth"], both["users"][0]["lock_passwd"]) == (False, False)
 
 
 def test_another_user_than_root_may_become_root() -> None:

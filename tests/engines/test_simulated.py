@@ -220,20 +220,57 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
     assert world.count_machines() == 0
 
 
-def test_a_file_of_an_older_version_is_brought_up(tmp_path: Path, make_spec: MakeSpec) -> None:
-    """Given an engine's file as older programs left it, then its machines are there and have passwords."""
+@pytest.mark.parametrize(
+    ("version", "missing"),
+    [(1, ["login_user", "password_hash", "ssh_keys", "ssh_passwords"]), (2, ["ssh_keys", "ssh_passwords"]), (3, [])],
+)
+def test_a_file_of_an_older_program_is_brought_up(
+    tmp_path: Path, make_spec: MakeSpec, version: int, missing: list[str]
+) -> None:
+    """Given an engine's file as older programs left it, then its machines are there and have all of now."""
     file = tmp_path / "older.sqlite"
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        for column in ("login_user", "password_hash"):
+        for column in missing:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
         older.execute("DROP TABLE grown")
-        older.execute("PRAGMA user_version=1")
+        older.execute(f"PRAGMA user_version={version}")
         older.commit()
     engine = open_engine("simulated", {"file": file})
     engine.ensure_password(spec.name, "root", "$6$salt$hash")
     assert World(file).password_hash(spec.name) == "$6$salt$hash"
     engine.ensure_disk_size(spec.name, spec.system_disk.key, 60, is_system=True, on=True)
     assert World(file).grown_gib(spec.name) == {spec.system_disk.key: 60}
+    assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == ([], True)
+    engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa AAAA"], [], passwords=False)
+    assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == (["ssh-rsa AAAA"], False)
     assert engine.observe(spec.name).power is Power.RUNNING
+
+
+def test_keys_come_and_go_and_a_password_is_taken_or_not(engine: Engine, world: World, make_spec: MakeSpec) -> None:
+    def inside() -> tuple[list[str], bool]:
+        return world.ssh_keys(spec.name), world.takes_passwords(spec.name)
+
+    spec = dataclasses.replace(make_spec(), ssh_keys=["ssh-rsa ONE", "ssh-rsa OWN"])
+    engine.ensure_present(spec)
+    assert inside() == (["ssh-rsa ONE", "ssh-rsa OWN"], False)
+    for _ in range(2):
+        engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa TWO"], ["ssh-rsa ONE"], passwords=None)
+        assert inside() == (["ssh-rsa OWN", "ssh-rsa TWO"], False)
+    engine.ensure_password(spec.name, "root", "$6$salt$hash")
+    assert inside() == (["ssh-rsa OWN", "ssh-rsa TWO"], True)
+    engine.ensure_ssh_keys(spec.name, "root", [], ["ssh-rsa OWN", "ssh-rsa TWO"], passwords=None)
+    assert inside() == ([], True)
+    engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa ONE"], [], passwords=False)
+    assert inside() == (["ssh-rsa ONE"], False)
+    assert world.password_hash(spec.name) == "$6$salt$hash"
+
+
+@pytest.mark.parametrize(("keys_only", "takes"), [(False, True), (True, False)])
+def test_a_machine_that_is_made_anew_takes_its_password_or_not(
+    engine: Engine, world: World, make_spec: MakeSpec, *, keys_only: bool, takes: bool
+) -> None:
+    spec = dataclasses.replace(make_spec(), ssh_keys=["ssh-rsa ONE"], password_hash="$6$salt$hash", keys_only=keys_only)
+    engine.ensure_present(spec)
+    assert (world.ssh_keys(spec.name), world.takes_passwords(spec.name)) == (["ssh-rsa ONE"], takes)

@@ -190,6 +190,11 @@ def free_address(addresses: Addresses) -> Callable[[], PublicAddress]:
 @pytest.fixture(scope="session")
 def login_key() -> tuple[str, str]:
     """(private key in OpenSSH's format, public key line)."""
+    return new_login_key()
+
+
+def new_login_key() -> tuple[str, str]:
+    """Another one."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import PASSWORD, Internet, Lab
-from vmart.engines.contract import Disk, Engine, MachineSpec
+from tests.lab.conftest import PASSWORD, Internet, Lab, new_login_key
+from vmart.engines.contract import Disk, Engine, EngineError, MachineSpec
 from vmart.kernel import unix_password
 
 MakeSpec = Callable[..., MachineSpec]
+Knock = Callable[[MachineSpec, str, str], str]
 
 
 def _secret(folder: Path, text: str) -> str:
@@ -22,6 +23,14 @@ def _secret(folder: Path, text: str) -> str:
 def _address(spec: MachineSpec) -> str:
     assert spec.public_address is not None
     return spec.public_address.ip
+
+
+@pytest.fixture
+def knock(internet: Internet, tmp_path: Path) -> Knock:
+    """Who is let in with this password or key: the user, or "refused"."""
+    return lambda spec, how, secret: internet.python(
+        "ssh_login", _address(spec), how, _secret(tmp_path, secret), "id -un"
+    ).strip()
 
 
 def test_with_a_password(engine: Engine, internet: Internet, make_spec: MakeSpec, tmp_path: Path) -> None:
@@ -99,6 +108,73 @@ def test_a_password_opens_a_machine_that_was_bought_with_a_key(
     engine.ensure_power(spec.name, True)
     password = _secret(tmp_path, PASSWORD)
     assert internet.python("ssh_login", _address(spec), "password", password, "id -un").strip() == "root"
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+@pytest.mark.parametrize("bought", ["key", "password"])
+def test_bound_keys_open_a_machine_and_nothing_else_until_they_are_taken_away(
+    engine: Engine, lab: Lab, make_spec: MakeSpec, knock: Knock, bought: str, *, stopped: bool
+) -> None:
+    """Given a machine bought with a password, with or without a key, and a key that the customer wrote into it."""
+    first, new, own = new_login_key(), new_login_key(), new_login_key()
+    old = [first[1]] if bought == "key" else []
+    spec = make_spec(ssh_keys=old, password=PASSWORD)
+    engine.ensure_present(spec)
+
+    def login(key: tuple[str, str]) -> str:
+        return knock(spec, "key", key[0])
+
+    def by_password() -> str:
+        return knock(spec, "password", PASSWORD)
+
+    def change(keys: list[str], forgotten: list[str], *, passwords: bool) -> None:
+        if stopped:
+            engine.ensure_power(spec.name, False)
+        for _ in range(2):
+            engine.ensure_ssh_keys(spec.name, "root", keys, forgotten, passwords=passwords)
+        engine.ensure_power(spec.name, True)
+
+    assert by_password() == "root"  # its first boot is through
+    write = f"mkdir -p /root/.ssh; echo 'no-pty {own[1]} by hand' >>/root/.ssh/authorized_keys"
+    assert lab.inside(spec.name, write).returncode == 0
+    change([new[1]], old, passwords=False)
+    assert (login(new), login(own), by_password()) == ("root", "root", "refused")
+    assert bought == "password" or login(first) == "refused"
+    change([], [new[1]], passwords=True)
+    assert (login(new), login(own), by_password()) == ("refused", "root", "root")
+    modes = lab.inside(spec.name, "stat -c '%U %G %a' /root/.ssh /root/.ssh/authorized_keys").stdout.splitlines()
+    assert modes == ["root root 700", "root root 600"]
+    assert lab.inside(spec.name, "ls /root/.ssh").stdout.split() == ["authorized_keys"]
+
+
+def test_keys_are_bound_amid_the_first_boot_and_where_there_is_no_file_yet(
+    engine: Engine, lab: Lab, make_spec: MakeSpec, knock: Knock, login_key: tuple[str, str]
+) -> None:
+    new, spec = new_login_key(), make_spec(ssh_keys=[login_key[1]])
+    engine.ensure_present(spec)
+
+    def login(key: tuple[str, str]) -> str:
+        return knock(spec, "key", key[0])
+
+    engine.ensure_ssh_keys(spec.name, "root", [new[1]], [login_key[1]], passwords=False)
+    assert (login(new), login(login_key)) == ("root", "refused")
+    assert lab.inside(spec.name, "rm -rf /root/.ssh").returncode == 0
+    engine.ensure_ssh_keys(spec.name, "root", [login_key[1]], [new[1]], passwords=False)
+    assert (login(new), login(login_key)) == ("refused", "root")
+    broken = "echo Nonsense yes >/etc/ssh/sshd_config.d/90-own.conf"
+    assert lab.inside(spec.name, broken).returncode == 0
+    with pytest.raises(EngineError, match="did not take the keys"):  # its sshd goes on with the settings of before
+        engine.ensure_ssh_keys(spec.name, "root", [login_key[1]], [], passwords=True)
+    assert lab.inside(spec.name, "rm /etc/ssh/sshd_config.d/90-own.conf").returncode == 0
+    elsewhere = "cd /root/.ssh && rm authorized_keys && ln -s /etc/shadow authorized_keys"
+    assert lab.inside(spec.name, elsewhere).returncode == 0
+    shadow = lab.inside(spec.name, "sha256sum /etc/shadow").stdout
+    with pytest.raises(EngineError) as refusal:
+        engine.ensure_ssh_keys(spec.name, "root", [new[1]], [], passwords=False)
+    assert (refusal.value.sentence, refusal.value.transient) == (
+        "The machine's system keeps its keys in a way that is not known here.", False,
+    )  # fmt: skip
+    assert lab.inside(spec.name, "sha256sum /etc/shadow").stdout == shadow
 
 
 def test_it_has_what_was_bought_and_the_customers_document_ran(

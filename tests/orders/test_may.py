@@ -7,14 +7,28 @@ from contextlib import contextmanager
 import pytest
 from django.db import transaction
 
+from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances import key_pairs
+from vmart.instances.models import Instance, KeyPair, State
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, grow_disk, may, reboot, renew, reset_password, resize, start, stop, terminate
+from vmart.orders import (
+    bandwidth,
+    bind_keys,
+    grow_disk,
+    may,
+    reboot,
+    renew,
+    reset_password,
+    resize,
+    start,
+    stop,
+    terminate,
+)
 from vmart.orders.grow_disk import Growth
 from vmart.orders.renew import Renewal
 from vmart.orders.without_charge import STOP_CHARGING
@@ -34,6 +48,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "stop_without_charge": lambda who, name: stop.stop(who, [name], stopped_mode=STOP_CHARGING),
     "reboot": lambda who, name: reboot.reboot(who, [name]),
     "reset_password": reset_password.generate,
+    "keys": lambda who, name: bind_keys.bind(who, [name], [KeyPair.objects.get(account_id=who.account).public_id]),
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
     "grow_disk": lambda who, name: grow_disk.grow(who, Growth([name], _system_disk(name), 60)),
@@ -65,7 +80,9 @@ def _offered(act: str, machine: Instance) -> tuple[type[Refused], str] | None:
 
 
 def _machine(configuration: object) -> Instance:
-    return buy_running(open_purse(cash_minor=1_000_000), configuration)  # type: ignore[arg-type]
+    account = open_purse(cash_minor=1_000_000)
+    key_pairs.import_(by(account), "laptop", ED25519)
+    return buy_running(account, configuration)  # type: ignore[arg-type]
 
 
 def test_every_act_is_here() -> None:

@@ -30,6 +30,8 @@ def test_no_sentence_that_is_stored_tells_a_buyer_of_the_sellers_tools(language:
     with translation.override("en"):
         assert wording.said_to_buyer("The machine could not be stopped.") == "The machine could not be stopped."
         assert wording.said_to_buyer("") == ""
+        known = "It is not known which keys hold; bind or take away keys again."
+        assert wording.said_to_buyer(f"{known}\nThe compute engine does not answer.") == f"{known} {TOLD}"
 
 
 def test_why_an_image_failed_is_for_the_seller() -> None:

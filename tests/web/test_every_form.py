@@ -87,6 +87,13 @@ class Sent:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
 
+    def of_bound_key(self, *acts: str) -> HttpResponse:
+        self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
+        for act in acts:
+            work()
+            answer = self.of_machine("machine_keys", {"act": act, "key": KeyPair.objects.get(name="old").public_id})
+        return answer
+
     def of_given_up(self) -> HttpResponse:
         given_up = Operation.objects.create(
             kind="isolate", subject_kind="machine", subject_id=Instance.objects.get(public_id=self.machine).id,
@@ -121,6 +128,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("machine_reset_password", "ResetInstancesPassword"): lambda sent: sent.of_machine(
         "machine_reset_password", {"how": "generated"}
     ),
+    ("machine_keys", "AssociateInstancesKeyPairs"): lambda sent: sent.of_bound_key("bind"),
+    ("machine_keys", "DisassociateInstancesKeyPairs"): lambda sent: sent.of_bound_key("bind", "unbind"),
     ("machine_bandwidth", "ResetInstancesInternetMaxBandwidth"): lambda sent: sent.of_machine(
         "machine_bandwidth", {"bandwidth": "9"}
     ),

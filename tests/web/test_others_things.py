@@ -54,6 +54,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_disk": MACHINE,
     "machine_end": MACHINE,
     "machine_password": MACHINE,
+    "machine_keys": MACHINE,
     "machine_reset_password": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
     "payment": PAYMENT,
@@ -70,7 +71,8 @@ NAMED: dict[str, list[Arguments]] = {
 }
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
 REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"}),
-            ("POST", {"act": "show"}), ("POST", {"act": "have"})]  # fmt: skip
+            ("POST", {"act": "show"}), ("POST", {"act": "have"}),
+            ("POST", {"act": "bind", "key": "skey-a"})]  # fmt: skip
 
 
 def _addresses(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:

@@ -27,7 +27,7 @@ CUSTOMERS = {
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
-    "machine_type": 4, "machine_disk": 4,
+    "machine_type": 4, "machine_disk": 4, "machine_keys": 4,
 }  # fmt: skip
 POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag"}  # no pages
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
@@ -87,6 +87,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_bandwidth",
                 "machine_type",
                 "machine_disk",
+                "machine_keys",
             ],
             (running.public_id,),
         ),

@@ -104,7 +104,8 @@ class PublicAddress:
 class MachineSpec:
     """Everything the engine needs for a machine; a second call with the same name changes nothing.
 
-    ``password_hash`` is crypt(3) ("" for none); the plain password is never known here.
+    ``password_hash`` is crypt(3) ("" for none); the plain password is never known here. With ``keys_only`` SSH takes
+    no passwords though there is one.
     ``user_data`` is the customer's cloud-init document, decoded, at most 16 KiB.
     """
 
@@ -124,6 +125,12 @@ class MachineSpec:
     ssh_keys: Sequence[str]
     user_data: bytes = b""
     public_address: PublicAddress | None = None
+    keys_only: bool = False
+
+    @property
+    def ssh_passwords(self) -> bool:
+        """Whether SSH takes passwords from the first boot on."""
+        return bool(self.password_hash) and not self.keys_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +243,16 @@ class Engine(Protocol):
         Raises UnknownUser. A driver that cannot reach into a stopped machine of its kind says so.
         """
 
+    def ensure_ssh_keys(
+        self, name: str, user: str, keys: Sequence[str], forgotten: Sequence[str], *, passwords: bool | None
+    ) -> None:
+        """By each of ``keys`` the user is let in, and by none of ``forgotten``; running or stopped, it stays so.
+
+        Keys are lines of ``authorized_keys`` without options; what else the user's file says stays as it is.
+        ``passwords``: whether SSH takes passwords from then on; None leaves that as it is. A password itself stays.
+        Raises UnknownUser. A driver that cannot reach into a stopped machine of its kind says so.
+        """
+
     def observe(self, name: str) -> Observation:
         """What is there; ``Power.ABSENT`` when nothing is."""
 
@@ -321,6 +338,7 @@ VERBS = (
     "ensure_size",
     "ensure_disk_size",
     "ensure_password",
+    "ensure_ssh_keys",
     "observe",
     "list_ours",
     "counters",

@@ -4,7 +4,7 @@ Public keys are kept in OpenSSH form, one line; a private key is in the answer t
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_ssh_public_key,
 )
+from django.db.models import Q
 
 from vmart.customers.models import Account
 from vmart.events import record
@@ -51,31 +52,55 @@ def import_(actor: Actor, name: str, public_key: str) -> KeyPair:
     return _store(actor, "ImportKeyPair", name, checked(public_key))
 
 
-def public_keys(account_id: int, key_ids: Sequence[str]) -> dict[str, str]:
-    """Id -> public key of those that are the account's. On the way of a purchase, so its statement is prepared."""
+def public_keys(account_id: int, key_ids: Sequence[str], field: str = "key_ids") -> list[str]:
+    """Their public keys, in order. Raises UnknownKeyPair at ``field``, where one is not the account's.
+
+    On the way of a purchase, so its statement is prepared.
+    """
     held = db.prepared(
         "SELECT public_id, public_key FROM instances_key_pair WHERE account_id = %s AND public_id = ANY (%s)",
-        account_id, list(key_ids),
+        account_id, _sayable(key_ids),
     )  # fmt: skip
-    return {pair["public_id"]: pair["public_key"] for pair in held}
+    found = {pair["public_id"]: pair["public_key"] for pair in held}
+    refuse_unknown(key_ids, found, field)
+    return [found[key_id] for key_id in key_ids]
+
+
+def check_named(key_ids: Sequence[str]) -> None:
+    """Raise MissingParameter for no pair at all, InvalidParameter for one that is named twice."""
+    if not key_ids:
+        raise MissingParameter("KeyIds names no key pair.", field="key_ids")
+    if len(set(key_ids)) != len(key_ids):
+        raise InvalidParameter("KeyIds names a key pair twice.", field="key_ids")
+
+
+def refuse_unknown(key_ids: Sequence[str], known: Container[str], field: str) -> None:
+    """Raise UnknownKeyPair for the first that is not ``known``."""
+    for key_id in key_ids:
+        if key_id not in known:
+            raise unknown(key_id, field)
+
+
+def unknown(key_id: str, field: str) -> UnknownKeyPair:
+    """Of an act that names a pair which is not the account's, or not any more."""
+    return UnknownKeyPair("The key pair {id} does not exist.", field=field, id=key_id)
+
+
+def _sayable(key_ids: Sequence[str]) -> list[str]:
+    return [key_id for key_id in key_ids if "\0" not in key_id]  # a text of the database has no NUL
 
 
 def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """Forget pairs, all or none. Belongs under the account lock. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
 
-    A pair that a living machine was made with stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
+    A pair that is bound to a living machine stays (API 3.0, DeleteKeyPairs), so that what is shown of the machine
     can be looked up. One whose machines are in the recycle bin can be deleted: nobody logs in there.
     """
     db.require_transaction()
-    if not key_ids:
-        raise MissingParameter("KeyIds names no key pair.", field="key_ids")
-    if len(set(key_ids)) != len(key_ids):
-        raise InvalidParameter("KeyIds names a key pair twice.", field="key_ids")
-    pairs = KeyPair.objects.filter(account_id=actor.account, public_id__in=key_ids)
+    check_named(key_ids)
+    pairs = KeyPair.objects.filter(account_id=actor.account, public_id__in=_sayable(key_ids))
     known = {pair.public_id: pair for pair in pairs}
-    for key_id in key_ids:
-        if key_id not in known:
-            raise UnknownKeyPair("The key pair {id} does not exist.", field="key_ids", id=key_id)
+    refuse_unknown(key_ids, known, "key_ids")
     _refuse_in_use(actor.account, key_ids)
     _told(actor, "DeleteKeyPairs", [known[key_id] for key_id in key_ids])
     pairs.delete()
@@ -184,14 +209,16 @@ def _refuse_too_many(account_id: int) -> None:
 
 
 def _refuse_in_use(account_id: int, key_ids: Sequence[str]) -> None:
+    """In use is what a living machine has, and what it may have: a binding is under way, or ended without an answer."""
+    named = list(key_ids)
     machine = (
-        Instance.objects.filter(account_id=account_id, key_ids__has_any_keys=list(key_ids))
-        .filter(state__in=ALIVE)
+        Instance.objects.filter(Q(key_ids__has_any_keys=named) | Q(keys_in_doubt__has_any_keys=named))
+        .filter(account_id=account_id, state__in=ALIVE)
         .order_by("id")
         .first()
     )
     if machine is not None:
-        held = next(key_id for key_id in key_ids if key_id in machine.key_ids)
+        held = next(key_id for key_id in key_ids if key_id in (*machine.key_ids, *machine.keys_in_doubt))
         raise KeyPairInUse(
             "The key pair {id} is in use by the instance {instance}.",
             field="key_ids", id=held, instance=machine.public_id,

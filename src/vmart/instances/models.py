@@ -69,6 +69,10 @@ class Instance(models.Model):
     password_hash = models.CharField(max_length=200, default="", blank=True)
     ssh_keys = models.JSONField(default=list)  # public keys as they were at the request
     key_ids = models.JSONField(default=list)  # their public ids, shown as LoginSettings.KeyIds
+    # Public keys by id that an act under way, or one without an answer, may have put in the machine (ADR 0036).
+    keys_in_doubt = models.JSONField(default=dict, db_default={})
+    # SSH takes no passwords though there is one: keys were bound after it was set.
+    keys_only = models.BooleanField(default=False, db_default=False)
     user_data = models.BinaryField(default=b"")
     termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
 

@@ -103,6 +103,10 @@ class Busy(Refused):
     code = "OperationDenied.InstanceOperationInProgress"
 
 
+class KeyNotBound(InvalidValue):
+    code = "InvalidParameterValue.KeyPairNotSupported"
+
+
 class WrongState(Refused):
     code = "UnsupportedOperation.InstanceStateStopped"
 

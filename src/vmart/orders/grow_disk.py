@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 KIND = "grow_disk"
 ACT = agreed.CHANGE_OF_DISK
+_DATA_DISK = "data_disks.0."
 _FAILED = "The disk could not be made larger; it is paid for as before."
 
 
@@ -111,7 +112,7 @@ def _check(machines: Sequence[Instance], asked: Growth) -> Disk:
     disk = Disk.objects.filter(instance_id=machine.id, public_id=asked.disk_id).first()
     if disk is None:
         raise UnknownDisk(
-            "{id} has no disk {disk}.", field="data_disks.0.id", id=machine.public_id, disk=asked.disk_id or "(empty)"
+            "{id} has no disk {disk}.", field=_DATA_DISK + "id", id=machine.public_id, disk=asked.disk_id or "(empty)"
         )
     if asked.size_gib <= disk.size_gib:
         raise OutOfRange(
@@ -125,7 +126,7 @@ def _check(machines: Sequence[Instance], asked: Growth) -> Disk:
 
 def _path(disk: Disk) -> str:
     """Leads to the disk in what is asked, as in a purchase."""
-    return "system_disk." if disk.usage == Disk.Usage.SYSTEM else "data_disks.0."
+    return "system_disk." if disk.usage == Disk.Usage.SYSTEM else _DATA_DISK
 
 
 def _check_upgrade(machines: Sequence[Instance], asked: Growth) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from vmart.instances import key_pairs
-from vmart.instances.errors import UnknownKeyPair
 from vmart.kernel import unix_password
 from vmart.kernel.codec import SECRET
 from vmart.kernel.errors import InvalidParameter
@@ -97,13 +96,5 @@ def check(account_id: int, wanted: LoginWanted) -> Login:
         raise InvalidParameter("At most {most} key pairs can be given.", field="login.key_ids", most=KEYS_MAX)
     if not wanted.key_ids:
         return Login(generated=True)
-    found = key_pairs.public_keys(account_id, wanted.key_ids)
-    for key_id in wanted.key_ids:
-        if key_id not in found:
-            raise unknown_key_pair(key_id)
-    return Login(key_ids=wanted.key_ids, ssh_keys=tuple(found[key_id] for key_id in wanted.key_ids))
-
-
-def unknown_key_pair(key_id: str) -> UnknownKeyPair:
-    """Of a purchase that names a pair which is not the account's, or not any more."""
-    return UnknownKeyPair("The key pair {id} does not exist.", field="login.key_ids", id=key_id)
+    found = key_pairs.public_keys(account_id, wanted.key_ids, field="login.key_ids")
+    return Login(key_ids=wanted.key_ids, ssh_keys=tuple(found))

@@ -9,7 +9,7 @@ from functools import partial
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, grow_disk, reboot, renew, reset_password, resize, start, stop, terminate
+from vmart.orders import bandwidth, grow_disk, inside, reboot, renew, resize, start, stop, terminate
 from vmart.orders.acts import Refuse
 
 ACTS: Mapping[str, Refuse] = {
@@ -17,7 +17,8 @@ ACTS: Mapping[str, Refuse] = {
     "stop": partial(stop.refuse, without_charge=False),
     "stop_without_charge": partial(stop.refuse, without_charge=True),
     "reboot": reboot.refuse,
-    "reset_password": reset_password.refuse,
+    "reset_password": inside.refuse,
+    "keys": inside.refuse,
     "bandwidth": bandwidth.refuse,
     "type": resize.refuse,
     "grow_disk": grow_disk.refuse,

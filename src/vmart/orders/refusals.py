@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable
 
 from vmart.catalog import shop
+from vmart.instances import key_pairs
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
 from vmart.orders import errors
-from vmart.orders.login import unknown_key_pair
 from vmart.placement import explain
 from vmart.pricing.configuration import Configuration
 
@@ -98,7 +98,7 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
         "This account may not buy: {why}", why="|".join(values)
     ),
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
-    "no_key_pair": lambda values, _c, _m: unknown_key_pair(values[0]),
+    "no_key_pair": lambda values, _c, _m: key_pairs.unknown(values[0], "login.key_ids"),
     "sold_out": _sold_out,
     "no_public_address": lambda values, _c, _m: no_address(values[0], values[1], values[2], field="public_ip"),
     "no_private_address": _no_private_address,

@@ -11,13 +11,12 @@ from functools import partial
 
 from vmart.engines.contract import UnknownUser
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.errors import InvalidValue
-from vmart.orders import login, passwords
+from vmart.orders import inside, login, passwords
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
-from vmart.orders.errors import WrongState
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
 
@@ -40,7 +39,7 @@ def reset(
             field="user",
         )
     password_hash = unix_password.hash_sha512(password)
-    refusal = partial(refuse, while_running=while_running)
+    refusal = partial(inside.refuse, while_running=while_running)
     with accepting(actor, passwords.RESET, public_ids, refuse=refusal, uses=True) as found:
         m.begin_all(found, passwords.RESET, actor.request_id)
         for named in sorted({user or machine.login_user for machine in found}):
@@ -50,7 +49,7 @@ def reset(
 
 def generate(actor: Actor, public_id: str) -> None:
     """Accept a password that the shop makes for the machine's own user; it is shown as one of a purchase is."""
-    with accepting(actor, passwords.RESET, [public_id], refuse=refuse, uses=True) as found:
+    with accepting(actor, passwords.RESET, [public_id], refuse=inside.refuse, uses=True) as found:
         m.begin_all(found, passwords.RESET, actor.request_id)
         (machine,) = found
         made = passwords.make(machine.id)
@@ -58,23 +57,6 @@ def generate(actor: Actor, public_id: str) -> None:
             machine, KIND, user=machine.login_user, password_hash=made.password_hash,
             password_sealed=made.sealed.hex(),
         )  # fmt: skip
-
-
-def refuse(machines: Sequence[Instance], *, while_running: bool = True) -> None:
-    """Raise Busy or WrongState for machines in which no password can be set."""
-    m.refuse_unusable(machines)
-    for machine in machines:
-        if machine.state == State.RUNNING and not while_running:
-            raise WrongState(
-                "The instance {id} is running; say ForceStop, or stop it first.",
-                field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
-            )  # fmt: skip
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
-        if machine.state == State.STOPPED and machine.kind == "virtual-machine":
-            raise WrongState(
-                "The instance {id} is a virtual machine and stopped; start it first, its system sets the password.",
-                field="machines", code="UnsupportedOperation.InstanceStateStopped", id=machine.public_id,
-            )  # fmt: skip
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -104,7 +86,7 @@ def _end(operation: Claimed, owner: uuid.UUID, failure: Exception | None) -> Non
         if failure:
             _fail(machine, operation, failure)
             return
-        Instance.objects.filter(pk=machine.pk).update(latest_operation_state="SUCCESS")
+        Instance.objects.filter(pk=machine.pk).update(latest_operation_state="SUCCESS", keys_only=False)
         _keep_the_machines_own(machine, operation)
         m.event(machine, "password_reset", user=operation.payload["user"])
 

@@ -73,6 +73,8 @@ RENEW_FLAGS = {
 # What is said of a machine while an act that leaves its state as it is is under way.
 UNDER_WAY = {
     "ResetInstancesPassword": _("Its password is being reset."),
+    "AssociateInstancesKeyPairs": _("Its key pairs are being changed."),
+    "DisassociateInstancesKeyPairs": _("Its key pairs are being changed."),
     "ResetInstancesInternetMaxBandwidth": _("Its bandwidth is being changed."),
     "ResetInstancesType": _("Its instance type is being changed."),
     "ResizeInstanceDisks": _("Its disk is being made larger."),
@@ -87,6 +89,8 @@ EVENTS = {
     "RebootInstances": _("Reboot asked for"),
     "TerminateInstances": _("End asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),
+    "AssociateInstancesKeyPairs": _("Key pairs asked for"),
+    "DisassociateInstancesKeyPairs": _("Removal of key pairs asked for"),
     "ResetInstancesInternetMaxBandwidth": _("Change of bandwidth asked for"),
     "ResetInstancesType": _("Change of instance type asked for"),
     "ResizeInstanceDisks": _("Larger disk asked for"),
@@ -108,6 +112,8 @@ EVENTS = {
     "password_shown": _("Password shown"),
     "password_taken": _("Password taken by its owner, and erased here"),
     "password_reset": _("Password reset"),
+    "keys_bound": _("Key pairs bound"),
+    "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),
     "type_changed": _("Instance type changed"),
     "disk_grown": _("Disk made larger"),
@@ -184,6 +190,7 @@ OPERATIONS = {
     "start": _("Start"),
     "reboot": _("Reboot"),
     "password": _("Password reset"),
+    "ssh_keys": _("Change of key pairs"),
     "bandwidth": _("Change of bandwidth"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
@@ -263,10 +270,14 @@ _SELLERS_OWN = re.compile(r"\b(doctor|bin/run|daemon|socket|certificate|alias|se
 
 
 def said_to_buyer(text: str) -> str:
-    """The same for a buyer, who reads nothing of what stands behind the shop."""
-    if _SELLERS_OWN.search(text) or _names_an_engine(text):
+    """The same for a buyer, who reads nothing of what stands behind the shop; the other lines are his to know."""
+    return " ".join(_line_said_to_buyer(line) for line in text.splitlines())
+
+
+def _line_said_to_buyer(line: str) -> str:
+    if _SELLERS_OWN.search(line) or _names_an_engine(line):
         return gettext("This is for the seller to mend, who can see what it is.")
-    return said(text)
+    return gettext(line)
 
 
 def _names_an_engine(text: str) -> bool:

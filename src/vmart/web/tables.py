@@ -1,6 +1,7 @@
 """The customer's lists, each column declared once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
@@ -205,6 +206,38 @@ KEY_PAIRS: Table[KeyPair] = Table(
 
 def _beginning(text: str) -> str:
     return text if len(text) <= _KEY_SHOWN else f"{text[:_KEY_SHOWN]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundKey:
+    """A pair that opens a machine; ``name`` is "" for one that was deleted. One in doubt may open it, or not."""
+
+    machine: Instance
+    public_id: str
+    name: str
+    public_key: str
+    is_certain: bool
+
+    @property
+    def title(self) -> str:
+        return self.name or self.public_id
+
+
+def _bound_name(row: BoundKey) -> SafeString:
+    if row.is_certain:
+        return together(row.name or NOTHING)
+    return together(row.name or NOTHING, soft(_("An earlier change ended without an answer: it may open the machine.")))
+
+
+BOUND_KEYS: Table[BoundKey] = Table(
+    (
+        Column("name", _("Name"), _bound_name),
+        Column("id", _("Id"), lambda row: row.public_id, css=MONO),
+        Column("public_key", _("Public key"), lambda row: _beginning(row.public_key), css=MONO),
+        Column("acts", "", "web/parts/bound_key_acts.html", css=RIGHT),
+    ),
+    empty=_("No key pair opens it."),
+)
 
 
 API_KEYS: Table[ApiKey] = Table(

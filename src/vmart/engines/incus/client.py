@@ -183,13 +183,15 @@ class IncusClient:
         if response.headers.get("X-Incus-type") == "file":
             owner = {name: response.headers[name] for name in _FILE_HEADERS if name in response.headers}
             return GuestFile(response.content, owner)
+        if "X-Incus-type" in response.headers:
+            raise IncusError(400, f"{path} is no file")  # a folder or a link
         try:
             self._read(response)
         except IncusError as refusal:
             if refusal.missing:
                 return None
             raise
-        raise IncusError(400, f"{path} is no file")
+        raise EngineError(NO_ANSWER, transient=True, detail=f"nothing is said of {path}")
 
     def _short(self, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
         """An answer whose length a customer decides, so it is read to a limit."""
@@ -213,6 +215,21 @@ class IncusClient:
                 self._timeout_s, content=file.content, headers=headers,
             )
         )  # fmt: skip
+
+    def make_folder(self, machine: str, path: str, owner: Mapping[str, str]) -> None:
+        """A folder inside a machine; one that is there gets this owner and mode."""
+        headers = {**owner, "X-Incus-type": "directory"}
+        where = {"project": self.project, "path": path}
+        self._read(self._raw("POST", path_of("instances", machine, "files"), where, self._timeout_s, headers=headers))
+
+    def remove_file(self, machine: str, path: str) -> None:
+        """The file is not there any more."""
+        where = {"project": self.project, "path": path}
+        try:
+            self._read(self._raw("DELETE", path_of("instances", machine, "files"), where, self._timeout_s))
+        except IncusError as refusal:
+            if not refusal.missing:
+                raise
 
     def _exchange(
         self, method: str, path: str, body: object, parameters: Mapping[str, object], timeout_s: float | None = None

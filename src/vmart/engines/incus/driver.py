@@ -253,13 +253,24 @@ class IncusEngine:
             client.send("PATCH", path, {"config": {"size": f"{size_gib}GiB"}}, target=target)
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
+        with self._inside(name) as guest:
+            guest.set_password(user, password_hash)
+
+    def ensure_ssh_keys(
+        self, name: str, user: str, keys: Sequence[str], forgotten: Sequence[str], *, passwords: bool | None
+    ) -> None:
+        with self._inside(name) as guest:
+            guest.set_keys(user, keys, forgotten, passwords=passwords)
+
+    @contextlib.contextmanager
+    def _inside(self, name: str) -> Iterator[Guest]:
+        """The machine's system, running or on its disk. Raises EngineError where it cannot be reached."""
         found = self._present(name)
-        guest = Guest(self._open().client, name)
+        is_running = found["status"] != "Stopped"
+        if not is_running and found["type"] != "container":
+            raise EngineError("A virtual machine has to run for its login to be changed.", transient=False)
         try:
-            if found["status"] == "Stopped":
-                guest.write_password(user, password_hash, is_container=found["type"] == "container")
-            else:
-                guest.set_password(user, password_hash)
+            yield Guest(self._open().client, name, is_running=is_running)
         except IncusError as error:
             raise self._said(error) from error
 

@@ -1,22 +1,28 @@
-"""Inside a machine: a user's password set anew, running by the guest's own program, stopped on its disk.
+"""Inside a machine: how its users get in, set anew. Its files are changed alike, running or stopped.
 
-A hash is in no command line and in no record of an operation: it goes in as a file, for root alone, where a
-running guest keeps nothing over a restart.
+A running guest is told by its own programs what these files do not tell it. A hash is in no command line and in no
+record of an operation: it goes in as a file, for root alone, where a running guest keeps nothing over a restart.
 """
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from vmart.engines.contract import EngineError, UnknownUser
-from vmart.engines.incus.client import GuestFile, IncusClient, path_of
+from vmart.engines.incus.client import GuestFile, IncusClient, IncusError, path_of
 from vmart.kernel import clock
 
 _LIMIT_S = 45.0  # a guest that never answers holds a thread of its zone no longer
 _ROOT_ALONE = {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0600"}
 _LINE = "/run/vmart-password"
+_PASSWD = "/etc/passwd"  # noqa: S105  the users' homes, no password
 _SHADOW, _SHADOW_BEFORE = "/etc/shadow", "/etc/shadow-"  # the second is where the guest's tools keep the former one
 _SSH_LOGIN = "/etc/ssh/sshd_config.d/50-cloud-init.conf"  # where cloud-init says whether SSH takes passwords
-_NO, _YES = b"PasswordAuthentication no", b"PasswordAuthentication yes"
+_SSH_PASSWORDS = re.compile(rb"(?mi)^[ \t]*PasswordAuthentication\b.*$")
+_WHOLE = b"# vmart: this copy is whole\n"  # ends what is kept of a file while it is written anew
 _NO_USER = 67  # EX_NOUSER of sysexits.h
 
-# A first boot still under way would put the password of the purchase back, and hides files that came before its /run:
+# A first boot still under way would put the login of the purchase back, and hides files that came before its /run:
 # it is waited for, half a minute at most.
 _WAIT = f"""
 if command -v cloud-init >/dev/null && ! [ -e /run/cloud-init/disabled ]; then
@@ -27,53 +33,84 @@ if command -v cloud-init >/dev/null && ! [ -e /run/cloud-init/disabled ]; then
 fi
 getent passwd "$1" >/dev/null || exit {_NO_USER}
 """
+# An sshd that does not run reads its settings when it starts; one that refuses them goes on with those of before.
+_RELOAD_SSH = """
+command -v systemctl >/dev/null || exit 0
+systemctl try-reload-or-restart ssh 2>/dev/null || systemctl try-reload-or-restart sshd
+"""
 _SET = f"""
 trap 'rm -f {_LINE}' EXIT
 chpasswd -e <{_LINE} || exit 1
-if grep -q '^{_NO.decode()}$' {_SSH_LOGIN} 2>/dev/null; then
-  sed -i 's/^{_NO.decode()}$/{_YES.decode()}/' {_SSH_LOGIN}
-  systemctl reload ssh 2>/dev/null || systemctl reload sshd 2>/dev/null || true
-fi
+({_RELOAD_SSH}) || true
 """
 
 
-class Guest:
-    """One machine, from its inside."""
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a user's files are, and whose they are, in the server's headers."""
 
-    def __init__(self, client: IncusClient, name: str) -> None:
+    folder: str
+    owner: Mapping[str, str]
+
+
+class Guest:
+    """One machine, from its inside; one that does not run is reached on its disk."""
+
+    def __init__(self, client: IncusClient, name: str, *, is_running: bool) -> None:
         self._client = client
         self._name = name
+        self._is_running = is_running
 
     def set_password(self, user: str, password_hash: str) -> None:
-        """By ``chpasswd``, which reads its input; the machine runs. Raises UnknownUser, EngineError."""
-        status = self._shell(_WAIT, user)
-        if status == _NO_USER:
-            raise UnknownUser(detail=user)
-        if status == 0:
-            line = GuestFile(f"{user}:{password_hash}\n".encode(), _ROOT_ALONE)
-            self._client.write_file(self._name, _LINE, line)
-            status = self._shell(_SET)
-        if status != 0:
+        """The user's, and SSH takes it. Raises UnknownUser, EngineError."""
+        if not self._is_running:
+            self._write_shadow(user, password_hash)
+            self._let_ssh_take_passwords(True)
+            return
+        self._wait_for(user)
+        self._let_ssh_take_passwords(True)
+        line = GuestFile(f"{user}:{password_hash}\n".encode(), _ROOT_ALONE)
+        self._client.write_file(self._name, _LINE, line)
+        if status := self._run(_SET):
             raise EngineError("The machine's system did not take the password.", transient=True, detail=str(status))
 
-    def _shell(self, script: str, *arguments: str) -> object:
-        """What the script exits with, run by root."""
+    def set_keys(self, user: str, keys: Sequence[str], forgotten: Sequence[str], *, passwords: bool | None) -> None:
+        """The user's, without those to be forgotten; ``passwords`` as in the contract. Raises UnknownUser."""
+        if self._is_running:
+            self._wait_for(user)
+        self._write_keys(user, keys, forgotten)
+        if passwords is None:
+            return
+        self._let_ssh_take_passwords(passwords)
+        if self._is_running and (status := self._run(_RELOAD_SSH)):
+            raise EngineError("The machine's system did not take the keys.", transient=True, detail=str(status))
+
+    def _wait_for(self, user: str) -> None:
+        """Until the first boot is through with logins. Raises UnknownUser, EngineError."""
+        status = self._run(_WAIT, user)
+        if status == _NO_USER:
+            raise UnknownUser(detail=user)
+        if status:
+            raise EngineError("The machine's system is not ready for a change of its login.", transient=True)
+
+    def _run(self, script: str, *arguments: str) -> int:
+        """What the script exits with, run by root; -1 where the guest did not say."""
         body = {"command": ["sh", "-c", script, "sh", *arguments], "interactive": False, "wait-for-websocket": False}
         ended = self._client.send("POST", path_of("instances", self._name, "exec"), body, limit_s=_LIMIT_S)
-        return (ended.get("metadata") or {}).get("return")
+        return int((ended.get("metadata") or {}).get("return", -1))
 
-    def write_password(self, user: str, password_hash: str, *, is_container: bool) -> None:
-        """On the disk of a stopped container. Raises UnknownUser, EngineError for a virtual machine."""
-        if not is_container:
-            raise EngineError("A virtual machine has to run for its password to be reset.", transient=False)
+    def _let_ssh_take_passwords(self, take: bool) -> None:
+        held = self._client.read_file(self._name, _SSH_LOGIN) or GuestFile(b"", _ROOT_ALONE)
+        content = with_ssh_passwords(held.content, take)
+        if content != held.content:
+            self._client.write_file(self._name, _SSH_LOGIN, GuestFile(content, held.owner))
+
+    def _write_shadow(self, user: str, password_hash: str) -> None:
         shadow = self._shadow()
         content = with_password(shadow.content, user, password_hash, int(clock.wall().timestamp()) // 86400)
         # Cut short by a fault, the file is made anew from the one before, which is written first.
         self._client.write_file(self._name, _SHADOW_BEFORE, shadow)
         self._client.write_file(self._name, _SHADOW, GuestFile(content, shadow.owner))
-        ssh = self._client.read_file(self._name, _SSH_LOGIN)
-        if ssh is not None and _NO in ssh.content.splitlines():
-            self._client.write_file(self._name, _SSH_LOGIN, GuestFile(ssh.content.replace(_NO, _YES), ssh.owner))
 
     def _shadow(self) -> GuestFile:
         """The users' passwords; those of before where an earlier call was cut short while it wrote."""
@@ -82,6 +119,84 @@ class Guest:
             if found is not None and found.content.endswith(b"\n"):
                 return found
         raise EngineError("The machine's system keeps its passwords in a way that is not known here.", transient=False)
+
+    def _write_keys(self, user: str, keys: Sequence[str], forgotten: Sequence[str]) -> None:
+        """Lines that the customer wrote are lost to no fault: they are kept beside the file while it is written."""
+        home = self._home(user)
+        path = f"{home.folder}/.ssh/authorized_keys"
+        held, kept = self._keys_of(path), self._kept_of(path)
+        before = kept or held or GuestFile(b"", {**home.owner, "X-Incus-mode": "0600"})
+        after = GuestFile(with_keys(before.content, keys, forgotten), before.owner)
+        if kept is None and after.content == before.content:
+            return
+        if held is None:
+            folder = {**home.owner, "X-Incus-mode": "0700"}
+            self._client.make_folder(self._name, f"{home.folder}/.ssh", folder)
+        self._client.write_file(self._name, _copy(path), GuestFile(before.content + _WHOLE, before.owner))
+        self._client.write_file(self._name, path, after)
+        self._client.remove_file(self._name, _copy(path))
+
+    def _keys_of(self, path: str) -> GuestFile | None:
+        try:
+            return self._client.read_file(self._name, path)
+        except IncusError as error:
+            if error.transient:
+                raise
+            raise EngineError(  # a link: what it leads to may be any file
+                "The machine's system keeps its keys in a way that is not known here.",
+                transient=False, detail=error.text,
+            ) from error  # fmt: skip
+
+    def _kept_of(self, path: str) -> GuestFile | None:
+        """The file as it was before an earlier call that was cut short while it wrote; None without one."""
+        copy = self._client.read_file(self._name, _copy(path))
+        if copy is None or not copy.content.endswith(_WHOLE):
+            return None
+        return GuestFile(copy.content.removesuffix(_WHOLE), copy.owner)
+
+    def _home(self, user: str) -> Home:
+        users = self._client.read_file(self._name, _PASSWD)
+        return home_of(users.content if users else b"", user)
+
+
+def _copy(path: str) -> str:
+    return f"{path}.vmart"
+
+
+def home_of(users: bytes, user: str) -> Home:
+    """Of the file passwd(5). Raises UnknownUser."""
+    for line in users.splitlines():
+        fields = line.decode(errors="replace").split(":")
+        if len(fields) == 7 and fields[0] == user:
+            return Home(fields[5].rstrip("/"), {"X-Incus-uid": fields[2], "X-Incus-gid": fields[3]})
+    raise UnknownUser(detail=user)
+
+
+def with_ssh_passwords(settings: bytes, take: bool) -> bytes:
+    """The file sshd_config(5), saying whether passwords are taken; a file that says nothing takes them."""
+    wanted = b"PasswordAuthentication " + (b"yes" if take else b"no")
+    if _SSH_PASSWORDS.search(settings):
+        return _SSH_PASSWORDS.sub(wanted, settings)
+    if take:
+        return settings
+    return _whole_lines(settings) + wanted + b"\n"
+
+
+def with_keys(lines: bytes, keys: Sequence[str], forgotten: Sequence[str]) -> bytes:
+    """The file authorized_keys with these public keys and without those; each other line stays as it is.
+
+    A key to be forgotten goes with whatever options somebody gave it: it shall open nothing any more. A wanted one
+    has a line without options.
+    """
+    gone = {key.split()[1].encode() for key in forgotten}
+    kept = [line for line in lines.split(b"\n") if line.startswith(b"#") or gone.isdisjoint(line.split())]
+    there = {tuple(line.split()[:2]) for line in kept}
+    missing = [key.encode() for key in keys if tuple(key.encode().split()[:2]) not in there]
+    return b"".join([_whole_lines(b"\n".join(kept)), *(line + b"\n" for line in missing)])
+
+
+def _whole_lines(text: bytes) -> bytes:
+    return text if not text or text.endswith(b"\n") else text + b"\n"
 
 
 def with_password(shadow: bytes, user: str, password_hash: str, today: int) -> bytes:

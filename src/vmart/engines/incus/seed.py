@@ -65,7 +65,7 @@ def _login(spec: MachineSpec) -> dict[str, object]:
     return {
         "hostname": spec.hostname,
         "disable_root": spec.login_user != "root",
-        "ssh_pwauth": bool(spec.password_hash),
+        "ssh_pwauth": spec.ssh_passwords,
         "users": [user],
     }
 

@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS machine (
     public_ip TEXT, bandwidth_mbps INTEGER NOT NULL DEFAULT 0, booted_at REAL, boots INTEGER NOT NULL DEFAULT 1,
     vcpu INTEGER NOT NULL, memory_mib INTEGER NOT NULL, image TEXT NOT NULL, hostname TEXT NOT NULL,
     sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0,
-    login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT ''
+    login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
+    ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -61,24 +62,28 @@ CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
-# What brings a file of each version to the next: passwords that are reset, disks that grow.
+# What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
 ALTER TABLE machine ADD COLUMN password_hash TEXT NOT NULL DEFAULT '';
 """,
     2: """
+ALTER TABLE machine ADD COLUMN ssh_keys TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE machine ADD COLUMN ssh_passwords INTEGER NOT NULL DEFAULT 1;
+""",
+    3: """
 CREATE TABLE grown (
     machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
 ) WITHOUT ROWID;
 """,
 }
-_VERSION = 3
+_VERSION = 4
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
-                     image, hostname, flowing_since, counted, login_user, password_hash)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 
@@ -88,7 +93,7 @@ _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address",
-    "ensure_size", "ensure_disk_size", "ensure_password",
+    "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -219,6 +224,16 @@ class World:
         """What the machine's user has to be let in with; "" for none."""
         row = self._file.connection().execute("SELECT password_hash FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0])
+
+    def ssh_keys(self, name: str) -> list[str]:
+        """By which public keys the machine's user is let in."""
+        row = self._file.connection().execute("SELECT ssh_keys FROM machine WHERE name = ?", (name,)).fetchone()
+        return list(json.loads(row[0]))
+
+    def takes_passwords(self, name: str) -> bool:
+        """Whether the machine's user is let in by SSH with its password."""
+        row = self._file.connection().execute("SELECT ssh_passwords FROM machine WHERE name = ?", (name,)).fetchone()
+        return bool(row[0])
 
     def cap_mbps(self, name: str) -> int:
         """What its public address lets out; 0 without one."""
@@ -390,12 +405,29 @@ class SimulatedEngine:
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """Its only user is the one of its image."""
         with self._call("ensure_password", writes=True) as connection:
-            self._present(connection, name)
-            changed = connection.execute(
-                "UPDATE machine SET password_hash = ? WHERE name = ? AND login_user = ?", (password_hash, name, user)
-            ).rowcount
-            if not changed:
-                raise UnknownUser(detail=user)
+            self._of_user(connection, name, user)
+            connection.execute(
+                "UPDATE machine SET password_hash = ?, ssh_passwords = 1 WHERE name = ?", (password_hash, name)
+            )
+
+    def ensure_ssh_keys(
+        self, name: str, user: str, keys: Sequence[str], forgotten: Sequence[str], *, passwords: bool | None
+    ) -> None:
+        with self._call("ensure_ssh_keys", writes=True) as connection:
+            found = self._of_user(connection, name, user)
+            kept = [key for key in json.loads(found["ssh_keys"]) if key not in forgotten]
+            left = kept + [key for key in keys if key not in kept]
+            takes = found["ssh_passwords"] if passwords is None else passwords
+            connection.execute(
+                "UPDATE machine SET ssh_keys = ?, ssh_passwords = ? WHERE name = ?", (json.dumps(left), takes, name)
+            )
+
+    def _of_user(self, connection: sqlite3.Connection, name: str, user: str) -> dict[str, Any]:
+        """The machine, whose system can be reached and has this user."""
+        found = self._present(connection, name)
+        if found["login_user"] != user:
+            raise UnknownUser(detail=user)
+        return found
 
     def observe(self, name: str) -> Observation:
         with self._call("observe") as connection:
@@ -531,6 +563,8 @@ class SimulatedEngine:
             address is not None,
             spec.login_user,
             spec.password_hash,
+            json.dumps(list(spec.ssh_keys)),
+            spec.ssh_passwords,
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -569,8 +603,8 @@ class SimulatedEngine:
     @staticmethod
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
-            "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib FROM machine"
-            " WHERE name = ?",
+            "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib, login_user,"
+            " ssh_keys, ssh_passwords FROM machine WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()

@@ -1,23 +1,27 @@
-"""cvm: SSH key pairs. Create-, Import-, Describe-, DeleteKeyPair(s)."""
+"""cvm: SSH key pairs. Create-, Import-, Describe-, DeleteKeyPair(s); Associate-, DisassociateInstancesKeyPairs."""
 
 from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
-from vmart.api.declarations import Code, Done, Empty, Filters, Limit, NotOffered, Offset, Shape
+from vmart.api.declarations import Code, Domain, Done, Empty, Filters, Limit, NotOffered, Offset, Shape
 from vmart.api.registry import RUN_PER_S, Action, Call, Resource
 from vmart.api.words import utc_text
 from vmart.instances import key_pairs
 from vmart.listings import keys
 from vmart.listings.views import KeyPairView
-from vmart.orders import forget_keys
+from vmart.orders import bind_keys, forget_keys
 
 # Length and letters are checked by the act, each with its own documented code.
 KeyName = Annotated[str, Field(max_length=256), Code("InvalidKeyPairNameTooLong")]
 Project = Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")]
 KeyIds = Annotated[
     list[Annotated[str, Field(max_length=60)]], Field(max_length=100), Code("InvalidKeyPair.LimitExceeded")
+]
+BoundKeyIds = Annotated[
+    list[Annotated[str, Field(max_length=60)]], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")
 ]
 
 
@@ -51,6 +55,18 @@ class DeleteKeyPairs(Shape):
     """Pairs by id, all or none."""
 
     key_ids: KeyIds
+
+
+class AssociateInstancesKeyPairs(Shape):
+    """These pairs in the place of those of before, all or none; a running machine needs ForceStop, and stays on."""
+
+    instance_ids: InstanceIds
+    key_ids: BoundKeyIds
+    force_stop: Annotated[bool, Domain("while_running")] = False
+
+
+class DisassociateInstancesKeyPairs(AssociateInstancesKeyPairs):
+    """These pairs open the machines no more, all or none."""
 
 
 class KeyPairAnswer(TypedDict):
@@ -121,6 +137,18 @@ def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Done:
     return {}
 
 
+def associate_instances_key_pairs(call: Call, asked: AssociateInstancesKeyPairs) -> Done:
+    """Accepted; LatestOperationState says when it is done."""
+    bind_keys.bind(call.actor, asked.instance_ids, asked.key_ids, while_running=asked.force_stop)
+    return {}
+
+
+def disassociate_instances_key_pairs(call: Call, asked: DisassociateInstancesKeyPairs) -> Done:
+    """Accepted; LatestOperationState says when it is done."""
+    bind_keys.unbind(call.actor, asked.instance_ids, asked.key_ids, while_running=asked.force_stop)
+    return {}
+
+
 def describe_key_pairs(call: Call, asked: DescribeKeyPairs) -> DescribeKeyPairsAnswer:
     """Pairs of the account, newest first. All are of project 0 and have no tags."""
     not_both(asked.key_ids, asked.filters, "KeyIds")
@@ -150,5 +178,21 @@ ACTIONS = (
     ),
     Action(
         "DeleteKeyPairs", DeleteKeyPairs, Done, delete_key_pairs, writes=True, touches={Resource.KEY_PAIR: "key_ids"}
+    ),
+    Action(
+        "AssociateInstancesKeyPairs",
+        AssociateInstancesKeyPairs,
+        Done,
+        associate_instances_key_pairs,
+        writes=True,
+        touches={Resource.MACHINE: "instance_ids", Resource.KEY_PAIR: "key_ids"},
+    ),
+    Action(
+        "DisassociateInstancesKeyPairs",
+        DisassociateInstancesKeyPairs,
+        Done,
+        disassociate_instances_key_pairs,
+        writes=True,
+        touches={Resource.MACHINE: "instance_ids", Resource.KEY_PAIR: "key_ids"},
     ),
 )
