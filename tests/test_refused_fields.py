@@ -97,12 +97,13 @@ def _attributes(kind: type, at: str = "") -> Iterator[str]:
 
 
 def test_what_a_purchase_is_refused_for_are_attributes_of_its_values() -> None:
-    """But for the term as a whole, which a configuration has as its months and a request as a structure."""
+    """But for the term as a whole, which a configuration has as its months and a request as a structure, and for the
+    template that a request takes from what it does not say."""
     values = {path for kind in (Purchase, Configuration, Machine) for path in _attributes(kind)}
     assert {"system_disk.size_gib", "data_disks.*.size_gib", "login.password", "network.vpc_id", "zone"} <= values
     of_a_purchase = {path for _file, path in NAMED} & api_fields.filled(RunInstances).keys()
     assert len(of_a_purchase) > 15
-    assert of_a_purchase - values == {"term"}
+    assert of_a_purchase - values == {"term", "template.id", "template.version"}
 
 
 def test_a_path_is_called_by_its_own_name_else_by_that_of_what_is_around_it() -> None:

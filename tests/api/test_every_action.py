@@ -42,12 +42,19 @@ class Things:
     disk: str
     vpc: str
     bound: str  # a key pair of the stopped machine
+    template: str
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
 # not counted.
 Asked = Callable[[Things], dict[str, Any]]
 TAGS = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceIds": ["ins-a"], "ResourceRegion": "ap-guangzhou"}
+
+
+def _login(has: Things) -> dict[str, Any]:
+    return {"LoginSettings": {"KeyIds": [has.key]}}
+
+
 COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeRegions": (lambda _: {}, 1),
     "DescribeZones": (lambda _: {}, 1),
@@ -56,6 +63,13 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeImages": (lambda _: {}, 1),
     "InquiryPriceRunInstances": (lambda _: HOURLY, 0),
     "RunInstances": (lambda has: {**HOURLY, "LoginSettings": {"KeyIds": [has.key]}, "ClientToken": "t"}, 2),
+    "CreateLaunchTemplate": (lambda has: {**HOURLY, **_login(has), "LaunchTemplateName": "nn", "ClientToken": "t"}, 13),
+    "CreateLaunchTemplateVersion": (lambda has: {"LaunchTemplateId": has.template, "ClientToken": "t"}, 12),
+    "DescribeLaunchTemplates": (lambda has: {"LaunchTemplateIds": [has.template]}, 1),
+    "DescribeLaunchTemplateVersions": (lambda has: {"LaunchTemplateId": has.template}, 2),
+    "ModifyLaunchTemplateDefaultVersion": (lambda has: {"LaunchTemplateId": has.template, "DefaultVersion": 2}, 5),
+    "DeleteLaunchTemplateVersions": (lambda has: {"LaunchTemplateId": has.template, "LaunchTemplateVersions": [2]}, 5),
+    "DeleteLaunchTemplate": (lambda has: {"LaunchTemplateId": has.template}, 6),
     "DescribeInstances": (lambda has: {"InstanceIds": [has.running]}, 1),
     "DescribeInstancesStatus": (lambda has: {"InstanceIds": [has.running]}, 1),
     "StopInstances": (lambda has: {"InstanceIds": [has.running]}, 7),
@@ -161,7 +175,10 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     (machine,) = client.call("DescribeInstances", {"InstanceIds": [running]}).response["InstanceSet"]
     disk, vpc = machine["SystemDisk"]["DiskId"], machine["VirtualPrivateCloud"]["VpcId"]
-    return client, Things(running, prepaid, stopped, key, disk, vpc, bound)
+    named = {"LaunchTemplateName": "kept", **HOURLY}
+    template = client.call("CreateLaunchTemplate", named).response["LaunchTemplateId"]
+    client.call("CreateLaunchTemplateVersion", {"LaunchTemplateId": template})
+    return client, Things(running, prepaid, stopped, key, disk, vpc, bound, template)
 
 
 Many = Callable[..., tuple[Client, list[str], list[str]]]
@@ -206,6 +223,15 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
     "ResetInstancesInternetMaxBandwidth": ({"InternetAccessible": {"InternetMaxBandwidthOut": 9}}, 6),
     "TerminateInstances": ({}, 19),
 }
+
+
+@pytest.mark.parametrize(("action", "budget"), [("InquiryPriceRunInstances", 1), ("RunInstances", 3)])
+def test_a_launch_template_is_one_statement_more(owner: tuple[Client, Things], action: str, budget: int) -> None:
+    client, has = owner
+    asked = {"LaunchTemplate": {"LaunchTemplateId": has.template}, "LoginSettings": {"KeyIds": [has.key]}}
+    with statements() as made:
+        assert "Error" not in client.call(action, asked).response
+    assert len(made) == budget, made
 
 
 @pytest.mark.parametrize("count", [1, 100])
@@ -388,14 +414,21 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
 
 
 UNKNOWN = Things(
-    "ins-unknown0", "ins-unknown1", "ins-unknown2", "skey-unknown0", "disk-unknown0", "vpc-unknown0", "skey-unknown1"
+    "ins-unknown0",
+    "ins-unknown1",
+    "ins-unknown2",
+    "skey-unknown0",
+    "disk-unknown0",
+    "vpc-unknown0",
+    "skey-unknown1",
+    "lt-unknown0",
 )
 
 
 def _swapped(answer: Any, has: Things) -> Any:
     """``answer`` with the owner's ids replaced by the unknown ones, and without what differs each time."""
     text = json.dumps(answer)
-    for name in ("running", "prepaid", "stopped", "key", "disk", "vpc", "bound"):
+    for name in ("running", "prepaid", "stopped", "key", "disk", "vpc", "bound", "template"):
         text = text.replace(getattr(has, name), getattr(UNKNOWN, name))
     members = json.loads(text)
     for told in (members, *members.get("detail", {}).values()):
@@ -405,7 +438,7 @@ def _swapped(answer: Any, has: Things) -> Any:
 
 
 def _names_things(asked: Asked) -> bool:
-    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d", "e", "f", "g"))
+    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d", "e", "f", "g", "h"))
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in COMPUTE.items() if _names_things(asked)])
@@ -437,6 +470,7 @@ def test_a_list_shows_nothing_of_others(owner: tuple[Client, Things]) -> None:
     assert stranger.call("DescribeInstancesStatus").response["InstanceStatusSet"] == []
     assert stranger.call("DescribeKeyPairs").response["KeyPairSet"] == []
     assert stranger.call("DescribeDisks").response["DiskSet"] == []
+    assert stranger.call("DescribeLaunchTemplates").response["LaunchTemplateSet"] == []
     assert stranger.call("DescribeVpcs").response["VpcSet"] == []
     assert stranger.call("DescribeSubnets").response["SubnetSet"] == []
     assert stranger.legacy("DescribeInstances")["instanceSet"] == []

@@ -134,7 +134,12 @@ def _same_members(objects: dict, published: str, shape: type, path: str) -> None
 # Required as published, where the one thing there is can be left out.
 _NOT_NEEDED = {
     (f"{action}.VirtualPrivateCloud", name)
-    for action in ("RunInstances", "InquiryPriceRunInstances")
+    for action in (
+        "RunInstances",
+        "InquiryPriceRunInstances",
+        "CreateLaunchTemplate",
+        "CreateLaunchTemplateVersion",
+    )
     for name in ("VpcId", "SubnetId")
 }
 

@@ -278,7 +278,8 @@ def test_the_largest_that_a_file_may_say_fits(edited: Edited) -> None:
         ("code: C3.LARGE8, family: C3, vcpu: 4, memory_gib: 8}",
          "code: C3.LARGE8, family: C3, vcpu: 1024, memory_gib: 65536}"),
         ("{code: C3, name: {en: Compute Optimized C3, zh: 计算型C3}", f"{{code: C3, name: {{en: {LONG}, zh: {LONG}}}"),
-        MORE_QUOTA, ("run_instances_per_s: 100}", "run_instances_per_s: 2147483647}"),
+        MORE_QUOTA, ("run_instances_per_s: 100, launch_templates: 200}",
+                     "run_instances_per_s: 2147483647, launch_templates: 2147483647}"),
     )  # fmt: skip
     assert len(apply_file(file)) >= 7
     assert apply_file(file) == []

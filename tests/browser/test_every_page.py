@@ -23,6 +23,7 @@ CUSTOMERS = [
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{prepaid}", "{prepaid}bandwidth/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
+    "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
@@ -58,11 +59,29 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     prepaid = page.locator("#progress table a").first.get_attribute("href") or ""
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
+    customer.places |= _templates(customer)  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
         page.wait_for_selector("text=简体中文", state="detached")
     yield customer
     context.close()
+
+
+def _templates(customer: Customer) -> dict[str, str]:
+    """A template of two versions, saved on the purchase page: its page, and the purchase page that begins with it."""
+    page = customer.open("/buy/?charge=postpaid&name=web&data_disk=CLOUD_SSD&data_gib=100")
+    page.fill("#template_name", "A template of a long name, as long as one may well be, for all that it holds")
+    page.fill("#template_description", "With a data disk")
+    page.click("button[value=save_template]")
+    page.wait_for_url("**/templates/*/")
+    template = page.url.removeprefix(customer.url)
+    begun = page.locator("a:has-text('Buy from this template')").first.get_attribute("href") or ""
+    page = customer.open(begun)
+    page.fill("#name", "other")
+    page.click("button[value=save_version]")
+    page.wait_for_url("**/templates/*/")
+    expect(page.locator("section.card")).to_have_count(2)
+    return {"template": template, "from_template": begun}
 
 
 def _faults(page: Page, axe: str) -> list[str]:

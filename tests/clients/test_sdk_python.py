@@ -102,6 +102,41 @@ def test_looking_around_by_every_signature(access: Access, sign_method: str, met
 
 
 @pytest.mark.parametrize(("sign_method", "method"), [WIRES[0], WIRES[3], WIRES[4]])
+def test_a_machine_bought_by_a_launch_template(access: Access, sign_method: str, method: str) -> None:
+    """Versions, the default one, the price with a member of the request's own, the purchase, and the end of it all."""
+    cvm, name = Cvm(access, sign_method, method), f"sdk-{uuid.uuid4().hex[:8]}"
+    kept = {key: value for key, value in POSTPAID.items() if key != "LoginSettings"}
+    template = cvm.CreateLaunchTemplate({**kept, "LaunchTemplateName": name, "InstanceName": name})["LaunchTemplateId"]
+    smaller = {"Placement": POSTPAID["Placement"], "LaunchTemplateId": template, "InstanceType": "S5.MEDIUM4"}
+    assert cvm.CreateLaunchTemplateVersion(smaller)["LaunchTemplateVersionNumber"] == 2
+    cvm.ModifyLaunchTemplateDefaultVersion({"LaunchTemplateId": template, "DefaultVersion": 2})
+    (told,) = cvm.DescribeLaunchTemplates({"LaunchTemplateIds": [template]})["LaunchTemplateSet"]
+    assert (told["LaunchTemplateName"], told["DefaultVersionNumber"], told["LatestVersionNumber"]) == (name, 2, 2)
+    held = cvm.DescribeLaunchTemplateVersions({"LaunchTemplateId": template})["LaunchTemplateVersionSet"]
+    assert [version["LaunchTemplateVersionData"]["InstanceType"] for version in held] == ["S5.MEDIUM4", "S5.SMALL1"]
+
+    named = {"LaunchTemplateId": template}
+    asked = {"Placement": POSTPAID["Placement"], "ImageId": POSTPAID["ImageId"], "LaunchTemplate": named}
+    price = cvm.InquiryPriceRunInstances(asked)["Price"]["InstancePrice"]["UnitPrice"]
+    own = cvm.InquiryPriceRunInstances({**asked, "InstanceType": "S5.SMALL1"})["Price"]["InstancePrice"]["UnitPrice"]
+    assert (price, own) == (0.375, 0.165)
+    first = {"LaunchTemplate": {**named, "LaunchTemplateVersion": 1}}
+    bought = cvm.RunInstances(first)["InstanceIdSet"] + cvm.RunInstances({"LaunchTemplate": named})["InstanceIdSet"]
+    cvm.settle(bought)
+    machines = cvm.DescribeInstances({"InstanceIds": bought})["InstanceSet"]
+    types = {machine["InstanceId"]: (machine["InstanceType"], machine["InstanceName"]) for machine in machines}
+    assert types == {bought[0]: ("S5.SMALL1", name), bought[1]: ("S5.MEDIUM4", name)}
+
+    cvm.DeleteLaunchTemplateVersions({"LaunchTemplateId": template, "LaunchTemplateVersions": [1]})
+    with pytest.raises(TencentCloudSDKException) as refused:
+        cvm.RunInstances(first)
+    assert refused.value.code == "InvalidParameterValue.LaunchTemplateIdVerNotExisted"
+    cvm.DeleteLaunchTemplate({"LaunchTemplateId": template})
+    assert cvm.DescribeLaunchTemplates({"LaunchTemplateIds": [template]})["TotalCount"] == 0
+    cvm.end(bought)
+
+
+@pytest.mark.parametrize(("sign_method", "method"), [WIRES[0], WIRES[3], WIRES[4]])
 def test_a_postpaid_machine_from_price_to_release(access: Access, sign_method: str, method: str) -> None:
     """0.18 + 50 × 0.0005 an hour; the hold of one hour is 0.21, and comes back with the machine's end."""
     cvm = Cvm(access, sign_method, method)

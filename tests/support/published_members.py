@@ -55,7 +55,7 @@ def missing() -> Missing:
     for action in services.API:
         described = oracle.api(action.service, action.version)
         entry, objects = described["actions"][action.name], described["objects"]
-        read = reads(action.do)
+        read = reads(action.do) | (reads(action.completes.do) if action.completes else set())
         found |= {(action.service, *rest) for rest in _of_request(objects, entry["input"], action.asks, read)}
         found |= {(action.service, "answer", *rest) for rest in _of_answer(objects, entry["output"], action.answers)}
     return found

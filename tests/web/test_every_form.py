@@ -10,6 +10,7 @@ import pytest
 from django.http import HttpResponse
 from django.urls import reverse
 
+from tests.launch_templates.keeping import new_version, template
 from tests.support.missed import an_interval_ago
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
@@ -20,6 +21,7 @@ from vmart.engines.simulated.engine import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
+from vmart.launch_templates import keep
 from vmart.orders import sweep
 from vmart.orders.models import Order, Status
 from vmart.storage.models import Disk
@@ -29,8 +31,8 @@ from vmart.worker.models import Operation
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
-    "payment_state", "activity", "charges", "charges_csv", "seller", "seller_checklist", "seller_customers",
-    "seller_customer", "seller_deliveries", "seller_zone",
+    "templates", "template", "payment_state", "activity", "charges", "charges_csv", "seller", "seller_checklist",
+    "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
 NO_ACCOUNTS = {
@@ -83,6 +85,12 @@ class Sent:
         self.buyer.post("/api-keys/", {"act": "create"})
         return self.buyer.post("/api-keys/", {"act": act, "secret_id": ApiKey.objects.latest("id").secret_id})
 
+    def of_template(self) -> str:
+        """A template with two versions, by its public id."""
+        public_id = template(self.buyer.account_id)
+        keep.add_version(public_id, new_version(self.buyer.account_id))
+        return public_id
+
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
@@ -113,6 +121,19 @@ class Sent:
 FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("buy", "RunInstances"): lambda sent: sent.buyer.buy(),
     ("buy", "order_placed"): lambda sent: sent.buyer.buy(act="card"),
+    ("buy", "CreateLaunchTemplate"): lambda sent: sent.buyer.buy(act="save_template", template_name="kept"),
+    ("buy", "CreateLaunchTemplateVersion"): lambda sent: sent.buyer.buy(
+        f"?template={sent.of_template()}", act="save_version"
+    ),
+    ("template_default", "ModifyLaunchTemplateDefaultVersion"): lambda sent: sent.buyer.post(
+        reverse("template_default", args=[sent.of_template()]), {"version": "1"}
+    ),
+    ("template_delete", "DeleteLaunchTemplateVersions"): lambda sent: sent.buyer.post(
+        reverse("template_delete", args=[sent.of_template()]), {"version": "2"}
+    ),
+    ("template_delete", "DeleteLaunchTemplate"): lambda sent: sent.buyer.post(
+        reverse("template_delete", args=[sent.of_template()])
+    ),
     ("order_pay", "RunInstances"): lambda sent: sent.of_unpaid({}),
     ("order_pay", "payment_begun"): lambda sent: sent.of_unpaid(CARD),
     ("order_passwords", "password_shown"): lambda sent: sent.buyer.post(
@@ -193,7 +214,7 @@ def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
     named = {
         "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
         "machine_live": [sent.machine], "seller_customer": [sent.buyer.account_id], "payment_state": [1],
-        "seller_zone": [ZONE],
+        "seller_zone": [ZONE], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer
     assert sender.post(reverse(name, args=named.get(name, [])), {}).status_code == 405

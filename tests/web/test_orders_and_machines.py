@@ -97,7 +97,8 @@ def test_a_failed_delivery_says_why_and_gives_the_money_back(world: World) -> No
 
 @pytest.mark.parametrize(
     "address", ["/orders/", "/machines/", "/machines/ins-00000000/", "/keys/", "/api-keys/", "/balance/", "/charges/",
-                "/charges.csv", "/orders/1/", "/balance/top-up/", "/payments/1/", "/seller/"]
+                "/charges.csv", "/orders/1/", "/balance/top-up/", "/payments/1/", "/seller/",
+                "/templates/", "/templates/lt-00000000/"]
 )  # fmt: skip
 def test_strangers_are_sent_to_sign_in(address: str) -> None:
     answer = Visitor().get(address)
@@ -107,7 +108,8 @@ def test_strangers_are_sent_to_sign_in(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address", ["/orders/99999999999999999999999/", "/orders/0/", "/machines/ins-zzzzzzzz/", "/machines/ins-ZZ/",
-                "/machines/..%2f/", "/payments/99999999999999999999999/", "/payments/0/"]
+                "/machines/..%2f/", "/payments/99999999999999999999999/", "/payments/0/",
+                "/templates/lt-zzzzzzzz/", "/templates/lt-ZZ/", "/templates/ins-00000000/"]
 )  # fmt: skip
 def test_made_up_addresses_are_not_there(address: str) -> None:
     assert customer().get(address).status_code == 404
@@ -132,7 +134,14 @@ def test_a_page_key_that_is_no_machine_of_ones_own_gives_the_first_page() -> Non
 
 def test_acts_need_the_csrf_token() -> None:
     visitor = customer(enforce_csrf_checks=True)
-    for address in ("/machines/ins-00000000/end/", "/keys/", "/api-keys/", "/balance/top-up/", "/orders/1/pay/"):
+    for address in (
+        "/machines/ins-00000000/end/",
+        "/keys/",
+        "/api-keys/",
+        "/balance/top-up/",
+        "/orders/1/pay/",
+        "/templates/lt-00000000/delete/",
+    ):
         assert visitor.post(address, {"act": "create"}).status_code == 403
 
 

@@ -12,6 +12,7 @@ import pytest
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from tests.launch_templates.keeping import template
 from tests.support.written import nothing_written
 from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
 from vmart.instances.models import Instance
@@ -33,12 +34,14 @@ class Things:
     operation: int = 900_000_004
     account: int = 900_000_005
     zone: str = "ap-nowhere-1"
+    template: str = "lt-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
 ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"order_id": has.paid}]
 MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
+TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -57,6 +60,9 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_keys": MACHINE,
     "machine_reset_password": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
+    "template": TEMPLATE,
+    "template_default": TEMPLATE,
+    "template_delete": TEMPLATE,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -107,6 +113,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         operation=operation.id,
         account=Instance.objects.get().account_id,
         zone=ZONE,
+        template=template(visitor.account_id),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from tests.launch_templates.keeping import new_version
 from tests.support.business_clock import BusinessClock
 from tests.support.statements import statements
 from tests.web.test_keys_and_money import PUBLIC
@@ -14,6 +15,8 @@ from tests.web.visiting import ZONE, Visitor, customer, operator, work
 from vmart.engines.simulated.engine import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.launch_templates import keep
+from vmart.launch_templates.models import Template
 from vmart.orders.models import Order
 from vmart.payments.models import Payment
 from vmart.web.urls import urlpatterns
@@ -28,8 +31,11 @@ CUSTOMERS = {
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_disk": 4, "machine_keys": 4,
+    "templates": 3, "template": 6, "template_delete": 3,
 }  # fmt: skip
-POSTED = {"order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag"}  # no pages
+POSTED = {  # no pages
+    "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
+}  # fmt: skip
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8}
 
@@ -46,6 +52,7 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
     def fill(count: int) -> Visitor:
         visitor = customer(gift_minor=10_000_000)
         for number in range(count):
+            keep.create(f"template {number}", new_version(visitor.account_id))
             visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
             visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
             if number < 5:  # as many as there may be
@@ -91,6 +98,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             ],
             (running.public_id,),
         ),
+        **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         "account_reset_password_from_key": ("a", "set-password"),
         "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),

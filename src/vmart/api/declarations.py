@@ -167,6 +167,16 @@ def decode(shape: type[ShapeT], members: Mapping[str, Any], *, as_text: bool) ->
         raise _refusal(shape, error.errors(include_url=False)[0]) from None
 
 
+def check_said(shape: type[AnyShape], members: Mapping[str, Any], *, as_text: bool) -> None:
+    """Raise as ``decode`` does for what is said and wrong; what is missing may come from elsewhere yet."""
+    try:
+        shape.model_validate(members, strict=not as_text)
+    except ValidationError as error:
+        said = [problem for problem in error.errors(include_url=False) if problem["type"] != "missing"]
+        if said:
+            raise _refusal(shape, said[0]) from None
+
+
 def _refusal(shape: type[AnyShape], problem: ErrorDetails) -> Refused:
     kind = problem["type"]
     family = kind.split("_", 1)[0]

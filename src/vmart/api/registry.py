@@ -50,10 +50,22 @@ class Resource(StrEnum):
     VPC = "vpc"
     SUBNET = "subnet"
     SECURITY_GROUP = "security group"
+    LAUNCH_TEMPLATE = "launch template"
     ANY = "any"  # whatever the request says
 
 
 RUN_PER_S = "run_per_s"  # the account's quota that bounds purchases a second (``customers.quotas``)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Members that a request may leave to something kept: ``asks`` has those of its members that name it.
+
+    ``do`` gives all members, of those of the request, before they are typed.
+    """
+
+    asks: type[AnyShape]
+    do: Callable[[Call, Any, Members], Members]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Action:
     ``asks``: the structure of its request; ``answers``: that of its answer, a TypedDict; ``do`` makes one of the other.
     ``writes``: whether it changes anything. ``buys``: whether it spends the account's money. ``touches``: the account's
     things that the request names, each kind with the member that holds its ids (dots go into structures). ``rate``: the
-    account's quota of calls a second; "" for as many as come.
+    account's quota of calls a second; "" for as many as come. ``completes``: what else gives members of the request.
     """
 
     name: str
@@ -77,6 +89,7 @@ class Action:
     buys: bool = False
     touches: Mapping[Resource, str] = field(default_factory=dict)
     rate: str = ""
+    completes: Completion | None = None
 
     def knows_repeat(self, asked: AnyShape) -> bool:
         """Whether this request, sent again, is done once: it came with a token."""

@@ -17,6 +17,7 @@ from vmart.api.actions.cvm import (
     instance_types,
     instances,
     key_pairs,
+    launch_templates,
     places,
     purchase,
     renewal,
@@ -34,7 +35,8 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, renewal, key_pairs,
-    balance, places_of_product, zones, disks, vpcs, subnets, addresses, security_groups, resources, identity,
+    launch_templates, balance, places_of_product, zones, disks, vpcs, subnets, addresses, security_groups, resources,
+    identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

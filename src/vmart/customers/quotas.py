@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from vmart.customers.models import Quota
 from vmart.kernel import db
 
-LEAST = {"postpaid_per_zone": 0, "prepaid_per_month": 0, "returns_per_year": 0, "run_per_s": 1}
+LEAST = {"postpaid_per_zone": 0, "prepaid_per_month": 0, "returns_per_year": 0, "run_per_s": 1, "launch_templates": 0}
 MOST = 2**31 - 1
 
 

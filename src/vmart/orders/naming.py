@@ -44,8 +44,13 @@ def plain_name(name: str) -> str:
     return name or _UNNAMED
 
 
+def is_one_line(text: str) -> bool:
+    """Whether it has no line breaks or other control characters."""
+    return not _CONTROL.search(text)
+
+
 def _refuse_control(name: str) -> None:
-    if _CONTROL.search(name):
+    if not is_one_line(name):
         raise InvalidParameter("A name has no line breaks or other control characters.", field="name")
 
 

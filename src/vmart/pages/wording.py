@@ -137,6 +137,11 @@ EVENTS = {
     "CreateKeyPair": _("Key pair made"),
     "ImportKeyPair": _("Key pair imported"),
     "DeleteKeyPairs": _("Key pair deleted"),
+    "CreateLaunchTemplate": _("Launch template made"),
+    "CreateLaunchTemplateVersion": _("Version of a launch template made"),
+    "ModifyLaunchTemplateDefaultVersion": _("Default version of a launch template changed"),
+    "DeleteLaunchTemplateVersions": _("Versions of a launch template deleted"),
+    "DeleteLaunchTemplate": _("Launch template deleted"),
     "api_key_created": _("API key made"),
     "api_key_enabled": _("API key works again"),
     "api_key_disabled": _("API key disabled"),
@@ -154,6 +159,7 @@ SUBJECTS = {
     "machine": _("Machine"),
     "order": _("Order"),
     "key_pair": _("Key pair"),
+    "launch_template": _("Launch template"),
     "api_key": _("API key"),
     "payment": _("Card payment"),
     "account": _("Account"),
@@ -220,6 +226,7 @@ QUOTAS = {
     "prepaid_per_month": _("Prepaid machines bought a zone and month"),
     "returns_per_year": _("Returned machines a year"),
     "run_per_s": _("API purchases a second"),
+    "launch_templates": _("Launch templates"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

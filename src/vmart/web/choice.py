@@ -16,10 +16,14 @@ from django.utils.translation import gettext as _
 
 from vmart.catalog.models import Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
+from vmart.launch_templates.held import Held
 from vmart.listings.prices import Market, ZoneState
 from vmart.orders.login import KEYS_MAX
+from vmart.pages import version_facts
 from vmart.pricing.book import PriceBook
 from vmart.pricing.configuration import (
+    DEFAULT_DISK_TYPE,
+    DEFAULT_SYSTEM_GIB,
     POSTPAID_BY_HOUR,
     PREPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
@@ -31,7 +35,7 @@ from vmart.pricing.configuration import (
 MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
-    "count", "months",
+    "count", "months", "template", "template_version",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -78,6 +82,7 @@ class Choice:
     data_disks: tuple[tuple[str, str], ...] = ()  # type, and size as typed
     errors: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    source: Held | None = None  # the version of a launch template that the form began with
 
     def number(self, name: str) -> int:
         """A number that was checked; 0 where an error says that it is none."""
@@ -101,14 +106,31 @@ class Choice:
             zone=self.zone.code,
             instance_type=self.kind.code,
             charge_type=charge_type,
-            system_disk=DiskChoice(self.values["disk"], self.number("disk_gib")),
-            data_disks=tuple(DiskChoice(disk_type, int(size)) for disk_type, size in self.data_disks),
+            system_disk=self._disk("system_disk", self.values["disk"], self.number("disk_gib")),
+            data_disks=self._data_disks,
             period_months=self.number("months") if self.mode == "prepaid" else None,
             internet_charge_type=internet,
             bandwidth_mbps=self.number("mbps") if wants_address else 0,
             public_ip=wants_address,
             count=self.number("count"),
         )
+
+    @property
+    def _data_disks(self) -> tuple[DiskChoice, ...]:
+        paths = dict(enumerate(version_facts.data_disks(self.source.contents) if self.source else []))
+        return tuple(
+            self._disk(paths.get(place, ""), disk_type, int(size))
+            for place, (disk_type, size) in enumerate(self.data_disks)
+        )
+
+    def _disk(self, path: str, disk_type: str, size_gib: int) -> DiskChoice:
+        """A disk of the form; where it is still the template's, with what the form has no field for."""
+        said = self.source.contents if self.source else {}
+        its_type = said.get(f"{path}.disk_type", DEFAULT_DISK_TYPE)
+        if (its_type, said.get(f"{path}.size_gib", DEFAULT_SYSTEM_GIB)) != (disk_type, size_gib):
+            return DiskChoice(disk_type, size_gib)
+        goes = self.mode != "prepaid" or said.get(f"{path}.delete_with_instance", True)
+        return DiskChoice(disk_type, size_gib, goes, said.get(f"{path}.name", ""))
 
     def query(self, **other: str) -> str:
         """The form as a query string; equal forms have equal ones. ``other`` replaces values."""

@@ -29,6 +29,8 @@ _TITLES = {
     "name": _("Name"),
     "count": _("Number"),
     "months": _("Months"),
+    "template_name": _("Name of the template"),
+    "template_description": _("Description"),
 }
 _ORDER = list(_TITLES)
 

@@ -26,6 +26,8 @@ PURCHASE = {
     "login.password": "password",
     "key_name": "key_name",
     "public_key": "public_key",
+    "template.name": "template_name",
+    "template.description": "template_description",
 }
 PAYMENT = {"amount_minor": "amount", "provider": "provider", "method": "card"}
 

@@ -17,6 +17,7 @@ from vmart.listings import overview, prices
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.orders import offered
 from vmart.pages import shown_quote, wording
+from vmart.pages.version_facts import Fact
 from vmart.pages.way_back import top_up_address
 from vmart.payments import top_up
 from vmart.policy import policy
@@ -25,7 +26,7 @@ from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
-from vmart.web import fields
+from vmart.web import fields, from_template
 from vmart.web.choice import Choice, Typed, read, size_field, zone_of
 from vmart.web.faults import Fault, faults
 
@@ -286,6 +287,11 @@ class Offer:
         return f"{wording.disk_type(code)}, {quantity} GiB"
 
     @property
+    def from_template(self) -> Sequence[Fact]:
+        """What is taken from the launch template that the form began with, and has no field here."""
+        return from_template.without_field(self.choice.source) if self.choice.source else ()
+
+    @property
     def query(self) -> str:
         """The page's query string: the form and its token."""
         return f"{self.choice.query()}&form={self.token}"
@@ -306,6 +312,15 @@ def _market(typed: Typed, here: Shop) -> Market:
     return market if zone is first else prices.market(zone.code)
 
 
+def _begin_with(choice: Choice, account_id: int) -> None:
+    """Note the version of a launch template that the form names; of one that is gone say so, and forget it."""
+    try:
+        choice.source = from_template.source(account_id, choice.values["template"], choice.values["template_version"])
+    except Refused as refused:
+        choice.notices.append(wording.sentence(refused))
+        choice.values |= {"template": "", "template_version": ""}
+
+
 def make(typed: Typed, account_id: int | None) -> Offer:
     """The page for a form as typed: one query and one for the balance, while catalog and preselected zone serve."""
     here = catalog.snapshot()
@@ -315,6 +330,8 @@ def make(typed: Typed, account_id: int | None) -> Offer:
         market = _market(typed, here)
     book = books.current_book(here.generation)
     choice = read(typed, here, book, market)
+    if account_id is not None and choice.values["template"]:
+        _begin_with(choice, account_id)
     offer = Offer(here, book, market, choice)
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor

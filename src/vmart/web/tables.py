@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from vmart.catalog import shop
 from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
+from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
 from vmart.orders.models import Line, Order
-from vmart.pages import cells, printed, wording
+from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
 from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 from vmart.payments.models import Payment
@@ -201,6 +202,26 @@ KEY_PAIRS: Table[KeyPair] = Table(
         Column("acts", "", "web/parts/key_pair_acts.html", css=RIGHT),
     ),
     empty=_("You have no key pair yet."),
+)
+
+
+def _template_name(row: TemplateView) -> SafeString:
+    return together(link(reverse("template", args=[row.public_id]), row.name), soft(row.public_id, MONO))
+
+
+LAUNCH_TEMPLATES: Table[TemplateView] = Table(
+    (
+        Column("name", _("Template"), _template_name, ordered=True),
+        Column("default", _("Default version"), lambda row: row.default_version, css=FIGURE),
+        Column("versions", _("Versions"), lambda row: row.versions, css=FIGURE),
+        Column("type", _("Type"), lambda row: version_facts.kind(row.contents)),
+        Column("image", _("Image"), lambda row: version_facts.image(row.contents)),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM, ordered=True),
+        Column("acts", "", "web/parts/template_acts.html", css=RIGHT),
+    ),
+    empty=_("You have no launch template yet. The purchase page saves what is chosen as one."),
+    onward=_BUY,
+    filters=(Filter("q", _("Name or id")),),
 )
 
 

@@ -17,6 +17,7 @@ from vmart.web.views import (
     payments,
     purchase,
     renewal,
+    templates,
 )
 
 
@@ -24,6 +25,18 @@ class MachineId:
     """A public id of a machine."""
 
     regex = "ins-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class TemplateId:
+    """A public id of a launch template."""
+
+    regex = "lt-[0-9a-z]{8}"
 
     def to_python(self, value: str) -> str:
         return value
@@ -45,6 +58,7 @@ class Power:
 
 
 register_converter(MachineId, "machine")
+register_converter(TemplateId, "template")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -70,6 +84,10 @@ urlpatterns = [
     path("machines/<machine:public_id>/keys/", bound_keys.keys_page, name="machine_keys"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
+    path("templates/", templates.listing, name="templates"),
+    path("templates/<template:public_id>/", templates.detail, name="template"),
+    path("templates/<template:public_id>/default/", templates.make_default, name="template_default"),
+    path("templates/<template:public_id>/delete/", templates.delete_page, name="template_delete"),
     path("keys/", keys.keys, name="keys"),
     path("api-keys/", api_keys.keys, name="api_keys"),
     path("balance/", billing.balance, name="balance"),

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from vmart.api.errors import InvalidRequest
-from vmart.api.wire.flatten import nest
+from vmart.api.flatten import nest
 from vmart.kernel.errors import InvalidParameter, InvalidValue
 
 MAX_FIELDS = 10_000

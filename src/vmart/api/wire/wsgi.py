@@ -9,14 +9,15 @@ import functools
 import io
 import select
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from django.db import connection
 
 from vmart.api import words
-from vmart.api.declarations import AnyShape, decode
+from vmart.api.declarations import AnyShape, check_said, decode
 from vmart.api.errors import (
     InvalidRequest,
     RequestLimitExceeded,
@@ -225,13 +226,13 @@ class ApiApplication:
     def _perform(
         self, action: Action, call: Call, caller: Caller, members: dict[str, Any], *, as_text: bool
     ) -> Answered:
-        asked = decode(action.asks, members, as_text=as_text)
+        asked = decode(action.asks, _completed(action, call, members, as_text=as_text), as_text=as_text)
         if action.rate:
             self._refuse_too_many(action, caller)
         try:
-            return action.do(call, asked)
-        except Refused as refusal:
-            refusal.field = member_of(action.asks, refusal.field)  # from here on the request's own name
+            with _by_its_own_names(action):
+                return action.do(call, asked)
+        except Refused:
             raise
         except Exception as error:
             if db.is_passing(error):
@@ -244,6 +245,29 @@ class ApiApplication:
             raise RequestLimitExceeded(
                 "{action} may be called {limit} times a second; try again in a second.", action=action.name, limit=limit
             )
+
+
+@contextmanager
+def _by_its_own_names(action: Action) -> Iterator[None]:
+    """A refusal that leaves the block names the request's member in place of a path."""
+    try:
+        yield
+    except Refused as refusal:
+        refusal.field = member_of(action.asks, refusal.field)
+        raise
+
+
+def _completed(action: Action, call: Call, members: dict[str, Any], *, as_text: bool) -> dict[str, Any]:
+    """The members of the request, with those that it leaves to what it names."""
+    if action.completes is None:
+        return members
+    asks = action.completes.asks
+    naming = {str(member.alias) for member in asks.model_fields.values()} & members.keys()
+    named = decode(asks, {name: members[name] for name in naming}, as_text=as_text)
+    if naming:  # what is wrong by itself is refused before anything is looked up
+        check_said(action.asks, members, as_text=as_text)
+    with _by_its_own_names(action):
+        return action.completes.do(call, named, members)
 
 
 def _fault(error: Exception, request_id: str) -> Refused:

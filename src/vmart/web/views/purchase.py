@@ -1,6 +1,7 @@
 """The purchase page: price it as often as you like, buy it once."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -15,14 +16,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
+from vmart.launch_templates import contents, keep
+from vmart.launch_templates.keep import NewVersion
 from vmart.orders import login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
-from vmart.orders.wanted import Machine, Purchase
+from vmart.orders.wanted import Purchase
 from vmart.pages import shown_quote
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
-from vmart.web import offer
+from vmart.web import from_template, offer
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of, actor, field
@@ -146,6 +149,8 @@ def _post(request: HttpRequest) -> HttpResponse:
     buys = form.get("act") in ("buy", "card")
     if buys and account_id is not None:
         return _submit(request, account_id)
+    if form.get("act") in ("save_template", "save_version") and account_id is not None:
+        return _save(request, account_id)
     if form.get("act") in ("create_key", "import_key") and account_id is not None:
         return _new_key(request, account_id)
     if form.get("act") == "top_up" and account_id is not None:
@@ -243,23 +248,60 @@ def _order_of(request: HttpRequest, token: str) -> int | None:
 
 def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> int:
     """Buy what was shown, or place it to be paid by card; the order. Passwords to be generated the purchase makes."""
-    choice, form = shown.choice, request.POST
-    token = form.get("form", "")
-    if choice.values["login"] == "key":
-        if not choice.keys:
-            raise MissingParameter("Choose a key pair.", field="login.key_ids")
-        way_in = login.LoginWanted(key_ids=tuple(choice.keys))
-    elif choice.values["login"] == "password":
-        typed = form.get("password", "")
-        login.check_password(typed)  # also an empty one
-        way_in = login.LoginWanted(typed)
-    else:
-        way_in = login.GENERATED
+    form, token = request.POST, request.POST.get("form", "")
     wanted = Purchase(
-        actor(request, account_id), quoted.configuration,
-        Machine(choice.image.public_id, way_in, choice.values["name"].strip()),
+        actor(request, account_id), quoted.configuration, from_template.machine(shown.choice, _way_in(shown, form)),
         client_token=shown_quote.client_token(token), expected=quoted,
     )  # fmt: skip
     if form.get("act") == "card":
         return place.place(wanted)
     return purchase.purchase(wanted).order_id
+
+
+def _way_in(shown: Offer, form: QueryDict) -> login.LoginWanted:
+    choice = shown.choice
+    if choice.values["login"] == "key":
+        if not choice.keys:
+            raise MissingParameter("Choose a key pair.", field="login.key_ids")
+        return login.LoginWanted(key_ids=tuple(choice.keys))
+    if choice.values["login"] == "password":
+        typed = form.get("password", "")
+        login.check_password(typed)  # also an empty one
+        return login.LoginWanted(typed)
+    return login.GENERATED
+
+
+def _save(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Keep what is chosen as a new launch template, or as a new version of the one that the form began with."""
+    form = request.POST
+    shown = offer.make(Typed.of(form), account_id)
+    if shown.quoted is None:
+        return _page(request, form, status=422)
+    try:
+        public_id = _kept(request, account_id, shown)
+    except Refused as refused:
+        return _page(request, form, refused=refused, status=422)
+    answer = redirect("template", public_id)
+    answer.status_code = 303
+    return answer
+
+
+def _kept(request: HttpRequest, account_id: int, shown: Offer) -> str:
+    """The public id of the template that has it now."""
+    form, user = request.POST, request.user
+    if shown.choice.values["login"] == "password":
+        raise keep.no_password()
+    machine = from_template.machine(shown.choice, _way_in(shown, form))
+    wanted = Purchase(actor(request, account_id), shown.choice.configuration, machine)
+    said, description = contents.of(wanted), field(form, "template_description").strip()
+    name, source = field(form, "template_name").strip(), shown.choice.source
+    told = json.dumps([form.get("act"), name, description, source and source.template_id, said], sort_keys=True)
+    token = shown_quote.client_token(form.get("form", "") + told)  # sent twice it is kept once; changed, it is another
+    new = NewVersion(replace(wanted, client_token=token), said, int(user.pk or 0), description)
+    if form.get("act") == "save_version" and source:
+        number = keep.add_version(source.template_id, new)
+        messages.success(request, _("Version {number} was saved.").format(number=number))
+        return source.template_id
+    public_id = keep.create(name, new)
+    messages.success(request, _("The template {name} was saved.").format(name=name))
+    return public_id

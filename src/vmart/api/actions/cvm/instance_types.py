@@ -16,9 +16,8 @@ from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel.errors import InvalidValue
 from vmart.listings import stock
 from vmart.pricing import books
+from vmart.pricing.configuration import DEFAULT_SYSTEM_GIB
 from vmart.pricing.quote import POSTPAID_BY_HOUR, PREPAID
-
-DEFAULT_SYSTEM_GIB = 50  # of a system disk whose size is not said
 
 
 class DescribeZoneInstanceConfigInfos(Shape):

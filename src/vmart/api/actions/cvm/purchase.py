@@ -1,10 +1,11 @@
 """cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
 
+from dataclasses import replace
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.instance_types import DEFAULT_SYSTEM_GIB
+from vmart.api.actions.cvm.from_template import FromTemplate, LaunchTemplate, from_template
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.prices import PriceAnswer, quote_price
 from vmart.api.declarations import (
@@ -17,7 +18,7 @@ from vmart.api.declarations import (
     Shape,
     not_offered,
 )
-from vmart.api.registry import RUN_PER_S, Action, Call, Resource
+from vmart.api.registry import RUN_PER_S, Action, Call, Completion, Resource
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
 from vmart.instances.attributes import Attributes
@@ -25,10 +26,15 @@ from vmart.orders import offered, own_network, purchase, user_data
 from vmart.orders.login import LoginWanted
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.orders.wanted import MANUAL_RENEWAL, Machine, Purchase
-from vmart.pricing.configuration import Configuration, DiskChoice, default_internet_charge_type
+from vmart.pricing.configuration import (
+    DEFAULT_DISK_TYPE,
+    DEFAULT_SYSTEM_GIB,
+    Configuration,
+    DiskChoice,
+    default_internet_charge_type,
+)
 from vmart.pricing.quote import POSTPAID_BY_HOUR
 
-DEFAULT_DISK_TYPE = "CLOUD_PREMIUM"
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Name = Annotated[str, Field(max_length=60)]
@@ -129,8 +135,8 @@ class EnhancedService(Shape):
     automation_service: Service | None = None
 
 
-class InquiryPriceRunInstances(Shape):
-    """A configuration to be priced; checked as RunInstances checks it, as far as price is concerned."""
+class Configured(Shape):
+    """What is priced, and what goes with it wherever machines are asked for."""
 
     instance_charge_type: Annotated[_Name, Domain("charge_type")] = POSTPAID_BY_HOUR
     instance_charge_prepaid: Annotated[InstanceChargePrepaid | None, Domain("term")] = None
@@ -154,25 +160,37 @@ class InquiryPriceRunInstances(Shape):
     instance_market_options: NotOffered = None
     metadata: NotOffered = None
     hpc_cluster_id: NotOffered = None
-    cpu_topology: NotOffered = None
-    launch_template: NotOffered = None
     network_interfaces: NotOffered = None
 
 
-class RunInstances(InquiryPriceRunInstances):
-    """A purchase: all of InstanceCount, or at least MinCount where it is given."""
+class MachineToBuy(Configured):
+    """All that is said of the machines of a purchase, at once or kept in a launch template."""
 
-    min_count: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.InvalidParameterMinCount")] = 0
     user_data: Annotated[str, Field(max_length=32 * 1024), Code("InvalidParameterValue.InvalidUserDataFormat")] = ""
     dry_run: bool = False
     action_timer: NotOffered = None
     disaster_recover_group_ids: NotOffered = None
     cam_role_name: NotOffered = None
+    disable_api_termination: Annotated[bool, Domain("attributes.termination_protected")] = False
+    enable_jumbo_frame: FalseOnly = None
+
+
+class InquiryPriceRunInstances(Configured):
+    """A configuration to be priced; checked as RunInstances checks it, as far as price is concerned."""
+
+    cpu_topology: NotOffered = None
+    launch_template: LaunchTemplate | None = None
+
+
+class RunInstances(MachineToBuy):
+    """A purchase: all of InstanceCount, or at least MinCount where it is given."""
+
+    cpu_topology: NotOffered = None
+    launch_template: LaunchTemplate | None = None
+    min_count: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.InvalidParameterMinCount")] = 0
     dedicated_cluster_id: NotOffered = None
     chc_ids: NotOffered = None
     partition_number: NotOffered = None
-    disable_api_termination: Annotated[bool, Domain("attributes.termination_protected")] = False
-    enable_jumbo_frame: FalseOnly = None
 
 
 class InquiryPriceRunInstancesAnswer(TypedDict):
@@ -187,7 +205,13 @@ class RunInstancesAnswer(TypedDict):
     InstanceIdSet: NotRequired[list[str]]
 
 
-def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Configuration:
+def internet_charge_type(asked: Configured) -> str:
+    """As it is said, else as it goes with the machine's own."""
+    said = asked.internet_accessible.internet_charge_type
+    return said or default_internet_charge_type(asked.instance_charge_type)
+
+
+def configuration(here: Shop, call: Call, asked: Configured) -> Configuration:
     """What is asked for, in the words of pricing. The zone decides the region where the call names none."""
     region = in_region(here, call.region)
     zone = here.zones.get(asked.placement.zone)
@@ -208,7 +232,7 @@ def configuration(here: Shop, call: Call, asked: InquiryPriceRunInstances) -> Co
             if disk.disk_size
         ),
         period_months=term.period if term else None,
-        internet_charge_type=network.internet_charge_type or default_internet_charge_type(asked.instance_charge_type),
+        internet_charge_type=internet_charge_type(asked),
         bandwidth_mbps=network.internet_max_bandwidth_out,
         public_ip=network.internet_max_bandwidth_out > 0 if public_ip is None else public_ip,
         count=asked.instance_count,
@@ -221,10 +245,10 @@ def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> 
     return {"Price": quote_price(offered.price(configuration(here, call, asked), here))}
 
 
-def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
-    """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
+def wanted(call: Call, asked: MachineToBuy) -> Purchase:
+    """The purchase that a request asks for."""
     term, network = asked.instance_charge_prepaid, asked.virtual_private_cloud
-    wanted = Purchase(
+    return Purchase(
         actor=call.actor,
         configuration=configuration(shop.snapshot(), call, asked),
         machine=Machine(
@@ -238,19 +262,24 @@ def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
             network=NetworkWanted(network.vpc_id, network.subnet_id) if network else DEFAULT_NETWORK,
         ),
         client_token=asked.client_token or "",
-        min_count=asked.min_count,
     )
+
+
+def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
+    """Buy machines, or with DryRun only check; an unfit request is refused either way and writes nothing."""
+    request = replace(wanted(call, asked), min_count=asked.min_count)
     if asked.dry_run:
-        purchase.dry_run(wanted)
+        purchase.dry_run(request)
         return {}
-    return {"InstanceIdSet": list(purchase.purchase(wanted).instance_ids)}
+    return {"InstanceIdSet": list(purchase.purchase(request).instance_ids)}
 
 
-_TOUCHES = {
+TOUCHES = {
     Resource.KEY_PAIR: "login_settings.key_ids",
     Resource.VPC: "virtual_private_cloud.vpc_id",
     Resource.SUBNET: "virtual_private_cloud.subnet_id",
 }
+_TOUCHES = TOUCHES | {Resource.LAUNCH_TEMPLATE: "launch_template.launch_template_id"}
 ACTIONS = (
     Action(
         "InquiryPriceRunInstances",
@@ -259,6 +288,7 @@ ACTIONS = (
         inquiry_price_run_instances,
         writes=False,
         touches=_TOUCHES,
+        completes=Completion(FromTemplate, from_template(InquiryPriceRunInstances)),
     ),
     Action(
         "RunInstances",
@@ -269,5 +299,6 @@ ACTIONS = (
         buys=True,
         touches=_TOUCHES,
         rate=RUN_PER_S,
+        completes=Completion(FromTemplate, from_template(RunInstances)),
     ),
 )

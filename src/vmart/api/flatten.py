@@ -1,4 +1,4 @@
-"""Flattened parameters (``Filters.0.Values.1=a``) to nested ones, as form and GET requests carry them."""
+"""Flattened members (``Filters.0.Values.1``) to nested ones: of forms and GET requests, and of a table of paths."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,8 +8,8 @@ from vmart.kernel.errors import InvalidParameter
 MAX_DEPTH = 12
 
 
-def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """``[("A.0.B", "x")]`` to ``{"A": [{"B": "x"}]}``; all values stay text.
+def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """``[("A.0.B", "x")]`` to ``{"A": [{"B": "x"}]}``; values stay as they are.
 
     Members whose names are all numbers make a list in numerical order, wherever they begin (clients count
     from 0 and from 1) and whatever is left out. Raises InvalidParameter, naming the member, where one is given

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LaunchTemplatesConfig(AppConfig):
+    name = "vmart.launch_templates"
+    label = "launch_templates"

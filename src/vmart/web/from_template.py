@@ -1,0 +1,94 @@
+"""The purchase page and launch templates: a version as an address of the page, and what the page has no field for."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+from urllib.parse import urlencode
+
+from vmart.instances.attributes import Attributes
+from vmart.launch_templates import held
+from vmart.launch_templates.held import Held
+from vmart.orders import user_data
+from vmart.orders.login import Login, LoginWanted
+from vmart.orders.own_network import DEFAULT, NetworkWanted
+from vmart.orders.wanted import MANUAL_RENEWAL, Machine
+from vmart.pages import version_facts
+from vmart.pages.version_facts import Fact
+from vmart.pricing.configuration import (
+    DEFAULT_DISK_TYPE,
+    DEFAULT_SYSTEM_GIB,
+    POSTPAID_BY_HOUR,
+    PREPAID,
+    TRAFFIC_POSTPAID_BY_HOUR,
+)
+from vmart.web.choice import Choice
+
+Said = Mapping[str, Any]
+# Fields of the page whose value is the path's, as it stands there.
+_ALIKE = {
+    "zone": "zone", "type": "instance_type", "image": "image_id", "name": "name", "count": "count",
+    "months": "period_months",
+}  # fmt: skip
+# Paths of what the page has no field for.
+_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.", "network.")
+
+
+def address_of(template_id: str, number: int, said: Said) -> str:
+    """The query of the purchase page with the version chosen in it."""
+    pairs = [("template", template_id), ("template_version", str(number))]
+    pairs += [(name, str(said[path])) for name, path in _ALIKE.items() if path in said]
+    pairs += [*_billing(said), *_network(said), *_disks(said)]
+    keys = said.get("login.key_ids", ())
+    return urlencode([*pairs, ("login", "key" if keys else "generated"), *(("key", key) for key in keys)])
+
+
+def _billing(said: Said) -> Iterable[tuple[str, str]]:
+    yield "charge", "prepaid" if said.get("charge_type", POSTPAID_BY_HOUR) == PREPAID else "postpaid"
+
+
+def _network(said: Said) -> Iterable[tuple[str, str]]:
+    mbps = said.get("bandwidth_mbps", 0)
+    yield "address", "1" if said.get("public_ip", mbps > 0) else "0"
+    yield "internet", "traffic" if said.get("internet_charge_type") == TRAFFIC_POSTPAID_BY_HOUR else "bandwidth"
+    if mbps:
+        yield "mbps", str(mbps)
+
+
+def _disks(said: Said) -> Iterable[tuple[str, str]]:
+    yield "disk", str(said.get("system_disk.disk_type", DEFAULT_DISK_TYPE))
+    yield "disk_gib", str(said.get("system_disk.size_gib", DEFAULT_SYSTEM_GIB))
+    for path in version_facts.data_disks(said):
+        yield "data_disk", str(said.get(f"{path}.disk_type", DEFAULT_DISK_TYPE))
+        yield "data_gib", str(said[f"{path}.size_gib"])
+
+
+def source(account_id: int, template_id: str, number: str) -> Held:
+    """The version that the page's address names. Raises UnknownTemplate, UnknownVersion."""
+    known = int(number) if re.fullmatch("[1-9][0-9]{0,8}", number) else None
+    return held.version(account_id, template_id, known)
+
+
+def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
+    """What the page says of the machine; of the version that it began with what the page has no field for."""
+    said = choice.source.contents if choice.source else {}
+    own = {field.name: said.get(f"attributes.{field.name}", field.default) for field in fields(Attributes)}
+    return Machine(
+        choice.image.public_id, login, choice.values["name"].strip(), hostname=said.get("hostname", ""),
+        user_data=user_data.decode(said.get("user_data", "")),
+        renew_flag=said.get("renew_flag", MANUAL_RENEWAL) if choice.mode == "prepaid" else MANUAL_RENEWAL,
+        attributes=Attributes(**own), network=_own_network(choice, said),
+    )  # fmt: skip
+
+
+def _own_network(choice: Choice, said: Said) -> NetworkWanted:
+    """The template's, where its zone is still the chosen one: another zone has another subnet."""
+    if said.get("zone") != choice.zone.code:
+        return NetworkWanted()
+    return NetworkWanted(said.get("network.vpc_id", DEFAULT), said.get("network.subnet_id", DEFAULT))
+
+
+def without_field(version: Held) -> list[Fact]:
+    """What a purchase on the page takes from the version and does not show in a field."""
+    kept = {path: value for path, value in version.contents.items() if path.startswith(_NO_FIELD)}
+    return version_facts.said_anyway(kept)
