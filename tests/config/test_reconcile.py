@@ -71,6 +71,16 @@ def test_a_statement_that_is_not_the_sum_of_its_charges_rounded_once(test_clock:
     assert len(_said("a deduction or a correction has no charges")) == len(renamed) == 2
 
 
+def test_a_machine_that_holds_other_room_than_it_has() -> None:
+    what = "a machine holds other room on its host than it has"
+    machine = buy_running(open_purse(cash_minor=1000), HOURLY)
+    assert _said(what) == []
+    Allocation.objects.update(memory_mib=8192)
+    assert _said(what) == [f"{what}: public_id {machine.public_id}, vcpu 2, memory_mib 8192, disk_gib 50"]
+    Instance.objects.update(latest_operation_state="OPERATING")  # a change has room for both sizes
+    assert _said(what) == []
+
+
 def test_a_machine_stopped_without_charge_that_keeps_what_it_gave_up(test_clock: BusinessClock) -> None:
     what = "a machine stopped without charge holds vCPU, memory or a public address"
     account = open_purse(cash_minor=1000)

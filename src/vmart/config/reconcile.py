@@ -252,6 +252,17 @@ _CHECKS = (
         """,
     ),
     (
+        "a machine holds other room on its host than it has",
+        """
+        SELECT i.public_id, a.vcpu, a.memory_mib, a.disk_gib FROM instances_instance i
+        JOIN placement_allocation a ON a.instance_id = i.id
+        JOIN (SELECT instance_id, sum(size_gib) AS gib FROM storage_disk GROUP BY 1) AS d ON d.instance_id = i.id
+        WHERE i.state IN ('RUNNING', 'STOPPED') AND i.latest_operation_state <> 'OPERATING'
+          AND i.stop_charging_mode <> 'STOP_CHARGING'
+          AND (a.vcpu, a.memory_mib, a.disk_gib) <> (i.vcpu, i.memory_mib, d.gib)
+        """,
+    ),
+    (
         "a host's counters are not the sum of its allocations",
         """
         SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h

@@ -238,8 +238,8 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             if machine is None:
                 continue
             paid.give_up_for(operation, _FAILED)
+            db.call("placement_shrink", machine.id, machine.vcpu, machine.memory_mib)
             if m.is_under_way(machine, ACT):
-                db.call("placement_shrink", machine.id, machine.vcpu, machine.memory_mib)
                 changes.back(machine, operation)
                 m.fail(machine, _FAILED, error)
             size.send(machine)  # an attempt whose answer was lost may have set the new one
