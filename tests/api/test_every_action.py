@@ -118,6 +118,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.running], "InstanceName": "n", "DisableApiTermination": True},
         7,
     ),
+    "DescribeAccountQuota": (lambda _: {}, 2),
     "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),

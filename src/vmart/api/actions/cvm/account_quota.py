@@ -1,0 +1,100 @@
+"""cvm: DescribeAccountQuota. How many machines an account may have, and how many it has."""
+
+from typing import TypedDict
+
+from vmart.api.actions.cvm.places import in_region, zones_of
+from vmart.api.actions.filters import VALUES_MAX, conditions
+from vmart.api.declarations import Empty, Filters, Shape
+from vmart.api.registry import Action, Call
+from vmart.catalog import shop
+from vmart.listings import quotas
+from vmart.listings.quotas import Used
+from vmart.pricing import books
+
+POSTPAID, PREPAID = "PostPaidQuotaSet", "PrePaidQuotaSet"
+
+
+class DescribeAccountQuota(Shape):
+    """By zone and quota-type."""
+
+    filters: Filters = []
+
+
+class PostPaidQuotaAnswer(TypedDict):
+    """Of one zone: machines that are there, also in the recycle bin."""
+
+    UsedQuota: int
+    RemainingQuota: int
+    TotalQuota: int
+    Zone: str
+
+
+class PrePaidQuotaAnswer(PostPaidQuotaAnswer):
+    """Of one zone: machines bought this month and not returned; at most so many at once."""
+
+    OnceQuota: int
+
+
+class AccountQuotaAnswer(TypedDict):
+    """Quotas by what they are of; a list is empty where nothing of it is sold, or its quota-type is not asked for."""
+
+    PostPaidQuotaSet: list[PostPaidQuotaAnswer]
+    PrePaidQuotaSet: list[PrePaidQuotaAnswer]
+    SpotPaidQuotaSet: Empty
+    ImageQuotaSet: Empty
+    DisasterRecoverGroupQuotaSet: Empty
+
+
+class AccountQuotaOverviewAnswer(TypedDict):
+    """Quotas in the region of the call; Region is "" where it names none, and the zones of all are told."""
+
+    Region: str
+    AccountQuota: AccountQuotaAnswer
+
+
+class DescribeAccountQuotaAnswer(TypedDict):
+    """``AppId`` is the account's number."""
+
+    AppId: int
+    AccountQuotaOverview: AccountQuotaOverviewAnswer
+
+
+def describe_account_quota(call: Call, asked: DescribeAccountQuota) -> DescribeAccountQuotaAnswer:
+    """Counted at this moment, as a purchase counts; zones that are not on sale are left out."""
+    here = shop.snapshot()
+    region = in_region(here, call.region)
+    chosen = conditions(asked.filters, ("zone", "quota-type"), VALUES_MAX)
+    zones = [zone for zone in zones_of(here, call) if zone.on_sale and zone.code in chosen.get("zone", [zone.code])]
+    postpaid, prepaid = quotas.machines(call.account_id, [zone.code for zone in zones])
+    kinds = chosen.get("quota-type", [POSTPAID, PREPAID])
+    once = books.current_book(here.generation).sales.machines_max
+    return {
+        "AppId": call.account_id,
+        "AccountQuotaOverview": {
+            "Region": region.code if region else "",
+            "AccountQuota": {
+                "PostPaidQuotaSet": [_of(used) for used in postpaid if POSTPAID in kinds],
+                "PrePaidQuotaSet": [{**_of(used), "OnceQuota": once} for used in prepaid if PREPAID in kinds],
+                "SpotPaidQuotaSet": [],
+                "ImageQuotaSet": [],
+                "DisasterRecoverGroupQuotaSet": [],
+            },
+        },
+    }
+
+
+def _of(used: Used) -> PostPaidQuotaAnswer:
+    return {
+        "UsedQuota": used.used, "RemainingQuota": used.remaining, "TotalQuota": used.most, "Zone": used.zone,
+    }  # fmt: skip
+
+
+ACTIONS = (
+    Action(
+        "DescribeAccountQuota",
+        DescribeAccountQuota,
+        DescribeAccountQuotaAnswer,
+        describe_account_quota,
+        writes=False,
+    ),
+)
