@@ -64,6 +64,18 @@ def test_in_a_term_its_price_is_told_then_charged(owner: tuple[Client, Things]) 
     assert client.call("DescribeAccountBalance", {}, version="2018-07-09").response["Balance"] == before - 11_721
 
 
+def test_a_cheaper_one_in_a_term_gives_back_what_is_told_below_0(owner: tuple[Client, Things]) -> None:
+    """A month just paid: 132.50 are worth it; 60 + 17.50 are paid for the smaller one."""
+    client, has = owner
+    before = client.call("DescribeAccountBalance", {}, version="2018-07-09").response["Balance"]
+    price = client.call(PRICE, _asked(has.prepaid, "S5.SMALL2")).response["Price"]
+    assert price == {"InstancePrice": {"OriginalPrice": -55.0, "DiscountPrice": -55.0, "Discount": 100.0}}
+    assert set(client.call(CHANGE, _asked(has.prepaid, "S5.SMALL2", ForceStop=True)).response) == {"RequestId"}
+    work()
+    assert _told(client, has.prepaid)[::5] == ("S5.SMALL2", "SUCCESS")
+    assert client.call("DescribeAccountBalance", {}, version="2018-07-09").response["Balance"] == before + 5_500
+
+
 @pytest.mark.parametrize(
     ("others", "code"),
     [

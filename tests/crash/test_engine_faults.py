@@ -117,6 +117,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "larger type": lambda: _asked(HOURLY, _larger),
     "smaller type": lambda: _asked(HOURLY, _smaller),
     "larger type in a term": lambda: _asked(MONTHLY, _larger),
+    "smaller type in a term": lambda: _asked(MONTHLY, _smaller),
     "larger disk": lambda: _asked(HOURLY, _larger_disk),
     "larger disk in a term": lambda: _asked(MONTHLY, _larger_disk),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
@@ -128,6 +129,7 @@ ACTS: dict[str, Callable[[], int]] = {
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1, "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
+         "smaller type in a term": 1,
          "larger disk in a term": 1,
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
@@ -202,7 +204,8 @@ SETTLED = {
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
-    "larger type in a term": ("RUNNING",), "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
+    "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
+    "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip

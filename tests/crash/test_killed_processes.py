@@ -42,6 +42,7 @@ KINDS = {
     ),
     "bandwidth by the month": BY_MONTH,
     "larger type in a term": MONTHLY,
+    "smaller type in a term": MONTHLY,
     "grown disk in a term": MONTHLY,
 }
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
@@ -181,6 +182,7 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bind keys", "take keys away",
         "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
+        "smaller type in a term",
         "grown disk", "grown disk in a term",
     ],
 )  # fmt: skip
@@ -196,6 +198,8 @@ def test_the_work_after_a_request(
             bandwidth.change(by(account), [machine.public_id], 9)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
+        elif "smaller" in act:
+            resize.change(by(account), [machine.public_id], "S5.SMALL2")
         elif "grown" in act:
             disk = Disk.objects.get(instance_id=machine.id)
             grow_disk.grow(by(account), Growth([machine.public_id], disk.public_id, 60))
@@ -237,6 +241,8 @@ def test_the_work_after_a_request(
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
+        if "smaller" in act:
+            assert _sizes(world, accounts[point]) == [("S5.SMALL2", (1, 2048))], _name(control, point)
         if "larger" in act:
             assert _sizes(world, accounts[point]) == [("S5.LARGE8", (4, 8192))], _name(control, point)
         assert "keys" not in act or _opened_by(world, accounts[point]) == KEYS[act], _name(control, point)

@@ -11,6 +11,7 @@ import pytest
 
 from vmart.kernel import money
 from vmart.pricing.book import RateRow
+from vmart.pricing.downgrade import months_left, rest_price
 from vmart.pricing.hour import PriceVersion, Segment, charge_hour, deducted_minor
 from vmart.pricing.rules import (
     FLAT,
@@ -35,14 +36,12 @@ COVERED = {
     *("refund-1", "refund-2", "refund-3", "refund-5", "refund-7"),
     *("price-12", "bandwidth-16", "bandwidth-18b", "bandwidth-20", "bandwidth-21", "traffic-22"),
     *("upgrade-8", "upgrade-11", "eip-24"),
+    *("downgrade-13", "downgrade-14", "downgrade-15"),
     *("tier-34", "tier-35", "tier-age-1", "second-1", "second-2"),
     "eip-23",  # the per-second rule; idle addresses themselves are not sold yet
     "voucher-33",  # the sharing of cents; vouchers themselves are not given out yet
 }
 LATER = {
-    "downgrade-13": "downgrade",
-    "downgrade-14": "downgrade",
-    "downgrade-15": "downgrade",
     "bandwidth-17": "bandwidth for a window",
     "bandwidth-18": "policy highest_in_hour",
     "bandwidth-19": "monthly bandwidth to traffic",
@@ -111,6 +110,22 @@ def _upgrade(given: dict[str, Any]) -> dict[str, Any]:
     return {"fee_exact": fee, "fee": money.half_up(fee)}
 
 
+def _downgrade(given: dict[str, Any]) -> dict[str, Any]:
+    months_used, paid = given["used_months"], Decimal(given["paid"])
+    days = given.get("left_days", given["left_months"] * 31 if "left_months" in given else 0)
+    months = months_left(days, Decimal(given["bought_months"]), months_used)
+    assert term_discount(months_used, DEFAULT_TERMS) == Decimal(given["used_discount"])
+    assert term_discount(months, DEFAULT_TERMS) == Decimal(given["left_discount"])
+    old = Returnable(
+        "cpu", Decimal(given["old_monthly"]), Decimal(given.get("old_hourly", 0)), FLAT, DEFAULT_TERMS
+    )  # fmt: skip
+    used = used_value([old], months_used, given.get("used_hours", 0) * HOUR_S)
+    worth = return_refund(used, _minor(paid), 0, first_free=False).refund_minor
+    price = rest_price(Decimal(given["new_monthly"]), months, Decimal(given["left_discount"]))
+    back_minor = worth - min(_minor(price), worth)
+    return {"raw": paid - used - price, "refund": money.from_minor(back_minor)}
+
+
 def _bandwidth_month(given: dict[str, Any]) -> dict[str, Any]:
     return {"price": prepaid_price(progressive(given["mbps"], _steps(given)), given.get("months", 1))}
 
@@ -165,6 +180,7 @@ RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "return": _return,
     "purchase": _purchase,
     "upgrade": _upgrade,
+    "downgrade": _downgrade,
     "bandwidth_month": _bandwidth_month,
     "bandwidth_hour": _bandwidth_hour,
     "traffic": lambda g: {"charge": traffic_price(g["gib"] * 2**30, Decimal(g["per_gib"]))},

@@ -306,7 +306,6 @@ def test_a_program_says_that_it_knows_of_the_running_machine(account: int) -> No
         (one(HOURLY, state=State.SHUTDOWN), "S5.LARGE8", WrongState, "machines"),
         (one(HOURLY, state=State.STARTING), "S5.LARGE8", WrongState, "machines"),
         (lambda account: [*one(HOURLY)(account), *one(HOURLY)(account)], "S5.LARGE8", InvalidParameter, "machines"),
-        (one(MONTHLY), "S5.SMALL2", InvalidValue, "instance_type"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_changed(account: int, given: Given, to: str, error: type[Refused], field: str) -> None:

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.business_clock import BusinessClock
 from tests.support.shopper import purses, work
 from tests.web.test_renewal import _form
 from tests.web.visiting import Visitor, customer, text_of
 from vmart.instances.models import Instance
 from vmart.orders.models import Order
+from vmart.worker.models import Operation
 
 
 @pytest.fixture
@@ -66,8 +68,8 @@ def test_in_a_term_its_price_is_shown_and_charged_once_however_often_it_is_sent(
     """31 days: 115 more × 31 × 12 / 365."""
     machine = _running(visitor, BY_MONTH)
     page = text_of(visitor.get(_address(machine)))
-    assert "It is paid ahead: in its term it becomes a type that costs as much a month or more." in page
-    assert ("S5.LARGE8 · 4 vCPU · 8 GiB · ¥230.00 a month" in page, "S5.SMALL2 · " in page) == (True, False)
+    assert "It is paid ahead: a dearer type costs the rest of the term, a cheaper one gives back." in page
+    assert "S5.LARGE8 · 4 vCPU · 8 GiB · ¥230.00 a month" in page
     page = text_of(visitor.get(_address(machine, "S5.LARGE8")))
     assert ("Due now ¥117.21" in page, "Pay ¥117.21 and change the type" in page) == (True, True)
     assert "It is taken when the new type is in force. The machine runs on." in page
@@ -82,6 +84,39 @@ def test_in_a_term_its_price_is_shown_and_charged_once_however_often_it_is_sent(
     assert f"Instance type · {machine.public_id}" in text_of(visitor.get("/orders/"))
     assert "Paid for a larger type ¥117.21" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
     assert purses(visitor.account_id)["available"] == before - 11_721
+
+
+def test_a_cheaper_one_in_a_term_says_what_comes_back_and_gives_it(visitor: Visitor) -> None:
+    """115 + 7.00 were paid just now, 60 + 7.00 are the smaller one's."""
+    machine = _running(visitor, BY_MONTH)
+    page = text_of(visitor.get(_address(machine, "S5.SMALL2")))
+    assert "What is paid is worth now ¥122.00 The new type until the expiry ¥67.00 Comes back ¥55.00" in page
+    assert ("What comes back is in your balance when the new type is in force." in page, "Due now" in page) == (
+        True, False,
+    )  # fmt: skip
+    assert "The machine is turned off for it and on again" in page
+    before = purses(visitor.account_id)["available"]
+    answer = visitor.post(_address(machine, "S5.SMALL2"), {"type": "S5.SMALL2"})
+    assert answer["Location"] == f"/machines/{machine.public_id}/"
+    work()
+    assert purses(visitor.account_id)["available"] == before + 5_500
+    page = text_of(visitor.get(answer["Location"]))
+    assert ("Paid for a smaller type ¥67.00" in page, "Instance type changed S5.MEDIUM4 → S5.SMALL2" in page) == (
+        True, True,
+    )  # fmt: skip
+    order = Order.objects.get(action="downgrade")
+    assert "CPU and memory S5.MEDIUM4 → S5.SMALL2 Price ¥67.00" in text_of(visitor.get(f"/orders/{order.id}/"))
+    assert "Given back of a prepaid machine" in text_of(visitor.get("/balance/"))
+
+
+def test_where_nothing_comes_back_it_says_so(visitor: Visitor, test_clock: BusinessClock) -> None:
+    machine = _running(visitor, BY_MONTH)
+    Operation.objects.filter(kind="close_hour").delete()
+    test_clock.advance(days=20)
+    page = text_of(visitor.get(_address(machine, "S5.SMALL2")))
+    assert ("Comes back ¥0.00" in page, "Nothing comes back: what is left of the term is worth no more" in page) == (
+        True, True,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from vmart.instances.models import Instance
 from vmart.orders import agreed, hourly, paid
 from vmart.orders.agreed import New
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.worker.queue import Claimed
 
 
@@ -15,7 +16,7 @@ def in_force(machine: Instance, operation: Claimed, new: New) -> None:
         hourly.in_force(machine, new)
 
 
-def back(machine: Instance, operation: Claimed) -> None:
+def back(machine: Instance) -> None:
     """It will not be in force: an hour of what is agreed is set aside again. Belongs into the act."""
-    if not operation.payload["order_id"]:
+    if machine.subscription.charge_type == POSTPAID_BY_HOUR:
         hourly.hold_what_it_asks(machine)

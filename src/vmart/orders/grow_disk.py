@@ -215,7 +215,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
                 continue
             _give_up(machine, disk, operation, _FAILED)
             if m.is_under_way(machine, ACT):
-                changes.back(machine, operation)
+                changes.back(machine)
                 m.fail(machine, _FAILED, error)
 
 

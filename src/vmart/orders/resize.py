@@ -1,7 +1,8 @@
 """Another instance type of a machine: more or less vCPU and memory, on its host (billing-rules, sections 1 and 3).
 
-Postpaid, it is charged at once (``hourly``); prepaid, more of it is ordered for the rest of the term (``in_term``). The
-old price holds until the new size is in force, and its tiers of age begin anew with it.
+Postpaid, it is charged at once (``hourly``). Prepaid, more of it is ordered for the rest of the term (``in_term``), and
+less of it gives back what it is cheaper (``downgrade``). The old price holds until the new size is in force, and its
+tiers of age begin anew with it.
 """
 
 import logging
@@ -9,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from vmart.catalog import shop
 from vmart.catalog.models import InstanceType
@@ -17,10 +19,11 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue
-from vmart.orders import agreed, changes, hourly, in_term, offered, paid, size
+from vmart.orders import agreed, changes, downgrade, hourly, in_term, offered, paid, size
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.agreed import New
+from vmart.orders.downgrade import Downgrade
 from vmart.orders.errors import SoldOut, WrongMode, WrongState
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
@@ -57,50 +60,62 @@ class Reckoned:
     unit: UnitPrice
 
 
-def reckon(account_id: int, asked: Resize) -> Reckoned | Priced:
+def reckon(account_id: int, asked: Resize) -> Reckoned | Priced | Downgrade:
     """What ``change`` would do now; writes nothing. Raises what it raises, but for balance and room.
 
-    A postpaid machine's hour; of a prepaid one the price of more.
+    A postpaid machine's hour; of a prepaid one the price of more, or what less gives back.
     """
     with db.act():
         found = m.lock(account_id, asked.public_ids)
-        if is_prepaid(found[0]):
-            return UPGRADE.price_in_act(account_id, asked)
         _check(found, asked)
         (machine,) = found
+        if is_ordered(machine, asked.instance_type):
+            return UPGRADE.price_in_act(account_id, asked)
+        if is_prepaid(machine):
+            return downgrade.reckoned(machine, _new(machine, asked.instance_type))
         _, key, _ = _new(machine, asked.instance_type).term
         return Reckoned(_hours(machine, asked.instance_type), _units()[key])
 
 
 def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while_running: bool = True) -> None:
-    """Accept another type; of a prepaid machine it is ordered and paid from the balance.
+    """Accept another type; more of a prepaid machine is ordered and paid from the balance.
 
     Raises the refusals of ``acts.accepting``, InvalidParameter, InvalidValue, WrongState, WrongMode, NotSoldHere,
-    SoldOut, InsufficientBalance.
+    SoldOut, InsufficientBalance, LimitExceeded.
     """
     asked = Resize(public_ids, instance_type)
     with accepting(actor, "", public_ids, uses=True) as found:
         _check(found, asked)
         (machine,) = found
         _refuse_running(machine, while_running=while_running)
-        if is_prepaid(machine):
+        if is_ordered(machine, instance_type):
             UPGRADE.order_in_act(actor, asked)
-            return
-        hourly.set_aside(machine, _hours(machine, instance_type), instance_type)
-        _begin(machine, instance_type, actor)
+        elif is_prepaid(machine):
+            decided = downgrade.reckoned(machine, _new(machine, instance_type))
+            _begin(machine, instance_type, actor, decided=decided.plain())
+        else:
+            hourly.set_aside(machine, _hours(machine, instance_type), instance_type)
+            _begin(machine, instance_type, actor)
 
 
 def is_prepaid(machine: Instance) -> bool:
     return machine.subscription.charge_type == PREPAID
 
 
+def is_ordered(machine: Instance, instance_type: str) -> bool:
+    """Whether the type is an order: of a prepaid machine one that costs as much a month or more."""
+    new = _new(machine, instance_type)
+    is_known = new.term[1] in _units()  # one that does not exist is refused by the act
+    return is_known and is_prepaid(machine) and _month(new.term) >= _month(agreed.had(new))
+
+
 def choices(machine: Instance) -> list[tuple[InstanceType, Decimal]]:
     """Types that its zone sells and that it can become, each with its price: an hour at tier 1, prepaid a month."""
-    here, least = shop.snapshot(), _least(machine)
+    here = shop.snapshot()
     price = _month if is_prepaid(machine) else hourly.hour_of
     sold = [code for code, sold_out in here.zones[machine.zone_id].offers.items() if not sold_out]
     priced = [(here.instance_types[code], price(_new(machine, code).term)) for code in sold]
-    return [(to, cost) for to, cost in priced if to.code != machine.instance_type_id and cost >= least]
+    return [(to, cost) for to, cost in priced if to.code != machine.instance_type_id]
 
 
 def turns_off(machine: Instance, to: InstanceType) -> bool:
@@ -139,10 +154,10 @@ def _check_upgrade(machines: Sequence[Instance], asked: Resize) -> None:
     for machine in machines:
         if not is_prepaid(machine):
             raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
-        if _month(_new(machine, asked.instance_type).term) < _least(machine):
+        if not is_ordered(machine, asked.instance_type):
             raise InvalidValue(
-                "{id} is paid ahead: in its term only a type that costs as much a month or more can be had.",
-                field="instance_type", id=machine.public_id,
+                "{type} costs less a month than what {id} is: nothing is to be paid for it.",
+                field="instance_type", type=asked.instance_type, id=machine.public_id,
             )  # fmt: skip
 
 
@@ -158,11 +173,6 @@ def _new(machine: Instance, instance_type: str) -> New:
     return New(machine.id, (CPU, cpu_key(shop.snapshot().region_of(machine.zone_id), instance_type), 1))
 
 
-def _least(machine: Instance) -> Decimal:
-    """What a type has to cost a month at least: of a machine that is paid ahead what its own does."""
-    return _month(agreed.term(machine.id, CPU)) if is_prepaid(machine) else Decimal(0)
-
-
 def _month(term: Term) -> Decimal:
     _, key, quantity = term
     return progressive(quantity, _units()[key].month)
@@ -176,12 +186,14 @@ def _hours(machine: Instance, instance_type: str) -> Hours:
     return hourly.reckoned([machine], [hourly.more(_new(machine, instance_type))])[0]
 
 
-def _begin(machine: Instance, instance_type: str, actor: Actor, order_id: int = 0) -> None:
-    """``order_id``: of the order that is paid for when the type is in force; 0 for none."""
+def _begin(
+    machine: Instance, instance_type: str, actor: Actor, *, order_id: int = 0, decided: dict[str, Any] | None = None
+) -> None:
+    """``order_id``: of the order that is paid for when the type is in force; 0 for none. ``decided``: a downgrade."""
     _take_room(machine, shop.snapshot().instance_types[instance_type])
     m.events([machine], ACT, actor=actor)
     m.begin(machine, ACT, actor.request_id)
-    m.send(machine, KIND, instance_type=instance_type, order_id=order_id)
+    m.send(machine, KIND, instance_type=instance_type, order_id=order_id, downgrade=decided)
 
 
 def _take_room(machine: Instance, to: InstanceType) -> None:
@@ -210,7 +222,7 @@ def _still_so(machines: Sequence[Instance], due: Priced, asked: Resize) -> None:
 def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Resize, actor: Actor) -> None:
     paid.take_later(due, {machine.public_id: machine.subscription for machine in machines}, order)
     for machine in machines:
-        _begin(machine, asked.instance_type, actor, order.id)
+        _begin(machine, asked.instance_type, actor, order_id=order.id)
 
 
 UPGRADE = PricedAct(TYPE_ORDER, Resize, _check_upgrade, _priced, _still_so, _carry_out)
@@ -240,7 +252,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             paid.give_up_for(operation, _FAILED)
             db.call("placement_shrink", machine.id, machine.vcpu, machine.memory_mib)
             if m.is_under_way(machine, ACT):
-                changes.back(machine, operation)
+                changes.back(machine)
                 m.fail(machine, _FAILED, error)
             size.send(machine)  # an attempt whose answer was lost may have set the new one
 
@@ -256,5 +268,9 @@ def _in_force(machine: Instance, operation: Claimed, to: InstanceType) -> None:
         instance_type=to, vcpu=to.vcpu, memory_mib=to.memory_mib, latest_operation_state="SUCCESS"
     )
     db.call("placement_shrink", machine.id, to.vcpu, to.memory_mib)
-    changes.in_force(machine, operation, new)
+    if decided := operation.payload["downgrade"]:
+        agreed.agree(new)
+        downgrade.carry_out(machine, downgrade.of(decided))
+    else:
+        changes.in_force(machine, operation, new)
     m.event(machine, "type_changed", old=old, new=to.code)

@@ -9,6 +9,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
@@ -24,7 +25,7 @@ from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongMode, WrongState
 from vmart.orders.models import Line, Order
 from vmart.policy import policy
-from vmart.pricing import books, upgrade
+from vmart.pricing import books, downgrade, upgrade
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import UPGRADES, Priced, PricedLine, Term
 from vmart.pricing.quote import Quote, agreed_returnables, returnables
@@ -37,6 +38,8 @@ from vmart.pricing.rules import (
     whole_months,
 )
 from vmart.subscriptions.models import Source, Subscription
+
+_DAY_S = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> l
     refuse(machines)
     account = Account.objects.get(id=machines[0].account_id)
     _refuse_over_quota(account, len(machines), now, zone)
-    return _refunds(machines, account, now, zone)
+    return _refunds(machines, now, zone, free_used=_used_its_free(account))
 
 
 def refuse(machines: Sequence[Instance]) -> None:
@@ -75,8 +78,12 @@ def refuse(machines: Sequence[Instance]) -> None:
     m.refuse_isolated(machines)  # of a term that is over nothing is left, and a return would move its end
 
 
-def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
-    """What each of the account's machines gives back, returned together in this order: one of them is free at most."""
+def _used_its_free(account: Account) -> bool:
+    return account.free_return_used_at is not None
+
+
+def _refunds(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo, *, free_used: bool) -> list[RefundQuote]:
+    """What each of an account's machines gives back, returned together in this order: one of them is free at most."""
     numbers = [machine.id for machine in machines]
     paid, worth_of = _paid(numbers, now), _Worth(agreed.paid_ahead(numbers))
     for machine in machines:
@@ -85,7 +92,6 @@ def _refunds(machines: Sequence[Instance], account: Account, now: dt.datetime, z
                 "The term of {id} is over; nothing is left to give back.",
                 field="machines", code="UnsupportedOperation.InstanceStateIsolating", id=machine.public_id,
             )  # fmt: skip
-    free_used = account.free_return_used_at is not None
     refunds = []
     for machine in machines:
         lines = paid[machine.id]
@@ -217,7 +223,8 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
     if lost_at is None:
         refunds = _quoted(machines, now, zone)
     else:
-        refunds = _refunds(machines, Account.objects.get(id=account_id), lost_at, zone)
+        free_used = _used_its_free(Account.objects.get(id=account_id))
+        refunds = _refunds(machines, lost_at, zone, free_used=free_used)
     release_at = m.bin_until(now, zone)
     # What the shop has lost uses up neither the account's free return nor its quota of them.
     _note_returned([part for refund in refunds for part in refund.by_line], now if lost_at is None else None)
@@ -226,6 +233,14 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
     m.end_usage(machines, now)
     m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
     m.isolate_all(machines, Source.MANMADE, now, release_at, expires_at=now, anchor_at=now, arrears_since=None)
+    _credit(machines, refunds)  # may end the account's arrears: the machines are in the bin by then and stay off
+    term.forget(machines)
+    m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
+    m.send_all(machines, "isolate")
+    m.send_all(machines, "release", due_at=release_at)
+
+
+def _credit(machines: Sequence[Instance], refunds: Sequence[RefundQuote]) -> None:
     credits = [
         Credit(
             ids.transfer_id("return", machine.id, refund.by_line[-1][0]),
@@ -236,12 +251,34 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
         for machine, refund in zip(machines, refunds, strict=True)
         if refund.refund_minor
     ]
-    if credits:  # may end the account's arrears: the machines are in the bin by then and stay off
-        credit_all("refund", account_id, "revenue", credits)
-    term.forget(machines)
-    m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
-    m.send_all(machines, "isolate")
-    m.send_all(machines, "release", due_at=release_at)
+    if credits:
+        credit_all("refund", machines[0].account_id, "revenue", credits)
+
+
+def ordinary(machine: Instance, now: dt.datetime) -> RefundQuote:
+    """What a machine's terms are worth now: what an ordinary return of it would give. Raises WrongState."""
+    (worth,) = _refunds([machine], now, shop.snapshot().billing_zone, free_used=True)
+    return worth
+
+
+def credit_worth(machine: Instance, worth: RefundQuote) -> None:
+    """Give back what the terms are worth; the machine stays. Belongs into the act.
+
+    It uses up neither the account's free return nor its quota of them.
+    """
+    _note_returned(worth.by_line, None)
+    _credit([machine], [worth])
+
+
+def months_left(machine: Instance, now: dt.datetime) -> Decimal:
+    """Months of the running term and of those after it that are left."""
+    zone, bundle = shop.snapshot().billing_zone, machine.subscription
+    begun_at = _paid([machine.id], now)[machine.id][0].period_from
+    assert begun_at is not None and bundle.expires_at is not None
+    used, _ = _used(bundle, begun_at, now, zone)
+    whole, over_s = _used(bundle, begun_at, bundle.expires_at, zone)
+    of_term = whole + Decimal(over_s) / _DAY_S / downgrade.DAYS_OF_MONTH
+    return downgrade.months_left(upgrade.days_left(now, bundle.expires_at, zone), of_term, used)
 
 
 def _note_returned(parts: Sequence[tuple[int, int]], now: dt.datetime | None) -> None:

@@ -64,7 +64,8 @@ COMPONENTS = {
     "traffic": _("Traffic"),
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
-           "type": _("Instance type"), "disk": _("Larger disk")}  # fmt: skip
+           "type": _("Instance type"), "disk": _("Larger disk"),
+           "downgrade": _("Smaller type")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -182,7 +183,7 @@ TRANSFERS = {
     "grant": _("Gift"),
     "top_up": _("Top-up"),
     "prepaid": _("Prepaid machine"),
-    "refund": _("Refund of a returned machine"),
+    "refund": _("Given back of a prepaid machine"),
     "hour": _("Usage of an hour"),
     "correction": _("Correction of what was charged"),
     "repay": _("What was owed is paid"),

@@ -46,14 +46,15 @@ def price_minor(book: PriceBook, changes: Iterable[tuple[Term, Term]], days: int
     with localcontext(CONTEXT):
         for had, has in changes:
             months = months_of(days, rounded=has[0] == BANDWIDTH)
-            more = _month(book, has) - _month(book, had)
+            more = month_of(book, has) - month_of(book, had)
             listed += upgrade_price(more, months)
             amount += upgrade_price(more, months, book.units[has[1]].discount(months))
     places = exponent(book.currency)
     return to_minor(listed, places), to_minor(amount, places)
 
 
-def _month(book: PriceBook, term: Term) -> Decimal:
+def month_of(book: PriceBook, term: Term) -> Decimal:
+    """Monthly list price of a term. Raises NoPrice."""
     component, key, quantity = term
     if key not in book.units:
         raise NoPrice("The book has no price any more for {component}.", component=component)

@@ -27,6 +27,7 @@ from vmart.orders.priced_act import A, PricedAct
 from vmart.orders.resize import Resize
 from vmart.pages import confirm
 from vmart.pages.shown_quote import NotShown
+from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
 from vmart.web.forms import Bandwidth, Change, DiskSize, Type
 from vmart.web.visitor import actor, customer
@@ -38,7 +39,7 @@ class Changing(Generic[A]):
 
     template: str
     form: type[Change]
-    is_ordered: Callable[[Instance], bool]
+    is_ordered: Callable[[Instance, Any], bool]
     act: PricedAct[A]
     asked: Callable[[Instance, Any], A]
     reckon: Callable[[Instance, Any], object]
@@ -71,7 +72,7 @@ def _page_of(page: Changing[A]) -> Callable[..., HttpResponseBase]:
 
 def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> HttpResponse:
     by = actor(request, machine.account_id)
-    if page.is_ordered(machine):
+    if page.is_ordered(machine, value):
         return redirect("order", confirm.order(request, by, page.act, page.asked(machine, value)))
     page.change(by, machine, value)
     messages.success(request, page.done)
@@ -80,7 +81,8 @@ def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) 
 
 def _shown(request: HttpRequest, page: Changing[A], machine: Instance, form: Change) -> HttpResponse:
     """With what it costs, once a value is asked for that can be had."""
-    here: dict[str, Any] = {"machine": machine, "is_ordered": page.is_ordered(machine), "form": form}
+    prepaid = machine.subscription.charge_type == PREPAID
+    here: dict[str, Any] = {"machine": machine, "prepaid": prepaid, "form": form}
     if form.is_bound and form.is_valid():
         try:
             here |= _cost(request, page, machine, form.value)
@@ -119,7 +121,7 @@ def _growth(machine: Instance, value: tuple[str, int]) -> Growth:
 
 
 bandwidth_page = _page_of(Changing(
-    "web/machines/bandwidth.html", Bandwidth, bandwidth.is_by_month, bandwidth.UPGRADE,
+    "web/machines/bandwidth.html", Bandwidth, lambda machine, mbps: bandwidth.is_by_month(machine), bandwidth.UPGRADE,
     asked=lambda machine, mbps: Upgrade([machine.public_id], mbps),
     reckon=_reckon_bandwidth,
     change=lambda by, machine, mbps: bandwidth.change(by, [machine.public_id], mbps),
@@ -127,7 +129,7 @@ bandwidth_page = _page_of(Changing(
     here=lambda machine, mbps: {},
 ))  # fmt: skip
 type_page = _page_of(Changing(
-    "web/machines/type.html", Type, resize.is_prepaid, resize.UPGRADE,
+    "web/machines/type.html", Type, resize.is_ordered, resize.UPGRADE,
     asked=lambda machine, code: Resize([machine.public_id], code),
     reckon=lambda machine, code: resize.reckon(machine.account_id, Resize([machine.public_id], code)),
     change=lambda by, machine, code: resize.change(by, [machine.public_id], code),
@@ -135,7 +137,7 @@ type_page = _page_of(Changing(
     here=_of_type,
 ))  # fmt: skip
 disk_page = _page_of(Changing(
-    "web/machines/disk.html", DiskSize, grow_disk.is_prepaid, grow_disk.UPGRADE,
+    "web/machines/disk.html", DiskSize, lambda machine, value: grow_disk.is_prepaid(machine), grow_disk.UPGRADE,
     asked=_growth,
     reckon=lambda machine, value: grow_disk.reckon(machine.account_id, _growth(machine, value)),
     change=lambda by, machine, value: grow_disk.grow(by, _growth(machine, value)),

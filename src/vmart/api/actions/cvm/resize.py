@@ -7,6 +7,7 @@ from vmart.api.actions.prices import ItemPriceAnswer, amounts, type_price
 from vmart.api.declarations import Code, Domain, Done, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.orders import resize
+from vmart.orders.downgrade import Downgrade
 from vmart.orders.resize import Resize
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.pricing.priced import Priced
@@ -46,10 +47,12 @@ def reset_instances_type(call: Call, asked: ResetInstancesType) -> Done:
 def inquiry_price_reset_instances_type(
     call: Call, asked: InquiryPriceResetInstancesType
 ) -> InquiryPriceResetInstancesTypeAnswer:
-    """Postpaid an hour of the type at each age; prepaid what the rest of the term costs more."""
+    """Postpaid an hour of the type at each age; prepaid what the rest of the term costs more: below 0 it comes back."""
     cost = resize.reckon(call.account_id, Resize(asked.instance_ids, asked.instance_type))
     if isinstance(cost, Priced):
         return {"Price": {"InstancePrice": amounts(cost.list_minor, cost.due_minor, cost.currency)}}
+    if isinstance(cost, Downgrade):
+        return {"Price": {"InstancePrice": amounts(-cost.back_minor, -cost.back_minor, cost.priced.currency)}}
     return {"Price": {"InstancePrice": type_price(cost.unit, POSTPAID_BY_HOUR)}}
 
 
