@@ -171,10 +171,11 @@ class Addresses:
 
     def __init__(self) -> None:
         self.numbers = itertools.count(1)
+        self._public = itertools.count(1)
 
     def public(self, mbps: int = 100) -> PublicAddress:
         """Of a range that is routed here as a seller's own would be: no documentation network."""
-        return PublicAddress(f"198.18.113.{next(self.numbers)}", mbps)
+        return PublicAddress(f"198.18.113.{next(self._public)}", mbps)
 
 
 @pytest.fixture(scope="session")

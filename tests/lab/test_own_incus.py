@@ -29,6 +29,7 @@ from vmart.config.places import read_json
 from vmart.engines import open_engine
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.client import IncusClient
+from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.incus.host import names_of_deployment, run
 
 SOCKET_ZONE, TLS_ZONE = "ap-guangzhou-3", "ap-guangzhou-4"
@@ -146,6 +147,16 @@ class Shop:
 
     def on_the_daemon(self) -> set[str]:
         return set(self.lab.ask("list", "--format=csv", "--columns=n").split())
+
+
+def test_what_an_interrupted_unpacking_left_goes_at_the_end(lab: Lab) -> None:
+    """Given a worker that ended while it unpacked an image, then the end of the deployment removes what it left."""
+    engine = lab.engine()
+    assert isinstance(engine, IncusEngine)
+    marks = [f"--config=user.vmart.deployment={engine._names.deployment}", "--config=user.vmart.role=unpack"]
+    lab.ask("init", "--empty", "vmart-unpack-left", "--no-profiles", "--storage", "vmart", *marks)
+    engine.leave_host()
+    assert "vmart-unpack-left" not in lab.ask("list", "--format=csv", "--columns=n").split()
 
 
 def test_a_shop_sells_machines_of_the_sellers_own_incus_over_socket_and_tls(

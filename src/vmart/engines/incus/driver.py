@@ -305,8 +305,19 @@ class IncusEngine:
     def leave_host(self) -> None:
         """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
         opened = self._open()
+        for found in self._all():
+            if found["config"].get("user.vmart.role") is not None:
+                self._remove_helper(found["name"])
         if opened.firewall is not None and not self._all():
             opened.firewall.remove_table()
+
+    def _remove_helper(self, name: str) -> None:
+        """A machine by which an image was being unpacked when its worker ended."""
+        for operation in self._running_operations(name):
+            with contextlib.suppress(EngineError):
+                self._open().client.wait(operation, _CREATE_LIMIT_S)
+        with contextlib.suppress(IncusError):
+            self._open().client.send("DELETE", path_of("instances", name))
 
     # -- making --------------------------------------------------------------------------------
 
