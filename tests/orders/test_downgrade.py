@@ -13,6 +13,7 @@ from tests.support.written import nothing_written, refused
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.simulated.engine import World
+from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue, LimitExceeded
 from vmart.ledger.models import Transfer
@@ -92,6 +93,9 @@ def test_it_comes_back_when_the_type_is_in_force(account: int, machine: Instance
     assert (found.instance_type_id, found.state, found.latest_operation_state) == ("S5.SMALL2", "RUNNING", "SUCCESS")
     assert (world.size(machine.public_id), world.boots(machine.public_id)) == ((1, 2048), 2)
     assert purses(account)["cash"] == cash + BACK_MINOR
+    assert Event.objects.get(kind="type_changed").detail == {
+        "old": "S5.MEDIUM4", "new": "S5.SMALL2", "refund_minor": BACK_MINOR,
+    }  # fmt: skip
     assert _lines() == [
         ("purchase", "returned", YEAR_MINOR, WORTH_MINOR), ("downgrade", "delivered", REST_MINOR, 0),
     ]  # fmt: skip

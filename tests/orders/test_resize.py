@@ -26,7 +26,7 @@ from tests.support.shopper import (
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.catalog import shop
-from vmart.catalog.models import Offer
+from vmart.catalog.models import InstanceType, Offer
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.simulated.engine import World
@@ -50,7 +50,8 @@ from vmart.orders.models import Line, Order
 from vmart.orders.renew import Renewal
 from vmart.orders.resize import UPGRADE, Resize
 from vmart.placement.models import Allocation, Host
-from vmart.pricing.errors import UnknownInstanceType
+from vmart.pricing.configuration import Configuration
+from vmart.pricing.errors import NoPrice, UnknownInstanceType
 from vmart.pricing.priced import Priced
 from vmart.settlement import close
 from vmart.subscriptions.models import Item
@@ -453,3 +454,24 @@ def test_on_the_last_day_it_costs_nothing(account: int, prepaid: Instance, test_
     work()
     assert _line(number) == (4, "delivered", 0, 0)
     assert _is(prepaid) == LARGE
+
+
+@pytest.mark.parametrize("configuration", [HOURLY, MONTHLY], ids=["by the hour", "by the month"])
+def test_one_that_has_no_price_any_more_is_told(account: int, configuration: Configuration) -> None:
+    machine = buy_running(account, configuration)
+    Item.objects.filter(component="cpu").update(price_key="mars/cpu/X")
+    for act in (
+        lambda: resize.change(by(account), [machine.public_id], "S5.LARGE8"),
+        lambda: resize.reckon(account, Resize([machine.public_id], "S5.LARGE8")),
+    ):
+        with refused(NoPrice, match="has no price any more for cpu"):
+            act()
+
+
+def test_a_type_of_the_price_book_alone_is_not_sold(account: int) -> None:
+    machine = buy_running(account)
+    Offer.objects.filter(instance_type_id="C3.LARGE8").delete()
+    InstanceType.objects.filter(code="C3.LARGE8").delete()
+    shop.forget()
+    with refused(NotSoldHere, field="instance_type", match="C3.LARGE8 is not sold in ap-guangzhou-4"):
+        resize.change(by(account), [machine.public_id], "C3.LARGE8")

@@ -17,6 +17,7 @@ from vmart.orders.agreed import New
 from vmart.orders.errors import InsufficientBalance
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing import books
+from vmart.pricing.errors import NoPrice
 from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.priced import Term
 from vmart.pricing.rules import hold_minor
@@ -33,9 +34,12 @@ class Hours:
 
 
 def hour_of(term: Term) -> Decimal:
-    """What so much at this price key costs an hour at today's price, at tier 1."""
-    _, key, quantity = term
-    return rate_per_hour(price_version(books.current_book(shop.snapshot().generation)).rates[key], quantity)
+    """What so much at this price key costs an hour at today's price, at tier 1. Raises NoPrice."""
+    component, key, quantity = term
+    rates = price_version(books.current_book(shop.snapshot().generation)).rates
+    if key not in rates:
+        raise NoPrice("The book has no price any more for {component}.", component=component)
+    return rate_per_hour(rates[key], quantity)
 
 
 def reckoned(machines: Sequence[Instance], more: Sequence[Decimal]) -> list[Hours]:

@@ -47,7 +47,15 @@ def check_type(instance_type: str, zone: str) -> None:
     here = shop.snapshot()
     part, book = MachinePart(instance_type), books.current_book(here.generation)
     part.check(book, book.regions[here.region_of(zone)])
+    if instance_type not in here.instance_types:  # only the price book knows it
+        raise _not_sold(instance_type, zone)
     _check_type(part, here, here.zones[zone])
+
+
+def _not_sold(instance_type: str, zone: str) -> errors.NotSoldHere:
+    return errors.NotSoldHere(
+        "The instance type {type} is not sold in {zone}.", field="instance_type", type=instance_type, zone=zone
+    )
 
 
 def _check_type(part: MachinePart, here: shop.Shop, zone: ZoneView) -> None:
@@ -55,10 +63,7 @@ def _check_type(part: MachinePart, here: shop.Shop, zone: ZoneView) -> None:
         return  # the price book has the sentence for one that does not exist
     sold_out = zone.offers.get(part.instance_type)
     if sold_out is None:
-        raise errors.NotSoldHere(
-            "The instance type {type} is not sold in {zone}.",
-            field="instance_type", type=part.instance_type, zone=zone.code,
-        )  # fmt: skip
+        raise _not_sold(part.instance_type, zone.code)
     if sold_out:
         raise errors.SoldOut(
             "The instance type {type} is sold out in {zone}.",

@@ -34,7 +34,7 @@ from vmart.pricing import books
 from vmart.pricing.book import CPU, UnitPrice, cpu_key
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import TYPE_ORDER, Priced, Term
-from vmart.pricing.rules import progressive
+from vmart.pricing.upgrade import month_of
 from vmart.worker.queue import Claimed
 
 log = logging.getLogger(__name__)
@@ -174,8 +174,8 @@ def _new(machine: Instance, instance_type: str) -> New:
 
 
 def _month(term: Term) -> Decimal:
-    _, key, quantity = term
-    return progressive(quantity, _units()[key].month)
+    """Raises NoPrice."""
+    return month_of(books.current_book(shop.snapshot().generation), term)
 
 
 def _units() -> Mapping[str, UnitPrice]:
@@ -268,9 +268,12 @@ def _in_force(machine: Instance, operation: Claimed, to: InstanceType) -> None:
         instance_type=to, vcpu=to.vcpu, memory_mib=to.memory_mib, latest_operation_state="SUCCESS"
     )
     db.call("placement_shrink", machine.id, to.vcpu, to.memory_mib)
-    if decided := operation.payload["downgrade"]:
+    told: dict[str, object] = {"old": old, "new": to.code}
+    if plain := operation.payload["downgrade"]:
+        decided = downgrade.of(plain)
         agreed.agree(new)
-        downgrade.carry_out(machine, downgrade.of(decided))
+        downgrade.carry_out(machine, decided)
+        told["refund_minor"] = decided.back_minor
     else:
         changes.in_force(machine, operation, new)
-    m.event(machine, "type_changed", old=old, new=to.code)
+    m.event(machine, "type_changed", **told)
