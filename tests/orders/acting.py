@@ -11,6 +11,7 @@ from vmart.config.reconcile import reconcile
 from vmart.instances.models import Instance
 from vmart.metering.models import Segment
 from vmart.orders import stop
+from vmart.orders.models import Line
 from vmart.pricing.configuration import Configuration
 from vmart.worker.models import Operation
 
@@ -18,6 +19,18 @@ ONLINE = replace(HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", band
 ONLINE_HOLD_MINOR = 94
 TRY_AGAIN = "Try again in a few minutes; if it fails again, ask the seller."
 STOPPED_HOLD_MINOR = 59  # 0.025 disk + 0.565 bandwidth
+
+
+def latest(machine: Instance) -> tuple[str, str, str]:
+    """Its state, and how its latest operation stands."""
+    found = now(machine)
+    return found.state, found.latest_operation, found.latest_operation_state
+
+
+def line_of(number: int) -> tuple[int, str, int, int]:
+    """State of the order; of its line the state, the price and what was paid."""
+    line = Line.objects.select_related("order").get(order_id=number)
+    return line.order.status, line.state, line.amount_minor, line.paid_cash_minor + line.paid_gift_minor
 
 
 def open_components(machine: Instance) -> set[str]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.orders.acting import Given, stopped_without_charge
+from tests.orders.acting import Given, latest, line_of, stopped_without_charge
 from tests.orders.ending import no_closes, now
 from tests.support.actors import by
 from tests.support.business_clock import START, BusinessClock
@@ -43,7 +43,7 @@ from vmart.orders.errors import (
 )
 from vmart.orders.grow_disk import UPGRADE, Growth
 from vmart.orders.hourly import Hours
-from vmart.orders.models import Line, Order
+from vmart.orders.models import Order
 from vmart.orders.renew import Renewal
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
@@ -86,11 +86,6 @@ def _asked(machine: Instance, size_gib: int, position: int = 0) -> Growth:
     return Growth([machine.public_id], _disks(machine)[position].public_id, size_gib)
 
 
-def _latest(machine: Instance) -> tuple[str, str, str]:
-    found = now(machine)
-    return found.state, found.latest_operation, found.latest_operation_state
-
-
 def _agreed(disk: Disk) -> list[tuple[int, bool]]:
     """Sizes in the terms, and whether each holds now."""
     found = Item.objects.filter(subscription_id=disk.id).order_by("from_at")
@@ -109,11 +104,6 @@ def _room_gib(machine: Instance) -> int:
     return int(held.disk_gib)
 
 
-def _line(number: int) -> tuple[int, str, int, int]:
-    line = Line.objects.select_related("order").get(order_id=number)
-    return line.order.status, line.state, line.amount_minor, line.paid_cash_minor + line.paid_gift_minor
-
-
 def test_a_larger_disk_is_charged_from_the_second_in_which_it_is_there(
     account: int, world: World, test_clock: BusinessClock
 ) -> None:
@@ -122,12 +112,12 @@ def test_a_larger_disk_is_charged_from_the_second_in_which_it_is_there(
     (disk,), hour = _disks(machine), test_clock.at
     test_clock.advance(minutes=10)
     grow_disk.grow(by(account), _asked(machine, 250))
-    assert (_latest(machine), _room_gib(machine)) == (("RUNNING", ACT, "OPERATING"), 250)
+    assert (latest(machine), _room_gib(machine)) == (("RUNNING", ACT, "OPERATING"), 250)
     assert (_disks(machine)[0].size_gib, world.grown_gib(machine.public_id)) == (50, {})
     assert purses(account)["held"] == AT_250_MINOR
     there = test_clock.advance(seconds=2)
     work()
-    assert (_latest(machine), world.boots(machine.public_id)) == (("RUNNING", ACT, "SUCCESS"), 1)
+    assert (latest(machine), world.boots(machine.public_id)) == (("RUNNING", ACT, "SUCCESS"), 1)
     assert (_disks(machine)[0].size_gib, world.grown_gib(machine.public_id)) == (250, {disk.public_id: 250})
     assert _stretches(disk) == [(50, hour, there), (250, there, None)]
     assert _agreed(disk) == [(50, False), (250, True)]
@@ -158,7 +148,7 @@ def test_the_disk_of_one_that_is_off_without_charge_is_charged_on_at_its_size(
     machine = stopped_without_charge(account, test_clock)
     grow_disk.grow(by(account), _asked(machine, 250))
     work()
-    assert (_latest(machine), purses(account)["held"]) == (("STOPPED", ACT, "SUCCESS"), 69)
+    assert (latest(machine), purses(account)["held"]) == (("STOPPED", ACT, "SUCCESS"), 69)
     assert [quantity for quantity, _, ended_at in _stretches(_disks(machine)[0]) if ended_at is None] == [250]
     assert list(reconcile()) == []
 
@@ -168,7 +158,7 @@ def test_one_that_fails_is_paid_for_as_before(account: int, world: World) -> Non
     grow_disk.grow(by(account), _asked(machine, 250))
     world.fail("ensure_disk_size", times=6)
     work()
-    assert (_latest(machine), world.grown_gib(machine.public_id)) == (("RUNNING", ACT, "FAILED"), {})
+    assert (latest(machine), world.grown_gib(machine.public_id)) == (("RUNNING", ACT, "FAILED"), {})
     assert now(machine).latest_operation_error.splitlines()[0] == (
         "The disk could not be made larger; it is paid for as before."
     )
@@ -186,11 +176,11 @@ def test_one_whose_every_answer_is_lost_is_paid_for_as_before_and_never_made_sma
     world.lose_answer("ensure_disk_size", times=6)
     work()
     (disk,) = _disks(machine)
-    assert (_latest(machine)[2], disk.size_gib, _room_gib(machine)) == ("FAILED", 50, 50)
+    assert (latest(machine)[2], disk.size_gib, _room_gib(machine)) == ("FAILED", 50, 50)
     assert (world.grown_gib(machine.public_id), purses(account)["held"]) == ({disk.public_id: 250}, HOURLY_HOLD_MINOR)
     grow_disk.grow(by(account), _asked(machine, 60))
     work()
-    assert (_latest(machine)[2], _disks(machine)[0].size_gib) == ("SUCCESS", 60)
+    assert (latest(machine)[2], _disks(machine)[0].size_gib) == ("SUCCESS", 60)
     assert world.grown_gib(machine.public_id) == {disk.public_id: 250}
     assert list(reconcile()) == []
 
@@ -231,7 +221,7 @@ def test_a_program_says_that_it_knows_of_the_running_machine(account: int) -> No
     work()
     grow_disk.grow(by(account), _asked(machine, 250), while_running=False)
     work()
-    assert _latest(machine) == ("STOPPED", ACT, "SUCCESS")
+    assert latest(machine) == ("STOPPED", ACT, "SUCCESS")
 
 
 def _of(size_gib: int, position: int = 0, **columns: object) -> Given:
@@ -296,10 +286,10 @@ def test_in_a_term_it_is_paid_for_when_it_is_there(account: int, prepaid: Instan
     (line,) = shown.lines
     assert (shown.action, shown.due_minor, line.days, line.network_minor) == ("disk", FEE_MINOR, 29, 0)
     number = UPGRADE.order(by(account), _asked(prepaid, 250), expected=shown)
-    assert _line(number) == (3, "delivering", FEE_MINOR, 0)
+    assert line_of(number) == (3, "delivering", FEE_MINOR, 0)
     assert (purses(account)["cash"], purses(account)["held"]) == (cash, FEE_MINOR)
     work()
-    assert _line(number) == (4, "delivered", FEE_MINOR, FEE_MINOR)
+    assert line_of(number) == (4, "delivered", FEE_MINOR, FEE_MINOR)
     assert (purses(account)["cash"], purses(account)["held"]) == (cash - FEE_MINOR, 0)
     assert (_disks(prepaid)[0].size_gib, _agreed(_disks(prepaid)[0])) == (250, [(50, False), (250, True)])
     assert renew.price(account, Renewal([prepaid.public_id])).due_minor == 20250  # 115 and 87.50
@@ -310,7 +300,7 @@ def test_a_program_orders_it_by_the_same_act(account: int, prepaid: Instance) ->
     grow_disk.grow(by(account), _asked(prepaid, 250))
     work()
     (order,) = Order.objects.filter(action="disk")
-    assert (_line(order.id), _latest(prepaid)) == (
+    assert (line_of(order.id), latest(prepaid)) == (
         (4, "delivered", FEE_MINOR, FEE_MINOR), ("RUNNING", ACT, "SUCCESS"),
     )  # fmt: skip
 
@@ -320,7 +310,7 @@ def test_in_a_term_one_that_fails_costs_nothing(account: int, prepaid: Instance,
     number = UPGRADE.order(by(account), _asked(prepaid, 250))
     world.fail("ensure_disk_size", times=6)
     work()
-    assert (_line(number), purses(account), _room_gib(prepaid)) == ((5, "failed", FEE_MINOR, 0), before, 50)
+    assert (line_of(number), purses(account), _room_gib(prepaid)) == ((5, "failed", FEE_MINOR, 0), before, 50)
     assert list(reconcile()) == []
 
 
@@ -341,7 +331,7 @@ def test_it_can_be_ordered_and_paid_later_at_the_price_shown(
     raise_prices(test_clock, "2")
     actions.pay(by(account), number)
     work()
-    assert (_line(number), _disks(prepaid)[0].size_gib) == ((4, "delivered", FEE_MINOR, FEE_MINOR), 250)
+    assert (line_of(number), _disks(prepaid)[0].size_gib) == ((4, "delivered", FEE_MINOR, FEE_MINOR), 250)
 
 
 def test_a_return_gives_its_whole_days_left(account: int, prepaid: Instance, test_clock: BusinessClock) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.orders.acting import Given, one, stopped_without_charge
+from tests.orders.acting import Given, latest, line_of, one, stopped_without_charge
 from tests.orders.ending import no_closes, now
 from tests.support.actors import by
 from tests.support.business_clock import START, BusinessClock
@@ -46,7 +46,7 @@ from vmart.orders.errors import (
     WrongMode,
     WrongState,
 )
-from vmart.orders.models import Line, Order
+from vmart.orders.models import Order
 from vmart.orders.renew import Renewal
 from vmart.orders.resize import UPGRADE, Resize
 from vmart.placement.models import Allocation, Host
@@ -86,11 +86,6 @@ def _is(machine: Instance) -> tuple[str, int, int]:
     return found.instance_type_id, found.vcpu, found.memory_mib
 
 
-def _latest(machine: Instance) -> tuple[str, str, str]:
-    found = now(machine)
-    return found.state, found.latest_operation, found.latest_operation_state
-
-
 def _agreed(machine: Instance) -> list[tuple[str, bool]]:
     """Types in the terms, and whether each holds now."""
     found = Item.objects.filter(subscription_id=machine.id, component="cpu").order_by("from_at")
@@ -111,12 +106,6 @@ def _room(machine: Instance) -> tuple[int, int]:
     return held.vcpu, held.memory_mib
 
 
-def _line(number: int) -> tuple[int, str, int, int]:
-    """State of the order; of its line the state, the price and what was paid."""
-    line = Line.objects.select_related("order").get(order_id=number)
-    return line.order.status, line.state, line.amount_minor, line.paid_cash_minor + line.paid_gift_minor
-
-
 def _change(machine: Instance, to: str) -> None:
     resize.change(by(machine.account_id), [machine.public_id], to)
     work()
@@ -131,12 +120,12 @@ def test_a_larger_type_is_charged_from_the_second_in_which_it_is_in_force(
     test_clock.advance(minutes=10)
     resize.change(by(account), [machine.public_id], "S5.LARGE8")
     assert (_is(machine), world.size(machine.public_id)) == (MEDIUM, (2, 4096))
-    assert (_latest(machine), _room(machine)) == (("RUNNING", ACT, "OPERATING"), (4, 8192))
+    assert (latest(machine), _room(machine)) == (("RUNNING", ACT, "OPERATING"), (4, 8192))
     assert purses(account)["held"] == LARGE_HOLD_MINOR
     in_force = test_clock.advance(seconds=2)
     work()
     assert (_is(machine), world.size(machine.public_id)) == (LARGE, (4, 8192))
-    assert (_latest(machine), world.boots(machine.public_id)) == (("RUNNING", ACT, "SUCCESS"), 1)
+    assert (latest(machine), world.boots(machine.public_id)) == (("RUNNING", ACT, "SUCCESS"), 1)
     assert _stretches(machine) == [("S5.MEDIUM4", 0, hour, in_force), ("S5.LARGE8", 0, in_force, None)]
     assert _agreed(machine) == [("S5.MEDIUM4", False), ("S5.LARGE8", True)]
     test_clock.set(hour + HOUR)
@@ -158,7 +147,7 @@ def test_a_smaller_type_lets_hold_and_room_fall_when_it_is_in_force(account: int
     assert (purses(account)["held"], _room(machine)) == (HOURLY_HOLD_MINOR, (2, 4096))
     work()
     assert (_is(machine), world.size(machine.public_id), _room(machine)) == (SMALL, (1, 2048), (1, 2048))
-    assert (_latest(machine), world.boots(machine.public_id)) == (("RUNNING", ACT, "SUCCESS"), 2)
+    assert (latest(machine), world.boots(machine.public_id)) == (("RUNNING", ACT, "SUCCESS"), 2)
     assert purses(account)["held"] == SMALL_HOLD_MINOR
     assert list(reconcile()) == []
 
@@ -176,11 +165,11 @@ def test_one_that_is_off_stays_off(account: int, world: World) -> None:
     stop.stop(by(account), [machine.public_id])
     work()
     _change(machine, "S5.SMALL2")
-    assert (_latest(machine), world.boots(machine.public_id)) == (("STOPPED", ACT, "SUCCESS"), 1)
+    assert (latest(machine), world.boots(machine.public_id)) == (("STOPPED", ACT, "SUCCESS"), 1)
     assert (world.size(machine.public_id), purses(account)["held"]) == ((1, 2048), SMALL_HOLD_MINOR)
     start.start(by(account), [machine.public_id])
     work()
-    assert _latest(machine) == ("RUNNING", "StartInstances", "SUCCESS")
+    assert latest(machine) == ("RUNNING", "StartInstances", "SUCCESS")
     assert list(reconcile()) == []
 
 
@@ -214,7 +203,7 @@ def test_a_change_that_fails_leaves_all_as_it_was(account: int, world: World, to
     work()
     assert world.armed_count() == 0
     assert (_is(machine), world.size(machine.public_id), _room(machine)) == (MEDIUM, (2, 4096), (2, 4096))
-    assert _latest(machine) == ("RUNNING", ACT, "FAILED")
+    assert latest(machine) == ("RUNNING", ACT, "FAILED")
     assert now(machine).latest_operation_error.splitlines()[0] == (
         "The instance type could not be changed; it is as before."
     )
@@ -263,7 +252,7 @@ def test_an_hour_of_it_must_be_there(account: int) -> None:
     with refused(InsufficientBalance, match="¥0.73 are needed and ¥0.72 are available"), nothing_written():
         resize.change(by(poor), [machine.public_id], "S5.LARGE8")
     _change(machine, "S5.SMALL2")
-    assert _latest(machine) == ("RUNNING", ACT, "SUCCESS")
+    assert latest(machine) == ("RUNNING", ACT, "SUCCESS")
 
 
 def test_where_its_host_has_no_room_no_money_moves(account: int) -> None:
@@ -291,7 +280,7 @@ def test_a_program_says_that_it_knows_of_the_running_machine(account: int) -> No
     work()
     resize.change(by(account), [machine.public_id], "S5.LARGE8", while_running=False)
     work()
-    assert _latest(machine) == ("STOPPED", ACT, "SUCCESS")
+    assert latest(machine) == ("STOPPED", ACT, "SUCCESS")
 
 
 @pytest.mark.parametrize(
@@ -348,13 +337,13 @@ def test_a_prepaid_one_pays_for_the_rest_of_its_term_when_it_is_in_force(
 ) -> None:
     cash = purses(account)["cash"]
     number = UPGRADE.order(by(account), Resize([prepaid.public_id], "S5.LARGE8"))
-    assert (_is(prepaid), _latest(prepaid), _room(prepaid)) == (MEDIUM, ("RUNNING", ACT, "OPERATING"), (4, 8192))
-    assert _line(number) == (3, "delivering", FEE_MINOR, 0)
+    assert (_is(prepaid), latest(prepaid), _room(prepaid)) == (MEDIUM, ("RUNNING", ACT, "OPERATING"), (4, 8192))
+    assert line_of(number) == (3, "delivering", FEE_MINOR, 0)
     assert (purses(account)["cash"], purses(account)["held"]) == (cash, FEE_MINOR)
     work()
     assert (_is(prepaid), world.size(prepaid.public_id)) == (LARGE, (4, 8192))
-    assert (_latest(prepaid), world.boots(prepaid.public_id)) == (("RUNNING", ACT, "SUCCESS"), 1)
-    assert _line(number) == (4, "delivered", FEE_MINOR, FEE_MINOR)
+    assert (latest(prepaid), world.boots(prepaid.public_id)) == (("RUNNING", ACT, "SUCCESS"), 1)
+    assert line_of(number) == (4, "delivered", FEE_MINOR, FEE_MINOR)
     assert (purses(account)["cash"], purses(account)["held"]) == (cash - FEE_MINOR, 0)
     assert _agreed(prepaid) == [("S5.MEDIUM4", False), ("S5.LARGE8", True)]
     assert now(prepaid).subscription.expires_at == EXPIRES
@@ -370,7 +359,7 @@ def test_a_program_orders_it_by_the_same_act(account: int, prepaid: Instance) ->
     assert (shown.action, shown.due_minor, line.days, line.network_minor) == ("type", FEE_MINOR, 29, 0)
     _change(prepaid, "S5.LARGE8")
     (order,) = Order.objects.filter(action="type")
-    assert (_line(order.id), _is(prepaid)) == ((4, "delivered", FEE_MINOR, FEE_MINOR), LARGE)
+    assert (line_of(order.id), _is(prepaid)) == ((4, "delivered", FEE_MINOR, FEE_MINOR), LARGE)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["not done", "done"])
@@ -380,7 +369,7 @@ def test_a_prepaid_one_that_fails_costs_nothing(account: int, prepaid: Instance,
     (world.lose_answer if lost else world.fail)("ensure_size", times=6)
     work()
     assert (_is(prepaid), world.size(prepaid.public_id), _room(prepaid)) == (MEDIUM, (2, 4096), (2, 4096))
-    assert (_line(number), purses(account)) == ((5, "failed", FEE_MINOR, 0), before)
+    assert (line_of(number), purses(account)) == ((5, "failed", FEE_MINOR, 0), before)
     assert _agreed(prepaid) == [("S5.MEDIUM4", True)]
     assert list(reconcile()) == []
 
@@ -404,7 +393,7 @@ def test_what_was_shown_is_charged_although_prices_rise(
     assert UPGRADE.price(account, asked).due_minor == 2 * FEE_MINOR + 1  # 219.287…
     number = UPGRADE.order(by(account), asked, expected=shown)
     work()
-    assert _line(number) == (4, "delivered", FEE_MINOR, FEE_MINOR)
+    assert line_of(number) == (4, "delivered", FEE_MINOR, FEE_MINOR)
 
 
 def test_it_can_be_ordered_and_paid_later(account: int, prepaid: Instance) -> None:
@@ -412,7 +401,7 @@ def test_it_can_be_ordered_and_paid_later(account: int, prepaid: Instance) -> No
     assert (Order.objects.get(id=number).status, _is(prepaid), purses(account)["held"]) == (1, MEDIUM, 0)
     actions.pay(by(account), number)
     work()
-    assert (_line(number), _is(prepaid)) == ((4, "delivered", FEE_MINOR, FEE_MINOR), LARGE)
+    assert (line_of(number), _is(prepaid)) == ((4, "delivered", FEE_MINOR, FEE_MINOR), LARGE)
     assert list(reconcile()) == []
 
 
@@ -450,9 +439,9 @@ def test_a_postpaid_one_has_no_term_to_pay_for(account: int) -> None:
 def test_on_the_last_day_it_costs_nothing(account: int, prepaid: Instance, test_clock: BusinessClock) -> None:
     go_to(test_clock, EXPIRES - dt.timedelta(hours=1))
     number = UPGRADE.order(by(account), Resize([prepaid.public_id], "S5.LARGE8"))
-    assert _line(number)[2] == 0
+    assert line_of(number)[2] == 0
     work()
-    assert _line(number) == (4, "delivered", 0, 0)
+    assert line_of(number) == (4, "delivered", 0, 0)
     assert _is(prepaid) == LARGE
 
 

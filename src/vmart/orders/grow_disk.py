@@ -3,7 +3,6 @@
 Postpaid, it is charged at once (``hourly``); prepaid, more of it is ordered for the rest of the term (``in_term``).
 """
 
-import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,21 +18,19 @@ from vmart.orders import agreed, changes, hourly, in_term, paid
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.agreed import New
-from vmart.orders.errors import DiskSoldOut, UnknownDisk, WrongMode, WrongState
+from vmart.orders.errors import DiskSoldOut, UnknownDisk, WrongState
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
 from vmart.pricing import books
 from vmart.pricing.book import DISK
-from vmart.pricing.configuration import PREPAID, DiskChoice
+from vmart.pricing.configuration import DiskChoice
 from vmart.pricing.errors import OutOfRange
 from vmart.pricing.parts import check_disk
 from vmart.pricing.priced import DISK_ORDER, Priced
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
 from vmart.worker.queue import Claimed
-
-log = logging.getLogger(__name__)
 
 KIND = "grow_disk"
 ACT = agreed.CHANGE_OF_DISK
@@ -65,7 +62,7 @@ def reckon(account_id: int, asked: Growth) -> Reckoned | Priced:
     """What ``grow`` would do now; writes nothing. Raises what it raises, but for balance and room."""
     with db.act():
         found = m.lock(account_id, asked.public_ids)
-        if is_prepaid(found[0]):
+        if m.is_prepaid(found[0]):
             return UPGRADE.price_in_act(account_id, asked)
         disk = _check(found, asked)
         return Reckoned(_hours(found[0], disk, asked.size_gib), hourly.hour_of(_new(disk, asked.size_gib).term))
@@ -80,15 +77,11 @@ def grow(actor: Actor, asked: Growth, *, while_running: bool = True) -> None:
         disk = _check(found, asked)
         (machine,) = found
         _refuse_running(machine, while_running=while_running)
-        if is_prepaid(machine):
+        if m.is_prepaid(machine):
             UPGRADE.order_in_act(actor, asked)
             return
         hourly.set_aside(machine, _hours(machine, disk, asked.size_gib), f"{asked.size_gib} GiB")
         _begin(machine, disk, asked.size_gib, actor)
-
-
-def is_prepaid(machine: Instance) -> bool:
-    return machine.subscription.charge_type == PREPAID
 
 
 def turns_off(machine: Instance) -> bool:
@@ -132,8 +125,7 @@ def _path(disk: Disk) -> str:
 def _check_upgrade(machines: Sequence[Instance], asked: Growth) -> None:
     _check(machines, asked)
     for machine in machines:
-        if not is_prepaid(machine):
-            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
+        m.refuse_postpaid(machine)
 
 
 def _refuse_running(machine: Instance, *, while_running: bool) -> None:

@@ -11,11 +11,7 @@ def refuse(machines: Sequence[Instance], *, while_running: bool = True) -> None:
     """Raise Busy or WrongState for machines that cannot be reached into; ``while_running`` says ForceStop."""
     m.refuse_unusable(machines)
     for machine in machines:
-        if machine.state == State.RUNNING and not while_running:
-            raise WrongState(
-                "The instance {id} is running; say ForceStop, or stop it first.",
-                field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
-            )  # fmt: skip
+        m.refuse_running(machine, while_running=while_running)
         m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
         if machine.state == State.STOPPED and machine.kind == "virtual-machine":
             raise WrongState(

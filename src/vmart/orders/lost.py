@@ -9,7 +9,7 @@ from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
 from vmart.orders import redeliver as again
 from vmart.orders import return_prepaid, term, terminate
-from vmart.orders.errors import WrongMode, WrongState
+from vmart.orders.errors import WrongState
 from vmart.orders.models import EngineDrift
 from vmart.orders.start import take_again
 from vmart.orders.without_charge import STOP_CHARGING
@@ -53,8 +53,7 @@ def refund(public_id: str, actor: Actor) -> None:
     with db.act():
         machine, missed_at = _locked(public_id)
         m.refuse_busy([machine])
-        if machine.subscription.charge_type != PREPAID:
-            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
+        m.refuse_postpaid(machine)
         return_prepaid.give_back([machine], "", lost_at=missed_at)
         _released(machine, actor)
 

@@ -12,9 +12,9 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongState
+from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongMode, WrongState
 from vmart.policy import policy
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
@@ -133,6 +133,26 @@ def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:
             state=machine.state,
             allowed=" or ".join(sorted(allowed)),
         )
+
+
+def refuse_running(machine: Instance, *, while_running: bool) -> None:
+    """Raise WrongState for a running machine, unless who asks says that it may run (ForceStop)."""
+    if machine.state == State.RUNNING and not while_running:
+        raise WrongState(
+            "The instance {id} is running; say ForceStop, or stop it first.",
+            field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
+        )  # fmt: skip
+
+
+def is_prepaid(machine: Instance) -> bool:
+    """Whether its term is paid ahead."""
+    return machine.subscription.charge_type == PREPAID
+
+
+def refuse_postpaid(machine: Instance) -> None:
+    """Raise WrongMode for a machine without a term."""
+    if not is_prepaid(machine):
+        raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
 
 
 def begin(machine: Instance, operation: str, request_id: str, **columns: object) -> None:

@@ -24,7 +24,7 @@ from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.agreed import New
 from vmart.orders.downgrade import Downgrade
-from vmart.orders.errors import SoldOut, WrongMode, WrongState
+from vmart.orders.errors import SoldOut, WrongState
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
@@ -32,7 +32,6 @@ from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement import explain
 from vmart.pricing import books
 from vmart.pricing.book import CPU, UnitPrice, cpu_key
-from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import TYPE_ORDER, Priced, Term
 from vmart.pricing.upgrade import month_of
 from vmart.worker.queue import Claimed
@@ -71,7 +70,7 @@ def reckon(account_id: int, asked: Resize) -> Reckoned | Priced | Downgrade:
         (machine,) = found
         if is_ordered(machine, asked.instance_type):
             return UPGRADE.price_in_act(account_id, asked)
-        if is_prepaid(machine):
+        if m.is_prepaid(machine):
             return downgrade.reckoned(machine, _new(machine, asked.instance_type))
         _, key, _ = _new(machine, asked.instance_type).term
         return Reckoned(_hours(machine, asked.instance_type), _units()[key])
@@ -87,10 +86,10 @@ def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while
     with accepting(actor, "", public_ids, uses=True) as found:
         _check(found, asked)
         (machine,) = found
-        _refuse_running(machine, while_running=while_running)
+        m.refuse_running(machine, while_running=while_running)
         if is_ordered(machine, instance_type):
             UPGRADE.order_in_act(actor, asked)
-        elif is_prepaid(machine):
+        elif m.is_prepaid(machine):
             decided = downgrade.reckoned(machine, _new(machine, instance_type))
             _begin(machine, instance_type, actor, decided=decided.plain())
         else:
@@ -98,21 +97,17 @@ def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while
             _begin(machine, instance_type, actor)
 
 
-def is_prepaid(machine: Instance) -> bool:
-    return machine.subscription.charge_type == PREPAID
-
-
 def is_ordered(machine: Instance, instance_type: str) -> bool:
     """Whether the type is an order: of a prepaid machine one that costs as much a month or more."""
     new = _new(machine, instance_type)
     is_known = new.term[1] in _units()  # one that does not exist is refused by the act
-    return is_known and is_prepaid(machine) and _month(new.term) >= _month(agreed.had(new))
+    return is_known and m.is_prepaid(machine) and _month(new.term) >= _month(agreed.had(new))
 
 
 def choices(machine: Instance) -> list[tuple[InstanceType, Decimal]]:
     """Types that its zone sells and that it can become, each with its price: an hour at tier 1, prepaid a month."""
     here = shop.snapshot()
-    price = _month if is_prepaid(machine) else hourly.hour_of
+    price = _month if m.is_prepaid(machine) else hourly.hour_of
     sold = [code for code, sold_out in here.zones[machine.zone_id].offers.items() if not sold_out]
     priced = [(here.instance_types[code], price(_new(machine, code).term)) for code in sold]
     return [(to, cost) for to, cost in priced if to.code != machine.instance_type_id]
@@ -152,21 +147,12 @@ def _check(machines: Sequence[Instance], asked: Resize) -> None:
 def _check_upgrade(machines: Sequence[Instance], asked: Resize) -> None:
     _check(machines, asked)
     for machine in machines:
-        if not is_prepaid(machine):
-            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
+        m.refuse_postpaid(machine)
         if not is_ordered(machine, asked.instance_type):
             raise InvalidValue(
                 "{type} costs less a month than what {id} is: nothing is to be paid for it.",
                 field="instance_type", type=asked.instance_type, id=machine.public_id,
             )  # fmt: skip
-
-
-def _refuse_running(machine: Instance, *, while_running: bool) -> None:
-    if machine.state == State.RUNNING and not while_running:
-        raise WrongState(
-            "The instance {id} is running; say ForceStop, or stop it first.",
-            field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
-        )  # fmt: skip
 
 
 def _new(machine: Instance, instance_type: str) -> New:

@@ -22,11 +22,10 @@ from vmart.kernel.money import exponent
 from vmart.orders import agreed, term
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
-from vmart.orders.errors import WrongMode, WrongState
+from vmart.orders.errors import WrongState
 from vmart.orders.models import Line, Order
 from vmart.policy import policy
 from vmart.pricing import books, downgrade, upgrade
-from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import UPGRADES, Priced, PricedLine, Term
 from vmart.pricing.quote import Quote, agreed_returnables, returnables
 from vmart.pricing.rules import (
@@ -72,8 +71,7 @@ def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> l
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise WrongMode or WrongState for machines that cannot be returned."""
     for machine in machines:
-        if machine.subscription.charge_type != PREPAID:
-            raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
+        m.refuse_postpaid(machine)
         m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
     m.refuse_isolated(machines)  # of a term that is over nothing is left, and a return would move its end
 

@@ -17,7 +17,6 @@ from vmart.orders.acts import accepting
 from vmart.orders.errors import Protected, WrongState
 from vmart.orders.live_cost import open_hours_minor
 from vmart.policy import policy
-from vmart.pricing.configuration import PREPAID
 from vmart.subscriptions.models import Source
 
 IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
@@ -38,8 +37,8 @@ def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) ->
         in_bin = [machine for machine in found if machine.state in IN_BIN]
         alive = [machine for machine in found if machine.state not in IN_BIN]
         m.events(found if erase else alive, "TerminateInstances", actor=actor)
-        prepaid = [machine for machine in alive if _is_prepaid(machine)]
-        postpaid = [machine for machine in alive if not _is_prepaid(machine)]
+        prepaid = [machine for machine in alive if m.is_prepaid(machine)]
+        postpaid = [machine for machine in alive if not m.is_prepaid(machine)]
         if in_bin and erase:
             release_now(in_bin, request_id)
         if prepaid:
@@ -51,13 +50,9 @@ def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) ->
 def refuse(machines: Sequence[Instance], *, erase: bool = True) -> None:
     """Raise Busy or WrongState for machines that cannot be ended, or (``erase``) erased, now."""
     m.refuse_busy([machine for machine in machines if machine.state in _BUSY])
-    return_prepaid.refuse([machine for machine in machines if machine.state not in IN_BIN and _is_prepaid(machine)])
+    return_prepaid.refuse([machine for machine in machines if machine.state not in IN_BIN and m.is_prepaid(machine)])
     if erase:
         _refuse_unerasable(machines)
-
-
-def _is_prepaid(machine: Instance) -> bool:
-    return machine.subscription.charge_type == PREPAID
 
 
 def _refuse_protected(machines: Sequence[Instance]) -> None:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from vmart.instances.models import Instance
 from vmart.listings import overview
-from vmart.orders import resize
+from vmart.orders import machines, resize
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.storage.models import Disk
@@ -141,7 +141,7 @@ def component(disk: Disk) -> Any:
 
 def _types(machine: Instance) -> list[tuple[str, list[tuple[str, str]]]]:
     """By family, each with size and price."""
-    period = _("a month") if resize.is_prepaid(machine) else _("an hour")
+    period = _("a month") if machines.is_prepaid(machine) else _("an hour")
     families: dict[str, list[tuple[str, str]]] = {}
     for kind, price in resize.choices(machine):
         size = f"{kind.vcpu} vCPU · {printed.memory(kind.memory_mib)}"

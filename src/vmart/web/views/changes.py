@@ -20,14 +20,13 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import bandwidth, grow_disk, resize
+from vmart.orders import bandwidth, grow_disk, machines, resize
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.grow_disk import Growth
 from vmart.orders.priced_act import A, PricedAct
 from vmart.orders.resize import Resize
 from vmart.pages import confirm
 from vmart.pages.shown_quote import NotShown
-from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
 from vmart.web.forms import Bandwidth, Change, DiskSize, Type
 from vmart.web.visitor import actor, customer
@@ -81,8 +80,7 @@ def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) 
 
 def _shown(request: HttpRequest, page: Changing[A], machine: Instance, form: Change) -> HttpResponse:
     """With what it costs, once a value is asked for that can be had."""
-    prepaid = machine.subscription.charge_type == PREPAID
-    here: dict[str, Any] = {"machine": machine, "prepaid": prepaid, "form": form}
+    here: dict[str, Any] = {"machine": machine, "prepaid": machines.is_prepaid(machine), "form": form}
     if form.is_bound and form.is_valid():
         try:
             here |= _cost(request, page, machine, form.value)
@@ -137,7 +135,7 @@ type_page = _page_of(Changing(
     here=_of_type,
 ))  # fmt: skip
 disk_page = _page_of(Changing(
-    "web/machines/disk.html", DiskSize, lambda machine, value: grow_disk.is_prepaid(machine), grow_disk.UPGRADE,
+    "web/machines/disk.html", DiskSize, lambda machine, value: machines.is_prepaid(machine), grow_disk.UPGRADE,
     asked=_growth,
     reckon=lambda machine, value: grow_disk.reckon(machine.account_id, _growth(machine, value)),
     change=lambda by, machine, value: grow_disk.grow(by, _growth(machine, value)),
