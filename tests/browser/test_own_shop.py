@@ -1,6 +1,7 @@
 """A seller's way without the demo: from an empty folder to the first sale, in a browser and a terminal."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -63,7 +64,10 @@ def test_from_nothing_to_the_first_sale(own_shop: RunningShop, visit: Callable[[
 
     starter = str(ROOT / "catalog" / "starter.yaml")
     assert own_shop.vmart("catalog", "apply", starter, "--yes").stdout.endswith(" changes are on sale\n")
-    expect(buyer.open("/buy/").locator("h1")).not_to_have_text("This shop is not open yet")
+    ends = time.monotonic() + 15  # its processes are told of the catalog a moment later
+    while buyer.open("/buy/").locator("h1").inner_text() == "This shop is not open yet":
+        assert time.monotonic() < ends
+        buyer.page.wait_for_timeout(100)
     address = buyer.sign_up()
 
     seller.open("/seller/customers/")

@@ -232,12 +232,13 @@ CAUSES: tuple[Cause, ...] = (
         "Add addresses to the zone in the catalog file and apply it.",
         query="""
         SELECT '-infinity'::timestamptz AS since, z.legacy_id::bigint AS key, 'zone' AS subject_kind, z.code AS subject,
-               NULL::bigint AS account, 1 AS number, json_build_object('addresses', taken.n) AS places
-        FROM catalog_zone z
-        CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM network_public_address a WHERE a.zone_id = z.code) AS taken
-        WHERE z.on_sale AND taken.n > 0 AND (
+               NULL::bigint AS account, 1 AS number, json_build_object('addresses', (
+                 SELECT count(*)::int FROM network_public_address a WHERE a.zone_id = z.code)) AS places
+        FROM catalog_zone z  -- CASE: a zone that has a free address has none of its others looked at
+        WHERE z.on_sale AND CASE WHEN (
           SELECT min(f.free_since) FROM network_public_address f
-          WHERE f.zone_id = z.code AND f.instance_id IS NULL) IS NULL""",
+          WHERE f.zone_id = z.code AND f.instance_id IS NULL) IS NULL
+        THEN EXISTS (SELECT FROM network_public_address a WHERE a.zone_id = z.code) END""",
     ),
     Cause(
         "image_failed", WARNING, "Image not made",
