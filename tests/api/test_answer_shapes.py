@@ -33,6 +33,7 @@ POSTPAID = InstanceView(
     disks=(DiskView("disk-a", "SYSTEM_DISK", "CLOUD_PREMIUM", 50), DiskView("disk-b", "DATA_DISK", "CLOUD_SSD", 100)),
     vpc_id="vpc-g7wzcv7n",
     subnet_id="subnet-a2676p0e",
+    placement_group="ps-4s2k9d1f",
     private_ip="10.0.0.10",
     public_ip="203.0.113.10",
     internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR",

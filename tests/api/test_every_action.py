@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import NoneType
 from typing import Any
 
@@ -27,6 +27,8 @@ from vmart.api.declarations import AnyShape
 from vmart.api.registry import Action
 from vmart.customers.quotas import LEAST
 from vmart.events.models import Event
+from vmart.instances.models import Instance
+from vmart.placement.models import Allocation, Host
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -43,6 +45,8 @@ class Things:
     vpc: str
     bound: str  # a key pair of the stopped machine
     template: str
+    group: str  # an empty placement group
+    grouped: str  # one that has the stopped machine
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -119,6 +123,19 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         7,
     ),
     "DescribeAccountQuota": (lambda _: {}, 2),
+    "CreateDisasterRecoverGroup": (lambda _: {"Name": "n", "Type": "HOST", "ClientToken": "t"}, 13),
+    "DescribeDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 1),
+    "DescribeDisasterRecoverGroupQuota": (lambda _: {}, 2),
+    "ModifyDisasterRecoverGroupAttribute": (lambda has: {"DisasterRecoverGroupId": has.group, "Name": "other"}, 4),
+    "DeleteDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 7),
+    "ModifyInstancesDisasterRecoverGroup": (
+        lambda has: {"InstanceIds": [has.running], "DisasterRecoverGroupId": has.group},
+        5,
+    ),
+    "DeleteInstancesDisasterRecoverGroups": (
+        lambda has: {"InstanceIds": [has.stopped], "DisasterRecoverGroupIds": [has.grouped]},
+        6,
+    ),
     "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
@@ -179,7 +196,12 @@ def owner(delivering: None) -> tuple[Client, Things]:
     named = {"LaunchTemplateName": "kept", **HOURLY}
     template = client.call("CreateLaunchTemplate", named).response["LaunchTemplateId"]
     client.call("CreateLaunchTemplateVersion", {"LaunchTemplateId": template})
-    return client, Things(running, prepaid, stopped, key, disk, vpc, bound, template)
+    group, grouped = (
+        client.call("CreateDisasterRecoverGroup", {"Name": name, "Type": "HOST"}).response["DisasterRecoverGroupId"]
+        for name in ("g", "grouped")
+    )
+    client.call("ModifyInstancesDisasterRecoverGroup", {"InstanceIds": [stopped], "DisasterRecoverGroupId": grouped})
+    return client, Things(running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped)
 
 
 Many = Callable[..., tuple[Client, list[str], list[str]]]
@@ -223,6 +245,7 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
     "DisassociateInstancesKeyPairs": ({"ForceStop": True}, 6),
     "ResetInstancesInternetMaxBandwidth": ({"InternetAccessible": {"InternetMaxBandwidthOut": 9}}, 6),
     "TerminateInstances": ({}, 19),
+    "ModifyInstancesDisasterRecoverGroup": ({}, 5),
 }
 
 
@@ -242,9 +265,25 @@ def test_queries_of_an_action_on_many_machines(many: Many, action: str, count: i
     client, postpaid, _ = many(count, BY_TRAFFIC if "InternetAccessible" in asked else None)
     if action.endswith("KeyPairs"):
         asked = {**asked, "KeyIds": _pair(client, postpaid if action.startswith("Disassociate") else [])}
+    if action.endswith("Group"):
+        asked = {"DisasterRecoverGroupId": _group_of(client, postpaid)}
     with statements() as made:
         assert "Error" not in client.call(action, {**asked, "InstanceIds": postpaid}).response
     assert len(made) <= budget, made
+
+
+def _group_of(client: Client, machines: list[str]) -> str:
+    """The id of a new group; each of these machines lies on a host of its own."""
+    quotas.everyone(machines_per_group=len(machines))
+    sold = Instance.objects.filter(public_id__in=machines)
+    for number, zone in sold.values_list("id", "zone_id"):
+        host = Host.objects.create(
+            zone_id=zone, name=f"of {number}", vcpu_capacity=8, memory_capacity_mib=65_536, disk_capacity_gib=100
+        )
+        Allocation.objects.filter(instance_id=number).update(host=host)
+    return str(
+        client.call("CreateDisasterRecoverGroup", {"Name": "g", "Type": "HOST"}).response["DisasterRecoverGroupId"]
+    )
 
 
 def _pair(client: Client, bound_to: list[str]) -> list[str]:
@@ -401,8 +440,8 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
             elif offered and (inner := inner_shape(member.annotation)):
                 yield from ids(inner, f"{path}{name}.")
 
-    assert {path for path in action.touches.values() if _at(action.asks, path) is None} == set()
-    assert set(action.touches.values()) == set(ids(action.asks))
+    assert [path for path in action.members_touched if _at(action.asks, path) is None] == []
+    assert set(action.members_touched) == set(ids(action.asks))
 
 
 def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
@@ -423,14 +462,16 @@ UNKNOWN = Things(
     "vpc-unknown0",
     "skey-unknown1",
     "lt-unknown0",
+    "ps-unknown0",
+    "ps-unknown1",
 )
 
 
 def _swapped(answer: Any, has: Things) -> Any:
     """``answer`` with the owner's ids replaced by the unknown ones, and without what differs each time."""
     text = json.dumps(answer)
-    for name in ("running", "prepaid", "stopped", "key", "disk", "vpc", "bound", "template"):
-        text = text.replace(getattr(has, name), getattr(UNKNOWN, name))
+    for member in fields(Things):
+        text = text.replace(getattr(has, member.name), getattr(UNKNOWN, member.name))
     members = json.loads(text)
     for told in (members, *members.get("detail", {}).values()):
         told.pop("RequestId", None)
@@ -439,7 +480,7 @@ def _swapped(answer: Any, has: Things) -> Any:
 
 
 def _names_things(asked: Asked) -> bool:
-    return asked(UNKNOWN) != asked(Things("a", "b", "c", "d", "e", "f", "g", "h"))
+    return asked(UNKNOWN) != asked(Things(*"abcdefghij"))
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in COMPUTE.items() if _names_things(asked)])

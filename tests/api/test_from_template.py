@@ -87,6 +87,7 @@ CONFIGURATION = Configuration(
 MACHINE = Machine(
     "img-other", LoginWanted(key_ids=("skey-1", "skey-2")), "web", "host", b"\xff\x00", "NOTIFY_AND_AUTO_RENEW",
     Attributes(termination_protected=True), NetworkWanted("vpc-1", "subnet-1"),
+    ("ps-1",),
 )  # fmt: skip
 FULL = Purchase(by(7), CONFIGURATION, MACHINE)
 

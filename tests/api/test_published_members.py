@@ -64,7 +64,8 @@ _SAMPLES: dict[str, Any] = {
     "Placement": {"Zone": "z"}, "Zone": "z", "ImageId": "img-a", "InstanceIds": ["ins-a"], "InstanceId": "ins-a",
     "KeyName": "k", "ProjectId": 0, "PublicKey": "k", "InstanceChargePrepaid": {"Period": 1}, "DiskSize": 10,
     "InternetAccessible": {"InternetMaxBandwidthOut": 1}, "InternetMaxBandwidthOut": 1, "LaunchTemplateName": "lt",
-    "LaunchTemplateId": "lt-unknown0",
+    "LaunchTemplateId": "lt-unknown0", "Name": "n", "Type": "HOST", "DisasterRecoverGroupIds": ["ps-unknown0"],
+    "DisasterRecoverGroupId": "ps-unknown0",
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ CUSTOMERS = [
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
+    "/placement-groups/", "{group}",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
@@ -60,11 +61,22 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
+    customer.places |= {"group": _group(customer)}  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
         page.wait_for_selector("text=简体中文", state="detached")
     yield customer
     context.close()
+
+
+def _group(customer: Customer) -> str:
+    """A placement group of a long name: its page."""
+    page = customer.open("/placement-groups/")
+    page.fill("#name", "Databases of the shop, of which no two lie on one host")
+    page.click("form.card button.btn-primary")
+    page.click("#groups td a")
+    page.wait_for_url("**/placement-groups/ps-*/")
+    return page.url.removeprefix(customer.url)
 
 
 def _templates(customer: Customer) -> dict[str, str]:

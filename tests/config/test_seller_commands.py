@@ -284,6 +284,26 @@ def test_placement_is_explained_for_a_type(shop: object) -> None:
     ]  # fmt: skip
 
 
+def test_a_host_is_put_into_a_rack_and_out_of_it(shop: object) -> None:
+    assert done("placement", "rack", "ap-guangzhou-4", "gz4-a", "A1") == "gz4-a is in the rack A1\n"
+    assert Host.objects.get(name="gz4-a").rack == "A1"
+    assert done("placement", "rack", "ap-guangzhou-4", "gz4-a") == "gz4-a is in no rack\n"
+    assert Host.objects.get(name="gz4-a").rack == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "rack", "said"),
+    [
+        ("gz9-a", "A1", "there is no host gz9-a in ap-guangzhou-4: see `vmart status`"),
+        ("gz4-a", "A" * 41, "a rack is called by at most 40 printable characters"),
+        ("gz4-a", "two\nlines", "a rack is called by at most 40 printable characters"),
+    ],
+)
+def test_a_rack_that_cannot_be(shop: object, host: str, rack: str, said: str) -> None:
+    result = vmart("placement", "rack", "ap-guangzhou-4", host, rack)
+    assert (result.exit_code, said in result.output) == (3, True)
+
+
 def test_placement_is_explained_for_a_machine_that_would_start(shop: object) -> None:
     machine = purchase(wanted(open_purse("ada", cash_minor=MONTHLY_MINOR))).instance_ids[0]
     rows = json.loads(done("placement", "explain", "--machine", machine, "-o", "json"))

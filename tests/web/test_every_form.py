@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from tests.launch_templates.keeping import new_version, template
+from tests.support.actors import by
 from tests.support.missed import an_interval_ago
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
@@ -22,8 +23,9 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.launch_templates import keep
-from vmart.orders import sweep
+from vmart.orders import placement_groups, sweep
 from vmart.orders.models import Order, Status
+from vmart.orders.placement_groups import Wanted
 from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
@@ -91,6 +93,14 @@ class Sent:
         keep.add_version(public_id, new_version(self.buyer.account_id))
         return public_id
 
+    def of_group(self, act: str, *with_machine: bool) -> HttpResponse:
+        """A group of the buyer's, which has the machine where it is said, and one of its forms."""
+        group = placement_groups.create(by(self.buyer.account_id), Wanted("apart")).public_id
+        if with_machine:
+            placement_groups.join(by(self.buyer.account_id), [self.machine], group)
+        typed = {"machine": self.machine, "name": "other", "affinity": "2"}
+        return self.buyer.post(reverse(act, args=[group]), typed)
+
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
@@ -134,6 +144,15 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("template_delete", "DeleteLaunchTemplate"): lambda sent: sent.buyer.post(
         reverse("template_delete", args=[sent.of_template()])
     ),
+    ("placement_groups", "CreateDisasterRecoverGroup"): lambda sent: sent.buyer.post(
+        "/placement-groups/", {"name": "apart", "apart": "HOST", "affinity": "1"}
+    ),
+    ("placement_group", "ModifyDisasterRecoverGroupAttribute"): lambda sent: sent.of_group("placement_group"),
+    ("placement_group_join", "ModifyInstancesDisasterRecoverGroup"): lambda sent: sent.of_group("placement_group_join"),
+    ("placement_group_leave", "DeleteInstancesDisasterRecoverGroups"): lambda sent: sent.of_group(
+        "placement_group_leave", True
+    ),
+    ("placement_group_delete", "DeleteDisasterRecoverGroups"): lambda sent: sent.of_group("placement_group_delete"),
     ("order_pay", "RunInstances"): lambda sent: sent.of_unpaid({}),
     ("order_pay", "payment_begun"): lambda sent: sent.of_unpaid(CARD),
     ("order_passwords", "password_shown"): lambda sent: sent.buyer.post(

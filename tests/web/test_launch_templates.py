@@ -23,9 +23,11 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.launch_templates import change, keep
 from vmart.launch_templates.models import Template, Version
 from vmart.network.models import Subnet
+from vmart.orders import placement_groups
 from vmart.orders.login import LoginWanted
 from vmart.orders.models import Order
 from vmart.orders.own_network import NetworkWanted
+from vmart.orders.placement_groups import Wanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.storage.models import Disk
@@ -156,7 +158,11 @@ def test_saved_again_from_the_page_nothing_is_lost() -> None:
     key = KeyPair.objects.get().public_id
     visitor.buy("?charge=postpaid&zone=ap-guangzhou-4")  # from then on it has a network there
     subnet = Subnet.objects.select_related("vpc").get()
-    own = {"login": LoginWanted(key_ids=(key,)), "network": NetworkWanted(subnet.vpc.public_id, subnet.public_id)}
+    own = {
+        "login": LoginWanted(key_ids=(key,)),
+        "network": NetworkWanted(subnet.vpc.public_id, subnet.public_id),
+        "placement_groups": (placement_groups.create(by(visitor.account_id), Wanted("apart")).public_id,),
+    }
     _each_attribute_is_said(request_of(visitor.account_id, MONTHLY, **FULL, **own))
     public_id = _kept_by_a_program(visitor, **own)
     answer = visitor.post("/buy/", form_of(_opened(visitor, public_id)) | {"act": "save_version", "key": key})

@@ -13,11 +13,14 @@ from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.launch_templates.keeping import template
+from tests.support.actors import by
 from tests.support.written import nothing_written
 from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
 from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.orders import placement_groups
 from vmart.orders.models import Order
+from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
 from vmart.worker.models import Operation
@@ -35,6 +38,7 @@ class Things:
     account: int = 900_000_005
     zone: str = "ap-nowhere-1"
     template: str = "lt-00000000"
+    group: str = "ps-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -42,6 +46,7 @@ ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"o
 MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
+GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -63,6 +68,10 @@ NAMED: dict[str, list[Arguments]] = {
     "template": TEMPLATE,
     "template_default": TEMPLATE,
     "template_delete": TEMPLATE,
+    "placement_group": GROUP,
+    "placement_group_join": GROUP,
+    "placement_group_leave": GROUP,
+    "placement_group_delete": GROUP,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -114,6 +123,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         account=Instance.objects.get().account_id,
         zone=ZONE,
         template=template(visitor.account_id),
+        group=placement_groups.create(by(visitor.account_id), Wanted("apart")).public_id,
     )
 
 

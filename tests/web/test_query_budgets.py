@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from tests.launch_templates.keeping import new_version
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.statements import statements
 from tests.web.test_keys_and_money import PUBLIC
@@ -17,24 +18,29 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
+from vmart.orders import placement_groups
 from vmart.orders.models import Order
+from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
+from vmart.placement.models import Group
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 8, "buy_price": 4, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 18,
-    "machine_live": 18, "machine_stop": 5, "machine_end": 11, "keys": 3, "api_keys": 3, "balance": 5, "top_up": 4,
+    "home": 2, "buy": 8, "buy_price": 4, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 19,
+    "machine_live": 19, "machine_stop": 5, "machine_end": 11, "keys": 3, "api_keys": 3, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_disk": 4, "machine_keys": 4,
     "templates": 3, "template": 6, "template_delete": 3,
+    "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
+    "placement_group_join", "placement_group_leave", "placement_group_delete",
 }  # fmt: skip
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8}
@@ -53,6 +59,8 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
         visitor = customer(gift_minor=10_000_000)
         for number in range(count):
             keep.create(f"template {number}", new_version(visitor.account_id))
+            if number < 10:  # as many as there may be
+                placement_groups.create(by(visitor.account_id), Wanted(f"group {number}"))
             visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
             visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
             if number < 5:  # as many as there may be
@@ -99,6 +107,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             (running.public_id,),
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
+        "placement_group": (Group.objects.latest("id").public_id,),
         "account_reset_password_from_key": ("a", "set-password"),
         "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),

@@ -51,6 +51,7 @@ class Resource(StrEnum):
     SUBNET = "subnet"
     SECURITY_GROUP = "security group"
     LAUNCH_TEMPLATE = "launch template"
+    PLACEMENT_GROUP = "placement group"
     ANY = "any"  # whatever the request says
 
 
@@ -74,8 +75,9 @@ class Action:
 
     ``asks``: the structure of its request; ``answers``: that of its answer, a TypedDict; ``do`` makes one of the other.
     ``writes``: whether it changes anything. ``buys``: whether it spends the account's money. ``touches``: the account's
-    things that the request names, each kind with the member that holds its ids (dots go into structures). ``rate``: the
-    account's quota of calls a second; "" for as many as come. ``completes``: what else gives members of the request.
+    things that the request names, each kind with the member, or members, that hold its ids (dots go into structures).
+    ``rate``: the account's quota of calls a second; "" for as many as come. ``completes``: what else gives members of
+    the request.
     """
 
     name: str
@@ -87,9 +89,14 @@ class Action:
     _: KW_ONLY
     writes: bool
     buys: bool = False
-    touches: Mapping[Resource, str] = field(default_factory=dict)
+    touches: Mapping[Resource, str | tuple[str, ...]] = field(default_factory=dict)
     rate: str = ""
     completes: Completion | None = None
+
+    @property
+    def members_touched(self) -> list[str]:
+        """All members that hold ids of the account's things."""
+        return [path for said in self.touches.values() for path in ((said,) if isinstance(said, str) else said)]
 
     def knows_repeat(self, asked: AnyShape) -> bool:
         """Whether this request, sent again, is done once: it came with a token."""

@@ -19,6 +19,7 @@ from vmart.api.actions.cvm import (
     instances,
     key_pairs,
     launch_templates,
+    placement_groups,
     places,
     purchase,
     renewal,
@@ -36,8 +37,8 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, renewal, key_pairs,
-    launch_templates, account_quota, balance, places_of_product, zones, disks, vpcs, subnets, addresses,
-    security_groups, resources, identity,
+    launch_templates, placement_groups, account_quota, balance, places_of_product, zones, disks, vpcs, subnets,
+    addresses, security_groups, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

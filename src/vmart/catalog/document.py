@@ -197,6 +197,8 @@ class Quotas(_Part):
     returns_per_year: int = Field(default=199, ge=0, le=INT32_MAX)
     run_instances_per_s: int = Field(default=10, ge=1, le=INT32_MAX)
     launch_templates: int = Field(default=200, ge=0, le=INT32_MAX)
+    placement_groups: int = Field(default=10, ge=0, le=INT32_MAX)
+    machines_per_placement_group: int = Field(default=50, ge=0, le=INT32_MAX)
 
     @property
     def by_name(self) -> dict[str, int]:
@@ -204,7 +206,8 @@ class Quotas(_Part):
         return {
             "postpaid_per_zone": self.postpaid_per_zone, "prepaid_per_month": self.prepaid_per_zone_month,
             "returns_per_year": self.returns_per_year, "run_per_s": self.run_instances_per_s,
-            "launch_templates": self.launch_templates,
+            "launch_templates": self.launch_templates, "placement_groups": self.placement_groups,
+            "machines_per_group": self.machines_per_placement_group,
         }  # fmt: skip
 
 

@@ -273,6 +273,16 @@ _CHECKS = (
         """,
     ),
     (
+        "machines of a placement group lie closer than it allows",
+        """
+        SELECT g.public_id, min(h.name) AS host, count(*) AS machines, g.affinity FROM placement_member member
+        JOIN placement_group g ON g.id = member.group_id
+        JOIN placement_allocation a USING (instance_id) JOIN placement_host h ON h.id = a.host_id
+        GROUP BY g.id, CASE WHEN g.apart = 'RACK' THEN h.zone_id || ' ' || h.rack ELSE h.id::text END
+        HAVING count(*) > g.affinity
+        """,
+    ),
+    (
         "an allocation or address is held by a machine that is gone or failed",
         """
         SELECT i.public_id FROM instances_instance i WHERE (i.state = 'GONE' OR (i.state = 'LAUNCH_FAILED'

@@ -73,7 +73,8 @@ _VIEW = """
 SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
   instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
   i.key_ids::json AS key_ids, v.public_id AS vpc_id,
-  s.public_id AS subnet_id, host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
+  s.public_id AS subnet_id, coalesce(g.public_id, '') AS placement_group,
+  host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
   i.internet_charge_type, i.bandwidth_mbps, b.charge_type, b.renew_flag, i.state,
   CASE WHEN b.arrears_since IS NULL AND b.isolated_source <> 'EXPIRE' THEN 'NORMAL' ELSE 'EXPIRED' END
     AS restrict_state,
@@ -92,6 +93,8 @@ JOIN catalog_zone z ON z.code = i.zone_id
 JOIN catalog_image m ON m.public_id = i.image_id
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN network_vpc v ON v.id = s.vpc_id
+LEFT JOIN placement_member member ON member.instance_id = i.id
+LEFT JOIN placement_group g ON g.id = member.group_id
 {order}
 """.replace("{attributes}", ", ".join(f"i.{name}" for name in _ATTRIBUTES))
 _STATES = (

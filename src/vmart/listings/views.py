@@ -94,6 +94,7 @@ class InstanceView:
     disks: tuple[DiskView, ...]
     vpc_id: str
     subnet_id: str
+    placement_group: str  # public id, or ""
     private_ip: str
     public_ip: str | None
     internet_charge_type: str

@@ -41,6 +41,32 @@ class UnknownDisk(NotFound):
     code = "InvalidParameter.DataDiskNotBelongSpecifiedInstance"
 
 
+class UnknownPlacementGroup(NotFound):
+    """Also said of another account's."""
+
+    code = "FailedOperation.DisasterRecoverGroupNotFound"
+
+
+class NoPlaceInGroup(Refused):
+    """No host is left on which the group has none of its machines yet, or it has as many as it may have."""
+
+    code = "ResourceInsufficient.DisasterRecoverGroupCvmQuota"
+
+
+class NotInGroup(InvalidValue):
+    code = "FailedOperation.DisasterRecoverGroupNotMatch"
+
+
+class GroupInUse(Refused):
+    """It has machines."""
+
+    code = "ResourceInUse"
+
+
+class TooManyGroups(LimitExceeded):
+    code = "LimitExceeded.DisasterRecoverGroup"
+
+
 class NoAddress(Refused):
     code = "ResourcesSoldOut.EipInsufficient"
 

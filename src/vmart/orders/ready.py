@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import default_type, login, naming, offered, own_network, user_data
+from vmart.orders import default_type, login, naming, offered, own_network, placement_groups, user_data
 from vmart.orders.login import LoginWanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing import books
@@ -16,6 +16,7 @@ def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
     request = replace(request, configuration=default_type.filled(request.configuration, here))
     quoted = check(request, here)
     own_network.check(request.account_id, request.configuration, request.machine.network)
+    placement_groups.check(request.account_id, request.machine.placement_groups)
     return replace(request, machine=_with_login(request.account_id, request.machine)), quoted
 
 

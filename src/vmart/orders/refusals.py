@@ -9,7 +9,7 @@ from vmart.instances import key_pairs
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
-from vmart.orders import errors
+from vmart.orders import errors, placement_groups
 from vmart.placement import explain
 from vmart.pricing.configuration import Configuration
 
@@ -92,6 +92,21 @@ def _sold_out(values: list[str], configuration: Configuration, currency: str) ->
     )  # fmt: skip
 
 
+def _group_full(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    return errors.NoPlaceInGroup(
+        "The placement group {id} may have no further machine: there is room for {room}.",
+        field="placement_groups", id=values[0], room=values[1],
+    )  # fmt: skip
+
+
+def _group_apart(values: list[str], configuration: Configuration, currency: str) -> Refused:
+    return errors.NoPlaceInGroup(
+        "In {zone} is room for {room} machines apart from those of the placement group {id}: where else is room, the "
+        "group has as many machines already as it may have in one place.",
+        field="placement_groups", zone=configuration.zone, room=values[1], id=values[0],
+    )  # fmt: skip
+
+
 _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "insufficient_balance": _insufficient_balance,
     "account_frozen": lambda values, _c, _m: errors.AccountFrozen(
@@ -100,6 +115,9 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
     "no_key_pair": lambda values, _c, _m: key_pairs.unknown(values[0], "login.key_ids"),
     "sold_out": _sold_out,
+    "no_placement_group": lambda values, _c, _m: placement_groups.unknown(values[0]),
+    "group_full": _group_full,
+    "group_apart": _group_apart,
     "no_public_address": lambda values, _c, _m: no_address(values[0], values[1], values[2], field="public_ip"),
     "no_private_address": _no_private_address,
     "no_private_range": lambda values, _c, _m: errors.NoAddress(

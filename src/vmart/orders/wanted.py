@@ -22,7 +22,7 @@ MANUAL_RENEWAL = "NOTIFY_AND_MANUAL_RENEW"
 class Machine:
     """What has no price: the machine's image, name and first boot. ``user_data`` is decoded.
 
-    ``renew_flag`` is kept for a prepaid machine.
+    ``renew_flag`` is kept for a prepaid machine. ``placement_groups``: the public id of one, or none.
     """
 
     image_id: str
@@ -33,6 +33,7 @@ class Machine:
     renew_flag: str = MANUAL_RENEWAL
     attributes: Attributes = DEFAULTS
     network: NetworkWanted = DEFAULT_NETWORK
+    placement_groups: tuple[str, ...] = ()
 
     @property
     def made_login(self) -> Login:

@@ -140,6 +140,11 @@ EVENTS = {
     "DeleteKeyPairs": _("Key pair deleted"),
     "CreateLaunchTemplate": _("Launch template made"),
     "CreateLaunchTemplateVersion": _("Version of a launch template made"),
+    "CreateDisasterRecoverGroup": _("Placement group made"),
+    "ModifyDisasterRecoverGroupAttribute": _("Placement group changed"),
+    "DeleteDisasterRecoverGroups": _("Placement group deleted"),
+    "ModifyInstancesDisasterRecoverGroup": _("Put into a placement group"),
+    "DeleteInstancesDisasterRecoverGroups": _("Taken out of a placement group"),
     "ModifyLaunchTemplateDefaultVersion": _("Default version of a launch template changed"),
     "DeleteLaunchTemplateVersions": _("Versions of a launch template deleted"),
     "DeleteLaunchTemplate": _("Launch template deleted"),
@@ -161,6 +166,7 @@ SUBJECTS = {
     "order": _("Order"),
     "key_pair": _("Key pair"),
     "launch_template": _("Launch template"),
+    "placement_group": _("Placement group"),
     "api_key": _("API key"),
     "payment": _("Card payment"),
     "account": _("Account"),
@@ -222,12 +228,15 @@ STEPS = {
     "payment": _("Payment"),
     "test_order": _("A test order"),
 }
+APART = {"HOST": _("Host"), "RACK": _("Rack")}
 QUOTAS = {
     "postpaid_per_zone": _("Postpaid machines a zone"),
     "prepaid_per_month": _("Prepaid machines bought a zone and month"),
     "returns_per_year": _("Returned machines a year"),
     "run_per_s": _("API purchases a second"),
     "launch_templates": _("Launch templates"),
+    "placement_groups": _("Placement groups"),
+    "machines_per_group": _("Machines a placement group"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

@@ -1,4 +1,4 @@
-"""Scarcity: hosts with inventories, allocations of machines on them."""
+"""Scarcity: hosts with inventories, allocations of machines on them, groups of machines that lie apart."""
 
 from django.db import models
 from django.db.models import Q
@@ -22,6 +22,7 @@ class Host(models.Model):
     vcpu_used = models.IntegerField(default=0)
     memory_used_mib = models.BigIntegerField(default=0)
     disk_used_gib = models.BigIntegerField(default=0)
+    rack = models.CharField(max_length=40, default="", db_default="", blank=True)  # "": nobody has said it
 
     class Meta:
         db_table = "placement_host"
@@ -51,3 +52,40 @@ class Allocation(models.Model):
                 condition=Q(vcpu__gte=0) & Q(memory_mib__gte=0) & Q(disk_gib__gte=0), name="placement_allocation_size"
             )
         ]
+
+
+class Group(models.Model):
+    """Machines of an account of which at most ``affinity`` lie in one place: on one host, or in one rack."""
+
+    class Apart(models.TextChoices):
+        HOST = "HOST"
+        RACK = "RACK"
+
+    id: int
+    public_id = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
+    name = models.CharField(max_length=60)
+    apart = models.CharField(max_length=4, choices=Apart.choices)
+    affinity = models.IntegerField(default=1)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "placement_group"
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="placement_group_name"),
+            models.CheckConstraint(condition=Q(apart__in=["HOST", "RACK"]), name="placement_group_apart"),
+            models.CheckConstraint(condition=Q(affinity__gte=1) & Q(affinity__lte=10), name="placement_group_affinity"),
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="placement_group_of_account")]
+
+
+class Member(models.Model):
+    """A machine in a group, for as long as it has room on a host: a key of the database has the row go with it."""
+
+    allocation = models.OneToOneField(
+        Allocation, models.DO_NOTHING, primary_key=True, db_column="instance_id", db_constraint=False
+    )
+    group = models.ForeignKey(Group, models.PROTECT)
+
+    class Meta:
+        db_table = "placement_member"

@@ -29,6 +29,7 @@ _TITLES = {
     "name": _("Name"),
     "count": _("Number"),
     "months": _("Months"),
+    "group": _("Placement group"),
     "template_name": _("Name of the template"),
     "template_description": _("Description"),
 }

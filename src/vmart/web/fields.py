@@ -22,6 +22,7 @@ PURCHASE = {
     "public_ip": "address",
     "count": "count",
     "name": "name",
+    "placement_groups": "group",
     "login": "login",
     "login.password": "password",
     "key_name": "key_name",

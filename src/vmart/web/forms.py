@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from vmart.instances.models import Instance
 from vmart.listings import overview
+from vmart.listings.placement_groups import GroupView
 from vmart.orders import machines, resize
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
@@ -37,6 +38,44 @@ class ImportedKeyPair(ActForm):
         required=False,
         widget=forms.Textarea(attrs={"class": "mono", "rows": 4, "spellcheck": "false", "required": True}),
     )
+
+
+def _affinity() -> forms.IntegerField:
+    return forms.IntegerField(
+        label=_("Machines together at most"),
+        help_text=_("So many machines of the group may lie on one host, or in one rack: 1 to 10."),
+        min_value=-(2**31),
+        max_value=2**31 - 1,
+        widget=forms.NumberInput(attrs={"class": "short", "required": True, "min": 1, "max": 10}),
+    )
+
+
+class NewGroup(ActForm):
+    """A placement group that is made."""
+
+    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity"}
+
+    name = text(_("Name"), maxlength=60)
+    apart = forms.CharField(
+        label=_("Apart by"), required=False, initial="HOST",
+        widget=forms.Select(choices=list(wording.APART.items())),
+    )  # fmt: skip
+    affinity = _affinity()
+
+    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"affinity": 1})
+
+
+class ChangedGroup(ActForm):
+    """A placement group that is there."""
+
+    paths = {"group.name": "name", "group.affinity": "affinity"}
+
+    name = text(_("Name"), maxlength=60)
+    affinity = _affinity()
+
+    def __init__(self, group: GroupView, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"name": group.name, "affinity": group.affinity})
 
 
 class OwnPassword(ActForm):

@@ -39,6 +39,7 @@ def address_of(template_id: str, number: int, said: Said) -> str:
     pairs = [("template", template_id), ("template_version", str(number))]
     pairs += [(name, str(said[path])) for name, path in _ALIKE.items() if path in said]
     pairs += [*_billing(said), *_network(said), *_disks(said)]
+    pairs += [("group", group) for group in said.get("placement_groups", ())]
     keys = said.get("login.key_ids", ())
     return urlencode([*pairs, ("login", "key" if keys else "generated"), *(("key", key) for key in keys)])
 
@@ -78,6 +79,7 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
         user_data=user_data.decode(said.get("user_data", "")),
         renew_flag=said.get("renew_flag", MANUAL_RENEWAL) if choice.mode == "prepaid" else MANUAL_RENEWAL,
         attributes=Attributes(**own), network=_own_network(choice, said),
+        placement_groups=(choice.values["group"],) if choice.values["group"] else (),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
+from vmart.listings.placement_groups import GroupView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
@@ -222,6 +223,42 @@ LAUNCH_TEMPLATES: Table[TemplateView] = Table(
     empty=_("You have no launch template yet. The purchase page saves what is chosen as one."),
     onward=_BUY,
     filters=(Filter("q", _("Name or id")),),
+)
+
+
+def _group_name(row: GroupView) -> SafeString:
+    return together(link(reverse("placement_group", args=[row.public_id]), row.name), soft(row.public_id, MONO))
+
+
+PLACEMENT_GROUPS: Table[GroupView] = Table(
+    (
+        Column("name", _("Placement group"), _group_name),
+        Column("apart", _("Apart by"), lambda row: wording.APART[row.apart]),
+        Column("affinity", _("Together at most"), lambda row: row.affinity, css=FIGURE),
+        Column("machines", _("Machines"), lambda row: f"{len(row.machines)} / {row.most}", css=FIGURE),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+    ),
+    empty=_(
+        "You have no placement group yet. Machines of one lie on different hosts: one that fails takes one of them."
+    ),
+    filters=(Filter("q", _("Name or id")),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A machine of a group; both by public id."""
+
+    group: str
+    machine: str
+
+
+GROUPED: Table[Grouped] = Table(
+    (
+        Column("machine", _("Machine"), lambda row: link(reverse("machine", args=[row.machine]), row.machine, MONO)),
+        Column("acts", "", "web/parts/grouped_acts.html", css=RIGHT),
+    ),
+    empty=_("No machine is in it. Choose the group when you buy machines, or put one in below."),
 )
 
 

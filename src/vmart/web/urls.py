@@ -15,6 +15,7 @@ from vmart.web.views import (
     orders,
     passwords,
     payments,
+    placement_groups,
     purchase,
     renewal,
     templates,
@@ -45,6 +46,18 @@ class TemplateId:
         return value
 
 
+class GroupId:
+    """A public id of a placement group."""
+
+    regex = "ps-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class Power:
     """What can be asked of a machine without confirmation."""
 
@@ -59,6 +72,7 @@ class Power:
 
 register_converter(MachineId, "machine")
 register_converter(TemplateId, "template")
+register_converter(GroupId, "group")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -88,6 +102,11 @@ urlpatterns = [
     path("templates/<template:public_id>/", templates.detail, name="template"),
     path("templates/<template:public_id>/default/", templates.make_default, name="template_default"),
     path("templates/<template:public_id>/delete/", templates.delete_page, name="template_delete"),
+    path("placement-groups/", placement_groups.listing, name="placement_groups"),
+    path("placement-groups/<group:public_id>/", placement_groups.detail, name="placement_group"),
+    path("placement-groups/<group:public_id>/join/", placement_groups.join, name="placement_group_join"),
+    path("placement-groups/<group:public_id>/leave/", placement_groups.leave, name="placement_group_leave"),
+    path("placement-groups/<group:public_id>/delete/", placement_groups.delete, name="placement_group_delete"),
     path("keys/", keys.keys, name="keys"),
     path("api-keys/", api_keys.keys, name="api_keys"),
     path("balance/", billing.balance, name="balance"),

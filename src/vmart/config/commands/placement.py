@@ -36,6 +36,23 @@ def placement_explain(own_data_dir: Path | None, output: str, machine: str | Non
         click.get_current_context().exit(NOT_WELL)
 
 
+@placement.command("rack")
+@data_dir_option
+@click.argument("zone")
+@click.argument("host")
+@click.argument("rack", default="")
+def placement_rack(own_data_dir: Path | None, zone: str, host: str, rack: str) -> None:
+    """Say in which RACK of its zone a host is; without RACK: in none that anybody knows."""
+    set_up(places_of(own_data_dir))
+    from vmart.placement import racks
+
+    try:
+        racks.put(zone, host, rack)
+    except racks.NotPossible as why:
+        raise Misused(str(why)) from None
+    click.echo(f"{host} is in the rack {rack}" if rack else f"{host} is in no rack")
+
+
 def _of_type(zone: str, type_code: str, disk: int | None) -> tuple[dict[str, Any], dict[str, int]]:
     from vmart.catalog import shop
     from vmart.placement import explain

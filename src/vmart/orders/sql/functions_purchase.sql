@@ -30,12 +30,7 @@ BEGIN
   END IF;
 
   PERFORM fn.orders_may_buy(_p, _purses, _count);
-  _granted := fn.placement_claim(_zone, _account, _ids, (_bought->>'vcpu')::int, (_bought->>'memory_mib')::bigint,
-                                 (_p->>'disk_gib')::bigint);
-  IF _granted < (_p->>'min_count')::int THEN
-    PERFORM fn.kernel_refuse('sold_out', _granted || '|' || array_to_string(fn.placement_explain(
-      _zone, (_bought->>'vcpu')::int, (_bought->>'memory_mib')::bigint, (_p->>'disk_gib')::bigint), ','));
-  END IF;
+  _granted := fn.orders_claim(_p, _ids);
   IF _granted < _count THEN
     _ids := _ids[1:_granted];
     _holds := _holds[1:_granted];
@@ -49,6 +44,39 @@ BEGIN
   PERFORM fn.orders_write(_p, _ids, _holds);
   PERFORM fn.worker_enqueue('deliver', 'machine', _ids, _account, _zone, _now, '{}');
   RETURN jsonb_build_object('answer', _answer, 'repeated', false, 'fingerprint', _p->>'fingerprint');
+END $$;
+
+-- Room for the machines, apart from the others of their placement group where one is named: how many found it. Refuses
+-- where they are fewer than the least.
+CREATE FUNCTION fn.orders_claim(_p jsonb, _ids bigint[]) RETURNS int
+LANGUAGE plpgsql AS $$
+DECLARE
+  _bought jsonb := _p->'bought';
+  _account bigint := (_bought->>'account_id')::bigint;
+  _zone text := _bought->>'zone';
+  _vcpu int := (_bought->>'vcpu')::int;
+  _memory_mib bigint := (_bought->>'memory_mib')::bigint;
+  _disk_gib bigint := (_p->>'disk_gib')::bigint;
+  _group text := _bought->'placement_groups'->>0;
+  _granted int;
+  _why text := '';
+BEGIN
+  IF _group IS NULL THEN
+    _granted := fn.placement_claim(_zone, _account, _ids, _vcpu, _memory_mib, _disk_gib);
+  ELSE
+    _granted := fn.placement_claim_apart(_group, _zone, _account, _ids, _vcpu, _memory_mib, _disk_gib);
+  END IF;
+  IF _granted >= (_p->>'min_count')::int THEN
+    RETURN _granted;
+  END IF;
+  IF _group IS NOT NULL THEN
+    _why := fn.placement_why_not_apart(_group, _zone, _account, _vcpu, _memory_mib, _disk_gib);
+  END IF;
+  IF _why <> '' THEN
+    PERFORM fn.kernel_refuse('group_' || _why, _group || '|' || _granted);
+  END IF;
+  PERFORM fn.kernel_refuse('sold_out', _granted || '|' || array_to_string(
+    fn.placement_explain(_zone, _vcpu, _memory_mib, _disk_gib), ','));
 END $$;
 
 -- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair that is gone, quotas. Under the

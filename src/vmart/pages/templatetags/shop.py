@@ -87,6 +87,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "event": wording.EVENTS,
     "provider": wording.PROVIDERS,
     "action": wording.ACTIONS,
+    "apart": wording.APART,
 }
 
 

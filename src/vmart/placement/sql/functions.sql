@@ -71,7 +71,7 @@ BEGIN
   RETURN done;
 END $$;
 
--- Give the room of machines back; a second call finds nothing. Hosts in order of id: last locks of an act.
+-- Give the room of machines back, and with it their place in a group; a second call finds nothing. Hosts in order of id: last locks of an act.
 CREATE FUNCTION fn.placement_free(_instances bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

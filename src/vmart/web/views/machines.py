@@ -14,7 +14,7 @@ from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview
+from vmart.listings import activity, charges, orders, overview, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
@@ -155,6 +155,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "may": may.possible(machine),
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
+        "group": placement_groups.of_machine(machine.id),
         "disks": overview.disks(machine.id),
         "df_shows_gib": overview.df_shows_gib(machine.zone_id),
         "events": activity.of_machine(machine.id),

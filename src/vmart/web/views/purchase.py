@@ -18,6 +18,7 @@ from vmart.instances.models import KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
 from vmart.launch_templates import contents, keep
 from vmart.launch_templates.keep import NewVersion
+from vmart.listings import placement_groups
 from vmart.orders import login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
@@ -30,7 +31,7 @@ from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of, actor, field
 
-_KEY_PAIRS_SHOWN = 100
+_KEY_PAIRS_SHOWN = _GROUPS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,19 @@ def _page(
         "cards": providers.offered(),
         "typed": typed,
         "key_pairs": pairs,
+        "groups": _groups(account_id, shown.choice.values["group"]) if account_id else {},
         "chosen_keys": [key for key in shown.choice.keys if key in own] or own[:1],
         "page_address": f"{reverse('buy')}?{shown.query}",
         "next_address": _without_token(shown),
     }
     return render(request, "web/buy/page.html", here, status=status)
+
+
+def _groups(account_id: int, chosen: str) -> dict[str, str]:
+    """Placement groups by id and name; what is chosen too, whatever it is: the purchase says what is wrong with it."""
+    _total, found = placement_groups.some(account_id, limit=_GROUPS_SHOWN)
+    names = {group.public_id: group.name for group in found}
+    return names | ({chosen: chosen} if chosen and chosen not in names else {})
 
 
 class _ShowAgain(Exception):

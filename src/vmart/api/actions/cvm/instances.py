@@ -201,7 +201,7 @@ class InstanceAnswer(TypedDict):
     RdmaIpAddresses: list[str] | None
     DedicatedClusterId: str
     IsolatedSource: str
-    DisasterRecoverGroupIds: Empty
+    DisasterRecoverGroupIds: list[str]
     LicenseType: str
     DisableApiTermination: bool
     HostName: str
@@ -287,8 +287,8 @@ def instance(view: InstanceView) -> InstanceAnswer:
         "LatestOperationState": view.latest_operation_state,
         "LatestOperationRequestId": view.latest_operation_request_id or None,
         "LatestOperationErrorMsg": view.latest_operation_error or None,
-        "DisasterRecoverGroupId": "",
-        "DisasterRecoverGroupIds": [],
+        "DisasterRecoverGroupId": view.placement_group,
+        "DisasterRecoverGroupIds": [view.placement_group] if view.placement_group else [],
         "IPv6Addresses": [],
         "CamRoleName": None,
         "HpcClusterId": "",

@@ -238,6 +238,7 @@ class VersionDataAnswer(TypedDict):
     UserData: NotRequired[str]
     HostName: NotRequired[str]
     DisableApiTermination: bool
+    DisasterRecoverGroupIds: NotRequired[list[str]]
 
 
 class VersionAnswer(TypedDict):
@@ -339,6 +340,8 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         told["LoginSettings"] = {"KeyIds": asked.login_settings.key_ids}
     if asked.user_data:
         told["UserData"] = asked.user_data
+    if asked.disaster_recover_group_ids:
+        told["DisasterRecoverGroupIds"] = asked.disaster_recover_group_ids
     if asked.host_name:
         told["HostName"] = asked.host_name
     return told

@@ -169,7 +169,9 @@ class MachineToBuy(Configured):
     user_data: Annotated[str, Field(max_length=32 * 1024), Code("InvalidParameterValue.InvalidUserDataFormat")] = ""
     dry_run: bool = False
     action_timer: NotOffered = None
-    disaster_recover_group_ids: NotOffered = None
+    disaster_recover_group_ids: Annotated[
+        list[_Name], Field(max_length=1), Code("InvalidParameterValue.LimitExceeded"), Domain("placement_groups")
+    ] = []
     cam_role_name: NotOffered = None
     disable_api_termination: Annotated[bool, Domain("attributes.termination_protected")] = False
     enable_jumbo_frame: FalseOnly = None
@@ -260,6 +262,7 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
             attributes=Attributes(termination_protected=asked.disable_api_termination),
             network=NetworkWanted(network.vpc_id, network.subnet_id) if network else DEFAULT_NETWORK,
+            placement_groups=tuple(asked.disaster_recover_group_ids),
         ),
         client_token=asked.client_token or "",
     )
@@ -274,12 +277,13 @@ def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
     return {"InstanceIdSet": list(purchase.purchase(request).instance_ids)}
 
 
-TOUCHES = {
+_TOUCHES_PRICED = {
     Resource.KEY_PAIR: "login_settings.key_ids",
     Resource.VPC: "virtual_private_cloud.vpc_id",
     Resource.SUBNET: "virtual_private_cloud.subnet_id",
 }
-_TOUCHES = TOUCHES | {Resource.LAUNCH_TEMPLATE: "launch_template.launch_template_id"}
+TOUCHES = _TOUCHES_PRICED | {Resource.PLACEMENT_GROUP: "disaster_recover_group_ids"}
+_FROM_TEMPLATE = {Resource.LAUNCH_TEMPLATE: "launch_template.launch_template_id"}
 ACTIONS = (
     Action(
         "InquiryPriceRunInstances",
@@ -287,7 +291,7 @@ ACTIONS = (
         InquiryPriceRunInstancesAnswer,
         inquiry_price_run_instances,
         writes=False,
-        touches=_TOUCHES,
+        touches=_TOUCHES_PRICED | _FROM_TEMPLATE,
         completes=Completion(FromTemplate, from_template(InquiryPriceRunInstances)),
     ),
     Action(
@@ -297,7 +301,7 @@ ACTIONS = (
         run_instances,
         writes=True,
         buys=True,
-        touches=_TOUCHES,
+        touches=TOUCHES | _FROM_TEMPLATE,
         rate=RUN_PER_S,
         completes=Completion(FromTemplate, from_template(RunInstances)),
     ),
