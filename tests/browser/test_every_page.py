@@ -24,7 +24,7 @@ CUSTOMERS = [
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
-    "/placement-groups/", "{group}",
+    "/placement-groups/", "{group}", "/quotas/",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip

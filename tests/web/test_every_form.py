@@ -33,8 +33,8 @@ from vmart.worker.models import Operation
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
-    "templates", "template", "payment_state", "activity", "charges", "charges_csv", "seller", "seller_checklist",
-    "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
+    "templates", "template", "quotas", "payment_state", "activity", "charges", "charges_csv", "seller",
+    "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
 NO_ACCOUNTS = {

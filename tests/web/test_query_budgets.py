@@ -36,7 +36,7 @@ CUSTOMERS = {
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_disk": 4, "machine_keys": 4,
     "templates": 3, "template": 6, "template_delete": 3,
-    "placement_groups": 3, "placement_group": 3,
+    "quotas": 8, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",

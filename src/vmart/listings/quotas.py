@@ -1,4 +1,4 @@
-"""How much of its quotas an account has used, zone by zone: counted as a purchase counts."""
+"""How much of its quotas an account has used: counted as what they bound counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from vmart.catalog import shop
 from vmart.customers import quotas
 from vmart.kernel import clock, db
+from vmart.launch_templates.models import Template
+from vmart.orders import return_prepaid
+from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 
 _COUNTED = """
@@ -17,7 +20,7 @@ FROM unnest(%(zones)s::text[]) WITH ORDINALITY AS named (zone, place) ORDER BY p
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Of a quota in a zone: how many machines count against it, and the most there may be."""
+    """Of a quota, in a zone or ("") everywhere: how many count against it, and the most there may be."""
 
     zone: str
     used: int
@@ -27,6 +30,16 @@ class Used:
     def remaining(self) -> int:
         """0 where a quota was lowered below what is there."""
         return max(0, self.most - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A quota by its name (``customers.quotas``); ``used`` is None where it bounds nothing that lasts."""
+
+    name: str
+    zone: str
+    used: int | None
+    most: int
 
 
 def machines(account_id: int, zones: Sequence[str]) -> tuple[list[Used], list[Used]]:
@@ -40,3 +53,19 @@ def machines(account_id: int, zones: Sequence[str]) -> tuple[list[Used], list[Us
         [Used(row["zone"], row["postpaid"], most["postpaid_per_zone"]) for row in counted],
         [Used(row["zone"], row["prepaid"], most["prepaid_per_month"]) for row in counted],
     )
+
+
+def all_of(account_id: int) -> list[Bound]:
+    """Every quota of the account: those of machines in each zone on sale, then those of the whole account."""
+    here, now = shop.snapshot(), clock.now()
+    zones = [zone.code for zone in here.zones.values() if zone.on_sale]
+    by_zone = zip(("postpaid_per_zone", "prepaid_per_month"), machines(account_id, zones), strict=True)
+    used = {
+        "returns_per_year": return_prepaid.returned_this_year(account_id, now, here.billing_zone),
+        "launch_templates": Template.objects.filter(account_id=account_id).count(),
+        "placement_groups": Group.objects.filter(account_id=account_id).count(),
+    }
+    found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]
+    known = {each.name for each in found}
+    most = quotas.of(account_id)
+    return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]

@@ -287,12 +287,16 @@ def _note_returned(parts: Sequence[tuple[int, int]], now: dt.datetime | None) ->
     )  # fmt: skip
 
 
-def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: ZoneInfo) -> None:
+def returned_this_year(account_id: int, now: dt.datetime, zone: ZoneInfo) -> int:
+    """How many returns count against the year's quota: the year is that of the billing zone."""
     begin = dt.datetime(now.astimezone(zone).year, 1, 1, tzinfo=zone)
-    lines = Line.objects.filter(account_id=account.id, returned_at__gte=begin)
-    returned = lines.values("subscription_id", "returned_at").distinct()  # a return gives renewals back with it
+    lines = Line.objects.filter(account_id=account_id, returned_at__gte=begin)
+    return lines.values("subscription_id", "returned_at").distinct().count()  # a return gives renewals back with it
+
+
+def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: ZoneInfo) -> None:
     most = quotas.of(account.id)["returns_per_year"]
-    if returned.count() + count > most:
+    if returned_this_year(account.id, now, zone) + count > most:
         raise LimitExceeded(
             "At most {quota} machines can be returned a year.", field="machines",
             code="LimitExceeded.UserReturnQuota", quota=most,

@@ -16,10 +16,12 @@ from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
 from vmart.listings.placement_groups import GroupView
+from vmart.listings.quotas import Bound
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
 from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
+from vmart.pages.templatetags.shop import zone_name
 from vmart.payments.models import Payment
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
@@ -54,8 +56,7 @@ def _addresses(machine: Instance) -> SafeString:
 
 
 def _zone(machine: Instance) -> str:
-    zone = shop.snapshot().zones.get(machine.zone_id)
-    return wording.in_language(zone, "name") if zone else machine.zone_id
+    return zone_name(machine.zone_id)
 
 
 def _type(machine: Instance) -> SafeString:
@@ -312,6 +313,17 @@ API_KEYS: Table[ApiKey] = Table(
 
 def _enabled(key: ApiKey) -> tuple[Any, str]:
     return (_("Enabled"), "good") if key.enabled else (_("Disabled"), "idle")
+
+
+QUOTAS: Table[Bound] = Table(
+    (
+        Column("quota", _("Quota"), lambda row: wording.QUOTAS[row.name]),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone) if row.zone else NOTHING),
+        Column("used", _("Used"), lambda row: NOTHING if row.used is None else row.used, css=FIGURE),
+        Column("most", _("At most"), lambda row: row.most, css=FIGURE),
+    ),
+    empty="",
+)
 
 
 PAYMENTS: Table[Payment] = Table(

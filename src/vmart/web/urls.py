@@ -17,6 +17,7 @@ from vmart.web.views import (
     payments,
     placement_groups,
     purchase,
+    quotas,
     renewal,
     templates,
 )
@@ -113,6 +114,7 @@ urlpatterns = [
     path("balance/top-up/", payments.top_up_page, name="top_up"),
     path("payments/<int:payment_id>/", payments.payment, name="payment"),
     path("payments/<int:payment_id>/state/", payments.payment_state, name="payment_state"),
+    path("quotas/", quotas.page, name="quotas"),
     path("activity/", activity.activity, name="activity"),
     path("charges/", billing.charge_list, name="charges"),
     path("charges.csv", billing.charge_csv, name="charges_csv"),
