@@ -73,6 +73,7 @@ RENEW_FLAGS = {
 }
 # What is said of a machine while an act that leaves its state as it is is under way.
 UNDER_WAY = {
+    "ResetInstance": _("Its system is being installed anew."),
     "ResetInstancesPassword": _("Its password is being reset."),
     "AssociateInstancesKeyPairs": _("Its key pairs are being changed."),
     "DisassociateInstancesKeyPairs": _("Its key pairs are being changed."),
@@ -89,6 +90,7 @@ EVENTS = {
     "StopInstances": _("Stop asked for"),
     "RebootInstances": _("Reboot asked for"),
     "TerminateInstances": _("End asked for"),
+    "ResetInstance": _("New system asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),
     "AssociateInstancesKeyPairs": _("Key pairs asked for"),
     "DisassociateInstancesKeyPairs": _("Removal of key pairs asked for"),
@@ -113,6 +115,7 @@ EVENTS = {
     "password_shown": _("Password shown"),
     "password_taken": _("Password taken by its owner, and erased here"),
     "password_reset": _("Password reset"),
+    "reinstalled": _("Installed anew"),
     "keys_bound": _("Key pairs bound"),
     "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),
