@@ -208,6 +208,7 @@ OPERATIONS = {
     "reboot": _("Reboot"),
     "password": _("Password reset"),
     "ssh_keys": _("Change of key pairs"),
+    "reinstall": _("New system"),
     "bandwidth": _("Change of bandwidth"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
