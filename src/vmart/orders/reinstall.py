@@ -19,7 +19,7 @@ from vmart.engines.contract import EngineError, ImageSpec, ImageStatus, MachineS
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import bind_keys, login, naming, offered, passwords, start, user_data
+from vmart.orders import bind_keys, login, naming, offered, passwords, redeliver, start, user_data
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import SystemDiskTooSmall, WrongState
@@ -161,6 +161,7 @@ def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
 def _installed(machine: Instance, payload: Mapping[str, Any]) -> None:
     """The new system runs. Belongs into the act."""
     start.running(machine)
+    redeliver.found_again(machine)
     _tell(machine, payload)
     m.event(machine, "reinstalled", image=payload["image"])
 
