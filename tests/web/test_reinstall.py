@@ -80,15 +80,26 @@ def test_what_is_wrong_is_said_beside_it_and_nothing_is_erased() -> None:
         ({"how": "typed", "password": "short"}, "A password has 8 to 30 characters"),
         ({"how": "typed", "password": ""}, "A password has 8 to 30 characters"),
         ({"how": "keys"}, "Choose a key pair."),
-        ({"hostname": "-a"}, "A host name has letters, digits, hyphens and dots"),
-        ({"image": "img-unknown0"}, "The image img-unknown0 does not exist."),
+        ({"how": "generated", "hostname": "-a"}, "A host name has letters, digits, hyphens and dots"),
+        ({"how": "generated", "image": "img-unknown0"}, "The image img-unknown0 does not exist."),
+        ({"how": "generated", "image": "img-\0"}, "Null characters are not allowed."),
+        ({"how": "generated", "hostname": "a\0b"}, "Null characters are not allowed."),
         ({"how": "keys", "key": "skey-unknown0"}, "skey-unknown0"),
+        ({"how": "keys", "key": "skey-\0"}, "does not exist"),
     ):
         with nothing_written():
             answer = visitor.post(address, asked)
         assert answer.status_code == 422
         assert says in text_of(answer)
         assert "short" not in re.findall(r'value="([^"]*)"', answer.content.decode())
+
+
+def test_nothing_is_erased_that_is_not_asked_for() -> None:
+    visitor, address = _running()
+    for asked in ({}, {"how": "otherwise"}):
+        with nothing_written():
+            answer = visitor.post(address, asked)
+        assert (answer.status_code, "All that is on the system disk is erased." in text_of(answer)) == (200, True)
 
 
 def test_a_busy_machine_is_told_on_its_page() -> None:

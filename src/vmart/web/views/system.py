@@ -18,6 +18,8 @@ from vmart.pages import wording
 from vmart.web.forms import NewSystem
 from vmart.web.visitor import actor, customer
 
+_LOGINS = ("generated", "typed", "keys")
+
 
 @never_cache
 @sensitive_post_parameters("password")
@@ -28,7 +30,7 @@ def reinstall_page(request: HttpRequest, account_id: int, public_id: str) -> Htt
     machine = overview.machine(account_id, public_id)
     if machine is None:
         raise Http404
-    if request.method != "POST":
+    if request.POST.get("how") not in _LOGINS:
         return _page(request, machine, NewSystem(machine))
     form = NewSystem(machine, request.POST)
     if not form.is_valid():
