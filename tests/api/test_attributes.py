@@ -53,15 +53,41 @@ def test_what_is_so_already_is_no_event() -> None:
         assert "Error" not in client.call("ModifyInstancesAttribute", asked).response
 
 
+def _documents(client: Client, ids: list[str]) -> list[str]:
+    asked = {"InstanceIds": ids, "Attributes": ["UserData"]}
+    found = client.call("DescribeInstancesAttributes", asked).response["InstanceSet"]
+    return [machine["Attributes"]["UserData"] for machine in found]
+
+
+def test_user_data_is_that_of_the_next_system() -> None:
+    client, _ = open_customer()
+    ids = _buy(client, {**HOURLY, "InstanceCount": 2, "UserData": DOCUMENT})
+    other = base64.b64encode(b"#!/bin/sh\nsecond\n").decode()
+    client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "UserData": other})
+    assert _documents(client, ids) == [other, other]
+    assert _told(client, "LatestOperation") == ["RunInstances", "RunInstances"]
+    with nothing_written():
+        client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "UserData": other})
+    client.call("ModifyInstancesAttribute", {"InstanceIds": ids[:1], "UserData": ""})
+    assert _documents(client, ids) == ["", other]
+    assert Event.objects.filter(kind="user_data_changed").count() == 3
+    client.call("ResetInstance", {"InstanceId": ids[1]})
+    work()
+    assert _documents(client, ids) == ["", other]
+
+
+LARGE = base64.b64encode(bytes(16385)).decode()
+DOCUMENT = base64.b64encode(b"#!/bin/sh\nfirst\n").decode()
 BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({}, "MissingParameter.AtLeastOne", "InstanceName and DisableApiTermination"),
+    ({}, "MissingParameter.AtLeastOne", "InstanceName, DisableApiTermination and UserData"),
     ({"InstanceName": "x" * 129}, "InvalidInstanceName.TooLong", "at most 128 characters; this has 129"),
     ({"InstanceName": "a\nb"}, "InvalidParameter", "InstanceName"),
     ({"InstanceIds": [], "InstanceName": "n"}, "MissingParameter", "InstanceIds"),
     ({"InstanceIds": ["ins-unknown0"], "InstanceName": "n"}, "InvalidInstanceId.NotFound", "ins-unknown0"),
     ({"HostName": "n"}, "UnsupportedOperation", "HostName"),
     ({"SecurityGroups": ["sg-1"]}, "UnsupportedOperation", "SecurityGroups"),
-    ({"UserData": ""}, "UnsupportedOperation", "UserData"),
+    ({"UserData": "%"}, "InvalidParameterValue.InvalidUserDataFormat", "UserData is not base64"),
+    ({"UserData": LARGE}, "InvalidParameterValue.Range", "UserData: User data has at most 16384 bytes"),
 ]
 
 

@@ -80,6 +80,8 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "StartInstances": (lambda has: {"InstanceIds": [has.stopped]}, 6),
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 6),
+    "ResetInstance": (lambda has: {"InstanceId": has.running, **_login(has), "UserData": "IyEvYmluL3No"}, 12),
+    "InquiryPriceResetInstance": (lambda has: {"InstanceId": has.running, **_login(has)}, 6),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 17),
     "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
     "InquiryPriceRenewInstances": (
@@ -338,7 +340,7 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 # They ask the act itself what it would charge, under its locks: a price that no act at the same moment makes untrue.
 LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
-    "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks",
+    "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
 }  # fmt: skip
 _WRITING, CVM = "InternalError", "2017-03-12"  # a fault of this test alone: no such database serves a shop
 

@@ -213,6 +213,29 @@ def test_a_postpaid_machine_from_apply_to_forced_destroy(provider: Provider) -> 
     provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
 
 
+def test_another_system_of_a_machine_as_an_update_of_its_image_asks_for_it(provider: Provider) -> None:
+    public_id = provider.create(POSTPAID)
+    before, _, user_data = provider.read(public_id)
+    asked = {
+        "InstanceId": public_id, "ImageId": IMAGE, "LoginSettings": {"Password": "Correct-horse-7"},
+        "EnhancedService": {"SecurityService": {"Enabled": False}, "MonitorService": {"Enabled": False}},
+    }  # fmt: skip
+    price = provider("cvm", "InquiryPriceResetInstance", asked)["Price"]["InstancePrice"]
+    assert needed(price, "OriginalPrice", "DiscountPrice") == [0, 0]
+    provider("cvm", "ResetInstance", asked)
+    wait_for(
+        lambda: needed(provider.machine(public_id), "InstanceState", "LatestOperation", "LatestOperationState"),
+        ["RUNNING", "ResetInstance", "SUCCESS"],
+    )
+    changed = {"LatestOperation", "LatestOperationRequestId", "LoginSettings"}
+    after, _, kept = provider.read(public_id)
+    assert {name: value for name, value in after.items() if name not in changed} == {
+        name: value for name, value in before.items() if name not in changed
+    }
+    assert kept == user_data
+    provider.force_delete(public_id)
+
+
 def _another_key(provider: Provider, public_id: str, key_id: str) -> str:
     """An update of ``key_ids``: the one of before is unbound, another is bound, each waited for."""
     name = f"tf_{uuid.uuid4().hex[:12]}"

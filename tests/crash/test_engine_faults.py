@@ -24,9 +24,22 @@ from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
-from vmart.orders import bandwidth, bind_keys, grow_disk, reboot, reset_password, resize, start, stop, sweep, terminate
+from vmart.orders import (
+    bandwidth,
+    bind_keys,
+    grow_disk,
+    reboot,
+    reinstall,
+    reset_password,
+    resize,
+    start,
+    stop,
+    sweep,
+    terminate,
+)
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
+from vmart.orders.reinstall import Reinstall
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
 from vmart.worker import loop, queue
@@ -85,6 +98,10 @@ def _unbind(actor: Actor, names: list[str]) -> None:
     bind_keys.unbind(actor, names, [KeyPair.objects.get(account_id=actor.account).public_id])
 
 
+def _reinstall(actor: Actor, names: list[str]) -> None:
+    reinstall.reinstall(actor, names[0], Reinstall())
+
+
 def _faster(actor: Actor, names: list[str]) -> None:
     bandwidth.change(actor, names, 9)
 
@@ -112,6 +129,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "reset password": lambda: _asked(HOURLY, _reset_password),
     "bind keys": lambda: _asked(HOURLY, _bind),
     "take keys away": lambda: _asked(HOURLY, _bind, _unbind),
+    "reinstall": lambda: _asked(ONLINE, _reinstall),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
     "larger type": lambda: _asked(HOURLY, _larger),
@@ -127,7 +145,8 @@ ACTS: dict[str, Callable[[], int]] = {
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "reset password": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1, "bandwidth by the month": 1,
+         "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1,
+         "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "smaller type in a term": 1,
          "larger disk in a term": 1,
@@ -202,7 +221,7 @@ def test_a_refused_delivery_is_a_clean_refund_whatever_goes_wrong_with_cleaning_
 SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
-    "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
+    "reinstall": ("RUNNING",), "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),

@@ -22,9 +22,10 @@ from vmart.instances import key_pairs
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import bandwidth, bind_keys, grow_disk, passwords, reset_password, resize, stop, terminate
+from vmart.orders import bandwidth, bind_keys, grow_disk, passwords, reinstall, reset_password, resize, stop, terminate
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
+from vmart.orders.reinstall import Reinstall
 from vmart.settlement.models import Hour
 from vmart.storage.models import Disk
 from vmart.worker.models import Operation
@@ -180,7 +181,7 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
-        "bind keys", "take keys away",
+        "bind keys", "take keys away", "reinstall",
         "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
         "smaller type in a term",
         "grown disk", "grown disk in a term",
@@ -212,6 +213,8 @@ def test_the_work_after_a_request(
             terminate.terminate(by(account), [machine.public_id])
         elif act == "reset password":
             reset_password.generate(by(account), machine.public_id)
+        elif act == "reinstall":
+            reinstall.reinstall(by(account), machine.public_id, Reinstall())
         elif "keys" in act:
             pair = key_pairs.import_(by(account), "laptop", ED25519).public_id
             bind_keys.bind(by(account), [machine.public_id], [pair])
@@ -236,8 +239,11 @@ def test_the_work_after_a_request(
         let_leases_run_out()
         work()
         assert outcome(accounts[point]) == expected, _name(control, point)
-        assert act != "reset password" or _passwords_open_their_machines(accounts[point])
+        assert act not in ("reset password", "reinstall") or _passwords_open_their_machines(accounts[point])
         assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+        if act == "reinstall":
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            assert world.erased(machine.public_id) == 1, _name(control, point)
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)

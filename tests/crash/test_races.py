@@ -45,13 +45,14 @@ from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
 from vmart.metering.models import Segment
 from vmart.network.models import Subnet
-from vmart.orders import bind_keys, forget_keys, place, start, stop, terminate
+from vmart.orders import bind_keys, forget_keys, place, reinstall, start, stop, terminate
 from vmart.orders import machines as m
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.purchase import purchase
+from vmart.orders.reinstall import Reinstall
 from vmart.orders.wanted import Bought
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import specs, zones
@@ -463,6 +464,60 @@ def test_control_without_locks_it_is_gone(open_shop: Databases, edit: Edit, monk
     waited, results = _keys_and(open_shop, edit, _delete_the_pair)
     assert (waited, results) == (["advisory"], [None, None])
     assert _bound_and_there() == ([], False)
+
+
+# -- a new system against another, and against the machine's end -----------------------------------
+
+
+def _reinstalled_and(shop: Databases, edit: Edit, other: Callable[[Instance], None]) -> tuple[list[str], list[Any]]:
+    machine = buy_running(open_purse(cash_minor=IN_CASH_MINOR))
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return _at_the_gate(shop.url(), lambda: _reinstall(machine, "first"), lambda: other(machine))
+
+
+def _reinstall(machine: Instance, hostname: str) -> None:
+    reinstall.reinstall(by(machine.account_id), machine.public_id, Reinstall(hostname=hostname))
+
+
+def _the_second(machine: Instance) -> None:
+    _reinstall(machine, "second")
+
+
+def _end(machine: Instance) -> None:
+    terminate.terminate(by(machine.account_id), [machine.public_id])
+
+
+def _installed(world: World) -> tuple[str, str, int, int]:
+    work()
+    machine = Instance.objects.get()
+    return machine.state, machine.hostname, machine.installation, world.erased(machine.public_id)
+
+
+@pytest.mark.parametrize("other", [_the_second, _end])
+def test_a_system_is_installed_once_at_a_time_and_not_in_an_ended_machine(
+    open_shop: Databases, edit: Edit, world: World, other: Callable[[Instance], None]
+) -> None:
+    waited, results = _reinstalled_and(open_shop, edit, other)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, Busy)
+    assert _installed(world) == ("RUNNING", "first", 1, 1)
+
+
+def test_control_without_locks_two_are_accepted_and_one_is_lost(
+    open_shop: Databases, edit: Edit, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_locks(edit, monkeypatch)
+    _, results = _reinstalled_and(open_shop, edit, _the_second)
+    assert results == [None, None]
+    assert _installed(world) == ("RUNNING", "first", 2, 1)
+
+
+def test_control_without_locks_a_machine_that_was_ended_is_installed(
+    open_shop: Databases, edit: Edit, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_locks(edit, monkeypatch)
+    _, results = _reinstalled_and(open_shop, edit, _end)
+    assert results == [None, None]
+    assert Event.objects.filter(kind__in=["ResetInstance", "terminated"]).count() == 2
 
 
 # -- terminate against the close of the hour -------------------------------------------------------

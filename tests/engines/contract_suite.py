@@ -166,6 +166,41 @@ class ContractSuite:
         with pytest.raises(EngineError, match=r"The machine does not exist\."):
             grow(on=True)
 
+    def test_a_system_is_installed_anew_once_however_often_it_is_asked_for(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """What is on its disks then, the lab shows."""
+        spec = dataclasses.replace(make_spec(), data_disks=[Disk("disk-of-anew", "CLOUD_SSD", 1)])
+        first = engine.ensure_present(spec)
+        counted = engine.counters([spec.name])
+        second = dataclasses.replace(spec, installation=2, hostname="anew")
+        made = engine.ensure_reinstalled(second)
+        assert first.booted_at is not None and made.booted_at is not None and made.booted_at > first.booted_at
+        assert made == dataclasses.replace(first, booted_at=made.booted_at, installation=2)
+        assert engine.ensure_reinstalled(second) == made
+        assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)) == made  # asked too late
+        assert {name: count.epoch for name, count in engine.counters([spec.name]).items()} == {
+            name: count.epoch for name, count in counted.items()
+        }
+        stopped = engine.ensure_power(spec.name, False)
+        third = engine.ensure_reinstalled(dataclasses.replace(second, installation=3))
+        assert (stopped.installation, third.installation, third.power) == (2, 3, Power.RUNNING)
+        engine.ensure_power(spec.name, False)
+        assert engine.ensure_reinstalled(second).power is Power.RUNNING  # started, as it is
+        engine.ensure_absent(spec.name)
+        assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=4)).installation == 4
+        engine.ensure_absent(spec.name)
+        assert engine.counters([spec.name]) == {}
+
+    def test_what_has_no_image_yet_is_not_erased(self, engine: Engine, make_spec: MakeSpec) -> None:
+        spec = make_spec()
+        running = engine.ensure_present(spec)
+        lacking = dataclasses.replace(spec, image=ImageSpec("no-such-image", "1"), installation=1)
+        with pytest.raises(EngineError):
+            engine.ensure_reinstalled(lacking)
+        assert engine.observe(spec.name) == running
+        engine.ensure_absent(spec.name)
+
     def test_a_password_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What it opens, the lab shows; here: nothing else changes."""
         spec = make_spec(public=False)
@@ -278,6 +313,7 @@ class ContractSuite:
             for call in (
                 lambda: engine.ensure_present(spec),
                 lambda: ensure_present_many(engine, [spec]),
+                lambda: engine.ensure_reinstalled(spec),
                 lambda: engine.observe(spec.name),
                 lambda: engine.ensure_password(spec.name, "root", "$6$s$h"),
                 lambda: engine.ensure_size(spec.name, 1, 512, on=True),

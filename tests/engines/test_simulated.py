@@ -222,7 +222,12 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
 
 @pytest.mark.parametrize(
     ("version", "missing"),
-    [(1, ["login_user", "password_hash", "ssh_keys", "ssh_passwords"]), (2, ["ssh_keys", "ssh_passwords"]), (3, [])],
+    [
+        (1, ["login_user", "password_hash", "ssh_keys", "ssh_passwords"]),
+        (2, ["ssh_keys", "ssh_passwords"]),
+        (3, []),
+        (4, []),
+    ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
     tmp_path: Path, make_spec: MakeSpec, version: int, missing: list[str]
@@ -232,9 +237,10 @@ def test_a_file_of_an_older_program_is_brought_up(
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        for column in missing:
+        for column in [*missing, "installation", "erased"]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
-        older.execute("DROP TABLE grown")
+        if version < 4:
+            older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
         older.commit()
     engine = open_engine("simulated", {"file": file})
@@ -246,6 +252,8 @@ def test_a_file_of_an_older_program_is_brought_up(
     engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa AAAA"], [], passwords=False)
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == (["ssh-rsa AAAA"], False)
     assert engine.observe(spec.name).power is Power.RUNNING
+    assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
+    assert World(file).erased(spec.name) == 1
 
 
 def test_keys_come_and_go_and_a_password_is_taken_or_not(engine: Engine, world: World, make_spec: MakeSpec) -> None:

@@ -22,6 +22,7 @@ from vmart.orders import (
     grow_disk,
     may,
     reboot,
+    reinstall,
     renew,
     reset_password,
     resize,
@@ -30,6 +31,7 @@ from vmart.orders import (
     terminate,
 )
 from vmart.orders.grow_disk import Growth
+from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.storage.models import Disk
@@ -51,6 +53,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "keys": lambda who, name: bind_keys.bind(who, [name], [KeyPair.objects.get(account_id=who.account).public_id]),
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
+    "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
     "grow_disk": lambda who, name: grow_disk.grow(who, Growth([name], _system_disk(name), 60)),
     "renew": lambda who, name: renew.renew(who, Renewal([name])),
     "end": lambda who, name: terminate.terminate(who, [name]),

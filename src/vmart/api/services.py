@@ -24,6 +24,7 @@ from vmart.api.actions.cvm import (
     purchase,
     renewal,
     resize,
+    system,
 )
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
@@ -36,9 +37,9 @@ from vmart.api.registry import Registry
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
-    places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, renewal, key_pairs,
-    launch_templates, placement_groups, account_quota, balance, places_of_product, zones, disks, vpcs, subnets,
-    addresses, security_groups, resources, identity,
+    places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, system, renewal,
+    key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones, disks, vpcs,
+    subnets, addresses, security_groups, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

@@ -42,6 +42,13 @@ class UnknownUser(EngineError):
         )  # fmt: skip
 
 
+class ImageNotReady(EngineError):
+    """A machine's image is still on its way."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__("The image is not ready in this zone.", transient=True, detail=image)
+
+
 class Power(enum.StrEnum):
     """What the engine sees of a machine."""
 
@@ -106,7 +113,8 @@ class MachineSpec:
 
     ``password_hash`` is crypt(3) ("" for none); the plain password is never known here. With ``keys_only`` SSH takes
     no passwords though there is one.
-    ``user_data`` is the customer's cloud-init document, decoded, at most 16 KiB.
+    ``user_data`` is the customer's cloud-init document, decoded, at most 16 KiB. ``installation`` counts how often
+    the system disk was to be made anew.
     """
 
     name: str  # the instance's public id, "ins-4k2j0qzt"
@@ -126,6 +134,7 @@ class MachineSpec:
     user_data: bytes = b""
     public_address: PublicAddress | None = None
     keys_only: bool = False
+    installation: int = 0
 
     @property
     def ssh_passwords(self) -> bool:
@@ -137,7 +146,8 @@ class MachineSpec:
 class Observation:
     """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
 
-    ``public_ip`` is the address that leads to the machine, "" for none.
+    ``public_ip`` is the address that leads to the machine, "" for none. ``installation`` is that of the spec by which
+    its system disk was made.
     """
 
     name: str
@@ -147,6 +157,7 @@ class Observation:
     private_ip: str = ""
     booted_at: dt.datetime | None = None
     public_ip: str = ""
+    installation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +214,13 @@ class Engine(Protocol):
 
     def ensure_present(self, spec: MachineSpec) -> Observation:
         """The machine exists as specified, network and address in place, started and seen running."""
+
+    def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
+        """As ``ensure_present``, on a system disk of ``spec.installation`` or a later one; its guest is asked to stop.
+
+        A system disk of an earlier one is erased, once however often it is asked for, and made anew as specified. Data
+        disks keep what is on them, the byte counter goes on. A machine that is not there is made.
+        """
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
         """Running or stopped. A stop asks the guest first, unless ``force``; then ends it.
@@ -331,6 +349,7 @@ VERBS = (
     "ensure_image",
     "ensure_present",
     "ensure_present_many",
+    "ensure_reinstalled",
     "ensure_power",
     "ensure_rebooted",
     "ensure_absent",

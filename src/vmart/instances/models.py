@@ -74,6 +74,8 @@ class Instance(models.Model):
     # SSH takes no passwords though there is one: keys were bound after it was set.
     keys_only = models.BooleanField(default=False, db_default=False)
     user_data = models.BinaryField(default=b"")
+    # How often its system disk was to be made anew: the engine erases what has an earlier number, once (ADR 0040).
+    installation = models.IntegerField(default=0, db_default=0)
     termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
 
     created_at = models.DateTimeField()

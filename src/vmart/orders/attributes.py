@@ -1,4 +1,4 @@
-"""What a customer changes of a machine while it is as it is: its name, its protection from programs.
+"""What a customer changes of a machine while it is as it is: its name, its protection from programs, its user data.
 
 Moves no money and asks no engine, so it is done at once, whatever is under way on the machine and wherever it is:
 also one in the recycle bin has a name.
@@ -10,29 +10,47 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import MissingParameter
 from vmart.orders import machines as m
-from vmart.orders import naming
+from vmart.orders import naming, user_data
 from vmart.orders.acts import accepting
 
 
-def modify(actor: Actor, public_ids: Sequence[str], *, name: str | None, protected: bool | None) -> None:
-    """Give the machines this name and protection, all or none; None leaves it as it is.
+def modify(
+    actor: Actor,
+    public_ids: Sequence[str],
+    *,
+    name: str | None = None,
+    protected: bool | None = None,
+    document: bytes | None = None,
+) -> None:
+    """Give the machines this name, protection and user data, all or none; None leaves it as it is.
 
-    Raises MissingParameter where nothing is to be changed, UnknownInstance, NameTooLong, InvalidParameter.
+    User data is read by the next system that is installed (ADR 0040). Raises MissingParameter where nothing is to be
+    changed, UnknownInstance, NameTooLong, InvalidParameter, UserDataTooLarge.
     """
-    if name is None and protected is None:
+    if name is None and protected is None and document is None:
         raise MissingParameter(
-            "Nothing is to be changed; possible are InstanceName and DisableApiTermination.",
+            "Nothing is to be changed; possible are InstanceName, DisableApiTermination and UserData.",
             field="name", code="MissingParameter.AtLeastOne",
         )  # fmt: skip
     name = None if name is None else naming.plain_name(name)
+    user_data.check(document or b"")
     with accepting(actor, "", public_ids) as found:
-        named = [machine for machine in found if name is not None and machine.name != name]
-        others = [machine for machine in found if protected is not None and machine.termination_protected != protected]
-        m.events([machine for machine in found if machine in named + others], "ModifyInstancesAttribute", actor=actor)
+        named = _others(found, "name", name)
+        guarded = _others(found, "termination_protected", protected)
+        told = _others(found, "user_data", document)
+        changed = [machine for machine in found if machine in named + guarded + told]
+        m.events(changed, "ModifyInstancesAttribute", actor=actor)
         if name is not None:
             _rename(named, name)
         if protected is not None:
-            _protect(others, protected)
+            _protect(guarded, protected)
+        if document is not None:
+            _tell(told, document)
+
+
+def _others(machines: Sequence[Instance], column: str, value: object) -> list[Instance]:
+    """Those that have another value, which is to be this one; none where it is None."""
+    return [machine for machine in machines if value is not None and getattr(machine, column) != value]
 
 
 def _rename(machines: Sequence[Instance], name: str) -> None:
@@ -43,3 +61,8 @@ def _rename(machines: Sequence[Instance], name: str) -> None:
 def _protect(machines: Sequence[Instance], protected: bool) -> None:
     Instance.objects.filter(pk__in=[machine.pk for machine in machines]).update(termination_protected=protected)
     m.events(machines, "protected" if protected else "unprotected")
+
+
+def _tell(machines: Sequence[Instance], document: bytes) -> None:
+    Instance.objects.filter(pk__in=[machine.pk for machine in machines]).update(user_data=document)
+    m.events(machines, "user_data_changed")

@@ -45,7 +45,7 @@ def bind(actor: Actor, public_ids: Sequence[str], key_ids: Sequence[str], *, whi
     refusal = partial(inside.refuse, while_running=while_running)
     with accepting(actor, BIND, public_ids, refuse=refusal, uses=True) as found:
         keys = dict(zip(key_ids, key_pairs.public_keys(actor.account, key_ids), strict=True))
-        m.begin_all(found, BIND, actor.request_id, keys_in_doubt=_and_these(keys))
+        m.begin_all(found, BIND, actor.request_id, keys_in_doubt=and_these(keys))
         m.send_all(found, KIND, act=BIND, key_ids=list(key_ids))
 
 
@@ -62,7 +62,7 @@ def unbind(actor: Actor, public_ids: Sequence[str], key_ids: Sequence[str], *, w
         m.send_all(found, KIND, act=UNBIND, key_ids=list(key_ids))
 
 
-def _and_these(keys: Mapping[str, str]) -> Func:
+def and_these(keys: Mapping[str, str]) -> Func:
     """What is in doubt of each machine, and these."""
     return Func(
         F("keys_in_doubt"), Value(keys, JSONField()),

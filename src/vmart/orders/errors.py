@@ -83,6 +83,10 @@ class ImageNotSold(InvalidValue):
     code = "InvalidImageId.IncorrectState"
 
 
+class SystemDiskTooSmall(InvalidValue):
+    code = "InvalidParameterValue.InvalidImageIdForRetsetInstance"
+
+
 class UnknownNetwork(InvalidValue):
     """Not a private network of the account, or one of another place."""
 

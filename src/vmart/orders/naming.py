@@ -63,7 +63,7 @@ def host_names(hostname: str, count: int) -> list[str]:
         return [""] * count
     made = [hostname] * count if _only_by_address(hostname) else _numbered(hostname, count)
     for each in made:
-        _check_host_name(each)
+        check_host_name(each.replace(PRIVATE_IP, _LONGEST_IP))
     return made
 
 
@@ -71,14 +71,14 @@ def _only_by_address(hostname: str) -> bool:
     return PRIVATE_IP in hostname and not _NUMBER.search(hostname)
 
 
-def _check_host_name(hostname: str) -> None:
-    filled = hostname.replace(PRIVATE_IP, _LONGEST_IP)
-    if not HOST_NAME_MIN <= len(filled) <= HOST_NAME_MAX:
+def check_host_name(hostname: str) -> None:
+    """A host name as it stands, without patterns. Raises BadHostName."""
+    if not HOST_NAME_MIN <= len(hostname) <= HOST_NAME_MAX:
         raise BadHostName(
             "A host name has {least} to {most} characters, with each number and address in it; this has {count}.",
-            field="hostname", least=HOST_NAME_MIN, most=HOST_NAME_MAX, count=len(filled),
+            field="hostname", least=HOST_NAME_MIN, most=HOST_NAME_MAX, count=len(hostname),
         )  # fmt: skip
-    if not _HOST_NAME.fullmatch(filled):
+    if not _HOST_NAME.fullmatch(hostname):
         raise BadHostName(
             "A host name has letters, digits, hyphens and dots, a letter or digit at both ends, and no two hyphens or "
             "dots side by side.",

@@ -93,20 +93,21 @@ _OFFERED: Mapping[type[Part], Callable[[Any, shop.Shop, ZoneView], None]] = {
 
 def check_image(here: shop.Shop, request: Purchase) -> None:
     """Whether the image is sold and fits on the system disk. Raises UnknownImage, ImageNotSold, InvalidParameter."""
-    image = _image(here, request.machine.image_id)
-    if request.configuration.system_disk.size_gib < image.size_gib:
+    needed = image(here, request.machine.image_id)
+    if request.configuration.system_disk.size_gib < needed.size_gib:
         raise InvalidParameter(
-            "The image needs a system disk of at least {size} GiB.", field="system_disk.size_gib", size=image.size_gib
+            "The image needs a system disk of at least {size} GiB.", field="system_disk.size_gib", size=needed.size_gib
         )
 
 
-def _image(here: shop.Shop, image_id: str) -> Image:
-    image = here.images.get(image_id)
-    if image is None:
+def image(here: shop.Shop, image_id: str) -> Image:
+    """An image that the shop sells. Raises UnknownImage, ImageNotSold."""
+    found = here.images.get(image_id)
+    if found is None:
         raise errors.UnknownImage("The image {id} does not exist.", field="image_id", id=image_id)
-    if image.unavailable_en:
+    if found.unavailable_en:
         raise errors.ImageNotSold(
             "The image {id} is not available: {why}",
-            field="image_id", id=image_id, why=errors.InLanguages(image.unavailable_en, image.unavailable_zh),
+            field="image_id", id=image_id, why=errors.InLanguages(found.unavailable_en, found.unavailable_zh),
         )  # fmt: skip
-    return image
+    return found

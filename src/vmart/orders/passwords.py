@@ -129,6 +129,15 @@ def keep(machine: Instance, sealed: bytes) -> None:
     SealedPassword.objects.update_or_create(instance_id=machine.id, defaults={"sealed": sealed, "made_at": clock.now()})
 
 
+def put_in_place(machine: Instance, password_hash: str, password_sealed: str) -> None:
+    """What is kept of the machine's own user is this hash, and this sealed text (hex; "" for none)."""
+    erase([machine])
+    if password_sealed:
+        keep(machine, bytes.fromhex(password_sealed))
+    # Not by the ORM, which writes the hash into the statement: the server's log has statements that fail.
+    db.prepared("UPDATE instances_instance SET password_hash = %s WHERE id = %s", password_hash, machine.id)
+
+
 def erase(machines: Sequence[Instance], made_until: dt.datetime | None = None) -> set[int]:
     """Erase what is kept of these machines, or what of it was made until then; ids of those that had something."""
     rows = db.rows(

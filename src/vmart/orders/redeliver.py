@@ -31,8 +31,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _running(machine: Instance) -> None:
     start.running(machine)
-    EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()
+    found_again(machine)
     m.event(machine, "redelivered")
+
+
+def found_again(machine: Instance) -> None:
+    """It is on its engine: nothing that was missed of it counts any more. Belongs into the act."""
+    EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from vmart.engines.contract import UnknownUser
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
-from vmart.kernel import db, unix_password
+from vmart.kernel import unix_password
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import inside, login, passwords
 from vmart.orders import machines as m
@@ -106,8 +106,4 @@ def _keep_the_machines_own(machine: Instance, operation: Claimed) -> None:
     payload = operation.payload
     if payload["user"] != machine.login_user:
         return
-    passwords.erase([machine])
-    if payload["password_sealed"]:
-        passwords.keep(machine, bytes.fromhex(payload["password_sealed"]))
-    # Not by the ORM, which writes the hash into the statement: the server's log has statements that fail.
-    db.prepared("UPDATE instances_instance SET password_hash = %s WHERE id = %s", payload["password_hash"], machine.id)
+    passwords.put_in_place(machine, payload["password_hash"], payload["password_sealed"])

@@ -13,8 +13,8 @@ from vmart.kernel import db
 
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
-  i.ssh_keys::text, i.keys_only, i.user_data, i.public_ip, i.bandwidth_mbps, b.arrears_since, i.created_at,
-  g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
+  i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.bandwidth_mbps, b.arrears_since,
+  i.created_at,  g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
   h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
    FROM storage_disk d WHERE d.instance_id = i.id) AS disks
@@ -66,6 +66,7 @@ def _spec(row: dict[str, Any]) -> MachineSpec:
         ssh_keys=tuple(json.loads(row["ssh_keys"])),
         keys_only=row["keys_only"],
         user_data=bytes(row["user_data"]),
+        installation=row["installation"],
         public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"]),
     )
 

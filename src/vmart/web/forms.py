@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
@@ -93,6 +94,31 @@ class OwnPassword(ActForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"maxlength": 64, "autocomplete": "new-password"}),
     )
+
+
+class NewSystem(ActForm):
+    """Image, host name and password of a system that is installed anew."""
+
+    paths = {"image_id": "image", "hostname": "hostname", "login.password": "password"}
+
+    image = forms.CharField(label=_("Image"), required=False, strip=False, widget=forms.Select())
+    hostname = text(
+        _("Host name"), hint=_("Left empty, it stays: letters, digits, hyphens and dots."), required=False, maxlength=60
+    )
+    password = forms.CharField(
+        label=_("Your own password"),
+        help_text=_("8 to 30 characters, at least two of lower case letters, upper case letters, digits and signs."),
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"maxlength": 64, "autocomplete": "new-password"}),
+    )
+
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"image": machine.image_id})
+        images = shop.snapshot().images.values()
+        self.fields["image"].widget.choices = [
+            (image.public_id, image.os_name) for image in images if not image.unavailable_en
+        ]
 
 
 class Change(ActForm):

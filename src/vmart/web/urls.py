@@ -19,6 +19,7 @@ from vmart.web.views import (
     purchase,
     quotas,
     renewal,
+    system,
     templates,
 )
 
@@ -98,6 +99,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
     path("machines/<machine:public_id>/keys/", bound_keys.keys_page, name="machine_keys"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
+    path("machines/<machine:public_id>/reinstall/", system.reinstall_page, name="machine_reinstall"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
     path("templates/", templates.listing, name="templates"),
     path("templates/<template:public_id>/", templates.detail, name="template"),

@@ -16,8 +16,10 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    ImageNotReady,
     ImageSpec,
     ImageState,
+    ImageStatus,
     MachineSpec,
     MemberCapacity,
     Observation,
@@ -37,6 +39,7 @@ from vmart.engines.incus.network import MARK, Networks
 from vmart.engines.incus.room import DELETE_FILES, DISK_FULL, Room
 
 _NO_NETWORK = "network not found"
+_INSTALLATION = "user.vmart.installation"
 
 
 class _Refusal(NamedTuple):
@@ -146,6 +149,29 @@ class IncusEngine:
     # -- machines ------------------------------------------------------------------------------
 
     def ensure_present(self, spec: MachineSpec) -> Observation:
+        return self._made(spec, new=True)
+
+    def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
+        """The machine is made anew around its data volumes: what says so is in the new one from its first moment."""
+        if self._is_older(spec):
+            if self.ensure_image(spec.image).status is not ImageStatus.READY:
+                raise ImageNotReady(spec.image.name)
+            with self._saying():
+                self._open().room.at_its_end(spec.name, lambda: self._stop(spec.name, force=False))
+        if self._is_older(spec):  # while its guest was stopping, another process may have made the new one
+            with self._saying():
+                self._open().room.at_its_end(spec.name, lambda: self._delete(spec.name))
+        return self._made(spec, new=False)
+
+    def _is_older(self, spec: MachineSpec) -> bool:
+        found = self._ours(spec.name)
+        return found is not None and _installation(found) < spec.installation
+
+    def _delete(self, name: str) -> None:
+        self._open().client.send("DELETE", path_of("instances", name))
+
+    def _made(self, spec: MachineSpec, *, new: bool) -> Observation:
+        """``new``: nothing of it can stand in the host's table."""
         opened = self._open()
         for attempt in (1, 2):
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
@@ -156,7 +182,7 @@ class IncusEngine:
                 else:
                     operation = self._begin_create(spec, bridge)
                     # The way in and out is made while the machine boots.
-                    self._connect(spec, bridge, new=True)
+                    self._connect(spec, bridge, new=new)
                     self._finish_create(spec, operation)
                 break
             except IncusError as error:
@@ -193,7 +219,7 @@ class IncusEngine:
             with self._saying():
                 opened.room.at_its_end(name, lambda: self._stop(name, force=True))
             with contextlib.suppress(IncusError):
-                opened.room.at_its_end(name, lambda: opened.client.send("DELETE", path_of("instances", name)))
+                opened.room.at_its_end(name, lambda: self._delete(name))
             left = self._ours(name)
             if left is not None:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
@@ -352,6 +378,7 @@ class IncusEngine:
             "user.vmart.hostname": spec.hostname,
             "user.vmart.private_ip": spec.private_ip,
             "user.vmart.subnet": spec.subnet.key,
+            _INSTALLATION: str(spec.installation),
         }
         if is_container:
             config["security.idmap.isolated"] = "true"
@@ -510,6 +537,7 @@ class IncusEngine:
             private_ip=found["config"].get("user.vmart.private_ip", ""),
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
+            installation=_installation(found),
         )
 
     def _target(self, found: Mapping[str, Any]) -> str:
@@ -635,6 +663,10 @@ def _address_config(address: PublicAddress | None) -> dict[str, str]:
 
 def _size_config(vcpu: int, memory_mib: int) -> dict[str, str]:
     return {"limits.cpu": str(vcpu), "limits.memory": f"{memory_mib}MiB"}
+
+
+def _installation(found: Mapping[str, Any]) -> int:
+    return int(found["config"].get(_INSTALLATION) or 0)
 
 
 def _memory_mib(found: Mapping[str, Any]) -> int:

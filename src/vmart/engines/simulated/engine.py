@@ -24,6 +24,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    ImageNotReady,
     ImageSpec,
     ImageState,
     ImageStatus,
@@ -45,7 +46,8 @@ CREATE TABLE IF NOT EXISTS machine (
     vcpu INTEGER NOT NULL, memory_mib INTEGER NOT NULL, image TEXT NOT NULL, hostname TEXT NOT NULL,
     sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0,
     login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
-    ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1
+    ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
+    installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -62,7 +64,8 @@ CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
-# What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow.
+# What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
+# systems that are installed anew.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -77,23 +80,33 @@ CREATE TABLE grown (
     machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
 ) WITHOUT ROWID;
 """,
+    4: """
+ALTER TABLE machine ADD COLUMN installation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE machine ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
+""",
 }
-_VERSION = 4
+_VERSION = 5
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
-                     image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
+                     installation)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
+_REINSTALL = """
+UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, ssh_keys = ?, ssh_passwords = ?,
+                   installation = ?, erased = erased + 1
+WHERE name = ?
+"""
 
-_OBSERVED = "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at FROM machine"
+_OBSERVED = "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation FROM machine"
 
 _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
-    "ensure_image", "ensure_present", "ensure_power", "ensure_rebooted", "ensure_absent", "ensure_address",
-    "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
+    "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
+    "ensure_address", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -235,6 +248,16 @@ class World:
         row = self._file.connection().execute("SELECT ssh_passwords FROM machine WHERE name = ?", (name,)).fetchone()
         return bool(row[0])
 
+    def system(self, name: str) -> tuple[str, str]:
+        """The image on its system disk, and the host name of its first boot."""
+        row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
+        return str(row[0]), str(row[1])
+
+    def erased(self, name: str) -> int:
+        """How often its system disk was erased."""
+        row = self._file.connection().execute("SELECT erased FROM machine WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
     def cap_mbps(self, name: str) -> int:
         """What its public address lets out; 0 without one."""
         row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
@@ -328,6 +351,31 @@ class SimulatedEngine:
     def ensure_present_many(self, specs: Sequence[MachineSpec]) -> list[Observation | EngineError]:
         """One transaction of the file for all of them: several thousand a second."""
         return self._deliver(specs)
+
+    def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
+        with self._call("ensure_reinstalled", writes=True) as connection:
+            found = self._row(connection, spec.name)
+            if found is not None and found["installation"] < spec.installation:
+                self._refuse_offline(connection, found["member"])
+                if self._lacks(connection, spec.image):
+                    raise ImageNotReady(spec.image.name)
+                self._reinstall(connection, spec, found)
+            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+            outcome = self._deliver_one(connection, spec, down)
+        if isinstance(outcome, EngineError):
+            raise outcome
+        return outcome
+
+    def _reinstall(self, connection: sqlite3.Connection, spec: MachineSpec, found: Mapping[str, Any]) -> None:
+        self._bank_bytes(connection, found)
+        connection.execute(
+            _REINSTALL,
+            (
+                spec.image.name, spec.hostname, spec.login_user, spec.password_hash, json.dumps(list(spec.ssh_keys)),
+                spec.ssh_passwords, spec.installation, spec.name,
+            ),
+        )  # fmt: skip
+        self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
         with self._call("ensure_power", writes=True) as connection:
@@ -541,10 +589,8 @@ class SimulatedEngine:
             return EngineError("The host does not exist.", transient=False, detail=spec.member)
         if spec.member in down:
             return EngineError("The host does not answer.", transient=True, detail=spec.member)
-        if self._image_ready_s or self._images is not None:
-            state = self._image_state(connection, spec.image, _wall_s())
-            if state.status is not ImageStatus.READY:
-                return EngineError("The image is not ready in this zone.", transient=True, detail=spec.image.name)
+        if self._lacks(connection, spec.image):
+            return ImageNotReady(spec.image.name)
         address = spec.public_address
         booted_at = _wall_s()
         row = (
@@ -565,6 +611,7 @@ class SimulatedEngine:
             spec.password_hash,
             json.dumps(list(spec.ssh_keys)),
             spec.ssh_passwords,
+            spec.installation,
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -572,12 +619,17 @@ class SimulatedEngine:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
             public_ip = address.ip if address else ""
-            seen = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
+            seen = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at, spec.installation)
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
             self._boot(connection, spec.name, found)
         return self._observed(connection, spec.name)
+
+    def _lacks(self, connection: sqlite3.Connection, image: ImageSpec) -> bool:
+        if not self._image_ready_s and self._images is None:
+            return False
+        return self._image_state(connection, image, _wall_s()).status is not ImageStatus.READY
 
     def _image_state(self, connection: sqlite3.Connection, image: ImageSpec, now_s: float) -> ImageState:
         if self._images is not None and image.name not in self._images:
@@ -604,7 +656,7 @@ class SimulatedEngine:
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
             "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib, login_user,"
-            " ssh_keys, ssh_passwords FROM machine WHERE name = ?",
+            " ssh_keys, ssh_passwords, installation FROM machine WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()
@@ -640,11 +692,11 @@ class SimulatedEngine:
 
 
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, public_ip, booted_at = row
+    name, member, power, private_ip, public_ip, booted_at, installation = row
     if member in down:
         return Observation(name, Power.BROKEN, "simulated", member, private_ip)
     booted = _instant(booted_at) if booted_at is not None else None
-    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip=public_ip)
+    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip, installation)
 
 
 def _instant(wall_s: float) -> dt.datetime:

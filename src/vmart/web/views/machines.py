@@ -18,7 +18,7 @@ from vmart.listings import activity, charges, orders, overview, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
-from vmart.orders import holds, live_cost, may, passwords, reboot, return_prepaid, start, stop, terminate
+from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
@@ -144,8 +144,12 @@ def _here(machine: Instance) -> dict[str, Any]:
     here = shop.snapshot()
     closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
     operating = machine.latest_operation_state == "OPERATING"
-    # While a reset is under way, the password that is kept is about to be another.
-    kept = {} if is_under_way(machine, passwords.RESET) else passwords.kept([machine.id])
+    # While a reset or a new system is under way, the password that is kept is about to be another.
+    kept = (
+        {}
+        if any(is_under_way(machine, act) for act in (passwords.RESET, reinstall.ACT))
+        else passwords.kept([machine.id])
+    )
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
     return {
         "machine": machine,

@@ -9,7 +9,7 @@ from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.declarations import Code, Domain, Done, NotOffered, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.listings import machines
-from vmart.orders import attributes
+from vmart.orders import attributes, user_data
 
 
 class DescribeInstancesAttributes(Shape):
@@ -20,13 +20,15 @@ class DescribeInstancesAttributes(Shape):
 
 
 class ModifyInstancesAttribute(Shape):
-    """A name, and whether programs may end the machines; the same for all of them."""
+    """A name, whether programs may end the machines, and user data of the next system; the same for all of them."""
 
     instance_ids: InstanceIds
     instance_name: (
         Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong"), Domain("name")] | None
     ) = None
-    user_data: NotOffered = None
+    user_data: Annotated[
+        str | None, Field(max_length=32 * 1024), Code("InvalidParameterValue.InvalidUserDataFormat")
+    ] = None
     security_groups: NotOffered = None
     cam_role_name: NotOffered = None
     host_name: NotOffered = None
@@ -67,7 +69,13 @@ def describe_instances_attributes(call: Call, asked: DescribeInstancesAttributes
 
 def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> Done:
     """Done when it is answered."""
-    attributes.modify(call.actor, asked.instance_ids, name=asked.instance_name, protected=asked.disable_api_termination)
+    attributes.modify(
+        call.actor,
+        asked.instance_ids,
+        name=asked.instance_name,
+        protected=asked.disable_api_termination,
+        document=None if asked.user_data is None else user_data.decode(asked.user_data),
+    )
     return {}
 
 

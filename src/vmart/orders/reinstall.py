@@ -1,0 +1,221 @@
+"""A machine's system disk made anew from an image, the same or another (ADR 0040). Moves no money: images cost nothing.
+
+Data disks with what is on them, addresses, type, term and name stay. What is told of the machine (image, login, host
+name) follows when the new system runs. A system disk is erased once for each request, whatever fails.
+"""
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import F
+
+from vmart.catalog import shop
+from vmart.catalog.models import Image, ZoneImage
+from vmart.engines.contract import EngineError, ImageSpec, ImageStatus, MachineSpec, Observation, Power
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.orders import bind_keys, login, naming, offered, passwords, redeliver, start, user_data
+from vmart.orders import machines as m
+from vmart.orders.acts import accepting, outcome
+from vmart.orders.errors import SystemDiskTooSmall, WrongState
+from vmart.orders.login import GENERATED, LoginWanted
+from vmart.orders.stop import KEEP_CHARGING
+from vmart.orders.without_charge import STOP_CHARGING
+from vmart.policy import policy
+from vmart.provisioning import specs
+from vmart.provisioning.zone_engines import engine_of
+from vmart.storage.models import Disk
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
+
+KIND = "reinstall"
+ACT = "ResetInstance"
+_IMAGE_WAIT_S = 0.5
+_UNTOUCHED = "The system was not installed anew; what is on its disk is there."
+_ERASED = "The system disk was erased, and the new system does not run; install it anew once more."
+_UNKNOWN = "It is not known whether the system was installed anew; install it once more."
+
+
+@dataclass(frozen=True, slots=True)
+class Reinstall:
+    """``image_id`` and ``hostname`` "" and ``user_data`` None: as the machine has them. ``login`` as in a purchase."""
+
+    image_id: str = ""
+    login: LoginWanted = GENERATED
+    hostname: str = ""
+    user_data: bytes | None = None
+
+
+def check(account_id: int, public_id: str, asked: Reinstall) -> None:
+    """Raise what ``reinstall`` raises; writes nothing."""
+    with db.act():
+        (machine,) = m.lock(account_id, [public_id])
+        refuse([machine])
+        _image(machine, asked)
+        login.check(account_id, asked.login)
+        m.refuse_in_arrears([machine])
+
+
+def reinstall(actor: Actor, public_id: str, asked: Reinstall) -> None:
+    """Accept a new system for a machine that runs or stands; it runs at the end. What is on its system disk is lost.
+
+    Raises UnknownImage, ImageNotSold, SystemDiskTooSmall, WeakPassword, UnknownKeyPair, BadHostName, UserDataTooLarge,
+    WrongState, and the refusals of ``acts.accepting``.
+    """
+    with accepting(actor, ACT, [public_id], refuse=refuse, uses=True) as (machine,):
+        image = _image(machine, asked)
+        made = login.make(actor.account, asked.login)
+        keys = dict(zip(made.key_ids, made.ssh_keys, strict=True))
+        document = {} if asked.user_data is None else {"user_data": asked.user_data}
+        m.begin(
+            machine, ACT, actor.request_id, state=State.STARTING, installation=F("installation") + 1,
+            keys_in_doubt=bind_keys.and_these(keys), **document,
+        )  # fmt: skip
+        password = {"password_hash": made.password_hash, "password_sealed": ""}
+        if made.generated:
+            password = passwords.make(machine.id).columns
+        m.send(
+            machine, KIND, due_at=None, before=machine.state, image=image.public_id,
+            hostname=asked.hostname or machine.hostname, keys=keys, **password,
+        )  # fmt: skip
+
+
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise Busy or WrongState for machines whose system cannot be installed anew."""
+    m.refuse_unusable(machines)
+    for machine in machines:
+        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
+        if machine.stop_charging_mode == STOP_CHARGING:
+            raise WrongState(
+                "The instance {id} is off without charge, so it has no room to run in; start it first.",
+                field="machines", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
+            )  # fmt: skip
+
+
+def _image(machine: Instance, asked: Reinstall) -> Image:
+    """The image asked for, once it and the first boot's other values are right."""
+    image = offered.image(shop.snapshot(), asked.image_id or machine.image_id)
+    disk = Disk.objects.get(instance_id=machine.id, usage=Disk.Usage.SYSTEM)
+    if disk.size_gib < image.size_gib:
+        raise SystemDiskTooSmall(
+            "The image {image} needs a system disk of at least {size} GiB, and {id} has {now}; make it larger first.",
+            field="image_id", image=image.public_id, size=image.size_gib, id=machine.public_id, now=disk.size_gib,
+        )  # fmt: skip
+    if asked.hostname:
+        naming.check_host_name(asked.hostname)
+    user_data.check(asked.user_data or b"")
+    return image
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``reinstall``: nothing is erased before the image is in the zone; then the engine, then the outcome."""
+    for operation in batch:
+        status = _image_status(operation)
+        if status == ImageStatus.READY:
+            _install(operation, owner)
+        elif status == ImageStatus.FAILED or _waited_too_long(operation):
+            why = EngineError("The image cannot be made in this zone.", transient=False, helps="Choose another image.")
+            exhausted([operation], owner, why)
+        else:
+            queue.put_off(owner, [operation], _IMAGE_WAIT_S, "waiting for the image", waiting=True)
+
+
+def _image_status(operation: Claimed) -> str:
+    found = ZoneImage.objects.filter(zone_id=operation.lane, image_id=operation.payload["image"])
+    return found.values_list("status", flat=True).first() or ImageStatus.MISSING
+
+
+def _waited_too_long(operation: Claimed) -> bool:
+    patience = dt.timedelta(minutes=policy.at(clock.now()).image_wait_minutes)
+    return clock.wall() - operation.created_at > patience
+
+
+def _install(operation: Claimed, owner: uuid.UUID) -> None:
+    machine = m.read(operation.subject_id)
+    if m.is_under_way(machine, ACT):
+        seen = engine_of(operation.lane).ensure_reinstalled(_spec(machine, operation.payload))
+        if seen.power != Power.RUNNING:
+            raise m.not_on(seen)
+    with outcome(operation, owner, State.STARTING) as installed:
+        if installed:
+            _installed(installed, operation.payload)
+
+
+def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
+    """The machine as it is, with what was asked for."""
+    image = Image.objects.get(public_id=payload["image"])
+    return replace(
+        specs.load([machine.id])[machine.id].spec,
+        image=ImageSpec(image.recipe, image.version), login_user=image.login_user, hostname=payload["hostname"],
+        password_hash=payload["password_hash"], ssh_keys=tuple(payload["keys"].values()), keys_only=False,
+    )  # fmt: skip
+
+
+def _installed(machine: Instance, payload: Mapping[str, Any]) -> None:
+    """The new system runs. Belongs into the act."""
+    start.running(machine)
+    redeliver.found_again(machine)
+    _tell(machine, payload)
+    m.event(machine, "reinstalled", image=payload["image"])
+
+
+def _tell(machine: Instance, payload: Mapping[str, Any]) -> None:
+    """What is told of the machine is what its new system has. Belongs into the act."""
+    image = Image.objects.get(public_id=payload["image"])
+    Instance.objects.filter(pk=machine.pk).update(
+        image=image, login_user=image.login_user, hostname=payload["hostname"], key_ids=list(payload["keys"]),
+        ssh_keys=list(payload["keys"].values()), keys_in_doubt={}, keys_only=False,
+    )  # fmt: skip
+    passwords.put_in_place(machine, payload["password_hash"], payload["password_sealed"])
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+    """What became of it the engine says, if it answers; the machine can be asked for a new system again."""
+    for operation in batch:
+        seen = _seen(operation)
+        with outcome(operation, owner, State.STARTING) as machine:
+            if machine:
+                _given_up(machine, operation.payload, seen, error)
+
+
+def _seen(operation: Claimed) -> Observation | None:
+    """None where nobody can say what is there."""
+    name = m.read(operation.subject_id).public_id
+    try:
+        seen = engine_of(operation.lane).observe(name)
+    except EngineError as error:
+        log.warning("nobody can say what became of %s: %s", name, error)
+        return None
+    return None if seen.power == Power.BROKEN else seen
+
+
+def _given_up(machine: Instance, payload: Mapping[str, Any], seen: Observation | None, error: Exception) -> None:
+    if seen is None:
+        passwords.erase([machine])  # it may open nothing any more
+        m.fail(machine, _UNKNOWN, error, state=payload["before"])
+    elif seen.power == Power.ABSENT:
+        passwords.erase([machine])
+        m.fail(machine, _ERASED, error, **_off(machine))
+    elif seen.installation < machine.installation:
+        m.fail(machine, _UNTOUCHED, error, **({"state": State.RUNNING} if _is_on(seen) else _off(machine)))
+    elif _is_on(seen):  # the last answer was lost
+        _installed(machine, payload)
+    else:
+        _tell(machine, payload)
+        m.fail(machine, _ERASED, error, **_off(machine))
+
+
+def _is_on(seen: Observation) -> bool:
+    return seen.power in (Power.RUNNING, Power.STARTING)
+
+
+def _off(machine: Instance) -> dict[str, object]:
+    """It stands, and is charged as before."""
+    return {"state": State.STOPPED} | ({} if m.is_prepaid(machine) else {"stop_charging_mode": KEEP_CHARGING})

@@ -1,0 +1,70 @@
+"""The system of a machine installed anew: told first what is erased and what stays."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from vmart.instances.models import Instance, KeyPair
+from vmart.kernel.errors import MissingParameter, Refused
+from vmart.listings import overview
+from vmart.orders import reinstall
+from vmart.orders.login import LoginWanted, check_password
+from vmart.orders.reinstall import Reinstall
+from vmart.pages import wording
+from vmart.web.forms import NewSystem
+from vmart.web.visitor import actor, customer
+
+_LOGINS = ("generated", "typed", "keys")
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def reinstall_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Image, login and host name; what is wrong with them is said beside them, all else on the machine's page."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    if request.POST.get("how") not in _LOGINS:
+        return _page(request, machine, NewSystem(machine))
+    form = NewSystem(machine, request.POST)
+    if not form.is_valid():
+        return _page(request, machine, form)
+    try:
+        reinstall.reinstall(actor(request, account_id), public_id, _asked(request, form))
+    except Refused as refused:
+        if refused.field == "machines":
+            messages.error(request, wording.sentence(refused))
+            return redirect("machine", public_id)
+        form.refuse(refused)
+        return _page(request, machine, form)
+    messages.success(request, _("The system is being installed anew."))
+    return redirect("machine", public_id)
+
+
+def _asked(request: HttpRequest, form: NewSystem) -> Reinstall:
+    """Of the logins that were typed or ticked the chosen one counts, and it must be there."""
+    how, typed, keys = request.POST.get("how"), form.cleaned_data, tuple(request.POST.getlist("key"))
+    if how == "typed":
+        check_password(typed["password"])
+    if how == "keys" and not keys:
+        raise MissingParameter("Choose a key pair.", field="login.key_ids")
+    login = LoginWanted(typed["password"] if how == "typed" else "", keys if how == "keys" else ())
+    return Reinstall(typed["image"], login, typed["hostname"])
+
+
+def _page(request: HttpRequest, machine: Instance, form: NewSystem) -> HttpResponse:
+    here = {
+        "machine": machine,
+        "form": form,
+        "how": request.POST.get("how", "generated"),
+        "pairs": KeyPair.objects.filter(account_id=machine.account_id).order_by("-id"),
+        "chosen": request.POST.getlist("key"),
+        "disks": overview.disks(machine.id),
+    }
+    return render(request, "web/machines/reinstall.html", here, status=422 if form.is_bound else 200)
