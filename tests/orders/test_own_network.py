@@ -70,6 +70,19 @@ def test_a_machine_in_a_named_subnet(account: int, subnet: Subnet) -> None:
     assert list(reconcile()) == []
 
 
+def test_the_engine_is_told_the_other_subnets_of_the_vpc_in_the_zone(account: int, subnet: Subnet) -> None:
+    vpc_id = subnet.vpc.public_id
+    peers = subnets.create_many(
+        by(account), vpc_id,
+        [NewSubnet("a", "10.0.2.0/24", ZONE), NewSubnet("b", "10.0.3.0/24", ZONE),
+         NewSubnet("c", "10.0.4.0/24", "ap-guangzhou-6")],
+    )  # fmt: skip
+    subnets.delete(by(account), peers[1].public_id)
+    made(account, "10.0.5.0/24")  # of another VPC
+    machine = Instance.objects.get(public_id=buy(account, subnet).instance_ids[0])
+    assert specs.load([machine.id])[machine.id].spec.subnet.peers == (peers[0].public_id,)
+
+
 def test_chosen_addresses_one_a_machine(account: int, subnet: Subnet) -> None:
     assert _ips(buy(account, subnet, 2, "10.0.1.14", "10.0.1.3")) == ["10.0.1.14", "10.0.1.3"]
     assert _ips(buy(account, subnet, 3)) == ["10.0.1.2", "10.0.1.4", "10.0.1.5"]  # one of the turn was chosen
