@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.kernel.public_ids import of as id_of
-from vmart.listings.paging import Matching, by_offset
+from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
 from vmart.listings.views import RouteTableView, SubnetView, TakenAddress, VpcView
 from vmart.network.models import Subnet, Vpc
 from vmart.network.ranges import usable
@@ -81,12 +81,14 @@ SELECT v.id, v.public_id, v.region_id AS region, v.name, v.cidr, v.owner_id IS N
   v.created_at, (SELECT count(*) FROM network_subnet s WHERE s.vpc_id = v.id AND s.deleted_at IS NULL) AS subnets
 {matching} ORDER BY v.id DESC OFFSET %(offset)s LIMIT %(limit)s
 """
-_SUBNET = """
-SELECT s.public_id, v.id AS vpc_number, v.public_id AS vpc_id, v.name AS vpc_name, s.zone_id AS zone, s.name,
+_NEWEST = 2**63 - 1  # above every number
+_SUBNET_COLUMNS = """
+SELECT s.id, s.public_id, v.id AS vpc_number, v.public_id AS vpc_id, v.name AS vpc_name, s.zone_id AS zone, s.name,
   host(s.cidr) AS network, s.prefix, s.first_host, s.owner_id IS NULL AS is_default, s.broadcast, s.created_at,
   (SELECT count(*) FROM network_private_address p WHERE p.subnet_id = s.id) AS taken
-{matching} ORDER BY s.id DESC OFFSET %(offset)s LIMIT %(limit)s
 """
+_SUBNET = _SUBNET_COLUMNS + "{matching} ORDER BY s.id DESC OFFSET %(offset)s LIMIT %(limit)s"
+_SUBNET_PAGE = _SUBNET_COLUMNS + "{matching} AND s.id < %(before)s ORDER BY s.id DESC LIMIT %(limit)s"
 _ADDRESS = """
 SELECT v.public_id AS vpc_id, s.public_id AS subnet_id, host(p.ip) AS ip, i.public_id AS instance_id
 {matching} ORDER BY p.ip OFFSET %(offset)s LIMIT %(limit)s
@@ -126,8 +128,8 @@ def vpc_view(made: Vpc) -> VpcView:
 def subnet_view(made: Subnet) -> SubnetView:
     """One that was made just now."""
     return SubnetView(
-        made.public_id, made.vpc.id, made.vpc.public_id, made.vpc.name, made.zone_id, made.name, str(made.block),
-        made.is_default, made.broadcast, made.created_at, usable(made.block, made.first_host), taken=0,
+        made.id, made.public_id, made.vpc.id, made.vpc.public_id, made.vpc.name, made.zone_id, made.name,
+        str(made.block), made.is_default, made.broadcast, made.created_at, usable(made.block, made.first_host), taken=0,
     )  # fmt: skip
 
 
@@ -142,6 +144,14 @@ def subnets(
     """How many of the account's subnets are wanted, and a page of them, newest first."""
     total, rows = by_offset(_SUBNET, _OF_SUBNETS, _SUBNETS, wanted, account_id=account_id, offset=offset, limit=limit)
     return total, [_subnet(row) for row in rows]
+
+
+def subnets_by_key(account_id: int, before: str) -> Page[SubnetView]:
+    """A page of all the account's subnets, newest first; ``before``: the key of the page before, "" for the first."""
+    key = number(before)
+    matching = Matching.of(account_id, _OF_SUBNETS, _SUBNETS, WantedSubnets())
+    rows = matching.rows(_SUBNET_PAGE, before=_NEWEST if key is None else key, limit=PAGE + 1)
+    return cut([_subnet(row) for row in rows], lambda row: row.id, first=key is None)
 
 
 def _subnet(row: dict[str, Any]) -> SubnetView:

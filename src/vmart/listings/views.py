@@ -54,6 +54,7 @@ class VpcView:
 class SubnetView:
     """The part of a private network in one zone. ``addresses``: that machines can have; ``taken``: that they have."""
 
+    id: int
     public_id: str
     vpc_number: int
     vpc_id: str
@@ -66,6 +67,11 @@ class SubnetView:
     created_at: dt.datetime
     addresses: int
     taken: int
+
+    @property
+    def free(self) -> int:
+        """How many machines find an address in it yet."""
+        return self.addresses - self.taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class RangeTaken(InvalidValue):
     code = "InvalidParameterValue.SubnetConflict"
 
 
+class UnknownRegion(InvalidValue):
+    code = "InvalidParameterValue"
+
+
 class ZoneElsewhere(InvalidValue):
     code = "InvalidParameterValue.UnavailableZone"
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from vmart.catalog import shop
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
 from vmart.network import held, numbers, ranges
-from vmart.network.errors import DefaultNetwork, NetworkInUse, TooManyNetworks
+from vmart.network.errors import DefaultNetwork, NetworkInUse, TooManyNetworks, UnknownRegion
 from vmart.network.models import Subnet, Vpc
 
 VPCS_MAX = 20  # of an account in a region (product 215/537)
@@ -22,8 +23,9 @@ class NewVpc:
 
 
 def create(actor: Actor, region: str, new: NewVpc) -> Vpc:
-    """A VPC in a region. Raises BadNetworkName, BadRange, TooManyNetworks."""
+    """A VPC in a region. Raises BadNetworkName, UnknownRegion, BadRange, TooManyNetworks."""
     held.check_name(new.name, "name")
+    _check_region(region)
     block = ranges.vpc_range(new.cidr, "cidr")
     with db.act():
         held.lock(actor.account)
@@ -35,6 +37,15 @@ def create(actor: Actor, region: str, new: NewVpc) -> Vpc:
         )  # fmt: skip
         held.tell(actor, record.VPC, "CreateVpc", made)
     return made
+
+
+def _check_region(region: str) -> None:
+    regions = sorted({zone.region for zone in shop.snapshot().zones.values() if zone.on_sale})
+    if region not in regions:
+        raise UnknownRegion(
+            "The region {region} does not exist; there are {regions}.",
+            field="region", region=region[:40] or "(empty)", regions=", ".join(regions),
+        )  # fmt: skip
 
 
 def _refuse_too_many(account_id: int, region: str) -> None:

@@ -154,7 +154,7 @@ def subnet(view: SubnetView) -> SubnetAnswer:
         "CidrBlock": view.cidr,
         "CreatedTime": local_text(view.created_at, shop.snapshot().billing_zone),
         "TotalIpAddressCount": view.addresses,
-        "AvailableIpAddressCount": view.addresses - view.taken,
+        "AvailableIpAddressCount": view.free,
         "IsDefault": view.is_default,
         "EnableBroadcast": view.broadcast,
         "RouteTableId": main_table_id(view.vpc_number),
