@@ -57,9 +57,11 @@ BEGIN
     ON CONFLICT (subnet_id, ip) DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
     IF written < wanted THEN
-      PERFORM fn.kernel_refuse('private_ip_taken', host(ip))
-      FROM network_private_address taken, unnest(_instances, addresses) AS line (machine, chosen)
-      WHERE taken.subnet_id = subnet.id AND taken.ip = chosen AND taken.instance_id <> machine;
+      PERFORM fn.kernel_refuse('private_ip_taken', coalesce((
+        SELECT host(chosen)
+        FROM network_private_address taken, unnest(_instances, addresses) AS line (machine, chosen)
+        WHERE taken.subnet_id = subnet.id AND taken.ip = chosen AND taken.instance_id <> machine
+        ORDER BY chosen LIMIT 1), host(addresses[1])));
     END IF;
   END IF;
 END $$;
