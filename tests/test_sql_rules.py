@@ -102,16 +102,16 @@ def _new(field: "models.Field[Any, Any]") -> operations.AddField:
 def test_a_migration_leaves_the_version_before_what_it_uses(
     changes: list[operations.base.Operation], rules: list[str]
 ) -> None:
-    assert [said.split(": ")[:2] for said in breaking(*_second(*changes))] == [
+    assert [said.split(": ")[:2] for said in breaking(*_second(*changes), {})] == [
         ["orders.0002_second", rule] for rule in rules
     ]
 
 
 def test_an_index_is_made_while_the_shop_sells() -> None:
     loader, keys = _second(AddIndexConcurrently("order", models.Index(fields=["reason"], name="r")), atomic=False)
-    assert breaking(loader, keys) == []
+    assert breaking(loader, keys, {}) == []
     loader, keys = _second(operations.AddIndex("order", models.Index(fields=["reason"], name="r")), atomic=False)
-    assert [said.split(": ")[1] for said in breaking(loader, keys)] == ["require-concurrent-index-creation"]
+    assert [said.split(": ")[1] for said in breaking(loader, keys, {})] == ["require-concurrent-index-creation"]
 
 
 def test_what_nobody_uses_any_more_goes_by_an_excuse_and_no_excuse_is_left_over() -> None:

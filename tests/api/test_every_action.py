@@ -47,6 +47,9 @@ class Things:
     template: str
     group: str  # an empty placement group
     grouped: str  # one that has the stopped machine
+    own_vpc: str  # without a subnet
+    subnet: str  # without a machine, of the vpc
+    route_table: str  # of the vpc
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -142,6 +145,27 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
+    "CreateVpc": (lambda _: {"VpcName": "n", "CidrBlock": "10.1.0.0/16"}, 4),
+    "ModifyVpcAttribute": (lambda has: {"VpcId": has.vpc, "VpcName": "n"}, 4),
+    "DeleteVpc": (lambda has: {"VpcId": has.own_vpc}, 5),
+    "CreateSubnet": (
+        lambda has: {"VpcId": has.vpc, "SubnetName": "n", "Zone": "ap-guangzhou-4", "CidrBlock": "10.2.1.0/24"},
+        7,
+    ),
+    "CreateSubnets": (
+        lambda has: {
+            "VpcId": has.vpc,
+            "Subnets": [{"SubnetName": "n", "Zone": "ap-guangzhou-4", "CidrBlock": f"10.2.{n}.0/24"} for n in (1, 2)],
+        },
+        9,
+    ),
+    "ModifySubnetAttribute": (lambda has: {"SubnetId": has.subnet, "SubnetName": "n", "EnableBroadcast": "true"}, 4),
+    "DeleteSubnet": (lambda has: {"SubnetId": has.subnet}, 5),
+    "DescribeRouteTables": (lambda has: {"RouteTableIds": [has.route_table]}, 1),
+    "ReplaceRouteTableAssociation": (
+        lambda has: {"RouteTableId": has.route_table, "SubnetId": has.subnet},
+        1,
+    ),
     "DescribeSecurityGroups": (lambda _: {}, 1),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
     "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 5),
@@ -203,7 +227,13 @@ def owner(delivering: None) -> tuple[Client, Things]:
         for name in ("g", "grouped")
     )
     client.call("ModifyInstancesDisasterRecoverGroup", {"InstanceIds": [stopped], "DisasterRecoverGroupId": grouped})
-    return client, Things(running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped)
+    own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
+    asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
+    subnet = client.call("CreateSubnet", asked).response["Subnet"]
+    return client, Things(
+        running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
+        subnet["SubnetId"], subnet["RouteTableId"],
+    )  # fmt: skip
 
 
 Many = Callable[..., tuple[Client, list[str], list[str]]]
@@ -466,6 +496,9 @@ UNKNOWN = Things(
     "lt-unknown0",
     "ps-unknown0",
     "ps-unknown1",
+    "vpc-unknown1",
+    "subnet-unknown0",
+    "rtb-unknown0",
 )
 
 
@@ -482,7 +515,7 @@ def _swapped(answer: Any, has: Things) -> Any:
 
 
 def _names_things(asked: Asked) -> bool:
-    return asked(UNKNOWN) != asked(Things(*"abcdefghij"))
+    return asked(UNKNOWN) != asked(Things(*(field.name for field in fields(Things))))
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in COMPUTE.items() if _names_things(asked)])

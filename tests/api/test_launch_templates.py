@@ -41,7 +41,12 @@ TOLD = {
         {"DiskType": "CLOUD_SSD", "DiskSize": 100, "DiskName": "db", "DeleteWithInstance": True, **_PLAIN_DISK},
         {"DiskType": "CLOUD_PREMIUM", "DiskSize": 20, "DiskName": "", "DeleteWithInstance": True, **_PLAIN_DISK},
     ],
-    "VirtualPrivateCloud": {"VpcId": "DEFAULT", "SubnetId": "DEFAULT", "AsVpcGateway": False},
+    "VirtualPrivateCloud": {
+        "VpcId": "DEFAULT",
+        "SubnetId": "DEFAULT",
+        "AsVpcGateway": False,
+        "PrivateIpAddresses": [],
+    },
     "SecurityGroupIds": [],
     "EnhancedService": {
         "SecurityService": {"Enabled": False},

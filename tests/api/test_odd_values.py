@@ -10,7 +10,7 @@ from tests.api.test_every_action import COMPUTE, LEGACY, OTHERS, Things, owner
 from vmart.api import services
 from vmart.api.actions.cbs import disks
 from vmart.api.actions.cvm import instance_types, instances
-from vmart.api.actions.vpc import addresses, subnets, vpcs
+from vmart.api.actions.vpc import addresses, route_tables, subnets, vpcs
 from vmart.api.declarations import AnyShape, item_of, model_of
 
 __all__ = ["owner"]
@@ -108,8 +108,9 @@ FILTERS = {
     "DescribeImages": ("image-id", "image-type", "image-name", "platform"),
     "DescribeKeyPairs": ("project-id", "key-name", "tag:a"),
     "DescribeDisks": (*disks._FILTERS, *disks._ALIKE, *disks._FIND_NOTHING),
-    "DescribeVpcs": (*vpcs._FILTERS, *vpcs._ALIKE, "vpc-name", *vpcs.FIND_NOTHING),
-    "DescribeSubnets": (*subnets._FILTERS, *subnets._ALIKE, *vpcs.FIND_NOTHING),
+    "DescribeVpcs": (*vpcs._FILTERS, *vpcs.IN_SMALL_LETTERS, *vpcs.FIND_NOTHING),
+    "DescribeSubnets": (*subnets._FILTERS, *subnets._IN_SMALL_LETTERS, *subnets._ALIKE, *vpcs.FIND_NOTHING),
+    "DescribeRouteTables": (*route_tables._FILTERS, *route_tables._ALIKE, *route_tables._FIND_NOTHING),
     "DescribeSecurityGroups": ("security-group-id", "security-group-name", "project-id", "tag:a"),
     "DescribeUsedIpAddress": (*addresses._FILTERS,),
 }

@@ -65,7 +65,9 @@ _SAMPLES: dict[str, Any] = {
     "KeyName": "k", "ProjectId": 0, "PublicKey": "k", "InstanceChargePrepaid": {"Period": 1}, "DiskSize": 10,
     "InternetAccessible": {"InternetMaxBandwidthOut": 1}, "InternetMaxBandwidthOut": 1, "LaunchTemplateName": "lt",
     "LaunchTemplateId": "lt-unknown0", "Name": "n", "Type": "HOST", "DisasterRecoverGroupIds": ["ps-unknown0"],
-    "DisasterRecoverGroupId": "ps-unknown0",
+    "DisasterRecoverGroupId": "ps-unknown0", "VpcId": "vpc-a", "VpcName": "n", "CidrBlock": "10.0.0.0/16",
+    "SubnetId": "subnet-a", "SubnetName": "n", "RouteTableId": "rtb-a",
+    "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -259,6 +260,54 @@ def _destroy_key(provider: Provider, key_id: str) -> None:
         lambda: provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"][0]["AssociatedInstanceIds"], []
     )
     provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
+
+
+def _filtered(name: str, value: str) -> Members:
+    """Limit and Offset are text, as the provider sends them."""
+    return {"Filters": [{"Name": name, "Values": [value]}], "Limit": "100", "Offset": "0"}
+
+
+def test_a_vpc_with_a_subnet_and_a_machine_in_it(provider: Provider) -> None:
+    """As tencentcloud_vpc, tencentcloud_subnet and tencentcloud_instance make, read, change and delete them."""
+    asked = {
+        "VpcName": "tf", "CidrBlock": "10.0.0.0/16", "EnableMulticast": "true", "EnableRouteVpcPublish": False,
+    }  # fmt: skip
+    vpc_id = needed(provider("vpc", "CreateVpc", asked)["Vpc"], "VpcId", "IsDefault")[0]
+    answer = provider("vpc", "DescribeVpcs", _filtered("vpc-id", vpc_id))
+    (vpc,) = answer["VpcSet"]
+    assert needed(answer, "TotalCount") == [1]
+    needed(vpc, "CidrBlock", "CreatedTime", "IsDefault", "EnableMulticast", "DnsServerSet", "VpcName")
+    assert (vpc["VpcName"], vpc["CidrBlock"], vpc["EnableMulticast"]) == ("tf", "10.0.0.0/16", True)
+    main = _filtered("vpc-id", vpc_id)
+    main["Filters"].append({"Name": "association.main", "Values": ["true"]})
+    (table,) = provider("vpc", "DescribeRouteTables", main)["RouteTableSet"]
+    needed(table, "CreatedTime", "Main", "RouteTableName", "RouteTableId", "VpcId", "AssociationSet", "RouteSet")
+
+    asked = {"VpcId": vpc_id, "SubnetName": "tf", "CidrBlock": "10.0.1.0/24", "Zone": ZONE}
+    subnet_id = needed(provider("vpc", "CreateSubnet", asked)["Subnet"], "SubnetId")[0]
+    change = {"SubnetId": subnet_id, "SubnetName": "tf", "EnableBroadcast": "true"}
+    provider("vpc", "ModifySubnetAttribute", change)
+    follow = {"SubnetId": subnet_id, "RouteTableId": table["RouteTableId"]}
+    provider("vpc", "ReplaceRouteTableAssociation", follow)
+    (subnet,) = provider("vpc", "DescribeSubnets", _filtered("subnet-id", subnet_id))["SubnetSet"]
+    needed(subnet, "CidrBlock", "CreatedTime", "VpcId", "CdcId", "SubnetName", "IsDefault", "Zone")
+    assert (subnet["RouteTableId"], subnet["EnableBroadcast"]) == (table["RouteTableId"], True)
+    assert (subnet["IsDefault"], subnet["AvailableIpAddressCount"]) == (False, 253)
+
+    network = {"VpcId": vpc_id, "SubnetId": subnet_id, "PrivateIpAddresses": ["10.0.1.77"]}
+    login = {"Password": "Str0ng-pass"}
+    machine_id = provider.create({**POSTPAID, "VirtualPrivateCloud": network, "LoginSettings": login})
+    machine = provider.machine(machine_id)
+    assert machine is not None
+    told = machine["VirtualPrivateCloud"]
+    assert {name: told[name] for name in network} == network
+    assert _code(lambda: provider("vpc", "DeleteSubnet", {"SubnetId": subnet_id})) == "ResourceInUse"
+    assert _code(lambda: provider("vpc", "DeleteVpc", {"VpcId": vpc_id})) == "ResourceInUse"
+    provider.force_delete(machine_id)
+    provider("vpc", "ModifyVpcAttribute", {"VpcId": vpc_id, "VpcName": "other", "EnableMulticast": "false"})
+    for action, asked in (("DeleteSubnet", {"SubnetId": subnet_id}), ("DeleteVpc", {"VpcId": vpc_id})):
+        provider("vpc", action, asked)
+        assert _code(partial(provider, "vpc", action, asked)) == "ResourceNotFound"
 
 
 def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider) -> None:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -44,13 +45,18 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
 from vmart.metering.models import Segment
-from vmart.network.models import Subnet
+from vmart.network import subnets, vpcs
+from vmart.network.errors import RangeTaken
+from vmart.network.models import PrivateAddress, Subnet
+from vmart.network.subnets import NewSubnet
+from vmart.network.vpcs import NewVpc
 from vmart.orders import bind_keys, forget_keys, place, reinstall, start, stop, terminate
 from vmart.orders import machines as m
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
-from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused
+from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused, UnknownNetwork
 from vmart.orders.models import Idempotency, Order
+from vmart.orders.own_network import NetworkWanted
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.wanted import Bought
@@ -274,6 +280,67 @@ def test_control_with_lock_and_look_in_one_expression_one_of_them_fails(open_sho
     late, quick = _first_in_the_zone_while_another_takes_its_range(open_shop.url(), edit, one_look=True)
     assert isinstance(quick, Bought)
     assert isinstance(late, IntegrityError) and "network_subnet_range_once" in str(late)
+
+
+def _two_subnets_that_overlap(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Any]]:
+    """Two customers make a subnet of the same range in the zone; who finds it free waits at the gate."""
+    acts = []
+    for name in ("one", "two"):
+        account = open_purse(name)
+        vpc_id = vpcs.create(by(account), "ap-guangzhou", NewVpc("n", "10.0.0.0/16")).public_id
+        acts.append(partial(subnets.create, by(account), vpc_id, NewSubnet("n", "10.0.1.0/24", ZONE)))
+    look = subnets._refuse_taken
+
+    def look_and_wait(*where: Any) -> None:
+        look(*where)
+        db.rows("SELECT pg_advisory_xact_lock_shared(4242)")
+
+    monkeypatch.setattr(subnets, "_refuse_taken", look_and_wait)
+    return _at_the_gate(url, *acts)
+
+
+def test_of_two_subnets_that_overlap_one_is_made(open_shop: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, results = _two_subnets_that_overlap(open_shop.url(), monkeypatch)
+    assert waited == ["advisory", "advisory"]  # the gate, and the lock of who is at the gate
+    assert (_of(Subnet, results), _of(RangeTaken, results)) == (1, 1)
+    assert Subnet.objects.filter(zone_id=ZONE).count() == 1
+
+
+def test_control_without_the_lock_of_the_ranges_both_are_made(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit("network_lock_ranges", ("SELECT pg_advisory_xact_lock(hashtext('vmart ranges'), hashtext(_zone))", "SELECT"))
+    _, results = _two_subnets_that_overlap(open_shop.url(), monkeypatch)
+    assert _of(Subnet, results) == 2
+    assert len(set(Subnet.objects.filter(zone_id=ZONE).values_list("cidr", "prefix"))) == 1
+
+
+def _bought_into_while_it_is_deleted(url: str, edit: Edit) -> tuple[int, list[Any]]:
+    """The purchase has found the subnet; before it takes an address of it, the subnet is deleted."""
+    account = open_purse(cash_minor=100_000)
+    vpc_id = vpcs.create(by(account), "ap-guangzhou", NewVpc("n", "10.0.0.0/16")).public_id
+    subnet_id = subnets.create(by(account), vpc_id, NewSubnet("n", "10.0.1.0/24", ZONE)).public_id
+    edit("network_claim_private", ("  UPDATE network_subnet SET", f"  {GATE}\n  UPDATE network_subnet SET"))
+    machine = replace(wanted(account, HOURLY).machine, network=NetworkWanted(vpc_id, subnet_id))
+    _, results = _at_the_gate(
+        url, partial(purchase, wanted(account, HOURLY, machine=machine)),
+        partial(subnets.delete, by(account), subnet_id),
+    )  # fmt: skip
+    return account, results
+
+
+def test_a_subnet_that_is_deleted_meanwhile_gives_no_address(open_shop: Databases, edit: Edit) -> None:
+    account, (bought, deleted) = _bought_into_while_it_is_deleted(open_shop.url(), edit)
+    assert isinstance(bought, UnknownNetwork) and deleted is None
+    assert bought.code == "InvalidParameterValue.SubnetNotExist"
+    assert (Instance.objects.count(), PrivateAddress.objects.count(), purses(account)["cash"]) == (0, 0, 100_000)
+
+
+def test_control_without_a_second_look_at_it_a_machine_is_in_no_network(open_shop: Databases, edit: Edit) -> None:
+    edit("network_claim_private", ("WHERE id = subnet_id AND deleted_at IS NULL", "WHERE id = subnet_id"))
+    _, (bought, deleted) = _bought_into_while_it_is_deleted(open_shop.url(), edit)
+    assert isinstance(bought, Bought) and deleted is None
+    assert PrivateAddress.objects.get().subnet.deleted_at is not None
 
 
 def test_the_last_cent_is_set_aside_once(open_shop: Databases, edit: Edit) -> None:

@@ -40,7 +40,7 @@ _QUERIES = {
     "work": "SELECT kind, step, due_at, attention FROM worker_operation WHERE account_id = %s ORDER BY 1, 2",
     "room": "SELECT vcpu, memory_mib, disk_gib FROM placement_allocation WHERE account_id = %s ORDER BY 1, 2, 3",
     "private": "SELECT count(*) FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
-    " WHERE s.account_id = %s",
+    " WHERE %s IN (s.account_id, s.owner_id)",
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
     "disks": "SELECT usage, disk_type, size_gib FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
     "events": "SELECT kind,"

@@ -23,6 +23,7 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.launch_templates import keep
+from vmart.network.models import Subnet, Vpc
 from vmart.orders import placement_groups, sweep
 from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
@@ -105,6 +106,18 @@ class Sent:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
 
+    def of_network(self, *acts: str) -> HttpResponse:
+        """A VPC is made, then these are done to it or to its subnet."""
+        form = {"name": "n", "region": "ap-guangzhou", "cidr": "10.0.0.0/16", "zone": ZONE}
+        answer = self.buyer.post("/networks/", form | {"act": "create_vpc"})
+        vpc = Vpc.objects.get(owner_id=self.buyer.account_id)
+        for act in acts:
+            subnet = Subnet.objects.filter(owner_id=self.buyer.account_id).first()
+            thing = subnet if subnet and act.endswith("subnet") else vpc
+            form |= {"vpc": vpc.public_id, "id": thing.public_id, "act": act}
+            answer = self.buyer.post("/networks/", form)
+        return answer
+
     def of_bound_key(self, *acts: str) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         for act in acts:
@@ -185,6 +198,12 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "/keys/", {"act": "import", "name": "laptop", "public_key": PUBLIC}
     ),
     ("keys", "DeleteKeyPairs"): lambda sent: sent.of_key_pair(),
+    ("networks", "CreateVpc"): lambda sent: sent.of_network(),
+    ("networks", "ModifyVpcAttribute"): lambda sent: sent.of_network("rename_vpc"),
+    ("networks", "DeleteVpc"): lambda sent: sent.of_network("delete_vpc"),
+    ("networks", "CreateSubnet"): lambda sent: sent.of_network("create_subnet"),
+    ("networks", "ModifySubnetAttribute"): lambda sent: sent.of_network("create_subnet", "rename_subnet"),
+    ("networks", "DeleteSubnet"): lambda sent: sent.of_network("create_subnet", "delete_subnet"),
     ("api_keys", "api_key_created"): lambda sent: sent.buyer.post("/api-keys/", {"act": "create"}),
     ("api_keys", "api_key_disabled"): lambda sent: sent.of_api_key("disable"),
     ("api_keys", "api_key_deleted"): lambda sent: sent.of_api_key("delete"),

@@ -259,7 +259,7 @@ def test_query_budget() -> None:
     with CaptureQueriesContext(connection) as update:
         answer = visitor.get("/buy/price/?charge=postpaid&region=ap-shanghai&count=3", follow=True)
     assert answer.status_code == 200
-    assert len(update) <= 4
+    assert len(update) <= 5
 
 
 def test_the_update_carries_price_stock_and_address() -> None:

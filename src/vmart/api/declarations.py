@@ -114,6 +114,14 @@ def _whole(value: object) -> object:
 # Of vpc, whose Offset and Limit are published as text.
 TextOffset = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 TextLimit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
+
+
+def _truth(value: object) -> object:
+    """What a text says that is true or false; anything else as it is."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
+TextBool = Annotated[bool, BeforeValidator(_truth)]  # of vpc, whose switches are published as text
 PublicId = Annotated[str, Field(max_length=60)]
 PublicIds = Annotated[list[PublicId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
 ClientToken = Annotated[

@@ -49,6 +49,7 @@ class Resource(StrEnum):
     DISK = "disk"
     VPC = "vpc"
     SUBNET = "subnet"
+    ROUTE_TABLE = "route table"
     SECURITY_GROUP = "security group"
     LAUNCH_TEMPLATE = "launch template"
     PLACEMENT_GROUP = "placement group"

@@ -87,11 +87,15 @@ class ImageState:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A customer's private network in one zone; ``key`` is ours, the driver hashes it to a name."""
+    """A customer's private network in one zone; ``key`` is ours, the driver hashes it to a name.
+
+    ``peers``: keys of the other subnets of its VPC in the zone, with whose machines its own speak freely.
+    """
 
     key: str
     cidr: str  # "10.0.0.0/20"
     gateway: str  # "10.0.0.1"
+    peers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

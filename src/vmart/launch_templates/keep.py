@@ -12,6 +12,7 @@ from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import Refused
+from vmart.kernel.text import is_one_line
 from vmart.launch_templates import held
 from vmart.launch_templates.contents import Contents
 from vmart.launch_templates.errors import (
@@ -22,7 +23,7 @@ from vmart.launch_templates.errors import (
     TooManyVersions,
 )
 from vmart.launch_templates.models import Template, Version
-from vmart.orders import naming, tokens
+from vmart.orders import tokens
 from vmart.orders.login import LoginWanted
 from vmart.orders.ready import ready
 from vmart.orders.wanted import Purchase
@@ -89,7 +90,7 @@ def no_password() -> PasswordInTemplate:
 
 def check_name(name: str) -> None:
     """Raise BadTemplateName unless the name has 2 to 128 characters on one line."""
-    if not TEXT_MIN <= len(name) <= NAME_MAX or not naming.is_one_line(name):
+    if not TEXT_MIN <= len(name) <= NAME_MAX or not is_one_line(name):
         raise BadTemplateName(
             "The name of a launch template has {least} to {most} characters on one line.",
             field="template.name", least=TEXT_MIN, most=NAME_MAX,
@@ -99,7 +100,7 @@ def check_name(name: str) -> None:
 def _check_text(description: str) -> None:
     if not description:
         return
-    if not TEXT_MIN <= len(description) <= DESCRIPTION_MAX or not naming.is_one_line(description):
+    if not TEXT_MIN <= len(description) <= DESCRIPTION_MAX or not is_one_line(description):
         raise BadDescription(
             "The description of a version has {least} to {most} characters on one line, or none.",
             field="template.description", least=TEXT_MIN, most=DESCRIPTION_MAX,

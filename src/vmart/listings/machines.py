@@ -53,7 +53,7 @@ _CONDITIONS = {
     # Found by who holds the address; a machine that was never delivered shows the private one that it has given back.
     "private_ips": "i.private_ip = ANY (%(private_ips)s::inet[]) AND i.id IN ("
     "SELECT a.instance_id FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
-    " WHERE s.account_id = %(account)s AND a.ip = ANY (%(private_ips)s::inet[]) UNION ALL"
+    " WHERE (s.account_id = %(account)s OR s.owner_id = %(account)s) AND a.ip = ANY (%(private_ips)s::inet[]) UNION ALL"
     " SELECT f.id FROM instances_instance f WHERE f.account_id = %(account)s AND f.state = 'LAUNCH_FAILED')",
     "public_ips": "i.public_ip = ANY (%(public_ips)s::inet[]) AND i.id IN ("
     "SELECT a.instance_id FROM network_public_address a WHERE a.ip = ANY (%(public_ips)s::inet[]))",

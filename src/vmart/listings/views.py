@@ -37,24 +37,51 @@ class ListedDisk:
 
 @dataclass(frozen=True, slots=True)
 class VpcView:
-    """A customer's private network in a region."""
+    """A customer's private network in a region. ``id``: its number; ``subnets``: how many it has."""
 
+    id: int
     public_id: str
+    region: str
+    name: str
     cidr: str
+    is_default: bool
+    multicast: bool
     created_at: dt.datetime
+    subnets: int
 
 
 @dataclass(frozen=True, slots=True)
 class SubnetView:
     """The part of a private network in one zone. ``addresses``: that machines can have; ``taken``: that they have."""
 
+    id: int
     public_id: str
+    vpc_number: int
     vpc_id: str
+    vpc_name: str
     zone: str
+    name: str
     cidr: str
+    is_default: bool
+    broadcast: bool
     created_at: dt.datetime
     addresses: int
     taken: int
+
+    @property
+    def free(self) -> int:
+        """How many machines find an address in it yet."""
+        return self.addresses - self.taken
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTableView:
+    """The one route table of a VPC, and the subnets that follow it: all of them."""
+
+    public_id: str
+    vpc_id: str
+    created_at: dt.datetime
+    subnet_ids: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,75 @@
 """Private networks of customers and public addresses of zones."""
 
+import ipaddress
+
 from django.db import models
 from django.db.models import Q
 
 
+def _of_one(prefix: str) -> models.CheckConstraint:
+    """Whose it is says one column alone: two would make it somebody's default and somebody's own."""
+    return models.CheckConstraint(
+        condition=Q(account_id__isnull=False, owner_id=None) | Q(account_id=None, owner_id__isnull=False),
+        name=f"{prefix}_of_one",
+    )
+
+
 class Vpc(models.Model):
-    """A customer's default network in a region."""
+    """A network of a customer in a region: the default one of ``account``, or one that ``owner`` made (ADR 0044).
+
+    A row stays when it is deleted: machines that are gone still show where they were.
+    """
 
     id: int
+    region_id: str
     public_id = models.CharField(max_length=20, unique=True)
-    account = models.ForeignKey("customers.Account", models.PROTECT)
+    account = models.ForeignKey("customers.Account", models.PROTECT, null=True)
+    owner_id = models.BigIntegerField(null=True)
     region = models.ForeignKey("catalog.Region", models.PROTECT)
+    name = models.CharField(max_length=60, default="Default-VPC", db_default="Default-VPC")
     cidr = models.CharField(max_length=20)
+    multicast = models.BooleanField(default=False, db_default=False)  # kept as it was said
     created_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "network_vpc"
-        constraints = [models.UniqueConstraint(fields=["account", "region"], name="network_vpc_default_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "region"], name="network_vpc_default_once"),
+            _of_one("network_vpc"),
+        ]
+        indexes = [models.Index(fields=["owner_id"], condition=Q(owner_id__isnull=False), name="network_vpc_owner")]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the one that a first purchase makes."""
+        return self.owner_id is None
 
 
 class Subnet(models.Model):
-    """The part of a VPC in one zone: one bridge there. ``next_host`` counts addresses given out."""
+    """The part of a VPC in one zone: one bridge there. Whose it is, and that it stays, as of its VPC.
+
+    ``next_host`` counts addresses given out in turn, from ``first_host`` on.
+    """
 
     id: int
+    vpc_id: int
+    zone_id: str
     public_id = models.CharField(max_length=20, unique=True)
-    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
+    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False, null=True)
+    owner_id = models.BigIntegerField(null=True)
     vpc = models.ForeignKey(Vpc, models.PROTECT, db_index=False)
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
-    number = models.IntegerField()  # of the zone's private ranges: customers' bridges share a host
+    name = models.CharField(max_length=60, default="Default-Subnet", db_default="Default-Subnet")
+    # Of a default one: which of the zone's private ranges it has. Customers' bridges share a host.
+    number = models.IntegerField(null=True)
     cidr = models.GenericIPAddressField()  # network address
     prefix = models.IntegerField(default=20)
-    next_host = models.IntegerField(default=10)  # .1 is the gateway, .2-.9 are kept
+    first_host = models.IntegerField(default=10, db_default=10)  # .1 is the gateway; a default one keeps .2-.9 too
+    next_host = models.IntegerField(default=10)
+    broadcast = models.BooleanField(default=False, db_default=False)  # kept as it was said
     created_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "network_subnet"
@@ -40,7 +78,22 @@ class Subnet(models.Model):
             models.UniqueConstraint(fields=["zone", "number"], name="network_subnet_range_once"),
             models.UniqueConstraint(fields=["vpc", "number"], name="network_subnet_range_once_in_vpc"),
             models.CheckConstraint(condition=Q(next_host__gte=1), name="network_subnet_next_host"),
+            _of_one("network_subnet"),
         ]
+        indexes = [
+            models.Index(fields=["owner_id"], condition=Q(owner_id__isnull=False), name="network_subnet_owner"),
+            models.Index(fields=["zone"], condition=Q(number=None, deleted_at=None), name="network_subnet_own_in_zone"),
+        ]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the one that a first purchase makes."""
+        return self.owner_id is None
+
+    @property
+    def block(self) -> ipaddress.IPv4Network:
+        """Its range."""
+        return ipaddress.IPv4Network(f"{self.cidr}/{self.prefix}")
 
 
 class PrivateAddress(models.Model):

@@ -93,6 +93,10 @@ class UnknownNetwork(InvalidValue):
     code = "InvalidParameterValue.VpcIdNotExist"
 
 
+class SubnetFull(Refused):
+    code = "FailedOperation.NoAvailableIpAddressCountInSubnet"
+
+
 class NotSoldHere(InvalidValue):
     code = "ResourceNotFound.InvalidZoneInstanceType"
 

@@ -3,6 +3,7 @@
 import re
 
 from vmart.kernel.errors import InvalidParameter
+from vmart.kernel.text import is_one_line
 from vmart.orders.errors import BadHostName, NameTooLong
 
 NAME_MAX = 128  # characters, with its pattern and of each result
@@ -10,7 +11,6 @@ HOST_NAME_MIN, HOST_NAME_MAX = 2, 60
 PRIVATE_IP = "{IP}"  # in a host name: replaced where the private address is known, in fn.instances_create
 _UNNAMED = "Unnamed"
 _NUMBER = re.compile(r"\{R:(\d{1,9})(?:,F:([0-8]))?\}")
-_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*")
 _LONGEST_IP = "255.255.255.255"
 
@@ -42,11 +42,6 @@ def plain_name(name: str) -> str:
             field="name", most=NAME_MAX, count=len(name),
         )  # fmt: skip
     return name or _UNNAMED
-
-
-def is_one_line(text: str) -> bool:
-    """Whether it has no line breaks or other control characters."""
-    return not _CONTROL.search(text)
 
 
 def _refuse_control(name: str) -> None:

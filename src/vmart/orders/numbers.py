@@ -4,7 +4,6 @@ from vmart.kernel import db
 
 _orders = db.IdBlock("orders_block")
 _subscriptions = db.IdBlock("subscriptions_block")
-_networks = db.IdBlock("network_block")
 
 
 def order() -> int:
@@ -15,8 +14,3 @@ def order() -> int:
 def subscriptions(count: int) -> list[int]:
     """Of machines and disks: every subscription has its own."""
     return _subscriptions.take(count)
-
-
-def network() -> int:
-    """Of a customer's network in a zone."""
-    return _networks.take()[0]

@@ -1,77 +1,143 @@
-"""The private network that a purchase names: DEFAULT, or the ids of the account's own, which are the same network.
+"""The private network that a purchase names: DEFAULT, or a subnet of the account's by its id.
 
-An account has one VPC a region and one subnet a zone; they exist from its first purchase there on, and never end.
+The default VPC of a region and the default subnet of a zone are there from the account's first purchase there on, and
+never end; others are their owner's (ADR 0044).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from vmart.network.models import Subnet
+from vmart.kernel.errors import InvalidParameter
+from vmart.network import held, ranges
+from vmart.network.models import Subnet, Vpc
 from vmart.orders.errors import UnknownNetwork
 from vmart.pricing.configuration import Configuration
 
 DEFAULT = "DEFAULT"
+_TOLD_MAX = 20  # ids in a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkWanted:
-    """Public ids, or DEFAULT; one that is empty names none."""
+    """Public ids, or DEFAULT; one that is empty names none. ``private_ips``: one a machine, in order, or none."""
 
     vpc_id: str = DEFAULT
     subnet_id: str = DEFAULT
+    private_ips: tuple[str, ...] = ()
 
 
 DEFAULT_NETWORK = NetworkWanted()
 
 
-def check(account_id: int, configuration: Configuration, wanted: NetworkWanted) -> None:
-    """Raise UnknownNetwork for ids that are not the account's, or not of the place of the configuration."""
-    vpc_id, subnet_id = _named(wanted.vpc_id), _named(wanted.subnet_id)
-    if not vpc_id and not subnet_id:
-        return
-    subnets = list(Subnet.objects.filter(account_id=account_id).select_related("vpc").order_by("id"))
-    if vpc_id:
-        _check_vpc(vpc_id, configuration.region, subnets)
-    if subnet_id:
-        _check_subnet(subnet_id, configuration.zone, subnets)
+def checked(account_id: int, configuration: Configuration, wanted: NetworkWanted) -> NetworkWanted:
+    """What is wanted, its addresses as they are written. Whether they are free, the purchase's statement finds.
+
+    Raises UnknownNetwork for ids that are not the account's, or not of the place of the configuration;
+    InvalidParameter, BadPrivateAddress and PrivateAddressOutside for addresses.
+    """
+    subnet = _subnet(account_id, wanted, configuration)
+    return replace(wanted, private_ips=_addresses(wanted.private_ips, subnet, configuration.count))
 
 
-def _named(public_id: str) -> str:
+def named(public_id: str) -> str:
+    """The id; "" for none and for DEFAULT."""
     return "" if public_id.upper() == DEFAULT else public_id
 
 
-def _check_vpc(vpc_id: str, region: str, subnets: Iterable[Subnet]) -> None:
-    regions = {subnet.vpc.public_id: subnet.vpc.region_id for subnet in subnets}
-    possible = _possible(vpc for vpc, there in regions.items() if there == region)
-    if vpc_id not in regions:
+def _vpc(account_id: int, vpc_id: str, configuration: Configuration) -> Vpc:
+    found = Vpc.objects.filter(held.of(account_id), public_id=held.sayable(vpc_id)).first()
+    if found is not None and found.region_id == configuration.region:
+        return found
+    here = Vpc.objects.filter(held.of(account_id), region_id=configuration.region).order_by("id")
+    possible = _possible(here.values_list("public_id", flat=True)[:_TOLD_MAX])
+    if found is None:
         raise UnknownNetwork(
             "The VPC {id} does not exist; possible here are {possible}.",
             field="network.vpc_id", id=vpc_id, possible=possible,
         )  # fmt: skip
-    if regions[vpc_id] != region:
-        raise UnknownNetwork(
-            "The VPC {id} is in another region; possible here are {possible}.",
-            field="network.vpc_id", code="InvalidParameterValue.VpcIdZoneIdNotMatch", id=vpc_id,
-            possible=possible,
-        )  # fmt: skip
+    raise UnknownNetwork(
+        "The VPC {id} is in another region; possible here are {possible}.",
+        field="network.vpc_id", code="InvalidParameterValue.VpcIdZoneIdNotMatch", id=vpc_id,
+        possible=possible,
+    )  # fmt: skip
 
 
-def _check_subnet(subnet_id: str, zone: str, subnets: Iterable[Subnet]) -> None:
-    known = {subnet.public_id: subnet for subnet in subnets}
-    possible = _possible(subnet.public_id for subnet in known.values() if subnet.zone_id == zone)
-    if subnet_id not in known:
-        raise UnknownNetwork(
+def _check_default(vpc: Vpc, configuration: Configuration) -> None:
+    """A VPC without a subnet is the default one, whose default subnet is meant."""
+    if vpc.is_default:
+        return
+    there = Subnet.objects.filter(vpc_id=vpc.id, zone_id=configuration.zone, deleted_at=None).order_by("id")
+    possible = ", ".join(there.values_list("public_id", flat=True)[:_TOLD_MAX])
+    raise UnknownNetwork(
+        "The VPC {id} has no default subnet: name one of its subnets in {zone}; there are {possible}.",
+        field="network.subnet_id", code="InvalidParameterValue.SubnetNotExist", id=vpc.public_id,
+        zone=configuration.zone, possible=possible or "-",
+    )  # fmt: skip
+
+
+def _subnet(account_id: int, wanted: NetworkWanted, configuration: Configuration) -> Subnet | None:
+    """The subnet that is named, where a VPC is named too, one of that; None for the default one."""
+    vpc_id, subnet_id = named(wanted.vpc_id), named(wanted.subnet_id)
+    held_ones = Subnet.objects.filter(held.of(account_id)).select_related("vpc")
+    found = held_ones.filter(public_id=held.sayable(subnet_id)).first() if subnet_id else None
+    if found and found.zone_id == configuration.zone and vpc_id in ("", found.vpc.public_id):
+        return found
+    vpc = _vpc(account_id, vpc_id, configuration) if vpc_id else None
+    if subnet_id:
+        there = held_ones.filter(zone_id=configuration.zone, **({"vpc": vpc} if vpc else {})).order_by("id")
+        possible = there.values_list("public_id", flat=True)[:_TOLD_MAX]
+        raise _not_possible(found, subnet_id, configuration, possible)
+    if vpc:
+        _check_default(vpc, configuration)
+    return None
+
+
+def _not_possible(
+    found: Subnet | None, subnet_id: str, configuration: Configuration, possible: Iterable[str]
+) -> UnknownNetwork:
+    if found is None:
+        return UnknownNetwork(
             "The subnet {id} does not exist; possible here are {possible}.",
             field="network.subnet_id", code="InvalidParameterValue.SubnetNotExist", id=subnet_id,
-            possible=possible,
+            possible=_possible(possible),
         )  # fmt: skip
-    if known[subnet_id].zone_id != zone:
-        raise UnknownNetwork(
+    if found.zone_id != configuration.zone:
+        return UnknownNetwork(
             "The subnet {id} is in another zone; possible here are {possible}.",
             field="network.subnet_id", code="InvalidParameterValue.SubnetIdZoneIdNotMatch", id=subnet_id,
-            possible=possible,
+            possible=_possible(possible),
         )  # fmt: skip
+    return UnknownNetwork(
+        "The subnet {id} is in the VPC {vpc}; possible here are {possible}.",
+        field="network.subnet_id", code="InvalidParameterValue.VpcIdSubnetIdNotMatch", id=subnet_id,
+        vpc=found.vpc.public_id, possible=_possible(possible),
+    )  # fmt: skip
 
 
 def _possible(public_ids: Iterable[str]) -> str:
     return ", ".join([DEFAULT, *public_ids])
+
+
+def _addresses(private_ips: tuple[str, ...], subnet: Subnet | None, count: int) -> tuple[str, ...]:
+    if not private_ips:
+        return ()
+    if subnet is None:
+        raise InvalidParameter(
+            "Private addresses can be chosen in a subnet that is named by its id.", field="network.private_ips"
+        )
+    if len(private_ips) != count:
+        raise InvalidParameter(
+            "{addresses} private addresses are chosen for {count} machines; choose one for each, or none.",
+            field="network.private_ips", addresses=len(private_ips), count=count,
+        )  # fmt: skip
+    chosen = tuple(
+        str(ranges.private_ip(text, subnet.block, subnet.first_host, "network.private_ips")) for text in private_ips
+    )
+    _refuse_twice(chosen)
+    return chosen
+
+
+def _refuse_twice(chosen: tuple[str, ...]) -> None:
+    for number, address in enumerate(chosen):
+        if address in chosen[:number]:
+            raise InvalidParameter("The private address {ip} is chosen twice.", field="network.private_ips", ip=address)

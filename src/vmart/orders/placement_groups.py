@@ -17,8 +17,9 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused, Unsupported
+from vmart.kernel.text import is_one_line
 from vmart.orders import machines as m
-from vmart.orders import naming, tokens
+from vmart.orders import tokens
 from vmart.orders.acts import accepting
 from vmart.orders.errors import GroupInUse, NoPlaceInGroup, NotInGroup, TooManyGroups, UnknownPlacementGroup
 from vmart.placement.models import Group, Member
@@ -135,7 +136,7 @@ def unknown(public_id: str, field: str = "placement_groups") -> Refused:
 
 def check_name(name: str) -> None:
     """Raise InvalidValue unless the name has 1 to 60 characters on one line."""
-    if not 1 <= len(name) <= NAME_MAX or not naming.is_one_line(name):
+    if not 1 <= len(name) <= NAME_MAX or not is_one_line(name):
         raise InvalidValue(
             "The name of a placement group has 1 to {most} characters on one line.", field="group.name", most=NAME_MAX
         )

@@ -7,7 +7,8 @@ from typing import Any
 
 from vmart.catalog import shop
 from vmart.kernel import clock, ids, public_ids
-from vmart.orders import naming, numbers, passwords
+from vmart.network import numbers as networks
+from vmart.orders import naming, numbers, own_network, passwords
 from vmart.orders.wanted import PURCHASE, Purchase
 from vmart.pricing.quote import GIB, HOUR, MONTH, Quote
 from vmart.subscriptions.models import DISK, MACHINE
@@ -23,6 +24,7 @@ def arguments(
     values |= {
         "bought": bought,
         "actor": request.actor.told(),
+        "subnet": own_network.named(request.machine.network.subnet_id),
         "token": request.client_token,
         "fingerprint": fingerprint,
     }
@@ -75,7 +77,7 @@ def _network_ids(first_in_zone: bool) -> dict[str, str]:
     """Ids for the network that the first purchase in a zone makes; empty for all later ones, which need none."""
     if not first_in_zone:
         return {"vpc_public_id": "", "subnet_public_id": ""}
-    number = numbers.network()
+    (number,) = networks.take()
     return {"vpc_public_id": public_ids.of("vpc", number), "subnet_public_id": public_ids.of("subnet", number)}
 
 

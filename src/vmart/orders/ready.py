@@ -15,9 +15,10 @@ def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
     """The request with its type chosen and its login made, and its quote, after every check that needs no lock."""
     request = replace(request, configuration=default_type.filled(request.configuration, here))
     quoted = check(request, here)
-    own_network.check(request.account_id, request.configuration, request.machine.network)
+    network = own_network.checked(request.account_id, request.configuration, request.machine.network)
     placement_groups.check(request.account_id, request.machine.placement_groups)
-    return replace(request, machine=_with_login(request.account_id, request.machine)), quoted
+    machine = replace(_with_login(request.account_id, request.machine), network=network)
+    return replace(request, machine=machine), quoted
 
 
 def check(request: Purchase, here: shop.Shop) -> Quote:

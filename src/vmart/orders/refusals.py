@@ -9,6 +9,7 @@ from vmart.instances import key_pairs
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
+from vmart.network.errors import PrivateAddressTaken
 from vmart.orders import errors, placement_groups
 from vmart.placement import explain
 from vmart.pricing.configuration import Configuration
@@ -120,6 +121,18 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "group_apart": _group_apart,
     "no_public_address": lambda values, _c, _m: no_address(values[0], values[1], values[2], field="public_ip"),
     "no_private_address": _no_private_address,
+    "subnet_full": lambda values, _c, _m: errors.SubnetFull(
+        "The subnet {id} has too few free addresses.", field="network.subnet_id", id=values[0]
+    ),
+    "no_subnet": lambda values, _c, _m: errors.UnknownNetwork(
+        "The subnet {id} was deleted just now.",
+        field="network.subnet_id",
+        code="InvalidParameterValue.SubnetNotExist",
+        id=values[0],
+    ),
+    "private_ip_taken": lambda values, _c, _m: PrivateAddressTaken(
+        "The private address {ip} is in use.", field="network.private_ips", ip=values[0]
+    ),
     "no_private_range": lambda values, _c, _m: errors.NoAddress(
         "The zone {zone} has no private network left.", field="zone", zone=values[0]
     ),

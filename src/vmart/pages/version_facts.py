@@ -117,3 +117,5 @@ def _no_field(said: Said) -> Iterator[Fact]:
     for path in ("network.vpc_id", "network.subnet_id"):
         if said.get(path, "DEFAULT").upper() != "DEFAULT":
             yield Fact(_("Private network"), said[path], "mono")
+    if said.get("network.private_ips"):
+        yield Fact(_("Private address"), ", ".join(said["network.private_ips"]), "mono")

@@ -16,6 +16,9 @@ SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname,
   i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.bandwidth_mbps, b.arrears_since,
   i.created_at,  g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
   h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
+  ARRAY(SELECT o.public_id FROM network_subnet o
+        WHERE o.vpc_id = s.vpc_id AND o.zone_id = s.zone_id AND o.id <> s.id AND o.deleted_at IS NULL
+        ORDER BY o.id) AS peers,
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
    FROM storage_disk d WHERE d.instance_id = i.id) AS disks
 FROM instances_instance i JOIN subscriptions_subscription b ON b.id = i.id
@@ -57,7 +60,7 @@ def _spec(row: dict[str, Any]) -> MachineSpec:
         memory_mib=row["memory_mib"],
         system_disk=system,
         data_disks=tuple(data),
-        subnet=Subnet(row["subnet_key"], str(network), str(network[1])),
+        subnet=Subnet(row["subnet_key"], str(network), str(network[1]), tuple(row["peers"])),
         private_ip=row["private_ip"],
         mac=row["mac"],
         hostname=row["hostname"],

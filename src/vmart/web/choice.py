@@ -35,7 +35,7 @@ from vmart.pricing.configuration import (
 MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
-    "count", "months", "template", "template_version", "group",
+    "count", "months", "template", "template_version", "group", "subnet", "private_ip",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300

@@ -22,6 +22,8 @@ _TITLES = {
     "address": _("Network"),
     "internet": _("Network"),
     "mbps": _("Outbound speed"),
+    "subnet": _("Subnet"),
+    "private_ip": _("Private address"),
     "login": _("Login"),
     "key_name": _("Name of the new key pair"),
     "public_key": _("Public key"),

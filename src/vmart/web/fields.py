@@ -20,6 +20,8 @@ PURCHASE = {
     "bandwidth_mbps": "mbps",
     "internet_charge_type": "internet",
     "public_ip": "address",
+    "network": "subnet",
+    "network.private_ips": "private_ip",
     "count": "count",
     "name": "name",
     "placement_groups": "group",

@@ -1,6 +1,6 @@
 """The customer's forms; the purchase's is ``web.choice``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,6 +10,7 @@ from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
+from vmart.listings.views import VpcView
 from vmart.orders import machines, resize
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
@@ -77,6 +78,51 @@ class ChangedGroup(ActForm):
 
     def __init__(self, group: GroupView, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"name": group.name, "affinity": group.affinity})
+
+
+def _choice(label: Any) -> forms.CharField:
+    """One of a few, whose names and values the form's own making gives."""
+    return forms.CharField(label=label, required=False, strip=False, widget=forms.Select())
+
+
+class OwnVpc(ActForm):
+    """A VPC in a region."""
+
+    paths = {"name": "name", "cidr": "cidr", "region": "region"}
+    prefix_id = "vpc-"
+
+    name = text(_("Name"), maxlength=60)
+    region = _choice(_("Region"))
+    cidr = text(
+        _("Range"), hint=_("In 10.0.0.0/12, 172.16.0.0/12 or 192.168.0.0/16."), maxlength=18, placeholder="10.0.0.0/16"
+    )
+
+    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed)
+        here = shop.snapshot()
+        sold = {zone.region for zone in here.zones.values() if zone.on_sale}
+        regions = [region for region in here.regions.values() if region.code in sold]
+        self.fields["region"].widget.choices = [
+            (region.code, wording.in_language(region, "name")) for region in regions
+        ]
+
+
+class OwnSubnet(ActForm):
+    """A part of a VPC in a zone."""
+
+    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc"}
+    prefix_id = "subnet-"
+
+    name = text(_("Name"), maxlength=60)
+    vpc = _choice(_("VPC"))
+    zone = _choice(_("Zone"))
+    cidr = text(_("Range"), hint=_("Inside the range of the VPC."), maxlength=18, placeholder="10.0.1.0/24")
+
+    def __init__(self, held: Sequence[VpcView], typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed)
+        zones = [zone for zone in shop.snapshot().zones.values() if zone.on_sale]
+        self.fields["vpc"].widget.choices = [(vpc.public_id, f"{vpc.name} · {vpc.cidr} · {vpc.region}") for vpc in held]
+        self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
 
 
 class OwnPassword(ActForm):
@@ -160,7 +206,7 @@ class Type(Change):
     name = "type"
     paths = {"instance_type": "type"}
 
-    type = forms.CharField(label=_("Instance type"), required=False, strip=False, widget=forms.Select())
+    type = _choice(_("Instance type"))
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
@@ -176,7 +222,7 @@ class DiskSize(Change):
     name = "size"
     paths = {"system_disk": "size", "data_disks.0.size_gib": "size", "data_disks.0.id": "disk"}
 
-    disk = forms.CharField(label=_("Disk"), required=False, strip=False, widget=forms.Select())
+    disk = _choice(_("Disk"))
     size = forms.IntegerField(
         label=_("New size, GiB"),
         min_value=1,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from vmart.instances.attributes import Attributes
 from vmart.launch_templates import held
 from vmart.launch_templates.held import Held
-from vmart.orders import user_data
+from vmart.orders import own_network, user_data
 from vmart.orders.login import Login, LoginWanted
 from vmart.orders.own_network import DEFAULT, NetworkWanted
 from vmart.orders.wanted import MANUAL_RENEWAL, Machine
@@ -31,14 +31,14 @@ _ALIKE = {
     "months": "period_months",
 }  # fmt: skip
 # Paths of what the page has no field for.
-_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.", "network.")
+_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.")
 
 
 def address_of(template_id: str, number: int, said: Said) -> str:
     """The query of the purchase page with the version chosen in it."""
     pairs = [("template", template_id), ("template_version", str(number))]
     pairs += [(name, str(said[path])) for name, path in _ALIKE.items() if path in said]
-    pairs += [*_billing(said), *_network(said), *_disks(said)]
+    pairs += [*_billing(said), *_network(said), *_subnet(said), *_disks(said)]
     pairs += [("group", group) for group in said.get("placement_groups", ())]
     keys = said.get("login.key_ids", ())
     return urlencode([*pairs, ("login", "key" if keys else "generated"), *(("key", key) for key in keys)])
@@ -54,6 +54,12 @@ def _network(said: Said) -> Iterable[tuple[str, str]]:
     yield "internet", "traffic" if said.get("internet_charge_type") == TRAFFIC_POSTPAID_BY_HOUR else "bandwidth"
     if mbps:
         yield "mbps", str(mbps)
+
+
+def _subnet(said: Said) -> Iterable[tuple[str, str]]:
+    if subnet_id := own_network.named(said.get("network.subnet_id", "")):
+        yield "subnet", subnet_id
+        yield "private_ip", " ".join(said.get("network.private_ips", ()))
 
 
 def _disks(said: Said) -> Iterable[tuple[str, str]]:
@@ -84,10 +90,12 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
 
 
 def _own_network(choice: Choice, said: Said) -> NetworkWanted:
-    """The template's, where its zone is still the chosen one: another zone has another subnet."""
-    if said.get("zone") != choice.zone.code:
-        return NetworkWanted()
-    return NetworkWanted(said.get("network.vpc_id", DEFAULT), said.get("network.subnet_id", DEFAULT))
+    """The chosen subnet; where it is still the template's, in the template's words."""
+    chosen, addresses = choice.values["subnet"], tuple(choice.values["private_ip"].replace(",", " ").split())
+    told = NetworkWanted(said.get("network.vpc_id", DEFAULT), said.get("network.subnet_id", DEFAULT), addresses)
+    if said.get("zone") == choice.zone.code and own_network.named(told.subnet_id) == chosen:
+        return told
+    return NetworkWanted(subnet_id=chosen or DEFAULT, private_ips=addresses)
 
 
 def without_field(version: Held) -> list[Fact]:

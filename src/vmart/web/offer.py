@@ -13,8 +13,10 @@ from vmart.catalog.models import DiskType, Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import overview, prices
+from vmart.listings import networks, overview, prices
+from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
+from vmart.listings.views import SubnetView
 from vmart.orders import offered
 from vmart.pages import shown_quote, wording
 from vmart.pages.version_facts import Fact
@@ -30,6 +32,7 @@ from vmart.web import fields, from_template
 from vmart.web.choice import Choice, Typed, read, size_field, zone_of
 from vmart.web.faults import Fault, faults
 
+SUBNETS_SHOWN = 200
 FEW = 20  # from here down the number left is said
 
 
@@ -91,6 +94,7 @@ class Offer:
     book: PriceBook
     market: Market
     choice: Choice
+    subnets: Sequence[SubnetView] = ()  # the account's in the zone
     quoted: Quote | None = None
     compared: Comparison | None = None
     returns: Sequence[ReturnPreview] = ()
@@ -322,7 +326,7 @@ def _begin_with(choice: Choice, account_id: int) -> None:
 
 
 def make(typed: Typed, account_id: int | None) -> Offer:
-    """The page for a form as typed: one query and one for the balance, while catalog and preselected zone serve."""
+    """The page for a form as typed: one query, while catalog and preselected zone serve; of an account two more."""
     here = catalog.snapshot()
     market = _market(typed, here)
     if market.generation != here.generation:
@@ -335,6 +339,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     offer = Offer(here, book, market, choice)
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor
+        offer.subnets = _subnets(account_id, choice)
     if shown_quote.is_token(typed.values.get("form", "")):
         offer.token = typed.values["form"]
     if choice.errors:
@@ -351,6 +356,16 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if account_id is not None:
         offer.signed = shown_quote.sign(account_id, quoted)
     return offer
+
+
+def _subnets(account_id: int, choice: Choice) -> Sequence[SubnetView]:
+    """Those that can be chosen. One that cannot gives way to the default one, with a notice."""
+    _total, there = networks.subnets(account_id, WantedSubnets(zones=[choice.zone.code]), limit=SUBNETS_SHOWN)
+    wanted = choice.values["subnet"]
+    if wanted and wanted not in [subnet.public_id for subnet in there]:
+        choice.notices.append(_("The subnet {id} is not in this zone; the default one is chosen.").format(id=wanted))
+        choice.values |= {"subnet": "", "private_ip": ""}
+    return there
 
 
 def stock(option: TypeOption) -> str:

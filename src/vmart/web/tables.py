@@ -17,6 +17,7 @@ from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
+from vmart.listings.views import SubnetView, VpcView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
@@ -205,6 +206,40 @@ KEY_PAIRS: Table[KeyPair] = Table(
     ),
     empty=_("You have no key pair yet."),
 )
+
+
+def _network_name(row: VpcView | SubnetView) -> SafeString:
+    note = format_html(' <span class="pill">{}</span>', _("Default")) if row.is_default else ""
+    return together(row.name, note, soft(row.public_id, MONO))
+
+
+VPCS: Table[VpcView] = Table(
+    (
+        Column("name", _("VPC"), _network_name),
+        Column("region", _("Region"), lambda row: _region(row.region)),
+        Column("cidr", _("Range"), lambda row: row.cidr, css=MONO),
+        Column("subnets", _("Subnets"), lambda row: row.subnets, css=FIGURE),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("acts", "", "web/parts/vpc_acts.html", css=RIGHT),
+    ),
+    empty=_("You have no network yet. The first machine in a zone makes a default one."),
+)
+SUBNETS: Table[SubnetView] = Table(
+    (
+        Column("name", _("Subnet"), _network_name),
+        Column("vpc", _("VPC"), lambda row: together(row.vpc_name, soft(row.vpc_id, MONO))),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone)),
+        Column("cidr", _("Range"), lambda row: row.cidr, css=MONO),
+        Column("used", _("Addresses in use"), lambda row: row.taken, css=FIGURE),
+        Column("free", _("Free"), lambda row: row.free, css=FIGURE),
+        Column("acts", "", "web/parts/subnet_acts.html", css=RIGHT),
+    ),
+    empty=_("You have no subnet yet. The first machine in a zone makes a default one."),
+)
+
+
+def _region(code: str) -> str:
+    return wording.in_language(shop.snapshot().regions[code], "name")
 
 
 def _template_name(row: TemplateView) -> SafeString:

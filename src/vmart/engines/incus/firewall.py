@@ -5,7 +5,7 @@ change is one atomic `nft -f -`, idempotent, and the whole can be rebuilt from t
 the table decides, in the order a packet meets it:
 
 input       from a machine to the host: replies, DHCP, and DNS at its own bridge's address; nothing else
-forward     between machines of one bridge: free, uncounted, uncapped · to another of our bridges: only
+forward     between machines of one bridge or VPC: free, uncounted, uncapped · to another of our bridges: only
             when a forward (DNAT) led there · out: only with a public address and part of a connection, within
             its cap, counted (whole IP packets: header and payload) · in: only by a forward or as a reply, as long
             as the machine has a public address, within the cap
@@ -39,11 +39,12 @@ _HOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """One private network on the host."""
+    """One private network on the host; ``peers`` are the bridges of its VPC that were known when it was made."""
 
     name: str
     cidr: str
     gateway: str
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +226,10 @@ class Firewall:
         return script
 
     def _bridge_lines(self, bridge: Bridge, state: "_State | None") -> list[str]:
+        one = f'"{bridge.name}"'
+        ways = [f"{one} . {one}"] + [way for peer in bridge.peers for way in (f'{one} . "{peer}"', f'"{peer}" . {one}')]
         return [
-            f'add element {self._table} same_bridge {{ "{bridge.name}" . "{bridge.name}" }}',
+            *(f"add element {self._table} same_bridge {{ {way} }}" for way in ways),
             f'add element {self._table} gateways {{ "{bridge.name}" . {bridge.gateway} }}',
             *(
                 []

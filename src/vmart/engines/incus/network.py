@@ -11,6 +11,9 @@ from vmart.engines.incus.host import Names, OneAtATime, networks_of_host, run
 from vmart.kernel import clock
 
 MARK = "user.vmart.deployment"
+# Names of the bridges of the same VPC that were known when the bridge was made. Of two bridges the later one knows the
+# earlier one, so together they have every pair, and none of them is ever written again.
+_PEERS = "user.vmart.peers"
 
 
 class Networks:
@@ -34,7 +37,8 @@ class Networks:
 
     def ensure_bridge(self, subnet: Subnet, members: list[str]) -> Bridge:
         """The subnet's bridge, closed to everything but its own machines. ``members``: of a cluster, else empty."""
-        bridge = Bridge(self._names.bridge(subnet.key), subnet.cidr, subnet.gateway)
+        peers = tuple(self._names.bridge(key) for key in subnet.peers)
+        bridge = Bridge(self._names.bridge(subnet.key), subnet.cidr, subnet.gateway, peers)
         if bridge.name in self._known:
             return bridge
         with self._alone():
@@ -63,6 +67,7 @@ class Networks:
             "dns.mode": "none",
             MARK: self._names.deployment,
             "user.vmart.subnet": subnet.key,
+            **({_PEERS: " ".join(bridge.peers)} if bridge.peers else {}),
         }
         body: dict[str, Any] = {"name": bridge.name, "type": "bridge", "description": f"vmart {subnet.key}"}
         for member in members:
@@ -96,11 +101,7 @@ class Networks:
         return [found for found in networks if (found.get("config") or {}).get(MARK) == self._names.deployment]
 
     def bridges(self) -> list[Bridge]:
-        found = []
-        for network in self.ours():
-            interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
-            found.append(Bridge(network["name"], str(interface.network), str(interface.ip)))
-        return found
+        return [_bridge_of(network) for network in self.ours()]
 
     def remove_if_empty(self, name: str) -> None:
         """The bridge, unless a machine is on it: Incus refuses then, atomically."""
@@ -116,8 +117,7 @@ class Networks:
                     return  # another one was first, or a machine came meanwhile
                 raise
             if self._firewall is not None:
-                interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
-                self._firewall.remove_bridge(Bridge(name, str(interface.network), str(interface.ip)))
+                self._firewall.remove_bridge(_bridge_of(network))
 
     # -- public addresses ----------------------------------------------------------------------
 
@@ -203,3 +203,10 @@ class Networks:
             self.remove_forwards(network["name"], machine)
             if not [user for user in network["used_by"] if "/instances/" in user]:
                 self.remove_if_empty(network["name"])
+
+
+def _bridge_of(network: dict[str, Any]) -> Bridge:
+    """The bridge that Incus has as this network."""
+    interface = ipaddress.ip_interface(network["config"]["ipv4.address"])
+    peers = network["config"].get(_PEERS, "").split()
+    return Bridge(network["name"], str(interface.network), str(interface.ip), tuple(peers))

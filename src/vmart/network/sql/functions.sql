@@ -23,40 +23,66 @@ LANGUAGE sql AS $$
   DELETE FROM network_public_address WHERE withdrawn AND instance_id IS NULL;
 $$;
 
--- A private address for each machine, in their order, in the customer's default subnet of the zone: the next
--- in turn, and once the turn is over, gaps. Fewer than machines: the subnet is full.
+-- A private address for each machine, in their order, in the named subnet of the customer's ('': its default one in the
+-- zone, which the first machine there makes): those of _wanted, or the next in turn, or gaps where those are taken or
+-- the turn is over. Fewer than machines: the subnet is full. A subnet is deleted under the same row lock.
 CREATE FUNCTION fn.network_claim_private(
   _account bigint, _region text, _zone text, _vpc_id text, _subnet_id text, _at timestamptz, _instances bigint[],
-  OUT subnet_id bigint, OUT addresses inet[]
+  _named text, _wanted inet[], OUT subnet_id bigint, OUT addresses inet[]
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE subnet network_subnet; wanted int := cardinality(_instances);
+DECLARE subnet network_subnet; wanted int := cardinality(_instances); written int;
 BEGIN
-  FOR attempt IN 1..2 LOOP  -- the first machine in the zone makes the subnet
-    UPDATE network_subnet SET next_host = next_host + wanted  -- the last host is broadcast
-    WHERE account_id = _account AND zone_id = _zone AND next_host + wanted <= (1 << (32 - prefix)) - 1
-    RETURNING * INTO subnet;
-    EXIT WHEN FOUND;
+  IF _named = '' THEN
     subnet_id := fn.network_default_subnet(_account, _region, _zone, _vpc_id, _subnet_id, _at);
-  END LOOP;
-  IF subnet.id IS NULL THEN
-    SELECT * INTO subnet FROM network_subnet WHERE id = subnet_id FOR NO KEY UPDATE;
-    addresses := ARRAY(
-      SELECT subnet.cidr + host FROM generate_series(10, (1 << (32 - subnet.prefix)) - 2) AS host
-      WHERE NOT EXISTS (SELECT FROM network_private_address taken
-                        WHERE taken.subnet_id = subnet.id AND taken.ip = subnet.cidr + host)
-      ORDER BY host LIMIT wanted);
   ELSE
-    FOR host IN subnet.next_host - wanted..subnet.next_host - 1 LOOP
-      addresses := addresses || subnet.cidr + host;
-    END LOOP;
+    SELECT id INTO subnet_id FROM network_subnet
+    WHERE public_id = _named AND zone_id = _zone AND _account IN (account_id, owner_id);
   END IF;
-  subnet_id := subnet.id;
+  UPDATE network_subnet SET next_host = CASE  -- the last host is broadcast; behind it the turn is over for good
+    WHEN cardinality(_wanted) > 0 THEN next_host
+    WHEN next_host + wanted < 1 << (32 - prefix) THEN next_host + wanted
+    ELSE 1 << (32 - prefix) END
+  WHERE id = subnet_id AND deleted_at IS NULL
+  RETURNING * INTO subnet;
+  IF NOT FOUND THEN
+    PERFORM fn.kernel_refuse('no_subnet', _named);
+  END IF;
+  addresses := CASE WHEN cardinality(_wanted) > 0 THEN _wanted[1:wanted]
+                    ELSE fn.network_next_private(subnet, wanted) END;
   IF cardinality(addresses) = wanted THEN
     INSERT INTO network_private_address (subnet_id, ip, instance_id)
-    SELECT subnet.id, ip, machine FROM unnest(_instances, addresses) AS line (machine, ip);
+    SELECT subnet.id, ip, machine FROM unnest(_instances, addresses) AS line (machine, ip)
+    ON CONFLICT (subnet_id, ip) DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written < wanted THEN
+      PERFORM fn.kernel_refuse('private_ip_taken', coalesce((
+        SELECT host(chosen)
+        FROM network_private_address taken, unnest(_instances, addresses) AS line (machine, chosen)
+        WHERE taken.subnet_id = subnet.id AND taken.ip = chosen AND taken.instance_id <> machine
+        ORDER BY chosen LIMIT 1), host(addresses[1])));
+    END IF;
   END IF;
+END $$;
+
+-- So many free addresses of a subnet whose turn was moved on already: those of the turn, or, where a customer chose one
+-- of them before or the turn is over, the lowest that are free. Fewer: it is full.
+CREATE FUNCTION fn.network_next_private(_subnet network_subnet, _count int) RETURNS inet[]
+LANGUAGE plpgsql AS $$
+DECLARE turn int := _subnet.next_host - _count; last int := (1 << (32 - _subnet.prefix)) - 2;
+BEGIN
+  IF _subnet.next_host - 1 <= last AND NOT EXISTS (
+    SELECT FROM network_private_address
+    WHERE subnet_id = _subnet.id AND ip BETWEEN _subnet.cidr + turn AND _subnet.cidr + _subnet.next_host - 1
+  ) THEN
+    RETURN ARRAY(SELECT _subnet.cidr + host FROM generate_series(turn, _subnet.next_host - 1) AS host);
+  END IF;
+  RETURN ARRAY(
+    SELECT _subnet.cidr + host FROM generate_series(_subnet.first_host, last) AS host
+    WHERE NOT EXISTS (SELECT FROM network_private_address taken
+                      WHERE taken.subnet_id = _subnet.id AND taken.ip = _subnet.cidr + host)
+    ORDER BY host LIMIT _count);
 END $$;
 
 CREATE FUNCTION fn.network_free_private(_instances bigint[]) RETURNS void
@@ -81,7 +107,8 @@ BEGIN
   END IF;
   INSERT INTO network_vpc (public_id, account_id, region_id, cidr, created_at)
   VALUES (_vpc_id, _account, _region, '10.0.0.0/8', _at) ON CONFLICT (account_id, region_id) DO NOTHING;
-  SELECT id INTO vpc FROM network_vpc WHERE account_id = _account AND region_id = _region;
+  SELECT id INTO vpc FROM network_vpc WHERE account_id = _account AND region_id = _region FOR NO KEY UPDATE;
+  PERFORM pg_advisory_xact_lock_shared(hashtext('vmart ranges'), hashtext(_zone));  -- against network_lock_ranges
   -- The next number that nobody else is taking right now: first purchases do not wait for each other.
   SELECT coalesce(max(number) + 1, 0) INTO range_number FROM network_subnet WHERE zone_id = _zone;
   LOOP
@@ -91,11 +118,22 @@ BEGIN
     ours := pg_try_advisory_xact_lock(hashtext('vmart subnet ' || _zone), range_number);
     EXIT WHEN ours  -- looked up after the lock: in one expression with it, who had it before would not be seen
       AND NOT EXISTS (SELECT FROM network_subnet
-                      WHERE number = range_number AND (zone_id = _zone OR vpc_id = vpc));
+                      WHERE number = range_number AND (zone_id = _zone OR vpc_id = vpc))
+      AND NOT EXISTS (SELECT FROM network_subnet  -- made by customers
+                      WHERE number IS NULL AND deleted_at IS NULL AND (zone_id = _zone OR vpc_id = vpc)
+                        AND set_masklen(cidr, prefix) && set_masklen(inet '10.64.0.0' + range_number * 4096, 20));
     range_number := range_number + 1;
   END LOOP;
-  INSERT INTO network_subnet (public_id, account_id, vpc_id, zone_id, number, cidr, prefix, next_host, created_at)
-  VALUES (_subnet_id, _account, vpc, _zone, range_number, inet '10.64.0.0' + range_number * 4096, 20, 10, _at)
+  INSERT INTO network_subnet (public_id, account_id, vpc_id, zone_id, number, cidr, prefix, first_host, next_host,
+                              created_at)
+  VALUES (_subnet_id, _account, vpc, _zone, range_number, inet '10.64.0.0' + range_number * 4096, 20, 10, 10, _at)
   RETURNING id INTO subnet;
   RETURN subnet;
 END $$;
+
+-- Alone with a zone's private ranges to the end of the transaction: first purchases, which look after each other by
+-- their ranges' numbers, wait meanwhile.
+CREATE FUNCTION fn.network_lock_ranges(_zone text) RETURNS void
+LANGUAGE sql AS $$
+  SELECT pg_advisory_xact_lock(hashtext('vmart ranges'), hashtext(_zone))
+$$;

@@ -138,7 +138,11 @@ DECLARE
 BEGIN
   SELECT subnet_id, addresses INTO _subnet, _private
   FROM fn.network_claim_private(_account, _bought->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id',
-                                _now, _ids);
+                                _now, _ids, _p->>'subnet',
+                                ARRAY(SELECT jsonb_array_elements_text(_bought->'network'->'private_ips')::inet));
+  IF cardinality(_private) < _count AND _p->>'subnet' <> '' THEN
+    PERFORM fn.kernel_refuse('subnet_full', _p->>'subnet');
+  END IF;
   IF cardinality(_private) < _count THEN
     PERFORM fn.kernel_refuse('no_private_address', _zone || '|' || fn.subscriptions_in_bin(_account, _zone, ''));
   END IF;

@@ -189,6 +189,7 @@ class KeptNetworkAnswer(TypedDict):
     VpcId: str
     SubnetId: str
     AsVpcGateway: bool
+    PrivateIpAddresses: list[str]
 
 
 class KeptLoginAnswer(TypedDict):
@@ -317,6 +318,15 @@ def describe_launch_templates(call: Call, asked: DescribeLaunchTemplates) -> Des
     return {"TotalCount": total, "LaunchTemplateSet": [_template(view) for view in views]}
 
 
+def _network(asked: VirtualPrivateCloud) -> KeptNetworkAnswer:
+    return {
+        "VpcId": asked.vpc_id,
+        "SubnetId": asked.subnet_id,
+        "AsVpcGateway": False,
+        "PrivateIpAddresses": asked.private_ip_addresses,
+    }
+
+
 def _data(asked: MachineToBuy) -> VersionDataAnswer:
     network = asked.virtual_private_cloud or VirtualPrivateCloud()
     told: VersionDataAnswer = {
@@ -327,7 +337,7 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         "SystemDisk": _system_disk(asked.system_disk),
         "DataDisks": [_data_disk(disk) for disk in asked.data_disks],
         "InternetAccessible": _internet(asked),
-        "VirtualPrivateCloud": {"VpcId": network.vpc_id, "SubnetId": network.subnet_id, "AsVpcGateway": False},
+        "VirtualPrivateCloud": _network(network),
         "ImageId": asked.image_id,
         "SecurityGroupIds": [],
         "InstanceCount": asked.instance_count,

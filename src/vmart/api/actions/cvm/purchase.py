@@ -38,6 +38,7 @@ from vmart.pricing.quote import POSTPAID_BY_HOUR
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Name = Annotated[str, Field(max_length=60)]
+_PrivateIps = Annotated[list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
 _ONE_LINE = r"^[^\p{Cc}\p{Zl}\p{Zp}]*\z"
 _DiskName = Annotated[str, Field(max_length=128, pattern=_ONE_LINE), Code("InvalidParameterValue")]
 RenewFlag = Literal["NOTIFY_AND_MANUAL_RENEW", "NOTIFY_AND_AUTO_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
@@ -91,12 +92,12 @@ class DataDisk(Shape):
 
 
 class VirtualPrivateCloud(Shape):
-    """Each customer has one private network a region and one subnet a zone: DEFAULT, or their ids."""
+    """DEFAULT, or the ids of the account's own; addresses in a subnet that is named, one for each machine."""
 
     vpc_id: _Name = own_network.DEFAULT
     subnet_id: _Name = own_network.DEFAULT
     as_vpc_gateway: FalseOnly = None
-    private_ip_addresses: NotOffered = None
+    private_ip_addresses: Annotated[_PrivateIps, Domain("network.private_ips")] = []
     ipv6_address_count: Annotated[None, not_offered("0")] = None
 
 
@@ -261,11 +262,15 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
             attributes=Attributes(termination_protected=asked.disable_api_termination),
-            network=NetworkWanted(network.vpc_id, network.subnet_id) if network else DEFAULT_NETWORK,
+            network=_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
         ),
         client_token=asked.client_token or "",
     )
+
+
+def _network(asked: VirtualPrivateCloud) -> NetworkWanted:
+    return NetworkWanted(asked.vpc_id, asked.subnet_id, tuple(asked.private_ip_addresses))
 
 
 def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:

@@ -1,24 +1,87 @@
-"""vpc: DescribeSubnets. One subnet an account and zone, there from its first purchase on."""
+"""vpc: subnets. CreateSubnet(s), DescribeSubnets, ModifySubnetAttribute, DeleteSubnet.
 
-from typing import Any, TypedDict
+The default one of a zone is there from the account's first purchase on; others are made and deleted by it.
+"""
+
+from typing import Annotated, Any, TypedDict
+
+from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
-from vmart.api.actions.vpc.vpcs import FIND_NOTHING, Filters
-from vmart.api.declarations import Empty, NotOffered, PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.actions.vpc.vpcs import FIND_NOTHING, CidrBlock, Filters, NetworkName, wanted_members
+from vmart.api.declarations import (
+    Code,
+    Domain,
+    Done,
+    Empty,
+    NotOffered,
+    PublicId,
+    PublicIds,
+    Shape,
+    TextBool,
+    TextLimit,
+    TextOffset,
+)
 from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
-from vmart.listings.networks import WantedSubnets
+from vmart.listings.networks import WantedSubnets, main_table_id
 from vmart.listings.views import SubnetView
+from vmart.network import subnets
+from vmart.network.subnets import NewSubnet
 
-NAME = "Default-Subnet"
 _FILTERS = {"subnet-id": "public_ids", "vpc-id": "vpc_ids", "cidr-block": "cidrs", "zone": "zones"}
-_ALIKE = {
-    "is-default": "true", "is-remote-vpc-snat": "false", "is-cdc-subnet": "0", "cdc-id": "",
-    "subnet-name": NAME.lower(),
-}  # fmt: skip
+_IN_SMALL_LETTERS = {"is-default": "defaults", "subnet-name": "names"}
+_ALIKE = {"is-remote-vpc-snat": "false", "is-cdc-subnet": "0", "cdc-id": ""}
+
+
+class CreateSubnet(Shape):
+    """A part of a VPC, in a zone of its region."""
+
+    vpc_id: PublicId
+    subnet_name: Annotated[NetworkName, Domain("name")]
+    zone: PublicId
+    cidr_block: Annotated[CidrBlock, Domain("cidr")]
+    stack_type: NotOffered = None
+    ipv6_cidr_block: NotOffered = None
+    tags: NotOffered = None
+    cdc_id: NotOffered = None
+
+
+class SubnetInput(Shape):
+    """One of several."""
+
+    subnet_name: Annotated[NetworkName, Domain("subnets.*.name")]
+    zone: Annotated[PublicId, Domain("subnets.*.zone")]
+    cidr_block: Annotated[CidrBlock, Domain("subnets.*.cidr")]
+    stack_type: NotOffered = None
+    ipv6_cidr_block: NotOffered = None
+    route_table_id: NotOffered = None
+
+
+class CreateSubnets(Shape):
+    """Several parts of a VPC, all or none."""
+
+    vpc_id: PublicId
+    subnets: Annotated[list[SubnetInput], Field(min_length=1, max_length=20), Code("LimitExceeded")]
+    tags: NotOffered = None
+    cdc_id: NotOffered = None
+
+
+class ModifySubnetAttribute(Shape):
+    """What is given of it."""
+
+    subnet_id: PublicId
+    subnet_name: Annotated[NetworkName | None, Domain("name")] = None
+    enable_broadcast: TextBool | None = None
+
+
+class DeleteSubnet(Shape):
+    """One of which no machine has an address."""
+
+    subnet_id: PublicId
 
 
 class DescribeSubnets(Shape):
@@ -73,28 +136,28 @@ def describe_subnets(call: Call, asked: DescribeSubnets) -> DescribeSubnetsAnswe
 
 def _wanted(call: Call, asked: DescribeSubnets) -> WantedSubnets | None:
     """The conditions of the request; None where one of them is met by no subnet."""
-    chosen = conditions(asked.filters, (*_FILTERS, *_ALIKE, *FIND_NOTHING), VALUES_MAX)
+    chosen = conditions(asked.filters, (*_FILTERS, *_IN_SMALL_LETTERS, *_ALIKE, *FIND_NOTHING), VALUES_MAX)
     if not meets(chosen, _ALIKE) or any(name in FIND_NOTHING or is_tag_filter(name) for name in chosen):
         return None
     region = in_region(shop.snapshot(), call.region)
     met: dict[str, Any] = {"public_ids": asked.subnet_ids or None, "region": region.code if region else None}
-    return WantedSubnets(**met | {_FILTERS[name]: values for name, values in chosen.items()})
+    return WantedSubnets(**met | wanted_members(chosen, _FILTERS, _IN_SMALL_LETTERS))
 
 
 def subnet(view: SubnetView) -> SubnetAnswer:
     """One subnet."""
     return {
         "SubnetId": view.public_id,
-        "SubnetName": NAME,
+        "SubnetName": view.name,
         "VpcId": view.vpc_id,
         "Zone": view.zone,
         "CidrBlock": view.cidr,
         "CreatedTime": local_text(view.created_at, shop.snapshot().billing_zone),
         "TotalIpAddressCount": view.addresses,
-        "AvailableIpAddressCount": view.addresses - view.taken,
-        "IsDefault": True,
-        "EnableBroadcast": False,
-        "RouteTableId": "",
+        "AvailableIpAddressCount": view.free,
+        "IsDefault": view.is_default,
+        "EnableBroadcast": view.broadcast,
+        "RouteTableId": main_table_id(view.vpc_number),
         "NetworkAclId": "",
         "IsRemoteVpcSnat": False,
         "CdcId": "",
@@ -104,6 +167,44 @@ def subnet(view: SubnetView) -> SubnetAnswer:
     }
 
 
+class CreateSubnetAnswer(TypedDict):
+    """The new subnet."""
+
+    Subnet: SubnetAnswer
+
+
+class CreateSubnetsAnswer(TypedDict):
+    """The new subnets, in the order in which they were asked for."""
+
+    SubnetSet: list[SubnetAnswer]
+
+
+def create_subnet(call: Call, asked: CreateSubnet) -> CreateSubnetAnswer:
+    """A subnet of a VPC of the account."""
+    made = subnets.create(call.actor, asked.vpc_id, NewSubnet(asked.subnet_name, asked.cidr_block, asked.zone))
+    return {"Subnet": subnet(networks.subnet_view(made))}
+
+
+def create_subnets(call: Call, asked: CreateSubnets) -> CreateSubnetsAnswer:
+    """Several, all or none."""
+    several = [NewSubnet(one.subnet_name, one.cidr_block, one.zone) for one in asked.subnets]
+    made = subnets.create_many(call.actor, asked.vpc_id, several)
+    return {"SubnetSet": [subnet(networks.subnet_view(one)) for one in made]}
+
+
+def modify_subnet_attribute(call: Call, asked: ModifySubnetAttribute) -> Done:
+    """Its name, and whether it says that it has broadcasts."""
+    subnets.modify(call.actor, asked.subnet_id, name=asked.subnet_name, broadcast=asked.enable_broadcast)
+    return {}
+
+
+def delete_subnet(call: Call, asked: DeleteSubnet) -> Done:
+    """Its machines go first, from the recycle bin too."""
+    subnets.delete(call.actor, asked.subnet_id)
+    return {}
+
+
+_VPC, _SUBNET = {Resource.VPC: "vpc_id"}, {Resource.SUBNET: "subnet_id"}
 ACTIONS = (
     Action(
         "DescribeSubnets",
@@ -115,4 +216,17 @@ ACTIONS = (
         writes=False,
         touches={Resource.SUBNET: "subnet_ids"},
     ),
+    Action("CreateSubnet", CreateSubnet, CreateSubnetAnswer, create_subnet, "vpc", VPC, writes=True, touches=_VPC),
+    Action("CreateSubnets", CreateSubnets, CreateSubnetsAnswer, create_subnets, "vpc", VPC, writes=True, touches=_VPC),
+    Action(
+        "ModifySubnetAttribute",
+        ModifySubnetAttribute,
+        Done,
+        modify_subnet_attribute,
+        "vpc",
+        VPC,
+        writes=True,
+        touches=_SUBNET,
+    ),
+    Action("DeleteSubnet", DeleteSubnet, Done, delete_subnet, "vpc", VPC, writes=True, touches=_SUBNET),
 )

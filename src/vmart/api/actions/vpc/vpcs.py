@@ -1,24 +1,82 @@
-"""vpc: DescribeVpcs. One private network an account and region, there from its first purchase on."""
+"""vpc: VPCs. Create-, Describe-, DeleteVpc(s), ModifyVpcAttribute.
 
+The default one of a region is there from the account's first purchase on; others are made and deleted by it.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
-from vmart.api.declarations import Code, Empty, Filter, PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
+from vmart.api.declarations import (
+    Code,
+    Domain,
+    Done,
+    Empty,
+    FalseOnly,
+    Filter,
+    NotOffered,
+    PublicId,
+    PublicIds,
+    Shape,
+    TextBool,
+    TextLimit,
+    TextOffset,
+)
 from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
+from vmart.kernel.errors import MissingParameter
 from vmart.listings import networks
 from vmart.listings.networks import WantedVpcs
 from vmart.listings.views import VpcView
+from vmart.network import vpcs
+from vmart.network.vpcs import NewVpc
 
-NAME = "Default-VPC"
 Filters = Annotated[list[Filter], Field(max_length=10), Code("LimitExceeded.NumberOfFilters")]
+# The act checks its length and what is in it.
+NetworkName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue.TooLong")]
+CidrBlock = Annotated[str, Field(max_length=60), Code("InvalidParameterValue.Malformed")]
 _FILTERS = {"vpc-id": "public_ids", "cidr-block": "cidrs"}
-_ALIKE = {"is-default": "true"}
+IN_SMALL_LETTERS = {"is-default": "defaults", "vpc-name": "name_parts"}
 FIND_NOTHING = ("ipv6-cidr-block", "isp-type", "address-type", *TAG_FILTERS)
+
+
+class CreateVpc(Shape):
+    """A network of the account's own in the region of the call."""
+
+    vpc_name: Annotated[NetworkName, Domain("name")]
+    cidr_block: Annotated[CidrBlock, Domain("cidr")]
+    enable_multicast: TextBool = False
+    stack_type: NotOffered = None
+    ipv6_cidr_block: NotOffered = None
+    address_type: NotOffered = None
+    dns_servers: NotOffered = None
+    domain_name: NotOffered = None
+    tags: NotOffered = None
+    enable_route_vpc_publish: FalseOnly = None
+    enable_route_vpc_publish_ipv6: FalseOnly = None
+
+
+class ModifyVpcAttribute(Shape):
+    """What is given of it."""
+
+    vpc_id: PublicId
+    vpc_name: Annotated[NetworkName | None, Domain("name")] = None
+    enable_multicast: TextBool | None = None
+    dns_servers: NotOffered = None
+    domain_name: NotOffered = None
+    enable_route_vpc_publish: FalseOnly = None
+    enable_cdc_publish: FalseOnly = None
+    enable_route_vpc_publish_ipv6: FalseOnly = None
+
+
+class DeleteVpc(Shape):
+    """One that has no subnet."""
+
+    vpc_id: PublicId
 
 
 class DescribeVpcs(Shape):
@@ -69,24 +127,32 @@ def describe_vpcs(call: Call, asked: DescribeVpcs) -> DescribeVpcsAnswer:
 
 def _wanted(call: Call, asked: DescribeVpcs) -> WantedVpcs | None:
     """The conditions of the request; None where one of them is met by no network."""
-    chosen = conditions(asked.filters, (*_FILTERS, *_ALIKE, "vpc-name", *FIND_NOTHING), VALUES_MAX)
-    named = any(part.lower() in NAME.lower() for part in chosen.pop("vpc-name", [NAME]))
-    if not named or not meets(chosen, _ALIKE) or any(name in FIND_NOTHING or is_tag_filter(name) for name in chosen):
+    chosen = conditions(asked.filters, (*_FILTERS, *IN_SMALL_LETTERS, *FIND_NOTHING), VALUES_MAX)
+    if any(name in FIND_NOTHING or is_tag_filter(name) for name in chosen):
         return None
     region = in_region(shop.snapshot(), call.region)
     met: dict[str, Any] = {"public_ids": asked.vpc_ids or None, "region": region.code if region else None}
-    return WantedVpcs(**met | {_FILTERS[name]: values for name, values in chosen.items()})
+    return WantedVpcs(**met | wanted_members(chosen, _FILTERS, IN_SMALL_LETTERS))
+
+
+def wanted_members(
+    chosen: Mapping[str, list[str]], as_told: Mapping[str, str], in_small_letters: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Values by the member of what is wanted; those of some filters are looked for in small letters."""
+    plain = {as_told[name]: values for name, values in chosen.items() if name in as_told}
+    small = {name: values for name, values in chosen.items() if name in in_small_letters}
+    return plain | {in_small_letters[name]: [value.lower() for value in values] for name, values in small.items()}
 
 
 def vpc(view: VpcView) -> VpcAnswer:
     """One network."""
     return {
         "VpcId": view.public_id,
-        "VpcName": NAME,
+        "VpcName": view.name,
         "CidrBlock": view.cidr,
         "CreatedTime": local_text(view.created_at, shop.snapshot().billing_zone),
-        "IsDefault": True,
-        "EnableMulticast": False,
+        "IsDefault": view.is_default,
+        "EnableMulticast": view.multicast,
         "DnsServerSet": [],
         "DomainName": "",
         "DhcpOptionsId": "",
@@ -99,6 +165,34 @@ def vpc(view: VpcView) -> VpcAnswer:
     }
 
 
+class CreateVpcAnswer(TypedDict):
+    """The new network."""
+
+    Vpc: VpcAnswer
+
+
+def create_vpc(call: Call, asked: CreateVpc) -> CreateVpcAnswer:
+    """A network in the region of the call."""
+    region = in_region(shop.snapshot(), call.region)
+    if region is None:
+        raise MissingParameter("A VPC is made in a region: name it.", field="region")
+    made = vpcs.create(call.actor, region.code, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
+    return {"Vpc": vpc(networks.vpc_view(made))}
+
+
+def modify_vpc_attribute(call: Call, asked: ModifyVpcAttribute) -> Done:
+    """Its name, and whether it says that it has multicast."""
+    vpcs.modify(call.actor, asked.vpc_id, name=asked.vpc_name, multicast=asked.enable_multicast)
+    return {}
+
+
+def delete_vpc(call: Call, asked: DeleteVpc) -> Done:
+    """Its subnets go first."""
+    vpcs.delete(call.actor, asked.vpc_id)
+    return {}
+
+
+_VPC = {Resource.VPC: "vpc_id"}
 ACTIONS = (
     Action(
         "DescribeVpcs",
@@ -110,4 +204,7 @@ ACTIONS = (
         writes=False,
         touches={Resource.VPC: "vpc_ids"},
     ),
+    Action("CreateVpc", CreateVpc, CreateVpcAnswer, create_vpc, "vpc", VPC, writes=True),
+    Action("ModifyVpcAttribute", ModifyVpcAttribute, Done, modify_vpc_attribute, "vpc", VPC, writes=True, touches=_VPC),
+    Action("DeleteVpc", DeleteVpc, Done, delete_vpc, "vpc", VPC, writes=True, touches=_VPC),
 )

@@ -1,0 +1,10 @@
+"""What a text that a person gives a thing may have in it."""
+
+import re
+
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
+
+
+def is_one_line(text: str) -> bool:
+    """Whether it has no line breaks or other control characters."""
+    return not _CONTROL.search(text)
