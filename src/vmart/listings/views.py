@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vmart.instances.attributes import Attributes
 from vmart.pricing.configuration import DiskChoice
+from vmart.tags.wanted import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class ListedDisk:
     renew_flag: str
     created_at: dt.datetime
     expires_at: dt.datetime | None
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class VpcView:
     multicast: bool
     created_at: dt.datetime
     subnets: int
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class SubnetView:
     created_at: dt.datetime
     addresses: int
     taken: int
+    tags: tuple[Tag, ...] = ()
 
     @property
     def free(self) -> int:
@@ -100,6 +104,7 @@ class SecurityGroupView:
 
     public_id: str
     created_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class InstanceView:
     created_at: dt.datetime
     expires_at: dt.datetime | None
     changed_at: dt.datetime  # the last thing that happened to it
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,7 @@ class KeyPairView:
     public_key: str
     instance_ids: tuple[str, ...]
     created_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The words that people read for what the database calls by codes, and refusals in their language."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from vmart import engines
 from vmart.catalog import shop
 from vmart.kernel.errors import WHY, Refused
+from vmart.tags.wanted import Tag
 
 STATES = {
     "PENDING": _("Being delivered"),
@@ -158,6 +159,7 @@ EVENTS = {
     "CreateSubnet": _("Subnet made"),
     "ModifySubnetAttribute": _("Subnet changed"),
     "DeleteSubnet": _("Subnet deleted"),
+    "ModifyResourceTags": _("Tags changed"),
     "api_key_created": _("API key made"),
     "api_key_enabled": _("API key works again"),
     "api_key_disabled": _("API key disabled"),
@@ -179,6 +181,8 @@ SUBJECTS = {
     "placement_group": _("Placement group"),
     "vpc": _("VPC"),
     "subnet": _("Subnet"),
+    "disk": _("Disk"),
+    "security_group": _("Security group"),
     "api_key": _("API key"),
     "payment": _("Card payment"),
     "account": _("Account"),
@@ -285,6 +289,11 @@ def component(name: str) -> Any:
     kind, _colon, number = name.partition(":")
     title = COMPONENTS.get(kind, name)
     return f"{title} {number}" if number else title
+
+
+def tags(held: Sequence[Tag]) -> str:
+    """One line, as in a file; keys and values have no semicolon."""
+    return "; ".join(f"{tag.key}={tag.value}" for tag in held)
 
 
 def sentence(refused: Refused) -> str:

@@ -3,9 +3,10 @@
 from typing import Literal, TypedDict
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, meets, not_both
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, meets, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.actions.vpc.vpcs import Filters
-from vmart.api.declarations import Empty, PublicIds, Shape, TextLimit, TextOffset
+from vmart.api.declarations import PublicIds, Shape, TextLimit, TextOffset
 from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.words import local_text, localized
 from vmart.catalog import shop
@@ -13,6 +14,7 @@ from vmart.listings import security_groups
 from vmart.listings.views import SecurityGroupView
 
 NAME = "default (not enforced)"
+_FILTERS = ("security-group-id", "project-id", "security-group-name")
 DESCRIPTION = "Open in both directions and not enforced: machines here belong to no security group."
 
 
@@ -36,7 +38,7 @@ class SecurityGroupAnswer(TypedDict):
     ProjectId: str
     IsDefault: bool
     CreatedTime: str
-    TagSet: Empty
+    TagSet: list[TagAnswer]
     UpdateTime: str
 
 
@@ -51,12 +53,12 @@ def describe_security_groups(call: Call, asked: DescribeSecurityGroups) -> Descr
     """The account's one group, the same in every region, where it is asked for."""
     not_both(asked.security_group_ids, asked.filters, "SecurityGroupIds")
     in_region(shop.snapshot(), call.region)
-    group = security_groups.of_account(call.account_id)
+    chosen = conditions(asked.filters, (*_FILTERS, *TAG_FILTERS), VALUES_MAX)
+    group, is_wanted = security_groups.of_account(call.account_id, tagged(chosen))
     alike = {"security-group-id": group.public_id, "project-id": "0", "security-group-name": NAME}
-    chosen = conditions(asked.filters, (*alike, *TAG_FILTERS), VALUES_MAX)
     if asked.security_group_ids:
         chosen["security-group-id"] = asked.security_group_ids
-    found = [group] if meets(chosen, alike) and not any(map(is_tag_filter, chosen)) else []
+    found = [group] if is_wanted and meets(chosen, alike) else []
     page = found[asked.offset : asked.offset + asked.limit]
     return {"TotalCount": len(found), "SecurityGroupSet": [security_group(view, call.language) for view in page]}
 
@@ -71,7 +73,7 @@ def security_group(view: SecurityGroupView, language: str) -> SecurityGroupAnswe
         "IsDefault": True,
         "CreatedTime": local_text(view.created_at, shop.snapshot().billing_zone),
         "UpdateTime": "",
-        "TagSet": [],
+        "TagSet": told(view.tags),
     }
 
 
