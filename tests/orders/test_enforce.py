@@ -1,20 +1,22 @@
 """An engine holds the rules of groups, whatever goes wrong on the way; a group that machines have stays."""
 
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
 
 from tests.support.actors import by
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, work
-from vmart.engines.rules import TCP, Packet
-from vmart.engines.simulated.engine import World
+from vmart.engines.rules import TCP, MachineRules, Packet
+from vmart.engines.simulated.engine import SimulatedEngine, World
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import groups
 from vmart.orders.sweep import sweep
-from vmart.security import change
+from vmart.security import change, held, policies, told
 from vmart.security.change import Named, Policies
 from vmart.security.models import SecurityGroup
 from vmart.security.policies import Policy
@@ -92,3 +94,45 @@ def test_a_group_is_not_deleted_while_a_machine_is_put_into_it(
     thread.join(10)
     assert outcome == (["ResourceInUse"] if waits else ["deleted"])
     assert SecurityGroup.objects.filter(public_id=group).exists() is waits
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["locked", "control"])
+def test_a_change_that_ends_while_the_engine_is_told_is_told_too(
+    account: int, machine: Instance, world: World, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Given a change of rules under way when the engine has been told the old ones, then it waits for it and tells the
+    new; the control does not wait, and the change is lost until the next sweep."""
+    tell, begun, threads = SimulatedEngine.ensure_rules, threading.Event(), []
+
+    def change_slowly() -> None:
+        with db.act():
+            held.lock(account)
+            rules = policies.stored([Policy("ACCEPT", "TCP", "22", "0.0.0.0/0")])
+            SecurityGroup.objects.filter(public_id=machine.security_groups[0]).update(ingress=rules)
+            told.send(account)
+            begun.set()
+            time.sleep(1.0)
+        connection.close()
+
+    def told_meanwhile(engine: SimulatedEngine, rules: dict[str, MachineRules]) -> None:
+        tell(engine, rules)
+        if not threads:
+            threads.append(threading.Thread(target=change_slowly))
+            threads[0].start()
+            assert begun.wait(10)
+
+    monkeypatch.setattr(SimulatedEngine, "ensure_rules", told_meanwhile)
+    if not waits:
+        monkeypatch.setattr("vmart.orders.enforce.held.lock", _not_here(held.lock))
+    with db.act():
+        told.send(account)
+    work()
+    threads[0].join(10)
+    assert world.lets_in(machine.public_id, PACKET) is waits
+    assert not Operation.objects.filter(kind="rules").exists()
+
+
+def _not_here(lock: Callable[[int], None]) -> Callable[[int], None]:
+    """The lock in every thread but the worker's, which is this one."""
+    worker = threading.get_ident()
+    return lambda account_id: None if threading.get_ident() == worker else lock(account_id)

@@ -12,7 +12,7 @@ from vmart.engines.rules import MachineRules
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.provisioning.zone_engines import engine_of
-from vmart.security import compiled, told
+from vmart.security import compiled, held, told
 from vmart.security.models import SecurityGroup
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -21,12 +21,14 @@ from vmart.worker.queue import Claimed
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """What changed while the engine was told is told again."""
     for operation in batch:
+        assert operation.account_id is not None
         rules = compiled.of_subnet(operation.subject_id)
         engine = engine_of(operation.lane)
         if rules and engine.capabilities().security_groups:
             engine.ensure_rules(rules)
         with db.act():
             db.call("ledger_lock", operation.account_id)
+            held.lock(operation.account_id)  # a change of rules that has not ended yet would find this operation there
             changed = compiled.of_subnet(operation.subject_id) != rules
             if not changed:
                 queue.finish(owner, operation)
