@@ -50,12 +50,19 @@ class Things:
     own_vpc: str  # without a subnet
     subnet: str  # without a machine, of the vpc
     route_table: str  # of the vpc
+    security: str  # a security group that no machine has
+    joined: str  # one that the prepaid machine is in, beside the first
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
 # not counted.
 Asked = Callable[[Things], dict[str, Any]]
 TAGS = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceIds": ["ins-a"], "ResourceRegion": "ap-guangzhou"}
+
+
+def _rules(has: Things, **members: object) -> dict[str, Any]:
+    rule = {"Protocol": "TCP", "Port": "22", "SecurityGroupId": has.security, "Action": "ACCEPT", **members}
+    return {"SecurityGroupPolicySet": {"Ingress": [rule]}}
 
 
 def _login(has: Things) -> dict[str, Any]:
@@ -166,7 +173,19 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"RouteTableId": has.route_table, "SubnetId": has.subnet},
         1,
     ),
-    "DescribeSecurityGroups": (lambda _: {}, 1),
+    "DescribeSecurityGroups": (lambda has: {"SecurityGroupIds": [has.security]}, 2),
+    "DescribeSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security}, 2),
+    "DescribeSecurityGroupAssociationStatistics": (lambda has: {"SecurityGroupIds": [has.security]}, 5),
+    "CreateSecurityGroup": (lambda _: {"GroupName": "n", "GroupDescription": ""}, 5),
+    "CreateSecurityGroupWithPolicies": (lambda has: {"GroupName": "n", "GroupDescription": "", **_rules(has)}, 7),
+    "ModifySecurityGroupAttribute": (lambda has: {"SecurityGroupId": has.security, "GroupName": "n"}, 6),
+    "DeleteSecurityGroup": (lambda has: {"SecurityGroupId": has.security}, 9),
+    "CreateSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has)}, 10),
+    "ModifySecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has)}, 10),
+    "DeleteSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
+    "ReplaceSecurityGroupPolicy": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
+    "AssociateSecurityGroups": (lambda has: {"InstanceIds": [has.running], "SecurityGroupIds": [has.security]}, 10),
+    "DisassociateSecurityGroups": (lambda has: {"InstanceIds": [has.prepaid], "SecurityGroupIds": [has.joined]}, 10),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
     "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 5),
     "AssociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.key]}, 7),
@@ -230,9 +249,21 @@ def owner(delivering: None) -> tuple[Client, Things]:
     own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
     subnet = client.call("CreateSubnet", asked).response["Subnet"]
+    security, joined = (
+        client.call(
+            "CreateSecurityGroupWithPolicies",
+            {
+                "GroupName": name, "GroupDescription": "",
+                "SecurityGroupPolicySet": {"Ingress": [{"CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]},
+            },
+        ).response["SecurityGroup"]["SecurityGroupId"]
+        for name in ("free", "joined")
+    )  # fmt: skip
+    client.call("AssociateSecurityGroups", {"InstanceIds": [prepaid], "SecurityGroupIds": [joined]})
+    work()
     return client, Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"],
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined,
     )  # fmt: skip
 
 
@@ -467,7 +498,8 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
     def ids(shape: type[AnyShape], path: str = "") -> Iterator[str]:
         for name, member in shape.model_fields.items():
             offered = member.annotation is not NoneType
-            if offered and name.endswith(("_id", "_ids")) and name not in _OF_THE_SHOP:
+            is_id = name.endswith(("_id", "_ids")) or name == "security_groups"
+            if offered and is_id and name not in _OF_THE_SHOP:
                 yield path + name
             elif offered and (inner := inner_shape(member.annotation)):
                 yield from ids(inner, f"{path}{name}.")
@@ -499,6 +531,8 @@ UNKNOWN = Things(
     "vpc-unknown1",
     "subnet-unknown0",
     "rtb-unknown0",
+    "sg-unknown0",
+    "sg-unknown1",
 )
 
 
@@ -527,7 +561,7 @@ def test_another_customers_things_are_unknown(owner: tuple[Client, Things], acti
         theirs = stranger.call(action, asked(has)).response
         unknown = stranger.call(action, asked(UNKNOWN)).response
     assert _swapped(theirs, has) == _swapped(unknown, has)
-    assert "Error" in theirs or theirs["TotalCount"] == 0
+    assert "Error" in theirs or theirs.get("TotalCount") == 0 or theirs["SecurityGroupAssociationStatisticsSet"] == []
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in LEGACY.items() if _names_things(asked)])

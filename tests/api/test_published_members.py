@@ -61,6 +61,9 @@ REFUSED = [
 
 
 _SAMPLES: dict[str, Any] = {
+    "GroupName": "n", "GroupDescription": "d", "SecurityGroupId": "sg-unknown0", "SecurityGroupPolicySet": {"Version": "0"},
+    "OriginalSecurityGroupPolicySet": {"Version": "0"}, "Action": "ACCEPT",
+    "SecurityGroupIds": ["sg-unknown0"],
     "Placement": {"Zone": "z"}, "Zone": "z", "ImageId": "img-a", "InstanceIds": ["ins-a"], "InstanceId": "ins-a",
     "KeyName": "k", "ProjectId": 0, "PublicKey": "k", "InstanceChargePrepaid": {"Period": 1}, "DiskSize": 10,
     "InternetAccessible": {"InternetMaxBandwidthOut": 1}, "InternetMaxBandwidthOut": 1, "LaunchTemplateName": "lt",

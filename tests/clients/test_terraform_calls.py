@@ -333,7 +333,7 @@ def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider
     public_id = provider.create(asked)
     machine, data, _ = provider.read(public_id)
     assert {name: machine["VirtualPrivateCloud"][name] for name in network} == network
-    assert (machine["RenewFlag"], machine["SecurityGroupIds"]) == ("NOTIFY_AND_AUTO_RENEW", [])
+    assert (machine["RenewFlag"], machine["SecurityGroupIds"]) == ("NOTIFY_AND_AUTO_RENEW", [group["SecurityGroupId"]])
     for told in (machine["DataDisks"], sorted(data, key=lambda disk: disk["DiskSize"])):
         assert [{name: disk[name] for name in DISKS[0]} for disk in told] == DISKS
     assert {disk["DiskName"] for disk in data} == {""}

@@ -21,6 +21,7 @@ from vmart.engines.contract import (
     UnknownUser,
     ensure_present_many,
 )
+from vmart.engines.rules import ALL_OPEN, OPEN, TCP, MachineRules, Rule
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
@@ -117,6 +118,29 @@ class ContractSuite:
         assert engine.counters([owner.name]).keys() == {owner.name}
         engine.ensure_absent(other.name)
         engine.ensure_absent(owner.name)
+
+    def test_rules_are_told_as_often_as_asked_and_hold_over_a_stop(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What they let pass, the lab and the simulated engine's own tests show; here: what the engine says it has."""
+        closed = MachineRules(ingress=(), egress=ALL_OPEN)
+        one, other = dataclasses.replace(make_spec(public=False), rules=closed), make_spec(public=False)
+        assert engine.ensure_present(one).rules == closed.digest()
+        assert engine.ensure_present(other).rules == OPEN.digest()
+        ssh = MachineRules((Rule(True, TCP, ((22, 22),), ("10.0.0.0/8", one.private_ip + "/32")),), ALL_OPEN)
+        for _ in range(2):
+            engine.ensure_rules({one.name: OPEN, other.name: ssh, "ins-neverwas": ssh})
+            assert {
+                found.name: found.rules for found in engine.list_ours() if found.name in (one.name, other.name)
+            } == {
+                one.name: OPEN.digest(),
+                other.name: ssh.digest(),
+            }
+        engine.ensure_power(other.name, False, force=True)
+        assert engine.observe(other.name).rules == ssh.digest()
+        engine.ensure_absent(other.name)
+        heir = dataclasses.replace(make_spec(public=False), private_ip=other.private_ip)
+        assert engine.ensure_present(heir).rules == OPEN.digest()
+        engine.ensure_absent(heir.name)
+        engine.ensure_absent(one.name)
 
     def test_a_size_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What the machine has of it, the lab shows; here: when it is turned off for it, and that it is once."""

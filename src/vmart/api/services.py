@@ -26,6 +26,7 @@ from vmart.api.actions.cvm import (
     resize,
     system,
 )
+from vmart.api.actions.cvm import security_groups as groups_of_machines
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import resources
@@ -39,7 +40,7 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, system, renewal,
     key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones, disks, vpcs,
-    subnets, route_tables, addresses, security_groups, resources, identity,
+    subnets, route_tables, addresses, security_groups, groups_of_machines, resources, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

@@ -9,6 +9,7 @@ from vmart.orders import (
     bandwidth,
     bind_keys,
     deliver,
+    enforce,
     expire,
     grow_disk,
     isolate,
@@ -26,6 +27,7 @@ from vmart.orders import (
 )
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
+from vmart.security import told
 from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
 
@@ -40,6 +42,7 @@ STEPS: Mapping[str, Step] = {
     redeliver.KIND: Step(redeliver.run, attempts=12, exhausted=redeliver.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
+    told.KIND: Step(enforce.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),
     bandwidth.KIND: Step(bandwidth.run, attempts=6, exhausted=bandwidth.exhausted),
     resize.KIND: Step(resize.run, attempts=6, exhausted=resize.exhausted),

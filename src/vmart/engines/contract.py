@@ -8,11 +8,13 @@ verb with that check). Capabilities say what a member cannot do; what it cannot 
 import datetime as dt
 import enum
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from vmart.engines.rules import OPEN, MachineRules
 
 _Driver = TypeVar("_Driver", bound=type)
 
@@ -139,6 +141,7 @@ class MachineSpec:
     public_address: PublicAddress | None = None
     keys_only: bool = False
     installation: int = 0
+    rules: MachineRules = OPEN
 
     @property
     def ssh_passwords(self) -> bool:
@@ -151,7 +154,7 @@ class Observation:
     """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
 
     ``public_ip`` is the address that leads to the machine, "" for none. ``installation`` is that of the spec by which
-    its system disk was made.
+    its system disk was made. ``rules`` is the digest of the rules it was given, "" for none.
     """
 
     name: str
@@ -162,6 +165,7 @@ class Observation:
     booted_at: dt.datetime | None = None
     public_ip: str = ""
     installation: int = 0
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,7 @@ class Capabilities:
     bandwidth_cap_in: bool = True
     network_isolation: bool = True
     byte_counters: bool = True
+    security_groups: bool = True
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -245,6 +250,13 @@ class Engine(Protocol):
         """Exactly this public address (or none) leads to and from the machine, with this cap.
 
         The byte counter is kept, also without an address, until the machine is absent.
+        """
+
+    def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
+        """Exactly these rules are in force for these machines, from one instant on; connections that are known stay.
+
+        A machine that is not there is left out. They hold until the machine is absent, whatever starts anew. Only for
+        an engine whose ``capabilities`` say ``security_groups``: another raises EngineError.
         """
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
@@ -358,6 +370,7 @@ VERBS = (
     "ensure_rebooted",
     "ensure_absent",
     "ensure_address",
+    "ensure_rules",
     "ensure_size",
     "ensure_disk_size",
     "ensure_password",

@@ -78,6 +78,9 @@ class Instance(models.Model):
     installation = models.IntegerField(default=0, db_default=0)
     termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
 
+    # Public ids of its security groups, in order; none is the account's default one.
+    security_groups = models.JSONField(default=list, db_default=[])
+
     created_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
 

@@ -1,11 +1,48 @@
-"""The security group of an account: one, which nothing enforces; programs ask which there are."""
+"""Security groups of an account as their owner sees them. At most 51 a region, so they are read whole."""
 
-from vmart.customers.models import Account
-from vmart.kernel import public_ids
+from collections import Counter
+
+from vmart.instances.models import Instance, State
 from vmart.listings.views import SecurityGroupView
+from vmart.security import held, policies
+from vmart.security.models import SecurityGroup
 
 
-def of_account(account_id: int) -> SecurityGroupView:
-    """The account's default group; its id is a function of the account's number, so it is kept nowhere."""
-    created_at = Account.objects.values_list("created_at", flat=True).get(id=account_id)
-    return SecurityGroupView(public_ids.of("sg", account_id), created_at)
+def of_account(account_id: int, region: str = "") -> list[SecurityGroupView]:
+    """The default group first, then the newest; those of a region, of all where none is named."""
+    return [_view(group) for group in held.groups(account_id, region)]
+
+
+def one(account_id: int, public_id: str) -> SecurityGroupView:
+    """One of them. Raises UnknownGroup."""
+    return _view(held.group(account_id, public_id))
+
+
+def machines(account_id: int) -> Counter[str]:
+    """How many machines are in each group, those in the recycle bin too."""
+    found = Instance.objects.filter(account_id=account_id).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    default = held.default_id(account_id)
+    return Counter(group for own in found.values_list("security_groups", flat=True) for group in own or [default])
+
+
+def referring(account_id: int) -> Counter[str]:
+    """How many other groups have a rule that names each group."""
+    return Counter(
+        peer
+        for group in held.groups(account_id)
+        for peer in {policy["group"] for policy in (*group.ingress, *group.egress)} - {"", group.public_id}
+    )
+
+
+def _view(group: SecurityGroup) -> SecurityGroupView:
+    return SecurityGroupView(
+        public_id=group.public_id,
+        name=group.name,
+        description=group.description,
+        is_default=group.is_default,
+        version=group.version,
+        ingress=tuple(policies.read(group.ingress)),
+        egress=tuple(policies.read(group.egress)),
+        created_at=group.created_at,
+        updated_at=group.updated_at,
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vmart.instances.attributes import Attributes
 from vmart.pricing.configuration import DiskChoice
+from vmart.security.policies import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,17 @@ class TakenAddress:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroupView:
-    """The one group of an account."""
+    """A security group with its rules, in the order in which they decide."""
 
     public_id: str
+    name: str
+    description: str
+    is_default: bool
+    version: int
+    ingress: tuple[Policy, ...]
+    egress: tuple[Policy, ...]
     created_at: dt.datetime
+    updated_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

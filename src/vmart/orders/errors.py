@@ -157,3 +157,13 @@ class WrongMode(Unsupported):
 
 class OrderNotPayable(InvalidParameter):
     """Paid, expired or closed already, or not this customer's."""
+
+
+class UnknownSecurityGroup(Refused):
+    """A security group that is not the account's or not of the machine's region, or in which the machine is not."""
+
+    code = "InvalidSecurityGroupId.NotFound"
+
+
+class TooManyGroupsOfMachine(LimitExceeded):
+    code = "LimitExceeded.AssociateUSGLimitExceeded"

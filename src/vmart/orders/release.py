@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
-from vmart.orders import passwords
 from vmart.orders.acts import outcome
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
@@ -53,4 +53,5 @@ def _gone(machine: Instance) -> None:
         state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, password_hash=""
     )
     passwords.erase([machine])
+    enforce.send_for([machine.id])
     m.event(machine, "released")

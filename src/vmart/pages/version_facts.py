@@ -112,6 +112,8 @@ def _no_field(said: Said) -> Iterator[Fact]:
         yield Fact(_("Protection"), _("No program may end it"))
     for group in said.get("placement_groups", ()):
         yield Fact(_("Placement group"), group, "mono")
+    if said.get("attributes.security_groups"):
+        yield Fact(_("Security groups"), ", ".join(said["attributes.security_groups"]), "mono")
     if "renew_flag" in said:
         yield Fact(_("At its end"), wording.RENEW_FLAGS.get(said["renew_flag"], said["renew_flag"]))
     for path in ("network.vpc_id", "network.subnet_id"):

@@ -7,6 +7,7 @@ host's table can be rebuilt from the server's list alone.
 
 import contextlib
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,15 +30,18 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, seed
+from vmart.engines.incus import capability, groups, seed
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Firewall, Leave
+from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 from vmart.engines.incus.room import DELETE_FILES, DISK_FULL, Room
+from vmart.engines.rules import MachineRules, of_plain
 
+_RULES = "user.vmart.rules"  # the machine's, as JSON
 _NO_NETWORK = "network not found"
 _INSTALLATION = "user.vmart.installation"
 
@@ -113,7 +117,9 @@ class IncusEngine:
         shown_gib = 0
         if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
             shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
-        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall, df_shows_gib=shown_gib)
+        return capability.of_server(
+            opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups, df_shows_gib=shown_gib
+        )
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
@@ -177,9 +183,11 @@ class IncusEngine:
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
             try:
                 if self._ours(spec.name) is not None:
+                    self._guard(spec)
                     self._adopt(spec)
                     self._connect(spec, bridge, new=False)
                 else:
+                    self._guard(spec)  # before it can speak
                     operation = self._begin_create(spec, bridge)
                     # The way in and out is made while the machine boots.
                     self._connect(spec, bridge, new=new)
@@ -215,6 +223,8 @@ class IncusEngine:
             opened.networks.remove_forwards(bridge, name)
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
+            if found is not None:
+                opened.firewall.forget_rules(found["config"]["user.vmart.private_ip"])
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: self._stop(name, force=True))
@@ -242,6 +252,24 @@ class IncusEngine:
             self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
+
+    def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
+        opened = self._open()
+        if opened.firewall is None or opened.why_no_groups:
+            raise EngineError("Security groups do not hold in this zone.", transient=False)
+        found = [record for record in self._all() if record["name"] in rules]
+        opened.firewall.ensure_rules([_guarded(record, rules[record["name"]]) for record in found])
+        # In force by now; what follows is by what the table is made anew.
+        for record in found:
+            if record["config"].get(_RULES) != _rules_text(rules[record["name"]]):
+                self._note_rules(record["name"], rules[record["name"]])
+
+    def _note_rules(self, name: str, rules: MachineRules) -> None:
+        change = {"config": {_RULES: _rules_text(rules)}}
+        with self._saying():
+            self._open().room.during(
+                name, lambda: self._open().client.send("PATCH", path_of("instances", name), change)
+            )
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
         found, wanted = self._present(name), _size_config(vcpu, memory_mib)
@@ -379,6 +407,7 @@ class IncusEngine:
             "user.vmart.private_ip": spec.private_ip,
             "user.vmart.subnet": spec.subnet.key,
             _INSTALLATION: str(spec.installation),
+            _RULES: _rules_text(spec.rules),
         }
         if is_container:
             config["security.idmap.isolated"] = "true"
@@ -465,6 +494,11 @@ class IncusEngine:
             if any(wanted in path.split("?")[0] for paths in (found.get("resources") or {}).values() for path in paths)
         ]
 
+    def _guard(self, spec: MachineSpec) -> None:
+        opened = self._open()
+        if opened.firewall is not None and not opened.why_no_groups:
+            opened.firewall.ensure_rules([Guarded(spec.private_ip, spec.rules)])
+
     def _connect(self, spec: MachineSpec, bridge: str, *, new: bool) -> None:
         opened = self._open()
         if spec.public_address is None:
@@ -538,6 +572,7 @@ class IncusEngine:
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
             installation=_installation(found),
+            rules=_rules_of(text).digest() if (text := found["config"].get(_RULES)) else "",
         )
 
     def _target(self, found: Mapping[str, Any]) -> str:
@@ -556,11 +591,19 @@ class IncusEngine:
         """The host started anew, or somebody flushed its packet filter: what is to be there is in the engine's list."""
         opened = self._open()
         if opened.firewall is not None and not opened.firewall.is_whole():
-            opened.firewall.rebuild(lambda: (opened.networks.bridges(), map(_leave_of, self._leaving())))
+            opened.firewall.rebuild(
+                lambda: (opened.networks.bridges(), map(_leave_of, self._leaving()), self._all_guarded())
+            )
+            opened.networks.watch_all()
             opened.networks.write_forwards_again()
 
     def _leaving(self) -> list[dict[str, Any]]:
         return [found for found in self._all() if found["config"].get("user.vmart.public_ip")]
+
+    def _all_guarded(self) -> list[Guarded]:
+        if self._open().why_no_groups:
+            return []
+        return [_guarded(found, _rules_of(text)) for found in self._all() if (text := found["config"].get(_RULES))]
 
     @staticmethod
     def _said(error: IncusError) -> EngineError:
@@ -606,7 +649,10 @@ class _Open:
         is_limited = self.pool_driver == "btrfs" and self.kind == "container"
         self.room = Room(self.client, self.pool, is_limited=is_limited)
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
-        self.networks = Networks(self.client, names, self.firewall, _alone(settings, "network"))
+        self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
+        self.networks = Networks(
+            self.client, names, self.firewall, _alone(settings, "network"), watches=not self.why_no_groups
+        )
         cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None
         self.images = Images(
             self.client,
@@ -631,6 +677,18 @@ class _Open:
 def _alone(settings: Mapping[str, Any], what: str) -> OneAtATime:
     folder = settings.get("lock_dir")
     return OneAtATime(Path(folder) / f"{what}.lock" if folder else None)
+
+
+def _guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
+    return Guarded(found["config"]["user.vmart.private_ip"], rules)
+
+
+def _rules_text(rules: MachineRules) -> str:
+    return json.dumps(rules.plain())
+
+
+def _rules_of(text: str) -> MachineRules:
+    return of_plain(json.loads(text))
 
 
 def _leave_of(found: Mapping[str, Any]) -> Leave:

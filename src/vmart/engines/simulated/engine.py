@@ -37,6 +37,7 @@ from vmart.engines.contract import (
     driver,
     turns_off_for,
 )
+from vmart.engines.rules import OPEN, MachineRules, Packet, decide, of_plain
 from vmart.kernel import clock
 
 _SCHEMA = """
@@ -47,7 +48,8 @@ CREATE TABLE IF NOT EXISTS machine (
     sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0,
     login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
     ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
-    installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0
+    installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
+    rules TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -65,7 +67,7 @@ CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew.
+# systems that are installed anew, rules.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -84,14 +86,15 @@ CREATE TABLE grown (
 ALTER TABLE machine ADD COLUMN installation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE machine ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
 """,
+    5: "ALTER TABLE machine ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
 }
-_VERSION = 5
+_VERSION = 6
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
@@ -100,13 +103,15 @@ UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, s
 WHERE name = ?
 """
 
-_OBSERVED = "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation FROM machine"
+_OBSERVED = (
+    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules FROM machine"
+)
 
 _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
-    "ensure_address", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
+    "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -262,6 +267,23 @@ class World:
         """What its public address lets out; 0 without one."""
         row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
         return int(row[0])
+
+    def lets_in(self, name: str, packet: Packet) -> bool:
+        """Whether a packet that opens a connection would reach the machine."""
+        return decide(packet, self._rules(name).ingress)
+
+    def lets_out(self, name: str, packet: Packet) -> bool:
+        """Whether the machine could send it."""
+        return decide(packet, self._rules(name).egress)
+
+    def _rules(self, name: str) -> MachineRules:
+        row = self._file.connection().execute("SELECT rules FROM machine WHERE name = ?", (name,)).fetchone()
+        return of_plain(json.loads(row[0])) if row[0] else OPEN
+
+    def forget_rules(self, name: str) -> None:
+        """The machine's rules are lost behind vmart's back, as by a restored copy of it."""
+        with self._file.writing() as connection:
+            connection.execute("UPDATE machine SET rules = '' WHERE name = ?", (name,))
 
     def size(self, name: str) -> tuple[int, int]:
         """Its vCPU and its memory in MiB."""
@@ -430,6 +452,13 @@ class SimulatedEngine:
                 )
             except sqlite3.IntegrityError as error:
                 raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
+
+    def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
+        with self._call("ensure_rules", writes=True) as connection:
+            connection.executemany(
+                "UPDATE machine SET rules = ? WHERE name = ?",
+                [(json.dumps(told.plain()), name) for name, told in rules.items()],
+            )
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
         with self._call("ensure_size", writes=True) as connection:
@@ -612,6 +641,7 @@ class SimulatedEngine:
             json.dumps(list(spec.ssh_keys)),
             spec.ssh_passwords,
             spec.installation,
+            json.dumps(spec.rules.plain()),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -619,7 +649,8 @@ class SimulatedEngine:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
             public_ip = address.ip if address else ""
-            seen = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at, spec.installation)
+            known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
+            seen = (*known, spec.installation, row[-1])
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -692,11 +723,12 @@ class SimulatedEngine:
 
 
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, public_ip, booted_at, installation = row
+    name, member, power, private_ip, public_ip, booted_at, installation, rules = row
     if member in down:
         return Observation(name, Power.BROKEN, "simulated", member, private_ip)
     booted = _instant(booted_at) if booted_at is not None else None
-    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip, installation)
+    digest = of_plain(json.loads(rules)).digest() if rules else ""
+    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip, installation, digest)
 
 
 def _instant(wall_s: float) -> dt.datetime:

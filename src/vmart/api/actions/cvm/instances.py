@@ -40,10 +40,11 @@ _FILTERS = {
     "instance-state": "states",
     "private-ip-address": "private_ips",
     "public-ip-address": "public_ips",
+    "security-group-id": "security_groups",
 }
 _TIMES = {"creation-start-time": "created_from", "creation-end-time": "created_to"}
 # Known filters on what no machine here has: they find nothing.
-_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "security-group-id", "ipv6-address", *TAG_FILTERS)
+_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "ipv6-address", *TAG_FILTERS)
 
 
 class DescribeInstances(Shape):
@@ -185,7 +186,7 @@ class InstanceAnswer(TypedDict):
     CreatedTime: str
     ExpiredTime: str | None
     OsName: str
-    SecurityGroupIds: Empty
+    SecurityGroupIds: list[str]
     LoginSettings: LoginSettingsAnswer
     InstanceState: str
     Tags: Empty
@@ -277,7 +278,7 @@ def instance(view: InstanceView) -> InstanceAnswer:
         "CreatedTime": utc_text(view.created_at),
         "ExpiredTime": utc_text(view.expires_at),
         "OsName": view.os_name,
-        "SecurityGroupIds": [],
+        "SecurityGroupIds": list(view.attributes.security_groups),
         "LoginSettings": {"KeyIds": list(view.key_ids)} if view.key_ids else {},
         "InstanceState": view.state,
         "Tags": [],

@@ -15,6 +15,7 @@ from vmart.api.declarations import (
     Domain,
     FalseOnly,
     NotOffered,
+    PublicIds,
     Shape,
     not_offered,
 )
@@ -151,7 +152,7 @@ class Configured(Shape):
     instance_count: Annotated[_Positive, Domain("count")] = 1
     instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong"), Domain("name")] = ""
     login_settings: Annotated[LoginSettings, Domain("login")] = LoginSettings()
-    security_group_ids: NotOffered = None
+    security_group_ids: Annotated[PublicIds, Domain("attributes.security_groups")] = []
     enhanced_service: EnhancedService | None = None
     client_token: ClientToken | None = None
     host_name: Annotated[
@@ -261,7 +262,7 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             hostname=asked.host_name,
             user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
-            attributes=Attributes(termination_protected=asked.disable_api_termination),
+            attributes=Attributes(asked.disable_api_termination, tuple(asked.security_group_ids)),
             network=_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
         ),
@@ -286,6 +287,7 @@ _TOUCHES_PRICED = {
     Resource.KEY_PAIR: "login_settings.key_ids",
     Resource.VPC: "virtual_private_cloud.vpc_id",
     Resource.SUBNET: "virtual_private_cloud.subnet_id",
+    Resource.SECURITY_GROUP: "security_group_ids",
 }
 TOUCHES = _TOUCHES_PRICED | {Resource.PLACEMENT_GROUP: "disaster_recover_group_ids"}
 _FROM_TEMPLATE = {Resource.LAUNCH_TEMPLATE: "launch_template.launch_template_id"}
