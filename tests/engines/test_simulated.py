@@ -15,6 +15,7 @@ from tests.engines.contract_suite import MakeSpec
 from tests.engines.test_contract import engine, free_address, image, make_spec
 from vmart.engines import open_engine
 from vmart.engines.contract import (
+    Disks,
     Engine,
     EngineError,
     ImageSpec,
@@ -227,6 +228,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (2, ["ssh_keys", "ssh_passwords"]),
         (3, []),
         (4, []),
+        (5, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -237,8 +239,9 @@ def test_a_file_of_an_older_program_is_brought_up(
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        for column in [*missing, "installation", "erased"]:
+        for column in [*missing, *(["installation", "erased"] if version < 5 else [])]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
+        older.execute("DROP TABLE volume")
         if version < 4:
             older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
@@ -251,6 +254,9 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == ([], True)
     engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa AAAA"], [], passwords=False)
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == (["ssh-rsa AAAA"], False)
+    assert isinstance(engine, Disks)
+    engine.ensure_volume("disk-a", 10, spec.member)
+    assert World(file).volume("disk-a") == (10, spec.member, "")
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1
