@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,17 +16,23 @@ from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.simulated.engine import World
+from vmart.events.actor import Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.ledger.models import Hold
-from vmart.orders import errors, stop
+from vmart.listings import charges
+from vmart.orders import errors, lost, stop
+from vmart.orders import sweep as zone_sweep
 from vmart.orders import terminate as of_machines
+from vmart.orders.disks import own
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create, price
 from vmart.orders.disks.detach import detach
 from vmart.orders.disks.terminate import terminate
+from vmart.orders.models import EngineDrift
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType, UnknownDiskType
@@ -38,6 +45,7 @@ from vmart.worker.models import Operation
 pytestmark = pytest.mark.usefixtures("in_business")
 
 SSD = NewDisks("ap-guangzhou", ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100, delete_with_instance=False))
+UTC8 = ZoneInfo("Asia/Shanghai")
 HOLD_MINOR = 14  # 100 × 0.0014
 
 
@@ -458,3 +466,60 @@ def test_a_top_up_while_it_is_taken_off_gives_it_back_afterwards(account: int) -
     work()
     assert (latest(disk), again(disk).instance_id) == (("UNATTACHED", "IsolateDisks", "SUCCESS"), None)
     assert list(reconcile()) == []
+
+
+def test_a_lost_machine_that_is_made_again_gets_its_disk_again(
+    account: int, world: World, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = buy_running(account)
+    disk = attached(account, machine)
+    world.remove_machine(machine.public_id)
+    zone_sweep.sweep(ZONE)
+    later = clock.wall() + zone_sweep.MISSES_APART
+    monkeypatch.setattr(clock, "wall", lambda: later)
+    zone_sweep.sweep(ZONE)
+    lost.redeliver(machine.public_id, Actor(None, "seller"))
+    work()
+    seen = world.volume(disk.public_id)
+    assert (_machine(machine)[0], seen) == ("RUNNING", (100, own.member(disk), machine.public_id))
+    assert list(reconcile()) == []
+
+
+def test_the_sweep_mends_what_is_ours_and_tells_the_rest(account: int, world: World) -> None:
+    machine = buy_running(account)
+    disk, free, moved, ended = attached(account, machine), new_disk(account), new_disk(account), new_disk(account)
+    terminate(by(account), [ended.public_id])
+    work()
+    terminate(by(account), [ended.public_id])
+    work()
+    engine = own.engine(ZONE)
+    engine.ensure_detached(machine.public_id, disk.public_id)
+    members = set(Host.objects.filter(zone_id=ZONE).values_list("name", flat=True))
+    there = (members - {own.member(moved)}).pop()
+    engine.ensure_volume(moved.public_id, 100, there)
+    engine.ensure_volume("disk-stranger", 10, there)
+    engine.ensure_volume(ended.public_id, 100, there)
+    world.remove_volume(free.public_id)
+    found = {(one.kind, one.name, one.repaired) for one in zone_sweep.sweep(ZONE)}
+    assert found == {
+        ("attachment", disk.public_id, True), ("orphan", ended.public_id, True), ("missing", free.public_id, False),
+        ("moved", moved.public_id, False), ("unknown", "disk-stranger", False),
+    }  # fmt: skip
+    seen = world.volume(disk.public_id)
+    assert seen is not None and seen[2] == machine.public_id
+    assert (world.volume(ended.public_id), world.volume("disk-stranger")) == (None, (10, there, ""))
+    since = dict(EngineDrift.objects.values_list("name", "since_wall_at"))
+    assert set(since) == {free.public_id, moved.public_id, "disk-stranger"}
+    assert {one.kind for one in zone_sweep.sweep(ZONE)} == {"missing", "moved", "unknown"}
+    assert dict(EngineDrift.objects.values_list("name", "since_wall_at")) == since
+    assert len(list(reconcile())) == 3
+
+
+def test_a_charge_of_it_is_listed_under_its_own_name(account: int, test_clock: BusinessClock) -> None:
+    hour = test_clock.at
+    (public_id,) = create(by(account), _asked(disk=DiskChoice("CLOUD_SSD", 100, name="backup")))
+    work()
+    test_clock.set(hour + HOUR)
+    work()
+    (row,) = charges.of_day(account, hour.astimezone(UTC8).date(), UTC8).rows
+    assert (row.public_id, row.resource_id, row.name, row.exact) == (public_id, public_id, "backup", Decimal("0.14"))
