@@ -11,15 +11,16 @@ from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.shopper import ZONE, buy_running, open_purse, owe, pay, purses, work
 from tests.support.written import refused
+from vmart.backoffice import change_engine
 from vmart.bills.models import Charge
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
-from vmart.config.steps import STEPS
+from vmart.config.steps import STEPS, lanes
 from vmart.engines.simulated.engine import World
 from vmart.events.actor import Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.ledger.models import Hold
@@ -453,6 +454,26 @@ def test_arrears_that_nobody_ends_erase_it(account: int, world: World, test_cloc
     test_clock.advance(days=15)
     work()
     assert (latest(disk)[0], world.volume(disk.public_id)) == ("GONE", None)
+
+
+def test_arrears_wait_for_a_disk_that_is_being_made(account: int) -> None:
+    (public_id,) = create(by(account), SSD)
+    disk = Disk.objects.get(public_id=public_id)
+    owe(account)
+    run_until_idle(STEPS, lambda: [""])  # the lane of money alone
+    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine or disk is under way"
+    run_until_idle(STEPS, lambda: [ZONE])
+    assert latest(disk)[0] == "UNATTACHED"
+    run_until_idle(STEPS, lanes, wait=True)
+    assert latest(disk) == ("TORECYCLE", "IsolateDisks", "SUCCESS")
+    assert purses(account)["held"] == 0
+
+
+def test_a_zone_with_disks_keeps_its_engine(account: int) -> None:
+    new_disk(account)
+    zone = Zone.objects.get(code=ZONE)
+    with db.act(), pytest.raises(change_engine.MachinesLiveThere, match="has 1 disk on its simulated engine: end them"):
+        change_engine.leave(zone)
 
 
 def test_a_top_up_while_it_is_taken_off_gives_it_back_afterwards(account: int) -> None:

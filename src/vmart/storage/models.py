@@ -23,8 +23,8 @@ class State(models.TextChoices):
     GONE = "GONE"
 
 
-# Made and not ended.
-ALIVE = (State.UNATTACHED, State.ATTACHING, State.ATTACHED, State.DETACHING)
+# Bought and not ended.
+ALIVE = (State.CREATING, State.UNATTACHED, State.ATTACHING, State.ATTACHED, State.DETACHING)
 # A machine has it, or is about to get it or to lose it.
 _AT_MACHINE = Q(state__in=["", "ATTACHING", "ATTACHED", "DETACHING"])
 _MAYBE_AT_MACHINE = Q(state__in=["TORECYCLE", "ERASING"])

@@ -95,11 +95,23 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
 
 def _check(here: shop.Shop, asked: NewDisks) -> None:
     if asked.charge_type in OTHER_CHARGE_TYPES | {PREPAID}:
-        raise ChargeTypeNotSold("{mode} is not sold here.", field="charge_type", mode=asked.charge_type)
+        raise ChargeTypeNotSold(
+            "{mode} is not sold here.", field="charge_type", code="UnsupportedOperation", mode=asked.charge_type
+        )
     if asked.charge_type != POSTPAID_BY_HOUR:
-        raise UnknownChargeType("DiskChargeType {mode} does not exist.", field="charge_type", mode=asked.charge_type)
+        raise UnknownChargeType(
+            "DiskChargeType {mode} does not exist.",
+            field="charge_type",
+            code="InvalidParameterValue",
+            mode=asked.charge_type,
+        )
     if not 1 <= asked.count <= COUNT_MAX:
-        raise InvalidParameter("1 to {most} disks at once are possible.", field="count", most=COUNT_MAX)
+        raise InvalidParameter(
+            "1 to {most} disks at once are possible.",
+            field="count",
+            code="InvalidParameterValue.LimitExceeded",
+            most=COUNT_MAX,
+        )
     offered.check_disk_type(here, asked.disk.disk_type, "disk.disk_type")
 
 

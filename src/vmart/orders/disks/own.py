@@ -21,11 +21,10 @@ from vmart.subscriptions.models import Subscription
 from vmart.worker.queue import Claimed
 
 ATTACH, DETACH = "AttachDisks", "DetachDisks"  # of a machine too, while it gets or loses one
-DISKS_MAX = 100
 AT_ONCE_MAX = 10  # attached or detached in one act
 
 
-def lock(account_id: int, public_ids: Sequence[str], *, most: int = DISKS_MAX) -> list[Disk]:
+def lock(account_id: int, public_ids: Sequence[str], *, most: int) -> list[Disk]:
     """The account's disks of their own by public id, locked, in the order asked for.
 
     Raises UnknownOwnDisk for one that is not this account's, GoesWithMachine for one that was bought with a machine.

@@ -78,8 +78,6 @@ BEGIN
   PERFORM id FROM placement_host
   WHERE id IN (SELECT host_id FROM placement_allocation WHERE instance_id = ANY (_instances))
   ORDER BY id FOR NO KEY UPDATE;
-  PERFORM fn.placement_moved(instance_id, true) FROM placement_allocation
-  WHERE instance_id = ANY (_instances) AND left_host_id IS NOT NULL;
   WITH gone AS (
     DELETE FROM placement_allocation WHERE instance_id = ANY (_instances) RETURNING host_id, vcpu, memory_mib, disk_gib
   ), freed AS (

@@ -10,6 +10,7 @@ from vmart.api.actions.cvm.purchase import DiskName
 from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
+from vmart.kernel.errors import MissingParameter
 from vmart.orders.disks import attach, create, detach, terminate
 from vmart.orders.disks.create import NewDisks
 from vmart.pricing.configuration import DiskChoice
@@ -134,7 +135,10 @@ def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
 
 def inquiry_price_create_disks(call: Call, asked: InquiryPriceCreateDisks) -> InquiryPriceCreateDisksAnswer:
     """An hour of all of them."""
-    cost = create.cost(shop.snapshot(), _wanted(call, asked, ""))
+    wanted = _wanted(call, asked, "")
+    if not wanted.region:
+        raise MissingParameter("Name a region: a price is of one.", field="region")
+    cost = create.cost(shop.snapshot(), wanted)
     return {"DiskPrice": hour_price(cost.hourly * asked.disk_count)}
 
 
