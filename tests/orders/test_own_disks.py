@@ -25,7 +25,7 @@ from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.ledger.models import Hold
 from vmart.listings import charges
-from vmart.orders import errors, lost, stop
+from vmart.orders import errors, lost, reinstall, stop
 from vmart.orders import sweep as zone_sweep
 from vmart.orders import terminate as of_machines
 from vmart.orders.disks import own
@@ -34,6 +34,7 @@ from vmart.orders.disks.create import NewDisks, create, price
 from vmart.orders.disks.detach import detach
 from vmart.orders.disks.terminate import terminate
 from vmart.orders.models import EngineDrift
+from vmart.orders.reinstall import Reinstall
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType, UnknownDiskType
@@ -503,6 +504,16 @@ def test_a_lost_machine_that_is_made_again_gets_its_disk_again(
     work()
     seen = world.volume(disk.public_id)
     assert (_machine(machine)[0], seen) == ("RUNNING", (100, own.member(disk), machine.public_id))
+    assert list(reconcile()) == []
+
+
+def test_a_new_system_has_its_disk_again(account: int, world: World) -> None:
+    machine = buy_running(account)
+    disk = attached(account, machine)
+    reinstall.reinstall(by(account), machine.public_id, Reinstall(hostname="anew"))
+    work()
+    seen = world.volume(disk.public_id)
+    assert (world.erased(machine.public_id), seen) == (1, (100, own.member(disk), machine.public_id))
     assert list(reconcile()) == []
 
 

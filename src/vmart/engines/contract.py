@@ -233,7 +233,8 @@ class Engine(Protocol):
         """As ``ensure_present``, on a system disk of ``spec.installation`` or a later one; its guest is asked to stop.
 
         A system disk of an earlier one is erased, once however often it is asked for, and made anew as specified. Data
-        disks keep what is on them, the byte counter goes on. A machine that is not there is made.
+        disks keep what is on them, the byte counter goes on. A machine that is not there is made. Disks with a life of
+        their own (``Disks``) are attached again by whoever asks.
         """
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:

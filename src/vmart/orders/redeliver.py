@@ -12,8 +12,6 @@ from vmart.orders.disks import own
 from vmart.orders.models import EngineDrift
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
-from vmart.storage.models import Disk
-from vmart.storage.models import State as DiskState
 from vmart.worker.queue import Claimed
 
 KIND = "redeliver"
@@ -27,8 +25,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         seen = engine_of(operation.lane).ensure_present(spec)
         if seen.power != Power.RUNNING:
             raise RuntimeError(f"{machine.public_id} was delivered again and is {seen.power}")
-        for disk in Disk.objects.filter(instance_id=machine.id, state=DiskState.ATTACHED).order_by("position"):
-            own.engine(operation.lane).ensure_attached(machine.public_id, disk.public_id)
+        own.attach_again(operation.lane, machine)
         with outcome(operation, owner, State.STARTING) as made:
             if made:
                 _running(made)

@@ -400,6 +400,7 @@ class SimulatedEngine:
                 spec.ssh_passwords, spec.installation, spec.name,
             ),
         )  # fmt: skip
+        connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:

@@ -128,6 +128,12 @@ def engine(zone: str) -> Disks:
     return found
 
 
+def attach_again(zone: str, machine: Instance) -> None:
+    """A machine that was made anew has its disks with a life of their own again."""
+    for disk in Disk.objects.filter(instance_id=machine.id, state=State.ATTACHED).order_by("position"):
+        engine(zone).ensure_attached(machine.public_id, disk.public_id)
+
+
 def member(disk: Disk) -> str:
     """The host on which its room is."""
     return Allocation.objects.values_list("host__name", flat=True).get(instance_id=disk.id)
