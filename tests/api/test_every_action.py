@@ -52,12 +52,20 @@ class Things:
     route_table: str  # of the vpc
     security: str  # a security group that no machine has
     joined: str  # one that the prepaid machine is in, beside the first
+    own: str  # a disk with a life of its own, that no machine has
+    attached: str  # and one that the running machine has
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
 # not counted.
 Asked = Callable[[Things], dict[str, Any]]
 TAGS = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceIds": ["ins-a"], "ResourceRegion": "ap-guangzhou"}
+
+OWN_DISK = {
+    "Placement": {"Zone": "ap-guangzhou-4"}, "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD",
+    "DiskSize": 20,
+}  # fmt: skip
+ASKED_DISK = {name: OWN_DISK[name] for name in ("DiskChargeType", "DiskType", "DiskSize")}
 
 
 def _rules(has: Things, **members: object) -> dict[str, Any]:
@@ -149,6 +157,11 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         6,
     ),
     "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
+    "CreateDisks": (lambda _: {**OWN_DISK, "ClientToken": "t"}, 25),
+    "InquiryPriceCreateDisks": (lambda _: ASKED_DISK, 0),
+    "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
+    "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
+    "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
@@ -246,6 +259,10 @@ def owner(delivering: None) -> tuple[Client, Things]:
         for name in ("g", "grouped")
     )
     client.call("ModifyInstancesDisasterRecoverGroup", {"InstanceIds": [stopped], "DisasterRecoverGroupId": grouped})
+    own, attached = client.call("CreateDisks", {**OWN_DISK, "DiskCount": 2}).response["DiskIdSet"]
+    work()
+    client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
+    work()
     own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
     subnet = client.call("CreateSubnet", asked).response["Subnet"]
@@ -263,7 +280,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     return client, Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"], security, joined,
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached,
     )  # fmt: skip
 
 
@@ -365,7 +382,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     client, _, prepaid = many(count)
     for action, budget in [
         ("StopInstances", 6), ("StartInstances", 5), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 8),
-        ("TerminateInstances", 24),
+        ("TerminateInstances", 25),
         ("TerminateInstances", 7),
     ]:  # fmt: skip
         with statements() as made:
@@ -511,7 +528,7 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
 def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
-        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks",
+        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "CreateDisks",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -533,6 +550,8 @@ UNKNOWN = Things(
     "rtb-unknown0",
     "sg-unknown0",
     "sg-unknown1",
+    "disk-unknown1",
+    "disk-unknown2",
 )
 
 

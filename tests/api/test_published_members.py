@@ -61,7 +61,8 @@ REFUSED = [
 
 
 _SAMPLES: dict[str, Any] = {
-    "GroupName": "n", "GroupDescription": "d", "SecurityGroupId": "sg-unknown0", "SecurityGroupPolicySet": {"Version": "0"},
+    "GroupName": "n", "GroupDescription": "d", "SecurityGroupId": "sg-unknown0",
+    "SecurityGroupPolicySet": {"Version": "0"},
     "OriginalSecurityGroupPolicySet": {"Version": "0"}, "Action": "ACCEPT",
     "SecurityGroupIds": ["sg-unknown0"],
     "Placement": {"Zone": "z"}, "Zone": "z", "ImageId": "img-a", "InstanceIds": ["ins-a"], "InstanceId": "ins-a",
@@ -71,6 +72,7 @@ _SAMPLES: dict[str, Any] = {
     "DisasterRecoverGroupId": "ps-unknown0", "VpcId": "vpc-a", "VpcName": "n", "CidrBlock": "10.0.0.0/16",
     "SubnetId": "subnet-a", "SubnetName": "n", "RouteTableId": "rtb-a",
     "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
+    "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"],
 }  # fmt: skip
 
 

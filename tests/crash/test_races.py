@@ -54,16 +54,22 @@ from vmart.orders import bind_keys, forget_keys, place, reinstall, start, stop, 
 from vmart.orders import machines as m
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
-from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused, UnknownNetwork
+from vmart.orders.disks import own
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.disks.terminate import terminate as end_disks
+from vmart.orders.errors import Busy, DiskBusy, InsufficientBalance, SoldOut, TokenReused, UnknownNetwork
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.own_network import NetworkWanted
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.wanted import Bought
 from vmart.placement.models import Allocation, Host
+from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import specs, zones
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
+from vmart.storage.models import Disk
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
@@ -585,6 +591,56 @@ def test_control_without_locks_a_machine_that_was_ended_is_installed(
     _, results = _reinstalled_and(open_shop, edit, _end)
     assert results == [None, None]
     assert Event.objects.filter(kind__in=["ResetInstance", "terminated"]).count() == 2
+
+
+# -- a disk with a life of its own, attached twice and while it is ended -----------------------------
+
+
+def _disk_and(shop: Databases, edit: Edit, other: Callable[[int, str, str], Any]) -> tuple[list[str], list[Any]]:
+    """A disk is being attached to the first of two machines; meanwhile something else is asked for."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    first, second = buy_running(account), buy_running(account)
+    zones.check(ZONE)
+    (disk,) = create(by(account), NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100)))
+    work()
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return _at_the_gate(
+        shop.url(), lambda: attach(by(account), first.public_id, [disk]),
+        lambda: other(account, second.public_id, disk),
+    )  # fmt: skip
+
+
+def _attach_elsewhere(account: int, machine: str, disk: str) -> None:
+    attach(by(account), machine, [disk])
+
+
+def _end_it(account: int, machine: str, disk: str) -> None:
+    end_disks(by(account), [disk])
+
+
+def _accepted(*kinds: str) -> list[int]:
+    return [Event.objects.filter(subject_kind="disk", kind=kind).count() for kind in kinds]
+
+
+@pytest.mark.parametrize("other", [_attach_elsewhere, _end_it])
+def test_a_disk_gets_to_one_machine_and_is_not_ended_on_the_way(
+    open_shop: Databases, edit: Edit, other: Callable[[int, str, str], None]
+) -> None:
+    waited, results = _disk_and(open_shop, edit, other)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, DiskBusy)
+    work()
+    assert _accepted("AttachDisks", "TerminateDisks", "disk_attached") == [1, 0, 1]
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_is_ended_on_the_way_to_its_machine(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own, "locking", lambda: Disk.objects.select_related("subscription"))
+    _, results = _disk_and(open_shop, edit, _end_it)
+    assert results == [None, None]
+    assert _accepted("AttachDisks", "TerminateDisks") == [1, 1]
 
 
 # -- terminate against the close of the hour -------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from vmart.engines import contract
 from vmart.engines.contract import (
     Disk,
+    Disks,
     Engine,
     EngineError,
     ImageSpec,
@@ -19,6 +20,7 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     UnknownUser,
+    Volume,
     ensure_present_many,
 )
 from vmart.engines.rules import ALL_OPEN, OPEN, TCP, MachineRules, Rule
@@ -329,6 +331,53 @@ class ContractSuite:
         assert engine.observe(specs[1].name).power is Power.ABSENT
         for spec in specs:
             engine.ensure_absent(spec.name)
+
+    def test_a_disk_of_its_own_life_goes_from_machine_to_machine(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """Each verb twice: an answer may be lost."""
+        assert isinstance(engine, Disks)
+        first, second = make_spec(public=False), make_spec(public=False)
+        disk = first.name.replace("ins-", "disk-")
+        ensure_present_many(engine, [first, second])
+        booted = [engine.observe(spec.name).booted_at for spec in (first, second)]
+
+        def seen() -> list[Volume]:
+            return [found for found in engine.list_volumes() if found.name == disk]
+
+        for _ in range(2):
+            engine.ensure_volume(disk, 1, first.member)
+        assert seen() == [Volume(disk, 1, first.member)]
+        for _ in range(2):
+            engine.ensure_attached(first.name, disk)
+        assert seen() == [Volume(disk, 1, first.member, first.name)]
+        with pytest.raises(EngineError) as taken:
+            engine.ensure_attached(second.name, disk)
+        assert taken.value.sentence == "Another machine has the disk."
+        with pytest.raises(EngineError) as kept:
+            engine.ensure_volume_absent(disk)
+        assert kept.value.sentence == "A machine has the disk."
+        for size_gib in (2, 1):
+            engine.ensure_volume(disk, size_gib, first.member)
+        for _ in range(2):
+            engine.ensure_detached(first.name, disk)
+        assert seen() == [Volume(disk, 2, first.member)]
+        engine.ensure_attached(second.name, disk)
+        assert [engine.observe(spec.name).booted_at for spec in (first, second)] == booted
+        engine.ensure_absent(second.name)
+        assert seen() == [Volume(disk, 2, first.member)]
+        engine.ensure_detached(second.name, disk)
+        engine.ensure_absent(first.name)
+        for _ in range(2):
+            engine.ensure_volume_absent(disk)
+        assert seen() == []
+
+    def test_a_disk_that_is_not_there_is_not_attached(self, engine: Engine, make_spec: MakeSpec) -> None:
+        assert isinstance(engine, Disks)
+        spec = make_spec(public=False)
+        engine.ensure_present(spec)
+        with pytest.raises(EngineError) as refused:
+            engine.ensure_attached(spec.name, "disk-neverwas")
+        assert refused.value.sentence == "The disk is not on the machine's host."
+        engine.ensure_absent(spec.name)
 
     def test_no_verb_runs_inside_a_transaction(self, engine: Engine, make_spec: MakeSpec) -> None:
         spec = make_spec()

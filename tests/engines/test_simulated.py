@@ -15,6 +15,7 @@ from tests.engines.contract_suite import MakeSpec
 from tests.engines.test_contract import engine, free_address, image, make_spec
 from vmart.engines import open_engine
 from vmart.engines.contract import (
+    Disks,
     Engine,
     EngineError,
     ImageSpec,
@@ -229,6 +230,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (3, []),
         (4, []),
         (5, []),
+        (6, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -239,15 +241,16 @@ def test_a_file_of_an_older_program_is_brought_up(
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        new = ["rules"] if version > 4 else ["rules", "installation", "erased"]
+        new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
         for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
+        older.execute("DROP TABLE volume")
         if version < 4:
             older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
         older.commit()
     engine = open_engine("simulated", {"file": file})
-    assert engine.observe(spec.name).rules == ""
+    assert engine.observe(spec.name).rules == ("" if version < 6 else OPEN.digest())
     engine.ensure_rules({spec.name: OPEN})
     assert engine.observe(spec.name).rules == OPEN.digest()
     engine.ensure_password(spec.name, "root", "$6$salt$hash")
@@ -257,6 +260,9 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == ([], True)
     engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa AAAA"], [], passwords=False)
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == (["ssh-rsa AAAA"], False)
+    assert isinstance(engine, Disks)
+    engine.ensure_volume("disk-a", 10, spec.member)
+    assert World(file).volume("disk-a") == (10, spec.member, "")
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1

@@ -178,6 +178,16 @@ class ByteCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A disk with a life of its own, as the engine has it. ``machine`` is the one that has it, "" for none."""
+
+    name: str
+    size_gib: int
+    member: str
+    machine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MemberCapacity:
     member: str
     online: bool
@@ -228,7 +238,8 @@ class Engine(Protocol):
         """As ``ensure_present``, on a system disk of ``spec.installation`` or a later one; its guest is asked to stop.
 
         A system disk of an earlier one is erased, once however often it is asked for, and made anew as specified. Data
-        disks keep what is on them, the byte counter goes on. A machine that is not there is made.
+        disks keep what is on them, the byte counter goes on. A machine that is not there is made. Disks with a life of
+        their own (``Disks``) are attached again by whoever asks.
         """
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -324,6 +335,32 @@ class LeavesHost(Protocol):
         """Take it away when the last machine is gone: at the end of a deployment."""
 
 
+@runtime_checkable
+class Disks(Protocol):
+    """An engine that keeps disks with a life of their own, which a machine gets and gives back while it runs.
+
+    They stay when their machine is made absent. ``name`` is the disk's public id, "disk-4k2j0qzt".
+    """
+
+    def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
+        """The disk is on this member with all that is on it, and has at least this size: it is never made smaller.
+
+        One that is on another member is moved; a machine that has it is on its member.
+        """
+
+    def ensure_volume_absent(self, name: str) -> None:
+        """The disk is gone with all that is on it. Raises EngineError while a machine has it."""
+
+    def ensure_attached(self, machine: str, volume: str) -> None:
+        """The machine has the disk, running or stopped. Raises EngineError while another machine has it."""
+
+    def ensure_detached(self, machine: str, volume: str) -> None:
+        """The machine does not have the disk. A machine that is not there has none."""
+
+    def list_volumes(self) -> Sequence[Volume]:
+        """Every disk of its own life that this deployment made."""
+
+
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     """Whether a running machine is turned off to get another size.
 
@@ -379,6 +416,11 @@ VERBS = (
     "list_ours",
     "counters",
     "changes",
+    "ensure_volume",
+    "ensure_volume_absent",
+    "ensure_attached",
+    "ensure_detached",
+    "list_volumes",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

@@ -22,13 +22,18 @@ class DiskView:
 
 @dataclass(frozen=True, slots=True)
 class ListedDisk:
-    """A disk as it was bought, with what is told of it from its machine. ``state``: DiskState of the API 3.0."""
+    """A disk as it was bought. ``state``: DiskState of the API 3.0.
+
+    ``portable``: it has a life of its own; of any other the machine's agreement is told. ``instance_id``: the machine
+    that has it, or had it until it was erased, "" for none.
+    """
 
     public_id: str
     usage: str
     bought: DiskChoice
     state: str
-    instance_id: str  # the machine's public id
+    portable: bool
+    instance_id: str
     zone: str
     charge_type: str
     renew_flag: str

@@ -21,6 +21,7 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address, enforce, lost, term
 from vmart.orders import machines as m
+from vmart.orders.disks import sweep as own_disks
 from vmart.orders.models import EngineDrift
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement.models import Allocation
@@ -39,7 +40,8 @@ _MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, address or rules.
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, address or rules;
+    attachment of a disk with a life of its own.
 
     ``missed_at`` is when a missing or lost one was first missed, in business time, ``missed_wall_at`` in wall time.
     """
@@ -82,8 +84,16 @@ def sweep(zone: str) -> list[Drift]:
     for operations in _given_up_of(busy_as_seen).values():  # the engine answers again; until the work ends it is busy
         for operation in operations or ():
             queue.retry(operation)
+    found += [_of_disk(one, missed.get(one.name)) for one in own_disks.sweep(zone, engine)]
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
+
+
+def _of_disk(found: own_disks.Found, before: Drift | None) -> Drift:
+    """What is found of a disk with a life of its own; one that is missing keeps the time of its first miss."""
+    if found.kind != "missing":
+        return Drift(found.kind, found.name, found.repaired)
+    return before or Drift("missing", found.name, False, clock.now().replace(microsecond=0))
 
 
 def look(zone: str, names: Collection[str]) -> set[str]:

@@ -80,6 +80,8 @@ UNDER_WAY = {
     "ResetInstancesInternetMaxBandwidth": _("Its bandwidth is being changed."),
     "ResetInstancesType": _("Its instance type is being changed."),
     "ResizeInstanceDisks": _("Its disk is being made larger."),
+    "AttachDisks": _("A disk is being attached to it."),
+    "DetachDisks": _("A disk is being detached from it."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -97,6 +99,13 @@ EVENTS = {
     "ResetInstancesInternetMaxBandwidth": _("Change of bandwidth asked for"),
     "ResetInstancesType": _("Change of instance type asked for"),
     "ResizeInstanceDisks": _("Larger disk asked for"),
+    "CreateDisks": _("Disk bought"),
+    "AttachDisks": _("Attachment asked for"),
+    "DetachDisks": _("Detachment asked for"),
+    "TerminateDisks": _("End asked for"),
+    "disk_made": _("Made, attached to no machine"),
+    "disk_attached": _("Attached to a machine"),
+    "disk_detached": _("Detached from its machine"),
     "ModifyInstancesAttribute": _("Change of name, protection or user data asked for"),
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
@@ -182,6 +191,7 @@ EVENTS = {
 }
 SUBJECTS = {
     "machine": _("Machine"),
+    "disk": _("Disk"),
     "order": _("Order"),
     "key_pair": _("Key pair"),
     "launch_template": _("Launch template"),
@@ -227,10 +237,16 @@ OPERATIONS = {
     "password": _("Password reset"),
     "ssh_keys": _("Change of key pairs"),
     "reinstall": _("New system"),
+    "rules": _("Rules of security groups"),
     "bandwidth": _("Change of bandwidth"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
     "grow_disk": _("Larger disk"),
+    "create_disk": _("Making of a disk"),
+    "attach_disk": _("Attachment of a disk"),
+    "detach_disk": _("Detachment of a disk"),
+    "isolate_disk": _("Taking off a disk"),
+    "release_disk": _("Erasing of a disk"),
     "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
@@ -260,6 +276,7 @@ QUOTAS = {
     "launch_templates": _("Launch templates"),
     "placement_groups": _("Placement groups"),
     "machines_per_group": _("Machines a placement group"),
+    "disks_per_zone": _("Disks of their own a zone"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

@@ -176,11 +176,10 @@ def replace_one(actor: Actor, public_id: str, wanted: Policies, original: Polici
     (new, *more), before = getattr(wanted, way), getattr(original, way)
     if more or len(before) > 1 or (original != NOTHING and not before):
         raise WrongPolicies("One rule is replaced by one of the same direction.", field="policies")
-    rule = policies.check(new.policy, f"policies.{way}.0")
+    place = f"policies.{way}.0"
+    rule = policies.check(new.policy, place)
     if not before and new.index is None:
-        raise MissingParameter(
-            "Which rule is to be replaced? Give PolicyIndex.", field=f"policies.{way}.0.policy_index"
-        )
+        raise MissingParameter("Which rule is to be replaced? Give PolicyIndex.", field=f"{place}.policy_index")
 
     def replaced(rules: list[Policy]) -> list[Policy]:
         at = _place(rules, before[0], f"original.{way}.0") if before else _place(rules, new, f"policies.{way}.0")

@@ -10,6 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from vmart.engines.contract import (
     Observation,
     Power,
     PublicAddress,
+    Volume,
     driver,
     turns_off_for,
     turns_off_to_grow_a_disk,
@@ -39,6 +41,7 @@ from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 from vmart.engines.incus.room import DELETE_FILES, DISK_FULL, Room
+from vmart.engines.incus.volumes import Volumes
 from vmart.engines.rules import MachineRules, of_plain
 
 _RULES = "user.vmart.rules"  # the machine's, as JSON
@@ -305,6 +308,47 @@ class IncusEngine:
         path = path_of("storage-pools", self._pool, "volumes", "custom", self._names.volume(disk))
         if int(client.get(path, target=target)["config"]["size"].removesuffix("GiB")) < size_gib:
             client.send("PATCH", path, {"config": {"size": f"{size_gib}GiB"}}, target=target)
+
+    # -- disks of their own life ---------------------------------------------------------------
+
+    def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
+        volumes = self._open().volumes
+        target = member if self._open().members else ""
+        with self._saying():
+            volumes.ensure(name, size_gib, target)
+
+    def ensure_volume_absent(self, name: str) -> None:
+        with self._saying():
+            self._open().volumes.remove(name)
+
+    def ensure_attached(self, machine: str, volume: str) -> None:
+        opened = self._open()
+        found, disk = self._present(machine), opened.volumes.found(volume)
+        if disk is None or disk.member != self._target(found):
+            raise EngineError("The disk is not on the machine's host.", transient=False, detail=volume)
+        if disk.machine not in ("", machine):
+            raise EngineError("Another machine has the disk.", transient=False, detail=disk.machine)
+        if not disk.machine:
+            change = {"devices": {volume: opened.volumes.device(volume)}}
+            with self._saying():
+                opened.room.during(machine, lambda: opened.client.send("PATCH", path_of("instances", machine), change))
+
+    def ensure_detached(self, machine: str, volume: str) -> None:
+        found = self._ours(machine)
+        if found is None or volume not in found["devices"]:
+            return
+        written = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
+        whole = {name: found[name] for name in written if name in found}
+        whole["devices"] = {name: device for name, device in found["devices"].items() if name != volume}
+        opened = self._open()
+        with self._saying():
+            opened.room.during(machine, lambda: opened.client.send("PUT", path_of("instances", machine), whole))
+
+    def list_volumes(self) -> Sequence[Volume]:
+        local = "" if self._open().members else LOCAL_MEMBER
+        return [replace(found, member=found.member or local) for found in self._open().volumes.all()]
+
+    # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         with self._inside(name) as guest:
@@ -647,6 +691,7 @@ class _Open:
         # A virtual machine's disk is a block device of its own, and other pools' limits cannot go down again.
         self.pool_driver = str(self.client.get(path_of("storage-pools", self.pool))["driver"])
         is_limited = self.pool_driver == "btrfs" and self.kind == "container"
+        self.volumes = Volumes(self.client, self.pool, names, self.kind, is_cluster=bool(self.members))
         self.room = Room(self.client, self.pool, is_limited=is_limited)
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"

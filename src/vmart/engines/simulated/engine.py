@@ -34,6 +34,7 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     UnknownUser,
+    Volume,
     driver,
     turns_off_for,
 )
@@ -62,12 +63,15 @@ CREATE TABLE IF NOT EXISTS fault (
 CREATE TABLE IF NOT EXISTS grown (
     machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS volume (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew, rules.
+# systems that are installed anew, rules, disks of their own life.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -87,8 +91,13 @@ ALTER TABLE machine ADD COLUMN installation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE machine ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
 """,
     5: "ALTER TABLE machine ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
+    6: """
+CREATE TABLE volume (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+""",
 }
-_VERSION = 6
+_VERSION = 7
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
@@ -112,6 +121,7 @@ _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
+    "ensure_volume", "ensure_volume_absent", "ensure_attached", "ensure_detached",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -237,6 +247,21 @@ class World:
         """The machine vanishes behind vmart's back."""
         with self._file.writing() as connection:
             connection.execute("DELETE FROM machine WHERE name = ?", (name,))
+            connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (name,))
+
+    def remove_volume(self, name: str) -> None:
+        """A disk of its own life vanishes behind vmart's back."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM volume WHERE name = ?", (name,))
+
+    def volume(self, name: str) -> tuple[int, str, str] | None:
+        """Size in GiB, member and machine of a disk of its own life; None where there is none."""
+        found = (
+            self._file.connection()
+            .execute("SELECT size_gib, member, machine FROM volume WHERE name = ?", (name,))
+            .fetchone()
+        )
+        return None if found is None else (int(found[0]), str(found[1]), str(found[2]))
 
     def password_hash(self, name: str) -> str:
         """What the machine's user has to be let in with; "" for none."""
@@ -397,6 +422,7 @@ class SimulatedEngine:
                 spec.ssh_passwords, spec.installation, spec.name,
             ),
         )  # fmt: skip
+        connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -433,6 +459,7 @@ class SimulatedEngine:
                 self._refuse_offline(connection, found["member"])
                 connection.execute("DELETE FROM machine WHERE name = ?", (name,))
                 connection.execute("DELETE FROM grown WHERE machine = ?", (name,))
+                connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (name,))
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         with self._call("ensure_address", writes=True) as connection:
@@ -478,6 +505,58 @@ class SimulatedEngine:
             )
             if on and found["power"] != Power.RUNNING:
                 self._boot(connection, name, found)
+
+    # -- disks of their own life ---------------------------------------------------------------
+
+    def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
+        with self._call("ensure_volume", writes=True) as connection:
+            if member not in self._members:
+                raise EngineError("The host does not exist.", transient=False, detail=member)
+            self._refuse_offline(connection, member)
+            connection.execute(
+                "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET size_gib = max(size_gib, excluded.size_gib), member = excluded.member",
+                (name, size_gib, member),
+            )
+
+    def ensure_volume_absent(self, name: str) -> None:
+        with self._call("ensure_volume_absent", writes=True) as connection:
+            found = self._volume(connection, name)
+            if found is None:
+                return
+            self._refuse_offline(connection, found.member)
+            if found.machine:
+                raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
+            connection.execute("DELETE FROM volume WHERE name = ?", (name,))
+
+    def ensure_attached(self, machine: str, volume: str) -> None:
+        with self._call("ensure_attached", writes=True) as connection:
+            host, found = self._present(connection, machine)["member"], self._volume(connection, volume)
+            if found is None or found.member != host:
+                raise EngineError("The disk is not on the machine's host.", transient=False, detail=volume)
+            if found.machine not in ("", machine):
+                raise EngineError("Another machine has the disk.", transient=False, detail=found.machine)
+            connection.execute("UPDATE volume SET machine = ? WHERE name = ?", (machine, volume))
+
+    def ensure_detached(self, machine: str, volume: str) -> None:
+        with self._call("ensure_detached", writes=True) as connection:
+            found = self._row(connection, machine)
+            if found is not None:
+                self._refuse_offline(connection, found["member"])
+            connection.execute("UPDATE volume SET machine = '' WHERE name = ? AND machine = ?", (volume, machine))
+
+    def list_volumes(self) -> Sequence[Volume]:
+        with self._call("list_volumes") as connection:
+            rows = connection.execute("SELECT name, size_gib, member, machine FROM volume ORDER BY name")
+            return [Volume(*row) for row in rows]
+
+    @staticmethod
+    def _volume(connection: sqlite3.Connection, name: str) -> Volume | None:
+        columns = "SELECT name, size_gib, member, machine FROM volume WHERE name = ?"
+        row = connection.execute(columns, (name,)).fetchone()
+        return None if row is None else Volume(*row)
+
+    # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """Its only user is the one of its image."""

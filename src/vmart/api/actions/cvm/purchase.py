@@ -41,7 +41,7 @@ _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValu
 _Name = Annotated[str, Field(max_length=60)]
 _PrivateIps = Annotated[list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
 _ONE_LINE = r"^[^\p{Cc}\p{Zl}\p{Zp}]*\z"
-_DiskName = Annotated[str, Field(max_length=128, pattern=_ONE_LINE), Code("InvalidParameterValue")]
+DiskName = Annotated[str, Field(max_length=128, pattern=_ONE_LINE), Code("InvalidParameterValue")]
 RenewFlag = Literal["NOTIFY_AND_MANUAL_RENEW", "NOTIFY_AND_AUTO_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
 
 
@@ -71,7 +71,7 @@ class SystemDisk(Shape):
     disk_size: Annotated[_Size, Domain("system_disk.size_gib")] = DEFAULT_SYSTEM_GIB
     disk_id: NotOffered = None
     cdc_id: NotOffered = None
-    disk_name: Annotated[_DiskName, Domain("system_disk.name")] = ""
+    disk_name: Annotated[DiskName, Domain("system_disk.name")] = ""
     encrypt: FalseOnly = None
     kms_key_id: NotOffered = None
 
@@ -89,7 +89,7 @@ class DataDisk(Shape):
     throughput_performance: Annotated[None, not_offered("0")] = None
     cdc_id: NotOffered = None
     burst_performance: FalseOnly = None
-    disk_name: Annotated[_DiskName, Domain("data_disks.*.name")] = ""
+    disk_name: Annotated[DiskName, Domain("data_disks.*.name")] = ""
 
 
 class VirtualPrivateCloud(Shape):
