@@ -1,5 +1,5 @@
 -- The close of one clock hour for the accounts in (_low, _high], in one commit: charges, their part of the accounts'
--- statements, one deduction an account and statement, holds of machines that ended, arrears. _oldest is the oldest
+-- statements, one deduction an account and statement, holds of machines that ended or are paid ahead now, arrears. _oldest is the oldest
 -- statement month that is still open.
 --
 -- Exactly once: under the account locks, an account whose statements have taken in this hour is left alone; the key of
@@ -38,6 +38,13 @@ BEGIN
     END IF;
   END LOOP;
 
+  -- What of a bundle that is paid ahead now was charged by the hour has ended when its term began.
+  PERFORM fn.ledger_void(s.hold_id, _now) FROM subscriptions_subscription s
+  WHERE s.account_id > _low AND s.account_id <= _high AND s.hold_id IS NOT NULL AND s.charge_type = 'PREPAID'
+    AND s.standing = 'active' AND s.anchor_at <= _end AND s.account_id <> ALL (_except);
+  UPDATE subscriptions_subscription SET hold_id = NULL
+  WHERE account_id > _low AND account_id <= _high AND hold_id IS NOT NULL AND charge_type = 'PREPAID'
+    AND standing = 'active' AND anchor_at <= _end AND account_id <> ALL (_except);
   PERFORM fn.ledger_void(s.hold_id, _now) FROM subscriptions_subscription s
   WHERE s.account_id > _low AND s.account_id <= _high AND s.hold_id IS NOT NULL
     AND s.standing IN ('isolated', 'ended') AND s.isolated_at <= _end AND s.account_id <> ALL (_except);
