@@ -6,10 +6,11 @@ import pytest
 
 from tests.api.calling import Client
 from tests.api.customer import nothing_written
-from tests.api.test_every_action import Things, owner
+from tests.api.test_every_action import Many, Things, many, owner
+from tests.support.statements import statements
 from vmart.orders.models import Order
 
-__all__ = ["owner"]
+__all__ = ["many", "owner"]
 pytestmark = pytest.mark.usefixtures("shop")
 
 CHANGE, PRICE = "ModifyInstancesChargeType", "InquiryPriceModifyInstancesChargeType"
@@ -63,6 +64,15 @@ def test_what_is_wrong_is_named_and_nothing_is_written(
     with nothing_written():
         error = client.call(action, {name: value for name, value in asked.items() if value is not None}).error
     assert (error[0], said in error[1]) == (code, True)
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_many_take_as_few_statements_as_one(many: Many, count: int) -> None:
+    client, postpaid, _ = many(count, None)
+    with statements() as made:
+        assert "Error" not in client.call(CHANGE, {"InstanceIds": postpaid, **MONTHS}).response
+    assert len(made) <= 34, made
+    assert Order.objects.get(action="convert").count == count
 
 
 def test_up_to_twenty_are_changed_at_once(owner: tuple[Client, Things]) -> None:

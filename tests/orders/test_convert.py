@@ -199,7 +199,7 @@ def test_a_stopped_one_is_paid_ahead_and_started_without_a_hold(account: int, ma
     stop.stop(by(account), [machine.public_id])
     work()
     _convert(machine)
-    assert now(machine).state == "STOPPED"
+    assert (now(machine).state, now(machine).stop_charging_mode) == ("STOPPED", "NOT_APPLICABLE")
     start.start(by(account), [machine.public_id])
     work()
     assert (now(machine).state, purses(account)["held"]) == ("RUNNING", OPEN_HOUR_MINOR)

@@ -147,7 +147,9 @@ def _begin(machines: Sequence[Instance], due: Priced, asked: Conversion) -> None
         [machine.subscription for machine in machines], ["charge_type", "renew_flag", "anchor_at", "expires_at"]
     )
     ids = [machine.id for machine in machines]
-    Instance.objects.filter(id__in=ids).update(charge_type=PREPAID, internet_charge_type=_BY_THE_MONTH)
+    Instance.objects.filter(id__in=ids).update(
+        charge_type=PREPAID, internet_charge_type=_BY_THE_MONTH, stop_charging_mode="NOT_APPLICABLE"
+    )
     term.follow(machines)
 
 
