@@ -110,6 +110,22 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         5,
     ),
+    "ModifyInstancesChargeType": (
+        lambda has: {
+            "InstanceIds": [has.running],
+            "InstanceChargeType": "PREPAID",
+            "InstanceChargePrepaid": {"Period": 1},
+        },
+        34,
+    ),
+    "InquiryPriceModifyInstancesChargeType": (
+        lambda has: {
+            "InstanceIds": [has.running],
+            "InstanceChargeType": "PREPAID",
+            "InstanceChargePrepaid": {"Period": 1},
+        },
+        6,
+    ),
     "ResetInstancesInternetMaxBandwidth": (
         lambda has: {"InstanceIds": [has.running], "InternetAccessible": {"InternetMaxBandwidthOut": 9}},
         6,
@@ -419,6 +435,7 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
+    "InquiryPriceModifyInstancesChargeType",
 }  # fmt: skip
 _WRITING, CVM = "InternalError", "2017-03-12"  # a fault of this test alone: no such database serves a shop
 
@@ -528,7 +545,7 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
 def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
-        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "CreateDisks",
+        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}

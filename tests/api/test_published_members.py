@@ -61,6 +61,7 @@ REFUSED = [
 
 
 _SAMPLES: dict[str, Any] = {
+    "InstanceChargeType": "PREPAID",
     "GroupName": "n", "GroupDescription": "d", "SecurityGroupId": "sg-unknown0",
     "SecurityGroupPolicySet": {"Version": "0"},
     "OriginalSecurityGroupPolicySet": {"Version": "0"}, "Action": "ACCEPT",

@@ -13,6 +13,7 @@ from vmart.api.actions.cvm import (
     account_quota,
     attributes,
     bandwidth,
+    charge_type,
     disk_sizes,
     images,
     instance_types,
@@ -39,8 +40,9 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, system, renewal,
-    key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones, disks,
-    own_disks, vpcs, subnets, route_tables, addresses, security_groups, groups_of_machines, resources, identity,
+    charge_type, key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones,
+    disks, own_disks, vpcs, subnets, route_tables, addresses, security_groups, groups_of_machines, resources,
+    identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

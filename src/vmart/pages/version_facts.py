@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from vmart.catalog import shop
 from vmart.pages import printed, wording
@@ -72,8 +71,7 @@ def _billing(said: Said) -> str:
     title = str(wording.CHARGE_TYPES.get(charge_type, charge_type))
     if "period_months" not in said:
         return title
-    months = said["period_months"]
-    return f"{title}, {ngettext('{count} month', '{count} months', months).format(count=months)}"
+    return f"{title}, {printed.months(said['period_months'])}"
 
 
 def _disks(said: Said) -> Iterator[Fact]:

@@ -65,7 +65,7 @@ COMPONENTS = {
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
            "type": _("Instance type"), "disk": _("Larger disk"),
-           "downgrade": _("Smaller type")}  # fmt: skip
+           "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -136,6 +136,7 @@ EVENTS = {
     "unprotected": _("No longer protected: programs may end it"),
     "operation_failed": _("Operation failed"),
     "renewed": _("Renewed"),
+    "converted": _("Paid ahead from now on"),
     "renew_failed": _("Could not renew itself"),
     "renew_flag": _("Renewal setting changed"),
     "expires_soon": _("Its term ends soon"),

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
-from vmart.orders import terminate as of_machines
-from vmart.orders import things
+from vmart.orders import hourly, things
 from vmart.orders.disks import isolate, own, release
 from vmart.policy import policy
 from vmart.storage.models import Disk, State
@@ -44,7 +43,7 @@ def refuse(disks: Sequence[Disk]) -> None:
 def _to_bin(disks: Sequence[Disk], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     things.end_usage(disks, accepted)
-    of_machines.shrink_holds(disks, accepted)
+    hourly.hold_what_was_used(disks, accepted)
     release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
     things.begin_all(disks, ACT, request_id, state=State.TORECYCLE)
     things.isolate_all(disks, Source.MANMADE, accepted, release_at)
