@@ -23,7 +23,7 @@ def test_who_signs() -> None:
 def test_nothing_has_tags() -> None:
     client, _ = open_customer()
     answer = client.call(
-        "DescribeResourceTagsByResourceIds", {**ASKED, "Offset": 20, "Limit": 20}, version=TAG
+        "DescribeResourceTagsByResourceIds", {**ASKED, "Category": "any", "Offset": 20, "Limit": 20}, version=TAG
     ).response
     assert (answer["TotalCount"], answer["Offset"], answer["Limit"], answer["Tags"]) == (0, 20, 20, [])
     assert client.call("DescribeResourceTagsByResourceIds", ASKED, version=TAG).response["Limit"] == 15
