@@ -79,13 +79,13 @@ def test_user_data_is_that_of_the_next_system() -> None:
 LARGE = base64.b64encode(bytes(16385)).decode()
 DOCUMENT = base64.b64encode(b"#!/bin/sh\nfirst\n").decode()
 BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({}, "MissingParameter.AtLeastOne", "InstanceName, DisableApiTermination and UserData"),
+    ({}, "MissingParameter.AtLeastOne", "InstanceName, DisableApiTermination, UserData and SecurityGroups"),
     ({"InstanceName": "x" * 129}, "InvalidInstanceName.TooLong", "at most 128 characters; this has 129"),
     ({"InstanceName": "a\nb"}, "InvalidParameter", "InstanceName"),
     ({"InstanceIds": [], "InstanceName": "n"}, "MissingParameter", "InstanceIds"),
     ({"InstanceIds": ["ins-unknown0"], "InstanceName": "n"}, "InvalidInstanceId.NotFound", "ins-unknown0"),
     ({"HostName": "n"}, "UnsupportedOperation", "HostName"),
-    ({"SecurityGroups": ["sg-1"]}, "UnsupportedOperation", "SecurityGroups"),
+    ({"SecurityGroups": ["sg-1"]}, "InvalidSecurityGroupId.NotFound", "SecurityGroups.0"),
     ({"UserData": "%"}, "InvalidParameterValue.InvalidUserDataFormat", "UserData is not base64"),
     ({"UserData": LARGE}, "InvalidParameterValue.Range", "UserData: User data has at most 16384 bytes"),
 ]

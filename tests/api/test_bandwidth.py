@@ -36,6 +36,24 @@ def test_it_is_changed_and_told(owner: tuple[Client, Things]) -> None:
         assert _told(client, name) == (9, CHANGE, "SUCCESS")
 
 
+@pytest.mark.parametrize("action", [CHANGE, PRICE])
+def test_how_it_is_charged_may_be_said_and_not_changed(owner: tuple[Client, Things], action: str) -> None:
+    """As Terraform does, which sends both."""
+    client, has = owner
+    network = {"InternetMaxBandwidthOut": 9, "InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR"}
+    asked = _asked(has.running, InternetAccessible=network)
+    with nothing_written():
+        assert client.call(action, asked).error == (
+            "UnsupportedOperation",
+            "InternetAccessible.InternetChargeType: BANDWIDTH_POSTPAID_BY_HOUR cannot be had by this change: "
+            f"{has.running} has TRAFFIC_POSTPAID_BY_HOUR, and keeps it.",
+        )
+    network["InternetChargeType"] = "TRAFFIC_POSTPAID_BY_HOUR"
+    assert "Error" not in client.call(action, asked).response
+    work()
+    assert _told(client, has.running)[0] == (9 if action == CHANGE else 10)
+
+
 def test_what_it_would_cost_by_traffic_and_by_the_hour(owner: tuple[Client, Things]) -> None:
     """0.80 a GB; 9 Mbps by the hour: 5 × 0.063 + 4 × 0.25."""
     client, has = owner

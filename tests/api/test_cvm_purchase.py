@@ -265,7 +265,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"LoginSettings": {"Password": "weak"}}, "InvalidParameterValue.InvalidPassword", "LoginSettings.Password"),
     ({"LoginSettings": {"KeyIds": ["skey-unknown0"]}}, "InvalidKeyPairId.NotFound", "LoginSettings.KeyIds"),
     ({"LoginSettings": {"KeyIds": ["skey-a"], "Password": "Str0ng-pass"}}, "InvalidParameter", "LoginSettings"),
-    ({"SecurityGroupIds": ["sg-1"]}, "UnsupportedOperation", "SecurityGroupIds"),
+    ({"SecurityGroupIds": ["sg-1"]}, "InvalidSecurityGroupId.NotFound", "SecurityGroupIds.0"),
     ({"TagSpecification": [{"ResourceType": "instance", "Tags": []}]}, "MissingParameter", "TagSpecification.0.Tags"),
     ({"VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "s"}}, "InvalidParameterValue.VpcIdNotExist", "DEFAULT"),
     ({"VirtualPrivateCloud": {"SubnetId": "s"}}, "InvalidParameterValue.SubnetNotExist", "SubnetId"),

@@ -66,6 +66,27 @@ def test_of_several_data_disks_the_one_that_is_named_grows(owner: tuple[Client, 
     assert _told(client, several) == ([50, 100, 30], CHANGE, "SUCCESS")
 
 
+def test_the_type_that_a_disk_has_may_be_said(owner: tuple[Client, Things], several: str) -> None:
+    """As Terraform does; another one is refused by the disk that would be grown."""
+    client, has = owner
+    asked = {"InstanceId": has.stopped, "SystemDisk": {"DiskSize": 60, "DiskType": "CLOUD_PREMIUM"}}
+    assert set(client.call(CHANGE, asked).response) == {"RequestId"}
+    (machine,) = client.call("DescribeInstances", {"InstanceIds": [several]}).response["InstanceSet"]
+    named = {"DiskSize": 30, "DiskId": machine["DataDisks"][1]["DiskId"]}
+    of_data = {"InstanceId": several, "ResizeOnline": True}
+    with nothing_written():
+        refused = client.call(CHANGE, {**of_data, "DataDisks": [{**named, "DiskType": "CLOUD_PREMIUM"}]}).error
+    assert refused == (
+        "UnsupportedOperation",
+        "DataDisks.0.DiskType: CLOUD_PREMIUM cannot be had by this change: "
+        f"{named['DiskId']} has CLOUD_SSD, and keeps it.",
+    )
+    client.call(CHANGE, {**of_data, "DataDisks": [{**named, "DiskType": "CLOUD_SSD"}]})
+    work()
+    assert _told(client, has.stopped) == ([60], CHANGE, "SUCCESS")
+    assert _told(client, several) == ([50, 100, 30], CHANGE, "SUCCESS")
+
+
 def test_the_only_data_disk_needs_no_name(owner: tuple[Client, Things]) -> None:
     client, _ = owner
     (name,) = client.call("RunInstances", {**HOURLY, "DataDisks": DATA[:1]}).response["InstanceIdSet"]
@@ -99,6 +120,7 @@ def test_what_it_would_cost(owner: tuple[Client, Things]) -> None:
         ({"SystemDisk": {"DiskSize": -1}}, "InvalidParameterValue.Range"),
         ({"SystemDisk": {"DiskSize": 2049}}, "InvalidParameterValue.Range"),
         ({"SystemDisk": {"DiskSize": 60, "DiskType": "CLOUD_SSD"}}, "UnsupportedOperation"),
+        ({"SystemDisk": {"DiskSize": 60, "DiskType": ""}}, "UnsupportedOperation"),
         ({"SystemDisk": {}}, "InvalidParameter"),
         ({"SystemDisk": None, "DataDisks": [{"DiskSize": 20}] * 2}, "InvalidParameterValue.LimitExceeded"),
         (

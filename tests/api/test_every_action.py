@@ -50,6 +50,10 @@ class Things:
     own_vpc: str  # without a subnet
     subnet: str  # without a machine, of the vpc
     route_table: str  # of the vpc
+    security: str  # a security group that no machine has
+    joined: str  # one that the prepaid machine is in, beside the first
+    own: str  # a disk with a life of its own, that no machine has
+    attached: str  # and one that the running machine has
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -57,6 +61,17 @@ class Things:
 Asked = Callable[[Things], dict[str, Any]]
 OF_INSTANCES = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": "ap-guangzhou"}
 TAG = {"TagKey": "team", "TagValue": "b"}
+
+OWN_DISK = {
+    "Placement": {"Zone": "ap-guangzhou-4"}, "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD",
+    "DiskSize": 20,
+}  # fmt: skip
+ASKED_DISK = {name: OWN_DISK[name] for name in ("DiskChargeType", "DiskType", "DiskSize")}
+
+
+def _rules(has: Things, **members: object) -> dict[str, Any]:
+    rule = {"Protocol": "TCP", "Port": "22", "SecurityGroupId": has.security, "Action": "ACCEPT", **members}
+    return {"SecurityGroupPolicySet": {"Ingress": [rule]}}
 
 
 def _login(has: Things) -> dict[str, Any]:
@@ -95,6 +110,22 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ModifyInstancesRenewFlag": (
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         5,
+    ),
+    "ModifyInstancesChargeType": (
+        lambda has: {
+            "InstanceIds": [has.running],
+            "InstanceChargeType": "PREPAID",
+            "InstanceChargePrepaid": {"Period": 1},
+        },
+        34,
+    ),
+    "InquiryPriceModifyInstancesChargeType": (
+        lambda has: {
+            "InstanceIds": [has.running],
+            "InstanceChargeType": "PREPAID",
+            "InstanceChargePrepaid": {"Period": 1},
+        },
+        6,
     ),
     "ResetInstancesInternetMaxBandwidth": (
         lambda has: {"InstanceIds": [has.running], "InternetAccessible": {"InternetMaxBandwidthOut": 9}},
@@ -143,6 +174,11 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         6,
     ),
     "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
+    "CreateDisks": (lambda _: {**OWN_DISK, "ClientToken": "t"}, 25),
+    "InquiryPriceCreateDisks": (lambda _: ASKED_DISK, 0),
+    "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
+    "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
+    "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
@@ -167,7 +203,19 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"RouteTableId": has.route_table, "SubnetId": has.subnet},
         1,
     ),
-    "DescribeSecurityGroups": (lambda _: {}, 1),
+    "DescribeSecurityGroups": (lambda has: {"SecurityGroupIds": [has.security]}, 3),
+    "DescribeSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security}, 3),
+    "DescribeSecurityGroupAssociationStatistics": (lambda has: {"SecurityGroupIds": [has.security]}, 6),
+    "CreateSecurityGroup": (lambda _: {"GroupName": "n", "GroupDescription": ""}, 5),
+    "CreateSecurityGroupWithPolicies": (lambda has: {"GroupName": "n", "GroupDescription": "", **_rules(has)}, 7),
+    "ModifySecurityGroupAttribute": (lambda has: {"SecurityGroupId": has.security, "GroupName": "n"}, 6),
+    "DeleteSecurityGroup": (lambda has: {"SecurityGroupId": has.security}, 9),
+    "CreateSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has)}, 10),
+    "ModifySecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has)}, 10),
+    "DeleteSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
+    "ReplaceSecurityGroupPolicy": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
+    "AssociateSecurityGroups": (lambda has: {"InstanceIds": [has.running], "SecurityGroupIds": [has.security]}, 10),
+    "DisassociateSecurityGroups": (lambda has: {"InstanceIds": [has.prepaid], "SecurityGroupIds": [has.joined]}, 10),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
     "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 7),
     "AssociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.key]}, 7),
@@ -252,12 +300,28 @@ def owner(delivering: None) -> tuple[Client, Things]:
         for name in ("g", "grouped")
     )
     client.call("ModifyInstancesDisasterRecoverGroup", {"InstanceIds": [stopped], "DisasterRecoverGroupId": grouped})
+    own, attached = client.call("CreateDisks", {**OWN_DISK, "DiskCount": 2}).response["DiskIdSet"]
+    work()
+    client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
+    work()
     own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
     subnet = client.call("CreateSubnet", asked).response["Subnet"]
+    security, joined = (
+        client.call(
+            "CreateSecurityGroupWithPolicies",
+            {
+                "GroupName": name, "GroupDescription": "",
+                "SecurityGroupPolicySet": {"Ingress": [{"CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}]},
+            },
+        ).response["SecurityGroup"]["SecurityGroupId"]
+        for name in ("free", "joined")
+    )  # fmt: skip
+    client.call("AssociateSecurityGroups", {"InstanceIds": [prepaid], "SecurityGroupIds": [joined]})
+    work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"],
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -362,7 +426,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     client, _, prepaid = many(count)
     for action, budget in [
         ("StopInstances", 6), ("StartInstances", 5), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 8),
-        ("TerminateInstances", 24),
+        ("TerminateInstances", 25),
         ("TerminateInstances", 7),
     ]:  # fmt: skip
         with statements() as made:
@@ -399,6 +463,7 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
+    "InquiryPriceModifyInstancesChargeType",
 }  # fmt: skip
 _WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 
@@ -496,7 +561,7 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
     def ids(shape: type[AnyShape], path: str = "") -> Iterator[str]:
         for name, member in shape.model_fields.items():
             offered = member.annotation is not NoneType
-            if offered and name.endswith(_NAMING) and name not in _OF_THE_SHOP:
+            if offered and (name.endswith(_NAMING) or name == "security_groups") and name not in _OF_THE_SHOP:
                 yield path + name
             elif offered and (inner := inner_shape(member.annotation)):
                 yield from ids(inner, f"{path}{name}.")
@@ -508,7 +573,7 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
 def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
-        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks",
+        "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -528,6 +593,10 @@ UNKNOWN = Things(
     "vpc-unknown1",
     "subnet-unknown0",
     "rtb-unknown0",
+    "sg-unknown0",
+    "sg-unknown1",
+    "disk-unknown1",
+    "disk-unknown2",
 )
 
 
@@ -556,7 +625,8 @@ def test_another_customers_things_are_unknown(owner: tuple[Client, Things], acti
         theirs = stranger.call(action, asked(has), version=_version(action)).response
         unknown = stranger.call(action, asked(UNKNOWN), version=_version(action)).response
     assert _swapped(theirs, has) == _swapped(unknown, has)
-    assert "Error" in theirs or theirs.get("TotalCount") == 0 or theirs["ResourceTagMappingList"] == []
+    listed = [theirs.get(name) for name in ("ResourceTagMappingList", "SecurityGroupAssociationStatisticsSet")]
+    assert "Error" in theirs or theirs.get("TotalCount") == 0 or [] in listed
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in LEGACY.items() if _names_things(asked)])

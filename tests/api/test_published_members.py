@@ -61,6 +61,11 @@ REFUSED = [
 
 
 _SAMPLES: dict[str, Any] = {
+    "InstanceChargeType": "PREPAID",
+    "GroupName": "n", "GroupDescription": "d", "SecurityGroupId": "sg-unknown0",
+    "SecurityGroupPolicySet": {"Version": "0"},
+    "OriginalSecurityGroupPolicySet": {"Version": "0"}, "Action": "ACCEPT",
+    "SecurityGroupIds": ["sg-unknown0"],
     "Placement": {"Zone": "z"}, "Zone": "z", "ImageId": "img-a", "InstanceIds": ["ins-a"], "InstanceId": "ins-a",
     "KeyName": "k", "ProjectId": 0, "PublicKey": "k", "InstanceChargePrepaid": {"Period": 1}, "DiskSize": 10,
     "InternetAccessible": {"InternetMaxBandwidthOut": 1}, "InternetMaxBandwidthOut": 1, "LaunchTemplateName": "lt",
@@ -69,6 +74,7 @@ _SAMPLES: dict[str, Any] = {
     "SubnetId": "subnet-a", "SubnetName": "n", "RouteTableId": "rtb-a",
     "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
     "TagKeys": ["team"],
+    "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"],
 }  # fmt: skip
 
 

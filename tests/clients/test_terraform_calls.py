@@ -104,6 +104,10 @@ class Provider:
         wait_for(lambda: needed(self.machine(public_id), "InstanceState"), ["RUNNING"])
         return public_id
 
+    def settle(self, public_id: str) -> None:
+        """What it waits for behind each change of a machine."""
+        wait_for(lambda: needed(self.machine(public_id), "LatestOperationState"), ["SUCCESS"])
+
     def read(self, public_id: str) -> tuple[Members, list[Members], str]:
         """All of a refresh: the machine, its data disks as cbs tells them, its user data."""
         machine = self.machine(public_id)
@@ -270,13 +274,36 @@ def test_another_system_of_a_machine_as_an_update_of_its_image_asks_for_it(provi
     provider.force_delete(public_id)
 
 
+def test_a_machine_is_changed_in_place(provider: Provider) -> None:
+    """Updates as the provider sends them, with what it knows already: the way of charging, the disk's type."""
+    network = {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": True}
+    public_id = provider.create({**POSTPAID, "InstanceType": "S5.SMALL1", "InternetAccessible": network})
+    for action, asked in [
+        (
+            "ResetInstancesInternetMaxBandwidth",
+            {"InternetAccessible": {"InternetChargeType": network["InternetChargeType"], "InternetMaxBandwidthOut": 9}},
+        ),
+        ("ResetInstancesType", {"InstanceType": "S5.MEDIUM4", "ForceStop": True}),
+        ("ResetInstancesPassword", {"Password": "New-pass-1", "ForceStop": True}),
+    ]:
+        provider("cvm", action, {"InstanceIds": [public_id], **asked})
+        provider.settle(public_id)
+    disk = {"DiskSize": 60, "DiskType": "CLOUD_PREMIUM"}
+    provider("cvm", "ResizeInstanceDisks", {"InstanceId": public_id, "SystemDisk": disk, "ForceStop": True})
+    provider.settle(public_id)
+    machine, _, _ = provider.read(public_id)
+    assert (machine["InternetAccessible"]["InternetMaxBandwidthOut"], machine["InstanceType"]) == (9, "S5.MEDIUM4")
+    assert {name: machine["SystemDisk"][name] for name in disk} == disk
+    provider.force_delete(public_id)
+
+
 def _another_key(provider: Provider, public_id: str, key_id: str) -> str:
     """An update of ``key_ids``: the one of before is unbound, another is bound, each waited for."""
     name = f"tf_{uuid.uuid4().hex[:12]}"
     other: str = provider("cvm", "CreateKeyPair", {"KeyName": name, "ProjectId": 0})["KeyPair"]["KeyId"]
     for action, named in (("DisassociateInstancesKeyPairs", key_id), ("AssociateInstancesKeyPairs", other)):
         provider("cvm", action, {"KeyIds": [named], "InstanceIds": [public_id], "ForceStop": True})
-        wait_for(lambda: needed(provider.machine(public_id), "LatestOperationState"), ["SUCCESS"])
+        provider.settle(public_id)
     return other
 
 
@@ -366,7 +393,7 @@ def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider
     public_id = provider.create(asked)
     machine, data, _ = provider.read(public_id)
     assert {name: machine["VirtualPrivateCloud"][name] for name in network} == network
-    assert (machine["RenewFlag"], machine["SecurityGroupIds"]) == ("NOTIFY_AND_AUTO_RENEW", [])
+    assert (machine["RenewFlag"], machine["SecurityGroupIds"]) == ("NOTIFY_AND_AUTO_RENEW", [group["SecurityGroupId"]])
     for told in (machine["DataDisks"], sorted(data, key=lambda disk: disk["DiskSize"])):
         assert [{name: disk[name] for name in DISKS[0]} for disk in told] == DISKS
     assert {disk["DiskName"] for disk in data} == {""}

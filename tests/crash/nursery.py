@@ -34,9 +34,10 @@ from vmart.config.steps import STEPS, lanes
 from vmart.engines import contract
 from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.kernel import clock, db
-from vmart.orders import start, stop, terminate
+from vmart.orders import convert, start, stop, terminate
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.convert import Conversion
 from vmart.orders.login import GENERATED
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Machine
@@ -120,6 +121,10 @@ def _more_bandwidth(account: int, public_id: str, mbps: int, token: str) -> int:
     return UPGRADE.order(by(account), Upgrade([public_id], mbps), client_token=token)
 
 
+def _convert(account: int, public_id: str, token: str) -> int:
+    return convert.ACT.order(by(account), Conversion([public_id]), client_token=token)
+
+
 def _serve(limit_s: float = 900) -> None:
     steps = {kind: replace(step, limit_s=limit_s) for kind, step in STEPS.items()}
     loop.Worker(steps, lanes).run()
@@ -128,6 +133,7 @@ def _serve(limit_s: float = 900) -> None:
 ACTS: dict[str, Callable[..., Any]] = {
     "buy": _buy,
     "more bandwidth": _more_bandwidth,
+    "convert": _convert,
     "stop": _act(stop.stop),
     "start": _act(start.start),
     "terminate": _act(terminate.terminate),

@@ -37,9 +37,15 @@ from vmart.orders import (
     sweep,
     terminate,
 )
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.disks.detach import detach
+from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
 from vmart.worker import loop, queue
@@ -119,6 +125,37 @@ def _larger_disk(actor: Actor, names: list[str]) -> None:
     grow_disk.grow(actor, Growth(names, disk.public_id, 60))
 
 
+def _disk(account: int) -> str:
+    """A new disk with a life of its own."""
+    zones.check(ZONE)
+    asked = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100))
+    return create(by(account), asked)[0]
+
+
+def _new_disk() -> int:
+    account = _buyer()
+    _disk(account)
+    return account
+
+
+def _attach(actor: Actor, names: list[str]) -> None:
+    disk = _disk(actor.account)
+    work()
+    attach(actor, names[0], [disk])
+
+
+def _own(account: int) -> str:
+    return Disk.objects.exclude(state="").get(account_id=account).public_id
+
+
+def _detach(actor: Actor, names: list[str]) -> None:
+    detach(actor, [_own(actor.account)])
+
+
+def _end_disk(actor: Actor, names: list[str]) -> None:
+    end_disks(actor, [_own(actor.account)])
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -143,6 +180,10 @@ ACTS: dict[str, Callable[[], int]] = {
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
     "network on": lambda: _asked(BY_TRAFFIC, _in_arrears, _paid),
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
+    "make a disk": _new_disk,
+    "attach a disk": lambda: _asked(HOURLY, _attach),
+    "detach a disk": lambda: _asked(HOURLY, _attach, _detach),
+    "erase a disk": lambda: _asked(HOURLY, _attach, _detach, _end_disk, _end_disk),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1,
@@ -151,7 +192,9 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "smaller type in a term": 1,
          "larger disk in a term": 1,
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
-         "start without network": 2}  # changing calls of each act, so that no loop ends too early  # fmt: skip
+         "start without network": 2,
+         # changing calls of each act, so that no loop ends too early
+         "make a disk": 1, "attach a disk": 2, "detach a disk": 1, "erase a disk": 1}  # fmt: skip
 
 
 def _each_call(
@@ -226,12 +269,13 @@ SETTLED = {
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),
+    "attach a disk": ("RUNNING",), "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["not done", "done"])
-@pytest.mark.parametrize("act", [act for act in ACTS if not act.startswith("deliver")])
+@pytest.mark.parametrize("act", [act for act in ACTS if not act.startswith(("deliver", "make"))])
 def test_an_engine_that_is_away_until_everybody_has_given_up(world: World, act: str, *, lost: bool) -> None:
     """When it is back, the seller has retried what asks for it and the sweep has been, then everything agrees."""
     for n in range(1, CALLS[act] + 1):

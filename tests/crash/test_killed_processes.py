@@ -325,25 +325,28 @@ def test_a_type_that_the_engine_refuses(
     _refused_at_every_point(nursery, let_leases_run_out, world, asked, lambda account: _sizes(world, account))
 
 
-def test_an_order_of_more_bandwidth(nursery: Nursery) -> None:
+@pytest.mark.parametrize(
+    ("act", "configuration", "words"), [("more bandwidth", BY_MONTH, {"mbps": 9}), ("convert", HOURLY, {})],
+)  # fmt: skip
+def test_an_order_of_a_priced_act(nursery: Nursery, act: str, configuration: Any, words: dict[str, Any]) -> None:
     """Given the buyer confirms again with its token, then it is ordered and paid once."""
 
     def running(name: str) -> dict[str, Any]:
         account = open_purse(name, cash_minor=200_000)
-        return {"account": account, "public_id": buy_running(account, BY_MONTH).public_id, "mbps": 9, "token": "t"}
+        return {"account": account, "public_id": buy_running(account, configuration).public_id, "token": "t"} | words
 
     undisturbed = running("undisturbed")
-    control = nursery.run("more bandwidth", **undisturbed)
+    control = nursery.run(act, **undisturbed)
     work()
     expected = outcome(undisturbed["account"])
     asked: dict[int, dict[str, Any]] = {}
 
     def killed(point: int) -> dict[str, Any] | None:
         asked[point] = running(f"killed-{point}")
-        return nursery.run("more bandwidth", kill_at=point, **asked[point])
+        return nursery.run(act, kill_at=point, **asked[point])
 
     def verify(point: int) -> None:
-        assert nursery.run("more bandwidth", **asked[point]) is not None
+        assert nursery.run(act, **asked[point]) is not None
         work()
         assert outcome(asked[point]["account"]) == expected, _name(control, point)
 

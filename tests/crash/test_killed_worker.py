@@ -12,18 +12,27 @@ import psycopg
 import pytest
 
 from tests.crash.conftest import Child, Nursery
+from tests.support.actors import by
 from tests.support.database import Databases
 from tests.support.outcome import outcome
-from tests.support.shopper import HOURLY, ZONE, open_purse, purses, wanted, work
+from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, purses, wanted, work
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.simulated.engine import World
+from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.disks.detach import detach
+from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
+from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning import zones
+from vmart.storage.models import Disk
 from vmart.worker.models import Operation
 
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
@@ -41,9 +50,9 @@ def _kill(child: Child) -> None:
     assert child.answer() is None
 
 
-def _slow_engine(seconds: float) -> None:
+def _slow_engine(seconds: float, verb: str = "ensure_present") -> None:
     """What workers that begin from now on find."""
-    settings = Zone.objects.get(code=ZONE).engine_settings | {"latency_s": {"ensure_present": seconds}}
+    settings = Zone.objects.get(code=ZONE).engine_settings | {"latency_s": {verb: seconds}}
     Zone.objects.filter(code=ZONE).update(engine_settings=settings)
 
 
@@ -166,4 +175,41 @@ def test_an_act_killed_while_its_statement_runs_leaves_nothing(nursery: Nursery,
     _wait(lambda: not _backends(worker.pid), "its statement has ended")
     _wait(lambda: work() > 0 or Instance.objects.get().state == "RUNNING", "the lease runs out")
     assert Instance.objects.get().state == "RUNNING"
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "acts", "state", "kind"),
+    [
+        ("ensure_volume", 0, "UNATTACHED", "disk_made"),
+        ("ensure_attached", 1, "ATTACHED", "disk_attached"),
+        ("ensure_detached", 2, "UNATTACHED", "disk_detached"),
+        ("ensure_volume_absent", 4, "GONE", "released"),
+    ],
+)
+def test_a_second_worker_ends_what_a_killed_one_began_of_a_disk(
+    nursery: Nursery, verb: str, acts: int, state: str, kind: str
+) -> None:
+    """Given a worker that is killed in the call of an engine, then the act happens once, and money agrees."""
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account)
+    zones.check(ZONE)
+    names = create(by(account), NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100)))
+    for act in (
+        lambda: attach(by(account), machine.public_id, names), lambda: detach(by(account), names),
+        lambda: end_disks(by(account), names), lambda: end_disks(by(account), names),
+    )[:acts]:  # fmt: skip
+        work()
+        act()
+    _slow_engine(600, verb)
+    first = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
+    time.sleep(0.2)
+    _kill(first)
+    _slow_engine(0, verb)
+    second = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Disk.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
+    _kill(second)
+    told = list(Event.objects.filter(subject_kind="disk").order_by("id").values_list("kind", flat=True))
+    assert (told[-1], told.count(kind)) == (kind, 1)
     assert list(reconcile()) == []

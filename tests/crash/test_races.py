@@ -27,6 +27,7 @@ from tests.support.shopper import (
     HOURLY,
     HOURLY_HOLD_MINOR,
     MONTHLY,
+    MONTHLY_MINOR,
     ZONE,
     buy_running,
     open_purse,
@@ -50,20 +51,27 @@ from vmart.network.errors import RangeTaken
 from vmart.network.models import PrivateAddress, Subnet
 from vmart.network.subnets import NewSubnet
 from vmart.network.vpcs import NewVpc
-from vmart.orders import bind_keys, forget_keys, place, reinstall, start, stop, terminate
+from vmart.orders import bind_keys, convert, forget_keys, place, reinstall, start, stop, terminate
 from vmart.orders import machines as m
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
-from vmart.orders.errors import Busy, InsufficientBalance, SoldOut, TokenReused, UnknownNetwork
-from vmart.orders.models import Idempotency, Order
+from vmart.orders.convert import Conversion
+from vmart.orders.disks import own
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.disks.terminate import terminate as end_disks
+from vmart.orders.errors import Busy, DiskBusy, InsufficientBalance, SoldOut, TokenReused, UnknownNetwork
+from vmart.orders.models import Idempotency, Line, Order
 from vmart.orders.own_network import NetworkWanted
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.wanted import Bought
 from vmart.placement.models import Allocation, Host
+from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import specs, zones
 from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
+from vmart.storage.models import Disk
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
@@ -587,13 +595,70 @@ def test_control_without_locks_a_machine_that_was_ended_is_installed(
     assert Event.objects.filter(kind__in=["ResetInstance", "terminated"]).count() == 2
 
 
-# -- terminate against the close of the hour -------------------------------------------------------
+# -- a disk with a life of its own, attached twice and while it is ended -----------------------------
 
 
-def _terminate_against_close(shop: Databases, edit: Edit, test_clock: BusinessClock) -> list[str]:
+def _disk_and(shop: Databases, edit: Edit, other: Callable[[int, str, str], Any]) -> tuple[list[str], list[Any]]:
+    """A disk is being attached to the first of two machines; meanwhile something else is asked for."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    first, second = buy_running(account), buy_running(account)
+    zones.check(ZONE)
+    (disk,) = create(by(account), NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100)))
+    work()
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return _at_the_gate(
+        shop.url(), lambda: attach(by(account), first.public_id, [disk]),
+        lambda: other(account, second.public_id, disk),
+    )  # fmt: skip
+
+
+def _attach_elsewhere(account: int, machine: str, disk: str) -> None:
+    attach(by(account), machine, [disk])
+
+
+def _end_it(account: int, machine: str, disk: str) -> None:
+    end_disks(by(account), [disk])
+
+
+def _accepted(*kinds: str) -> list[int]:
+    return [Event.objects.filter(subject_kind="disk", kind=kind).count() for kind in kinds]
+
+
+@pytest.mark.parametrize("other", [_attach_elsewhere, _end_it])
+def test_a_disk_gets_to_one_machine_and_is_not_ended_on_the_way(
+    open_shop: Databases, edit: Edit, other: Callable[[int, str, str], None]
+) -> None:
+    waited, results = _disk_and(open_shop, edit, other)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, DiskBusy)
+    work()
+    assert _accepted("AttachDisks", "TerminateDisks", "disk_attached") == [1, 0, 1]
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_is_ended_on_the_way_to_its_machine(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own, "locking", lambda: Disk.objects.select_related("subscription"))
+    _, results = _disk_and(open_shop, edit, _end_it)
+    assert results == [None, None]
+    assert _accepted("AttachDisks", "TerminateDisks") == [1, 1]
+
+
+# -- the end of what is charged by the hour, against its close and against another end ---------------
+
+
+def _convert(machine: Instance) -> None:
+    convert.ACT.order(by(machine.account_id), Conversion([machine.public_id]))
+
+
+ENDS = pytest.mark.parametrize("end", [_end, _convert], ids=["ended", "paid ahead"])
+Act = Callable[[Instance], None]
+
+
+def _end_against_close(shop: Databases, edit: Edit, test_clock: BusinessClock, end: Act) -> list[str]:
     """The request is accepted in the hour's last second; while it is being written, the hour is closed."""
-    account = open_purse(cash_minor=1000)
-    machine = buy_running(account)
+    machine = buy_running(open_purse(cash_minor=IN_CASH_MINOR))
     hour = test_clock.at
     edit("metering_end_each", ("  RETURN ended", f"  {GATE}\n  RETURN ended"))
     test_clock.set(hour + dt.timedelta(minutes=59, seconds=59))
@@ -602,10 +667,8 @@ def _terminate_against_close(shop: Databases, edit: Edit, test_clock: BusinessCl
         test_clock.set(hour + clock.HOUR)
         close.close(hour)
 
-    waited, results = _at_the_gate(
-        shop.url(), lambda: terminate.terminate(by(account), [machine.public_id]), close_it
-    )  # fmt: skip
-    assert results == [None, None]
+    waited, results = _at_the_gate(shop.url(), lambda: end(machine), close_it)
+    assert _of(Exception, results) == 0
     work()
     return waited
 
@@ -615,20 +678,22 @@ def _charged_and_used() -> tuple[set[int], set[float]]:
     return charged, {(s.ended_at - s.started_at).total_seconds() for s in Segment.objects.exclude(ended_at=None)}  # type: ignore[operator]
 
 
+@ENDS
 def test_the_seconds_of_a_machine_ended_at_the_close_are_charged_once(
-    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock, end: Act
 ) -> None:
-    waited = _terminate_against_close(open_shop, edit, test_clock)
+    waited = _end_against_close(open_shop, edit, test_clock, end)
     assert waited == ["advisory", "transactionid"]
     assert _charged_and_used() == ({3599}, {3599.0})
     assert list(reconcile()) == []
 
 
+@ENDS
 def test_control_without_the_account_lock_a_second_too_many_is_charged(
-    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock, end: Act
 ) -> None:
     edit("ledger_lock", (" FOR NO KEY UPDATE", ""))
-    waited = _terminate_against_close(open_shop, edit, test_clock)
+    waited = _end_against_close(open_shop, edit, test_clock, end)
     assert waited == ["advisory"]  # the close went through
     assert _charged_and_used() == ({3600}, {3599.0})
     assert [line for line in reconcile() if line.startswith("the seconds charged are not the seconds used")]
@@ -658,6 +723,29 @@ def test_control_without_the_horizon_it_does(edit: Edit, test_clock: BusinessClo
     edit("metering_instant", (", (SELECT closed_until FROM metering_horizon)", ""))
     assert _start_by_a_slow_clock(test_clock) == dt.timedelta(seconds=-1)
     assert [line for line in reconcile() if line.startswith("the seconds charged are not the seconds used")]
+
+
+def _convert_against_an_end(shop: Databases, edit: Edit) -> tuple[list[Any], list[tuple[str, str, int]]]:
+    """A machine is being paid ahead; meanwhile it is ended. Results; of each order its action, line and refund."""
+    machine = buy_running(open_purse(cash_minor=IN_CASH_MINOR))
+    edit("ledger_post", ("  SELECT * INTO hold", f"  {GATE}\n  SELECT * INTO hold"))
+    _, results = _at_the_gate(shop.url(), lambda: _convert(machine), lambda: _end(machine))
+    work()
+    lines = Line.objects.order_by("id").values_list("order__action", "state", "refund_minor")
+    return results, list(lines)
+
+
+def test_what_is_ended_while_it_is_paid_ahead_is_given_back(open_shop: Databases, edit: Edit) -> None:
+    results, lines = _convert_against_an_end(open_shop, edit)
+    assert _of(Exception, results) == 0
+    assert lines == [("purchase", "delivered", 0), ("convert", "returned", MONTHLY_MINOR)]
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_is_not(open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_locks(edit, monkeypatch)
+    _, lines = _convert_against_an_end(open_shop, edit)
+    assert lines == [("purchase", "delivered", 0), ("convert", "delivered", 0)]  # paid for what is in the bin
 
 
 # -- two workers -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from vmart.engines import contract
 from vmart.engines.contract import (
     Disk,
+    Disks,
     Engine,
     EngineError,
     ImageSpec,
@@ -19,8 +20,10 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     UnknownUser,
+    Volume,
     ensure_present_many,
 )
+from vmart.engines.rules import ALL_OPEN, OPEN, TCP, MachineRules, Rule
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
@@ -117,6 +120,29 @@ class ContractSuite:
         assert engine.counters([owner.name]).keys() == {owner.name}
         engine.ensure_absent(other.name)
         engine.ensure_absent(owner.name)
+
+    def test_rules_are_told_as_often_as_asked_and_hold_over_a_stop(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What they let pass, the lab and the simulated engine's own tests show; here: what the engine says it has."""
+        closed = MachineRules(ingress=(), egress=ALL_OPEN)
+        one, other = dataclasses.replace(make_spec(public=False), rules=closed), make_spec(public=False)
+        assert engine.ensure_present(one).rules == closed.digest()
+        assert engine.ensure_present(other).rules == OPEN.digest()
+        ssh = MachineRules((Rule(True, TCP, ((22, 22),), ("10.0.0.0/8", one.private_ip + "/32")),), ALL_OPEN)
+        for _ in range(2):
+            engine.ensure_rules({one.name: OPEN, other.name: ssh, "ins-neverwas": ssh})
+            assert {
+                found.name: found.rules for found in engine.list_ours() if found.name in (one.name, other.name)
+            } == {
+                one.name: OPEN.digest(),
+                other.name: ssh.digest(),
+            }
+        engine.ensure_power(other.name, False, force=True)
+        assert engine.observe(other.name).rules == ssh.digest()
+        engine.ensure_absent(other.name)
+        heir = dataclasses.replace(make_spec(public=False), private_ip=other.private_ip)
+        assert engine.ensure_present(heir).rules == OPEN.digest()
+        engine.ensure_absent(heir.name)
+        engine.ensure_absent(one.name)
 
     def test_a_size_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What the machine has of it, the lab shows; here: when it is turned off for it, and that it is once."""
@@ -305,6 +331,53 @@ class ContractSuite:
         assert engine.observe(specs[1].name).power is Power.ABSENT
         for spec in specs:
             engine.ensure_absent(spec.name)
+
+    def test_a_disk_of_its_own_life_goes_from_machine_to_machine(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """Each verb twice: an answer may be lost."""
+        assert isinstance(engine, Disks)
+        first, second = make_spec(public=False), make_spec(public=False)
+        disk = first.name.replace("ins-", "disk-")
+        ensure_present_many(engine, [first, second])
+        booted = [engine.observe(spec.name).booted_at for spec in (first, second)]
+
+        def seen() -> list[Volume]:
+            return [found for found in engine.list_volumes() if found.name == disk]
+
+        for _ in range(2):
+            engine.ensure_volume(disk, 1, first.member)
+        assert seen() == [Volume(disk, 1, first.member)]
+        for _ in range(2):
+            engine.ensure_attached(first.name, disk)
+        assert seen() == [Volume(disk, 1, first.member, first.name)]
+        with pytest.raises(EngineError) as taken:
+            engine.ensure_attached(second.name, disk)
+        assert taken.value.sentence == "Another machine has the disk."
+        with pytest.raises(EngineError) as kept:
+            engine.ensure_volume_absent(disk)
+        assert kept.value.sentence == "A machine has the disk."
+        for size_gib in (2, 1):
+            engine.ensure_volume(disk, size_gib, first.member)
+        for _ in range(2):
+            engine.ensure_detached(first.name, disk)
+        assert seen() == [Volume(disk, 2, first.member)]
+        engine.ensure_attached(second.name, disk)
+        assert [engine.observe(spec.name).booted_at for spec in (first, second)] == booted
+        engine.ensure_absent(second.name)
+        assert seen() == [Volume(disk, 2, first.member)]
+        engine.ensure_detached(second.name, disk)
+        engine.ensure_absent(first.name)
+        for _ in range(2):
+            engine.ensure_volume_absent(disk)
+        assert seen() == []
+
+    def test_a_disk_that_is_not_there_is_not_attached(self, engine: Engine, make_spec: MakeSpec) -> None:
+        assert isinstance(engine, Disks)
+        spec = make_spec(public=False)
+        engine.ensure_present(spec)
+        with pytest.raises(EngineError) as refused:
+            engine.ensure_attached(spec.name, "disk-neverwas")
+        assert refused.value.sentence == "The disk is not on the machine's host."
+        engine.ensure_absent(spec.name)
 
     def test_no_verb_runs_inside_a_transaction(self, engine: Engine, make_spec: MakeSpec) -> None:
         spec = make_spec()

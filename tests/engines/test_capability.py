@@ -39,12 +39,26 @@ def test_an_old_or_distrustful_server_is_refused() -> None:
 
 
 def test_what_a_remote_engine_cannot_is_said() -> None:
-    remote = capability.of_server(_server(), "container", "not on this host")
+    remote = capability.of_server(_server(), "container", "not on this host", "no packet filter")
     assert not remote.byte_counters
+    assert (remote.security_groups, remote.missing["security_groups"]) == (
+        False,
+        "The driver may not edit the packet filter of this zone's hosts, so no security group holds.",
+    )
     assert "not counted" in remote.missing["byte_counters"]
-    local = capability.of_server(_server(), "container", "")
+    local = capability.of_server(_server(), "container", "", "")
+    assert local.security_groups
     assert local.byte_counters
     assert set(local.missing) == {"virtual_machine"}
+
+
+def test_a_kernel_without_bridge_netfilter_enforces_no_groups_and_says_so() -> None:
+    without = capability.of_server(_server("lxc | qemu"), "virtual-machine", "", "the kernel has no br_netfilter")
+    assert (without.network_isolation, without.security_groups) == (True, False)
+    assert without.missing == {
+        "security_groups": "The host's kernel keeps traffic within a bridge from its packet filter, so no security "
+        "group holds."
+    }
 
 
 def test_names_on_the_host_fit_and_two_deployments_never_meet() -> None:

@@ -15,6 +15,7 @@ from tests.engines.contract_suite import MakeSpec
 from tests.engines.test_contract import engine, free_address, image, make_spec
 from vmart.engines import open_engine
 from vmart.engines.contract import (
+    Disks,
     Engine,
     EngineError,
     ImageSpec,
@@ -24,6 +25,7 @@ from vmart.engines.contract import (
     Power,
     ensure_present_many,
 )
+from vmart.engines.rules import OPEN, TCP, MachineRules, Packet, Rule
 from vmart.engines.simulated.engine import World
 from vmart.kernel import clock
 
@@ -227,6 +229,8 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (2, ["ssh_keys", "ssh_passwords"]),
         (3, []),
         (4, []),
+        (5, []),
+        (6, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -237,13 +241,18 @@ def test_a_file_of_an_older_program_is_brought_up(
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        for column in [*missing, "installation", "erased"]:
+        new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
+        for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
+        older.execute("DROP TABLE volume")
         if version < 4:
             older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
         older.commit()
     engine = open_engine("simulated", {"file": file})
+    assert engine.observe(spec.name).rules == ("" if version < 6 else OPEN.digest())
+    engine.ensure_rules({spec.name: OPEN})
+    assert engine.observe(spec.name).rules == OPEN.digest()
     engine.ensure_password(spec.name, "root", "$6$salt$hash")
     assert World(file).password_hash(spec.name) == "$6$salt$hash"
     engine.ensure_disk_size(spec.name, spec.system_disk.key, 60, is_system=True, on=True)
@@ -251,9 +260,25 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == ([], True)
     engine.ensure_ssh_keys(spec.name, "root", ["ssh-rsa AAAA"], [], passwords=False)
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == (["ssh-rsa AAAA"], False)
+    assert isinstance(engine, Disks)
+    engine.ensure_volume("disk-a", 10, spec.member)
+    assert World(file).volume("disk-a") == (10, spec.member, "")
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1
+
+
+def test_packets_pass_by_the_rules_that_were_told(engine: Engine, world: World, make_spec: MakeSpec) -> None:
+    ssh = Rule(True, TCP, ((22, 22),), ("198.51.100.0/24",))
+    spec = dataclasses.replace(make_spec(), rules=MachineRules((ssh,), ()))
+    near, far = Packet(TCP, "198.51.100.9", 22), Packet(TCP, "203.0.113.9", 22)
+    engine.ensure_present(spec)
+    assert (world.lets_in(spec.name, near), world.lets_in(spec.name, far)) == (True, False)
+    assert (world.lets_out(spec.name, near), world.lets_out(spec.name, far)) == (False, False)
+    engine.ensure_rules({spec.name: MachineRules((), (ssh,))})
+    assert (world.lets_in(spec.name, near), world.lets_out(spec.name, near)) == (False, True)
+    world.forget_rules(spec.name)  # as of a machine that was made before there were any
+    assert (world.lets_in(spec.name, far), world.lets_out(spec.name, far)) == (True, True)
 
 
 def test_keys_come_and_go_and_a_password_is_taken_or_not(engine: Engine, world: World, make_spec: MakeSpec) -> None:

@@ -19,6 +19,7 @@ from vmart.kernel.errors import Refused
 from vmart.orders import (
     bandwidth,
     bind_keys,
+    convert,
     grow_disk,
     may,
     reboot,
@@ -30,6 +31,7 @@ from vmart.orders import (
     stop,
     terminate,
 )
+from vmart.orders.convert import Conversion
 from vmart.orders.grow_disk import Growth
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
@@ -56,6 +58,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
     "grow_disk": lambda who, name: grow_disk.grow(who, Growth([name], _system_disk(name), 60)),
     "renew": lambda who, name: renew.renew(who, Renewal([name])),
+    "convert": lambda who, name: convert.ACT.order(who, Conversion([name])),
     "end": lambda who, name: terminate.terminate(who, [name]),
 }
 OPERATIONS = ("SUCCESS", "OPERATING", "FAILED")

@@ -26,7 +26,10 @@ def test_events() -> None:
     written |= _found(r"events_write\([^;]*?'(?:machine|order)', [^;]*?'(\w+)',\s+_now", "*/sql/*.sql")
     written |= _found(r'accepting\(\s*actor,\s*"(\w+)"', "orders/*.py")
     written |= _found(r'record\.write\([^)]*\], "(\w+)"', "*/*.py")
+    written |= _found(r'things\.events?\([^"\n]*, "(\w+)"', "orders/disks/*.py")
+    written |= _found(r'(?:ACT|ATTACH|DETACH)\b.* = .*"(\w+Disks)"', "orders/disks/*.py")
     assert {"StopInstances", "order_placed", "RunInstances"} <= written
+    assert {"CreateDisks", "TerminateDisks", "disk_attached"} <= written
     assert {"delivered", "launch_failed", "network_off", "returned"} <= written - {"seen_"}
     told = re.findall(r"orphan|missing|on\b|off", Drift.__doc__ or "")
     seen = {f"seen_{kind}" for kind in told if kind in ("missing", "on", "off")}

@@ -42,9 +42,10 @@ _QUERIES = {
     "private": "SELECT count(*) FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
     " WHERE %s IN (s.account_id, s.owner_id)",
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
-    "disks": "SELECT usage, disk_type, size_gib FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
+    "disks": "SELECT usage, disk_type, size_gib, state, latest_operation, latest_operation_state, instance_id IS NULL"
+    " FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
     "events": "SELECT kind,"
-    " regexp_replace((detail - 'waited_ms' - 'disk')::text, 'skey-[a-z0-9]+', 'skey', 'g') AS detail, at"
+    " regexp_replace((detail - 'waited_ms' - 'disk' - 'machine')::text, 'skey-[a-z0-9]+', 'skey', 'g') AS detail, at"
     " FROM events_event WHERE account_id = %s ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
 }

@@ -74,6 +74,15 @@ class Sent:
     def resized(self) -> HttpResponse:
         return self._confirmed("machine_type", "type=S5.LARGE8")
 
+    def prepaid(self) -> HttpResponse:
+        """A machine that is charged by the hour, paid ahead."""
+        self.buyer.buy("?charge=postpaid")
+        work()
+        public_id = Instance.objects.get(charge_type="POSTPAID_BY_HOUR").public_id
+        address = f"{reverse('machine_prepay', args=[public_id])}?months=1"
+        page = self.buyer.get(address).content.decode()
+        return self.buyer.post(address, Form(page, "").data | {"act": "pay"})
+
     def grown(self) -> HttpResponse:
         disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=self.machine).id)
         return self._confirmed("machine_disk", f"disk={disk.public_id}&size=60")
@@ -191,6 +200,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_bandwidth", {"bandwidth": "9"}
     ),
     ("machine_type", "ResetInstancesType"): lambda sent: sent.resized(),
+    ("machine_prepay", "converted"): lambda sent: sent.prepaid(),
     ("machine_disk", "ResizeInstanceDisks"): lambda sent: sent.grown(),
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(

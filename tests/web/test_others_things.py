@@ -59,6 +59,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
     "machine_type": MACHINE,
+    "machine_prepay": MACHINE,
     "machine_disk": MACHINE,
     "machine_end": MACHINE,
     "machine_password": MACHINE,

@@ -35,7 +35,8 @@ CUSTOMERS = {
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
-    "machine_type": 4, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5, "machine_tags": 4, "tags": 3,
+    "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
+    "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "quotas": 8, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
@@ -102,6 +103,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_reset_password",
                 "machine_bandwidth",
                 "machine_type",
+                "machine_prepay",
                 "machine_disk",
                 "machine_keys",
                 "machine_reinstall",

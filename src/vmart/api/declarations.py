@@ -10,10 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Never, TypedDict, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel, to_pascal
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
 
 from vmart.api.errors import UnknownParameter
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused, Unsupported
@@ -66,6 +75,16 @@ class Domain:
         self.paths = paths
 
 
+@dataclass(frozen=True)
+class Among(AfterValidator):
+    """A validator that says in the schema which values it lets pass."""
+
+    values: tuple[int, ...] = ()
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "enum": list(self.values)}
+
+
 def one_of(*values: int) -> AfterValidator:
     """A whole number out of ``values`` (``Literal`` would not take the text of a form)."""
 
@@ -74,7 +93,7 @@ def one_of(*values: int) -> AfterValidator:
             raise PydanticCustomError("one_of", "one of", {"expected": ", ".join(map(str, values))})
         return value
 
-    return AfterValidator(check)
+    return Among(check, values)
 
 
 def only(offered: int) -> AfterValidator:
@@ -85,7 +104,7 @@ def only(offered: int) -> AfterValidator:
             raise PydanticCustomError("only", "only one is offered", {"offered": offered})
         return value
 
-    return AfterValidator(check)
+    return Among(check, (offered,))
 
 
 def not_offered(*harmless: str) -> BeforeValidator:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from vmart.api.actions.api import zones
 from vmart.api.actions.billing import balance
-from vmart.api.actions.cbs import disks
+from vmart.api.actions.cbs import disks, own_disks
 from vmart.api.actions.cvm import (
     account_quota,
     attributes,
     bandwidth,
+    charge_type,
     disk_sizes,
     images,
     instance_types,
@@ -26,6 +27,7 @@ from vmart.api.actions.cvm import (
     resize,
     system,
 )
+from vmart.api.actions.cvm import security_groups as groups_of_machines
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import keys as tag_keys
@@ -39,8 +41,9 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, system, renewal,
-    key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones, disks, vpcs,
-    subnets, route_tables, addresses, security_groups, resources, tag_keys, identity,
+    charge_type, key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones,
+    disks, own_disks, vpcs, subnets, route_tables, addresses, security_groups, groups_of_machines, resources,
+    tag_keys, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

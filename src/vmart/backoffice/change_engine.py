@@ -17,6 +17,7 @@ from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zone_engines
+from vmart.storage.models import Disk
 
 
 class MachinesLiveThere(Exception):
@@ -25,10 +26,15 @@ class MachinesLiveThere(Exception):
     ``compute`` is what serves it now.
     """
 
-    def __init__(self, zone: Zone, living: int) -> None:
+    def __init__(self, zone: Zone, machines: int, disks: int) -> None:
         self.compute = zone.auto_compute or zone.engine_kind
-        machines = "1 machine" if living == 1 else f"{living} machines"
-        super().__init__(f"zone {zone.code} has {machines} on its {self.compute} engine: end them first")
+        living = [_counted(machines, "machine")] if machines else []
+        living += [_counted(disks, "disk")] if disks else []
+        super().__init__(f"zone {zone.code} has {' and '.join(living)} on its {self.compute} engine: end them first")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def move(zone: Zone, kind: str, settings: Mapping[str, Any]) -> None:
@@ -53,9 +59,9 @@ def leave(zone: Zone) -> None:
     """
     db.require_transaction()
     Host.objects.filter(zone=zone).update(online=False)  # first: a purchase under way ends before it, or finds no host
-    living = _living(zone)
-    if living:
-        raise MachinesLiveThere(zone, living)
+    machines, disks = _living(zone), _living_disks(zone)
+    if machines or disks:
+        raise MachinesLiveThere(zone, machines, disks)
     Host.objects.filter(zone=zone).delete()
     _forget_images(zone)
     Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
@@ -118,3 +124,9 @@ def _living(zone: Zone) -> int:
     ended = Instance.objects.filter(zone_id=zone.code, state__in=[State.GONE, State.LAUNCH_FAILED])
     holding = Allocation.objects.filter(host__zone=zone, instance_id__in=ended.values("id")).count()
     return holding + Instance.objects.filter(zone_id=zone.code).exclude(id__in=ended.values("id")).count()
+
+
+def _living_disks(zone: Zone) -> int:
+    """Disks with a life of their own that hold their room there, for the same reasons."""
+    own = Disk.objects.exclude(state="")
+    return Allocation.objects.filter(host__zone=zone, instance_id__in=own.values("id")).count()

@@ -4,13 +4,13 @@ Changes nothing. Every check is one set-based query over one snapshot of the dat
 asked after it, so machines with work under way are left out of that part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.db import connection, transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.engines.contract import EngineError, Power
+from vmart.engines.contract import Disks, EngineError, Power, Volume
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.money import exponent
@@ -89,6 +89,15 @@ _CHECKS = (
         """,
     ),
     (
+        "a subscription stands otherwise than its disk",
+        """
+        SELECT b.public_id, b.standing, d.state FROM storage_disk d JOIN subscriptions_subscription b ON b.id = d.id
+        WHERE d.state <> '' AND b.standing <> CASE
+          WHEN d.state = 'CREATING' THEN 'pending' WHEN d.state = 'FAILED' THEN 'failed'
+          WHEN d.state = 'GONE' THEN 'ended' WHEN d.state IN ('TORECYCLE', 'ERASING') THEN 'isolated' ELSE 'active' END
+        """,
+    ),
+    (
         "a machine is listed under another charge type than its subscription's",
         "SELECT i.public_id, i.charge_type, b.charge_type AS agreed FROM instances_instance i"
         " JOIN subscriptions_subscription b ON b.id = i.id WHERE i.charge_type <> b.charge_type",
@@ -98,7 +107,8 @@ _CHECKS = (
         """
         SELECT d.public_id, b.bundle_id, d.instance_id FROM storage_disk d
         LEFT JOIN subscriptions_subscription b ON b.id = d.id
-        WHERE b.kind IS DISTINCT FROM 'disk' OR b.bundle_id <> d.instance_id OR b.public_id <> d.public_id
+        WHERE b.kind IS DISTINCT FROM 'disk' OR b.public_id <> d.public_id
+           OR b.bundle_id <> CASE d.state WHEN '' THEN d.instance_id ELSE d.id END
            OR NOT EXISTS (SELECT FROM subscriptions_item i WHERE i.subscription_id = b.id AND i.to_at IS NULL
                                                              AND i.quantity = d.size_gib)
         """,
@@ -256,10 +266,32 @@ _CHECKS = (
         """
         SELECT i.public_id, a.vcpu, a.memory_mib, a.disk_gib FROM instances_instance i
         JOIN placement_allocation a ON a.instance_id = i.id
-        JOIN (SELECT instance_id, sum(size_gib) AS gib FROM storage_disk GROUP BY 1) AS d ON d.instance_id = i.id
+        JOIN (SELECT instance_id, sum(size_gib) AS gib FROM storage_disk WHERE state = '' GROUP BY 1) AS d
+          ON d.instance_id = i.id
         WHERE i.state IN ('RUNNING', 'STOPPED') AND i.latest_operation_state <> 'OPERATING'
           AND i.stop_charging_mode <> 'STOP_CHARGING'
           AND (a.vcpu, a.memory_mib, a.disk_gib) <> (i.vcpu, i.memory_mib, d.gib)
+        """,
+    ),
+    (
+        "a disk of its own has other room than its size, or on another host than its machine's",
+        """
+        SELECT d.public_id, d.state, a.host_id, a.left_host_id, a.disk_gib, d.size_gib, i.host_id AS machine_host_id
+        FROM storage_disk d LEFT JOIN placement_allocation a ON a.instance_id = d.id
+        LEFT JOIN placement_allocation i ON i.instance_id = d.instance_id
+        WHERE (d.state NOT IN ('', 'GONE', 'FAILED') AND NOT (
+            d.latest_operation = 'ResizeDisk' AND d.latest_operation_state = 'OPERATING') AND (
+            a.disk_gib IS DISTINCT FROM d.size_gib OR a.host_id <> i.host_id
+            OR (a.left_host_id IS NOT NULL AND d.state <> 'ATTACHING')))
+          OR (d.state = 'GONE' AND a.instance_id IS NOT NULL)
+        """,
+    ),
+    (
+        "a disk is being worked on and nothing works on it",
+        """
+        SELECT d.public_id, d.state, d.latest_operation FROM storage_disk d
+        WHERE d.state <> '' AND d.latest_operation_state = 'OPERATING'
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.subject_kind = 'disk' AND w.subject_id = d.id)
         """,
     ),
     (
@@ -267,7 +299,9 @@ _CHECKS = (
         """
         SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h
         LEFT JOIN (SELECT host_id, sum(vcpu) AS vcpu, sum(memory_mib) AS memory, sum(disk_gib) AS disk
-                   FROM placement_allocation GROUP BY 1) AS a ON a.host_id = h.id
+                   FROM (SELECT host_id, vcpu, memory_mib, disk_gib FROM placement_allocation
+                         UNION ALL SELECT left_host_id, 0, 0, disk_gib FROM placement_allocation) AS held
+                   GROUP BY 1) AS a ON a.host_id = h.id
         WHERE (h.vcpu_used, h.memory_used_mib, h.disk_used_gib)
               <> (coalesce(a.vcpu, 0), coalesce(a.memory, 0), coalesce(a.disk, 0))
         """,
@@ -356,13 +390,41 @@ def reconcile() -> Iterator[str]:
         yield from _engine(zone)
 
 
+def _disks(zone: str, volumes: Sequence[Volume]) -> Iterator[str]:
+    """Disks with a life of their own, against the zone's engine; those with work under way are left out."""
+    seen = {volume.name: volume for volume in volumes}
+    rows = {row["public_id"]: row for row in db.rows(_OWN_DISKS, zone)}
+    for name in sorted(seen.keys() - rows.keys()):
+        yield f"a disk of ours is on the engine of {zone} and in no order: {name}"
+    for name, row in sorted(rows.items()):
+        if row["busy"]:
+            continue
+        wanted = (row["member"], row["machine"])
+        found = (seen[name].member, seen[name].machine) if name in seen else None
+        if found != wanted or seen[name].size_gib < row["size_gib"]:
+            yield f"{name} is {row['state']} on {wanted} and its engine in {zone} has it on {found}"
+
+
+_OWN_DISKS = """
+SELECT d.public_id, d.state, d.size_gib, d.latest_operation_state = 'OPERATING' AS busy, h.name AS member,
+  coalesce(i.public_id, '') AS machine
+FROM storage_disk d JOIN subscriptions_subscription b ON b.id = d.id
+LEFT JOIN placement_allocation a ON a.instance_id = d.id LEFT JOIN placement_host h ON h.id = a.host_id
+LEFT JOIN instances_instance i ON i.id = d.instance_id
+WHERE b.zone_id = %s AND d.state NOT IN ('', 'GONE', 'FAILED')
+"""
+
+
 def _engine(zone: str) -> Iterator[str]:
     try:
-        seen = {observation.name: observation for observation in engine_of(zone).list_ours()}
+        engine = engine_of(zone)
+        seen = {observation.name: observation for observation in engine.list_ours()}
+        volumes = engine.list_volumes() if isinstance(engine, Disks) else ()
     except EngineError as error:
         if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
+    yield from _disks(zone, volumes)
     sold = Instance.objects.select_related("subscription").filter(zone_id=zone)
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}

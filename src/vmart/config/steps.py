@@ -9,6 +9,7 @@ from vmart.orders import (
     bandwidth,
     bind_keys,
     deliver,
+    enforce,
     expire,
     grow_disk,
     isolate,
@@ -24,8 +25,12 @@ from vmart.orders import (
     term,
     unpaid,
 )
+from vmart.orders.disks import attach, create, detach
+from vmart.orders.disks import isolate as isolate_disk
+from vmart.orders.disks import release as release_disk
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
+from vmart.security import told
 from vmart.settlement import arrears, close
 from vmart.worker.loop import Step
 
@@ -40,11 +45,17 @@ STEPS: Mapping[str, Step] = {
     redeliver.KIND: Step(redeliver.run, attempts=12, exhausted=redeliver.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
+    told.KIND: Step(enforce.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),
     bandwidth.KIND: Step(bandwidth.run, attempts=6, exhausted=bandwidth.exhausted),
     resize.KIND: Step(resize.run, attempts=6, exhausted=resize.exhausted),
     grow_disk.KIND: Step(grow_disk.run, attempts=6, exhausted=grow_disk.exhausted),
     size.KIND: Step(size.run, attempts=12),
+    create.KIND: Step(create.run, attempts=6, exhausted=create.exhausted),
+    attach.KIND: Step(attach.run, attempts=6, limit_s=3600, exhausted=attach.exhausted),
+    detach.KIND: Step(detach.run, attempts=6, exhausted=detach.exhausted),
+    isolate_disk.KIND: Step(isolate_disk.run, attempts=12),
+    release_disk.KIND: Step(release_disk.run, attempts=12),
     "expire": Step(expire.run),
     term.KIND: Step(auto_renew.run),
     unpaid.EXPIRE_KIND: Step(unpaid.expire),

@@ -8,11 +8,13 @@ verb with that check). Capabilities say what a member cannot do; what it cannot 
 import datetime as dt
 import enum
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from vmart.engines.rules import OPEN, MachineRules
 
 _Driver = TypeVar("_Driver", bound=type)
 
@@ -139,6 +141,7 @@ class MachineSpec:
     public_address: PublicAddress | None = None
     keys_only: bool = False
     installation: int = 0
+    rules: MachineRules = OPEN
 
     @property
     def ssh_passwords(self) -> bool:
@@ -151,7 +154,7 @@ class Observation:
     """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
 
     ``public_ip`` is the address that leads to the machine, "" for none. ``installation`` is that of the spec by which
-    its system disk was made.
+    its system disk was made. ``rules`` is the digest of the rules it was given, "" for none.
     """
 
     name: str
@@ -162,6 +165,7 @@ class Observation:
     booted_at: dt.datetime | None = None
     public_ip: str = ""
     installation: int = 0
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,16 @@ class ByteCount:
     name: str
     out_bytes: int
     epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A disk with a life of its own, as the engine has it. ``machine`` is the one that has it, "" for none."""
+
+    name: str
+    size_gib: int
+    member: str
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +210,7 @@ class Capabilities:
     bandwidth_cap_in: bool = True
     network_isolation: bool = True
     byte_counters: bool = True
+    security_groups: bool = True
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -223,7 +238,8 @@ class Engine(Protocol):
         """As ``ensure_present``, on a system disk of ``spec.installation`` or a later one; its guest is asked to stop.
 
         A system disk of an earlier one is erased, once however often it is asked for, and made anew as specified. Data
-        disks keep what is on them, the byte counter goes on. A machine that is not there is made.
+        disks keep what is on them, the byte counter goes on. A machine that is not there is made. Disks with a life of
+        their own (``Disks``) are attached again by whoever asks.
         """
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -245,6 +261,13 @@ class Engine(Protocol):
         """Exactly this public address (or none) leads to and from the machine, with this cap.
 
         The byte counter is kept, also without an address, until the machine is absent.
+        """
+
+    def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
+        """Exactly these rules are in force for these machines, from one instant on; connections that are known stay.
+
+        A machine that is not there is left out. They hold until the machine is absent, whatever starts anew. Only for
+        an engine whose ``capabilities`` say ``security_groups``: another raises EngineError.
         """
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
@@ -312,6 +335,32 @@ class LeavesHost(Protocol):
         """Take it away when the last machine is gone: at the end of a deployment."""
 
 
+@runtime_checkable
+class Disks(Protocol):
+    """An engine that keeps disks with a life of their own, which a machine gets and gives back while it runs.
+
+    They stay when their machine is made absent. ``name`` is the disk's public id, "disk-4k2j0qzt".
+    """
+
+    def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
+        """The disk is on this member with all that is on it, and has at least this size: it is never made smaller.
+
+        One that is on another member is moved; a machine that has it is on its member.
+        """
+
+    def ensure_volume_absent(self, name: str) -> None:
+        """The disk is gone with all that is on it. Raises EngineError while a machine has it."""
+
+    def ensure_attached(self, machine: str, volume: str) -> None:
+        """The machine has the disk, running or stopped. Raises EngineError while another machine has it."""
+
+    def ensure_detached(self, machine: str, volume: str) -> None:
+        """The machine does not have the disk. A machine that is not there has none."""
+
+    def list_volumes(self) -> Sequence[Volume]:
+        """Every disk of its own life that this deployment made."""
+
+
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     """Whether a running machine is turned off to get another size.
 
@@ -358,6 +407,7 @@ VERBS = (
     "ensure_rebooted",
     "ensure_absent",
     "ensure_address",
+    "ensure_rules",
     "ensure_size",
     "ensure_disk_size",
     "ensure_password",
@@ -366,6 +416,11 @@ VERBS = (
     "list_ours",
     "counters",
     "changes",
+    "ensure_volume",
+    "ensure_volume_absent",
+    "ensure_attached",
+    "ensure_detached",
+    "list_volumes",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from vmart.subscriptions.models import Subscription
+from vmart.subscriptions.models import MACHINE, Subscription
 
 
 class State(models.TextChoices):
@@ -29,6 +29,8 @@ ALIVE = (State.PENDING, State.RUNNING, State.STOPPED, State.STARTING, State.STOP
 
 class Instance(models.Model):
     """A machine. What its account has agreed to pay, until when and in which standing, is its ``subscription``."""
+
+    KIND = MACHINE
 
     id: int
     # The id is the subscription's: no column of its own, and a key in the database (see the migration).
@@ -77,6 +79,9 @@ class Instance(models.Model):
     # How often its system disk was to be made anew: the engine erases what has an earlier number, once (ADR 0040).
     installation = models.IntegerField(default=0, db_default=0)
     termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
+
+    # Public ids of its security groups, in order; none is the account's default one.
+    security_groups = models.JSONField(default=list, db_default=[])
 
     created_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)

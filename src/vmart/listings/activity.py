@@ -41,13 +41,15 @@ class Happened:
 
 _PAGE = """
 SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
-       coalesce(i.public_id, CASE e.subject_kind WHEN 'account' THEN '' WHEN 'order' THEN e.subject_id::text
+       coalesce(i.public_id, d.public_id,
+                CASE e.subject_kind WHEN 'account' THEN '' WHEN 'order' THEN e.subject_id::text
                              WHEN 'payment' THEN e.subject_id::text
                              ELSE e.detail->>'name' END, '') AS subject
 FROM (SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_event
       WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s)
       ORDER BY id DESC LIMIT %(limit)s) AS e
 LEFT JOIN instances_instance i ON e.subject_kind = 'machine' AND i.id = e.subject_id
+LEFT JOIN storage_disk d ON e.subject_kind = 'disk' AND d.id = e.subject_id
 ORDER BY e.id DESC
 """
 

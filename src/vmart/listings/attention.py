@@ -80,10 +80,12 @@ class Summary:
 
 def _drift(kind: str) -> str:
     return f"""
-        SELECT d.since_wall_at AS since, d.id AS key, 'machine' AS subject_kind, d.name AS subject,
-               i.account_id AS account, 1 AS number,
+        SELECT d.since_wall_at AS since, d.id AS key,
+               CASE WHEN d.name LIKE 'disk-%%' THEN 'disk' ELSE 'machine' END AS subject_kind, d.name AS subject,
+               coalesce(i.account_id, own.account_id) AS account, 1 AS number,
                json_build_object('zone', d.zone_id, 'sold_in', coalesce(i.zone_id, '')) AS places
         FROM orders_engine_drift d LEFT JOIN instances_instance i ON i.public_id = d.name
+        LEFT JOIN storage_disk own ON own.public_id = d.name
         WHERE d.kind = '{kind}'"""  # noqa: S608  a word of ours
 
 
@@ -112,7 +114,8 @@ CAUSES: tuple[Cause, ...] = (
                NULL::bigint AS account, machines.n AS number,
                json_build_object('zone', h.zone_id, 'machines', machines.n) AS places
         FROM placement_host h
-        CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM placement_allocation a WHERE a.host_id = h.id) AS machines
+        CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM placement_allocation a WHERE a.host_id = h.id
+                              AND NOT EXISTS (SELECT FROM storage_disk d WHERE d.id = a.instance_id)) AS machines
         WHERE NOT h.online AND machines.n > 0""",
     ),
     Cause(
@@ -127,11 +130,13 @@ CAUSES: tuple[Cause, ...] = (
         "{operation}, attempts: {attempts}. {why}",
         "Mend what it says, then retry.",
         query="""
-        SELECT w.created_at AS since, w.id AS key, w.subject_kind, coalesce(i.public_id, w.subject_id::text) AS subject,
+        SELECT w.created_at AS since, w.id AS key, w.subject_kind,
+               coalesce(i.public_id, own.public_id, w.subject_id::text) AS subject,
                w.account_id AS account, 1 AS number,
                json_build_object('operation', w.kind, 'attempts', w.attempt, 'why', w.last_error) AS places
         FROM worker_operation w
         LEFT JOIN instances_instance i ON w.subject_kind = 'machine' AND i.id = w.subject_id
+        LEFT JOIN storage_disk own ON w.subject_kind = 'disk' AND own.id = w.subject_id
         WHERE w.attention
           AND (SELECT engine_status FROM catalog_zone z WHERE z.code = w.lane) IS DISTINCT FROM 'unreachable'""",
     ),

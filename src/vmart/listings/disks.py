@@ -1,4 +1,4 @@
-"""Disks of an account's machines by ids and conditions, a page at a time."""
+"""Disks of an account, of machines and with a life of their own, by ids and conditions, a page at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -27,15 +27,17 @@ class Wanted:
     instance_names: Sequence[str] | None = None
     ips: Sequence[str] | None = None
     tags: str | None = None  # of ``tags.reads.asked``
+    portables: Sequence[str] | None = None
 
 
-# DiskState of the API 3.0, by the state of the machine: a disk has no life of its own.
-_STATE = """CASE WHEN i.state = 'PENDING' THEN 'ATTACHING' WHEN i.state IN ('SHUTDOWN', 'TERMINATING') THEN 'TORECYCLE'
+# DiskState of the API 3.0: a disk that goes with its machine has it from the machine's state.
+_STATE = """CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE' WHEN d.state <> '' THEN d.state
+  WHEN i.state = 'PENDING' THEN 'ATTACHING' WHEN i.state IN ('SHUTDOWN', 'TERMINATING') THEN 'TORECYCLE'
   WHEN i.state IN ('GONE', 'LAUNCH_FAILED') THEN 'UNATTACHED' ELSE 'ATTACHED' END"""
 _CONDITIONS = {
     "public_ids": "d.public_id = ANY (%(public_ids)s)",
-    "region": "i.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
-    "zones": "i.zone_id = ANY (%(zones)s)",
+    "region": "s.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
+    "zones": "s.zone_id = ANY (%(zones)s)",
     "usages": "d.usage = ANY (%(usages)s)",
     "types": "d.disk_type = ANY (%(types)s)",
     "names": "d.name = ANY (%(names)s)",
@@ -44,22 +46,29 @@ _CONDITIONS = {
     "instance_ids": "i.public_id = ANY (%(instance_ids)s)",
     "instance_names": "i.name = ANY (%(instance_names)s)",
     "tags": reads.meeting(VOLUME, "d.public_id"),
+    "portables": "(d.state <> '')::text = ANY (%(portables)s)",
     "ips": "(host(i.private_ip) = ANY (%(ips)s) OR host(i.public_ip) = ANY (%(ips)s))",
 }
+# A disk of its own is told of from when it is made until it is erased.
 _FROM = (
-    "FROM storage_disk d JOIN instances_instance i ON i.id = d.instance_id"
-    " JOIN subscriptions_subscription b ON b.id = i.id WHERE i.account_id = %(account)s"
+    "FROM storage_disk d JOIN subscriptions_subscription s ON s.id = d.id"
+    " JOIN subscriptions_subscription b ON b.id = s.bundle_id LEFT JOIN instances_instance i ON i.id = d.instance_id"
+    " WHERE d.account_id = %(account)s AND d.state NOT IN ('CREATING', 'FAILED', 'GONE')"
 )
+# By the indexes of the account's machines and of its own disks.
+_NOT_ENDED = """ AND d.id IN (
+  SELECT m.id FROM storage_disk m JOIN instances_instance of ON of.id = m.instance_id
+  WHERE of.account_id = %(account)s AND of.state NOT IN ('GONE', 'LAUNCH_FAILED')
+  UNION SELECT id FROM storage_disk WHERE account_id = %(account)s AND state NOT IN ('', 'GONE'))"""
 _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of the same name for each
-_NOT_ENDED = " AND i.state NOT IN ('GONE', 'LAUNCH_FAILED')"
 _VIEW = f"""
 SELECT d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, {_STATE} AS state,
-  i.public_id AS instance_id, i.zone_id AS zone, b.charge_type, b.renew_flag, i.created_at, b.expires_at,
-  {reads.held(VOLUME, "d.public_id")} AS tags
+  d.state <> '' AS portable, coalesce(i.public_id, '') AS instance_id, s.zone_id AS zone, b.charge_type, b.renew_flag,
+  s.created_at, b.expires_at, {reads.held(VOLUME, "d.public_id")} AS tags
 {{matching}}"""
 _ORDERS = {
-    ("CREATE_TIME", "DESC"): "i.created_at DESC, d.id DESC",
-    ("CREATE_TIME", "ASC"): "i.created_at, d.id",
+    ("CREATE_TIME", "DESC"): "s.created_at DESC, d.id DESC",
+    ("CREATE_TIME", "ASC"): "s.created_at, d.id",
     ("DEADLINE", "DESC"): "b.expires_at DESC NULLS LAST, d.id DESC",
     ("DEADLINE", "ASC"): "b.expires_at, d.id",
 }

@@ -13,6 +13,7 @@ from vmart.kernel.errors import MissingParameter
 from vmart.listings.paging import PAGE, Matching, Page, Placing, cut, from_nearer_end, key_of, key_read
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
+from vmart.security import held
 from vmart.tags import reads
 from vmart.tags.things import INSTANCE
 
@@ -30,6 +31,7 @@ class Wanted:
     zones: Sequence[str] | None = None
     vpc_ids: Sequence[str] | None = None
     subnet_ids: Sequence[str] | None = None
+    security_groups: Sequence[str] | None = None
     names: Sequence[str] | None = None
     charge_types: Sequence[str] | None = None
     states: Sequence[str] | None = None
@@ -50,6 +52,9 @@ _CONDITIONS = {
     "vpc_ids": "i.subnet_id = ANY (ARRAY(SELECT s.id FROM network_subnet s JOIN network_vpc v ON v.id = s.vpc_id"
     " WHERE v.public_id = ANY (%(vpc_ids)s)))",
     "subnet_ids": "i.subnet_id = ANY (ARRAY(SELECT id FROM network_subnet WHERE public_id = ANY (%(subnet_ids)s)))",
+    # A machine that names none is in the default one, for which "" stands here.
+    "security_groups": "(i.security_groups ?| %(security_groups)s::text[]"
+    " OR (i.security_groups = '[]' AND '' = ANY (%(security_groups)s::text[])))",
     "names": "i.name = ANY (%(names)s)",
     "charge_types": "i.charge_type = ANY (%(charge_types)s)",
     "states": "i.state = ANY (%(states)s)",
@@ -101,7 +106,7 @@ JOIN network_vpc v ON v.id = s.vpc_id
 LEFT JOIN placement_member member ON member.instance_id = i.id
 LEFT JOIN placement_group g ON g.id = member.group_id
 {order}
-""".replace("{attributes}", ", ".join(f"i.{name}" for name in _ATTRIBUTES)).replace(
+""".replace("{attributes}", ", ".join(f"to_json(i.{name}) AS {name}" for name in _ATTRIBUTES)).replace(
     "{tags}", reads.held(INSTANCE, "i.public_id")
 )
 _STATES = (
@@ -113,7 +118,7 @@ _STATES = (
 def page(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[InstanceView]]:
     """How many of the account's machines are wanted, and a page of them, newest first. Erased ones are not there."""
     total, rows = _page(_VIEW, account_id, wanted, offset=offset, limit=limit)
-    return total, [_view(row) for row in rows]
+    return total, [_view(account_id, row) for row in rows]
 
 
 def states(account_id: int, wanted: Wanted, *, offset: int = 0, limit: int = 20) -> tuple[int, list[tuple[str, str]]]:
@@ -149,7 +154,7 @@ def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "", o
     asked = order if order.removeprefix("-") in {"created", *_ORDERS} else _NEWEST_FIRST
     by = _ORDERS.get(asked.removeprefix("-"))
     last = _last(account_id, *key_read(before, by))
-    matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(wanted or Wanted()))
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(account_id, wanted or Wanted()))
     query = _BY_KEY.replace("{place}", by.place if by else "NULL")
     found = matching.rows(query, page=_after(by, asked, last), order=_by(by, asked), size=PAGE + 1, **last)
     page = cut(found, lambda row: key_of(row, by), first=not last)
@@ -200,21 +205,29 @@ def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
 
 def _page(query: str, account_id: int, wanted: Wanted, *, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
     """Counted and walked to in indexes alone; then the query reads the rows of the page's machines."""
-    matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(wanted))
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, _asked(account_id, wanted))
     if offset == 0 and wanted.public_ids is not None and len(wanted.public_ids) <= limit:  # all of them: no count
         rows = matching.rows(query, page=f"LIMIT {limit}", order=_NEWEST)
         return len(rows), rows
     return from_nearer_end(query, _NEWEST, _OLDEST, matching, offset=offset, limit=limit)
 
 
-def _asked(wanted: Wanted) -> Wanted:
+def _asked(account_id: int, wanted: Wanted) -> Wanted:
     """What a machine is told by, in the form in which the tables have it; what is no such thing finds nothing."""
     return replace(
         wanted,
         uuids=_each(ids.machine_of_uuid, wanted.uuids),
         private_ips=_each(_address, wanted.private_ips),
         public_ips=_each(_address, wanted.public_ips),
+        security_groups=_groups(account_id, wanted.security_groups),
     )
+
+
+def _groups(account_id: int, groups: Sequence[str] | None) -> list[str] | None:
+    if groups is None:
+        return None
+    said = [group for group in groups if group]
+    return [*said, ""] if held.default_id(account_id) in said else said
 
 
 def _each(form: Callable[[str], str], values: Sequence[str] | None) -> list[str] | None:
@@ -230,8 +243,10 @@ def _address(text: str) -> str:
         return ""
 
 
-def _view(row: dict[str, Any]) -> InstanceView:
+def _view(account_id: int, row: dict[str, Any]) -> InstanceView:
     disks = tuple(DiskView(*disk) for disk in row.pop("disks") or ())
-    attributes = Attributes(**{name: row.pop(name) for name in _ATTRIBUTES})
+    told = {name: row.pop(name) for name in _ATTRIBUTES}
+    groups = tuple(told["security_groups"]) or (held.default_id(account_id),)
+    attributes = Attributes(**told | {"security_groups": groups})
     key_ids, tags = tuple(row.pop("key_ids")), reads.of(row.pop("tags"))
     return InstanceView(disks=disks, key_ids=key_ids, attributes=attributes, tags=tags, **row)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vmart.instances.models import Instance
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.orders.models import Line, Order, Status
+from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
 from vmart.pricing.quote import Quote
 
@@ -74,7 +75,7 @@ def view(account_id: int, order_id: int) -> OrderView | None:
 def terms(subscription_id: int) -> Sequence[Line]:
     """What was paid for a bundle, term by term: those that are over, running, ahead or given back."""
     lines = Line.objects.select_related("order").filter(subscription_id=subscription_id)
-    lines = lines.exclude(state=Line.State.FAILED)
+    lines = lines.filter(order__charge_type=PREPAID).exclude(state=Line.State.FAILED)
     return list(lines.order_by("-id")[:PAGE])[::-1]
 
 

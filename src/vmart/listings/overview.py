@@ -84,8 +84,8 @@ def machine(account_id: int, public_id: str) -> Instance | None:
 
 
 def disks(instance_id: int) -> Sequence[Disk]:
-    """The machine's disks, system disk first."""
-    return list(Disk.objects.filter(instance_id=instance_id).order_by("position")[:PAGE])
+    """The disks that go with the machine, system disk first."""
+    return list(Disk.objects.filter(instance_id=instance_id, state="").order_by("position")[:PAGE])
 
 
 def parts(bundle_id: int) -> list[int]:

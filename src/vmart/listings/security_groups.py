@@ -1,22 +1,69 @@
-"""The security group of an account: one, which nothing enforces; programs ask which there are."""
+"""Security groups of an account as their owner sees them. At most 51 a region, so they are read whole."""
 
-from vmart.kernel import db, public_ids
+from collections import Counter
+from collections.abc import Sequence
+
+from vmart.instances.models import Instance, State
 from vmart.listings.views import SecurityGroupView
+from vmart.security import held, policies
+from vmart.security.models import SecurityGroup
 from vmart.tags import reads
-from vmart.tags.things import SECURITY_GROUP
-
-_GROUP = f"""
-SELECT created_at, {reads.held(SECURITY_GROUP, "%(group)s")} AS tags,
-  %(tags)s::jsonb IS NULL OR {reads.meeting(SECURITY_GROUP, "%(group)s")} AS is_wanted
-FROM customers_account WHERE id = %(account)s
-"""  # noqa: S608  our own words
+from vmart.tags.things import SECURITY_GROUP, Thing
+from vmart.tags.wanted import Tag
 
 
-def of_account(account_id: int, tags: str | None = None) -> tuple[SecurityGroupView, bool]:
-    """The account's default group, and whether it has these ``tags`` (``tags.reads.asked``).
+def of_account(account_id: int, region: str = "", tags: str | None = None) -> list[SecurityGroupView]:
+    """The default group first, then the newest; those of a region, of all where none is named.
 
-    Its id is a function of the account's number, so it is kept nowhere.
+    ``tags``: those alone that have them (``tags.reads.asked``).
     """
-    group = public_ids.of("sg", account_id)
-    (row,) = db.rows(_GROUP, account=account_id, group=group, tags=tags)
-    return SecurityGroupView(group, row["created_at"], reads.of(row["tags"])), row["is_wanted"]
+    found = held.groups(account_id, region)
+    if tags is not None:
+        having = reads.having(account_id, SECURITY_GROUP, tags)
+        found = [group for group in found if group.public_id in having]
+    return _views(account_id, found)
+
+
+def one(account_id: int, public_id: str) -> SecurityGroupView:
+    """One of them. Raises UnknownGroup."""
+    return _views(account_id, [held.group(account_id, public_id)])[0]
+
+
+def _views(account_id: int, groups: Sequence[SecurityGroup]) -> list[SecurityGroupView]:
+    things = [Thing(SECURITY_GROUP, group.public_id) for group in groups]
+    tags = reads.of_things(account_id, things)
+    return [
+        _view(group, tuple(Tag(key, value) for key, value in tags[thing].items()))
+        for group, thing in zip(groups, things, strict=True)
+    ]
+
+
+def machines(account_id: int) -> Counter[str]:
+    """How many machines are in each group, those in the recycle bin too."""
+    found = Instance.objects.filter(account_id=account_id).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    default = held.default_id(account_id)
+    return Counter(group for own in found.values_list("security_groups", flat=True) for group in own or [default])
+
+
+def referring(account_id: int) -> Counter[str]:
+    """How many other groups have a rule that names each group."""
+    return Counter(
+        peer
+        for group in held.groups(account_id)
+        for peer in {policy["group"] for policy in (*group.ingress, *group.egress)} - {"", group.public_id}
+    )
+
+
+def _view(group: SecurityGroup, tags: tuple[Tag, ...]) -> SecurityGroupView:
+    return SecurityGroupView(
+        public_id=group.public_id,
+        name=group.name,
+        description=group.description,
+        is_default=group.is_default,
+        version=group.version,
+        ingress=tuple(policies.read(group.ingress)),
+        egress=tuple(policies.read(group.egress)),
+        created_at=group.created_at,
+        updated_at=group.updated_at,
+        tags=tags,
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vmart.instances.attributes import Attributes
 from vmart.pricing.configuration import DiskChoice
+from vmart.security.policies import Policy
 from vmart.tags.wanted import Tag
 
 
@@ -22,13 +23,18 @@ class DiskView:
 
 @dataclass(frozen=True, slots=True)
 class ListedDisk:
-    """A disk as it was bought, with what is told of it from its machine. ``state``: DiskState of the API 3.0."""
+    """A disk as it was bought. ``state``: DiskState of the API 3.0.
+
+    ``portable``: it has a life of its own; of any other the machine's agreement is told. ``instance_id``: the machine
+    that has it, or had it until it was erased, "" for none.
+    """
 
     public_id: str
     usage: str
     bought: DiskChoice
     state: str
-    instance_id: str  # the machine's public id
+    portable: bool
+    instance_id: str
     zone: str
     charge_type: str
     renew_flag: str
@@ -100,10 +106,17 @@ class TakenAddress:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroupView:
-    """The one group of an account."""
+    """A security group with its rules, in the order in which they decide."""
 
     public_id: str
+    name: str
+    description: str
+    is_default: bool
+    version: int
+    ingress: tuple[Policy, ...]
+    egress: tuple[Policy, ...]
     created_at: dt.datetime
+    updated_at: dt.datetime
     tags: tuple[Tag, ...] = ()
 
 

@@ -50,13 +50,17 @@ def outcome(operation: Claimed, owner: uuid.UUID, *expect: State) -> Iterator[In
     None where the operation is another owner's by now, and where the machine is in no state of ``expect`` any more
     (any will do where none is named): then there is nothing to write.
     """
+    with ending(operation, owner) as ours:
+        machine = m.locked(operation.subject_id) if ours else None
+        yield machine if machine and (not expect or machine.state in expect) else None
+
+
+@contextmanager
+def ending(operation: Claimed, owner: uuid.UUID) -> Iterator[bool]:
+    """The commit in which an operation ends, under its account's lock; False where it is another owner's by now."""
     with db.act():
         db.call("ledger_lock", operation.account_id)
-        if not queue.finish(owner, operation):
-            yield None
-            return
-        machine = m.locked(operation.subject_id)
-        yield machine if not expect or machine.state in expect else None
+        yield queue.finish(owner, operation)
 
 
 def tell(

@@ -31,8 +31,17 @@ def is_changing(machine: Instance) -> bool:
 
 def paid_ahead(bundles: Sequence[int]) -> dict[int, list[Term]]:
     """Of each bundle, what it pays for by the month."""
+    return _terms(bundles, Item.Mode.MONTH)
+
+
+def by_hour(bundles: Sequence[int]) -> dict[int, list[Term]]:
+    """Of each bundle, what it is charged for by the hour."""
+    return _terms(bundles, Item.Mode.HOUR)
+
+
+def _terms(bundles: Sequence[int], mode: Item.Mode) -> dict[int, list[Term]]:
     terms: dict[int, list[Term]] = {bundle: [] for bundle in bundles}
-    items = Item.objects.filter(subscription__bundle_id__in=bundles, to_at=None, mode=Item.Mode.MONTH)
+    items = Item.objects.filter(subscription__bundle_id__in=bundles, to_at=None, mode=mode)
     for item in items.select_related("subscription"):
         terms[item.subscription.bundle_id].append((item.component, item.price_key, item.quantity))
     return terms
@@ -75,3 +84,25 @@ def agree(new: New) -> None:
         quantity=quantity, book_version=books.current_book(shop.snapshot().generation).version,
         pausable=old.pausable, from_at=now,
     )  # fmt: skip
+
+
+def pay_ahead(bundles: Sequence[int]) -> list[tuple[int, str]]:
+    """What is charged by the hour is paid by the month from now on; (subscription, component) of each.
+
+    Belongs into the act.
+    """
+    now, version = clock.now(), books.current_book(shop.snapshot().generation).version
+    found = list(Item.objects.filter(subscription__bundle_id__in=bundles, to_at=None, mode=Item.Mode.HOUR))
+    ids = {one.subscription_id for one in found}
+    by_the_hour = Item.objects.filter(subscription_id__in=ids, to_at=None, mode=Item.Mode.HOUR)
+    by_the_hour.filter(from_at=now).update(mode=Item.Mode.MONTH, book_version=version)
+    by_the_hour.update(to_at=now)
+    Item.objects.bulk_create(
+        Item(
+            subscription_id=old.subscription_id, component=old.component, mode=Item.Mode.MONTH,
+            price_key=old.price_key, quantity=old.quantity, book_version=version, pausable=old.pausable, from_at=now,
+        )
+        for old in found
+        if old.from_at != now
+    )  # fmt: skip
+    return [(old.subscription_id, old.component) for old in found]

@@ -1,6 +1,6 @@
-"""What a customer changes of a machine while it is as it is: its name, its protection from programs, its user data.
+"""What a customer changes of a machine as it stands: its name, its protection, its user data, its security groups.
 
-Moves no money and asks no engine, so it is done at once, whatever is under way on the machine and wherever it is:
+Moves no money and waits for no engine, so it is done at once, whatever is under way on the machine and wherever it is:
 also one in the recycle bin has a name.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import MissingParameter
+from vmart.orders import groups as own_groups
 from vmart.orders import machines as m
 from vmart.orders import naming, user_data
 from vmart.orders.acts import accepting
@@ -21,15 +22,17 @@ def modify(
     name: str | None = None,
     protected: bool | None = None,
     document: bytes | None = None,
+    groups: Sequence[str] | None = None,
 ) -> None:
-    """Give the machines this name, protection and user data, all or none; None leaves it as it is.
+    """Give the machines this name, protection, user data and security groups, all or none; None leaves it as it is.
 
     User data is read by the next system that is installed (ADR 0040). Raises MissingParameter where nothing is to be
-    changed, UnknownInstance, NameTooLong, InvalidParameter, UserDataTooLarge.
+    changed, UnknownInstance, NameTooLong, InvalidParameter, UserDataTooLarge, and what
+    ``groups.put`` raises.
     """
-    if name is None and protected is None and document is None:
+    if name is None and protected is None and document is None and groups is None:
         raise MissingParameter(
-            "Nothing is to be changed; possible are InstanceName, DisableApiTermination and UserData.",
+            "Nothing is to be changed; possible are InstanceName, DisableApiTermination, UserData and SecurityGroups.",
             field="name", code="MissingParameter.AtLeastOne",
         )  # fmt: skip
     name = None if name is None else naming.plain_name(name)
@@ -46,6 +49,8 @@ def modify(
             _protect(guarded, protected)
         if document is not None:
             _tell(told, document)
+        if groups is not None:
+            own_groups.put(actor, found, groups)
 
 
 def _others(machines: Sequence[Instance], column: str, value: object) -> list[Instance]:

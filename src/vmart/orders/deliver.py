@@ -26,8 +26,8 @@ from vmart.engines.contract import (
 )
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import enforce, term
 from vmart.orders import machines as m
-from vmart.orders import term
 from vmart.orders.models import Line
 from vmart.policy import policy
 from vmart.provisioning import specs
@@ -108,6 +108,8 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
         failure = _failed(operation, order, outcome if isinstance(outcome, EngineError) else m.not_on(outcome), owner)
         results += [failure] if failure else []
     committed = _commit(owner, results, now)
+    with db.act():
+        enforce.send_for([order.instance_id for operation, order in ready if operation.id in committed])
     _remove_given_up(engine, [order for operation, order in ready if operation.id not in committed])
 
 

@@ -10,6 +10,10 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address, holds
 from vmart.orders import machines as m
+from vmart.orders.disks import isolate, own, release
+from vmart.orders.things import Thing
+from vmart.storage.models import Disk
+from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source, Standing
 from vmart.worker import queue
 
@@ -37,8 +41,16 @@ def end(account_id: int) -> int:
         .order_by("id")
     )
     stopped = [machine for machine in restricted if machine.state == State.SHUTDOWN]
+    disks = list(
+        own.locking()
+        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=DiskState.TORECYCLE)
+        .order_by("id")
+    )
+    left_minor = found[0]["available"]
     if stopped:
-        _make_startable(stopped, found[0]["available"])
+        left_minor = _make_startable(stopped, left_minor)
+    if disks:
+        _make_attachable(disks, left_minor)
     for machine in restricted:
         if machine.state != State.SHUTDOWN:
             m.agree([machine], arrears_since=None)
@@ -47,25 +59,46 @@ def end(account_id: int) -> int:
     return len(stopped)
 
 
-def _make_startable(machines: Sequence[Instance], available_minor: int) -> None:
+def _make_startable(machines: Sequence[Instance], available_minor: int) -> int:
+    """What is available after it."""
     ids = [machine.id for machine in machines]
     db.call("metering_start", ids, ids, db.call("metering_instant", clock.now()))
     # Where the power-off of the stop is still under way, it lets go of the address.
     off = [machine for machine in machines if machine.latest_operation_state != "OPERATING"]
     db.call("network_free_public", [machine.id for machine in off], clock.now())
     Instance.objects.filter(id__in=[machine.id for machine in off]).update(public_ip=None)
-    wanted = holds.hour_minor(ids, paused=True)
-    holds.take(
-        [machine.subscription for machine in machines],
-        _within([wanted[number] or 0 for number in ids], available_minor),
-    )
     m.forget_work("release", machines)
     Instance.objects.filter(id__in=ids).update(state=State.STOPPED)
+    return _agree_again(machines, available_minor)
+
+
+def _make_attachable(disks: Sequence[Disk], available_minor: int) -> None:
+    """As if they had just been detached; one that is still being taken off is when that is done."""
+    ids = [disk.id for disk in disks]
+    db.call("metering_start", ids, [], db.call("metering_instant", clock.now()))
+    there = [disk.id for disk in disks if disk.instance_id]
+    free = [disk for disk in disks if not disk.instance_id]
+    m.forget_work(release.KIND, disks)
+    m.forget_work(isolate.KIND, free)
+    Disk.objects.filter(id__in=there).update(state=DiskState.DETACHING)
+    Disk.objects.filter(id__in=[disk.id for disk in free]).update(
+        state=DiskState.UNATTACHED, latest_operation_state="SUCCESS"
+    )
+    _agree_again(disks, available_minor)
+
+
+def _agree_again(things: Sequence[Thing], available_minor: int) -> int:
+    """They stand as before, with what can be set aside for an hour of them; what is available after it."""
+    ids = [thing.id for thing in things]
+    wanted = holds.hour_minor(ids, paused=True)
+    held = _within([wanted[number] or 0 for number in ids], available_minor)
+    holds.take([thing.subscription for thing in things], held)
     m.agree(
-        machines, standing=Standing.ACTIVE, isolated_source=Source.NOT_ISOLATED, isolated_at=None, release_at=None,
+        things, standing=Standing.ACTIVE, isolated_source=Source.NOT_ISOLATED, isolated_at=None, release_at=None,
         arrears_since=None,
     )  # fmt: skip
-    m.events(machines, "arrears_ended")
+    m.events(things, "arrears_ended")
+    return available_minor - sum(held)
 
 
 def _within(wanted_minor: Sequence[int], available_minor: int) -> list[int]:

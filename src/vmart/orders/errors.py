@@ -67,6 +67,50 @@ class TooManyGroups(LimitExceeded):
     code = "LimitExceeded.DisasterRecoverGroup"
 
 
+class UnknownOwnDisk(NotFound):
+    """Not a disk of the account."""
+
+    code = "InvalidDiskId.NotFound"
+
+
+class GoesWithMachine(Refused):
+    """A disk that was bought with its machine stays with it."""
+
+    code = "InvalidDisk.NotPortable"
+
+
+class DiskBusy(Refused):
+    code = "InvalidDisk.Busy"
+
+
+class DiskState(Refused):
+    """The disk is in a state in which this cannot be done."""
+
+    code = "UnsupportedOperation.StateError"
+
+
+class DiskAttached(Refused):
+    code = "ResourceUnavailable.Attached"
+
+
+class OtherZone(Refused):
+    """Disk and machine are in different zones."""
+
+    code = "ResourceUnavailable.ZoneNotMatch"
+
+
+class TooManyDisks(LimitExceeded):
+    """More than a machine takes."""
+
+    code = "LimitExceeded.InstanceAttachedDisk"
+
+
+class NoOwnDisks(InvalidParameter):
+    """The zone's engine keeps no disks with a life of their own."""
+
+    code = "InvalidParameter.DiskConfigNotSupported"
+
+
 class NoAddress(Refused):
     code = "ResourcesSoldOut.EipInsufficient"
 
@@ -157,3 +201,13 @@ class WrongMode(Unsupported):
 
 class OrderNotPayable(InvalidParameter):
     """Paid, expired or closed already, or not this customer's."""
+
+
+class UnknownSecurityGroup(Refused):
+    """A security group that is not the account's or not of the machine's region, or in which the machine is not."""
+
+    code = "InvalidSecurityGroupId.NotFound"
+
+
+class TooManyGroupsOfMachine(LimitExceeded):
+    code = "LimitExceeded.AssociateUSGLimitExceeded"

@@ -102,7 +102,7 @@ def _check(machines: Sequence[Instance], asked: Growth) -> Disk:
     if len(machines) > 1:
         raise InvalidParameter("A disk is of one machine.", field="machines")
     (machine,) = machines
-    disk = Disk.objects.filter(instance_id=machine.id, public_id=asked.disk_id).first()
+    disk = Disk.objects.filter(instance_id=machine.id, state="", public_id=asked.disk_id).first()
     if disk is None:
         raise UnknownDisk(
             "{id} has no disk {disk}.", field=_DATA_DISK + "id", id=machine.public_id, disk=asked.disk_id or "(empty)"

@@ -4,6 +4,7 @@ An hour of the dearer one is set aside from the request on. The new one is charg
 force, the old one until then.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,8 @@ from vmart.kernel.money import exponent
 from vmart.orders import agreed, holds
 from vmart.orders.agreed import New
 from vmart.orders.errors import InsufficientBalance
+from vmart.orders.live_cost import open_hours_minor
+from vmart.orders.things import Thing
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing import books
 from vmart.pricing.errors import NoPrice
@@ -90,3 +93,15 @@ def hold_what_it_asks(machine: Instance) -> None:
     """The hold falls to an hour of what is agreed now; it may be of the dearer one. Belongs into the act."""
     paused = machine.stop_charging_mode == STOP_CHARGING
     holds.shrink([machine.subscription], [holds.hour_minor([machine.id], paused=paused)[machine.id]])
+
+
+def hold_what_was_used(things: Sequence[Thing], until: dt.datetime) -> None:
+    """Nothing of them is charged by the hour any more: each hold falls to what its open hours have cost ``until`` then.
+
+    They are of one account. Where nobody can say, the hold stays. Belongs into the act.
+    """
+    held = [thing for thing in things if thing.subscription.hold_id]
+    if not held:
+        return
+    used = open_hours_minor(held[0].account_id, [thing.id for thing in held], until)
+    holds.shrink([thing.subscription for thing in held], [used[thing.id] for thing in held])

@@ -1,30 +1,44 @@
 """What every act on bought machines begins with: the account lock, then the machines, sorted, if they are its own."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from vmart.engines.contract import EngineError, Observation, Power
 from vmart.events import record
-from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongMode, WrongState
+from vmart.orders.things import (
+    Thing,
+    agree,
+    begin,
+    begin_all,
+    end_usage,
+    event,
+    events,
+    fail,
+    forget_work,
+    is_under_way,
+    isolate_all,
+    send,
+    send_all,
+)
 from vmart.policy import policy
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
-from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
+__all__ = [
+    "agree", "begin", "begin_all", "bin_until", "end_usage", "event", "events", "fail", "forget_work", "is_expired",
+    "is_prepaid", "is_under_way", "isolate_all", "lock", "locked", "locking", "not_known", "not_on", "read",
+    "refuse_busy", "refuse_in_arrears", "refuse_isolated", "refuse_postpaid", "refuse_running", "refuse_state",
+    "refuse_unusable", "send", "send_all",
+]  # fmt: skip
+
 MACHINES_MAX = 100
-# What is said where the engine said nothing, or not what helps.
-_FAULT = EngineError(
-    "Something went wrong in the shop.", transient=True,
-    helps="Try again in a few minutes; if it fails again, ask the seller.",
-)  # fmt: skip
-_REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -100,20 +114,15 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
             )
 
 
-def is_under_way(machine: Instance, act: str) -> bool:
-    """Whether nothing else has become of the machine: it may have been ended, or stopped for arrears, meanwhile."""
-    return machine.latest_operation == act and machine.latest_operation_state == "OPERATING"
-
-
 def is_expired(machine: Instance) -> bool:
     """Whether its term is over: its isolation is due, if it has not come yet."""
     expires_at = machine.subscription.expires_at
     return expires_at is not None and expires_at <= clock.now()
 
 
-def refuse_in_arrears(machines: Sequence[Instance]) -> None:
-    """Raise InArrears for postpaid machines that are about to be stopped: a machine made busy would put that off."""
-    postpaid = [machine for machine in machines if machine.subscription.charge_type == POSTPAID_BY_HOUR]
+def refuse_in_arrears(things: Sequence[Thing]) -> None:
+    """Raise InArrears for postpaid ones that are about to be stopped: one made busy would put that off."""
+    postpaid = [thing for thing in things if thing.subscription.charge_type == POSTPAID_BY_HOUR]
     if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
@@ -155,79 +164,6 @@ def refuse_postpaid(machine: Instance) -> None:
         raise WrongMode("{id} is postpaid: nothing was paid ahead.", field="machines", id=machine.public_id)
 
 
-def begin(machine: Instance, operation: str, request_id: str, **columns: object) -> None:
-    """Note an operation as under way, with the columns that change at once."""
-    begin_all([machine], operation, request_id, **columns)
-
-
-def begin_all(machines: Sequence[Instance], operation: str, request_id: str, **columns: object) -> None:
-    """The same for several machines, in one statement."""
-    Instance.objects.filter(pk__in=[machine.pk for machine in machines]).update(
-        latest_operation=operation,
-        latest_operation_state="OPERATING",
-        latest_operation_request_id=request_id,
-        latest_operation_error_code="",
-        latest_operation_error="",
-        **columns,
-    )
-
-
-def agree(machines: Sequence[Instance], **columns: object) -> None:
-    """Write columns of the machines' subscriptions, in one statement."""
-    Subscription.objects.filter(pk__in=[machine.pk for machine in machines]).update(**columns)
-
-
-def isolate_all(
-    machines: Sequence[Instance], source: Source, at: dt.datetime, release_at: dt.datetime, **columns: object
-) -> None:
-    """Their subscriptions are in the recycle bin from ``at`` on, and gone from ``release_at`` on."""
-    agree(
-        machines, standing=Standing.ISOLATED, isolated_source=source, isolated_at=at, release_at=release_at, **columns
-    )
-
-
-def event(machine: Instance, kind: str, **detail: object) -> None:
-    """What happened, for the owner and the seller."""
-    events([machine], kind, [detail])
-
-
-def events(
-    machines: Sequence[Instance],
-    kind: str,
-    details: Sequence[Mapping[str, object]] = (),
-    actor: Actor | None = None,
-) -> None:
-    """The same event of several machines of one account, in one statement; ``details`` are of each, in order."""
-    if machines:
-        ids = [machine.id for machine in machines]
-        record.write(machines[0].account_id, record.MACHINE, ids, kind, details=details, actor=actor)
-
-
-def send(machine: Instance, kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
-    """Queue work on the machine in its zone's lane."""
-    send_all([machine], kind, due_at=due_at, **payload)
-
-
-def send_all(machines: Sequence[Instance], kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
-    """The same for several machines of one account, one statement a zone."""
-    for zone in sorted({machine.zone_id for machine in machines}):
-        there = [machine for machine in machines if machine.zone_id == zone]
-        queue.enqueue_all(
-            kind, record.MACHINE, [machine.id for machine in there], account_id=there[0].account_id, lane=zone,
-            due_at=due_at or clock.now(), payload=payload,
-        )  # fmt: skip
-
-
-def end_usage(machines: Sequence[Instance], instant: dt.datetime, *, pausable_only: bool = False) -> None:
-    """Stop charging what goes with the machines: all of it, or what a stop without charge pauses."""
-    db.call("metering_end", [machine.id for machine in machines], pausable_only, instant)
-
-
-def forget_work(kind: str, machines: Sequence[Instance]) -> None:
-    """Take an operation of this kind that waits for the machines out of the queue."""
-    queue.forget(kind, record.MACHINE, [machine.id for machine in machines])
-
-
 def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     """When a prepaid machine is released: the first midnight not before its days in the bin (rules, section 4)."""
     return clock.midnight_not_before(instant + dt.timedelta(days=policy.at(instant).bin_prepaid_days), zone)
@@ -248,17 +184,3 @@ def not_known(seen: Observation) -> EngineError:
     if seen.power == Power.ABSENT:
         return EngineError("The machine is not found on its host.", transient=True, detail=seen.name)
     return EngineError("Its host does not answer for it.", transient=True, detail=f"{seen.name} is {seen.power}")
-
-
-def fail(machine: Instance, what: str, error: Exception, **columns: object) -> None:
-    """Note that the operation under way failed, why, and what helps, with the state the machine is in then."""
-    known = error if isinstance(error, EngineError) else _FAULT
-    helps = known.helps or (_FAULT if known.transient else _REFUSED).helps
-    sentence = f"{what}\n{known.sentence}\n{helps}"  # each line has its translation
-    Instance.objects.filter(pk=machine.pk).update(
-        latest_operation_state="FAILED",
-        latest_operation_error_code="FailedOperation.OperationFailed",
-        latest_operation_error=sentence,
-        **columns,
-    )
-    event(machine, "operation_failed", operation=machine.latest_operation, why=sentence)

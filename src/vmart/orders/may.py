@@ -9,7 +9,7 @@ from functools import partial
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, grow_disk, inside, reboot, reinstall, renew, resize, start, stop, terminate
+from vmart.orders import bandwidth, convert, grow_disk, inside, reboot, reinstall, renew, resize, start, stop, terminate
 from vmart.orders.acts import Refuse
 
 ACTS: Mapping[str, Refuse] = {
@@ -24,6 +24,7 @@ ACTS: Mapping[str, Refuse] = {
     "grow_disk": grow_disk.refuse,
     "reinstall": reinstall.refuse,
     "renew": renew.refuse,
+    "convert": convert.refuse,
     "end": terminate.refuse,
 }
 

@@ -25,19 +25,20 @@ def price(configuration: Configuration, here: shop.Shop) -> Quote:
 
 def check_offer(here: shop.Shop, configuration: Configuration) -> None:
     """Whether the zone sells each part. Raises UnknownZone, NotSoldHere, SoldOut, UnknownDiskType."""
-    zone = _zone(here, configuration)
+    zone = check_zone(here, configuration.region, configuration.zone)
     for part in parts(configuration):
         _OFFERED[type(part)](part, here, zone)
 
 
-def _zone(here: shop.Shop, configuration: Configuration) -> ZoneView:
-    zone = here.zones.get(configuration.zone)
+def check_zone(here: shop.Shop, region: str, code: str) -> ZoneView:
+    """The zone, if anything is sold there. Raises UnknownZone."""
+    zone = here.zones.get(code)
     if zone is None or not zone.on_sale:
-        raise errors.UnknownZone("The zone {zone} does not exist.", field="zone", zone=configuration.zone or "(empty)")
-    if zone.region != configuration.region:
+        raise errors.UnknownZone("The zone {zone} does not exist.", field="zone", zone=code or "(empty)")
+    if zone.region != region:
         raise errors.UnknownZone(
             "The zone {zone} is not in the region {region}.",
-            field="zone", code="InvalidZone.MismatchRegion", zone=zone.code, region=configuration.region,
+            field="zone", code="InvalidZone.MismatchRegion", zone=zone.code, region=region,
         )  # fmt: skip
     return zone
 
@@ -73,11 +74,16 @@ def _check_type(part: MachinePart, here: shop.Shop, zone: ZoneView) -> None:
 
 def _check_disks(part: DisksPart, here: shop.Shop, zone: ZoneView) -> None:
     for field, disk in part.fields():
-        if disk.disk_type not in here.disk_types:  # the price book keeps those that are no longer sold
-            raise UnknownDiskType(
-                "The disk type {disk_type} is not sold; possible are {types}.",
-                field=f"{field}.disk_type", disk_type=disk.disk_type, types=", ".join(here.disk_types),
-            )  # fmt: skip
+        check_disk_type(here, disk.disk_type, f"{field}.disk_type")
+
+
+def check_disk_type(here: shop.Shop, disk_type: str, field: str) -> None:
+    """Raise UnknownDiskType for one that is not sold: the price book keeps those that are no longer sold."""
+    if disk_type not in here.disk_types:
+        raise UnknownDiskType(
+            "The disk type {disk_type} is not sold; possible are {types}.",
+            field=field, disk_type=disk_type, types=", ".join(here.disk_types),
+        )  # fmt: skip
 
 
 def _check_network(part: NetworkPart, here: shop.Shop, zone: ZoneView) -> None:

@@ -11,6 +11,7 @@ from vmart.network import numbers as networks
 from vmart.orders import naming, numbers, own_network, passwords
 from vmart.orders.wanted import PURCHASE, Purchase
 from vmart.pricing.quote import GIB, HOUR, MONTH, Quote
+from vmart.security import held
 from vmart.subscriptions.models import DISK, MACHINE
 
 
@@ -27,6 +28,7 @@ def arguments(
         "subnet": own_network.named(request.machine.network.subnet_id),
         "token": request.client_token,
         "fingerprint": fingerprint,
+        "default_group": held.default_id(request.account_id),
     }
     return values, own, [ids.transfer_id("hold", number, 1) for number in own]
 

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import default_type, login, naming, offered, own_network, placement_groups, tagging, user_data
+from vmart.orders import (
+    default_type,
+    groups,
+    login,
+    naming,
+    offered,
+    own_network,
+    placement_groups,
+    tagging,
+    user_data,
+)
 from vmart.orders.login import LoginWanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing import books
@@ -17,6 +27,7 @@ def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
     quoted = check(request, here)
     network = own_network.checked(request.account_id, request.configuration, request.machine.network)
     placement_groups.check(request.account_id, request.machine.placement_groups)
+    groups.check(request.account_id, request.configuration.zone, request.machine.attributes.security_groups)
     machine = replace(_with_login(request.account_id, request.machine), network=network)
     return replace(request, machine=machine), quoted
 

@@ -8,6 +8,7 @@ from vmart.instances.models import Instance, State
 from vmart.orders import machines as m
 from vmart.orders import start
 from vmart.orders.acts import outcome
+from vmart.orders.disks import own
 from vmart.orders.models import EngineDrift
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
@@ -24,6 +25,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         seen = engine_of(operation.lane).ensure_present(spec)
         if seen.power != Power.RUNNING:
             raise RuntimeError(f"{machine.public_id} was delivered again and is {seen.power}")
+        own.attach_again(operation.lane, machine)
         with outcome(operation, owner, State.STARTING) as made:
             if made:
                 _running(made)

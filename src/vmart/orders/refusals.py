@@ -10,7 +10,7 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
 from vmart.network.errors import PrivateAddressTaken
-from vmart.orders import errors, placement_groups
+from vmart.orders import errors, groups, placement_groups
 from vmart.placement import explain
 from vmart.pricing.configuration import Configuration
 
@@ -115,6 +115,7 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     ),
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
     "no_key_pair": lambda values, _c, _m: key_pairs.unknown(values[0], "login.key_ids"),
+    "no_security_group": lambda values, _c, _m: groups.unknown(values[0], 0),
     "sold_out": _sold_out,
     "no_placement_group": lambda values, _c, _m: placement_groups.unknown(values[0]),
     "group_full": _group_full,

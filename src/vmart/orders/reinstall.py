@@ -22,6 +22,7 @@ from vmart.kernel import clock, db
 from vmart.orders import bind_keys, login, naming, offered, passwords, redeliver, start, user_data
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
+from vmart.orders.disks import own
 from vmart.orders.errors import SystemDiskTooSmall, WrongState
 from vmart.orders.login import GENERATED, LoginWanted
 from vmart.orders.stop import KEEP_CHARGING
@@ -141,6 +142,7 @@ def _install(operation: Claimed, owner: uuid.UUID) -> None:
     machine = m.read(operation.subject_id)
     if m.is_under_way(machine, ACT):
         seen = engine_of(operation.lane).ensure_reinstalled(_spec(machine, operation.payload))
+        own.attach_again(operation.lane, machine)
         if seen.power != Power.RUNNING:
             raise m.not_on(seen)
     with outcome(operation, owner, State.STARTING) as installed:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
-from vmart.orders import passwords
 from vmart.orders.acts import outcome
+from vmart.orders.disks import detach
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
@@ -48,6 +49,7 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
 
 
 def _gone(machine: Instance) -> None:
+    detach.leave(machine)
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
     db.call("placement_free", [machine.id])
@@ -56,6 +58,7 @@ def _gone(machine: Instance) -> None:
         state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, password_hash=""
     )
     passwords.erase([machine])
+    enforce.send_for([machine.id])
     modify.end(machine.account_id, _tagged(machine))
     m.event(machine, "released")
 

@@ -54,10 +54,10 @@ def _check(machines: Sequence[Instance], asked: Renewal) -> None:
     if asked.renew_flag:
         check_flag(asked.renew_flag)
     refuse(machines)
-    _refuse_lost(machines)
+    refuse_lost(machines)
 
 
-def _refuse_lost(machines: Sequence[Instance]) -> None:
+def refuse_lost(machines: Sequence[Instance]) -> None:
     """No money for a machine that its engine has lost: what becomes of it is the seller's to say."""
     names = [machine.public_id for machine in machines]
     lost = EngineDrift.objects.filter(kind=EngineDrift.Kind.LOST, name__in=names).values_list("name", flat=True).first()
@@ -142,7 +142,7 @@ def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Act
         [machine.subscription for machine in machines], ["expires_at", "anchor_at", "renew_flag"]
     )
     term.follow(machines)
-    m.events(machines, "renewed", [_told(lines[machine.public_id]) for machine in machines], actor)
+    m.events(machines, "renewed", [told(lines[machine.public_id]) for machine in machines], actor)
     binned = [machine for machine in machines if machine.state == State.SHUTDOWN]
     if not binned:
         return
@@ -153,7 +153,8 @@ def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Act
     m.send_all(binned, "start")
 
 
-def _told(line: PricedLine) -> dict[str, object]:
+def told(line: PricedLine) -> dict[str, object]:
+    """What the event says of a term that was paid."""
     return {"until": line.period_to.isoformat(), "paid_minor": line.amount_minor}
 
 

@@ -4,9 +4,9 @@ A machine that was released, or whose delivery failed, is removed from the engin
 knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
-not to one whose network arrears keep off. One that is missing twice in a row, five minutes apart, is charged no more
-(``lost.py``). One that runs on another member than its room is taken on is told to the seller: nobody but him knows
-who moved it.
+not to one whose network arrears keep off; rules of security groups that an engine has otherwise are told again. One
+that is missing twice in a row, five minutes apart, is charged no more (``lost.py``). One that runs on another member
+than its room is taken on is told to the seller: nobody but him knows who moved it.
 """
 
 import datetime as dt
@@ -15,11 +15,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from vmart.engines.contract import Engine, EngineError, Observation, Power
+from vmart.engines.rules import MachineRules
 from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address, lost, term
+from vmart.orders import address, enforce, lost, term
 from vmart.orders import machines as m
+from vmart.orders.disks import sweep as own_disks
 from vmart.orders.models import EngineDrift
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement.models import Allocation
@@ -38,7 +40,8 @@ _MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off or address.
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, address or rules;
+    attachment of a disk with a life of its own.
 
     ``missed_at`` is when a missing or lost one was first missed, in business time, ``missed_wall_at`` in wall time.
     """
@@ -65,10 +68,11 @@ def sweep(zone: str) -> list[Drift]:
         )
     }
     found = list(_strangers(engine, sorted(seen.keys() - rows.keys())))
+    rules = enforce.wanted(engine, [row.id for row in rows.values()])
     busy_as_seen = []
     for name, listed in sorted(rows.items()):
         member = members.get(listed.id, "")
-        kind = _difference(listed, seen.get(name), member)
+        kind = _difference(listed, seen.get(name), member, rules.get(name))
         if kind is None:
             found += [missed[name]] if name in missed and name not in seen else []  # being delivered again
             if name in seen and listed.latest_operation_state == "OPERATING":
@@ -80,8 +84,16 @@ def sweep(zone: str) -> list[Drift]:
     for operations in _given_up_of(busy_as_seen).values():  # the engine answers again; until the work ends it is busy
         for operation in operations or ():
             queue.retry(operation)
+    found += [_of_disk(one, missed.get(one.name)) for one in own_disks.sweep(zone, engine)]
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
+
+
+def _of_disk(found: own_disks.Found, before: Drift | None) -> Drift:
+    """What is found of a disk with a life of its own; one that is missing keeps the time of its first miss."""
+    if found.kind != "missing":
+        return Drift(found.kind, found.name, found.repaired)
+    return before or Drift("missing", found.name, False, clock.now().replace(microsecond=0))
 
 
 def look(zone: str, names: Collection[str]) -> set[str]:
@@ -120,7 +132,8 @@ def _mend(engine: Engine, listed: Instance, kind: str, member: str, missed: Drif
     given_up = _given_up_of([row])[row.id]
     if kind == "missing" and given_up is None:  # what is under way will see to it
         return missed
-    if given_up is None or _difference(row, observation, member) != kind:
+    rules = enforce.wanted(engine, [row.id]).get(row.public_id) if kind == "rules" else None
+    if given_up is None or _difference(row, observation, member, rules) != kind:
         return None
     drift = _miss(row, missed) if kind == "missing" else _repair(row, kind)
     for operation in given_up:  # the engine answers again
@@ -164,8 +177,13 @@ def _removed(engine: Engine, name: str) -> bool:
     return True
 
 
-def _difference(row: Instance, observation: Observation | None, member: str) -> str | None:
-    """What differs first; ``member`` is where the machine's room is taken, "" where it has none."""
+def _difference(
+    row: Instance, observation: Observation | None, member: str, rules: MachineRules | None = None
+) -> str | None:
+    """What differs first; ``member`` is where the machine's room is taken, "" where it has none.
+
+    ``rules`` are what its engine was to be told; None where it enforces none, or nobody looks at them.
+    """
     power = observation.power if observation else Power.ABSENT
     if row.state == State.LAUNCH_FAILED:
         return None if power == Power.ABSENT else "orphan"
@@ -177,7 +195,13 @@ def _difference(row: Instance, observation: Observation | None, member: str) -> 
         return "on"
     if observation and member and observation.member != member and row.state in ALIVE:
         return "moved"
-    return "address" if observation and address.differs(row, observation) else None
+    return _of_network(row, observation, rules) if observation else None
+
+
+def _of_network(row: Instance, observation: Observation, rules: MachineRules | None) -> str | None:
+    if address.differs(row, observation):
+        return "address"
+    return "rules" if rules and observation.rules != rules.digest() else None
 
 
 def _miss(row: Instance, before: Drift | None) -> Drift:
@@ -204,6 +228,9 @@ def _repair(row: Instance, kind: str) -> Drift:
         with db.act():
             db.call("ledger_lock", row.account_id)
             address.send(row)
+    elif kind == "rules":
+        with db.act():
+            enforce.send_for([row.id])
     elif kind == "on" and (row.state == State.SHUTDOWN or row.stop_charging_mode == STOP_CHARGING):
         # It is not charged for, and what was stopped without charge gave its room and address back.
         engine_of(row.zone_id).ensure_power(row.public_id, on=False, force=True)

@@ -11,11 +11,10 @@ from functools import partial
 from vmart.events.actor import API, Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import holds, return_prepaid
+from vmart.orders import hourly, return_prepaid
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
 from vmart.orders.errors import Protected, WrongState
-from vmart.orders.live_cost import open_hours_minor
 from vmart.policy import policy
 from vmart.subscriptions.models import Source
 
@@ -86,18 +85,10 @@ def release_now(machines: Sequence[Instance], request_id: str) -> None:
 def to_bin(machines: Sequence[Instance], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     m.end_usage(machines, accepted)
-    _shrink_holds([machine for machine in machines if machine.subscription.hold_id], accepted)
+    hourly.hold_what_was_used(machines, accepted)
     release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
     m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
     m.isolate_all(machines, Source.MANMADE, accepted, release_at)
     m.events(machines, "terminated")
     m.send_all(machines, "isolate")
     m.send_all(machines, "release", due_at=release_at)
-
-
-def _shrink_holds(machines: Sequence[Instance], accepted: dt.datetime) -> None:
-    """Each machine's hold to what its open hours have cost until ``accepted``; where nobody can say, it stays."""
-    if not machines:
-        return
-    used = open_hours_minor(machines[0].account_id, [machine.id for machine in machines], accepted)
-    holds.shrink([machine.subscription for machine in machines], [used[machine.id] for machine in machines])

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 
 from vmart.catalog import shop
 from vmart.kernel import money as money_shown
@@ -16,6 +17,11 @@ from vmart.pricing.priced import Term
 def money(amount_minor: int) -> str:
     """Minor units as "¥1,234.50"; negative ones as "−¥1.00"."""
     return money_shown.shown_minor(int(amount_minor), shop.snapshot().currency)
+
+
+def months(count: int) -> str:
+    """A term."""
+    return ngettext("{count} month", "{count} months", count).format(count=count)
 
 
 def rate(amount: Decimal) -> str:

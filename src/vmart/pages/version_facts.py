@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from vmart.catalog import shop
 from vmart.pages import printed, wording
@@ -84,8 +83,7 @@ def _billing(said: Said) -> str:
     title = str(wording.CHARGE_TYPES.get(charge_type, charge_type))
     if "period_months" not in said:
         return title
-    months = said["period_months"]
-    return f"{title}, {ngettext('{count} month', '{count} months', months).format(count=months)}"
+    return f"{title}, {printed.months(said['period_months'])}"
 
 
 def _disks(said: Said) -> Iterator[Fact]:
@@ -124,6 +122,8 @@ def _no_field(said: Said) -> Iterator[Fact]:
         yield Fact(_("Protection"), _("No program may end it"))
     for group in said.get("placement_groups", ()):
         yield Fact(_("Placement group"), group, "mono")
+    if said.get("attributes.security_groups"):
+        yield Fact(_("Security groups"), ", ".join(said["attributes.security_groups"]), "mono")
     if "renew_flag" in said:
         yield Fact(_("At its end"), wording.RENEW_FLAGS.get(said["renew_flag"], said["renew_flag"]))
     for kind, held in tags(said).items():

@@ -36,10 +36,17 @@ class Host(models.Model):
 
 
 class Allocation(models.Model):
-    """What a machine takes of a host; its row and the host's counters change together."""
+    """What a machine, or a disk with a life of its own, takes of a host.
 
-    instance_id = models.BigIntegerField(primary_key=True)
+    Its row and the host's counters change together. ``left_host`` is where a disk that is being moved is still, and
+    takes as much.
+    """
+
+    instance_id = models.BigIntegerField(primary_key=True)  # the machine's or the disk's: ids of all kinds are one's
     host = models.ForeignKey(Host, models.PROTECT)
+    left_host = models.ForeignKey(
+        Host, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
     account_id = models.BigIntegerField()
     vcpu = models.IntegerField()
     memory_mib = models.BigIntegerField()

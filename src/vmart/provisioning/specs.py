@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.engines.contract import Disk, ImageSpec, MachineSpec, PublicAddress, Subnet
+from vmart.engines.rules import OPEN, MachineRules
 from vmart.instances.models import Instance
 from vmart.kernel import db
+from vmart.security import compiled
 
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
@@ -20,7 +22,7 @@ SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname,
         WHERE o.vpc_id = s.vpc_id AND o.zone_id = s.zone_id AND o.id <> s.id AND o.deleted_at IS NULL
         ORDER BY o.id) AS peers,
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
-   FROM storage_disk d WHERE d.instance_id = i.id) AS disks
+   FROM storage_disk d WHERE d.instance_id = i.id AND d.state = '') AS disks
 FROM instances_instance i JOIN subscriptions_subscription b ON b.id = i.id
 JOIN placement_allocation a ON a.instance_id = i.id JOIN placement_host h ON h.id = a.host_id
 JOIN network_subnet s ON s.id = i.subnet_id
@@ -43,13 +45,17 @@ class Ordered:
 
 def load(instance_ids: Sequence[int]) -> dict[int, Ordered]:
     """What is known of machines that hold an allocation, by instance id."""
+    rows, rules = db.prepared(_ORDERED, list(instance_ids)), compiled.of_machines(instance_ids)
     return {
-        row["id"]: Ordered(row["id"], _spec(row), row["image_status"], row["ready_at"], row["created_at"])
-        for row in db.prepared(_ORDERED, list(instance_ids))
-    }
+        row["id"]: Ordered(
+            row["id"], _spec(row, rules.get(row["public_id"], OPEN)), row["image_status"], row["ready_at"],
+            row["created_at"],
+        )
+        for row in rows
+    }  # fmt: skip
 
 
-def _spec(row: dict[str, Any]) -> MachineSpec:
+def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
     network = ipaddress.ip_network(row["network"])
     system, *data = (Disk(*disk) for disk in json.loads(row["disks"]))
     return MachineSpec(
@@ -71,6 +77,7 @@ def _spec(row: dict[str, Any]) -> MachineSpec:
         user_data=bytes(row["user_data"]),
         installation=row["installation"],
         public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"]),
+        rules=rules,
     )
 
 

@@ -1,9 +1,10 @@
 """Arrears: some hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
-Postpaid machines are stopped: charged to the second of the stop, then every component stops being charged,
-holds are released, the tier clock pauses; a top-up to 0 or more makes them startable; after some days they
-are released. Prepaid machines run on; their public network, where it is charged by traffic, goes off and
-comes back with the top-up. Their address stays theirs (billing-rules, section 4).
+Postpaid machines are stopped, and disks with a life of their own taken off their machines: charged to the second of the
+stop, then every component stops being charged, holds are released, the tier clock pauses; a top-up to 0 or more makes
+them startable, the disks attachable; after some days they are released. Prepaid machines run on; their public network,
+where it is charged by traffic, goes off and comes back with the top-up. Their address stays theirs (billing-rules,
+section 4).
 """
 
 import datetime as dt
@@ -17,9 +18,14 @@ from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.disks import isolate, own
+from vmart.orders.things import Thing
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.storage.models import ALIVE as ALIVE_DISKS
+from vmart.storage.models import Disk
+from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -33,7 +39,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``arrears``; its subject is the account. Again every second until the last busy machine is stopped."""
     for operation in batch:
         if _take(operation, owner):
-            queue.put_off(owner, [operation], 1.0, "an operation on a machine is under way", waiting=True)
+            queue.put_off(owner, [operation], 1.0, "an operation on a machine or disk is under way", waiting=True)
 
 
 def _take(operation: Claimed, owner: uuid.UUID) -> bool:
@@ -49,12 +55,20 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
         )
         postpaid = [machine for machine in machines if machine.subscription.charge_type == POSTPAID_BY_HOUR]
         idle = [machine for machine in postpaid if not _is_busy(machine)]
-        busy = len(idle) < len(postpaid)
+        disks = list(
+            own.locking()
+            .filter(account_id=operation.subject_id, subscription__charge_type=POSTPAID_BY_HOUR, state__in=ALIVE_DISKS)
+            .order_by("id")
+        )
+        idle_disks = [disk for disk in disks if disk.latest_operation_state != "OPERATING"]
+        busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
         if ours and in_arrears(operation.subject_id):
             db.call("placement_lock", [machine.id for machine in idle])
             for machine in idle:
                 _stop(machine)
+            for disk in idle_disks:
+                _take_off(disk)
             for machine in machines:
                 if machine.subscription.charge_type != POSTPAID_BY_HOUR:
                     _cut_off(machine)
@@ -74,17 +88,31 @@ def in_arrears(account_id: int) -> bool:
 
 
 def _stop(machine: Instance) -> None:
-    instant = db.call("metering_instant", clock.now())
-    m.end_usage([machine], instant)
-    if machine.subscription.hold_id:
-        db.call("ledger_void", machine.subscription.hold_id, clock.now())
+    release_at = _end_charging(machine)
     db.call("placement_shrink", machine.id, 0, 0)
     m.begin(machine, "IsolateInstances", "", state=State.SHUTDOWN, stop_charging_mode=STOP_CHARGING)
-    release_at = instant + dt.timedelta(days=policy.at(instant).arrears_keep_days)
-    m.isolate_all([machine], Source.ARREAR, instant, release_at, hold_id=None, arrears_since=instant)
     m.event(machine, "stopped_for_arrears")
     m.send(machine, "isolate")
     m.send(machine, "release", due_at=release_at)
+
+
+def _take_off(disk: Disk) -> None:
+    """The disk is taken off its machine and kept; its room too, for there is its data."""
+    release_at = _end_charging(disk)
+    m.begin(disk, "IsolateDisks", "", state=DiskState.TORECYCLE)
+    m.event(disk, "stopped_for_arrears")
+    isolate.send([disk], release_at)
+
+
+def _end_charging(thing: Thing) -> dt.datetime:
+    """No component is charged from now on, nothing is held; when it is released."""
+    instant = db.call("metering_instant", clock.now())
+    m.end_usage([thing], instant)
+    if thing.subscription.hold_id:
+        db.call("ledger_void", thing.subscription.hold_id, clock.now())
+    release_at: dt.datetime = instant + dt.timedelta(days=policy.at(instant).arrears_keep_days)
+    m.isolate_all([thing], Source.ARREAR, instant, release_at, hold_id=None, arrears_since=instant)
+    return release_at
 
 
 def _cut_off(machine: Instance) -> None:

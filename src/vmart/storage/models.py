@@ -1,26 +1,64 @@
-"""Disks of machines."""
+"""Disks: those that are bought with a machine and go with it, and those with a life of their own (ADR 0039)."""
+
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
+from vmart.subscriptions.models import DISK, Subscription
+
+
+class State(models.TextChoices):
+    """Where a disk with a life of its own is in it; of one that goes with its machine, the machine's state says it."""
+
+    WITH_MACHINE = ""
+    CREATING = "CREATING"
+    FAILED = "FAILED"  # never made
+    UNATTACHED = "UNATTACHED"
+    ATTACHING = "ATTACHING"
+    ATTACHED = "ATTACHED"
+    DETACHING = "DETACHING"
+    TORECYCLE = "TORECYCLE"  # in the recycle bin; a machine may have it until it is taken off
+    ERASING = "ERASING"
+    GONE = "GONE"
+
+
+# Bought and not ended.
+ALIVE = (State.CREATING, State.UNATTACHED, State.ATTACHING, State.ATTACHED, State.DETACHING)
+# A machine has it, or is about to get it or to lose it.
+_AT_MACHINE = Q(state__in=["", "ATTACHING", "ATTACHED", "DETACHING"])
+_MAYBE_AT_MACHINE = Q(state__in=["TORECYCLE", "ERASING"])
+
 
 class Disk(models.Model):
-    """A system or data disk bought with a machine; it goes with it."""
+    """A system or data disk. A member of its machine's bundle, or (``state``) with an agreement of its own."""
+
+    KIND = DISK
 
     class Usage(models.TextChoices):
         SYSTEM = "SYSTEM_DISK"
         DATA = "DATA_DISK"
 
     id = models.BigIntegerField(primary_key=True)  # its subscription's
+    subscription = models.ForeignObject(
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
     public_id = models.CharField(max_length=20)
     account_id = models.BigIntegerField()
-    instance_id = models.BigIntegerField()
+    instance_id = models.BigIntegerField(null=True)  # the machine that has it
     usage = models.CharField(max_length=12, choices=Usage.choices)
     disk_type = models.CharField(max_length=20)
     size_gib = models.IntegerField()
-    position = models.IntegerField(default=0)
+    position = models.IntegerField(default=0)  # among the disks of its machine
     delete_with_instance = models.BooleanField(default=True)  # as the buyer said it; every disk goes with its machine
     name = models.CharField(max_length=128, default="", blank=True)
+
+    state = models.CharField(max_length=12, default="", db_default="", blank=True)  # State
+    latest_operation = models.CharField(max_length=40, default="", db_default="", blank=True)
+    latest_operation_state = models.CharField(max_length=12, default="SUCCESS", db_default="SUCCESS")
+    latest_operation_request_id = models.CharField(max_length=64, default="", db_default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", db_default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", db_default="", blank=True)
 
     class Meta:
         db_table = "storage_disk"
@@ -28,4 +66,23 @@ class Disk(models.Model):
             models.UniqueConstraint(fields=["public_id"], name="storage_disk_public_id_once"),
             models.UniqueConstraint(fields=["instance_id", "position"], name="storage_disk_position_once"),
             models.CheckConstraint(condition=Q(size_gib__gt=0), name="storage_disk_size"),
+            models.CheckConstraint(
+                condition=_MAYBE_AT_MACHINE
+                | (_AT_MACHINE & Q(instance_id__isnull=False))
+                | (~_AT_MACHINE & Q(instance_id=None)),
+                name="storage_disk_at_machine",
+            ),
         ]
+        indexes = [
+            models.Index(fields=["account_id", "id"], condition=~Q(state__in=["", "GONE"]), name="storage_disk_own"),
+        ]
+
+    @property
+    def zone_id(self) -> str:
+        """Its zone's code."""
+        return self.subscription.zone_id
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As a machine's: the subscription is read anew with it."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)

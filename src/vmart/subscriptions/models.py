@@ -88,6 +88,11 @@ class Subscription(models.Model):
                 condition=Q(hold_id__isnull=False, standing__in=[Standing.ISOLATED, Standing.ENDED]),
                 name="subscriptions_hold_of_ended",
             ),
+            models.Index(
+                fields=["account"],
+                condition=Q(hold_id__isnull=False, charge_type="PREPAID", standing=Standing.ACTIVE),
+                name="subscriptions_hold_converted",
+            ),
         ]
 
 

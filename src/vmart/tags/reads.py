@@ -57,6 +57,11 @@ def meeting(kind: str, public_id: str) -> str:
     return f"{public_id} = ANY (ARRAY(SELECT fn.tags_meeting(%(account)s, '{kind}', %(tags)s::jsonb)))"
 
 
+def having(account_id: int, kind: str, tags: str) -> set[str]:
+    """Public ids of the account's things of the kind that have these ``tags`` (``asked``)."""
+    return {row["id"] for row in db.rows("SELECT fn.tags_meeting(%s, %s, %s::jsonb) AS id", account_id, kind, tags)}
+
+
 _OF_THINGS = """
 SELECT kind, resource_id, key, value FROM tags_tag JOIN unnest(%s::text[], %s::text[]) AS asked (kind, resource_id)
 USING (kind, resource_id) WHERE account_id = %s AND to_at IS NULL ORDER BY key

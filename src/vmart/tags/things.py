@@ -46,8 +46,10 @@ KINDS = {
     VOLUME: Kind(
         "cvm", record.DISK,
         "SELECT d.id AS number, d.public_id, z.region_id AS region FROM storage_disk d"
-        " JOIN instances_instance i ON i.id = d.instance_id JOIN catalog_zone z ON z.code = i.zone_id"
-        " WHERE i.account_id = %(account)s AND i.state NOT IN ('GONE', 'LAUNCH_FAILED')",
+        " JOIN subscriptions_subscription s ON s.id = d.id JOIN catalog_zone z ON z.code = s.zone_id"
+        " LEFT JOIN instances_instance i ON i.id = d.instance_id WHERE d.account_id = %(account)s"
+        " AND CASE d.state WHEN '' THEN i.state NOT IN ('GONE', 'LAUNCH_FAILED')"
+        " ELSE d.state NOT IN ('CREATING', 'FAILED', 'GONE') END",
     ),
     KEY_PAIR: Kind(
         "cvm", record.KEY_PAIR,
@@ -68,11 +70,12 @@ KINDS = {
         "cvm", record.PLACEMENT_GROUP,
         "SELECT g.id AS number, g.public_id, '' AS region FROM placement_group g WHERE g.account_id = %(account)s",
     ),
-    # The account's one security group has its number, and an id that is kept nowhere.
+    # The default one has its account's number, and a row from its first change on.
     SECURITY_GROUP: Kind(
         "cvm", record.SECURITY_GROUP,
-        "SELECT a.id AS number, %(group)s AS public_id, '' AS region FROM customers_account a"
-        " WHERE a.id = %(account)s",
+        "SELECT g.id AS number, g.public_id, g.region FROM security_group g WHERE g.account_id = %(account)s"
+        " UNION ALL SELECT a.id, %(group)s, '' FROM customers_account a WHERE a.id = %(account)s"
+        " AND NOT EXISTS (SELECT FROM security_group g WHERE g.account_id = a.id AND g.is_default)",
     ),
 }  # fmt: skip
 

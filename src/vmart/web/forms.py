@@ -14,6 +14,7 @@ from vmart.listings.views import VpcView
 from vmart.orders import machines, resize
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
+from vmart.pricing import books
 from vmart.storage.models import Disk
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
@@ -223,6 +224,23 @@ class Type(Change):
 
     def now(self, machine: Instance) -> str:
         return ""
+
+
+class FirstTerm(Change):
+    """The months for which a postpaid machine is paid ahead first."""
+
+    name = "months"
+    paths = {"months": "months"}
+
+    months = forms.IntegerField(label=_("Term"), widget=forms.Select())
+
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(machine, typed)
+        periods = books.current_book(shop.snapshot().generation).sales.periods_months
+        self.fields["months"].widget.choices = [(period, printed.months(period)) for period in periods]
+
+    def now(self, machine: Instance) -> int:
+        return 1
 
 
 class DiskSize(Change):

@@ -80,7 +80,10 @@ def source(account_id: int, template_id: str, number: str) -> Held:
 def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
     """What the page says of the machine; of the version that it began with what the page has no field for."""
     said = choice.source.contents if choice.source else {}
-    own = {field.name: said.get(f"attributes.{field.name}", field.default) for field in fields(Attributes)}
+    own: dict[str, Any] = {
+        field.name: said.get(f"attributes.{field.name}", field.default) for field in fields(Attributes)
+    }
+    own["security_groups"] = tuple(own["security_groups"])
     return Machine(
         choice.image.public_id, login, choice.values["name"].strip(), hostname=said.get("hostname", ""),
         user_data=user_data.decode(said.get("user_data", "")),

@@ -97,6 +97,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/bandwidth/", changes.bandwidth_page, name="machine_bandwidth"),
     path("machines/<machine:public_id>/disk/", changes.disk_page, name="machine_disk"),
     path("machines/<machine:public_id>/type/", changes.type_page, name="machine_type"),
+    path("machines/<machine:public_id>/prepay/", changes.prepay_page, name="machine_prepay"),
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
     path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
     path("machines/<machine:public_id>/tags/", tags.machine_page, name="machine_tags"),

@@ -9,6 +9,8 @@ OLDEST = (6, 0)
 
 _REMOTE = "The driver may not edit the packet filter of this zone's hosts, "
 
+_HOLDS = "so no security group holds."
+
 
 def instance_kind(server: Mapping[str, Any], wanted: str, has_vm_image: bool) -> str:
     """``container`` or ``virtual-machine``: what was asked for, or by itself virtual machines where the server
@@ -31,7 +33,9 @@ def refuse_old(server: Mapping[str, Any]) -> None:
         raise EngineError("The engine is too old: Incus 6.0 or newer is needed.", transient=False, detail=version)
 
 
-def of_server(server: Mapping[str, Any], kind: str, why_no_firewall: str, *, df_shows_gib: int = 0) -> Capabilities:
+def of_server(
+    server: Mapping[str, Any], kind: str, why_no_firewall: str, why_no_groups: str, *, df_shows_gib: int = 0
+) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
     missing: dict[str, str] = {}
     if kind == "container":
@@ -46,11 +50,16 @@ def of_server(server: Mapping[str, Any], kind: str, why_no_firewall: str, *, df_
         missing["byte_counters"] = _REMOTE + "so bytes by the public address are not counted."
         missing["network_isolation"] = _REMOTE + "so machines of two customers are kept apart by their bridges only."
         missing["bandwidth_cap_out"] = _REMOTE + "so the cap is the engine's own and holds for private traffic too."
+    if why_no_firewall:
+        missing["security_groups"] = _REMOTE + _HOLDS
+    elif why_no_groups:
+        missing["security_groups"] = "The host's kernel keeps traffic within a bridge from its packet filter, " + _HOLDS
     return Capabilities(
         instance_kind=kind,
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,
+        security_groups="security_groups" not in missing,
         byte_counters=not why_no_firewall,
         df_shows_gib=df_shows_gib,
         missing=missing,

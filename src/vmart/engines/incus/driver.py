@@ -7,8 +7,10 @@ host's table can be rebuilt from the server's list alone.
 
 import contextlib
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,19 +27,24 @@ from vmart.engines.contract import (
     Observation,
     Power,
     PublicAddress,
+    Volume,
     driver,
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, seed
+from vmart.engines.incus import capability, groups, seed
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Firewall, Leave
+from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import MARK, Networks
 from vmart.engines.incus.room import DELETE_FILES, DISK_FULL, Room
+from vmart.engines.incus.volumes import Volumes
+from vmart.engines.rules import MachineRules, of_plain
 
+_RULES = "user.vmart.rules"  # the machine's, as JSON
 _NO_NETWORK = "network not found"
 _INSTALLATION = "user.vmart.installation"
 
@@ -113,7 +120,9 @@ class IncusEngine:
         shown_gib = 0
         if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
             shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
-        return capability.of_server(opened.server, opened.kind, opened.why_no_firewall, df_shows_gib=shown_gib)
+        return capability.of_server(
+            opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups, df_shows_gib=shown_gib
+        )
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
@@ -177,9 +186,11 @@ class IncusEngine:
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
             try:
                 if self._ours(spec.name) is not None:
+                    self._guard(spec)
                     self._adopt(spec)
                     self._connect(spec, bridge, new=False)
                 else:
+                    self._guard(spec)  # before it can speak
                     operation = self._begin_create(spec, bridge)
                     # The way in and out is made while the machine boots.
                     self._connect(spec, bridge, new=new)
@@ -215,6 +226,8 @@ class IncusEngine:
             opened.networks.remove_forwards(bridge, name)
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
+            if found is not None:
+                opened.firewall.forget_rules(found["config"]["user.vmart.private_ip"])
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: self._stop(name, force=True))
@@ -242,6 +255,24 @@ class IncusEngine:
             self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
+
+    def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
+        opened = self._open()
+        if opened.firewall is None or opened.why_no_groups:
+            raise EngineError("Security groups do not hold in this zone.", transient=False)
+        found = [record for record in self._all() if record["name"] in rules]
+        opened.firewall.ensure_rules([_guarded(record, rules[record["name"]]) for record in found])
+        # In force by now; what follows is by what the table is made anew.
+        for record in found:
+            if record["config"].get(_RULES) != _rules_text(rules[record["name"]]):
+                self._note_rules(record["name"], rules[record["name"]])
+
+    def _note_rules(self, name: str, rules: MachineRules) -> None:
+        change = {"config": {_RULES: _rules_text(rules)}}
+        with self._saying():
+            self._open().room.during(
+                name, lambda: self._open().client.send("PATCH", path_of("instances", name), change)
+            )
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
         found, wanted = self._present(name), _size_config(vcpu, memory_mib)
@@ -277,6 +308,47 @@ class IncusEngine:
         path = path_of("storage-pools", self._pool, "volumes", "custom", self._names.volume(disk))
         if int(client.get(path, target=target)["config"]["size"].removesuffix("GiB")) < size_gib:
             client.send("PATCH", path, {"config": {"size": f"{size_gib}GiB"}}, target=target)
+
+    # -- disks of their own life ---------------------------------------------------------------
+
+    def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
+        volumes = self._open().volumes
+        target = member if self._open().members else ""
+        with self._saying():
+            volumes.ensure(name, size_gib, target)
+
+    def ensure_volume_absent(self, name: str) -> None:
+        with self._saying():
+            self._open().volumes.remove(name)
+
+    def ensure_attached(self, machine: str, volume: str) -> None:
+        opened = self._open()
+        found, disk = self._present(machine), opened.volumes.found(volume)
+        if disk is None or disk.member != self._target(found):
+            raise EngineError("The disk is not on the machine's host.", transient=False, detail=volume)
+        if disk.machine not in ("", machine):
+            raise EngineError("Another machine has the disk.", transient=False, detail=disk.machine)
+        if not disk.machine:
+            change = {"devices": {volume: opened.volumes.device(volume)}}
+            with self._saying():
+                opened.room.during(machine, lambda: opened.client.send("PATCH", path_of("instances", machine), change))
+
+    def ensure_detached(self, machine: str, volume: str) -> None:
+        found = self._ours(machine)
+        if found is None or volume not in found["devices"]:
+            return
+        written = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
+        whole = {name: found[name] for name in written if name in found}
+        whole["devices"] = {name: device for name, device in found["devices"].items() if name != volume}
+        opened = self._open()
+        with self._saying():
+            opened.room.during(machine, lambda: opened.client.send("PUT", path_of("instances", machine), whole))
+
+    def list_volumes(self) -> Sequence[Volume]:
+        local = "" if self._open().members else LOCAL_MEMBER
+        return [replace(found, member=found.member or local) for found in self._open().volumes.all()]
+
+    # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         with self._inside(name) as guest:
@@ -379,6 +451,7 @@ class IncusEngine:
             "user.vmart.private_ip": spec.private_ip,
             "user.vmart.subnet": spec.subnet.key,
             _INSTALLATION: str(spec.installation),
+            _RULES: _rules_text(spec.rules),
         }
         if is_container:
             config["security.idmap.isolated"] = "true"
@@ -465,6 +538,11 @@ class IncusEngine:
             if any(wanted in path.split("?")[0] for paths in (found.get("resources") or {}).values() for path in paths)
         ]
 
+    def _guard(self, spec: MachineSpec) -> None:
+        opened = self._open()
+        if opened.firewall is not None and not opened.why_no_groups:
+            opened.firewall.ensure_rules([Guarded(spec.private_ip, spec.rules)])
+
     def _connect(self, spec: MachineSpec, bridge: str, *, new: bool) -> None:
         opened = self._open()
         if spec.public_address is None:
@@ -538,6 +616,7 @@ class IncusEngine:
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
             installation=_installation(found),
+            rules=_rules_of(text).digest() if (text := found["config"].get(_RULES)) else "",
         )
 
     def _target(self, found: Mapping[str, Any]) -> str:
@@ -556,11 +635,19 @@ class IncusEngine:
         """The host started anew, or somebody flushed its packet filter: what is to be there is in the engine's list."""
         opened = self._open()
         if opened.firewall is not None and not opened.firewall.is_whole():
-            opened.firewall.rebuild(lambda: (opened.networks.bridges(), map(_leave_of, self._leaving())))
+            opened.firewall.rebuild(
+                lambda: (opened.networks.bridges(), map(_leave_of, self._leaving()), self._all_guarded())
+            )
+            opened.networks.watch_all()
             opened.networks.write_forwards_again()
 
     def _leaving(self) -> list[dict[str, Any]]:
         return [found for found in self._all() if found["config"].get("user.vmart.public_ip")]
+
+    def _all_guarded(self) -> list[Guarded]:
+        if self._open().why_no_groups:
+            return []
+        return [_guarded(found, _rules_of(text)) for found in self._all() if (text := found["config"].get(_RULES))]
 
     @staticmethod
     def _said(error: IncusError) -> EngineError:
@@ -604,9 +691,13 @@ class _Open:
         # A virtual machine's disk is a block device of its own, and other pools' limits cannot go down again.
         self.pool_driver = str(self.client.get(path_of("storage-pools", self.pool))["driver"])
         is_limited = self.pool_driver == "btrfs" and self.kind == "container"
+        self.volumes = Volumes(self.client, self.pool, names, self.kind, is_cluster=bool(self.members))
         self.room = Room(self.client, self.pool, is_limited=is_limited)
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
-        self.networks = Networks(self.client, names, self.firewall, _alone(settings, "network"))
+        self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
+        self.networks = Networks(
+            self.client, names, self.firewall, _alone(settings, "network"), watches=not self.why_no_groups
+        )
         cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None
         self.images = Images(
             self.client,
@@ -631,6 +722,18 @@ class _Open:
 def _alone(settings: Mapping[str, Any], what: str) -> OneAtATime:
     folder = settings.get("lock_dir")
     return OneAtATime(Path(folder) / f"{what}.lock" if folder else None)
+
+
+def _guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
+    return Guarded(found["config"]["user.vmart.private_ip"], rules)
+
+
+def _rules_text(rules: MachineRules) -> str:
+    return json.dumps(rules.plain())
+
+
+def _rules_of(text: str) -> MachineRules:
+    return of_plain(json.loads(text))
 
 
 def _leave_of(found: Mapping[str, Any]) -> Leave:

@@ -11,16 +11,19 @@ forward     between machines of one bridge or VPC: free, uncounted, uncapped · 
             as the machine has a public address, within the cap
 postrouting the machine's public address as source; where that is a documentation address, to which nobody could
             answer, the host's own
+groups      what the machine's security groups let out (forward) and in (behind the NAT): ``groups.py``
 """
 
 import contextlib
 import ipaddress
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vmart.engines.contract import EngineError
+from vmart.engines.incus import groups
+from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.host import Names, OneAtATime, run
 from vmart.kernel import clock
 
@@ -28,13 +31,15 @@ _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
 _DOCUMENTATION_CIDRS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
 _DOCUMENTATION = [ipaddress.ip_network(cidr) for cidr in _DOCUMENTATION_CIDRS]
 # An empty chain: a mark that goes with the table. Its number is the rules': a table with those of before is rebuilt.
-_WHOLE = "whole_2"
+_WHOLE = "whole_3"
 
 _HOOKS = {
     "input": "type filter hook input priority -10; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
     "postrouting": "type nat hook postrouting priority 90; policy accept;",
+    **groups.HOOKS,
 }
+Look = Callable[[], tuple[Iterable["Bridge"], Iterable["Leave"], Iterable[Guarded]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +97,19 @@ class Firewall:
         """Whether everything the engine has is in the table: not where only the base was made, closed."""
         return self._has_chain(_WHOLE)
 
-    def rebuild(self, look: Callable[[], tuple[Iterable[Bridge], Iterable[Leave]]]) -> None:
+    def rebuild(self, look: Look) -> None:
         """Rules and maps as the engine has them; what else is there stays, and counters go on counting.
 
         ``look`` is asked while nobody else changes the table. A machine that it does not know yet is being made.
         """
         with self._alone():
             self._apply(self._base_script())
-            bridges, leaves = look()
+            bridges, leaves, guarded = look()
             state = self._state()
             script = [line for bridge in bridges for line in self._bridge_lines(bridge, state)]
             for leave in leaves:
                 script += self._leave_lines(leave, state)
+            script += groups.lines(self._table, list(guarded), self._rules_held())
             self._apply([*script, f"add chain {self._table} {_WHOLE}"])
         self._known_base = True
 
@@ -146,6 +152,19 @@ class Firewall:
             return
         with self._alone():
             self._apply(self._forget_lines(machine, self._state(), keep_counter=keep_counter))
+
+    def ensure_rules(self, guarded: Sequence[Guarded]) -> None:
+        """Exactly these rules of these machines, all at one instant."""
+        self._with_base()
+        with self._alone():
+            self._apply(groups.lines(self._table, guarded, self._rules_held()))
+
+    def forget_rules(self, private_ip: str) -> None:
+        """No rules at this address."""
+        if not self.stands():
+            return
+        with self._alone():
+            self._apply(groups.forget_lines(self._table, private_ip, self._rules_held()))
 
     def counts(self) -> dict[str, tuple[int, str]]:
         """{machine: (bytes that left by its public address, epoch)}, in one call for all."""
@@ -204,6 +223,7 @@ class Firewall:
                 "ip saddr @by_host masquerade",
                 "snat ip to ip saddr map @public_of",
             ),
+            **groups.base_chains(ours),
         }
         script = [
             f"add table {table}",
@@ -216,6 +236,7 @@ class Firewall:
             f"add set {table} same_bridge {{ type ifname . ifname; }}",
             f"add set {table} gateways {{ type ifname . ipv4_addr; }}",
             f"add set {table} subnets {{ type ipv4_addr; flags interval; }}",
+            *groups.base_maps(table),
         ]
         script += [
             f"add chain {table} {chain} " + (f"{{ {_HOOKS[chain]} }}" if chain in _HOOKS else "") for chain in chains
@@ -286,6 +307,11 @@ class Firewall:
     def _apply(self, script: list[str]) -> None:
         if script:
             run(["nft", "-f", "-"], text="\n".join(script) + "\n")
+
+    def _rules_held(self) -> dict[str, dict[str, str]]:
+        """{way: {address: chain}}; the chains themselves, which may be many, are not read."""
+        listed = [run(["nft", "-j", "list", "map", *self._table.split(), name]).stdout for name in groups.MAPS]
+        return groups.map_elements([item for text in listed for item in json.loads(text)["nftables"]])
 
     def _state(self) -> "_State":
         done = run(["nft", "-j", "list", "table", *self._table.split()])

@@ -5,6 +5,7 @@ import ipaddress
 from typing import Any
 
 from vmart.engines.contract import EngineError, Subnet
+from vmart.engines.incus import groups
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Bridge, Firewall
 from vmart.engines.incus.host import Names, OneAtATime, networks_of_host, run
@@ -19,17 +20,21 @@ _PEERS = "user.vmart.peers"
 class Networks:
     """``firewall`` is None where the driver may not edit the member's own tables (a remote engine).
 
+    ``watches``: traffic within a bridge is to come by the host's packet filter.
     ``alone``: Incus writes all forwards of a bridge to the packet filter at each change of one, out of a list that it
     read before. Of two changes at once the later write may lack the other's rule (seen in 6.0: in a third
     of bursts of eight; 7.3 reads so too), and its answer says created all the same. So they are made one by one.
     """
 
-    def __init__(self, client: IncusClient, names: Names, firewall: Firewall | None, alone: OneAtATime) -> None:
+    def __init__(
+        self, client: IncusClient, names: Names, firewall: Firewall | None, alone: OneAtATime, *, watches: bool
+    ) -> None:
         self._client = client
         self._names = names
         self._firewall = firewall
         self._known: set[str] = set()
         self._alone = alone
+        self._watches = watches
 
     def forget(self) -> None:
         """What was seen may be gone: look again."""
@@ -53,6 +58,8 @@ class Networks:
                 self._create(bridge, subnet, members)
             elif found["config"].get(MARK) != self._names.deployment:
                 raise EngineError("A network's name is taken on the engine.", transient=False, detail=bridge.name)
+            if self._watches:
+                groups.watch_bridge(bridge.name)
             self._known.add(bridge.name)
         return bridge
 
@@ -102,6 +109,11 @@ class Networks:
 
     def bridges(self) -> list[Bridge]:
         return [_bridge_of(network) for network in self.ours()]
+
+    def watch_all(self) -> None:
+        """The same of every bridge, as when it was made: the host may have made them anew."""
+        for network in self.ours() if self._watches else ():
+            groups.watch_bridge(network["name"])
 
     def remove_if_empty(self, name: str) -> None:
         """The bridge, unless a machine is on it: Incus refuses then, atomically."""

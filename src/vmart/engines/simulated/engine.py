@@ -34,9 +34,11 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     UnknownUser,
+    Volume,
     driver,
     turns_off_for,
 )
+from vmart.engines.rules import OPEN, MachineRules, Packet, decide, of_plain
 from vmart.kernel import clock
 
 _SCHEMA = """
@@ -47,7 +49,8 @@ CREATE TABLE IF NOT EXISTS machine (
     sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0,
     login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
     ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
-    installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0
+    installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
+    rules TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -60,12 +63,15 @@ CREATE TABLE IF NOT EXISTS fault (
 CREATE TABLE IF NOT EXISTS grown (
     machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS volume (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew.
+# systems that are installed anew, rules, disks of their own life.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -84,14 +90,20 @@ CREATE TABLE grown (
 ALTER TABLE machine ADD COLUMN installation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE machine ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
 """,
+    5: "ALTER TABLE machine ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
+    6: """
+CREATE TABLE volume (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+""",
 }
-_VERSION = 5
+_VERSION = 7
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
@@ -100,13 +112,16 @@ UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, s
 WHERE name = ?
 """
 
-_OBSERVED = "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation FROM machine"
+_OBSERVED = (
+    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules FROM machine"
+)
 
 _LOST = "The compute engine does not answer."
 _FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
-    "ensure_address", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
+    "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
+    "ensure_volume", "ensure_volume_absent", "ensure_attached", "ensure_detached",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -232,6 +247,21 @@ class World:
         """The machine vanishes behind vmart's back."""
         with self._file.writing() as connection:
             connection.execute("DELETE FROM machine WHERE name = ?", (name,))
+            connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (name,))
+
+    def remove_volume(self, name: str) -> None:
+        """A disk of its own life vanishes behind vmart's back."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM volume WHERE name = ?", (name,))
+
+    def volume(self, name: str) -> tuple[int, str, str] | None:
+        """Size in GiB, member and machine of a disk of its own life; None where there is none."""
+        found = (
+            self._file.connection()
+            .execute("SELECT size_gib, member, machine FROM volume WHERE name = ?", (name,))
+            .fetchone()
+        )
+        return None if found is None else (int(found[0]), str(found[1]), str(found[2]))
 
     def password_hash(self, name: str) -> str:
         """What the machine's user has to be let in with; "" for none."""
@@ -262,6 +292,23 @@ class World:
         """What its public address lets out; 0 without one."""
         row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
         return int(row[0])
+
+    def lets_in(self, name: str, packet: Packet) -> bool:
+        """Whether a packet that opens a connection would reach the machine."""
+        return decide(packet, self._rules(name).ingress)
+
+    def lets_out(self, name: str, packet: Packet) -> bool:
+        """Whether the machine could send it."""
+        return decide(packet, self._rules(name).egress)
+
+    def _rules(self, name: str) -> MachineRules:
+        row = self._file.connection().execute("SELECT rules FROM machine WHERE name = ?", (name,)).fetchone()
+        return of_plain(json.loads(row[0])) if row[0] else OPEN
+
+    def forget_rules(self, name: str) -> None:
+        """The machine's rules are lost behind vmart's back, as by a restored copy of it."""
+        with self._file.writing() as connection:
+            connection.execute("UPDATE machine SET rules = '' WHERE name = ?", (name,))
 
     def size(self, name: str) -> tuple[int, int]:
         """Its vCPU and its memory in MiB."""
@@ -375,6 +422,7 @@ class SimulatedEngine:
                 spec.ssh_passwords, spec.installation, spec.name,
             ),
         )  # fmt: skip
+        connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -411,6 +459,7 @@ class SimulatedEngine:
                 self._refuse_offline(connection, found["member"])
                 connection.execute("DELETE FROM machine WHERE name = ?", (name,))
                 connection.execute("DELETE FROM grown WHERE machine = ?", (name,))
+                connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (name,))
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         with self._call("ensure_address", writes=True) as connection:
@@ -431,6 +480,13 @@ class SimulatedEngine:
             except sqlite3.IntegrityError as error:
                 raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
 
+    def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
+        with self._call("ensure_rules", writes=True) as connection:
+            connection.executemany(
+                "UPDATE machine SET rules = ? WHERE name = ?",
+                [(json.dumps(told.plain()), name) for name, told in rules.items()],
+            )
+
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
         with self._call("ensure_size", writes=True) as connection:
             found = self._present(connection, name)
@@ -449,6 +505,58 @@ class SimulatedEngine:
             )
             if on and found["power"] != Power.RUNNING:
                 self._boot(connection, name, found)
+
+    # -- disks of their own life ---------------------------------------------------------------
+
+    def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
+        with self._call("ensure_volume", writes=True) as connection:
+            if member not in self._members:
+                raise EngineError("The host does not exist.", transient=False, detail=member)
+            self._refuse_offline(connection, member)
+            connection.execute(
+                "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET size_gib = max(size_gib, excluded.size_gib), member = excluded.member",
+                (name, size_gib, member),
+            )
+
+    def ensure_volume_absent(self, name: str) -> None:
+        with self._call("ensure_volume_absent", writes=True) as connection:
+            found = self._volume(connection, name)
+            if found is None:
+                return
+            self._refuse_offline(connection, found.member)
+            if found.machine:
+                raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
+            connection.execute("DELETE FROM volume WHERE name = ?", (name,))
+
+    def ensure_attached(self, machine: str, volume: str) -> None:
+        with self._call("ensure_attached", writes=True) as connection:
+            host, found = self._present(connection, machine)["member"], self._volume(connection, volume)
+            if found is None or found.member != host:
+                raise EngineError("The disk is not on the machine's host.", transient=False, detail=volume)
+            if found.machine not in ("", machine):
+                raise EngineError("Another machine has the disk.", transient=False, detail=found.machine)
+            connection.execute("UPDATE volume SET machine = ? WHERE name = ?", (machine, volume))
+
+    def ensure_detached(self, machine: str, volume: str) -> None:
+        with self._call("ensure_detached", writes=True) as connection:
+            found = self._row(connection, machine)
+            if found is not None:
+                self._refuse_offline(connection, found["member"])
+            connection.execute("UPDATE volume SET machine = '' WHERE name = ? AND machine = ?", (volume, machine))
+
+    def list_volumes(self) -> Sequence[Volume]:
+        with self._call("list_volumes") as connection:
+            rows = connection.execute("SELECT name, size_gib, member, machine FROM volume ORDER BY name")
+            return [Volume(*row) for row in rows]
+
+    @staticmethod
+    def _volume(connection: sqlite3.Connection, name: str) -> Volume | None:
+        columns = "SELECT name, size_gib, member, machine FROM volume WHERE name = ?"
+        row = connection.execute(columns, (name,)).fetchone()
+        return None if row is None else Volume(*row)
+
+    # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """Its only user is the one of its image."""
@@ -612,6 +720,7 @@ class SimulatedEngine:
             json.dumps(list(spec.ssh_keys)),
             spec.ssh_passwords,
             spec.installation,
+            json.dumps(spec.rules.plain()),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -619,7 +728,8 @@ class SimulatedEngine:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
             public_ip = address.ip if address else ""
-            seen = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at, spec.installation)
+            known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
+            seen = (*known, spec.installation, row[-1])
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -692,11 +802,12 @@ class SimulatedEngine:
 
 
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, public_ip, booted_at, installation = row
+    name, member, power, private_ip, public_ip, booted_at, installation, rules = row
     if member in down:
         return Observation(name, Power.BROKEN, "simulated", member, private_ip)
     booted = _instant(booted_at) if booted_at is not None else None
-    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip, installation)
+    digest = of_plain(json.loads(rules)).digest() if rules else ""
+    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip, installation, digest)
 
 
 def _instant(wall_s: float) -> dt.datetime:

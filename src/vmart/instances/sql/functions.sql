@@ -15,7 +15,7 @@ BEGIN
       charge_type, internet_charge_type, bandwidth_mbps, public_ip_wanted, state, stop_charging_mode, latest_operation,
       latest_operation_state, latest_operation_request_id, latest_operation_error_code, latest_operation_error, kind,
       subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data,
-      termination_protected, created_at)
+      termination_protected, security_groups, created_at)
     VALUES (
       _ids[n], machine->>'public_id', (_bought->>'account_id')::bigint, _bought->>'zone',
       _bought->>'instance_type', _bought->>'image_id', (_bought->>'vcpu')::int, (_bought->>'memory_mib')::int,
@@ -25,6 +25,7 @@ BEGIN
       'RunInstances', 'OPERATING', _bought->>'request_id', '', '', '', _subnet, _private[n], machine->>'mac',
       _public[n], _bought->>'login_user', coalesce(machine->>'password_hash', _bought->'login'->>'password_hash'),
       _keys, _key_ids, decode(_bought->>'user_data', 'hex'), (_bought->'attributes'->>'termination_protected')::boolean,
+      _bought->'attributes'->'security_groups',
       (_bought->>'created_at')::timestamptz);
     IF machine ? 'password_sealed' THEN
       INSERT INTO instances_sealed_password (instance_id, sealed, made_at)

@@ -79,8 +79,8 @@ BEGIN
     fn.placement_explain(_zone, _vcpu, _memory_mib, _disk_gib), ','));
 END $$;
 
--- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair that is gone, quotas. Under the
--- account lock, by which a pair is deleted too.
+-- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair or a security group that is gone,
+-- quotas. Under the account lock, by which those are deleted too.
 CREATE FUNCTION fn.orders_may_buy(_p jsonb, _purses ledger_purses, _count int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -91,6 +91,8 @@ DECLARE
   _held bigint;
   _most int;
   _gone text := fn.instances_missing_key(_account, _bought->'login'->'key_ids');
+  _gone_group text := fn.security_missing_group(
+    _account, _bought->'attributes'->'security_groups', _bought->>'region', _p->>'default_group');
 BEGIN
   IF fn.kernel_generation() <> (_p->>'generation')::bigint THEN
     PERFORM fn.kernel_refuse('stale_catalog', '');
@@ -104,6 +106,9 @@ BEGIN
   END IF;
   IF _gone IS NOT NULL THEN
     PERFORM fn.kernel_refuse('no_key_pair', _gone);
+  END IF;
+  IF _gone_group IS NOT NULL THEN
+    PERFORM fn.kernel_refuse('no_security_group', _gone_group);
   END IF;
   IF _bought->>'charge_type' = 'PREPAID' THEN
     _held := fn.subscriptions_counted(_account, _zone, 'PREPAID', (_p->>'month_start')::timestamptz);

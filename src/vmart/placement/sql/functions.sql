@@ -156,3 +156,60 @@ BEGIN
   UPDATE placement_allocation SET vcpu = _vcpu, memory_mib = _memory_mib WHERE instance_id = _instance;
   RETURN true;
 END $$;
+
+-- Room for disks of one size with a life of their own, each on the host with most disk free; how many found it.
+CREATE FUNCTION fn.placement_claim_disks(_zone text, _account bigint, _disks bigint[], _gib bigint) RETURNS int
+LANGUAGE plpgsql AS $$
+DECLARE disk bigint; chosen bigint; done int := 0;
+BEGIN
+  IF cardinality(_disks) > 1 THEN  -- as an order of several machines
+    PERFORM pg_advisory_xact_lock(hashtext('vmart claim ' || _zone));
+  END IF;
+  FOREACH disk IN ARRAY _disks LOOP
+    SELECT h.id INTO chosen FROM placement_host h
+    WHERE h.zone_id = _zone AND fn.placement_passed(h, 0, 0, _gib) = 5
+    ORDER BY h.disk_capacity_gib - h.disk_used_gib DESC, h.id LIMIT 1 FOR NO KEY UPDATE;
+    EXIT WHEN NOT FOUND;
+    INSERT INTO placement_allocation (instance_id, host_id, account_id, vcpu, memory_mib, disk_gib)
+    VALUES (disk, chosen, _account, 0, 0, _gib);
+    UPDATE placement_host SET disk_used_gib = disk_used_gib + _gib WHERE id = chosen;
+    done := done + 1;
+  END LOOP;
+  RETURN done;
+END $$;
+
+-- Room for a disk on the host of a machine, which is about to get it; where it is, it keeps its room until
+-- placement_moved. False when there is none.
+CREATE FUNCTION fn.placement_move_disk(_disk bigint, _instance bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation; there bigint;
+BEGIN
+  SELECT host_id INTO there FROM placement_allocation WHERE instance_id = _instance;
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _disk FOR UPDATE;
+  IF held.host_id = there THEN
+    RETURN true;
+  END IF;
+  UPDATE placement_host h SET disk_used_gib = disk_used_gib + held.disk_gib
+  WHERE id = there AND fn.placement_passed(h, 0, 0, held.disk_gib) = 5;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE placement_allocation SET host_id = there, left_host_id = held.host_id WHERE instance_id = _disk;
+  RETURN true;
+END $$;
+
+-- The disk is on its new host, or (not _arrived) it stayed where it was; one that was not being moved is left.
+CREATE FUNCTION fn.placement_moved(_disk bigint, _arrived boolean) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _disk AND left_host_id IS NOT NULL FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  UPDATE placement_host SET disk_used_gib = disk_used_gib - held.disk_gib
+  WHERE id = CASE WHEN _arrived THEN held.left_host_id ELSE held.host_id END;
+  UPDATE placement_allocation
+  SET host_id = CASE WHEN _arrived THEN held.host_id ELSE held.left_host_id END, left_host_id = NULL
+  WHERE instance_id = _disk;
+END $$;

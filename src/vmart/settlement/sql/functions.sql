@@ -1,6 +1,6 @@
 -- The close of one clock hour for the accounts in (_low, _high], in one commit: charges, their part of the accounts'
--- statements, one deduction an account and statement, holds of machines that ended, arrears. _oldest is the oldest
--- statement month that is still open.
+-- statements, one deduction an account and statement, holds of machines that ended or are paid ahead now, arrears.
+-- _oldest is the oldest statement month that is still open.
 --
 -- Exactly once: under the account locks, an account whose statements have taken in this hour is left alone; the key of
 -- charges and the deduction's id out of (account, closing hour, statement month) stand behind that.
@@ -13,6 +13,7 @@ DECLARE
   _end timestamptz := _hour + interval '1 hour';
   _part record;
   _credit record;
+  _over bigint[];
 BEGIN
   PERFORM FROM ledger_purses WHERE account_id > _low AND account_id <= _high ORDER BY account_id FOR NO KEY UPDATE;
   charges := 0;
@@ -38,6 +39,16 @@ BEGIN
     END IF;
   END LOOP;
 
+  -- A bundle that is paid ahead now: until all that it was charged by the hour is deducted.
+  _over := ARRAY(
+    SELECT s.id FROM subscriptions_subscription s
+    WHERE s.account_id > _low AND s.account_id <= _high AND s.hold_id IS NOT NULL AND s.charge_type = 'PREPAID'
+      AND s.standing = 'active' AND s.account_id <> ALL (_except)
+      AND NOT EXISTS (SELECT FROM subscriptions_subscription part JOIN subscriptions_item term
+                        ON term.subscription_id = part.id
+                      WHERE part.bundle_id = s.id AND term.mode = 'hour' AND term.to_at > _end));
+  PERFORM fn.ledger_void(hold_id, _now) FROM subscriptions_subscription WHERE id = ANY (_over);
+  UPDATE subscriptions_subscription SET hold_id = NULL WHERE id = ANY (_over);
   PERFORM fn.ledger_void(s.hold_id, _now) FROM subscriptions_subscription s
   WHERE s.account_id > _low AND s.account_id <= _high AND s.hold_id IS NOT NULL
     AND s.standing IN ('isolated', 'ended') AND s.isolated_at <= _end AND s.account_id <> ALL (_except);

@@ -20,15 +20,16 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import bandwidth, grow_disk, machines, resize
+from vmart.orders import bandwidth, convert, grow_disk, machines, resize
 from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.convert import Conversion
 from vmart.orders.grow_disk import Growth
 from vmart.orders.priced_act import A, PricedAct
 from vmart.orders.resize import Resize
 from vmart.pages import confirm
 from vmart.pages.shown_quote import NotShown
 from vmart.pricing.priced import Priced
-from vmart.web.forms import Bandwidth, Change, DiskSize, Type
+from vmart.web.forms import Bandwidth, Change, DiskSize, FirstTerm, Type
 from vmart.web.visitor import actor, customer
 
 
@@ -42,7 +43,7 @@ class Changing(Generic[A]):
     act: PricedAct[A]
     asked: Callable[[Instance, Any], A]
     reckon: Callable[[Instance, Any], object]
-    change: Callable[[Actor, Instance, Any], None]
+    change: Callable[[Actor, Instance, Any], None] | None  # None for what is always ordered
     done: Any  # the sentence when it is accepted
     here: Callable[[Instance, Any], Mapping[str, object]]  # more for the page, of the value once it can be had
 
@@ -71,7 +72,7 @@ def _page_of(page: Changing[A]) -> Callable[..., HttpResponseBase]:
 
 def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> HttpResponse:
     by = actor(request, machine.account_id)
-    if page.is_ordered(machine, value):
+    if page.change is None or page.is_ordered(machine, value):
         return redirect("order", confirm.order(request, by, page.act, page.asked(machine, value)))
     page.change(by, machine, value)
     messages.success(request, page.done)
@@ -118,6 +119,10 @@ def _growth(machine: Instance, value: tuple[str, int]) -> Growth:
     return Growth([machine.public_id], *value)
 
 
+def _conversion(machine: Instance, months: int) -> Conversion:
+    return Conversion([machine.public_id], months)
+
+
 bandwidth_page = _page_of(Changing(
     "web/machines/bandwidth.html", Bandwidth, lambda machine, mbps: bandwidth.is_by_month(machine), bandwidth.UPGRADE,
     asked=lambda machine, mbps: Upgrade([machine.public_id], mbps),
@@ -141,4 +146,12 @@ disk_page = _page_of(Changing(
     change=lambda by, machine, value: grow_disk.grow(by, _growth(machine, value)),
     done=gettext_lazy("The disk is being made larger."),
     here=_of_disk,
+))  # fmt: skip
+prepay_page = _page_of(Changing(
+    "web/machines/prepay.html", FirstTerm, lambda machine, months: True, convert.ACT,
+    asked=_conversion,
+    reckon=lambda machine, months: convert.ACT.price(machine.account_id, _conversion(machine, months)),
+    change=None,
+    done="",
+    here=lambda machine, months: {},
 ))  # fmt: skip

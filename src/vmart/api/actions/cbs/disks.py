@@ -1,4 +1,4 @@
-"""cbs: DescribeDisks. Disks of machines; a disk of its own life is not sold yet."""
+"""cbs: DescribeDisks: disks that go with their machines, and disks with a life of their own."""
 
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -18,7 +18,7 @@ from vmart.listings.views import ListedDisk
 from vmart.pricing.quote import PREPAID
 
 _VALUES_MAX = 100
-_ATTACHED = "ATTACHED"
+_AT_MACHINE = ("ATTACHED", "DETACHING")
 _NOT_RETURNABLE = 10  # ReturnFailCode: a disk that goes with its machine is not returned by itself
 # Filters -> the member of listings.disks.Wanted that they fill.
 _FILTERS = {
@@ -32,8 +32,9 @@ _FILTERS = {
     "instance-name": "instance_names",
     "instance-ip-address": "ips",
     "zone": "zones",
+    "portable": "portables",
 }
-_ALIKE = {"project-id": "0", "portable": "false"}
+_ALIKE = {"project-id": "0"}
 _FIND_NOTHING = ("dedicated-cluster-id", "cluster-group-id")
 
 
@@ -76,7 +77,6 @@ class UnchangingAnswer(TypedDict):
     SnapshotSize: int
     IsReturnable: bool | None
     MigratePercent: int
-    Portable: bool
     SnapshotAbility: bool
     DeadlineError: bool
     RollbackPercent: int
@@ -94,6 +94,7 @@ class UnchangingAnswer(TypedDict):
 class DiskAnswer(UnchangingAnswer):
     """One disk."""
 
+    Portable: bool
     DiskName: str
     DeleteWithInstance: bool
     RenewFlag: str
@@ -139,6 +140,8 @@ def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
     chosen = conditions(asked.filters, (*_FILTERS, *_ALIKE, *_FIND_NOTHING, *TAG_FILTERS), _VALUES_MAX)
     if not meets(chosen, _ALIKE) or any(name in _FIND_NOTHING for name in chosen):
         return None
+    if "portable" in chosen:
+        chosen["portable"] = [value.lower() for value in chosen["portable"]]
     region = in_region(shop.snapshot(), call.region)
     met: dict[str, Any] = {"public_ids": asked.disk_ids or None, "region": region.code if region else None}
     met["tags"] = tagged(chosen)
@@ -147,11 +150,12 @@ def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
 
 def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
     """One disk. ``Portable`` false says that it goes with its machine, whatever ``DeleteWithInstance`` wishes."""
-    attached, prepaid = view.state == _ATTACHED, view.charge_type == PREPAID
+    attached, prepaid = view.state in _AT_MACHINE, view.charge_type == PREPAID
     days = (view.expires_at - clock.now()).days if prepaid and view.expires_at else None
     return {
         **_UNCHANGING,
         "AutoSnapshotPolicyIds": policies,
+        "Portable": view.portable,
         "DiskId": view.public_id,
         "DiskName": view.bought.name,
         "DiskUsage": view.usage,
@@ -186,7 +190,6 @@ def _placement(view: ListedDisk) -> PlacementAnswer:
 
 # What every disk here has alike: no snapshot, no key of its own.
 _UNCHANGING: UnchangingAnswer = {
-    "Portable": False,
     "IsReturnable": False,
     "ReturnFailCode": _NOT_RETURNABLE,
     "Encrypt": False,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.declarations import Code, Domain, Done, NotOffered, Shape
+from vmart.api.declarations import Code, Domain, Done, NotOffered, PublicIds, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.listings import machines
 from vmart.orders import attributes, user_data
@@ -20,7 +20,7 @@ class DescribeInstancesAttributes(Shape):
 
 
 class ModifyInstancesAttribute(Shape):
-    """A name, whether programs may end the machines, and user data of the next system; the same for all of them."""
+    """A name, protection from programs, user data of the next system, security groups; the same for all of them."""
 
     instance_ids: InstanceIds
     instance_name: (
@@ -29,7 +29,7 @@ class ModifyInstancesAttribute(Shape):
     user_data: Annotated[
         str | None, Field(max_length=32 * 1024), Code("InvalidParameterValue.InvalidUserDataFormat")
     ] = None
-    security_groups: NotOffered = None
+    security_groups: Annotated[PublicIds | None, Domain("attributes.security_groups")] = None
     cam_role_name: NotOffered = None
     host_name: NotOffered = None
     disable_api_termination: Annotated[bool | None, Domain("protected")] = None
@@ -75,6 +75,7 @@ def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> D
         name=asked.instance_name,
         protected=asked.disable_api_termination,
         document=None if asked.user_data is None else user_data.decode(asked.user_data),
+        groups=asked.security_groups,
     )
     return {}
 
@@ -94,6 +95,6 @@ ACTIONS = (
         Done,
         modify_instances_attribute,
         writes=True,
-        touches={Resource.MACHINE: "instance_ids"},
+        touches={Resource.MACHINE: "instance_ids", Resource.SECURITY_GROUP: "security_groups"},
     ),
 )

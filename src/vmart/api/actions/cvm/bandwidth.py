@@ -8,16 +8,19 @@ from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.prices import BandwidthPriceAnswer, bandwidth_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape, not_offered
 from vmart.api.registry import Action, Call, Resource
+from vmart.api.stays import refuse_change
+from vmart.listings import machines
+from vmart.listings.machines import Wanted
 from vmart.orders import bandwidth
 
 
 class Bandwidth(Shape):
-    """InternetAccessible of a change: the bandwidth in Mbps, and nothing else."""
+    """InternetAccessible of a change: the bandwidth in Mbps; how it is charged may be said where it stays so."""
 
     internet_max_bandwidth_out: Annotated[
         int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range"), Domain("bandwidth_mbps")
     ]
-    internet_charge_type: NotOffered = None
+    internet_charge_type: Annotated[str, Field(max_length=60), Domain("internet_charge_type")] | None = None
     public_ip_assigned: NotOffered = None
     bandwidth_package_id: NotOffered = None
     internet_service_provider: Annotated[None, not_offered()] = None
@@ -45,9 +48,19 @@ class InquiryPriceResetInstancesInternetMaxBandwidthAnswer(TypedDict):
     Price: BandwidthPriceAnswer
 
 
+def _mbps(call: Call, asked: ResetInstancesInternetMaxBandwidth) -> int:
+    """The bandwidth wanted; Unsupported where the network is to be charged otherwise than it is."""
+    said = asked.internet_accessible.internet_charge_type
+    if said is not None:
+        _, found = machines.page(call.account_id, Wanted(public_ids=asked.instance_ids), limit=len(asked.instance_ids))
+        for machine in found:
+            refuse_change(said, machine.internet_charge_type, machine.public_id, "internet_charge_type")
+    return asked.internet_accessible.internet_max_bandwidth_out
+
+
 def reset_instances_internet_max_bandwidth(call: Call, asked: ResetInstancesInternetMaxBandwidth) -> Done:
     """Accepted; in force within seconds, which LatestOperationState tells."""
-    bandwidth.change(call.actor, asked.instance_ids, asked.internet_accessible.internet_max_bandwidth_out)
+    bandwidth.change(call.actor, asked.instance_ids, _mbps(call, asked))
     return {}
 
 
@@ -55,8 +68,7 @@ def inquiry_price_reset_instances_internet_max_bandwidth(
     call: Call, asked: InquiryPriceResetInstancesInternetMaxBandwidth
 ) -> InquiryPriceResetInstancesInternetMaxBandwidthAnswer:
     """By the hour an hour of it, by traffic a GB, by the month the rest of the term."""
-    mbps = asked.internet_accessible.internet_max_bandwidth_out
-    return {"Price": bandwidth_price(bandwidth.reckon(call.account_id, asked.instance_ids, mbps))}
+    return {"Price": bandwidth_price(bandwidth.reckon(call.account_id, asked.instance_ids, _mbps(call, asked)))}
 
 
 ACTIONS = (

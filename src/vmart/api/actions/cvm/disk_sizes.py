@@ -7,21 +7,23 @@ from pydantic import Field
 from vmart.api.actions.prices import ItemPriceAnswer, amounts, hour_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape, not_offered
 from vmart.api.registry import Action, Call, Resource
+from vmart.api.stays import refuse_change
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.listings import overview
 from vmart.orders import grow_disk
 from vmart.orders.grow_disk import Growth
 from vmart.pricing.priced import Priced
+from vmart.storage.models import Disk
 
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 
 
 class GrownSystemDisk(Shape):
-    """SystemDisk of a change: its size in GiB, and nothing else."""
+    """SystemDisk of a change: its size in GiB; its type may be said where it stays so."""
 
     disk_size: Annotated[_Size, Domain("system_disk.size_gib")]
     disk_id: NotOffered = None
-    disk_type: NotOffered = None
+    disk_type: Annotated[str, Field(max_length=60), Domain("system_disk.disk_type")] | None = None
     disk_name: NotOffered = None
     cdc_id: NotOffered = None
     encrypt: Annotated[None, not_offered()] = None
@@ -33,7 +35,7 @@ class GrownDataDisk(Shape):
 
     disk_size: Annotated[_Size, Domain("data_disks.*.size_gib")]
     disk_id: Annotated[str, Field(max_length=60), Domain("data_disks.*.id")] = ""
-    disk_type: NotOffered = None
+    disk_type: Annotated[str, Field(max_length=60), Domain("data_disks.*.disk_type")] | None = None
     disk_name: NotOffered = None
     cdc_id: NotOffered = None
     encrypt: Annotated[None, not_offered()] = None
@@ -75,13 +77,24 @@ def _asked(call: Call, asked: ResizeInstanceDisks) -> Growth:
     if bool(asked.system_disk) == bool(asked.data_disks):
         raise InvalidParameter("Say either SystemDisk or one of DataDisks.", field="data_disks")
     machine = overview.machine(call.account_id, asked.instance_id)
-    disks = [disk.public_id for disk in overview.disks(machine.id)] if machine else []
+    disks = overview.disks(machine.id) if machine else []
+    system, data = next(iter(disks), None), disks[1:]
     if asked.system_disk:
-        return Growth([asked.instance_id], "".join(disks[:1]), asked.system_disk.disk_size)
+        _refuse_type(system, asked.system_disk.disk_type, "system_disk.disk_type")
+        return Growth([asked.instance_id], system.public_id if system else "", asked.system_disk.disk_size)
     (wanted,) = asked.data_disks
-    if not wanted.disk_id and len(disks) > 2:
+    if not wanted.disk_id and len(data) > 1:
         raise MissingParameter("The machine has several data disks; say which by DiskId.", field="data_disks.0.id")
-    return Growth([asked.instance_id], wanted.disk_id or "".join(disks[1:]), wanted.disk_size)
+    named = [disk for disk in disks if disk.public_id == wanted.disk_id] if wanted.disk_id else data
+    grown = next(iter(named), None)
+    _refuse_type(grown, wanted.disk_type, "data_disks.0.disk_type")
+    return Growth([asked.instance_id], grown.public_id if grown else wanted.disk_id, wanted.disk_size)
+
+
+def _refuse_type(disk: Disk | None, said: str | None, field: str) -> None:
+    """A disk that is not there is refused by the act."""
+    if disk is not None and said is not None:
+        refuse_change(said, disk.disk_type, disk.public_id, field)
 
 
 def resize_instance_disks(call: Call, asked: ResizeInstanceDisks) -> Done:

@@ -41,10 +41,11 @@ _FILTERS = {
     "instance-state": "states",
     "private-ip-address": "private_ips",
     "public-ip-address": "public_ips",
+    "security-group-id": "security_groups",
 }
 _TIMES = {"creation-start-time": "created_from", "creation-end-time": "created_to"}
 # Known filters on what no machine here has: they find nothing.
-_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "security-group-id", "ipv6-address")
+_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "ipv6-address")
 
 
 class DescribeInstances(Shape):
@@ -186,7 +187,7 @@ class InstanceAnswer(TypedDict):
     CreatedTime: str
     ExpiredTime: str | None
     OsName: str
-    SecurityGroupIds: Empty
+    SecurityGroupIds: list[str]
     LoginSettings: LoginSettingsAnswer
     InstanceState: str
     Tags: list[TagAnswer]
@@ -278,7 +279,7 @@ def instance(view: InstanceView) -> InstanceAnswer:
         "CreatedTime": utc_text(view.created_at),
         "ExpiredTime": utc_text(view.expires_at),
         "OsName": view.os_name,
-        "SecurityGroupIds": [],
+        "SecurityGroupIds": list(view.attributes.security_groups),
         "LoginSettings": {"KeyIds": list(view.key_ids)} if view.key_ids else {},
         "InstanceState": view.state,
         "Tags": told(view.tags),

@@ -25,7 +25,6 @@ from vmart.api.declarations import (
     Count,
     Domain,
     Done,
-    Empty,
     Filters,
     Limit,
     NotOffered,
@@ -241,7 +240,7 @@ class VersionDataAnswer(TypedDict):
     InternetAccessible: KeptInternetAnswer
     VirtualPrivateCloud: KeptNetworkAnswer
     ImageId: str
-    SecurityGroupIds: Empty
+    SecurityGroupIds: list[str]
     LoginSettings: NotRequired[KeptLoginAnswer]
     InstanceCount: int
     EnhancedService: EnhancedServiceAnswer
@@ -349,7 +348,7 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         "InternetAccessible": _internet(asked),
         "VirtualPrivateCloud": _network(network),
         "ImageId": asked.image_id,
-        "SecurityGroupIds": [],
+        "SecurityGroupIds": asked.security_group_ids,
         "InstanceCount": asked.instance_count,
         "EnhancedService": _services(asked.enhanced_service or EnhancedService()),
         "DisableApiTermination": asked.disable_api_termination,

@@ -15,6 +15,7 @@ from vmart.api.declarations import (
     Domain,
     FalseOnly,
     NotOffered,
+    PublicIds,
     Shape,
     not_offered,
 )
@@ -42,7 +43,7 @@ _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValu
 _Name = Annotated[str, Field(max_length=60)]
 _PrivateIps = Annotated[list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded")]
 _ONE_LINE = r"^[^\p{Cc}\p{Zl}\p{Zp}]*\z"
-_DiskName = Annotated[str, Field(max_length=128, pattern=_ONE_LINE), Code("InvalidParameterValue")]
+DiskName = Annotated[str, Field(max_length=128, pattern=_ONE_LINE), Code("InvalidParameterValue")]
 RenewFlag = Literal["NOTIFY_AND_MANUAL_RENEW", "NOTIFY_AND_AUTO_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
 
 
@@ -72,7 +73,7 @@ class SystemDisk(Shape):
     disk_size: Annotated[_Size, Domain("system_disk.size_gib")] = DEFAULT_SYSTEM_GIB
     disk_id: NotOffered = None
     cdc_id: NotOffered = None
-    disk_name: Annotated[_DiskName, Domain("system_disk.name")] = ""
+    disk_name: Annotated[DiskName, Domain("system_disk.name")] = ""
     encrypt: FalseOnly = None
     kms_key_id: NotOffered = None
 
@@ -90,7 +91,7 @@ class DataDisk(Shape):
     throughput_performance: Annotated[None, not_offered("0")] = None
     cdc_id: NotOffered = None
     burst_performance: FalseOnly = None
-    disk_name: Annotated[_DiskName, Domain("data_disks.*.name")] = ""
+    disk_name: Annotated[DiskName, Domain("data_disks.*.name")] = ""
 
 
 class VirtualPrivateCloud(Shape):
@@ -167,7 +168,7 @@ class Configured(Shape):
     instance_count: Annotated[_Positive, Domain("count")] = 1
     instance_name: Annotated[str, Field(max_length=1000), Code("InvalidInstanceName.TooLong"), Domain("name")] = ""
     login_settings: Annotated[LoginSettings, Domain("login")] = LoginSettings()
-    security_group_ids: NotOffered = None
+    security_group_ids: Annotated[PublicIds, Domain("attributes.security_groups")] = []
     enhanced_service: EnhancedService | None = None
     client_token: ClientToken | None = None
     host_name: Annotated[
@@ -277,7 +278,7 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             hostname=asked.host_name,
             user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
-            attributes=Attributes(termination_protected=asked.disable_api_termination),
+            attributes=Attributes(asked.disable_api_termination, tuple(asked.security_group_ids)),
             network=_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
             tag_specification=tuple(
@@ -306,6 +307,7 @@ _TOUCHES_PRICED = {
     Resource.KEY_PAIR: "login_settings.key_ids",
     Resource.VPC: "virtual_private_cloud.vpc_id",
     Resource.SUBNET: "virtual_private_cloud.subnet_id",
+    Resource.SECURITY_GROUP: "security_group_ids",
 }
 TOUCHES = _TOUCHES_PRICED | {Resource.PLACEMENT_GROUP: "disaster_recover_group_ids"}
 _FROM_TEMPLATE = {Resource.LAUNCH_TEMPLATE: "launch_template.launch_template_id"}

@@ -1,0 +1,213 @@
+"""cbs: disks with a life of their own: bought, attached, detached and ended."""
+
+from decimal import Decimal
+from typing import Annotated, TypedDict
+
+from pydantic import Field
+
+from vmart.api.actions.cvm.places import in_region
+from vmart.api.actions.cvm.purchase import DiskName
+from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
+from vmart.api.registry import CBS, Action, Call, Resource
+from vmart.catalog import shop
+from vmart.kernel.errors import MissingParameter
+from vmart.orders.disks import attach, create, detach, terminate
+from vmart.orders.disks.create import NewDisks
+from vmart.pricing.configuration import DiskChoice
+
+_Name = Annotated[str, Field(max_length=60)]
+_DiskIds = Annotated[list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("disks")]
+_Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue"), Domain("disk.size_gib")]
+_Count = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue"), Domain("count")]
+
+
+class DiskPlacement(Shape):
+    """Where: the zone. There is one project, number 0."""
+
+    zone: Annotated[_Name, Domain("zone")]
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
+    cage_id: NotOffered = None
+    cdc_id: NotOffered = None
+    cdc_name: NotOffered = None
+    dedicated_cluster_id: NotOffered = None
+    project_name: NotOffered = None
+
+
+class CreateDisks(Shape):
+    """Postpaid disks alike, all or none; they are listed when they are there."""
+
+    placement: DiskPlacement
+    disk_charge_type: Annotated[_Name, Domain("charge_type")]
+    disk_type: Annotated[_Name, Domain("disk.disk_type")]
+    disk_size: _Size
+    disk_count: _Count = 1
+    disk_name: Annotated[DiskName, Domain("disk.name")] = ""
+    client_token: ClientToken | None = None
+    disk_charge_prepaid: NotOffered = None
+    tags: NotOffered = None
+    snapshot_id: NotOffered = None
+    throughput_performance: Annotated[None, not_offered("0")] = None
+    kms_key_id: NotOffered = None
+    shareable: FalseOnly = None
+    encrypt: NotOffered = None
+    encrypt_type: NotOffered = None
+    delete_snapshot: Annotated[None, not_offered("0")] = None
+    auto_mount_configuration: NotOffered = None
+    disk_backup_quota: Annotated[None, not_offered("0")] = None
+    burst_performance: FalseOnly = None
+
+
+class InquiryPriceCreateDisks(Shape):
+    """What an hour of CreateDisks costs, in the region of the call."""
+
+    disk_charge_type: Annotated[_Name, Domain("charge_type")]
+    disk_type: Annotated[_Name, Domain("disk.disk_type")]
+    disk_size: _Size
+    disk_count: _Count = 1
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
+    disk_charge_prepaid: NotOffered = None
+    throughput_performance: Annotated[None, not_offered("0")] = None
+    disk_backup_quota: Annotated[None, not_offered("0")] = None
+
+
+class AttachDisks(Shape):
+    """Disks that no machine has, to one machine of their zone, all or none."""
+
+    instance_id: Annotated[_Name, Domain("machines")]
+    disk_ids: _DiskIds
+    delete_with_instance: FalseOnly = None
+    attach_mode: Annotated[None, not_offered("pf")] = None
+
+
+class DetachDisks(Shape):
+    """Disks that machines have, all or none; InstanceId says which machine has them."""
+
+    disk_ids: _DiskIds
+    instance_id: Annotated[_Name, Domain("machines")] = ""
+
+
+class TerminateDisks(Shape):
+    """Into the recycle bin; those that are in it are erased. All or none."""
+
+    disk_ids: _DiskIds
+    delete_snapshot: Annotated[None, not_offered("0")] = None
+
+
+class CreateDisksAnswer(TypedDict):
+    """Ids in the order of the request."""
+
+    DiskIdSet: list[str]
+
+
+class DiskPriceAnswer(TypedDict):
+    """Postpaid: Unit; High has all decimals, as text."""
+
+    UnitPrice: float | None
+    UnitPriceDiscount: float | None
+    UnitPriceHigh: str | None
+    UnitPriceDiscountHigh: str | None
+    ChargeUnit: str | None
+    OriginalPrice: float | None
+    DiscountPrice: float | None
+    OriginalPriceHigh: str | None
+    DiscountPriceHigh: str | None
+
+
+class InquiryPriceCreateDisksAnswer(TypedDict):
+    """The price of all of them together."""
+
+    DiskPrice: DiskPriceAnswer
+
+
+def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str, name: str = "") -> NewDisks:
+    here = shop.snapshot()
+    named = in_region(here, call.region)
+    region = named.code if named else here.region_of(zone) if zone in here.zones else ""
+    disk = DiskChoice(asked.disk_type, asked.disk_size, delete_with_instance=False, name=name)
+    return NewDisks(region, zone, asked.disk_charge_type, disk, asked.disk_count)
+
+
+def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
+    """Accepted; DescribeDisks shows them when they are there."""
+    wanted = _wanted(call, asked, asked.placement.zone, asked.disk_name)
+    return {"DiskIdSet": list(create.create(call.actor, wanted, client_token=asked.client_token or ""))}
+
+
+def inquiry_price_create_disks(call: Call, asked: InquiryPriceCreateDisks) -> InquiryPriceCreateDisksAnswer:
+    """An hour of all of them."""
+    wanted = _wanted(call, asked, "")
+    if not wanted.region:
+        raise MissingParameter("Name a region: a price is of one.", field="region")
+    cost = create.cost(shop.snapshot(), wanted)
+    return {"DiskPrice": hour_price(cost.hourly * asked.disk_count)}
+
+
+def hour_price(amount: Decimal) -> DiskPriceAnswer:
+    """An hour of what has no other price."""
+    return {
+        "UnitPrice": float(amount), "UnitPriceDiscount": float(amount), "UnitPriceHigh": f"{amount.normalize():f}",
+        "UnitPriceDiscountHigh": f"{amount.normalize():f}", "ChargeUnit": "HOUR", "OriginalPrice": None,
+        "DiscountPrice": None, "OriginalPriceHigh": None, "DiscountPriceHigh": None,
+    }  # fmt: skip
+
+
+def attach_disks(call: Call, asked: AttachDisks) -> Done:
+    """Accepted; DiskState tells when the machine has them."""
+    attach.attach(call.actor, asked.instance_id, asked.disk_ids)
+    return {}
+
+
+def detach_disks(call: Call, asked: DetachDisks) -> Done:
+    """Accepted; DiskState tells when the machine has them no more."""
+    detach.detach(call.actor, asked.disk_ids, machine_id=asked.instance_id)
+    return {}
+
+
+def terminate_disks(call: Call, asked: TerminateDisks) -> Done:
+    """Charging ends now."""
+    terminate.terminate(call.actor, asked.disk_ids)
+    return {}
+
+
+ACTIONS = (
+    Action("CreateDisks", CreateDisks, CreateDisksAnswer, create_disks, "cbs", CBS, writes=True, buys=True),
+    Action(
+        "InquiryPriceCreateDisks",
+        InquiryPriceCreateDisks,
+        InquiryPriceCreateDisksAnswer,
+        inquiry_price_create_disks,
+        "cbs",
+        CBS,
+        writes=False,
+    ),
+    Action(
+        "AttachDisks",
+        AttachDisks,
+        Done,
+        attach_disks,
+        "cbs",
+        CBS,
+        writes=True,
+        touches={Resource.MACHINE: "instance_id", Resource.DISK: "disk_ids"},
+    ),
+    Action(
+        "DetachDisks",
+        DetachDisks,
+        Done,
+        detach_disks,
+        "cbs",
+        CBS,
+        writes=True,
+        touches={Resource.MACHINE: "instance_id", Resource.DISK: "disk_ids"},
+    ),
+    Action(
+        "TerminateDisks",
+        TerminateDisks,
+        Done,
+        terminate_disks,
+        "cbs",
+        CBS,
+        writes=True,
+        touches={Resource.DISK: "disk_ids"},
+    ),
+)

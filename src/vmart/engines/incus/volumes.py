@@ -1,0 +1,91 @@
+"""Disks with a life of their own: custom volumes of the pool, marked with the disk's public id."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from vmart.engines.contract import EngineError, Volume
+from vmart.engines.incus.client import IncusClient, IncusError, path_of
+from vmart.engines.incus.host import Names
+from vmart.engines.incus.network import MARK
+
+_DISK = "user.vmart.disk"  # a machine's own data disks have no such mark: they go with it
+_MOVE_LIMIT_S = 3600.0
+
+
+class Volumes:
+    """``Volume.member`` is "" on a server that is no cluster."""
+
+    def __init__(self, client: IncusClient, pool: str, names: Names, kind: str, *, is_cluster: bool) -> None:
+        self._client, self._pool, self._names, self._is_cluster = client, pool, names, is_cluster
+        # A block device of its own only a virtual machine can have; a container gets the disk mounted.
+        self._content = "filesystem" if kind == "container" else "block"
+
+    def all(self) -> Iterator[Volume]:
+        """Those of this deployment."""
+        for found in self._client.get(self._path(), recursion=1):
+            config = found.get("config") or {}
+            if config.get(MARK) == self._names.deployment and _DISK in config:
+                yield self._volume(config, found)
+
+    def found(self, name: str) -> Volume | None:
+        """The disk with this public id, wherever it is."""
+        return next((volume for volume in self.all() if volume.name == name), None)
+
+    def ensure(self, name: str, size_gib: int, member: str) -> None:
+        """It is on the member, at least so large."""
+        found = self.found(name)
+        if found is None:
+            self._make(name, size_gib, member)
+            return
+        if found.member != member:
+            self._move(name, found, member)
+        if found.size_gib < size_gib:
+            config = {"size": f"{size_gib}GiB"}
+            self._client.send("PATCH", self._path(name), {"config": config}, target=member)
+
+    def remove(self, name: str) -> None:
+        """It is gone, unless a machine has it."""
+        found = self.found(name)
+        if found is None:
+            return
+        if found.machine:
+            raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
+        try:
+            self._client.send("DELETE", self._path(name), target=found.member)
+        except IncusError as error:
+            if not error.missing:
+                raise
+
+    def device(self, name: str) -> dict[str, str]:
+        """What a machine's record says of the disk that it has."""
+        device = {"type": "disk", "pool": self._pool, "source": self._names.volume(name)}
+        return device | ({"path": f"/mnt/{name}"} if self._content == "filesystem" else {})
+
+    def _make(self, name: str, size_gib: int, member: str) -> None:
+        config = {"size": f"{size_gib}GiB", MARK: self._names.deployment, _DISK: name}
+        body = {
+            "name": self._names.volume(name), "type": "custom", "content_type": self._content, "config": config,
+        }  # fmt: skip
+        try:
+            self._client.send("POST", self._path(), body, target=member)
+        except IncusError as error:
+            if not error.exists:  # an earlier call, or another process's, was first
+                raise
+
+    def _move(self, name: str, found: Volume, member: str) -> None:
+        """The server copies it, and removes it where it was when the copy is whole."""
+        if found.machine:
+            raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
+        body = {"name": self._names.volume(name), "pool": self._pool, "source": {"location": found.member}}
+        self._client.send("POST", self._path(name), body, target=member, limit_s=_MOVE_LIMIT_S)
+
+    def _path(self, name: str = "") -> str:
+        own = [self._names.volume(name)] if name else []
+        return path_of("storage-pools", self._pool, "volumes", "custom", *own)
+
+    def _volume(self, config: dict[str, str], found: dict[str, Any]) -> Volume:
+        users = [urlsplit(path).path.split("/") for path in found.get("used_by") or ()]
+        machine = next((parts[3] for parts in users if parts[2:3] == ["instances"] and len(parts) == 4), "")
+        member = str(found["location"]) if self._is_cluster else ""
+        return Volume(config[_DISK], int(config["size"].removesuffix("GiB")), member, machine)

@@ -1,0 +1,31 @@
+"""A disk in the recycle bin, or stopped for arrears, is taken off the machine that has it."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+from vmart.orders import things
+from vmart.orders.disks import detach, own, release
+from vmart.storage.models import Disk, State
+from vmart.worker.queue import Claimed
+
+KIND = "isolate_disk"
+
+
+def send(disks: Sequence[Disk], release_at: dt.datetime) -> None:
+    """Have them taken off now, and erased then. Belongs into the act."""
+    things.send_all(disks, KIND)
+    things.send_all(disks, release.KIND, due_at=release_at)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``isolate_disk``."""
+    for operation in batch:
+        disk = own.read(operation.subject_id)
+        if disk.instance_id:
+            own.engine(operation.lane).ensure_detached(own.machine_of(disk), disk.public_id)
+        with own.outcome(operation, owner, disk, State.TORECYCLE, State.DETACHING) as off:
+            if off and off.state == State.DETACHING:  # a top-up has ended the arrears meanwhile
+                detach.taken_off(off)
+            elif off:
+                own.succeed(off, State.TORECYCLE, instance_id=None, position=0)

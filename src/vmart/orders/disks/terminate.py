@@ -1,0 +1,59 @@
+"""A disk is ended: into the recycle bin for some hours, and again: erased. Charging ends when the first is accepted."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from vmart.events.actor import Actor
+from vmart.kernel import clock, db
+from vmart.orders import hourly, things
+from vmart.orders.disks import isolate, own, release
+from vmart.policy import policy
+from vmart.storage.models import Disk, State
+from vmart.subscriptions.models import Source
+
+ACT = "TerminateDisks"
+AT_ONCE_MAX = 50
+
+
+def terminate(actor: Actor, disk_ids: Sequence[str]) -> None:
+    """Accept the end of disks that no machine has, all or none; one that is in the bin is erased at once.
+
+    On its way into the bin it is busy: a call that is merely repeated erases nothing. Raises UnknownOwnDisk,
+    GoesWithMachine, DiskBusy, DiskAttached, DiskState.
+    """
+    with db.act():
+        disks = own.lock(actor.account, disk_ids, most=AT_ONCE_MAX)
+        refuse(disks)
+        things.events(disks, ACT, actor=actor)
+        in_bin = [disk for disk in disks if disk.state != State.UNATTACHED]
+        if in_bin:
+            _erase_now(in_bin, actor.request_id)
+        alive = [disk for disk in disks if disk.state == State.UNATTACHED]
+        if alive:
+            _to_bin(alive, actor.request_id)
+
+
+def refuse(disks: Sequence[Disk]) -> None:
+    """Raise DiskBusy, DiskAttached or DiskState for disks that cannot be ended, or erased, now."""
+    own.refuse_busy(disks)
+    for disk in disks:
+        own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE)
+
+
+def _to_bin(disks: Sequence[Disk], request_id: str) -> None:
+    accepted = db.call("metering_instant", clock.now())
+    things.end_usage(disks, accepted)
+    hourly.hold_what_was_used(disks, accepted)
+    release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
+    things.begin_all(disks, ACT, request_id, state=State.TORECYCLE)
+    things.isolate_all(disks, Source.MANMADE, accepted, release_at)
+    things.events(disks, "terminated")
+    isolate.send(disks, release_at)
+
+
+def _erase_now(disks: Sequence[Disk], request_id: str) -> None:
+    """From the bin. Moves no money."""
+    things.begin_all(disks, ACT, request_id, state=State.ERASING)
+    things.agree(disks, release_at=clock.now())
+    things.forget_work(release.KIND, disks)
+    things.send_all(disks, release.KIND)

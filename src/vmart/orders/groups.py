@@ -1,0 +1,120 @@
+"""Which security groups a machine is in. Done at once; its engine is told within seconds."""
+
+from collections.abc import Callable, Sequence
+
+from vmart.catalog import shop
+from vmart.catalog.models import Zone
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance
+from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
+from vmart.orders import machines as m
+from vmart.orders.acts import accepting
+from vmart.orders.errors import TooManyGroupsOfMachine, UnknownSecurityGroup
+from vmart.security import held, told
+
+OF_A_MACHINE_MAX = 5
+FIELD = "attributes.security_groups"
+Groups = tuple[str, ...]
+
+
+def check(account_id: int, zone: str, groups: Sequence[str]) -> None:
+    """Raise UnknownSecurityGroup, TooManyGroupsOfMachine, InvalidParameter or Unsupported for what cannot be there.
+
+    A zone whose engine enforces no groups takes none but the default one: none is sold that does not hold.
+    """
+    if len(set(groups)) != len(groups):
+        raise InvalidParameter("A security group is named twice.", field=FIELD)
+    if len(groups) > OF_A_MACHINE_MAX:
+        raise TooManyGroupsOfMachine(
+            "A machine is in at most {most} security groups.", field=FIELD, most=OF_A_MACHINE_MAX
+        )
+    if groups:
+        known = {group.public_id for group in held.groups(account_id, shop.snapshot().region_of(zone))}
+        for number, public_id in enumerate(groups):
+            if public_id not in known:
+                raise unknown(public_id, number)
+        if set(groups) != {held.default_id(account_id)} and not _holds(zone):
+            raise Unsupported("Security groups do not hold in {zone}: leave them away.", field=FIELD, zone=zone)
+
+
+def _holds(zone: str) -> bool:
+    """Whether the zone's engine enforces groups, as it was last seen."""
+    capabilities = Zone.objects.values_list("capabilities", flat=True).get(code=zone)
+    return bool(capabilities.get("security_groups", True))
+
+
+def unknown(public_id: str, number: int) -> UnknownSecurityGroup:
+    """Of a group that is not the account's, not of the region, or not any more."""
+    return UnknownSecurityGroup(
+        "The security group {id} does not exist here.", field=f"{FIELD}.{number}", id=public_id[:60]
+    )
+
+
+def put(actor: Actor, machines: Sequence[Instance], groups: Sequence[str]) -> None:
+    """Exactly these groups, in this order, for locked machines; none is the default one. Raises as ``check``."""
+    _write(actor, machines, [tuple(groups)] * len(machines))
+    m.events(machines, "ModifyInstancesAttribute", actor=actor)
+
+
+def join(actor: Actor, public_ids: Sequence[str], groups: Sequence[str]) -> None:
+    """Further groups behind those that each machine has. Raises as ``check``, UnknownInstance, MissingParameter."""
+    _refuse_none(groups)
+    _change(
+        actor, public_ids, "AssociateSecurityGroups",
+        lambda own: own + tuple(group for group in groups if group not in own),
+    )  # fmt: skip
+
+
+def leave(actor: Actor, public_ids: Sequence[str], groups: Sequence[str]) -> None:
+    """Fewer groups; a machine that would have none is refused. Raises as ``join``."""
+    _refuse_none(groups)
+    _change(
+        actor, public_ids, "DisassociateSecurityGroups",
+        lambda own: tuple(group for group in own if group not in groups), named=groups,
+    )  # fmt: skip
+
+
+def _refuse_none(groups: Sequence[str]) -> None:
+    if not groups:
+        raise MissingParameter("SecurityGroupIds names no security group.", field=FIELD)
+
+
+def _change(
+    actor: Actor, public_ids: Sequence[str], act: str, how: Callable[[Groups], Groups], named: Sequence[str] = ()
+) -> None:
+    with accepting(actor, act, public_ids) as machines:
+        changed = []
+        for machine in machines:
+            own = of(machine)
+            _refuse_not_in(machine, own, named)
+            changed.append(how(own))
+            if not changed[-1]:
+                raise InvalidParameter(
+                    "The instance {id} would be in no security group; put it into another first.",
+                    field=FIELD, id=machine.public_id,
+                )  # fmt: skip
+        _write(actor, machines, changed)
+
+
+def _write(actor: Actor, machines: Sequence[Instance], groups: Sequence[Groups]) -> None:
+    """In as few statements as may be; belongs under the account lock, by which a group is deleted too."""
+    for zone, own in sorted({(machine.zone_id, own) for machine, own in zip(machines, groups, strict=True)}):
+        check(actor.account, zone, own)
+    for own in sorted(set(groups)):
+        having = [machine.pk for machine, wanted in zip(machines, groups, strict=True) if wanted == own]
+        Instance.objects.filter(pk__in=having).update(security_groups=list(own))
+    told.send(actor.account)
+
+
+def _refuse_not_in(machine: Instance, own: Groups, named: Sequence[str]) -> None:
+    for number, group in enumerate(named):
+        if group not in own:
+            raise UnknownSecurityGroup(
+                "The instance {machine} is not in the security group {id}.",
+                field=f"{FIELD}.{number}", machine=machine.public_id, id=group[:60],
+            )  # fmt: skip
+
+
+def of(machine: Instance) -> Groups:
+    """The groups that a machine is in, in order."""
+    return tuple(machine.security_groups) or (held.default_id(machine.account_id),)

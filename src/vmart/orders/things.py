@@ -1,0 +1,117 @@
+"""What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk.
+
+Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+from vmart.engines.contract import EngineError
+from vmart.events import record
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.storage.models import Disk
+from vmart.subscriptions.models import Source, Standing, Subscription
+from vmart.worker import queue
+
+Thing = Instance | Disk
+# What is said where the engine said nothing, or not what helps.
+_FAULT = EngineError(
+    "Something went wrong in the shop.", transient=True,
+    helps="Try again in a few minutes; if it fails again, ask the seller.",
+)  # fmt: skip
+_REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
+
+
+def is_under_way(thing: Thing, act: str) -> bool:
+    """Whether nothing else has become of it: it may have been ended, or stopped for arrears, meanwhile."""
+    return thing.latest_operation == act and thing.latest_operation_state == "OPERATING"
+
+
+def begin(thing: Thing, operation: str, request_id: str, **columns: object) -> None:
+    """Note an operation as under way, with the columns that change at once."""
+    begin_all([thing], operation, request_id, **columns)
+
+
+def begin_all(things: Sequence[Thing], operation: str, request_id: str, **columns: object) -> None:
+    """The same for several, in one statement."""
+    if not things:
+        return
+    type(things[0]).objects.filter(pk__in=[thing.pk for thing in things]).update(
+        latest_operation=operation,
+        latest_operation_state="OPERATING",
+        latest_operation_request_id=request_id,
+        latest_operation_error_code="",
+        latest_operation_error="",
+        **columns,
+    )
+
+
+def agree(things: Sequence[Thing], **columns: object) -> None:
+    """Write columns of their subscriptions, in one statement."""
+    Subscription.objects.filter(pk__in=[thing.pk for thing in things]).update(**columns)
+
+
+def isolate_all(
+    things: Sequence[Thing], source: Source, at: dt.datetime, release_at: dt.datetime, **columns: object
+) -> None:
+    """Their subscriptions are in the recycle bin from ``at`` on, and gone from ``release_at`` on."""
+    agree(things, standing=Standing.ISOLATED, isolated_source=source, isolated_at=at, release_at=release_at, **columns)
+
+
+def event(thing: Thing, kind: str, **detail: object) -> None:
+    """What happened, for the owner and the seller."""
+    events([thing], kind, [detail])
+
+
+def events(
+    things: Sequence[Thing],
+    kind: str,
+    details: Sequence[Mapping[str, object]] = (),
+    actor: Actor | None = None,
+) -> None:
+    """The same event of several things of one account, in one statement; ``details`` are of each, in order."""
+    if things:
+        ids = [thing.id for thing in things]
+        record.write(things[0].account_id, things[0].KIND, ids, kind, details=details, actor=actor)
+
+
+def send(thing: Thing, kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
+    """Queue work on it in its zone's lane."""
+    send_all([thing], kind, due_at=due_at, **payload)
+
+
+def send_all(things: Sequence[Thing], kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
+    """The same for several of one account, one statement a zone."""
+    for zone in sorted({thing.zone_id for thing in things}):
+        there = [thing for thing in things if thing.zone_id == zone]
+        queue.enqueue_all(
+            kind, things[0].KIND, [thing.id for thing in there], account_id=there[0].account_id, lane=zone,
+            due_at=due_at or clock.now(), payload=payload,
+        )  # fmt: skip
+
+
+def end_usage(things: Sequence[Thing], instant: dt.datetime, *, pausable_only: bool = False) -> None:
+    """Stop charging what goes with them: all of it, or what a stop without charge pauses."""
+    db.call("metering_end", [thing.id for thing in things], pausable_only, instant)
+
+
+def forget_work(kind: str, things: Sequence[Thing]) -> None:
+    """Take an operation of this kind that waits for them out of the queue."""
+    if things:
+        queue.forget(kind, things[0].KIND, [thing.id for thing in things])
+
+
+def fail(thing: Thing, what: str, error: Exception, **columns: object) -> None:
+    """Note that the operation under way failed, why, and what helps, with the state that it is in then."""
+    known = error if isinstance(error, EngineError) else _FAULT
+    helps = known.helps or (_FAULT if known.transient else _REFUSED).helps
+    sentence = f"{what}\n{known.sentence}\n{helps}"  # each line has its translation
+    type(thing).objects.filter(pk=thing.pk).update(
+        latest_operation_state="FAILED",
+        latest_operation_error_code="FailedOperation.OperationFailed",
+        latest_operation_error=sentence,
+        **columns,
+    )
+    event(thing, "operation_failed", operation=thing.latest_operation, why=sentence)

@@ -1,0 +1,270 @@
+"""Groups and rules changed. Each act locks the account's own row, and has the engines be told. Moves no money."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from vmart.events import record
+from vmart.events.actor import Actor
+from vmart.instances.models import Instance, State
+from vmart.kernel import clock, db
+from vmart.kernel.errors import MissingParameter
+from vmart.security import held, policies, told
+from vmart.security.errors import (
+    BadGroupName,
+    DefaultGroup,
+    GroupInUse,
+    StaleVersion,
+    TooManyGroups,
+    UnknownPolicy,
+    WrongPolicies,
+)
+from vmart.security.models import SecurityGroup
+from vmart.security.policies import Policy
+
+GROUPS_MAX = 50  # an account's in a region, beside the default one
+NAME_MAX, DESCRIPTION_MAX = 60, 100
+INGRESS, EGRESS = WAYS = ("ingress", "egress")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A rule, or the place of one in its list: ``index`` counts from 0, None where none is said."""
+
+    policy: Policy
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Rules of both directions. ``version`` is the group's for which they are meant, "" for any."""
+
+    ingress: Sequence[Named] = ()
+    egress: Sequence[Named] = ()
+    version: str = ""
+
+    def way(self) -> str:
+        """The one direction of which there are some. Raises WrongPolicies for both, MissingParameter for none."""
+        if self.ingress and self.egress:
+            raise WrongPolicies("Rules of one direction at once: Ingress or Egress.", field="policies")
+        if not self.ingress and not self.egress:
+            raise MissingParameter("No rule is named; give Ingress or Egress.", field="policies")
+        return INGRESS if self.ingress else EGRESS
+
+
+NOTHING = Policies()
+
+
+def create(actor: Actor, region: str, name: str, description: str, wanted: Policies = NOTHING) -> SecurityGroup:
+    """A new group; without rules it lets nothing in and nothing out.
+
+    Raises BadGroupName, TooManyGroups, BadPolicy, TooManyPolicies, UnknownGroup.
+    """
+    _check_text(name, description)
+    rows = _all_rows(wanted)
+    with db.act():
+        held.lock(actor.account)
+        _refuse_foreign(actor, wanted)
+        if SecurityGroup.objects.filter(account_id=actor.account, region=region).count() >= GROUPS_MAX:
+            raise TooManyGroups("An account has at most {most} security groups in a region.", most=GROUPS_MAX)
+        number = db.rows("SELECT nextval(pg_get_serial_sequence('security_group', 'id')) AS n")[0]["n"]
+        group = SecurityGroup.objects.create(
+            id=number, public_id=held.other_id(number), account_id=actor.account, region=region, name=name,
+            description=description, created_at=clock.now(), updated_at=clock.now(), **rows,
+        )  # fmt: skip
+        _tell(actor, group, "CreateSecurityGroup")
+    return group
+
+
+def rename(actor: Actor, public_id: str, name: str | None, description: str | None) -> None:
+    """Another name or description; None leaves it. Raises UnknownGroup, BadGroupName, MissingParameter."""
+    if name is None and description is None:
+        raise MissingParameter("Nothing is to be changed; possible are GroupName and GroupDescription.", field="name")
+    with _changing(actor, public_id, "ModifySecurityGroupAttribute") as group:
+        group.name = group.name if name is None else name
+        group.description = group.description if description is None else description
+        _check_text(group.name, group.description)
+
+
+def delete(actor: Actor, public_id: str) -> None:
+    """Delete a group that nothing uses. Raises UnknownGroup, DefaultGroup, GroupInUse.
+
+    Under the account lock too, by which machines are bought with it and are given it.
+    """
+    with db.act():
+        db.call("ledger_lock", actor.account)
+        held.lock(actor.account)
+        group = held.group(actor.account, public_id)
+        if group.is_default:
+            raise DefaultGroup("The default security group cannot be deleted.", field="group")
+        _refuse_in_use(group)
+        _tell(actor, group, "DeleteSecurityGroup")
+        group.delete()
+
+
+def users(account_id: int, public_id: str) -> list[str]:
+    """Machines that have the group, in order; those in the recycle bin too."""
+    found = Instance.objects.filter(account_id=account_id).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
+    named = found.filter(security_groups=[]) if public_id == held.default_id(account_id) else found.none()
+    has = found.filter(security_groups__contains=[public_id])
+    return list((has | named).order_by("id").values_list("public_id", flat=True))
+
+
+def referring(account_id: int, public_id: str) -> list[str]:
+    """Other groups of which a rule names this one."""
+    return [
+        group.public_id
+        for group in held.groups(account_id)
+        if group.public_id != public_id
+        and any(policy["group"] == public_id for policy in (*group.ingress, *group.egress))
+    ]
+
+
+def _refuse_in_use(group: SecurityGroup) -> None:
+    for user in (*users(group.account_id, group.public_id), *referring(group.account_id, group.public_id)):
+        raise GroupInUse(
+            "The security group {id} is in use by {user}; take it off there first.",
+            field="group", id=group.public_id, user=user,
+        )  # fmt: skip
+
+
+def add(actor: Actor, public_id: str, wanted: Policies) -> None:
+    """Put rules of one direction in at the index of the first, by default before all.
+
+    Raises UnknownGroup, BadPolicy, TooManyPolicies, WrongPolicies, StaleVersion, MissingParameter.
+    """
+    way = wanted.way()
+    named: Sequence[Named] = getattr(wanted, way)
+    new = policies.checked([one.policy for one in named], f"policies.{way}")
+    if len({one.index for one in named}) > 1:
+        raise WrongPolicies("Rules that are put in together have one PolicyIndex.", field=f"policies.{way}")
+
+    def inserted(rules: list[Policy]) -> list[Policy]:
+        at = named[0].index or 0
+        if at > len(rules):
+            raise _no_such_index(f"policies.{way}.0", at, len(rules))
+        return rules[:at] + new + rules[at:]
+
+    _change(actor, public_id, "CreateSecurityGroupPolicies", wanted, {way: inserted})
+
+
+def replace_all(actor: Actor, public_id: str, wanted: Policies) -> None:
+    """These rules in the place of all of before, both directions. Raises as ``add``."""
+    rows = {way: policies.checked([one.policy for one in getattr(wanted, way)], f"policies.{way}") for way in WAYS}
+    changes: dict[str, Callable[[list[Policy]], list[Policy]]] = {
+        INGRESS: lambda _: rows[INGRESS],
+        EGRESS: lambda _: rows[EGRESS],
+    }
+    _change(actor, public_id, "ModifySecurityGroupPolicies", wanted, changes)
+
+
+def remove(actor: Actor, public_id: str, wanted: Policies) -> None:
+    """Take rules of one direction out, by index or by what they say. Raises as ``add``, and UnknownPolicy."""
+    way = wanted.way()
+
+    def left(rules: list[Policy]) -> list[Policy]:
+        named = enumerate(getattr(wanted, way))
+        places = {_place(rules, one, f"policies.{way}.{number}") for number, one in named}
+        return [rule for place, rule in enumerate(rules) if place not in places]
+
+    _change(actor, public_id, "DeleteSecurityGroupPolicies", wanted, {way: left})
+
+
+def replace_one(actor: Actor, public_id: str, wanted: Policies, original: Policies = NOTHING) -> None:
+    """One rule in the place of another: of ``original``, or of the index of ``wanted``. Raises as ``remove``."""
+    way = wanted.way()
+    (new, *more), before = getattr(wanted, way), getattr(original, way)
+    if more or len(before) > 1 or (original != NOTHING and not before):
+        raise WrongPolicies("One rule is replaced by one of the same direction.", field="policies")
+    place = f"policies.{way}.0"
+    rule = policies.check(new.policy, place)
+    if not before and new.index is None:
+        raise MissingParameter("Which rule is to be replaced? Give PolicyIndex.", field=f"{place}.policy_index")
+
+    def replaced(rules: list[Policy]) -> list[Policy]:
+        at = _place(rules, before[0], f"original.{way}.0") if before else _place(rules, new, f"policies.{way}.0")
+        return [*rules[:at], rule, *rules[at + 1 :]]
+
+    _change(actor, public_id, "ReplaceSecurityGroupPolicy", wanted, {way: replaced})
+
+
+def _place(rules: list[Policy], named: Named, field: str) -> int:
+    if named.index is not None:
+        if named.index >= len(rules):
+            raise _no_such_index(field, named.index, len(rules))
+        return named.index
+    rule = policies.check(named.policy, field)
+    for place, held_rule in enumerate(rules):
+        if held_rule.is_alike(rule):
+            return place
+    raise UnknownPolicy("The security group has no such rule.", field=field)
+
+
+def _no_such_index(field: str, index: int, count: int) -> UnknownPolicy:
+    return UnknownPolicy(
+        "There is no rule {index}: this direction has {count}, counted from 0.",
+        field=f"{field}.policy_index", index=index, count=count,
+    )  # fmt: skip
+
+
+def _change(
+    actor: Actor, public_id: str, act: str, wanted: Policies, how: dict[str, Callable[[list[Policy]], list[Policy]]]
+) -> None:
+    with _changing(actor, public_id, act) as group:
+        if wanted.version not in ("", "0", str(group.version)):
+            raise StaleVersion(
+                "The rules of {id} are of version {version} by now; read them again.",
+                field="policies.version", id=public_id, version=group.version,
+            )  # fmt: skip
+        _refuse_foreign(actor, wanted)
+        for way, changed in how.items():
+            rules = changed(policies.read(getattr(group, way)))
+            policies.refuse_too_many(rules, f"policies.{way}")
+            setattr(group, way, policies.stored(rules))
+        group.version += 1
+        told.send(actor.account)
+
+
+@contextmanager
+def _changing(actor: Actor, public_id: str, act: str) -> Iterator[SecurityGroup]:
+    with db.act():
+        held.lock(actor.account)
+        group = held.group(actor.account, public_id)
+        yield group
+        group.updated_at = clock.now()
+        group.save()
+        _tell(actor, group, act)
+
+
+def _refuse_foreign(actor: Actor, wanted: Policies) -> None:
+    known: set[str] | None = None
+    for way in WAYS:
+        for number, one in enumerate(getattr(wanted, way)):
+            if one.policy.group:
+                known = known or {group.public_id for group in held.groups(actor.account)}
+                if one.policy.group not in known:
+                    raise held.unknown(one.policy.group, f"policies.{way}.{number}.security_group_id")
+
+
+def _all_rows(wanted: Policies) -> dict[str, list[dict[str, str]]]:
+    return {
+        way: policies.stored(policies.checked([one.policy for one in getattr(wanted, way)], f"policies.{way}"))
+        for way in WAYS
+    }
+
+
+def _check_text(name: str, description: str) -> None:
+    if not 1 <= len(name) <= NAME_MAX or not name.isprintable():
+        raise BadGroupName(
+            "The name of a security group has 1 to {most} characters on one line.", field="name", most=NAME_MAX
+        )
+    if len(description) > DESCRIPTION_MAX or not (description.isprintable() or not description):
+        raise BadGroupName(
+            "The description of a security group has at most {most} characters on one line.",
+            field="description", most=DESCRIPTION_MAX,
+        )  # fmt: skip
+
+
+def _tell(actor: Actor, group: SecurityGroup, act: str) -> None:
+    details = [{"name": group.public_id, "called": group.name}]
+    record.write(actor.account, record.SECURITY_GROUP, [group.id], act, details=details, actor=actor)

@@ -1,0 +1,61 @@
+"""The account's groups: found, locked, and the default one, which has no row before its first change."""
+
+import re
+
+from vmart.customers.models import Account
+from vmart.kernel import db, public_ids
+from vmart.security import policies
+from vmart.security.errors import UnknownGroup
+from vmart.security.models import SecurityGroup
+
+DEFAULT_NAME = "default"
+DEFAULT_DESCRIPTION = "All traffic is let in and out."
+_ID = re.compile(r"sg-[0-9a-z]{8}")
+# Numbers of default groups are their accounts', so the others' begin far behind them.
+_OTHERS_FROM = 36**8 // 2
+
+
+def lock(account_id: int) -> None:
+    """Have the account's other changes of groups wait: rules are counted and numbered one after the other."""
+    db.require_transaction()
+    Account.objects.select_for_update(no_key=True).get(pk=account_id)
+
+
+def default_id(account_id: int) -> str:
+    """The public id of the account's default group."""
+    return public_ids.of("sg", account_id)
+
+
+def other_id(number: int) -> str:
+    """The public id of any other group."""
+    return public_ids.of("sg", _OTHERS_FROM + number)
+
+
+def default(account: Account) -> SecurityGroup:
+    """The default group as it is until it is changed: open both ways. Not saved."""
+    return SecurityGroup(
+        public_id=default_id(account.id), account=account, name=DEFAULT_NAME, description=DEFAULT_DESCRIPTION,
+        is_default=True, ingress=policies.stored(policies.OPEN), egress=policies.stored(policies.OPEN),
+        created_at=account.created_at, updated_at=account.created_at,
+    )  # fmt: skip
+
+
+def groups(account_id: int, region: str = "") -> list[SecurityGroup]:
+    """All the account has, in a region where one is named: the default one first, then the newest."""
+    rows = list(SecurityGroup.objects.filter(account_id=account_id).order_by("-is_default", "-id"))
+    if not rows or not rows[0].is_default:
+        rows.insert(0, default(Account.objects.get(pk=account_id)))
+    return [row for row in rows if not region or row.region in ("", region)]
+
+
+def group(account_id: int, public_id: str, field: str = "group") -> SecurityGroup:
+    """One of them. Raises UnknownGroup."""
+    found = {row.public_id: row for row in groups(account_id)} if _ID.fullmatch(public_id) else {}
+    if public_id not in found:
+        raise unknown(public_id, field)
+    return found[public_id]
+
+
+def unknown(public_id: str, field: str) -> UnknownGroup:
+    """Of an act that names a group which is not the account's, not of the region, or not any more."""
+    return UnknownGroup("The security group {id} does not exist here.", field=field, id=public_id[:60])

@@ -1,0 +1,19 @@
+from django.db import migrations, models
+from django.db.models import Q
+
+from vmart.kernel.indexes import AddIndex
+
+
+class Migration(migrations.Migration):
+    atomic = False  # the index is built beside what works on
+
+    dependencies = [("storage", "0003_at_a_machine_or_not")]
+
+    operations = [
+        AddIndex(
+            model_name="disk",
+            index=models.Index(
+                fields=["account_id", "id"], condition=~Q(state__in=["", "GONE"]), name="storage_disk_own"
+            ),
+        ),
+    ]

@@ -1,0 +1,102 @@
+"""Given the API, when a program buys, attaches, detaches and ends disks, then it is told of each as it waits for it."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.calling import Client
+from tests.api.customer import open_customer
+from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_every_action import ASKED_DISK, OWN_DISK
+from tests.support.shopper import purses, work
+from tests.support.written import nothing_written
+
+pytestmark = pytest.mark.usefixtures("delivering")
+
+
+def _disk(client: Client, disk_id: str) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = client.call("DescribeDisks", {"DiskIds": [disk_id]}).response["DiskSet"]
+    return found[0] if found else None
+
+
+def _state(client: Client, disk_id: str) -> tuple[str, bool, str]:
+    found = _disk(client, disk_id)
+    assert found is not None
+    return found["DiskState"], found["Attached"], found["InstanceId"]
+
+
+def test_the_life_of_a_disk() -> None:
+    client, account = open_customer()
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    work()
+    held = purses(account)["held"]
+    (disk,) = client.call("CreateDisks", {**OWN_DISK, "DiskName": "data"}).response["DiskIdSet"]
+    assert (_disk(client, disk), purses(account)["held"] - held) == (None, 3)  # 20 × 0.0014
+    work()
+    seen = _disk(client, disk)
+    assert seen is not None
+    assert (seen["DiskName"], seen["DiskSize"], seen["DiskType"], seen["DiskUsage"]) == (
+        "data", 20, "CLOUD_SSD", "DATA_DISK",
+    )  # fmt: skip
+    assert (seen["Portable"], seen["DeleteWithInstance"], seen["DiskChargeType"], seen["LastAttachInsId"]) == (
+        True, False, "POSTPAID_BY_HOUR", "",
+    )  # fmt: skip
+    assert _state(client, disk) == ("UNATTACHED", False, "")
+    client.call("AttachDisks", {"InstanceId": machine, "DiskIds": [disk]})
+    assert _state(client, disk) == ("ATTACHING", False, machine)
+    work()
+    assert _state(client, disk) == ("ATTACHED", True, machine)
+    (told,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    assert [one["DiskId"] for one in told["DataDisks"]] == [disk]
+    client.call("DetachDisks", {"InstanceId": machine, "DiskIds": [disk]})
+    assert _state(client, disk) == ("DETACHING", True, machine)
+    work()
+    for state in ("TORECYCLE", None):
+        client.call("TerminateDisks", {"DiskIds": [disk]})
+        work()
+        found = _disk(client, disk)
+        assert (found and found["DiskState"]) == state
+
+
+def test_what_it_costs_is_what_is_held() -> None:
+    client, account = open_customer()
+    asked = {**ASKED_DISK, "DiskSize": 100, "DiskCount": 2}
+    price = client.call("InquiryPriceCreateDisks", asked).response["DiskPrice"]
+    assert (price["UnitPrice"], price["UnitPriceHigh"], price["ChargeUnit"], price["OriginalPrice"]) == (
+        0.28, "0.28", "HOUR", None,
+    )  # fmt: skip
+    client.call("CreateDisks", {**OWN_DISK, **asked})
+    assert purses(account)["held"] == 28
+    code, sentence = client.call("InquiryPriceCreateDisks", asked, region="").error
+    assert (code, "region" in sentence) == ("MissingParameter", True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"DiskSize": 5}, "InvalidParameterValue.Range"),
+        ({"DiskType": "CLOUD_TAPE"}, "InvalidParameterValue"),
+        ({"DiskChargeType": "PREPAID"}, "UnsupportedOperation"),
+        ({"DiskCount": 51}, "InvalidParameterValue.LimitExceeded"),
+        ({"DiskChargeType": "x"}, "InvalidParameterValue"),
+        ({"Placement": {"Zone": "ap-nowhere-1"}}, "InvalidParameterValue.ZoneNotSupported"),
+        ({"DiskName": "a\nb"}, "InvalidParameterValue"),
+    ],
+)
+def test_what_is_not_sold_is_refused(asked: dict[str, Any], code: str) -> None:
+    client, _ = open_customer()
+    with nothing_written():
+        assert client.call("CreateDisks", {**OWN_DISK, **asked}).error[0] == code
+
+
+def test_disks_are_found_by_whether_they_have_a_life_of_their_own() -> None:
+    client, _ = open_customer()
+    client.call("RunInstances", HOURLY)
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+
+    def found(portable: str) -> list[str]:
+        asked = {"Filters": [{"Name": "portable", "Values": [portable]}]}
+        return [one["DiskId"] for one in client.call("DescribeDisks", asked).response["DiskSet"]]
+
+    assert (found("TRUE"), len(found("false")), own in found("false")) == ([own], 1, False)

@@ -1,0 +1,122 @@
+"""Given OpenTofu and the unmodified provider, when a configuration is applied, changed and destroyed, then the shop
+follows, plans in between are empty, and nothing is left.
+
+``VMART_TERRAFORM`` names a folder with ``tofu`` and ``terraform-provider-tencentcloud``; without it these tests are
+skipped, and ``test_terraform_calls.py`` replays the calls.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.conftest import Access
+from tests.clients.test_sdk_python import Cvm
+from tests.instances.test_key_pairs import ED25519
+from vmart.config import os_users
+
+PROGRAMS = os.environ.get("VMART_TERRAFORM", "")
+CONFIGURATION = Path(__file__).parent / "terraform" / "main.tf"
+DOMAIN = "vmart.test"
+_SERVICES = ("cvm", "cbs", "vpc", "tag", "sts", "api")
+LIMIT_S = 900
+pytestmark = [
+    pytest.mark.skipif(not PROGRAMS, reason="VMART_TERRAFORM names no folder with tofu and the provider"),
+    pytest.mark.skipif(not os_users.is_root(), reason="a hosts file of one's own needs root"),
+]
+
+
+class Tofu:
+    """``tofu("apply", name="web")``: a command on the configuration; ``name`` and others are its variables."""
+
+    def __init__(self, access: Access, folder: Path) -> None:
+        self._access, self._folder = access, folder
+        shutil.copy(CONFIGURATION, folder)
+        (folder / "hosts").write_text(f"127.0.0.1 localhost {' '.join(f'{s}.{DOMAIN}' for s in _SERVICES)}\n")
+        (folder / "cli.tfrc").write_text(
+            f'provider_installation {{ dev_overrides {{ "tencentcloudstack/tencentcloud" = "{PROGRAMS}" }} }}\n'
+        )
+
+    def __call__(self, *words: str, **variables: Any) -> str:
+        """What it prints. The names of the API's hosts are known in a mount namespace of its own alone."""
+        (self._folder / "terraform.tfvars.json").write_text(json.dumps(variables))
+        script = f'mount --bind "{self._folder}/hosts" /etc/hosts && exec "{PROGRAMS}/tofu" "$@"'
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, "sh", *words], cwd=self._folder, env=self._environment(),
+            capture_output=True, text=True, check=False, timeout=LIMIT_S,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"], "HOME": str(self._folder), "TF_CLI_CONFIG_FILE": str(self._folder / "cli.tfrc"),
+            "TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color", "TENCENTCLOUD_SECRET_ID": self._access.secret_id,
+            "TENCENTCLOUD_SECRET_KEY": self._access.secret_key,
+            "TF_VAR_domain": f"{DOMAIN}:{self._access.endpoint.rpartition(':')[2]}", "TF_VAR_public_key": ED25519,
+        }  # fmt: skip
+
+    def apply(self, **variables: Any) -> None:
+        """Then a plan has nothing to do."""
+        self("apply", "-auto-approve", "-input=false", **variables)
+        self("plan", "-input=false", "-detailed-exitcode", **variables)
+
+    def output(self) -> dict[str, Any]:
+        return {name: told["value"] for name, told in json.loads(self("output", "-json")).items()}
+
+    def destroy(self) -> None:
+        """With the variables as they are by default, so that nothing is protected."""
+        self("destroy", "-auto-approve", "-input=false")
+
+
+@pytest.fixture
+def tofu(access: Access, tmp_path: Path) -> Iterator[Tofu]:
+    tofu = Tofu(access, tmp_path)
+    yield tofu
+    tofu.destroy()
+
+
+def _seen(cvm: Cvm, machines: list[str], look: Callable[[dict[str, Any]], Any]) -> list[Any]:
+    return [look(machine) for machine in cvm.DescribeInstances({"InstanceIds": machines})["InstanceSet"]]
+
+
+# One after the other, each in place: variable, value, and what is told of both machines then.
+_CHANGES: list[tuple[str, Any, Callable[[dict[str, Any]], Any], Any]] = [
+    ("protected", True, lambda machine: machine["DisableApiTermination"], True),
+    ("protected", False, lambda machine: machine["DisableApiTermination"], False),
+    ("bandwidth", 9, lambda machine: machine["InternetAccessible"]["InternetMaxBandwidthOut"], 9),
+    ("disk_size", 60, lambda machine: machine["SystemDisk"]["DiskSize"], 60),
+    ("instance_type", "S5.MEDIUM4", lambda machine: machine["InstanceType"], "S5.MEDIUM4"),
+    ("with_key", False, lambda machine: machine["LoginSettings"]["KeyIds"], None),
+    ("running", False, lambda machine: machine["InstanceState"], "STOPPED"),
+    ("running", True, lambda machine: machine["InstanceState"], "RUNNING"),
+    ("name", "shop", lambda machine: machine["InstanceName"].rpartition("-")[0], "shop"),
+]
+
+
+def test_two_machines_are_applied_changed_in_place_and_destroyed(tofu: Tofu, access: Access) -> None:
+    cvm = Cvm(access)
+    before, keys = cvm.ids(), cvm.DescribeKeyPairs({})["TotalCount"]
+    tofu.apply()
+    told = tofu.output()
+    machines = list(told["machines"].values())
+    assert (told["zones"], told["type"]) == (["ap-guangzhou-3", "ap-guangzhou-4", "ap-guangzhou-6"], "S5.SMALL1")
+    assert list(told["machines"]) == ["web-0", "web-1"]
+    assert cvm.ids() - before == set(machines)
+
+    variables: dict[str, Any] = {}
+    for name, value, look, seen in _CHANGES:
+        variables[name] = value
+        tofu.apply(**variables)
+        assert _seen(cvm, machines, look) == [seen, seen], name
+    assert sorted(tofu.output()["machines"].values()) == sorted(machines)
+
+    tofu.destroy()
+    assert cvm.ids() - before == set()
+    assert cvm.DescribeKeyPairs({})["TotalCount"] == keys
+    assert json.loads(tofu("show", "-json")).get("values", {}) == {}

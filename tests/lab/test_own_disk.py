@@ -1,0 +1,36 @@
+"""A disk with a life of its own in real machines: what is on it goes with it, and its size is a limit."""
+
+from collections.abc import Callable
+
+from tests.lab.conftest import Lab
+from vmart.engines.contract import Disks, Engine, MachineSpec
+
+MakeSpec = Callable[..., MachineSpec]
+
+
+def test_what_is_on_it_goes_from_one_running_machine_to_another(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    assert isinstance(engine, Disks)
+    first, second = make_spec(public=False), make_spec(public=False)
+    booted = [engine.ensure_present(spec) for spec in (first, second)]
+    disk = first.name.replace("ins-", "disk-")
+    place = f"/mnt/{disk}"
+    engine.ensure_volume(disk, 1, first.member)
+    engine.ensure_attached(first.name, disk)
+    lab.inside(first.name, f"echo kept > {place}/kept && mkdir {place}/d && chown 1000:1000 {place}/d && sync")
+    engine.ensure_detached(first.name, disk)
+    assert lab.inside(first.name, f"mountpoint -q {place} || echo none").stdout.split() == ["none"]
+    engine.ensure_attached(second.name, disk)
+    assert lab.inside(second.name, f"cat {place}/kept && stat -c %u:%g {place}/kept {place}/d").stdout.split() == [
+        "kept", "0:0", "1000:1000",
+    ]  # fmt: skip
+    assert [engine.observe(spec.name) for spec in (first, second)] == booted
+    engine.ensure_power(second.name, False)
+    engine.ensure_volume(disk, 2, first.member)
+    engine.ensure_power(second.name, True)
+    assert lab.inside(second.name, f"cat {place}/kept").stdout.split() == ["kept"]
+    engine.ensure_absent(second.name)
+    engine.ensure_attached(first.name, disk)
+    assert lab.inside(first.name, f"cat {place}/kept").stdout.split() == ["kept"]
+    engine.ensure_absent(first.name)
+    engine.ensure_volume_absent(disk)
+    assert [found.name for found in engine.list_volumes()].count(disk) == 0

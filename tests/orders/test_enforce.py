@@ -1,0 +1,138 @@
+"""An engine holds the rules of groups, whatever goes wrong on the way; a group that machines have stays."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from tests.support.actors import by
+from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, work
+from vmart.engines.rules import TCP, MachineRules, Packet
+from vmart.engines.simulated.engine import SimulatedEngine, World
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.kernel.errors import Refused
+from vmart.orders import groups
+from vmart.orders.sweep import sweep
+from vmart.security import change, held, policies, told
+from vmart.security.change import Named, Policies
+from vmart.security.models import SecurityGroup
+from vmart.security.policies import Policy
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("in_business")
+SSH = Policies(ingress=[Named(Policy("ACCEPT", "TCP", "22", "0.0.0.0/0"))])
+PACKET = Packet(TCP, "198.51.100.9", 22)
+
+
+@pytest.fixture
+def account(in_business: None) -> int:
+    """One with ten of money."""
+    return open_purse(cash_minor=1000)
+
+
+@pytest.fixture
+def machine(account: int, world: World) -> Instance:
+    """One that is in a group of its own, which is closed."""
+    bought = buy_running(account, HOURLY)
+    group = change.create(by(account), "ap-guangzhou", "own", "")
+    groups.join(by(account), [bought.public_id], [group.public_id])
+    groups.leave(by(account), [bought.public_id], [groups.of(bought)[0]])
+    work()
+    assert not world.lets_in(bought.public_id, PACKET)
+    return Instance.objects.get(pk=bought.pk)
+
+
+@pytest.mark.parametrize("fault", ["fail", "lose_answer"])
+def test_a_change_is_in_force_after_a_fault(account: int, machine: Instance, world: World, fault: str) -> None:
+    change.add(by(account), machine.security_groups[0], SSH)
+    getattr(world, fault)("ensure_rules")
+    work()
+    assert (world.armed_count(), world.lets_in(machine.public_id, PACKET)) == (0, True)
+    assert not Operation.objects.filter(kind="rules").exists()
+
+
+def test_the_sweep_has_an_engine_told_what_it_lost(account: int, machine: Instance, world: World) -> None:
+    assert sweep(ZONE) == []
+    world.forget_rules(machine.public_id)
+    assert world.lets_in(machine.public_id, PACKET)
+    assert [(drift.kind, drift.name, drift.repaired) for drift in sweep(ZONE)] == [("rules", machine.public_id, True)]
+    work()
+    assert not world.lets_in(machine.public_id, PACKET)
+    assert sweep(ZONE) == []
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["locked", "control"])
+def test_a_group_is_not_deleted_while_a_machine_is_put_into_it(
+    account: int, machine: Instance, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Given a deletion that begins while a machine is being put in, then it waits and is refused; the control does not
+    wait, and leaves a machine with a group that is gone."""
+    group = change.create(by(account), "ap-guangzhou", "fresh", "").public_id
+    if not waits:
+        monkeypatch.setattr("vmart.security.change.db.call", lambda *_: None)
+    outcome: list[str] = []
+
+    def delete() -> None:
+        try:
+            change.delete(by(account), group)
+            outcome.append("deleted")
+        except Refused as refused:
+            outcome.append(refused.code)
+        finally:
+            connection.close()
+
+    with db.act():
+        db.rows("SELECT fn.ledger_lock(%s)", account)
+        thread = threading.Thread(target=delete)
+        thread.start()
+        thread.join(1.0)
+        assert thread.is_alive() is waits
+        Instance.objects.filter(pk=machine.pk).update(security_groups=[group])
+    thread.join(10)
+    assert outcome == (["ResourceInUse"] if waits else ["deleted"])
+    assert SecurityGroup.objects.filter(public_id=group).exists() is waits
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["locked", "control"])
+def test_a_change_that_ends_while_the_engine_is_told_is_told_too(
+    account: int, machine: Instance, world: World, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Given a change of rules under way when the engine has been told the old ones, then it waits for it and tells the
+    new; the control does not wait, and the change is lost until the next sweep."""
+    tell, begun, threads = SimulatedEngine.ensure_rules, threading.Event(), []
+
+    def change_slowly() -> None:
+        with db.act():
+            held.lock(account)
+            rules = policies.stored([Policy("ACCEPT", "TCP", "22", "0.0.0.0/0")])
+            SecurityGroup.objects.filter(public_id=machine.security_groups[0]).update(ingress=rules)
+            told.send(account)
+            begun.set()
+            time.sleep(1.0)
+        connection.close()
+
+    def told_meanwhile(engine: SimulatedEngine, rules: dict[str, MachineRules]) -> None:
+        tell(engine, rules)
+        if not threads:
+            threads.append(threading.Thread(target=change_slowly))
+            threads[0].start()
+            assert begun.wait(10)
+
+    monkeypatch.setattr(SimulatedEngine, "ensure_rules", told_meanwhile)
+    if not waits:
+        monkeypatch.setattr("vmart.orders.enforce.held.lock", _not_here(held.lock))
+    with db.act():
+        told.send(account)
+    work()
+    threads[0].join(10)
+    assert world.lets_in(machine.public_id, PACKET) is waits
+    assert not Operation.objects.filter(kind="rules").exists()
+
+
+def _not_here(lock: Callable[[int], None]) -> Callable[[int], None]:
+    """The lock in every thread but the worker's, which is this one."""
+    worker = threading.get_ident()
+    return lambda account_id: None if threading.get_ident() == worker else lock(account_id)
