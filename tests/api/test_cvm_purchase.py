@@ -266,7 +266,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"LoginSettings": {"KeyIds": ["skey-unknown0"]}}, "InvalidKeyPairId.NotFound", "LoginSettings.KeyIds"),
     ({"LoginSettings": {"KeyIds": ["skey-a"], "Password": "Str0ng-pass"}}, "InvalidParameter", "LoginSettings"),
     ({"SecurityGroupIds": ["sg-1"]}, "InvalidSecurityGroupId.NotFound", "SecurityGroupIds.0"),
-    ({"TagSpecification": [{"ResourceType": "instance", "Tags": []}]}, "UnsupportedOperation", "TagSpecification"),
+    ({"TagSpecification": [{"ResourceType": "instance", "Tags": []}]}, "MissingParameter", "TagSpecification.0.Tags"),
     ({"VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "s"}}, "InvalidParameterValue.VpcIdNotExist", "DEFAULT"),
     ({"VirtualPrivateCloud": {"SubnetId": "s"}}, "InvalidParameterValue.SubnetNotExist", "SubnetId"),
     ({"DataDisks": [{"DiskSize": 20}, {"DiskSize": 20, "DeleteWithInstance": False}]},

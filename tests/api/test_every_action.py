@@ -59,7 +59,8 @@ class Things:
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
 # not counted.
 Asked = Callable[[Things], dict[str, Any]]
-TAGS = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceIds": ["ins-a"], "ResourceRegion": "ap-guangzhou"}
+OF_INSTANCES = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": "ap-guangzhou"}
+TAG = {"TagKey": "team", "TagValue": "b"}
 
 OWN_DISK = {
     "Placement": {"Zone": "ap-guangzhou-4"}, "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD",
@@ -163,7 +164,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 1),
     "DescribeDisasterRecoverGroupQuota": (lambda _: {}, 2),
     "ModifyDisasterRecoverGroupAttribute": (lambda has: {"DisasterRecoverGroupId": has.group, "Name": "other"}, 4),
-    "DeleteDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 7),
+    "DeleteDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 9),
     "ModifyInstancesDisasterRecoverGroup": (
         lambda has: {"InstanceIds": [has.running], "DisasterRecoverGroupId": has.group},
         5,
@@ -202,9 +203,9 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"RouteTableId": has.route_table, "SubnetId": has.subnet},
         1,
     ),
-    "DescribeSecurityGroups": (lambda has: {"SecurityGroupIds": [has.security]}, 2),
-    "DescribeSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security}, 2),
-    "DescribeSecurityGroupAssociationStatistics": (lambda has: {"SecurityGroupIds": [has.security]}, 5),
+    "DescribeSecurityGroups": (lambda has: {"SecurityGroupIds": [has.security]}, 3),
+    "DescribeSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security}, 3),
+    "DescribeSecurityGroupAssociationStatistics": (lambda has: {"SecurityGroupIds": [has.security]}, 6),
     "CreateSecurityGroup": (lambda _: {"GroupName": "n", "GroupDescription": ""}, 5),
     "CreateSecurityGroupWithPolicies": (lambda has: {"GroupName": "n", "GroupDescription": "", **_rules(has)}, 7),
     "ModifySecurityGroupAttribute": (lambda has: {"SecurityGroupId": has.security, "GroupName": "n"}, 6),
@@ -216,16 +217,36 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "AssociateSecurityGroups": (lambda has: {"InstanceIds": [has.running], "SecurityGroupIds": [has.security]}, 10),
     "DisassociateSecurityGroups": (lambda has: {"InstanceIds": [has.prepaid], "SecurityGroupIds": [has.joined]}, 10),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
-    "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 5),
+    "DeleteKeyPairs": (lambda has: {"KeyIds": [has.key]}, 7),
     "AssociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.key]}, 7),
     "DisassociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.bound]}, 6),
 }
+
+
+def _named(has: Things) -> str:
+    return f"qcs::cvm:ap-guangzhou:uin/:instance/{has.running}"
+
+
+# Of tag: the running machine has the tag ``team``.
+TAGGING: dict[str, tuple[Asked, int]] = {
+    "ModifyResourceTags": (lambda has: {"Resource": _named(has), "ReplaceTags": [TAG]}, 7),
+    "TagResources": (lambda has: {"ResourceList": [_named(has)], "Tags": [TAG]}, 7),
+    "UnTagResources": (lambda has: {"ResourceList": [_named(has)], "TagKeys": ["team"]}, 7),
+    "AddResourceTag": (lambda has: {"Resource": _named(has), "TagKey": "new", "TagValue": "b"}, 7),
+    "UpdateResourceTagValue": (lambda has: {"Resource": _named(has), **TAG}, 7),
+    "DeleteResourceTag": (lambda has: {"Resource": _named(has), "TagKey": "team"}, 7),
+    "GetResources": (lambda has: {"ResourceList": [_named(has)]}, 3),
+    "DescribeResourceTagsByResourceIds": (lambda has: {**OF_INSTANCES, "ResourceIds": [has.running]}, 1),
+    "DescribeTags": (lambda _: {}, 1),
+    "DescribeTagKeys": (lambda _: {}, 1),
+    "DescribeTagValues": (lambda _: {"TagKeys": ["team"]}, 1),
+}
+WITH_THINGS = COMPUTE | TAGGING
 OTHERS = {
     ("DescribeAccountBalance", "2018-07-09"): ({}, 2),
     ("DescribeRegions", "2022-06-27"): ({"Product": "cvm"}, 1),
     ("DescribeZones", "2022-06-27"): ({"Product": "cvm"}, 1),
     ("DescribeZones", "2020-11-06"): ({"Product": "cvm"}, 1),
-    ("DescribeResourceTagsByResourceIds", "2018-08-13"): (TAGS, 0),
     ("GetCallerIdentity", "2018-08-13"): ({}, 0),
 }
 LEGACY: dict[str, tuple[Asked, int]] = {
@@ -244,9 +265,13 @@ LEGACY: dict[str, tuple[Asked, int]] = {
 }
 
 
+def _version(action: str) -> str:
+    return "2018-08-13" if action in TAGGING else "2017-03-12"
+
+
 def test_every_action_is_here() -> None:
     offered = {(action.name, action.version) for action in services.API}
-    assert {*((name, "2017-03-12") for name in COMPUTE), *OTHERS} == offered
+    assert {*((name, _version(name)) for name in WITH_THINGS), *OTHERS} == offered
     assert set(LEGACY) == {action.name for action in services.LEGACY}
 
 
@@ -294,10 +319,13 @@ def owner(delivering: None) -> tuple[Client, Things]:
     )  # fmt: skip
     client.call("AssociateSecurityGroups", {"InstanceIds": [prepaid], "SecurityGroupIds": [joined]})
     work()
-    return client, Things(
+    has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached,
     )  # fmt: skip
+    tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
+    assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
+    return client, has
 
 
 Many = Callable[..., tuple[Client, list[str], list[str]]]
@@ -323,12 +351,12 @@ def many(delivering: None) -> Many:
     return buy
 
 
-@pytest.mark.parametrize("action", COMPUTE)
+@pytest.mark.parametrize("action", WITH_THINGS)
 def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None:
     client, has = owner
-    asked, budget = COMPUTE[action]
+    asked, budget = WITH_THINGS[action]
     with statements() as made:
-        assert "Error" not in client.call(action, asked(has)).response
+        assert "Error" not in client.call(action, asked(has), version=_version(action)).response
     assert len(made) <= budget, made
 
 
@@ -437,7 +465,7 @@ LOCKING = {
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
     "InquiryPriceModifyInstancesChargeType",
 }  # fmt: skip
-_WRITING, CVM = "InternalError", "2017-03-12"  # a fault of this test alone: no such database serves a shop
+_WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 
 
 @contextmanager
@@ -451,14 +479,14 @@ def read_only() -> Iterator[None]:
         connection.close()
 
 
-@pytest.mark.parametrize("action", COMPUTE)
+@pytest.mark.parametrize("action", WITH_THINGS)
 def test_an_action_writes_as_it_declares(owner: tuple[Client, Things], action: str) -> None:
     """Given a database that takes no write, then what declares to read is answered, and all else fails."""
     client, has = owner
-    asked, _budget = COMPUTE[action]
+    asked, _budget = WITH_THINGS[action]
     with nothing_written(), read_only():
-        answer = client.call(action, asked(has)).response
-    writes = services.API.find(action, CVM).writes
+        answer = client.call(action, asked(has), version=_version(action)).response
+    writes = services.API.find(action, _version(action)).writes
     assert answer.get("Error", {}).get("Code") == (_WRITING if writes or action in LOCKING else None)
 
 
@@ -468,7 +496,7 @@ def test_a_question_about_an_act_that_locks_as_the_act_writes_nothing(
 ) -> None:
     client, has = owner
     asked, _budget = COMPUTE[action]
-    assert (services.API.find(action, CVM).writes, action in LOCKING) == (False, True)
+    assert (services.API.find(action, _version(action)).writes, action in LOCKING) == (False, True)
     with nothing_written():
         assert "Error" not in client.call(action, asked(has)).response
 
@@ -491,12 +519,12 @@ def test_a_legacy_action_writes_as_it_declares(owner: tuple[Client, Things], act
     assert answer["code"] == (6000 if services.LEGACY.find(action, "").writes else 0)
 
 
-@pytest.mark.parametrize("action", [name for name in COMPUTE if services.API.find(name, CVM).writes])
+@pytest.mark.parametrize("action", [name for name in WITH_THINGS if services.API.find(name, _version(name)).writes])
 def test_an_action_that_writes_says_who_asked(owner: tuple[Client, Things], action: str) -> None:
     """Given a request that changed something, then events of it name the key that signed it, and the request."""
     client, has = owner
-    asked, _budget = COMPUTE[action]
-    number = client.call(action, asked(has)).response["RequestId"]
+    asked, _budget = WITH_THINGS[action]
+    number = client.call(action, asked(has), version=_version(action)).response["RequestId"]
     told = Event.objects.filter(actor__request=number).values_list("actor__via", "actor__key").distinct()
     assert list(told) == [("api", SECRET_ID)]
 
@@ -521,6 +549,7 @@ def _at(shape: type[AnyShape], path: str) -> type[AnyShape] | None:
 
 
 ALL = [*services.API, *services.LEGACY]
+_NAMING = ("_id", "_ids", "resource", "resource_list")
 # Members that hold ids of what is the shop's, not the customer's.
 _OF_THE_SHOP = {"image_id", "image_ids", "zone_id", "project_id"}
 
@@ -532,8 +561,7 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
     def ids(shape: type[AnyShape], path: str = "") -> Iterator[str]:
         for name, member in shape.model_fields.items():
             offered = member.annotation is not NoneType
-            is_id = name.endswith(("_id", "_ids")) or name == "security_groups"
-            if offered and is_id and name not in _OF_THE_SHOP:
+            if offered and (name.endswith(_NAMING) or name == "security_groups") and name not in _OF_THE_SHOP:
                 yield path + name
             elif offered and (inner := inner_shape(member.annotation)):
                 yield from ids(inner, f"{path}{name}.")
@@ -588,16 +616,17 @@ def _names_things(asked: Asked) -> bool:
     return asked(UNKNOWN) != asked(Things(*(field.name for field in fields(Things))))
 
 
-@pytest.mark.parametrize("action", [name for name, (asked, _) in COMPUTE.items() if _names_things(asked)])
+@pytest.mark.parametrize("action", [name for name, (asked, _) in WITH_THINGS.items() if _names_things(asked)])
 def test_another_customers_things_are_unknown(owner: tuple[Client, Things], action: str) -> None:
     _, has = owner
     stranger, _ = open_customer("stranger")
-    asked, _budget = COMPUTE[action]
+    asked, _budget = WITH_THINGS[action]
     with nothing_written():
-        theirs = stranger.call(action, asked(has)).response
-        unknown = stranger.call(action, asked(UNKNOWN)).response
+        theirs = stranger.call(action, asked(has), version=_version(action)).response
+        unknown = stranger.call(action, asked(UNKNOWN), version=_version(action)).response
     assert _swapped(theirs, has) == _swapped(unknown, has)
-    assert "Error" in theirs or theirs.get("TotalCount") == 0 or theirs["SecurityGroupAssociationStatisticsSet"] == []
+    listed = [theirs.get(name) for name in ("ResourceTagMappingList", "SecurityGroupAssociationStatisticsSet")]
+    assert "Error" in theirs or theirs.get("TotalCount") == 0 or [] in listed
 
 
 @pytest.mark.parametrize("action", [name for name, (asked, _) in LEGACY.items() if _names_things(asked)])
@@ -620,6 +649,8 @@ def test_a_list_shows_nothing_of_others(owner: tuple[Client, Things]) -> None:
     assert stranger.call("DescribeLaunchTemplates").response["LaunchTemplateSet"] == []
     assert stranger.call("DescribeVpcs").response["VpcSet"] == []
     assert stranger.call("DescribeSubnets").response["SubnetSet"] == []
+    assert stranger.call("DescribeTags", version="2018-08-13").response["Tags"] == []
+    assert stranger.call("GetResources", version="2018-08-13").response["ResourceTagMappingList"] == []
     assert stranger.legacy("DescribeInstances")["instanceSet"] == []
     assert stranger.call("DescribeAccountBalance", version="2018-07-09").response["Balance"] == 0
 

@@ -20,6 +20,7 @@ from vmart.orders.login import LoginWanted
 from vmart.orders.own_network import NetworkWanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
+from vmart.tags.wanted import Tag, TagsOf
 
 _NAMES = st.sampled_from(["Placement", "SystemDisk", "DataDisks", "InstanceCount", "Zone", "DiskSize", "A", "B"])
 _LEAVES = st.one_of(st.integers(), st.text(max_size=3), st.booleans(), st.lists(st.integers(), min_size=1, max_size=2))
@@ -88,6 +89,7 @@ MACHINE = Machine(
     "img-other", LoginWanted(key_ids=("skey-1", "skey-2")), "web", "host", b"\xff\x00", "NOTIFY_AND_AUTO_RENEW",
     Attributes(termination_protected=True), NetworkWanted("vpc-1", "subnet-1"),
     ("ps-1",),
+    (TagsOf("instance", (Tag("team", "a"), Tag("env", "b"))), TagsOf("volume", (Tag("team", "b"),))),
 )  # fmt: skip
 FULL = Purchase(by(7), CONFIGURATION, MACHINE)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.calling import Client
-from tests.api.test_every_action import COMPUTE, LEGACY, OTHERS, Things, owner
+from tests.api.test_every_action import LEGACY, OTHERS, WITH_THINGS, Things, _version, owner
 from vmart.api import services
 from vmart.api.actions.cbs import disks
 from vmart.api.actions.cvm import instance_types, instances
@@ -59,11 +59,11 @@ def _faults(ask: Any, asked: dict[str, Any], shape: type[AnyShape], values: list
     return [(path, repr(value)[:40]) for path in _paths(shape) for value in values if ask(_put(asked, path, value))]
 
 
-ACTIONS = [*((name, "2017-03-12") for name in COMPUTE), *OTHERS]
+ACTIONS = [*((name, _version(name)) for name in WITH_THINGS), *OTHERS]
 
 
 def _asked(name: str, version: str, has: Things) -> dict[str, Any]:
-    return COMPUTE[name][0](has) if version == "2017-03-12" else OTHERS[name, version][0]
+    return OTHERS[name, version][0] if (name, version) in OTHERS else WITH_THINGS[name][0](has)
 
 
 @pytest.mark.parametrize(("name", "version"), ACTIONS)
@@ -101,17 +101,18 @@ def test_no_value_of_the_legacy_api_is_a_fault(owner: tuple[Client, Things], nam
     assert faults == []
 
 
+TAGS = ("tag:a", "tag:", "tag-key", "tag-value")
 FILTERS = {
-    "DescribeInstances": (*instances._FILTERS, *instances._TIMES, "project-id", *instances._FIND_NOTHING),
+    "DescribeInstances": (*instances._FILTERS, *instances._TIMES, "project-id", *instances._FIND_NOTHING, *TAGS),
     "DescribeZoneInstanceConfigInfos": (*instance_types._SALE_FILTERS, "sort-keys"),
     "DescribeInstanceTypeConfigs": (*instance_types._TYPE_FILTERS,),
     "DescribeImages": ("image-id", "image-type", "image-name", "platform"),
-    "DescribeKeyPairs": ("project-id", "key-name", "tag:a"),
-    "DescribeDisks": (*disks._FILTERS, *disks._ALIKE, *disks._FIND_NOTHING),
-    "DescribeVpcs": (*vpcs._FILTERS, *vpcs.IN_SMALL_LETTERS, *vpcs.FIND_NOTHING),
-    "DescribeSubnets": (*subnets._FILTERS, *subnets._IN_SMALL_LETTERS, *subnets._ALIKE, *vpcs.FIND_NOTHING),
+    "DescribeKeyPairs": ("project-id", "key-name", *TAGS),
+    "DescribeDisks": (*disks._FILTERS, *disks._ALIKE, *disks._FIND_NOTHING, *TAGS),
+    "DescribeVpcs": (*vpcs._FILTERS, *vpcs.IN_SMALL_LETTERS, *vpcs.FIND_NOTHING, *TAGS),
+    "DescribeSubnets": (*subnets._FILTERS, *subnets._IN_SMALL_LETTERS, *subnets._ALIKE, *vpcs.FIND_NOTHING, *TAGS),
     "DescribeRouteTables": (*route_tables._FILTERS, *route_tables._ALIKE, *route_tables._FIND_NOTHING),
-    "DescribeSecurityGroups": ("security-group-id", "security-group-name", "project-id", "tag:a"),
+    "DescribeSecurityGroups": ("security-group-id", "security-group-name", "project-id", *TAGS),
     "DescribeUsedIpAddress": (*addresses._FILTERS,),
 }
 TIMES = [

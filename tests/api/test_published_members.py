@@ -73,6 +73,7 @@ _SAMPLES: dict[str, Any] = {
     "DisasterRecoverGroupId": "ps-unknown0", "VpcId": "vpc-a", "VpcName": "n", "CidrBlock": "10.0.0.0/16",
     "SubnetId": "subnet-a", "SubnetName": "n", "RouteTableId": "rtb-a",
     "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
+    "TagKeys": ["team"],
     "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"],
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.calling import Client
-from tests.api.test_every_action import COMPUTE, CVM, LEGACY, OTHERS, Things, owner  # noqa: F401  a fixture
+from tests.api.test_every_action import LEGACY, OTHERS, WITH_THINGS, Things, owner  # noqa: F401  a fixture
 from tests.support import api_pages
 from vmart.api import services
 from vmart.api.registry import Action
@@ -29,7 +29,8 @@ def _asked(action: Action, has: Things) -> dict[str, Any]:
     """The sample of ``test_every_action``."""
     if not action.version:
         return LEGACY[action.name][0](has)
-    return COMPUTE[action.name][0](has) if action.version == CVM else OTHERS[action.name, action.version][0]
+    of_no_thing = OTHERS.get((action.name, action.version))
+    return of_no_thing[0] if of_no_thing else WITH_THINGS[action.name][0](has)
 
 
 def _told(client: Client, action: Action, asked: dict[str, Any]) -> dict[str, Any]:

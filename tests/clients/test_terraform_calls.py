@@ -89,6 +89,15 @@ class Provider:
         tags: list[Members] = self("tag", "DescribeResourceTagsByResourceIds", asked)["Tags"]
         return tags
 
+    def tag(self, kind: str, public_id: str, tags: Members, *gone: str) -> None:
+        """``M``: some in the place of others, some away; whichever there are none of is not sent."""
+        changes = {
+            "ReplaceTags": [{"TagKey": key, "TagValue": value} for key, value in tags.items()],
+            "DeleteTags": [{"TagKey": key} for key in gone],
+        }
+        asked = {name: each for name, each in changes.items() if each}
+        self("tag", "ModifyResourceTags", {"Resource": f"qcs::cvm:{REGION}:uin/:{kind}/{public_id}", **asked})
+
     def create(self, asked: Members) -> str:
         token = base64.b64encode(secrets.token_bytes(16)).decode()
         public_id: str = self("cvm", "RunInstances", {**asked, "ClientToken": token})["InstanceIdSet"][0]
@@ -184,9 +193,33 @@ def test_a_key_pair(provider: Provider) -> None:
     (pair,) = provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"]
     assert needed(pair, "KeyName", "ProjectId", "PublicKey", "CreatedTime")[:3] == [name, 0, made["PublicKey"]]
     assert provider.tags("keypair", key_id) == []
+    provider.tag("keypair", key_id, {"team": "a", "env": "b"})
+    provider.tag("keypair", key_id, {"team": "c"}, "env")
+    (tag,) = provider.tags("keypair", key_id)
+    assert needed(tag, "ResourceId", "TagKey", "TagValue") == [key_id, "team", "c"]
     assert pair["AssociatedInstanceIds"] == []
     provider("cvm", "DeleteKeyPairs", {"KeyIds": [key_id]})
     assert provider("cvm", "DescribeKeyPairs", {"KeyIds": [key_id]})["KeyPairSet"] == []
+
+
+def test_a_machine_with_tags_is_bought_changed_and_found(provider: Provider) -> None:
+    """As ``apply`` with tags, then with others: the machine's first, then those of each of its disks."""
+    team = [{"Key": "team", "Value": "a"}]
+    kinds = [{"ResourceType": kind, "Tags": team} for kind in ("instance", "volume")]
+    public_id = provider.create({**POSTPAID, "TagSpecification": kinds})
+    assert [(tag["TagKey"], tag["TagValue"]) for tag in provider.tags("instance", public_id)] == [("team", "a")]
+    machine = provider.machine(public_id)
+    assert machine is not None
+    disk = machine["SystemDisk"]["DiskId"]
+    for kind, thing in (("instance", public_id), ("volume", disk)):
+        provider.tag(kind, thing, {"owner": "b"}, "team")
+        assert [(tag["TagKey"], tag["TagValue"]) for tag in provider.tags(kind, thing)] == [("owner", "b")]
+    found = provider("cvm", "DescribeInstances", {"Filters": [{"Name": "tag:owner", "Values": ["b"]}]})
+    assert [(each["InstanceId"], each["Tags"]) for each in found["InstanceSet"]] == [
+        (public_id, [{"Key": "owner", "Value": "b"}])
+    ]
+    provider.force_delete(public_id)
+    assert provider.tags("instance", public_id) == []
 
 
 def test_a_postpaid_machine_from_apply_to_forced_destroy(provider: Provider) -> None:

@@ -13,6 +13,7 @@ from tests.support import quotas
 from tests.support.actors import by
 from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.shopper import open_purse
+from vmart.customers import accounts
 from vmart.customers.models import Account
 from vmart.instances.models import Instance
 from vmart.launch_templates import change, held, keep
@@ -27,7 +28,7 @@ def _two_versions_at_once(monkeypatch: pytest.MonkeyPatch, *, locked: bool = Tru
     account = open_purse()
     public_id = template(account)
     if not locked:
-        monkeypatch.setattr(held, "lock", lambda _account_id: None)
+        monkeypatch.setattr(accounts, "lock", lambda _account_id: None)
         monkeypatch.setattr(Template, "save", lambda *_of, **_named: None)  # else the second would wait for its row
     write, second_is_there = keep._write, threading.Event()
 

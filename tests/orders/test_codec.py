@@ -27,12 +27,16 @@ from vmart.orders.wanted import PURCHASE, Machine, Purchase, fingerprinted
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.pricing.priced import Priced
 from vmart.pricing.quote import Quote, quote
+from vmart.tags.wanted import Tag, TagsOf
 
 DISKS = (DiskChoice("CLOUD_SSD", 100), DiskChoice("CLOUD_PREMIUM", 20))
 CONFIGURATION = replace(HOURLY, data_disks=DISKS)
 WANTED = Purchase(
     Actor(7, "api", request_id="r-1"), CONFIGURATION,
-    Machine(IMAGE, LoginWanted("Abcd1234!", ("skey-1",)), "web", "host", b"\xff\x00"),
+    Machine(
+        IMAGE, LoginWanted("Abcd1234!", ("skey-1",)), "web", "host", b"\xff\x00",
+        tag_specification=(TagsOf("instance", (Tag("team", "a"),)),),
+    ),
     client_token="once", min_count=1,
 )  # fmt: skip
 MADE = replace(WANTED, machine=replace(WANTED.machine, login=Login("$6$s$h", ("skey-1",), ("ssh-rsa A",))))

@@ -191,6 +191,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_reset_password", {"how": "generated"}
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
+    ("machine_tags", "ModifyResourceTags"): lambda sent: sent.of_machine(
+        "machine_tags", {"act": "put", "key": "team", "value": "a"}
+    ),
     ("machine_keys", "AssociateInstancesKeyPairs"): lambda sent: sent.of_bound_key("bind"),
     ("machine_keys", "DisassociateInstancesKeyPairs"): lambda sent: sent.of_bound_key("bind", "unbind"),
     ("machine_bandwidth", "ResetInstancesInternetMaxBandwidth"): lambda sent: sent.of_machine(

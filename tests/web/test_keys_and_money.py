@@ -107,7 +107,7 @@ def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clo
     rows = _csv(visitor, "2026-03")
     assert rows[0] == [
         "hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
-        "revision", "statement_month",
+        "revision", "statement_month", "tags",
     ]  # fmt: skip
     cpu = [row for row in rows if row[4] == "cpu"]
     assert cpu == [
@@ -123,6 +123,7 @@ def test_usage_is_on_the_charges_page_and_in_the_file_to_the_last_digit(test_clo
             "CNY",
             "0",
             "2026-03",
+            "",
         ]
         for hour in (3, 2)
     ]

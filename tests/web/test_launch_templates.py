@@ -31,6 +31,7 @@ from vmart.orders.placement_groups import Wanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.storage.models import Disk
+from vmart.tags.wanted import Tag, TagsOf
 from vmart.web import from_template
 
 CHOSEN = (
@@ -115,6 +116,9 @@ def test_buying_from_a_template() -> None:
 FULL: dict[str, Any] = {
     "name": "web", "hostname": "host", "user_data": b"#!/bin/sh\n", "renew_flag": "NOTIFY_AND_AUTO_RENEW",
     "attributes": Attributes(termination_protected=True),
+    "tag_specification": (
+        TagsOf("instance", (Tag("team", "a"), Tag("env", "测试"))), TagsOf("volume", (Tag("team", "b"),)),
+    ),
 }  # fmt: skip
 MONTHLY = replace(
     HOURLY, charge_type="PREPAID", period_months=2, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=3,

@@ -64,6 +64,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_end": MACHINE,
     "machine_password": MACHINE,
     "machine_keys": MACHINE,
+    "machine_tags": MACHINE,
     "machine_reset_password": MACHINE,
     "machine_reinstall": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
@@ -89,7 +90,8 @@ NAMED: dict[str, list[Arguments]] = {
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
 REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"}),
             ("POST", {"act": "show"}), ("POST", {"act": "have"}),
-            ("POST", {"act": "bind", "key": "skey-a"})]  # fmt: skip
+            ("POST", {"act": "bind", "key": "skey-a"}),
+            ("POST", {"act": "put", "key": "team", "value": "a"})]  # fmt: skip
 
 
 def _addresses(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:

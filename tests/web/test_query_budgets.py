@@ -28,7 +28,7 @@ from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 8, "buy_price": 5, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 19,
+    "home": 2, "buy": 8, "buy_price": 5, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 20,
     "machine_live": 19, "machine_stop": 5, "machine_end": 11, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
@@ -36,6 +36,7 @@ CUSTOMERS = {
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
+    "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "quotas": 8, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
@@ -106,6 +107,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_disk",
                 "machine_keys",
                 "machine_reinstall",
+                "machine_tags",
             ],
             (running.public_id,),
         ),

@@ -30,6 +30,7 @@ from vmart.api.actions.cvm import (
 from vmart.api.actions.cvm import security_groups as groups_of_machines
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
+from vmart.api.actions.tag import keys as tag_keys
 from vmart.api.actions.tag import resources
 from vmart.api.actions.vpc import addresses, route_tables, security_groups, subnets, vpcs
 from vmart.api.legacy import offered as legacy
@@ -42,7 +43,7 @@ _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, bandwidth, resize, disk_sizes, system, renewal,
     charge_type, key_pairs, launch_templates, placement_groups, account_quota, balance, places_of_product, zones,
     disks, own_disks, vpcs, subnets, route_tables, addresses, security_groups, groups_of_machines, resources,
-    identity,
+    tag_keys, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

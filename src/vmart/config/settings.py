@@ -27,8 +27,8 @@ AUTH_USER_MODEL = "customers.User"
 
 ROOMS = [
     "kernel", "events", "worker", "customers", "catalog", "policy", "subscriptions", "instances", "network", "storage",
-    "security",
-    "ledger", "pricing", "placement", "metering", "bills", "provisioning", "orders", "launch_templates",
+    "security", "ledger", "pricing", "placement", "metering", "bills", "tags", "provisioning", "orders",
+    "launch_templates",
     "payments", "settlement", "listings", "pages", "api", "backoffice", "web",
 ]  # fmt: skip
 INSTALLED_APPS = [

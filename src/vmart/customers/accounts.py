@@ -12,6 +12,15 @@ def create(owner: User, name: str, quota_set: str = "default") -> Account:
     return account
 
 
+def lock(account_id: int) -> None:
+    """Have the account's other changes that move neither money nor capacity wait: the account's own row.
+
+    An act that has the lock of its purses may take this one after it, never before.
+    """
+    db.require_transaction()
+    Account.objects.select_for_update(no_key=True).get(pk=account_id)
+
+
 def account_of(user: User) -> Account | None:
     """The account that a signed-in user acts for: the first joined; None for operators without one."""
     member = Member.objects.filter(user=user).select_related("account").order_by("id").first()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from vmart.customers import accounts
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
@@ -45,7 +46,7 @@ def delete_versions(actor: Actor, public_id: str, numbers: Sequence[int]) -> Non
 @contextmanager
 def _changing(actor: Actor, public_id: str) -> Iterator[Template]:
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         yield held.template(actor.account, public_id)
 
 

@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from vmart.customers.models import Account
 from vmart.kernel import db
 from vmart.launch_templates.errors import UnknownTemplate, UnknownVersion
 from vmart.launch_templates.models import Template
@@ -29,15 +28,6 @@ class Held:
     number: int
     is_default: bool
     contents: dict[str, Any]
-
-
-def lock(account_id: int) -> None:
-    """Have the account's other changes of templates wait: they are counted and numbered one after the other.
-
-    The account's own row and not its purses: nothing here is about money.
-    """
-    db.require_transaction()
-    Account.objects.select_for_update(no_key=True).get(pk=account_id)
 
 
 def template(account_id: int, public_id: str) -> Template:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from vmart.catalog import shop
-from vmart.customers import quotas
+from vmart.customers import accounts, quotas
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
@@ -114,7 +114,7 @@ def _once(new: NewVersion, what: str, check_it: Callable[[], None], keep_it: Cal
     try:
         check_it()
         with db.act():
-            held.lock(new.account_id)
+            accounts.lock(new.account_id)
             known = tokens.first_answer(new.account_id, token, fingerprint)
             if known is None:
                 known = {"kept": keep_it()}

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.listings.paging import PAGE, Page, cut
+from vmart.tags import reads
+from vmart.tags.wanted import Tag
 
 CSV_BATCH = 2000
 
@@ -32,6 +34,7 @@ class ChargeRow:
     subscription_id: int
     revision: int
     statement_month: dt.date
+    tags: tuple[Tag, ...]  # of each key what held last in the hour (ADR 0038)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +47,46 @@ class DayTotal:
 
 _CHARGES = """
 SELECT c.hour, h.public_id, b.public_id AS resource_id, coalesce(i.name, d.name, '') AS name, c.component,
-       c.duration_s, c.out_bytes,
-       c.exact_e8 * 0.00000001 AS exact, c.subscription_id, c.revision, c.statement_month
+       c.duration_s, c.out_bytes, c.exact_e8 * 0.00000001 AS exact, c.subscription_id, c.revision, c.statement_month,
+       tagged.tags
 FROM bills_charge c JOIN subscriptions_subscription b ON b.id = c.subscription_id
 JOIN subscriptions_subscription h ON h.id = b.bundle_id
 LEFT JOIN instances_instance i ON i.id = h.id LEFT JOIN storage_disk d ON d.id = h.id
+CROSS JOIN LATERAL (
+  SELECT json_agg(json_build_array(held.key, held.value) ORDER BY held.key) AS tags,
+         bool_or(held.key = %(tag_key)s AND (%(tag_value)s::text IS NULL OR held.value = %(tag_value)s)) AS is_wanted
+  FROM (SELECT DISTINCT ON (t.key) t.key, t.value FROM tags_tag t
+        WHERE t.resource_id = b.public_id AND t.from_at < c.hour + interval '1 hour'
+          AND (t.to_at IS NULL OR t.to_at > c.hour)
+        ORDER BY t.key, t.from_at DESC) AS held
+) AS tagged
 WHERE c.account_id = %(account)s AND c.hour = ANY (%(hours)s)
   AND (%(hour)s::timestamptz IS NULL
        OR (c.hour, c.subscription_id, c.component, c.revision)
           < (%(hour)s, %(subscription)s, %(component)s, %(revision)s))
+  AND (%(tag_key)s::text IS NULL OR tagged.is_wanted)
 ORDER BY c.hour DESC, c.subscription_id DESC, c.component DESC, c.revision DESC
 LIMIT %(limit)s
 """
 
 
-def of_day(account_id: int, day: dt.date, zone: ZoneInfo, before: str = "") -> Page[ChargeRow]:
-    """Charges for the hours of a day in the billing zone, latest first. A wrong key means the first page."""
+def of_day(account_id: int, day: dt.date, zone: ZoneInfo, before: str = "", tag: str = "") -> Page[ChargeRow]:
+    """Charges for the hours of a day in the billing zone, latest first. A wrong key means the first page.
+
+    ``tag``: only those that show it, ``key`` or ``key=value``.
+    """
     start = dt.datetime(day.year, day.month, day.day, tzinfo=zone)
     key = _key(before)
-    rows = _read(account_id, _hours(start, start + dt.timedelta(days=1)), key, PAGE + 1)
+    rows = _read(account_id, _hours(start, start + dt.timedelta(days=1)), key, PAGE + 1, tag)
     return cut(rows, _key_of, first=key is None)
 
 
-def of_month(account_id: int, month: dt.date, zone: ZoneInfo) -> Iterator[ChargeRow]:
-    """All charges of a billing month, latest first, read a batch at a time."""
+def of_month(account_id: int, month: dt.date, zone: ZoneInfo, tag: str = "") -> Iterator[ChargeRow]:
+    """All charges of a billing month that show the ``tag``, if one is named; latest first, read a batch at a time."""
     start = dt.datetime(month.year, month.month, 1, tzinfo=zone)
     hours = _hours(start, clock.add_months(start, 1, zone))
     key: tuple[object, ...] | None = None
-    while rows := _read(account_id, hours, key, CSV_BATCH):
+    while rows := _read(account_id, hours, key, CSV_BATCH, tag):
         yield from rows
         last = rows[-1]
         key = (last.hour, last.subscription_id, last.component, last.revision)
@@ -138,13 +153,16 @@ def _hours(start: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
     return [first + n * HOUR for n in range((after - first) // HOUR)]
 
 
-def _read(account_id: int, hours: Sequence[dt.datetime], key: tuple[object, ...] | None, limit: int) -> list[ChargeRow]:
+def _read(
+    account_id: int, hours: Sequence[dt.datetime], key: tuple[object, ...] | None, limit: int, tag: str
+) -> list[ChargeRow]:
     hour, subscription, component, revision = key or (None, None, None, None)
+    tag_key, tag_value = reads.said(tag)
     found = db.rows(
         _CHARGES, account=account_id, hours=hours, hour=hour, subscription=subscription, component=component,
-        revision=revision, limit=limit,
+        revision=revision, limit=limit, tag_key=tag_key or None, tag_value=tag_value,
     )  # fmt: skip
-    return [ChargeRow(**row) for row in found]
+    return [ChargeRow(**{**row, "tags": reads.of(row["tags"])}) for row in found]
 
 
 def _key_of(row: ChargeRow) -> str:

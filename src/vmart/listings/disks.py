@@ -7,6 +7,8 @@ from typing import Any
 from vmart.listings.paging import by_offset
 from vmart.listings.views import ListedDisk
 from vmart.pricing.configuration import DiskChoice
+from vmart.tags import reads
+from vmart.tags.things import VOLUME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Wanted:
     instance_ids: Sequence[str] | None = None
     instance_names: Sequence[str] | None = None
     ips: Sequence[str] | None = None
+    tags: str | None = None  # of ``tags.reads.asked``
     portables: Sequence[str] | None = None
 
 
@@ -42,6 +45,7 @@ _CONDITIONS = {
     "charge_types": "b.charge_type = ANY (%(charge_types)s)",
     "instance_ids": "i.public_id = ANY (%(instance_ids)s)",
     "instance_names": "i.name = ANY (%(instance_names)s)",
+    "tags": reads.meeting(VOLUME, "d.public_id"),
     "portables": "(d.state <> '')::text = ANY (%(portables)s)",
     "ips": "(host(i.private_ip) = ANY (%(ips)s) OR host(i.public_ip) = ANY (%(ips)s))",
 }
@@ -60,7 +64,7 @@ _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of
 _VIEW = f"""
 SELECT d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, {_STATE} AS state,
   d.state <> '' AS portable, coalesce(i.public_id, '') AS instance_id, s.zone_id AS zone, b.charge_type, b.renew_flag,
-  s.created_at, b.expires_at
+  s.created_at, b.expires_at, {reads.held(VOLUME, "d.public_id")} AS tags
 {{matching}}"""
 _ORDERS = {
     ("CREATE_TIME", "DESC"): "s.created_at DESC, d.id DESC",
@@ -87,4 +91,4 @@ def page(
 
 def _listed(row: dict[str, Any]) -> ListedDisk:
     bought = DiskChoice(**{name: row.pop(name) for name in _BOUGHT})
-    return ListedDisk(bought=bought, **row)
+    return ListedDisk(bought=bought, tags=reads.of(row.pop("tags")), **row)

@@ -14,6 +14,8 @@ from vmart.listings.paging import PAGE, Matching, Page, Placing, cut, from_neare
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
 from vmart.security import held
+from vmart.tags import reads
+from vmart.tags.things import INSTANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Wanted:
     created_from: dt.datetime | None = None
     created_to: dt.datetime | None = None
     word: str | None = None
+    tags: str | None = None  # of ``tags.reads.asked``
 
 
 # Condition of each member of Wanted, as ``_asked`` gives it. ARRAY(…), not IN: it is read once, and no join.
@@ -64,6 +67,7 @@ _CONDITIONS = {
     "SELECT a.instance_id FROM network_public_address a WHERE a.ip = ANY (%(public_ips)s::inet[]))",
     "created_from": "i.created_at >= %(created_from)s",
     "created_to": "i.created_at <= %(created_to)s",
+    "tags": reads.meeting(INSTANCE, "i.public_id"),
     "word": "(position(lower(%(word)s) IN lower(i.name)) > 0"
     " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s)",
 }
@@ -90,7 +94,8 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
            i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance,
                                      d.name)
-   ORDER BY d.position) FROM storage_disk d WHERE d.instance_id = i.id) AS disks
+   ORDER BY d.position) FROM storage_disk d WHERE d.instance_id = i.id) AS disks,
+  {tags} AS tags
 FROM (SELECT i.id {matching} {page}) AS page
 JOIN instances_instance i ON i.id = page.id
 JOIN subscriptions_subscription b ON b.id = i.id
@@ -101,7 +106,9 @@ JOIN network_vpc v ON v.id = s.vpc_id
 LEFT JOIN placement_member member ON member.instance_id = i.id
 LEFT JOIN placement_group g ON g.id = member.group_id
 {order}
-""".replace("{attributes}", ", ".join(f"to_json(i.{name}) AS {name}" for name in _ATTRIBUTES))
+""".replace("{attributes}", ", ".join(f"to_json(i.{name}) AS {name}" for name in _ATTRIBUTES)).replace(
+    "{tags}", reads.held(INSTANCE, "i.public_id")
+)
 _STATES = (
     "SELECT i.public_id, i.state FROM (SELECT i.id {matching} {page}) AS page"
     " JOIN instances_instance i ON i.id = page.id {order}"
@@ -241,4 +248,5 @@ def _view(account_id: int, row: dict[str, Any]) -> InstanceView:
     told = {name: row.pop(name) for name in _ATTRIBUTES}
     groups = tuple(told["security_groups"]) or (held.default_id(account_id),)
     attributes = Attributes(**told | {"security_groups": groups})
-    return InstanceView(disks=disks, key_ids=tuple(row.pop("key_ids")), attributes=attributes, **row)
+    key_ids, tags = tuple(row.pop("key_ids")), reads.of(row.pop("tags"))
+    return InstanceView(disks=disks, key_ids=key_ids, attributes=attributes, tags=tags, **row)

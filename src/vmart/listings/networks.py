@@ -10,6 +10,8 @@ from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
 from vmart.listings.views import RouteTableView, SubnetView, TakenAddress, VpcView
 from vmart.network.models import Subnet, Vpc
 from vmart.network.ranges import usable
+from vmart.tags import reads
+from vmart.tags.things import SUBNET, VPC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class WantedVpcs:
     cidrs: Sequence[str] | None = None
     defaults: Sequence[str] | None = None  # "true", "false"
     name_parts: Sequence[str] | None = None  # in small letters
+    tags: str | None = None  # of ``tags.reads.asked``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class WantedSubnets:
     cidrs: Sequence[str] | None = None
     defaults: Sequence[str] | None = None
     names: Sequence[str] | None = None  # in small letters
+    tags: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class WantedAddresses:
 
 
 _VPCS = {
+    "tags": reads.meeting(VPC, "v.public_id"),
     "public_ids": "v.public_id = ANY (%(public_ids)s)",
     "region": "v.region_id = %(region)s",
     "cidrs": "(v.cidr = ANY (%(cidrs)s) OR split_part(v.cidr, '/', 1) = ANY (%(cidrs)s))",
@@ -62,6 +67,7 @@ _VPCS = {
     "name_parts": "EXISTS (SELECT FROM unnest(%(name_parts)s::text[]) AS part WHERE strpos(lower(v.name), part) > 0)",
 }
 _SUBNETS = {
+    "tags": reads.meeting(SUBNET, "s.public_id"),
     "public_ids": "s.public_id = ANY (%(public_ids)s)",
     "region": "v.region_id = %(region)s",
     "zones": "s.zone_id = ANY (%(zones)s)",
@@ -78,15 +84,17 @@ _ADDRESSES = {
 }
 _VPC = """
 SELECT v.id, v.public_id, v.region_id AS region, v.name, v.cidr, v.owner_id IS NULL AS is_default, v.multicast,
-  v.created_at, (SELECT count(*) FROM network_subnet s WHERE s.vpc_id = v.id AND s.deleted_at IS NULL) AS subnets
+  v.created_at, (SELECT count(*) FROM network_subnet s WHERE s.vpc_id = v.id AND s.deleted_at IS NULL) AS subnets,
+  {tags} AS tags
 {matching} ORDER BY v.id DESC OFFSET %(offset)s LIMIT %(limit)s
-"""
+""".replace("{tags}", reads.held(VPC, "v.public_id"))
 _NEWEST = 2**63 - 1  # above every number
 _SUBNET_COLUMNS = """
 SELECT s.id, s.public_id, v.id AS vpc_number, v.public_id AS vpc_id, v.name AS vpc_name, s.zone_id AS zone, s.name,
   host(s.cidr) AS network, s.prefix, s.first_host, s.owner_id IS NULL AS is_default, s.broadcast, s.created_at,
-  (SELECT count(*) FROM network_private_address p WHERE p.subnet_id = s.id) AS taken
-"""
+  (SELECT count(*) FROM network_private_address p WHERE p.subnet_id = s.id) AS taken,
+  {tags} AS tags
+""".replace("{tags}", reads.held(SUBNET, "s.public_id"))
 _SUBNET = _SUBNET_COLUMNS + "{matching} ORDER BY s.id DESC OFFSET %(offset)s LIMIT %(limit)s"
 _SUBNET_PAGE = _SUBNET_COLUMNS + "{matching} AND s.id < %(before)s ORDER BY s.id DESC LIMIT %(limit)s"
 _ADDRESS = """
@@ -114,7 +122,7 @@ _OF_ADDRESSES = (
 def vpcs(account_id: int, wanted: WantedVpcs, *, offset: int = 0, limit: int = 20) -> tuple[int, list[VpcView]]:
     """How many of the account's networks are wanted, and a page of them, newest first."""
     total, rows = by_offset(_VPC, _OF_VPCS, _VPCS, wanted, account_id=account_id, offset=offset, limit=limit)
-    return total, [VpcView(**row) for row in rows]
+    return total, [VpcView(tags=reads.of(row.pop("tags")), **row) for row in rows]
 
 
 def vpc_view(made: Vpc) -> VpcView:
@@ -156,7 +164,8 @@ def subnets_by_key(account_id: int, before: str) -> Page[SubnetView]:
 
 def _subnet(row: dict[str, Any]) -> SubnetView:
     network = ipaddress.IPv4Network(f"{row.pop('network')}/{row.pop('prefix')}")
-    return SubnetView(cidr=str(network), addresses=usable(network, row.pop("first_host")), **row)
+    addresses, tags = usable(network, row.pop("first_host")), reads.of(row.pop("tags"))
+    return SubnetView(cidr=str(network), addresses=addresses, tags=tags, **row)
 
 
 def route_tables(

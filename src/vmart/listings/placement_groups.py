@@ -9,6 +9,9 @@ from vmart.customers import quotas
 from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
 from vmart.orders import placement_groups
 from vmart.placement.models import Group
+from vmart.tags import reads
+from vmart.tags.things import PLACEMENT_GROUP
+from vmart.tags.wanted import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +26,18 @@ class GroupView:
     created_at: dt.datetime
     most: int
     machines: tuple[str, ...]
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
     public_ids: Sequence[str] | None = None
     word: str | None = None
+    tags: str | None = None  # of ``tags.reads.asked``
 
 
 _CONDITIONS = {
+    "tags": reads.meeting(PLACEMENT_GROUP, "g.public_id"),
     "public_ids": "g.public_id = ANY (%(public_ids)s)",
     "word": "(position(lower(%(word)s) IN lower(g.name)) > 0 OR g.public_id = %(word)s)",
 }
@@ -40,18 +46,25 @@ _FROM = "FROM placement_group g WHERE g.account_id = %(account)s"
 _VIEW = """
 SELECT g.*, fn.customers_quota(%(account)s, 'machines_per_group') AS most,
        ARRAY(SELECT i.public_id FROM placement_member member JOIN instances_instance i ON i.id = member.instance_id
-             WHERE member.group_id = g.id ORDER BY i.created_at, i.id) AS machines
+             WHERE member.group_id = g.id ORDER BY i.created_at, i.id) AS machines,
+       {tags} AS tags
 FROM (SELECT g.id, g.public_id, g.name, g.apart, g.affinity, g.created_at
       {matching} {page} ORDER BY g.id DESC OFFSET %(offset)s LIMIT %(limit)s) g
 ORDER BY g.id DESC
-"""
+""".replace("{tags}", reads.held(PLACEMENT_GROUP, "g.public_id"))
 
 
 def some(
-    account_id: int, *, public_ids: Sequence[str] | None = None, word: str = "", offset: int = 0, limit: int = 20
+    account_id: int,
+    *,
+    public_ids: Sequence[str] | None = None,
+    word: str = "",
+    tags: str | None = None,
+    offset: int = 0,
+    limit: int = 20,
 ) -> tuple[int, list[GroupView]]:
     """How many groups have one of the ids and the word in their name (none: any), and a page of them."""
-    wanted = _Wanted(public_ids=public_ids, word=word or None)
+    wanted = _Wanted(public_ids=public_ids, word=word or None, tags=tags)
     query = _VIEW.replace("{page}", "")
     total, rows = by_offset(query, _FROM, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
     return total, [_view(row) for row in rows]
@@ -84,4 +97,4 @@ def used(account_id: int) -> tuple[int, int, int]:
 
 
 def _view(row: dict[str, Any]) -> GroupView:
-    return GroupView(**(row | {"machines": tuple(row["machines"])}))
+    return GroupView(**(row | {"machines": tuple(row["machines"]), "tags": reads.of(row["tags"])}))

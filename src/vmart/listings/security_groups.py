@@ -1,21 +1,41 @@
 """Security groups of an account as their owner sees them. At most 51 a region, so they are read whole."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from vmart.instances.models import Instance, State
 from vmart.listings.views import SecurityGroupView
 from vmart.security import held, policies
 from vmart.security.models import SecurityGroup
+from vmart.tags import reads
+from vmart.tags.things import SECURITY_GROUP, Thing
+from vmart.tags.wanted import Tag
 
 
-def of_account(account_id: int, region: str = "") -> list[SecurityGroupView]:
-    """The default group first, then the newest; those of a region, of all where none is named."""
-    return [_view(group) for group in held.groups(account_id, region)]
+def of_account(account_id: int, region: str = "", tags: str | None = None) -> list[SecurityGroupView]:
+    """The default group first, then the newest; those of a region, of all where none is named.
+
+    ``tags``: those alone that have them (``tags.reads.asked``).
+    """
+    found = held.groups(account_id, region)
+    if tags is not None:
+        having = reads.having(account_id, SECURITY_GROUP, tags)
+        found = [group for group in found if group.public_id in having]
+    return _views(account_id, found)
 
 
 def one(account_id: int, public_id: str) -> SecurityGroupView:
     """One of them. Raises UnknownGroup."""
-    return _view(held.group(account_id, public_id))
+    return _views(account_id, [held.group(account_id, public_id)])[0]
+
+
+def _views(account_id: int, groups: Sequence[SecurityGroup]) -> list[SecurityGroupView]:
+    things = [Thing(SECURITY_GROUP, group.public_id) for group in groups]
+    tags = reads.of_things(account_id, things)
+    return [
+        _view(group, tuple(Tag(key, value) for key, value in tags[thing].items()))
+        for group, thing in zip(groups, things, strict=True)
+    ]
 
 
 def machines(account_id: int) -> Counter[str]:
@@ -34,7 +54,7 @@ def referring(account_id: int) -> Counter[str]:
     )
 
 
-def _view(group: SecurityGroup) -> SecurityGroupView:
+def _view(group: SecurityGroup, tags: tuple[Tag, ...]) -> SecurityGroupView:
     return SecurityGroupView(
         public_id=group.public_id,
         name=group.name,
@@ -45,4 +65,5 @@ def _view(group: SecurityGroup) -> SecurityGroupView:
         egress=tuple(policies.read(group.egress)),
         created_at=group.created_at,
         updated_at=group.updated_at,
+        tags=tags,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vmart.instances.attributes import Attributes
 from vmart.pricing.configuration import DiskChoice
 from vmart.security.policies import Policy
+from vmart.tags.wanted import Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class ListedDisk:
     renew_flag: str
     created_at: dt.datetime
     expires_at: dt.datetime | None
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class VpcView:
     multicast: bool
     created_at: dt.datetime
     subnets: int
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class SubnetView:
     created_at: dt.datetime
     addresses: int
     taken: int
+    tags: tuple[Tag, ...] = ()
 
     @property
     def free(self) -> int:
@@ -113,6 +117,7 @@ class SecurityGroupView:
     egress: tuple[Policy, ...]
     created_at: dt.datetime
     updated_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ class InstanceView:
     created_at: dt.datetime
     expires_at: dt.datetime | None
     changed_at: dt.datetime  # the last thing that happened to it
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,7 @@ class KeyPairView:
     public_key: str
     instance_ids: tuple[str, ...]
     created_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

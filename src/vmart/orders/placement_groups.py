@@ -23,6 +23,8 @@ from vmart.orders import tokens
 from vmart.orders.acts import accepting
 from vmart.orders.errors import GroupInUse, NoPlaceInGroup, NotInGroup, TooManyGroups, UnknownPlacementGroup
 from vmart.placement.models import Group, Member
+from vmart.tags import modify as modify_tags
+from vmart.tags.things import PLACEMENT_GROUP, Thing
 
 NAME_MAX, AFFINITY_MAX, AT_ONCE = 60, 10, 10  # API 3.0, CreateDisasterRecoverGroup, DeleteDisasterRecoverGroups
 GROUPS, MACHINES = "placement_groups", "machines_per_group"  # quotas
@@ -78,6 +80,7 @@ def delete(actor: Actor, ids: Sequence[str]) -> None:
         _refuse_in_use(found)
         _told(actor, "DeleteDisasterRecoverGroups", found)
         Group.objects.filter(pk__in=[each.pk for each in found]).delete()
+        modify_tags.end(actor.account, [Thing(PLACEMENT_GROUP, each.public_id) for each in found])
 
 
 def join(actor: Actor, machines: Sequence[str], public_id: str) -> None:

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import default_type, groups, login, naming, offered, own_network, placement_groups, user_data
+from vmart.orders import (
+    default_type,
+    groups,
+    login,
+    naming,
+    offered,
+    own_network,
+    placement_groups,
+    tagging,
+    user_data,
+)
 from vmart.orders.login import LoginWanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing import books
@@ -31,6 +41,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     naming.names(machine.name, configuration.count)
     naming.host_names(machine.hostname, configuration.count)
     user_data.check(machine.user_data)
+    tagging.check(machine.tag_specification)
     if request.min_count > configuration.count:
         raise InvalidParameter("MinCount is above InstanceCount.", field="min_count")
     return quoted

@@ -12,7 +12,10 @@ from vmart.orders.disks import detach
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
+from vmart.storage.models import Disk
 from vmart.subscriptions.models import Standing, Subscription
+from vmart.tags import modify
+from vmart.tags.things import INSTANCE, VOLUME, Thing
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -56,4 +59,11 @@ def _gone(machine: Instance) -> None:
     )
     passwords.erase([machine])
     enforce.send_for([machine.id])
+    modify.end(machine.account_id, _tagged(machine))
     m.event(machine, "released")
+
+
+def _tagged(machine: Instance) -> list[Thing]:
+    """What ends with the machine and may have tags."""
+    disks = Disk.objects.filter(instance_id=machine.pk).values_list("public_id", flat=True)
+    return [Thing(INSTANCE, machine.public_id), *(Thing(VOLUME, public_id) for public_id in disks)]

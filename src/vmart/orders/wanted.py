@@ -14,6 +14,7 @@ from vmart.orders.login import GENERATED, Login, LoginWanted
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.pricing.configuration import Configuration
 from vmart.pricing.quote import Quote
+from vmart.tags.wanted import TagsOf
 
 MANUAL_RENEWAL = "NOTIFY_AND_MANUAL_RENEW"
 
@@ -34,6 +35,7 @@ class Machine:
     attributes: Attributes = DEFAULTS
     network: NetworkWanted = DEFAULT_NETWORK
     placement_groups: tuple[str, ...] = ()
+    tag_specification: tuple[TagsOf, ...] = ()
 
     @property
     def made_login(self) -> Login:

@@ -13,6 +13,8 @@ from vmart.pages import printed, wording
 from vmart.pricing.configuration import DEFAULT_DISK_TYPE, DEFAULT_SYSTEM_GIB, POSTPAID_BY_HOUR
 
 Said = Mapping[str, Any]
+_TAGGED = re.compile(r"(tag_specification\.\d+)\.resource_type")
+_TAG_KEY = re.compile(r"(tag_specification\.\d+)\.tags\.\d+\.key")
 _DISK = re.compile(r"(data_disks\.\d+)\.size_gib")
 
 
@@ -59,6 +61,16 @@ def data_disks(said: Said) -> list[str]:
     """The paths of the data disks that are bought, in order; one of 0 GiB is none."""
     found = [match[1] for path in said if (match := _DISK.fullmatch(path)) and said[path]]
     return sorted(found, key=lambda path: int(path.rpartition(".")[2]))
+
+
+def tags(said: Said) -> dict[str, dict[str, str]]:
+    """Value by key of the tags that what is bought has, by the kind of thing."""
+    kinds = {match[1]: str(kind) for path, kind in said.items() if (match := _TAGGED.fullmatch(path))}
+    found: dict[str, dict[str, str]] = {kind: {} for kind in kinds.values()}
+    for path, key in said.items():
+        if match := _TAG_KEY.fullmatch(path):
+            found[kinds[match[1]]][str(key)] = str(said[f"{match[0].removesuffix('key')}value"])
+    return found
 
 
 def said_anyway(said: Said) -> list[Fact]:
@@ -114,6 +126,9 @@ def _no_field(said: Said) -> Iterator[Fact]:
         yield Fact(_("Security groups"), ", ".join(said["attributes.security_groups"]), "mono")
     if "renew_flag" in said:
         yield Fact(_("At its end"), wording.RENEW_FLAGS.get(said["renew_flag"], said["renew_flag"]))
+    for kind, held in tags(said).items():
+        titles = {"instance": _("Tags of the machine"), "volume": _("Tags of its disks")}
+        yield Fact(titles[kind], ", ".join(f"{key}={value}" for key, value in held.items()))
     for path in ("network.vpc_id", "network.subnet_id"):
         if said.get(path, "DEFAULT").upper() != "DEFAULT":
             yield Fact(_("Private network"), said[path], "mono")

@@ -1,7 +1,7 @@
 """The words that people read for what the database calls by codes, and refusals in their language."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from vmart import engines
 from vmart.catalog import shop
 from vmart.kernel.errors import WHY, Refused
+from vmart.tags.wanted import Tag
 
 STATES = {
     "PENDING": _("Being delivered"),
@@ -168,6 +169,7 @@ EVENTS = {
     "CreateSubnet": _("Subnet made"),
     "ModifySubnetAttribute": _("Subnet changed"),
     "DeleteSubnet": _("Subnet deleted"),
+    "ModifyResourceTags": _("Tags changed"),
     "CreateSecurityGroup": _("Security group made"),
     "ModifySecurityGroupAttribute": _("Security group changed"),
     "DeleteSecurityGroup": _("Security group deleted"),
@@ -313,6 +315,11 @@ def component(name: str) -> Any:
     kind, _colon, number = name.partition(":")
     title = COMPONENTS.get(kind, name)
     return f"{title} {number}" if number else title
+
+
+def tags(held: Sequence[Tag]) -> str:
+    """One line, as in a file; keys and values have no semicolon."""
+    return "; ".join(f"{tag.key}={tag.value}" for tag in held)
 
 
 def sentence(refused: Refused) -> str:

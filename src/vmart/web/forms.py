@@ -126,6 +126,15 @@ class OwnSubnet(ActForm):
         self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
 
 
+class NewTag(ActForm):
+    """A tag for a machine, in the place of the one of this key."""
+
+    paths = {"tags.*.key": "key", "tags.*.value": "value", "tags": "key"}
+
+    key = text(_("Key"), hint=_("Letters, digits, spaces and + - = . _ : / @."), maxlength=127)
+    value = text(_("Value"), maxlength=255)
+
+
 class OwnPassword(ActForm):
     """A password that its owner chooses; none of them is shown again."""
 

@@ -22,6 +22,7 @@ from vmart.pricing.configuration import (
     PREPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
 )
+from vmart.tags.wanted import Tag, TagsOf
 from vmart.web.choice import Choice
 
 Said = Mapping[str, Any]
@@ -31,7 +32,7 @@ _ALIKE = {
     "months": "period_months",
 }  # fmt: skip
 # Paths of what the page has no field for.
-_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.")
+_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.", "tag_specification.")
 
 
 def address_of(template_id: str, number: int, said: Said) -> str:
@@ -89,7 +90,15 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
         renew_flag=said.get("renew_flag", MANUAL_RENEWAL) if choice.mode == "prepaid" else MANUAL_RENEWAL,
         attributes=Attributes(**own), network=_own_network(choice, said),
         placement_groups=(choice.values["group"],) if choice.values["group"] else (),
+        tag_specification=_tags(said),
     )  # fmt: skip
+
+
+def _tags(said: Said) -> tuple[TagsOf, ...]:
+    return tuple(
+        TagsOf(kind, tuple(Tag(key, value) for key, value in tags.items()))
+        for kind, tags in version_facts.tags(said).items()
+    )
 
 
 def _own_network(choice: Choice, said: Said) -> NetworkWanted:

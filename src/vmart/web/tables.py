@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,6 +18,7 @@ from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
+from vmart.listings.tags import TagView
 from vmart.listings.views import SubnetView, VpcView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
@@ -105,8 +107,43 @@ MACHINES: Table[Instance] = Table(
         Filter("q", _("Name or address")),
         Filter("zone", _("Zone"), _zones),
         Filter("state", _("State"), _states),
+        Filter("tag", _("Tag (key, or key=value)")),
     ),
 )  # fmt: skip
+
+
+def _machines_with(row: TagView) -> SafeString:
+    return link(f"{reverse('machines')}?{urlencode({'tag': f'{row.key}={row.value}'})}", gettext("Machines"))
+
+
+TAGS: Table[TagView] = Table(
+    (
+        Column("key", _("Key"), lambda row: row.key),
+        Column("value", _("Value"), lambda row: row.value),
+        Column("things", _("Number of resources"), lambda row: row.things, css=FIGURE),
+        Column("machines", "", _machines_with, css=RIGHT),
+    ),
+    empty=_("Nothing has a tag yet. A machine gets its tags on its own page; programs tag everything by the API."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTag:
+    """A tag of a machine."""
+
+    machine: Instance
+    key: str
+    value: str
+
+
+MACHINE_TAGS: Table[MachineTag] = Table(
+    (
+        Column("key", _("Key"), lambda row: row.key),
+        Column("value", _("Value"), lambda row: row.value),
+        Column("acts", "", "web/parts/machine_tag_acts.html", css=RIGHT),
+    ),
+    empty=_("It has no tag yet."),
+)
 
 
 def _what(order: Order) -> str:

@@ -21,6 +21,7 @@ from vmart.web.views import (
     quotas,
     renewal,
     system,
+    tags,
     templates,
 )
 
@@ -99,6 +100,8 @@ urlpatterns = [
     path("machines/<machine:public_id>/prepay/", changes.prepay_page, name="machine_prepay"),
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
     path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
+    path("machines/<machine:public_id>/tags/", tags.machine_page, name="machine_tags"),
+    path("tags/", tags.listing, name="tags"),
     path("machines/<machine:public_id>/keys/", bound_keys.keys_page, name="machine_keys"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/reinstall/", system.reinstall_page, name="machine_reinstall"),

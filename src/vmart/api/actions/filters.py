@@ -5,6 +5,8 @@ from typing import TypeVar
 
 from vmart.api.declarations import Filter
 from vmart.kernel.errors import InvalidParameter, Refused
+from vmart.tags import reads
+from vmart.tags.reads import Condition
 
 ValueT = TypeVar("ValueT")
 
@@ -13,7 +15,7 @@ Looks = Mapping[str, Callable[[ValueT], str]]
 
 
 VALUES_MAX = 5  # of one filter, where an action's documentation says no more
-# Filters on what no thing here has: they are known and find nothing. ``tag:<key>`` is another.
+# Filters by tags; ``tag:<key>`` is another. Things that have no tags here know them and are never found by them.
 TAG_FILTERS = ("tag-key", "tag-value")
 
 
@@ -49,6 +51,18 @@ def conditions(filters: Sequence[Filter], known: Iterable[str], values_max: int)
 def is_tag_filter(name: str) -> bool:
     """``tag-key``, ``tag-value`` or ``tag:<key>``."""
     return name in TAG_FILTERS or name.startswith("tag:")
+
+
+def tagged(chosen: dict[str, list[str]]) -> str | None:
+    """Take out the conditions on tags: what a list's ``tags`` is; None where there is none."""
+    names = [name for name in chosen if is_tag_filter(name)]
+    return reads.asked([_on_tags(name, chosen.pop(name)) for name in names])
+
+
+def _on_tags(name: str, values: list[str]) -> Condition:
+    if name == "tag-key":
+        return Condition(keys=values)
+    return Condition(values=values) if name == "tag-value" else Condition([name.removeprefix("tag:")], values)
 
 
 def meets(chosen: dict[str, list[str]], alike: Mapping[str, str]) -> bool:

@@ -8,6 +8,8 @@ from vmart.orders import things
 from vmart.orders.disks import own
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Standing, Subscription
+from vmart.tags import modify
+from vmart.tags.things import VOLUME, Thing
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -49,4 +51,5 @@ def _gone(disk: Disk) -> None:
         return
     Subscription.objects.filter(pk=disk.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
     own.succeed(disk, State.GONE, instance_id=None, position=0)
+    modify.end(disk.account_id, [Thing(VOLUME, disk.public_id)])
     things.event(disk, "released")

@@ -184,4 +184,25 @@ BEGIN
                                     LIMIT _count), _holds, _p->'disks', _p->'items');
   PERFORM fn.instances_create(_bought, _p->'machines', _ids, _subnet, _private, _public);
   PERFORM fn.storage_create(_p->'disks', _ids);
+  IF jsonb_array_length(_bought->'tag_specification') > 0 THEN
+    PERFORM fn.orders_tag(_p, _ids, _account, _now);
+  END IF;
 END $$;
+
+-- Tags of the machines and disks that are bought. Nobody knows them yet, so nobody else tags them.
+CREATE FUNCTION fn.orders_tag(_p jsonb, _ids bigint[], _account bigint, _now timestamptz) RETURNS void
+LANGUAGE sql AS $$
+  WITH bought (kind, public_id) AS (
+    (SELECT 'instance', machine->>'public_id' FROM jsonb_array_elements(_p->'machines') AS machine
+     LIMIT cardinality(_ids))
+    UNION ALL
+    SELECT 'volume', disk->>'public_id' FROM jsonb_array_elements(_p->'disks') AS disk
+    WHERE (disk->>'instance_id')::bigint = ANY (_ids)
+  )
+  SELECT fn.tags_write(_account, array_agg(bought.kind), array_agg(bought.public_id), array_agg(tag->>'key'),
+                       array_agg(tag->>'value'), _now)
+  FROM jsonb_array_elements(_p->'bought'->'tag_specification') AS specified
+  JOIN bought ON bought.kind = specified->>'resource_type'
+  CROSS JOIN jsonb_array_elements(specified->'tags') AS tag
+  HAVING count(*) > 0
+$$;

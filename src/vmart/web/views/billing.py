@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from collections.abc import Sequence
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -13,13 +14,16 @@ from vmart.catalog import shop
 from vmart.kernel import clock
 from vmart.listings import charges, overview
 from vmart.listings.charges import ChargeRow
-from vmart.pages import csv_file, lists
+from vmart.pages import csv_file, lists, wording
 from vmart.pages.table import Shown
+from vmart.tags.wanted import KEY_MAX, VALUE_MAX
 from vmart.web.visitor import customer
 
 _STATEMENT = lists.statement(seller=False)
 _CSV_HEAD = ("hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
-             "revision", "statement_month")  # fmt: skip
+             "revision", "statement_month", "tags")  # fmt: skip
+
+_TAG_MAX = KEY_MAX + 1 + VALUE_MAX
 
 
 @require_safe
@@ -46,13 +50,15 @@ def charge_list(request: HttpRequest, account_id: int) -> HttpResponse:
     days = charges.days_of_month(account_id, month, zone)
     if day is None or (day.year, day.month) != (month.year, month.month):
         day = days[0].day if days else (today if (today.year, today.month) == (month.year, month.month) else month)
-    page = charges.of_day(account_id, day, zone, request.GET.get("before", ""))
+    tag = _tag(request)
+    page = charges.of_day(account_id, day, zone, request.GET.get("before", ""), tag)
     here = {
         "month": month,
         "earlier": (month - dt.timedelta(days=1)).replace(day=1) if month.year > 2000 else None,
         "later": _month_after(month) if _month_after(month) <= today else None,
         "day": day,
-        "day_text": day.isoformat(),
+        "tag": tag,
+        "kept": urlencode({"day": day.isoformat(), **({"tag": tag} if tag else {})}),
         "days": days,
         "total_minor": sum(row.deducted_minor for row in days),
         "page": page,
@@ -76,15 +82,20 @@ def charge_csv(request: HttpRequest, account_id: int) -> HttpResponse | Streamin
     """All charges of a billing month as a file, streamed."""
     here = shop.snapshot()
     month = _date(request.GET.get("month", "") + "-01") or clock.now().astimezone(here.billing_zone).date()
-    rows = charges.of_month(account_id, month, here.billing_zone)
+    rows = charges.of_month(account_id, month, here.billing_zone, _tag(request))
     return csv_file.response(f"charges-{month:%Y-%m}.csv", _CSV_HEAD, (_line(row, here.currency) for row in rows))
 
 
 def _line(row: ChargeRow, currency: str) -> tuple[object, ...]:
     return (
         row.hour, row.public_id, row.resource_id, row.name, row.component, row.duration_s, row.out_bytes, row.exact,
-        currency, row.revision, f"{row.statement_month:%Y-%m}",
+        currency, row.revision, f"{row.statement_month:%Y-%m}", wording.tags(row.tags),
     )  # fmt: skip
+
+
+def _tag(request: HttpRequest) -> str:
+    """``key`` or ``key=value``, of whose charges alone the address asks; "" for all."""
+    return request.GET.get("tag", "").strip()[:_TAG_MAX]
 
 
 def _date(text: str) -> dt.date | None:

@@ -24,7 +24,9 @@ from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.pricing.hour import PriceMissingError
+from vmart.tags import reads
 from vmart.web.tables import MACHINES
+from vmart.web.views import tags
 from vmart.web.visitor import actor, customer
 
 IN_BIN = (State.SHUTDOWN, State.TERMINATING)
@@ -39,6 +41,7 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
         word=chosen["q"] or None,
         zones=[chosen["zone"]] if chosen["zone"] else None,
         states=[chosen["state"]] if chosen["state"] else None,
+        tags=reads.named(chosen["tag"]),
     )
 
     def page_before(key: str) -> Page[Instance]:
@@ -57,7 +60,8 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
 @require_safe
 @customer
 def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    return render(request, "web/machines/machine.html", _here(_machine(account_id, public_id)))
+    machine = _machine(account_id, public_id)
+    return render(request, "web/machines/machine.html", {**_here(machine), "tags": tags.of_machine(machine)})
 
 
 @never_cache

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, conditions, is_tag_filter, meets, not_both
+from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.declarations import INT32_MAX, Code, Empty, Filter, PublicIds, Shape
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.api.words import local_text
@@ -34,7 +35,7 @@ _FILTERS = {
     "portable": "portables",
 }
 _ALIKE = {"project-id": "0"}
-_FIND_NOTHING = ("dedicated-cluster-id", "cluster-group-id", *TAG_FILTERS)
+_FIND_NOTHING = ("dedicated-cluster-id", "cluster-group-id")
 
 
 class DescribeDisks(Shape):
@@ -70,7 +71,6 @@ class UnchangingAnswer(TypedDict):
     InstanceIdList: Empty
     Encrypt: bool
     BackupDisk: bool
-    Tags: Empty
     AttachMode: str
     ThroughputPerformance: int
     Migrating: bool
@@ -112,6 +112,7 @@ class DiskAnswer(UnchangingAnswer):
     DifferDaysOfDeadline: int | None
     CreateTime: str
     LastAttachInsId: str | None
+    Tags: list[TagAnswer]
 
 
 class DescribeDisksAnswer(TypedDict):
@@ -136,13 +137,14 @@ def describe_disks(call: Call, asked: DescribeDisks) -> DescribeDisksAnswer:
 
 def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
     """The conditions of the request; None where one of them is met by no disk."""
-    chosen = conditions(asked.filters, (*_FILTERS, *_ALIKE, *_FIND_NOTHING), _VALUES_MAX)
-    if not meets(chosen, _ALIKE) or any(name in _FIND_NOTHING or is_tag_filter(name) for name in chosen):
+    chosen = conditions(asked.filters, (*_FILTERS, *_ALIKE, *_FIND_NOTHING, *TAG_FILTERS), _VALUES_MAX)
+    if not meets(chosen, _ALIKE) or any(name in _FIND_NOTHING for name in chosen):
         return None
     if "portable" in chosen:
         chosen["portable"] = [value.lower() for value in chosen["portable"]]
     region = in_region(shop.snapshot(), call.region)
     met: dict[str, Any] = {"public_ids": asked.disk_ids or None, "region": region.code if region else None}
+    met["tags"] = tagged(chosen)
     return Wanted(**met | {_FILTERS[name]: values for name, values in chosen.items()})
 
 
@@ -164,6 +166,7 @@ def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
         "DeleteWithInstance": view.bought.delete_with_instance,
         "InstanceId": "" if view.state == "UNATTACHED" else view.instance_id,
         "LastAttachInsId": view.instance_id,
+        "Tags": told(view.tags),
         "Placement": _placement(view),
         "DiskChargeType": view.charge_type,
         "RenewFlag": view.renew_flag,
@@ -185,7 +188,7 @@ def _placement(view: ListedDisk) -> PlacementAnswer:
     }
 
 
-# What every disk here has alike: no snapshot, no key, no tag of its own.
+# What every disk here has alike: no snapshot, no key of its own.
 _UNCHANGING: UnchangingAnswer = {
     "IsReturnable": False,
     "ReturnFailCode": _NOT_RETURNABLE,
@@ -211,7 +214,6 @@ _UNCHANGING: UnchangingAnswer = {
     "DeadlineError": False,
     "AutoRenewFlagError": False,
     "ErrorPrompt": "",
-    "Tags": [],
 }
 
 ACTIONS = (

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.declarations import Code, Domain, Done, Empty, Filters, Limit, Offset, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import localized, utc_text
@@ -44,7 +45,7 @@ _FILTERS = {
 }
 _TIMES = {"creation-start-time": "created_from", "creation-end-time": "created_to"}
 # Known filters on what no machine here has: they find nothing.
-_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "ipv6-address", *TAG_FILTERS)
+_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "ipv6-address")
 
 
 class DescribeInstances(Shape):
@@ -189,7 +190,7 @@ class InstanceAnswer(TypedDict):
     SecurityGroupIds: list[str]
     LoginSettings: LoginSettingsAnswer
     InstanceState: str
-    Tags: Empty
+    Tags: list[TagAnswer]
     StopChargingMode: str
     Uuid: str
     LatestOperation: str | None
@@ -281,7 +282,7 @@ def instance(view: InstanceView) -> InstanceAnswer:
         "SecurityGroupIds": list(view.attributes.security_groups),
         "LoginSettings": {"KeyIds": list(view.key_ids)} if view.key_ids else {},
         "InstanceState": view.state,
-        "Tags": [],
+        "Tags": told(view.tags),
         "StopChargingMode": view.stop_charging_mode,
         "Uuid": str(ids.machine_uuid(view.public_id)),
         "LatestOperation": view.latest_operation,
@@ -354,15 +355,16 @@ def _told(view: InstanceView, language: str) -> InstanceAnswer:
 
 def _wanted(call: Call, asked: DescribeInstances) -> Wanted | None:
     """The conditions of the request; None where one of them is met by no machine."""
-    chosen = conditions(asked.filters, (*_FILTERS, *_TIMES, "project-id", *_FIND_NOTHING), VALUES_MAX)
+    chosen = conditions(asked.filters, (*_FILTERS, *_TIMES, "project-id", *_FIND_NOTHING, *TAG_FILTERS), VALUES_MAX)
     if "0" not in chosen.pop("project-id", ["0"]):
         return None
-    if any(name in _FIND_NOTHING or is_tag_filter(name) for name in chosen):
+    if any(name in _FIND_NOTHING for name in chosen):
         return None
     region = in_region(shop.snapshot(), call.region)
     conditions_met: dict[str, Any] = {
         "public_ids": asked.instance_ids or None,
         "region": region.code if region else None,
+        "tags": tagged(chosen),
     }
     for name, values in chosen.items():
         if name in _TIMES:

@@ -5,8 +5,9 @@ from typing import Annotated, NotRequired, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
-from vmart.api.declarations import Code, Domain, Done, Empty, Filters, Limit, NotOffered, Offset, Shape
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
+from vmart.api.declarations import Code, Domain, Done, Filters, Limit, NotOffered, Offset, Shape
 from vmart.api.registry import RUN_PER_S, Action, Call, Resource
 from vmart.api.words import utc_text
 from vmart.instances import key_pairs
@@ -80,7 +81,7 @@ class KeyPairAnswer(TypedDict):
     PrivateKey: NotRequired[str]
     AssociatedInstanceIds: list[str]
     CreatedTime: str
-    Tags: Empty
+    Tags: list[TagAnswer]
 
 
 class CreateKeyPairAnswer(TypedDict):
@@ -112,7 +113,7 @@ def key_pair(view: KeyPairView, private_key: str | None = None) -> KeyPairAnswer
         "PublicKey": view.public_key,
         "AssociatedInstanceIds": list(view.instance_ids),
         "CreatedTime": utc_text(view.created_at),
-        "Tags": [],
+        "Tags": told(view.tags),
     }
     if private_key is not None:
         members["PrivateKey"] = private_key
@@ -150,15 +151,16 @@ def disassociate_instances_key_pairs(call: Call, asked: DisassociateInstancesKey
 
 
 def describe_key_pairs(call: Call, asked: DescribeKeyPairs) -> DescribeKeyPairsAnswer:
-    """Pairs of the account, newest first. All are of project 0 and have no tags."""
+    """Pairs of the account, newest first. All are of project 0."""
     not_both(asked.key_ids, asked.filters, "KeyIds")
     chosen = conditions(asked.filters, ("project-id", "key-name", *TAG_FILTERS), VALUES_MAX)
-    if "0" not in chosen.pop("project-id", ["0"]) or any(map(is_tag_filter, chosen)):
+    if "0" not in chosen.pop("project-id", ["0"]):
         return {"TotalCount": 0, "KeyPairSet": []}
     total, views = keys.page(
         call.account_id,
         public_ids=asked.key_ids or None,
         names=chosen.get("key-name"),
+        tags=tagged(chosen),
         offset=asked.offset,
         limit=asked.limit,
     )

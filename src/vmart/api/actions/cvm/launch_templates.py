@@ -13,11 +13,13 @@ from vmart.api.actions.cvm.purchase import (
     MachineToBuy,
     Service,
     SystemDisk,
+    TagSpecification,
     VirtualPrivateCloud,
     internet_charge_type,
     wanted,
 )
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
+from vmart.api.actions.tagged import TagAnswer
 from vmart.api.declarations import (
     Code,
     Count,
@@ -218,6 +220,13 @@ class TermAnswer(TypedDict):
     RenewFlag: str
 
 
+class TagSpecificationAnswer(TypedDict):
+    """Tags of the machines, or of their disks."""
+
+    ResourceType: str
+    Tags: list[TagAnswer]
+
+
 class VersionDataAnswer(TypedDict):
     """What a purchase by this version asks for; InstanceType is "" where it is chosen at each purchase."""
 
@@ -239,6 +248,7 @@ class VersionDataAnswer(TypedDict):
     HostName: NotRequired[str]
     DisableApiTermination: bool
     DisasterRecoverGroupIds: NotRequired[list[str]]
+    TagSpecification: list[TagSpecificationAnswer]
 
 
 class VersionAnswer(TypedDict):
@@ -342,6 +352,7 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         "InstanceCount": asked.instance_count,
         "EnhancedService": _services(asked.enhanced_service or EnhancedService()),
         "DisableApiTermination": asked.disable_api_termination,
+        "TagSpecification": [_tags(one) for one in asked.tag_specification],
     }
     if term := asked.instance_charge_prepaid:
         told["InstanceChargePrepaid"] = {"Period": term.period, "RenewFlag": term.renew_flag}
@@ -375,6 +386,10 @@ def _data_disk(disk: DataDisk) -> KeptDataDiskAnswer:
         "Encrypt": False,
         "KmsKeyId": "",
     }
+
+
+def _tags(one: TagSpecification) -> TagSpecificationAnswer:
+    return {"ResourceType": one.resource_type, "Tags": [{"Key": tag.key, "Value": tag.value} for tag in one.tags]}
 
 
 def _internet(asked: MachineToBuy) -> KeptInternetAnswer:

@@ -4,14 +4,14 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
     Code,
     Domain,
     Done,
-    Empty,
     Filters,
     Limit,
     NotOffered,
@@ -127,7 +127,7 @@ class DisasterRecoverGroupAnswer(TypedDict):
     Affinity: int
     Strategy: str
     PartitionCount: int
-    Tags: Empty
+    Tags: list[TagAnswer]
 
 
 class DescribeDisasterRecoverGroupsAnswer(TypedDict):
@@ -177,12 +177,10 @@ class _Known(TypedDict):
 def describe_disaster_recover_groups(
     call: Call, asked: DescribeDisasterRecoverGroups
 ) -> DescribeDisasterRecoverGroupsAnswer:
-    """Groups of the account, newest first. None has tags."""
-    if conditions(asked.filters, TAG_FILTERS, VALUES_MAX):
-        return {"TotalCount": 0, "DisasterRecoverGroupSet": []}
+    """Groups of the account, newest first."""
     total, views = listed.some(
         call.account_id, public_ids=asked.disaster_recover_group_ids or None, word=asked.name,
-        offset=asked.offset, limit=asked.limit,
+        tags=tagged(conditions(asked.filters, TAG_FILTERS, VALUES_MAX)), offset=asked.offset, limit=asked.limit,
     )  # fmt: skip
     return {"TotalCount": total, "DisasterRecoverGroupSet": [_group(view) for view in views]}
 
@@ -193,7 +191,7 @@ def _group(view: GroupView) -> DisasterRecoverGroupAnswer:
         "CurrentNum": len(view.machines),
         "InstanceIds": list(view.machines),
         "Affinity": view.affinity,
-        "Tags": [],
+        "Tags": told(view.tags),
     }
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, matching, meets, not_both
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, matching, meets, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.actions.vpc.vpcs import Filters
 from vmart.api.declarations import (
     INT32_MAX,
@@ -165,7 +166,7 @@ class SecurityGroupAnswer(TypedDict):
     ProjectId: str
     IsDefault: bool
     CreatedTime: str
-    TagSet: Empty
+    TagSet: list[TagAnswer]
     UpdateTime: str
 
 
@@ -256,9 +257,8 @@ def describe_security_groups(call: Call, asked: DescribeSecurityGroups) -> Descr
     chosen = conditions(asked.filters, (*_LOOKS, "project-id", *TAG_FILTERS), VALUES_MAX)
     if asked.security_group_ids:
         chosen["security-group-id"] = asked.security_group_ids
-    groups = security_groups.of_account(call.account_id, _region(call))
-    is_empty = not meets(chosen, {"project-id": "0"}) or any(map(is_tag_filter, chosen))
-    found = [] if is_empty else matching(groups, chosen, _LOOKS)
+    groups = security_groups.of_account(call.account_id, _region(call), tagged(chosen))
+    found = matching(groups, chosen, _LOOKS) if meets(chosen, {"project-id": "0"}) else []
     at = (lambda view: view.updated_at) if asked.order_field == "UpdateTime" else (lambda view: view.created_at)
     ordered = sorted([*found[:1], *reversed(found[1:])], key=at)  # of one instant, the default one came first
     if asked.order_direction == "DESC":
@@ -278,7 +278,7 @@ def security_group(view: SecurityGroupView | SecurityGroup) -> SecurityGroupAnsw
         "IsDefault": view.is_default,
         "CreatedTime": local_text(view.created_at, zone),
         "UpdateTime": local_text(view.updated_at, zone),
-        "TagSet": [],
+        "TagSet": told(view.tags) if isinstance(view, SecurityGroupView) else [],
     }
 
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, meets, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, CidrBlock, Filters, NetworkName, wanted_members
 from vmart.api.declarations import (
     Code,
     Domain,
     Done,
-    Empty,
     NotOffered,
     PublicId,
     PublicIds,
@@ -112,7 +112,7 @@ class SubnetAnswer(TypedDict):
     NetworkAclId: str
     IsRemoteVpcSnat: bool
     TotalIpAddressCount: int
-    TagSet: Empty
+    TagSet: list[TagAnswer]
     CdcId: str
     IsCdcSubnet: int
 
@@ -136,11 +136,14 @@ def describe_subnets(call: Call, asked: DescribeSubnets) -> DescribeSubnetsAnswe
 
 def _wanted(call: Call, asked: DescribeSubnets) -> WantedSubnets | None:
     """The conditions of the request; None where one of them is met by no subnet."""
-    chosen = conditions(asked.filters, (*_FILTERS, *_IN_SMALL_LETTERS, *_ALIKE, *FIND_NOTHING), VALUES_MAX)
-    if not meets(chosen, _ALIKE) or any(name in FIND_NOTHING or is_tag_filter(name) for name in chosen):
+    chosen = conditions(
+        asked.filters, (*_FILTERS, *_IN_SMALL_LETTERS, *_ALIKE, *FIND_NOTHING, *TAG_FILTERS), VALUES_MAX
+    )
+    if not meets(chosen, _ALIKE) or any(name in FIND_NOTHING for name in chosen):
         return None
     region = in_region(shop.snapshot(), call.region)
     met: dict[str, Any] = {"public_ids": asked.subnet_ids or None, "region": region.code if region else None}
+    met["tags"] = tagged(chosen)
     return WantedSubnets(**met | wanted_members(chosen, _FILTERS, _IN_SMALL_LETTERS))
 
 
@@ -163,7 +166,7 @@ def subnet(view: SubnetView) -> SubnetAnswer:
         "CdcId": "",
         "IsCdcSubnet": 0,
         "Ipv6CidrBlock": "",
-        "TagSet": [],
+        "TagSet": told(view.tags),
     }
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.declarations import (
     Code,
     Domain,
@@ -41,7 +42,7 @@ NetworkName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue.
 CidrBlock = Annotated[str, Field(max_length=60), Code("InvalidParameterValue.Malformed")]
 _FILTERS = {"vpc-id": "public_ids", "cidr-block": "cidrs"}
 IN_SMALL_LETTERS = {"is-default": "defaults", "vpc-name": "name_parts"}
-FIND_NOTHING = ("ipv6-cidr-block", "isp-type", "address-type", *TAG_FILTERS)
+FIND_NOTHING = ("ipv6-cidr-block", "isp-type", "address-type")
 
 
 class CreateVpc(Shape):
@@ -102,7 +103,7 @@ class VpcAnswer(TypedDict):
     DhcpOptionsId: str
     EnableDhcp: bool
     Ipv6CidrBlock: str
-    TagSet: Empty
+    TagSet: list[TagAnswer]
     AssistantCidrSet: Empty
     EnableRouteVpcPublish: bool
     Ipv6CidrBlockSet: Empty
@@ -127,11 +128,12 @@ def describe_vpcs(call: Call, asked: DescribeVpcs) -> DescribeVpcsAnswer:
 
 def _wanted(call: Call, asked: DescribeVpcs) -> WantedVpcs | None:
     """The conditions of the request; None where one of them is met by no network."""
-    chosen = conditions(asked.filters, (*_FILTERS, *IN_SMALL_LETTERS, *FIND_NOTHING), VALUES_MAX)
-    if any(name in FIND_NOTHING or is_tag_filter(name) for name in chosen):
+    chosen = conditions(asked.filters, (*_FILTERS, *IN_SMALL_LETTERS, *FIND_NOTHING, *TAG_FILTERS), VALUES_MAX)
+    if any(name in FIND_NOTHING for name in chosen):
         return None
     region = in_region(shop.snapshot(), call.region)
     met: dict[str, Any] = {"public_ids": asked.vpc_ids or None, "region": region.code if region else None}
+    met["tags"] = tagged(chosen)
     return WantedVpcs(**met | wanted_members(chosen, _FILTERS, IN_SMALL_LETTERS))
 
 
@@ -161,7 +163,7 @@ def vpc(view: VpcView) -> VpcAnswer:
         "Ipv6CidrBlockSet": [],
         "AssistantCidrSet": [],
         "EnableRouteVpcPublish": False,
-        "TagSet": [],
+        "TagSet": told(view.tags),
     }
 
 
