@@ -175,7 +175,7 @@ def test_a_table_with_the_rules_of_an_earlier_release_is_rebuilt(
     of_before = [
         f"flush chain {table} postrouting",
         f"delete set {table} by_host",
-        f"delete chain {table} whole_2",
+        f"delete chain {table} whole_3",
         f"add rule {table} postrouting snat ip to ip saddr map @public_of",
         f"add chain {table} whole",
     ]

@@ -9,6 +9,7 @@ from django.db import connection
 
 from tests.support.actors import by
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, work
+from vmart.customers import accounts
 from vmart.engines.rules import TCP, MachineRules, Packet
 from vmart.engines.simulated.engine import SimulatedEngine, World
 from vmart.instances.models import Instance
@@ -16,7 +17,7 @@ from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import groups
 from vmart.orders.sweep import sweep
-from vmart.security import change, held, policies, told
+from vmart.security import change, policies, told
 from vmart.security.change import Named, Policies
 from vmart.security.models import SecurityGroup
 from vmart.security.policies import Policy
@@ -106,7 +107,7 @@ def test_a_change_that_ends_while_the_engine_is_told_is_told_too(
 
     def change_slowly() -> None:
         with db.act():
-            held.lock(account)
+            accounts.lock(account)
             rules = policies.stored([Policy("ACCEPT", "TCP", "22", "0.0.0.0/0")])
             SecurityGroup.objects.filter(public_id=machine.security_groups[0]).update(ingress=rules)
             told.send(account)
@@ -123,7 +124,7 @@ def test_a_change_that_ends_while_the_engine_is_told_is_told_too(
 
     monkeypatch.setattr(SimulatedEngine, "ensure_rules", told_meanwhile)
     if not waits:
-        monkeypatch.setattr("vmart.orders.enforce.held.lock", _not_here(held.lock))
+        monkeypatch.setattr("vmart.orders.enforce.accounts.lock", _not_here(accounts.lock))
     with db.act():
         told.send(account)
     work()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
+from vmart.customers import accounts
 from vmart.customers.models import Account, ApiKey, User
 from vmart.events import record
 from vmart.events.actor import Actor
@@ -40,7 +41,7 @@ def create(actor: Actor, account: Account, user: User) -> tuple[ApiKey, str]:
     """A new key and its secret, which is shown this once. Raises LimitExceeded beyond KEYS_PER_ACCOUNT."""
     secret_id, secret = "AKID" + _text(32), _text(32)
     with db.act():
-        Account.objects.select_for_update(no_key=True).get(pk=account.pk)  # two at once count one after the other
+        accounts.lock(account.pk)  # two at once count one after the other
         if ApiKey.objects.filter(account=account).count() >= KEYS_PER_ACCOUNT:
             raise LimitExceeded("An account has at most {most} API keys; delete one first.", most=KEYS_PER_ACCOUNT)
         key = ApiKey.objects.create(

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.db.models import Q
 
-from vmart.customers.models import Account
+from vmart.customers import accounts
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.instances.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooManyKeyPairs, UnknownKeyPair
@@ -173,7 +173,7 @@ def _clean(line: str) -> str:
 def _store(actor: Actor, act: str, name: str, public_key: str) -> KeyPair:
     account_id = actor.account
     with db.act():
-        Account.objects.select_for_update(no_key=True).get(pk=account_id)  # limit, name and key are counted alone
+        accounts.lock(account_id)  # limit, name and key are counted alone
         _refuse_too_many(account_id)
         _refuse_known(account_id, name, public_key)
         number = db.rows("SELECT nextval(pg_get_serial_sequence('instances_key_pair', 'id')) AS number")[0]["number"]

@@ -2,21 +2,13 @@
 
 from django.db.models import Q
 
-from vmart.customers.models import Account
 from vmart.events import record
 from vmart.events.actor import Actor
-from vmart.kernel import db
 from vmart.kernel.text import is_one_line
 from vmart.network.errors import BadNetworkName, UnknownSubnet, UnknownVpc
 from vmart.network.models import Subnet, Vpc
 
 NAME_MAX = 60  # characters (API of vpc: CreateVpc, CreateSubnet)
-
-
-def lock(account_id: int) -> None:
-    """The account's own row: what counts its networks, and looks for room between them, does so alone."""
-    db.require_transaction()
-    Account.objects.select_for_update(no_key=True).get(pk=account_id)
 
 
 def of(account_id: int) -> Q:

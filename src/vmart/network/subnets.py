@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from vmart.catalog import shop
+from vmart.customers import accounts
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
@@ -50,7 +51,7 @@ def _create(actor: Actor, vpc_id: str, several: Sequence[tuple[str, NewSubnet]])
     for at, new in several:
         held.check_name(new.name, f"{at}name")
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         vpc = held.vpc(actor.account, vpc_id)
         _refuse_too_many(vpc, len(several))
         for zone in sorted({new.zone for _, new in several}):
@@ -116,7 +117,7 @@ def modify(actor: Actor, subnet_id: str, *, name: str | None = None, broadcast: 
     if name is not None:
         held.check_name(name, "name")
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         subnet = held.subnet(actor.account, subnet_id)
         subnet.name = subnet.name if name is None else name
         subnet.broadcast = subnet.broadcast if broadcast is None else broadcast
@@ -127,7 +128,7 @@ def modify(actor: Actor, subnet_id: str, *, name: str | None = None, broadcast: 
 def delete(actor: Actor, subnet_id: str) -> None:
     """Delete a subnet of which no machine has an address. Raises UnknownSubnet, DefaultNetwork, NetworkInUse."""
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         subnet = held.subnet(actor.account, subnet_id)
         _refuse_default(subnet)
         _refuse_in_use(subnet)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vmart.catalog import shop
+from vmart.customers import accounts
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
@@ -28,7 +29,7 @@ def create(actor: Actor, region: str, new: NewVpc) -> Vpc:
     _check_region(region)
     block = ranges.vpc_range(new.cidr, "cidr")
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         _refuse_too_many(actor.account, region)
         (number,) = numbers.take()
         made = Vpc.objects.create(
@@ -60,7 +61,7 @@ def modify(actor: Actor, vpc_id: str, *, name: str | None = None, multicast: boo
     if name is not None:
         held.check_name(name, "name")
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         vpc = held.vpc(actor.account, vpc_id)
         vpc.name = vpc.name if name is None else name
         vpc.multicast = vpc.multicast if multicast is None else multicast
@@ -71,7 +72,7 @@ def modify(actor: Actor, vpc_id: str, *, name: str | None = None, multicast: boo
 def delete(actor: Actor, vpc_id: str) -> None:
     """Delete a VPC that has no subnet. Raises UnknownVpc, DefaultNetwork, NetworkInUse."""
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         vpc = held.vpc(actor.account, vpc_id)
         _refuse_default(vpc)
         _refuse_in_use(vpc)

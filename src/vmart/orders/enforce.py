@@ -7,12 +7,13 @@ nothing.
 import uuid
 from collections.abc import Sequence
 
+from vmart.customers import accounts
 from vmart.engines.contract import Engine
 from vmart.engines.rules import MachineRules
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.provisioning.zone_engines import engine_of
-from vmart.security import compiled, held, told
+from vmart.security import compiled, told
 from vmart.security.models import SecurityGroup
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
@@ -28,7 +29,8 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             engine.ensure_rules(rules)
         with db.act():
             db.call("ledger_lock", operation.account_id)
-            held.lock(operation.account_id)  # a change of rules that has not ended yet would find this operation there
+            # A change of rules that has not ended yet would find this operation there.
+            accounts.lock(operation.account_id)
             changed = compiled.of_subnet(operation.subject_id) != rules
             if not changed:
                 queue.finish(owner, operation)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from vmart.customers import accounts
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
@@ -63,7 +64,7 @@ def create(actor: Actor, region: str, name: str, description: str, wanted: Polic
     _check_text(name, description)
     rows = _all_rows(wanted)
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         _refuse_foreign(actor, wanted)
         if SecurityGroup.objects.filter(account_id=actor.account, region=region).count() >= GROUPS_MAX:
             raise TooManyGroups("An account has at most {most} security groups in a region.", most=GROUPS_MAX)
@@ -93,7 +94,7 @@ def delete(actor: Actor, public_id: str) -> None:
     """
     with db.act():
         db.call("ledger_lock", actor.account)
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         group = held.group(actor.account, public_id)
         if group.is_default:
             raise DefaultGroup("The default security group cannot be deleted.", field="group")
@@ -228,7 +229,7 @@ def _change(
 @contextmanager
 def _changing(actor: Actor, public_id: str, act: str) -> Iterator[SecurityGroup]:
     with db.act():
-        held.lock(actor.account)
+        accounts.lock(actor.account)
         group = held.group(actor.account, public_id)
         yield group
         group.updated_at = clock.now()

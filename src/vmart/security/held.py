@@ -3,7 +3,7 @@
 import re
 
 from vmart.customers.models import Account
-from vmart.kernel import db, public_ids
+from vmart.kernel import public_ids
 from vmart.security import policies
 from vmart.security.errors import UnknownGroup
 from vmart.security.models import SecurityGroup
@@ -13,12 +13,6 @@ DEFAULT_DESCRIPTION = "All traffic is let in and out."
 _ID = re.compile(r"sg-[0-9a-z]{8}")
 # Numbers of default groups are their accounts', so the others' begin far behind them.
 _OTHERS_FROM = 36**8 // 2
-
-
-def lock(account_id: int) -> None:
-    """Have the account's other changes of groups wait: rules are counted and numbered one after the other."""
-    db.require_transaction()
-    Account.objects.select_for_update(no_key=True).get(pk=account_id)
 
 
 def default_id(account_id: int) -> str:
