@@ -87,7 +87,7 @@ CONFIGURATION = Configuration(
 )  # fmt: skip
 MACHINE = Machine(
     "img-other", LoginWanted(key_ids=("skey-1", "skey-2")), "web", "host", b"\xff\x00", "NOTIFY_AND_AUTO_RENEW",
-    Attributes(termination_protected=True), NetworkWanted("vpc-1", "subnet-1"),
+    Attributes(termination_protected=True, security_groups=("sg-1",)), NetworkWanted("vpc-1", "subnet-1"),
     ("ps-1",),
     (TagsOf("instance", (Tag("team", "a"), Tag("env", "b"))), TagsOf("volume", (Tag("team", "b"),))),
 )  # fmt: skip

@@ -30,6 +30,7 @@ from vmart.orders.own_network import NetworkWanted
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing.configuration import Configuration, DiskChoice
+from vmart.security import held
 from vmart.storage.models import Disk
 from vmart.tags.wanted import Tag, TagsOf
 from vmart.web import from_template
@@ -165,9 +166,10 @@ def test_saved_again_from_the_page_nothing_is_lost() -> None:
     own = {
         "login": LoginWanted(key_ids=(key,)),
         "network": NetworkWanted(subnet.vpc.public_id, subnet.public_id),
+        "attributes": Attributes(termination_protected=True, security_groups=(held.default_id(visitor.account_id),)),
         "placement_groups": (placement_groups.create(by(visitor.account_id), Wanted("apart")).public_id,),
     }
-    _each_attribute_is_said(request_of(visitor.account_id, MONTHLY, **FULL, **own))
+    _each_attribute_is_said(request_of(visitor.account_id, MONTHLY, **(FULL | own)))
     public_id = _kept_by_a_program(visitor, **own)
     answer = visitor.post("/buy/", form_of(_opened(visitor, public_id)) | {"act": "save_version", "key": key})
     assert _saved(answer) == public_id

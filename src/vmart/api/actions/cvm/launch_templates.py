@@ -248,7 +248,7 @@ class VersionDataAnswer(TypedDict):
     HostName: NotRequired[str]
     DisableApiTermination: bool
     DisasterRecoverGroupIds: NotRequired[list[str]]
-    TagSpecification: list[TagSpecificationAnswer]
+    TagSpecification: NotRequired[list[TagSpecificationAnswer]]
 
 
 class VersionAnswer(TypedDict):
@@ -352,8 +352,9 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         "InstanceCount": asked.instance_count,
         "EnhancedService": _services(asked.enhanced_service or EnhancedService()),
         "DisableApiTermination": asked.disable_api_termination,
-        "TagSpecification": [_tags(one) for one in asked.tag_specification],
     }
+    if asked.tag_specification:
+        told["TagSpecification"] = [_tags(one) for one in asked.tag_specification]
     if term := asked.instance_charge_prepaid:
         told["InstanceChargePrepaid"] = {"Period": term.period, "RenewFlag": term.renew_flag}
     if asked.login_settings.key_ids:
