@@ -38,7 +38,7 @@ CUSTOMERS = {
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
     "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
-    "quotas": 8, "placement_groups": 3, "placement_group": 3,
+    "quotas": 9, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",

@@ -1,5 +1,6 @@
 """How much of its quotas an account has used: counted as what they bound counts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from vmart.customers import quotas
 from vmart.kernel import clock, db
 from vmart.launch_templates.models import Template
 from vmart.orders import return_prepaid
+from vmart.orders.disks.create import counting
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 
@@ -56,7 +58,7 @@ def machines(account_id: int, zones: Sequence[str]) -> tuple[list[Used], list[Us
 
 
 def all_of(account_id: int) -> list[Bound]:
-    """Every quota of the account: those of machines in each zone on sale, then those of the whole account."""
+    """Every quota of the account: those of machines and disks in each zone on sale, then those of the whole account."""
     here, now = shop.snapshot(), clock.now()
     zones = [zone.code for zone in here.zones.values() if zone.on_sale]
     by_zone = zip(("postpaid_per_zone", "prepaid_per_month"), machines(account_id, zones), strict=True)
@@ -66,6 +68,7 @@ def all_of(account_id: int) -> list[Bound]:
         "placement_groups": Group.objects.filter(account_id=account_id).count(),
     }
     found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]
+    most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("subscription__zone_id", flat=True))
+    found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
     known = {each.name for each in found}
-    most = quotas.of(account_id)
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
