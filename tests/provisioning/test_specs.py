@@ -59,14 +59,14 @@ def test_a_machine_is_specified_as_it_was_bought() -> None:
     assert (spec.user_data, spec.public_address) == (b"\x00#!/bin/sh", PublicAddress(machine.public_ip or "", 7))
 
 
-def test_a_batch_is_read_in_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_read_in_one_query_and_one_for_its_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     machines = _buy(5)
     asked: list[str] = []
     read = db.prepared
     monkeypatch.setattr(db, "prepared", lambda sql, *arguments: (asked.append(sql), read(sql, *arguments))[1])
     with CaptureQueriesContext(connection) as others:
         loaded = specs.load([machine.id for machine in machines])
-    assert len(asked) == 1 and not others.captured_queries
+    assert (len(asked), len(others.captured_queries)) == (1, 1)
     assert set(loaded) == {machine.id for machine in machines}
     assert len({ordered.spec.private_ip for ordered in loaded.values()}) == 5
 
