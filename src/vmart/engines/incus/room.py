@@ -20,7 +20,7 @@ from vmart.engines.incus.client import IncusClient, IncusError, path_of
 _ROOM_MIB = 8
 _SOLD_MIB = 1024  # disks are sold in multiples of it
 _BALLAST = "vmart-room"  # a file among the server's templates that no template names
-_SETTLED_IN_S = 20.0  # for so long a limit is set again: writes under way, on a busy host, may be in its way
+_SETTLED_IN_S = 60.0  # for so long a limit is set again: writes under way, on a busy host, may be in its way
 _MIB = 1 << 20
 _UNITS_MIB = {"GiB": 1024, "MiB": 1}
 
