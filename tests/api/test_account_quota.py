@@ -39,8 +39,13 @@ def test_what_is_there_and_what_may_be(test_clock: BusinessClock) -> None:
     assert _of_zone(told, "PrePaidQuotaSet") == {
         "UsedQuota": 2, "RemainingQuota": 5, "TotalQuota": 7, "OnceQuota": 100,
     }  # fmt: skip
-    assert [told["AccountQuota"][kind] for kind in
-            ("SpotPaidQuotaSet", "ImageQuotaSet", "DisasterRecoverGroupQuotaSet")] == [[], [], []]  # fmt: skip
+    assert [told["AccountQuota"][kind] for kind in ("SpotPaidQuotaSet", "ImageQuotaSet")] == [[], []]
+    assert told["AccountQuota"]["DisasterRecoverGroupQuotaSet"] == [
+        {
+            "GroupQuota": 10, "CurrentNum": 0, "CvmInHostGroupQuota": 50, "CvmInSwitchGroupQuota": 0,
+            "CvmInRackGroupQuota": 50,
+        }
+    ]  # fmt: skip
     over = client.call("RunInstances", {**HOURLY, "InstanceCount": 3}).error
     assert over[0] == "LimitExceeded.InstanceQuota"
     quotas.one(account_id, postpaid_per_zone=2)
@@ -54,6 +59,7 @@ def test_filters_by_zone_and_by_what_it_is_of() -> None:
     filters = [{"Name": "zone", "Values": [ZONE]}, {"Name": "quota-type", "Values": ["PrePaidQuotaSet"]}]
     told = _told(client, Filters=filters)["AccountQuota"]
     assert (told["PostPaidQuotaSet"], [one["Zone"] for one in told["PrePaidQuotaSet"]]) == ([], [ZONE])
+    assert told["DisasterRecoverGroupQuotaSet"] == []
     told = _told(client, Filters=[{"Name": "zone", "Values": ["ap-nowhere-1"]}])["AccountQuota"]
     assert (told["PostPaidQuotaSet"], told["PrePaidQuotaSet"]) == ([], [])
 

@@ -159,7 +159,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.running], "InstanceName": "n", "DisableApiTermination": True},
         7,
     ),
-    "DescribeAccountQuota": (lambda _: {}, 2),
+    "DescribeAccountQuota": (lambda _: {}, 4),
     "CreateDisasterRecoverGroup": (lambda _: {"Name": "n", "Type": "HOST", "ClientToken": "t"}, 13),
     "DescribeDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 1),
     "DescribeDisasterRecoverGroupQuota": (lambda _: {}, 2),

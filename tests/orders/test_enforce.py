@@ -2,21 +2,31 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from django.db import connection
 
 from tests.support.actors import by
-from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, work
+from tests.support.shopper import HOURLY, IMAGE, LOGIN, ZONE, buy_running, open_purse, wanted, work
 from vmart.customers import accounts
 from vmart.engines.rules import TCP, MachineRules, Packet
 from vmart.engines.simulated.engine import SimulatedEngine, World
+from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
-from vmart.orders import groups
+from vmart.network import subnets, vpcs
+from vmart.network.subnets import NewSubnet
+from vmart.network.vpcs import NewVpc
+from vmart.orders import groups, redeliver, reinstall
+from vmart.orders import machines as m
+from vmart.orders.own_network import NetworkWanted
+from vmart.orders.purchase import purchase
+from vmart.orders.reinstall import Reinstall
 from vmart.orders.sweep import sweep
+from vmart.orders.wanted import Machine
+from vmart.provisioning import specs, zones
 from vmart.security import change, policies, told
 from vmart.security.change import Named, Policies
 from vmart.security.models import SecurityGroup
@@ -53,6 +63,55 @@ def test_a_change_is_in_force_after_a_fault(account: int, machine: Instance, wor
     work()
     assert (world.armed_count(), world.lets_in(machine.public_id, PACKET)) == (0, True)
     assert not Operation.objects.filter(kind="rules").exists()
+
+
+def test_machines_in_a_network_of_the_customers_own_are_told_too(account: int, world: World) -> None:
+    """Given a machine in a subnet that its owner made, when a rule of its group changes, then the machine has it."""
+    vpc = vpcs.create(by(account), HOURLY.region, NewVpc("own", "10.1.0.0/16"))
+    subnet = subnets.create(by(account), vpc.public_id, NewSubnet("own", "10.1.1.0/24", ZONE))
+    group = change.create(by(account), HOURLY.region, "own", "").public_id
+    machine = Machine(
+        IMAGE, LOGIN, network=NetworkWanted(vpc.public_id, subnet.public_id),
+        attributes=Attributes(security_groups=(group,)),
+    )  # fmt: skip
+    (name,) = purchase(wanted(account, HOURLY, machine=machine)).instance_ids
+    zones.prepare_images(ZONE)
+    work()
+    assert not world.lets_in(name, PACKET)
+    change.add(by(account), group, SSH)
+    work()
+    assert world.lets_in(name, PACKET)
+
+
+@pytest.mark.parametrize("act", ["reinstalled", "redelivered"])
+def test_what_changes_while_a_machine_is_made_anew_is_told_when_it_is_made(
+    account: int, machine: Instance, world: World, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Given rules that were read for the new machine, and changed before it is there, then it has the changed ones."""
+    if act == "reinstalled":
+        reinstall.reinstall(by(account), machine.public_id, Reinstall())
+    else:
+        Instance.objects.filter(pk=machine.pk).update(state="STARTING", latest_operation_state="OPERATING")
+        with db.act():
+            m.send(machine, redeliver.KIND, state="RUNNING")
+    load = specs.load
+
+    def then_changed(ids: Sequence[int]) -> dict[int, specs.Ordered]:
+        found = load(ids)
+        if not world.lets_in(machine.public_id, PACKET):
+            monkeypatch.setattr(specs, "load", load)
+            change.add(by(account), machine.security_groups[0], SSH)
+            world.remove_machine(machine.public_id)
+            told_now()
+        return found
+
+    def told_now() -> None:
+        for operation in Operation.objects.filter(kind="rules"):
+            operation.delete()  # it found no machine there
+
+    monkeypatch.setattr(specs, "load", then_changed)
+    work()
+    assert world.lets_in(machine.public_id, PACKET)
 
 
 def test_the_sweep_has_an_engine_told_what_it_lost(account: int, machine: Instance, world: World) -> None:

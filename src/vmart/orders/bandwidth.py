@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import address, agreed, paid
@@ -78,9 +78,8 @@ def is_by_month(machine: Instance) -> bool:
 
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise Busy, WrongState or WrongMode for machines whose speed cannot be changed by itself."""
-    m.refuse_unusable(machines)
+    m.refuse_neither_on_nor_off(machines)
     for machine in machines:
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
         if not machine.public_ip_wanted:
             raise WrongMode(
                 "{id} has no public address, so it has no bandwidth.",

@@ -12,17 +12,16 @@ from django.db.models import Case, F, Value, When
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
 from vmart.ledger.queries import balance
 from vmart.orders import agreed, hourly, paid, renew, term
 from vmart.orders import machines as m
-from vmart.orders.errors import InArrears, WrongMode, WrongState
+from vmart.orders.errors import InArrears, WrongMode
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew_flag import MANUAL, check_flag
-from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pricing import books
 from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, BANDWIDTH_PREPAID, PREPAID
 from vmart.pricing.priced import CONVERSION_ORDER, Priced, PricedLine
@@ -50,14 +49,9 @@ def refuse(machines: Sequence[Instance]) -> None:
     for machine in machines:
         if m.is_prepaid(machine):
             raise WrongMode("{id} is prepaid already.", field="machines", id=machine.public_id)
-    m.refuse_unusable(machines)
+    m.refuse_neither_on_nor_off(machines)
+    m.refuse_without_charge(machines)
     for machine in machines:
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
-        if machine.stop_charging_mode == STOP_CHARGING:
-            raise WrongState(
-                "The instance {id} is off without charge; start it first.",
-                field="machines", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
-            )  # fmt: skip
         if machine.public_ip_wanted and machine.internet_charge_type == BANDWIDTH_POSTPAID_BY_HOUR:
             raise WrongMode(
                 "{id} pays for its bandwidth by the hour, which a prepaid machine cannot.",

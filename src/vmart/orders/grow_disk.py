@@ -91,9 +91,7 @@ def turns_off(machine: Instance) -> bool:
 
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise Busy or WrongState for machines whose disks cannot grow."""
-    m.refuse_unusable(machines)
-    for machine in machines:
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
+    m.refuse_neither_on_nor_off(machines)
 
 
 def _check(machines: Sequence[Instance], asked: Growth) -> Disk:

@@ -27,6 +27,7 @@ from vmart.orders.things import (
     send,
     send_all,
 )
+from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 from vmart.worker import queue
@@ -142,6 +143,25 @@ def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:
             state=machine.state,
             allowed=" or ".join(sorted(allowed)),
         )
+
+
+def refuse_neither_on_nor_off(machines: Sequence[Instance]) -> None:
+    """Raise Busy or WrongState for machines that do not run and are not off either."""
+    refuse_unusable(machines)
+    for machine in machines:
+        refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
+
+
+def refuse_without_charge(machines: Iterable[Instance]) -> None:
+    """Raise WrongState for a machine that is off without charge: it has no room on its host, and pays for none."""
+    for machine in machines:
+        if machine.stop_charging_mode == STOP_CHARGING:
+            raise WrongState(
+                "The instance {id} is off without charge; start it first.",
+                field="machines",
+                code="UnsupportedOperation.StoppedModeStopCharging",
+                id=machine.public_id,
+            )
 
 
 def refuse_running(machine: Instance, *, while_running: bool) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
+from vmart.orders import enforce, start
 from vmart.orders import machines as m
-from vmart.orders import start
 from vmart.orders.acts import outcome
 from vmart.orders.disks import own
 from vmart.orders.models import EngineDrift
@@ -38,7 +38,11 @@ def _running(machine: Instance) -> None:
 
 
 def found_again(machine: Instance) -> None:
-    """It is on its engine: nothing that was missed of it counts any more. Belongs into the act."""
+    """It is on its engine, made anew: nothing that was missed of it counts any more. Belongs into the act.
+
+    Its rules are told again: they may have changed while it was made.
+    """
+    enforce.send_for([machine.id])
     EngineDrift.objects.filter(zone_id=machine.zone_id, name=machine.public_id).delete()
 
 

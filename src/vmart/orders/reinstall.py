@@ -23,10 +23,9 @@ from vmart.orders import bind_keys, login, naming, offered, passwords, redeliver
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.disks import own
-from vmart.orders.errors import SystemDiskTooSmall, WrongState
+from vmart.orders.errors import SystemDiskTooSmall
 from vmart.orders.login import GENERATED, LoginWanted
 from vmart.orders.stop import KEEP_CHARGING
-from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
@@ -90,14 +89,8 @@ def reinstall(actor: Actor, public_id: str, asked: Reinstall) -> None:
 
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise Busy or WrongState for machines whose system cannot be installed anew."""
-    m.refuse_unusable(machines)
-    for machine in machines:
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
-        if machine.stop_charging_mode == STOP_CHARGING:
-            raise WrongState(
-                "The instance {id} is off without charge, so it has no room to run in; start it first.",
-                field="machines", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
-            )  # fmt: skip
+    m.refuse_neither_on_nor_off(machines)
+    m.refuse_without_charge(machines)
 
 
 def _image(machine: Instance, asked: Reinstall) -> Image:

@@ -24,11 +24,10 @@ from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.agreed import New
 from vmart.orders.downgrade import Downgrade
-from vmart.orders.errors import SoldOut, WrongState
+from vmart.orders.errors import SoldOut
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
-from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement import explain
 from vmart.pricing import books
 from vmart.pricing.book import CPU, UnitPrice, cpu_key
@@ -120,14 +119,8 @@ def turns_off(machine: Instance, to: InstanceType) -> bool:
 
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise Busy or WrongState for machines whose type cannot be changed."""
-    m.refuse_unusable(machines)
-    for machine in machines:
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateNotRunning")
-        if machine.stop_charging_mode == STOP_CHARGING:
-            raise WrongState(
-                "The instance {id} is off without charge, so it has no room that could grow; start it first.",
-                field="machines", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
-            )  # fmt: skip
+    m.refuse_neither_on_nor_off(machines)
+    m.refuse_without_charge(machines)
 
 
 def _check(machines: Sequence[Instance], asked: Resize) -> None:

@@ -103,26 +103,26 @@ def delete(actor: Actor, public_id: str) -> None:
         group.delete()
 
 
-def users(account_id: int, public_id: str) -> list[str]:
-    """Machines that have the group, in order; those in the recycle bin too."""
-    found = Instance.objects.filter(account_id=account_id).exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
-    named = found.filter(security_groups=[]) if public_id == held.default_id(account_id) else found.none()
-    has = found.filter(security_groups__contains=[public_id])
-    return list((has | named).order_by("id").values_list("public_id", flat=True))
+def _user(account_id: int, public_id: str) -> str | None:
+    """A machine that has the group, or another group of which a rule names it; a machine in the recycle bin has it too.
+
+    Of the default group, which is never deleted, nobody asks.
+    """
+    machines = Instance.objects.filter(account_id=account_id, security_groups__contains=[public_id])
+    having = machines.exclude(state__in=[State.GONE, State.LAUNCH_FAILED]).order_by("id").first()
+    return having.public_id if having else next(_referring(account_id, public_id), None)
 
 
-def referring(account_id: int, public_id: str) -> list[str]:
-    """Other groups of which a rule names this one."""
-    return [
-        group.public_id
-        for group in held.groups(account_id)
-        if group.public_id != public_id
-        and any(policy["group"] == public_id for policy in (*group.ingress, *group.egress))
-    ]
+def _referring(account_id: int, public_id: str) -> Iterator[str]:
+    for group in held.groups(account_id):
+        rules = (*group.ingress, *group.egress)
+        if group.public_id != public_id and any(policy["group"] == public_id for policy in rules):
+            yield group.public_id
 
 
 def _refuse_in_use(group: SecurityGroup) -> None:
-    for user in (*users(group.account_id, group.public_id), *referring(group.account_id, group.public_id)):
+    user = _user(group.account_id, group.public_id)
+    if user is not None:
         raise GroupInUse(
             "The security group {id} is in use by {user}; take it off there first.",
             field="group", id=group.public_id, user=user,

@@ -7,11 +7,11 @@ from vmart.api.actions.filters import VALUES_MAX, conditions
 from vmart.api.declarations import Empty, Filters, Shape
 from vmart.api.registry import Action, Call
 from vmart.catalog import shop
-from vmart.listings import quotas
+from vmart.listings import placement_groups, quotas
 from vmart.listings.quotas import Used
 from vmart.pricing import books
 
-POSTPAID, PREPAID = "PostPaidQuotaSet", "PrePaidQuotaSet"
+POSTPAID, PREPAID, GROUPS = "PostPaidQuotaSet", "PrePaidQuotaSet", "DisasterRecoverGroupQuotaSet"
 
 
 class DescribeAccountQuota(Shape):
@@ -35,6 +35,16 @@ class PrePaidQuotaAnswer(PostPaidQuotaAnswer):
     OnceQuota: int
 
 
+class GroupQuotaAnswer(TypedDict):
+    """Placement groups of the account, and machines of one; by switch there are none."""
+
+    GroupQuota: int
+    CurrentNum: int
+    CvmInHostGroupQuota: int
+    CvmInSwitchGroupQuota: int
+    CvmInRackGroupQuota: int
+
+
 class AccountQuotaAnswer(TypedDict):
     """Quotas by what they are of; a list is empty where nothing of it is sold, or its quota-type is not asked for."""
 
@@ -42,7 +52,7 @@ class AccountQuotaAnswer(TypedDict):
     PrePaidQuotaSet: list[PrePaidQuotaAnswer]
     SpotPaidQuotaSet: Empty
     ImageQuotaSet: Empty
-    DisasterRecoverGroupQuotaSet: Empty
+    DisasterRecoverGroupQuotaSet: list[GroupQuotaAnswer]
 
 
 class AccountQuotaOverviewAnswer(TypedDict):
@@ -66,7 +76,7 @@ def describe_account_quota(call: Call, asked: DescribeAccountQuota) -> DescribeA
     chosen = conditions(asked.filters, ("zone", "quota-type"), VALUES_MAX)
     zones = [zone for zone in zones_of(here, call) if zone.on_sale and zone.code in chosen.get("zone", [zone.code])]
     postpaid, prepaid = quotas.machines(call.account_id, [zone.code for zone in zones])
-    kinds = chosen.get("quota-type", [POSTPAID, PREPAID])
+    kinds = chosen.get("quota-type", [POSTPAID, PREPAID, GROUPS])
     once = books.current_book(here.generation).sales.machines_max
     return {
         "AppId": call.account_id,
@@ -77,9 +87,20 @@ def describe_account_quota(call: Call, asked: DescribeAccountQuota) -> DescribeA
                 "PrePaidQuotaSet": [{**_of(used), "OnceQuota": once} for used in prepaid if PREPAID in kinds],
                 "SpotPaidQuotaSet": [],
                 "ImageQuotaSet": [],
-                "DisasterRecoverGroupQuotaSet": [],
+                "DisasterRecoverGroupQuotaSet": [_groups(call.account_id)] if GROUPS in kinds else [],
             },
         },
+    }
+
+
+def _groups(account_id: int) -> GroupQuotaAnswer:
+    count, most, machines = placement_groups.used(account_id)
+    return {
+        "GroupQuota": most,
+        "CurrentNum": count,
+        "CvmInHostGroupQuota": machines,
+        "CvmInSwitchGroupQuota": 0,
+        "CvmInRackGroupQuota": machines,
     }
 
 
