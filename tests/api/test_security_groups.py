@@ -10,7 +10,7 @@ from tests.api.test_cvm_purchase import HOURLY
 from tests.support.shopper import ZONE, work
 from vmart.catalog.models import Zone
 from vmart.engines.rules import TCP, UDP, Packet
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import public_ids
 from vmart.provisioning import zone_engines

@@ -20,7 +20,7 @@ from vmart import engines
 from vmart.backoffice import apply_catalog, change_engine
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config import bring_up
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment

@@ -31,7 +31,7 @@ from vmart.config import os_users, supervisor
 from vmart.config.cli import main
 from vmart.config.places import Places
 from vmart.config.supervisor import data_directory_lock, lock_holder
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.kernel.functions import resolve
 
 pytestmark = pytest.mark.xdist_group("running_shop")

@@ -17,7 +17,7 @@ from django.conf import settings
 from tests.support.business_clock import BusinessClock
 from tests.support.database import ROOT, Databases, run_folder
 from tests.support.shopper import ZONE
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.kernel import clock, db
 from vmart.provisioning import zones
 from vmart.settlement import close

@@ -19,7 +19,7 @@ from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair

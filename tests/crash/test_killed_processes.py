@@ -17,7 +17,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password

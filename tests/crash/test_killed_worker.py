@@ -19,7 +19,7 @@ from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, purses,
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db

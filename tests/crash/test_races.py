@@ -38,7 +38,7 @@ from tests.support.shopper import (
 from tests.web.test_keys_and_money import PUBLIC
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.errors import KeyPairInUse

@@ -26,7 +26,7 @@ from vmart.engines.contract import (
     ensure_present_many,
 )
 from vmart.engines.rules import OPEN, TCP, MachineRules, Packet, Rule
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.kernel import clock
 
 __all__ = ["engine", "free_address", "image", "make_spec"]

@@ -12,7 +12,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.plans import read_whole
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.listings import attention

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import ZONE
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.settlement import close
 
 

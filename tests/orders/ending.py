@@ -5,7 +5,7 @@ from tests.support.shopper import (
 )
 from vmart.config.reconcile import reconcile
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.network.models import PrivateAddress, PublicAddress
 from vmart.placement.models import Allocation, Host

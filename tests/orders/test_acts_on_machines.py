@@ -15,7 +15,7 @@ from tests.support.shopper import (
     work,
 )
 from tests.support.written import refused
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter

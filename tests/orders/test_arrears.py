@@ -27,7 +27,7 @@ from vmart.catalog.models import ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.metering.models import Segment
 from vmart.orders import errors, reboot, start, stop, terminate

@@ -20,7 +20,7 @@ from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, Power, PublicAddress
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR

@@ -13,7 +13,7 @@ from tests.support.shopper import HOURLY, MONTHLY, buy_running, go_to, open_purs
 from tests.support.written import nothing_written, refused
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, State
 from vmart.kernel.errors import InvalidParameter, Refused

@@ -9,7 +9,7 @@ from tests.support.shopper import HOURLY, IMAGE, buy_running, open_purse, purses
 from tests.support.written import nothing_written, refused
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.errors import KeyPairInUse, UnknownKeyPair

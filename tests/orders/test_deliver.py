@@ -26,7 +26,7 @@ from vmart.catalog.models import ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, MachineSpec, Observation, Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db

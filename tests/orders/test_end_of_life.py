@@ -28,7 +28,7 @@ from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.contract import Observation, Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db

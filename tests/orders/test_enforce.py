@@ -11,7 +11,8 @@ from tests.support.actors import by
 from tests.support.shopper import HOURLY, IMAGE, LOGIN, ZONE, buy_running, open_purse, wanted, work
 from vmart.customers import accounts
 from vmart.engines.rules import TCP, MachineRules, Packet
-from vmart.engines.simulated.engine import SimulatedEngine, World
+from vmart.engines.simulated.engine import SimulatedEngine
+from vmart.engines.simulated.world import World
 from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel import db

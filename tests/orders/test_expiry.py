@@ -24,7 +24,7 @@ from tests.support.shopper import (
 from tests.support.written import refused
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel.clock import UTC

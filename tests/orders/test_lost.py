@@ -25,7 +25,7 @@ from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.engines.contract import EngineError, Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR

@@ -16,7 +16,7 @@ from vmart.bills.models import Charge
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.actor import Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance

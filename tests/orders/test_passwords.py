@@ -13,7 +13,7 @@ from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, IMAGE, MONTHLY, buy_running, open_purse, wanted, work
 from tests.support.written import contents, nothing_written, refused
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import clock, db, unix_password

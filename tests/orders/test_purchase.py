@@ -31,7 +31,7 @@ from tests.support.written import contents, nothing_written, refused
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone
 from vmart.customers.models import Account
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances import errors as key_errors
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair

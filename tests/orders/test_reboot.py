@@ -19,7 +19,7 @@ from tests.support.shopper import (
     work,
 )
 from vmart.engines.contract import EngineError
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.metering.models import Segment
 from vmart.orders import reboot, start, stop

@@ -18,7 +18,7 @@ from vmart.catalog.models import Image, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.errors import KeyPairInUse, UnknownKeyPair

@@ -11,7 +11,7 @@ from tests.support.shopper import HOURLY, IMAGE, buy_running, open_purse, owe, p
 from tests.support.written import nothing_written, refused
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import clock, unix_password

@@ -29,7 +29,7 @@ from vmart.catalog import shop
 from vmart.catalog.models import InstanceType, Offer
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, State
 from vmart.kernel.clock import HOUR

@@ -29,7 +29,7 @@ from tests.support.shopper import (
 from tests.support.written import refused
 from vmart.catalog import shop as catalog_shop
 from vmart.config.steps import STEPS
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import Hold
 from vmart.metering.models import Segment

@@ -27,7 +27,7 @@ from tests.support.shopper import (
 from tests.support.written import refused
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, Observation, Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.kernel.errors import InvalidValue
 from vmart.ledger.models import Hold
 from vmart.metering.models import Segment

@@ -14,7 +14,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, buy_running, go_to, open_purse, purses, work
 from vmart.bills.models import Carry, Charge
 from vmart.config.reconcile import reconcile
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.clock import HOUR

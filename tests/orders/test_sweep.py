@@ -17,7 +17,7 @@ from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Engine, EngineError, Power
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.metering.models import Segment

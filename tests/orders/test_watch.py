@@ -18,7 +18,7 @@ from tests.support.written import nothing_written
 from vmart.catalog.models import Zone
 from vmart.config.chores import Chores
 from vmart.engines.contract import Engine, EngineError
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.orders import stop, sweep, terminate, watch
 from vmart.orders.purchase import purchase

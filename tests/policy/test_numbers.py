@@ -23,7 +23,8 @@ from vmart.catalog.models import Zone, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import MemberCapacity
-from vmart.engines.simulated.engine import SimulatedEngine, World
+from vmart.engines.simulated.engine import SimulatedEngine
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.events.record import PAYMENT
 from vmart.instances.models import Instance

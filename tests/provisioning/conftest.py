@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from tests.support.shopper import ZONE
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 
 
 @pytest.fixture(autouse=True)

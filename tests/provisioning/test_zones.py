@@ -11,7 +11,8 @@ from tests.support.shopper import HOURLY, ZONE, open_purse, wanted
 from tests.support.written import refused
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.contract import Capabilities, EngineError, MemberCapacity
-from vmart.engines.simulated.engine import SimulatedEngine, World
+from vmart.engines.simulated.engine import SimulatedEngine
+from vmart.engines.simulated.world import World
 from vmart.orders.errors import SoldOut
 from vmart.orders.purchase import purchase
 from vmart.placement.models import Host

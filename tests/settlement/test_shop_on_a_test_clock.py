@@ -13,7 +13,7 @@ import pytest
 
 from tests.api.signing import sdk_request
 from tests.support.running_shop import RunningShop
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.kernel.functions import resolve
 
 BOUGHT = "2026-03-30T02:17:30Z"  # in Shanghai the month ends 37 h 42 min 30 s later

@@ -27,7 +27,7 @@ from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, ope
 from vmart import __version__
 from vmart.config import backup, bring_up
 from vmart.config.places import Places
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel.models import Deployment
 from vmart.orders import place, sample, stop, terminate

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import translation
 
 from tests.web.visiting import ZONE, open_business
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 
 
 @pytest.fixture(autouse=True)

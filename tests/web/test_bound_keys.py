@@ -8,7 +8,7 @@ from tests.support.written import nothing_written
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.visiting import Form, Visitor, customer, text_of, work
 from vmart.config.steps import STEPS
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance, KeyPair
 
 

@@ -9,7 +9,7 @@ from django.utils import translation
 from tests.web.test_orders_and_machines import running
 from tests.web.visiting import ZONE, customer, operator, text_of, work
 from vmart.catalog.models import ZoneImage
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import money
 from vmart.pages import messages, wording

@@ -18,7 +18,7 @@ from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Form, Visitor, customer, operator, work
 from vmart.backoffice.urls import urlpatterns as sellers
 from vmart.customers.models import ApiKey
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock

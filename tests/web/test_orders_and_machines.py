@@ -9,7 +9,7 @@ from tests.support.shopper import owe, purses
 from tests.web.visiting import Visitor, customer, order_id_of, text_of, work
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.listings import overview

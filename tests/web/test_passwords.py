@@ -9,7 +9,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.written import nothing_written
 from tests.web.test_orders_and_machines import running
 from tests.web.visiting import Visitor, customer, text_of, work
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, SealedPassword
 from vmart.kernel import unix_password

@@ -13,7 +13,7 @@ from tests.support.statements import statements
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Visitor, customer, operator, work
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep

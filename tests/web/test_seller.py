@@ -9,7 +9,7 @@ import pytest
 from tests.support.missed import an_interval_ago
 from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.simulated.engine import World
+from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.listings import attention

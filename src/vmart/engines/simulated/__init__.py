@@ -1,4 +1,6 @@
-"""The simulated driver: an engine without machines. engine.py is the engine, settings.py what a catalog may say."""
+"""The simulated driver: an engine without machines. engine.py is the engine, file.py what it keeps,
+world.py the hand of tests on it, settings.py what a catalog may say.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

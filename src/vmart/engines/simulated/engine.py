@@ -1,19 +1,13 @@
 """An engine without machines, for rehearsal, load tests and places without an engine: a citizen, not a mock.
 
 Its state lives in an SQLite file of its own, so that killing the database or the worker does not kill
-"the engine", and several processes may use it at once. ``World`` is the hand from outside: tests and
-demonstrations arm faults, switch members off and send bytes through it, from any process.
-
-The file is written with ``synchronous=OFF``: what a killed process wrote is in the kernel's pages and
-stays. Only a power cut of the host may lose the last writes, and that is what it does to an engine.
+"the engine", and several processes may use it at once (``file.py``). ``world.World`` is the hand from outside.
 """
 
 import datetime as dt
 import json
-import os
 import random
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,66 +32,9 @@ from vmart.engines.contract import (
     driver,
     turns_off_for,
 )
-from vmart.engines.rules import OPEN, MachineRules, Packet, decide, of_plain
+from vmart.engines.rules import MachineRules, of_plain
+from vmart.engines.simulated.file import FAILED, LOST, File
 from vmart.kernel import clock
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS machine (
-    name TEXT PRIMARY KEY, member TEXT NOT NULL, power TEXT NOT NULL, subnet TEXT NOT NULL, private_ip TEXT NOT NULL,
-    public_ip TEXT, bandwidth_mbps INTEGER NOT NULL DEFAULT 0, booted_at REAL, boots INTEGER NOT NULL DEFAULT 1,
-    vcpu INTEGER NOT NULL, memory_mib INTEGER NOT NULL, image TEXT NOT NULL, hostname TEXT NOT NULL,
-    sent_bytes INTEGER NOT NULL DEFAULT 0, flowing_since REAL, counted INTEGER NOT NULL DEFAULT 0,
-    login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
-    ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
-    installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
-    rules TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
-CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
-CREATE TABLE IF NOT EXISTS image (name TEXT, version TEXT, asked_at REAL NOT NULL, PRIMARY KEY (name, version));
-CREATE TABLE IF NOT EXISTS member_down (member TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS fault (
-    id INTEGER PRIMARY KEY, verb TEXT NOT NULL, calls_left INTEGER NOT NULL, times INTEGER NOT NULL,
-    lose_answer INTEGER NOT NULL, transient INTEGER NOT NULL, sentence TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS grown (
-    machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS volume (
-    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-
-# What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew, rules, disks of their own life.
-_SINCE = {
-    1: """
-ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
-ALTER TABLE machine ADD COLUMN password_hash TEXT NOT NULL DEFAULT '';
-""",
-    2: """
-ALTER TABLE machine ADD COLUMN ssh_keys TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE machine ADD COLUMN ssh_passwords INTEGER NOT NULL DEFAULT 1;
-""",
-    3: """
-CREATE TABLE grown (
-    machine TEXT, disk TEXT, size_gib INTEGER NOT NULL, PRIMARY KEY (machine, disk)
-) WITHOUT ROWID;
-""",
-    4: """
-ALTER TABLE machine ADD COLUMN installation INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE machine ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;
-""",
-    5: "ALTER TABLE machine ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
-    6: """
-CREATE TABLE volume (
-    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-""",
-}
-_VERSION = 7
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
@@ -116,8 +53,6 @@ _OBSERVED = (
     "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules FROM machine"
 )
 
-_LOST = "The compute engine does not answer."
-_FAILED = "The simulated engine failed, as it was told to."
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
@@ -127,212 +62,6 @@ _CHANGING = (
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
     f"sim-{number}": {"vcpu": 64, "memory_mib": 256 * 1024, "disk_gib": 8192} for number in (1, 2, 3)
 }
-
-
-class _File:
-    """The engine's file: one connection a thread, made anew after a fork."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._local = threading.local()
-
-    def connection(self) -> sqlite3.Connection:
-        held: tuple[int, sqlite3.Connection] | None = getattr(self._local, "held", None)
-        if held is not None and held[0] == os.getpid():
-            return held[1]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=OFF")
-        if connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
-            _bring_up(connection)
-        self._local.held = (os.getpid(), connection)
-        return connection
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self.connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-
-
-def _bring_up(connection: sqlite3.Connection) -> None:
-    """Make the tables, or bring those of an older file up to now; whoever comes second finds it done."""
-    connection.execute("BEGIN IMMEDIATE")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version < _VERSION:
-        steps = [_SINCE[older] for older in range(version, _VERSION)] if version else [_SCHEMA]
-        for statement in ";".join(steps).split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={_VERSION}")
-    connection.execute("COMMIT")
-
-
-class World:
-    """The hand from outside on a simulated engine, by its file; seen by every process that uses the engine."""
-
-    def __init__(self, path: Path | str) -> None:
-        self._file = _File(Path(path))
-
-    def fail(self, verb: str, nth: int = 1, *, times: int = 1, transient: bool = True, sentence: str = _FAILED) -> None:
-        """The ``nth`` call of ``verb`` from now (``*``: of any changing verb) fails having done nothing."""
-        self._arm(verb, nth, times, lose_answer=False, transient=transient, sentence=sentence)
-
-    def lose_answer(self, verb: str, nth: int = 1, *, times: int = 1) -> None:
-        """The ``nth`` call of ``verb`` from now is done, and its caller told that there was no answer."""
-        self._arm(verb, nth, times, lose_answer=True, transient=True, sentence=_LOST)
-
-    def _arm(self, verb: str, nth: int, times: int, *, lose_answer: bool, transient: bool, sentence: str) -> None:
-        with self._file.writing() as connection:
-            connection.execute(
-                "INSERT INTO fault (verb, calls_left, times, lose_answer, transient, sentence) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (verb, nth, times, lose_answer, transient, sentence),
-            )
-
-    def armed_count(self) -> int:
-        """Faults that have not fired yet: 0 tells a test that its n-th call took place."""
-        return int(self._file.connection().execute("SELECT count(*) FROM fault").fetchone()[0])
-
-    def clear_faults(self) -> None:
-        with self._file.writing() as connection:
-            connection.execute("DELETE FROM fault")
-
-    def count_calls(self, on: bool = True) -> None:
-        """Begin (from zero) or end counting calls by verb."""
-        with self._file.writing() as connection:
-            connection.execute("DELETE FROM call")
-            connection.execute("DELETE FROM switch WHERE name = 'count'")
-            if on:
-                connection.execute("INSERT INTO switch (name, value) VALUES ('count', '1')")
-
-    def calls(self) -> dict[str, int]:
-        return dict(self._file.connection().execute("SELECT verb, calls FROM call"))
-
-    def stop_engine(self) -> None:
-        """Every verb is answered as by an engine that is not there, until ``start_engine``."""
-        self._switch("stopped", "1")
-
-    def start_engine(self) -> None:
-        self._switch("stopped", None)
-
-    def set_member_online(self, member: str, online: bool) -> None:
-        with self._file.writing() as connection:
-            connection.execute("DELETE FROM member_down WHERE member = ?", (member,))
-            if not online:
-                connection.execute("INSERT INTO member_down (member) VALUES (?)", (member,))
-
-    def send_bytes(self, name: str, traffic_bytes: int) -> None:
-        """Let a machine that runs and has a public address send bytes by it; ValueError for any other."""
-        with self._file.writing() as connection:
-            changed = connection.execute(
-                "UPDATE machine SET sent_bytes = sent_bytes + ? "
-                "WHERE name = ? AND public_ip IS NOT NULL AND power = 'running'",
-                (traffic_bytes, name),
-            ).rowcount
-        if not changed:
-            raise ValueError(f"{name} cannot send: absent, off, or without a public address")
-
-    def break_machine(self, name: str) -> None:
-        """The machine is found broken, as after a fault of its host."""
-        with self._file.writing() as connection:
-            connection.execute("UPDATE machine SET power = 'broken', booted_at = NULL WHERE name = ?", (name,))
-
-    def remove_machine(self, name: str) -> None:
-        """The machine vanishes behind vmart's back."""
-        with self._file.writing() as connection:
-            connection.execute("DELETE FROM machine WHERE name = ?", (name,))
-            connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (name,))
-
-    def remove_volume(self, name: str) -> None:
-        """A disk of its own life vanishes behind vmart's back."""
-        with self._file.writing() as connection:
-            connection.execute("DELETE FROM volume WHERE name = ?", (name,))
-
-    def volume(self, name: str) -> tuple[int, str, str] | None:
-        """Size in GiB, member and machine of a disk of its own life; None where there is none."""
-        found = (
-            self._file.connection()
-            .execute("SELECT size_gib, member, machine FROM volume WHERE name = ?", (name,))
-            .fetchone()
-        )
-        return None if found is None else (int(found[0]), str(found[1]), str(found[2]))
-
-    def password_hash(self, name: str) -> str:
-        """What the machine's user has to be let in with; "" for none."""
-        row = self._file.connection().execute("SELECT password_hash FROM machine WHERE name = ?", (name,)).fetchone()
-        return str(row[0])
-
-    def ssh_keys(self, name: str) -> list[str]:
-        """By which public keys the machine's user is let in."""
-        row = self._file.connection().execute("SELECT ssh_keys FROM machine WHERE name = ?", (name,)).fetchone()
-        return list(json.loads(row[0]))
-
-    def takes_passwords(self, name: str) -> bool:
-        """Whether the machine's user is let in by SSH with its password."""
-        row = self._file.connection().execute("SELECT ssh_passwords FROM machine WHERE name = ?", (name,)).fetchone()
-        return bool(row[0])
-
-    def system(self, name: str) -> tuple[str, str]:
-        """The image on its system disk, and the host name of its first boot."""
-        row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
-        return str(row[0]), str(row[1])
-
-    def erased(self, name: str) -> int:
-        """How often its system disk was erased."""
-        row = self._file.connection().execute("SELECT erased FROM machine WHERE name = ?", (name,)).fetchone()
-        return int(row[0])
-
-    def cap_mbps(self, name: str) -> int:
-        """What its public address lets out; 0 without one."""
-        row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
-        return int(row[0])
-
-    def lets_in(self, name: str, packet: Packet) -> bool:
-        """Whether a packet that opens a connection would reach the machine."""
-        return decide(packet, self._rules(name).ingress)
-
-    def lets_out(self, name: str, packet: Packet) -> bool:
-        """Whether the machine could send it."""
-        return decide(packet, self._rules(name).egress)
-
-    def _rules(self, name: str) -> MachineRules:
-        row = self._file.connection().execute("SELECT rules FROM machine WHERE name = ?", (name,)).fetchone()
-        return of_plain(json.loads(row[0])) if row[0] else OPEN
-
-    def forget_rules(self, name: str) -> None:
-        """The machine's rules are lost behind vmart's back, as by a restored copy of it."""
-        with self._file.writing() as connection:
-            connection.execute("UPDATE machine SET rules = '' WHERE name = ?", (name,))
-
-    def size(self, name: str) -> tuple[int, int]:
-        """Its vCPU and its memory in MiB."""
-        row = self._file.connection().execute("SELECT vcpu, memory_mib FROM machine WHERE name = ?", (name,)).fetchone()
-        return int(row[0]), int(row[1])
-
-    def grown_gib(self, name: str) -> dict[str, int]:
-        """Its disks that were made larger, and their sizes."""
-        rows = self._file.connection().execute("SELECT disk, size_gib FROM grown WHERE machine = ?", (name,))
-        return {str(disk): int(size_gib) for disk, size_gib in rows}
-
-    def boots(self, name: str) -> int:
-        """How often it was turned on."""
-        row = self._file.connection().execute("SELECT boots FROM machine WHERE name = ?", (name,)).fetchone()
-        return int(row[0])
-
-    def count_machines(self) -> int:
-        return int(self._file.connection().execute("SELECT count(*) FROM machine").fetchone()[0])
-
-    def _switch(self, name: str, value: str | None) -> None:
-        with self._file.writing() as connection:
-            connection.execute("DELETE FROM switch WHERE name = ?", (name,))
-            if value is not None:
-                connection.execute("INSERT INTO switch (name, value) VALUES (?, ?)", (name, value))
 
 
 @driver
@@ -353,7 +82,7 @@ class SimulatedEngine:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         if not settings.get("file"):
             raise EngineError("The simulated zone names no file for its state.", transient=False)
-        self._file = _File(Path(settings["file"]))
+        self._file = File(Path(settings["file"]))
         self._members: Mapping[str, Mapping[str, int]] = settings.get("members") or DEFAULT_MEMBERS
         self._latency_s: float | Mapping[str, float] = settings.get("latency_s") or 0.0
         self._failure_rate = float(settings.get("failure_rate") or 0.0)
@@ -632,7 +361,7 @@ class SimulatedEngine:
         connection = self._file.connection()
         switches = dict(connection.execute("SELECT name, value FROM switch"))
         if "stopped" in switches:
-            raise EngineError(_LOST, transient=True)
+            raise EngineError(LOST, transient=True)
         if "count" in switches:
             connection.execute(
                 "INSERT INTO call (verb, calls) VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1",
@@ -641,9 +370,9 @@ class SimulatedEngine:
         lost = self._armed_fault(connection, verb)
         if lost is None and verb in _CHANGING:
             if self._failure_rate and self._random.random() < self._failure_rate:
-                raise EngineError(_FAILED, transient=True)
+                raise EngineError(FAILED, transient=True)
             if self._lost_answer_rate and self._random.random() < self._lost_answer_rate:
-                return EngineError(_LOST, transient=True)
+                return EngineError(LOST, transient=True)
         return lost
 
     def _armed_fault(self, connection: sqlite3.Connection, verb: str) -> EngineError | None:
