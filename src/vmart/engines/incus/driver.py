@@ -7,11 +7,9 @@ host's table can be rebuilt from the server's list alone.
 
 import contextlib
 import datetime as dt
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmart.engines.contract import (
@@ -32,21 +30,18 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, groups, seed
-from vmart.engines.incus.client import IncusClient, IncusError, path_of
-from vmart.engines.incus.firewall import Firewall, Leave
+from vmart.engines.incus import capability, records, seed
+from vmart.engines.incus.client import IncusError, path_of
+from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.guest import Guest
-from vmart.engines.incus.host import Names, OneAtATime, names_of_deployment
-from vmart.engines.incus.image import Images
-from vmart.engines.incus.network import MARK, Networks
-from vmart.engines.incus.room import DELETE_FILES, DISK_FULL, Room
-from vmart.engines.incus.volumes import Volumes
-from vmart.engines.rules import MachineRules, of_plain
+from vmart.engines.incus.host import names_of_deployment
+from vmart.engines.incus.network import MARK
+from vmart.engines.incus.opened import Opened
+from vmart.engines.incus.room import DELETE_FILES, DISK_FULL
+from vmart.engines.rules import MachineRules
 
-_RULES = "user.vmart.rules"  # the machine's, as JSON
 _NO_NETWORK = "network not found"
-_INSTALLATION = "user.vmart.installation"
 
 
 class _Refusal(NamedTuple):
@@ -105,7 +100,7 @@ class IncusEngine:
             raise EngineError("The zone's settings name no deployment.", transient=False)
         self._settings = settings
         self._names = names_of_deployment(str(settings["deployment"]))
-        self._opened: _Open | None = None
+        self._opened: Opened | None = None
 
     @property
     def _pool(self) -> str:
@@ -174,7 +169,7 @@ class IncusEngine:
 
     def _is_older(self, spec: MachineSpec) -> bool:
         found = self._ours(spec.name)
-        return found is not None and _installation(found) < spec.installation
+        return found is not None and records.installation(found) < spec.installation
 
     def _delete(self, name: str) -> None:
         self._open().client.send("DELETE", path_of("instances", name))
@@ -221,7 +216,7 @@ class IncusEngine:
     def ensure_absent(self, name: str) -> None:
         opened = self._open()
         found = self._ours(name)
-        bridge = _bridge_of(found) if found else ""
+        bridge = records.bridge_of(found) if found else ""
         if bridge:
             opened.networks.remove_forwards(bridge, name)
         if opened.firewall is not None:
@@ -236,7 +231,7 @@ class IncusEngine:
             left = self._ours(name)
             if left is not None:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
-        if found is None or _data_volumes(found):
+        if found is None or records.data_volumes(found):
             self._remove_volumes(name)
         if bridge:
             opened.networks.remove_if_empty(bridge)
@@ -246,8 +241,8 @@ class IncusEngine:
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         opened = self._open()
         found = self._present(name)
-        bridge = _bridge_of(found)
-        change = {"config": _address_config(address)}
+        bridge = records.bridge_of(found)
+        change = {"config": records.address_config(address)}
         with self._saying():
             opened.room.during(name, lambda: opened.client.send("PATCH", path_of("instances", name), change))
         opened.networks.remove_forwards(bridge, name, but=address.ip if address else "")
@@ -261,21 +256,21 @@ class IncusEngine:
         if opened.firewall is None or opened.why_no_groups:
             raise EngineError("Security groups do not hold in this zone.", transient=False)
         found = [record for record in self._all() if record["name"] in rules]
-        opened.firewall.ensure_rules([_guarded(record, rules[record["name"]]) for record in found])
+        opened.firewall.ensure_rules([records.guarded(record, rules[record["name"]]) for record in found])
         # In force by now; what follows is by what the table is made anew.
         for record in found:
-            if record["config"].get(_RULES) != _rules_text(rules[record["name"]]):
+            if record["config"].get(records.RULES) != records.rules_text(rules[record["name"]]):
                 self._note_rules(record["name"], rules[record["name"]])
 
     def _note_rules(self, name: str, rules: MachineRules) -> None:
-        change = {"config": {_RULES: _rules_text(rules)}}
+        change = {"config": {records.RULES: records.rules_text(rules)}}
         with self._saying():
             self._open().room.during(
                 name, lambda: self._open().client.send("PATCH", path_of("instances", name), change)
             )
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
-        found, wanted = self._present(name), _size_config(vcpu, memory_mib)
+        found, wanted = self._present(name), records.size_config(vcpu, memory_mib)
         if not wanted.items() <= found["config"].items():
             with self._saying():
                 self._open().room.during(name, lambda: self._resize(name, memory_mib, wanted))
@@ -284,7 +279,7 @@ class IncusEngine:
 
     def _resize(self, name: str, memory_mib: int, config: dict[str, str]) -> None:
         found = self._present(name)
-        if turns_off_for(found["type"], _memory_mib(found), memory_mib):
+        if turns_off_for(found["type"], records.memory_mib(found), memory_mib):
             self._stop(name, force=False)
         # The server shares out CPUs while it still writes the number down, and may go by the number of before (6.0). So
         # it is told twice: what it goes by the second time is the same number, written otherwise.
@@ -379,13 +374,13 @@ class IncusEngine:
         booted_at = None
         if found["status"] == "Running":
             state = self._open().client.find(path_of("instances", name, "state"))
-            booted_at = _instant((state or {}).get("started_at", ""))
+            booted_at = records.instant((state or {}).get("started_at", ""))
         return self._observation(found, booted_at)
 
     def list_ours(self) -> Sequence[Observation]:
         self._see_to_table()
-        records = [found for found in self._all() if found["config"].get("user.vmart.role") is None]
-        return [self._observation(found, _instant(found.get("last_used_at", ""))) for found in records]
+        machines = [found for found in self._all() if found["config"].get("user.vmart.role") is None]
+        return [self._observation(found, records.instant(found.get("last_used_at", ""))) for found in machines]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
         opened = self._open()
@@ -450,13 +445,13 @@ class IncusEngine:
             "user.vmart.hostname": spec.hostname,
             "user.vmart.private_ip": spec.private_ip,
             "user.vmart.subnet": spec.subnet.key,
-            _INSTALLATION: str(spec.installation),
-            _RULES: _rules_text(spec.rules),
+            records.INSTALLATION: str(spec.installation),
+            records.RULES: records.rules_text(spec.rules),
         }
         if is_container:
             config["security.idmap.isolated"] = "true"
         config |= seed.user_data(spec.user_data, image_decodes=opened.images.is_own(spec.image.name))
-        return config | _size_config(spec.vcpu, spec.memory_mib) | _address_config(spec.public_address)
+        return config | records.size_config(spec.vcpu, spec.memory_mib) | records.address_config(spec.public_address)
 
     def _nic(self, spec: MachineSpec, bridge: str) -> dict[str, str]:
         nic = {
@@ -602,8 +597,8 @@ class IncusEngine:
         return found
 
     def _all(self) -> list[dict[str, Any]]:
-        records = self._open().client.get("/1.0/instances", recursion=1)
-        return [found for found in records if (found.get("config") or {}).get(MARK) == self._names.deployment]
+        listed = self._open().client.get("/1.0/instances", recursion=1)
+        return [found for found in listed if (found.get("config") or {}).get(MARK) == self._names.deployment]
 
     def _observation(self, found: Mapping[str, Any], booted_at: dt.datetime | None) -> Observation:
         power = _POWER.get(found["status"], Power.BROKEN)
@@ -615,8 +610,8 @@ class IncusEngine:
             private_ip=found["config"].get("user.vmart.private_ip", ""),
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
-            installation=_installation(found),
-            rules=_rules_of(text).digest() if (text := found["config"].get(_RULES)) else "",
+            installation=records.installation(found),
+            rules=records.rules_of(text).digest() if (text := found["config"].get(records.RULES)) else "",
         )
 
     def _target(self, found: Mapping[str, Any]) -> str:
@@ -636,7 +631,7 @@ class IncusEngine:
         opened = self._open()
         if opened.firewall is not None and not opened.firewall.is_whole():
             opened.firewall.rebuild(
-                lambda: (opened.networks.bridges(), map(_leave_of, self._leaving()), self._all_guarded())
+                lambda: (opened.networks.bridges(), map(records.leave_of, self._leaving()), self._all_guarded())
             )
             opened.networks.watch_all()
             opened.networks.write_forwards_again()
@@ -647,7 +642,11 @@ class IncusEngine:
     def _all_guarded(self) -> list[Guarded]:
         if self._open().why_no_groups:
             return []
-        return [_guarded(found, _rules_of(text)) for found in self._all() if (text := found["config"].get(_RULES))]
+        return [
+            records.guarded(found, records.rules_of(text))
+            for found in self._all()
+            if (text := found["config"].get(records.RULES))
+        ]
 
     @staticmethod
     def _said(error: IncusError) -> EngineError:
@@ -667,128 +666,8 @@ class IncusEngine:
 
     # -- opening -------------------------------------------------------------------------------
 
-    def _open(self) -> "_Open":
+    def _open(self) -> Opened:
         """Looked at once a process: server, members, rights. A failure is not kept."""
         if self._opened is None:
-            self._opened = _Open(self._settings, self._names)
+            self._opened = Opened(self._settings, self._names)
         return self._opened
-
-
-class _Open:
-    """What the first verb learns of the server."""
-
-    def __init__(self, settings: Mapping[str, Any], names: Names) -> None:
-        self.client = IncusClient(settings)
-        self.server = self.client.get("/1.0")
-        capability.refuse_old(self.server)
-        self.pool = str(settings.get("pool") or _pool_of(self.client))
-        sources = settings.get("images") or {}
-        wanted = str(settings.get("instance_kind") or "auto")
-        self.kind = capability.instance_kind(self.server, wanted, has_vm_image=bool(sources))
-        self.members: list[str] = []
-        if self.server["environment"].get("server_clustered"):
-            self.members = [found["server_name"] for found in self.client.get("/1.0/cluster/members", recursion=1)]
-        # A virtual machine's disk is a block device of its own, and other pools' limits cannot go down again.
-        self.pool_driver = str(self.client.get(path_of("storage-pools", self.pool))["driver"])
-        is_limited = self.pool_driver == "btrfs" and self.kind == "container"
-        self.volumes = Volumes(self.client, self.pool, names, self.kind, is_cluster=bool(self.members))
-        self.room = Room(self.client, self.pool, is_limited=is_limited)
-        self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
-        self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
-        self.networks = Networks(
-            self.client, names, self.firewall, _alone(settings, "network"), watches=not self.why_no_groups
-        )
-        cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None
-        self.images = Images(
-            self.client,
-            pool=self.pool,
-            deployment=names.deployment,
-            cache_dir=cache_dir,
-            sources=sources,
-            kind=self.kind,
-        )
-
-    def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
-        wanted = settings.get("host_network", "auto")
-        if wanted is False or (wanted == "auto" and (not self.client.is_local or self.members)):
-            return None, "not on this host"
-        firewall = Firewall(names, _alone(settings, "firewall"))
-        why_not = firewall.why_not()
-        if why_not and wanted is True:
-            raise EngineError("The driver may not edit the host's packet filter.", transient=False, detail=why_not)
-        return (None, why_not) if why_not else (firewall, "")
-
-
-def _alone(settings: Mapping[str, Any], what: str) -> OneAtATime:
-    folder = settings.get("lock_dir")
-    return OneAtATime(Path(folder) / f"{what}.lock" if folder else None)
-
-
-def _guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
-    return Guarded(found["config"]["user.vmart.private_ip"], rules)
-
-
-def _rules_text(rules: MachineRules) -> str:
-    return json.dumps(rules.plain())
-
-
-def _rules_of(text: str) -> MachineRules:
-    return of_plain(json.loads(text))
-
-
-def _leave_of(found: Mapping[str, Any]) -> Leave:
-    config = found["config"]
-    mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
-    return Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
-
-
-def _pool_of(client: IncusClient) -> str:
-    """Where a seller's own server keeps machines when the zone does not say so."""
-    pools = [path.rsplit("/", 1)[1] for path in client.get("/1.0/storage-pools")]
-    profile = client.find(path_of("profiles", "default")) or {"devices": {}}
-    roots = [found.get("pool") for found in profile["devices"].values() if found.get("path") == "/"]
-    for pool in [*roots, *(pools if len(pools) == 1 else [])]:
-        if pool in pools:
-            return str(pool)
-    raise EngineError(
-        "The zone's settings name no storage pool, and the engine has no usual one.",
-        transient=False,
-        detail=", ".join(pools),
-    )
-
-
-def _address_config(address: PublicAddress | None) -> dict[str, str]:
-    return {
-        "user.vmart.public_ip": address.ip if address else "",
-        "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
-    }
-
-
-def _size_config(vcpu: int, memory_mib: int) -> dict[str, str]:
-    return {"limits.cpu": str(vcpu), "limits.memory": f"{memory_mib}MiB"}
-
-
-def _installation(found: Mapping[str, Any]) -> int:
-    return int(found["config"].get(_INSTALLATION) or 0)
-
-
-def _memory_mib(found: Mapping[str, Any]) -> int:
-    return int(found["config"]["limits.memory"].removesuffix("MiB"))
-
-
-def _bridge_of(found: Mapping[str, Any]) -> str:
-    return str((found["devices"].get("eth0") or {}).get("network", ""))
-
-
-def _data_volumes(found: Mapping[str, Any]) -> list[str]:
-    return [device["source"] for name, device in found["devices"].items() if name.startswith("data-")]
-
-
-def _instant(text: str) -> dt.datetime | None:
-    """RFC 3339 with nanoseconds, as the server writes it; its zero is None."""
-    if not text or text.startswith("0001-"):
-        return None
-    whole, _, rest = text.partition(".")
-    digits = "".join(character for character in rest if character.isdigit())[:6] if rest else "0"
-    base = dt.datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=dt.UTC)
-    return base + dt.timedelta(microseconds=int(digits.ljust(6, "0")))

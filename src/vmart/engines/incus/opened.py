@@ -1,0 +1,80 @@
+"""What the first verb learns of a server: its pool, its members, what this host may do for it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vmart.engines.contract import EngineError
+from vmart.engines.incus import capability, groups
+from vmart.engines.incus.client import IncusClient, path_of
+from vmart.engines.incus.firewall import Firewall
+from vmart.engines.incus.host import Names, OneAtATime
+from vmart.engines.incus.image import Images
+from vmart.engines.incus.network import Networks
+from vmart.engines.incus.room import Room
+from vmart.engines.incus.volumes import Volumes
+
+
+class Opened:
+    """What the first verb learns of the server."""
+
+    def __init__(self, settings: Mapping[str, Any], names: Names) -> None:
+        self.client = IncusClient(settings)
+        self.server = self.client.get("/1.0")
+        capability.refuse_old(self.server)
+        self.pool = str(settings.get("pool") or _pool_of(self.client))
+        sources = settings.get("images") or {}
+        wanted = str(settings.get("instance_kind") or "auto")
+        self.kind = capability.instance_kind(self.server, wanted, has_vm_image=bool(sources))
+        self.members: list[str] = []
+        if self.server["environment"].get("server_clustered"):
+            self.members = [found["server_name"] for found in self.client.get("/1.0/cluster/members", recursion=1)]
+        # A virtual machine's disk is a block device of its own, and other pools' limits cannot go down again.
+        self.pool_driver = str(self.client.get(path_of("storage-pools", self.pool))["driver"])
+        is_limited = self.pool_driver == "btrfs" and self.kind == "container"
+        self.volumes = Volumes(self.client, self.pool, names, self.kind, is_cluster=bool(self.members))
+        self.room = Room(self.client, self.pool, is_limited=is_limited)
+        self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
+        self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
+        self.networks = Networks(
+            self.client, names, self.firewall, _alone(settings, "network"), watches=not self.why_no_groups
+        )
+        cache_dir = Path(settings["image_cache"]) if settings.get("image_cache") else None
+        self.images = Images(
+            self.client,
+            pool=self.pool,
+            deployment=names.deployment,
+            cache_dir=cache_dir,
+            sources=sources,
+            kind=self.kind,
+        )
+
+    def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
+        wanted = settings.get("host_network", "auto")
+        if wanted is False or (wanted == "auto" and (not self.client.is_local or self.members)):
+            return None, "not on this host"
+        firewall = Firewall(names, _alone(settings, "firewall"))
+        why_not = firewall.why_not()
+        if why_not and wanted is True:
+            raise EngineError("The driver may not edit the host's packet filter.", transient=False, detail=why_not)
+        return (None, why_not) if why_not else (firewall, "")
+
+
+def _alone(settings: Mapping[str, Any], what: str) -> OneAtATime:
+    folder = settings.get("lock_dir")
+    return OneAtATime(Path(folder) / f"{what}.lock" if folder else None)
+
+
+def _pool_of(client: IncusClient) -> str:
+    """Where a seller's own server keeps machines when the zone does not say so."""
+    pools = [path.rsplit("/", 1)[1] for path in client.get("/1.0/storage-pools")]
+    profile = client.find(path_of("profiles", "default")) or {"devices": {}}
+    roots = [found.get("pool") for found in profile["devices"].values() if found.get("path") == "/"]
+    for pool in [*roots, *(pools if len(pools) == 1 else [])]:
+        if pool in pools:
+            return str(pool)
+    raise EngineError(
+        "The zone's settings name no storage pool, and the engine has no usual one.",
+        transient=False,
+        detail=", ".join(pools),
+    )

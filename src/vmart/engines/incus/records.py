@@ -1,0 +1,69 @@
+"""What stands in the server's record of a machine, read and written."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from vmart.engines.contract import PublicAddress
+from vmart.engines.incus.firewall import Leave
+from vmart.engines.incus.groups import Guarded
+from vmart.engines.rules import MachineRules, of_plain
+
+RULES = "user.vmart.rules"  # the machine's, as JSON
+INSTALLATION = "user.vmart.installation"
+
+
+def guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
+    return Guarded(found["config"]["user.vmart.private_ip"], rules)
+
+
+def rules_text(rules: MachineRules) -> str:
+    return json.dumps(rules.plain())
+
+
+def rules_of(text: str) -> MachineRules:
+    return of_plain(json.loads(text))
+
+
+def leave_of(found: Mapping[str, Any]) -> Leave:
+    config = found["config"]
+    mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
+    return Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
+
+
+def address_config(address: PublicAddress | None) -> dict[str, str]:
+    return {
+        "user.vmart.public_ip": address.ip if address else "",
+        "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
+    }
+
+
+def size_config(vcpu: int, memory_mib: int) -> dict[str, str]:
+    return {"limits.cpu": str(vcpu), "limits.memory": f"{memory_mib}MiB"}
+
+
+def installation(found: Mapping[str, Any]) -> int:
+    return int(found["config"].get(INSTALLATION) or 0)
+
+
+def memory_mib(found: Mapping[str, Any]) -> int:
+    return int(found["config"]["limits.memory"].removesuffix("MiB"))
+
+
+def bridge_of(found: Mapping[str, Any]) -> str:
+    return str((found["devices"].get("eth0") or {}).get("network", ""))
+
+
+def data_volumes(found: Mapping[str, Any]) -> list[str]:
+    return [device["source"] for name, device in found["devices"].items() if name.startswith("data-")]
+
+
+def instant(text: str) -> dt.datetime | None:
+    """RFC 3339 with nanoseconds, as the server writes it; its zero is None."""
+    if not text or text.startswith("0001-"):
+        return None
+    whole, _, rest = text.partition(".")
+    digits = "".join(character for character in rest if character.isdigit())[:6] if rest else "0"
+    base = dt.datetime.fromisoformat(whole.rstrip("Z")).replace(tzinfo=dt.UTC)
+    return base + dt.timedelta(microseconds=int(digits.ljust(6, "0")))
