@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests.crash.gate import Edit, execute
 from tests.support.business_clock import BusinessClock
 from tests.support.database import ROOT, Databases, run_folder
 from tests.support.shopper import ZONE
 from vmart.engines.simulated.world import World
 from vmart.kernel import clock, db
+from vmart.kernel.functions import resolve
 from vmart.provisioning import zones
 from vmart.settlement import close
 
@@ -117,3 +119,21 @@ def let_leases_run_out() -> Callable[[], int]:
         )
 
     return run_out
+
+
+@pytest.fixture
+def edit(open_shop: Databases) -> Iterator[Edit]:
+    """``edit("placement_claim", (old, new), …)``: change a function's text in this test's database."""
+    originals: dict[str, str] = {}
+
+    def change(function: str, *changes: tuple[str, str]) -> None:
+        text = db.rows("SELECT pg_get_functiondef(%s::regproc) AS text", resolve(f"fn.{function}"))[0]["text"]
+        originals.setdefault(function, text)
+        for old, new in (map(resolve, change) for change in changes):
+            assert old in text, f"fn.{function} has no {old!r}"
+            text = text.replace(old, new)
+        execute(text)
+
+    yield change
+    for text in originals.values():
+        execute(text)
