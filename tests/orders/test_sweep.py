@@ -21,7 +21,9 @@ from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.metering.models import Segment
-from vmart.orders import start, stop, sweep, terminate
+from vmart.orders import convert, start, stop, sweep, terminate
+from vmart.orders import machines as m
+from vmart.orders.convert import Conversion
 from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
 from vmart.orders.sweep import Drift
@@ -284,6 +286,16 @@ def test_rows_older_than_a_start_do_not_make_the_machine_stop(
 
     assert _sweep_while(monkeypatch, stopped, started) == []
     assert (_now(machine).state, _power(machine)) == ("RUNNING", Power.RUNNING)
+
+
+def test_a_row_older_than_a_conversion_does_not_charge_on_what_is_paid_ahead() -> None:
+    machine = buy_running(open_purse(cash_minor=100_000))
+    read_before = m.read(machine.pk)
+    assert read_before.subscription.charge_type == "POSTPAID_BY_HOUR"
+    convert.ACT.order(by(machine.account_id), Conversion([machine.public_id]))
+    work()
+    sweep._powered(read_before, "STOPPED", "off")
+    assert (_now(machine).state, _now(machine).stop_charging_mode) == ("STOPPED", "NOT_APPLICABLE")
 
 
 def test_a_list_older_than_a_delivery_reports_no_missing_machine(

@@ -259,11 +259,11 @@ def _waiting(row: Instance, work: Sequence[tuple[int, bool]]) -> list[int] | Non
 
 def _powered(row: Instance, state: str, kind: str) -> None:
     """The guest was shut down or started from inside: an ordinary stop, charging goes on as before."""
-    mode = "NOT_APPLICABLE"
-    if state == State.STOPPED and row.subscription.charge_type == POSTPAID_BY_HOUR:
-        mode = "KEEP_CHARGING"
     with db.act():
         db.call("ledger_lock", row.account_id)
+        row.subscription.refresh_from_db(fields=["charge_type"])  # it may have been converted since it was read
+        is_charged_on = state == State.STOPPED and row.subscription.charge_type == POSTPAID_BY_HOUR
+        mode = "KEEP_CHARGING" if is_charged_on else "NOT_APPLICABLE"
         changed = Instance.objects.filter(pk=row.pk, state=row.state, latest_operation_state=row.latest_operation_state)
         if changed.update(state=state, stop_charging_mode=mode):
             m.event(row, "seen_" + kind)
