@@ -11,6 +11,7 @@ from tests.lab.conftest import Lab
 from vmart.engines.contract import Disk, Engine, EngineError, MachineSpec, Power
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.incus.room import _RESERVES
 from vmart.kernel import clock
 
 MakeSpec = Callable[..., MachineSpec]
@@ -54,6 +55,14 @@ def _refill(lab: Lab, spec: MachineSpec) -> None:
         lab.inside(spec.name, "cat /dev/zero >> /root/filling")
 
 
+def _fill_to_the_last_block(lab: Lab, spec: MachineSpec) -> None:
+    """Until eight files in turn find no place, each after all before it has reached the disk."""
+    found_none = 0
+    while found_none < 8:
+        tried = lab.inside(spec.name, "sync; head -c 4096 /dev/urandom > $(mktemp -p /root) && sync")
+        found_none = 0 if tried.returncode == 0 else found_none + 1
+
+
 def _until_full(lab: Lab, spec: MachineSpec) -> None:
     ends = time.monotonic() + 120
     while not _is_full(lab, spec):
@@ -76,6 +85,10 @@ def _templates(engine: Engine, spec: MachineSpec) -> list[str]:
     return list(engine._open().client.get(path_of("instances", spec.name, "metadata", "templates")))
 
 
+def _reserves(engine: Engine, spec: MachineSpec) -> list[str]:
+    return [name for name in _templates(engine, spec) if name in _RESERVES]
+
+
 def test_without_room_the_server_starts_nothing(engine: Engine, lab: Lab, full: MachineSpec) -> None:
     """The control: what the engine's own start says of such a machine."""
     assert isinstance(engine, IncusEngine)
@@ -90,10 +103,11 @@ def test_without_room_the_server_starts_nothing(engine: Engine, lab: Lab, full: 
 def test_twenty_times_refilled_it_stops_and_starts(engine: Engine, lab: Lab, filled: MachineSpec) -> None:
     """What its boot writes may take the room of an act, and no more; it is back as soon as the guest frees as much."""
     before = _templates(engine, filled)
+    assert before[-2:] == list(_RESERVES)
     for turn in range(20):
         assert engine.ensure_power(filled.name, False, force=turn % 2 == 0).power is Power.STOPPED
         assert engine.ensure_power(filled.name, True).power is Power.RUNNING
-        assert 1024 <= _mib(_limit(engine, filled)) <= 1024 + 2 * 9
+        assert 1024 <= _mib(_limit(engine, filled)) <= 1024 + 2 * 8
         assert lab.inside(filled.name, "rm /root/filling; sync").returncode == 0
         assert engine.ensure_power(filled.name, True).power is Power.RUNNING
         assert _limit(engine, filled) == "1GiB"
@@ -108,10 +122,95 @@ def test_twenty_times_with_a_guest_that_fights_for_each_block(engine: Engine, la
         _until_full(lab, full)
         assert engine.ensure_power(full.name, False, force=turn % 2 == 0).power is Power.STOPPED
         assert engine.ensure_power(full.name, True).power is Power.RUNNING
-    assert _mib(_limit(engine, full)) <= 1024 + 20 * 9
+    assert _mib(_limit(engine, full)) <= 1024 + 20 * 8
     assert lab.inside(full.name, "systemctl disable --now fill; rm /root/filling").returncode == 0
     assert engine.ensure_power(full.name, True).power is Power.RUNNING
     assert _limit(engine, full) == "1GiB"
+
+
+def test_full_to_the_last_block_it_starts_again(engine: Engine, lab: Lab, filled: MachineSpec) -> None:
+    """Linux may refuse another limit where no block is left; the machine has one to give."""
+    for _ in range(3):
+        _fill_to_the_last_block(lab, filled)
+        assert engine.ensure_power(filled.name, False, force=True).power is Power.STOPPED
+        assert engine.ensure_power(filled.name, True).power is Power.RUNNING
+    assert _templates(engine, filled)[-2:] == list(_RESERVES)
+
+
+def test_full_to_the_last_block_it_grows(engine: Engine, lab: Lab, filled: MachineSpec) -> None:
+    _fill_to_the_last_block(lab, filled)
+    engine.ensure_disk_size(filled.name, "disk-filled", 2, is_system=True, on=True)
+    assert _limit(engine, filled) == "2GiB"
+    assert lab.inside(filled.name, f"head -c {512 << 20} /dev/zero > /root/more").returncode == 0
+
+
+def _refused(limit_mib: int) -> str:
+    return f"Failed to run: btrfs qgroup limit {limit_mib << 20} 0/258 disk: Disk quota exceeded"
+
+
+@pytest.mark.parametrize(("power", "spent"), [(Power.RUNNING, 1), (Power.STOPPED, 2)])
+def test_a_limit_that_the_file_system_refuses_is_set_when_reserves_are_spent(
+    engine: Engine, filled: MachineSpec, monkeypatch: pytest.MonkeyPatch, power: Power, spent: int
+) -> None:
+    assert isinstance(engine, IncusEngine)
+    if power is Power.STOPPED:
+        engine.ensure_power(filled.name, False, force=True)
+    room, tried = engine._open().room, []
+    set_limit = room._set_limit
+
+    def refuse(name: str, limit_mib: int) -> None:
+        tried.append(_reserves(engine, filled))
+        if len(tried[-1]) > 2 - spent:
+            raise IncusError(500, _refused(limit_mib))
+        set_limit(name, limit_mib)
+
+    monkeypatch.setattr(room, "_set_limit", refuse)
+    room._give(filled.name)
+    assert _limit(engine, filled) == "1032MiB"
+    assert tried == [list(_RESERVES), *[list(_RESERVES[turn:]) for turn in range(1, spent + 1)]]
+    assert _reserves(engine, filled) == list(_RESERVES)
+
+
+def test_a_running_guest_leaves_the_second_reserve_for_the_start(
+    engine: Engine, filled: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(engine, IncusEngine)
+    room = engine._open().room
+
+    def refuse(_name: str, limit_mib: int) -> None:
+        raise IncusError(500, _refused(limit_mib))
+
+    monkeypatch.setattr(room, "_set_limit", refuse)
+    monkeypatch.setattr("vmart.engines.incus.room._SETTLED_IN_S", 1.0)
+    with pytest.raises(EngineError, match=f"no limit can be set: {_refused(1032)}") as refusal:
+        room._give(filled.name)
+    assert (refusal.value.sentence, refusal.value.transient) == ("The system disk is full.", True)
+    assert _reserves(engine, filled) == [_RESERVES[1]]
+
+
+def test_a_limit_that_cannot_go_down_stays(
+    engine: Engine, lab: Lab, filled: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a file system that refuses the lower limit, then it is not set when the guest may use more again."""
+    assert isinstance(engine, IncusEngine)
+    room = engine._open().room
+    engine.ensure_power(filled.name, False, force=True)
+    room._give(filled.name)
+    asked: list[int] = []
+    set_limit = room._set_limit
+
+    def refuse(_name: str, limit_mib: int) -> None:
+        asked.append(limit_mib)
+        raise IncusError(500, _refused(limit_mib))
+
+    monkeypatch.setattr(room, "_set_limit", refuse)
+    room._try_to_take_back(filled.name)
+    assert (asked, _limit(engine, filled)) == ([1024, 1024], "1032MiB")
+    assert "vmart-room" not in _templates(engine, filled)
+    assert _reserves(engine, filled) == list(_RESERVES)
+    monkeypatch.setattr(room, "_set_limit", set_limit)
+    room._try_to_take_back(filled.name)
+    assert _limit(engine, filled) == "1GiB"
 
 
 def test_it_reboots_changes_its_address_and_ends(engine: Engine, lab: Lab, full: MachineSpec) -> None:
@@ -131,7 +230,7 @@ def test_room_that_an_interrupted_call_left_is_taken_back(engine: Engine, lab: L
     room = engine._open().room
     engine.ensure_power(filled.name, False, force=True)
     room._give(filled.name)
-    room._write_ballast(filled.name, 4)
+    assert room._finds_place(filled.name, "vmart-room", 16)
     assert (_limit(engine, filled), "vmart-room" in _templates(engine, filled)) == ("1032MiB", True)
     engine.ensure_address(filled.name, filled.private_ip, None)  # a guest that boots might write into the room
     assert engine.observe(filled.name).public_ip == ""
@@ -143,7 +242,7 @@ def test_a_guest_that_takes_the_room_is_given_more_until_it_frees_some(
 ) -> None:
     assert isinstance(engine, IncusEngine)
     room = engine._open().room
-    for given in ("1033MiB", "1042MiB"):
+    for given in ("1032MiB", "1040MiB"):
         room._give(full.name)
         _until_full(lab, full)
         room._take_back(full.name)

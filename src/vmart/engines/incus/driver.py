@@ -196,6 +196,7 @@ class IncusEngine:
                     raise self._said(error) from error
                 # Its bridge went with the customer's last machine just now, perhaps by another process.
                 opened.networks.forget()
+        opened.room.reserve(spec.name)
         return self.observe(spec.name)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:

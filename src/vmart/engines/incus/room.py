@@ -6,10 +6,16 @@ never be set: after that the server can neither raise it nor write (seen in 6.0)
 ballast is written into the volume, where the guest does not see it, as large as the room. Where it finds place, the
 guest uses no more than was sold. The ballast goes when the limit is down: meanwhile the guest cannot grow.
 
+Linux changes a limit only where the volume has place for a block more (btrfs, from 6.18 on), so a disk that is full to
+the last block would keep its limit for ever. Two reserves lie beside the ballast for that. A file can be removed from
+a full disk, and its blocks are free when the file system has committed. A running guest may be quicker and take them,
+so only the first reserve is spent beside it: the second is for the machine when it is off.
+
 Disks are sold in whole GiB, and all room given is less than one: so the record's own size tells what was sold.
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 
@@ -19,9 +25,12 @@ from vmart.engines.incus.client import IncusClient, IncusError, path_of
 # The server writes some KiB. The room is small because a guest that goes on writing may take it meanwhile.
 _ROOM_MIB = 8
 _SOLD_MIB = 1024  # disks are sold in multiples of it
-_BALLAST = "vmart-room"  # a file among the server's templates that no template names
+# Files among the server's templates that no template names. What they hold does not compress.
+_BALLAST = "vmart-room"
+_RESERVES = ("vmart-reserve-1", "vmart-reserve-2")
+_PIECE = os.urandom(256 << 10)
 _SETTLED_IN_S = 60.0  # for so long a limit is set again: writes under way, on a busy host, may be in its way
-_MIB = 1 << 20
+_PIECES_A_MIB = (1 << 20) // len(_PIECE)
 _UNITS_MIB = {"GiB": 1024, "MiB": 1}
 
 DISK_FULL = "The system disk is full."
@@ -35,6 +44,12 @@ class Room:
         self._client = client
         self._pool = pool
         self._is_limited = is_limited
+
+    def reserve(self, name: str) -> None:
+        """A machine whose reserves are not whole gets them, where there is place: each act tries it again."""
+        if self._is_limited:
+            with contextlib.suppress(EngineError):
+                self._fill_reserves(name)
 
     def during(self, name: str, act: Callable[[], object]) -> None:
         """Do ``act``; where the server refuses it, once more with room. Room that an earlier call left goes too."""
@@ -66,7 +81,7 @@ class Room:
         if self._limit_mib(name) >= limit_mib:
             return
         if self._is_limited:
-            self._remove_ballast(name)
+            self._remove(name, _BALLAST)
             self._settle(name, limit_mib)
         else:
             self._set_limit(name, limit_mib)
@@ -82,14 +97,16 @@ class Room:
         """What cannot be taken back now, the next act takes back: this one is done, or failed for its own reason."""
         with contextlib.suppress(EngineError):
             self._take_back(name)
+        self.reserve(name)
 
     def _give(self, name: str, *, is_ending: bool = False) -> None:
         """More than today's limit each time: the guest may have taken what was given before."""
         limit_mib = self._limit_mib(name) + _ROOM_MIB
         if limit_mib % _SOLD_MIB < _ROOM_MIB and not is_ending:
             raise EngineError(DISK_FULL, transient=False, detail=f"{name}: no more room", helps=DELETE_FILES)
-        self._remove_ballast(name)
+        self._remove(name, _BALLAST)
         self._settle(name, limit_mib)
+        self.reserve(name)
 
     def _take_back(self, name: str) -> None:
         """To what was sold, or else to the MiB that the guest uses."""
@@ -99,38 +116,64 @@ class Room:
             if limit_mib < given_mib and self._leaves(name, given_mib - limit_mib):
                 self._lower(name, limit_mib)
                 return
-        if 0 < given_mib - sold_mib < _SOLD_MIB - 1:
-            # A disk that the ballast filled to the last block would let no limit be set: the guest fills what it
-            # fills by itself to some blocks less.
-            self._settle(name, given_mib + 1)
 
     def _leaves(self, name: str, room_mib: int) -> bool:
         """Whether the guest leaves so much; then it is taken by the ballast."""
-        self._remove_ballast(name)
-        try:
-            self._write_ballast(name, room_mib)
-        except EngineError:
-            self._remove_ballast(name)
-            return False
-        return True
+        self._remove(name, _BALLAST)
+        return self._finds_place(name, _BALLAST, room_mib * _PIECES_A_MIB)
 
     def _lower(self, name: str, limit_mib: int) -> None:
-        with contextlib.suppress(IncusError):  # guest and ballast are over it: it holds, only its record is missing
-            self._set_limit(name, limit_mib)
-        self._remove_ballast(name)
+        """The ballast goes only when the limit is in force, or stays as it was."""
+        is_in_force = self._is_set(name, limit_mib)
+        if not is_in_force:
+            self._spend_a_reserve(name)
+            is_in_force = self._is_set(name, limit_mib)
+        self._remove(name, _BALLAST)
         self._commit(name)
-        self._settle(name, limit_mib)
+        if is_in_force:
+            self._settle(name, limit_mib)
+
+    def _is_set(self, name: str, limit_mib: int) -> bool:
+        """In force, though its record may be missing: what the server does after it finds no place under it."""
+        try:
+            self._set_limit(name, limit_mib)
+        except IncusError as refusal:
+            return f"qgroup limit {limit_mib << 20} " not in refusal.text  # the command that found no place
+        return True
 
     def _settle(self, name: str, limit_mib: int) -> None:
         ends = time.monotonic() + _SETTLED_IN_S
+        said = ""
         while True:
-            with contextlib.suppress(IncusError):  # its record is written, the server's own file may find no place
+            try:  # its record is written, the server's own file may find no place
                 self._set_limit(name, limit_mib)
+            except IncusError as refusal:
+                said = refusal.text
             if self._limit_mib(name) == limit_mib:
                 return
             if time.monotonic() > ends:
-                raise EngineError(DISK_FULL, transient=True, detail=f"{name}: no limit can be set", helps=DELETE_FILES)
-            self._commit(name)
+                detail = f"{name}: no limit can be set: {said}"
+                raise EngineError(DISK_FULL, transient=True, detail=detail, helps=DELETE_FILES)
+            self._spend_a_reserve(name)
+
+    # -- the reserves --------------------------------------------------------------------------
+
+    def _fill_reserves(self, name: str) -> None:
+        """An interrupted call may leave one of them short, never both."""
+        for reserve in self._missing_reserves(name):
+            self._finds_place(name, reserve, 1)
+
+    def _spend_a_reserve(self, name: str) -> None:
+        found = self._client.find(path_of("instances", name))
+        may_spend = _RESERVES if found and found["status"] == "Stopped" else _RESERVES[:1]
+        left = [reserve for reserve in may_spend if reserve not in self._missing_reserves(name)]
+        if left:
+            self._remove(name, left[0])
+        self._commit(name)
+
+    def _missing_reserves(self, name: str) -> list[str]:
+        there = self._client.get(_templates(name))
+        return [reserve for reserve in _RESERVES if reserve not in there]
 
     # -- the server ----------------------------------------------------------------------------
 
@@ -146,13 +189,18 @@ class Room:
         root = self._client.get(path)["devices"]["root"] | {"size": size}
         self._client.send("PATCH", path, {"devices": {"root": root}})
 
-    def _write_ballast(self, name: str, size_mib: int) -> None:
-        pieces = (bytes(_MIB) for _ in range(size_mib))
-        self._client.upload(path_of("instances", name, "metadata", "templates"), pieces, path=_BALLAST)
-
-    def _remove_ballast(self, name: str) -> None:
+    def _finds_place(self, name: str, file: str, pieces: int) -> bool:
+        """Whether the file could be written whole; else none of it is left."""
         try:
-            self._client.send("DELETE", path_of("instances", name, "metadata", "templates"), path=_BALLAST)
+            self._client.upload(_templates(name), (_PIECE for _ in range(pieces)), path=file)
+        except EngineError:
+            self._remove(name, file)
+            return False
+        return True
+
+    def _remove(self, name: str, file: str) -> None:
+        try:
+            self._client.send("DELETE", _templates(name), path=file)
         except IncusError as refusal:
             if not refusal.missing:
                 raise
@@ -165,3 +213,7 @@ class Room:
             self._client.send("POST", volumes, {"name": volume, "type": "custom", "content_type": "filesystem"})
         self._client.send("POST", f"{volumes}/{volume}/snapshots", {"name": "now"})
         self._client.send("DELETE", f"{volumes}/{volume}")
+
+
+def _templates(name: str) -> str:
+    return path_of("instances", name, "metadata", "templates")
