@@ -102,7 +102,6 @@ def test_there_are_members_that_are_not_offered() -> None:
     """The control: the test below is of some members, also of some that lie in a list."""
     paths = {path for _, _, _, path, _ in REFUSED}
     assert paths >= {
-        "TagSpecification",
         "Placement.HostIds",
         "DataDisks.0.SnapshotId",
         "NetworkInterfaces",

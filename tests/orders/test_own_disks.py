@@ -1,6 +1,7 @@
 """Given disks with a life of their own, when they are bought, attached, detached and ended, then each second counts."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.shopper import ZONE, buy_running, open_purse, owe, pay, purses, work
 from tests.support.written import refused
+from tests.tags import tagging
 from vmart.backoffice import change_engine
 from vmart.bills.models import Charge
 from vmart.catalog.models import Zone
@@ -41,6 +43,8 @@ from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeTyp
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Subscription
+from vmart.tags.things import VOLUME, Thing
+from vmart.tags.wanted import Tag
 from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
 
@@ -185,10 +189,12 @@ def test_too_little_money_too_many_arrears_and_no_such_engine_are_refused(accoun
 
 def test_a_disk_that_cannot_be_made_costs_nothing_and_leaves_nothing(account: int, world: World) -> None:
     world.fail("ensure_volume", times=6, transient=False, sentence="The pool is full.")
-    (public_id,) = create(by(account), SSD)
+    (public_id,) = create(by(account), replace(SSD, tags=(Tag("team", "a"),)))
     disk = Disk.objects.get(public_id=public_id)
+    assert tagging.now(account, Thing(VOLUME, public_id)) == {"team": "a"}
     work()
     assert latest(disk) == ("FAILED", "CreateDisks", "FAILED")
+    assert tagging.now(account, Thing(VOLUME, public_id)) == {}
     assert "The pool is full." in again(disk).latest_operation_error
     assert (purses(account)["held"], again(disk).subscription.standing) == (0, "failed")
     assert (Allocation.objects.count(), Operation.objects.filter(subject_kind="disk").count()) == (0, 0)

@@ -172,7 +172,7 @@ def _clean(line: str) -> str:
 
 def _store(actor: Actor, act: str, name: str, public_key: str) -> KeyPair:
     account_id = actor.account
-    with db.act():
+    with db.part_of_act():
         accounts.lock(account_id)  # limit, name and key are counted alone
         _refuse_too_many(account_id)
         _refuse_known(account_id, name, public_key)

@@ -128,6 +128,13 @@ def act() -> Iterator[None]:
 
 
 @contextmanager
+def part_of_act() -> Iterator[None]:
+    """An act by itself, or a part of the one that is open: what is made may have something made with it."""
+    with transaction.atomic():
+        yield
+
+
+@contextmanager
 def advisory_lock(name: str) -> Iterator[None]:
     """A session lock that only one process holds; waits for it.
 

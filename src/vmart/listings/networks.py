@@ -12,6 +12,7 @@ from vmart.network.models import Subnet, Vpc
 from vmart.network.ranges import usable
 from vmart.tags import reads
 from vmart.tags.things import SUBNET, VPC
+from vmart.tags.wanted import Tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,19 +126,20 @@ def vpcs(account_id: int, wanted: WantedVpcs, *, offset: int = 0, limit: int = 2
     return total, [VpcView(tags=reads.of(row.pop("tags")), **row) for row in rows]
 
 
-def vpc_view(made: Vpc) -> VpcView:
+def vpc_view(made: Vpc, tags: tuple[Tag, ...] = ()) -> VpcView:
     """One that was made just now."""
     return VpcView(
         made.id, made.public_id, made.region_id, made.name, made.cidr, made.is_default, made.multicast,
-        made.created_at, subnets=0,
+        made.created_at, subnets=0, tags=tags,
     )  # fmt: skip
 
 
-def subnet_view(made: Subnet) -> SubnetView:
+def subnet_view(made: Subnet, tags: tuple[Tag, ...] = ()) -> SubnetView:
     """One that was made just now."""
     return SubnetView(
         made.id, made.public_id, made.vpc.id, made.vpc.public_id, made.vpc.name, made.zone_id, made.name,
         str(made.block), made.is_default, made.broadcast, made.created_at, usable(made.block, made.first_host), taken=0,
+        tags=tags,
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def create_many(actor: Actor, vpc_id: str, several: Sequence[NewSubnet]) -> list
 def _create(actor: Actor, vpc_id: str, several: Sequence[tuple[str, NewSubnet]]) -> list[Subnet]:
     for at, new in several:
         held.check_name(new.name, f"{at}name")
-    with db.act():
+    with db.part_of_act():
         accounts.lock(actor.account)
         vpc = held.vpc(actor.account, vpc_id)
         _refuse_too_many(vpc, len(several))

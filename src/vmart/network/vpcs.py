@@ -28,7 +28,7 @@ def create(actor: Actor, region: str, new: NewVpc) -> Vpc:
     held.check_name(new.name, "name")
     _check_region(region)
     block = ranges.vpc_range(new.cidr, "cidr")
-    with db.act():
+    with db.part_of_act():
         accounts.lock(actor.account)
         _refuse_too_many(actor.account, region)
         (number,) = numbers.take()

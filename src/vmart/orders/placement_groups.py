@@ -24,7 +24,9 @@ from vmart.orders.acts import accepting
 from vmart.orders.errors import GroupInUse, NoPlaceInGroup, NotInGroup, TooManyGroups, UnknownPlacementGroup
 from vmart.placement.models import Group, Member
 from vmart.tags import modify as modify_tags
+from vmart.tags import new
 from vmart.tags.things import PLACEMENT_GROUP, Thing
+from vmart.tags.wanted import Tag
 
 NAME_MAX, AFFINITY_MAX, AT_ONCE = 60, 10, 10  # API 3.0, CreateDisasterRecoverGroup, DeleteDisasterRecoverGroups
 GROUPS, MACHINES = "placement_groups", "machines_per_group"  # quotas
@@ -39,10 +41,14 @@ class Wanted:
     name: str
     apart: str = Group.Apart.HOST
     affinity: int = 1
+    tags: tuple[Tag, ...] = ()
 
 
 def create(actor: Actor, wanted: Wanted, *, client_token: str = "") -> Group:
-    """A new, empty group; a repeated token gets the first. Raises InvalidParameter, Unsupported, TooManyGroups."""
+    """A new, empty group; a repeated token gets the first. ``tags`` are checked.
+
+    Raises InvalidParameter, Unsupported, TooManyGroups.
+    """
     check_name(wanted.name)
     _check_affinity(wanted.affinity)
     _check_apart(wanted.apart)
@@ -175,6 +181,7 @@ def _create(actor: Actor, wanted: Wanted) -> Group:
         id=number, public_id=public_ids.of("ps", number), account_id=actor.account, name=wanted.name,
         apart=wanted.apart, affinity=wanted.affinity, created_at=clock.now(),
     )  # fmt: skip
+    new.give(actor.account, PLACEMENT_GROUP, [made.public_id], wanted.tags)
     _told(actor, "CreateDisasterRecoverGroup", [made])
     return made
 

@@ -63,7 +63,7 @@ def create(actor: Actor, region: str, name: str, description: str, wanted: Polic
     """
     _check_text(name, description)
     rows = _all_rows(wanted)
-    with db.act():
+    with db.part_of_act():
         accounts.lock(actor.account)
         _refuse_foreign(actor, wanted)
         if SecurityGroup.objects.filter(account_id=actor.account, region=region).count() >= GROUPS_MAX:

@@ -47,7 +47,7 @@ def end(account_id: int, ended: Sequence[Thing]) -> None:
     db.require_transaction()
     accounts.lock(account_id)  # who tags them meanwhile was before, or finds them gone
     held = reads.of_things(account_id, ended)
-    _tell_rows(account_id, {thing: dict.fromkeys(tags) for thing, tags in held.items()})
+    write(account_id, {thing: dict.fromkeys(tags) for thing, tags in held.items()})
 
 
 def _refuse_unfit(put: Sequence[Tag], take: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ def _refuse_too_many(held: Mapping[Thing, Mapping[str, str]], changes: Mapping[O
 
 
 def _write(actor: Actor, changes: Mapping[Owned, Changes]) -> None:
-    _tell_rows(actor.account, {one.thing: change for one, change in changes.items()})
+    write(actor.account, {one.thing: change for one, change in changes.items()})
     for kind in {one.thing.kind: None for one in changes}:
         alike = {one: change for one, change in changes.items() if one.thing.kind == kind}
         details = [{"name": one.thing.public_id, "tags": change} for one, change in alike.items()]
@@ -106,7 +106,8 @@ def _write(actor: Actor, changes: Mapping[Owned, Changes]) -> None:
         )  # fmt: skip
 
 
-def _tell_rows(account_id: int, changes: Mapping[Thing, Changes]) -> None:
+def write(account_id: int, changes: Mapping[Thing, Changes]) -> None:
+    """The rows of what becomes another. Belongs under a lock by which nobody else writes them."""
     rows = [
         (thing.kind, thing.public_id, key, value) for thing, change in changes.items() for key, value in change.items()
     ]

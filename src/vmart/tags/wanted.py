@@ -21,7 +21,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class TagsOf:
-    """Tags of all things of a kind that a purchase makes (``resource_type``: ``instance``, ``volume``)."""
+    """Tags of all things of a kind that a request makes (``resource_type``: ``instance``, ``volume`` and others)."""
 
     resource_type: str
     tags: tuple[Tag, ...] = ()

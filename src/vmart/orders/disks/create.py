@@ -27,6 +27,9 @@ from vmart.pricing.rules import hold_minor
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import DISK as KIND_OF_SUBSCRIPTION
 from vmart.subscriptions.models import Item, Source, Standing, Subscription
+from vmart.tags import new
+from vmart.tags.things import VOLUME
+from vmart.tags.wanted import Tag
 from vmart.worker.queue import Claimed
 
 KIND, ACT = "create_disk", "CreateDisks"
@@ -43,6 +46,7 @@ class NewDisks:
     charge_type: str
     disk: DiskChoice
     count: int = 1
+    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,9 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
     """Buy them, all or none; their public ids. A repeated token gets the first answer.
 
     Raises the refusals of ``price``, AccountFrozen, InArrears, QuotaReached, DiskSoldOut, InsufficientBalance,
-    NoOwnDisks, TokenReused.
+    NoOwnDisks, TokenReused, BadTag, TooManyTags.
     """
+    new.check(asked.tags)
     fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
     with db.act():
         db.call("ledger_lock", actor.account)
@@ -88,6 +93,7 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
         _refuse(actor.account, asked)
         disks = _write(actor, asked, due)
         names = [disk.public_id for disk in disks]
+        new.give(actor.account, VOLUME, names, asked.tags)
         tokens.keep(actor.account, client_token, fingerprint, {"disk_ids": names})
         things.events(disks, ACT, actor=actor)
         things.send_all(disks, KIND)

@@ -47,9 +47,9 @@ def _announce(disk: Disk, operation: Claimed, owner: uuid.UUID) -> bool:
 
 def _gone(disk: Disk) -> None:
     db.call("placement_free", [disk.id])
+    modify.end(disk.account_id, [Thing(VOLUME, disk.public_id)])
     if disk.state == State.FAILED:
         return
     Subscription.objects.filter(pk=disk.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
     own.succeed(disk, State.GONE, instance_id=None, position=0)
-    modify.end(disk.account_id, [Thing(VOLUME, disk.public_id)])
     things.event(disk, "released")

@@ -1,5 +1,6 @@
 """cbs: disks with a life of their own: bought, attached, detached and ended."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, TypedDict
 
@@ -7,6 +8,8 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.cvm.purchase import DiskName
+from vmart.api.actions.tagged import Tags
+from vmart.api.actions.tagged import wanted as wanted_tags
 from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
@@ -44,7 +47,7 @@ class CreateDisks(Shape):
     disk_name: Annotated[DiskName, Domain("disk.name")] = ""
     client_token: ClientToken | None = None
     disk_charge_prepaid: NotOffered = None
-    tags: NotOffered = None
+    tags: Tags = []
     snapshot_id: NotOffered = None
     throughput_performance: Annotated[None, not_offered("0")] = None
     kms_key_id: NotOffered = None
@@ -129,7 +132,8 @@ def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str,
 
 def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
     """Accepted; DescribeDisks shows them when they are there."""
-    wanted = _wanted(call, asked, asked.placement.zone, asked.disk_name)
+    new = _wanted(call, asked, asked.placement.zone, asked.disk_name)
+    wanted = replace(new, tags=wanted_tags(asked.tags))
     return {"DiskIdSet": list(create.create(call.actor, wanted, client_token=asked.client_token or ""))}
 
 

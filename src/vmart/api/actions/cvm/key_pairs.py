@@ -6,14 +6,16 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
-from vmart.api.actions.tagged import TagAnswer, told
-from vmart.api.declarations import Code, Domain, Done, Filters, Limit, NotOffered, Offset, Shape
+from vmart.api.actions.tagged import TagAnswer, TagSpecifications, specified, told
+from vmart.api.declarations import Code, Domain, Done, Filters, Limit, Offset, Shape
 from vmart.api.registry import RUN_PER_S, Action, Call, Resource
 from vmart.api.words import utc_text
 from vmart.instances import key_pairs
 from vmart.listings import keys
 from vmart.listings.views import KeyPairView
-from vmart.orders import bind_keys, forget_keys
+from vmart.orders import bind_keys, forget_keys, tagging
+from vmart.tags import new
+from vmart.tags.things import KEY_PAIR
 
 # Length and letters are checked by the act, each with its own documented code.
 KeyName = Annotated[str, Field(max_length=256), Code("InvalidKeyPairNameTooLong")]
@@ -31,7 +33,7 @@ class CreateKeyPair(Shape):
 
     key_name: KeyName
     project_id: Project
-    tag_specification: NotOffered = None
+    tag_specification: TagSpecifications = []
 
 
 class ImportKeyPair(Shape):
@@ -40,7 +42,7 @@ class ImportKeyPair(Shape):
     key_name: KeyName
     project_id: Project
     public_key: Annotated[str, Field(max_length=16 * 1024), Code("InvalidPublicKey.Malformed")]
-    tag_specification: NotOffered = None
+    tag_specification: TagSpecifications = []
 
 
 class DescribeKeyPairs(Shape):
@@ -122,14 +124,21 @@ def key_pair(view: KeyPairView, private_key: str | None = None) -> KeyPairAnswer
 
 def create_key_pair(call: Call, asked: CreateKeyPair) -> CreateKeyPairAnswer:
     """A new pair, its private key told this once."""
-    pair, private_key = key_pairs.create(call.actor, asked.key_name)
-    view = KeyPairView(pair.public_id, pair.name, pair.public_key, (), pair.created_at)
+    tags = tagging.of_kind(specified(asked.tag_specification), KEY_PAIR)
+    with new.tagging(call.actor, KEY_PAIR, tags) as tag:
+        pair, private_key = key_pairs.create(call.actor, asked.key_name)
+        tag(pair.public_id)
+    view = KeyPairView(pair.public_id, pair.name, pair.public_key, (), pair.created_at, tags)
     return {"KeyPair": key_pair(view, private_key)}
 
 
 def import_key_pair(call: Call, asked: ImportKeyPair) -> ImportKeyPairAnswer:
     """A pair whose private key stays with the customer."""
-    return {"KeyId": key_pairs.import_(call.actor, asked.key_name, asked.public_key).public_id}
+    tags = tagging.of_kind(specified(asked.tag_specification), KEY_PAIR)
+    with new.tagging(call.actor, KEY_PAIR, tags) as tag:
+        pair = key_pairs.import_(call.actor, asked.key_name, asked.public_key)
+        tag(pair.public_id)
+    return {"KeyId": pair.public_id}
 
 
 def delete_key_pairs(call: Call, asked: DeleteKeyPairs) -> Done:

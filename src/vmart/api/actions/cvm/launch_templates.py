@@ -13,13 +13,12 @@ from vmart.api.actions.cvm.purchase import (
     MachineToBuy,
     Service,
     SystemDisk,
-    TagSpecification,
     VirtualPrivateCloud,
     internet_charge_type,
     wanted,
 )
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, is_tag_filter, not_both
-from vmart.api.actions.tagged import TagAnswer
+from vmart.api.actions.tagged import TagAnswer, TagSpecification
 from vmart.api.declarations import (
     Code,
     Count,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, tagged
-from vmart.api.actions.tagged import TagAnswer, told
+from vmart.api.actions.tagged import TagAnswer, TagSpecifications, specified, told
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -26,8 +26,9 @@ from vmart.api.words import utc_text
 from vmart.kernel.errors import MissingParameter
 from vmart.listings import placement_groups as listed
 from vmart.listings.placement_groups import GroupView
-from vmart.orders import placement_groups
+from vmart.orders import placement_groups, tagging
 from vmart.placement.models import Group
+from vmart.tags.things import PLACEMENT_GROUP
 
 _Name = Annotated[str, Field(max_length=1000), Code("InvalidParameterValue"), Domain("group.name")]
 _Affinity = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue"), Domain("group.affinity")]
@@ -51,7 +52,7 @@ class CreateDisasterRecoverGroup(Shape):
     affinity: _Affinity = 1
     strategy: Annotated[None, not_offered("spread")] = None
     partition_count: NotOffered = None
-    tag_specification: NotOffered = None
+    tag_specification: TagSpecifications = []
 
 
 class DescribeDisasterRecoverGroups(Shape):
@@ -152,7 +153,8 @@ def create_disaster_recover_group(
     call: Call, asked: CreateDisasterRecoverGroup
 ) -> CreateDisasterRecoverGroupAnswer:  # fmt: skip
     """An empty group."""
-    wanted = placement_groups.Wanted(asked.name, asked.type, asked.affinity)
+    tags = tagging.of_kind(specified(asked.tag_specification), PLACEMENT_GROUP)
+    wanted = placement_groups.Wanted(asked.name, asked.type, asked.affinity, tags)
     made = placement_groups.create(call.actor, wanted, client_token=asked.client_token or "")
     return {**_known(made, listed.used(call.account_id)[2]), "CurrentNum": 0}
 

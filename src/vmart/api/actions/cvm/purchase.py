@@ -8,6 +8,7 @@ from pydantic import Field
 from vmart.api.actions.cvm.from_template import FromTemplate, LaunchTemplate, from_template
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.prices import PriceAnswer, quote_price
+from vmart.api.actions.tagged import TagSpecifications, specified
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -35,8 +36,6 @@ from vmart.pricing.configuration import (
     default_internet_charge_type,
 )
 from vmart.pricing.quote import POSTPAID_BY_HOUR
-from vmart.tags.wanted import Tag as Wanted
-from vmart.tags.wanted import TagsOf
 
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
@@ -139,20 +138,6 @@ class EnhancedService(Shape):
     automation_service: Service | None = None
 
 
-class Tag(Shape):
-    """A tag; lengths and characters are checked by the purchase."""
-
-    key: Annotated[str, Field(max_length=1000), Code("FailedOperation.IllegalTagKey")]
-    value: Annotated[str, Field(max_length=1000), Code("FailedOperation.IllegalTagValue")]
-
-
-class TagSpecification(Shape):
-    """Tags of the machines (``instance``) or of all of their disks (``volume``)."""
-
-    resource_type: _Name
-    tags: Annotated[list[Tag], Field(max_length=100), Code("LimitExceeded.TagResourceQuota")]
-
-
 class Configured(Shape):
     """What is priced, and what goes with it wherever machines are asked for."""
 
@@ -174,7 +159,7 @@ class Configured(Shape):
     host_name: Annotated[
         str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName"), Domain("hostname")
     ] = ""
-    tag_specification: Annotated[list[TagSpecification], Field(max_length=10)] = []
+    tag_specification: TagSpecifications = []
     instance_market_options: NotOffered = None
     metadata: NotOffered = None
     hpc_cluster_id: NotOffered = None
@@ -281,10 +266,7 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             attributes=Attributes(asked.disable_api_termination, tuple(asked.security_group_ids)),
             network=_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
-            tag_specification=tuple(
-                TagsOf(one.resource_type, tuple(Wanted(tag.key, tag.value) for tag in one.tags))
-                for one in asked.tag_specification
-            ),
+            tag_specification=specified(asked.tag_specification),
         ),
         client_token=asked.client_token or "",
     )

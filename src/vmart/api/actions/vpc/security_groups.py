@@ -7,7 +7,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, matching, meets, not_both, tagged
-from vmart.api.actions.tagged import TagAnswer, told
+from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
 from vmart.api.actions.vpc.vpcs import Filters
 from vmart.api.declarations import (
     INT32_MAX,
@@ -33,6 +33,8 @@ from vmart.security import change
 from vmart.security.change import Named, Policies
 from vmart.security.models import SecurityGroup
 from vmart.security.policies import Policy
+from vmart.tags import new
+from vmart.tags.things import SECURITY_GROUP
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Index = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
@@ -92,7 +94,7 @@ class CreateSecurityGroup(Shape):
     group_name: Annotated[_Text, Domain("name")]
     group_description: Annotated[_Text, Domain("description")]
     project_id: Annotated[None, not_offered("0")] = None
-    tags: NotOffered = None
+    tags: Tags = []
 
 
 class CreateSecurityGroupWithPolicies(CreateSecurityGroup):
@@ -288,8 +290,11 @@ def create_security_group(call: Call, asked: CreateSecurityGroup) -> CreateSecur
     region = _region(call)
     if not region:
         raise MissingParameter("A security group is of a region: name one.", field="region")
-    group = change.create(call.actor, region, asked.group_name, asked.group_description, _policies(policies))
-    return {"SecurityGroup": security_group(group)}
+    first, tags = _policies(policies), wanted(asked.tags)
+    with new.tagging(call.actor, SECURITY_GROUP, tags) as tag:
+        group = change.create(call.actor, region, asked.group_name, asked.group_description, first)
+        tag(group.public_id)
+    return {"SecurityGroup": {**security_group(group), "TagSet": told(tags)}}
 
 
 def modify_security_group_attribute(call: Call, asked: ModifySecurityGroupAttribute) -> Done:

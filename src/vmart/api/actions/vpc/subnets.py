@@ -9,7 +9,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, meets, not_both, tagged
-from vmart.api.actions.tagged import TagAnswer, told
+from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, CidrBlock, Filters, NetworkName, wanted_members
 from vmart.api.declarations import (
     Code,
@@ -31,6 +31,8 @@ from vmart.listings.networks import WantedSubnets, main_table_id
 from vmart.listings.views import SubnetView
 from vmart.network import subnets
 from vmart.network.subnets import NewSubnet
+from vmart.tags import new
+from vmart.tags.things import SUBNET
 
 _FILTERS = {"subnet-id": "public_ids", "vpc-id": "vpc_ids", "cidr-block": "cidrs", "zone": "zones"}
 _IN_SMALL_LETTERS = {"is-default": "defaults", "subnet-name": "names"}
@@ -46,7 +48,7 @@ class CreateSubnet(Shape):
     cidr_block: Annotated[CidrBlock, Domain("cidr")]
     stack_type: NotOffered = None
     ipv6_cidr_block: NotOffered = None
-    tags: NotOffered = None
+    tags: Tags = []
     cdc_id: NotOffered = None
 
 
@@ -66,7 +68,7 @@ class CreateSubnets(Shape):
 
     vpc_id: PublicId
     subnets: Annotated[list[SubnetInput], Field(min_length=1, max_length=20), Code("LimitExceeded")]
-    tags: NotOffered = None
+    tags: Tags = []
     cdc_id: NotOffered = None
 
 
@@ -184,15 +186,22 @@ class CreateSubnetsAnswer(TypedDict):
 
 def create_subnet(call: Call, asked: CreateSubnet) -> CreateSubnetAnswer:
     """A subnet of a VPC of the account."""
-    made = subnets.create(call.actor, asked.vpc_id, NewSubnet(asked.subnet_name, asked.cidr_block, asked.zone))
-    return {"Subnet": subnet(networks.subnet_view(made))}
+    tags = wanted(asked.tags)
+    with new.tagging(call.actor, SUBNET, tags) as tag:
+        made = subnets.create(call.actor, asked.vpc_id, NewSubnet(asked.subnet_name, asked.cidr_block, asked.zone))
+        tag(made.public_id)
+    return {"Subnet": subnet(networks.subnet_view(made, tags))}
 
 
 def create_subnets(call: Call, asked: CreateSubnets) -> CreateSubnetsAnswer:
     """Several, all or none."""
     several = [NewSubnet(one.subnet_name, one.cidr_block, one.zone) for one in asked.subnets]
-    made = subnets.create_many(call.actor, asked.vpc_id, several)
-    return {"SubnetSet": [subnet(networks.subnet_view(one)) for one in made]}
+    tags = wanted(asked.tags)
+    with new.tagging(call.actor, SUBNET, tags) as tag:
+        made = subnets.create_many(call.actor, asked.vpc_id, several)
+        for one in made:
+            tag(one.public_id)
+    return {"SubnetSet": [subnet(networks.subnet_view(one, tags)) for one in made]}
 
 
 def modify_subnet_attribute(call: Call, asked: ModifySubnetAttribute) -> Done:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
-from vmart.api.actions.tagged import TagAnswer, told
+from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
 from vmart.api.declarations import (
     Code,
     Domain,
@@ -35,6 +35,8 @@ from vmart.listings.networks import WantedVpcs
 from vmart.listings.views import VpcView
 from vmart.network import vpcs
 from vmart.network.vpcs import NewVpc
+from vmart.tags import new
+from vmart.tags.things import VPC as VPC_KIND
 
 Filters = Annotated[list[Filter], Field(max_length=10), Code("LimitExceeded.NumberOfFilters")]
 # The act checks its length and what is in it.
@@ -56,7 +58,7 @@ class CreateVpc(Shape):
     address_type: NotOffered = None
     dns_servers: NotOffered = None
     domain_name: NotOffered = None
-    tags: NotOffered = None
+    tags: Tags = []
     enable_route_vpc_publish: FalseOnly = None
     enable_route_vpc_publish_ipv6: FalseOnly = None
 
@@ -178,8 +180,11 @@ def create_vpc(call: Call, asked: CreateVpc) -> CreateVpcAnswer:
     region = in_region(shop.snapshot(), call.region)
     if region is None:
         raise MissingParameter("A VPC is made in a region: name it.", field="region")
-    made = vpcs.create(call.actor, region.code, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
-    return {"Vpc": vpc(networks.vpc_view(made))}
+    tags = wanted(asked.tags)
+    with new.tagging(call.actor, VPC_KIND, tags) as tag:
+        made = vpcs.create(call.actor, region.code, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
+        tag(made.public_id)
+    return {"Vpc": vpc(networks.vpc_view(made, tags))}
 
 
 def modify_vpc_attribute(call: Call, asked: ModifyVpcAttribute) -> Done:
