@@ -330,9 +330,9 @@ SSH_REACH: dict[str, Any] = {  # from everywhere there is nothing to say
 WAYS = {"ingress": _("In: to the machines"), "egress": _("Out: from the machines")}
 RULE_ACTIONS = {"ACCEPT": _("Accept"), "DROP": _("Drop")}
 GROUPS_BEGIN = {
-    "web": _("SSH, web (80, 443) and ping let in, everything let out"),
-    "open": _("Everything let in and out"),
-    "empty": _("No rule: nothing let in or out"),
+    "web": _("SSH, web (80, 443) and ping in; all out"),
+    "open": _("All in, all out"),
+    "empty": _("No rule: nothing in, nothing out"),
 }
 
 

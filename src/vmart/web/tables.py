@@ -24,7 +24,7 @@ from vmart.listings.views import SecurityGroupView, SubnetView, VpcView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
-from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
+from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 from vmart.pages.templatetags.shop import region_name, zone_name
 from vmart.payments.models import Payment
 from vmart.security.policies import Policy
@@ -290,7 +290,7 @@ def _security_group(row: Listed) -> SafeString:
 
 SECURITY_GROUPS: Table[Listed] = Table(
     (
-        Column("name", _("Security group"), _security_group),
+        Column("name", _("Security group"), _security_group, css=FREE),
         Column(
             "region", _("Region"), lambda row: region_name(row.group.region) if row.group.region else _("All regions")
         ),
@@ -332,9 +332,9 @@ def _rules(other_end: Words, empty: Words) -> Table[Ruled]:
             Column("priority", _("Priority"), lambda row: row.index + 1, css=NUM),
             Column("action", _("Action"), _rule_action),
             Column("protocol", _("Protocol"), lambda row: row.policy.protocol),
-            Column("port", _("Port"), lambda row: row.policy.port, css=MONO),
+            Column("port", _("Port"), lambda row: row.policy.port.replace(",", ", ")),
             Column("other_end", other_end, _other_end, css=MONO),
-            Column("description", _("Description"), lambda row: row.policy.description or NOTHING),
+            Column("description", _("Description"), lambda row: row.policy.description or NOTHING, css=FREE),
             Column("acts", "", "web/parts/rule_acts.html", css=RIGHT),
         ),
         empty=empty,
