@@ -305,6 +305,22 @@ def test_a_zone_that_enforces_no_groups_takes_none_but_the_default_one(client: C
     assert Instance.objects.get(public_id=machine).security_groups == [default]
 
 
+def test_a_machine_that_was_never_delivered_is_put_into_no_group(client: Client) -> None:
+    group = _create(client)
+    _world().fail("ensure_present", times=1, transient=False, sentence="The host refused.")
+    (machine,) = _buy(client)
+    assert Instance.objects.get().state == "LAUNCH_FAILED"
+    with nothing_written():
+        for action, asked in [
+            ("ModifyInstancesAttribute", {"InstanceIds": [machine], "SecurityGroups": [group]}),
+            ("AssociateSecurityGroups", {"InstanceIds": [machine], "SecurityGroupIds": [group]}),
+        ]:
+            code, sentence = client.call(action, asked).error
+            assert code == "UnsupportedOperation.InstanceStateLaunchFailed"
+            assert f"The instance {machine} was never delivered." in sentence
+    assert Instance.objects.get().security_groups == []
+
+
 def test_groups_are_named_listed_and_at_most_fifty_a_region(client: Client) -> None:
     first = _create(client, "a")
     for name, code in [("", "InvalidParameterValue.TooLong"), ("x" * 61, "InvalidParameterValue.TooLong")]:

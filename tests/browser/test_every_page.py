@@ -27,6 +27,8 @@ CUSTOMERS = [
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
     "/placement-groups/", "{group}", "/quotas/",
+    "/security-groups/", "{security_group}", "{security_group}ingress/0/", "{machine}security-groups/",
+    "/buy/?security_group={sg}",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
@@ -64,6 +66,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer)}  # type: ignore[attr-defined]
+    customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
         page.wait_for_selector("text=简体中文", state="detached")
@@ -79,6 +82,30 @@ def _group(customer: Customer) -> str:
     page.click("#groups td a")
     page.wait_for_url("**/placement-groups/ps-*/")
     return page.url.removeprefix(customer.url)
+
+
+def _security_group(customer: Customer, machine: str) -> dict[str, str]:
+    """A security group of a long name, with a machine and a rule of each direction, that lets nobody in by SSH."""
+    page = customer.open("/security-groups/")
+    page.fill("#name", "Databases " + "x" * 50)
+    page.fill("#description", "A description of a hundred characters, which is as much as one may say of a group here")
+    page.select_option("#starting", "empty")
+    page.click("form.card button.btn-primary")
+    page.wait_for_url("**/security-groups/sg-*/")
+    for way in ("ingress", "egress"):
+        page.select_option("#way", way)
+        page.fill("#port", "1-21,23-1000,1002-2000,2002-3000,3002-4000,4002-5000,5002-6000,6002-7000,7002-8000")
+        page.fill("#cidr", "203.0.113.0/24")
+        page.fill("#description", "Ports of the databases " + "x" * 70)
+        page.click("button[value=add]")
+        expect(page.locator(f"#{way} tbody tr")).to_have_count(1)
+    address = page.url.removeprefix(customer.url)
+    sg = address.split("/")[-2]
+    page = customer.open(f"{machine}security-groups/")
+    page.check(f"#security_group-{sg}")
+    page.click("form.card button.btn-primary")
+    page.wait_for_url(f"**{machine}")
+    return {"security_group": address, "sg": sg}
 
 
 def _templates(customer: Customer) -> dict[str, str]:

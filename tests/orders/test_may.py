@@ -17,6 +17,7 @@ from vmart.instances.models import Instance, KeyPair, State
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.orders import (
+    attributes,
     bandwidth,
     bind_keys,
     convert,
@@ -36,6 +37,7 @@ from vmart.orders.grow_disk import Growth
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
 from vmart.orders.without_charge import STOP_CHARGING
+from vmart.security import held
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Subscription
 
@@ -53,6 +55,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "reboot": lambda who, name: reboot.reboot(who, [name]),
     "reset_password": reset_password.generate,
     "keys": lambda who, name: bind_keys.bind(who, [name], [KeyPair.objects.get(account_id=who.account).public_id]),
+    "groups": lambda who, name: attributes.modify(who, [name], groups=[held.default_id(who.account)]),
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
     "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),

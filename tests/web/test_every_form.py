@@ -27,6 +27,7 @@ from vmart.network.models import Subnet, Vpc
 from vmart.orders import placement_groups, sweep
 from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
+from vmart.security import change, held, starting
 from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
@@ -111,6 +112,11 @@ class Sent:
         typed = {"machine": self.machine, "name": "other", "affinity": "2"}
         return self.buyer.post(reverse(act, args=[group]), typed)
 
+    def of_security_group(self, name: str, form: dict[str, str], **named: object) -> HttpResponse:
+        """A security group of the buyer's that lets everything in and out, and one of its forms."""
+        group = change.create(by(self.buyer.account_id), "ap-guangzhou", "web", "", starting.rules("web"))
+        return self.buyer.post(reverse(name, kwargs={"public_id": group.public_id, **named}), form)
+
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
@@ -148,6 +154,8 @@ class Sent:
             an_interval_ago()
         return self.seller.post(reverse("seller_lost", args=[self.machine, act]))
 
+
+A_RULE = {"action": "DROP", "protocol": "TCP", "port": "23", "cidr": "0.0.0.0/0"}
 
 # (name of the address, what is told of it) -> sending it. Where nothing is told twice, the last is what counts.
 FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
@@ -217,6 +225,28 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("networks", "CreateSubnet"): lambda sent: sent.of_network("create_subnet"),
     ("networks", "ModifySubnetAttribute"): lambda sent: sent.of_network("create_subnet", "rename_subnet"),
     ("networks", "DeleteSubnet"): lambda sent: sent.of_network("create_subnet", "delete_subnet"),
+    ("security_groups", "CreateSecurityGroup"): lambda sent: sent.buyer.post(
+        "/security-groups/", {"name": "web", "region": "ap-guangzhou", "starting": "empty"}
+    ),
+    ("security_group", "ModifySecurityGroupAttribute"): lambda sent: sent.of_security_group(
+        "security_group", {"act": "change", "name": "other"}
+    ),
+    ("security_group", "CreateSecurityGroupPolicies"): lambda sent: sent.of_security_group(
+        "security_group", A_RULE | {"act": "add", "way": "ingress"}
+    ),
+    ("security_group_rules", "DeleteSecurityGroupPolicies"): lambda sent: sent.of_security_group(
+        "security_group_rules", {"act": "remove", "way": "ingress", "index": "0"}
+    ),
+    ("security_group_rules", "ModifySecurityGroupPolicies"): lambda sent: sent.of_security_group(
+        "security_group_rules", {"act": "up", "way": "ingress", "index": "1"}
+    ),
+    ("security_group_rule", "ReplaceSecurityGroupPolicy"): lambda sent: sent.of_security_group(
+        "security_group_rule", A_RULE, way="egress", index=0
+    ),
+    ("security_group_delete", "DeleteSecurityGroup"): lambda sent: sent.of_security_group("security_group_delete", {}),
+    ("machine_groups", "ModifyInstancesAttribute"): lambda sent: sent.of_machine(
+        "machine_groups", {"security_group": held.default_id(sent.buyer.account_id)}
+    ),
     ("api_keys", "api_key_created"): lambda sent: sent.buyer.post("/api-keys/", {"act": "create"}),
     ("api_keys", "api_key_disabled"): lambda sent: sent.of_api_key("disable"),
     ("api_keys", "api_key_deleted"): lambda sent: sent.of_api_key("delete"),

@@ -8,11 +8,13 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import override_settings
 
+from tests.support.actors import by
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import PASSWORD, Visitor, customer, operator, order_id_of, work
 from vmart.instances.models import Instance
 from vmart.payments.models import Payment
+from vmart.security import change, starting
 
 TEXTS = [
     "", "\0", "a\0b", "x" * 5000, "-1", "9" * 19, "9" * 30,
@@ -81,6 +83,14 @@ def test_the_purchase_form(buyer: Visitor, act: str) -> None:
         ("/keys/", ["delete", "import"], {"name": "n", "public_key": PUBLIC, "id": "skey-x"},
          ["id", "name", "public_key"]),
         ("/keys/", ["create"], {"name": "-"}, ["name"]),
+        ("/security-groups/", [""], {"name": "n", "region": "-", "starting": "web"},
+         ["name", "description", "region", "starting"]),
+        ("{group}", ["add"], {"way": "ingress", "action": "DROP", "cidr": "-"},
+         ["way", "place", "action", "protocol", "port", "cidr", "group", "description", "version"]),
+        ("{group}", ["change"], {"name": ""}, ["name", "description"]),
+        ("{group}rules/", ["remove", "up", "down"], {"way": "ingress", "index": "7"}, ["way", "index", "version"]),
+        ("{group}egress/0/", [""], {"action": "-", "cidr": "0.0.0.0/0"},
+         ["action", "protocol", "port", "cidr", "group"]),
         ("/api-keys/", ["enable", "disable", "delete"], {"secret_id": "AKIDx"}, ["secret_id"]),
         ("/balance/top-up/", [""], CARD | {"amount": "10", "token": TOKEN}, ["amount", "token", "provider", "card"]),
         ("/accounts/password/", [""], {"oldpassword": PASSWORD, "password1": "-"}, ["oldpassword", "password1"]),
@@ -90,6 +100,8 @@ def test_the_purchase_form(buyer: Visitor, act: str) -> None:
 def test_the_other_forms(
     buyer: Visitor, address: str, acts: list[str], base: dict[str, Any], fields: list[str]
 ) -> None:
+    group = change.create(by(buyer.account_id), "ap-guangzhou", "web", "", starting.rules("web")).public_id
+    address = address.format(group=f"/security-groups/{group}/")
     for act in acts:
         assert _faults(_posts(buyer, address, base | {"act": act}, [*fields, "act"])) == []
 
@@ -100,6 +112,7 @@ def test_the_forms_of_a_machine_and_of_an_order(buyer: Visitor) -> None:
     pay = CARD | {"by": "card", "token": TOKEN}
     assert _faults(_posts(buyer, f"/orders/{unpaid}/pay/", pay, ["token", "provider", "card", "by"])) == []
     assert _faults(_posts(buyer, f"/machines/{public_id}/stop/", {}, ["charge", "hard"])) == []
+    assert _faults(_posts(buyer, f"/machines/{public_id}/security-groups/", {}, ["security_group"])) == []
 
 
 @pytest.mark.parametrize("address", ["/accounts/login/", "/accounts/signup/"])
@@ -120,10 +133,12 @@ def test_who_signs_in_is_led_to_no_other_site() -> None:
 def test_queries(buyer: Visitor) -> None:
     seller, stranger = operator(), Visitor()
     queries = {
-        "/buy/": ["form", "zone", "region", "type", "image", "disk", "disk_gib", "mbps", "count", "months", "key"],
+        "/buy/": ["form", "zone", "region", "type", "image", "disk", "disk_gib", "mbps", "count", "months", "key",
+                  "security_group"],
         "/buy/price/": ["form", "zone", "data_disk", "data_gib", "act", "months", "name"],
         "/charges/": ["day", "month", "before"],
-        "/charges.csv": ["month"], "/balance/": ["before"], "/machines/": ["before"], "/orders/": ["before"],
+        "/charges.csv": ["month"], "/security-groups/": ["before", "q"],
+        "/balance/": ["before"], "/machines/": ["before"], "/orders/": ["before"],
         "/keys/": ["before"], "/seller/": ["before"], "/seller/deliveries/": ["before"],
         "/seller/zones/ap-guangzhou-3/": ["disk"], "/seller/zones/nowhere/": ["disk"],
         "/accounts/login/": ["next"], "/accounts/signup/": ["next"],

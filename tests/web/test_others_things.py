@@ -23,6 +23,7 @@ from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
+from vmart.security import change, starting
 from vmart.worker.models import Operation
 
 
@@ -39,6 +40,7 @@ class Things:
     zone: str = "ap-nowhere-1"
     template: str = "lt-00000000"
     group: str = "ps-00000000"
+    security_group: str = "sg-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -47,6 +49,7 @@ MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
 GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
+SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -75,6 +78,13 @@ NAMED: dict[str, list[Arguments]] = {
     "placement_group_join": GROUP,
     "placement_group_leave": GROUP,
     "placement_group_delete": GROUP,
+    "security_group": SECURITY_GROUP,
+    "security_group_rules": SECURITY_GROUP,
+    "security_group_rule": [
+        lambda has, way=way: {"public_id": has.security_group, "way": way, "index": 0} for way in ("ingress", "egress")
+    ],
+    "security_group_delete": SECURITY_GROUP,
+    "machine_groups": MACHINE,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -91,6 +101,8 @@ CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" 
 REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"}),
             ("POST", {"act": "show"}), ("POST", {"act": "have"}),
             ("POST", {"act": "bind", "key": "skey-a"}),
+            ("POST", {"act": "remove", "way": "ingress", "index": "0"}),
+            ("POST", {"act": "add", "way": "ingress", "action": "DROP", "cidr": "0.0.0.0/0"}),
             ("POST", {"act": "put", "key": "team", "value": "a"})]  # fmt: skip
 
 
@@ -128,6 +140,9 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         zone=ZONE,
         template=template(visitor.account_id),
         group=placement_groups.create(by(visitor.account_id), Wanted("apart")).public_id,
+        security_group=change.create(
+            by(visitor.account_id), "ap-guangzhou", "web", "", starting.rules("open")
+        ).public_id,
     )
 
 

@@ -23,13 +23,14 @@ from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
+from vmart.security import change, held, starting
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 8, "buy_price": 5, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 20,
-    "machine_live": 19, "machine_stop": 5, "machine_end": 11, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
+    "home": 2, "buy": 9, "buy_price": 6, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 21,
+    "machine_live": 20, "machine_stop": 5, "machine_end": 11, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
@@ -39,10 +40,12 @@ CUSTOMERS = {
     "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "quotas": 9, "placement_groups": 3, "placement_group": 3,
+    "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
-    "placement_group_join", "placement_group_leave", "placement_group_delete",
+    "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
+    "security_group_delete",
 }  # fmt: skip
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8}
@@ -63,6 +66,7 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
             keep.create(f"template {number}", new_version(visitor.account_id))
             if number < 10:  # as many as there may be
                 placement_groups.create(by(visitor.account_id), Wanted(f"group {number}"))
+            change.create(by(visitor.account_id), "ap-guangzhou", f"group {number}", "", starting.rules("web"))
             visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
             visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
             if number < 5:  # as many as there may be
@@ -108,11 +112,14 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_keys",
                 "machine_reinstall",
                 "machine_tags",
+                "machine_groups",
             ],
             (running.public_id,),
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         "placement_group": (Group.objects.latest("id").public_id,),
+        "security_group": (held.default_id(visitor.account_id),),
+        "security_group_rule": (held.default_id(visitor.account_id), "ingress", 0),
         "account_reset_password_from_key": ("a", "set-password"),
         "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),

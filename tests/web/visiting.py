@@ -17,7 +17,7 @@ from vmart.worker import loop
 
 PASSWORD = "a-Long-passphrase-4"
 ZONE = "ap-guangzhou-3"  # the zone that is preselected
-_REPEATED = ("data_disk", "data_gib")
+_REPEATED = ("data_disk", "data_gib", "security_group")
 _numbers = itertools.count(1)
 
 
@@ -50,7 +50,7 @@ class Form(HTMLParser):
 
     @property
     def data(self) -> dict[str, Any]:
-        """By name; of data disks, which are there more than once, a list."""
+        """By name; of data disks and groups, which are there more than once, a list."""
         several = {name: [value for other, value in self.values if other == name] for name in _REPEATED}
         return dict(self.values) | {name: values for name, values in several.items() if values}
 

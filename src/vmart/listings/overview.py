@@ -1,7 +1,7 @@
 """An account at a glance: its machines, its money, its ledger."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from vmart.storage.models import Disk
 from vmart.subscriptions.models import Item, Subscription
 from vmart.worker import queue
 
-__all__ = ["Balance", "Posting", "balance", "df_shows_gib", "disks", "machine", "statement"]
+__all__ = ["Balance", "Posting", "balance", "capabilities", "df_shows_gib", "disks", "machine", "statement"]
 
 ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
 BY_HAND = ("credit", "debit")
@@ -100,6 +100,10 @@ def is_charged_by_usage(bundle_id: int) -> bool:
 
 
 def df_shows_gib(zone: str) -> int:
-    """What `df` shows in the zone's machines for each disk (engines.contract.Capabilities); 0: the disk itself."""
-    seen = Zone.objects.values_list("capabilities", flat=True).filter(code=zone).first() or {}
-    return int(seen.get("df_shows_gib", 0))
+    """What `df` shows in the zone's machines for each disk; 0: the disk itself."""
+    return int(capabilities(zone).get("df_shows_gib", 0))
+
+
+def capabilities(zone: str) -> Mapping[str, Any]:
+    """What the zone's engine can, as it was last seen: members of ``engines.contract.Capabilities``."""
+    return Zone.objects.values_list("capabilities", flat=True).filter(code=zone).first() or {}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from vmart.catalog.models import InstanceType
 from vmart.kernel import db
+from vmart.orders import groups
 from vmart.placement import rules
 
 ADDRESSES_COUNTED = 200  # "many" is enough to know beyond
@@ -28,6 +29,7 @@ class ZoneState:
     kind: str
     has_room: bool  # for some machine, on some host
     df_shows_gib: int = 0  # engines.contract.Capabilities
+    no_groups: str = ""  # why no security group holds, "" where they do
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ SELECT
      EXISTS (SELECT FROM placement_host h WHERE h.zone_id = z.code AND online AND enabled
              AND vcpu_used < vcpu_capacity AND memory_used_mib < memory_capacity_mib
              AND disk_used_gib < disk_capacity_gib),
-     coalesce((capabilities->>'df_shows_gib')::int, 0)))
+     coalesce((capabilities->>'df_shows_gib')::int, 0),
+     json_build_object('security_groups', coalesce(capabilities->'security_groups', 'true'),
+                       'missing', capabilities->'missing')))
    FROM catalog_zone z) AS zones,
   (SELECT json_agg(json_build_array(image_id, status, percent, why))
    FROM catalog_zone_image WHERE zone_id = %(zone)s) AS images,
@@ -72,7 +76,10 @@ def market(zone: str) -> Market:
     (row,) = db.rows(_MARKET, zone=zone, most=ADDRESSES_COUNTED)
     return Market(
         generation=row["generation"],
-        zones={code: ZoneState(*state) for code, *state in row["zones"] or ()},
+        zones={
+            code: ZoneState(status, why, kind, room, df_gib, groups.why_none_hold(capabilities))
+            for code, status, why, kind, room, df_gib, capabilities in row["zones"] or ()
+        },
         images={image: ImageProgress(*state) for image, *state in row["images"] or ()},
         free_addresses=row["free_addresses"],
         hosts=tuple(tuple(free) for free in row["hosts"] or ()),

@@ -1,12 +1,18 @@
 """Security groups of an account as their owner sees them. At most 51 a region, so they are read whole."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from vmart.instances.models import Instance, State
 from vmart.kernel import db
+from vmart.listings import machines as list_of_machines
+from vmart.listings.machines import Wanted
+from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.listings.views import SecurityGroupView
-from vmart.security import held, policies
+from vmart.security import held, policies, ssh
 from vmart.security.models import SecurityGroup
+from vmart.security.ssh import Reach
 from vmart.tags import reads
 from vmart.tags.things import SECURITY_GROUP, Thing
 from vmart.tags.wanted import Tag
@@ -22,6 +28,44 @@ def of_account(account_id: int, region: str = "", tags: str | None = None) -> li
         having = reads.having(account_id, SECURITY_GROUP, tags)
         found = [group for group in found if group.public_id in having]
     return _views(account_id, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A group as a list shows it; its tags are not read. ``machines``: how many are in it."""
+
+    group: SecurityGroupView
+    machines: int
+
+
+def page(account_id: int, word: str = "", *, before: str = "") -> Page[Listed]:
+    """A page of them for people, in whose name or id the word is. ``before`` is a page's key."""
+    key = number(before)
+    found = [
+        group for group in held.groups(account_id) if word.lower() in group.name.lower() or word == group.public_id
+    ]
+    if key is not None:
+        found = [group for group in found if not group.is_default and group.id < key]
+    shown = cut(found[: PAGE + 1], lambda group: group.id, first=key is None)
+    having = machines(account_id)
+    rows = [Listed(_view(group, ()), having[group.public_id]) for group in shown.rows]
+    return Page(rows, shown.older, shown.first)
+
+
+def to_choose(account_id: int, region: str = "") -> list[SecurityGroupView]:
+    """Those of a region, of all where none is named, with their rules and without their tags."""
+    return [_view(group, ()) for group in held.groups(account_id, region)]
+
+
+def ssh_reach(groups: Iterable[SecurityGroupView]) -> Reach:
+    """From where SSH is let in to a machine in these groups, in this order."""
+    return ssh.reach([policy for group in groups for policy in group.ingress])
+
+
+def in_group(account_id: int, public_id: str, *, before: str = "") -> Page[Instance]:
+    """A page of the machines in a group, newest first, those in the recycle bin too. ``before`` is a page's key."""
+    wanted = Wanted(security_groups=[public_id], states=[state for state in State if state != State.LAUNCH_FAILED])
+    return list_of_machines.by_key(account_id, wanted, before=before)
 
 
 def one(account_id: int, public_id: str) -> SecurityGroupView:
@@ -63,6 +107,7 @@ def referring(account_id: int) -> Counter[str]:
 def _view(group: SecurityGroup, tags: tuple[Tag, ...]) -> SecurityGroupView:
     return SecurityGroupView(
         public_id=group.public_id,
+        region=group.region,
         name=group.name,
         description=group.description,
         is_default=group.is_default,

@@ -109,6 +109,7 @@ class SecurityGroupView:
     """A security group with its rules, in the order in which they decide."""
 
     public_id: str
+    region: str  # "" for the default group, which is of all
     name: str
     description: str
     is_default: bool

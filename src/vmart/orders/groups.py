@@ -1,20 +1,24 @@
 """Which security groups a machine is in. Done at once; its engine is told within seconds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext_noop
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance
+from vmart.instances.models import Instance, State
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
-from vmart.orders.errors import TooManyGroupsOfMachine, UnknownSecurityGroup
+from vmart.orders.errors import TooManyGroupsOfMachine, UnknownSecurityGroup, WrongState
 from vmart.security import held, told
 
 OF_A_MACHINE_MAX = 5
 FIELD = "attributes.security_groups"
 Groups = tuple[str, ...]
+_NO_GROUPS = gettext_noop("No security group holds here.")
 
 
 def check(account_id: int, zone: str, groups: Sequence[str]) -> None:
@@ -22,25 +26,52 @@ def check(account_id: int, zone: str, groups: Sequence[str]) -> None:
 
     A zone whose engine enforces no groups takes none but the default one: none is sold that does not hold.
     """
+    if groups:
+        known = held.groups(account_id, shop.snapshot().region_of(zone))
+        refuse_unfit(groups, {group.public_id for group in known})
+        if set(groups) != {held.default_id(account_id)} and zone in without():
+            raise none_hold(zone)
+
+
+def refuse_unfit(groups: Sequence[str], known: Collection[str]) -> None:
+    """Raise UnknownSecurityGroup, TooManyGroupsOfMachine or InvalidParameter; ``known`` are the region's."""
     if len(set(groups)) != len(groups):
         raise InvalidParameter("A security group is named twice.", field=FIELD)
     if len(groups) > OF_A_MACHINE_MAX:
         raise TooManyGroupsOfMachine(
             "A machine is in at most {most} security groups.", field=FIELD, most=OF_A_MACHINE_MAX
         )
-    if groups:
-        known = {group.public_id for group in held.groups(account_id, shop.snapshot().region_of(zone))}
-        for number, public_id in enumerate(groups):
-            if public_id not in known:
-                raise unknown(public_id, number)
-        if set(groups) != {held.default_id(account_id)} and not _holds(zone):
-            raise Unsupported("Security groups do not hold in {zone}: leave them away.", field=FIELD, zone=zone)
+    for number, public_id in enumerate(groups):
+        if public_id not in known:
+            raise unknown(public_id, number)
 
 
-def _holds(zone: str) -> bool:
-    """Whether the zone's engine enforces groups, as it was last seen."""
-    capabilities = Zone.objects.values_list("capabilities", flat=True).get(code=zone)
-    return bool(capabilities.get("security_groups", True))
+def none_hold(zone: str) -> Unsupported:
+    """Of groups for a machine where they do not hold."""
+    return Unsupported("Security groups do not hold in {zone}: leave them away.", field=FIELD, zone=zone)
+
+
+def without() -> dict[str, str]:
+    """The zones whose engines, as they were last seen, enforce no groups: by code, each with why not."""
+    capabilities = dict(Zone.objects.order_by("position").values_list("code", "capabilities"))
+    return {zone: why for zone, seen in capabilities.items() if (why := why_none_hold(seen))}
+
+
+def why_none_hold(capabilities: Mapping[str, Any]) -> str:
+    """Why an engine with these capabilities enforces no groups; "" where it does."""
+    if capabilities.get("security_groups", True):
+        return ""
+    return str((capabilities.get("missing") or {}).get("security_groups") or _NO_GROUPS)
+
+
+def refuse(machines: Sequence[Instance]) -> None:
+    """Raise WrongState for a machine that was never delivered: no packet will come to it."""
+    for machine in machines:
+        if machine.state == State.LAUNCH_FAILED:
+            raise WrongState(
+                "The instance {id} was never delivered.",
+                field="machines", code="UnsupportedOperation.InstanceStateLaunchFailed", id=machine.public_id,
+            )  # fmt: skip
 
 
 def unknown(public_id: str, number: int) -> UnknownSecurityGroup:
@@ -51,13 +82,20 @@ def unknown(public_id: str, number: int) -> UnknownSecurityGroup:
 
 
 def put(actor: Actor, machines: Sequence[Instance], groups: Sequence[str]) -> None:
-    """Exactly these groups, in this order, for locked machines; none is the default one. Raises as ``check``."""
+    """Exactly these groups, in this order, for locked machines; none is the default one.
+
+    Raises as ``check`` and ``refuse``.
+    """
+    refuse(machines)
     _write(actor, machines, [tuple(groups)] * len(machines))
     m.events(machines, "ModifyInstancesAttribute", actor=actor)
 
 
 def join(actor: Actor, public_ids: Sequence[str], groups: Sequence[str]) -> None:
-    """Further groups behind those that each machine has. Raises as ``check``, UnknownInstance, MissingParameter."""
+    """Further groups behind those that each machine has.
+
+    Raises as ``check`` and ``refuse``, UnknownInstance, MissingParameter.
+    """
     _refuse_none(groups)
     _change(
         actor, public_ids, "AssociateSecurityGroups",
@@ -82,7 +120,7 @@ def _refuse_none(groups: Sequence[str]) -> None:
 def _change(
     actor: Actor, public_ids: Sequence[str], act: str, how: Callable[[Groups], Groups], named: Sequence[str] = ()
 ) -> None:
-    with accepting(actor, act, public_ids) as machines:
+    with accepting(actor, act, public_ids, refuse=refuse) as machines:
         changed = []
         for machine in machines:
             own = of(machine)

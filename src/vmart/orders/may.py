@@ -9,7 +9,20 @@ from functools import partial
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, convert, grow_disk, inside, reboot, reinstall, renew, resize, start, stop, terminate
+from vmart.orders import (
+    bandwidth,
+    convert,
+    groups,
+    grow_disk,
+    inside,
+    reboot,
+    reinstall,
+    renew,
+    resize,
+    start,
+    stop,
+    terminate,
+)
 from vmart.orders.acts import Refuse
 
 ACTS: Mapping[str, Refuse] = {
@@ -19,6 +32,7 @@ ACTS: Mapping[str, Refuse] = {
     "reboot": reboot.refuse,
     "reset_password": inside.refuse,
     "keys": inside.refuse,
+    "groups": groups.refuse,
     "bandwidth": bandwidth.refuse,
     "type": resize.refuse,
     "grow_disk": grow_disk.refuse,

@@ -1,8 +1,8 @@
 """The message catalogue: what a page can say, found in the source; ``python -m vmart.pages.messages`` updates it.
 
 Found are gettext calls in Python and templates, the sentences of refusals (``Refused`` and its subclasses),
-those of engines that reach the customer, and the titles of drivers. The translations are in
-``locale/<language>/LC_MESSAGES/django.po``; bin/setup compiles them.
+those of engines that reach the customer (why a capability is missing among them), and the titles of drivers. The
+translations are in ``locale/<language>/LC_MESSAGES/django.po``; bin/setup compiles them.
 """
 
 import ast
@@ -85,6 +85,9 @@ def _name(node: ast.expr) -> str:
 def _in_python(source: str, refusals: set[str]) -> Iterator[Message]:
     tree = ast.parse(source)
     assigned = [(node.targets[0], _text(node.value)) for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    for target, said_there in assigned:
+        if isinstance(target, ast.Subscript) and _name(target.value) == "missing" and said_there:
+            yield Message(said_there)
     named: dict[str, list[str]] = {}  # what is assigned to a name, wherever in the file that is
     for target, said_there in assigned:
         if isinstance(target, ast.Name) and said_there:

@@ -18,8 +18,9 @@ from vmart.pages import csv_file
 Row = TypeVar("Row")
 Words = str | Promise
 
-# Classes of cells: to the right, digits of one width, amounts and numbers (both), ids and addresses.
-RIGHT, NUM, FIGURE, MONO = "right", "num", "right num", "mono"
+# Classes of cells: to the right, digits of one width, amounts and numbers (both), ids and addresses, what people wrote
+# and no line may be too narrow for.
+RIGHT, NUM, FIGURE, MONO, FREE = "right", "num", "right num", "mono", "free"
 _LONGEST_WORD = 254
 
 

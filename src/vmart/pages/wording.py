@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from vmart import engines
 from vmart.catalog import shop
 from vmart.kernel.errors import WHY, Refused
+from vmart.security.ssh import Reach
 from vmart.tags.wanted import Tag
 
 STATES = {
@@ -320,6 +321,19 @@ def component(name: str) -> Any:
 def tags(held: Sequence[Tag]) -> str:
     """One line, as in a file; keys and values have no semicolon."""
     return "; ".join(f"{tag.key}={tag.value}" for tag in held)
+
+
+SSH_REACH: dict[str, Any] = {  # from everywhere there is nothing to say
+    Reach.NOWHERE: _("SSH is closed: the rules let nobody in by TCP port 22, so nobody can log in over the network."),
+    Reach.SOMEWHERE: _("SSH is let in only from the networks and groups that the rules name."),
+}
+WAYS = {"ingress": _("In: to the machines"), "egress": _("Out: from the machines")}
+RULE_ACTIONS = {"ACCEPT": _("Accept"), "DROP": _("Drop")}
+GROUPS_BEGIN = {
+    "web": _("SSH, web (80, 443) and ping in; all out"),
+    "open": _("All in, all out"),
+    "empty": _("No rule: nothing in, nothing out"),
+}
 
 
 def sentence(refused: Refused) -> str:

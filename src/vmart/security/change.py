@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from vmart.catalog import shop
 from vmart.customers import accounts
 from vmart.events import record
 from vmart.events.actor import Actor
@@ -17,6 +18,7 @@ from vmart.security.errors import (
     GroupInUse,
     StaleVersion,
     TooManyGroups,
+    UnknownPlace,
     UnknownPolicy,
     WrongPolicies,
 )
@@ -59,9 +61,11 @@ NOTHING = Policies()
 def create(actor: Actor, region: str, name: str, description: str, wanted: Policies = NOTHING) -> SecurityGroup:
     """A new group; without rules it lets nothing in and nothing out.
 
-    Raises BadGroupName, TooManyGroups, BadPolicy, TooManyPolicies, UnknownGroup.
+    Raises BadGroupName, UnknownPlace, TooManyGroups, BadPolicy, TooManyPolicies, UnknownGroup.
     """
     _check_text(name, description)
+    if region not in shop.snapshot().regions:
+        raise UnknownPlace("There is no region {region}.", field="region", region=region[:40] or "(empty)")
     rows = _all_rows(wanted)
     with db.part_of_act():
         accounts.lock(actor.account)
@@ -189,6 +193,20 @@ def replace_one(actor: Actor, public_id: str, wanted: Policies, original: Polici
     _change(actor, public_id, "ReplaceSecurityGroupPolicy", wanted, {way: replaced})
 
 
+def move(actor: Actor, public_id: str, way: str, index: int, *, up: bool, version: str = "") -> None:
+    """A rule of one direction changes places with the one before it (``up``) or behind it. Raises as ``remove``."""
+    field, other = f"policies.{way}.0", index + (-1 if up else 1)
+
+    def moved(rules: list[Policy]) -> list[Policy]:
+        for place in (index, other):
+            if not 0 <= place < len(rules):
+                raise _no_such_index(field, place, len(rules))
+        changed = dict(enumerate(rules)) | {index: rules[other], other: rules[index]}
+        return list(changed.values())
+
+    _change(actor, public_id, "ModifySecurityGroupPolicies", Policies(version=version), {way: moved})
+
+
 def _place(rules: list[Policy], named: Named, field: str) -> int:
     if named.index is not None:
         if named.index >= len(rules):
@@ -212,7 +230,7 @@ def _change(
     actor: Actor, public_id: str, act: str, wanted: Policies, how: dict[str, Callable[[list[Policy]], list[Policy]]]
 ) -> None:
     with _changing(actor, public_id, act) as group:
-        if wanted.version not in ("", "0", str(group.version)):
+        if wanted.version not in ("", str(group.version)):
             raise StaleVersion(
                 "The rules of {id} are of version {version} by now; read them again.",
                 field="policies.version", id=public_id, version=group.version,

@@ -11,6 +11,10 @@ class GroupInUse(Refused):
     code = "ResourceInUse"
 
 
+class UnknownPlace(InvalidValue):
+    """A region that the shop does not have."""
+
+
 class DefaultGroup(Unsupported):
     """The default group cannot be deleted."""
 

@@ -68,10 +68,12 @@ def check(policy: Policy, field: str) -> Policy:
     """One rule in one form. Raises BadPolicy."""
     action, protocol = policy.action.upper(), (policy.protocol or ANY).upper()
     if action not in (ACCEPT, DROP):
-        raise BadPolicy("Action is {value}; possible are ACCEPT and DROP.", field=f"{field}.action", value=action[:60])
+        raise BadPolicy(
+            "The action is {value}; possible are ACCEPT and DROP.", field=f"{field}.action", value=action[:60]
+        )
     if protocol not in PROTOCOLS:
         raise BadPolicy(
-            "Protocol is {value}; possible are {possible}.",
+            "The protocol is {value}; possible are {possible}.",
             field=f"{field}.protocol", value=protocol[:60], possible=", ".join(PROTOCOLS),
         )  # fmt: skip
     if len(policy.description) > DESCRIPTION_MAX or not (policy.description.isprintable() or not policy.description):
@@ -88,14 +90,12 @@ def _port(protocol: str, port: str, field: str) -> str:
     if said == ANY:
         return ANY
     if protocol not in (TCP, UDP):
-        raise BadPolicy(
-            "A rule of {protocol} has no port: leave Port away, or say ALL.", field=field, protocol=protocol
-        )
+        raise BadPolicy("A rule of {protocol} has no port: leave it away, or say ALL.", field=field, protocol=protocol)
     fits = _PORTS.fullmatch(said) and said.isascii() and said.count(",") < _PARTS_MAX
     if not fits or not all(1 <= first <= last <= _PORT_MAX for first, last in _ranges(said)):
         raise BadPolicy(
-            "Port is {value}; possible are ALL, a port from 1 to 65535, a range such as 8000-9000, or at most {most} of"
-            " them with commas between.",
+            "The port is {value}; possible are ALL, a port from 1 to 65535, a range such as 8000-9000, or at most "
+            "{most} of them with commas between.",
             field=field, value=port[:60], most=_PARTS_MAX,
         )  # fmt: skip
     return said
@@ -110,14 +110,16 @@ def _ranges(port: str) -> tuple[Range, ...]:
 
 def _peer(policy: Policy, field: str) -> tuple[str, str]:
     if bool(policy.cidr) == bool(policy.group):
-        raise BadPolicy("A rule names a CidrBlock or a SecurityGroupId, and not both.", field=f"{field}.cidr_block")
+        raise BadPolicy(
+            "A rule names a network or a security group as the other end, and not both.", field=f"{field}.cidr_block"
+        )
     if policy.group:
         return "", policy.group
     try:
         return str(ipaddress.IPv4Network(policy.cidr, strict=False)), ""
     except ValueError:
         raise BadPolicy(
-            "CidrBlock is {value}; an IPv4 address or network is wanted, such as 203.0.113.0/24.",
+            "{value} is no IPv4 address and no network, such as 203.0.113.0/24 is one.",
             field=f"{field}.cidr_block", value=policy.cidr[:60],
         ) from None  # fmt: skip
 

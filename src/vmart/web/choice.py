@@ -18,6 +18,7 @@ from vmart.catalog.models import Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.launch_templates.held import Held
 from vmart.listings.prices import Market, ZoneState
+from vmart.orders.groups import OF_A_MACHINE_MAX
 from vmart.orders.login import KEYS_MAX
 from vmart.pages import version_facts
 from vmart.pricing.book import PriceBook
@@ -46,18 +47,23 @@ Row = tuple[str | None, str | None]  # a data disk as typed: type and size; None
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A form or an address as it came. Of a field that is there twice the last one counts, but for keys and disks."""
+    """A form or an address as it came. Of one that is there twice the last counts, but for keys, groups and disks."""
 
     values: Mapping[str, str]
     keys: tuple[str, ...]
     data_disks: Sequence[Row]
+    groups: tuple[str, ...]
 
     @classmethod
     def of(cls, form: QueryDict) -> "Typed":
         """With a data disk more or less where a button of the form asked for it."""
         values = {name: str(given[-1]) for name, given in form.lists() if given}
-        keys = tuple(str(key).replace("\0", "") for key in form.getlist("key")[:KEYS_MAX])
-        return cls(values, keys, _rows(form.getlist("data_disk"), form.getlist("data_gib"), values.get("act", "")))
+        disks = _rows(form.getlist("data_disk"), form.getlist("data_gib"), values.get("act", ""))
+        return cls(values, _ids(form, "key", KEYS_MAX), disks, _ids(form, "security_group", OF_A_MACHINE_MAX + 1))
+
+
+def _ids(form: QueryDict, name: str, most: int) -> tuple[str, ...]:
+    return tuple(str(given).replace("\0", "")[:_TEXT_MAX] for given in form.getlist(name)[:most])
 
 
 def _rows(types: Sequence[str], sizes: Sequence[str], act: str) -> list[Row]:
@@ -82,6 +88,7 @@ class Choice:
     data_disks: tuple[tuple[str, str], ...] = ()  # type, and size as typed
     errors: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    groups: tuple[str, ...] = ()  # security groups; none is the default one
     source: Held | None = None  # the version of a launch template that the form began with
 
     def number(self, name: str) -> int:
@@ -138,6 +145,7 @@ class Choice:
         pairs = [(name, shown[name]) for name in IN_ADDRESS if shown.get(name)]
         for disk_type, size in self.data_disks:
             pairs += [("data_disk", disk_type), ("data_gib", size)]
+        pairs += [("security_group", group) for group in self.groups]
         return urlencode(pairs + [("key", key) for key in self.keys])
 
 
@@ -172,7 +180,7 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
         wrong = _wrong(values[name], least, most)
         if wrong:
             errors[name] = wrong
-    return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices)
+    return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
 
 
 def _data_disks(

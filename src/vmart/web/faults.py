@@ -24,6 +24,7 @@ _TITLES = {
     "mbps": _("Outbound speed"),
     "subnet": _("Subnet"),
     "private_ip": _("Private address"),
+    "security_group": _("Security groups"),
     "login": _("Login"),
     "key_name": _("Name of the new key pair"),
     "public_key": _("Public key"),

@@ -25,6 +25,7 @@ PURCHASE = {
     "count": "count",
     "name": "name",
     "placement_groups": "group",
+    "attributes.security_groups": "security_group",
     "login": "login",
     "login.password": "password",
     "key_name": "key_name",

@@ -7,14 +7,17 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
+from vmart.engines.rules import TCP
 from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
-from vmart.listings.views import VpcView
+from vmart.listings.views import SecurityGroupView, VpcView
 from vmart.orders import machines, resize
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
+from vmart.security.change import WAYS
+from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
 from vmart.storage.models import Disk
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
@@ -86,6 +89,14 @@ def _choice(label: Any) -> forms.CharField:
     return forms.CharField(label=label, required=False, strip=False, widget=forms.Select())
 
 
+def _regions() -> list[tuple[str, str]]:
+    """Those in which something is sold."""
+    here = shop.snapshot()
+    sold = {zone.region for zone in here.zones.values() if zone.on_sale}
+    regions = [region for region in here.regions.values() if region.code in sold]
+    return [(region.code, wording.in_language(region, "name")) for region in regions]
+
+
 class OwnVpc(ActForm):
     """A VPC in a region."""
 
@@ -100,12 +111,7 @@ class OwnVpc(ActForm):
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        here = shop.snapshot()
-        sold = {zone.region for zone in here.zones.values() if zone.on_sale}
-        regions = [region for region in here.regions.values() if region.code in sold]
-        self.fields["region"].widget.choices = [
-            (region.code, wording.in_language(region, "name")) for region in regions
-        ]
+        self.fields["region"].widget.choices = _regions()
 
 
 class OwnSubnet(ActForm):
@@ -124,6 +130,97 @@ class OwnSubnet(ActForm):
         zones = [zone for zone in shop.snapshot().zones.values() if zone.on_sale]
         self.fields["vpc"].widget.choices = [(vpc.public_id, f"{vpc.name} · {vpc.cidr} · {vpc.region}") for vpc in held]
         self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
+
+
+_GROUP_PATHS = {"name": "name", "description": "description"}
+
+
+class NewSecurityGroup(ActForm):
+    """A security group in a region, with the rules that it begins with."""
+
+    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting"}
+
+    name = text(_("Name"), maxlength=60)
+    description = text(_("Description"), required=False, maxlength=100)
+    region = _choice(_("Region"))
+    starting = _choice(_("It begins with"))
+
+    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed)
+        self.fields["region"].widget.choices = _regions()
+        self.fields["starting"].widget.choices = list(wording.GROUPS_BEGIN.items())
+
+
+class ChangedSecurityGroup(ActForm):
+    """A security group that is there."""
+
+    paths = _GROUP_PATHS
+    prefix_id = "group-"
+
+    name = text(_("Name"), maxlength=60)
+    description = text(_("Description"), required=False, maxlength=100)
+
+    def __init__(self, group: SecurityGroupView, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"name": group.name, "description": group.description})
+
+
+_RULE_PATHS = {
+    "action": "action", "protocol": "protocol", "port": "port", "cidr_block": "cidr", "security_group_id": "group",
+    "policy_description": "description",
+}  # fmt: skip
+FIRST, LAST = "first", "last"
+
+
+class ChangedRule(ActForm):
+    """A rule of a security group."""
+
+    paths = {f"policies.{way}.*.{path}": name for way in WAYS for path, name in _RULE_PATHS.items()}
+
+    action = forms.CharField(
+        label=_("Action"), required=False, widget=forms.Select(choices=list(wording.RULE_ACTIONS.items()))
+    )
+    protocol = forms.CharField(
+        label=_("Protocol"), required=False, widget=forms.Select(choices=[(one, one) for one in PROTOCOLS])
+    )
+    port = text(_("Port"), hint=_("22, or 80,443, or 8000-9000; ALL for every one."), required=False, maxlength=200)
+    cidr = text(
+        _("Network at the other end"), hint=_("Such as 203.0.113.0/24; 0.0.0.0/0 is anywhere."), required=False,
+        maxlength=18,
+    )  # fmt: skip
+    group = _choice(_("Or the members of a group"))
+    description = text(_("Description"), required=False, maxlength=100)
+
+    def __init__(
+        self, groups: Sequence[SecurityGroupView], rule: Policy, typed: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(typed, initial={name: getattr(rule, name) for name in _RULE_PATHS.values()})
+        named = [(group.public_id, f"{group.name} · {group.public_id}") for group in groups]
+        self.fields["group"].widget.choices = [("", _("None")), *named]
+
+    @property
+    def policy(self) -> Policy:
+        """The rule as it was typed."""
+        typed = self.cleaned_data
+        return Policy(
+            typed["action"], typed["protocol"], typed["port"], typed["cidr"].strip(), typed["group"],
+            typed["description"].strip(),
+        )  # fmt: skip
+
+
+class NewRule(ChangedRule):
+    """A further rule, of one direction."""
+
+    paths = {**ChangedRule.paths, **{f"policies.{way}": "way" for way in WAYS}}
+
+    way = forms.CharField(label=_("Direction"), required=False, widget=forms.Select(choices=list(wording.WAYS.items())))
+    place = forms.CharField(
+        label=_("Where"), required=False,
+        widget=forms.Select(choices=[(FIRST, _("Before all others")), (LAST, _("Behind all others"))]),
+    )  # fmt: skip
+    field_order = ("way", "place")
+
+    def __init__(self, groups: Sequence[SecurityGroupView], typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(groups, Policy(ACCEPT, TCP, ""), typed)
 
 
 class NewTag(ActForm):

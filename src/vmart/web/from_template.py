@@ -32,7 +32,7 @@ _ALIKE = {
     "months": "period_months",
 }  # fmt: skip
 # Paths of what the page has no field for.
-_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.", "tag_specification.")
+_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.termination_protected", "tag_specification.")
 
 
 def address_of(template_id: str, number: int, said: Said) -> str:
@@ -41,6 +41,7 @@ def address_of(template_id: str, number: int, said: Said) -> str:
     pairs += [(name, str(said[path])) for name, path in _ALIKE.items() if path in said]
     pairs += [*_billing(said), *_network(said), *_subnet(said), *_disks(said)]
     pairs += [("group", group) for group in said.get("placement_groups", ())]
+    pairs += [("security_group", group) for group in said.get("attributes.security_groups", ())]
     keys = said.get("login.key_ids", ())
     return urlencode([*pairs, ("login", "key" if keys else "generated"), *(("key", key) for key in keys)])
 
@@ -83,7 +84,7 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
     own: dict[str, Any] = {
         field.name: said.get(f"attributes.{field.name}", field.default) for field in fields(Attributes)
     }
-    own["security_groups"] = tuple(own["security_groups"])
+    own["security_groups"] = choice.groups
     return Machine(
         choice.image.public_id, login, choice.values["name"].strip(), hostname=said.get("hostname", ""),
         user_data=user_data.decode(said.get("user_data", "")),

@@ -13,11 +13,11 @@ from vmart.catalog.models import DiskType, Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import networks, overview, prices
+from vmart.listings import networks, overview, prices, security_groups
 from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
-from vmart.listings.views import SubnetView
-from vmart.orders import offered
+from vmart.listings.views import SecurityGroupView, SubnetView
+from vmart.orders import groups, offered
 from vmart.pages import shown_quote, wording
 from vmart.pages.version_facts import Fact
 from vmart.pages.way_back import top_up_address
@@ -28,7 +28,8 @@ from vmart.pricing.book import PriceBook
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
-from vmart.web import fields, from_template
+from vmart.security.ssh import Reach
+from vmart.web import fields, from_template, group_boxes
 from vmart.web.choice import Choice, Typed, read, size_field, zone_of
 from vmart.web.faults import Fault, faults
 
@@ -95,6 +96,7 @@ class Offer:
     market: Market
     choice: Choice
     subnets: Sequence[SubnetView] = ()  # the account's in the zone
+    groups: Sequence[SecurityGroupView] = ()  # the account's security groups in the region
     quoted: Quote | None = None
     compared: Comparison | None = None
     returns: Sequence[ReturnPreview] = ()
@@ -153,6 +155,27 @@ class Offer:
     @property
     def zone_state(self) -> ZoneState | None:
         return self.market.zones.get(self.choice.zone.code)
+
+    @property
+    def no_groups(self) -> str:
+        """Why no security group holds in the zone; "" where they do."""
+        return self.zone_state.no_groups if self.zone_state else ""
+
+    @property
+    def group_boxes(self) -> list[group_boxes.Box]:
+        """None where none holds; those that are chosen all the same can be taken back."""
+        if self.no_groups and not self.choice.groups:
+            return []
+        return group_boxes.boxes(self.groups, self.choice.groups)
+
+    @property
+    def ssh_reach(self) -> Reach | None:
+        """From where SSH is let in by the chosen groups; None where nobody can say."""
+        if self.no_groups or not self.groups or "security_group" in self.errors:
+            return None
+        known = {group.public_id: group for group in self.groups}
+        default = [group.public_id for group in self.groups if group.is_default]
+        return security_groups.ssh_reach([known[public_id] for public_id in self.choice.groups or default])
 
     @property
     def address_note(self) -> str:
@@ -326,7 +349,7 @@ def _begin_with(choice: Choice, account_id: int) -> None:
 
 
 def make(typed: Typed, account_id: int | None) -> Offer:
-    """The page for a form as typed: one query, while catalog and preselected zone serve; of an account two more."""
+    """The page for a form as typed: one query, while catalog and preselected zone serve; of an account a few more."""
     here = catalog.snapshot()
     market = _market(typed, here)
     if market.generation != here.generation:
@@ -340,6 +363,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor
         offer.subnets = _subnets(account_id, choice)
+        _offer_groups(offer, account_id)
     if shown_quote.is_token(typed.values.get("form", "")):
         offer.token = typed.values["form"]
     if choice.errors:
@@ -366,6 +390,21 @@ def _subnets(account_id: int, choice: Choice) -> Sequence[SubnetView]:
         choice.notices.append(_("The subnet {id} is not in this zone; the default one is chosen.").format(id=wanted))
         choice.values |= {"subnet": "", "private_ip": ""}
     return there
+
+
+def _offer_groups(offer: Offer, account_id: int) -> None:
+    """Those that can be chosen. What cannot be had is refused at once and stays: it must not become the default one."""
+    offer.groups = security_groups.to_choose(account_id, offer.choice.zone.region)
+    choice, default = offer.choice, tuple(group.public_id for group in offer.groups if group.is_default)
+    said = choice.source.contents if choice.source else {}
+    if choice.groups == default and list(default) != said.get("attributes.security_groups"):
+        choice.groups = ()  # as every purchase has it that names none; a template's words stay
+    try:
+        groups.refuse_unfit(choice.groups, {group.public_id for group in offer.groups})
+        if offer.no_groups and choice.groups not in ((), default):
+            raise groups.none_hold(choice.zone.code)
+    except Refused as refused:
+        offer.refuse(refused)
 
 
 def stock(option: TypeOption) -> str:

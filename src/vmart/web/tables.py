@@ -18,14 +18,16 @@ from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
+from vmart.listings.security_groups import Listed
 from vmart.listings.tags import TagView
-from vmart.listings.views import SubnetView, VpcView
+from vmart.listings.views import SecurityGroupView, SubnetView, VpcView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
-from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
-from vmart.pages.templatetags.shop import zone_name
+from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table, Words
+from vmart.pages.templatetags.shop import region_name, zone_name
 from vmart.payments.models import Payment
+from vmart.security.policies import Policy
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
 _BUY = ("buy", _("Buy a machine"))
@@ -253,7 +255,7 @@ def _network_name(row: VpcView | SubnetView) -> SafeString:
 VPCS: Table[VpcView] = Table(
     (
         Column("name", _("VPC"), _network_name),
-        Column("region", _("Region"), lambda row: _region(row.region)),
+        Column("region", _("Region"), lambda row: region_name(row.region)),
         Column("cidr", _("Range"), lambda row: row.cidr, css=MONO),
         Column("subnets", _("Subnets"), lambda row: row.subnets, css=FIGURE),
         Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
@@ -275,8 +277,83 @@ SUBNETS: Table[SubnetView] = Table(
 )
 
 
-def _region(code: str) -> str:
-    return wording.in_language(shop.snapshot().regions[code], "name")
+def security_group_name(group: SecurityGroupView) -> SafeString:
+    """Its link, with a mark where it is the default one."""
+    note = format_html(' <span class="pill">{}</span>', _("Default")) if group.is_default else ""
+    return together(link(reverse("security_group", args=[group.public_id]), group.name), note)
+
+
+def _security_group(row: Listed) -> SafeString:
+    group = row.group
+    return together(security_group_name(group), soft(group.public_id, MONO), soft(wording.said(group.description)))
+
+
+SECURITY_GROUPS: Table[Listed] = Table(
+    (
+        Column("name", _("Security group"), _security_group, css=FREE),
+        Column(
+            "region", _("Region"), lambda row: region_name(row.group.region) if row.group.region else _("All regions")
+        ),
+        Column("ingress", _("Rules in"), lambda row: len(row.group.ingress), css=FIGURE),
+        Column("egress", _("Rules out"), lambda row: len(row.group.egress), css=FIGURE),
+        Column("machines", _("Machines"), lambda row: row.machines, css=FIGURE),
+        Column("created", _("Created"), lambda row: printed.instant(row.group.created_at), css=NUM),
+    ),
+    empty="",
+    filters=(Filter("q", _("Name or id")),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A rule where it stands: ``index`` counts from 0. ``peer`` is the name of the group that it names."""
+
+    group: SecurityGroupView
+    way: str
+    index: int
+    policy: Policy
+    peer: str
+    is_last: bool
+
+
+def _other_end(row: Ruled) -> SafeString:
+    if not row.policy.group:
+        return together(row.policy.cidr)
+    return link(reverse("security_group", args=[row.policy.group]), row.peer)
+
+
+def _rule_action(row: Ruled) -> SafeString:
+    return cells.badge(wording.RULE_ACTIONS[row.policy.action], "good" if row.policy.action == "ACCEPT" else "bad")
+
+
+def _rules(other_end: Words, empty: Words) -> Table[Ruled]:
+    return Table(
+        (
+            Column("priority", _("Priority"), lambda row: row.index + 1, css=NUM),
+            Column("action", _("Action"), _rule_action),
+            Column("protocol", _("Protocol"), lambda row: row.policy.protocol),
+            Column("port", _("Port"), lambda row: row.policy.port.replace(",", ", ")),
+            Column("other_end", other_end, _other_end, css=MONO),
+            Column("description", _("Description"), lambda row: row.policy.description or NOTHING, css=FREE),
+            Column("acts", "", "web/parts/rule_acts.html", css=RIGHT),
+        ),
+        empty=empty,
+    )
+
+
+RULES = {
+    "ingress": _rules(_("Source"), _("No rule: nothing is let in.")),
+    "egress": _rules(_("Target"), _("No rule: nothing is let out.")),
+}
+MACHINES_IN_GROUP: Table[Instance] = Table(
+    (
+        Column("name", _("Machine"), machine_name),
+        Column("state", _("State"), lambda row: cells.state(row.state)),
+        Column("zone", _("Zone"), _zone),
+        Column("addresses", _("Addresses"), _addresses, css=MONO),
+    ),
+    empty=_("No machine is in it. Choose the group when you buy machines, or on a machine's page."),
+)
 
 
 def _template_name(row: TemplateView) -> SafeString:

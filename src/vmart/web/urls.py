@@ -20,6 +20,7 @@ from vmart.web.views import (
     purchase,
     quotas,
     renewal,
+    security_groups,
     system,
     tags,
     templates,
@@ -62,6 +63,30 @@ class GroupId:
         return value
 
 
+class SecurityGroupId:
+    """A public id of a security group."""
+
+    regex = "sg-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Way:
+    """The direction of rules."""
+
+    regex = "ingress|egress"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class Power:
     """What can be asked of a machine without confirmation."""
 
@@ -77,6 +102,8 @@ class Power:
 register_converter(MachineId, "machine")
 register_converter(TemplateId, "template")
 register_converter(GroupId, "group")
+register_converter(SecurityGroupId, "security_group")
+register_converter(Way, "way")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -101,6 +128,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/end/", machines.end_page, name="machine_end"),
     path("machines/<machine:public_id>/password/", passwords.of_machine, name="machine_password"),
     path("machines/<machine:public_id>/tags/", tags.machine_page, name="machine_tags"),
+    path("machines/<machine:public_id>/security-groups/", security_groups.machine_page, name="machine_groups"),
     path("tags/", tags.listing, name="tags"),
     path("machines/<machine:public_id>/keys/", bound_keys.keys_page, name="machine_keys"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
@@ -117,6 +145,14 @@ urlpatterns = [
     path("placement-groups/<group:public_id>/delete/", placement_groups.delete, name="placement_group_delete"),
     path("keys/", keys.keys, name="keys"),
     path("networks/", networks.networks, name="networks"),
+    path("security-groups/", security_groups.listing, name="security_groups"),
+    path("security-groups/<security_group:public_id>/", security_groups.detail, name="security_group"),
+    path("security-groups/<security_group:public_id>/rules/", security_groups.rules, name="security_group_rules"),
+    path(
+        "security-groups/<security_group:public_id>/<way:way>/<int:index>/",
+        security_groups.rule_page, name="security_group_rule",
+    ),
+    path("security-groups/<security_group:public_id>/delete/", security_groups.delete, name="security_group_delete"),
     path("api-keys/", api_keys.keys, name="api_keys"),
     path("balance/", billing.balance, name="balance"),
     path("balance/top-up/", payments.top_up_page, name="top_up"),

@@ -9,8 +9,6 @@ OLDEST = (6, 0)
 
 _REMOTE = "The driver may not edit the packet filter of this zone's hosts, "
 
-_HOLDS = "so no security group holds."
-
 
 def instance_kind(server: Mapping[str, Any], wanted: str, has_vm_image: bool) -> str:
     """``container`` or ``virtual-machine``: what was asked for, or by itself virtual machines where the server
@@ -50,10 +48,15 @@ def of_server(
         missing["byte_counters"] = _REMOTE + "so bytes by the public address are not counted."
         missing["network_isolation"] = _REMOTE + "so machines of two customers are kept apart by their bridges only."
         missing["bandwidth_cap_out"] = _REMOTE + "so the cap is the engine's own and holds for private traffic too."
+    # Buyers read these two, in their language: each is written whole.
     if why_no_firewall:
-        missing["security_groups"] = _REMOTE + _HOLDS
+        missing["security_groups"] = (
+            "The driver may not edit the packet filter of this zone's hosts, so no security group holds."
+        )
     elif why_no_groups:
-        missing["security_groups"] = "The host's kernel keeps traffic within a bridge from its packet filter, " + _HOLDS
+        missing["security_groups"] = (
+            "The host's kernel keeps traffic within a bridge from its packet filter, so no security group holds."
+        )
     return Capabilities(
         instance_kind=kind,
         bandwidth_cap_out=not why_no_firewall,

@@ -31,7 +31,7 @@ _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
 _DOCUMENTATION_CIDRS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
 _DOCUMENTATION = [ipaddress.ip_network(cidr) for cidr in _DOCUMENTATION_CIDRS]
 # An empty chain: a mark that goes with the table. Its number is the rules': a table with those of before is rebuilt.
-_WHOLE = "whole_3"
+_WHOLE = "whole_4"
 
 _HOOKS = {
     "input": "type filter hook input priority -10; policy accept;",
@@ -194,7 +194,7 @@ class Firewall:
             # (multicast on the bridge, seen here where br_netfilter is on) answers neither.
             "outward": (
                 "ct status dnat goto leaving",
-                "iifname . oifname @same_bridge accept",
+                "iifname . oifname @same_vpc accept",
                 "meta nfproto ipv6 drop",
                 f"oifname {ours} drop",
                 "goto leaving",
@@ -233,7 +233,7 @@ class Firewall:
             f"add map {table} in_cap {{ type ipv4_addr : limit; }}",
             f"add set {table} with_public {{ type ipv4_addr; }}",
             f"add set {table} by_host {{ type ipv4_addr; }}",
-            f"add set {table} same_bridge {{ type ifname . ifname; }}",
+            f"add set {table} same_vpc {{ type ifname . ifname; }}",
             f"add set {table} gateways {{ type ifname . ipv4_addr; }}",
             f"add set {table} subnets {{ type ipv4_addr; flags interval; }}",
             *groups.base_maps(table),
@@ -250,7 +250,7 @@ class Firewall:
         one = f'"{bridge.name}"'
         ways = [f"{one} . {one}"] + [way for peer in bridge.peers for way in (f'{one} . "{peer}"', f'"{peer}" . {one}')]
         return [
-            *(f"add element {self._table} same_bridge {{ {way} }}" for way in ways),
+            *(f"add element {self._table} same_vpc {{ {way} }}" for way in ways),
             f'add element {self._table} gateways {{ "{bridge.name}" . {bridge.gateway} }}',
             *(
                 []

@@ -64,6 +64,12 @@ def zone_name(code: str) -> str:
 
 
 @register.filter
+def region_name(code: str) -> str:
+    """``ap-guangzhou`` as the catalog calls it in the reader's language."""
+    return wording.in_language(shop.snapshot().regions[code], "name")
+
+
+@register.filter
 def disk_type(code: str) -> str:
     return wording.disk_type(code)
 
@@ -88,6 +94,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "provider": wording.PROVIDERS,
     "action": wording.ACTIONS,
     "apart": wording.APART,
+    "ssh_reach": wording.SSH_REACH,
 }
 
 

@@ -16,8 +16,10 @@ from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, orders, overview, placement_groups
 from vmart.listings import machines as list_of_machines
+from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
+from vmart.orders import groups as own_groups
 from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
@@ -145,7 +147,7 @@ def _machine(account_id: int, public_id: str) -> Instance:
 def _here(machine: Instance) -> dict[str, Any]:
     line = orders.of_machine(machine.id)
     assert line is not None
-    here = shop.snapshot()
+    here, capabilities = shop.snapshot(), overview.capabilities(machine.zone_id)
     closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
     operating = machine.latest_operation_state == "OPERATING"
     # While a reset or a new system is under way, the password that is kept is about to be another.
@@ -164,8 +166,9 @@ def _here(machine: Instance) -> dict[str, Any]:
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "group": placement_groups.of_machine(machine.id),
+        **_groups_of(machine, own_groups.why_none_hold(capabilities)),
         "disks": overview.disks(machine.id),
-        "df_shows_gib": overview.df_shows_gib(machine.zone_id),
+        "df_shows_gib": capabilities.get("df_shows_gib", 0),
         "events": activity.of_machine(machine.id),
         "closed_exact": closed,
         "open_exact": _open_exact(machine),
@@ -179,6 +182,15 @@ def _here(machine: Instance) -> dict[str, Any]:
         "passwords": len(kept),
         "until": kept.get(machine.id),
     }
+
+
+def _groups_of(machine: Instance, no_groups: str) -> dict[str, Any]:
+    """Its security groups with what they mean for SSH; ``no_groups``: why none holds there, where that is so."""
+    region = shop.snapshot().region_of(machine.zone_id)
+    known = {group.public_id: group for group in listed_groups.to_choose(machine.account_id, region)}
+    groups = [known[public_id] for public_id in own_groups.of(machine) if public_id in known]
+    ssh = None if no_groups or machine.state not in ALIVE else listed_groups.ssh_reach(groups)
+    return {"security_groups": groups, "no_groups": no_groups, "ssh": ssh}
 
 
 def _open_exact(machine: Instance) -> Decimal | None:

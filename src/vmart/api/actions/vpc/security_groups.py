@@ -337,7 +337,8 @@ def replace_security_group_policy(call: Call, asked: ReplaceSecurityGroupPolicy)
 def _policies(asked: SecurityGroupPolicySet | None) -> Policies:
     if asked is None:
         return change.NOTHING
-    return Policies(_named(asked.ingress), _named(asked.egress), asked.version)
+    version = "" if asked.version == "0" else asked.version  # as published: 0 fits any
+    return Policies(_named(asked.ingress), _named(asked.egress), version)
 
 
 def _named(asked: Sequence[SecurityGroupPolicy]) -> tuple[Named, ...]:
