@@ -179,6 +179,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
     "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
     "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
+    "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),

@@ -100,3 +100,59 @@ def test_disks_are_found_by_whether_they_have_a_life_of_their_own() -> None:
         return [one["DiskId"] for one in client.call("DescribeDisks", asked).response["DiskSet"]]
 
     assert (found("TRUE"), len(found("false")), own in found("false")) == ([own], 1, False)
+
+
+def _told(client: Client, disk_id: str, *members: str) -> list[Any]:
+    seen = _disk(client, disk_id)
+    assert seen is not None
+    return [seen[member] for member in members]
+
+
+def test_a_disk_gets_a_name_and_may_end_with_its_machine() -> None:
+    client, _ = open_customer()
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    (told,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    system = told["SystemDisk"]["DiskId"]
+    client.call("ModifyDiskAttributes", {"DiskIds": [own, system], "DiskName": "both", "ProjectId": 0})
+    assert [_told(client, disk, "DiskName", "DeleteWithInstance") for disk in (own, system)] == [
+        ["both", False], ["both", True],
+    ]  # fmt: skip
+    client.call("AttachDisks", {"InstanceId": machine, "DiskIds": [own], "DeleteWithInstance": True})
+    work()
+    assert _told(client, own, "DeleteWithInstance", "DiskState") == [True, "ATTACHED"]
+    client.call("ModifyDiskAttributes", {"DiskIds": [own], "DeleteWithInstance": False})
+    assert _told(client, own, "DiskName", "DeleteWithInstance") == ["both", False]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "names"),
+    [
+        ({}, "MissingParameter", "possible are DiskName and DeleteWithInstance"),
+        ({"DiskName": "x" * 129}, "InvalidParameterValue", "DiskName"),
+        ({"DiskName": "a\nb"}, "InvalidParameterValue", "DiskName"),
+        ({"DiskName": "n", "DiskIds": []}, "MissingParameter", "DiskIds"),
+        ({"DiskName": "n", "DiskIds": ["disk-unknown0"]}, "InvalidDiskId.NotFound", "disk-unknown0"),
+        ({"DiskName": "n", "ProjectId": 1}, "InvalidParameter.ProjectIdNotExist", "ProjectId"),
+        ({"DiskType": "CLOUD_SSD"}, "UnsupportedOperation", "DiskType"),
+        ({"Portable": True}, "UnsupportedOperation", "Portable"),
+    ],
+)
+def test_bad_changes_write_nothing(asked: dict[str, Any], code: str, names: str) -> None:
+    client, _ = open_customer()
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    with nothing_written():
+        given, sentence = client.call("ModifyDiskAttributes", {"DiskIds": [own], **asked}).error
+    assert (given, names in sentence) == (code, True), sentence
+
+
+def test_a_disk_of_a_machine_neither_stays_nor_goes_otherwise() -> None:
+    client, _ = open_customer()
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    work()
+    (told,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    asked = {"DiskIds": [told["SystemDisk"]["DiskId"]], "DeleteWithInstance": False}
+    with nothing_written():
+        assert client.call("ModifyDiskAttributes", asked).error[0] == "InvalidDisk.NotPortable"

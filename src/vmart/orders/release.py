@@ -8,7 +8,7 @@ from vmart.kernel import clock, db
 from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
-from vmart.orders.disks import detach
+from vmart.orders.disks import leave
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
@@ -49,7 +49,7 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
 
 
 def _gone(machine: Instance) -> None:
-    detach.leave(machine)
+    leave.leave(machine)
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
     db.call("placement_free", [machine.id])

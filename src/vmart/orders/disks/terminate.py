@@ -30,7 +30,7 @@ def terminate(actor: Actor, disk_ids: Sequence[str]) -> None:
             _erase_now(in_bin, actor.request_id)
         alive = [disk for disk in disks if disk.state == State.UNATTACHED]
         if alive:
-            _to_bin(alive, actor.request_id)
+            to_bin(alive, actor.request_id)
 
 
 def refuse(disks: Sequence[Disk]) -> None:
@@ -40,7 +40,7 @@ def refuse(disks: Sequence[Disk]) -> None:
         own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE)
 
 
-def _to_bin(disks: Sequence[Disk], request_id: str) -> None:
+def to_bin(disks: Sequence[Disk], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     things.end_usage(disks, accepted)
     hourly.hold_what_was_used(disks, accepted)

@@ -11,7 +11,7 @@ from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, F
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
 from vmart.kernel.errors import MissingParameter
-from vmart.orders.disks import attach, create, detach, terminate
+from vmart.orders.disks import attach, attributes, create, detach, terminate
 from vmart.orders.disks.create import NewDisks
 from vmart.pricing.configuration import DiskChoice
 
@@ -75,7 +75,7 @@ class AttachDisks(Shape):
 
     instance_id: Annotated[_Name, Domain("machines")]
     disk_ids: _DiskIds
-    delete_with_instance: FalseOnly = None
+    delete_with_instance: bool = False
     attach_mode: Annotated[None, not_offered("pf")] = None
 
 
@@ -91,6 +91,18 @@ class TerminateDisks(Shape):
 
     disk_ids: _DiskIds
     delete_snapshot: Annotated[None, not_offered("0")] = None
+
+
+class ModifyDiskAttributes(Shape):
+    """A name, whether they end with the machine that has them, or both; the same for all, all or none."""
+
+    disk_ids: _DiskIds
+    disk_name: Annotated[DiskName | None, Domain("disk.name")] = None
+    delete_with_instance: bool | None = None
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
+    portable: NotOffered = None
+    disk_type: NotOffered = None
+    burst_performance_operation: NotOffered = None
 
 
 class CreateDisksAnswer(TypedDict):
@@ -123,7 +135,7 @@ def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str,
     here = shop.snapshot()
     named = in_region(here, call.region)
     region = named.code if named else here.region_of(zone) if zone in here.zones else ""
-    disk = DiskChoice(asked.disk_type, asked.disk_size, delete_with_instance=False, name=name)
+    disk = DiskChoice(asked.disk_type, asked.disk_size, name=name)
     return NewDisks(region, zone, asked.disk_charge_type, disk, asked.disk_count)
 
 
@@ -153,7 +165,8 @@ def hour_price(amount: Decimal) -> DiskPriceAnswer:
 
 def attach_disks(call: Call, asked: AttachDisks) -> Done:
     """Accepted; DiskState tells when the machine has them."""
-    attach.attach(call.actor, asked.instance_id, asked.disk_ids)
+    ends = asked.delete_with_instance
+    attach.attach(call.actor, asked.instance_id, asked.disk_ids, ends_with_machine=ends)
     return {}
 
 
@@ -166,6 +179,14 @@ def detach_disks(call: Call, asked: DetachDisks) -> Done:
 def terminate_disks(call: Call, asked: TerminateDisks) -> Done:
     """Charging ends now."""
     terminate.terminate(call.actor, asked.disk_ids)
+    return {}
+
+
+def modify_disk_attributes(call: Call, asked: ModifyDiskAttributes) -> Done:
+    """Done when it is answered."""
+    attributes.modify(
+        call.actor, asked.disk_ids, name=asked.disk_name, ends_with_machine=asked.delete_with_instance
+    )  # fmt: skip
     return {}
 
 
@@ -205,6 +226,16 @@ ACTIONS = (
         TerminateDisks,
         Done,
         terminate_disks,
+        "cbs",
+        CBS,
+        writes=True,
+        touches={Resource.DISK: "disk_ids"},
+    ),
+    Action(
+        "ModifyDiskAttributes",
+        ModifyDiskAttributes,
+        Done,
+        modify_disk_attributes,
         "cbs",
         CBS,
         writes=True,
