@@ -40,6 +40,7 @@ from vmart.orders import (
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.detach import detach
+from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
@@ -148,6 +149,10 @@ def _own(account: int) -> str:
     return Disk.objects.exclude(state="").get(account_id=account).public_id
 
 
+def _larger_own(actor: Actor, names: list[str]) -> None:
+    grow(actor, _own(actor.account), 250)
+
+
 def _detach(actor: Actor, names: list[str]) -> None:
     detach(actor, [_own(actor.account)])
 
@@ -182,6 +187,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
     "make a disk": _new_disk,
     "attach a disk": lambda: _asked(HOURLY, _attach),
+    "larger disk of its own": lambda: _asked(HOURLY, _attach, _larger_own),
     "detach a disk": lambda: _asked(HOURLY, _attach, _detach),
     "erase a disk": lambda: _asked(HOURLY, _attach, _detach, _end_disk, _end_disk),
 }
@@ -194,7 +200,8 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2,
          # changing calls of each act, so that no loop ends too early
-         "make a disk": 1, "attach a disk": 2, "detach a disk": 1, "erase a disk": 1}  # fmt: skip
+         "make a disk": 1, "attach a disk": 2, "larger disk of its own": 1,
+         "detach a disk": 1, "erase a disk": 1}  # fmt: skip
 
 
 def _each_call(
@@ -269,7 +276,8 @@ SETTLED = {
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),
-    "attach a disk": ("RUNNING",), "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
+    "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",),
+    "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

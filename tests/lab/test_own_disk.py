@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.lab.conftest import Lab
+from tests.lab.test_disk_size import fits_mib
 from vmart.engines.contract import Disks, Engine, MachineSpec
 
 MakeSpec = Callable[..., MachineSpec]
@@ -34,3 +35,29 @@ def test_what_is_on_it_goes_from_one_running_machine_to_another(engine: Engine, 
     engine.ensure_absent(first.name)
     engine.ensure_volume_absent(disk)
     assert [found.name for found in engine.list_volumes()].count(disk) == 0
+
+
+def test_it_grows_at_a_machine_that_runs_and_at_none(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """A program can have all of the new size at once, and what was on it stays."""
+    assert isinstance(engine, Disks)
+    spec = make_spec(public=False)
+    booted = engine.ensure_present(spec)
+    disk = spec.name.replace("ins-", "disk-")
+    place = f"/mnt/{disk}"
+    engine.ensure_volume(disk, 1, spec.member)
+    engine.ensure_attached(spec.name, disk)
+    lab.inside(spec.name, f"echo kept > {place}/kept")
+    assert 1014 <= fits_mib(lab, spec.name, place) <= 1034  # of 1,024
+    engine.ensure_volume(disk, 2, spec.member)
+    assert 2028 <= fits_mib(lab, spec.name, place) <= 2068
+    assert engine.observe(spec.name) == booted
+    engine.ensure_detached(spec.name, disk)
+    engine.ensure_volume(disk, 3, spec.member)
+    engine.ensure_volume(disk, 1, spec.member)  # never smaller
+    engine.ensure_attached(spec.name, disk)
+    assert lab.inside(spec.name, f"cat {place}/kept").stdout.split() == ["kept"]
+    assert 3042 <= fits_mib(lab, spec.name, place) <= 3102
+    (seen,) = [found for found in engine.list_volumes() if found.name == disk]
+    assert (seen.size_gib, seen.machine) == (3, spec.name)
+    engine.ensure_absent(spec.name)
+    engine.ensure_volume_absent(disk)

@@ -83,6 +83,7 @@ UNDER_WAY = {
     "ResizeInstanceDisks": _("Its disk is being made larger."),
     "AttachDisks": _("A disk is being attached to it."),
     "DetachDisks": _("A disk is being detached from it."),
+    "ResizeDisk": _("A disk of it is being made larger."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -104,6 +105,7 @@ EVENTS = {
     "AttachDisks": _("Attachment asked for"),
     "DetachDisks": _("Detachment asked for"),
     "TerminateDisks": _("End asked for"),
+    "ResizeDisk": _("Larger disk asked for"),
     "ModifyDiskAttributes": _("Change of name or end asked for"),
     "ends_with_machine": _("Ends with the machine that has it"),
     "stays_without_machine": _("Stays when its machine ends"),
@@ -248,6 +250,7 @@ OPERATIONS = {
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
     "grow_disk": _("Larger disk"),
+    "resize_disk": _("Larger disk of its own"),
     "create_disk": _("Making of a disk"),
     "attach_disk": _("Attachment of a disk"),
     "detach_disk": _("Detachment of a disk"),

@@ -9,7 +9,8 @@ from vmart.storage.models import Disk, State
 
 def leave(machine: Instance) -> None:
     """What it had leaves it. What else is under way on a disk ends that itself. Part of the machine's last commit."""
-    part(list(own.locking().filter(instance_id=machine.id, state=State.ATTACHED).order_by("id")))
+    had = own.locking().filter(instance_id=machine.id, state=State.ATTACHED)
+    part(list(had.exclude(latest_operation_state="OPERATING").order_by("id")))
 
 
 def part(disks: Sequence[Disk]) -> None:

@@ -20,7 +20,8 @@ from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Subscription
 from vmart.worker.queue import Claimed
 
-ATTACH, DETACH = "AttachDisks", "DetachDisks"  # of a machine too, while it gets or loses one
+# Of a machine too, while it gets or loses a disk, or one of it grows.
+ATTACH, DETACH, RESIZE = "AttachDisks", "DetachDisks", "ResizeDisk"
 AT_ONCE_MAX = 10  # attached or detached in one act
 
 
@@ -179,7 +180,7 @@ def free_machine(disk: Disk) -> None:
     instance_id = _instance_id(disk)
     if Disk.objects.filter(instance_id=instance_id, state__in=[State.ATTACHING, State.DETACHING]).exists():
         return
-    busy = Instance.objects.filter(id=instance_id, latest_operation__in=[ATTACH, DETACH])
+    busy = Instance.objects.filter(id=instance_id, latest_operation__in=[ATTACH, DETACH, RESIZE])
     busy.filter(latest_operation_state="OPERATING").update(latest_operation_state="SUCCESS")
 
 

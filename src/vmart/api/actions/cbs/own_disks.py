@@ -10,8 +10,8 @@ from vmart.api.actions.cvm.purchase import DiskName
 from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
-from vmart.kernel.errors import MissingParameter
-from vmart.orders.disks import attach, attributes, create, detach, terminate
+from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.orders.disks import attach, attributes, create, detach, grow, terminate
 from vmart.orders.disks.create import NewDisks
 from vmart.pricing.configuration import DiskChoice
 
@@ -105,6 +105,22 @@ class ModifyDiskAttributes(Shape):
     burst_performance_operation: NotOffered = None
 
 
+class ResizeDisk(Shape):
+    """A disk is made larger, at a machine or not; DiskState is EXPANDING until it is."""
+
+    disk_id: Annotated[_Name, Domain("disks")]
+    disk_size: _Size
+
+
+class InquiryPriceResizeDisk(Shape):
+    """What an hour of disks costs that are all made so large: DiskId or DiskIds."""
+
+    disk_size: _Size
+    disk_id: Annotated[_Name, Domain()] = ""
+    disk_ids: _DiskIds = []
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
+
+
 class CreateDisksAnswer(TypedDict):
     """Ids in the order of the request."""
 
@@ -129,6 +145,25 @@ class InquiryPriceCreateDisksAnswer(TypedDict):
     """The price of all of them together."""
 
     DiskPrice: DiskPriceAnswer
+
+
+class DetailAnswer(DiskPriceAnswer):
+    """What the price is of."""
+
+    PriceName: str
+    PriceTitle: str
+
+
+class GrownPriceAnswer(DiskPriceAnswer):
+    """The size is all that it is of."""
+
+    DetailPrices: list[DetailAnswer]
+
+
+class InquiryPriceResizeDiskAnswer(TypedDict):
+    """The price of all of them together, at their new size."""
+
+    DiskPrice: GrownPriceAnswer
 
 
 def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str, name: str = "") -> NewDisks:
@@ -190,6 +225,21 @@ def modify_disk_attributes(call: Call, asked: ModifyDiskAttributes) -> Done:
     return {}
 
 
+def resize_disk(call: Call, asked: ResizeDisk) -> Done:
+    """Accepted; DiskState tells when it has its size."""
+    grow.grow(call.actor, asked.disk_id, asked.disk_size)
+    return {}
+
+
+def inquiry_price_resize_disk(call: Call, asked: InquiryPriceResizeDisk) -> InquiryPriceResizeDiskAnswer:
+    """An hour of the larger disks."""
+    if asked.disk_id and asked.disk_ids:
+        raise InvalidParameter("Say either DiskId or DiskIds.", field="disks")
+    found = grow.reckon(call.account_id, asked.disk_ids or [asked.disk_id], asked.disk_size)
+    price = hour_price(sum((one.disk_hourly for one in found), Decimal(0)))
+    return {"DiskPrice": {**price, "DetailPrices": [{**price, "PriceName": "DiskSize", "PriceTitle": "DiskSize"}]}}
+
+
 ACTIONS = (
     Action("CreateDisks", CreateDisks, CreateDisksAnswer, create_disks, "cbs", CBS, writes=True, buys=True),
     Action(
@@ -240,5 +290,26 @@ ACTIONS = (
         CBS,
         writes=True,
         touches={Resource.DISK: "disk_ids"},
+    ),
+    Action(
+        "ResizeDisk",
+        ResizeDisk,
+        Done,
+        resize_disk,
+        "cbs",
+        CBS,
+        writes=True,
+        buys=True,
+        touches={Resource.DISK: "disk_id"},
+    ),
+    Action(
+        "InquiryPriceResizeDisk",
+        InquiryPriceResizeDisk,
+        InquiryPriceResizeDiskAnswer,
+        inquiry_price_resize_disk,
+        "cbs",
+        CBS,
+        writes=False,
+        touches={Resource.DISK: ("disk_id", "disk_ids")},
     ),
 )
