@@ -28,6 +28,19 @@ STATES = {
 STATE_TONES = {"RUNNING": "good", "LAUNCH_FAILED": "bad", "SHUTDOWN": "warn", "STOPPED": "idle", "GONE": "idle"}
 IN_BETWEEN = ("PENDING", "STARTING", "STOPPING", "REBOOTING", "TERMINATING")
 
+# Of a disk with a life of its own.
+DISK_STATES = {
+    "CREATING": (_("Being made"), "busy"),
+    "FAILED": (_("Could not be made"), "bad"),
+    "UNATTACHED": (_("At no machine"), "idle"),
+    "ATTACHING": (_("Being attached"), "busy"),
+    "ATTACHED": (_("Attached"), "good"),
+    "DETACHING": (_("Being detached"), "busy"),
+    "EXPANDING": (_("Being made larger"), "busy"),
+    "TORECYCLE": (_("Recycle bin"), "warn"),
+    "ERASING": (_("Being erased"), "busy"),
+}
+
 ORDER_STATUS = {
     1: (_("Unpaid"), "warn"),
     2: (_("Paid"), "busy"),

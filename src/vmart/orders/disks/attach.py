@@ -44,9 +44,8 @@ def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str], *, ends_with_
 def refuse(machine: Instance, disks: Sequence[Disk]) -> None:
     """What is refused of a machine and disks as they stand."""
     own.refuse_machine(machine, MachineState.RUNNING, MachineState.STOPPED)
-    own.refuse_busy(disks)
     for disk in disks:
-        own.refuse_state(disk, State.UNATTACHED)
+        refuse_disk(disk)
         if disk.zone_id != machine.zone_id:
             raise errors.OtherZone(
                 "The disk {id} is in {zone}, and the machine {machine} in {other}.",
@@ -54,6 +53,12 @@ def refuse(machine: Instance, disks: Sequence[Disk]) -> None:
             )  # fmt: skip
     m.refuse_in_arrears([machine, *disks])
     _refuse_too_many(machine, len(disks))
+
+
+def refuse_disk(disk: Disk) -> None:
+    """What is refused of a disk as it stands, whichever machine is to get it."""
+    own.refuse_busy([disk])
+    own.refuse_state(disk, State.UNATTACHED)
 
 
 def _refuse_too_many(machine: Instance, more: int) -> None:

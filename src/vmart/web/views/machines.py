@@ -12,9 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
-from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview, placement_groups
+from vmart.listings import activity, charges, orders, overview, own_disks, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
@@ -23,7 +22,6 @@ from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
-from vmart.pricing.hour import PriceMissingError
 from vmart.tags import reads
 from vmart.web.tables import MACHINES
 from vmart.web.views import tags
@@ -165,10 +163,11 @@ def _here(machine: Instance) -> dict[str, Any]:
         "zone": here.zones[machine.zone_id],
         "group": placement_groups.of_machine(machine.id),
         "disks": overview.disks(machine.id),
+        "own_disks": own_disks.of_machine(machine.id),
         "df_shows_gib": overview.df_shows_gib(machine.zone_id),
         "events": activity.of_machine(machine.id),
         "closed_exact": closed,
-        "open_exact": _open_exact(machine),
+        "open_exact": live_cost.open_exact(machine.account_id, machine.id),
         "by_usage": overview.is_charged_by_usage(machine.id),
         "busy": machine.state in wording.IN_BETWEEN or operating,
         "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
@@ -179,15 +178,6 @@ def _here(machine: Instance) -> dict[str, Any]:
         "passwords": len(kept),
         "until": kept.get(machine.id),
     }
-
-
-def _open_exact(machine: Instance) -> Decimal | None:
-    """What its hours that are not charged yet have cost; None while a price is missing (the seller's to mend)."""
-    try:
-        found = live_cost.open_hours(machine.account_id, [machine.id], clock.now())[machine.id]
-    except PriceMissingError:
-        return None
-    return sum((charge.exact for charge in found), Decimal(0))
 
 
 def _off_billed(machine: Instance) -> str:
