@@ -59,6 +59,7 @@ BY_HOUR = replace(ONLINE, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR")
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 BY_MONTH = replace(BY_TRAFFIC, internet_charge_type="BANDWIDTH_PREPAID")
 FUNDS_MINOR = 100_000
+KEEPING = replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 100, delete_with_instance=False),))
 
 
 def _buyer() -> int:
@@ -79,6 +80,12 @@ def _asked(configuration: Any, *acts: Callable[[Actor, list[str]], None]) -> int
         work()
         act(by(account), [machine.public_id])
     return account
+
+
+def _keeping(*acts: Callable[[Actor, list[str]], None]) -> int:
+    """A machine with a data disk that stays."""
+    zones.check(ZONE)
+    return _asked(KEEPING, *acts)
 
 
 def _in_arrears(actor: Actor, names: list[str]) -> None:
@@ -182,6 +189,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "larger disk in a term": lambda: _asked(MONTHLY, _larger_disk),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
+    "keep a disk": lambda: _keeping(terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
     "network on": lambda: _asked(BY_TRAFFIC, _in_arrears, _paid),
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
@@ -200,7 +208,7 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2,
          # changing calls of each act, so that no loop ends too early
-         "make a disk": 1, "attach a disk": 2, "larger disk of its own": 1,
+         "make a disk": 1, "attach a disk": 2, "larger disk of its own": 1, "keep a disk": 3,
          "detach a disk": 1, "erase a disk": 1}  # fmt: skip
 
 
@@ -276,7 +284,7 @@ SETTLED = {
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),
-    "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",),
+    "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",), "keep a disk": ("GONE",),
     "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip

@@ -47,6 +47,7 @@ KINDS = {
         HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True
     ),
     "bandwidth by the month": BY_MONTH,
+    "disk that stays": replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)),
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
     "grown disk in a term": MONTHLY,
@@ -182,19 +183,32 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     assert list(reconcile()) == []
 
 
-def _grow(account: int, machine: Instance, *, own: bool) -> None:
-    """The machine's system disk is to be larger, or (``own``) a new one with a life of its own, attached to it."""
-    if not own:
-        disk = Disk.objects.get(instance_id=machine.id).public_id
-        grow_disk.grow(by(account), Growth([machine.public_id], disk, 60))
-        return
-    zones.check(ZONE)
+def _grow(account: int, machine: Instance) -> None:
+    """The machine's system disk is to be larger."""
+    disk = Disk.objects.get(instance_id=machine.id).public_id
+    grow_disk.grow(by(account), Growth([machine.public_id], disk, 60))
+
+
+def _grow_own(account: int, machine: Instance) -> None:
+    """A disk with a life of its own, attached to the machine, is to be larger."""
     asked = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100))
     (disk,) = create(by(account), asked)
     work()
     attach(by(account), machine.public_id, [disk])
     work()
     grow(by(account), disk, 250)
+
+
+def _erase(account: int, machine: Instance) -> None:
+    """The machine, in the bin, is to be erased; a data disk of it stays."""
+    terminate.terminate(by(account), [machine.public_id])
+    work()
+    terminate.terminate(by(account), [machine.public_id])
+
+
+_DISKS = {
+    "grown disk": _grow, "grown disk in a term": _grow, "disk of its own": _grow_own, "disk that stays": _erase,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -204,7 +218,7 @@ def _grow(account: int, machine: Instance, *, own: bool) -> None:
         "bind keys", "take keys away", "reinstall",
         "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
         "smaller type in a term",
-        "grown disk", "grown disk in a term", "disk of its own",
+        "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
@@ -214,6 +228,7 @@ def test_the_work_after_a_request(
 
     def asked(name: str) -> int:
         account = open_purse(name, cash_minor=200_000)
+        zones.check(ZONE)
         machine = buy_running(account, KINDS.get(act, HOURLY))
         if "bandwidth" in act:
             bandwidth.change(by(account), [machine.public_id], 9)
@@ -222,7 +237,7 @@ def test_the_work_after_a_request(
         elif "smaller" in act:
             resize.change(by(account), [machine.public_id], "S5.SMALL2")
         elif "disk" in act:
-            _grow(account, machine, own=act == "disk of its own")
+            _DISKS[act](account, machine)
         elif "arrears" in act:
             owe(account)
             if act != "arrears":
@@ -266,7 +281,7 @@ def test_the_work_after_a_request(
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
-        if act == "disk of its own":
+        if act in ("disk of its own", "disk that stays"):
             (own,) = Disk.objects.filter(account_id=accounts[point]).exclude(state="")
             seen = world.volume(own.public_id)
             assert (own.size_gib, seen and seen[0]) == (250, 250), _name(control, point)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.lab.conftest import Lab
 from tests.lab.test_disk_size import fits_mib
-from vmart.engines.contract import Disks, Engine, MachineSpec
+from vmart.engines.contract import Disk, Disks, Engine, MachineSpec
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -61,3 +61,20 @@ def test_it_grows_at_a_machine_that_runs_and_at_none(engine: Engine, lab: Lab, m
     assert (seen.size_gib, seen.machine) == (3, spec.name)
     engine.ensure_absent(spec.name)
     engine.ensure_volume_absent(disk)
+
+
+def test_a_data_disk_stays_when_its_machine_is_made_absent(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """What was written in the one is read in the other."""
+    assert isinstance(engine, Disks)
+    name = make_spec(public=False).name.replace("ins-", "disk-")
+    first, second = make_spec(public=False, data_disks=[Disk(name, "CLOUD_SSD", 1)]), make_spec(public=False)
+    for spec in (first, second):
+        engine.ensure_present(spec)
+    lab.inside(first.name, f"echo kept > /mnt/{name}/kept && sync")
+    engine.ensure_power(first.name, False, force=True)
+    assert engine.ensure_kept(first.name, name, 1)
+    engine.ensure_absent(first.name)
+    engine.ensure_attached(second.name, name)
+    assert lab.inside(second.name, f"cat /mnt/{name}/kept").stdout.split() == ["kept"]
+    engine.ensure_absent(second.name)
+    engine.ensure_volume_absent(name)

@@ -1,21 +1,27 @@
 """Given a customer, then pages buy disks with a life of their own, tell of them, and do with them what the API does."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import owe, purses
+from tests.support.shopper import HOURLY, owe, purses, wanted
 from tests.support.written import nothing_written
 from tests.web.visiting import ZONE, Form, Visitor, customer, text_of, work
 from vmart.catalog.models import Zone
 from vmart.instances.models import Instance
 from vmart.orders.disks import attach as attaching
 from vmart.orders.disks import may
+from vmart.orders.purchase import purchase
+from vmart.pricing.configuration import DiskChoice
 from vmart.storage.models import Disk
 
 NEW = f"zone={ZONE}&type=CLOUD_SSD&size=100&count=1&name=data"
+
+
+KEPT = DiskChoice("CLOUD_SSD", 20, delete_with_instance=False, name="kept")
 
 
 @pytest.fixture
@@ -234,3 +240,17 @@ def test_one_that_could_not_be_made_says_why(visitor: Visitor, world: Any) -> No
     assert "The disk could not be made; nothing is charged. The host does not answer." in page
     assert ("Could not be made" in page, may.possible(disk, None)) == (True, set())
     assert disk.public_id not in text_of(visitor.get("/disks/"))
+
+
+def test_the_page_that_ends_a_machine_says_which_disks_stay(visitor: Visitor) -> None:
+    disk, machine = _attached(visitor)
+    address = f"/machines/{machine.public_id}/end/"
+    said = "These disks stay, attached to no machine, and are charged until you end them: data, 100 GiB."
+    assert said in text_of(visitor.get(address))
+    visitor.post(f"/disks/{disk.public_id}/", {"name": "data", "ends": "on"})
+    assert "These disks stay" not in text_of(visitor.get(address))
+    purchase(wanted(visitor.account_id, replace(HOURLY, zone=ZONE, data_disks=(KEPT,))))
+    work()
+    other = Instance.objects.latest("id")
+    assert "Stays when the machine ends" in text_of(visitor.get(f"/machines/{other.public_id}/"))
+    assert "until you end them: kept, 20 GiB." in text_of(visitor.get(f"/machines/{other.public_id}/end/"))

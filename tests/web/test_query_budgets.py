@@ -35,7 +35,7 @@ from vmart.worker.models import Operation
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
     "home": 2, "buy": 8, "buy_price": 5, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 21,
-    "machine_live": 20, "machine_stop": 5, "machine_end": 11, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
+    "machine_live": 20, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,

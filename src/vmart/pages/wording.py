@@ -123,6 +123,7 @@ EVENTS = {
     "ends_with_machine": _("Ends with the machine that has it"),
     "stays_without_machine": _("Stays when its machine ends"),
     "disk_made": _("Made, attached to no machine"),
+    "disk_kept": _("Kept when its machine was erased, attached to no machine"),
     "disk_attached": _("Attached to a machine"),
     "disk_detached": _("Detached from its machine"),
     "ModifyInstancesAttribute": _("Change of name, protection or user data asked for"),

@@ -18,6 +18,7 @@ from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
+from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
@@ -129,7 +130,11 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
             (refund,) = return_prepaid.quote_refund(account_id, [public_id])
         except Refused as refused:
             why = wording.sentence(refused)
-    here = {"machine": machine, "refund": refund, "why": why, "erases": machine.state in (*IN_BIN, State.LAUNCH_FAILED)}
+    held = [disk for disk in own_disks.of_machine(machine.id) if not disk.delete_with_instance]
+    here = {
+        "machine": machine, "refund": refund, "why": why, "erases": machine.state in (*IN_BIN, State.LAUNCH_FAILED),
+        "stay": [*keep.staying(machine), *held] if machine.state != State.LAUNCH_FAILED else [],
+    }  # fmt: skip
     return render(request, "web/machines/end.html", here)
 
 
