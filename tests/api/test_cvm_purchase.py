@@ -269,8 +269,6 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"TagSpecification": [{"ResourceType": "instance", "Tags": []}]}, "MissingParameter", "TagSpecification.0.Tags"),
     ({"VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "s"}}, "InvalidParameterValue.VpcIdNotExist", "DEFAULT"),
     ({"VirtualPrivateCloud": {"SubnetId": "s"}}, "InvalidParameterValue.SubnetNotExist", "SubnetId"),
-    ({"DataDisks": [{"DiskSize": 20}, {"DiskSize": 20, "DeleteWithInstance": False}]},
-     "InvalidParameterCombination", "DataDisks.1.DeleteWithInstance"),
     ({"DataDisks": [{"DiskSize": 20, "DeleteWithInstance": "no"}]}, "InvalidParameter", "DeleteWithInstance"),
     ({"DataDisks": [{"DiskSize": 20, "ThroughputPerformance": 1}]}, "UnsupportedOperation", "ThroughputPerformance"),
     ({"DisableApiTermination": "yes"}, "InvalidParameter", "DisableApiTermination"),

@@ -179,6 +179,9 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
     "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
     "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
+    "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
+    "ResizeDisk": (lambda has: {"DiskId": has.attached, "DiskSize": 30}, 20),
+    "InquiryPriceResizeDisk": (lambda has: {"DiskId": has.own, "DiskSize": 30}, 8),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
@@ -463,7 +466,7 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
-    "InquiryPriceModifyInstancesChargeType",
+    "InquiryPriceModifyInstancesChargeType", "InquiryPriceResizeDisk",
 }  # fmt: skip
 _WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 
@@ -574,6 +577,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
+        "ResizeDisk",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}

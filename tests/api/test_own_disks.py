@@ -100,3 +100,120 @@ def test_disks_are_found_by_whether_they_have_a_life_of_their_own() -> None:
         return [one["DiskId"] for one in client.call("DescribeDisks", asked).response["DiskSet"]]
 
     assert (found("TRUE"), len(found("false")), own in found("false")) == ([own], 1, False)
+
+
+def _told(client: Client, disk_id: str, *members: str) -> list[Any]:
+    seen = _disk(client, disk_id)
+    assert seen is not None
+    return [seen[member] for member in members]
+
+
+def test_a_disk_gets_a_name_and_may_end_with_its_machine() -> None:
+    client, _ = open_customer()
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    (told,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    system = told["SystemDisk"]["DiskId"]
+    client.call("ModifyDiskAttributes", {"DiskIds": [own, system], "DiskName": "both", "ProjectId": 0})
+    assert [_told(client, disk, "DiskName", "DeleteWithInstance") for disk in (own, system)] == [
+        ["both", False], ["both", True],
+    ]  # fmt: skip
+    client.call("AttachDisks", {"InstanceId": machine, "DiskIds": [own], "DeleteWithInstance": True})
+    work()
+    assert _told(client, own, "DeleteWithInstance", "DiskState") == [True, "ATTACHED"]
+    client.call("ModifyDiskAttributes", {"DiskIds": [own], "DeleteWithInstance": False})
+    assert _told(client, own, "DiskName", "DeleteWithInstance") == ["both", False]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "names"),
+    [
+        ({}, "MissingParameter", "possible are DiskName and DeleteWithInstance"),
+        ({"DiskName": "x" * 129}, "InvalidParameterValue", "DiskName"),
+        ({"DiskName": "a\nb"}, "InvalidParameterValue", "DiskName"),
+        ({"DiskName": "n", "DiskIds": []}, "MissingParameter", "DiskIds"),
+        ({"DiskName": "n", "DiskIds": ["disk-unknown0"]}, "InvalidDiskId.NotFound", "disk-unknown0"),
+        ({"DiskName": "n", "ProjectId": 1}, "InvalidParameter.ProjectIdNotExist", "ProjectId"),
+        ({"DiskType": "CLOUD_SSD"}, "UnsupportedOperation", "DiskType"),
+        ({"Portable": True}, "UnsupportedOperation", "Portable"),
+    ],
+)
+def test_bad_changes_write_nothing(asked: dict[str, Any], code: str, names: str) -> None:
+    client, _ = open_customer()
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    with nothing_written():
+        given, sentence = client.call("ModifyDiskAttributes", {"DiskIds": [own], **asked}).error
+    assert (given, names in sentence) == (code, True), sentence
+
+
+def test_a_disk_of_a_machine_neither_stays_nor_goes_otherwise() -> None:
+    client, _ = open_customer()
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    work()
+    (told,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    asked = {"DiskIds": [told["SystemDisk"]["DiskId"]], "DeleteWithInstance": False}
+    with nothing_written():
+        assert client.call("ModifyDiskAttributes", asked).error[0] == "InvalidDisk.NotPortable"
+
+
+def test_a_disk_grows_at_its_machine() -> None:
+    client, account = open_customer()
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    first, second = client.call("CreateDisks", {**OWN_DISK, "DiskCount": 2}).response["DiskIdSet"]
+    work()
+    client.call("AttachDisks", {"InstanceId": machine, "DiskIds": [first]})
+    work()
+    held = purses(account)["held"]
+    price = client.call("InquiryPriceResizeDisk", {"DiskIds": [first, second], "DiskSize": 100}).response["DiskPrice"]
+    assert (price["UnitPriceHigh"], price["ChargeUnit"]) == ("0.28", "HOUR")
+    for disk, attached in ((first, True), (second, False)):
+        client.call("ResizeDisk", {"DiskId": disk, "DiskSize": 100})
+        assert _state(client, disk) == ("EXPANDING", attached, machine if attached else "")
+        work()
+        assert _state(client, disk) == (
+            "ATTACHED" if attached else "UNATTACHED", attached, machine if attached else "",
+        )  # fmt: skip
+        assert _told(client, disk, "DiskSize") == [100]
+    assert purses(account)["held"] - held == 2 * (14 - 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "names"),
+    [
+        ({"DiskSize": 20}, "InvalidParameterValue", "has 20 GiB, and a disk only grows"),
+        ({"DiskSize": 25}, "InvalidParameterValue.Range", "DiskSize"),
+        ({"DiskSize": -1}, "InvalidParameterValue", "DiskSize"),
+        ({"DiskId": "disk-unknown0"}, "InvalidDiskId.NotFound", "DiskId"),
+        ({"DiskId": 7}, "InvalidParameter", "DiskId"),
+    ],
+)
+def test_what_does_not_grow_is_refused(asked: dict[str, Any], code: str, names: str) -> None:
+    client, _ = open_customer()
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    with nothing_written():
+        for action in ("ResizeDisk", "InquiryPriceResizeDisk"):
+            given, sentence = client.call(action, {"DiskId": own, "DiskSize": 30, **asked}).error
+            assert (given, names in sentence) == (code, True), sentence
+
+
+def test_a_price_is_of_one_disk_or_of_several() -> None:
+    client, _ = open_customer()
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    for asked, code in (
+        ({"DiskId": own, "DiskIds": [own]}, "InvalidParameter"), ({}, "InvalidDiskId.NotFound"),
+        ({"DiskId": own, "ProjectId": 1}, "InvalidParameter.ProjectIdNotExist"),
+    ):  # fmt: skip
+        assert client.call("InquiryPriceResizeDisk", {"DiskSize": 30, **asked}).error[0] == code
+
+
+def test_expanding_disks_are_found() -> None:
+    client, _ = open_customer()
+    own, _other = client.call("CreateDisks", {**OWN_DISK, "DiskCount": 2}).response["DiskIdSet"]
+    work()
+    client.call("ResizeDisk", {"DiskId": own, "DiskSize": 30})
+    asked = {"Filters": [{"Name": "disk-state", "Values": ["EXPANDING"]}]}
+    assert [one["DiskId"] for one in client.call("DescribeDisks", asked).response["DiskSet"]] == [own]

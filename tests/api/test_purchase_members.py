@@ -8,9 +8,10 @@ from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.support.actors import by
+from tests.support.shopper import work
 from tests.support.statements import statements
 from vmart.catalog import shop as catalog
-from vmart.catalog.models import Offer
+from vmart.catalog.models import Offer, Zone
 from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel.models import Deployment
@@ -137,6 +138,33 @@ def test_data_disks_of_terraform() -> None:
         ("DATA_DISK", False), ("DATA_DISK", False), ("DATA_DISK", True), ("DATA_DISK", True),
         ("SYSTEM_DISK", True), ("SYSTEM_DISK", True),
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("delivering")
+def test_a_data_disk_stays_when_its_postpaid_machine_ends() -> None:
+    client, _ = open_customer()
+    machine = _bought(client, {**HOURLY, "DataDisks": [{**DISKS[0], "DeleteWithInstance": False}, DISKS[1]]})
+    assert [disk["DeleteWithInstance"] for disk in machine["DataDisks"]] == [False, True]
+    (stays, goes), ids = [disk["DiskId"] for disk in machine["DataDisks"]], [machine["InstanceId"]]
+    work()
+    for state in ("TORECYCLE", "UNATTACHED"):
+        client.call("TerminateInstances", {"InstanceIds": ids})
+        work()
+        (told,) = client.call("DescribeDisks", {"DiskIds": [stays]}).response["DiskSet"]
+        assert (told["DiskState"], told["Portable"]) == (state, state == "UNATTACHED")
+    listed = client.call("DescribeDisks").response["DiskSet"]
+    assert [(disk["DiskId"], disk["DiskSize"], disk["InstanceId"]) for disk in listed] == [(stays, 20, "")]
+    assert goes not in str(listed)
+
+
+def test_where_the_zone_keeps_no_disks_none_stays() -> None:
+    client, _ = open_customer()
+    for zone in Zone.objects.all():
+        Zone.objects.filter(pk=zone.pk).update(capabilities=zone.capabilities | {"disks": False})
+    asked = {**HOURLY, "DataDisks": [DISKS[1], {**DISKS[0], "DeleteWithInstance": False}]}
+    with nothing_written():
+        code, sentence = client.call("RunInstances", asked).error
+    assert (code, "DataDisks.1.DeleteWithInstance" in sentence) == ("InvalidParameterCombination", True)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ CUSTOMERS = [
     "{machine}prepay/?months=12", "{prepaid}", "{prepaid}bandwidth/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
+    "/disks/", "/disks/new/", "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n",
+    "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=5&count=2&name=n",
+    "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
     "/placement-groups/", "{group}", "/quotas/",
     "/security-groups/", "{security_group}", "{security_group}ingress/0/", "{machine}security-groups/",
@@ -64,6 +67,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     prepaid = page.locator("#progress table a").first.get_attribute("href") or ""
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
+    customer.places |= _disks(customer, machine)  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer)}  # type: ignore[attr-defined]
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
@@ -72,6 +76,24 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
         page.wait_for_selector("text=简体中文", state="detached")
     yield customer
     context.close()
+
+
+def _disks(customer: Customer, machine: str | None) -> dict[str, str]:
+    """Pages of two disks of their own, of a long name; one is at the machine."""
+    found = {}
+    for name in ("disk", "attached"):
+        page = customer.open("/disks/new/")
+        page.fill("#name", "Data of the shop, which goes from machine to machine whenever one is made anew")
+        page.click("#reckon")
+        page.click("#buy")
+        page.wait_for_url("**/disks/disk-*/")
+        expect(page.locator("#live .state.idle")).to_be_visible()
+        found[name] = page.url.removeprefix(customer.url)
+    page = customer.open(f"{found['attached']}attach/")
+    page.select_option("#machine", str(machine).split("/")[2])
+    page.click("#attach")
+    expect(page.locator("#live .state.good")).to_be_visible()
+    return found
 
 
 def _group(customer: Customer) -> str:

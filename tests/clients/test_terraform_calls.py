@@ -291,10 +291,54 @@ def test_a_machine_is_changed_in_place(provider: Provider) -> None:
     disk = {"DiskSize": 60, "DiskType": "CLOUD_PREMIUM"}
     provider("cvm", "ResizeInstanceDisks", {"InstanceId": public_id, "SystemDisk": disk, "ForceStop": True})
     provider.settle(public_id)
+    system = provider.machine(public_id)
+    provider("cbs", "ModifyDiskAttributes", {"DiskIds": needed(system, "SystemDisk.DiskId"), "DiskName": "root"})
     machine, _, _ = provider.read(public_id)
+    assert [one["DiskName"] for one in provider.disks([machine["SystemDisk"]["DiskId"]])] == ["root"]
     assert (machine["InternetAccessible"]["InternetMaxBandwidthOut"], machine["InstanceType"]) == (9, "S5.MEDIUM4")
     assert {name: machine["SystemDisk"][name] for name in disk} == disk
     provider.force_delete(public_id)
+
+
+def test_a_disk_of_its_own_with_its_attachment(provider: Provider) -> None:
+    """``cbs_storage`` and ``cbs_storage_attachment``: made, attached, renamed, grown, detached, ended, erased."""
+    public_id = provider.create(POSTPAID)
+    asked = {"DiskType": "CLOUD_SSD", "DiskSize": 20, "DiskName": "tf", "DiskChargeType": "POSTPAID_BY_HOUR"}
+    made = provider("cbs", "CreateDisks", {**asked, "Placement": {"Zone": ZONE}})
+    (disk,) = made["DiskIdSet"]
+
+    def told(*members: str) -> list[Any]:
+        found = provider.disks([disk])
+        return needed(found[0], *members) if found else []
+
+    wait_for(lambda: told("DiskState"), ["UNATTACHED"])
+    assert told("Placement.Zone", "Placement.ProjectId", *asked, "Attached", "Encrypt", "ThroughputPerformance") == [
+        ZONE, 0, *asked.values(), False, False, 0,
+    ]  # fmt: skip
+    assert provider.tags("volume", disk) == []
+    provider("cbs", "AttachDisks", {"DiskIds": [disk], "InstanceId": public_id})
+    wait_for(lambda: told("DiskState", "Attached", "InstanceId"), ["ATTACHED", True, public_id])
+    provider("cbs", "ModifyDiskAttributes", {"DiskIds": [disk], "DiskName": "renamed"})
+    provider("cbs", "ModifyDiskAttributes", {"DiskIds": [disk], "ProjectId": 0, "DiskName": "renamed"})
+    provider("cbs", "ResizeDisk", {"DiskId": disk, "DiskSize": 30})
+    wait_for(lambda: told("DiskState", "DiskSize", "DiskName"), ["ATTACHED", 30, "renamed"])
+    provider("cbs", "DetachDisks", {"DiskIds": [disk], "InstanceId": public_id})
+    wait_for(lambda: told("Attached"), [False])
+    provider("cbs", "TerminateDisks", {"DiskIds": [disk]})
+    wait_for(lambda: told("DiskState"), ["TORECYCLE"])
+    wait_for(lambda: _ended(provider, disk), True)
+    wait_for(lambda: told("DiskState"), [])
+    provider.force_delete(public_id)
+
+
+def _ended(provider: Provider, disk: str) -> bool:
+    """Asked for again as long as it is on its way into the recycle bin."""
+    try:
+        provider("cbs", "TerminateDisks", {"DiskIds": [disk]})
+    except TencentCloudSDKException as error:
+        assert error.get_code() == "InvalidDisk.Busy"
+        return False
+    return True
 
 
 def _another_key(provider: Provider, public_id: str, key_id: str) -> str:

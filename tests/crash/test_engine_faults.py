@@ -40,6 +40,7 @@ from vmart.orders import (
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.detach import detach
+from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
@@ -58,6 +59,7 @@ BY_HOUR = replace(ONLINE, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR")
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 BY_MONTH = replace(BY_TRAFFIC, internet_charge_type="BANDWIDTH_PREPAID")
 FUNDS_MINOR = 100_000
+KEEPING = replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 100, delete_with_instance=False),))
 
 
 def _buyer() -> int:
@@ -78,6 +80,12 @@ def _asked(configuration: Any, *acts: Callable[[Actor, list[str]], None]) -> int
         work()
         act(by(account), [machine.public_id])
     return account
+
+
+def _keeping(*acts: Callable[[Actor, list[str]], None]) -> int:
+    """A machine with a data disk that stays."""
+    zones.check(ZONE)
+    return _asked(KEEPING, *acts)
 
 
 def _in_arrears(actor: Actor, names: list[str]) -> None:
@@ -148,6 +156,10 @@ def _own(account: int) -> str:
     return Disk.objects.exclude(state="").get(account_id=account).public_id
 
 
+def _larger_own(actor: Actor, names: list[str]) -> None:
+    grow(actor, _own(actor.account), 250)
+
+
 def _detach(actor: Actor, names: list[str]) -> None:
     detach(actor, [_own(actor.account)])
 
@@ -177,11 +189,13 @@ ACTS: dict[str, Callable[[], int]] = {
     "larger disk in a term": lambda: _asked(MONTHLY, _larger_disk),
     "isolate": lambda: _asked(ONLINE, terminate.terminate),
     "release": lambda: _asked(ONLINE, terminate.terminate, terminate.terminate),
+    "keep a disk": lambda: _keeping(terminate.terminate, terminate.terminate),
     "network off": lambda: _asked(BY_TRAFFIC, _in_arrears),
     "network on": lambda: _asked(BY_TRAFFIC, _in_arrears, _paid),
     "start without network": lambda: _asked(BY_TRAFFIC, _in_arrears, stop.stop, start.start),
     "make a disk": _new_disk,
     "attach a disk": lambda: _asked(HOURLY, _attach),
+    "larger disk of its own": lambda: _asked(HOURLY, _attach, _larger_own),
     "detach a disk": lambda: _asked(HOURLY, _attach, _detach),
     "erase a disk": lambda: _asked(HOURLY, _attach, _detach, _end_disk, _end_disk),
 }
@@ -194,7 +208,8 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "isolate": 2, "release": 2, "network off": 1, "network on": 1,
          "start without network": 2,
          # changing calls of each act, so that no loop ends too early
-         "make a disk": 1, "attach a disk": 2, "detach a disk": 1, "erase a disk": 1}  # fmt: skip
+         "make a disk": 1, "attach a disk": 2, "larger disk of its own": 1, "keep a disk": 3,
+         "detach a disk": 1, "erase a disk": 1}  # fmt: skip
 
 
 def _each_call(
@@ -269,7 +284,8 @@ SETTLED = {
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),
-    "attach a disk": ("RUNNING",), "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
+    "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",), "keep a disk": ("GONE",),
+    "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
-from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse, owe, pay, wanted, work
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.instances import key_pairs
@@ -23,9 +23,14 @@ from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
 from vmart.orders import bandwidth, bind_keys, grow_disk, passwords, reinstall, reset_password, resize, stop, terminate
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.disks.grow import grow
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning import zones
 from vmart.settlement.models import Hour
 from vmart.storage.models import Disk
 from vmart.worker.models import Operation
@@ -42,6 +47,7 @@ KINDS = {
         HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True
     ),
     "bandwidth by the month": BY_MONTH,
+    "disk that stays": replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)),
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
     "grown disk in a term": MONTHLY,
@@ -177,6 +183,34 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     assert list(reconcile()) == []
 
 
+def _grow(account: int, machine: Instance) -> None:
+    """The machine's system disk is to be larger."""
+    disk = Disk.objects.get(instance_id=machine.id).public_id
+    grow_disk.grow(by(account), Growth([machine.public_id], disk, 60))
+
+
+def _grow_own(account: int, machine: Instance) -> None:
+    """A disk with a life of its own, attached to the machine, is to be larger."""
+    asked = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100))
+    (disk,) = create(by(account), asked)
+    work()
+    attach(by(account), machine.public_id, [disk])
+    work()
+    grow(by(account), disk, 250)
+
+
+def _erase(account: int, machine: Instance) -> None:
+    """The machine, in the bin, is to be erased; a data disk of it stays."""
+    terminate.terminate(by(account), [machine.public_id])
+    work()
+    terminate.terminate(by(account), [machine.public_id])
+
+
+_DISKS = {
+    "grown disk": _grow, "grown disk in a term": _grow, "disk of its own": _grow_own, "disk that stays": _erase,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "act",
     [
@@ -184,7 +218,7 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
         "bind keys", "take keys away", "reinstall",
         "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
         "smaller type in a term",
-        "grown disk", "grown disk in a term",
+        "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
@@ -194,6 +228,7 @@ def test_the_work_after_a_request(
 
     def asked(name: str) -> int:
         account = open_purse(name, cash_minor=200_000)
+        zones.check(ZONE)
         machine = buy_running(account, KINDS.get(act, HOURLY))
         if "bandwidth" in act:
             bandwidth.change(by(account), [machine.public_id], 9)
@@ -201,9 +236,8 @@ def test_the_work_after_a_request(
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
         elif "smaller" in act:
             resize.change(by(account), [machine.public_id], "S5.SMALL2")
-        elif "grown" in act:
-            disk = Disk.objects.get(instance_id=machine.id)
-            grow_disk.grow(by(account), Growth([machine.public_id], disk.public_id, 60))
+        elif "disk" in act:
+            _DISKS[act](account, machine)
         elif "arrears" in act:
             owe(account)
             if act != "arrears":
@@ -247,6 +281,10 @@ def test_the_work_after_a_request(
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
+        if act in ("disk of its own", "disk that stays"):
+            (own,) = Disk.objects.filter(account_id=accounts[point]).exclude(state="")
+            seen = world.volume(own.public_id)
+            assert (own.size_gib, seen and seen[0]) == (250, 250), _name(control, point)
         if "smaller" in act:
             assert _sizes(world, accounts[point]) == [("S5.SMALL2", (1, 2048))], _name(control, point)
         if "larger" in act:

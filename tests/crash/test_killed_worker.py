@@ -27,6 +27,7 @@ from vmart.kernel.functions import resolve
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.detach import detach
+from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
@@ -183,8 +184,9 @@ def test_an_act_killed_while_its_statement_runs_leaves_nothing(nursery: Nursery,
     [
         ("ensure_volume", 0, "UNATTACHED", "disk_made"),
         ("ensure_attached", 1, "ATTACHED", "disk_attached"),
-        ("ensure_detached", 2, "UNATTACHED", "disk_detached"),
-        ("ensure_volume_absent", 4, "GONE", "released"),
+        ("ensure_volume", 2, "ATTACHED", "disk_grown"),
+        ("ensure_detached", 3, "UNATTACHED", "disk_detached"),
+        ("ensure_volume_absent", 5, "GONE", "released"),
     ],
 )
 def test_a_second_worker_ends_what_a_killed_one_began_of_a_disk(
@@ -196,7 +198,8 @@ def test_a_second_worker_ends_what_a_killed_one_began_of_a_disk(
     zones.check(ZONE)
     names = create(by(account), NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100)))
     for act in (
-        lambda: attach(by(account), machine.public_id, names), lambda: detach(by(account), names),
+        lambda: attach(by(account), machine.public_id, names), lambda: grow(by(account), names[0], 250),
+        lambda: detach(by(account), names),
         lambda: end_disks(by(account), names), lambda: end_disks(by(account), names),
     )[:acts]:  # fmt: skip
         work()

@@ -40,6 +40,7 @@ from vmart.orders.convert import Conversion
 from vmart.orders.disks import own
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.errors import Busy, DiskBusy
 from vmart.orders.models import Line, Order
@@ -277,6 +278,42 @@ def test_control_without_locks_it_is_ended_on_the_way_to_its_machine(
     _, results = _disk_and(open_shop, edit, _end_it)
     assert results == [None, None]
     assert _accepted("AttachDisks", "TerminateDisks") == [1, 1]
+
+
+def _grown_and(shop: Databases, edit: Edit, other: Callable[[int, str], Any]) -> tuple[list[str], list[Any]]:
+    """A disk is being made larger; meanwhile something else is asked for."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    zones.check(ZONE)
+    (disk,) = create(by(account), NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100)))
+    work()
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return at_the_gate(shop.url(), lambda: grow(by(account), disk, 250), lambda: other(account, disk))
+
+
+def _grow_further(account: int, disk: str) -> None:
+    grow(by(account), disk, 300)
+
+
+@pytest.mark.parametrize("other", [_grow_further, lambda account, disk: end_disks(by(account), [disk])])
+def test_a_disk_grows_once_at_a_time_and_is_not_ended_meanwhile(
+    open_shop: Databases, edit: Edit, other: Callable[[int, str], None]
+) -> None:
+    waited, results = _grown_and(open_shop, edit, other)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, DiskBusy)
+    work()
+    assert _accepted("ResizeDisk", "TerminateDisks", "disk_grown") == [1, 0, 1]
+    assert Disk.objects.get().size_gib == 250
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_is_ended_while_it_grows(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own, "locking", lambda: Disk.objects.select_related("subscription"))
+    _, results = _grown_and(open_shop, edit, lambda account, disk: end_disks(by(account), [disk]))
+    assert results == [None, None]
+    assert _accepted("ResizeDisk", "TerminateDisks") == [1, 1]
 
 
 # -- the end of what is charged by the hour, against its close and against another end ---------------

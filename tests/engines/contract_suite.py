@@ -370,6 +370,27 @@ class ContractSuite:
             engine.ensure_volume_absent(disk)
         assert seen() == []
 
+    def test_a_disk_of_a_machine_is_kept_when_that_is_absent(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """Each verb twice: an answer may be lost, also after the machine is gone."""
+        assert isinstance(engine, Disks)
+        name = make_spec(public=False).name.replace("ins-", "disk-")
+        goes = Disk(f"{name[:-1]}-", "CLOUD_SSD", 1)
+        spec = dataclasses.replace(make_spec(public=False), data_disks=(Disk(name, "CLOUD_SSD", 1), goes))
+        engine.ensure_present(spec)
+        assert [found for found in engine.list_volumes() if found.name == name] == []
+        engine.ensure_power(spec.name, False)
+        for _ in range(2):
+            assert engine.ensure_kept(spec.name, name, 1)
+        assert not engine.ensure_kept("ins-unknown0", "disk-unknown0", 1)
+        for _ in range(2):
+            engine.ensure_absent(spec.name)
+            assert engine.ensure_kept(spec.name, name, 1)
+        assert [found for found in engine.list_volumes() if found.name.startswith(name[:-1])] == [
+            Volume(name, 1, spec.member)
+        ]
+        engine.ensure_volume_absent(name)
+        assert not engine.ensure_kept(spec.name, name, 1)
+
     def test_a_disk_that_is_not_there_is_not_attached(self, engine: Engine, make_spec: MakeSpec) -> None:
         assert isinstance(engine, Disks)
         spec = make_spec(public=False)

@@ -35,7 +35,7 @@ echo $low
 """
 
 
-def _fits_mib(lab: Lab, machine: str, place: str) -> int:
+def fits_mib(lab: Lab, machine: str, place: str) -> int:
     """MiB that a program can have there."""
     return int(lab.inside(machine, _LARGEST.replace("PLACE", place), limit_s=120).stdout)
 
@@ -45,19 +45,19 @@ def test_a_disk_that_grew_takes_what_was_bought_and_no_more(engine: Engine, lab:
     spec = make_spec(public=False, data_disks=[Disk("disk-grow", "CLOUD_SSD", 1)])
     booted = engine.ensure_present(spec)
     lab.inside(spec.name, "echo kept > /mnt/disk-grow/kept")
-    assert 1014 <= _fits_mib(lab, spec.name, "/mnt/disk-grow") <= 1034  # of 1,024
+    assert 1014 <= fits_mib(lab, spec.name, "/mnt/disk-grow") <= 1034  # of 1,024
     engine.ensure_disk_size(spec.name, "disk-grow", 2, is_system=False, on=True)
-    assert 2028 <= _fits_mib(lab, spec.name, "/mnt/disk-grow") <= 2068
+    assert 2028 <= fits_mib(lab, spec.name, "/mnt/disk-grow") <= 2068
     lab.inside(spec.name, "cloud-init status --wait > /dev/null")
-    before_mib = _fits_mib(lab, spec.name, "/root")
+    before_mib = fits_mib(lab, spec.name, "/root")
     engine.ensure_disk_size(spec.name, spec.system_disk.key, spec.system_disk.size_gib + 1, is_system=True, on=True)
-    assert 1014 <= _fits_mib(lab, spec.name, "/root") - before_mib <= 1034
+    assert 1014 <= fits_mib(lab, spec.name, "/root") - before_mib <= 1034
     assert engine.observe(spec.name) == booted
     engine.ensure_disk_size(spec.name, "disk-grow", 1, is_system=False, on=True)  # never smaller
     engine.ensure_power(spec.name, False)
     engine.ensure_power(spec.name, True)
     assert lab.inside(spec.name, "cat /mnt/disk-grow/kept").stdout.split() == ["kept"]
-    assert 2028 <= _fits_mib(lab, spec.name, "/mnt/disk-grow") <= 2068
+    assert 2028 <= fits_mib(lab, spec.name, "/mnt/disk-grow") <= 2068
 
 
 def test_what_is_written_fills_the_pool(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

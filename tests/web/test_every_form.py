@@ -35,7 +35,7 @@ from vmart.worker.models import Operation
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
-    "templates", "template", "quotas", "tags", "payment_state", "activity", "charges", "charges_csv", "seller",
+    "templates", "template", "disks", "quotas", "tags", "payment_state", "activity", "charges", "charges_csv", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
@@ -117,6 +117,16 @@ class Sent:
         group = change.create(by(self.buyer.account_id), "ap-guangzhou", "web", "", starting.rules("web"))
         return self.buyer.post(reverse(name, kwargs={"public_id": group.public_id, **named}), form)
 
+    def of_disk(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
+        """A disk is bought on the page, then these forms of it are sent."""
+        page = self.buyer.get(f"/disks/new/?zone={ZONE}&type=CLOUD_SSD&size=20&count=1&name=")
+        answer = self.buyer.post("/disks/new/", Form(page.content.decode(), "/disks/new/").data)
+        disk = Disk.objects.exclude(state="").get().public_id
+        for name, typed in acts:
+            work()
+            answer = self.buyer.post(reverse(name, args=[disk]), typed)
+        return answer
+
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
@@ -174,6 +184,14 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("template_delete", "DeleteLaunchTemplate"): lambda sent: sent.buyer.post(
         reverse("template_delete", args=[sent.of_template()])
     ),
+    ("disk_new", "CreateDisks"): lambda sent: sent.of_disk(),
+    ("disk", "ModifyDiskAttributes"): lambda sent: sent.of_disk(("disk", {"name": "other"})),
+    ("disk_attach", "AttachDisks"): lambda sent: sent.of_disk(("disk_attach", {"machine": sent.machine})),
+    ("disk_detach", "DetachDisks"): lambda sent: sent.of_disk(
+        ("disk_attach", {"machine": sent.machine}), ("disk_detach", {"machine": sent.machine})
+    ),
+    ("disk_size", "ResizeDisk"): lambda sent: sent.of_disk(("disk_size", {"size": "30"})),
+    ("disk_end", "TerminateDisks"): lambda sent: sent.of_disk(("disk_end", {})),
     ("placement_groups", "CreateDisasterRecoverGroup"): lambda sent: sent.buyer.post(
         "/placement-groups/", {"name": "apart", "apart": "HOST", "affinity": "1"}
     ),

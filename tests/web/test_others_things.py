@@ -19,11 +19,13 @@ from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, t
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import placement_groups
+from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
 from vmart.security import change, starting
+from vmart.pricing.configuration import DiskChoice
 from vmart.worker.models import Operation
 
 
@@ -41,6 +43,7 @@ class Things:
     template: str = "lt-00000000"
     group: str = "ps-00000000"
     security_group: str = "sg-00000000"
+    disk: str = "disk-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -50,6 +53,7 @@ CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
 GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
 SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}]
+DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -85,6 +89,11 @@ NAMED: dict[str, list[Arguments]] = {
     ],
     "security_group_delete": SECURITY_GROUP,
     "machine_groups": MACHINE,
+    "disk": DISK,
+    "disk_attach": DISK,
+    "disk_detach": DISK,
+    "disk_size": DISK,
+    "disk_end": DISK,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -119,6 +128,14 @@ def test_every_address_that_names_a_thing_is_tried() -> None:
     assert naming - {None} == set(NAMED)
 
 
+def own_disk(visitor: Visitor) -> str:
+    """A disk with a life of its own, that no machine has."""
+    asked = NewDisks("ap-guangzhou", ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 20))
+    (public_id,) = create(by(visitor.account_id), asked)
+    work()
+    return public_id
+
+
 @pytest.fixture
 def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
@@ -134,6 +151,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         machine=Instance.objects.get().public_id,
         paid=paid,
         unpaid=order_id_of(visitor.buy(act="card")),
+        disk=own_disk(visitor),
         payment=Payment.objects.get().id,
         operation=operation.id,
         account=Instance.objects.get().account_id,

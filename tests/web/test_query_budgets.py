@@ -9,6 +9,7 @@ from django.urls import reverse
 from tests.launch_templates.keeping import new_version
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.quotas import one as quota
 from tests.support.statements import statements
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
@@ -19,18 +20,23 @@ from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
 from vmart.orders import placement_groups
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
 from vmart.security import change, held, starting
+from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning import zones
+from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 9, "buy_price": 6, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 21,
-    "machine_live": 20, "machine_stop": 5, "machine_end": 11, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
+    "home": 2, "buy": 9, "buy_price": 6, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 22,
+    "machine_live": 21, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
@@ -39,6 +45,7 @@ CUSTOMERS = {
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
     "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
+    "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
     "quotas": 9, "placement_groups": 3, "placement_group": 3,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
 }  # fmt: skip
@@ -73,6 +80,7 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
                 visitor.post("/api-keys/", {"act": "create"})
             if number % 10 == 0:
                 visitor.buy("?charge=postpaid&count=10" if count > 1 else "?charge=postpaid")
+        _disks(visitor, count)
         world.fail("ensure_present", times=count // 10 or 1, transient=False, sentence="The host refused.")
         visitor.buy("?count=10" if count > 1 else "")
         work()
@@ -88,6 +96,19 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
         return visitor
 
     return fill
+
+
+def _disks(visitor: Visitor, count: int) -> None:
+    """So many with a life of their own, of which one machine has half."""
+    zones.check(ZONE)
+    quota(visitor.account_id, disks_per_zone=count)
+    asked = NewDisks("ap-guangzhou", ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 20), count)
+    made = create(by(visitor.account_id), asked)
+    work()
+    machine = Instance.objects.filter(state="RUNNING").latest("id")
+    for first in range(0, count // 2, 10):
+        attach(by(visitor.account_id), machine.public_id, made[first : first + 10])
+        work()
 
 
 @pytest.mark.parametrize("count", [1, 40])
@@ -115,6 +136,10 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_groups",
             ],
             (running.public_id,),
+        ),
+        **dict.fromkeys(
+            ["disk", "disk_attach", "disk_detach", "disk_size", "disk_end"],
+            (Disk.objects.exclude(state="").latest("id").public_id,),
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         "placement_group": (Group.objects.latest("id").public_id,),

@@ -25,7 +25,7 @@ from vmart.orders import (
     term,
     unpaid,
 )
-from vmart.orders.disks import attach, create, detach
+from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
 from vmart.payments import look_back, poll
@@ -54,6 +54,7 @@ STEPS: Mapping[str, Step] = {
     create.KIND: Step(create.run, attempts=6, exhausted=create.exhausted),
     attach.KIND: Step(attach.run, attempts=6, limit_s=3600, exhausted=attach.exhausted),
     detach.KIND: Step(detach.run, attempts=6, exhausted=detach.exhausted),
+    grow.KIND: Step(grow.run, attempts=6, exhausted=grow.exhausted),
     isolate_disk.KIND: Step(isolate_disk.run, attempts=12),
     release_disk.KIND: Step(release_disk.run, attempts=12),
     "expire": Step(expire.run),

@@ -348,6 +348,12 @@ class Disks(Protocol):
         One that is on another member is moved; a machine that has it is on its member.
         """
 
+    def ensure_kept(self, machine: str, name: str, size_gib: int) -> bool:
+        """A data disk that was made with the machine is a disk with a life of its own, with all that is on it.
+
+        It is at no machine when that one is absent. False where there is no such disk: nothing is made.
+        """
+
     def ensure_volume_absent(self, name: str) -> None:
         """The disk is gone with all that is on it. Raises EngineError while a machine has it."""
 
@@ -417,6 +423,7 @@ VERBS = (
     "counters",
     "changes",
     "ensure_volume",
+    "ensure_kept",
     "ensure_volume_absent",
     "ensure_attached",
     "ensure_detached",

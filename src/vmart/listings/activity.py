@@ -67,4 +67,9 @@ def _happened(row: Mapping[str, Any]) -> Happened:
 
 def of_machine(instance_id: int, limit: int = PAGE) -> Sequence[Event]:
     """What happened to a machine, latest first."""
-    return list(Event.objects.filter(subject_kind=MACHINE, subject_id=instance_id).order_by("-at", "-id")[:limit])
+    return of_thing(MACHINE, instance_id, limit)
+
+
+def of_thing(kind: str, number: int, limit: int = PAGE) -> Sequence[Event]:
+    """The same of any subject."""
+    return list(Event.objects.filter(subject_kind=kind, subject_id=number).order_by("-at", "-id")[:limit])

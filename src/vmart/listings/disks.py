@@ -31,7 +31,9 @@ class Wanted:
 
 
 # DiskState of the API 3.0: a disk that goes with its machine has it from the machine's state.
-_STATE = """CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE' WHEN d.state <> '' THEN d.state
+_STATE = """CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE'
+  WHEN d.latest_operation = 'ResizeDisk' AND d.latest_operation_state = 'OPERATING' THEN 'EXPANDING'
+  WHEN d.state <> '' THEN d.state
   WHEN i.state = 'PENDING' THEN 'ATTACHING' WHEN i.state IN ('SHUTDOWN', 'TERMINATING') THEN 'TORECYCLE'
   WHEN i.state IN ('GONE', 'LAUNCH_FAILED') THEN 'UNATTACHED' ELSE 'ATTACHED' END"""
 _CONDITIONS = {

@@ -93,6 +93,12 @@ class DiskAttached(Refused):
     code = "ResourceUnavailable.Attached"
 
 
+class MachineRuns(Refused):
+    """The machine that has the disk must be off for this."""
+
+    code = "UnsupportedOperation.InstanceNotStopped"
+
+
 class OtherZone(Refused):
     """Disk and machine are in different zones."""
 

@@ -22,6 +22,7 @@ from vmart.orders.errors import DiskSoldOut, UnknownDisk, WrongState
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
+from vmart.orders.things import Thing
 from vmart.pricing import books
 from vmart.pricing.book import DISK
 from vmart.pricing.configuration import DiskChoice
@@ -35,7 +36,7 @@ from vmart.worker.queue import Claimed
 KIND = "grow_disk"
 ACT = agreed.CHANGE_OF_DISK
 _DATA_DISK = "data_disks.0."
-_FAILED = "The disk could not be made larger; it is paid for as before."
+FAILED = "The disk could not be made larger; it is paid for as before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def reckon(account_id: int, asked: Growth) -> Reckoned | Priced:
         if m.is_prepaid(found[0]):
             return UPGRADE.price_in_act(account_id, asked)
         disk = _check(found, asked)
-        return Reckoned(_hours(found[0], disk, asked.size_gib), hourly.hour_of(_new(disk, asked.size_gib).term))
+        return Reckoned(_hours(found[0], disk, asked.size_gib), hourly.hour_of(at_size(disk, asked.size_gib).term))
 
 
 def grow(actor: Actor, asked: Growth, *, while_running: bool = True) -> None:
@@ -105,14 +106,22 @@ def _check(machines: Sequence[Instance], asked: Growth) -> Disk:
         raise UnknownDisk(
             "{id} has no disk {disk}.", field=_DATA_DISK + "id", id=machine.public_id, disk=asked.disk_id or "(empty)"
         )
-    if asked.size_gib <= disk.size_gib:
+    check_size(disk, asked.size_gib, _path(disk))
+    return disk
+
+
+def check_size(disk: Disk, size_gib: int, path: str, code: str | None = None) -> None:
+    """Raise OutOfRange where it is not larger, or not sold; ``path`` leads to the disk in what is asked.
+
+    ``code``: of one that is not larger, where it is not the usual one.
+    """
+    if size_gib <= disk.size_gib:
         raise OutOfRange(
             "{disk} has {now} GiB, and a disk only grows.",
-            field=_path(disk) + "size_gib", disk=disk.public_id, now=disk.size_gib,
+            field=f"{path}size_gib", code=code, disk=disk.public_id, now=disk.size_gib,
         )  # fmt: skip
     book = books.current_book(shop.snapshot().generation)
-    check_disk(book, DiskChoice(disk.disk_type, asked.size_gib), _path(disk), is_system=disk.usage == Disk.Usage.SYSTEM)
-    return disk
+    check_disk(book, DiskChoice(disk.disk_type, size_gib), path, is_system=disk.usage == Disk.Usage.SYSTEM)
 
 
 def _path(disk: Disk) -> str:
@@ -134,24 +143,35 @@ def _refuse_running(machine: Instance, *, while_running: bool) -> None:
         )  # fmt: skip
 
 
-def _new(disk: Disk, size_gib: int) -> New:
+def at_size(disk: Disk, size_gib: int) -> New:
+    """What a disk of this size pays for."""
     return New(disk.id, (DISK, agreed.item(disk.id, DISK).price_key, size_gib))
 
 
 def _hours(machine: Instance, disk: Disk, size_gib: int) -> Hours:
-    return hourly.reckoned([machine], [hourly.more(_new(disk, size_gib))])[0]
+    return hourly.reckoned([machine], [hourly.more(at_size(disk, size_gib))])[0]
 
 
 def _begin(machine: Instance, disk: Disk, size_gib: int, actor: Actor, order_id: int = 0) -> None:
     """``order_id``: of the order that is paid for when the disk has its size; 0 for none."""
-    if not db.call("placement_grow_disk", machine.id, size_gib - disk.size_gib):
-        raise DiskSoldOut(
-            "There is no room for {size} GiB more on the host of {id} now.",
-            field=_path(disk) + "size_gib", size=size_gib - disk.size_gib, id=machine.public_id,
-        )  # fmt: skip
+    take_room(machine, disk, size_gib, _path(disk))
     m.events([machine], ACT, actor=actor)
     m.begin(machine, ACT, actor.request_id)
     m.send(machine, KIND, disk=disk.id, size_gib=size_gib, order_id=order_id)
+
+
+def take_room(holder: Thing, disk: Disk, size_gib: int, path: str, code: str | None = None) -> None:
+    """The host keeps room for so much. ``holder``: whose room it is, the machine's or its own. Raises DiskSoldOut."""
+    if not db.call("placement_grow_disk", holder.id, size_gib - disk.size_gib):
+        raise DiskSoldOut(
+            "There is no room for {size} GiB more on the host of {id} now.",
+            field=f"{path}size_gib", code=code, size=size_gib - disk.size_gib, id=holder.public_id,
+        )  # fmt: skip
+
+
+def give_room_back(holder: Thing, disk: Disk, size_gib: int) -> None:
+    """It will not have that size."""
+    db.call("placement_shrink_disk", holder.id, size_gib - disk.size_gib)
 
 
 def _of(asked: Growth) -> Disk:
@@ -159,15 +179,15 @@ def _of(asked: Growth) -> Disk:
 
 
 def _priced(machines: Sequence[Instance], asked: Growth) -> Priced:
-    return in_term.priced(DISK_ORDER, machines, [_new(_of(asked), asked.size_gib)])
+    return in_term.priced(DISK_ORDER, machines, [at_size(_of(asked), asked.size_gib)])
 
 
 def _still_so(machines: Sequence[Instance], due: Priced, asked: Growth) -> None:
-    new = _new(_of(asked), asked.size_gib)
-    if [line.terms for line in due.lines] != [(new.term,)]:
+    grown = at_size(_of(asked), asked.size_gib)
+    if [line.terms for line in due.lines] != [(grown.term,)]:
         field = _path(_of(asked)) + "size_gib"
         raise InvalidParameter("The price is of another size; ask for it again.", field=field)
-    in_term.still_so(machines, due, [new])
+    in_term.still_so(machines, due, [grown])
 
 
 def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Growth, actor: Actor) -> None:
@@ -203,20 +223,20 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
         with outcome(operation, owner) as machine:
             if machine is None:
                 continue
-            _give_up(machine, disk, operation, _FAILED)
+            _give_up(machine, disk, operation, FAILED)
             if m.is_under_way(machine, ACT):
                 changes.back(machine)
-                m.fail(machine, _FAILED, error)
+                m.fail(machine, FAILED, error)
 
 
 def _give_up(machine: Instance, disk: Disk, operation: Claimed, reason: str) -> None:
     paid.give_up_for(operation, reason)
-    db.call("placement_shrink_disk", machine.id, int(operation.payload["size_gib"]) - disk.size_gib)
+    give_room_back(machine, disk, int(operation.payload["size_gib"]))
 
 
 def _in_force(machine: Instance, disk: Disk, operation: Claimed, size_gib: int) -> None:
     """It has its size: from this second on that is what it pays for. Belongs into the act."""
     Disk.objects.filter(pk=disk.pk).update(size_gib=size_gib)
     Instance.objects.filter(pk=machine.pk).update(latest_operation_state="SUCCESS")
-    changes.in_force(machine, operation, _new(disk, size_gib))
+    changes.in_force(machine, operation, at_size(disk, size_gib))
     m.event(machine, "disk_grown", disk=disk.public_id, old=disk.size_gib, new=size_gib)

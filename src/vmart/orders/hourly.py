@@ -45,33 +45,38 @@ def hour_of(term: Term) -> Decimal:
     return rate_per_hour(rates[key], quantity)
 
 
-def reckoned(machines: Sequence[Instance], more: Sequence[Decimal]) -> list[Hours]:
+def reckoned(things: Sequence[Thing], more: Sequence[Decimal]) -> list[Hours]:
     """What each bundle is charged with so much more an hour."""
-    places, now = exponent(shop.snapshot().currency), _hourly(machines)
+    places, now = exponent(shop.snapshot().currency), _hourly(things)
     found = []
-    for machine, extra in zip(machines, more, strict=True):
-        before, then = now[machine.id], now[machine.id] + extra
+    for thing, extra in zip(things, more, strict=True):
+        before, then = now[thing.id], now[thing.id] + extra
         found.append(Hours(before, then, hold_minor([before], places), hold_minor([then], places)))
     return found
 
 
-def _hourly(machines: Sequence[Instance]) -> dict[int, Decimal]:
+def _hourly(things: Sequence[Thing]) -> dict[int, Decimal]:
     """What each bundle is charged an hour now: of one that is off without charge, what is charged on."""
-    off = [machine.id for machine in machines if machine.stop_charging_mode == STOP_CHARGING]
-    on = [machine.id for machine in machines if machine.id not in off]
+    off = [thing.id for thing in things if _is_paused(thing)]
+    on = [thing.id for thing in things if thing.id not in off]
     found = holds.hourly(on) | (holds.hourly(off, paused=True) if off else {})
     return {bundle: exact or Decimal(0) for bundle, exact in found.items()}
 
 
-def set_aside(machine: Instance, hours: Hours, what: str) -> None:
+def _is_paused(thing: Thing) -> bool:
+    """Only a machine is off without charge."""
+    return isinstance(thing, Instance) and thing.stop_charging_mode == STOP_CHARGING
+
+
+def set_aside(thing: Thing, hours: Hours, what: str) -> None:
     """An hour of the dearer one while the change to ``what`` is under way. Raises InsufficientBalance."""
     if hours.hold_minor <= hours.hold_now_minor:
         return
     with holds.or_refuse(lambda available, needed: InsufficientBalance(
         "One hour of {id} at {what} is set aside: {needed} are needed and {available} are available.",
-        id=machine.public_id, what=what, needed=needed, available=available,
+        id=thing.public_id, what=what, needed=needed, available=available,
     )):  # fmt: skip
-        holds.take([machine.subscription], [hours.hold_minor])
+        holds.take([thing.subscription], [hours.hold_minor])
 
 
 def more(new: New) -> Decimal:
@@ -79,20 +84,20 @@ def more(new: New) -> Decimal:
     return hour_of(new.term) - hour_of(agreed.had(new))
 
 
-def in_force(machine: Instance, new: New) -> None:
+def in_force(thing: Thing, new: New) -> None:
     """From this second on ``new`` is what is charged of its component. Belongs into the act."""
     agreed.agree(new)
     at = db.call("metering_instant", clock.now())
     db.call("metering_end_each", [new.subscription_id], [new.term[0]], at)
-    paused = [machine.id] if machine.stop_charging_mode == STOP_CHARGING else []
-    db.call("metering_start", [machine.id], paused, at)
-    hold_what_it_asks(machine)
+    paused = [thing.id] if _is_paused(thing) else []
+    db.call("metering_start", [thing.id], paused, at)
+    hold_what_it_asks(thing)
 
 
-def hold_what_it_asks(machine: Instance) -> None:
+def hold_what_it_asks(thing: Thing) -> None:
     """The hold falls to an hour of what is agreed now; it may be of the dearer one. Belongs into the act."""
-    paused = machine.stop_charging_mode == STOP_CHARGING
-    holds.shrink([machine.subscription], [holds.hour_minor([machine.id], paused=paused)[machine.id]])
+    paused = _is_paused(thing)
+    holds.shrink([thing.subscription], [holds.hour_minor([thing.id], paused=paused)[thing.id]])
 
 
 def hold_what_was_used(things: Sequence[Thing], until: dt.datetime) -> None:

@@ -45,6 +45,15 @@ def open_hours(account_id: int, bundles: Sequence[int], until: dt.datetime) -> d
     return found
 
 
+def open_exact(account_id: int, bundle: int) -> Decimal | None:
+    """The sum of ``open_hours`` of a bundle until now; None while a price is missing (the seller's to mend)."""
+    try:
+        found = open_hours(account_id, [bundle], clock.now())[bundle]
+    except PriceMissingError:
+        return None
+    return sum((charge.exact for charge in found), Decimal(0))
+
+
 def _hours(charge: _Charge, first: dt.datetime, until: dt.datetime) -> list[HourCharge]:
     start = clock.hour_start(first)
     return [charge(start + number * HOUR) for number in range(max(0, -((start - until) // HOUR)))]

@@ -127,7 +127,7 @@ def refuse_in_arrears(things: Sequence[Thing]) -> None:
     if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
-            field="machines",
+            field="machines" if isinstance(postpaid[0], Instance) else "disks",
             id=postpaid[0].public_id,
         )
 

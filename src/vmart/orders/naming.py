@@ -44,6 +44,15 @@ def plain_name(name: str) -> str:
     return name or _UNNAMED
 
 
+def check_disk_name(name: str) -> None:
+    """A disk's name as it stands; "" for none. Raises InvalidParameter."""
+    if not is_one_line(name) or len(name) > NAME_MAX:
+        raise InvalidParameter(
+            "The name of a disk is one line of at most {most} characters.",
+            field="disk.name", code="InvalidParameterValue", most=NAME_MAX,
+        )  # fmt: skip
+
+
 def _refuse_control(name: str) -> None:
     if not is_one_line(name):
         raise InvalidParameter("A name has no line breaks or other control characters.", field="name")

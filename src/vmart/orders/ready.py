@@ -15,6 +15,7 @@ from vmart.orders import (
     tagging,
     user_data,
 )
+from vmart.orders.disks import keep
 from vmart.orders.login import LoginWanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing import books
@@ -38,6 +39,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     offered.check_offer(here, configuration)
     quoted = request.expected or quote(books.current_book(here.generation), configuration)
     offered.check_image(here, request)
+    keep.check(configuration)
     naming.names(machine.name, configuration.count)
     naming.host_names(machine.hostname, configuration.count)
     user_data.check(machine.user_data)

@@ -8,11 +8,12 @@ from vmart.kernel import clock, db
 from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
-from vmart.orders.disks import detach
+from vmart.orders.disks import keep, leave
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
+from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Standing, Subscription
 from vmart.tags import modify
 from vmart.tags.things import INSTANCE, VOLUME, Thing
@@ -24,16 +25,18 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``release``: due at the end of the bin, or at once."""
     for operation in batch:
         machine = m.read(operation.subject_id)
+        kept: list[int] = []
         if machine.state in IN_BIN:
             if not _announce(machine, operation, owner):
                 continue
             engine = engine_of(operation.lane)
             engine.ensure_power(machine.public_id, on=False, force=True)
             count_last(machine)
+            kept = keep.told(machine, engine)
             engine.ensure_absent(machine.public_id)
         with outcome(operation, owner, State.TERMINATING) as erased:
             if erased:
-                _gone(erased)
+                _gone(erased, kept)
 
 
 def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
@@ -48,8 +51,10 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
     return True
 
 
-def _gone(machine: Instance) -> None:
-    detach.leave(machine)
+def _gone(machine: Instance, kept: Sequence[int]) -> None:
+    """``kept``: numbers of the disks that stay, which the engine keeps by now."""
+    leave.leave(machine)
+    keep.become_own(machine, kept)
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
     db.call("placement_free", [machine.id])
@@ -65,5 +70,5 @@ def _gone(machine: Instance) -> None:
 
 def _tagged(machine: Instance) -> list[Thing]:
     """What ends with the machine and may have tags."""
-    disks = Disk.objects.filter(instance_id=machine.pk).values_list("public_id", flat=True)
-    return [Thing(INSTANCE, machine.public_id), *(Thing(VOLUME, public_id) for public_id in disks)]
+    disks = Disk.objects.filter(instance_id=machine.pk, state=DiskState.WITH_MACHINE)
+    return [Thing(INSTANCE, machine.public_id), *(Thing(VOLUME, disk.public_id) for disk in disks)]

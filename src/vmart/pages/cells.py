@@ -3,7 +3,10 @@
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from vmart.orders.disks import own
+from vmart.orders.things import is_under_way
 from vmart.pages import wording
+from vmart.storage.models import Disk
 
 NOTHING = "—"
 
@@ -38,6 +41,11 @@ def state(code: str) -> SafeString:
     """A machine's."""
     tone = "busy" if code in wording.IN_BETWEEN else wording.STATE_TONES.get(code, "idle")
     return badge(wording.STATES.get(code, code), tone)
+
+
+def disk_state(disk: Disk) -> SafeString:
+    """Of a disk with a life of its own."""
+    return badge(*wording.DISK_STATES["EXPANDING" if is_under_way(disk, own.RESIZE) else disk.state])
 
 
 def order_status(status: int) -> SafeString:

@@ -29,6 +29,19 @@ STATES = {
 STATE_TONES = {"RUNNING": "good", "LAUNCH_FAILED": "bad", "SHUTDOWN": "warn", "STOPPED": "idle", "GONE": "idle"}
 IN_BETWEEN = ("PENDING", "STARTING", "STOPPING", "REBOOTING", "TERMINATING")
 
+# Of a disk with a life of its own.
+DISK_STATES = {
+    "CREATING": (_("Being made"), "busy"),
+    "FAILED": (_("Could not be made"), "bad"),
+    "UNATTACHED": (_("At no machine"), "idle"),
+    "ATTACHING": (_("Being attached"), "busy"),
+    "ATTACHED": (_("Attached"), "good"),
+    "DETACHING": (_("Being detached"), "busy"),
+    "EXPANDING": (_("Being made larger"), "busy"),
+    "TORECYCLE": (_("Recycle bin"), "warn"),
+    "ERASING": (_("Being erased"), "busy"),
+}
+
 ORDER_STATUS = {
     1: (_("Unpaid"), "warn"),
     2: (_("Paid"), "busy"),
@@ -84,6 +97,7 @@ UNDER_WAY = {
     "ResizeInstanceDisks": _("Its disk is being made larger."),
     "AttachDisks": _("A disk is being attached to it."),
     "DetachDisks": _("A disk is being detached from it."),
+    "ResizeDisk": _("A disk of it is being made larger."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -105,7 +119,12 @@ EVENTS = {
     "AttachDisks": _("Attachment asked for"),
     "DetachDisks": _("Detachment asked for"),
     "TerminateDisks": _("End asked for"),
+    "ResizeDisk": _("Larger disk asked for"),
+    "ModifyDiskAttributes": _("Change of name or end asked for"),
+    "ends_with_machine": _("Ends with the machine that has it"),
+    "stays_without_machine": _("Stays when its machine ends"),
     "disk_made": _("Made, attached to no machine"),
+    "disk_kept": _("Kept when its machine was erased, attached to no machine"),
     "disk_attached": _("Attached to a machine"),
     "disk_detached": _("Detached from its machine"),
     "ModifyInstancesAttribute": _("Change of name, protection or user data asked for"),
@@ -246,6 +265,7 @@ OPERATIONS = {
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
     "grow_disk": _("Larger disk"),
+    "resize_disk": _("Larger disk of its own"),
     "create_disk": _("Making of a disk"),
     "attach_disk": _("Attachment of a disk"),
     "detach_disk": _("Detachment of a disk"),

@@ -13,7 +13,6 @@ from vmart.pricing.configuration import (
     BANDWIDTH_POSTPAID_BY_HOUR,
     BANDWIDTH_PREPAID,
     OTHER_CHARGE_TYPES,
-    POSTPAID_BY_HOUR,
     PREPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
     Configuration,
@@ -92,19 +91,11 @@ class DisksPart:
             raise TooMany("A machine has at most {most} data disks.", field="data_disks", most=most)
         for field, disk in self.fields():
             check_disk(book, disk, f"{field}.", is_system=field == _SYSTEM)
-            self._check_stays(disk, field)
 
     def units(self, prices: RegionPrices) -> Iterable[Unit | Traffic]:
         yield Unit("system_disk", 0, prices.disk[self.system_disk.disk_type], self.system_disk.size_gib)
         for number, disk in enumerate(self.data_disks, 1):
             yield Unit("data_disk", number, prices.disk[disk.disk_type], disk.size_gib)
-
-    def _check_stays(self, disk: DiskChoice, field: str) -> None:
-        if self.charge_type == POSTPAID_BY_HOUR and field != _SYSTEM and not disk.delete_with_instance:
-            raise Contradiction(
-                "A data disk of a postpaid machine goes with its machine: leave DeleteWithInstance away, or say true.",
-                field=f"{field}.delete_with_instance",
-            )
 
 
 def check_disk(book: PriceBook, disk: DiskChoice, path: str = "", *, is_system: bool) -> None:

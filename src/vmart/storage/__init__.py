@@ -1,4 +1,4 @@
-"""Disks of machines, system and data, each bought with its machine and gone with it; a subscription of its own.
+"""Disks: those that are bought with machines, system and data, and those with a life of their own (ADR 0039).
 
-Table: disk. Verb (SQL): ``fn.storage_create`` inside the purchase. A disk of its own life is not sold yet.
+Table: disk. Verb (SQL): ``fn.storage_create`` inside the purchase.
 """

@@ -50,7 +50,7 @@ class Disk(models.Model):
     disk_type = models.CharField(max_length=20)
     size_gib = models.IntegerField()
     position = models.IntegerField(default=0)  # among the disks of its machine
-    delete_with_instance = models.BooleanField(default=True)  # as the buyer said it; every disk goes with its machine
+    delete_with_instance = models.BooleanField(default=True)  # as the buyer said it
     name = models.CharField(max_length=128, default="", blank=True)
 
     state = models.CharField(max_length=12, default="", db_default="", blank=True)  # State

@@ -136,7 +136,7 @@ class Choice:
         its_type = said.get(f"{path}.disk_type", DEFAULT_DISK_TYPE)
         if (its_type, said.get(f"{path}.size_gib", DEFAULT_SYSTEM_GIB)) != (disk_type, size_gib):
             return DiskChoice(disk_type, size_gib)
-        goes = self.mode != "prepaid" or said.get(f"{path}.delete_with_instance", True)
+        goes = said.get(f"{path}.delete_with_instance", True)
         return DiskChoice(disk_type, size_gib, goes, said.get(f"{path}.name", ""))
 
     def query(self, **other: str) -> str:

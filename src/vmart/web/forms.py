@@ -18,6 +18,7 @@ from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
+from vmart.pricing.book_document import SizeRange
 from vmart.storage.models import Disk
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
@@ -367,6 +368,72 @@ class DiskSize(Change):
     @property
     def value(self) -> tuple[str, int]:
         return self.cleaned_data["disk"], self.cleaned_data["size"]
+
+
+def _size(label: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, min_value=1, max_value=2**31 - 1,
+        widget=forms.NumberInput(attrs={"class": "short", "required": True}),
+    )  # fmt: skip
+
+
+class NewDisk(ActForm):
+    """Disks with a life of their own that are bought, alike."""
+
+    paths = {
+        "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
+    }  # fmt: skip
+
+    zone = _choice(_("Zone"))
+    type = _choice(_("Disk type"))
+    size = _size(_("Size, GiB"))
+    count = _size(_("Number"))
+    name = text(_("Name"), required=False, maxlength=128)
+
+    def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"size": 100, "count": 1})
+        here = shop.snapshot()
+        book = books.current_book(here.generation)
+        self.fields["zone"].widget.choices = [(code, wording.in_language(here.zones[code], "name")) for code in zones]
+        self.fields["type"].widget.choices = [
+            (code, f"{wording.disk_type(code)} · {_sizes(book.disk(code).data_gib)}") for code in here.disk_types
+        ]
+
+
+def _sizes(sold: SizeRange) -> str:
+    return f"{sold.min}–{sold.max} GiB"
+
+
+class OwnDiskSize(ActForm):
+    """A larger size for a disk."""
+
+    paths = {"disk.size_gib": "size"}
+
+    size = _size(_("New size, GiB"))
+
+
+class DiskAttributes(ActForm):
+    """What its owner says of a disk as it stands."""
+
+    paths = {"disk.name": "name"}
+
+    name = text(_("Name"), required=False, maxlength=128)
+    ends = forms.BooleanField(label=_("It ends with the machine that has it"), required=False)
+
+    def __init__(self, disk: Disk, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"name": disk.name, "ends": disk.delete_with_instance})
+
+
+class DiskMachine(ActForm):
+    """The machine that gets a disk."""
+
+    paths = {"machines": "machine"}
+
+    machine = _choice(_("Machine"))
+
+    def __init__(self, machines: Sequence[Instance], typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed)
+        self.fields["machine"].widget.choices = [(one.public_id, f"{one.name} · {one.public_id}") for one in machines]
 
 
 def component(disk: Disk) -> Any:

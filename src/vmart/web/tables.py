@@ -16,6 +16,7 @@ from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderLine
+from vmart.listings.own_disks import OwnDisk
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
 from vmart.listings.security_groups import Listed
@@ -28,6 +29,7 @@ from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Ta
 from vmart.pages.templatetags.shop import region_name, zone_name
 from vmart.payments.models import Payment
 from vmart.security.policies import Policy
+from vmart.storage.models import State as DiskState
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
 _BUY = ("buy", _("Buy a machine"))
@@ -109,6 +111,58 @@ MACHINES: Table[Instance] = Table(
         Filter("q", _("Name or address")),
         Filter("zone", _("Zone"), _zones),
         Filter("state", _("State"), _states),
+        Filter("tag", _("Tag (key, or key=value)")),
+    ),
+)  # fmt: skip
+
+
+def _disk_name(row: OwnDisk) -> SafeString:
+    address = reverse("disk", args=[row.disk.public_id])
+    if not row.disk.name:
+        return link(address, row.disk.public_id, MONO)
+    return together(link(address, row.disk.name), soft(row.disk.public_id, MONO))
+
+
+def _disk_type(row: OwnDisk) -> SafeString:
+    return together(wording.disk_type(row.disk.disk_type), soft(f"{row.disk.size_gib} GiB"))
+
+
+def _disk_machine(row: OwnDisk) -> SafeString | str:
+    return machine_name(row.machine) if row.machine and row.machine.state != State.GONE else NOTHING
+
+
+def _disk_cost(row: OwnDisk) -> object:
+    """What an hour costs; of one that is ended, when it is erased."""
+    held = row.disk.subscription
+    if row.disk.state == DiskState.TORECYCLE and held.release_at:
+        return soft(together(_("erased"), " ", printed.instant(held.release_at)))
+    return NOTHING if row.hourly is None else printed.rate(row.hourly)
+
+
+def _disk_states() -> Sequence[tuple[str, Words]]:
+    hidden = (DiskState.FAILED, "EXPANDING")
+    return [(code, title) for code, (title, _tone) in wording.DISK_STATES.items() if code not in hidden]
+
+
+DISKS: Table[OwnDisk] = Table(
+    (
+        Column("id", "", None, lambda row: row.disk.public_id),
+        Column("name", _("Disk"), _disk_name, lambda row: row.disk.name),
+        Column("state", _("State"), lambda row: cells.disk_state(row.disk), lambda row: row.disk.state),
+        Column("machine", _("Machine"), _disk_machine, lambda row: row.machine.public_id if row.machine else ""),
+        Column("zone", _("Zone"), lambda row: zone_name(row.disk.zone_id), lambda row: row.disk.zone_id),
+        Column("type", _("Disk type"), _disk_type, lambda row: row.disk.disk_type),
+        Column("size_gib", "", None, lambda row: row.disk.size_gib),
+        Column("hourly", _("An hour"), _disk_cost, lambda row: row.hourly, css=FIGURE),
+        Column("created", _("Bought"), lambda row: printed.day(row.disk.subscription.created_at),
+               lambda row: row.disk.subscription.created_at, css=NUM),
+    ),
+    empty=_("You have no disk of its own yet. Such a disk goes from machine to machine, and stays when one ends."),
+    onward=("disk_new", _("Buy a disk")),
+    filters=(
+        Filter("q", _("Name or id")),
+        Filter("zone", _("Zone"), _zones),
+        Filter("state", _("State"), _disk_states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
 )  # fmt: skip

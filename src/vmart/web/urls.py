@@ -9,6 +9,7 @@ from vmart.web.views import (
     billing,
     bound_keys,
     changes,
+    disks,
     forgotten,
     keys,
     machines,
@@ -87,6 +88,18 @@ class Way:
         return value
 
 
+class DiskId:
+    """A public id of a disk with a life of its own."""
+
+    regex = "disk-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class Power:
     """What can be asked of a machine without confirmation."""
 
@@ -104,6 +117,7 @@ register_converter(TemplateId, "template")
 register_converter(GroupId, "group")
 register_converter(SecurityGroupId, "security_group")
 register_converter(Way, "way")
+register_converter(DiskId, "disk")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -134,6 +148,13 @@ urlpatterns = [
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/reinstall/", system.reinstall_page, name="machine_reinstall"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
+    path("disks/", disks.listing, name="disks"),
+    path("disks/new/", disks.new_page, name="disk_new"),
+    path("disks/<disk:public_id>/", disks.detail, name="disk"),
+    path("disks/<disk:public_id>/attach/", disks.attach_page, name="disk_attach"),
+    path("disks/<disk:public_id>/detach/", disks.detach_page, name="disk_detach"),
+    path("disks/<disk:public_id>/size/", disks.size_page, name="disk_size"),
+    path("disks/<disk:public_id>/end/", disks.end_page, name="disk_end"),
     path("templates/", templates.listing, name="templates"),
     path("templates/<template:public_id>/", templates.detail, name="template"),
     path("templates/<template:public_id>/default/", templates.make_default, name="template_default"),

@@ -30,7 +30,7 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, records, seed
+from vmart.engines.incus import capability, records, seed, volumes
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
@@ -308,10 +308,13 @@ class IncusEngine:
     # -- disks of their own life ---------------------------------------------------------------
 
     def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
-        volumes = self._open().volumes
         target = member if self._open().members else ""
         with self._saying():
-            volumes.ensure(name, size_gib, target)
+            self._open().volumes.ensure(name, size_gib, target)
+
+    def ensure_kept(self, machine: str, name: str, size_gib: int) -> bool:
+        with self._saying():
+            return self._open().volumes.keep(machine, name)
 
     def ensure_volume_absent(self, name: str) -> None:
         with self._saying():
@@ -478,7 +481,7 @@ class IncusEngine:
             "name": name,
             "type": "custom",
             "content_type": "filesystem" if is_container else "block",
-            "config": {"size": f"{size_gib}GiB", MARK: self._names.deployment, "user.vmart.machine": spec.name},
+            "config": {"size": f"{size_gib}GiB", MARK: self._names.deployment, volumes.MACHINE: spec.name},
         }
         target = spec.member if opened.members else ""
         try:
@@ -620,10 +623,10 @@ class IncusEngine:
 
     def _remove_volumes(self, machine: str) -> None:
         client = self._open().client
-        volumes = client.get(path_of("storage-pools", self._pool, "volumes", "custom"), recursion=1)
-        for volume in volumes:
+        for volume in client.get(path_of("storage-pools", self._pool, "volumes", "custom"), recursion=1):
             config = volume.get("config") or {}
-            if config.get(MARK) == self._names.deployment and config.get("user.vmart.machine") == machine:
+            ours = config.get(MARK) == self._names.deployment and config.get(volumes.MACHINE) == machine
+            if ours and volumes.DISK not in config:
                 path = path_of("storage-pools", self._pool, "volumes", "custom", volume["name"])
                 client.send("DELETE", path, target=volume["location"] if self._open().members else "")
 

@@ -9,7 +9,8 @@ from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.host import Names
 from vmart.engines.incus.network import MARK
 
-_DISK = "user.vmart.disk"  # a machine's own data disks have no such mark: they go with it
+MACHINE = "user.vmart.machine"  # of a machine's own data disk: the machine
+DISK = "user.vmart.disk"  # of one that has a life of its own: its public id; without it, it goes with its machine
 _MOVE_LIMIT_S = 3600.0
 
 
@@ -25,7 +26,7 @@ class Volumes:
         """Those of this deployment."""
         for found in self._client.get(self._path(), recursion=1):
             config = found.get("config") or {}
-            if config.get(MARK) == self._names.deployment and _DISK in config:
+            if config.get(MARK) == self._names.deployment and DISK in config:
                 yield self._volume(config, found)
 
     def found(self, name: str) -> Volume | None:
@@ -43,6 +44,19 @@ class Volumes:
         if found.size_gib < size_gib:
             config = {"size": f"{size_gib}GiB"}
             self._client.send("PATCH", self._path(name), {"config": config}, target=member)
+
+    def keep(self, machine: str, name: str) -> bool:
+        """The machine's own disk is one with a life of its own; whether it is there."""
+        if self.found(name) is not None:
+            return True
+        volume = self._names.volume(name)
+        for found in self._client.get(self._path(), recursion=1):
+            config = found.get("config") or {}
+            if (found["name"], config.get(MARK), config.get(MACHINE)) == (volume, self._names.deployment, machine):
+                target = str(found["location"]) if self._is_cluster else ""
+                self._client.send("PATCH", self._path(name), {"config": {DISK: name}}, target=target)
+                return True
+        return False
 
     def remove(self, name: str) -> None:
         """It is gone, unless a machine has it."""
@@ -63,7 +77,7 @@ class Volumes:
         return device | ({"path": f"/mnt/{name}"} if self._content == "filesystem" else {})
 
     def _make(self, name: str, size_gib: int, member: str) -> None:
-        config = {"size": f"{size_gib}GiB", MARK: self._names.deployment, _DISK: name}
+        config = {"size": f"{size_gib}GiB", MARK: self._names.deployment, DISK: name}
         body = {
             "name": self._names.volume(name), "type": "custom", "content_type": self._content, "config": config,
         }  # fmt: skip
@@ -88,4 +102,4 @@ class Volumes:
         users = [urlsplit(path).path.split("/") for path in found.get("used_by") or ()]
         machine = next((parts[3] for parts in users if parts[2:3] == ["instances"] and len(parts) == 4), "")
         member = str(found["location"]) if self._is_cluster else ""
-        return Volume(config[_DISK], int(config["size"].removesuffix("GiB")), member, machine)
+        return Volume(config[DISK], int(config["size"].removesuffix("GiB")), member, machine)

@@ -56,7 +56,7 @@ _OBSERVED = (
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
-    "ensure_volume", "ensure_volume_absent", "ensure_attached", "ensure_detached",
+    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -247,6 +247,17 @@ class SimulatedEngine:
                 " SET size_gib = max(size_gib, excluded.size_gib), member = excluded.member",
                 (name, size_gib, member),
             )
+
+    def ensure_kept(self, machine: str, name: str, size_gib: int) -> bool:
+        with self._call("ensure_kept", writes=True) as connection:
+            found = self._row(connection, machine)
+            if found is not None:
+                self._refuse_offline(connection, found["member"])
+                connection.execute(
+                    "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                    (name, size_gib, found["member"]),
+                )
+            return self._volume(connection, name) is not None
 
     def ensure_volume_absent(self, name: str) -> None:
         with self._call("ensure_volume_absent", writes=True) as connection:

@@ -12,7 +12,7 @@ from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.orders import errors, things
 from vmart.orders import machines as m
-from vmart.orders.disks import detach, own
+from vmart.orders.disks import leave, own
 from vmart.pricing import books
 from vmart.storage.models import Disk, State
 from vmart.worker.queue import Claimed
@@ -21,8 +21,8 @@ KIND, ACT = "attach_disk", own.ATTACH
 _FAILED = "The disk could not be attached."
 
 
-def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str]) -> None:
-    """Accept it, all or none.
+def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str], *, ends_with_machine: bool = False) -> None:
+    """Accept it, all or none. ``ends_with_machine``: from now on they do; else that stays as it is.
 
     Raises UnknownInstance, UnknownOwnDisk, GoesWithMachine, DiskAttached, DiskBusy, DiskState, OtherZone, TooManyDisks,
     DiskSoldOut, and of the machine Busy, WrongState, InArrears.
@@ -35,7 +35,8 @@ def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str]) -> None:
         things.events(disks, ACT, [{"machine": machine.public_id}] * len(disks), actor)
         for position, disk in enumerate(disks, _last_position(machine) + 1):
             columns = {"state": State.ATTACHING, "instance_id": machine.id, "position": position}
-            things.begin(disk, ACT, actor.request_id, **columns)
+            ends = disk.delete_with_instance or ends_with_machine
+            things.begin(disk, ACT, actor.request_id, **columns, delete_with_instance=ends)
         m.begin(machine, ACT, actor.request_id)
         things.send_all(disks, KIND)
 
@@ -43,9 +44,8 @@ def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str]) -> None:
 def refuse(machine: Instance, disks: Sequence[Disk]) -> None:
     """What is refused of a machine and disks as they stand."""
     own.refuse_machine(machine, MachineState.RUNNING, MachineState.STOPPED)
-    own.refuse_busy(disks)
     for disk in disks:
-        own.refuse_state(disk, State.UNATTACHED)
+        refuse_disk(disk)
         if disk.zone_id != machine.zone_id:
             raise errors.OtherZone(
                 "The disk {id} is in {zone}, and the machine {machine} in {other}.",
@@ -53,6 +53,12 @@ def refuse(machine: Instance, disks: Sequence[Disk]) -> None:
             )  # fmt: skip
     m.refuse_in_arrears([machine, *disks])
     _refuse_too_many(machine, len(disks))
+
+
+def refuse_disk(disk: Disk) -> None:
+    """What is refused of a disk as it stands, whichever machine is to get it."""
+    own.refuse_busy([disk])
+    own.refuse_state(disk, State.UNATTACHED)
 
 
 def _refuse_too_many(machine: Instance, more: int) -> None:
@@ -96,7 +102,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 def _attached(disk: Disk) -> None:
     db.call("placement_moved", disk.id, True)
     if own.is_gone(disk):
-        detach.taken_off(disk)
+        leave.part([disk])
         return
     own.succeed(disk, State.ATTACHED)
     own.free_machine(disk)

@@ -15,7 +15,7 @@ from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter
 from vmart.kernel.money import exponent
-from vmart.orders import errors, holds, numbers, offered, things, tokens, unpaid
+from vmart.orders import errors, holds, naming, numbers, offered, things, tokens, unpaid
 from vmart.orders.disks import own, release
 from vmart.pricing import books
 from vmart.pricing.book import DISK
@@ -119,6 +119,7 @@ def _check(here: shop.Shop, asked: NewDisks) -> None:
             code="InvalidParameterValue.LimitExceeded",
             most=COUNT_MAX,
         )
+    naming.check_disk_name(asked.disk.name)
     offered.check_disk_type(here, asked.disk.disk_type, "disk.disk_type")
 
 
@@ -188,7 +189,7 @@ def _disk(agreed: Subscription, asked: NewDisks, request_id: str) -> Disk:
     return Disk(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id,
         usage=Disk.Usage.DATA, disk_type=choice.disk_type, size_gib=choice.size_gib, name=choice.name,
-        delete_with_instance=choice.delete_with_instance, state=State.CREATING, latest_operation=ACT,
+        delete_with_instance=False, state=State.CREATING, latest_operation=ACT,
         latest_operation_state="OPERATING", latest_operation_request_id=request_id,
     )  # fmt: skip
 

@@ -88,9 +88,3 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             if failed:
                 things.fail(failed, _FAILED, error, state=State.ATTACHED)
                 own.free_machine(failed)
-
-
-def leave(machine: Instance) -> None:
-    """The machine is erased: disks that it had stay. What else is under way on one ends it itself. Part of the act."""
-    for disk in own.locking().filter(instance_id=machine.id, state=State.ATTACHED).order_by("id"):
-        taken_off(disk)

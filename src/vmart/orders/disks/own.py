@@ -20,14 +20,16 @@ from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Subscription
 from vmart.worker.queue import Claimed
 
-ATTACH, DETACH = "AttachDisks", "DetachDisks"  # of a machine too, while it gets or loses one
+# Of a machine too, while it gets or loses a disk, or one of it grows.
+ATTACH, DETACH, RESIZE = "AttachDisks", "DetachDisks", "ResizeDisk"
 AT_ONCE_MAX = 10  # attached or detached in one act
 
 
-def lock(account_id: int, public_ids: Sequence[str], *, most: int) -> list[Disk]:
-    """The account's disks of their own by public id, locked, in the order asked for.
+def lock(account_id: int, public_ids: Sequence[str], *, most: int, with_machines: bool = False) -> list[Disk]:
+    """The account's disks by public id, locked, in the order asked for.
 
-    Raises UnknownOwnDisk for one that is not this account's, GoesWithMachine for one that was bought with a machine.
+    ``with_machines``: also those that were bought with a machine that is there. Raises UnknownOwnDisk for one that is
+    not this account's, GoesWithMachine for one that was bought with a machine.
     """
     db.require_transaction()
     if not public_ids:
@@ -42,17 +44,31 @@ def lock(account_id: int, public_ids: Sequence[str], *, most: int) -> list[Disk]
     sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
     rows = locking().filter(account_id=account_id, public_id__in=sayable).order_by("id")
     found = {row.public_id: row for row in rows if row.state != State.GONE}
+    if with_machines:
+        found = _not_erased(found)
     for public_id in public_ids:
-        _refuse_no_own(public_id, found.get(public_id))
+        if public_id not in found:
+            raise errors.UnknownOwnDisk("The disk {id} does not exist.", field="disks", id=public_id)
+        if not with_machines:
+            refuse_with_machine(found[public_id])
     return [found[public_id] for public_id in public_ids]
 
 
-def _refuse_no_own(public_id: str, disk: Disk | None) -> None:
-    if disk is None:
-        raise errors.UnknownOwnDisk("The disk {id} does not exist.", field="disks", id=public_id)
+def _not_erased(disks: dict[str, Disk]) -> dict[str, Disk]:
+    """Without those that went with their machine."""
+    ids = {disk.instance_id for disk in disks.values() if disk.state == State.WITH_MACHINE and disk.instance_id}
+    ended = Instance.objects.filter(id__in=ids, state__in=[MachineState.GONE, MachineState.LAUNCH_FAILED])
+    gone = set(ended.values_list("id", flat=True)) if ids else set()
+    return {
+        name: disk for name, disk in disks.items() if disk.state != State.WITH_MACHINE or disk.instance_id not in gone
+    }
+
+
+def refuse_with_machine(disk: Disk) -> None:
+    """Raise GoesWithMachine for a disk that was bought with a machine."""
     if disk.state == State.WITH_MACHINE:
         raise errors.GoesWithMachine(
-            "The disk {id} was bought with its machine and goes with it.", field="disks", id=public_id
+            "The disk {id} was bought with its machine and goes with it.", field="disks", id=disk.public_id
         )
 
 
@@ -164,7 +180,7 @@ def free_machine(disk: Disk) -> None:
     instance_id = _instance_id(disk)
     if Disk.objects.filter(instance_id=instance_id, state__in=[State.ATTACHING, State.DETACHING]).exists():
         return
-    busy = Instance.objects.filter(id=instance_id, latest_operation__in=[ATTACH, DETACH])
+    busy = Instance.objects.filter(id=instance_id, latest_operation__in=[ATTACH, DETACH, RESIZE])
     busy.filter(latest_operation_state="OPERATING").update(latest_operation_state="SUCCESS")
 
 

@@ -15,22 +15,23 @@ ACT = "TerminateDisks"
 AT_ONCE_MAX = 50
 
 
-def terminate(actor: Actor, disk_ids: Sequence[str]) -> None:
+def terminate(actor: Actor, disk_ids: Sequence[str], *, erase: bool = True) -> None:
     """Accept the end of disks that no machine has, all or none; one that is in the bin is erased at once.
 
-    On its way into the bin it is busy: a call that is merely repeated erases nothing. Raises UnknownOwnDisk,
+    On its way into the bin it is busy: a call that is merely repeated erases nothing. Without ``erase`` one in the bin
+    stays as it is: whoever asked to end a disk did not ask for that. Raises UnknownOwnDisk,
     GoesWithMachine, DiskBusy, DiskAttached, DiskState.
     """
     with db.act():
         disks = own.lock(actor.account, disk_ids, most=AT_ONCE_MAX)
         refuse(disks)
-        things.events(disks, ACT, actor=actor)
         in_bin = [disk for disk in disks if disk.state != State.UNATTACHED]
-        if in_bin:
-            _erase_now(in_bin, actor.request_id)
         alive = [disk for disk in disks if disk.state == State.UNATTACHED]
+        things.events(disks if erase else alive, ACT, actor=actor)
+        if in_bin and erase:
+            _erase_now(in_bin, actor.request_id)
         if alive:
-            _to_bin(alive, actor.request_id)
+            to_bin(alive, actor.request_id)
 
 
 def refuse(disks: Sequence[Disk]) -> None:
@@ -40,7 +41,7 @@ def refuse(disks: Sequence[Disk]) -> None:
         own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE)
 
 
-def _to_bin(disks: Sequence[Disk], request_id: str) -> None:
+def to_bin(disks: Sequence[Disk], request_id: str) -> None:
     accepted = db.call("metering_instant", clock.now())
     things.end_usage(disks, accepted)
     hourly.hold_what_was_used(disks, accepted)

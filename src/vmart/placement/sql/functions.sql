@@ -178,6 +178,16 @@ BEGIN
   RETURN done;
 END $$;
 
+-- What a machine has for a disk of it is the disk's own from now on, on the same host.
+CREATE FUNCTION fn.placement_split_disk(_disk bigint, _instance bigint, _gib bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  UPDATE placement_allocation SET disk_gib = disk_gib - _gib WHERE instance_id = _instance RETURNING * INTO held;
+  INSERT INTO placement_allocation (instance_id, host_id, account_id, vcpu, memory_mib, disk_gib)
+  VALUES (_disk, held.host_id, held.account_id, 0, 0, _gib);
+END $$;
+
 -- Room for a disk on the host of a machine, which is about to get it; where it is, it keeps its room until
 -- placement_moved. False when there is none.
 CREATE FUNCTION fn.placement_move_disk(_disk bigint, _instance bigint) RETURNS boolean

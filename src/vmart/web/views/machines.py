@@ -12,20 +12,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
-from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview, placement_groups
+from vmart.listings import activity, charges, orders, overview, own_disks, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.orders import groups as own_groups
 from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
+from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
-from vmart.pricing.hour import PriceMissingError
 from vmart.tags import reads
 from vmart.web.tables import MACHINES
 from vmart.web.views import tags
@@ -133,7 +132,11 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
             (refund,) = return_prepaid.quote_refund(account_id, [public_id])
         except Refused as refused:
             why = wording.sentence(refused)
-    here = {"machine": machine, "refund": refund, "why": why, "erases": machine.state in (*IN_BIN, State.LAUNCH_FAILED)}
+    held = [disk for disk in own_disks.of_machine(machine.id) if not disk.delete_with_instance]
+    here = {
+        "machine": machine, "refund": refund, "why": why, "erases": machine.state in (*IN_BIN, State.LAUNCH_FAILED),
+        "stay": [*keep.staying(machine), *held] if machine.state != State.LAUNCH_FAILED else [],
+    }  # fmt: skip
     return render(request, "web/machines/end.html", here)
 
 
@@ -169,9 +172,10 @@ def _here(machine: Instance) -> dict[str, Any]:
         **_groups_of(machine, own_groups.why_none_hold(capabilities)),
         "disks": overview.disks(machine.id),
         "df_shows_gib": capabilities.get("df_shows_gib", 0),
+        "own_disks": own_disks.of_machine(machine.id),
         "events": activity.of_machine(machine.id),
         "closed_exact": closed,
-        "open_exact": _open_exact(machine),
+        "open_exact": live_cost.open_exact(machine.account_id, machine.id),
         "by_usage": overview.is_charged_by_usage(machine.id),
         "busy": machine.state in wording.IN_BETWEEN or operating,
         "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
@@ -191,15 +195,6 @@ def _groups_of(machine: Instance, no_groups: str) -> dict[str, Any]:
     groups = [known[public_id] for public_id in own_groups.of(machine) if public_id in known]
     ssh = None if no_groups or machine.state not in ALIVE else listed_groups.ssh_reach(groups)
     return {"security_groups": groups, "no_groups": no_groups, "ssh": ssh}
-
-
-def _open_exact(machine: Instance) -> Decimal | None:
-    """What its hours that are not charged yet have cost; None while a price is missing (the seller's to mend)."""
-    try:
-        found = live_cost.open_hours(machine.account_id, [machine.id], clock.now())[machine.id]
-    except PriceMissingError:
-        return None
-    return sum((charge.exact for charge in found), Decimal(0))
 
 
 def _off_billed(machine: Instance) -> str:

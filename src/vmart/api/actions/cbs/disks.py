@@ -150,7 +150,8 @@ def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
 
 def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
     """One disk. ``Portable`` false says that it goes with its machine, whatever ``DeleteWithInstance`` wishes."""
-    attached, prepaid = view.state in _AT_MACHINE, view.charge_type == PREPAID
+    prepaid = view.charge_type == PREPAID
+    attached = view.state in _AT_MACHINE or (view.state == "EXPANDING" and view.instance_id != "")
     days = (view.expires_at - clock.now()).days if prepaid and view.expires_at else None
     return {
         **_UNCHANGING,

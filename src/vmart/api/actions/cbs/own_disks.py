@@ -13,8 +13,8 @@ from vmart.api.actions.tagged import wanted as wanted_tags
 from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
-from vmart.kernel.errors import MissingParameter
-from vmart.orders.disks import attach, create, detach, terminate
+from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.orders.disks import attach, attributes, create, detach, grow, terminate
 from vmart.orders.disks.create import NewDisks
 from vmart.pricing.configuration import DiskChoice
 
@@ -78,7 +78,7 @@ class AttachDisks(Shape):
 
     instance_id: Annotated[_Name, Domain("machines")]
     disk_ids: _DiskIds
-    delete_with_instance: FalseOnly = None
+    delete_with_instance: bool = False
     attach_mode: Annotated[None, not_offered("pf")] = None
 
 
@@ -94,6 +94,34 @@ class TerminateDisks(Shape):
 
     disk_ids: _DiskIds
     delete_snapshot: Annotated[None, not_offered("0")] = None
+
+
+class ModifyDiskAttributes(Shape):
+    """A name, whether they end with the machine that has them, or both; the same for all, all or none."""
+
+    disk_ids: _DiskIds
+    disk_name: Annotated[DiskName | None, Domain("disk.name")] = None
+    delete_with_instance: bool | None = None
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
+    portable: NotOffered = None
+    disk_type: NotOffered = None
+    burst_performance_operation: NotOffered = None
+
+
+class ResizeDisk(Shape):
+    """A disk is made larger, at a machine or not; DiskState is EXPANDING until it is."""
+
+    disk_id: Annotated[_Name, Domain("disks")]
+    disk_size: _Size
+
+
+class InquiryPriceResizeDisk(Shape):
+    """What an hour of disks costs that are all made so large: DiskId or DiskIds."""
+
+    disk_size: _Size
+    disk_id: Annotated[_Name, Domain()] = ""
+    disk_ids: _DiskIds = []
+    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
 
 
 class CreateDisksAnswer(TypedDict):
@@ -122,11 +150,30 @@ class InquiryPriceCreateDisksAnswer(TypedDict):
     DiskPrice: DiskPriceAnswer
 
 
+class DetailAnswer(DiskPriceAnswer):
+    """What the price is of."""
+
+    PriceName: str
+    PriceTitle: str
+
+
+class GrownPriceAnswer(DiskPriceAnswer):
+    """The size is all that it is of."""
+
+    DetailPrices: list[DetailAnswer]
+
+
+class InquiryPriceResizeDiskAnswer(TypedDict):
+    """The price of all of them together, at their new size."""
+
+    DiskPrice: GrownPriceAnswer
+
+
 def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str, name: str = "") -> NewDisks:
     here = shop.snapshot()
     named = in_region(here, call.region)
     region = named.code if named else here.region_of(zone) if zone in here.zones else ""
-    disk = DiskChoice(asked.disk_type, asked.disk_size, delete_with_instance=False, name=name)
+    disk = DiskChoice(asked.disk_type, asked.disk_size, name=name)
     return NewDisks(region, zone, asked.disk_charge_type, disk, asked.disk_count)
 
 
@@ -157,7 +204,8 @@ def hour_price(amount: Decimal) -> DiskPriceAnswer:
 
 def attach_disks(call: Call, asked: AttachDisks) -> Done:
     """Accepted; DiskState tells when the machine has them."""
-    attach.attach(call.actor, asked.instance_id, asked.disk_ids)
+    ends = asked.delete_with_instance
+    attach.attach(call.actor, asked.instance_id, asked.disk_ids, ends_with_machine=ends)
     return {}
 
 
@@ -171,6 +219,29 @@ def terminate_disks(call: Call, asked: TerminateDisks) -> Done:
     """Charging ends now."""
     terminate.terminate(call.actor, asked.disk_ids)
     return {}
+
+
+def modify_disk_attributes(call: Call, asked: ModifyDiskAttributes) -> Done:
+    """Done when it is answered."""
+    attributes.modify(
+        call.actor, asked.disk_ids, name=asked.disk_name, ends_with_machine=asked.delete_with_instance
+    )  # fmt: skip
+    return {}
+
+
+def resize_disk(call: Call, asked: ResizeDisk) -> Done:
+    """Accepted; DiskState tells when it has its size."""
+    grow.grow(call.actor, asked.disk_id, asked.disk_size)
+    return {}
+
+
+def inquiry_price_resize_disk(call: Call, asked: InquiryPriceResizeDisk) -> InquiryPriceResizeDiskAnswer:
+    """An hour of the larger disks."""
+    if asked.disk_id and asked.disk_ids:
+        raise InvalidParameter("Say either DiskId or DiskIds.", field="disks")
+    found = grow.reckon(call.account_id, asked.disk_ids or [asked.disk_id], asked.disk_size)
+    price = hour_price(sum((one.disk_hourly for one in found), Decimal(0)))
+    return {"DiskPrice": {**price, "DetailPrices": [{**price, "PriceName": "DiskSize", "PriceTitle": "DiskSize"}]}}
 
 
 ACTIONS = (
@@ -213,5 +284,36 @@ ACTIONS = (
         CBS,
         writes=True,
         touches={Resource.DISK: "disk_ids"},
+    ),
+    Action(
+        "ModifyDiskAttributes",
+        ModifyDiskAttributes,
+        Done,
+        modify_disk_attributes,
+        "cbs",
+        CBS,
+        writes=True,
+        touches={Resource.DISK: "disk_ids"},
+    ),
+    Action(
+        "ResizeDisk",
+        ResizeDisk,
+        Done,
+        resize_disk,
+        "cbs",
+        CBS,
+        writes=True,
+        buys=True,
+        touches={Resource.DISK: "disk_id"},
+    ),
+    Action(
+        "InquiryPriceResizeDisk",
+        InquiryPriceResizeDisk,
+        InquiryPriceResizeDiskAnswer,
+        inquiry_price_resize_disk,
+        "cbs",
+        CBS,
+        writes=False,
+        touches={Resource.DISK: ("disk_id", "disk_ids")},
     ),
 )

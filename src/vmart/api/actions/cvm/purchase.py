@@ -78,7 +78,7 @@ class SystemDisk(Shape):
 
 
 class DataDisk(Shape):
-    """Type and size in GiB; it goes with its machine, also where a prepaid purchase says DeleteWithInstance false."""
+    """Type and size in GiB; of a postpaid machine it stays where DeleteWithInstance is false."""
 
     disk_size: Annotated[_Size, Domain("data_disks.*.size_gib")]
     disk_type: _Name = DEFAULT_DISK_TYPE

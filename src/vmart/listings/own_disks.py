@@ -1,0 +1,113 @@
+"""Disks with a life of their own, for people: the list, one of them, and the machines that may get it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from vmart.catalog import shop
+from vmart.catalog.models import Zone
+from vmart.instances.models import Instance
+from vmart.instances.models import State as MachineState
+from vmart.listings.paging import PAGE, Matching, Page, cut, number
+from vmart.orders import holds
+from vmart.storage.models import ALIVE, Disk, State
+from vmart.tags import reads
+from vmart.tags.things import VOLUME
+
+MACHINES_MAX = 200  # of those that are offered to choose from
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDisk:
+    """A disk and the machine that has it. ``hourly``: what an hour of it costs, exact; None where it is not charged."""
+
+    disk: Disk
+    machine: Instance | None
+    hourly: Decimal | None
+
+    @property
+    def id(self) -> int:
+        return self.disk.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which disks: those that meet every condition given. ``word`` is a part of the name, or an id."""
+
+    word: str | None = None
+    zones: Sequence[str] | None = None
+    states: Sequence[str] | None = None
+    tags: str | None = None  # of ``tags.reads.named``
+
+
+_CONDITIONS = {
+    "word": "(position(lower(%(word)s) IN lower(d.name)) > 0 OR d.public_id = %(word)s)",
+    "zones": "s.zone_id = ANY (%(zones)s)",
+    "states": "d.state = ANY (%(states)s)",
+    "tags": reads.meeting(VOLUME, "d.public_id"),
+}
+_FROM = (
+    "FROM storage_disk d JOIN subscriptions_subscription s ON s.id = d.id"
+    " WHERE d.account_id = %(account)s AND d.state NOT IN ('', 'GONE', 'FAILED')"
+)
+_AFTER = "AND (s.created_at, d.id) < (%(last_at)s, %(last_id)s)"
+_NEWEST = "SELECT d.id {matching} {page} ORDER BY s.created_at DESC, d.id DESC LIMIT %(size)s"
+
+
+def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "") -> Page[OwnDisk]:
+    """A page of them, newest first; what is erased or was never made is not there. ``before`` is a page's key."""
+    last = _last(account_id, number(before))
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, wanted or Wanted())
+    found = matching.rows(_NEWEST, page=_AFTER if last else "", size=PAGE + 1, **last)
+    page = cut([int(row["id"]) for row in found], lambda disk_id: disk_id, first=not last)
+    return Page(_shown(page.rows), page.older, page.first)
+
+
+def _last(account_id: int, disk_id: int | None) -> dict[str, Any]:
+    """Where the page before ended; {} for the first page."""
+    if disk_id is None:
+        return {}
+    held = Disk.objects.filter(account_id=account_id, id=disk_id).select_related("subscription").first()
+    at: dt.datetime | None = held.subscription.created_at if held else None
+    return {"last_id": disk_id, "last_at": at} if held else {}
+
+
+def _shown(disk_ids: Sequence[int]) -> list[OwnDisk]:
+    """In this order, with their machines and prices."""
+    disks = Disk.objects.select_related("subscription").in_bulk(disk_ids)
+    machines = Instance.objects.in_bulk({disk.instance_id for disk in disks.values() if disk.instance_id})
+    cost = holds.hourly([disk.id for disk in disks.values() if disk.state in ALIVE])
+    return [
+        OwnDisk(disk, machines.get(disk.instance_id or 0), cost.get(disk.id))
+        for disk in (disks[disk_id] for disk_id in disk_ids)
+    ]
+
+
+def one(account_id: int, public_id: str) -> OwnDisk | None:
+    """The account's disk, also one that could not be made; None for another's, and for one that is erased."""
+    own = Disk.objects.filter(account_id=account_id, public_id=public_id).exclude(state__in=["", State.GONE])
+    disk = own.select_related("subscription").first()
+    if disk is None:
+        return None
+    machine = Instance.objects.select_related("subscription").filter(id=disk.instance_id or 0).first()
+    return OwnDisk(disk, machine, holds.hourly([disk.id])[disk.id] if disk.state in ALIVE else None)
+
+
+def of_machine(instance_id: int) -> Sequence[Disk]:
+    """Those that the machine has, in the order in which they came."""
+    return list(Disk.objects.filter(instance_id=instance_id).exclude(state="").order_by("position")[:PAGE])
+
+
+def machines_for(disk: Disk) -> Sequence[Instance]:
+    """Machines of the disk's zone that may get it, newest first."""
+    there = Instance.objects.filter(account_id=disk.account_id, zone_id=disk.zone_id)
+    ready = there.filter(state__in=[MachineState.RUNNING, MachineState.STOPPED])
+    return list(ready.order_by("-created_at", "-id")[:MACHINES_MAX])
+
+
+def zones() -> Sequence[str]:
+    """Codes of the zones on sale whose engine keeps such disks."""
+    keeping = set(Zone.objects.filter(capabilities__disks=True).values_list("code", flat=True))
+    return [zone.code for zone in shop.snapshot().zones.values() if zone.on_sale and zone.code in keeping]

@@ -1,0 +1,248 @@
+"""Disks with a life of their own: the list, a new one, one of them, and what its owner does to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from vmart.catalog import shop
+from vmart.kernel.errors import Refused
+from vmart.listings import activity, charges, overview, own_disks
+from vmart.listings.own_disks import OwnDisk, Wanted
+from vmart.listings.paging import Page
+from vmart.orders import live_cost
+from vmart.orders.disks import attach, attributes, create, detach, grow, may, terminate
+from vmart.orders.disks.create import NewDisks
+from vmart.pages import shown_quote, wording
+from vmart.pages.table import Shown
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, DiskChoice
+from vmart.storage.models import Disk, State
+from vmart.tags import reads
+from vmart.web.forms import DiskAttributes, DiskMachine, NewDisk, OwnDiskSize
+from vmart.web.tables import DISKS
+from vmart.web.visitor import actor, customer, field
+
+_ENDED = (State.TORECYCLE, State.ERASING)
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
+    """The disks, narrowed as the address says; as a file where it says so."""
+    chosen = DISKS.chosen(request.GET)
+    wanted = Wanted(
+        word=chosen["q"] or None,
+        zones=[chosen["zone"]] if chosen["zone"] else None,
+        states=[chosen["state"]] if chosen["state"] else None,
+        tags=reads.named(chosen["tag"]),
+    )
+
+    def page_before(key: str) -> Page[OwnDisk]:
+        return own_disks.by_key(account_id, wanted, before=key)
+
+    if request.GET.get("as") == "csv":
+        return DISKS.file("disks.csv", page_before)
+    page = page_before(request.GET.get("before", ""))
+    busy = any(_is_busy(row.disk) for row in page.rows)
+    return render(request, "web/disks/list.html", {"disks": Shown(DISKS, page, request), "busy": busy})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Buy disks, told first what an hour of them costs; what is asked for stands in the address."""
+    zones = own_disks.zones()
+    typed = request.POST if request.method == "POST" else request.GET
+    form = NewDisk(zones, typed if "zone" in typed else None)
+    cost = _cost(form) if form.is_bound and form.is_valid() else None
+    if request.method == "POST" and cost:
+        if str(cost.hourly) == request.POST.get("hourly") and shown_quote.is_token(request.POST.get("form", "")):
+            made = _create(request, account_id, form)
+            if made is not None:
+                return redirect("disk", made[0]) if len(made) == 1 else redirect("disks")
+        else:
+            messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
+    here = {"form": form, "zones": zones, "cost": None if form.errors else _figures(form, cost)}
+    return render(request, "web/disks/new.html", here, status=422 if form.errors else 200)
+
+
+def _asked(form: NewDisk) -> NewDisks:
+    typed, here = form.cleaned_data, shop.snapshot()
+    region = here.region_of(typed["zone"]) if typed["zone"] in here.zones else ""
+    disk = DiskChoice(typed["type"], typed["size"], name=typed["name"])
+    return NewDisks(region, typed["zone"], POSTPAID_BY_HOUR, disk, typed["count"])
+
+
+def _cost(form: NewDisk) -> create.Cost | None:
+    """Of one of them; None where it is refused, which the form says."""
+    try:
+        return create.price(_asked(form))
+    except Refused as refused:
+        form.refuse(refused)
+    return None
+
+
+def _figures(form: NewDisk, cost: create.Cost | None) -> dict[str, Any] | None:
+    """Of all of them together, and the token of the form that buys them."""
+    if cost is None:
+        return None
+    count = form.cleaned_data["count"]
+    return {
+        "hourly": cost.hourly * count, "hold_minor": cost.hold_minor * count, "one": str(cost.hourly),
+        "token": shown_quote.new_token(),
+    }  # fmt: skip
+
+
+def _create(request: HttpRequest, account_id: int, form: NewDisk) -> tuple[str, ...] | None:
+    token = shown_quote.client_token(request.POST["form"])
+    try:
+        made = create.create(actor(request, account_id), _asked(form), client_token=token)
+    except Refused as refused:
+        form.refuse(refused)
+        return None
+    words = ngettext("{count} disk is being made.", "{count} disks are being made.", len(made))
+    messages.success(request, words.format(count=len(made)))
+    return made
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One disk; its name, and whether it ends with its machine, are changed here."""
+    shown = _disk(account_id, public_id)
+    form = DiskAttributes(shown.disk, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        typed = form.cleaned_data
+        try:
+            attributes.modify(
+                actor(request, account_id), [public_id], name=typed["name"], ends_with_machine=typed["ends"]
+            )
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The disk was changed."))
+            return redirect("disk", public_id)
+    here = {**_here(shown), "form": form}
+    return render(request, "web/disks/disk.html", here, status=422 if form.errors else 200)
+
+
+def _here(shown: OwnDisk) -> dict[str, Any]:
+    disk, machine = shown.disk, shown.machine
+    started_at = disk.subscription.started_at
+    return {
+        "disk": disk,
+        "machine": machine,
+        "hourly": shown.hourly,
+        "may": may.possible(disk, machine),
+        "busy": _is_busy(disk),
+        "in_bin": disk.state in _ENDED,
+        "never_made": disk.state == State.FAILED,
+        "df_shows_gib": overview.df_shows_gib(disk.zone_id),
+        "closed_exact": charges.of_parts(disk.account_id, [disk.id], started_at),
+        "open_exact": live_cost.open_exact(disk.account_id, disk.id),
+        "events": activity.of_thing(Disk.KIND, disk.id),
+    }
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def attach_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Choose the machine, of the disk's zone, that gets it."""
+    shown = _disk(account_id, public_id)
+    machines = own_disks.machines_for(shown.disk)
+    form = DiskMachine(machines, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            attach.attach(actor(request, account_id), form.cleaned_data["machine"], [public_id])
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The disk is being attached."))
+            return redirect("disk", public_id)
+    here = {"disk": shown.disk, "hourly": shown.hourly, "form": form, "machines": machines}
+    return render(request, "web/disks/attach.html", here, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def detach_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Taken off its machine, told first that it is charged on."""
+    shown = _disk(account_id, public_id)
+    if request.method == "POST":
+        who = actor(request, account_id)
+        machine = field(request.POST, "machine")  # as it was shown
+        done = _("The disk is being detached.")
+        return _done(request, public_id, lambda: detach.detach(who, [public_id], machine_id=machine), done)
+    here = {"disk": shown.disk, "machine": shown.machine, "hourly": shown.hourly}
+    return render(request, "web/disks/detach.html", here)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def size_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """A larger size, told first what it costs; the size asked for stands in the address."""
+    shown = _disk(account_id, public_id)
+    typed = request.POST if request.method == "POST" else request.GET
+    form, reckoned = OwnDiskSize(typed if "size" in typed else None), None
+    if form.is_bound and form.is_valid():
+        size_gib = form.cleaned_data["size"]
+        try:
+            if request.method == "POST":
+                grow.grow(actor(request, account_id), public_id, size_gib)
+                messages.success(request, _("The disk is being made larger."))
+                return redirect("disk", public_id)
+            (reckoned,) = grow.reckon(account_id, [public_id], size_gib)
+        except Refused as refused:
+            form.refuse(refused)
+    here = {"disk": shown.disk, "machine": shown.machine, "form": form, "reckoned": reckoned}
+    return render(request, "web/disks/size.html", here, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Into the recycle bin; out of it, erased."""
+    shown = _disk(account_id, public_id)
+    erases = shown.disk.state in _ENDED
+    if request.method == "POST":
+        erase = request.POST.get("erase") == "1"  # as of machines: sent twice, *end* ends once
+        try:
+            terminate.terminate(actor(request, account_id), [public_id], erase=erase)
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+            return redirect("disk", public_id)
+        return redirect("disks") if erase else redirect("disk", public_id)
+    return render(request, "web/disks/end.html", {"disk": shown.disk, "erases": erases})
+
+
+def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str) -> HttpResponse:
+    try:
+        act()
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    else:
+        messages.success(request, done)
+    return redirect("disk", public_id)
+
+
+def _is_busy(disk: Disk) -> bool:
+    return disk.latest_operation_state == "OPERATING"
+
+
+def _disk(account_id: int, public_id: str) -> OwnDisk:
+    shown = own_disks.one(account_id, public_id)
+    if shown is None:
+        raise Http404
+    return shown
