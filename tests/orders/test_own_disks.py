@@ -27,6 +27,7 @@ from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.ledger.models import Hold
 from vmart.listings import charges
+from vmart.listings import disks as listed
 from vmart.orders import errors, lost, reinstall, stop
 from vmart.orders import sweep as zone_sweep
 from vmart.orders import terminate as of_machines
@@ -561,3 +562,28 @@ def test_a_charge_of_it_is_listed_under_its_own_name(account: int, test_clock: B
     work()
     (row,) = charges.of_day(account, hour.astimezone(UTC8).date(), UTC8).rows
     assert (row.public_id, row.resource_id, row.name, row.exact) == (public_id, public_id, "backup", Decimal("0.14"))
+
+
+def test_a_disk_on_its_way_into_the_bin_is_not_told_to_be_there(account: int) -> None:
+    """Whoever waits until it is in the bin erases it at once, and a disk that is busy cannot be."""
+    disk, seen = new_disk(account), []
+    terminate(by(account), [disk.public_id])
+    for _ in range(2):
+        _, (told,) = listed.page(account, listed.Wanted(public_ids=[disk.public_id]))
+        seen.append(told.state)
+        work()
+    assert seen == ["UNATTACHED", "TORECYCLE"]
+    terminate(by(account), [disk.public_id])
+    work()
+    assert latest(disk) == ("GONE", "TerminateDisks", "SUCCESS")
+
+
+def test_a_disk_of_a_machine_that_is_there_is_not_ended(account: int) -> None:
+    machine = buy_running(account)
+    disk = Disk.objects.get(instance_id=machine.id)
+    with refused(errors.GoesWithMachine, field="disks"):
+        terminate(by(account), [disk.public_id])
+    of_machines.terminate(by(account), [machine.public_id])
+    work()
+    with refused(errors.GoesWithMachine, field="disks"):
+        terminate(by(account), [disk.public_id])

@@ -24,8 +24,8 @@ from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
-from vmart.security import change, starting
 from vmart.pricing.configuration import DiskChoice
+from vmart.security import change, starting
 from vmart.worker.models import Operation
 
 

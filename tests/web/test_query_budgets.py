@@ -26,9 +26,9 @@ from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
-from vmart.security import change, held, starting
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
+from vmart.security import change, held, starting
 from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation

@@ -30,9 +30,12 @@ class Wanted:
     portables: Sequence[str] | None = None
 
 
-# DiskState of the API 3.0: a disk that goes with its machine has it from the machine's state.
+# DiskState of the API 3.0: a disk that goes with its machine has it from the machine's state. One is told to be in the
+# bin as soon as it can be erased: who waits for that erases it at once (Terraform's provider).
 _STATE = """CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE'
   WHEN d.latest_operation = 'ResizeDisk' AND d.latest_operation_state = 'OPERATING' THEN 'EXPANDING'
+  WHEN d.state = 'TORECYCLE' AND d.latest_operation_state = 'OPERATING'
+    THEN CASE WHEN d.instance_id IS NULL THEN 'UNATTACHED' ELSE 'DETACHING' END
   WHEN d.state <> '' THEN d.state
   WHEN i.state = 'PENDING' THEN 'ATTACHING' WHEN i.state IN ('SHUTDOWN', 'TERMINATING') THEN 'TORECYCLE'
   WHEN i.state IN ('GONE', 'LAUNCH_FAILED') THEN 'UNATTACHED' ELSE 'ATTACHED' END"""
@@ -51,11 +54,13 @@ _CONDITIONS = {
     "portables": "(d.state <> '')::text = ANY (%(portables)s)",
     "ips": "(host(i.private_ip) = ANY (%(ips)s) OR host(i.public_ip) = ANY (%(ips)s))",
 }
-# A disk of its own is told of from when it is made until it is erased.
+# A disk of its own is told of from when it is made until it is erased; one that went with its machine as long as its
+# owner has not ended it twice, as disks are ended.
 _FROM = (
     "FROM storage_disk d JOIN subscriptions_subscription s ON s.id = d.id"
     " JOIN subscriptions_subscription b ON b.id = s.bundle_id LEFT JOIN instances_instance i ON i.id = d.instance_id"
     " WHERE d.account_id = %(account)s AND d.state NOT IN ('CREATING', 'FAILED', 'GONE')"
+    " AND d.latest_operation <> 'ForgetDisks'"
 )
 # By the indexes of the account's machines and of its own disks.
 _NOT_ENDED = """ AND d.id IN (

@@ -16,9 +16,9 @@ from vmart.orders import machines, resize
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
+from vmart.pricing.book_document import SizeRange
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
-from vmart.pricing.book_document import SizeRange
 from vmart.storage.models import Disk
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}

@@ -22,14 +22,19 @@ from vmart.worker.queue import Claimed
 
 # Of a machine too, while it gets or loses a disk, or one of it grows.
 ATTACH, DETACH, RESIZE = "AttachDisks", "DetachDisks", "ResizeDisk"
+# What stands of a disk that went with its machine and is not told of any more.
+FORGET = "ForgetDisks"
 AT_ONCE_MAX = 10  # attached or detached in one act
 
 
-def lock(account_id: int, public_ids: Sequence[str], *, most: int, with_machines: bool = False) -> list[Disk]:
+def lock(
+    account_id: int, public_ids: Sequence[str], *, most: int, with_machines: bool = False, with_erased: bool = False
+) -> list[Disk]:
     """The account's disks by public id, locked, in the order asked for.
 
-    ``with_machines``: also those that were bought with a machine that is there. Raises UnknownOwnDisk for one that is
-    not this account's, GoesWithMachine for one that was bought with a machine.
+    ``with_machines``: also those that were bought with a machine that is there; ``with_erased``: also those that went
+    with theirs. Raises UnknownOwnDisk for one that is not this account's, GoesWithMachine for one that was bought with
+    a machine.
     """
     db.require_transaction()
     if not public_ids:
@@ -43,25 +48,24 @@ def lock(account_id: int, public_ids: Sequence[str], *, most: int, with_machines
     db.call("ledger_lock", account_id)
     sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
     rows = locking().filter(account_id=account_id, public_id__in=sayable).order_by("id")
-    found = {row.public_id: row for row in rows if row.state != State.GONE}
-    if with_machines:
-        found = _not_erased(found)
+    found = {row.public_id: row for row in rows if row.state != State.GONE and row.latest_operation != FORGET}
+    erased = _erased(found.values()) if with_machines or with_erased else set()
     for public_id in public_ids:
-        if public_id not in found:
+        if public_id not in found or (public_id in erased and not with_erased):
             raise errors.UnknownOwnDisk("The disk {id} does not exist.", field="disks", id=public_id)
-        if not with_machines:
+        if not with_machines and public_id not in erased:
             refuse_with_machine(found[public_id])
     return [found[public_id] for public_id in public_ids]
 
 
-def _not_erased(disks: dict[str, Disk]) -> dict[str, Disk]:
-    """Without those that went with their machine."""
-    ids = {disk.instance_id for disk in disks.values() if disk.state == State.WITH_MACHINE and disk.instance_id}
-    ended = Instance.objects.filter(id__in=ids, state__in=[MachineState.GONE, MachineState.LAUNCH_FAILED])
-    gone = set(ended.values_list("id", flat=True)) if ids else set()
-    return {
-        name: disk for name, disk in disks.items() if disk.state != State.WITH_MACHINE or disk.instance_id not in gone
-    }
+def _erased(disks: Iterable[Disk]) -> set[str]:
+    """Those that went with their machine."""
+    with_machine = {disk.public_id: disk.instance_id for disk in disks if disk.state == State.WITH_MACHINE}
+    ended = Instance.objects.filter(
+        id__in=set(with_machine.values()), state__in=[MachineState.GONE, MachineState.LAUNCH_FAILED]
+    )
+    gone = set(ended.values_list("id", flat=True)) if with_machine else set()
+    return {name for name, machine in with_machine.items() if machine in gone}
 
 
 def refuse_with_machine(disk: Disk) -> None:

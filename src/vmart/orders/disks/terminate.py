@@ -19,26 +19,28 @@ def terminate(actor: Actor, disk_ids: Sequence[str], *, erase: bool = True) -> N
     """Accept the end of disks that no machine has, all or none; one that is in the bin is erased at once.
 
     On its way into the bin it is busy: a call that is merely repeated erases nothing. Without ``erase`` one in the bin
-    stays as it is: whoever asked to end a disk did not ask for that. Raises UnknownOwnDisk,
-    GoesWithMachine, DiskBusy, DiskAttached, DiskState.
+    stays as it is: whoever asked to end a disk did not ask for that. Of one that went with its machine nothing is left
+    to end; ended twice, it is not told of any more. Raises UnknownOwnDisk, GoesWithMachine, DiskBusy, DiskAttached,
+    DiskState.
     """
     with db.act():
-        disks = own.lock(actor.account, disk_ids, most=AT_ONCE_MAX)
+        disks = own.lock(actor.account, disk_ids, most=AT_ONCE_MAX, with_erased=True)
         refuse(disks)
-        in_bin = [disk for disk in disks if disk.state != State.UNATTACHED]
+        in_bin = [disk for disk in disks if disk.state == State.TORECYCLE]
         alive = [disk for disk in disks if disk.state == State.UNATTACHED]
         things.events(disks if erase else alive, ACT, actor=actor)
         if in_bin and erase:
             _erase_now(in_bin, actor.request_id)
         if alive:
             to_bin(alive, actor.request_id)
+        _forget([disk for disk in disks if disk.state == State.WITH_MACHINE])
 
 
 def refuse(disks: Sequence[Disk]) -> None:
     """Raise DiskBusy, DiskAttached or DiskState for disks that cannot be ended, or erased, now."""
     own.refuse_busy(disks)
     for disk in disks:
-        own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE)
+        own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE, State.WITH_MACHINE)
 
 
 def to_bin(disks: Sequence[Disk], request_id: str) -> None:
@@ -58,3 +60,9 @@ def _erase_now(disks: Sequence[Disk], request_id: str) -> None:
     things.agree(disks, release_at=clock.now())
     things.forget_work(release.KIND, disks)
     things.send_all(disks, release.KIND)
+
+
+def _forget(disks: Sequence[Disk]) -> None:
+    for disk in disks:
+        disk.latest_operation = own.FORGET if disk.latest_operation == ACT else ACT
+        disk.save(update_fields=["latest_operation"])
