@@ -8,6 +8,7 @@ from vmart.kernel import clock, db
 from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
+from vmart.orders.addresses import disassociate
 from vmart.orders.disks import detach
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
@@ -50,6 +51,7 @@ def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
 
 def _gone(machine: Instance) -> None:
     detach.leave(machine)
+    disassociate.leave(machine)
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
     db.call("placement_free", [machine.id])

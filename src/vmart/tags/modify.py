@@ -42,6 +42,17 @@ def modify(
         _write(actor, {one: change for one, change in changes.items() if change})
 
 
+def give(actor: Actor, new: Sequence[Thing], put: Sequence[Tag]) -> None:
+    """Give things that are being made their first tags. Belongs into the act. Raises BadTag, TooManyTags."""
+    db.require_transaction()
+    refuse_bad(put)
+    if len(put) > TAGS_MAX:
+        raise TooManyTags("A thing has at most {most} tags.", field="tags", most=TAGS_MAX)
+    accounts.lock(actor.account)
+    change = {tag.key: tag.value for tag in put}
+    _write(actor, dict.fromkeys(things.owned(actor.account, new), change))
+
+
 def end(account_id: int, ended: Sequence[Thing]) -> None:
     """Close the tags of things that are no more. Belongs into the act that ends them."""
     db.require_transaction()
