@@ -26,7 +26,8 @@ CUSTOMERS = [
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
-    "/placement-groups/", "{group}", "/quotas/",
+    "/placement-groups/", "{group}", "/addresses/", "{address}", "{address}release/", "{address}bandwidth/?bandwidth=9",
+    "/addresses/buy/?zone=ap-guangzhou-4&mode=BANDWIDTH_POSTPAID_BY_HOUR&bandwidth=9&count=2&name=", "/quotas/",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
@@ -63,12 +64,21 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
-    customer.places |= {"group": _group(customer)}  # type: ignore[attr-defined]
+    customer.places |= {"group": _group(customer), "address": _address(customer)}  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
         page.wait_for_selector("text=简体中文", state="detached")
     yield customer
     context.close()
+
+
+def _address(customer: Customer) -> str:
+    """A public address bought by itself: its page."""
+    page = customer.open("/addresses/buy/")
+    page.click("#reckon")
+    page.click("#buy")
+    page.wait_for_url("**/addresses/eip-*/")
+    return page.url.removeprefix(customer.url)
 
 
 def _group(customer: Customer) -> str:

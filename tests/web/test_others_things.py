@@ -19,10 +19,13 @@ from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, t
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import placement_groups
+from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.worker.models import Operation
 
 
@@ -39,6 +42,7 @@ class Things:
     zone: str = "ap-nowhere-1"
     template: str = "lt-00000000"
     group: str = "ps-00000000"
+    eip: str = "eip-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -47,6 +51,7 @@ MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
 GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
+ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -75,6 +80,11 @@ NAMED: dict[str, list[Arguments]] = {
     "placement_group_join": GROUP,
     "placement_group_leave": GROUP,
     "placement_group_delete": GROUP,
+    "address": ADDRESS,
+    "address_bind": ADDRESS,
+    "address_unbind": ADDRESS,
+    "address_bandwidth": ADDRESS,
+    "address_release": ADDRESS,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -87,6 +97,7 @@ NAMED: dict[str, list[Arguments]] = {
     "first_operator": [lambda _: {"token": "a"}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
+ONE_ADDRESS = NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
 REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"}),
             ("POST", {"act": "show"}), ("POST", {"act": "have"}),
@@ -128,6 +139,9 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         zone=ZONE,
         template=template(visitor.account_id),
         group=placement_groups.create(by(visitor.account_id), Wanted("apart")).public_id,
+        eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
+            0
+        ],
     )
 
 

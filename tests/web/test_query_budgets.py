@@ -18,11 +18,15 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
+from vmart.network.models import Eip
 from vmart.orders import placement_groups
+from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
@@ -38,7 +42,8 @@ CUSTOMERS = {
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
     "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
-    "quotas": 9, "placement_groups": 3, "placement_group": 3,
+    "quotas": 10, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
+    "address_bandwidth": 3, "address_release": 3, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
@@ -63,6 +68,8 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
             keep.create(f"template {number}", new_version(visitor.account_id))
             if number < 10:  # as many as there may be
                 placement_groups.create(by(visitor.account_id), Wanted(f"group {number}"))
+            if number < 20:  # as many as there may be
+                allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE))
             visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
             visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
             if number < 5:  # as many as there may be
@@ -112,6 +119,10 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             (running.public_id,),
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
+        **dict.fromkeys(
+            ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release"],
+            (Eip.objects.latest("id").public_id,),
+        ),
         "placement_group": (Group.objects.latest("id").public_id,),
         "account_reset_password_from_key": ("a", "set-password"),
         "seller_zone": (ZONE,),

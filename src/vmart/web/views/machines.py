@@ -14,10 +14,11 @@ from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview, placement_groups
+from vmart.listings import activity, charges, eips, orders, overview, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
+from vmart.network.models import EipState
 from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
@@ -155,6 +156,9 @@ def _here(machine: Instance) -> dict[str, Any]:
         else passwords.kept([machine.id])
     )
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
+    eip = None if machine.public_ip_wanted else eips.at_machine(machine.id)
+    leads = eip is not None and eip.state == EipState.BIND and eip.subscription.isolated_at is None
+    public_ip = eip.ip if eip and leads else machine.public_ip
     return {
         "machine": machine,
         "line": line,
@@ -164,6 +168,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "group": placement_groups.of_machine(machine.id),
+        "eip": eip,
         "disks": overview.disks(machine.id),
         "df_shows_gib": overview.df_shows_gib(machine.zone_id),
         "events": activity.of_machine(machine.id),
@@ -174,7 +179,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
-        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
+        "public_ip": public_ip,
+        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and public_ip and (leads or not network_off),
         "off_billed": _off_billed(machine),
         "passwords": len(kept),
         "until": kept.get(machine.id),
