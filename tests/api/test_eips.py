@@ -112,6 +112,9 @@ def test_addresses_are_found_by_what_they_are(client: Client) -> None:
     newest = [one["AddressId"] for one in told(client)]
     assert (page["TotalCount"], [one["AddressId"] for one in page["AddressSet"]]) == (2, newest[1:])
     assert _code(client, "DescribeAddresses", {"Filters": [{"Name": "x", "Values": ["y"]}]}) == "InvalidFilter"
+    for name, value, found in (("business-type", "CDC", []), ("address-status", "BIND", [first])):
+        asked = {"AddressIds": [first, second], "Filters": [{"Name": name, "Values": [value]}]}
+        assert [one["AddressId"] for one in told(client, **asked)] == found
     both = {"AddressIds": [first], "Filters": [{"Name": "address-id", "Values": [first]}]}
     assert _code(client, "DescribeAddresses", both) == "InvalidParameter"
 

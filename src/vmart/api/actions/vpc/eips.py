@@ -358,7 +358,8 @@ _TYPE = "instance-type"
 
 def describe_addresses(call: Call, asked: DescribeAddresses) -> DescribeAddressesAnswer:
     """Addresses of the account in the region of the call (all regions where it names none)."""
-    not_both(asked.address_ids, asked.filters, "AddressIds")
+    # Only the filter that says the same excludes ids, as published; Terraform sends both.
+    not_both(asked.address_ids, [one for one in asked.filters if one.name == "address-id"], "AddressIds")
     wanted = _wanted(call, asked)
     if wanted is None:
         return {"TotalCount": 0, "AddressSet": []}
