@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -23,7 +24,7 @@ from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.ledger.models import Hold
-from vmart.listings import quotas
+from vmart.listings import activity, attention, charges, quotas
 from vmart.metering.models import Sample, Segment
 from vmart.network.models import Eip, PublicAddress
 from vmart.orders import errors, lost, reboot, reinstall, sample, start, stop
@@ -44,6 +45,7 @@ from vmart.tags import reads
 from vmart.tags.errors import BadTag
 from vmart.tags.things import EIP, Thing
 from vmart.tags.wanted import Tag
+from vmart.worker import queue
 from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
 
@@ -51,6 +53,7 @@ pytestmark = pytest.mark.usefixtures("in_business")
 
 TRAFFIC, BANDWIDTH = "TRAFFIC_POSTPAID_BY_HOUR", "BANDWIDTH_POSTPAID_BY_HOUR"
 HOURLY_WITH_ADDRESS = replace(HOURLY, internet_charge_type=TRAFFIC, bandwidth_mbps=5, public_ip=True)
+UTC8 = ZoneInfo("Asia/Shanghai")
 IDLE_MINOR = 20  # 0.20 an hour
 GIB = 1 << 30
 
@@ -381,6 +384,20 @@ def test_it_leaves_its_machine_whatever_money_there_is(account: int) -> None:
     disassociate(by(poor), eip.public_id)
     work()
     assert (latest(eip)[0], purses(poor)["held"], purses(poor)["available"]) == ("UNBIND", 38 + IDLE_MINOR, 0)
+    assert list(reconcile()) == []
+
+
+def test_it_leaves_its_machine_below_zero_too(account: int, test_clock: BusinessClock) -> None:
+    """In the hours of grace: what is held stays as it is."""
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    held = purses(account)["held"]
+    owe(account)
+    Operation.objects.filter(kind="arrears").update(due_at=test_clock.at + 2 * HOUR)
+    disassociate(by(account), eip.public_id)
+    work()
+    assert (latest(eip)[0], purses(account)["held"], held) == ("UNBIND", 38, 38)
+    assert segments(eip)[-1][0] == "idle"
     assert list(reconcile()) == []
 
 
@@ -735,3 +752,42 @@ def test_reconcile_sees_what_is_wrong_of_an_address(account: int, test_clock: Bu
         "a machine has two public addresses, or one of another account or zone",
         "a bought public address is being worked on and nothing works on it",
     }
+
+
+def test_a_switch_off_that_is_given_up_is_told_by_its_address(account: int, world: World) -> None:
+    machine = buy_running(account, MONTHLY)
+    eip = bound(account, machine)
+    world.fail("ensure_address", times=100)
+    owe(account)
+    work()
+    (need,) = attention.page().rows
+    assert (need.cause.tag, need.subject_kind, need.subject, need.account) == (
+        "operation_given_up", "address", eip.public_id, account,
+    )  # fmt: skip
+    world.clear_faults()
+    for operation in Operation.objects.filter(attention=True):
+        assert queue.retry(operation.id)
+    work()
+    assert (seen(machine), list(reconcile())) == ("", [])
+
+
+def test_it_leaves_a_machine_that_its_engine_has_lost(account: int, world: World) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    world.remove_machine(machine.public_id)
+    disassociate(by(account), eip.public_id)
+    work()
+    assert latest(eip) == ("UNBIND", "DisassociateAddress", "SUCCESS")
+    assert [component for component, *_, end in segments(eip) if end is None] == ["idle"]
+
+
+def test_charges_and_events_are_told_by_its_id_and_name(account: int, test_clock: BusinessClock) -> None:
+    eip = new_address(account, by_traffic(name="front"))
+    test_clock.set(test_clock.at + HOUR)
+    work()
+    (row,) = charges.of_day(account, test_clock.at.astimezone(UTC8).date(), UTC8).rows
+    assert (row.public_id, row.resource_id, row.name, row.component, row.exact) == (
+        eip.public_id, eip.public_id, "front", "idle", Decimal("0.20"),
+    )  # fmt: skip
+    told = [(one.subject_kind, one.subject, one.kind) for one in activity.of_account(account).rows]
+    assert ("address", eip.public_id, "AllocateAddresses") in told

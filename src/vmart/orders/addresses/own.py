@@ -204,7 +204,8 @@ def hold_what_it_asks(eip: Eip) -> None:
         holds.shrink([eip.subscription], [wanted])
         return
     (row,) = db.rows("SELECT fn.ledger_available(p) AS left FROM ledger_purses p WHERE account_id = %s", eip.account_id)
-    holds.take([eip.subscription], [min(wanted, held + max(0, row["left"]))])
+    if row["left"] > 0:
+        holds.take([eip.subscription], [min(wanted, held + row["left"])])
 
 
 def _held(eip: Eip) -> int:
