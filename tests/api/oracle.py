@@ -26,6 +26,8 @@ SERVICES = {
 EXCEPTIONS = {
     ("Instance", "RenewFlag"): "its text says: null for postpaid machines",
     ("Instance", "ExpiredTime"): "its text says: null for postpaid machines",
+    ("Address", "NetworkInterfaceId"): "its text says: null where no interface is bound",
+    ("Address", "PrivateAddressIp"): "its text says: null where no private address is bound",
 }
 
 _INTEGERS = {"int64", "uint64", "int", "integer"}

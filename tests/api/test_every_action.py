@@ -54,6 +54,10 @@ class Things:
     joined: str  # one that the prepaid machine is in, beside the first
     own: str  # a disk with a life of its own, that no machine has
     attached: str  # and one that the running machine has
+    free: str  # a bought public address that no machine has
+    bare: str  # a machine without one
+    at_machine: str  # and an address that another such has
+    task: str  # of its binding
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -62,6 +66,7 @@ Asked = Callable[[Things], dict[str, Any]]
 OF_INSTANCES = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": "ap-guangzhou"}
 TAG = {"TagKey": "team", "TagValue": "b"}
 
+BARE = {name: value for name, value in HOURLY.items() if name != "InternetAccessible"}
 OWN_DISK = {
     "Placement": {"Zone": "ap-guangzhou-4"}, "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD",
     "DiskSize": 20,
@@ -182,6 +187,23 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
     "ResizeDisk": (lambda has: {"DiskId": has.attached, "DiskSize": 30}, 20),
     "InquiryPriceResizeDisk": (lambda has: {"DiskId": has.own, "DiskSize": 30}, 8),
+    "AllocateAddresses": (lambda _: {"AddressCount": 2, "AddressName": "a", "ClientToken": "t"}, 25),
+    "InquiryPriceAllocateAddresses": (lambda _: {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR"}, 0),
+    "AssociateAddress": (lambda has: {"AddressId": has.free, "InstanceId": has.bare}, 20),
+    "DisassociateAddress": (lambda has: {"AddressId": has.at_machine}, 15),
+    "ReleaseAddresses": (lambda has: {"AddressIds": [has.free]}, 20),
+    "DescribeAddresses": (lambda has: {"AddressIds": [has.at_machine]}, 1),
+    "ModifyAddressAttribute": (lambda has: {"AddressId": has.free, "AddressName": "other"}, 6),
+    "ModifyAddressesBandwidth": (
+        lambda has: {"AddressIds": [has.free, has.at_machine], "InternetMaxBandwidthOut": 9},
+        20,
+    ),
+    "DescribeAddressQuota": (lambda _: {}, 2),
+    "DescribeTaskResult": (lambda has: {"TaskId": has.task}, 1),
+    "DescribeBandwidthPackages": (
+        lambda has: {"Filters": [{"Name": "resource.resource-id", "Values": [has.at_machine]}]},
+        0,
+    ),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
@@ -307,6 +329,12 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
     work()
+    free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
+    bare, other = client.call("RunInstances", {**BARE, "InstanceCount": 2}).response["InstanceIdSet"]
+    work()
+    asked = {"AddressId": at_machine, "InstanceId": other}
+    task = client.call("AssociateAddress", asked).response["TaskId"]
+    work()
     own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
     subnet = client.call("CreateSubnet", asked).response["Subnet"]
@@ -324,7 +352,8 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached,
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, free, bare,
+        at_machine, task,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -429,7 +458,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     client, _, prepaid = many(count)
     for action, budget in [
         ("StopInstances", 6), ("StartInstances", 5), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 8),
-        ("TerminateInstances", 25),
+        ("TerminateInstances", 26),
         ("TerminateInstances", 7),
     ]:  # fmt: skip
         with statements() as made:
@@ -578,6 +607,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk",
+        "AllocateAddresses",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -601,6 +631,10 @@ UNKNOWN = Things(
     "sg-unknown1",
     "disk-unknown1",
     "disk-unknown2",
+    "eip-unknown1",
+    "ins-unknown9",
+    "eip-unknown2",
+    "1",
 )
 
 

@@ -75,6 +75,7 @@ _SAMPLES: dict[str, Any] = {
     "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
     "TagKeys": ["team"],
     "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"],
+    "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
 }  # fmt: skip
 
 

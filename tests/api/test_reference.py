@@ -16,11 +16,12 @@ from vmart.api.registry import Action
 pytestmark = pytest.mark.usefixtures("shop")
 
 WRITE = bool(os.environ.get("VMART_WRITE_EXAMPLES"))
-# What is another at each run, whatever was asked: ids, and the numbers of requests, accounts, users and orders.
+# What is another at each run, whatever was asked: ids, and the numbers of requests, accounts, users, orders and tasks.
 _ID = re.compile(r"\b(?!ap-)([a-z]+)-[a-z0-9]{8}\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _NUMBER = re.compile(
-    r'("Uin": |"AppId": |"AccountId": "|"UserId": "|"PrincipalId": "|cam:|uin/|"dealIds": \["?)\d+|(?<=")\d+(?=": \[)'
+    r'("Uin": |"AppId": |"AccountId": "|"UserId": "|"PrincipalId": "|cam:|uin/|"dealIds": \["?|"TaskId": "?)\d+'
+    r'|(?<=")\d+(?=": \[)'
 )
 _KEY = re.compile(r"^(-----BEGIN [A-Z ]+-----|ssh-[a-z0-9]+ ).*$", re.DOTALL)
 

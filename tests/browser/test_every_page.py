@@ -29,7 +29,8 @@ CUSTOMERS = [
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=5&count=2&name=n",
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
-    "/placement-groups/", "{group}", "/quotas/",
+    "/placement-groups/", "{group}", "/addresses/", "{address}", "{address}release/", "{address}bandwidth/?bandwidth=9",
+    "/addresses/buy/?zone=ap-guangzhou-4&mode=BANDWIDTH_POSTPAID_BY_HOUR&bandwidth=9&count=2&name=", "/quotas/",
     "/security-groups/", "{security_group}", "{security_group}ingress/0/", "{machine}security-groups/",
     "/buy/?security_group={sg}",
     "/api-keys/", "/balance/",
@@ -69,7 +70,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
     customer.places |= _disks(customer, machine)  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
-    customer.places |= {"group": _group(customer)}  # type: ignore[attr-defined]
+    customer.places |= {"group": _group(customer), "address": _address(customer)}  # type: ignore[attr-defined]
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
@@ -94,6 +95,15 @@ def _disks(customer: Customer, machine: str | None) -> dict[str, str]:
     page.click("#attach")
     expect(page.locator("#live .state.good")).to_be_visible()
     return found
+
+
+def _address(customer: Customer) -> str:
+    """A public address bought by itself: its page."""
+    page = customer.open("/addresses/buy/")
+    page.click("#reckon")
+    page.click("#buy")
+    page.wait_for_url("**/addresses/eip-*/")
+    return page.url.removeprefix(customer.url)
 
 
 def _group(customer: Customer) -> str:

@@ -17,11 +17,12 @@ import pytest
 
 from tests.clients.conftest import Access
 from tests.clients.test_sdk_python import Cvm
+from tests.clients.test_terraform_calls import Provider
 from tests.instances.test_key_pairs import ED25519
 from vmart.config import os_users
 
 PROGRAMS = os.environ.get("VMART_TERRAFORM", "")
-CONFIGURATION = Path(__file__).parent / "terraform" / "main.tf"
+CONFIGURATIONS = Path(__file__).parent / "terraform"
 DOMAIN = "vmart.test"
 _SERVICES = ("cvm", "cbs", "vpc", "tag", "sts", "api")
 LIMIT_S = 900
@@ -34,9 +35,9 @@ pytestmark = [
 class Tofu:
     """``tofu("apply", name="web")``: a command on the configuration; ``name`` and others are its variables."""
 
-    def __init__(self, access: Access, folder: Path) -> None:
+    def __init__(self, access: Access, folder: Path, configuration: str) -> None:
         self._access, self._folder = access, folder
-        shutil.copy(CONFIGURATION, folder)
+        shutil.copy(CONFIGURATIONS / configuration, folder)
         (folder / "hosts").write_text(f"127.0.0.1 localhost {' '.join(f'{s}.{DOMAIN}' for s in _SERVICES)}\n")
         (folder / "cli.tfrc").write_text(
             f'provider_installation {{ dev_overrides {{ "tencentcloudstack/tencentcloud" = "{PROGRAMS}" }} }}\n'
@@ -75,8 +76,8 @@ class Tofu:
 
 
 @pytest.fixture
-def tofu(access: Access, tmp_path: Path) -> Iterator[Tofu]:
-    tofu = Tofu(access, tmp_path)
+def tofu(access: Access, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tofu]:
+    tofu = Tofu(access, tmp_path, getattr(request, "param", "main.tf"))
     yield tofu
     tofu.destroy()
 
@@ -120,3 +121,22 @@ def test_two_machines_are_applied_changed_in_place_and_destroyed(tofu: Tofu, acc
     assert cvm.ids() - before == set()
     assert cvm.DescribeKeyPairs({})["TotalCount"] == keys
     assert json.loads(tofu("show", "-json")).get("values", {}) == {}
+
+
+@pytest.mark.parametrize("tofu", ["address.tf"], indirect=True)
+def test_an_address_is_bought_bound_changed_moved_and_given_back(tofu: Tofu, access: Access) -> None:
+    provider = Provider(access)
+
+    def told() -> tuple[Any, ...]:
+        (one,) = provider("vpc", "DescribeAddresses", {"AddressIds": [tofu.output()["address"]]})["AddressSet"]
+        return one["AddressStatus"], one["InstanceId"], one["AddressName"], one["Bandwidth"], one["TagSet"]
+
+    tofu.apply()
+    first, second = tofu.output()["machines"]
+    assert told() == ("BIND", first, "front", 5, [{"Key": "team", "Value": "a"}])
+    tofu.apply(name="back", bandwidth=9, team="b")
+    assert told() == ("BIND", first, "back", 9, [{"Key": "team", "Value": "b"}])
+    tofu.apply(name="back", bandwidth=9, team="b", at=1)
+    assert told()[:2] == ("BIND", second)
+    tofu.destroy()
+    assert provider("vpc", "DescribeAddresses")["AddressSet"] == []

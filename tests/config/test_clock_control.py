@@ -23,6 +23,7 @@ from vmart.kernel.clock import HOUR
 from vmart.kernel.models import Deployment
 from vmart.kernel.partitions import ensure_partitions
 from vmart.metering.models import Horizon, Sample, Segment
+from vmart.orders import sample
 from vmart.orders.purchase import purchase
 from vmart.orders.renew_flag import AUTO, set_flag
 from vmart.pricing import books
@@ -216,7 +217,7 @@ def test_hours_that_fail_together_leave_nothing(monkeypatch: pytest.MonkeyPatch)
         return 0
 
     monkeypatch.setattr(close, "ahead", fails)
-    sending = {ZONE: list(Instance.objects.select_related("subscription"))}
+    sending = {ZONE: sample.sending(ZONE)}
     with nothing_written():
         assert clock_control._close_hours(first, 6, sending) == 0
     assert clock.now() == BEGUN

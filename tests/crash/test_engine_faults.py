@@ -24,6 +24,7 @@ from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
+from vmart.network.models import Eip
 from vmart.orders import (
     bandwidth,
     bind_keys,
@@ -37,6 +38,10 @@ from vmart.orders import (
     sweep,
     terminate,
 )
+from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
+from vmart.orders.addresses.disassociate import disassociate
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.detach import detach
@@ -45,6 +50,7 @@ from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
@@ -168,6 +174,27 @@ def _end_disk(actor: Actor, names: list[str]) -> None:
     end_disks(actor, [_own(actor.account)])
 
 
+def _address(actor: Actor, _names: list[str]) -> None:
+    """A new public address by itself."""
+    allocate(actor, NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_POSTPAID_BY_HOUR", 9), ZONE))
+
+
+def _eip(account: int) -> str:
+    return Eip.objects.get(account_id=account).public_id
+
+
+def _bind_address(actor: Actor, names: list[str]) -> None:
+    associate(actor, _eip(actor.account), names[0])
+
+
+def _unbind_address(actor: Actor, names: list[str]) -> None:
+    disassociate(actor, _eip(actor.account))
+
+
+def _faster_address(actor: Actor, names: list[str]) -> None:
+    address_bandwidth.change(actor, [_eip(actor.account)], 20)
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -198,6 +225,14 @@ ACTS: dict[str, Callable[[], int]] = {
     "larger disk of its own": lambda: _asked(HOURLY, _attach, _larger_own),
     "detach a disk": lambda: _asked(HOURLY, _attach, _detach),
     "erase a disk": lambda: _asked(HOURLY, _attach, _detach, _end_disk, _end_disk),
+    "bind an address": lambda: _asked(HOURLY, _address, _bind_address),
+    "unbind an address": lambda: _asked(HOURLY, _address, _bind_address, _unbind_address),
+    "faster address": lambda: _asked(HOURLY, _address, _bind_address, _faster_address),
+    "address off": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears),
+    "address on": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears, _paid),
+    "release a machine with an address": lambda: _asked(
+        HOURLY, _address, _bind_address, terminate.terminate, terminate.terminate
+    ),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1,
@@ -209,7 +244,9 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "start without network": 2,
          # changing calls of each act, so that no loop ends too early
          "make a disk": 1, "attach a disk": 2, "larger disk of its own": 1, "keep a disk": 3,
-         "detach a disk": 1, "erase a disk": 1}  # fmt: skip
+         "detach a disk": 1, "erase a disk": 1,
+         "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
+         "release a machine with an address": 2}  # fmt: skip
 
 
 def _each_call(
@@ -287,6 +324,8 @@ SETTLED = {
     "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",), "keep a disk": ("GONE",),
     "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
+    "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
+    "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),
 }  # fmt: skip
 
 

@@ -24,6 +24,10 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.functions import resolve
+from vmart.network.models import Eip
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
+from vmart.orders.addresses.disassociate import disassociate
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.detach import detach
@@ -31,6 +35,7 @@ from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
+from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
@@ -214,5 +219,40 @@ def test_a_second_worker_ends_what_a_killed_one_began_of_a_disk(
     _wait(lambda: Disk.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
     _kill(second)
     told = list(Event.objects.filter(subject_kind="disk").order_by("id").values_list("kind", flat=True))
+    assert (told[-1], told.count(kind)) == (kind, 1)
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "acts", "state", "kind"),
+    [
+        ("ensure_address", 1, "BIND", "address_bound"),
+        ("counters", 1, "BIND", "address_bound"),
+        ("ensure_address", 2, "UNBIND", "address_unbound"),
+        ("counters", 2, "UNBIND", "address_unbound"),
+    ],
+)
+def test_a_second_worker_ends_what_a_killed_one_began_of_an_address(
+    nursery: Nursery, verb: str, acts: int, state: str, kind: str
+) -> None:
+    account = open_purse(cash_minor=10_000)
+    machine = buy_running(account)
+    part = AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 9)
+    (name,) = allocate(by(account), NewAddresses(HOURLY.region, part, ZONE)).public_ids
+    for act in (
+        lambda: associate(by(account), name, machine.public_id), lambda: disassociate(by(account), name),
+    )[:acts]:  # fmt: skip
+        work()
+        act()
+    _slow_engine(600, verb)
+    first = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
+    time.sleep(0.2)
+    _kill(first)
+    _slow_engine(0, verb)
+    second = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Eip.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
+    _kill(second)
+    told = list(Event.objects.filter(subject_kind="address").order_by("id").values_list("kind", flat=True))
     assert (told[-1], told.count(kind)) == (kind, 1)
     assert list(reconcile()) == []

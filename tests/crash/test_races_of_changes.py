@@ -30,10 +30,16 @@ from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.errors import KeyPairInUse
-from vmart.instances.models import Instance, KeyPair
+from vmart.instances.models import ALIVE, Instance, KeyPair, State
 from vmart.kernel import clock, db
 from vmart.metering.models import Segment
+from vmart.network.models import Eip
 from vmart.orders import bind_keys, convert, forget_keys, reinstall, start, stop, terminate
+from vmart.orders.addresses import associate as binding
+from vmart.orders.addresses import own as own_address
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
+from vmart.orders.addresses.release import release as give_back
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.convert import Conversion
@@ -42,11 +48,13 @@ from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
-from vmart.orders.errors import Busy, DiskBusy
+from vmart.orders.errors import Busy, DiskBusy, EipBusy
 from vmart.orders.models import Line, Order
 from vmart.orders.reinstall import Reinstall
+from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
+from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement import close
 from vmart.storage.models import Disk
 from vmart.worker import loop
@@ -314,6 +322,89 @@ def test_control_without_locks_it_is_ended_while_it_grows(
     _, results = _grown_and(open_shop, edit, lambda account, disk: end_disks(by(account), [disk]))
     assert results == [None, None]
     assert _accepted("ResizeDisk", "TerminateDisks") == [1, 1]
+
+
+# -- a public address with a life of its own, bound while its machine is ended or it is given back -----
+
+
+def _address_and(shop: Databases, edit: Edit, other: Callable[[int, str, str], Any]) -> tuple[list[str], list[Any]]:
+    """A public address is being bound to a machine; meanwhile something else is asked for."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    machine, part = buy_running(account), AddressPart("BANDWIDTH_POSTPAID_BY_HOUR", 10)
+    (eip,) = allocate(by(account), NewAddresses(HOURLY.region, part, ZONE)).public_ids
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return at_the_gate(
+        shop.url(), lambda: associate(by(account), eip, machine.public_id),
+        lambda: other(account, machine.public_id, eip),
+    )  # fmt: skip
+
+
+def _end_its_machine(account: int, machine: str, eip: str) -> None:
+    terminate.terminate(by(account), [machine])
+
+
+def _give_it_back(account: int, machine: str, eip: str) -> None:
+    give_back(by(account), [eip])
+
+
+def test_an_address_is_not_given_back_on_the_way_to_its_machine(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _address_and(open_shop, edit, _give_it_back)
+    assert (waited, type(results[1])) == (["advisory", "transactionid"], EipBusy)
+    work()
+    assert Eip.objects.get().state == "BIND"
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_is_given_back_on_the_way(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own_address, "locking", lambda: Eip.objects.select_related("subscription"))
+    _, results = _address_and(open_shop, edit, _give_it_back)
+    assert [type(result) for result in results] == [int, int]  # both have a task
+
+
+def test_a_machine_that_is_ended_while_an_address_comes_does_not_have_it(open_shop: Databases, edit: Edit) -> None:
+    waited, results = _address_and(open_shop, edit, _end_its_machine)
+    assert (waited, type(results[0]), results[1]) == (["advisory", "transactionid"], int, None)
+    work()
+    machine, eip = Instance.objects.get(), Eip.objects.get()
+    assert (machine.state, eip.state, eip.latest_operation_state) == ("SHUTDOWN", "UNBIND", "FAILED")
+    assert engine_of(ZONE).observe(machine.public_id).public_ip == ""
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["as it is", "control: without its last look at the machine"])
+def test_a_machine_that_is_ended_while_its_engine_is_told_does_not_have_it(
+    open_shop: Databases, monkeypatch: pytest.MonkeyPatch, *, looks: bool
+) -> None:
+    """Told of a machine that runs, switched off and isolated in the same moment: the commit sees what it is by then."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    machine, part = buy_running(account), AddressPart("BANDWIDTH_POSTPAID_BY_HOUR", 10)
+    (name,) = allocate(by(account), NewAddresses(HOURLY.region, part, ZONE)).public_ids
+    associate(by(account), name, machine.public_id)
+    engine = engine_of(ZONE)
+
+    class Slow:
+        counters = engine.counters
+
+        def ensure_address(self, *told: Any) -> None:
+            terminate.terminate(by(account), [machine.public_id])
+            loop.run_until_idle({"isolate": STEPS["isolate"]}, lanes)
+            engine.ensure_address(*told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(binding, "engine_of", lambda _zone: Slow())
+        if not looks:
+            patch.setattr(binding, "ALIVE", [*ALIVE, State.SHUTDOWN])
+        loop.run_until_idle({"bind_address": STEPS["bind_address"]}, lanes)
+    eip = Eip.objects.get()
+    if looks:
+        assert (eip.state, eip.latest_operation_state, engine.observe(machine.public_id).public_ip) == (
+            "UNBIND", "FAILED", "",
+        )  # fmt: skip
+    else:
+        assert (eip.state, engine.observe(machine.public_id).public_ip) == ("BIND", eip.ip)
 
 
 # -- the end of what is charged by the hour, against its close and against another end ---------------

@@ -44,6 +44,7 @@ from vmart.orders import (
     return_prepaid,
     terminate,
 )
+from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.renew import Renewal
 from vmart.pages import shown_quote
@@ -56,6 +57,7 @@ from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.placement.models import Host
 from vmart.policy import policy
 from vmart.policy.numbers import DEFAULT, Policy
+from vmart.pricing.address import AddressPart
 from vmart.pricing.priced import Priced
 from vmart.provisioning import zones
 from vmart.settlement import close
@@ -76,7 +78,8 @@ def test_the_defaults_are_the_rules_of_before() -> None:
         "delivery_minutes": 10, "image_wait_minutes": 30, "password_keep_days": 7, "sold_disk_percent": 90,
         "sold_memory_percent": 80, "renew_ahead_years": 10, "remind_days": (7, 5, 3, 1), "auto_renew_attempts": 6,
         "auto_renew_pause_hours": 24, "free_return_days": 5, "bin_postpaid_hours": 2, "bin_prepaid_days": 7,
-        "arrears_grace_hours": 2, "arrears_keep_days": 15, "statement_closes_hour": 19,
+        "arrears_grace_hours": 2, "arrears_keep_days": 15, "arrears_idle_address_hours": 24,
+        "statement_closes_hour": 19,
     }  # fmt: skip
     assert [DEFAULT.top_up_minor(currency) for currency in ("CNY", "JPY", "KWD")] == [(100, 10_000_000)] * 3
     assert policy.at(clock.now()) == DEFAULT
@@ -311,6 +314,17 @@ def _arrears_kept(test_clock: BusinessClock, days: int) -> None:
     _released_at(test_clock, machine, test_clock.at + days * DAY)
 
 
+def _idle_address_kept(test_clock: BusinessClock, hours: int) -> None:
+    """The hours of grace, which are over when charging stops, are among them."""
+    account = _purse(1000)
+    asked = NewAddresses("ap-guangzhou", AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 1), ZONE)
+    (public_id,) = allocate(by(account), asked).public_ids
+    owe(account)
+    no_closes()
+    work_all()
+    assert Subscription.objects.get(public_id=public_id).release_at == test_clock.at + (hours - 2) * HOUR
+
+
 def _released_at(test_clock: BusinessClock, machine: Instance, instant: dt.datetime) -> None:
     """What was promised when it was turned off holds, whatever has changed meanwhile."""
     work_all()
@@ -357,6 +371,7 @@ NUMBERS: dict[str, tuple[Any, Any, Check]] = {
     "bin_postpaid_hours": (2, 5, _bin_postpaid),
     "bin_prepaid_days": (7, 3, _bin_prepaid),
     "arrears_keep_days": (15, 4, _arrears_kept),
+    "arrears_idle_address_hours": (24, 6, _idle_address_kept),
     "arrears_grace_hours": (2, 6, _arrears_grace),
 }
 ELSEWHERE = {"auto_renew_attempts", "auto_renew_pause_hours", "statement_closes_hour"}  # below

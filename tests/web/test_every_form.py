@@ -25,9 +25,12 @@ from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.network.models import Subnet, Vpc
 from vmart.orders import placement_groups, sweep
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
 from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
 from vmart.security import change, held, starting
+from vmart.pricing.address import AddressPart
 from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
@@ -35,7 +38,8 @@ from vmart.worker.models import Operation
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
-    "templates", "template", "disks", "quotas", "tags", "payment_state", "activity", "charges", "charges_csv", "seller",
+    "templates", "template", "disks", "quotas", "tags", "addresses", "payment_state", "activity", "charges",
+    "charges_csv", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
@@ -127,6 +131,18 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[disk]), typed)
         return answer
 
+    def of_address(self, name: str, typed: dict[str, str], *, bound: bool = False) -> HttpResponse:
+        """A public address by itself, at a machine where it is said, and one of its forms."""
+        part, who = AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 5), by(self.buyer.account_id)
+        (public_id,) = allocate(who, NewAddresses("ap-guangzhou", part, ZONE)).public_ids
+        self.buyer.buy("?charge=postpaid&address=0")
+        work()
+        machine = Instance.objects.get(public_ip_wanted=False).public_id
+        if bound:
+            associate(who, public_id, machine)
+            work()
+        return self.buyer.post(reverse(name, args=[public_id]), {"machine": machine, **typed})
+
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
@@ -201,6 +217,17 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "placement_group_leave", True
     ),
     ("placement_group_delete", "DeleteDisasterRecoverGroups"): lambda sent: sent.of_group("placement_group_delete"),
+    ("address_buy", "AllocateAddresses"): lambda sent: sent.buyer.post(
+        reverse("address_buy"),
+        {"zone": ZONE, "mode": "TRAFFIC_POSTPAID_BY_HOUR", "bandwidth": "5", "count": "1", "form": "f" * 43},
+    ),
+    ("address", "ModifyAddressAttribute"): lambda sent: sent.of_address("address", {"name": "front"}),
+    ("address_bind", "AssociateAddress"): lambda sent: sent.of_address("address_bind", {}),
+    ("address_unbind", "DisassociateAddress"): lambda sent: sent.of_address("address_unbind", {}, bound=True),
+    ("address_bandwidth", "ModifyAddressesBandwidth"): lambda sent: sent.of_address(
+        "address_bandwidth", {"bandwidth": "9"}, bound=True
+    ),
+    ("address_release", "ReleaseAddresses"): lambda sent: sent.of_address("address_release", {}),
     ("order_pay", "RunInstances"): lambda sent: sent.of_unpaid({}),
     ("order_pay", "payment_begun"): lambda sent: sent.of_unpaid(CARD),
     ("order_passwords", "password_shown"): lambda sent: sent.buyer.post(

@@ -20,12 +20,15 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import placement_groups
 from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
 from vmart.pricing.configuration import DiskChoice
 from vmart.security import change, starting
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.worker.models import Operation
 
 
@@ -44,6 +47,7 @@ class Things:
     group: str = "ps-00000000"
     security_group: str = "sg-00000000"
     disk: str = "disk-00000000"
+    eip: str = "eip-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -54,6 +58,7 @@ TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
 GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
 SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}]
 DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
+ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
 NAMED: dict[str, list[Arguments]] = {
@@ -94,6 +99,11 @@ NAMED: dict[str, list[Arguments]] = {
     "disk_detach": DISK,
     "disk_size": DISK,
     "disk_end": DISK,
+    "address": ADDRESS,
+    "address_bind": ADDRESS,
+    "address_unbind": ADDRESS,
+    "address_bandwidth": ADDRESS,
+    "address_release": ADDRESS,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -106,6 +116,7 @@ NAMED: dict[str, list[Arguments]] = {
     "first_operator": [lambda _: {"token": "a"}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
+ONE_ADDRESS = NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)
 CARD = {"by": "card", "provider": "sandbox", "card": sandbox.PAYS, "token": "t" * 43}
 REQUESTS = [("GET", {}), ("POST", {}), ("POST", CARD), ("POST", {"charge": "without"}),
             ("POST", {"act": "show"}), ("POST", {"act": "have"}),
@@ -161,6 +172,9 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         security_group=change.create(
             by(visitor.account_id), "ap-guangzhou", "web", "", starting.rules("open")
         ).public_id,
+        eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
+            0
+        ],
     )
 
 

@@ -19,9 +19,11 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
+from vmart.network.models import Eip
 from vmart.orders import placement_groups
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
@@ -30,6 +32,8 @@ from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
 from vmart.storage.models import Disk
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
@@ -46,8 +50,9 @@ CUSTOMERS = {
     "machine_tags": 4, "tags": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
-    "quotas": 9, "placement_groups": 3, "placement_group": 3,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
+    "quotas": 10, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
+    "address_bandwidth": 3, "address_release": 3, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
@@ -74,6 +79,8 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
             if number < 10:  # as many as there may be
                 placement_groups.create(by(visitor.account_id), Wanted(f"group {number}"))
             change.create(by(visitor.account_id), "ap-guangzhou", f"group {number}", "", starting.rules("web"))
+            if number < 20:  # as many as there may be
+                allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE))
             visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
             visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
             if number < 5:  # as many as there may be
@@ -142,6 +149,10 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             (Disk.objects.exclude(state="").latest("id").public_id,),
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
+        **dict.fromkeys(
+            ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release"],
+            (Eip.objects.latest("id").public_id,),
+        ),
         "placement_group": (Group.objects.latest("id").public_id,),
         "security_group": (held.default_id(visitor.account_id),),
         "security_group_rule": (held.default_id(visitor.account_id), "ingress", 0),

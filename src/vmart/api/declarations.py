@@ -124,15 +124,15 @@ Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValueOf
 Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValueLimit")]
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """The number that a text of digits says; anything else as it is."""
     digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18
     return int(str(value)) if digits else value
 
 
 # Of vpc, whose Offset and Limit are published as text.
-TextOffset = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
-TextLimit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
+TextOffset = Annotated[int, BeforeValidator(whole), Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+TextLimit = Annotated[int, BeforeValidator(whole), Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
 
 
 def _truth(value: object) -> object:

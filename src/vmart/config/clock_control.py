@@ -13,7 +13,6 @@ from django.db.models import Min
 
 from vmart.config.steps import STEPS, lanes, zone_codes
 from vmart.engines.contract import install_transaction_probe
-from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.models import Deployment
@@ -21,6 +20,7 @@ from vmart.kernel.partitions import ensure_partitions
 from vmart.ledger.models import Purses
 from vmart.metering.models import Horizon
 from vmart.orders import sample
+from vmart.orders.sample import Sender
 from vmart.provisioning import zones
 from vmart.settlement import close
 from vmart.worker.loop import run_until_idle
@@ -28,7 +28,7 @@ from vmart.worker.models import Operation
 
 log = logging.getLogger(__name__)
 
-Sending = Mapping[str, Sequence[Instance]]  # by zone, the machines that may send
+Sending = Mapping[str, Sequence[Sender]]  # by zone, what may send
 
 _HOURS_AT_ONCE = 24
 _ACCOUNTS_AT_ONCE = close.BATCH_ACCOUNTS  # with more, an hour's close is many commits
@@ -64,8 +64,8 @@ def _go_through(target: dt.datetime, report: Callable[[dt.datetime], None]) -> N
     while True:
         run_until_idle(STEPS, lanes, wait=True)
         sending = {zone: sample.sending(zone) for zone in zone_codes()}
-        for zone, machines in sending.items():
-            sample.count(zone, machines)
+        for zone, senders in sending.items():
+            sample.count(zone, senders)
         following = _next_due(target)
         if following is None:
             break
@@ -114,7 +114,7 @@ def _close_hours(first: dt.datetime, hours: int, sending: Sending) -> int:
     """Close them and move on with it, all in one commit; fewer say how many can be, and nothing was done."""
     ends = [first + number * HOUR for number in range(1, hours + 1)]
     ensure_partitions(ends[-1])
-    counted = {zone: sample.read_at(zone, machines, ends[:-1]) for zone, machines in sending.items()}
+    counted = {zone: sample.read_at(zone, senders, ends[:-1]) for zone, senders in sending.items()}
     try:
         with db.act():
             db.rows("SELECT set_config('statement_timeout', '120s', true)")

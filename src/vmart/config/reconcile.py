@@ -98,6 +98,27 @@ _CHECKS = (
         """,
     ),
     (
+        "a subscription stands otherwise than its public address",
+        """
+        SELECT b.public_id, b.standing, b.isolated_source, e.state FROM subscriptions_subscription b
+        LEFT JOIN network_eip e ON e.id = b.id
+        WHERE b.kind = 'address' AND (b.standing IS DISTINCT FROM CASE
+          WHEN e.state = 'GONE' THEN 'ended' WHEN e.state = 'OFFLINING' OR b.arrears_since IS NOT NULL THEN 'isolated'
+          WHEN e.state IS NOT NULL THEN 'active' END
+          OR (b.standing = 'active') <> (b.isolated_source = 'NOTISOLATED'))
+        """,
+    ),
+    (
+        "a bought public address is charged otherwise than it is bound",
+        """
+        SELECT e.public_id, e.state, i.component FROM network_eip e
+        LEFT JOIN subscriptions_item i ON i.subscription_id = e.id AND i.to_at IS NULL
+        WHERE e.state IN ('UNBIND', 'BINDING', 'BIND', 'UNBINDING') AND i.component IS DISTINCT FROM CASE
+          WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle'
+          WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic' ELSE 'bandwidth' END
+        """,
+    ),
+    (
         "a machine is listed under another charge type than its subscription's",
         "SELECT i.public_id, i.charge_type, b.charge_type AS agreed FROM instances_instance i"
         " JOIN subscriptions_subscription b ON b.id = i.id WHERE i.charge_type <> b.charge_type",
@@ -334,6 +355,36 @@ _CHECKS = (
         """,
     ),
     (
+        "a bought public address is not held in its zone's pool, or one is held for nothing",
+        """
+        SELECT e.public_id, e.state, e.ip, a.ip AS held FROM (
+          SELECT e.*, b.zone_id FROM network_eip e JOIN subscriptions_subscription b ON b.id = e.id) AS e
+        LEFT JOIN network_public_address a ON a.instance_id = e.id
+        WHERE (e.state = 'GONE') <> (a.ip IS NULL) OR e.ip IS DISTINCT FROM a.ip OR a.zone_id <> e.zone_id
+           OR a.account_id <> e.account_id
+        UNION ALL
+        SELECT NULL, NULL, NULL, a.ip FROM network_public_address a WHERE a.instance_id IS NOT NULL AND NOT EXISTS (
+          SELECT FROM subscriptions_subscription b WHERE b.id = a.instance_id AND b.kind IN ('machine', 'address'))
+        """,
+    ),
+    (
+        "a machine has two public addresses, or one of another account or zone",
+        """
+        SELECT i.public_id, e.public_id AS eip, e.ip FROM network_eip e JOIN subscriptions_subscription b ON b.id = e.id
+        JOIN instances_instance i ON i.id = e.instance_id
+        WHERE i.public_ip_wanted OR i.account_id <> e.account_id OR i.zone_id <> b.zone_id
+           OR (i.state = 'GONE' AND e.state = 'BIND')
+        """,
+    ),
+    (
+        "a bought public address is being worked on and nothing works on it",
+        """
+        SELECT e.public_id, e.state, e.latest_operation FROM network_eip e
+        WHERE e.latest_operation_state = 'OPERATING'
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.subject_kind = 'address' AND w.subject_id = e.id)
+        """,
+    ),
+    (
         "a card payment is not the top-up that the ledger has of it",
         """
         SELECT p.id, p.state, p.amount_minor, t.amount_minor AS booked FROM payments_payment p
@@ -425,7 +476,7 @@ def _engine(zone: str) -> Iterator[str]:
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
     yield from _disks(zone, volumes)
-    sold = Instance.objects.select_related("subscription").filter(zone_id=zone)
+    sold = Instance.objects.select_related("subscription").prefetch_related("eip__subscription").filter(zone_id=zone)
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}
     unknown = seen.keys() - rows.keys()

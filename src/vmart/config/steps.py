@@ -26,6 +26,10 @@ from vmart.orders import (
     unpaid,
 )
 from vmart.orders.disks import attach, create, detach, grow
+from vmart.orders.addresses import associate, disassociate
+from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses import isolate as isolate_address
+from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
 from vmart.payments import look_back, poll
@@ -57,6 +61,11 @@ STEPS: Mapping[str, Step] = {
     grow.KIND: Step(grow.run, attempts=6, exhausted=grow.exhausted),
     isolate_disk.KIND: Step(isolate_disk.run, attempts=12),
     release_disk.KIND: Step(release_disk.run, attempts=12),
+    associate.KIND: Step(associate.run, attempts=6, exhausted=associate.exhausted),
+    disassociate.KIND: Step(disassociate.run, attempts=6, exhausted=disassociate.exhausted),
+    address_bandwidth.KIND: Step(address_bandwidth.run, attempts=6, exhausted=address_bandwidth.exhausted),
+    isolate_address.KIND: Step(isolate_address.run, attempts=12),
+    release_address.KIND: Step(release_address.run, attempts=12),
     "expire": Step(expire.run),
     term.KIND: Step(auto_renew.run),
     unpaid.EXPIRE_KIND: Step(unpaid.expire),

@@ -52,7 +52,8 @@ _CONDITIONS = {
     "instance_names": "i.name = ANY (%(instance_names)s)",
     "tags": reads.meeting(VOLUME, "d.public_id"),
     "portables": "(d.state <> '')::text = ANY (%(portables)s)",
-    "ips": "(host(i.private_ip) = ANY (%(ips)s) OR host(i.public_ip) = ANY (%(ips)s))",
+    "ips": "(host(i.private_ip) = ANY (%(ips)s) OR host(i.public_ip) = ANY (%(ips)s)"
+    " OR EXISTS (SELECT FROM network_eip e WHERE e.instance_id = i.id AND host(e.ip) = ANY (%(ips)s)))",
 }
 # A disk of its own is told of from when it is made until it is erased; one that went with its machine as long as its
 # owner has not ended it twice, as disks are ended.

@@ -63,13 +63,15 @@ _CONDITIONS = {
     "SELECT a.instance_id FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
     " WHERE (s.account_id = %(account)s OR s.owner_id = %(account)s) AND a.ip = ANY (%(private_ips)s::inet[]) UNION ALL"
     " SELECT f.id FROM instances_instance f WHERE f.account_id = %(account)s AND f.state = 'LAUNCH_FAILED')",
-    "public_ips": "i.public_ip = ANY (%(public_ips)s::inet[]) AND i.id IN ("
-    "SELECT a.instance_id FROM network_public_address a WHERE a.ip = ANY (%(public_ips)s::inet[]))",
+    "public_ips": "(i.public_ip IS NULL OR i.public_ip = ANY (%(public_ips)s::inet[])) AND i.id IN ("
+    "SELECT a.instance_id FROM network_public_address a WHERE a.ip = ANY (%(public_ips)s::inet[]) UNION ALL"
+    " SELECT e.instance_id FROM network_eip e WHERE e.ip = ANY (%(public_ips)s::inet[]))",
     "created_from": "i.created_at >= %(created_from)s",
     "created_to": "i.created_at <= %(created_to)s",
     "tags": reads.meeting(INSTANCE, "i.public_id"),
     "word": "(position(lower(%(word)s) IN lower(i.name)) > 0"
-    " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s)",
+    " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s"
+    " OR EXISTS (SELECT FROM network_eip e WHERE e.instance_id = i.id AND host(e.ip) = %(word)s))",
 }
 
 _FROM = "FROM instances_instance i WHERE i.account_id = %(account)s AND i.state <> 'GONE'"
@@ -83,7 +85,8 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
   i.key_ids::json AS key_ids, v.public_id AS vpc_id,
   s.public_id AS subnet_id, coalesce(g.public_id, '') AS placement_group,
-  host(i.private_ip) AS private_ip, host(i.public_ip) AS public_ip,
+  host(i.private_ip) AS private_ip, host(coalesce(i.public_ip, e.ip)) AS public_ip,
+  coalesce(e.public_id, '') AS eip_id,
   i.internet_charge_type, i.bandwidth_mbps, b.charge_type, b.renew_flag, i.state,
   CASE WHEN b.arrears_since IS NULL AND b.isolated_source <> 'EXPIRE' THEN 'NORMAL' ELSE 'EXPIRED' END
     AS restrict_state,
@@ -105,6 +108,7 @@ JOIN network_subnet s ON s.id = i.subnet_id
 JOIN network_vpc v ON v.id = s.vpc_id
 LEFT JOIN placement_member member ON member.instance_id = i.id
 LEFT JOIN placement_group g ON g.id = member.group_id
+LEFT JOIN network_eip e ON e.instance_id = i.id AND e.state IN ('BIND', 'UNBINDING')
 {order}
 """.replace("{attributes}", ", ".join(f"to_json(i.{name}) AS {name}" for name in _ATTRIBUTES)).replace(
     "{tags}", reads.held(INSTANCE, "i.public_id")
@@ -158,7 +162,7 @@ def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "", o
     query = _BY_KEY.replace("{place}", by.place if by else "NULL")
     found = matching.rows(query, page=_after(by, asked, last), order=_by(by, asked), size=PAGE + 1, **last)
     page = cut(found, lambda row: key_of(row, by), first=not last)
-    machines = Instance.objects.select_related("subscription").in_bulk([row["id"] for row in page.rows])
+    machines = Instance.objects.select_related("subscription", "eip").in_bulk([row["id"] for row in page.rows])
     return Page([machines[row["id"]] for row in page.rows], page.older, page.first)
 
 

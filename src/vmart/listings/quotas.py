@@ -9,6 +9,7 @@ from vmart.customers import quotas
 from vmart.kernel import clock, db
 from vmart.launch_templates.models import Template
 from vmart.orders import return_prepaid
+from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
@@ -58,7 +59,7 @@ def machines(account_id: int, zones: Sequence[str]) -> tuple[list[Used], list[Us
 
 
 def all_of(account_id: int) -> list[Bound]:
-    """Every quota of the account: those of machines and disks in each zone on sale, then those of the whole account."""
+    """Every quota of the account: by zone on sale, by region, then those of the whole account."""
     here, now = shop.snapshot(), clock.now()
     zones = [zone.code for zone in here.zones.values() if zone.on_sale]
     by_zone = zip(("postpaid_per_zone", "prepaid_per_month"), machines(account_id, zones), strict=True)
@@ -70,5 +71,19 @@ def all_of(account_id: int) -> list[Bound]:
     found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]
     most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("subscription__zone_id", flat=True))
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
+    found += _addresses(account_id, most["addresses_per_region"])
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
+
+
+def _addresses(account_id: int, most: int) -> list[Bound]:
+    """Bought public addresses in each region in which something is sold."""
+    regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
+    there = Counter(counting_addresses(account_id).values_list("subscription__zone__region_id", flat=True))
+    return [Bound("addresses_per_region", region, there[region], most) for region in regions]
+
+
+def addresses(account_id: int, region: str) -> Used:
+    """Bought public addresses in a region."""
+    held = counting_addresses(account_id).filter(subscription__zone__region_id=region).count()
+    return Used("", held, quotas.of(account_id)["addresses_per_region"])

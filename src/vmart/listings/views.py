@@ -122,6 +122,32 @@ class SecurityGroupView:
 
 
 @dataclass(frozen=True, slots=True)
+class EipView:
+    """A bought public address. ``state``: AddressStatus of the API; ``machine`` has it, gets it or loses it, "" none.
+
+    ``off``: arrears have switched it off.
+    """
+
+    id: int
+    public_id: str
+    name: str
+    ip: str
+    state: str
+    zone: str
+    machine: str
+    machine_name: str
+    private_ip: str | None
+    internet_charge_type: str
+    bandwidth_mbps: int
+    off: bool
+    latest_operation: str
+    latest_operation_state: str
+    latest_operation_error: str
+    created_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceView:
     """A machine as its owner sees it; states and modes in the words of the API 3.0."""
 
@@ -143,6 +169,7 @@ class InstanceView:
     placement_group: str  # public id, or ""
     private_ip: str
     public_ip: str | None
+    eip_id: str  # public id of the bought address that public_ip is, or ""
     internet_charge_type: str
     bandwidth_mbps: int
     charge_type: str

@@ -1,9 +1,13 @@
-"""Private networks of customers and public addresses of zones."""
+"""Private networks of customers, public addresses of zones, and those of them with a life of their own (ADR 0047)."""
 
 import ipaddress
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
+
+from vmart.instances.models import Instance
+from vmart.subscriptions.models import ADDRESS, Subscription
 
 
 def _of_one(prefix: str) -> models.CheckConstraint:
@@ -109,7 +113,10 @@ class PrivateAddress(models.Model):
 
 
 class PublicAddress(models.Model):
-    """One row an address of a zone's pool; claimed with SKIP LOCKED (decision 12)."""
+    """One row an address of a zone's pool; claimed with SKIP LOCKED (decision 12).
+
+    ``instance_id`` is the subscription that holds it: a machine's, or that of an ``Eip``.
+    """
 
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
     ip = models.GenericIPAddressField(primary_key=True)
@@ -133,3 +140,75 @@ class PublicAddress(models.Model):
             ),
             models.Index(fields=["ip"], condition=Q(withdrawn=True), name="network_public_withdrawn"),
         ]
+
+
+class EipState(models.TextChoices):
+    """Where a public address with a life of its own is in it; the words of the API, and GONE."""
+
+    UNBIND = "UNBIND"
+    BINDING = "BINDING"
+    BIND = "BIND"
+    UNBINDING = "UNBINDING"
+    OFFLINING = "OFFLINING"  # being given back; a machine may have it until it is taken off
+    GONE = "GONE"
+
+
+_WITH_MACHINE = Q(state__in=["BINDING", "BIND", "UNBINDING"])
+
+
+class Eip(models.Model):
+    """A public address that an account has by itself: bound to a machine, or to none."""
+
+    KIND = ADDRESS
+
+    id = models.BigIntegerField(primary_key=True)  # its subscription's, which holds the address in its zone's pool
+    subscription = models.ForeignObject(
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
+    public_id = models.CharField(max_length=20)
+    account_id = models.BigIntegerField()
+    ip = models.GenericIPAddressField(null=True)  # None once it is gone
+    name = models.CharField(max_length=128, default="", blank=True)
+    internet_charge_type = models.CharField(max_length=40)
+    bandwidth_mbps = models.IntegerField()
+    instance = models.OneToOneField(Instance, models.PROTECT, null=True, related_name="eip")
+    instance_id: int | None
+
+    state = models.CharField(max_length=12, choices=EipState.choices)
+    latest_operation = models.CharField(max_length=40)
+    latest_operation_state = models.CharField(max_length=12)
+    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+    task = models.BigIntegerField()  # number of the latest act on it, alike for all that it was on
+
+    class Meta:
+        db_table = "network_eip"
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="network_eip_public_id_once"),
+            models.UniqueConstraint(fields=["ip"], name="network_eip_ip_once"),
+            models.CheckConstraint(condition=Q(bandwidth_mbps__gt=0), name="network_eip_bandwidth"),
+            models.CheckConstraint(
+                condition=Q(state="OFFLINING")
+                | (_WITH_MACHINE & Q(instance__isnull=False))
+                | (~_WITH_MACHINE & Q(instance=None)),
+                name="network_eip_at_machine",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="GONE", ip=None) | (~Q(state="GONE") & Q(ip__isnull=False)), name="network_eip_gone"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "id"], condition=~Q(state="GONE"), name="network_eip_of_account"),
+            models.Index(fields=["account_id", "task"], name="network_eip_task"),
+        ]
+
+    @property
+    def zone_id(self) -> str:
+        """Its zone's code."""
+        return self.subscription.zone_id
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As a machine's: the subscription is read anew with it."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
+from vmart.network.models import Eip, EipState
 from vmart.orders import address, holds
 from vmart.orders import machines as m
+from vmart.orders.addresses import isolate as isolate_address
+from vmart.orders.addresses import own as own_address
+from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own, release
 from vmart.orders.things import Thing
 from vmart.storage.models import Disk
@@ -46,11 +50,19 @@ def end(account_id: int) -> int:
         .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=DiskState.TORECYCLE)
         .order_by("id")
     )
+    eips = list(
+        own_address.locking()
+        .filter(account_id=account_id, subscription__arrears_since__isnull=False)
+        .exclude(state__in=[EipState.OFFLINING, EipState.GONE])
+        .order_by("id")
+    )
     left_minor = found[0]["available"]
     if stopped:
         left_minor = _make_startable(stopped, left_minor)
     if disks:
-        _make_attachable(disks, left_minor)
+        left_minor = _make_attachable(disks, left_minor)
+    if eips:
+        _switch_on(eips, left_minor)
     for machine in restricted:
         if machine.state != State.SHUTDOWN:
             m.agree([machine], arrears_since=None)
@@ -72,8 +84,8 @@ def _make_startable(machines: Sequence[Instance], available_minor: int) -> int:
     return _agree_again(machines, available_minor)
 
 
-def _make_attachable(disks: Sequence[Disk], available_minor: int) -> None:
-    """As if they had just been detached; one that is still being taken off is when that is done."""
+def _make_attachable(disks: Sequence[Disk], available_minor: int) -> int:
+    """As if they had just been detached; one that is still being taken off is when that is done. What is left."""
     ids = [disk.id for disk in disks]
     db.call("metering_start", ids, [], db.call("metering_instant", clock.now()))
     there = [disk.id for disk in disks if disk.instance_id]
@@ -84,7 +96,18 @@ def _make_attachable(disks: Sequence[Disk], available_minor: int) -> None:
     Disk.objects.filter(id__in=[disk.id for disk in free]).update(
         state=DiskState.UNATTACHED, latest_operation_state="SUCCESS"
     )
-    _agree_again(disks, available_minor)
+    return _agree_again(disks, available_minor)
+
+
+def _switch_on(eips: Sequence[Eip], available_minor: int) -> None:
+    """They are charged again, and lead to the machines that have them."""
+    db.call("metering_start", [eip.id for eip in eips], [], db.call("metering_instant", clock.now()))
+    m.forget_work(release_address.KIND, eips)
+    m.forget_work(isolate_address.KIND, eips)
+    _agree_again(eips, available_minor)
+    for eip in eips:
+        if eip.state == EipState.BIND:
+            isolate_address.lead_again(eip)
 
 
 def _agree_again(things: Sequence[Thing], available_minor: int) -> int:

@@ -217,3 +217,43 @@ class UnknownSecurityGroup(Refused):
 
 class TooManyGroupsOfMachine(LimitExceeded):
     code = "LimitExceeded.AssociateUSGLimitExceeded"
+
+
+class UnknownEip(NotFound):
+    """A bought public address that is not the account's."""
+
+    code = "InvalidAddressId.NotFound"
+
+
+class EipBusy(Refused):
+    code = "OperationDenied.MutexTaskRunning"
+
+
+class EipWrongState(Refused):
+    """Bound where it must be free, or the other way about."""
+
+    code = "InvalidAddressIdStatus.NotPermit"
+
+
+class EipInArrears(Refused):
+    code = "InvalidAddressIdState.InArrears"
+
+
+class HasAddress(Refused):
+    """A machine has a public address already, which may be off now."""
+
+    code = "InvalidInstanceId.AlreadyBindEip"
+
+
+class AddressElsewhere(Unsupported):
+    """A public address is led to machines of its own zone."""
+
+    code = "UnsupportedOperation.AddressIpNotSupportInstance"
+
+
+class BadAddressName(InvalidValue):
+    """Of a bought public address."""
+
+
+class UnknownTask(NotFound):
+    """Not the latest act on an address of the account's."""

@@ -9,6 +9,7 @@ from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
 from vmart.orders.disks import keep, leave
+from vmart.orders.addresses import disassociate
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
@@ -55,6 +56,7 @@ def _gone(machine: Instance, kept: Sequence[int]) -> None:
     """``kept``: numbers of the disks that stay, which the engine keeps by now."""
     leave.leave(machine)
     keep.become_own(machine, kept)
+    disassociate.leave(machine)
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
     db.call("placement_free", [machine.id])

@@ -1,19 +1,21 @@
-"""Count the bytes that left by public addresses: once a minute, and a last time when a machine's charging has ended.
+"""Count the bytes that left by public addresses: once a minute, and a last time when charging of them has ended.
 
-Bytes carry no time. Of those that the last count finds, only as many are charged as the machine's cap lets through
-between the count before and the end; the network is off before it is taken, and where even that came later than
-the next count would have, nothing is charged (ADR 0015).
+Bytes carry no time. Of those that the last count finds, only as many are charged as the cap lets through between the
+count before and the end; the network is off before it is taken, and where even that came later than the next count
+would have, nothing is charged (ADR 0015). An engine counts by machines: what a bought address is charged for is counted
+from when it came to its machine until it left (ADR 0050).
 """
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from vmart.engines.contract import ByteCount, Engine
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
+from vmart.network.models import Eip, EipState
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 
@@ -23,12 +25,44 @@ _MBPS_BYTES_S = 10**6 // 8  # as the engine caps it
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What an engine said of a machine of the zone at an instant."""
+class Sender:
+    """Who pays for what leaves a machine: itself, or (``is_eip``) a bought address that is bound to it."""
 
-    machine: Instance
+    account_id: int
+    subscription_id: int
+    machine: str  # its public id, by which the engine counts
+    mbps: int
+    by_traffic: bool
+    ended_at: dt.datetime | None
+    is_eip: bool = False
+
+    def epoch(self, seen: ByteCount) -> str:
+        """Of a bought address, which goes from machine to machine: which machine's."""
+        return f"{self.machine}/{seen.epoch}" if self.is_eip else seen.epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What an engine said at an instant of a sender's machine."""
+
+    sender: Sender
     seen: ByteCount
     at: dt.datetime
+
+
+def of_machine(machine: Instance) -> Sender:
+    return Sender(
+        machine.account_id, machine.id, machine.public_id, machine.bandwidth_mbps,
+        machine.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR, machine.subscription.isolated_at,
+    )  # fmt: skip
+
+
+def of_eip(eip: Eip, machine: str) -> Sender:
+    """One that the machine with this public id has, or is about to get."""
+    return Sender(
+        eip.account_id, eip.id, machine, eip.bandwidth_mbps,
+        eip.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR, eip.subscription.isolated_at, is_eip=True,
+    )  # fmt: skip
 
 
 def sample_zone(zone: str) -> int:
@@ -36,9 +70,10 @@ def sample_zone(zone: str) -> int:
     return count(zone, sending(zone))
 
 
-def sending(zone: str) -> list[Instance]:
-    """The machines of the zone that may send now."""
-    return list(_sending(zone).prefetch_related("subscription").defer("user_data"))
+def sending(zone: str) -> list[Sender]:
+    """What may send in the zone now."""
+    machines = _sending(zone).prefetch_related("subscription").defer("user_data")
+    return [of_machine(machine) for machine in machines] + _senders(_bound(zone))
 
 
 def _sending(zone: str) -> QuerySet[Instance]:
@@ -49,37 +84,54 @@ def _sending(zone: str) -> QuerySet[Instance]:
     return found.exclude(subscription__expires_at__lte=clock.now()).exclude(being_turned_off)
 
 
+def _bound(zone: str) -> QuerySet[Eip]:
+    """Also of a machine in the recycle bin: its network is off, and what left before is due."""
+    return Eip.objects.filter(subscription__zone_id=zone, state=EipState.BIND, subscription__isolated_at=None)
+
+
+def _senders(bound: QuerySet[Eip]) -> list[Sender]:
+    found = bound.select_related("subscription").annotate(machine=F("instance__public_id"))
+    return [of_eip(eip, eip.machine) for eip in found]
+
+
 def count_last(machine: Instance) -> int:
     """Take in what left a machine before its charging ended; the bytes that are charged.
 
-    None of one whose arrears have ended meanwhile: nothing says any more when they had stopped it.
+    None of one whose arrears have ended meanwhile: nothing says any more when they had stopped it. Of an address that
+    is bound to it, which is charged on: what left until now.
     """
+    found = count(machine.zone_id, _senders(_bound(machine.zone_id).filter(instance_id=machine.id)))
     if machine.subscription.started_at is None:  # never delivered
-        return 0
-    return count(machine.zone_id, [machine], last=True)
+        return found
+    return found + count(machine.zone_id, [of_machine(machine)], last=True)
 
 
-def count(zone: str, machines: Sequence[Instance], *, last: bool = False) -> int:
-    """Take in the engine's counts of these machines of one zone, many in a commit."""
-    counted = _read(engine_of(zone), machines) if machines else []
-    counted.sort(key=lambda one: one.machine.account_id)  # one account's in one commit, as far as it goes
+def count_last_of(eip: Eip, machine: str) -> int:
+    """The same of a bought address whose charging has ended while the machine has it."""
+    return count(eip.zone_id, [of_eip(eip, machine)], last=True)
+
+
+def count(zone: str, senders: Sequence[Sender], *, last: bool = False) -> int:
+    """Take in the engine's counts of these senders of one zone, many in a commit."""
+    counted = read(engine_of(zone), senders) if senders else []
+    counted.sort(key=lambda one: one.sender.account_id)  # one account's in one commit, as far as it goes
     parts = (counted[start : start + _AT_ONCE] for start in range(0, len(counted), _AT_ONCE))
     return sum(_take(zone, part, last=last) for part in parts)
 
 
-def _read(engine: Engine, machines: Sequence[Instance]) -> list[Read]:
-    """Ask the engine once for all of them; what it knows nothing of is left out."""
-    counts = engine.counters([machine.public_id for machine in machines])
+def read(engine: Engine, senders: Sequence[Sender]) -> list[Read]:
+    """Ask the engine once for all of them; what it knows nothing of is left out. Outside a transaction."""
+    counts = engine.counters([one.machine for one in senders])
     now = clock.now()
-    return [Read(one, counts[one.public_id], now) for one in machines if one.public_id in counts]
+    return [Read(one, counts[one.machine], now) for one in senders if one.machine in counts]
 
 
-def read_at(zone: str, machines: Sequence[Instance], instants: Sequence[dt.datetime]) -> list[Read]:
+def read_at(zone: str, senders: Sequence[Sender], instants: Sequence[dt.datetime]) -> list[Read]:
     """What the engine has counted, asked as if business time stood at each instant: a simulated one counts by it.
 
-    Of machines that are charged by traffic; of the others only the last count is kept.
+    Of what is charged by traffic; of the others only the last count is kept.
     """
-    charged = [machine for machine in machines if machine.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR]
+    charged = [one for one in senders if one.by_traffic]
     if not charged:
         return []
     engine, standing = engine_of(zone), clock.source()
@@ -87,7 +139,7 @@ def read_at(zone: str, machines: Sequence[Instance], instants: Sequence[dt.datet
     try:
         for instant in instants:
             clock.install(lambda instant=instant: instant)  # type: ignore[misc]
-            found += _read(engine, charged)
+            found += read(engine, charged)
     finally:
         clock.install(standing)
     return found
@@ -95,38 +147,59 @@ def read_at(zone: str, machines: Sequence[Instance], instants: Sequence[dt.datet
 
 def _take(zone: str, counted: Sequence[Read], *, last: bool) -> int:
     with db.act():
-        db.call("ledger_lock_many", [one.machine.account_id for one in counted])
+        db.call("ledger_lock_many", [one.sender.account_id for one in counted])
         now = clock.now()  # the engine may have been asked before the hour's end
-        counted = [Read(one.machine, one.seen, now) for one in counted]
-        return _write(counted, last=True) if last else take(zone, counted)
+        counted = [replace(one, at=now) for one in counted]
+        return _write(counted, [_end(one) for one in counted]) if last else take(zone, counted)
 
 
 def take(zone: str, counted: Sequence[Read]) -> int:
-    """Take in what was read of machines of the zone, under the locks of their accounts; the bytes that are new.
+    """Take in what was read in the zone, under the locks of the accounts; the bytes that are new.
 
-    Not of one whose charging has ended since: its last count says which bytes are due.
+    Not of one whose charging has ended since, or that left its machine: its last count says which bytes are due.
     """
     if not counted:
         return 0
-    wanted = _sending(zone).filter(pk__in={one.machine.pk for one in counted})
-    still = set(wanted.values_list("pk", flat=True))
-    return _write([one for one in counted if one.machine.pk in still], last=False)
+    machines = {one.sender.subscription_id for one in counted if not one.sender.is_eip}
+    eips = {one.sender.subscription_id for one in counted if one.sender.is_eip}
+    still = {(number, "") for number in _sending(zone).filter(pk__in=machines).values_list("pk", flat=True)}
+    if eips:
+        still |= set(_bound(zone).filter(pk__in=eips).values_list("pk", "instance__public_id"))
+    return keep(one for one in counted if (one.sender.subscription_id, _at(one.sender)) in still)
 
 
-def _write(counted: Sequence[Read], *, last: bool) -> int:
+def _at(sender: Sender) -> str:
+    return sender.machine if sender.is_eip else ""
+
+
+def keep(counted: Iterable[Read]) -> int:
+    """All that is new in it is charged. Under the locks of the accounts."""
+    rows = list(counted)
+    return _write(rows, [(None, 0)] * len(rows))
+
+
+def begin(counted: Iterable[Read]) -> None:
+    """What is counted until then is nobody's who pays from then on. Under the locks of the accounts."""
+    rows = list(counted)
+    _write(rows, [(one.at, 0) for one in rows])
+
+
+_End = tuple[dt.datetime | None, int]  # when charging ended, and what may be attributed to each second before
+
+
+def _write(counted: Sequence[Read], ends: Sequence[_End]) -> int:
     fresh: int = db.call(
         "metering_count",
-        [one.machine.account_id for one in counted], [one.machine.id for one in counted],
-        [one.seen.epoch for one in counted], [one.seen.out_bytes for one in counted], [one.at for one in counted],
-        [(one.machine.subscription.isolated_at or one.at) if last else None for one in counted],
-        [_cap_bytes_s(one.machine) for one in counted],
+        [one.sender.account_id for one in counted], [one.sender.subscription_id for one in counted],
+        [one.sender.epoch(one.seen) for one in counted], [one.seen.out_bytes for one in counted],
+        [one.at for one in counted], [until for until, _ in ends], [most for _, most in ends],
     )  # fmt: skip
     return fresh
 
 
-def _cap_bytes_s(machine: Instance) -> int:
-    """What may still be attributed to each second before the end; 0 when too much time has passed since."""
-    ended = machine.subscription.isolated_at
+def _end(one: Read) -> _End:
+    """Of a last count; nothing may be attributed to it any more when too much time has passed since."""
+    ended = one.sender.ended_at
     if ended is None or clock.now() > ended + dt.timedelta(seconds=INTERVAL_S):
-        return 0
-    return machine.bandwidth_mbps * _MBPS_BYTES_S
+        return ended or one.at, 0
+    return ended, one.sender.mbps * _MBPS_BYTES_S

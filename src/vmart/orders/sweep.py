@@ -58,7 +58,8 @@ def sweep(zone: str) -> list[Drift]:
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
     # Prefetched: a join and defer do not go together.
-    sold = Instance.objects.prefetch_related("subscription").filter(zone_id=zone).exclude(state=State.GONE)
+    sold = Instance.objects.prefetch_related("subscription", "eip__subscription").filter(zone_id=zone)
+    sold = sold.exclude(state=State.GONE)
     rows = {row.public_id: row for row in sold.defer("user_data")}
     members = dict(Allocation.objects.filter(host__zone_id=zone).values_list("instance_id", "host__name"))
     missed = {
@@ -99,7 +100,9 @@ def _of_disk(found: own_disks.Found, before: Drift | None) -> Drift:
 def look(zone: str, names: Collection[str]) -> set[str]:
     """Machines that may have been turned on or off, seen at once; those of them that an act has in hand are left."""
     engine, busy = engine_of(zone), set()
-    sold = Instance.objects.prefetch_related("subscription").filter(zone_id=zone, public_id__in=names)
+    sold = Instance.objects.prefetch_related("subscription", "eip__subscription").filter(
+        zone_id=zone, public_id__in=names
+    )
     rows = list(sold.exclude(state=State.GONE).defer("user_data").order_by("id"))
     given_up = _given_up_of(rows)
     for row in rows:

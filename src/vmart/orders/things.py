@@ -1,4 +1,5 @@
-"""What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk.
+"""What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk,
+an address.
 
 Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
 """
@@ -11,11 +12,12 @@ from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
+from vmart.network.models import Eip
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
-Thing = Instance | Disk
+Thing = Instance | Disk | Eip
 # What is said where the engine said nothing, or not what helps.
 _FAULT = EngineError(
     "Something went wrong in the shop.", transient=True,

@@ -70,13 +70,22 @@ KINDS = {
     "simulated": _("Simulated"),
     "": _("Not known yet"),
 }
+EIP_STATES = {
+    "UNBIND": _("Idle"),
+    "BINDING": _("Being bound"),
+    "BIND": _("Bound"),
+    "UNBINDING": _("Being unbound"),
+    "OFFLINING": _("Being given back"),
+}
 COMPONENTS = {
     "cpu": _("CPU and memory"),
     "system_disk": _("System disk"),
     "data_disk": _("Data disk"),
     "disk": _("Disk"),
+    "address": _("Public address"),
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
+    "idle": _("Idle public address"),
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
            "type": _("Instance type"), "disk": _("Larger disk"),
@@ -98,6 +107,9 @@ UNDER_WAY = {
     "AttachDisks": _("A disk is being attached to it."),
     "DetachDisks": _("A disk is being detached from it."),
     "ResizeDisk": _("A disk of it is being made larger."),
+    "AssociateAddress": _("A public address is being bound to it."),
+    "DisassociateAddress": _("Its public address is being unbound."),
+    "ModifyAddressesBandwidth": _("The bandwidth of its public address is being changed."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -123,6 +135,14 @@ EVENTS = {
     "ModifyDiskAttributes": _("Change of name or end asked for"),
     "ends_with_machine": _("Ends with the machine that has it"),
     "stays_without_machine": _("Stays when its machine ends"),
+    "AllocateAddresses": _("Public address bought"),
+    "AssociateAddress": _("Binding asked for"),
+    "DisassociateAddress": _("Unbinding asked for"),
+    "ModifyAddressesBandwidth": _("Change of bandwidth asked for"),
+    "ModifyAddressAttribute": _("Renamed"),
+    "ReleaseAddresses": _("Given back"),
+    "address_bound": _("Bound to a machine"),
+    "address_unbound": _("Unbound from its machine"),
     "disk_made": _("Made, attached to no machine"),
     "disk_kept": _("Kept when its machine was erased, attached to no machine"),
     "disk_attached": _("Attached to a machine"),
@@ -271,6 +291,11 @@ OPERATIONS = {
     "detach_disk": _("Detachment of a disk"),
     "isolate_disk": _("Taking off a disk"),
     "release_disk": _("Erasing of a disk"),
+    "bind_address": _("Binding of a public address"),
+    "unbind_address": _("Unbinding of a public address"),
+    "address_bandwidth": _("Bandwidth of a public address"),
+    "isolate_address": _("Switching off a public address"),
+    "release_address": _("Release of a public address"),
     "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
@@ -301,6 +326,7 @@ QUOTAS = {
     "placement_groups": _("Placement groups"),
     "machines_per_group": _("Machines a placement group"),
     "disks_per_zone": _("Disks of their own a zone"),
+    "addresses_per_region": _("Elastic public addresses a region"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

@@ -18,7 +18,7 @@ from vmart.kernel.money import CONTEXT
 from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, PriceStep, Sales
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
 
-CPU, DISK, BANDWIDTH, TRAFFIC = "cpu", "disk", "bandwidth", "traffic"
+CPU, DISK, BANDWIDTH, TRAFFIC, IDLE = "cpu", "disk", "bandwidth", "traffic", "idle"
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
@@ -42,13 +42,18 @@ class UnitPrice:
 
 @dataclass(frozen=True, slots=True)
 class RegionPrices:
-    """All prices of one region. ``traffic_gib`` is the price of 2^30 bytes."""
+    """All prices of one region. ``traffic_gib`` is the price of 2^30 bytes.
+
+    ``idle_address`` is that of an hour of a bought public address that no machine has; None where none are sold.
+    """
 
     cpu: Mapping[str, UnitPrice]
     disk: Mapping[str, UnitPrice]
     bandwidth: UnitPrice
     traffic_key: str
     traffic_gib: Decimal
+    idle_key: str
+    idle_address: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,15 @@ class PriceBook:
         return self.document.disks[disk_type]
 
     def plain(self) -> dict[str, Any]:
-        """The book as plain JSON values, decimals as text; ``parse_book`` gives it back."""
-        return _plain(self.document.model_dump(mode="python"))  # type: ignore[no-any-return]
+        """The book as plain JSON values, decimals as text; ``parse_book`` gives it back.
+
+        A book without a price of idle addresses reads as it did before there was one: it is the same book.
+        """
+        told = self.document.model_dump(mode="python")
+        for place in (told, *told["regions"].values()):
+            if place["idle_address"] is None:
+                del place["idle_address"]
+        return _plain(told)  # type: ignore[no-any-return]
 
     def canonical_json(self) -> str:
         """Text that is equal for equal books."""
@@ -152,6 +164,8 @@ def hourly_rates(book: PriceBook) -> list[RateRow]:
     rows = [row for unit in book.units.values() for row in _rows(unit)]
     for prices in book.regions.values():
         rows += [RateRow(prices.traffic_key, _ZERO, None, 0, None, prices.traffic_gib)]
+        if prices.idle_address is not None:
+            rows += [RateRow(prices.idle_key, _ZERO, None, 0, None, prices.idle_address)]
     return sorted(rows, key=lambda row: (row.price_key, row.step_from, row.tier_from_s))
 
 
@@ -173,6 +187,11 @@ def bandwidth_key(region: str) -> str:
 def traffic_key(region: str) -> str:
     """Price key of traffic; quantity outbound bytes / 2^30."""
     return f"{region}/traffic"
+
+
+def idle_key(region: str) -> str:
+    """Price key of a bought public address that no machine has; quantity 1."""
+    return f"{region}/idle-address"
 
 
 def _rows(unit: UnitPrice) -> list[RateRow]:
@@ -213,7 +232,13 @@ class _Resolver:
             self.bandwidth(),
             traffic_key(self.name),
             traffic,
+            idle_key(self.name),
+            self.idle_address(),
         )
+
+    def idle_address(self) -> Decimal | None:
+        own, of_book = self.region.idle_address, self.book.idle_address
+        return own if own is not None or of_book is None else self.times(of_book, self.region.factor, "idle_address")
 
     def cpu(self, name: str) -> UnitPrice:
         own = self.region.instance_types.get(name)

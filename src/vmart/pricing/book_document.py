@@ -109,6 +109,7 @@ class RegionPrice(_Part):
     disks: dict[str, DiskPrice] = {}
     bandwidth: BandwidthPrice | None = None
     traffic_gib: Price | None = None
+    idle_address: Price | None = None
 
 
 class TermDiscounts(_Part):
@@ -147,6 +148,7 @@ class BookDocument(_Part):
     disks: dict[str, DiskPrice] = Field(min_length=1)
     bandwidth: BandwidthPrice
     traffic_gib: Price
+    idle_address: Price | None = None  # an hour of a bought public address that no machine has; None: none are sold
     regions: dict[str, RegionPrice] = Field(min_length=1)
 
     @field_validator("effective_at")

@@ -11,11 +11,13 @@ from vmart.engines.contract import Disk, ImageSpec, MachineSpec, PublicAddress, 
 from vmart.engines.rules import OPEN, MachineRules
 from vmart.instances.models import Instance
 from vmart.kernel import db
+from vmart.network.models import Eip, EipState
 from vmart.security import compiled
 
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
   i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.bandwidth_mbps, b.arrears_since,
+  e.ip AS eip, e.bandwidth_mbps AS eip_mbps, f.isolated_at AS eip_isolated_at,
   i.created_at,  g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
   h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
   ARRAY(SELECT o.public_id FROM network_subnet o
@@ -28,6 +30,8 @@ JOIN placement_allocation a ON a.instance_id = i.id JOIN placement_host h ON h.i
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN catalog_image g ON g.public_id = i.image_id
 LEFT JOIN catalog_zone_image z ON z.zone_id = i.zone_id AND z.image_id = i.image_id
+LEFT JOIN network_eip e ON e.instance_id = i.id AND e.state = 'BIND'
+LEFT JOIN subscriptions_subscription f ON f.id = e.id
 WHERE i.id = ANY (%s)
 """
 
@@ -76,15 +80,27 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
         keys_only=row["keys_only"],
         user_data=bytes(row["user_data"]),
         installation=row["installation"],
-        public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"]),
+        public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"])
+        or _leading(row["eip"], row["eip_mbps"], row["eip_isolated_at"]),
         rules=rules,
     )
 
 
 def public_address(machine: Instance) -> PublicAddress | None:
-    """The address that leads to the machine, with its cap; None without one, and while arrears keep it off."""
-    return _leading(machine.public_ip, machine.bandwidth_mbps, machine.subscription.arrears_since)
+    """The address that leads to the machine, with its cap; None without one, and while arrears keep it off.
+
+    Its own, or one with a life of its own that is bound to it.
+    """
+    if machine.public_ip_wanted:
+        return _leading(machine.public_ip, machine.bandwidth_mbps, machine.subscription.arrears_since)
+    eip: Eip | None = getattr(machine, "eip", None)
+    return leading(eip) if eip and eip.state == EipState.BIND else None
 
 
-def _leading(public_ip: str | None, mbps: int, arrears_since: dt.datetime | None) -> PublicAddress | None:
-    return PublicAddress(public_ip, mbps) if public_ip and arrears_since is None else None
+def leading(eip: Eip) -> PublicAddress | None:
+    """Where it leads to a machine: itself, with its cap; None while arrears keep it off."""
+    return _leading(eip.ip, eip.bandwidth_mbps, eip.subscription.isolated_at)
+
+
+def _leading(public_ip: str | None, mbps: int, off_since: dt.datetime | None) -> PublicAddress | None:
+    return PublicAddress(public_ip, mbps) if public_ip and off_since is None else None

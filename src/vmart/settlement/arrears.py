@@ -1,10 +1,11 @@
 """Arrears: some hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
-Postpaid machines are stopped, and disks with a life of their own taken off their machines: charged to the second of the
-stop, then every component stops being charged, holds are released, the tier clock pauses; a top-up to 0 or more makes
-them startable, the disks attachable; after some days they are released. Prepaid machines run on; their public network,
-where it is charged by traffic, goes off and comes back with the top-up. Their address stays theirs (billing-rules,
-section 4).
+Postpaid machines are stopped, disks with a life of their own taken off their machines, and bought public addresses
+switched off: charged to the second of the stop, then every component stops being charged, holds are released, the tier
+clock pauses; a top-up to 0 or more makes them startable, the disks attachable, and the addresses lead to their machines
+again; after some days they are released, an address that no machine has after some hours. Prepaid machines run on;
+their public network, where it is charged by traffic, goes off and comes back with the top-up. Their address stays
+theirs (billing-rules, section 4).
 """
 
 import datetime as dt
@@ -16,8 +17,12 @@ from django.db.models import Q
 from vmart.customers.models import Account
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
+from vmart.network.models import Eip, EipState
 from vmart.orders import address
 from vmart.orders import machines as m
+from vmart.orders.addresses import isolate as isolate_address
+from vmart.orders.addresses import own as own_address
+from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own
 from vmart.orders.things import Thing
 from vmart.orders.without_charge import STOP_CHARGING
@@ -39,7 +44,9 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``arrears``; its subject is the account. Again every second until the last busy machine is stopped."""
     for operation in batch:
         if _take(operation, owner):
-            queue.put_off(owner, [operation], 1.0, "an operation on a machine or disk is under way", waiting=True)
+            queue.put_off(
+                owner, [operation], 1.0, "an operation on a machine, disk or address is under way", waiting=True
+            )
 
 
 def _take(operation: Claimed, owner: uuid.UUID) -> bool:
@@ -61,7 +68,14 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             .order_by("id")
         )
         idle_disks = [disk for disk in disks if disk.latest_operation_state != "OPERATING"]
-        busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks)
+        eips = list(
+            own_address.locking()
+            .filter(account_id=operation.subject_id, subscription__isolated_at=None)
+            .exclude(state__in=[EipState.OFFLINING, EipState.GONE])
+            .order_by("id")
+        )
+        idle_eips = [eip for eip in eips if eip.latest_operation_state != "OPERATING"]
+        busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks) or len(idle_eips) < len(eips)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
         if ours and in_arrears(operation.subject_id):
             db.call("placement_lock", [machine.id for machine in idle])
@@ -69,6 +83,8 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
                 _stop(machine)
             for disk in idle_disks:
                 _take_off(disk)
+            for eip in idle_eips:
+                _switch_off(eip)
             for machine in machines:
                 if machine.subscription.charge_type != POSTPAID_BY_HOUR:
                     _cut_off(machine)
@@ -88,7 +104,7 @@ def in_arrears(account_id: int) -> bool:
 
 
 def _stop(machine: Instance) -> None:
-    release_at = _end_charging(machine)
+    release_at = _end_charging(machine, _kept())
     db.call("placement_shrink", machine.id, 0, 0)
     m.begin(machine, "IsolateInstances", "", state=State.SHUTDOWN, stop_charging_mode=STOP_CHARGING)
     m.event(machine, "stopped_for_arrears")
@@ -98,19 +114,36 @@ def _stop(machine: Instance) -> None:
 
 def _take_off(disk: Disk) -> None:
     """The disk is taken off its machine and kept; its room too, for there is its data."""
-    release_at = _end_charging(disk)
+    release_at = _end_charging(disk, _kept())
     m.begin(disk, "IsolateDisks", "", state=DiskState.TORECYCLE)
     m.event(disk, "stopped_for_arrears")
     isolate.send([disk], release_at)
 
 
-def _end_charging(thing: Thing) -> dt.datetime:
+def _switch_off(eip: Eip) -> None:
+    """It leads nowhere; a machine that has it keeps it as long as what is stopped is kept."""
+    rules = policy.at(clock.now())
+    hours = max(0, rules.arrears_idle_address_hours - rules.arrears_grace_hours)
+    kept = _kept() if eip.instance_id else dt.timedelta(hours=hours)
+    release_at = _end_charging(eip, kept)
+    m.event(eip, "stopped_for_arrears")
+    if eip.instance_id:
+        isolate_address.send(eip)
+    m.send(eip, release_address.KIND, due_at=release_at)
+
+
+def _kept() -> dt.timedelta:
+    """How long what arrears have stopped is kept."""
+    return dt.timedelta(days=policy.at(clock.now()).arrears_keep_days)
+
+
+def _end_charging(thing: Thing, kept: dt.timedelta) -> dt.datetime:
     """No component is charged from now on, nothing is held; when it is released."""
     instant = db.call("metering_instant", clock.now())
     m.end_usage([thing], instant)
     if thing.subscription.hold_id:
         db.call("ledger_void", thing.subscription.hold_id, clock.now())
-    release_at: dt.datetime = instant + dt.timedelta(days=policy.at(instant).arrears_keep_days)
+    release_at: dt.datetime = instant + kept
     m.isolate_all([thing], Source.ARREAR, instant, release_at, hold_id=None, arrears_since=instant)
     return release_at
 

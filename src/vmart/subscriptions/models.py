@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-MACHINE, DISK = "machine", "disk"  # kinds; ids of all kinds come from one sequence
+MACHINE, DISK, ADDRESS = "machine", "disk", "address"  # kinds; ids of all kinds come from one sequence
 
 
 class Standing(models.TextChoices):

@@ -8,7 +8,7 @@ from vmart.kernel import db, public_ids
 from vmart.tags.errors import UnknownThing
 
 INSTANCE, VOLUME, KEY_PAIR, VPC, SUBNET, SECURITY_GROUP = "instance", "volume", "keypair", "vpc", "subnet", "sg"
-PLACEMENT_GROUP = "ps"
+PLACEMENT_GROUP, EIP = "ps", "eip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,12 @@ KINDS = {
     PLACEMENT_GROUP: Kind(
         "cvm", record.PLACEMENT_GROUP,
         "SELECT g.id AS number, g.public_id, '' AS region FROM placement_group g WHERE g.account_id = %(account)s",
+    ),
+    EIP: Kind(
+        "vpc", record.ADDRESS,
+        "SELECT e.id AS number, e.public_id, z.region_id AS region FROM network_eip e"
+        " JOIN subscriptions_subscription s ON s.id = e.id JOIN catalog_zone z ON z.code = s.zone_id"
+        " WHERE e.account_id = %(account)s AND e.state <> 'GONE'",
     ),
     # The default one has its account's number, and a row from its first change on.
     SECURITY_GROUP: Kind(

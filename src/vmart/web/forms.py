@@ -19,8 +19,10 @@ from vmart.pricing import books
 from vmart.pricing.book_document import SizeRange
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
+from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.storage.models import Disk
 
+EIP_MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR)
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 
 
@@ -222,6 +224,53 @@ class NewRule(ChangedRule):
 
     def __init__(self, groups: Sequence[SecurityGroupView], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(groups, Policy(ACCEPT, TCP, ""), typed)
+class NewEip(ActForm):
+    """Public addresses to be bought by themselves."""
+
+    paths = {
+        "zone": "zone", "region": "zone", "internet_charge_type": "mode", "bandwidth_mbps": "bandwidth",
+        "count": "count", "name": "name",
+    }  # fmt: skip
+
+    zone = _choice(_("Zone"))
+    mode = _choice(_("Charged at a machine"))
+    bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
+    count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
+    name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
+
+    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"bandwidth": 5, "count": 1})
+        zones = [zone for zone in shop.snapshot().zones.values() if zone.on_sale]
+        self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
+        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in EIP_MODES]
+
+
+class EipName(ActForm):
+    """What a bought public address is called."""
+
+    paths = {"name": "name"}
+
+    name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), maxlength=128)
+
+
+class EipBandwidth(ActForm):
+    """How fast a bought public address is to be."""
+
+    paths = {"bandwidth_mbps": "bandwidth"}
+
+    bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
+
+
+class EipMachine(ActForm):
+    """The machine that a bought public address is bound to."""
+
+    paths = {"machines": "machine"}
+
+    machine = _choice(_("Machine"))
+
+    def __init__(self, machines: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed)
+        self.fields["machine"].widget.choices = [(public_id, f"{name} · {public_id}") for public_id, name in machines]
 
 
 class NewTag(ActForm):

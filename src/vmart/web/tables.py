@@ -21,7 +21,7 @@ from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
 from vmart.listings.security_groups import Listed
 from vmart.listings.tags import TagView
-from vmart.listings.views import SecurityGroupView, SubnetView, VpcView
+from vmart.listings.views import EipView, SecurityGroupView, SubnetView, VpcView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
@@ -59,7 +59,8 @@ def _addresses(machine: Instance) -> SafeString:
     held = machine.subscription
     off = held.arrears_since is not None and held.charge_type == "PREPAID"
     note = format_html(' <span class="pill warn">{}</span>', _("Network off")) if off else ""
-    return together(machine.public_ip or NOTHING, note, soft(machine.private_ip))
+    eip = getattr(machine, "eip", None)  # a list has it read beforehand
+    return together(machine.public_ip or (eip.ip if eip else NOTHING), note, soft(machine.private_ip))
 
 
 def _zone(machine: Instance) -> str:
@@ -446,6 +447,40 @@ PLACEMENT_GROUPS: Table[GroupView] = Table(
         "You have no placement group yet. Machines of one lie on different hosts: one that fails takes one of them."
     ),
     filters=(Filter("q", _("Name or id")),),
+)
+
+
+def _eip(eip: EipView) -> SafeString:
+    address = link(reverse("address", args=[eip.public_id]), eip.ip, MONO)
+    return together(address, soft(eip.name or eip.public_id))
+
+
+def _eip_state(eip: EipView) -> SafeString:
+    off = format_html(' <span class="pill warn">{}</span>', _("Network off")) if eip.off else ""
+    return together(wording.EIP_STATES[eip.state], off)
+
+
+def _eip_machine(eip: EipView) -> SafeString:
+    if not eip.machine:
+        return together(NOTHING)
+    return together(link(reverse("machine", args=[eip.machine]), eip.machine_name), soft(eip.machine, MONO))
+
+
+def _eip_network(eip: EipView) -> SafeString:
+    return together(wording.INTERNET[eip.internet_charge_type], soft(f"{eip.bandwidth_mbps} Mbps"))
+
+
+EIPS: Table[EipView] = Table(
+    (
+        Column("address", _("Address"), _eip),
+        Column("state", _("State"), _eip_state),
+        Column("machine", _("Machine"), _eip_machine),
+        Column("network", _("Network"), _eip_network),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone)),
+        Column("created", _("Bought"), lambda row: printed.instant(row.created_at), css=NUM),
+    ),
+    empty=_("You have no elastic public address yet. One stays yours when its machine ends, and moves to another."),
+    onward=("address_buy", _("Buy a public address")),
 )
 
 

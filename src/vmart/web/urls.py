@@ -5,6 +5,7 @@ from django.urls import path, re_path, register_converter
 
 from vmart.web.views import (
     activity,
+    addresses,
     api_keys,
     billing,
     bound_keys,
@@ -100,6 +101,18 @@ class DiskId:
         return value
 
 
+class EipId:
+    """A public id of a bought public address."""
+
+    regex = "eip-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class Power:
     """What can be asked of a machine without confirmation."""
 
@@ -118,6 +131,7 @@ register_converter(GroupId, "group")
 register_converter(SecurityGroupId, "security_group")
 register_converter(Way, "way")
 register_converter(DiskId, "disk")
+register_converter(EipId, "eip")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -164,6 +178,13 @@ urlpatterns = [
     path("placement-groups/<group:public_id>/join/", placement_groups.join, name="placement_group_join"),
     path("placement-groups/<group:public_id>/leave/", placement_groups.leave, name="placement_group_leave"),
     path("placement-groups/<group:public_id>/delete/", placement_groups.delete, name="placement_group_delete"),
+    path("addresses/", addresses.listing, name="addresses"),
+    path("addresses/buy/", addresses.buy, name="address_buy"),
+    path("addresses/<eip:public_id>/", addresses.detail, name="address"),
+    path("addresses/<eip:public_id>/bind/", addresses.bind, name="address_bind"),
+    path("addresses/<eip:public_id>/unbind/", addresses.unbind, name="address_unbind"),
+    path("addresses/<eip:public_id>/bandwidth/", addresses.faster, name="address_bandwidth"),
+    path("addresses/<eip:public_id>/release/", addresses.give_back, name="address_release"),
     path("keys/", keys.keys, name="keys"),
     path("networks/", networks.networks, name="networks"),
     path("security-groups/", security_groups.listing, name="security_groups"),

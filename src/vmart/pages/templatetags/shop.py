@@ -58,9 +58,10 @@ def component(name: str) -> Any:
 
 @register.filter
 def zone_name(code: str) -> str:
-    """``ap-guangzhou-3`` as the catalog calls it in the reader's language."""
-    zone = shop.snapshot().zones.get(code)
-    return wording.in_language(zone, "name") if zone else code
+    """A zone, as ``ap-guangzhou-3``, or a region, as the catalog calls it in the reader's language."""
+    here = shop.snapshot()
+    named = here.zones.get(code) or here.regions.get(code)
+    return wording.in_language(named, "name") if named else code
 
 
 @register.filter

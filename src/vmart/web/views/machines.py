@@ -13,12 +13,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview, own_disks, placement_groups
+from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.orders import groups as own_groups
+from vmart.network.models import EipState
 from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
 from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way
@@ -160,6 +161,9 @@ def _here(machine: Instance) -> dict[str, Any]:
         else passwords.kept([machine.id])
     )
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
+    eip = None if machine.public_ip_wanted else eips.at_machine(machine.id)
+    leads = eip is not None and eip.state == EipState.BIND and eip.subscription.isolated_at is None
+    public_ip = eip.ip if eip and leads else machine.public_ip
     return {
         "machine": machine,
         "line": line,
@@ -170,6 +174,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "zone": here.zones[machine.zone_id],
         "group": placement_groups.of_machine(machine.id),
         **_groups_of(machine, own_groups.why_none_hold(capabilities)),
+        "eip": eip,
         "disks": overview.disks(machine.id),
         "df_shows_gib": capabilities.get("df_shows_gib", 0),
         "own_disks": own_disks.of_machine(machine.id),
@@ -181,7 +186,8 @@ def _here(machine: Instance) -> dict[str, Any]:
         "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
         "in_bin": machine.state in IN_BIN,
         "network_off": network_off,
-        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
+        "public_ip": public_ip,
+        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and public_ip and (leads or not network_off),
         "off_billed": _off_billed(machine),
         "passwords": len(kept),
         "until": kept.get(machine.id),

@@ -266,7 +266,7 @@ def instance(view: InstanceView) -> InstanceAnswer:
         "InternetAccessible": {
             "InternetChargeType": view.internet_charge_type,
             "InternetMaxBandwidthOut": view.bandwidth_mbps,
-            "PublicIpAssigned": view.public_ip is not None,
+            "PublicIpAssigned": view.public_ip is not None and not view.eip_id,
         },
         "VirtualPrivateCloud": {
             "VpcId": view.vpc_id,

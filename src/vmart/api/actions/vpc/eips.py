@@ -1,0 +1,496 @@
+"""vpc: public addresses with a life of their own: allocated, bound to machines, moved, told of and given back."""
+
+from typing import Annotated, Any, TypedDict
+
+from pydantic import BeforeValidator, Field
+
+from vmart.api.actions.cvm.places import in_region
+from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, Tags, told
+from vmart.api.actions.tagged import wanted as wanted_tags
+from vmart.api.declarations import (
+    INT32_MAX,
+    ClientToken,
+    Code,
+    Domain,
+    Done,
+    Empty,
+    FalseOnly,
+    Filter,
+    NotOffered,
+    PublicIds,
+    Shape,
+    not_offered,
+    whole,
+)
+from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.words import utc_text
+from vmart.catalog import shop
+from vmart.kernel.errors import MissingParameter
+from vmart.listings import eips, quotas
+from vmart.listings.eips import WantedEips
+from vmart.listings.views import EipView
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, release, rename
+from vmart.orders.addresses.allocate import NewAddresses
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
+
+_Name = Annotated[str, Field(max_length=60)]
+_Mode = Annotated[_Name, Domain("internet_charge_type")]
+_Mbps = Annotated[
+    int,
+    Field(ge=0, le=INT32_MAX),
+    Code("InvalidParameterValue.BandwidthOutOfRange"),
+    Domain("bandwidth_mbps"),
+]
+_AddressId = Annotated[_Name, Domain("addresses")]
+_AddressIds = Annotated[
+    list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("addresses")
+]
+# The act checks its length and what is in it.
+_AddressName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue"), Domain("name")]
+_Filters = Annotated[list[Filter], Field(max_length=10), Code("LimitExceeded.NumberOfFilters")]
+_Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+_Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
+_VALUES_MAX = 100
+_TOTAL = "TOTAL_EIP_QUOTA"
+
+
+class AllocateAddresses(Shape):
+    """Postpaid addresses alike in the region of the call, all or none, bound to no machine."""
+
+    address_count: Annotated[
+        int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.LimitExceeded"), Domain("count")
+    ] = 1
+    internet_service_provider: Annotated[None, not_offered("bgp")] = None
+    internet_charge_type: _Mode = TRAFFIC_POSTPAID_BY_HOUR
+    i_p_charge_type: NotOffered = None
+    internet_max_bandwidth_out: _Mbps = 1
+    address_charge_prepaid: NotOffered = None
+    address_type: Annotated[None, not_offered("eip")] = None
+    anycast_zone: NotOffered = None
+    vip_cluster: NotOffered = None
+    applicable_for_c_l_b: FalseOnly = None
+    tags: Tags = []
+    bandwidth_package_id: NotOffered = None
+    address_name: _AddressName = ""
+    dedicated_cluster_id: NotOffered = None
+    is_dedicated_address_pool: FalseOnly = None
+    egress: Annotated[None, not_offered("center_egress1")] = None
+    anti_d_do_s_package_id: NotOffered = None
+    client_token: ClientToken | None = None
+
+
+class InquiryPriceAllocateAddresses(Shape):
+    """What the network of an address at a machine costs, in the region of the call."""
+
+    internet_charge_type: _Mode
+    internet_max_bandwidth_out: _Mbps = 1
+    address_charge_prepaid: NotOffered = None
+    address_type: Annotated[None, not_offered("eip")] = None
+    i_p_charge_type: NotOffered = None
+
+
+class AssociateAddress(Shape):
+    """An address that no machine has, to a machine of its zone that was bought without one."""
+
+    address_id: _AddressId
+    instance_id: Annotated[_Name, Domain("machines")]
+    network_interface_id: NotOffered = None
+    private_ip_address: NotOffered = None
+    eip_direct_connection: FalseOnly = None
+    instance_region: NotOffered = None
+
+
+class DisassociateAddress(Shape):
+    """An address that a machine has."""
+
+    address_id: _AddressId
+    reallocate_normal_public_ip: FalseOnly = None
+
+
+class ReleaseAddresses(Shape):
+    """Addresses that no machine has, all or none."""
+
+    address_ids: _AddressIds
+
+
+class DescribeAddresses(Shape):
+    """By ids or filters, a page at a time, newest first."""
+
+    address_ids: PublicIds = []
+    filters: _Filters = []
+    offset: _Offset = 0
+    limit: _Limit = 20
+
+
+class ModifyAddressAttribute(Shape):
+    """Its name."""
+
+    address_id: _AddressId
+    address_name: _AddressName | None = None
+    eip_direct_connection: FalseOnly = None
+    eip_visible_on_eni: FalseOnly = None
+
+
+class ModifyAddressesBandwidth(Shape):
+    """How fast they are, all or none. The times of a window are published as of no effect."""
+
+    address_ids: _AddressIds
+    internet_max_bandwidth_out: _Mbps
+    start_time: Annotated[str, Field(max_length=60)] | None = None
+    end_time: Annotated[str, Field(max_length=60)] | None = None
+
+
+class DescribeAddressQuota(Shape):
+    """Of the region of the call."""
+
+
+class DescribeTaskResult(Shape):
+    """By the TaskId that an act on addresses has answered."""
+
+    task_id: Annotated[int, BeforeValidator(whole), Field(ge=0), Code("InvalidParameterValue"), Domain("task")]
+    deal_name: NotOffered = None
+
+
+class DescribeBandwidthPackages(Shape):
+    """There are none; clients look for the one of an address."""
+
+    bandwidth_package_ids: PublicIds = []
+    filters: _Filters = []
+    offset: _Offset = 0
+    limit: _Limit = 20
+
+
+class TaskAnswer(TypedDict):
+    """The number to ask DescribeTaskResult for."""
+
+    TaskId: str
+
+
+class AllocateAddressesAnswer(TaskAnswer):
+    """Ids in no particular order."""
+
+    AddressSet: list[str]
+
+
+class AlgTypeAnswer(TypedDict):
+    """Protocols that are helped through an address."""
+
+    Ftp: bool
+    Sip: bool
+
+
+class UnchangingAddressAnswer(TypedDict):
+    """What every address here has alike."""
+
+    NetworkInterfaceId: str | None
+    IsBlocked: bool
+    IsEipDirectConnection: bool
+    AddressType: str
+    CascadeRelease: bool
+    InternetServiceProvider: str
+    LocalBgp: bool
+    Egress: str
+    AntiDDoSPackageId: str
+    RenewFlag: str
+    BandwidthPackageId: str
+    DeadlineDate: str
+    UnVpcId: str
+    DedicatedClusterId: str
+    EipVisibleOnEni: bool
+    EipAlgType: AlgTypeAnswer
+
+
+class AddressAnswer(UnchangingAddressAnswer):
+    """One address."""
+
+    AddressId: str
+    AddressName: str
+    AddressStatus: str
+    AddressIp: str
+    InstanceId: str
+    InstanceType: str
+    PrivateAddressIp: str | None
+    CreatedTime: str
+    IsArrears: bool
+    Bandwidth: int
+    InternetChargeType: str
+    TagSet: list[TagAnswer]
+
+
+class DescribeAddressesAnswer(TypedDict):
+    """A page of them, and how many there are."""
+
+    TotalCount: int
+    AddressSet: list[AddressAnswer]
+
+
+class QuotaAnswer(TypedDict):
+    """One quota: what there is, and the most there may be."""
+
+    QuotaId: str
+    QuotaCurrent: int
+    QuotaLimit: int
+    QuotaGroup: str
+
+
+class DescribeAddressQuotaAnswer(TypedDict):
+    """Elastic public addresses alone are counted."""
+
+    QuotaSet: list[QuotaAnswer]
+
+
+class DescribeTaskResultAnswer(TypedDict):
+    """RUNNING, SUCCESS or FAILED."""
+
+    TaskId: int
+    Result: str
+
+
+class DescribeBandwidthPackagesAnswer(TypedDict):
+    """None."""
+
+    TotalCount: int
+    BandwidthPackageSet: Empty
+
+
+class InternetPriceDetailAnswer(TypedDict):
+    """By the hour; by traffic, of a GiB."""
+
+    UnitPrice: float
+    DiscountPrice: float
+    ChargeUnit: str
+    OriginalPrice: float
+
+
+class InternetPriceAnswer(TypedDict):
+    """What is postpaid has no price of a term."""
+
+    AddressPrice: InternetPriceDetailAnswer
+
+
+class InquiryPriceAllocateAddressesAnswer(TypedDict):
+    """Of one address at a machine; an hour idle has a price of its own."""
+
+    Price: InternetPriceAnswer
+
+
+def _region(call: Call) -> str:
+    region = in_region(shop.snapshot(), call.region)
+    if region is None:
+        raise MissingParameter("A public address is one of a region: name it.", field="region")
+    return region.code
+
+
+def allocate_addresses(call: Call, asked: AllocateAddresses) -> AllocateAddressesAnswer:
+    """They are there at once, charged as idle."""
+    wanted = NewAddresses(
+        _region(call),
+        AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out),
+        count=asked.address_count,
+        name=asked.address_name,
+        tags=wanted_tags(asked.tags),
+    )
+    done = allocate.allocate(call.actor, wanted, client_token=asked.client_token or "")
+    return {"AddressSet": list(done.public_ids), "TaskId": str(done.task)}
+
+
+def inquiry_price_allocate_addresses(
+    call: Call, asked: InquiryPriceAllocateAddresses
+) -> InquiryPriceAllocateAddressesAnswer:
+    """At a machine: its bandwidth, or what a GiB costs."""
+    part = AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out)
+    cost = allocate.price(_region(call), part)
+    price = float(cost.bound_hourly if cost.traffic_per_gib is None else cost.traffic_per_gib)
+    detail: InternetPriceDetailAnswer = {
+        "UnitPrice": price,
+        "DiscountPrice": price,
+        "ChargeUnit": "HOUR",
+        "OriginalPrice": price,
+    }
+    return {"Price": {"AddressPrice": detail}}
+
+
+def associate_address(call: Call, asked: AssociateAddress) -> TaskAnswer:
+    """Accepted; AddressStatus tells when the machine has it."""
+    return {"TaskId": str(associate.associate(call.actor, asked.address_id, asked.instance_id))}
+
+
+def disassociate_address(call: Call, asked: DisassociateAddress) -> TaskAnswer:
+    """Accepted; AddressStatus tells when the machine has it no more."""
+    return {"TaskId": str(disassociate.disassociate(call.actor, asked.address_id))}
+
+
+def release_addresses(call: Call, asked: ReleaseAddresses) -> TaskAnswer:
+    """Charging ends now."""
+    return {"TaskId": str(release.release(call.actor, asked.address_ids))}
+
+
+def modify_address_attribute(call: Call, asked: ModifyAddressAttribute) -> Done:
+    """Done at once."""
+    if asked.address_name is None:
+        raise MissingParameter("Nothing is to be changed; possible is AddressName.", field="name")
+    rename.rename(call.actor, asked.address_id, asked.address_name)
+    return {}
+
+
+def modify_addresses_bandwidth(call: Call, asked: ModifyAddressesBandwidth) -> TaskAnswer:
+    """In force within seconds; of an address that no machine has, at once."""
+    return {"TaskId": str(bandwidth.change(call.actor, asked.address_ids, asked.internet_max_bandwidth_out))}
+
+
+# Filters -> the member of listings.eips.WantedEips that they fill.
+_FILTERS = {
+    "address-id": "public_ids",
+    "address-name": "names",
+    "address-ip": "ips",
+    "address-status": "states",
+    "instance-id": "instance_ids",
+    "private-ip-address": "private_ips",
+    "is-arrears": "offs",
+}
+_ALIKE = {"address-type": "eip", "address-isp": "bgp"}
+_FIND_NOTHING = ("network-interface-id", "dedicated-cluster-id", "business-type")
+_TYPE = "instance-type"
+
+
+def describe_addresses(call: Call, asked: DescribeAddresses) -> DescribeAddressesAnswer:
+    """Addresses of the account in the region of the call (all regions where it names none)."""
+    # Only the filter that says the same excludes ids, as published; Terraform sends both.
+    not_both(asked.address_ids, [one for one in asked.filters if one.name == "address-id"], "AddressIds")
+    wanted = _wanted(call, asked)
+    if wanted is None:
+        return {"TotalCount": 0, "AddressSet": []}
+    total, found = eips.page(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
+    return {"TotalCount": total, "AddressSet": [address(view) for view in found]}
+
+
+def _wanted(call: Call, asked: DescribeAddresses) -> WantedEips | None:
+    """The conditions of the request; None where one of them is met by no address."""
+    known = (*_FILTERS, *_ALIKE, _TYPE, *_FIND_NOTHING, *TAG_FILTERS)
+    chosen = conditions(asked.filters, known, _VALUES_MAX)
+    if not meets(chosen, _ALIKE) or any(name in _FIND_NOTHING for name in chosen):
+        return None
+    types = chosen.pop(_TYPE, None)
+    if types is not None and "CVM" not in types:
+        return None
+    if "is-arrears" in chosen:
+        chosen["is-arrears"] = [value.lower() for value in chosen["is-arrears"]]
+    region = in_region(shop.snapshot(), call.region)
+    met: dict[str, Any] = {"public_ids": asked.address_ids or None, "region": region.code if region else None}
+    met |= {"tags": tagged(chosen), "at_machines": types is not None or None}
+    return WantedEips(**met | {_FILTERS[name]: values for name, values in chosen.items()})
+
+
+def address(view: EipView) -> AddressAnswer:
+    """One address."""
+    return {
+        **_UNCHANGING,
+        "AddressId": view.public_id,
+        "AddressName": view.name,
+        "AddressStatus": view.state,
+        "AddressIp": view.ip,
+        "InstanceId": view.machine,
+        "InstanceType": "CVM" if view.machine else "",
+        "PrivateAddressIp": view.private_ip,
+        "CreatedTime": utc_text(view.created_at),
+        "IsArrears": view.off,
+        "Bandwidth": view.bandwidth_mbps,
+        "InternetChargeType": view.internet_charge_type,
+        "TagSet": told(view.tags),
+    }
+
+
+# What every address here has alike: one of a pool of the zone, postpaid, led to a machine and not to an interface.
+_UNCHANGING: UnchangingAddressAnswer = {
+    "NetworkInterfaceId": None,
+    "IsBlocked": False,
+    "IsEipDirectConnection": False,
+    "AddressType": "EIP",
+    "CascadeRelease": False,
+    "InternetServiceProvider": "BGP",
+    "LocalBgp": False,
+    "Egress": "center_egress1",
+    "AntiDDoSPackageId": "",
+    "RenewFlag": "",
+    "BandwidthPackageId": "",
+    "DeadlineDate": "",
+    "UnVpcId": "",
+    "DedicatedClusterId": "",
+    "EipVisibleOnEni": False,
+    "EipAlgType": {"Ftp": False, "Sip": False},
+}
+
+
+def describe_address_quota(call: Call, _asked: DescribeAddressQuota) -> DescribeAddressQuotaAnswer:
+    """How many there are in the region, and how many there may be."""
+    held = quotas.addresses(call.account_id, _region(call))
+    return {"QuotaSet": [{"QuotaId": _TOTAL, "QuotaCurrent": held.used, "QuotaLimit": held.most, "QuotaGroup": "BGP"}]}
+
+
+def describe_task_result(call: Call, asked: DescribeTaskResult) -> DescribeTaskResultAnswer:
+    """What has become of the latest act on an address."""
+    return {"TaskId": asked.task_id, "Result": allocate.task(call.account_id, asked.task_id)}
+
+
+def describe_bandwidth_packages(_call: Call, asked: DescribeBandwidthPackages) -> DescribeBandwidthPackagesAnswer:
+    """None, whatever is asked."""
+    not_both(asked.bandwidth_package_ids, asked.filters, "BandwidthPackageIds")
+    conditions(asked.filters, _OF_PACKAGES, _VALUES_MAX)
+    return {"TotalCount": 0, "BandwidthPackageSet": []}
+
+
+_OF_PACKAGES = (
+    "bandwidth-package-id",
+    "bandwidth-package-name",
+    "network-type",
+    "charge-type",
+    "resource.resource-type",
+    "resource.resource-id",
+    "resource.address-ip",
+    *TAG_FILTERS,
+)
+_ONE, _SEVERAL = {Resource.ADDRESS: "address_id"}, {Resource.ADDRESS: "address_ids"}
+
+
+def _action(asks: type[Shape], answers: type, do: Any, *, writes: bool, **said: Any) -> Action:
+    return Action(asks.__name__, asks, answers, do, "vpc", VPC, writes=writes, **said)
+
+
+ACTIONS = (
+    _action(AllocateAddresses, AllocateAddressesAnswer, allocate_addresses, writes=True, buys=True),
+    _action(
+        InquiryPriceAllocateAddresses,
+        InquiryPriceAllocateAddressesAnswer,
+        inquiry_price_allocate_addresses,
+        writes=False,
+    ),
+    _action(
+        AssociateAddress,
+        TaskAnswer,
+        associate_address,
+        writes=True,
+        touches={Resource.ADDRESS: "address_id", Resource.MACHINE: "instance_id"},
+    ),
+    _action(DisassociateAddress, TaskAnswer, disassociate_address, writes=True, touches=_ONE),
+    _action(ReleaseAddresses, TaskAnswer, release_addresses, writes=True, touches=_SEVERAL),
+    _action(DescribeAddresses, DescribeAddressesAnswer, describe_addresses, writes=False, touches=_SEVERAL),
+    _action(ModifyAddressAttribute, Done, modify_address_attribute, writes=True, touches=_ONE),
+    _action(ModifyAddressesBandwidth, TaskAnswer, modify_addresses_bandwidth, writes=True, touches=_SEVERAL),
+    _action(DescribeAddressQuota, DescribeAddressQuotaAnswer, describe_address_quota, writes=False),
+    _action(
+        DescribeTaskResult,
+        DescribeTaskResultAnswer,
+        describe_task_result,
+        writes=False,
+        touches={Resource.TASK: "task_id"},
+    ),
+    _action(
+        DescribeBandwidthPackages,
+        DescribeBandwidthPackagesAnswer,
+        describe_bandwidth_packages,
+        writes=False,
+        touches={Resource.BANDWIDTH_PACKAGE: "bandwidth_package_ids"},
+    ),
+)

@@ -1,0 +1,220 @@
+"""Public addresses are bought by themselves: out of a zone's pool, an hour of each held, idle until one is bound."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from vmart.catalog import shop
+from vmart.events.actor import Actor
+from vmart.kernel import clock, db, public_ids
+from vmart.kernel.errors import InvalidParameter
+from vmart.kernel.money import exponent
+from vmart.network.models import Eip, EipState
+from vmart.network.numbers import task as task_number
+from vmart.orders import errors, holds, hourly, numbers, offered, refusals, things, tokens, unpaid
+from vmart.orders.addresses import own, rename
+from vmart.pricing import books
+from vmart.pricing.address import AddressPart
+from vmart.pricing.book import RegionPrices
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.rules import hold_minor
+from vmart.subscriptions.models import ADDRESS, Item, Source, Standing, Subscription
+from vmart.tags import new
+from vmart.tags.things import EIP
+from vmart.tags.wanted import Tag
+
+ACT = "AllocateAddresses"
+COUNT_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewAddresses:
+    """``count`` addresses alike in a region; ``zone`` "": the shop chooses where (``_zone``)."""
+
+    region: str
+    part: AddressPart
+    zone: str = ""
+    count: int = 1
+    name: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one address, exact: an hour idle and bound (0 by traffic), 2^30 bytes by traffic; the hour that is held."""
+
+    idle_hourly: Decimal
+    bound_hourly: Decimal
+    traffic_per_gib: Decimal | None
+    hold_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """Public ids, and the number of the task."""
+
+    public_ids: tuple[str, ...]
+    task: int
+
+
+def price(region: str, part: AddressPart) -> Cost:
+    """What one costs by the catalog of now. Raises UnknownRegion, and what ``AddressPart.check`` raises."""
+    here = shop.snapshot()
+    book = books.current_book(here.generation)
+    prices = book.regions.get(region)
+    if prices is None:
+        raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
+    part.check(book, prices)
+    idle = hourly.hour_of(part.term(prices, bound=False))
+    return Cost(
+        idle, own.bound_hourly(part, prices), prices.traffic_gib if part.by_traffic else None,
+        hold_minor([idle], exponent(here.currency)),
+    )  # fmt: skip
+
+
+def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Allocated:
+    """Buy them, all or none. A repeated token gets the first answer.
+
+    Raises the refusals of ``price``, UnknownZone, BadAddressName, BadTag, TooManyTags, AccountFrozen, InArrears,
+    QuotaReached, NoAddress, InsufficientBalance, TokenReused.
+    """
+    fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
+    with db.act():
+        db.call("ledger_lock", actor.account)
+        known = tokens.first_answer(actor.account, client_token, fingerprint)
+        if known is not None:
+            return Allocated(tuple(known["address_ids"]), known["task"])
+        due = price(asked.region, asked.part)
+        _check(asked)
+        _refuse(actor.account, asked)
+        eips = _write(actor, asked, due)
+        done = Allocated(tuple(eip.public_id for eip in eips), eips[0].task)
+        tokens.keep(actor.account, client_token, fingerprint, {"address_ids": done.public_ids, "task": done.task})
+        things.events(eips, ACT, actor=actor)
+        new.give(actor.account, EIP, done.public_ids, asked.tags)
+        return done
+
+
+def _check(asked: NewAddresses) -> None:
+    if not 1 <= asked.count <= COUNT_MAX:
+        raise InvalidParameter(
+            "1 to {most} addresses at once are possible.",
+            field="count", code="InvalidParameterValue.LimitExceeded", most=COUNT_MAX,
+        )  # fmt: skip
+    if asked.name:
+        rename.check_name(asked.name)
+    new.check(asked.tags)
+    if asked.zone:
+        offered.check_zone(shop.snapshot(), asked.region, asked.zone)
+
+
+def counting(account_id: int) -> QuerySet[Eip]:
+    """The account's addresses that count against the quota, in every region; by their own index."""
+    return Eip.objects.filter(account_id=account_id).exclude(state=EipState.GONE)
+
+
+def _refuse(account_id: int, asked: NewAddresses) -> None:
+    unpaid.refuse_frozen(account_id)
+    (row,) = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
+    if row["balance"] < 0:
+        raise errors.InArrears("The account is in arrears; top up before buying.")
+    held = counting(account_id).filter(subscription__zone__region_id=asked.region).count()
+    most = db.call("customers_quota", account_id, "addresses_per_region")
+    if held + asked.count > most:
+        raise errors.QuotaReached(
+            "At most {most} elastic public addresses are possible in a region, and there are {held}.",
+            field="count", code="AddressQuotaLimitExceeded", most=most, held=held,
+        )  # fmt: skip
+
+
+_ZONE = """
+SELECT z.code FROM catalog_zone z
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
+  SELECT FROM network_public_address WHERE zone_id = z.code AND instance_id IS NULL LIMIT %(enough)s) AS spare) AS free
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM subscriptions_subscription s
+  WHERE s.account_id = %(account)s AND s.zone_id = z.code AND s.kind = 'machine'
+    AND s.standing NOT IN ('ended', 'failed')) AS machine
+WHERE z.region_id = %(region)s AND z.on_sale
+ORDER BY free.n >= %(count)s DESC, machine.n DESC, free.n DESC, z.position LIMIT 1
+"""
+
+
+def _zone(account_id: int, asked: NewAddresses) -> str:
+    """Where nobody says it: where addresses are free, the account has most machines, and most addresses are free."""
+    if asked.zone:
+        return asked.zone
+    found = db.rows(_ZONE, account=account_id, region=asked.region, count=asked.count, enough=COUNT_MAX)
+    if not found:
+        raise errors.UnknownZone("Nothing is sold in the region {region}.", field="region", region=asked.region)
+    return str(found[0]["code"])
+
+
+def _write(actor: Actor, asked: NewAddresses, due: Cost) -> list[Eip]:
+    """Agreements, terms, holds, addresses; charged as idle from now on."""
+    zone, now, ids = _zone(actor.account, asked), clock.now(), numbers.subscriptions(asked.count)
+    claimed = db.call("network_claim_public", zone, actor.account, ids)
+    if len(claimed) < asked.count:
+        binned, until = db.call("instances_addresses_in_bin", actor.account, zone).split("|")
+        raise refusals.no_address(zone, binned, until, field="count")
+    started = db.call("metering_instant", now)
+    agreed = [_agreement(actor.account, zone, number, now, started) for number in ids]
+    Subscription.objects.bulk_create(agreed)
+    here = own.prices(zone)
+    Item.objects.bulk_create(_terms(one, asked.part, here, now) for one in agreed)
+    with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
+        "One hour of the addresses is set aside: {needed} are needed and {available} are available.",
+        code="FailedOperation.BalanceInsufficient", needed=needed, available=available,
+    )):  # fmt: skip
+        holds.take(agreed, [due.hold_minor] * asked.count)
+    task = task_number()
+    made = [_eip(one, str(ip), asked, actor.request_id, task) for one, ip in zip(agreed, claimed, strict=True)]
+    Eip.objects.bulk_create(made)
+    db.call("metering_start", ids, [], started)
+    return made
+
+
+def _agreement(account_id: int, zone: str, number: int, now: dt.datetime, started: dt.datetime) -> Subscription:
+    return Subscription(
+        id=number, account_id=account_id, zone_id=zone, kind=ADDRESS, public_id=public_ids.of("eip", number),
+        bundle_id=number, created_at=now, charge_type=POSTPAID_BY_HOUR, standing=Standing.ACTIVE, started_at=started,
+        renew_flag="NOTIFY_AND_MANUAL_RENEW", isolated_source=Source.NOT_ISOLATED,
+    )  # fmt: skip
+
+
+def _terms(agreed: Subscription, part: AddressPart, here: RegionPrices, now: dt.datetime) -> Item:
+    component, key, quantity = part.term(here, bound=False)
+    return Item(
+        subscription=agreed, component=component, mode=own.mode_of(component), price_key=key, quantity=quantity,
+        book_version=books.current_book(shop.snapshot().generation).version, pausable=False, from_at=now,
+    )  # fmt: skip
+
+
+def _eip(agreed: Subscription, ip: str, asked: NewAddresses, request_id: str, task: int) -> Eip:
+    return Eip(
+        id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id, ip=ip,
+        name=asked.name, internet_charge_type=asked.part.internet_charge_type,
+        bandwidth_mbps=asked.part.bandwidth_mbps, state=EipState.UNBIND, latest_operation=ACT,
+        latest_operation_state="SUCCESS", latest_operation_request_id=request_id, task=task,
+    )  # fmt: skip
+
+
+def task(account_id: int, number: int) -> str:
+    """RUNNING, SUCCESS or FAILED: what has become of an act on addresses. Raises UnknownTask.
+
+    Known is the latest act on each; no other begins before it has ended.
+    """
+    sayable = number if 0 <= number < 2**63 else -1
+    states: Sequence[str] = list(
+        Eip.objects.filter(account_id=account_id, task=sayable).values_list("latest_operation_state", flat=True)
+    )
+    if not states:
+        raise errors.UnknownTask(
+            "There is no task {number}, or its addresses have had another since.", field="task", number=number
+        )
+    if "OPERATING" in states:
+        return "RUNNING"
+    return "FAILED" if "FAILED" in states else "SUCCESS"

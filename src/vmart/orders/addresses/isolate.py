@@ -1,0 +1,37 @@
+"""An address that arrears have switched off leads to its machine no more; the machine keeps it for a top-up."""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.instances.models import ALIVE
+from vmart.network.models import Eip, EipState
+from vmart.orders import address, sample, things
+from vmart.orders.addresses import own
+from vmart.worker.queue import Claimed
+
+KIND = "isolate_address"
+
+
+def send(eip: Eip) -> None:
+    """Queue it. Belongs into the act."""
+    things.send(eip, KIND)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``isolate_address``: off, and what left before the stop counted a last time."""
+    for operation in batch:
+        eip = own.read(operation.subject_id)
+        if eip.state == EipState.BIND and eip.subscription.isolated_at is not None:
+            machine = own.machine_of(eip)
+            address.take_off(machine)
+            sample.count_last_of(eip, machine.public_id)
+        with own.outcome(operation, owner, eip, EipState.BIND) as off:
+            if off and off.subscription.isolated_at is None:  # a top-up has ended the arrears meanwhile
+                lead_again(off)
+
+
+def lead_again(eip: Eip) -> None:
+    """The engine is told of it again, where its machine can have it. Belongs into the act."""
+    machine = own.machine_of(eip)
+    if machine.state in ALIVE:
+        address.send(machine)

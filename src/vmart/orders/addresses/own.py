@@ -1,0 +1,214 @@
+"""What every act on bought public addresses begins and ends with: locks, refusals, outcome, what is charged."""
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance
+from vmart.kernel import clock, db
+from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.kernel.money import exponent
+from vmart.ledger.models import Hold
+from vmart.network import numbers
+from vmart.network.models import Eip, EipState
+from vmart.orders import errors, holds, hourly, things
+from vmart.orders import machines as m
+from vmart.orders.acts import ending
+from vmart.pricing import books
+from vmart.pricing.address import AddressPart
+from vmart.pricing.book import TRAFFIC, RegionPrices
+from vmart.pricing.rules import hold_minor
+from vmart.subscriptions.models import Item
+from vmart.worker.queue import Claimed
+
+# Of a machine too, while it gets an address, loses it, or has its speed changed.
+ASSOCIATE, DISASSOCIATE, BANDWIDTH = "AssociateAddress", "DisassociateAddress", "ModifyAddressesBandwidth"
+AT_ONCE_MAX = 100
+
+
+def lock(account_id: int, public_ids: Sequence[str]) -> list[Eip]:
+    """The account's addresses by public id, locked, in the order asked for. Raises UnknownEip for any other."""
+    db.require_transaction()
+    if not public_ids:
+        raise MissingParameter("AddressIds names no address.", field="addresses")
+    if len(public_ids) > AT_ONCE_MAX:
+        raise InvalidParameter(
+            "At most {most} addresses at once.",
+            field="addresses", code="InvalidParameterValue.LimitExceeded", most=AT_ONCE_MAX,
+        )  # fmt: skip
+    if len(set(public_ids)) != len(public_ids):
+        raise InvalidParameter("AddressIds names an address twice.", field="addresses")
+    db.call("ledger_lock", account_id)
+    sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
+    rows = locking().filter(account_id=account_id, public_id__in=sayable).exclude(state=EipState.GONE).order_by("id")
+    found = {row.public_id: row for row in rows}
+    for public_id in public_ids:
+        if public_id not in found:
+            raise errors.UnknownEip("The public address {id} does not exist.", field="addresses", id=public_id)
+    return [found[public_id] for public_id in public_ids]
+
+
+def locking() -> QuerySet[Eip]:
+    """Addresses with their subscriptions, both locked."""
+    return Eip.objects.select_related("subscription").select_for_update()
+
+
+def read(eip_id: int) -> Eip:
+    """An address with its subscription, as it is now."""
+    return Eip.objects.select_related("subscription").get(id=eip_id)
+
+
+@contextmanager
+def outcome(operation: Claimed, owner: uuid.UUID, done: Eip, *expect: EipState) -> Iterator[Eip | None]:
+    """What became of an operation, which ends here: its address, locked; None as ``acts.outcome``.
+
+    ``done`` is the address as the engine was told of it. Raises RuntimeError, so that the operation is tried again,
+    where another machine is meant by now.
+    """
+    with ending(operation, owner) as ours:
+        eip = locking().get(id=operation.subject_id) if ours else None
+        if eip is None or eip.state not in expect:
+            yield None
+            return
+        if eip.instance_id != done.instance_id:
+            raise RuntimeError(f"{eip.public_id} is another machine's by now")
+        yield eip
+
+
+def begin(eips: Sequence[Eip], act: str, request_id: str, machine: Instance | None = None, **columns: object) -> int:
+    """Note the act as under way on them, and on the machine that has them or gets them; the number of the task."""
+    task = numbers.task()
+    things.begin_all(eips, act, request_id, task=task, **columns)
+    if machine:
+        m.begin(machine, act, request_id)
+    return task
+
+
+def succeed(eip: Eip, **columns: object) -> None:
+    """The operation on it has ended well. Belongs into the act."""
+    Eip.objects.filter(pk=eip.pk).update(latest_operation_state="SUCCESS", **columns)
+
+
+def free_machine(instance_id: int | None) -> None:
+    """The machine is busy with its address no longer. Belongs into the act."""
+    busy = Instance.objects.filter(id=instance_id or 0, latest_operation__in=[ASSOCIATE, DISASSOCIATE, BANDWIDTH])
+    busy.filter(latest_operation_state="OPERATING").update(latest_operation_state="SUCCESS")
+
+
+def machine_of(eip: Eip) -> Instance:
+    """The machine that has it, is to get it, or loses it, as it is now."""
+    assert eip.instance_id is not None
+    return m.read(eip.instance_id)
+
+
+def refuse_busy(eips: Iterable[Eip]) -> None:
+    """Raise EipBusy when an operation on one of them is under way."""
+    for eip in eips:
+        if eip.latest_operation_state == "OPERATING":
+            raise errors.EipBusy(
+                "The public address {id} is busy with {operation}; try again when it has ended.",
+                field="addresses", id=eip.public_id, operation=eip.latest_operation,
+            )  # fmt: skip
+
+
+def refuse_stopped(eips: Iterable[Eip]) -> None:
+    """Raise EipInArrears for one that arrears have switched off, or are about to."""
+    listed = list(eips)
+    for eip in listed:
+        if eip.subscription.isolated_at is not None:
+            raise errors.EipInArrears(
+                "The public address {id} is off for arrears; top up to zero or more.",
+                field="addresses", id=eip.public_id,
+            )  # fmt: skip
+    m.refuse_in_arrears(listed)
+
+
+def refuse_bound(eips: Iterable[Eip]) -> None:
+    """Raise EipWrongState for one that a machine has."""
+    for eip in eips:
+        if eip.state != EipState.UNBIND:
+            raise errors.EipWrongState(
+                "The public address {id} is bound to a machine; unbind it first.", field="addresses", id=eip.public_id
+            )
+
+
+# -- what it is charged for --------------------------------------------------------------------
+
+
+def prices(zone: str) -> RegionPrices:
+    """Those in force where the zone is."""
+    here = shop.snapshot()
+    return books.current_book(here.generation).regions[here.region_of(zone)]
+
+
+def part(eip: Eip, mbps: int = 0) -> AddressPart:
+    """What is bought of it; ``mbps``: at another speed."""
+    return AddressPart(eip.internet_charge_type, mbps or eip.bandwidth_mbps)
+
+
+def bound_hourly(one: AddressPart, here: RegionPrices) -> Decimal:
+    """What its bandwidth costs an hour at a machine, exact; 0 by traffic."""
+    return Decimal(0) if one.by_traffic else hourly.hour_of(one.term(here, bound=True))
+
+
+def set_aside(eip: Eip, mbps: int = 0) -> None:
+    """An hour of what it costs at a machine, where that is more than what is held. Raises InsufficientBalance."""
+    wanted = hold_minor([bound_hourly(part(eip, mbps), prices(eip.zone_id))], exponent(shop.snapshot().currency))
+    if wanted <= _held(eip):
+        return
+    with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
+        "One hour of {id} at a machine is set aside: {needed} are needed and {available} are available.",
+        field="addresses", code="FailedOperation.BalanceInsufficient", id=eip.public_id, needed=needed,
+        available=available,
+    )):  # fmt: skip
+        holds.take([eip.subscription], [wanted])
+
+
+def charge_as(eip: Eip, *, bound: bool) -> None:
+    """From this second on it is charged as bound, or as idle; what is held is an hour of that. Belongs into the act.
+
+    Of one that arrears have switched off only the terms change.
+    """
+    at = db.call("metering_instant", clock.now())
+    db.call("metering_end", [eip.id], False, at)
+    _agree(eip, bound=bound)
+    if eip.subscription.isolated_at is None:
+        db.call("metering_start", [eip.id], [], at)
+        hold_what_it_asks(eip)
+
+
+def _agree(eip: Eip, *, bound: bool) -> None:
+    """Its open terms, in the place of those before. Two changes of one instant leave one row of a component."""
+    now, version = clock.now(), books.current_book(shop.snapshot().generation).version
+    Item.objects.filter(subscription_id=eip.id, to_at=None).update(to_at=now)
+    component, key, quantity = part(eip).term(prices(eip.zone_id), bound=bound)
+    terms = {"mode": mode_of(component), "price_key": key, "quantity": quantity, "book_version": version}
+    again = Item.objects.filter(subscription_id=eip.id, component=component, from_at=now)
+    if not again.update(to_at=None, **terms):
+        Item.objects.create(subscription_id=eip.id, component=component, pausable=False, from_at=now, **terms)
+
+
+def mode_of(component: str) -> Item.Mode:
+    """How a component of an address is charged."""
+    return Item.Mode.TRAFFIC if component == TRAFFIC else Item.Mode.HOUR
+
+
+def hold_what_it_asks(eip: Eip) -> None:
+    """An hour of its terms is held, or what there is for it: an address may always leave its machine."""
+    wanted, held = holds.hour_minor([eip.id])[eip.id], _held(eip)
+    if wanted is None or wanted <= held:
+        holds.shrink([eip.subscription], [wanted])
+        return
+    (row,) = db.rows("SELECT fn.ledger_available(p) AS left FROM ledger_purses p WHERE account_id = %s", eip.account_id)
+    if row["left"] > 0:
+        holds.take([eip.subscription], [min(wanted, held + row["left"])])
+
+
+def _held(eip: Eip) -> int:
+    if eip.subscription.hold_id is None:
+        return 0
+    return Hold.objects.values_list("floating_minor", flat=True).get(id=eip.subscription.hold_id)

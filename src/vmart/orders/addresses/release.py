@@ -1,0 +1,78 @@
+"""A bought public address is given back: charged no more from the request on, free for others once it leads nowhere.
+
+Also the end of one that arrears have switched off for too long, which a machine may still have.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.events.actor import Actor
+from vmart.kernel import clock, db
+from vmart.network.models import Eip, EipState
+from vmart.orders import address, hourly, things
+from vmart.orders.addresses import own
+from vmart.subscriptions.models import Source, Standing, Subscription
+from vmart.tags import modify
+from vmart.tags.things import EIP, Thing
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KIND, ACT = "release_address", "ReleaseAddresses"
+
+
+def release(actor: Actor, eip_ids: Sequence[str]) -> int:
+    """Accept it, all or none; the number of the task. Raises UnknownEip, EipBusy, EipWrongState."""
+    with db.act():
+        eips = own.lock(actor.account, eip_ids)
+        refuse(eips)
+        things.events(eips, ACT, actor=actor)
+        accepted = db.call("metering_instant", clock.now())
+        things.end_usage(eips, accepted)
+        hourly.hold_what_was_used(eips, accepted)
+        task = own.begin(eips, ACT, actor.request_id, state=EipState.OFFLINING)
+        charged = [eip for eip in eips if eip.subscription.isolated_at is None]
+        things.isolate_all(charged, Source.MANMADE, accepted, accepted)
+        things.forget_work(KIND, eips)
+        things.send_all(eips, KIND)
+        return task
+
+
+def refuse(eips: Sequence[Eip]) -> None:
+    """What is refused of addresses as they stand."""
+    own.refuse_busy(eips)
+    own.refuse_bound(eips)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``release_address``: due at once, or when arrears have lasted too long."""
+    for operation in batch:
+        if not _announce(operation, owner):
+            continue
+        eip = own.read(operation.subject_id)
+        if eip.state == EipState.OFFLINING and eip.instance_id:
+            address.take_off(own.machine_of(eip))
+        with own.outcome(operation, owner, eip, EipState.OFFLINING) as ended:
+            if ended:
+                _gone(ended)
+
+
+def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
+    """OFFLINING before the engine is touched, so that no top-up brings it back meanwhile."""
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        if not queue.holds(owner, operation):
+            return False
+        ended = Eip.objects.filter(id=operation.subject_id, subscription__standing=Standing.ISOLATED)
+        if ended.exclude(state__in=[EipState.OFFLINING, EipState.GONE]).exists():
+            Eip.objects.filter(id=operation.subject_id).update(
+                state=EipState.OFFLINING, latest_operation=ACT, latest_operation_state="OPERATING"
+            )
+    return True
+
+
+def _gone(eip: Eip) -> None:
+    db.call("network_free_public", [eip.id], clock.now())
+    Subscription.objects.filter(pk=eip.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
+    own.succeed(eip, state=EipState.GONE, ip=None, instance_id=None)
+    modify.end(eip.account_id, [Thing(EIP, eip.public_id)])
+    things.event(eip, "released")

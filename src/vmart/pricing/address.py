@@ -1,0 +1,60 @@
+"""A public address that is bought by itself: what it is charged for at a machine, and while no machine has it."""
+
+from dataclasses import dataclass
+
+from vmart.pricing.book import BANDWIDTH, IDLE, TRAFFIC, PriceBook, RegionPrices
+from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
+from vmart.pricing.priced import Term
+
+_NOT_SOLD = ("BANDWIDTH_PACKAGE", "BANDWIDTH_PREPAID_BY_MONTH")
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPart:
+    """How it is charged at a machine, and how fast it is there."""
+
+    internet_charge_type: str
+    bandwidth_mbps: int
+
+    def check(self, book: PriceBook, prices: RegionPrices) -> None:
+        """Raise ChargeTypeNotSold, UnknownChargeType or OutOfRange where it may not be bought by the book."""
+        if prices.idle_address is None:
+            raise ChargeTypeNotSold(
+                "No public addresses are sold by themselves in this region.",
+                field="region",
+                code="UnsupportedOperation",
+            )
+        self._check_mode()
+        most = book.sales.postpaid_mbps_max
+        if not 1 <= self.bandwidth_mbps <= most:
+            raise OutOfRange(
+                "InternetMaxBandwidthOut is {mbps} Mbps; 1 to {most} are possible.",
+                field="bandwidth_mbps", code="InvalidParameterValue.BandwidthOutOfRange", mbps=self.bandwidth_mbps,
+                most=most,
+            )  # fmt: skip
+
+    def _check_mode(self) -> None:
+        mode, field = self.internet_charge_type, "internet_charge_type"
+        if mode in _NOT_SOLD:
+            raise ChargeTypeNotSold(
+                "{mode} is not sold here.", field=field,
+                code="UnsupportedOperation.InvalidAddressInternetChargeType", mode=mode,
+            )  # fmt: skip
+        if mode not in (BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR):
+            raise UnknownChargeType(
+                "InternetChargeType {mode} does not exist.", field=field, code="InvalidParameterValue", mode=mode
+            )
+
+    @property
+    def by_traffic(self) -> bool:
+        """Whether what is sent is charged, and the bandwidth is a cap."""
+        return self.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR
+
+    def term(self, prices: RegionPrices, *, bound: bool) -> Term:
+        """What it is charged for: idle, or bound to a machine."""
+        if not bound:
+            return IDLE, prices.idle_key, 1
+        if self.by_traffic:
+            return TRAFFIC, prices.traffic_key, self.bandwidth_mbps
+        return BANDWIDTH, prices.bandwidth.price_key, self.bandwidth_mbps

@@ -1,0 +1,180 @@
+"""Bought public addresses: the list, a purchase with its price, one address, and what is done to it, told first."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from vmart.catalog import shop
+from vmart.kernel.errors import Refused
+from vmart.listings import eips
+from vmart.listings.views import EipView
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, release, rename
+from vmart.orders.addresses.allocate import Cost, NewAddresses
+from vmart.pages import shown_quote, wording
+from vmart.pages.table import Shown
+from vmart.pricing.address import AddressPart
+from vmart.web.forms import EipBandwidth, EipMachine, EipName, NewEip
+from vmart.web.tables import EIPS
+from vmart.web.visitor import actor, customer, field
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+    """The addresses, newest first."""
+    found = eips.by_key(account_id, before=request.GET.get("before", ""))
+    return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, found, request)})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def buy(request: HttpRequest, account_id: int) -> HttpResponse:
+    """What is asked for stands in the address, the price beside it; then it is bought."""
+    typed = request.POST if request.method == "POST" else request.GET
+    form = NewEip(typed if "mode" in typed else None)
+    here: dict[str, Any] = {"form": form, "token": shown_quote.new_token()}
+    if form.is_bound and form.is_valid():
+        try:
+            asked = _asked(form.cleaned_data)
+            if request.method == "POST":
+                return _bought(request, account_id, asked)
+            here |= {"cost": allocate.price(asked.region, asked.part), "asked": asked}
+        except Refused as refused:
+            form.refuse(refused)
+    return render(request, "web/addresses/buy.html", here, status=422 if form.is_bound and form.errors else 200)
+
+
+def _asked(typed: dict[str, Any]) -> NewAddresses:
+    zone = shop.snapshot().zones.get(typed["zone"])
+    part = AddressPart(typed["mode"], typed["bandwidth"])
+    return NewAddresses(zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"])
+
+
+def _bought(request: HttpRequest, account_id: int, asked: NewAddresses) -> HttpResponse:
+    """The same form sent again buys nothing more."""
+    token = field(request.POST, "form")
+    known = shown_quote.client_token(token) if shown_quote.is_token(token) else ""
+    made = allocate.allocate(actor(request, account_id), asked, client_token=known)
+    messages.success(request, _("Bought, and charged as idle until a machine has it."))
+    return redirect("address", made.public_ids[0]) if len(made.public_ids) == 1 else redirect("addresses")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One address; its name is changed here, the ways to all else lead on."""
+    eip = _one(account_id, public_id)
+    form = EipName(request.POST if request.method == "POST" else None, initial={"name": eip.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The address was renamed."))
+            return redirect("address", public_id)
+    machines = EipMachine(eips.bindable(account_id, eip.zone) if eip.state == "UNBIND" else [])
+    here = {
+        "eip": eip, "form": form, "cost": _cost(eip), "machines": machines,
+        "faster": EipBandwidth(initial={"bandwidth": eip.bandwidth_mbps}),
+        "can_change": eip.latest_operation_state != "OPERATING" and not eip.off,
+        "zone": shop.snapshot().zones[eip.zone],
+        "state": wording.EIP_STATES[eip.state],
+    }  # fmt: skip
+    return render(request, "web/addresses/address.html", here, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def bind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """To the machine that the address names."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    typed = request.POST if request.method == "POST" else request.GET
+    machine = field(typed, "machine")
+    return _told(
+        request, eip, lambda: associate.associate(who, public_id, machine), machine=machine, cost=_cost(eip),
+        act="bind", done=_("It is being bound: the machine has it within seconds."),
+    )  # fmt: skip
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def unbind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """From its machine, which loses its way to the internet."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    return _told(
+        request, eip, lambda: disassociate.disassociate(who, public_id), cost=_cost(eip), act="unbind",
+        done=_("It is being unbound."),
+    )  # fmt: skip
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def give_back(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """For good: somebody else may have it then."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    return _told(
+        request, eip, lambda: release.release(who, [public_id]), act="release", done=_("It is given back."),
+        onward="addresses",
+    )  # fmt: skip
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Another bandwidth, with what it costs."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    typed = request.POST if request.method == "POST" else request.GET
+    form = EipBandwidth(typed if "bandwidth" in typed else None, initial={"bandwidth": eip.bandwidth_mbps})
+    if not form.is_valid():
+        return _told(request, eip, None, act="bandwidth", form=form)
+    mbps = form.cleaned_data["bandwidth"]
+    try:
+        cost = _cost(eip, mbps)
+    except Refused as refused:
+        form.refuse(refused)
+        return _told(request, eip, None, act="bandwidth", form=form)
+    return _told(
+        request, eip, lambda: bandwidth.change(who, [public_id], mbps), act="bandwidth", mbps=mbps, cost=cost,
+        done=_("Its bandwidth is being changed."),
+    )  # fmt: skip
+
+
+def _told(
+    request: HttpRequest, eip: EipView, do: Callable[[], int] | None, *, done: str = "", onward: str = "", **here: Any
+) -> HttpResponse:
+    """What the act means, and the button; sent, it is done, or refused with its sentence on the address's page."""
+    if request.method != "POST" or do is None:
+        status = 422 if "form" in here and here["form"].errors else 200
+        return render(request, "web/addresses/act.html", {"eip": eip, **here}, status=status)
+    try:
+        do()
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("address", eip.public_id)
+    messages.success(request, done)
+    return redirect(onward) if onward else redirect("address", eip.public_id)
+
+
+def _one(account_id: int, public_id: str) -> EipView:
+    eip = eips.one(account_id, public_id)
+    if eip is None:
+        raise Http404
+    return eip
+
+
+def _cost(eip: EipView, mbps: int = 0) -> Cost:
+    part = AddressPart(eip.internet_charge_type, mbps or eip.bandwidth_mbps)
+    return allocate.price(shop.snapshot().region_of(eip.zone), part)

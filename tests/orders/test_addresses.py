@@ -1,0 +1,793 @@
+"""Given bought public addresses, when they are bound, moved and given back, then machines go on, each second counts."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from tests.support.actors import by
+from tests.support.business_clock import BusinessClock
+from tests.support.quotas import one as quota
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
+from tests.support.written import refused
+from vmart.bills.models import Charge
+from vmart.catalog.models import Zone
+from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS, lanes
+from vmart.engines.simulated.world import World
+from vmart.events.models import Event
+from vmart.instances.models import Instance
+from vmart.kernel.clock import HOUR
+from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
+from vmart.ledger.models import Hold
+from vmart.listings import activity, attention, charges, quotas
+from vmart.metering.models import Sample, Segment
+from vmart.network.models import Eip, PublicAddress
+from vmart.orders import errors, lost, reboot, reinstall, sample, start, stop
+from vmart.orders import sweep as zone_sweep
+from vmart.orders import terminate as of_machines
+from vmart.orders.addresses import bandwidth, rename
+from vmart.orders.addresses.allocate import NewAddresses, allocate, price, task
+from vmart.orders.addresses.associate import associate
+from vmart.orders.addresses.disassociate import disassociate
+from vmart.orders.addresses.release import release
+from vmart.orders.models import EngineDrift
+from vmart.orders.reinstall import Reinstall
+from vmart.pricing.address import AddressPart
+from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
+from vmart.provisioning.zone_engines import engine_of
+from vmart.subscriptions.models import Item, Subscription
+from vmart.tags import reads
+from vmart.tags.errors import BadTag
+from vmart.tags.things import EIP, Thing
+from vmart.tags.wanted import Tag
+from vmart.worker import queue
+from vmart.worker.loop import run_until_idle
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("in_business")
+
+TRAFFIC, BANDWIDTH = "TRAFFIC_POSTPAID_BY_HOUR", "BANDWIDTH_POSTPAID_BY_HOUR"
+HOURLY_WITH_ADDRESS = replace(HOURLY, internet_charge_type=TRAFFIC, bandwidth_mbps=5, public_ip=True)
+UTC8 = ZoneInfo("Asia/Shanghai")
+IDLE_MINOR = 20  # 0.20 an hour
+GIB = 1 << 30
+
+
+def by_traffic(**what: object) -> NewAddresses:
+    return NewAddresses("ap-guangzhou", AddressPart(TRAFFIC, 5), **({"zone": ZONE} | what))  # type: ignore[arg-type]
+
+
+def by_bandwidth(mbps: int = 10) -> NewAddresses:
+    """10 Mbps: 5 × 0.063 + 5 × 0.25 an hour."""
+    return NewAddresses("ap-guangzhou", AddressPart(BANDWIDTH, mbps), ZONE)
+
+
+@pytest.fixture
+def account() -> int:
+    return open_purse(cash_minor=100_000)
+
+
+def new_address(account: int, asked: NewAddresses | None = None) -> Eip:
+    (public_id,) = allocate(by(account), asked or by_traffic()).public_ids
+    return again(Eip.objects.get(public_id=public_id))
+
+
+def bound(account: int, machine: Instance, asked: NewAddresses | None = None) -> Eip:
+    """A new one at the machine."""
+    eip = new_address(account, asked)
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    return again(eip)
+
+
+def again(eip: Eip) -> Eip:
+    """As it is now."""
+    return Eip.objects.select_related("subscription").get(pk=eip.pk)
+
+
+def latest(eip: Eip) -> tuple[str, str, str]:
+    now = again(eip)
+    return now.state, now.latest_operation, now.latest_operation_state
+
+
+def of_machine(machine: Instance) -> tuple[str, str, str]:
+    now = Instance.objects.get(pk=machine.pk)
+    return now.state, now.latest_operation, now.latest_operation_state
+
+
+def seen(machine: Instance) -> str:
+    """The address that the engine leads to it."""
+    return engine_of(ZONE).observe(machine.public_id).public_ip
+
+
+def segments(eip: Eip) -> list[tuple[str, int, dt.datetime, dt.datetime | None]]:
+    rows = Segment.objects.filter(subscription_id=eip.id).order_by("started_at", "id")
+    return list(rows.values_list("component", "quantity", "started_at", "ended_at"))
+
+
+def test_an_idle_address_is_held_for_and_charged_by_the_second(account: int, test_clock: BusinessClock) -> None:
+    """3,000 s at 0.20 an hour: 0.16666667."""
+    hour, free = test_clock.at, PublicAddress.objects.filter(zone_id=ZONE, instance_id=None).count()
+    test_clock.advance(minutes=10)
+    done = allocate(by(account), by_traffic(name="front-1"))
+    (public_id,) = done.public_ids
+    eip = Eip.objects.get(public_id=public_id)
+    assert public_id.startswith("eip-")
+    assert (latest(eip), task(account, done.task)) == (("UNBIND", "AllocateAddresses", "SUCCESS"), "SUCCESS")
+    assert (eip.name, eip.bandwidth_mbps, eip.internet_charge_type, eip.instance_id) == ("front-1", 5, TRAFFIC, None)
+    held = PublicAddress.objects.get(instance_id=eip.id)
+    assert (held.ip, held.zone_id, held.account_id) == (eip.ip, ZONE, account)
+    assert PublicAddress.objects.filter(zone_id=ZONE, instance_id=None).count() == free - 1
+    assert (purses(account)["held"], again(eip).subscription.standing) == (IDLE_MINOR, "active")
+    assert segments(eip) == [("idle", 1, test_clock.at, None)]
+    test_clock.set(hour + HOUR)
+    work()
+    charge = Charge.objects.get()
+    assert (charge.subscription_id, charge.component, charge.duration_s) == (eip.id, "idle", 3000)
+    assert Decimal(charge.exact_e8).scaleb(-8) == Decimal("0.16666667")
+    assert (purses(account)["cash"], purses(account)["held"]) == (100_000 - 17, IDLE_MINOR)
+    assert [event.kind for event in Event.objects.filter(subject_kind="address")] == ["AllocateAddresses"]
+    assert list(reconcile()) == []
+
+
+def test_what_one_costs(account: int) -> None:
+    traffic, bandwidth_ = price("ap-guangzhou", by_traffic().part), price("ap-guangzhou", by_bandwidth().part)
+    assert (traffic.idle_hourly, traffic.bound_hourly, traffic.traffic_per_gib, traffic.hold_minor) == (
+        Decimal("0.20"), Decimal(0), Decimal("0.80"), IDLE_MINOR,
+    )  # fmt: skip
+    assert (bandwidth_.idle_hourly, bandwidth_.bound_hourly, bandwidth_.traffic_per_gib) == (
+        Decimal("0.20"), Decimal("1.565"), None,
+    )  # fmt: skip
+    assert price("ap-shanghai", by_traffic().part).idle_hourly == Decimal("0.22")  # × 1.10
+    allocate(by(account), by_traffic(count=3))
+    assert list(Hold.objects.values_list("floating_minor", flat=True)) == [IDLE_MINOR] * 3
+    assert len({eip.task for eip in Eip.objects.all()}) == 1
+
+
+def test_a_repeated_token_gets_the_first_address_and_other_parameters_are_refused(account: int) -> None:
+    first = allocate(by(account), by_traffic(), client_token="t")
+    assert allocate(by(account), by_traffic(), client_token="t") == first
+    assert (Eip.objects.count(), purses(account)["held"]) == (1, IDLE_MINOR)
+    with refused(errors.TokenReused, field="client_token"):
+        allocate(by(account), by_traffic(name="other"), client_token="t")
+
+
+def _asked(**what: object) -> NewAddresses:
+    return NewAddresses(**({"region": "ap-guangzhou", "part": AddressPart(TRAFFIC, 5)} | what))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "field", "code"),
+    [
+        ({"region": "nowhere"}, errors.UnknownZone, "region", "InvalidParameterValue.ZoneNotSupported"),
+        ({"zone": "ap-nowhere-1"}, errors.UnknownZone, "zone", "InvalidParameterValue.ZoneNotSupported"),
+        ({"zone": ZONE, "region": "ap-shanghai"}, errors.UnknownZone, "zone", "InvalidZone.MismatchRegion"),
+        ({"part": AddressPart("BANDWIDTH_PACKAGE", 5)}, ChargeTypeNotSold, "internet_charge_type",
+         "UnsupportedOperation.InvalidAddressInternetChargeType"),
+        ({"part": AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5)}, ChargeTypeNotSold, "internet_charge_type",
+         "UnsupportedOperation.InvalidAddressInternetChargeType"),
+        ({"part": AddressPart("BY_MOON", 5)}, UnknownChargeType, "internet_charge_type", "InvalidParameterValue"),
+        ({"part": AddressPart(TRAFFIC, 0)}, OutOfRange, "bandwidth_mbps",
+         "InvalidParameterValue.BandwidthOutOfRange"),
+        ({"part": AddressPart(BANDWIDTH, 101)}, OutOfRange, "bandwidth_mbps",
+         "InvalidParameterValue.BandwidthOutOfRange"),
+        ({"count": 0}, InvalidParameter, "count", "InvalidParameterValue.LimitExceeded"),
+        ({"count": 101}, InvalidParameter, "count", "InvalidParameterValue.LimitExceeded"),
+        ({"count": 21}, errors.QuotaReached, "count", "AddressQuotaLimitExceeded"),
+        ({"name": "with space"}, errors.BadAddressName, "name", "InvalidParameterValue"),
+        ({"name": "x" * 129}, errors.BadAddressName, "name", "InvalidParameterValue"),
+        ({"tags": (Tag("", "v"),)}, BadTag, "tags.0.key", "InvalidParameterValue.TagKeyEmpty"),
+    ],
+)  # fmt: skip
+def test_what_is_not_sold_is_refused(
+    account: int, what: dict[str, object], error: type[Refused], field: str, code: str
+) -> None:
+    with refused(error, field=field, code=code):
+        allocate(by(account), _asked(**what))
+
+
+def test_no_money_no_address_and_arrears_are_refused(account: int) -> None:
+    poor = open_purse("poor", cash_minor=IDLE_MINOR - 1)
+    with refused(
+        errors.InsufficientBalance, code="FailedOperation.BalanceInsufficient", match=r"0\.20 are needed .*0\.19 are"
+    ):
+        allocate(by(poor), by_traffic())
+    quota(account, addresses_per_region=1)
+    new_address(account)
+    with refused(errors.QuotaReached, field="count", match="At most 1 .* there are 1"):
+        new_address(account)
+    (bounds,) = [one for one in quotas.all_of(account) if one.name == "addresses_per_region" and one.used]
+    assert (bounds.zone, bounds.used, bounds.most) == ("ap-guangzhou", 1, 1)
+    owe(poor)
+    with refused(errors.InArrears):
+        allocate(by(poor), by_traffic())
+    rich = open_purse("rich", cash_minor=100_000)
+    PublicAddress.objects.filter(zone_id=ZONE, instance_id=None).delete()
+    with refused(errors.NoAddress, field="count"):
+        allocate(by(rich), by_traffic(zone=ZONE))
+
+
+def test_an_address_is_where_the_account_has_machines_and_some_are_free(account: int) -> None:
+    other = Zone.objects.filter(region_id="ap-guangzhou", on_sale=True).exclude(code=ZONE)[0].code
+    assert PublicAddress.objects.filter(zone_id=other, instance_id=None).exists()
+    Subscription.objects.filter(pk=buy_running(account).id).update(zone_id=other)
+    assert new_address(account, by_traffic(zone="")).zone_id == other
+    Subscription.objects.filter(kind="machine").update(zone_id=ZONE)
+    assert new_address(account, by_traffic(zone="")).zone_id == ZONE
+    PublicAddress.objects.filter(zone_id=ZONE, instance_id=None).delete()
+    assert new_address(account, by_traffic(zone="")).zone_id == other
+
+
+def test_a_running_machine_gets_it_and_gives_it_to_another(account: int, world: World) -> None:
+    first, second = buy_running(account), buy_running(account)
+    eip = new_address(account)
+    number = associate(by(account), eip.public_id, first.public_id)
+    assert (latest(eip), of_machine(first)) == (
+        ("BINDING", "AssociateAddress", "OPERATING"), ("RUNNING", "AssociateAddress", "OPERATING"),
+    )  # fmt: skip
+    assert task(account, number) == "RUNNING"
+    with refused(errors.Busy, field="machines"):
+        stop.stop(by(account), [first.public_id])
+    with refused(errors.EipBusy, field="addresses", code="OperationDenied.MutexTaskRunning"):
+        associate(by(account), eip.public_id, second.public_id)
+    work()
+    assert (latest(eip), of_machine(first)) == (
+        ("BIND", "AssociateAddress", "SUCCESS"), ("RUNNING", "AssociateAddress", "SUCCESS"),
+    )  # fmt: skip
+    assert (seen(first), seen(second), world.cap_mbps(first.public_id)) == (eip.ip, "", 5)
+    assert task(account, number) == "SUCCESS"
+    number = disassociate(by(account), eip.public_id)
+    assert latest(eip) == ("UNBINDING", "DisassociateAddress", "OPERATING")
+    work()
+    assert (latest(eip), again(eip).instance_id) == (("UNBIND", "DisassociateAddress", "SUCCESS"), None)
+    assert (seen(first), of_machine(first)) == ("", ("RUNNING", "DisassociateAddress", "SUCCESS"))
+    associate(by(account), eip.public_id, second.public_id)
+    work()
+    assert (seen(first), seen(second)) == ("", eip.ip)
+    assert [world.boots(one.public_id) for one in (first, second)] == [1, 1]
+    kinds = Event.objects.filter(subject_kind="address").order_by("id").values_list("kind", flat=True)
+    assert list(kinds) == [
+        "AllocateAddresses", "AssociateAddress", "address_bound", "DisassociateAddress", "address_unbound",
+        "AssociateAddress", "address_bound",
+    ]  # fmt: skip
+    with refused(errors.UnknownTask, field="task"):
+        task(account, number)
+    assert list(reconcile()) == []
+
+
+def test_it_stays_through_reboot_stop_start_and_a_new_system(account: int) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    for act in (
+        lambda: reboot.reboot(by(account), [machine.public_id]),
+        lambda: stop.stop(by(account), [machine.public_id]),
+        lambda: start.start(by(account), [machine.public_id]),
+        lambda: stop.stop(by(account), [machine.public_id], stopped_mode="STOP_CHARGING"),
+        lambda: start.start(by(account), [machine.public_id]),
+        lambda: reinstall.reinstall(by(account), machine.public_id, Reinstall()),
+    ):
+        act()
+        work()
+    assert (of_machine(machine)[0], seen(machine), latest(eip)[0]) == ("RUNNING", eip.ip, "BIND")
+    assert list(reconcile()) == []
+
+
+def test_without_charge_there_is_no_idle_fee(account: int, test_clock: BusinessClock) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    stop.stop(by(account), [machine.public_id], stopped_mode="STOP_CHARGING")
+    work()
+    assert ([component for component, *_, end in segments(eip) if end is None], latest(eip)[0]) == (["traffic"], "BIND")
+    free = new_address(account)
+    with refused(errors.WrongState, field="machines", code="UnsupportedOperation.InstanceStatusNotPermit"):
+        associate(by(account), free.public_id, machine.public_id)
+
+
+def test_a_stopped_machine_gets_one_and_starts_with_it(account: int) -> None:
+    machine = buy_running(account)
+    stop.stop(by(account), [machine.public_id])
+    work()
+    eip = bound(account, machine)
+    assert (latest(eip)[0], of_machine(machine)[0]) == ("BIND", "STOPPED")
+    start.start(by(account), [machine.public_id])
+    work()
+    assert seen(machine) == eip.ip
+
+
+def test_what_cannot_be_bound_is_refused(account: int) -> None:
+    machine, other, here = buy_running(account), buy_running(account), by(account)
+    eip, free = bound(account, machine), new_address(account)
+    own = buy_running(account, HOURLY_WITH_ADDRESS)
+    for address, wanted, error, field, code in (
+        ("eip-nothing", other, errors.UnknownEip, "addresses", "InvalidAddressId.NotFound"),
+        ("eip-\0", other, errors.UnknownEip, "addresses", "InvalidAddressId.NotFound"),
+        (eip.public_id, other, errors.EipWrongState, "addresses", "InvalidAddressIdStatus.NotPermit"),
+        (free.public_id, machine, errors.HasAddress, "machines", "InvalidInstanceId.AlreadyBindEip"),
+        (free.public_id, own, errors.HasAddress, "machines", "InvalidInstanceId.AlreadyBindEip"),
+    ):
+        with refused(error, field=field, code=code):
+            associate(here, address, wanted.public_id)
+    with refused(errors.EipWrongState, field="addresses", code="InvalidAddressIdStatus.NotPermit"):
+        disassociate(here, free.public_id)
+    with refused(errors.EipWrongState, field="addresses", match="unbind it first"):
+        release(here, [free.public_id, eip.public_id])
+    with refused(MissingParameter, field="addresses"):
+        release(here, [])
+    with refused(InvalidParameter, field="addresses"):
+        release(here, [free.public_id] * 2)
+    stranger = open_purse("stranger", cash_minor=1000)
+    theirs = buy_running(stranger)
+    with refused(errors.UnknownEip, field="addresses"):
+        associate(by(stranger), free.public_id, theirs.public_id)
+    with refused(errors.UnknownInstance, field="machines"):
+        associate(here, free.public_id, theirs.public_id)
+    of_machines.terminate(here, [other.public_id])
+    work()
+    with refused(errors.WrongState, field="machines", code="UnsupportedOperation.InstanceStateIsolating"):
+        associate(here, free.public_id, other.public_id)
+
+
+def test_an_address_of_another_zone_is_refused_before_money_moves(account: int) -> None:
+    machine, eip = buy_running(account), new_address(account, by_bandwidth())
+    Subscription.objects.filter(pk=eip.pk).update(zone_id="ap-guangzhou-3")
+    with refused(errors.AddressElsewhere, field="addresses", match="led to machines in ap-guangzhou-3 only"):
+        associate(by(account), eip.public_id, machine.public_id)
+    assert purses(account)["held"] == IDLE_MINOR + 38
+
+
+def test_by_bandwidth_each_second_has_one_of_two_prices(account: int, test_clock: BusinessClock) -> None:
+    """600 s idle at 0.20, 1,200 s at 1.565, the rest idle: 0.03333333 + 0.52166667 + 0.1 an hour."""
+    machine, hour = buy_running(account), test_clock.at
+    eip = new_address(account, by_bandwidth())
+    begun = test_clock.advance(minutes=10)
+    associate(by(account), eip.public_id, machine.public_id)
+    assert purses(account)["held"] == 38 + 157  # an hour of the dearer
+    work()
+    assert purses(account)["held"] == 38 + 157
+    ended = test_clock.advance(minutes=20)
+    disassociate(by(account), eip.public_id)
+    work()
+    assert purses(account)["held"] == 38 + IDLE_MINOR
+    assert segments(eip) == [
+        ("idle", 1, hour, begun), ("bandwidth", 10, begun, ended), ("idle", 1, ended, None),
+    ]  # fmt: skip
+    test_clock.set(hour + HOUR)
+    work()
+    charged = {one.component: (one.duration_s, one.exact_e8) for one in Charge.objects.filter(subscription_id=eip.id)}
+    assert charged == {"idle": (2400, 13_333_333), "bandwidth": (1200, 52_166_667)}
+    assert list(reconcile()) == []
+
+
+def test_too_little_money_for_an_hour_at_a_machine_is_refused(account: int) -> None:
+    poor = open_purse("poor", cash_minor=38 + 156)
+    machine, eip = buy_running(poor), new_address(poor, by_bandwidth())
+    with refused(errors.InsufficientBalance, code="FailedOperation.BalanceInsufficient", match=r"1\.57 are needed"):
+        associate(by(poor), eip.public_id, machine.public_id)
+    pay(poor, 1)
+    associate(by(poor), eip.public_id, machine.public_id)
+    work()
+    assert latest(eip)[0] == "BIND"
+
+
+def test_it_leaves_its_machine_whatever_money_there_is(account: int) -> None:
+    """By traffic nothing is held at a machine: idle again, what there is for it is."""
+    poor = open_purse("poor", cash_minor=38 + IDLE_MINOR)
+    machine = buy_running(poor)
+    eip = bound(poor, machine)
+    assert purses(poor)["held"] == 38
+    new_address(poor)
+    disassociate(by(poor), eip.public_id)
+    work()
+    assert (latest(eip)[0], purses(poor)["held"], purses(poor)["available"]) == ("UNBIND", 38 + IDLE_MINOR, 0)
+    assert list(reconcile()) == []
+
+
+def test_it_leaves_its_machine_below_zero_too(account: int, test_clock: BusinessClock) -> None:
+    """In the hours of grace: what is held stays as it is."""
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    held = purses(account)["held"]
+    owe(account)
+    Operation.objects.filter(kind="arrears").update(due_at=test_clock.at + 2 * HOUR)
+    disassociate(by(account), eip.public_id)
+    work()
+    assert (latest(eip)[0], purses(account)["held"], held) == ("UNBIND", 38, 38)
+    assert segments(eip)[-1][0] == "idle"
+    assert list(reconcile()) == []
+
+
+def test_by_traffic_only_what_left_by_it_is_charged(account: int, world: World, test_clock: BusinessClock) -> None:
+    """Bytes of the time before, of another address at the machine, and of another machine are not its own."""
+    machine, other, hour = buy_running(account), buy_running(account), test_clock.at
+    before, eip = bound(account, machine), new_address(account)
+    world.send_bytes(machine.public_id, 7 * GIB)
+    disassociate(by(account), before.public_id)
+    work()
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    assert sample.sample_zone(ZONE) == 0
+    world.send_bytes(machine.public_id, 2 * GIB)
+    assert sample.sample_zone(ZONE) == 2 * GIB
+    world.send_bytes(machine.public_id, GIB)  # since the last count
+    disassociate(by(account), eip.public_id)
+    work()
+    associate(by(account), eip.public_id, other.public_id)
+    work()
+    world.send_bytes(other.public_id, 5 * GIB)
+    disassociate(by(account), eip.public_id)
+    work()
+    associate(by(account), before.public_id, machine.public_id)
+    work()
+    world.send_bytes(machine.public_id, 11 * GIB)
+    sample.sample_zone(ZONE)
+    disassociate(by(account), before.public_id)
+    work()
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    assert sample.sample_zone(ZONE) == 0
+    test_clock.set(hour + HOUR)
+    work()
+    traffic = Charge.objects.filter(component="traffic").order_by("subscription_id")
+    assert [(one.subscription_id, one.out_bytes // GIB, one.exact_e8) for one in traffic] == [
+        (before.id, 18, 1_440_000_000), (eip.id, 8, 640_000_000),
+    ]  # fmt: skip
+    assert list(reconcile()) == []
+
+
+def test_a_machine_that_is_erased_leaves_it_idle_with_all_bytes_counted(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    world.send_bytes(machine.public_id, GIB)
+    of_machines.terminate(by(account), [machine.public_id])
+    work()
+    assert (of_machine(machine)[0], latest(eip)[0], seen(machine)) == ("SHUTDOWN", "BIND", "")
+    of_machines.terminate(by(account), [machine.public_id])
+    erased = test_clock.advance(seconds=5)
+    work()
+    assert (of_machine(machine)[0], latest(eip)) == ("GONE", ("UNBIND", "AssociateAddress", "SUCCESS"))
+    assert (again(eip).instance_id, again(eip).ip, purses(account)["held"]) == (None, eip.ip, IDLE_MINOR)
+    assert segments(eip)[-1] == ("idle", 1, erased, None)
+    assert [(one.subscription_id, one.out_bytes) for one in Sample.objects.all()] == [(eip.id, GIB)]
+    assert PublicAddress.objects.get(ip=eip.ip).instance_id == eip.id
+    assert list(reconcile()) == []
+
+
+def test_a_prepaid_machine_in_the_bin_keeps_it_and_gives_it_up(account: int) -> None:
+    machine = buy_running(account, MONTHLY)
+    eip = bound(account, machine)
+    of_machines.terminate(by(account), [machine.public_id])
+    work()
+    assert (of_machine(machine)[0], latest(eip)[0]) == ("SHUTDOWN", "BIND")
+    disassociate(by(account), eip.public_id)
+    work()
+    assert (latest(eip)[0], of_machine(machine)[0]) == ("UNBIND", "SHUTDOWN")
+    assert list(reconcile()) == []
+
+
+def test_a_machine_that_is_ended_while_it_comes_does_not_have_it(account: int, test_clock: BusinessClock) -> None:
+    for erased in (False, True):
+        machine, eip = buy_running(account), new_address(account, by_bandwidth())
+        associate(by(account), eip.public_id, machine.public_id)
+        Operation.objects.filter(kind="bind_address").update(due_at=test_clock.at + HOUR)
+        of_machines.terminate(by(account), [machine.public_id])
+        work()
+        if erased:
+            of_machines.terminate(by(account), [machine.public_id])
+            work()
+        Operation.objects.filter(kind="bind_address").update(due_at=test_clock.at)
+        work()
+        assert latest(eip) == ("UNBIND", "AssociateAddress", "FAILED")
+        assert "The machine was ended before." in again(eip).latest_operation_error
+        assert (seen(machine), [end for *_, end in segments(eip)]) == ("", [None])
+        assert task(account, again(eip).task) == "FAILED"
+        assert Hold.objects.get(pk=again(eip).subscription.hold_id).floating_minor == IDLE_MINOR
+    assert list(reconcile()) == []
+
+
+def test_an_address_that_cannot_be_bound_is_as_it_was(account: int, world: World) -> None:
+    machine, eip = buy_running(account), new_address(account, by_bandwidth())
+    world.lose_answer("ensure_address", times=6)
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    assert (latest(eip), again(eip).instance_id) == (("UNBIND", "AssociateAddress", "FAILED"), None)
+    assert (of_machine(machine), seen(machine)) == (("RUNNING", "AssociateAddress", "SUCCESS"), "")
+    assert purses(account)["held"] == 38 + IDLE_MINOR
+    assert list(reconcile()) == []
+
+
+def test_an_address_that_cannot_be_unbound_stays(account: int, world: World) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    world.lose_answer("ensure_address", times=6)
+    disassociate(by(account), eip.public_id)
+    work()
+    assert (latest(eip), again(eip).instance_id) == (("BIND", "DisassociateAddress", "FAILED"), machine.id)
+    assert (of_machine(machine)[2], seen(machine)) == ("SUCCESS", eip.ip)
+    assert list(reconcile()) == []
+
+
+def test_another_bandwidth_is_charged_from_when_it_is_in_force(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    machine = buy_running(account)
+    eip, idle = bound(account, machine, by_bandwidth()), new_address(account)
+    test_clock.advance(minutes=1)
+    number = bandwidth.change(by(account), [eip.public_id, idle.public_id], 20)
+    assert purses(account)["held"] == 38 + 407 + IDLE_MINOR  # 5 × 0.063 + 15 × 0.25 = 4.065
+    assert (latest(eip)[2], latest(idle)[2], task(account, number)) == ("OPERATING", "SUCCESS", "RUNNING")
+    changed = test_clock.advance(seconds=9)
+    work()
+    assert (world.cap_mbps(machine.public_id), task(account, number)) == (20, "SUCCESS")
+    assert [again(one).bandwidth_mbps for one in (eip, idle)] == [20, 20]
+    assert segments(eip)[-1] == ("bandwidth", 20, changed, None)
+    bandwidth.change(by(account), [eip.public_id], 5)
+    assert purses(account)["held"] == 38 + 407 + IDLE_MINOR
+    work()
+    assert purses(account)["held"] == 38 + 32 + IDLE_MINOR  # 0.315
+    with refused(OutOfRange, field="bandwidth_mbps"):
+        bandwidth.change(by(account), [idle.public_id], 101)
+    assert list(reconcile()) == []
+
+
+def test_a_bandwidth_that_cannot_be_changed_is_as_before(account: int, world: World) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine, by_bandwidth())
+    world.lose_answer("ensure_address", times=6)
+    bandwidth.change(by(account), [eip.public_id], 20)
+    work()
+    assert (latest(eip), again(eip).bandwidth_mbps) == (("BIND", "ModifyAddressesBandwidth", "FAILED"), 10)
+    assert (world.cap_mbps(machine.public_id), of_machine(machine)[2]) == (10, "SUCCESS")
+    assert purses(account)["held"] == 38 + 157
+    assert list(reconcile()) == []
+
+
+def test_a_machine_that_is_erased_while_its_bandwidth_changes_leaves_it_at_the_new_one(
+    account: int, test_clock: BusinessClock
+) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine, by_bandwidth())
+    bandwidth.change(by(account), [eip.public_id], 20)
+    Operation.objects.filter(kind="address_bandwidth").update(due_at=test_clock.at + HOUR)
+    for _ in range(2):
+        of_machines.terminate(by(account), [machine.public_id])
+        work()
+    assert latest(eip) == ("UNBIND", "ModifyAddressesBandwidth", "OPERATING")
+    Operation.objects.filter(kind="address_bandwidth").update(due_at=test_clock.at)
+    work()
+    assert (latest(eip), again(eip).bandwidth_mbps) == (("UNBIND", "ModifyAddressesBandwidth", "SUCCESS"), 20)
+    assert [component for component, *_, end in segments(eip) if end is None] == ["idle"]
+    assert list(reconcile()) == []
+
+
+def test_what_is_given_back_costs_nothing_from_the_request_on(account: int, test_clock: BusinessClock) -> None:
+    """1,800 s at 0.20 an hour are 0.10."""
+    eip, hour = new_address(account, by_traffic(tags=(Tag("env", "prod"),))), test_clock.at
+    thing = Thing(EIP, eip.public_id)
+    assert reads.of_things(account, [thing]) == {thing: {"env": "prod"}}
+    ended = test_clock.advance(minutes=30)
+    number = release(by(account), [eip.public_id])
+    assert (latest(eip), purses(account)["held"]) == (("OFFLINING", "ReleaseAddresses", "OPERATING"), 10)
+    test_clock.advance(minutes=1)
+    work()
+    assert (latest(eip), again(eip).ip, task(account, number)) == (
+        ("GONE", "ReleaseAddresses", "SUCCESS"), None, "SUCCESS",
+    )  # fmt: skip
+    free = PublicAddress.objects.get(ip=eip.ip)
+    assert (free.instance_id, free.account_id, free.free_since) == (None, None, test_clock.at)
+    assert segments(eip) == [("idle", 1, hour, ended)]
+    assert reads.of_things(account, [thing]) == {thing: {}}
+    with refused(errors.UnknownEip, field="addresses"):
+        release(by(account), [eip.public_id])
+    test_clock.set(hour + HOUR)
+    work()
+    assert (Charge.objects.get().exact_e8, purses(account)["held"]) == (10_000_000, 0)
+    assert again(eip).subscription.standing == "ended"
+    assert list(reconcile()) == []
+
+
+def test_an_address_that_left_its_pool_goes_for_good(account: int) -> None:
+    eip = new_address(account)
+    PublicAddress.objects.filter(ip=eip.ip).update(withdrawn=True)
+    release(by(account), [eip.public_id])
+    work()
+    assert not PublicAddress.objects.filter(ip=eip.ip).exists()
+
+
+def test_a_name_is_changed_at_once(account: int) -> None:
+    eip = new_address(account)
+    rename.rename(by(account), eip.public_id, "前端-1_a")
+    assert again(eip).name == "前端-1_a"
+    for name in ("", "a b", "x" * 129, "a\n"):
+        with refused(errors.BadAddressName, field="name"):
+            rename.rename(by(account), eip.public_id, name)
+    with refused(errors.UnknownEip, field="addresses"):
+        rename.rename(by(account), "eip-nothing", "x")
+
+
+def test_arrears_switch_a_bound_one_off_and_a_top_up_on(account: int, world: World, test_clock: BusinessClock) -> None:
+    machine = buy_running(account, MONTHLY)  # runs on
+    eip = bound(account, machine, by_bandwidth())
+    test_clock.advance(minutes=30)
+    owe(account)
+    work()
+    agreed = again(eip).subscription
+    assert (latest(eip)[0], seen(machine), of_machine(machine)[0]) == ("BIND", "", "RUNNING")
+    assert (agreed.standing, agreed.isolated_source, agreed.release_at, agreed.hold_id) == (
+        "isolated", "ARREAR", test_clock.at + dt.timedelta(days=15), None,
+    )  # fmt: skip
+    assert zone_sweep.sweep(ZONE) == []
+    for act in (
+        lambda: disassociate(by(account), eip.public_id),
+        lambda: bandwidth.change(by(account), [eip.public_id], 1),
+    ):
+        with refused(errors.EipInArrears, field="addresses", code="InvalidAddressIdState.InArrears"):
+            act()
+    assert list(reconcile()) == []
+    test_clock.advance(minutes=10)
+    pay(account, 10_000)
+    work()
+    assert (seen(machine), purses(account)["held"], again(eip).subscription.standing) == (eip.ip, 157, "active")
+    hour = test_clock.at.replace(minute=0)
+    test_clock.set(hour + HOUR)
+    work()
+    assert Charge.objects.get(subscription_id=eip.id).duration_s == 3600 - 600
+    assert list(reconcile()) == []
+
+
+def test_the_last_bytes_before_arrears_are_charged_and_none_after(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    """At most 5 Mbps for the 20 s since the last count; what is sent until it is off is nobody's."""
+    machine = buy_running(account, MONTHLY)
+    bound(account, machine)
+    sample.sample_zone(ZONE)
+    test_clock.advance(seconds=20)
+    world.send_bytes(machine.public_id, GIB)
+    owe(account)
+    work()
+    assert [(one.out_bytes, one.at) for one in Sample.objects.all()] == [(20 * 5 * 125_000, test_clock.at)]
+    pay(account, 10_000)
+    work()
+    assert sample.sample_zone(ZONE) == 0
+
+
+@pytest.mark.parametrize("at_machine", [False, True], ids=["idle", "bound"])
+def test_arrears_that_nobody_ends_take_it(account: int, test_clock: BusinessClock, at_machine: bool) -> None:
+    """One that no machine has after 24 hours of arrears, of which 2 are over; one at a machine after 15 days."""
+    machine = buy_running(account, MONTHLY)
+    eip = bound(account, machine) if at_machine else new_address(account)
+    owe(account)
+    work()
+    begun = test_clock.at
+    go_to(test_clock, begun + (dt.timedelta(days=15) if at_machine else 22 * HOUR) - dt.timedelta(seconds=1))
+    assert latest(eip)[0] == ("BIND" if at_machine else "UNBIND")
+    test_clock.advance(seconds=1)
+    work()
+    assert (latest(eip)[0], again(eip).subscription.standing) == ("GONE", "ended")
+    assert not PublicAddress.objects.filter(instance_id=eip.id).exists()
+    assert (of_machine(machine)[0], seen(machine)) == ("RUNNING", "")
+    pay(account, 10_000)
+    assert latest(eip)[0] == "GONE"
+    assert list(reconcile()) == []
+
+
+def test_arrears_wait_for_one_that_is_being_bound(account: int, test_clock: BusinessClock) -> None:
+    machine, eip = buy_running(account, MONTHLY), new_address(account)
+    associate(by(account), eip.public_id, machine.public_id)
+    owe(account)
+    run_until_idle(STEPS, lambda: [""])  # the lane of money alone
+    assert (latest(eip)[0], again(eip).subscription.isolated_at) == ("BINDING", None)
+    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine, disk or address is under way"
+    run_until_idle(STEPS, lanes, wait=True)
+    assert (latest(eip)[0], seen(machine), again(eip).subscription.isolated_at) == ("BIND", "", test_clock.at)
+
+
+def test_the_sweep_leads_it_where_it_was_sold(account: int, world: World) -> None:
+    machine, other = buy_running(account), buy_running(account)
+    eip = bound(account, machine)
+    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, None)
+    assert [(drift.kind, drift.name, drift.repaired) for drift in zone_sweep.sweep(ZONE)] == [
+        ("address", machine.public_id, True)
+    ]
+    assert [line for line in reconcile() if "leads no address" in line] == []  # it is being told
+    work()
+    assert (seen(machine), seen(other)) == (eip.ip, "")
+    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, None)
+    assert [line.split(" to ")[0] for line in reconcile()] == [f"the engine of {ZONE} leads no address"]
+
+
+def test_a_lost_machine_that_is_delivered_again_has_it(
+    account: int, world: World, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    world.remove_machine(machine.public_id)
+    EngineDrift.objects.create(
+        zone_id=ZONE, name=machine.public_id, kind="lost", since_wall_at=test_clock.at, missed_at=test_clock.at
+    )
+    lost.redeliver(machine.public_id, by(account))
+    work()
+    assert (of_machine(machine)[0], seen(machine)) == ("RUNNING", eip.ip)
+
+
+def test_the_database_keeps_one_address_a_machine_and_one_machine_an_address(account: int) -> None:
+    machine = buy_running(account)
+    eip, free = bound(account, machine), new_address(account)
+    broken: list[Callable[[], object]] = [
+        lambda: Eip.objects.filter(pk=free.pk).update(instance_id=machine.id, state="BIND"),
+        lambda: Eip.objects.filter(pk=free.pk).update(state="BIND"),
+        lambda: Eip.objects.filter(pk=eip.pk).update(state="UNBIND"),
+        lambda: Eip.objects.filter(pk=free.pk).update(ip=eip.ip),
+        lambda: Eip.objects.filter(pk=free.pk).update(ip=None),
+        lambda: Eip.objects.filter(pk=free.pk).update(bandwidth_mbps=0),
+        lambda: PublicAddress.objects.filter(ip=eip.ip).update(instance_id=free.id),
+    ]
+    for breaking in broken:
+        with pytest.raises(IntegrityError), transaction.atomic():
+            breaking()
+
+
+def test_reconcile_sees_what_is_wrong_of_an_address(account: int, test_clock: BusinessClock) -> None:
+    machine, eip = buy_running(account), new_address(account)
+    test_clock.advance(seconds=1)
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    Subscription.objects.filter(pk=eip.pk).update(standing="ended")
+    Eip.objects.filter(pk=eip.pk).update(latest_operation_state="OPERATING")
+    Item.objects.filter(subscription_id=eip.id, to_at=None).update(component="idle")
+    Instance.objects.filter(pk=machine.pk).update(public_ip_wanted=True)
+    PublicAddress.objects.filter(ip=eip.ip).update(account_id=account + 1)
+    told = {line.split(":")[0] for line in reconcile()}
+    assert told >= {
+        "a subscription stands otherwise than its public address",
+        "a bought public address is charged otherwise than it is bound",
+        "a bought public address is not held in its zone's pool, or one is held for nothing",
+        "a machine has two public addresses, or one of another account or zone",
+        "a bought public address is being worked on and nothing works on it",
+    }
+
+
+def test_a_switch_off_that_is_given_up_is_told_by_its_address(account: int, world: World) -> None:
+    machine = buy_running(account, MONTHLY)
+    eip = bound(account, machine)
+    world.fail("ensure_address", times=100)
+    owe(account)
+    work()
+    (need,) = attention.page().rows
+    assert (need.cause.tag, need.subject_kind, need.subject, need.account) == (
+        "operation_given_up", "address", eip.public_id, account,
+    )  # fmt: skip
+    world.clear_faults()
+    for operation in Operation.objects.filter(attention=True):
+        assert queue.retry(operation.id)
+    work()
+    assert (seen(machine), list(reconcile())) == ("", [])
+
+
+def test_it_leaves_a_machine_that_its_engine_has_lost(account: int, world: World) -> None:
+    machine = buy_running(account)
+    eip = bound(account, machine)
+    world.remove_machine(machine.public_id)
+    disassociate(by(account), eip.public_id)
+    work()
+    assert latest(eip) == ("UNBIND", "DisassociateAddress", "SUCCESS")
+    assert [component for component, *_, end in segments(eip) if end is None] == ["idle"]
+
+
+def test_charges_and_events_are_told_by_its_id_and_name(account: int, test_clock: BusinessClock) -> None:
+    eip = new_address(account, by_traffic(name="front"))
+    test_clock.set(test_clock.at + HOUR)
+    work()
+    (row,) = charges.of_day(account, test_clock.at.astimezone(UTC8).date(), UTC8).rows
+    assert (row.public_id, row.resource_id, row.name, row.component, row.exact) == (
+        eip.public_id, eip.public_id, "front", "idle", Decimal("0.20"),
+    )  # fmt: skip
+    told = [(one.subject_kind, one.subject, one.kind) for one in activity.of_account(account).rows]
+    assert ("address", eip.public_id, "AllocateAddresses") in told
