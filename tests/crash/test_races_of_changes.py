@@ -361,7 +361,9 @@ def test_control_without_locks_it_is_given_back_on_the_way(
     without_locks(edit, monkeypatch)
     monkeypatch.setattr(own_address, "locking", lambda: Eip.objects.select_related("subscription"))
     _, results = _address_and(open_shop, edit, _give_it_back)
-    assert [type(result) for result in results] == [int, int]  # both have a task
+    assert (type(results[0]), results[1]) == (int, None)
+    told = Event.objects.filter(subject_kind="address", kind__in=["AssociateAddress", "ReleaseAddresses"])
+    assert told.count() == 2
 
 
 def test_a_machine_that_is_ended_while_an_address_comes_does_not_have_it(open_shop: Databases, edit: Edit) -> None:
