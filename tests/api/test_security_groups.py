@@ -176,9 +176,11 @@ def test_rules_are_put_in_replaced_and_taken_out_by_index_or_by_what_they_say(cl
     )
     assert (_rules(client, group), _version(client, group)) == ([web, new], "5")
     _policies(client, "ModifySecurityGroupPolicies", group, "5", Egress=[SSH])
-    assert (_rules(client, group), _rules(client, group, "Egress")) == ([], [ssh])
+    assert (_rules(client, group), _rules(client, group, "Egress")) == ([web, new], [ssh])
+    _policies(client, "ModifySecurityGroupPolicies", group, Ingress=[WEB], Egress=[])
+    assert (_rules(client, group), _rules(client, group, "Egress")) == ([web], [ssh])
     _policies(client, "ModifySecurityGroupPolicies", group, "0")
-    assert (_rules(client, group, "Egress"), _version(client, group)) == ([], "7")
+    assert (_rules(client, group), _rules(client, group, "Egress"), _version(client, group)) == ([], [], "8")
 
 
 BAD: list[tuple[Rule, str, str]] = [

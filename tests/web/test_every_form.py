@@ -29,8 +29,8 @@ from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
 from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
-from vmart.security import change, held, starting
 from vmart.pricing.address import AddressPart
+from vmart.security import change, held, starting
 from vmart.storage.models import Disk
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation

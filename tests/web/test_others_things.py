@@ -19,16 +19,16 @@ from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, t
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.orders import placement_groups
-from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
-from vmart.pricing.configuration import DiskChoice
-from vmart.security import change, starting
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
+from vmart.pricing.configuration import DiskChoice
+from vmart.security import change, starting
 from vmart.worker.models import Operation
 
 

@@ -21,19 +21,19 @@ from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
 from vmart.network.models import Eip
 from vmart.orders import placement_groups
+from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
-from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
 from vmart.storage.models import Disk
-from vmart.pricing.address import AddressPart
-from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 

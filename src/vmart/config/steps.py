@@ -25,11 +25,11 @@ from vmart.orders import (
     term,
     unpaid,
 )
-from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.addresses import associate, disassociate
 from vmart.orders.addresses import bandwidth as address_bandwidth
 from vmart.orders.addresses import isolate as isolate_address
 from vmart.orders.addresses import release as release_address
+from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
 from vmart.payments import look_back, poll

@@ -8,8 +8,8 @@ from vmart.kernel import clock, db
 from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
-from vmart.orders.disks import keep, leave
 from vmart.orders.addresses import disassociate
+from vmart.orders.disks import keep, leave
 from vmart.orders.sample import count_last
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of

@@ -154,11 +154,15 @@ def add(actor: Actor, public_id: str, wanted: Policies) -> None:
 
 
 def replace_all(actor: Actor, public_id: str, wanted: Policies) -> None:
-    """These rules in the place of all of before, both directions. Raises as ``add``."""
-    rows = {way: policies.checked([one.policy for one in getattr(wanted, way)], f"policies.{way}") for way in WAYS}
+    """These rules in the place of those of before; no rule at all: none is left. Raises as ``add``.
+
+    A direction of which none is named stays as it is: Terraform's provider names only the one that it changes.
+    """
+    named = [way for way in WAYS if getattr(wanted, way)] or WAYS
+    rows = {way: policies.checked([one.policy for one in getattr(wanted, way)], f"policies.{way}") for way in named}
     changes: dict[str, Callable[[list[Policy]], list[Policy]]] = {
-        INGRESS: lambda _: rows[INGRESS],
-        EGRESS: lambda _: rows[EGRESS],
+        way: lambda _, way=way: rows[way]  # type: ignore[misc]
+        for way in named
     }
     _change(actor, public_id, "ModifySecurityGroupPolicies", wanted, changes)
 

@@ -17,9 +17,9 @@ from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.pricing.book_document import SizeRange
+from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
-from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.storage.models import Disk
 
 EIP_MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR)
@@ -224,6 +224,8 @@ class NewRule(ChangedRule):
 
     def __init__(self, groups: Sequence[SecurityGroupView], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(groups, Policy(ACCEPT, TCP, ""), typed)
+
+
 class NewEip(ActForm):
     """Public addresses to be bought by themselves."""
 

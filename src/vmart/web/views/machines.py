@@ -18,8 +18,8 @@ from vmart.listings import machines as list_of_machines
 from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
-from vmart.orders import groups as own_groups
 from vmart.network.models import EipState
+from vmart.orders import groups as own_groups
 from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
 from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way

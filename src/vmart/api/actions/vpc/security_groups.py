@@ -316,7 +316,7 @@ def create_security_group_policies(call: Call, asked: CreateSecurityGroupPolicie
 
 
 def modify_security_group_policies(call: Call, asked: ModifySecurityGroupPolicies) -> Done:
-    """All rules anew."""
+    """All rules anew, of the directions of which some are named; with none at all, no rule is left."""
     change.replace_all(call.actor, asked.security_group_id, _policies(asked.security_group_policy_set))
     return {}
 
