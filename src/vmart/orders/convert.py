@@ -52,6 +52,11 @@ def refuse(machines: Sequence[Instance]) -> None:
     m.refuse_neither_on_nor_off(machines)
     m.refuse_without_charge(machines)
     for machine in machines:
+        if machine.ends_at:
+            raise WrongMode(
+                "The end of {id} is planned; give that up first, then it can be paid ahead.",
+                field="machines", id=machine.public_id,
+            )  # fmt: skip
         if machine.public_ip_wanted and machine.internet_charge_type == BANDWIDTH_POSTPAID_BY_HOUR:
             raise WrongMode(
                 "{id} pays for its bandwidth by the hour, which a prepaid machine cannot.",

@@ -9,7 +9,20 @@ from functools import partial
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.orders import bandwidth, convert, grow_disk, inside, reboot, reinstall, renew, resize, start, stop, terminate
+from vmart.orders import (
+    bandwidth,
+    convert,
+    grow_disk,
+    inside,
+    planned_end,
+    reboot,
+    reinstall,
+    renew,
+    resize,
+    start,
+    stop,
+    terminate,
+)
 from vmart.orders.acts import Refuse
 
 ACTS: Mapping[str, Refuse] = {
@@ -25,6 +38,7 @@ ACTS: Mapping[str, Refuse] = {
     "reinstall": reinstall.refuse,
     "renew": renew.refuse,
     "convert": convert.refuse,
+    "plan_end": planned_end.refuse,
     "end": terminate.refuse,
 }
 

@@ -25,6 +25,7 @@ PURCHASE = {
     "count": "count",
     "name": "name",
     "placement_groups": "group",
+    "ends_at": "ends_at",
     "login": "login",
     "login.password": "password",
     "key_name": "key_name",

@@ -1,5 +1,6 @@
 """The customer's forms; the purchase's is ``web.choice``."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.views import VpcView
 from vmart.orders import machines, resize
-from vmart.pages import printed, wording
+from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.storage.models import Disk
@@ -241,6 +242,29 @@ class FirstTerm(Change):
 
     def now(self, machine: Instance) -> int:
         return 1
+
+
+class PlannedEnd(Change):
+    """When a machine is to be ended by itself, in the shop's zone."""
+
+    name = "ends_at"
+    paths = {"ends_at": "ends_at"}
+
+    ends_at = forms.CharField(
+        label=_("Ended by itself"),
+        max_length=40,
+        error_messages={"required": local_time.WRONG},
+        widget=forms.TextInput(attrs={"type": "datetime-local", "step": "1", "required": True}),
+    )
+
+    def now(self, machine: Instance) -> str:
+        return local_time.text(machine.ends_at) if machine.ends_at else ""
+
+    def clean_ends_at(self) -> dt.datetime:
+        at = local_time.read(self.cleaned_data["ends_at"])
+        if at is None:
+            raise forms.ValidationError(local_time.WRONG)
+        return at
 
 
 class DiskSize(Change):

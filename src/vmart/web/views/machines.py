@@ -18,7 +18,19 @@ from vmart.listings import activity, charges, orders, overview, placement_groups
 from vmart.listings import machines as list_of_machines
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
-from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
+from vmart.orders import (
+    holds,
+    live_cost,
+    may,
+    passwords,
+    planned_end,
+    reboot,
+    reinstall,
+    return_prepaid,
+    start,
+    stop,
+    terminate,
+)
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
@@ -173,6 +185,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "busy": machine.state in wording.IN_BETWEEN or operating,
         "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
         "in_bin": machine.state in IN_BIN,
+        "ends_by_itself": machine.ends_at is not None and not planned_end.has_come(machine),
         "network_off": network_off,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and machine.public_ip and not network_off,
         "off_billed": _off_billed(machine),
