@@ -35,6 +35,7 @@ from vmart.orders import (
     resize,
     stop,
     terminate,
+    to_traffic,
 )
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
@@ -55,6 +56,7 @@ KINDS = {
         HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True
     ),
     "bandwidth by the month": BY_MONTH,
+    "bandwidth to traffic": BY_MONTH,
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
     "grown disk in a term": MONTHLY,
@@ -195,8 +197,8 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bind keys", "take keys away", "reinstall",
-        "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
-        "smaller type in a term",
+        "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic",
+        "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term",
     ],
 )  # fmt: skip
@@ -209,7 +211,8 @@ def test_the_work_after_a_request(
         account = open_purse(name, cash_minor=200_000)
         machine = buy_running(account, KINDS.get(act, HOURLY))
         if "bandwidth" in act:
-            bandwidth.change(by(account), [machine.public_id], 9)
+            change = to_traffic.change if "traffic" in act else bandwidth.change
+            change(by(account), [machine.public_id], 9)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
         elif "smaller" in act:

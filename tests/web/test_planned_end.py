@@ -90,3 +90,8 @@ def test_a_template_that_the_page_saves_has_it(visitor: Visitor) -> None:
     shown = visitor.get(f"/templates/{version.template.public_id}/")
     assert "Ended by itself 2026-03-11 18:30:00" in text_of(shown)
     assert "ends_at=2026-03-11T18%3A30" in shown.content.decode()
+    again = visitor.buy_form(
+        f"?template={version.template.public_id}&template_version=1&ends_at={LOCAL}&charge=postpaid"
+    )
+    visitor.post("/buy/", again | {"act": "save_version"})
+    assert [one.contents["ends_at"] for one in Version.objects.all()] == [version.contents["ends_at"]] * 2

@@ -25,6 +25,7 @@ from vmart.orders import (
     start,
     stop,
     term,
+    to_traffic,
     unpaid,
 )
 from vmart.orders.disks import attach, create, detach
@@ -50,6 +51,7 @@ STEPS: Mapping[str, Step] = {
     told.KIND: Step(enforce.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),
     bandwidth.KIND: Step(bandwidth.run, attempts=6, exhausted=bandwidth.exhausted),
+    to_traffic.KIND: Step(to_traffic.run, attempts=6, exhausted=to_traffic.exhausted),
     resize.KIND: Step(resize.run, attempts=6, exhausted=resize.exhausted),
     grow_disk.KIND: Step(grow_disk.run, attempts=6, exhausted=grow_disk.exhausted),
     size.KIND: Step(size.run, attempts=12),

@@ -12,7 +12,7 @@ from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.views import VpcView
-from vmart.orders import machines, resize
+from vmart.orders import bandwidth, machines, resize
 from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
@@ -195,10 +195,12 @@ class Change(ActForm):
 
 
 class Bandwidth(Change):
-    """How fast a machine sends, in Mbps."""
+    """How fast a machine sends, in Mbps; where that is paid by the month, also whether it becomes traffic."""
 
     name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
+
+    network = _choice(_("Paid"))
 
     bandwidth = forms.IntegerField(
         label=_("Bandwidth, Mbps"),
@@ -207,8 +209,21 @@ class Bandwidth(Change):
         widget=forms.NumberInput(attrs={"class": "short", "required": True}),
     )
 
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(machine, typed)
+        ways = [("month", _("By the month")), ("traffic", _("By traffic"))]
+        self.fields["network"].widget.choices = ways
+        if not bandwidth.is_by_month(machine):
+            del self.fields["network"]
+        self.order_fields(["bandwidth", "network"])
+
     def now(self, machine: Instance) -> int:
         return machine.bandwidth_mbps
+
+    @property
+    def value(self) -> tuple[int, bool]:
+        """The speed, and whether what is paid by the month becomes traffic."""
+        return self.cleaned_data["bandwidth"], self.cleaned_data.get("network") == "traffic"
 
 
 class Type(Change):
