@@ -46,6 +46,7 @@ class Changing(Generic[A]):
     change: Callable[[Actor, Instance, Any], None] | None  # None for what is always ordered
     done: Any  # the sentence when it is accepted
     here: Callable[[Instance, Any], Mapping[str, object]]  # more for the page, of the value once it can be had
+    frees_minor: Callable[[Instance], int] = lambda machine: 0  # what is free again with it, and may pay for it
 
 
 def _page_of(page: Changing[A]) -> Callable[..., HttpResponseBase]:
@@ -95,7 +96,7 @@ def _cost(request: HttpRequest, page: Changing[A], machine: Instance, value: Any
     cost, here = page.reckon(machine, value), page.here(machine, value)
     if not isinstance(cost, Priced):
         return {"reckoned": cost, **here}
-    available_minor = overview.balance(machine.account_id).available_minor
+    available_minor = overview.balance(machine.account_id).available_minor + page.frees_minor(machine)
     return {"confirmation": confirm.ask(request, machine.account_id, cost, available_minor=available_minor), **here}
 
 
@@ -163,4 +164,5 @@ prepay_page = _page_of(Changing(
     change=None,
     done="",
     here=lambda machine, months: {},
+    frees_minor=convert.frees_minor,
 ))  # fmt: skip
