@@ -105,3 +105,39 @@ def test_by_the_month_its_price_is_told_then_charged(owner: tuple[Client, Things
     for action in (CHANGE, PRICE):
         with nothing_written():
             assert client.call(action, _asked(name, mbps=4)).error[0] == "InvalidParameterValue.Range"
+
+
+def test_what_is_paid_by_the_month_becomes_traffic(owner: tuple[Client, Things]) -> None:
+    """2 Mbps for a year are 480.00, of which nothing is used; said again it is the cap of what is by traffic."""
+    client, _ = owner
+    network = {"InternetChargeType": "BANDWIDTH_PREPAID", "InternetMaxBandwidthOut": 2}
+    (name,) = client.call("RunInstances", {**MONTHLY, "InternetAccessible": network}).response["InstanceIdSet"]
+    work()
+    traffic = {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5}
+    asked = _asked(name, InternetAccessible=traffic)
+    with nothing_written():
+        price = client.call(PRICE, asked).response["Price"]
+    assert price == {"BandwidthPrice": {"OriginalPrice": -480.0, "DiscountPrice": -480.0, "Discount": 100.0}}
+    cash = client.call("DescribeAccountBalance", version="2018-07-09").response["RealBalance"]
+    assert set(client.call(CHANGE, asked).response) == {"RequestId"}
+    work()
+    assert _told(client, name) == (5, CHANGE, "SUCCESS")
+    (machine,) = client.call("DescribeInstances", {"InstanceIds": [name]}).response["InstanceSet"]
+    assert machine["InternetAccessible"]["InternetChargeType"] == "TRAFFIC_POSTPAID_BY_HOUR"
+    assert client.call("DescribeAccountBalance", version="2018-07-09").response["RealBalance"] == cash + 48_000
+    assert client.call(PRICE, asked).response["Price"]["BandwidthPrice"]["ChargeUnit"] == "GB"
+
+
+@pytest.mark.parametrize("action", [CHANGE, PRICE])
+def test_it_becomes_nothing_else(owner: tuple[Client, Things], action: str) -> None:
+    client, _ = owner
+    network = {"InternetChargeType": "BANDWIDTH_PREPAID", "InternetMaxBandwidthOut": 2}
+    (name,) = client.call("RunInstances", {**MONTHLY, "InternetAccessible": network}).response["InstanceIdSet"]
+    work()
+    for kind, mbps, code in (
+        ("BANDWIDTH_POSTPAID_BY_HOUR", 2, "UnsupportedOperation"),
+        ("TRAFFIC_POSTPAID_BY_HOUR", 0, "InvalidParameterValue"),
+    ):
+        asked = _asked(name, InternetAccessible={"InternetChargeType": kind, "InternetMaxBandwidthOut": mbps})
+        with nothing_written():
+            assert client.call(action, asked).error[0].startswith(code)

@@ -65,6 +65,7 @@ class Things:
 Asked = Callable[[Things], dict[str, Any]]
 OF_INSTANCES = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": "ap-guangzhou"}
 TAG = {"TagKey": "team", "TagValue": "b"}
+ENDS = {"ActionTime": "2026-12-01T00:00:00Z"}
 
 BARE = {name: value for name, value in HOURLY.items() if name != "InternetAccessible"}
 OWN_DISK = {
@@ -116,6 +117,9 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         5,
     ),
+    "ImportInstancesActionTimer": (lambda has: {"InstanceIds": [has.running], "ActionTimer": ENDS}, 6),
+    "DescribeInstancesActionTimer": (lambda has: {"InstanceIds": [has.running]}, 1),
+    "DeleteInstancesActionTimer": (lambda has: {"ActionTimerIds": [has.stopped.replace("ins-", "timer-")]}, 6),
     "ModifyInstancesChargeType": (
         lambda has: {
             "InstanceIds": [has.running],
@@ -315,6 +319,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     client.call("AssociateInstancesKeyPairs", {"InstanceIds": [stopped], "KeyIds": [bound]})
     work()
+    client.call("ImportInstancesActionTimer", {"InstanceIds": [stopped], "ActionTimer": ENDS})
     (machine,) = client.call("DescribeInstances", {"InstanceIds": [running]}).response["InstanceSet"]
     disk, vpc = machine["SystemDisk"]["DiskId"], machine["VirtualPrivateCloud"]["VpcId"]
     named = {"LaunchTemplateName": "kept", **HOURLY}
@@ -663,7 +668,8 @@ def test_another_customers_things_are_unknown(owner: tuple[Client, Things], acti
         theirs = stranger.call(action, asked(has), version=_version(action)).response
         unknown = stranger.call(action, asked(UNKNOWN), version=_version(action)).response
     assert _swapped(theirs, has) == _swapped(unknown, has)
-    listed = [theirs.get(name) for name in ("ResourceTagMappingList", "SecurityGroupAssociationStatisticsSet")]
+    lists = ("ResourceTagMappingList", "SecurityGroupAssociationStatisticsSet", "ActionTimers")
+    listed = [theirs.get(name) for name in lists]
     assert "Error" in theirs or theirs.get("TotalCount") == 0 or [] in listed
 
 

@@ -1,5 +1,6 @@
 """Given a template and a request that names it, then the request wins and nothing else of the template is lost."""
 
+import datetime as dt
 from dataclasses import fields, replace
 from typing import Any
 
@@ -90,6 +91,7 @@ MACHINE = Machine(
     Attributes(termination_protected=True, security_groups=("sg-1",)), NetworkWanted("vpc-1", "subnet-1"),
     ("ps-1",),
     (TagsOf("instance", (Tag("team", "a"), Tag("env", "b"))), TagsOf("volume", (Tag("team", "b"),))),
+    dt.datetime(2026, 12, 1, tzinfo=dt.UTC),
 )  # fmt: skip
 FULL = Purchase(by(7), CONFIGURATION, MACHINE)
 

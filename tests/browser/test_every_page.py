@@ -21,7 +21,7 @@ CUSTOMERS = [
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
     "{machine}bandwidth/",
     "{machine}keys/",
-    "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/",
+    "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",
     "{machine}prepay/?months=12", "{prepaid}", "{prepaid}bandwidth/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",

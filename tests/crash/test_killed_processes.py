@@ -4,6 +4,7 @@ Each test goes the way once undisturbed, with one customer, and then with anothe
 of it. A point is the moment before or after a statement, a commit, an engine verb or a wake-up.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,11 +19,24 @@ from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
+from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance
 from vmart.kernel import db, unix_password
 from vmart.kernel.clock import HOUR
-from vmart.orders import bandwidth, bind_keys, grow_disk, passwords, reinstall, reset_password, resize, stop, terminate
+from vmart.orders import (
+    bandwidth,
+    bind_keys,
+    grow_disk,
+    passwords,
+    planned_end,
+    reinstall,
+    reset_password,
+    resize,
+    stop,
+    terminate,
+    to_traffic,
+)
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.grow import grow
@@ -48,6 +62,7 @@ KINDS = {
     ),
     "bandwidth by the month": BY_MONTH,
     "disk that stays": replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)),
+    "bandwidth to traffic": BY_MONTH,
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
     "grown disk in a term": MONTHLY,
@@ -216,8 +231,8 @@ _DISKS = {
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bind keys", "take keys away", "reinstall",
-        "bandwidth by the hour", "bandwidth by the month", "larger type", "larger type in a term",
-        "smaller type in a term",
+        "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic",
+        "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
     ],
 )  # fmt: skip
@@ -231,7 +246,8 @@ def test_the_work_after_a_request(
         zones.check(ZONE)
         machine = buy_running(account, KINDS.get(act, HOURLY))
         if "bandwidth" in act:
-            bandwidth.change(by(account), [machine.public_id], 9)
+            change = to_traffic.change if "traffic" in act else bandwidth.change
+            change(by(account), [machine.public_id], 9)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
         elif "smaller" in act:
@@ -418,6 +434,39 @@ def test_a_request_to_end_a_machine(nursery: Nursery, configuration: Any) -> Non
         assert outcome(account) == expected, _name(control, point)
 
     assert _points(killed, verify) >= 10
+    assert list(reconcile()) == []
+
+
+def test_a_planned_end(nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock) -> None:
+    """Given the worker is killed while an end is due, then the machine is ended once, charged until its time."""
+
+    begun_at = test_clock.at
+
+    def due(name: str) -> int:
+        test_clock.set(begun_at)  # each lives the same minutes
+        account = open_purse(name, cash_minor=20000)
+        machine = buy_running(account, HOURLY)
+        planned_end.plan(by(account), [machine.public_id], begun_at + dt.timedelta(minutes=10))
+        test_clock.advance(minutes=10)
+        return account
+
+    undisturbed = due("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    assert expected["machines"][0][1] == "SHUTDOWN"
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = due(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert Event.objects.filter(account_id=accounts[point], kind="terminated").count() == 1
+
+    assert _points(killed, verify) >= 15
     assert list(reconcile()) == []
 
 

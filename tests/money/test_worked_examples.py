@@ -34,7 +34,7 @@ VECTORS = {v["id"]: v for v in json.loads((Path(__file__).parent / "vectors/work
 
 COVERED = {
     *("refund-1", "refund-2", "refund-3", "refund-5", "refund-7"),
-    *("price-12", "bandwidth-16", "bandwidth-18b", "bandwidth-20", "bandwidth-21", "traffic-22"),
+    *("price-12", "bandwidth-16", "bandwidth-18b", "bandwidth-19", "bandwidth-20", "bandwidth-21", "traffic-22"),
     *("upgrade-8", "upgrade-11", "eip-24"),
     *("downgrade-13", "downgrade-14", "downgrade-15"),
     *("tier-34", "tier-35", "tier-age-1", "second-1", "second-2"),
@@ -44,7 +44,6 @@ COVERED = {
 LATER = {
     "bandwidth-17": "bandwidth for a window",
     "bandwidth-18": "policy highest_in_hour",
-    "bandwidth-19": "monthly bandwidth to traffic",
     "unified-30": "unified expiry day",
     "unified-31": "unified expiry day",
     "voucher-32": "choice of vouchers",
@@ -130,6 +129,15 @@ def _bandwidth_month(given: dict[str, Any]) -> dict[str, Any]:
     return {"price": prepaid_price(progressive(given["mbps"], _steps(given)), given.get("months", 1))}
 
 
+def _bandwidth_to_traffic(given: dict[str, Any]) -> dict[str, Any]:
+    hourly = Decimal(given["hourly_per_mbps"]) * given["mbps"]
+    used = used_value(
+        [Returnable("bandwidth", Decimal(given["monthly_price"]), hourly)], 0, given["used_hours"] * HOUR_S
+    )
+    refund = return_refund(used, _minor(given["paid"]), 0, first_free=False).refund_minor
+    return {"exact": Decimal(given["paid"]) - used, "refund": money.from_minor(refund)}
+
+
 def _bandwidth_hour(given: dict[str, Any]) -> dict[str, Any]:
     instants = [MIDNIGHT + _clock(time) for time, _ in given["changes"]] + [MIDNIGHT + _clock(given["until"])]
     segments = [
@@ -183,6 +191,7 @@ RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "downgrade": _downgrade,
     "bandwidth_month": _bandwidth_month,
     "bandwidth_hour": _bandwidth_hour,
+    "bandwidth_to_traffic": _bandwidth_to_traffic,
     "traffic": lambda g: {"charge": traffic_price(g["gib"] * 2**30, Decimal(g["per_gib"]))},
     "eip_idle": _idle_address,
     "tiers_progressive": lambda g: {"charge": progressive(g["hours"], _steps(g))},

@@ -35,13 +35,16 @@ WANTED = Purchase(
     Actor(7, "api", request_id="r-1"), CONFIGURATION,
     Machine(
         IMAGE, LoginWanted("Abcd1234!", ("skey-1",)), "web", "host", b"\xff\x00",
-        tag_specification=(TagsOf("instance", (Tag("team", "a"),)),),
+        tag_specification=(TagsOf("instance", (Tag("team", "a"),)),), ends_at=dt.datetime(2026, 5, 1, tzinfo=dt.UTC),
     ),
     client_token="once", min_count=1,
 )  # fmt: skip
 MADE = replace(WANTED, machine=replace(WANTED.machine, login=Login("$6$s$h", ("skey-1",), ("ssh-rsa A",))))
 THE_WAY = {"actor", "client_token", "expected", "order_id"}
-_OTHER: dict[type, Any] = {str: "other", int: 17, bytes: b"other", Decimal: Decimal("0.17")}
+_OTHER: dict[type, Any] = {
+    str: "other", int: 17, bytes: b"other", Decimal: Decimal("0.17"),
+    dt.datetime: dt.datetime(2026, 4, 1, tzinfo=dt.UTC),
+}  # fmt: skip
 
 
 def _values(kind: Any) -> st.SearchStrategy[Any]:

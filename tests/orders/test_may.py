@@ -1,5 +1,6 @@
 """Given a machine in any state, then what the page offers is just what the act does not refuse."""
 
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
 from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair, State
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.orders import (
     attributes,
@@ -23,6 +24,7 @@ from vmart.orders import (
     convert,
     grow_disk,
     may,
+    planned_end,
     reboot,
     reinstall,
     renew,
@@ -58,6 +60,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "groups": lambda who, name: attributes.modify(who, [name], groups=[held.default_id(who.account)]),
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
+    "plan_end": lambda who, name: planned_end.plan(who, [name], clock.now() + dt.timedelta(days=1), instead=True),
     "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
     "grow_disk": lambda who, name: grow_disk.grow(who, Growth([name], _system_disk(name), 60)),
     "renew": lambda who, name: renew.renew(who, Renewal([name])),

@@ -32,7 +32,7 @@ def test_its_price_is_shown_and_charged_once_however_often_it_is_sent(bought: tu
     assert "Due now" not in text_of(visitor.get(_address(machine)))
     page = text_of(visitor.get(_address(machine, 3)))
     assert "Due now ¥45.90" in page
-    assert "Now it is 1 Mbps. It is paid by the month: in a term it only goes up." in page
+    assert "Now it is 1 Mbps. It is paid by the month: in a term it only goes up, or becomes traffic, once." in page
     assert "Bandwidth now 1 Mbps Bandwidth then 3 Mbps" in page
     shown = {**_form(visitor, _address(machine, 3)), "act": "pay"}
     first, again = (visitor.post(_address(machine, 3), shown) for _ in range(2))
@@ -94,3 +94,28 @@ def test_one_that_fails_gives_the_money_back_and_says_so(bought: tuple[Visitor, 
     work()
     page = text_of(visitor.get(answer["Location"]))
     assert "The change could not be made; the machine is as before. ¥45.90 came back to your balance by itself." in page
+
+
+def test_it_becomes_traffic_with_what_comes_back(bought: tuple[Visitor, Instance]) -> None:
+    """Of 20.00 for a month of 1 Mbps nothing is used."""
+    visitor, machine = bought
+    page = text_of(visitor.get(f"{_address(machine, 4)}&network=traffic"))
+    assert "Paid for bandwidth ¥20.00 Comes back ¥20.00 Traffic, per GiB ¥0.80 Bandwidth then 4 Mbps" in page
+    assert Instance.objects.get(pk=machine.pk).internet_charge_type == "BANDWIDTH_PREPAID"
+    answer = visitor.post(_address(machine), {"bandwidth": "4", "network": "traffic"})
+    assert answer["Location"] == f"/machines/{machine.public_id}/"
+    work()
+    found = Instance.objects.get(pk=machine.pk)
+    assert (found.internet_charge_type, found.bandwidth_mbps) == ("TRAFFIC_POSTPAID_BY_HOUR", 4)
+    page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert "Its network is paid by traffic from now on ¥20.00 given back" in page
+    assert 'name="network"' not in visitor.get(_address(machine)).content.decode()
+    assert not Order.objects.filter(action="bandwidth").exists()
+
+
+def test_traffic_that_is_refused_is_said_at_the_field(bought: tuple[Visitor, Instance]) -> None:
+    visitor, machine = bought
+    answer = visitor.get(f"{_address(machine, 201)}&network=traffic")
+    assert (answer.status_code, "0 to 200 are possible" in text_of(answer)) == (422, True)
+    answer = visitor.post(_address(machine), {"bandwidth": "201", "network": "traffic"})
+    assert (answer.status_code, Instance.objects.get(pk=machine.pk).latest_operation) == (422, "RunInstances")

@@ -88,6 +88,16 @@ class Sent:
         page = self.buyer.get(address).content.decode()
         return self.buyer.post(address, Form(page, "").data | {"act": "pay"})
 
+    def planned_end(self, *acts: str) -> HttpResponse:
+        """A machine that is charged by the hour, to be ended by itself; then what ``acts`` says."""
+        self.buyer.buy("?charge=postpaid")
+        work()
+        public_id = Instance.objects.get(charge_type="POSTPAID_BY_HOUR").public_id
+        address = reverse("machine_planned_end", args=[public_id])
+        for act in ("plan", *acts):
+            answer = self.buyer.post(address, {"act": act, "ends_at": "2027-01-01T00:00"})
+        return answer
+
     def grown(self) -> HttpResponse:
         disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=self.machine).id)
         return self._confirmed("machine_disk", f"disk={disk.public_id}&size=60")
@@ -254,6 +264,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("machine_type", "ResetInstancesType"): lambda sent: sent.resized(),
     ("machine_prepay", "converted"): lambda sent: sent.prepaid(),
+    ("machine_planned_end", "ImportInstancesActionTimer"): lambda sent: sent.planned_end(),
+    ("machine_planned_end", "DeleteInstancesActionTimer"): lambda sent: sent.planned_end("give_up"),
     ("machine_disk", "ResizeInstanceDisks"): lambda sent: sent.grown(),
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(

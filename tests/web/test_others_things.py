@@ -74,6 +74,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_prepay": MACHINE,
     "machine_disk": MACHINE,
     "machine_end": MACHINE,
+    "machine_planned_end": MACHINE,
     "machine_password": MACHINE,
     "machine_keys": MACHINE,
     "machine_tags": MACHINE,

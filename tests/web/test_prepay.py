@@ -2,10 +2,16 @@
 
 import pytest
 
-from tests.support.shopper import work
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import purses, work
 from tests.web.test_renewal import _form
 from tests.web.visiting import Visitor, customer, text_of
+from vmart.events.actor import SELLER, Actor
 from vmart.instances.models import Instance
+from vmart.orders import by_hand, convert
+from vmart.orders.by_hand import Movement
+from vmart.orders.convert import Conversion
+from vmart.orders.live_cost import open_hours_minor
 from vmart.orders.models import Line, Order
 
 
@@ -71,3 +77,30 @@ def test_a_prepaid_machine_is_told_that_it_is(bought: tuple[Visitor, Instance]) 
     visitor.post(_address(machine, 1), {**_form(visitor, _address(machine, 1)), "act": "pay"})
     answer = visitor.get(_address(machine, 1))
     assert (answer.status_code, "is prepaid already" in text_of(answer)) == (422, True)
+
+
+def test_what_its_hold_frees_is_not_missing(bought: tuple[Visitor, Instance], test_clock: BusinessClock) -> None:
+    """A cent more is available than the price less what the hold frees: then one less, which is missing."""
+    visitor, machine = bought
+    test_clock.advance(minutes=20)
+    due_minor = convert.ACT.price(visitor.account_id, Conversion([machine.public_id])).due_minor
+    frees_minor = convert.frees_minor(Instance.objects.get(pk=machine.pk))
+    held = purses(visitor.account_id)["held"]
+    used = open_hours_minor(machine.account_id, [machine.id], test_clock.at)[machine.id]
+    assert (frees_minor, used, held) == (12, 7, 19)
+    _leave(visitor, due_minor - frees_minor)
+    page = text_of(visitor.get(_address(machine, 1)))
+    assert ("Due now" in page, "missing in your balance" in page) == (True, False)
+    _leave(visitor, due_minor - frees_minor - 1)
+    assert "¥0.01 are missing in your balance." in text_of(visitor.get(_address(machine, 1)))
+    _leave(visitor, due_minor - frees_minor)
+    visitor.post(_address(machine, 1), {**_form(visitor, _address(machine, 1)), "act": "pay"})
+    assert Instance.objects.get(pk=machine.pk).charge_type == "PREPAID"
+    assert purses(visitor.account_id)["available"] == 0
+
+
+def _leave(visitor: Visitor, minor: int) -> None:
+    """So much available money, and no more."""
+    more = minor - purses(visitor.account_id)["available"]
+    wanted = Movement(visitor.account_id, more, "gift", "test", Actor(None, SELLER, "seller"), f"{minor} {more}")
+    assert by_hand.move(wanted)

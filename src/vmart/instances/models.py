@@ -83,6 +83,9 @@ class Instance(models.Model):
     # Public ids of its security groups, in order; none is the account's default one.
     security_groups = models.JSONField(default=list, db_default=[])
 
+    # When it is to be ended by itself, or was; None where nobody planned it. Only what is charged by the hour has it.
+    ends_at = models.DateTimeField(null=True)
+
     created_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
 
@@ -93,6 +96,9 @@ class Instance(models.Model):
             models.CheckConstraint(
                 condition=(Q(state="GONE") & Q(gone_at__isnull=False)) | (~Q(state="GONE") & Q(gone_at=None)),
                 name="instances_gone",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at=None) | Q(charge_type="POSTPAID_BY_HOUR"), name="instances_planned_end_of_postpaid"
             ),
         ]
         indexes = [
@@ -115,6 +121,11 @@ class Instance(models.Model):
                 name="instances_by_name",
             ),
             models.Index(fields=["zone"], condition=~Q(state="GONE"), name="instances_of_zone"),
+            models.Index(
+                fields=["account", "ends_at", "id"],
+                condition=~Q(state="GONE") & Q(ends_at__isnull=False),
+                name="instances_with_planned_end",
+            ),
         ]
 
     def refresh_from_db(self, *args: Any, **named: Any) -> None:

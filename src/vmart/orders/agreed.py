@@ -7,7 +7,7 @@ from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.pricing import books
-from vmart.pricing.book import BANDWIDTH
+from vmart.pricing.book import BANDWIDTH, TRAFFIC
 from vmart.pricing.priced import Term
 from vmart.subscriptions.models import Item
 
@@ -83,6 +83,18 @@ def agree(new: New) -> None:
         subscription_id=new.subscription_id, component=component, mode=old.mode, price_key=key,
         quantity=quantity, book_version=books.current_book(shop.snapshot().generation).version,
         pausable=old.pausable, from_at=now,
+    )  # fmt: skip
+
+
+def by_traffic(machine: Instance, cap_mbps: int) -> None:
+    """Its bandwidth is agreed no more, and what it sends is. Belongs into the act."""
+    here, now = shop.snapshot(), clock.now()
+    book = books.current_book(here.generation)
+    Item.objects.filter(subscription_id=machine.id, component=BANDWIDTH, to_at=None).update(to_at=now)
+    Item.objects.create(
+        subscription_id=machine.id, component=TRAFFIC, mode=Item.Mode.TRAFFIC,
+        price_key=book.regions[here.zones[machine.zone_id].region].traffic_key, quantity=cap_mbps,
+        book_version=book.version, pausable=False, from_at=now,
     )  # fmt: skip
 
 

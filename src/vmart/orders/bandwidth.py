@@ -95,23 +95,34 @@ def _check(machines: Sequence[Instance], mbps: int) -> None:
         raise InvalidParameter(
             "The machines pay for their network in several ways; change those of one way at a time.", field="machines"
         )
-    if modes != {TRAFFIC_POSTPAID_BY_HOUR} and len(machines) > 1:
+    if modes != {TRAFFIC_POSTPAID_BY_HOUR}:
+        refuse_several(machines)
+    for machine in machines:
+        check_speed(machine, mbps, machine.internet_charge_type)
+        _refuse_less(machine, mbps)
+
+
+def refuse_several(machines: Sequence[Instance]) -> None:
+    """Raise InvalidParameter for more than one of those that pay for their bandwidth."""
+    if len(machines) > 1:
         raise InvalidParameter(
             "The bandwidth of machines that pay for it is changed one machine at a time.", field="machines"
         )
+
+
+def check_speed(machine: Instance, mbps: int, internet_charge_type: str) -> None:
+    """Raise OutOfRange where the machine cannot have this speed, charged so."""
     if not mbps:
         raise OutOfRange(
             "A bandwidth of 0 Mbps would take the public address away; the least is 1 Mbps.", field="bandwidth_mbps"
         )
-    for machine in machines:
-        _check_speed(machine, mbps)
-
-
-def _check_speed(machine: Instance, mbps: int) -> None:
     here = shop.snapshot()
     book = books.current_book(here.generation)
-    part = NetworkPart(machine.subscription.charge_type, machine.internet_charge_type, mbps, public_ip=True)
+    part = NetworkPart(machine.subscription.charge_type, internet_charge_type, mbps, public_ip=True)
     part.check(book, book.regions[here.zones[machine.zone_id].region])
+
+
+def _refuse_less(machine: Instance, mbps: int) -> None:
     if is_by_month(machine) and mbps < machine.bandwidth_mbps:
         raise OutOfRange(
             "The bandwidth of {id} is paid by the month: in its term it only goes up, from {now} Mbps.",
@@ -121,14 +132,20 @@ def _check_speed(machine: Instance, mbps: int) -> None:
 
 def _check_upgrade(machines: Sequence[Instance], asked: Upgrade) -> None:
     _check(machines, asked.mbps)
+    refuse_not_by_month(machines)
     for machine in machines:
-        if not is_by_month(machine):
-            raise WrongMode("{id} does not pay for its bandwidth by the month.", field="machines", id=machine.public_id)
         if asked.mbps == machine.bandwidth_mbps:
             raise OutOfRange(
                 "The bandwidth of {id} is {now} Mbps already.",
                 field="bandwidth_mbps", id=machine.public_id, now=machine.bandwidth_mbps,
             )  # fmt: skip
+
+
+def refuse_not_by_month(machines: Sequence[Instance]) -> None:
+    """Raise WrongMode for a machine that does not pay for its bandwidth by the month."""
+    for machine in machines:
+        if not is_by_month(machine):
+            raise WrongMode("{id} does not pay for its bandwidth by the month.", field="machines", id=machine.public_id)
 
 
 def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Upgrade, actor: Actor) -> None:
@@ -144,7 +161,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         machine, mbps = m.read(operation.subject_id), int(operation.payload["mbps"])
         if m.is_under_way(machine, ACT):
-            _tell_engine(operation.lane, machine, mbps)
+            tell_engine(operation.lane, machine, mbps)
         with outcome(operation, owner) as changed:
             if changed and m.is_under_way(changed, ACT):
                 _in_force(changed, operation, mbps)
@@ -166,7 +183,8 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
             address.send(machine)  # an attempt whose answer was lost may have set the new one
 
 
-def _tell_engine(lane: str, machine: Instance, mbps: int) -> None:
+def tell_engine(lane: str, machine: Instance, mbps: int) -> None:
+    """Cap what the machine sends at so much; the row says it once it is in force."""
     machine.bandwidth_mbps = mbps
     engine_of(lane).ensure_address(machine.public_id, machine.private_ip, public_address(machine))
 

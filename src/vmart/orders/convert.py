@@ -15,10 +15,12 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter
+from vmart.ledger.models import Hold
 from vmart.ledger.queries import balance
 from vmart.orders import agreed, hourly, paid, renew, term
 from vmart.orders import machines as m
 from vmart.orders.errors import InArrears, WrongMode
+from vmart.orders.live_cost import open_hours_minor
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew_flag import MANUAL, check_flag
@@ -52,6 +54,11 @@ def refuse(machines: Sequence[Instance]) -> None:
     m.refuse_neither_on_nor_off(machines)
     m.refuse_without_charge(machines)
     for machine in machines:
+        if machine.ends_at:
+            raise WrongMode(
+                "The end of {id} is planned; give that up first, then it can be paid ahead.",
+                field="machines", id=machine.public_id,
+            )  # fmt: skip
         if machine.public_ip_wanted and machine.internet_charge_type == BANDWIDTH_POSTPAID_BY_HOUR:
             raise WrongMode(
                 "{id} pays for its bandwidth by the hour, which a prepaid machine cannot.",
@@ -86,6 +93,16 @@ def _term(months: int) -> Term:
     """That of so many months which begins now. Raises PeriodNotSold."""
     here, now = shop.snapshot(), clock.now()
     return term_of_months(books.current_book(here.generation), now, now, months, here.billing_zone)
+
+
+def frees_minor(machine: Instance) -> int:
+    """What of its hold is free again the moment it is paid ahead, and may be part of the price."""
+    hold_id = machine.subscription.hold_id
+    if hold_id is None:
+        return 0
+    held = Hold.objects.get(id=hold_id).floating_minor
+    used = open_hours_minor(machine.account_id, [machine.id], clock.now())[machine.id]
+    return 0 if used is None else max(0, held - used)
 
 
 def _still_so(machines: Sequence[Instance], due: Priced, asked: Conversion) -> None:

@@ -17,6 +17,7 @@ from vmart.orders.agreed import New
 from vmart.orders.models import Line
 from vmart.orders.return_prepaid import RefundQuote
 from vmart.pricing import books, downgrade, upgrade
+from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.priced import DOWNGRADE_ORDER, Priced, PricedLine
 
 MOST = 5  # of a machine (billing-rules, section 3)
@@ -68,10 +69,23 @@ def _priced(machine: Instance, new: New, worth_minor: int) -> Priced:
     assert expires_at is not None and anchor_at is not None
     had = agreed.had(new)
     terms = (new.term, *(term for term in agreed.paid_ahead([machine.id])[machine.id] if term != had))
-    listed, price = downgrade.price_minor(book, terms, return_prepaid.months_left(machine, now))
+    months = return_prepaid.months_left(machine, now)
+    listed, price = downgrade.price_minor(book, terms, months)
+    network_listed, network = downgrade.price_minor(book, [term for term in terms if term[0] == BANDWIDTH], months)
     days = upgrade.days_left(now, expires_at, here.billing_zone)
     line = PricedLine(
-        machine.public_id, listed, min(price, worth_minor), 0, 0, 0, days, anchor_at, now, expires_at, terms, (had,)
+        machine.public_id,
+        listed,
+        min(price, worth_minor),
+        network_listed,
+        min(network, worth_minor),
+        0,
+        days,
+        anchor_at,
+        now,
+        expires_at,
+        terms,
+        (had,),
     )
     return Priced(DOWNGRADE_ORDER, book.version, book.currency, (line,))
 

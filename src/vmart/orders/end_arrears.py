@@ -9,7 +9,7 @@ from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.network.models import Eip, EipState
-from vmart.orders import address, holds
+from vmart.orders import address, holds, planned_end
 from vmart.orders import machines as m
 from vmart.orders.addresses import isolate as isolate_address
 from vmart.orders.addresses import own as own_address
@@ -81,6 +81,7 @@ def _make_startable(machines: Sequence[Instance], available_minor: int) -> int:
     Instance.objects.filter(id__in=[machine.id for machine in off]).update(public_ip=None)
     m.forget_work("release", machines)
     Instance.objects.filter(id__in=ids).update(state=State.STOPPED)
+    planned_end.resume(machines)
     return _agree_again(machines, available_minor)
 
 

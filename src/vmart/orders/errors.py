@@ -201,6 +201,16 @@ class Protected(Refused):
     code = "UnsupportedOperation.InstancesProtected"
 
 
+class AlreadyPlanned(Refused):
+    """A machine has one planned end at most."""
+
+    code = "FailedOperation.MutActionTimerExist"
+
+
+class NotPlanned(NotFound):
+    """No end is planned, or it has come."""
+
+
 class WrongMode(Unsupported):
     code = "UnsupportedOperation.InstanceChargeType"
 

@@ -15,6 +15,7 @@ from vmart.orders import (
     groups,
     grow_disk,
     inside,
+    planned_end,
     reboot,
     reinstall,
     renew,
@@ -39,6 +40,7 @@ ACTS: Mapping[str, Refuse] = {
     "reinstall": reinstall.refuse,
     "renew": renew.refuse,
     "convert": convert.refuse,
+    "plan_end": planned_end.refuse,
     "end": terminate.refuse,
 }
 

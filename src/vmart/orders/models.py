@@ -76,6 +76,9 @@ class Line(models.Model):
     paid_cash_minor = models.BigIntegerField(default=0)
     paid_gift_minor = models.BigIntegerField(default=0)
     refund_minor = models.BigIntegerField(default=0)
+    # What of the price was for bandwidth that ended within the term, and how much gift came back of that; null: none.
+    bandwidth_ended_minor = models.BigIntegerField(null=True)
+    bandwidth_gift_back_minor = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=12, choices=State.choices, default=State.DELIVERING)
     delivered_at = models.DateTimeField(null=True)
     returned_at = models.DateTimeField(null=True)

@@ -12,6 +12,7 @@ from vmart.orders import (
     offered,
     own_network,
     placement_groups,
+    planned_end,
     tagging,
     user_data,
 )
@@ -44,6 +45,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     naming.host_names(machine.hostname, configuration.count)
     user_data.check(machine.user_data)
     tagging.check(machine.tag_specification)
+    planned_end.check_purchase(configuration.charge_type, machine.ends_at, machine.attributes)
     if request.min_count > configuration.count:
         raise InvalidParameter("MinCount is above InstanceCount.", field="min_count")
     return quoted

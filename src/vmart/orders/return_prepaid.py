@@ -26,7 +26,8 @@ from vmart.orders.errors import WrongState
 from vmart.orders.models import Line, Order
 from vmart.policy import policy
 from vmart.pricing import books, downgrade, upgrade
-from vmart.pricing.priced import UPGRADES, Priced, PricedLine, Term
+from vmart.pricing.book import BANDWIDTH
+from vmart.pricing.priced import BANDWIDTH_ORDER, UPGRADES, Priced, PricedLine, Term
 from vmart.pricing.quote import Quote, agreed_returnables, returnables
 from vmart.pricing.rules import (
     Returnable,
@@ -53,6 +54,20 @@ class RefundQuote:
     first_free: bool
     free_days: int  # within so many days of its delivery it could be free
     by_line: tuple[tuple[int, int], ...]  # (order line, its part)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedBandwidth:
+    """Of one order line: what of its price was for bandwidth that ends now, what of that comes back, and how much gift.
+
+    All of an upgrade was for it, so that nothing of that line is left.
+    """
+
+    line: int
+    paid_minor: int
+    refund_minor: int
+    gift_minor: int
+    is_upgrade: bool
 
 
 def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
@@ -112,6 +127,11 @@ class _Worth:
         self._priced = functools.cache(_priced)
 
     def __call__(self, line: Line) -> Sequence[Returnable]:
+        """Without bandwidth that ended within the term: it was given back by itself."""
+        ended = line.bandwidth_ended_minor is not None
+        return [one for one in self._of(line) if not (ended and one.component == BANDWIDTH)]
+
+    def _of(self, line: Line) -> Sequence[Returnable]:
         if line.order.action == "purchase":
             return self._bought(line.order)
         terms = self._priced(line.order)[line.number].terms or self._open_terms[line.subscription_id]  # 0.1.0 kept none
@@ -159,7 +179,8 @@ def _refund(
     )
     terms = [line for line in lines if not _is_upgrade(line)]
     refund = return_refund(
-        used_value(worth, months, rest_s), *_purses(terms), first_free=first_free,
+        used_value(worth, months, rest_s), *(_purses(terms) if first_free else _still_used(terms)),
+        first_free=first_free,
         places=exponent(shop.snapshot().currency),
     )  # fmt: skip
     upgrades = [(line, _of_upgrade(line, now, first_free=first_free)) for line in lines if _is_upgrade(line)]
@@ -173,8 +194,19 @@ def _refund(
 
 
 def _purses(lines: Sequence[Line]) -> tuple[int, int]:
-    """Cash and gift that were paid."""
-    return sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
+    """Cash and gift that were paid and have not come back."""
+    gift_back = sum(line.bandwidth_gift_back_minor for line in lines)
+    cash_back = sum(line.refund_minor for line in lines) - gift_back
+    paid_cash, paid_gift = sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
+    return paid_cash - cash_back, paid_gift - gift_back
+
+
+def _still_used(lines: Sequence[Line]) -> tuple[int, int]:
+    """``_purses`` without what bandwidth that ended within the term has used up: of both in the same proportion."""
+    cash, gift = _purses(lines)
+    ended = ((line.bandwidth_ended_minor, line.refund_minor) for line in lines)
+    used_up = sum(paid - back for paid, back in ended if paid is not None)
+    return split_refund(cash + gift - used_up, cash, gift)
 
 
 def _of_upgrade(line: Line, now: dt.datetime, *, first_free: bool) -> int:
@@ -202,7 +234,7 @@ def _used(subscription: Subscription, begun_at: dt.datetime, now: dt.datetime, z
 def _shared(lines: Sequence[Line], refund_minor: int) -> Iterator[tuple[int, int]]:
     """(line, its part of the refund): what has not begun comes back first, the running period gives the rest."""
     for line in reversed(lines):
-        part = min(refund_minor, line.paid_cash_minor + line.paid_gift_minor)
+        part = min(refund_minor, sum(_purses([line])))
         refund_minor -= part
         yield line.id, part
 
@@ -268,6 +300,57 @@ def credit_worth(machine: Instance, worth: RefundQuote) -> None:
     _credit([machine], [worth])
 
 
+def of_bandwidth(machine: Instance, now: dt.datetime) -> tuple[EndedBandwidth, ...]:
+    """What comes back of each order for bandwidth that is paid by the month and ends now, gift first.
+
+    Paid − used whole months at its monthly price − the rest at its hourly price, of its term and of those after it; of
+    more bandwidth the whole days left, as of a return (billing-rules, sections 2 and 3).
+    """
+    lines = _paid([machine.id], now)[machine.id]
+    terms = [line for line in lines if not _is_upgrade(line)]
+    begun_at = terms[0].period_from
+    assert begun_at is not None
+    worth = [one for one in _Worth(agreed.paid_ahead([machine.id]))(terms[0]) if one.component == BANDWIDTH]
+    here = shop.snapshot()
+    months, rest_s = _used(machine.subscription, begun_at, max(now, begun_at), here.billing_zone)
+    paid = [_for_bandwidth(line) for line in terms]
+    refund = return_refund(
+        used_value(worth, months, rest_s), sum(paid), 0, first_free=False, places=exponent(here.currency)
+    )
+    left, parts = refund.refund_minor, []
+    for line, its_own in reversed(list(zip(terms, paid, strict=True))):
+        back = min(left, its_own)
+        left -= back
+        parts.append(EndedBandwidth(line.id, its_own, back, min(back, line.paid_gift_minor), is_upgrade=False))
+    for line in lines:
+        if line.order.action == BANDWIDTH_ORDER:
+            back = _of_upgrade(line, now, first_free=False)
+            gift = min(back, line.paid_gift_minor)
+            parts.append(EndedBandwidth(line.id, sum(_purses([line])), back, gift, is_upgrade=True))
+    return tuple(parts)
+
+
+def _for_bandwidth(line: Line) -> int:
+    """What of the price of a term was for bandwidth."""
+    if line.order.action == "purchase":
+        quoted = Quote.of(line.order.quote)
+        return quoted.bandwidth_part().amount_minor // quoted.configuration.count
+    return _priced(line.order)[line.number].network_minor
+
+
+def end_bandwidth(parts: Sequence[EndedBandwidth]) -> None:
+    """Note it of the lines. Belongs into the act."""
+    db.rows(
+        "UPDATE orders_line l SET bandwidth_ended_minor = given.paid, refund_minor = l.refund_minor + given.refund,"
+        " bandwidth_gift_back_minor = given.gift, state = CASE WHEN given.whole THEN %s ELSE l.state END"
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[])"
+        " AS given (line, paid, refund, gift, whole) WHERE l.id = given.line RETURNING l.id",
+        Line.State.RETURNED, [part.line for part in parts], [part.paid_minor for part in parts],
+        [part.refund_minor for part in parts], [part.gift_minor for part in parts],
+        [part.is_upgrade for part in parts],
+    )  # fmt: skip
+
+
 def months_left(machine: Instance, now: dt.datetime) -> Decimal:
     """Months of the running term and of those after it that are left."""
     zone, bundle = shop.snapshot().billing_zone, machine.subscription
@@ -281,7 +364,7 @@ def months_left(machine: Instance, now: dt.datetime) -> Decimal:
 
 def _note_returned(parts: Sequence[tuple[int, int]], now: dt.datetime | None) -> None:
     db.rows(
-        "UPDATE orders_line l SET state = %s, refund_minor = given.refund, returned_at = %s"
+        "UPDATE orders_line l SET state = %s, refund_minor = l.refund_minor + given.refund, returned_at = %s"
         " FROM unnest(%s::bigint[], %s::bigint[]) AS given (line, refund) WHERE l.id = given.line RETURNING l.id",
         Line.State.RETURNED, now, [line for line, _ in parts], [refund for _, refund in parts],
     )  # fmt: skip

@@ -11,7 +11,7 @@ from functools import partial
 from vmart.events.actor import API, Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import hourly, return_prepaid
+from vmart.orders import hourly, planned_end, return_prepaid
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
 from vmart.orders.errors import Protected, WrongState
@@ -82,13 +82,17 @@ def release_now(machines: Sequence[Instance], request_id: str) -> None:
     m.send_all(machines, "release")
 
 
-def to_bin(machines: Sequence[Instance], request_id: str) -> None:
-    accepted = db.call("metering_instant", clock.now())
-    m.end_usage(machines, accepted)
-    hourly.hold_what_was_used(machines, accepted)
-    release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
+def to_bin(machines: Sequence[Instance], request_id: str, *, planned_at: dt.datetime | None = None) -> None:
+    """``planned_at``: the end that was planned is due. They are charged until then, however late it is done."""
+    now = db.call("metering_instant", clock.now())
+    ended_at = planned_at or now
+    m.end_usage(machines, ended_at)
+    hourly.hold_what_was_used(machines, ended_at)
+    if planned_at is None:
+        planned_end.forget(machines)
+    release_at = now + dt.timedelta(hours=policy.at(now).bin_postpaid_hours)
     m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
-    m.isolate_all(machines, Source.MANMADE, accepted, release_at)
+    m.isolate_all(machines, Source.MANMADE, ended_at, release_at)
     m.events(machines, "terminated")
     m.send_all(machines, "isolate")
     m.send_all(machines, "release", due_at=release_at)

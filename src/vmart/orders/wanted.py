@@ -4,6 +4,7 @@ A field here takes part by being there: in what tells two requests apart, in an 
 in what the purchase's statement is given (ADR 0026).
 """
 
+import datetime as dt
 import json
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ class Machine:
     """What has no price: the machine's image, name and first boot. ``user_data`` is decoded.
 
     ``renew_flag`` is kept for a prepaid machine. ``placement_groups``: the public id of one, or none.
+    ``ends_at``: when a postpaid machine is to be ended by itself.
     """
 
     image_id: str
@@ -36,6 +38,7 @@ class Machine:
     network: NetworkWanted = DEFAULT_NETWORK
     placement_groups: tuple[str, ...] = ()
     tag_specification: tuple[TagsOf, ...] = ()
+    ends_at: dt.datetime | None = None
 
     @property
     def made_login(self) -> Login:

@@ -49,6 +49,11 @@ def instant(at: dt.datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}", which)
 
 
+def instant_told(text: str) -> SafeString | str:
+    """``instant`` of what an event keeps of one."""
+    return instant(dt.datetime.fromisoformat(text))
+
+
 def day(at: dt.datetime) -> SafeString:
     """A date in the billing zone."""
     local = at.astimezone(shop.snapshot().billing_zone)

@@ -1,6 +1,7 @@
 """What a version of a launch template holds, in words: each thing that it says, with its title."""
 
 import base64
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ def _no_field(said: Said) -> Iterator[Fact]:
         yield Fact(_("User data"), printed.size(len(base64.b64decode(said["user_data"]))), "num")
     if said.get("attributes.termination_protected"):
         yield Fact(_("Protection"), _("No program may end it"))
+    if said.get("ends_at"):
+        yield Fact(_("Ended by itself"), printed.instant(dt.datetime.fromisoformat(said["ends_at"])), "num")
     for group in said.get("placement_groups", ()):
         yield Fact(_("Placement group"), group, "mono")
     if said.get("attributes.security_groups"):

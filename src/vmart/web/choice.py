@@ -5,6 +5,7 @@ had (a zone of another region, a type that is sold out) gives way to the nearest
 kept as they were typed, with a message beside them. Passwords and keys to money never enter an address.
 """
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from vmart.launch_templates.held import Held
 from vmart.listings.prices import Market, ZoneState
 from vmart.orders.groups import OF_A_MACHINE_MAX
 from vmart.orders.login import KEYS_MAX
-from vmart.pages import version_facts
+from vmart.pages import local_time, version_facts
 from vmart.pricing.book import PriceBook
 from vmart.pricing.configuration import (
     DEFAULT_DISK_TYPE,
@@ -37,6 +38,7 @@ MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
+    "ends_at",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -94,6 +96,11 @@ class Choice:
     def number(self, name: str) -> int:
         """A number that was checked; 0 where an error says that it is none."""
         return int(self.values[name]) if name not in self.errors else 0
+
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """When it is to be ended by itself; only what is charged by the hour is."""
+        return local_time.read(self.values["ends_at"]) if self.mode == "postpaid" else None
 
     @property
     def disk_gib(self) -> int:
@@ -180,6 +187,8 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
         wrong = _wrong(values[name], least, most)
         if wrong:
             errors[name] = wrong
+    if mode == "postpaid" and values["ends_at"] and local_time.read(values["ends_at"]) is None:
+        errors["ends_at"] = str(local_time.WRONG)
     return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
 
 

@@ -33,6 +33,7 @@ _TITLES = {
     "count": _("Number"),
     "months": _("Months"),
     "group": _("Placement group"),
+    "ends_at": _("Ended by itself"),
     "template_name": _("Name of the template"),
     "template_description": _("Description"),
 }

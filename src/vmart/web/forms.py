@@ -1,5 +1,6 @@
 """The customer's forms; the purchase's is ``web.choice``."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,8 +13,8 @@ from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.views import SecurityGroupView, VpcView
-from vmart.orders import machines, resize
-from vmart.pages import printed, wording
+from vmart.orders import bandwidth, machines, resize
+from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.pricing.book_document import SizeRange
@@ -343,10 +344,12 @@ class Change(ActForm):
 
 
 class Bandwidth(Change):
-    """How fast a machine sends, in Mbps."""
+    """How fast a machine sends, in Mbps; where that is paid by the month, also whether it becomes traffic."""
 
     name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
+
+    network = _choice(_("Paid"))
 
     bandwidth = forms.IntegerField(
         label=_("Bandwidth, Mbps"),
@@ -355,8 +358,21 @@ class Bandwidth(Change):
         widget=forms.NumberInput(attrs={"class": "short", "required": True}),
     )
 
+    def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(machine, typed)
+        ways = [("month", _("By the month")), ("traffic", _("By traffic"))]
+        self.fields["network"].widget.choices = ways
+        if not bandwidth.is_by_month(machine):
+            del self.fields["network"]
+        self.order_fields(["bandwidth", "network"])
+
     def now(self, machine: Instance) -> int:
         return machine.bandwidth_mbps
+
+    @property
+    def value(self) -> tuple[int, bool]:
+        """The speed, and whether what is paid by the month becomes traffic."""
+        return self.cleaned_data["bandwidth"], self.cleaned_data.get("network") == "traffic"
 
 
 class Type(Change):
@@ -390,6 +406,29 @@ class FirstTerm(Change):
 
     def now(self, machine: Instance) -> int:
         return 1
+
+
+class PlannedEnd(Change):
+    """When a machine is to be ended by itself, in the shop's zone."""
+
+    name = "ends_at"
+    paths = {"ends_at": "ends_at"}
+
+    ends_at = forms.CharField(
+        label=_("Ended by itself"),
+        max_length=40,
+        error_messages={"required": local_time.WRONG},
+        widget=forms.TextInput(attrs={"type": "datetime-local", "step": "1", "required": True}),
+    )
+
+    def now(self, machine: Instance) -> str:
+        return local_time.text(machine.ends_at) if machine.ends_at else ""
+
+    def clean_ends_at(self) -> dt.datetime:
+        at = local_time.read(self.cleaned_data["ends_at"])
+        if at is None:
+            raise forms.ValidationError(local_time.WRONG)
+        return at
 
 
 class DiskSize(Change):

@@ -1,5 +1,6 @@
 """The purchase page and launch templates: a version as an address of the page, and what the page has no field for."""
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -13,7 +14,7 @@ from vmart.orders import own_network, user_data
 from vmart.orders.login import Login, LoginWanted
 from vmart.orders.own_network import DEFAULT, NetworkWanted
 from vmart.orders.wanted import MANUAL_RENEWAL, Machine
-from vmart.pages import version_facts
+from vmart.pages import local_time, version_facts
 from vmart.pages.version_facts import Fact
 from vmart.pricing.configuration import (
     DEFAULT_DISK_TYPE,
@@ -42,6 +43,8 @@ def address_of(template_id: str, number: int, said: Said) -> str:
     pairs += [*_billing(said), *_network(said), *_subnet(said), *_disks(said)]
     pairs += [("group", group) for group in said.get("placement_groups", ())]
     pairs += [("security_group", group) for group in said.get("attributes.security_groups", ())]
+    if ends_at := said.get("ends_at"):
+        pairs.append(("ends_at", local_time.text(dt.datetime.fromisoformat(ends_at))))
     keys = said.get("login.key_ids", ())
     return urlencode([*pairs, ("login", "key" if keys else "generated"), *(("key", key) for key in keys)])
 
@@ -91,7 +94,7 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
         renew_flag=said.get("renew_flag", MANUAL_RENEWAL) if choice.mode == "prepaid" else MANUAL_RENEWAL,
         attributes=Attributes(**own), network=_own_network(choice, said),
         placement_groups=(choice.values["group"],) if choice.values["group"] else (),
-        tag_specification=_tags(said),
+        tag_specification=_tags(said), ends_at=choice.ends_at,
     )  # fmt: skip
 
 

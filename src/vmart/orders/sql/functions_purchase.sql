@@ -43,6 +43,9 @@ BEGIN
                          _holds, array_fill((_p->>'hold_machine_minor')::bigint, ARRAY[_granted]), _ids, _now);
   PERFORM fn.orders_write(_p, _ids, _holds);
   PERFORM fn.worker_enqueue('deliver', 'machine', _ids, _account, _zone, _now, '{}');
+  IF _bought->>'ends_at' IS NOT NULL THEN
+    PERFORM fn.worker_enqueue('planned_end', 'machine', _ids, _account, '', (_bought->>'ends_at')::timestamptz, '{}');
+  END IF;
   RETURN jsonb_build_object('answer', _answer, 'repeated', false, 'fingerprint', _p->>'fingerprint');
 END $$;
 

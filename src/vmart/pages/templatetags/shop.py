@@ -18,6 +18,7 @@ for _printed in (
     printed.rate,
     printed.cents,
     printed.instant,
+    printed.instant_told,
     printed.day,
     printed.hours,
     printed.memory,

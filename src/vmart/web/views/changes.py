@@ -20,7 +20,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import bandwidth, convert, grow_disk, machines, resize
+from vmart.orders import bandwidth, convert, grow_disk, machines, resize, to_traffic
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.convert import Conversion
 from vmart.orders.grow_disk import Growth
@@ -46,6 +46,7 @@ class Changing(Generic[A]):
     change: Callable[[Actor, Instance, Any], None] | None  # None for what is always ordered
     done: Any  # the sentence when it is accepted
     here: Callable[[Instance, Any], Mapping[str, object]]  # more for the page, of the value once it can be had
+    frees_minor: Callable[[Instance], int] = lambda machine: 0  # what is free again with it, and may pay for it
 
 
 def _page_of(page: Changing[A]) -> Callable[..., HttpResponseBase]:
@@ -95,13 +96,21 @@ def _cost(request: HttpRequest, page: Changing[A], machine: Instance, value: Any
     cost, here = page.reckon(machine, value), page.here(machine, value)
     if not isinstance(cost, Priced):
         return {"reckoned": cost, **here}
-    available_minor = overview.balance(machine.account_id).available_minor
+    available_minor = overview.balance(machine.account_id).available_minor + page.frees_minor(machine)
     return {"confirmation": confirm.ask(request, machine.account_id, cost, available_minor=available_minor), **here}
 
 
-def _reckon_bandwidth(machine: Instance, mbps: int) -> object:
+def _reckon_bandwidth(machine: Instance, value: tuple[int, bool]) -> object:
+    mbps, to_be_traffic = value
+    if to_be_traffic:
+        return to_traffic.reckon(machine.account_id, [machine.public_id], mbps)
     cost = bandwidth.reckon(machine.account_id, [machine.public_id], mbps)
     return cost if isinstance(cost, Priced) else cost[0]
+
+
+def _change_bandwidth(by: Actor, machine: Instance, value: tuple[int, bool]) -> None:
+    mbps, to_be_traffic = value
+    (to_traffic.change if to_be_traffic else bandwidth.change)(by, [machine.public_id], mbps)
 
 
 def _of_type(machine: Instance, code: str) -> Mapping[str, object]:
@@ -124,12 +133,13 @@ def _conversion(machine: Instance, months: int) -> Conversion:
 
 
 bandwidth_page = _page_of(Changing(
-    "web/machines/bandwidth.html", Bandwidth, lambda machine, mbps: bandwidth.is_by_month(machine), bandwidth.UPGRADE,
-    asked=lambda machine, mbps: Upgrade([machine.public_id], mbps),
+    "web/machines/bandwidth.html", Bandwidth, lambda machine, value: bandwidth.is_by_month(machine) and not value[1],
+    bandwidth.UPGRADE,
+    asked=lambda machine, value: Upgrade([machine.public_id], value[0]),
     reckon=_reckon_bandwidth,
-    change=lambda by, machine, mbps: bandwidth.change(by, [machine.public_id], mbps),
+    change=_change_bandwidth,
     done=gettext_lazy("The bandwidth is being changed."),
-    here=lambda machine, mbps: {},
+    here=lambda machine, value: {"mbps": value[0], "becomes_traffic": value[1]},
 ))  # fmt: skip
 type_page = _page_of(Changing(
     "web/machines/type.html", Type, resize.is_ordered, resize.UPGRADE,
@@ -154,4 +164,5 @@ prepay_page = _page_of(Changing(
     change=None,
     done="",
     here=lambda machine, months: {},
+    frees_minor=convert.frees_minor,
 ))  # fmt: skip

@@ -20,7 +20,19 @@ from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.network.models import EipState
 from vmart.orders import groups as own_groups
-from vmart.orders import holds, live_cost, may, passwords, reboot, reinstall, return_prepaid, start, stop, terminate
+from vmart.orders import (
+    holds,
+    live_cost,
+    may,
+    passwords,
+    planned_end,
+    reboot,
+    reinstall,
+    return_prepaid,
+    start,
+    stop,
+    terminate,
+)
 from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
@@ -185,6 +197,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "busy": machine.state in wording.IN_BETWEEN or operating,
         "under_way": wording.UNDER_WAY.get(machine.latest_operation, "") if operating else "",
         "in_bin": machine.state in IN_BIN,
+        "ends_by_itself": machine.ends_at is not None and not planned_end.has_come(machine),
         "network_off": network_off,
         "public_ip": public_ip,
         "reachable": machine.state in (State.RUNNING, State.REBOOTING) and public_ip and (leads or not network_off),

@@ -5,17 +5,20 @@ from typing import Annotated, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.actions.prices import BandwidthPriceAnswer, bandwidth_price
+from vmart.api.actions.prices import BandwidthPriceAnswer, amounts, bandwidth_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape, not_offered
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.stays import refuse_change
+from vmart.catalog import shop
 from vmart.listings import machines
 from vmart.listings.machines import Wanted
-from vmart.orders import bandwidth
+from vmart.orders import bandwidth, to_traffic
+from vmart.orders.to_traffic import Switch
+from vmart.pricing.configuration import BANDWIDTH_PREPAID, TRAFFIC_POSTPAID_BY_HOUR
 
 
 class Bandwidth(Shape):
-    """InternetAccessible of a change: the bandwidth in Mbps; how it is charged may be said where it stays so."""
+    """InternetAccessible of a change: the bandwidth in Mbps; how it is charged is said again, or becomes traffic."""
 
     internet_max_bandwidth_out: Annotated[
         int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range"), Domain("bandwidth_mbps")
@@ -48,27 +51,35 @@ class InquiryPriceResetInstancesInternetMaxBandwidthAnswer(TypedDict):
     Price: BandwidthPriceAnswer
 
 
-def _mbps(call: Call, asked: ResetInstancesInternetMaxBandwidth) -> int:
-    """The bandwidth wanted; Unsupported where the network is to be charged otherwise than it is."""
+def _becomes_traffic(call: Call, asked: ResetInstancesInternetMaxBandwidth) -> bool:
+    """Whether what is paid by the month is to be traffic; Unsupported where another change of that is said."""
     said = asked.internet_accessible.internet_charge_type
-    if said is not None:
-        _, found = machines.page(call.account_id, Wanted(public_ids=asked.instance_ids), limit=len(asked.instance_ids))
-        for machine in found:
-            refuse_change(said, machine.internet_charge_type, machine.public_id, "internet_charge_type")
-    return asked.internet_accessible.internet_max_bandwidth_out
+    if said is None:
+        return False
+    _, found = machines.page(call.account_id, Wanted(public_ids=asked.instance_ids), limit=len(asked.instance_ids))
+    if said == TRAFFIC_POSTPAID_BY_HOUR and any(one.internet_charge_type == BANDWIDTH_PREPAID for one in found):
+        return True
+    for machine in found:
+        refuse_change(said, machine.internet_charge_type, machine.public_id, "internet_charge_type")
+    return False
 
 
 def reset_instances_internet_max_bandwidth(call: Call, asked: ResetInstancesInternetMaxBandwidth) -> Done:
     """Accepted; in force within seconds, which LatestOperationState tells."""
-    bandwidth.change(call.actor, asked.instance_ids, _mbps(call, asked))
+    change = to_traffic.change if _becomes_traffic(call, asked) else bandwidth.change
+    change(call.actor, asked.instance_ids, asked.internet_accessible.internet_max_bandwidth_out)
     return {}
 
 
 def inquiry_price_reset_instances_internet_max_bandwidth(
     call: Call, asked: InquiryPriceResetInstancesInternetMaxBandwidth
 ) -> InquiryPriceResetInstancesInternetMaxBandwidthAnswer:
-    """By the hour an hour of it, by traffic a GB, by the month the rest of the term."""
-    return {"Price": bandwidth_price(bandwidth.reckon(call.account_id, asked.instance_ids, _mbps(call, asked)))}
+    """By the hour an hour of it, by traffic a GB, by the month the rest of the term; below 0 it comes back."""
+    reckon = to_traffic.reckon if _becomes_traffic(call, asked) else bandwidth.reckon
+    cost = reckon(call.account_id, asked.instance_ids, asked.internet_accessible.internet_max_bandwidth_out)
+    if isinstance(cost, Switch):
+        return {"Price": {"BandwidthPrice": amounts(-cost.refund_minor, -cost.refund_minor, shop.snapshot().currency)}}
+    return {"Price": bandwidth_price(cost)}
 
 
 ACTIONS = (

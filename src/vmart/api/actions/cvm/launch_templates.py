@@ -4,6 +4,8 @@ from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cvm.action_timers import ActionTimerAnswer, ends_at
+from vmart.api.actions.cvm.action_timers import told as told_timer
 from vmart.api.actions.cvm.from_template import LaunchTemplate, TemplateId, Version, with_version
 from vmart.api.actions.cvm.instances import PlacementAnswer
 from vmart.api.actions.cvm.purchase import (
@@ -248,6 +250,7 @@ class VersionDataAnswer(TypedDict):
     DisableApiTermination: bool
     DisasterRecoverGroupIds: NotRequired[list[str]]
     TagSpecification: NotRequired[list[TagSpecificationAnswer]]
+    ActionTimer: NotRequired[ActionTimerAnswer]
 
 
 class VersionAnswer(TypedDict):
@@ -354,6 +357,8 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
     }
     if asked.tag_specification:
         told["TagSpecification"] = [_tags(one) for one in asked.tag_specification]
+    if timer := asked.action_timer:
+        told["ActionTimer"] = told_timer(ends_at(timer))
     if term := asked.instance_charge_prepaid:
         told["InstanceChargePrepaid"] = {"Period": term.period, "RenewFlag": term.renew_flag}
     if asked.login_settings.key_ids:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cvm.action_timers import ActionTimer, ends_at
 from vmart.api.actions.cvm.from_template import FromTemplate, LaunchTemplate, from_template
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.prices import PriceAnswer, quote_price
@@ -171,7 +172,7 @@ class MachineToBuy(Configured):
 
     user_data: Annotated[str, Field(max_length=32 * 1024), Code("InvalidParameterValue.InvalidUserDataFormat")] = ""
     dry_run: bool = False
-    action_timer: NotOffered = None
+    action_timer: ActionTimer | None = None
     disaster_recover_group_ids: Annotated[
         list[_Name], Field(max_length=1), Code("InvalidParameterValue.LimitExceeded"), Domain("placement_groups")
     ] = []
@@ -267,6 +268,7 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             network=_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
             tag_specification=specified(asked.tag_specification),
+            ends_at=ends_at(asked.action_timer) if asked.action_timer else None,
         ),
         client_token=asked.client_token or "",
     )
