@@ -29,6 +29,7 @@ LIMIT_S = 900
 pytestmark = [
     pytest.mark.skipif(not PROGRAMS, reason="VMART_TERRAFORM names no folder with tofu and the provider"),
     pytest.mark.skipif(not os_users.is_root(), reason="a hosts file of one's own needs root"),
+    pytest.mark.timeout(3600),  # the provider waits 10 s after many a step
 ]
 
 
@@ -97,30 +98,81 @@ _CHANGES: list[tuple[str, Any, Callable[[dict[str, Any]], Any], Any]] = [
     ("running", False, lambda machine: machine["InstanceState"], "STOPPED"),
     ("running", True, lambda machine: machine["InstanceState"], "RUNNING"),
     ("name", "shop", lambda machine: machine["InstanceName"].rpartition("-")[0], "shop"),
-]
+    ("tags", {"team": "b", "env": "test"}, lambda machine: machine["Tags"], [
+        {"Key": "env", "Value": "test"}, {"Key": "team", "Value": "b"},
+    ]),
+]  # fmt: skip
+
+# As above, of the things beside the machines: service, action, what is asked by the thing's id, and what is told.
+_OF_THINGS: list[tuple[str, Any, str, str, str, Callable[[str], dict[str, Any]], Callable[[Any], Any], Any]] = [
+    (
+        "vpc_name", "shop-vpc", "vpc", "vpc", "DescribeVpcs",
+        lambda one: {"VpcIds": [one]}, lambda told: told["VpcSet"][0]["VpcName"], "shop-vpc",
+    ),
+    (
+        "subnet_name", "shop-subnet", "subnet", "vpc", "DescribeSubnets",
+        lambda one: {"SubnetIds": [one]}, lambda told: told["SubnetSet"][0]["SubnetName"], "shop-subnet",
+    ),
+    (
+        "group_name", "shop-group", "group", "vpc", "DescribeSecurityGroups",
+        lambda one: {"SecurityGroupIds": [one]},
+        lambda told: told["SecurityGroupSet"][0]["SecurityGroupName"], "shop-group",
+    ),
+    (
+        "ingress", ["DROP#203.0.113.0/24#22#TCP", "ACCEPT#0.0.0.0/0#22,443#TCP"], "group", "vpc",
+        "DescribeSecurityGroupPolicies", lambda one: {"SecurityGroupId": one},
+        lambda told: [
+            (rule["Action"], rule["CidrBlock"], rule["Port"]) for rule in told["SecurityGroupPolicySet"]["Ingress"]
+        ],
+        [("DROP", "203.0.113.0/24", "22"), ("ACCEPT", "0.0.0.0/0", "22,443")],
+    ),
+    (
+        "placement_name", "shop-apart", "placement", "cvm", "DescribeDisasterRecoverGroups",
+        lambda one: {"DisasterRecoverGroupIds": [one]},
+        lambda told: [told["DisasterRecoverGroupSet"][0][name] for name in ("Name", "CurrentNum")], ["shop-apart", 2],
+    ),
+    (
+        "storage_name", "shop-data", "disk", "cbs", "DescribeDisks",
+        lambda one: {"DiskIds": [one]}, lambda told: told["DiskSet"][0]["DiskName"], "shop-data",
+    ),
+    (
+        "storage_size", 30, "disk", "cbs", "DescribeDisks", lambda one: {"DiskIds": [one]},
+        lambda told: [told["DiskSet"][0][name] for name in ("DiskSize", "DiskState")], [30, "ATTACHED"],
+    ),
+]  # fmt: skip
 
 
-def test_two_machines_are_applied_changed_in_place_and_destroyed(tofu: Tofu, access: Access) -> None:
-    cvm = Cvm(access)
+def test_a_customers_whole_configuration_is_applied_changed_in_place_and_destroyed(tofu: Tofu, access: Access) -> None:
+    cvm, provider = Cvm(access), Provider(access)
     before, keys = cvm.ids(), cvm.DescribeKeyPairs({})["TotalCount"]
     tofu.apply()
     told = tofu.output()
-    machines = list(told["machines"].values())
+    machines, things = list(told["machines"].values()), told["things"]
     assert (told["zones"], told["type"]) == (["ap-guangzhou-3", "ap-guangzhou-4", "ap-guangzhou-6"], "S5.SMALL1")
     assert list(told["machines"]) == ["web-0", "web-1"]
     assert cvm.ids() - before == set(machines)
+    assert sorted(_seen(cvm, machines, lambda one: (one["PrivateIpAddresses"], one["SecurityGroupIds"]))) == [
+        (["10.7.3.10"], [things["group"]]), (["10.7.3.11"], [things["group"]]),
+    ]  # fmt: skip
 
     variables: dict[str, Any] = {}
     for name, value, look, seen in _CHANGES:
         variables[name] = value
         tofu.apply(**variables)
         assert _seen(cvm, machines, look) == [seen, seen], name
-    assert sorted(tofu.output()["machines"].values()) == sorted(machines)
+    for name, value, thing, service, action, asked, of, expected in _OF_THINGS:
+        variables[name] = value
+        tofu.apply(**variables)
+        assert of(provider(service, action, asked(things[thing]))) == expected, name
+    tofu.apply(**variables, with_group=False)
+    assert _seen(cvm, machines, lambda one: one["SecurityGroupIds"]) == [[things["other"]], [things["other"]]]
+    assert (tofu.output()["things"], sorted(tofu.output()["machines"].values())) == (things, sorted(machines))
 
     tofu.destroy()
     assert cvm.ids() - before == set()
     assert cvm.DescribeKeyPairs({})["TotalCount"] == keys
     assert json.loads(tofu("show", "-json")).get("values", {}) == {}
+    assert provider.disks([things["disk"]]) == []
 
 
 @pytest.mark.parametrize("tofu", ["address.tf"], indirect=True)
