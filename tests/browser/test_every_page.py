@@ -22,7 +22,7 @@ CUSTOMERS = [
     "{machine}bandwidth/",
     "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",
-    "{machine}prepay/?months=12", "{prepaid}", "{prepaid}bandwidth/",
+    "{machine}prepay/?months=12", "{prepaid}", "{prepaid}bandwidth/", "{prepaid}bandwidth/window/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",

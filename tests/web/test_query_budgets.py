@@ -36,7 +36,7 @@ CUSTOMERS = {
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
-    "machine_tags": 4, "tags": 3, "machine_planned_end": 3,
+    "machine_tags": 4, "tags": 3, "machine_planned_end": 3, "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "quotas": 9, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
@@ -109,6 +109,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_reinstall",
                 "machine_tags",
                 "machine_planned_end",
+                "machine_window",
             ],
             (running.public_id,),
         ),
