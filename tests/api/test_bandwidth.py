@@ -1,5 +1,6 @@
 """Given machines on the internet, when a program changes their bandwidth, then it is told what is published."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.api.calling import Client
 from tests.api.customer import nothing_written
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.api.test_every_action import Things, owner
+from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
 
 __all__ = ["owner"]
@@ -78,7 +80,9 @@ def test_what_it_would_cost_by_traffic_and_by_the_hour(owner: tuple[Client, Thin
         ({"InternetAccessible": {"InternetMaxBandwidthOut": 0}}, "InvalidParameterValue.Range"),
         ({"InternetAccessible": {"InternetMaxBandwidthOut": 101}}, "InvalidParameterValue.Range"),
         ({"InternetAccessible": {"InternetMaxBandwidthOut": 9, "PublicIpAssigned": True}}, "UnsupportedOperation"),
-        ({"StartTime": "2026-03-10"}, "UnsupportedOperation"),
+        ({"StartTime": "2026-03-10"}, "MissingParameter"),
+        ({"EndTime": "2026-03-10"}, "MissingParameter"),
+        ({"StartTime": "2026-03-10", "EndTime": "2026-03-12"}, "UnsupportedOperation.InstanceChargeType"),
         ({"InstanceIds": ["ins-00000000"]}, "InvalidInstanceId.NotFound"),
     ],
 )
@@ -141,3 +145,51 @@ def test_it_becomes_nothing_else(owner: tuple[Client, Things], action: str) -> N
         asked = _asked(name, InternetAccessible={"InternetChargeType": kind, "InternetMaxBandwidthOut": mbps})
         with nothing_written():
             assert client.call(action, asked).error[0].startswith(code)
+
+
+def _by_month(client: Client) -> str:
+    network = {"InternetChargeType": "BANDWIDTH_PREPAID", "InternetMaxBandwidthOut": 2}
+    (name,) = client.call("RunInstances", {**MONTHLY, "InternetAccessible": network}).response["InstanceIdSet"]
+    work()
+    return str(name)
+
+
+def test_for_some_days_its_price_is_told_then_charged(owner: tuple[Client, Things], test_clock: BusinessClock) -> None:
+    """75 more a month for ten days of April: 25.00 (bandwidth-17)."""
+    client, _ = owner
+    name = _by_month(client)
+    days = {"StartTime": "2026-04-01", "EndTime": "2026-04-10"}
+    with nothing_written():
+        price = client.call(PRICE, _asked(name, mbps=5, **days)).response["Price"]
+    assert price == {"BandwidthPrice": {"OriginalPrice": 25.0, "DiscountPrice": 25.0, "Discount": 100.0}}
+    cash = client.call("DescribeAccountBalance", version="2018-07-09").response["RealBalance"]
+    network = {"InternetMaxBandwidthOut": 5, "InternetChargeType": "BANDWIDTH_PREPAID"}
+    assert set(client.call(CHANGE, _asked(name, InternetAccessible=network, **days)).response) == {"RequestId"}
+    assert client.call("DescribeAccountBalance", version="2018-07-09").response["RealBalance"] == cash - 2500
+    work()
+    assert _told(client, name) == (2, "RunInstances", "SUCCESS")
+    test_clock.set(dt.datetime(2026, 3, 31, 16, tzinfo=dt.UTC))
+    work()
+    assert _told(client, name) == (5, CHANGE, "SUCCESS")
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "member"),
+    [
+        ({"StartTime": "2026-03-09", "EndTime": "2026-03-20"}, "InvalidParameterValue", "StartTime"),
+        ({"StartTime": "tomorrow", "EndTime": "2026-03-20"}, "InvalidParameterValue", "StartTime"),
+        ({"StartTime": "2026-03-12", "EndTime": "2026-03-11"}, "InvalidParameterValue", "EndTime"),
+        ({"StartTime": "2026-03-12", "EndTime": "2027-03-11"}, "InvalidParameterValue", "EndTime"),
+        ({"StartTime": "2026-03-12"}, "MissingParameter", "EndTime"),
+        ({"EndTime": "2026-03-12"}, "MissingParameter", "StartTime"),
+    ],
+)
+@pytest.mark.parametrize("action", [CHANGE, PRICE])
+def test_days_that_cannot_be_had(
+    owner: tuple[Client, Things], action: str, days: dict[str, str], code: str, member: str
+) -> None:
+    client, _ = owner
+    name = _by_month(client)
+    with nothing_written():
+        error = client.call(action, _asked(name, mbps=5, **days)).error
+    assert (error[0], member in error[1]) == (code, True)

@@ -91,7 +91,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("CreateKeyPair", {**NEW, "KeyName": "a-b"}, "InvalidKeyPairNameIncludeIllegalChar", "KeyName"),
     ("CreateKeyPair", {**NEW, "KeyName": 5}, "InvalidParameter", "KeyName"),
     ("CreateKeyPair", {**NEW, "ProjectId": 7}, "InvalidProjectId.NotFound", "ProjectId"),
-    ("CreateKeyPair", {**NEW, "TagSpecification": [{"ResourceType": "keypair"}]}, "UnsupportedOperation", "Tag"),
+    ("CreateKeyPair", {**NEW, "TagSpecification": [{"ResourceType": "keypair"}]}, "MissingParameter", "Tags"),
     ("ImportKeyPair", NEW, "MissingParameter", "PublicKey"),
     ("ImportKeyPair", {**NEW, "PublicKey": "ssh-rsa AAAA"}, "InvalidPublicKey.Malformed", "PublicKey"),
     ("ImportKeyPair", {**NEW, "PublicKey": "x" * 20_000}, "InvalidPublicKey.Malformed", "PublicKey"),

@@ -22,7 +22,7 @@ CUSTOMERS = [
     "{machine}bandwidth/",
     "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",
-    "{machine}prepay/?months=12", "{prepaid}", "{prepaid}bandwidth/",
+    "{machine}prepay/?months=12", "{prepaid}", "{prepaid}bandwidth/", "{prepaid}bandwidth/window/",
     "{prepaid}type/?type=S5.LARGE8",
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/disks/", "/disks/new/", "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n",

@@ -17,12 +17,14 @@ from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, wanted, work
+from vmart.catalog import shop
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
+from vmart.events.actor import Actor
 from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance
-from vmart.kernel import db, unix_password
+from vmart.kernel import clock, db, unix_password
 from vmart.kernel.clock import HOUR
 from vmart.orders import (
     bandwidth,
@@ -37,6 +39,7 @@ from vmart.orders import (
     terminate,
     to_traffic,
 )
+from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.grow import grow
@@ -63,6 +66,7 @@ KINDS = {
     "bandwidth by the month": BY_MONTH,
     "disk that stays": replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)),
     "bandwidth to traffic": BY_MONTH,
+    "bandwidth for today": BY_MONTH,
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
     "grown disk in a term": MONTHLY,
@@ -226,12 +230,23 @@ _DISKS = {
 }  # fmt: skip
 
 
+def _change_bandwidth(who: Actor, name: str, act: str) -> None:
+    """To 9 Mbps, in the way that ``act`` says."""
+    if "today" in act:
+        today = f"{clock.now().astimezone(shop.snapshot().billing_zone):%Y-%m-%d}"
+        ACT_OF_WINDOW.order(who, Window([name], 9, today, today))
+    elif "traffic" in act:
+        to_traffic.change(who, [name], 9)
+    else:
+        bandwidth.change(who, [name], 9)
+
+
 @pytest.mark.parametrize(
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bind keys", "take keys away", "reinstall",
-        "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic",
+        "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
     ],
@@ -246,8 +261,7 @@ def test_the_work_after_a_request(
         zones.check(ZONE)
         machine = buy_running(account, KINDS.get(act, HOURLY))
         if "bandwidth" in act:
-            change = to_traffic.change if "traffic" in act else bandwidth.change
-            change(by(account), [machine.public_id], 9)
+            _change_bandwidth(by(account), machine.public_id, act)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
         elif "smaller" in act:

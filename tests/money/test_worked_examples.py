@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from calendar import monthrange
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -29,12 +30,22 @@ from vmart.pricing.rules import (
     used_value,
 )
 from vmart.pricing.upgrade import months_of, upgrade_price
+from vmart.pricing.window import window_price
 
 VECTORS = {v["id"]: v for v in json.loads((Path(__file__).parent / "vectors/worked-examples.json").read_text())}
 
 COVERED = {
     *("refund-1", "refund-2", "refund-3", "refund-5", "refund-7"),
-    *("price-12", "bandwidth-16", "bandwidth-18b", "bandwidth-19", "bandwidth-20", "bandwidth-21", "traffic-22"),
+    *(
+        "price-12",
+        "bandwidth-16",
+        "bandwidth-17",
+        "bandwidth-18b",
+        "bandwidth-19",
+        "bandwidth-20",
+        "bandwidth-21",
+        "traffic-22",
+    ),
     *("upgrade-8", "upgrade-11", "eip-24"),
     *("downgrade-13", "downgrade-14", "downgrade-15"),
     *("tier-34", "tier-35", "tier-age-1", "second-1", "second-2"),
@@ -42,7 +53,6 @@ COVERED = {
     "voucher-33",  # the sharing of cents; vouchers themselves are not given out yet
 }
 LATER = {
-    "bandwidth-17": "bandwidth for a window",
     "bandwidth-18": "policy highest_in_hour",
     "unified-30": "unified expiry day",
     "unified-31": "unified expiry day",
@@ -129,6 +139,13 @@ def _bandwidth_month(given: dict[str, Any]) -> dict[str, Any]:
     return {"price": prepaid_price(progressive(given["mbps"], _steps(given)), given.get("months", 1))}
 
 
+def _bandwidth_window(given: dict[str, Any]) -> dict[str, Any]:
+    month = next(month for month in range(1, 13) if monthrange(2025, month)[1] == given["month_days"])
+    first = dt.date(2025, month, 1)
+    more = progressive(given["to_mbps"], _steps(given)) - progressive(given["from_mbps"], _steps(given))
+    return {"fee": window_price(more, first, first + dt.timedelta(days=given["days"] - 1))}
+
+
 def _bandwidth_to_traffic(given: dict[str, Any]) -> dict[str, Any]:
     hourly = Decimal(given["hourly_per_mbps"]) * given["mbps"]
     used = used_value(
@@ -191,6 +208,7 @@ RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "downgrade": _downgrade,
     "bandwidth_month": _bandwidth_month,
     "bandwidth_hour": _bandwidth_hour,
+    "bandwidth_window": _bandwidth_window,
     "bandwidth_to_traffic": _bandwidth_to_traffic,
     "traffic": lambda g: {"charge": traffic_price(g["gib"] * 2**30, Decimal(g["per_gib"]))},
     "eip_idle": _idle_address,

@@ -533,6 +533,8 @@ def test_another_bandwidth_is_charged_from_when_it_is_in_force(
     assert purses(account)["held"] == 38 + 32 + IDLE_MINOR  # 0.315
     with refused(OutOfRange, field="bandwidth_mbps"):
         bandwidth.change(by(account), [idle.public_id], 101)
+    with refused(OutOfRange, field="bandwidth_mbps"):
+        bandwidth.change(by(account), [idle.public_id], 0)
     assert list(reconcile()) == []
 
 

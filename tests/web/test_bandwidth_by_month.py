@@ -1,6 +1,7 @@
 """The page that gives a machine more bandwidth for the rest of its term: paid from the balance or by card."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -119,3 +120,43 @@ def test_traffic_that_is_refused_is_said_at_the_field(bought: tuple[Visitor, Ins
     assert (answer.status_code, "0 to 200 are possible" in text_of(answer)) == (422, True)
     answer = visitor.post(_address(machine), {"bandwidth": "201", "network": "traffic"})
     assert (answer.status_code, Instance.objects.get(pk=machine.pk).latest_operation) == (422, "RunInstances")
+
+
+def _window(machine: Instance, **typed: str) -> str:
+    asked = {"bandwidth": "5", "starts_on": "2026-04-01", "ends_on": "2026-04-10"} | typed
+    return f"/machines/{machine.public_id}/bandwidth/window/?{urlencode(asked)}"
+
+
+def test_for_some_days_its_price_is_shown_and_charged_once(bought: tuple[Visitor, Instance]) -> None:
+    """95 more a month for ten days of April: 31.67."""
+    visitor, machine = bought
+    assert "More for some days only" in text_of(visitor.get(_address(machine)))
+    assert "Due now ¥31.67" in text_of(visitor.get(_window(machine)))
+    shown = {**_form(visitor, _window(machine)), "act": "pay"}
+    first, again = (visitor.post(_window(machine), shown) for _ in range(2))
+    order = Order.objects.get(action="window")
+    assert (first["Location"], again["Location"]) == (f"/orders/{order.id}/", f"/orders/{order.id}/")
+    assert "Bandwidth 1 Mbps → 5 Mbps Price ¥31.67" in text_of(visitor.get(first["Location"]))
+    page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert "Paid for more bandwidth for some days ¥31.67" in page
+    assert "More bandwidth for some days bought 5 Mbps, 2026-04-01 00:00:00 → 2026-04-11 00:00:00" in page
+    answer = visitor.get(_window(machine))
+    assert (answer.status_code, "it can be changed when that is over" in text_of(answer)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"starts_on": "soon"}, "A day is said as 2016-10-30."),
+        ({"starts_on": "2026-03-01"}, "The first day is over; the earliest is today."),
+        ({"ends_on": "2026-03-31"}, "The last day is before the first."),
+        ({"ends_on": "2026-05-31"}, "The last day is after the expiry of"),
+        ({"bandwidth": "1"}, "for a window it is more."),
+    ],
+)
+def test_days_that_cannot_be_had_are_said_at_the_field(
+    bought: tuple[Visitor, Instance], typed: dict[str, str], said: str
+) -> None:
+    visitor, machine = bought
+    answer = visitor.get(_window(machine, **typed))
+    assert (answer.status_code, said in text_of(answer), "Due now" in text_of(answer)) == (422, True, False)

@@ -17,6 +17,7 @@ from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Form, Visitor, customer, operator, work
 from vmart.backoffice.urls import urlpatterns as sellers
+from vmart.catalog import shop
 from vmart.customers.models import ApiKey
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
@@ -97,6 +98,16 @@ class Sent:
         for act in ("plan", *acts):
             answer = self.buyer.post(address, {"act": act, "ends_at": "2027-01-01T00:00"})
         return answer
+
+    def for_some_days(self) -> HttpResponse:
+        """More bandwidth for today, of a machine that pays for it by the month."""
+        self.buyer.buy("?internet=bandwidth&mbps=1")
+        work()
+        public_id = Instance.objects.get(internet_charge_type="BANDWIDTH_PREPAID").public_id
+        today = f"{clock.now().astimezone(shop.snapshot().billing_zone):%Y-%m-%d}"
+        address = reverse("machine_window", args=[public_id])
+        query = f"{address}?bandwidth=5&starts_on={today}&ends_on={today}"
+        return self.buyer.post(query, Form(self.buyer.get(query).content.decode(), "").data | {"act": "pay"})
 
     def grown(self) -> HttpResponse:
         disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=self.machine).id)
@@ -263,6 +274,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_bandwidth", {"bandwidth": "9"}
     ),
     ("machine_type", "ResetInstancesType"): lambda sent: sent.resized(),
+    ("machine_window", "window_bought"): lambda sent: sent.for_some_days(),
     ("machine_prepay", "converted"): lambda sent: sent.prepaid(),
     ("machine_planned_end", "ImportInstancesActionTimer"): lambda sent: sent.planned_end(),
     ("machine_planned_end", "DeleteInstancesActionTimer"): lambda sent: sent.planned_end("give_up"),

@@ -70,6 +70,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_live": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
+    "machine_window": MACHINE,
     "machine_type": MACHINE,
     "machine_prepay": MACHINE,
     "machine_disk": MACHINE,

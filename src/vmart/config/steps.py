@@ -7,6 +7,7 @@ from vmart.orders import (
     address,
     auto_renew,
     bandwidth,
+    bandwidth_window,
     bind_keys,
     deliver,
     end_as_planned,
@@ -27,6 +28,7 @@ from vmart.orders import (
     term,
     to_traffic,
     unpaid,
+    windows,
 )
 from vmart.orders.addresses import associate, disassociate
 from vmart.orders.addresses import bandwidth as address_bandwidth
@@ -55,6 +57,8 @@ STEPS: Mapping[str, Step] = {
     told.KIND: Step(enforce.run, attempts=12),
     address.KIND: Step(address.run, attempts=12),
     bandwidth.KIND: Step(bandwidth.run, attempts=6, exhausted=bandwidth.exhausted),
+    windows.KIND: Step(bandwidth_window.run),
+    bandwidth_window.SPEED_KIND: Step(bandwidth_window.run_speed, attempts=6, exhausted=bandwidth_window.exhausted),
     to_traffic.KIND: Step(to_traffic.run, attempts=6, exhausted=to_traffic.exhausted),
     resize.KIND: Step(resize.run, attempts=6, exhausted=resize.exhausted),
     grow_disk.KIND: Step(grow_disk.run, attempts=6, exhausted=grow_disk.exhausted),

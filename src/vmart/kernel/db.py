@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -120,18 +121,28 @@ def refusal(error: BaseException) -> tuple[str, str] | None:
     return None
 
 
+_IN_AN_ACT: ContextVar[bool] = ContextVar("in an act", default=False)
+
+
 @contextmanager
 def act() -> Iterator[None]:
     """The one transaction of an act: durable, so it cannot sit inside another."""
     with transaction.atomic(durable=True):
-        yield
+        before = _IN_AN_ACT.set(True)
+        try:
+            yield
+        finally:
+            _IN_AN_ACT.reset(before)
 
 
 @contextmanager
 def part_of_act() -> Iterator[None]:
     """An act by itself, or a part of the one that is open: what is made may have something made with it."""
-    with transaction.atomic():
+    if _IN_AN_ACT.get():
         yield
+    else:
+        with act():
+            yield
 
 
 @contextmanager

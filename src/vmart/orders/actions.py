@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from vmart.events.actor import Actor
 from vmart.kernel import db
-from vmart.orders import bandwidth, convert, grow_disk, place, renew, resize, unpaid
+from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, place, renew, resize, unpaid
 from vmart.orders.models import Order
 
 PAY: Mapping[str, Callable[[Order, Actor], None]] = {
@@ -14,6 +14,7 @@ PAY: Mapping[str, Callable[[Order, Actor], None]] = {
     grow_disk.UPGRADE.action: grow_disk.UPGRADE.pay,
     resize.UPGRADE.action: resize.UPGRADE.pay,
     convert.ACT.action: convert.ACT.pay,
+    bandwidth_window.ACT_OF_WINDOW.action: bandwidth_window.ACT_OF_WINDOW.pay,
 }
 
 

@@ -11,7 +11,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import address, agreed, paid
+from vmart.orders import address, agreed, paid, windows
 from vmart.orders import bandwidth_by_hour as by_hour
 from vmart.orders import bandwidth_by_month as by_month
 from vmart.orders import machines as m
@@ -133,6 +133,7 @@ def _refuse_less(machine: Instance, mbps: int) -> None:
 def _check_upgrade(machines: Sequence[Instance], asked: Upgrade) -> None:
     _check(machines, asked.mbps)
     refuse_not_by_month(machines)
+    windows.refuse_open(machines)
     for machine in machines:
         if asked.mbps == machine.bandwidth_mbps:
             raise OutOfRange(

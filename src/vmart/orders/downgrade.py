@@ -12,7 +12,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.codec import Codec
 from vmart.kernel.errors import LimitExceeded
-from vmart.orders import agreed, numbers, paid, return_prepaid
+from vmart.orders import agreed, numbers, paid, return_prepaid, windows
 from vmart.orders.agreed import New
 from vmart.orders.models import Line
 from vmart.orders.return_prepaid import RefundQuote
@@ -47,6 +47,7 @@ of = _CODEC.of
 def reckoned(machine: Instance, new: New) -> Downgrade:
     """What it would come to now. Raises LimitExceeded, and WrongState where the term is over."""
     _refuse_too_many(machine)
+    windows.refuse_open([machine])
     refund = return_prepaid.ordinary(machine, clock.now())
     return Downgrade(refund, _priced(machine, new, refund.refund_minor))
 

@@ -106,6 +106,36 @@ class Line(models.Model):
         ]
 
 
+class BandwidthWindow(models.Model):
+    """More bandwidth of a machine for some days, paid by an order. A machine has one open window at most."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        IN_FORCE = "in_force"
+        ENDED = "ended"
+        FAILED = "failed"
+
+    subscription_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    mbps = models.IntegerField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+
+    class Meta:
+        db_table = "orders_bandwidth_window"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription_id"],
+                condition=Q(state__in=["waiting", "in_force"]),
+                name="orders_bandwidth_window_one_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at"), mbps__gt=0), name="orders_bandwidth_window_values"
+            ),
+        ]
+
+
 class Idempotency(models.Model):
     """What was answered to a client token; kept for days of wall time (decision 7)."""
 

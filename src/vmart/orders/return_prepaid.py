@@ -19,7 +19,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
-from vmart.orders import agreed, term
+from vmart.orders import agreed, term, windows
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongState
@@ -265,6 +265,7 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
     m.isolate_all(machines, Source.MANMADE, now, release_at, expires_at=now, anchor_at=now, arrears_since=None)
     _credit(machines, refunds)  # may end the account's arrears: the machines are in the bin by then and stay off
     term.forget(machines)
+    windows.close(machines)
     m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
     m.send_all(machines, "isolate")
     m.send_all(machines, "release", due_at=release_at)

@@ -16,7 +16,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db, ids
 from vmart.kernel.codec import Codec
 from vmart.ledger.queries import balance
-from vmart.orders import address, agreed, bandwidth, return_prepaid, sample
+from vmart.orders import address, agreed, bandwidth, return_prepaid, sample, windows
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.credit import Credit, credit_all
@@ -84,6 +84,7 @@ def _check(machines: Sequence[Instance], mbps: int) -> None:
     bandwidth.refuse(machines)
     bandwidth.refuse_not_by_month(machines)
     bandwidth.refuse_several(machines)
+    windows.refuse_open(machines)
     bandwidth.check_speed(machines[0], mbps, TRAFFIC_POSTPAID_BY_HOUR)
     if balance(machines[0].account_id).balance_minor < 0:
         raise InArrears(

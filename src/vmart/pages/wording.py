@@ -89,7 +89,8 @@ COMPONENTS = {
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
            "type": _("Instance type"), "disk": _("Larger disk"),
-           "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on")}  # fmt: skip
+           "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on"),
+           "window": _("Bandwidth for some days")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -174,6 +175,8 @@ EVENTS = {
     "keys_bound": _("Key pairs bound"),
     "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),
+    "window_missed": _("More bandwidth for some days given back"),
+    "window_bought": _("More bandwidth for some days bought"),
     "by_traffic": _("Its network is paid by traffic from now on"),
     "type_changed": _("Instance type changed"),
     "disk_grown": _("Disk made larger"),
@@ -289,6 +292,8 @@ OPERATIONS = {
     "rules": _("Rules of security groups"),
     "bandwidth": _("Change of bandwidth"),
     "to_traffic": _("Change to traffic"),
+    "window": _("Bandwidth for some days"),
+    "window_speed": _("Change of bandwidth"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
     "grow_disk": _("Larger disk"),

@@ -10,10 +10,11 @@ from vmart.pricing.errors import ForeignQuote
 Term = tuple[str, str, int]  # what is paid for by the month: component, price key, quantity
 
 BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER = "bandwidth", "type", "disk"  # actions of orders
+WINDOW_ORDER = "window"  # more bandwidth for some days
 CONVERSION_ORDER = "convert"  # pays for a first term of what was charged by the hour
 DOWNGRADE_ORDER = "downgrade"  # pays for a term: the rest of the one that it ends
 # Orders for more of what is paid ahead already; any other pays for a term.
-UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER})
+UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER, WINDOW_ORDER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -375,6 +375,35 @@ class Bandwidth(Change):
         return self.cleaned_data["bandwidth"], self.cleaned_data.get("network") == "traffic"
 
 
+def _day(label: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label, required=False, widget=forms.TextInput(attrs={"type": "date", "class": "short", "required": True})
+    )
+
+
+class BandwidthWindow(Change):
+    """How fast a machine sends on some days, in Mbps."""
+
+    name = "bandwidth"
+    paths = {"bandwidth_mbps": "bandwidth", "starts_on": "starts_on", "ends_on": "ends_on"}
+
+    bandwidth = forms.IntegerField(
+        label=_("Bandwidth, Mbps"),
+        min_value=1,
+        max_value=2**31 - 1,
+        widget=forms.NumberInput(attrs={"class": "short", "required": True}),
+    )
+    starts_on = _day(_("First day"))
+    ends_on = _day(_("Last day"))
+
+    def now(self, machine: Instance) -> int:
+        return machine.bandwidth_mbps
+
+    @property
+    def value(self) -> tuple[int, str, str]:
+        return self.cleaned_data["bandwidth"], self.cleaned_data["starts_on"], self.cleaned_data["ends_on"]
+
+
 class Type(Change):
     """The instance type of a machine, out of those that it can become."""
 

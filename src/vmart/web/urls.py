@@ -151,6 +151,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/bandwidth/", changes.bandwidth_page, name="machine_bandwidth"),
+    path("machines/<machine:public_id>/bandwidth/window/", changes.window_page, name="machine_window"),
     path("machines/<machine:public_id>/disk/", changes.disk_page, name="machine_disk"),
     path("machines/<machine:public_id>/type/", changes.type_page, name="machine_type"),
     path("machines/<machine:public_id>/prepay/", changes.prepay_page, name="machine_prepay"),

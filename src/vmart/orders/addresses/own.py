@@ -145,9 +145,9 @@ def prices(zone: str) -> RegionPrices:
     return books.current_book(here.generation).regions[here.region_of(zone)]
 
 
-def part(eip: Eip, mbps: int = 0) -> AddressPart:
+def part(eip: Eip, mbps: int | None = None) -> AddressPart:
     """What is bought of it; ``mbps``: at another speed."""
-    return AddressPart(eip.internet_charge_type, mbps or eip.bandwidth_mbps)
+    return AddressPart(eip.internet_charge_type, eip.bandwidth_mbps if mbps is None else mbps)
 
 
 def bound_hourly(one: AddressPart, here: RegionPrices) -> Decimal:
@@ -155,7 +155,7 @@ def bound_hourly(one: AddressPart, here: RegionPrices) -> Decimal:
     return Decimal(0) if one.by_traffic else hourly.hour_of(one.term(here, bound=True))
 
 
-def set_aside(eip: Eip, mbps: int = 0) -> None:
+def set_aside(eip: Eip, mbps: int | None = None) -> None:
     """An hour of what it costs at a machine, where that is more than what is held. Raises InsufficientBalance."""
     wanted = hold_minor([bound_hourly(part(eip, mbps), prices(eip.zone_id))], exponent(shop.snapshot().currency))
     if wanted <= _held(eip):

@@ -20,8 +20,9 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import bandwidth, convert, grow_disk, machines, resize, to_traffic
+from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, machines, resize, to_traffic
 from vmart.orders.bandwidth_by_month import Upgrade
+from vmart.orders.bandwidth_window import Window
 from vmart.orders.convert import Conversion
 from vmart.orders.grow_disk import Growth
 from vmart.orders.priced_act import A, PricedAct
@@ -29,7 +30,7 @@ from vmart.orders.resize import Resize
 from vmart.pages import confirm
 from vmart.pages.shown_quote import NotShown
 from vmart.pricing.priced import Priced
-from vmart.web.forms import Bandwidth, Change, DiskSize, FirstTerm, Type
+from vmart.web.forms import Bandwidth, BandwidthWindow, Change, DiskSize, FirstTerm, Type
 from vmart.web.visitor import actor, customer
 
 
@@ -128,6 +129,10 @@ def _growth(machine: Instance, value: tuple[str, int]) -> Growth:
     return Growth([machine.public_id], *value)
 
 
+def _window(machine: Instance, value: tuple[int, str, str]) -> Window:
+    return Window([machine.public_id], *value)
+
+
 def _conversion(machine: Instance, months: int) -> Conversion:
     return Conversion([machine.public_id], months)
 
@@ -140,6 +145,14 @@ bandwidth_page = _page_of(Changing(
     change=_change_bandwidth,
     done=gettext_lazy("The bandwidth is being changed."),
     here=lambda machine, value: {"mbps": value[0], "becomes_traffic": value[1]},
+))  # fmt: skip
+window_page = _page_of(Changing(
+    "web/machines/window.html", BandwidthWindow, lambda machine, value: True, bandwidth_window.ACT_OF_WINDOW,
+    asked=_window,
+    reckon=lambda machine, value: bandwidth_window.ACT_OF_WINDOW.price(machine.account_id, _window(machine, value)),
+    change=None,
+    done="",
+    here=lambda machine, value: {"mbps": value[0]},
 ))  # fmt: skip
 type_page = _page_of(Changing(
     "web/machines/type.html", Type, resize.is_ordered, resize.UPGRADE,
