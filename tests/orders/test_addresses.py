@@ -1,113 +1,64 @@
 """Given bought public addresses, when they are bound, moved and given back, then machines go on, each second counts."""
 
-import datetime as dt
-from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError, transaction
 
+from tests.orders.addressing import (
+    BANDWIDTH,
+    GIB,
+    HOURLY_WITH_ADDRESS,
+    IDLE_MINOR,
+    TRAFFIC,
+    again,
+    bound,
+    by_bandwidth,
+    by_traffic,
+    latest,
+    new_address,
+    of_machine,
+    seen,
+    segments,
+)
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
-from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
+from tests.support.shopper import MONTHLY, ZONE, buy_running, open_purse, owe, pay, purses, work
 from tests.support.written import refused
 from vmart.bills.models import Charge
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
-from vmart.config.steps import STEPS, lanes
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
-from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 from vmart.ledger.models import Hold
-from vmart.listings import activity, attention, charges, quotas
-from vmart.metering.models import Sample, Segment
+from vmart.listings import quotas
+from vmart.metering.models import Sample
 from vmart.network.models import Eip, PublicAddress
-from vmart.orders import errors, lost, reboot, reinstall, sample, start, stop
-from vmart.orders import sweep as zone_sweep
+from vmart.orders import errors, reboot, reinstall, sample, start, stop
 from vmart.orders import terminate as of_machines
 from vmart.orders.addresses import bandwidth, rename
 from vmart.orders.addresses.allocate import NewAddresses, allocate, price, task
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
 from vmart.orders.addresses.release import release
-from vmart.orders.models import EngineDrift
 from vmart.orders.reinstall import Reinstall
 from vmart.pricing.address import AddressPart
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
-from vmart.provisioning.zone_engines import engine_of
-from vmart.subscriptions.models import Item, Subscription
+from vmart.subscriptions.models import Subscription
 from vmart.tags import reads
 from vmart.tags.errors import BadTag
 from vmart.tags.things import EIP, Thing
 from vmart.tags.wanted import Tag
-from vmart.worker import queue
-from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
-
-TRAFFIC, BANDWIDTH = "TRAFFIC_POSTPAID_BY_HOUR", "BANDWIDTH_POSTPAID_BY_HOUR"
-HOURLY_WITH_ADDRESS = replace(HOURLY, internet_charge_type=TRAFFIC, bandwidth_mbps=5, public_ip=True)
-UTC8 = ZoneInfo("Asia/Shanghai")
-IDLE_MINOR = 20  # 0.20 an hour
-GIB = 1 << 30
-
-
-def by_traffic(**what: object) -> NewAddresses:
-    return NewAddresses("ap-guangzhou", AddressPart(TRAFFIC, 5), **({"zone": ZONE} | what))  # type: ignore[arg-type]
-
-
-def by_bandwidth(mbps: int = 10) -> NewAddresses:
-    """10 Mbps: 5 × 0.063 + 5 × 0.25 an hour."""
-    return NewAddresses("ap-guangzhou", AddressPart(BANDWIDTH, mbps), ZONE)
 
 
 @pytest.fixture
 def account() -> int:
     return open_purse(cash_minor=100_000)
-
-
-def new_address(account: int, asked: NewAddresses | None = None) -> Eip:
-    (public_id,) = allocate(by(account), asked or by_traffic()).public_ids
-    return again(Eip.objects.get(public_id=public_id))
-
-
-def bound(account: int, machine: Instance, asked: NewAddresses | None = None) -> Eip:
-    """A new one at the machine."""
-    eip = new_address(account, asked)
-    associate(by(account), eip.public_id, machine.public_id)
-    work()
-    return again(eip)
-
-
-def again(eip: Eip) -> Eip:
-    """As it is now."""
-    return Eip.objects.select_related("subscription").get(pk=eip.pk)
-
-
-def latest(eip: Eip) -> tuple[str, str, str]:
-    now = again(eip)
-    return now.state, now.latest_operation, now.latest_operation_state
-
-
-def of_machine(machine: Instance) -> tuple[str, str, str]:
-    now = Instance.objects.get(pk=machine.pk)
-    return now.state, now.latest_operation, now.latest_operation_state
-
-
-def seen(machine: Instance) -> str:
-    """The address that the engine leads to it."""
-    return engine_of(ZONE).observe(machine.public_id).public_ip
-
-
-def segments(eip: Eip) -> list[tuple[str, int, dt.datetime, dt.datetime | None]]:
-    rows = Segment.objects.filter(subscription_id=eip.id).order_by("started_at", "id")
-    return list(rows.values_list("component", "quantity", "started_at", "ended_at"))
 
 
 def test_an_idle_address_is_held_for_and_charged_by_the_second(account: int, test_clock: BusinessClock) -> None:
@@ -611,185 +562,3 @@ def test_a_name_is_changed_at_once(account: int) -> None:
             rename.rename(by(account), eip.public_id, name)
     with refused(errors.UnknownEip, field="addresses"):
         rename.rename(by(account), "eip-nothing", "x")
-
-
-def test_arrears_switch_a_bound_one_off_and_a_top_up_on(account: int, world: World, test_clock: BusinessClock) -> None:
-    machine = buy_running(account, MONTHLY)  # runs on
-    eip = bound(account, machine, by_bandwidth())
-    test_clock.advance(minutes=30)
-    owe(account)
-    work()
-    agreed = again(eip).subscription
-    assert (latest(eip)[0], seen(machine), of_machine(machine)[0]) == ("BIND", "", "RUNNING")
-    assert (agreed.standing, agreed.isolated_source, agreed.release_at, agreed.hold_id) == (
-        "isolated", "ARREAR", test_clock.at + dt.timedelta(days=15), None,
-    )  # fmt: skip
-    assert zone_sweep.sweep(ZONE) == []
-    for act in (
-        lambda: disassociate(by(account), eip.public_id),
-        lambda: bandwidth.change(by(account), [eip.public_id], 1),
-    ):
-        with refused(errors.EipInArrears, field="addresses", code="InvalidAddressIdState.InArrears"):
-            act()
-    assert list(reconcile()) == []
-    test_clock.advance(minutes=10)
-    pay(account, 10_000)
-    work()
-    assert (seen(machine), purses(account)["held"], again(eip).subscription.standing) == (eip.ip, 157, "active")
-    hour = test_clock.at.replace(minute=0)
-    test_clock.set(hour + HOUR)
-    work()
-    assert Charge.objects.get(subscription_id=eip.id).duration_s == 3600 - 600
-    assert list(reconcile()) == []
-
-
-def test_the_last_bytes_before_arrears_are_charged_and_none_after(
-    account: int, world: World, test_clock: BusinessClock
-) -> None:
-    """At most 5 Mbps for the 20 s since the last count; what is sent until it is off is nobody's."""
-    machine = buy_running(account, MONTHLY)
-    bound(account, machine)
-    sample.sample_zone(ZONE)
-    test_clock.advance(seconds=20)
-    world.send_bytes(machine.public_id, GIB)
-    owe(account)
-    work()
-    assert [(one.out_bytes, one.at) for one in Sample.objects.all()] == [(20 * 5 * 125_000, test_clock.at)]
-    pay(account, 10_000)
-    work()
-    assert sample.sample_zone(ZONE) == 0
-
-
-@pytest.mark.parametrize("at_machine", [False, True], ids=["idle", "bound"])
-def test_arrears_that_nobody_ends_take_it(account: int, test_clock: BusinessClock, at_machine: bool) -> None:
-    """One that no machine has after 24 hours of arrears, of which 2 are over; one at a machine after 15 days."""
-    machine = buy_running(account, MONTHLY)
-    eip = bound(account, machine) if at_machine else new_address(account)
-    owe(account)
-    work()
-    begun = test_clock.at
-    go_to(test_clock, begun + (dt.timedelta(days=15) if at_machine else 22 * HOUR) - dt.timedelta(seconds=1))
-    assert latest(eip)[0] == ("BIND" if at_machine else "UNBIND")
-    test_clock.advance(seconds=1)
-    work()
-    assert (latest(eip)[0], again(eip).subscription.standing) == ("GONE", "ended")
-    assert not PublicAddress.objects.filter(instance_id=eip.id).exists()
-    assert (of_machine(machine)[0], seen(machine)) == ("RUNNING", "")
-    pay(account, 10_000)
-    assert latest(eip)[0] == "GONE"
-    assert list(reconcile()) == []
-
-
-def test_arrears_wait_for_one_that_is_being_bound(account: int, test_clock: BusinessClock) -> None:
-    machine, eip = buy_running(account, MONTHLY), new_address(account)
-    associate(by(account), eip.public_id, machine.public_id)
-    owe(account)
-    run_until_idle(STEPS, lambda: [""])  # the lane of money alone
-    assert (latest(eip)[0], again(eip).subscription.isolated_at) == ("BINDING", None)
-    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine, disk or address is under way"
-    run_until_idle(STEPS, lanes, wait=True)
-    assert (latest(eip)[0], seen(machine), again(eip).subscription.isolated_at) == ("BIND", "", test_clock.at)
-
-
-def test_the_sweep_leads_it_where_it_was_sold(account: int, world: World) -> None:
-    machine, other = buy_running(account), buy_running(account)
-    eip = bound(account, machine)
-    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, None)
-    assert [(drift.kind, drift.name, drift.repaired) for drift in zone_sweep.sweep(ZONE)] == [
-        ("address", machine.public_id, True)
-    ]
-    assert [line for line in reconcile() if "leads no address" in line] == []  # it is being told
-    work()
-    assert (seen(machine), seen(other)) == (eip.ip, "")
-    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, None)
-    assert [line.split(" to ")[0] for line in reconcile()] == [f"the engine of {ZONE} leads no address"]
-
-
-def test_a_lost_machine_that_is_delivered_again_has_it(
-    account: int, world: World, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    machine = buy_running(account)
-    eip = bound(account, machine)
-    world.remove_machine(machine.public_id)
-    EngineDrift.objects.create(
-        zone_id=ZONE, name=machine.public_id, kind="lost", since_wall_at=test_clock.at, missed_at=test_clock.at
-    )
-    lost.redeliver(machine.public_id, by(account))
-    work()
-    assert (of_machine(machine)[0], seen(machine)) == ("RUNNING", eip.ip)
-
-
-def test_the_database_keeps_one_address_a_machine_and_one_machine_an_address(account: int) -> None:
-    machine = buy_running(account)
-    eip, free = bound(account, machine), new_address(account)
-    broken: list[Callable[[], object]] = [
-        lambda: Eip.objects.filter(pk=free.pk).update(instance_id=machine.id, state="BIND"),
-        lambda: Eip.objects.filter(pk=free.pk).update(state="BIND"),
-        lambda: Eip.objects.filter(pk=eip.pk).update(state="UNBIND"),
-        lambda: Eip.objects.filter(pk=free.pk).update(ip=eip.ip),
-        lambda: Eip.objects.filter(pk=free.pk).update(ip=None),
-        lambda: Eip.objects.filter(pk=free.pk).update(bandwidth_mbps=0),
-        lambda: PublicAddress.objects.filter(ip=eip.ip).update(instance_id=free.id),
-    ]
-    for breaking in broken:
-        with pytest.raises(IntegrityError), transaction.atomic():
-            breaking()
-
-
-def test_reconcile_sees_what_is_wrong_of_an_address(account: int, test_clock: BusinessClock) -> None:
-    machine, eip = buy_running(account), new_address(account)
-    test_clock.advance(seconds=1)
-    associate(by(account), eip.public_id, machine.public_id)
-    work()
-    Subscription.objects.filter(pk=eip.pk).update(standing="ended")
-    Eip.objects.filter(pk=eip.pk).update(latest_operation_state="OPERATING")
-    Item.objects.filter(subscription_id=eip.id, to_at=None).update(component="idle")
-    Instance.objects.filter(pk=machine.pk).update(public_ip_wanted=True)
-    PublicAddress.objects.filter(ip=eip.ip).update(account_id=account + 1)
-    told = {line.split(":")[0] for line in reconcile()}
-    assert told >= {
-        "a subscription stands otherwise than its public address",
-        "a bought public address is charged otherwise than it is bound",
-        "a bought public address is not held in its zone's pool, or one is held for nothing",
-        "a machine has two public addresses, or one of another account or zone",
-        "a bought public address is being worked on and nothing works on it",
-    }
-
-
-def test_a_switch_off_that_is_given_up_is_told_by_its_address(account: int, world: World) -> None:
-    machine = buy_running(account, MONTHLY)
-    eip = bound(account, machine)
-    world.fail("ensure_address", times=100)
-    owe(account)
-    work()
-    (need,) = attention.page().rows
-    assert (need.cause.tag, need.subject_kind, need.subject, need.account) == (
-        "operation_given_up", "address", eip.public_id, account,
-    )  # fmt: skip
-    world.clear_faults()
-    for operation in Operation.objects.filter(attention=True):
-        assert queue.retry(operation.id)
-    work()
-    assert (seen(machine), list(reconcile())) == ("", [])
-
-
-def test_it_leaves_a_machine_that_its_engine_has_lost(account: int, world: World) -> None:
-    machine = buy_running(account)
-    eip = bound(account, machine)
-    world.remove_machine(machine.public_id)
-    disassociate(by(account), eip.public_id)
-    work()
-    assert latest(eip) == ("UNBIND", "DisassociateAddress", "SUCCESS")
-    assert [component for component, *_, end in segments(eip) if end is None] == ["idle"]
-
-
-def test_charges_and_events_are_told_by_its_id_and_name(account: int, test_clock: BusinessClock) -> None:
-    eip = new_address(account, by_traffic(name="front"))
-    test_clock.set(test_clock.at + HOUR)
-    work()
-    (row,) = charges.of_day(account, test_clock.at.astimezone(UTC8).date(), UTC8).rows
-    assert (row.public_id, row.resource_id, row.name, row.component, row.exact) == (
-        eip.public_id, eip.public_id, "front", "idle", Decimal("0.20"),
-    )  # fmt: skip
-    told = [(one.subject_kind, one.subject, one.kind) for one in activity.of_account(account).rows]
-    assert ("address", eip.public_id, "AllocateAddresses") in told
