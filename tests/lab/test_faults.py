@@ -13,6 +13,7 @@ from vmart.engines.contract import Engine, EngineError, MachineSpec, Observation
 from vmart.engines.incus import client
 from vmart.engines.incus.client import path_of
 from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.incus.firewall import _WHOLE
 from vmart.engines.incus.host import names_of_deployment, run
 from vmart.kernel import clock
 
@@ -175,7 +176,7 @@ def test_a_table_with_the_rules_of_an_earlier_release_is_rebuilt(
     of_before = [
         f"flush chain {table} postrouting",
         f"delete set {table} by_host",
-        f"delete chain {table} whole_3",
+        f"delete chain {table} {_WHOLE}",
         f"add rule {table} postrouting snat ip to ip saddr map @public_of",
         f"add chain {table} whole",
     ]

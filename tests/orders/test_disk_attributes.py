@@ -127,3 +127,18 @@ def test_an_attachment_may_say_so_and_a_later_one_leaves_it_so(account: int) -> 
     _erase(account, second)
     assert latest(disk) == ("TORECYCLE", "TerminateDisks", "SUCCESS")
     assert list(reconcile()) == []
+
+
+def test_one_that_could_not_be_attached_ends_with_no_machine(account: int, world: World) -> None:
+    """Given a wish for the machine that did not get it, then it does not hold for the next one."""
+    machine, disk = buy_running(account), new_disk(account)
+    world.fail("ensure_attached", times=6, transient=False, sentence="No.")
+    attach(by(account), machine.public_id, [disk.public_id], ends_with_machine=True)
+    work()
+    disk.refresh_from_db()
+    assert (disk.state, disk.delete_with_instance) == ("UNATTACHED", False)
+    world.clear_faults()
+    attach(by(account), machine.public_id, [disk.public_id], ends_with_machine=True)
+    work()
+    disk.refresh_from_db()
+    assert (disk.state, disk.delete_with_instance) == ("ATTACHED", True)

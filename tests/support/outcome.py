@@ -30,10 +30,10 @@ _QUERIES = {
     "transfers": "SELECT kind, amount_minor, at FROM ledger_transfer WHERE account_id = %s ORDER BY 1, 2, 3",
     "entries": "SELECT book, amount_minor, balance_after, at FROM ledger_entry WHERE account_id = %s ORDER BY 1, 2, 3",
     "usage": "SELECT component, price_key, quantity, age_s, started_at, ended_at FROM metering_segment"
-    " WHERE account_id = %s ORDER BY 1, 5, 6",
+    " WHERE account_id = %s ORDER BY 1, 2, 5, 6, 3",
     "bytes": "SELECT at, out_bytes FROM metering_sample WHERE account_id = %s ORDER BY 1, 2",
     "charges": "SELECT component, hour, revision, duration_s, out_bytes, exact_e8, closed_in, statement_month"
-    " FROM bills_charge WHERE account_id = %s ORDER BY 1, 2, 3",
+    " FROM bills_charge WHERE account_id = %s ORDER BY 1, 2, 3, 4, 5, 6",
     "statements": "SELECT month, exact_e8, deducted_minor, closed_through FROM bills_carry"
     " WHERE account_id = %s ORDER BY 1",
     "amendments": "SELECT hour FROM metering_amendment WHERE account_id = %s ORDER BY 1",
@@ -43,7 +43,7 @@ _QUERIES = {
     " WHERE %s IN (s.account_id, s.owner_id)",
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
     "disks": "SELECT usage, disk_type, size_gib, state, latest_operation, latest_operation_state, instance_id IS NULL"
-    " FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3",
+    " FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3, 4",
     "addresses": "SELECT state, latest_operation, latest_operation_state, bandwidth_mbps, instance_id IS NULL"
     " FROM network_eip WHERE account_id = %s",
     "events": "SELECT kind,"

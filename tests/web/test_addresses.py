@@ -11,6 +11,8 @@ from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.network.models import Eip
 from vmart.orders.addresses.associate import associate
+from vmart.pricing.address import AddressPart
+from vmart.pricing.errors import OutOfRange
 
 ASKED = f"zone={ZONE}&mode=BANDWIDTH_POSTPAID_BY_HOUR&bandwidth=10&count=1&name=front"
 
@@ -48,6 +50,36 @@ def test_its_price_is_shown_before_it_is_bought_and_once(visitor: Visitor) -> No
         assert str(told) in listed
 
 
+def test_at_another_price_than_the_form_showed_nothing_is_bought(visitor: Visitor) -> None:
+    form = Form(visitor.get(f"/addresses/buy/?{ASKED}").content.decode(), "/addresses/buy/").data
+    for sent in (form | {"shown": "0.1 1.565 None"}, {name: value for name, value in form.items() if name != "form"}):
+        page = text_of(visitor.post("/addresses/buy/", sent))
+        assert "The price was shown too long ago to hold; here is the one of now." in page
+        assert "¥1.565" in page
+    assert Eip.objects.count() == 0
+
+
+def test_one_that_may_not_be_bought_any_more_is_shown_and_unbound(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a seller who sells so much bandwidth no more, then what was bought before is had as before."""
+    shown = visitor.get(f"/addresses/buy/?{ASKED}").content.decode()
+    visitor.post("/addresses/buy/", Form(shown, "/addresses/buy/").data)
+    eip = Eip.objects.get()
+
+    def refuse(*_: object) -> None:
+        raise OutOfRange("InternetMaxBandwidthOut is {mbps} Mbps; 1 to {most} are possible.", mbps=10, most=5)
+
+    monkeypatch.setattr(AddressPart, "check", refuse)
+    page = visitor.get(f"/addresses/{eip.public_id}/")
+    assert (page.status_code, "¥1.565" in text_of(page)) == (200, True)
+    answer = visitor.post(f"/addresses/{eip.public_id}/unbind/", {})
+    assert (answer.status_code, answer["Location"]) == (302, f"/addresses/{eip.public_id}/")
+    visitor.post(f"/addresses/{eip.public_id}/release/", {})
+    work()
+    assert Eip.objects.get().state == "GONE"
+
+
 @pytest.mark.parametrize(
     ("query", "why"),
     [
@@ -59,7 +91,8 @@ def test_its_price_is_shown_before_it_is_bought_and_once(visitor: Visitor) -> No
 )
 def test_what_cannot_be_had_is_said_beside_its_field(visitor: Visitor, query: str, why: str) -> None:
     typed = dict(pair.split("=") for pair in query.split("&"))
-    answer = visitor.post("/addresses/buy/", typed)
+    form = Form(visitor.get(f"/addresses/buy/?{ASKED}").content.decode(), "/addresses/buy/").data
+    answer = visitor.post("/addresses/buy/", form | typed)
     assert (answer.status_code, Eip.objects.count()) == (422, 0)
     assert why in text_of(answer)
 

@@ -17,6 +17,7 @@ from vmart.orders.disks import may
 from vmart.orders.purchase import purchase
 from vmart.pricing.configuration import DiskChoice
 from vmart.storage.models import Disk
+from vmart.subscriptions.models import Source, Subscription
 
 NEW = f"zone={ZONE}&type=CLOUD_SSD&size=100&count=1&name=data"
 
@@ -254,3 +255,12 @@ def test_the_page_that_ends_a_machine_says_which_disks_stay(visitor: Visitor) ->
     other = Instance.objects.latest("id")
     assert "Stays when the machine ends" in text_of(visitor.get(f"/machines/{other.public_id}/"))
     assert "until you end them: kept, 20 GiB." in text_of(visitor.get(f"/machines/{other.public_id}/end/"))
+
+
+def test_no_page_says_that_a_disk_stays_where_arrears_take_it(visitor: Visitor) -> None:
+    purchase(wanted(visitor.account_id, replace(HOURLY, zone=ZONE, data_disks=(KEPT,))))
+    work()
+    machine = Instance.objects.latest("id")
+    Subscription.objects.filter(pk=machine.id).update(isolated_source=Source.ARREAR)
+    assert "Stays when the machine ends" not in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert "These disks stay" not in text_of(visitor.get(f"/machines/{machine.public_id}/end/"))

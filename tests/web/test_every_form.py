@@ -152,6 +152,11 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[disk]), typed)
         return answer
 
+    def buy_address(self) -> HttpResponse:
+        """One is bought on the page."""
+        page = self.buyer.get(f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name=")
+        return self.buyer.post("/addresses/buy/", Form(page.content.decode(), "/addresses/buy/").data)
+
     def of_address(self, name: str, typed: dict[str, str], *, bound: bool = False) -> HttpResponse:
         """A public address by itself, at a machine where it is said, and one of its forms."""
         part, who = AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 5), by(self.buyer.account_id)
@@ -238,10 +243,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "placement_group_leave", True
     ),
     ("placement_group_delete", "DeleteDisasterRecoverGroups"): lambda sent: sent.of_group("placement_group_delete"),
-    ("address_buy", "AllocateAddresses"): lambda sent: sent.buyer.post(
-        reverse("address_buy"),
-        {"zone": ZONE, "mode": "TRAFFIC_POSTPAID_BY_HOUR", "bandwidth": "5", "count": "1", "form": "f" * 43},
-    ),
+    ("address_buy", "AllocateAddresses"): lambda sent: sent.buy_address(),
     ("address", "ModifyAddressAttribute"): lambda sent: sent.of_address("address", {"name": "front"}),
     ("address_bind", "AssociateAddress"): lambda sent: sent.of_address("address_bind", {}),
     ("address_unbind", "DisassociateAddress"): lambda sent: sent.of_address("address_unbind", {}, bound=True),

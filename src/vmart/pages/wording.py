@@ -382,6 +382,7 @@ def tags(held: Sequence[Tag]) -> str:
     return "; ".join(f"{tag.key}={tag.value}" for tag in held)
 
 
+SHOWN_TOO_LONG_AGO = _("The price was shown too long ago to hold; here is the one of now.")
 SSH_REACH: dict[str, Any] = {  # from everywhere there is nothing to say
     Reach.NOWHERE: _("SSH is closed: the rules let nobody in by TCP port 22, so nobody can log in over the network."),
     Reach.SOMEWHERE: _("SSH is let in only from the networks and groups that the rules name."),

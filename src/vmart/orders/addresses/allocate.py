@@ -69,10 +69,15 @@ def price(region: str, part: AddressPart) -> Cost:
     if prices is None:
         raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
     part.check(book, prices)
+    return cost(prices, part)
+
+
+def cost(prices: RegionPrices, part: AddressPart) -> Cost:
+    """What one costs that was bought before, too, whatever may be bought now."""
     idle = hourly.hour_of(part.term(prices, bound=False))
     return Cost(
         idle, own.bound_hourly(part, prices), prices.traffic_gib if part.by_traffic else None,
-        hold_minor([idle], exponent(here.currency)),
+        hold_minor([idle], exponent(shop.snapshot().currency)),
     )  # fmt: skip
 
 

@@ -35,10 +35,9 @@ def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str], *, ends_with_
         things.events(disks, ACT, [{"machine": machine.public_id}] * len(disks), actor)
         for position, disk in enumerate(disks, _last_position(machine) + 1):
             columns = {"state": State.ATTACHING, "instance_id": machine.id, "position": position}
-            ends = disk.delete_with_instance or ends_with_machine
-            things.begin(disk, ACT, actor.request_id, **columns, delete_with_instance=ends)
+            things.begin(disk, ACT, actor.request_id, **columns)
         m.begin(machine, ACT, actor.request_id)
-        things.send_all(disks, KIND)
+        things.send_all(disks, KIND, ends=ends_with_machine)
 
 
 def refuse(machine: Instance, disks: Sequence[Disk]) -> None:
@@ -96,11 +95,14 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             engine.ensure_attached(machine, disk.public_id)
         with own.outcome(operation, owner, disk, State.ATTACHING) as attached:
             if attached:
-                _attached(attached)
+                _attached(attached, ends=bool(operation.payload.get("ends")))
 
 
-def _attached(disk: Disk) -> None:
+def _attached(disk: Disk, *, ends: bool) -> None:
     db.call("placement_moved", disk.id, True)
+    if ends:
+        disk.delete_with_instance = True
+        disk.save(update_fields=["delete_with_instance"])
     if own.is_gone(disk):
         leave.part([disk])
         return

@@ -44,10 +44,15 @@ def told(machine: Instance, engine: Engine) -> list[int]:
 
 def staying(machine: Instance) -> Sequence[Disk]:
     """The data disks that its owner has after he has ended the machine."""
-    if machines.is_prepaid(machine):
+    if not keeps_disks(machine):
         return []
     own = Disk.objects.filter(instance_id=machine.id, state=State.WITH_MACHINE, delete_with_instance=False)
     return list(own.filter(usage=Disk.Usage.DATA).order_by("position"))
+
+
+def keeps_disks(machine: Instance) -> bool:
+    """Whether any can stay: what arrears have stopped goes whole."""
+    return not machines.is_prepaid(machine) and machine.subscription.isolated_source != Source.ARREAR
 
 
 def become_own(machine: Instance, kept: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from vmart.catalog import shop
 from vmart.kernel.errors import Refused
 from vmart.listings import eips
 from vmart.listings.views import EipView
-from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, release, rename
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, own, release, rename
 from vmart.orders.addresses.allocate import Cost, NewAddresses
 from vmart.pages import shown_quote, wording
 from vmart.pages.table import Shown
@@ -43,9 +43,12 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             asked = _asked(form.cleaned_data)
+            cost = allocate.price(asked.region, asked.part)
             if request.method == "POST":
-                return _bought(request, account_id, asked)
-            here |= {"cost": allocate.price(asked.region, asked.part), "asked": asked}
+                if _was_shown(request, cost):
+                    return _bought(request, account_id, asked)
+                messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+            here |= {"cost": cost, "asked": asked, "shown": _in_form(cost)}
         except Refused as refused:
             form.refuse(refused)
     return render(request, "web/addresses/buy.html", here, status=422 if form.is_bound and form.errors else 200)
@@ -57,10 +60,18 @@ def _asked(typed: dict[str, Any]) -> NewAddresses:
     return NewAddresses(zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"])
 
 
+def _was_shown(request: HttpRequest, cost: Cost) -> bool:
+    """Whether the form that was sent showed this price."""
+    return field(request.POST, "shown") == _in_form(cost) and shown_quote.is_token(field(request.POST, "form"))
+
+
+def _in_form(cost: Cost) -> str:
+    return f"{cost.idle_hourly} {cost.bound_hourly} {cost.traffic_per_gib}"
+
+
 def _bought(request: HttpRequest, account_id: int, asked: NewAddresses) -> HttpResponse:
     """The same form sent again buys nothing more."""
-    token = field(request.POST, "form")
-    known = shown_quote.client_token(token) if shown_quote.is_token(token) else ""
+    known = shown_quote.client_token(field(request.POST, "form"))
     made = allocate.allocate(actor(request, account_id), asked, client_token=known)
     messages.success(request, _("Bought, and charged as idle until a machine has it."))
     return redirect("address", made.public_ids[0]) if len(made.public_ids) == 1 else redirect("addresses")
@@ -142,7 +153,8 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         return _told(request, eip, None, act="bandwidth", form=form)
     mbps = form.cleaned_data["bandwidth"]
     try:
-        cost = _cost(eip, mbps)
+        part = AddressPart(eip.internet_charge_type, mbps)
+        cost = allocate.price(shop.snapshot().region_of(eip.zone), part)
     except Refused as refused:
         form.refuse(refused)
         return _told(request, eip, None, act="bandwidth", form=form)
@@ -175,6 +187,5 @@ def _one(account_id: int, public_id: str) -> EipView:
     return eip
 
 
-def _cost(eip: EipView, mbps: int = 0) -> Cost:
-    part = AddressPart(eip.internet_charge_type, mbps or eip.bandwidth_mbps)
-    return allocate.price(shop.snapshot().region_of(eip.zone), part)
+def _cost(eip: EipView) -> Cost:
+    return allocate.cost(own.prices(eip.zone), AddressPart(eip.internet_charge_type, eip.bandwidth_mbps))

@@ -68,7 +68,7 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
             if made is not None:
                 return redirect("disk", made[0]) if len(made) == 1 else redirect("disks")
         else:
-            messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
     here = {"form": form, "zones": zones, "cost": None if form.errors else _figures(form, cost)}
     return render(request, "web/disks/new.html", here, status=422 if form.errors else 200)
 

@@ -190,6 +190,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "disks": overview.disks(machine.id),
         "df_shows_gib": capabilities.get("df_shows_gib", 0),
         "own_disks": own_disks.of_machine(machine.id),
+        "keeps_disks": keep.keeps_disks(machine),
         "events": activity.of_machine(machine.id),
         "closed_exact": closed,
         "open_exact": live_cost.open_exact(machine.account_id, machine.id),
