@@ -82,7 +82,7 @@ def _check_days(machine: Instance, asked: Window) -> None:
         raise InvalidValue("The first day is over; the earliest is today.", field="starts_on")
     if last < first:
         raise InvalidValue("The last day is before the first.", field="ends_on")
-    if last > expires_at.astimezone(zone).date():
+    if last > expires_at.astimezone(zone).date() or _midnight(last) >= expires_at:
         raise InvalidValue("The last day is after the expiry of {id}.", field="ends_on", id=machine.public_id)
 
 
@@ -156,10 +156,13 @@ def _due(machine: Instance) -> None:
     found = windows.of(machine.id)
     if found is None:
         return
-    if machine.state not in (State.RUNNING, State.STOPPED):
-        windows.end(found)
-        return
     starts = found.state == BandwidthWindow.State.WAITING
+    if machine.state not in (State.RUNNING, State.STOPPED):
+        if starts:
+            _pay_back(machine, found)
+        else:
+            windows.end(found)
+        return
     if starts and found.ends_at <= clock.now():
         _pay_back(machine, found)
         m.event(machine, "window_missed", why=_MISSED)

@@ -104,7 +104,6 @@ def _switch_on(eips: Sequence[Eip], available_minor: int) -> None:
     """They are charged again, and lead to the machines that have them."""
     db.call("metering_start", [eip.id for eip in eips], [], db.call("metering_instant", clock.now()))
     m.forget_work(release_address.KIND, eips)
-    m.forget_work(isolate_address.KIND, eips)
     _agree_again(eips, available_minor)
     for eip in eips:
         if eip.state == EipState.BIND:

@@ -24,6 +24,7 @@ from vmart.orders.errors import InArrears
 from vmart.orders.return_prepaid import EndedBandwidth
 from vmart.pricing import books
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
+from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
 
 KIND = "to_traffic"
@@ -96,11 +97,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``to_traffic``: the engine's cap and its count first, then money and terms, in one commit."""
     for operation in batch:
         machine, switch = m.read(operation.subject_id), _CODEC.of(operation.payload["switch"])
+        before: Sequence[sample.Read] = []
         if m.is_under_way(machine, ACT):
             bandwidth.tell_engine(operation.lane, machine, switch.mbps)
-            sample.count(operation.lane, [sample.of_machine(machine)])
+            before = sample.read(engine_of(operation.lane), [sample.of_machine(machine)])
         with outcome(operation, owner) as changed:
             if changed and m.is_under_way(changed, ACT):
+                sample.begin(before)
                 _in_force(changed, switch)
             elif changed:
                 address.send(changed)  # its end may have come just before the engine was told of the cap

@@ -11,7 +11,7 @@ from vmart.kernel import db
 from vmart.network.models import Eip, EipState
 from vmart.orders import machines as m
 from vmart.orders import things
-from vmart.orders.addresses import own
+from vmart.orders.addresses import isolate, own
 from vmart.pricing import books
 from vmart.provisioning.specs import leading
 from vmart.provisioning.zone_engines import engine_of
@@ -89,12 +89,16 @@ def _at_speed(eip: Eip, mbps: int) -> None:
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """The speed of before holds, also where only the answer was lost, and what it costs."""
+    """The speed of before holds, also where only the answer was lost, and what it costs.
+
+    Whoever has the machine's address told to its engine does that: what its engine has lost is not busy for ever.
+    """
     for operation in batch:
         eip = own.read(operation.subject_id)
-        _tell(operation.lane, eip)
         with own.outcome(operation, owner, eip, EipState.BIND, EipState.UNBIND) as failed:
             if failed and things.is_under_way(failed, ACT):
                 own.hold_what_it_asks(failed)
                 things.fail(failed, _FAILED, error)
                 own.free_machine(failed.instance_id)
+            if failed and failed.state == EipState.BIND:
+                isolate.lead_again(failed)
