@@ -223,6 +223,17 @@ def test_it_leaves_a_machine_that_its_engine_has_lost(account: int, world: World
     assert [component for component, *_, end in segments(eip) if end is None] == ["idle"]
 
 
+def test_a_bandwidth_that_a_lost_machine_cannot_get_keeps_nobody_busy(account: int, world: World) -> None:
+    """Else neither the seller could end the machine nor arrears the address."""
+    machine = buy_running(account)
+    eip = bound(account, machine, by_bandwidth())
+    world.remove_machine(machine.public_id)
+    bandwidth.change(by(account), [eip.public_id], 20)
+    work()
+    assert (latest(eip), again(eip).bandwidth_mbps) == (("BIND", "ModifyAddressesBandwidth", "FAILED"), 10)
+    assert of_machine(machine)[2] == "SUCCESS"
+
+
 def test_charges_and_events_are_told_by_its_id_and_name(account: int, test_clock: BusinessClock) -> None:
     eip = new_address(account, by_traffic(name="front"))
     test_clock.set(test_clock.at + HOUR)

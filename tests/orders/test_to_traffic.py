@@ -18,7 +18,18 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidParameter, Refused
 from vmart.ledger.models import Transfer
-from vmart.orders import bandwidth, open_account, renew, resize, return_prepaid, sample, terminate, to_traffic
+from vmart.orders import (
+    bandwidth,
+    open_account,
+    renew,
+    resize,
+    return_prepaid,
+    sample,
+    start,
+    stop,
+    terminate,
+    to_traffic,
+)
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongMode, WrongState
@@ -112,6 +123,24 @@ def test_what_was_sent_before_is_no_traffic(account: int, world: World, test_clo
     sample.sample_zone(machine.zone_id)
     go_to(test_clock, START + dt.timedelta(hours=1))
     assert purses(account)["cash"] == cash - 80  # one GiB, not two
+    assert list(reconcile()) == []
+
+
+def test_what_was_sent_before_its_stop_is_no_traffic(account: int, world: World, test_clock: BusinessClock) -> None:
+    """Given bytes between the last count and the stop, then a change of the stopped machine counts them as paid."""
+    machine = buy_running(account, BY_MONTH)
+    test_clock.advance(minutes=10)
+    world.send_bytes(machine.public_id, 2**30)
+    stop.stop(by(account), [machine.public_id])
+    work()
+    _switch(machine)
+    cash = purses(account)["cash"]
+    start.start(by(account), [machine.public_id])
+    work()
+    go_to(test_clock, START + dt.timedelta(minutes=59))
+    sample.sample_zone(machine.zone_id)
+    go_to(test_clock, START + dt.timedelta(hours=1))
+    assert purses(account)["cash"] == cash
     assert list(reconcile()) == []
 
 
