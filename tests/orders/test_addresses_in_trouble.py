@@ -213,6 +213,30 @@ def test_a_switch_off_that_is_given_up_is_told_by_its_address(account: int, worl
     assert (seen(machine), list(reconcile())) == ("", [])
 
 
+@pytest.mark.parametrize("act", ["bind", "unbind"])
+def test_the_sweep_has_what_was_given_up_tried_again(account: int, world: World, act: str) -> None:
+    """Given an engine that was away for long, then its machine and the address are not busy for ever."""
+    machine, eip = buy_running(account), new_address(account)
+    if act == "unbind":
+        associate(by(account), eip.public_id, machine.public_id)
+        work()
+    world.fail("ensure_address", times=100)
+    {"bind": lambda: associate(by(account), eip.public_id, machine.public_id),
+     "unbind": lambda: disassociate(by(account), eip.public_id)}[act]()  # fmt: skip
+    work()
+    assert (latest(eip)[2], Operation.objects.filter(attention=True).count()) == ("OPERATING", 1)
+    zone_sweep.sweep(ZONE)
+    work()
+    assert Operation.objects.filter(attention=True).count() == 1  # the control: it does not answer yet
+    world.clear_faults()
+    zone_sweep.sweep(ZONE)
+    work()
+    assert (latest(eip)[0], of_machine(machine)[2], Operation.objects.filter(attention=True).count()) == (
+        "BIND" if act == "bind" else "UNBIND", "SUCCESS", 0,
+    )  # fmt: skip
+    assert list(reconcile()) == []
+
+
 def test_it_leaves_a_machine_that_its_engine_has_lost(account: int, world: World) -> None:
     machine = buy_running(account)
     eip = bound(account, machine)

@@ -85,6 +85,7 @@ def sweep(zone: str) -> list[Drift]:
     for operations in _given_up_of(busy_as_seen).values():  # the engine answers again; until the work ends it is busy
         for operation in operations or ():
             queue.retry(operation)
+    _retry_addresses(zone)
     found += [_of_disk(one, missed.get(one.name)) for one in own_disks.sweep(zone, engine)]
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
@@ -252,6 +253,15 @@ def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
     ):  # fmt: skip
         work[found["subject_id"]].append((found["id"], found["attention"]))
     return {row.id: _waiting(row, work[row.id]) for row in rows}
+
+
+def _retry_addresses(zone: str) -> None:
+    """What was given up of bought public addresses while the engine did not answer: their machines are busy with it."""
+    given_up = db.rows(
+        "SELECT id FROM worker_operation WHERE attention AND subject_kind = %s AND lane = %s", record.ADDRESS, zone
+    )
+    for found in given_up:
+        queue.retry(found["id"])
 
 
 def _waiting(row: Instance, work: Sequence[tuple[int, bool]]) -> list[int] | None:

@@ -167,10 +167,15 @@ class Firewall:
             self._apply(groups.forget_lines(self._table, private_ip, self._rules_held()))
 
     def counts(self) -> dict[str, tuple[int, str]]:
-        """{machine: (bytes that left by its public address, epoch)}, in one call for all."""
+        """{machine: (bytes that left by its public address, epoch)}, in one call for all; {} where no table is.
+
+        No answer is an error: taken for no bytes, it would have the next count charged to whoever has the address then.
+        """
         done = run(["nft", "-j", "list", "counters", "table", *self._table.split()], check=False)
-        if done.returncode:
+        if "No such file or directory" in done.stderr:
             return {}
+        if done.returncode:
+            raise EngineError("The packet filter does not answer.", transient=True, detail=done.stderr.strip())
         found = {}
         for item in json.loads(done.stdout)["nftables"]:
             if "counter" in item:
