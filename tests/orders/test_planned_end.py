@@ -32,7 +32,7 @@ from vmart.events.models import Event
 from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue
-from vmart.orders import actions, attributes, convert, place, planned_end, reboot, terminate
+from vmart.orders import actions, attributes, convert, place, planned_end, reboot, stop, terminate
 from vmart.orders.convert import Conversion
 from vmart.orders.errors import AlreadyPlanned, NotPlanned, Protected, UnknownInstance, WrongMode, WrongState
 from vmart.orders.models import Order
@@ -110,6 +110,17 @@ def test_it_is_charged_until_its_time_however_late_the_shop_is(account: int, tes
     assert (late.isolated_at, late.release_at) == (ENDS, ENDS + dt.timedelta(hours=4))
     go_to(test_clock, ENDS + dt.timedelta(hours=6))
     assert purses(account)["cash"] == 20_000 - USED_MINOR
+    agree()
+
+
+def test_nothing_is_changed_of_one_whose_end_has_come(account: int, test_clock: BusinessClock) -> None:
+    """Given a late shop, then no change comes into force behind the end and is charged."""
+    (machine,) = _bought(account)
+    test_clock.at = ENDS + dt.timedelta(minutes=5)
+    with refused(WrongState, match="its planned end has come", field="machines"):
+        stop.stop(by(account), [machine.public_id])
+    work()
+    assert now(machine).subscription.isolated_at == ENDS
     agree()
 
 

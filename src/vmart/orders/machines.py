@@ -98,14 +98,19 @@ def refuse_busy(machines: Iterable[Instance]) -> None:
 
 
 def refuse_isolated(machines: Iterable[Instance]) -> None:
-    """Raise WrongState for a machine that expired, is in arrears or in the recycle bin."""
+    """Raise WrongState for a machine that expired, whose planned end has come, or that is in the recycle bin.
+
+    What is changed of one that is about to be ended would be charged behind its end.
+    """
     for machine in machines:
         in_bin = machine.state in (State.SHUTDOWN, State.TERMINATING)
-        if in_bin or is_expired(machine):
-            source = machine.subscription.isolated_source if in_bin else "EXPIRE"
-            why = {"ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired"}.get(
-                source, "it is in the recycle bin"
-            )
+        is_over = is_expired(machine)
+        if in_bin or is_over or has_to_end(machine):
+            source = machine.subscription.isolated_source if in_bin else "EXPIRE" if is_over else "PLANNED"
+            why = {
+                "ARREAR": "it was stopped for arrears", "EXPIRE": "it has expired",
+                "PLANNED": "its planned end has come",
+            }.get(source, "it is in the recycle bin")  # fmt: skip
             raise WrongState(
                 "The instance {id} cannot be used: {why}.",
                 field="machines",
@@ -119,6 +124,11 @@ def is_expired(machine: Instance) -> bool:
     """Whether its term is over: its isolation is due, if it has not come yet."""
     expires_at = machine.subscription.expires_at
     return expires_at is not None and expires_at <= clock.now()
+
+
+def has_to_end(machine: Instance) -> bool:
+    """Whether the end that was planned of it is due, if it has not come yet."""
+    return machine.ends_at is not None and machine.ends_at <= clock.now()
 
 
 def refuse_in_arrears(things: Sequence[Thing]) -> None:

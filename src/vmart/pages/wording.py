@@ -354,6 +354,7 @@ FILTERS = {
 _PLACES = (
     _("it was stopped for arrears"),
     _("it has expired"),
+    _("its planned end has come"),
     _("it is in the recycle bin"),
 )
 
