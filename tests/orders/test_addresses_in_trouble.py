@@ -33,12 +33,13 @@ from vmart.kernel.clock import HOUR
 from vmart.listings import activity, attention, charges
 from vmart.metering.models import Sample
 from vmart.network.models import Eip, PublicAddress
-from vmart.orders import errors, lost, sample
+from vmart.orders import errors, lost, sample, start, stop
 from vmart.orders import sweep as zone_sweep
 from vmart.orders.addresses import bandwidth
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
 from vmart.orders.models import EngineDrift
+from vmart.provisioning.specs import leading
 from vmart.provisioning.zone_engines import engine_of
 from vmart.subscriptions.models import Item, Subscription
 from vmart.worker import queue
@@ -117,6 +118,47 @@ def test_arrears_that_nobody_ends_take_it(account: int, test_clock: BusinessCloc
     assert (of_machine(machine)[0], seen(machine)) == ("RUNNING", "")
     pay(account, 10_000)
     assert latest(eip)[0] == "GONE"
+    assert list(reconcile()) == []
+
+
+def test_one_that_a_start_leads_again_is_taken_off_once_more(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    """Given a prepaid machine was being started when arrears took its address off, which that start may lead again."""
+    machine = buy_running(account, MONTHLY)
+    eip = bound(account, machine)
+    stop.stop(by(account), [machine.public_id])
+    work()
+    start.start(by(account), [machine.public_id])
+    Operation.objects.filter(kind="start").update(due_at=test_clock.at + HOUR)
+    owe(account)
+    work()
+    switch_off = Operation.objects.get(kind="isolate_address")
+    assert switch_off.last_error == "an operation on its machine is under way"
+    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, leading(eip))  # as read before the arrears
+    Operation.objects.filter(kind="start").update(due_at=test_clock.at)
+    test_clock.advance(seconds=1)
+    run_until_idle(STEPS, lanes, wait=True)
+    assert (of_machine(machine)[0], seen(machine), latest(eip)[0]) == ("RUNNING", "", "BIND")
+    assert not Operation.objects.filter(kind="isolate_address").exists()
+    pay(account, 10_000)
+    work()
+    assert seen(machine) == eip.ip
+    assert list(reconcile()) == []
+
+
+def test_a_top_up_that_comes_while_it_is_taken_off_has_the_last_word(account: int) -> None:
+    """Given the engine was told to take it off, when money comes before that is noted, then it is led again."""
+    machine = buy_running(account, MONTHLY)
+    eip = bound(account, machine)
+    owe(account)
+    run_until_idle(STEPS, lambda: [""])  # the lane of money alone: the switch-off waits
+    assert (seen(machine), again(eip).subscription.standing) == (eip.ip, "isolated")
+    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, None)  # the switch-off's first half
+    pay(account, 10_000)
+    assert Operation.objects.filter(kind="isolate_address").count() == 1
+    work()
+    assert (seen(machine), again(eip).subscription.standing) == (eip.ip, "active")
     assert list(reconcile()) == []
 
 

@@ -26,6 +26,7 @@ from vmart.orders.models import BandwidthWindow, Line, Order
 from vmart.orders.renew import Renewal
 from vmart.orders.resize import Resize
 from vmart.pricing.errors import OutOfRange
+from vmart.subscriptions.models import Subscription
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -194,6 +195,30 @@ def test_one_that_expires_meanwhile_is_renewed_at_its_own_speed(
     renew.renew(by(machine.account_id), Renewal([machine.public_id]))
     work()
     assert (now(machine).state, _speeds(machine, world)) == ("RUNNING", (2, 2))
+
+
+def test_one_that_begins_in_the_recycle_bin_is_paid_back(
+    account: int, machine: Instance, test_clock: BusinessClock
+) -> None:
+    """Given the shop was late, and the machine expired before the window of its last day could begin."""
+    number = _order(machine, first="2026-04-10", last="2026-04-10")
+    Operation.objects.filter(kind="window").update(due_at=EXPIRES + dt.timedelta(minutes=1))
+    go_to(test_clock, EXPIRES)
+    assert (now(machine).state, _states()) == ("SHUTDOWN", ["waiting"])
+    go_to(test_clock, EXPIRES + dt.timedelta(minutes=1))
+    line = Line.objects.get(order_id=number)
+    assert (_states(), line.state, line.refund_minor) == (["failed"], "returned", line.amount_minor)
+    assert (purses(account)["cash"], now(machine).bandwidth_mbps) == (200_000 - MONTH_MINOR, 2)
+    assert list(reconcile()) == []
+
+
+def test_the_day_that_begins_with_the_expiry_is_not_sold(machine: Instance) -> None:
+    """Given it expires at 00:00, then its last day is the one before."""
+    Subscription.objects.filter(pk=machine.pk).update(expires_at=dt.datetime(2026, 4, 9, 16, tzinfo=dt.UTC))
+    with refused(InvalidValue, match="after the expiry of", field="ends_on"):
+        _order(machine, first="2026-04-09", last="2026-04-10")
+    _order(machine, first="2026-04-09", last="2026-04-09")
+    assert _states() == ["waiting"]
 
 
 def test_while_it_is_open_bandwidth_is_not_changed_otherwise(account: int, machine: Instance) -> None:

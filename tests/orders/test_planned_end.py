@@ -32,7 +32,8 @@ from vmart.events.models import Event
 from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel.errors import InvalidValue
-from vmart.orders import actions, attributes, convert, place, planned_end, reboot, stop, terminate
+from vmart.metering.models import Segment
+from vmart.orders import actions, attributes, convert, place, planned_end, reboot, resize, stop, terminate
 from vmart.orders.convert import Conversion
 from vmart.orders.errors import AlreadyPlanned, NotPlanned, Protected, UnknownInstance, WrongMode, WrongState
 from vmart.orders.models import Order
@@ -121,6 +122,23 @@ def test_nothing_is_changed_of_one_whose_end_has_come(account: int, test_clock: 
         stop.stop(by(account), [machine.public_id])
     work()
     assert now(machine).subscription.isolated_at == ENDS
+    agree()
+
+
+def test_a_change_under_way_when_its_time_comes_costs_nothing(account: int, test_clock: BusinessClock) -> None:
+    """Given it comes into force behind the end, since the shop was late, then the machine is charged until the end."""
+    (machine,) = _bought(account)
+    test_clock.at = ENDS - dt.timedelta(seconds=10)
+    resize.change(by(account), [machine.public_id], "S5.LARGE8")
+    test_clock.at = in_force = ENDS + dt.timedelta(hours=1, minutes=1)
+    work()
+    ended = now(machine)
+    assert (ended.state, ended.instance_type_id, ended.subscription.isolated_at) == ("SHUTDOWN", "S5.LARGE8", ENDS)
+    segments = Segment.objects.filter(component="cpu").order_by("id")
+    assert [(one.started_at, one.ended_at) for one in segments] == [(START, ENDS), (in_force, in_force)]
+    go_to(test_clock, ENDS + dt.timedelta(hours=6))
+    assert purses(account) == {"cash": 20_000 - USED_MINOR, "gift": 0, "owed": 0, "held": 0,
+                               "available": 20_000 - USED_MINOR}  # fmt: skip
     agree()
 
 

@@ -201,6 +201,7 @@ class Eip(models.Model):
         indexes = [
             models.Index(fields=["account_id", "id"], condition=~Q(state="GONE"), name="network_eip_of_account"),
             models.Index(fields=["account_id", "task"], name="network_eip_task"),
+            models.Index(fields=["id"], condition=Q(state="BIND"), name="network_eip_counted"),
         ]
 
     @property

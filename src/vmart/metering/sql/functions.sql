@@ -25,25 +25,35 @@ BEGIN
                                                     AND s.component = used.component AND s.ended_at IS NULL);
 END $$;
 
--- Stop charging bundles: all that is open, or only what a stop without charge pauses. How many components that were.
+-- Stop charging bundles: all of them, or only what a stop without charge pauses. How many segments were cut short.
+-- What ended later (a change that was under way came into force behind a planned end) ends then too.
 CREATE FUNCTION fn.metering_end(_bundles bigint[], _pausable boolean, _at timestamptz) RETURNS int
 LANGUAGE sql AS $$
-  SELECT fn.metering_end_each(array_agg(s.subscription_id), array_agg(s.component::text), _at)
+  SELECT fn.metering_cut(array_agg(s.id), _at)
   FROM metering_segment s
-  WHERE s.ended_at IS NULL AND s.subscription_id IN (SELECT fn.subscriptions_parts(_bundles))
+  WHERE s.subscription_id IN (SELECT fn.subscriptions_parts(_bundles))
+    AND (s.ended_at IS NULL OR NOT _pausable AND s.ended_at > greatest(s.started_at, _at))
     AND (NOT _pausable OR (s.subscription_id, s.component) IN (SELECT * FROM fn.subscriptions_pausable(_bundles)))
 $$;
 
--- Stop charging these open components, the arrays in one order. _at may lie before the horizon. Each hour from then on
--- that is closed, or is being closed, is noted: the account's close charges it anew.
+-- Stop charging these open components, the arrays in one order.
 CREATE FUNCTION fn.metering_end_each(_subscriptions bigint[], _components text[], _at timestamptz) RETURNS int
+LANGUAGE sql AS $$
+  SELECT fn.metering_cut(array_agg(s.id), _at)
+  FROM metering_segment s
+  JOIN unnest(_subscriptions, _components) AS part (subscription, component)
+    ON s.subscription_id = part.subscription AND s.component = part.component
+  WHERE s.ended_at IS NULL
+$$;
+
+-- End these segments, not before they began. _at may lie before the horizon. Each hour from then on that is closed, or
+-- is being closed, is noted: the account's close charges it anew.
+CREATE FUNCTION fn.metering_cut(_segments bigint[], _at timestamptz) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE ended int;
 BEGIN
   WITH done AS (
-    UPDATE metering_segment s SET ended_at = greatest(s.started_at, _at)
-    FROM unnest(_subscriptions, _components) AS part (subscription, component)
-    WHERE s.subscription_id = part.subscription AND s.component = part.component AND s.ended_at IS NULL
+    UPDATE metering_segment s SET ended_at = greatest(s.started_at, _at) WHERE s.id = ANY (_segments)
     RETURNING s.account_id, s.ended_at
   ), amended AS (
     INSERT INTO metering_amendment (account_id, hour)

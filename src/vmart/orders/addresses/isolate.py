@@ -7,6 +7,7 @@ from vmart.instances.models import ALIVE
 from vmart.network.models import Eip, EipState
 from vmart.orders import address, sample, things
 from vmart.orders.addresses import own
+from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "isolate_address"
@@ -18,13 +19,19 @@ def send(eip: Eip) -> None:
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``isolate_address``: off, and what left before the stop counted a last time."""
+    """Operation ``isolate_address``: off, and what left before the stop counted a last time.
+
+    A start that was accepted before the arrears may lead it again: it is taken off once more when that has ended.
+    """
     for operation in batch:
         eip = own.read(operation.subject_id)
         if eip.state == EipState.BIND and eip.subscription.isolated_at is not None:
             machine = own.machine_of(eip)
             address.take_off(machine)
             sample.count_last_of(eip, machine.public_id)
+            if machine.latest_operation_state == "OPERATING":
+                queue.put_off(owner, [operation], 1.0, "an operation on its machine is under way", waiting=True)
+                continue
         with own.outcome(operation, owner, eip, EipState.BIND) as off:
             if off and off.subscription.isolated_at is None:  # a top-up has ended the arrears meanwhile
                 lead_again(off)
