@@ -13,12 +13,11 @@ from django.db import connection
 from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
 from tests.api.signing import SECRET_ID
-from tests.api.test_cvm_purchase import HOURLY, MONTHLY
+from tests.api.test_cvm_purchase import HOURLY
 from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
 from tests.api.test_legacy import MONTHLY as LEGACY_MONTHLY
 from tests.api.test_legacy import SIZE
 from tests.instances.test_key_pairs import ED25519
-from tests.support import quotas
 from tests.support.published_members import inner_shape
 from tests.support.shopper import work
 from tests.support.statements import statements
@@ -27,8 +26,6 @@ from vmart.api.declarations import AnyShape
 from vmart.api.registry import Action
 from vmart.customers.quotas import LEAST
 from vmart.events.models import Event
-from vmart.instances.models import Instance
-from vmart.placement.models import Allocation, Host
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -365,29 +362,6 @@ def owner(delivering: None) -> tuple[Client, Things]:
     return client, has
 
 
-Many = Callable[..., tuple[Client, list[str], list[str]]]
-BY_TRAFFIC = {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": True}
-
-
-@pytest.fixture
-def many(delivering: None) -> Many:
-    """``many(count)``: a customer with so many running postpaid and so many prepaid machines, and their network."""
-
-    def buy(count: int, network: dict[str, Any] | None = None) -> tuple[Client, list[str], list[str]]:
-        client, account_id = open_customer("many", credit_minor=100_000_000)
-        quotas.one(account_id, postpaid_per_zone=count, prepaid_per_month=count, returns_per_year=count)
-        bought = [
-            client.call(
-                "RunInstances", {**asked, "InstanceCount": count, "InternetAccessible": network or {}}
-            ).response["InstanceIdSet"]
-            for asked in (HOURLY, MONTHLY)
-        ]
-        work()
-        return client, *bought
-
-    return buy
-
-
 @pytest.mark.parametrize("action", WITH_THINGS)
 def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None:
     client, has = owner
@@ -397,19 +371,6 @@ def test_queries_of_an_action(owner: tuple[Client, Things], action: str) -> None
     assert len(made) <= budget, made
 
 
-# What is done with any number of machines -> (members, statements at most) for a hundred as for one.
-MANY: dict[str, tuple[dict[str, Any], int]] = {
-    "StopInstances": ({"StoppedMode": "STOP_CHARGING"}, 8),
-    "RebootInstances": ({}, 6),
-    "ResetInstancesPassword": ({"Password": "New-pass-1", "ForceStop": True}, 6),
-    "AssociateInstancesKeyPairs": ({"ForceStop": True}, 7),
-    "DisassociateInstancesKeyPairs": ({"ForceStop": True}, 6),
-    "ResetInstancesInternetMaxBandwidth": ({"InternetAccessible": {"InternetMaxBandwidthOut": 9}}, 6),
-    "TerminateInstances": ({}, 19),
-    "ModifyInstancesDisasterRecoverGroup": ({}, 5),
-}
-
-
 @pytest.mark.parametrize(("action", "budget"), [("InquiryPriceRunInstances", 1), ("RunInstances", 3)])
 def test_a_launch_template_is_one_statement_more(owner: tuple[Client, Things], action: str, budget: int) -> None:
     client, has = owner
@@ -417,61 +378,6 @@ def test_a_launch_template_is_one_statement_more(owner: tuple[Client, Things], a
     with statements() as made:
         assert "Error" not in client.call(action, asked).response
     assert len(made) == budget, made
-
-
-@pytest.mark.parametrize("count", [1, 100])
-@pytest.mark.parametrize("action", MANY)
-def test_queries_of_an_action_on_many_machines(many: Many, action: str, count: int) -> None:
-    asked, budget = MANY[action]
-    client, postpaid, _ = many(count, BY_TRAFFIC if "InternetAccessible" in asked else None)
-    if action.endswith("KeyPairs"):
-        asked = {**asked, "KeyIds": _pair(client, postpaid if action.startswith("Disassociate") else [])}
-    if action.endswith("Group"):
-        asked = {"DisasterRecoverGroupId": _group_of(client, postpaid)}
-    with statements() as made:
-        assert "Error" not in client.call(action, {**asked, "InstanceIds": postpaid}).response
-    assert len(made) <= budget, made
-
-
-def _group_of(client: Client, machines: list[str]) -> str:
-    """The id of a new group; each of these machines lies on a host of its own."""
-    quotas.everyone(machines_per_group=len(machines))
-    sold = Instance.objects.filter(public_id__in=machines)
-    for number, zone in sold.values_list("id", "zone_id"):
-        host = Host.objects.create(
-            zone_id=zone, name=f"of {number}", vcpu_capacity=8, memory_capacity_mib=65_536, disk_capacity_gib=100
-        )
-        Allocation.objects.filter(instance_id=number).update(host=host)
-    return str(
-        client.call("CreateDisasterRecoverGroup", {"Name": "g", "Type": "HOST"}).response["DisasterRecoverGroupId"]
-    )
-
-
-def _pair(client: Client, bound_to: list[str]) -> list[str]:
-    """The id of a new pair, bound to these machines."""
-    key_id = client.call("ImportKeyPair", {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}).response["KeyId"]
-    if bound_to:
-        asked = {"InstanceIds": bound_to, "KeyIds": [key_id], "ForceStop": True}
-        assert "Error" not in client.call("AssociateInstancesKeyPairs", asked).response
-        work()
-    return [key_id]
-
-
-@pytest.mark.parametrize("count", [1, 100])
-def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int) -> None:
-    """Stopped, started, what a return would give back, returned, released."""
-    client, _, prepaid = many(count)
-    for action, budget in [
-        ("StopInstances", 6), ("StartInstances", 5), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 8),
-        ("TerminateInstances", 28),
-        ("TerminateInstances", 7),
-    ]:  # fmt: skip
-        with statements() as made:
-            answer = client.call(action, {"InstanceIds": prepaid}).response
-        assert "Error" not in answer
-        assert len(made) <= budget, made
-        work()
-    assert client.call("DescribeInstances", {"InstanceIds": prepaid}).response["TotalCount"] == 0
 
 
 @pytest.mark.parametrize(("action", "version"), OTHERS)
