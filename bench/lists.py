@@ -213,9 +213,11 @@ class Asker:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
 
-    def ask(self, signer: Signer, body: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+    def ask(
+        self, signer: Signer, body: dict[str, Any], action: str = "DescribeInstances"
+    ) -> tuple[float, dict[str, Any]]:
         """Seconds until the whole answer was here, and the answer."""
-        request = signer.request(json.dumps(body).encode()).replace(b"RunInstances", b"DescribeInstances", 1)
+        request = signer.request(json.dumps(body).encode(), action)
         begun = time.perf_counter()
         self._socket.sendall(request)
         length = 0
@@ -250,21 +252,9 @@ def main() -> None:
 
 def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
     """Two accounts with keys, and all machines."""
-    shop.connect()
+    accounts = open_accounts(shop, options)
     from vmart.catalog import shop as catalog
-    from vmart.customers import api_keys
-    from vmart.customers.models import User
-    from vmart.events.actor import timer
-    from vmart.kernel import clock
-    from vmart.orders import open_account
 
-    accounts = []
-    for name in ("large", "small"):
-        user = User.objects.create_user(f"{name}@bench.invalid", None, date_joined=clock.now())
-        opened = open_account.open_account(user, name)
-        key, secret = api_keys.create(timer(opened.id), opened, user)
-        signer = Signer(key.secret_id, secret, shop.ready["api_endpoint"])
-        accounts.append(Account(name, getattr(options, name), opened.id, signer))
     begun = time.monotonic()
     tens = options.machines // 10
     values = {
@@ -275,7 +265,7 @@ def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
         "start": "2026-01-10T02:00:00Z", "churn": options.churn,
         "image": next(image.public_id for image in catalog.current().images.values() if not image.unavailable_en),
     }  # fmt: skip
-    with _connect(shop) as own:
+    with superuser(shop) as own:
         own.execute("SET session_replication_role = replica")  # keys agree as they are made: no check of each
         for part in (_TENS, _ACCOUNTS, _SUBSCRIPTIONS, _INSTANCES):
             own.execute(part, values)
@@ -289,7 +279,26 @@ def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
     return accounts
 
 
-def _connect(shop: Shop) -> "psycopg.Connection[Any]":
+def open_accounts(shop: Shop, options: argparse.Namespace, service: str = "cvm") -> list[Account]:
+    """The two, with a key each that signs for the service."""
+    shop.connect()
+    from vmart.customers import api_keys
+    from vmart.customers.models import User
+    from vmart.events.actor import timer
+    from vmart.kernel import clock
+    from vmart.orders import open_account
+
+    accounts = []
+    for name in ("large", "small"):
+        user = User.objects.create_user(f"{name}-{service}@bench.invalid", None, date_joined=clock.now())
+        opened = open_account.open_account(user, name)
+        key, secret = api_keys.create(timer(opened.id), opened, user)
+        signer = Signer(key.secret_id, secret, shop.ready["api_endpoint"], service)
+        accounts.append(Account(name, getattr(options, name), opened.id, signer))
+    return accounts
+
+
+def superuser(shop: Shop) -> "psycopg.Connection[Any]":
     from vmart.config.places import Places
     from vmart.config.postgres import DATABASE, SUPERUSER, Embedded
 
@@ -300,7 +309,7 @@ def _connect(shop: Shop) -> "psycopg.Connection[Any]":
 
 def _run(shop: Shop, options: argparse.Namespace, accounts: list[Account]) -> int:
     """Ask, print and sum up; the number of answers that were not what they should be."""
-    with _connect(shop) as own:
+    with superuser(shop) as own:
         asked = list(zip(*(Questions(own, account).all() for account in accounts), strict=True))
     asker = Asker(shop.ready["api_endpoint"])
     wrong: list[str] = []
@@ -311,7 +320,7 @@ def _run(shop: Shop, options: argparse.Namespace, accounts: list[Account]) -> in
         print(f"round {number + 1} of {options.rounds} is over", flush=True)
     if wrong:
         print(f"{len(wrong)} wrong answers, the first: {wrong[0]}")
-    questions = {name: _middle(rounds) for name, rounds in figures.items()}
+    questions = {name: middle_of(rounds) for name, rounds in figures.items()}
     for name, middle in questions.items():
         print(f"{name:24} " + "  ".join(f"{label} {value:7.2f}" for label, value in middle.items()))
     worst = {
@@ -333,6 +342,11 @@ def _in_turn(
             found = answer.get("TotalCount"), len(answer.get("InstanceSet", ()))
             if found != (question.total, question.rows):
                 wrong.append(f"{question.name} of {account.name}: {found}, {answer.get('Error')}")
+    return figures_of(taken)
+
+
+def figures_of(taken: dict[str, list[float]]) -> Figures:
+    """Milliseconds of both accounts at three places of their order, and the ratios."""
     figures = {}
     for label, part in (("p10", 0.1), ("p50", 0.5), ("p99", 0.99)):
         for name, times in taken.items():
@@ -341,7 +355,7 @@ def _in_turn(
     return figures
 
 
-def _middle(rounds: list[Figures]) -> Figures:
+def middle_of(rounds: list[Figures]) -> Figures:
     return {label: round(statistics.median(figures[label] for figures in rounds), 2) for label in rounds[0]}
 
 

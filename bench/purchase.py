@@ -250,26 +250,26 @@ def _image() -> str:
 
 
 class Signer:
-    """TC3 of one key: the day's key once, the rest a request."""
+    """TC3 of one key for one service: the day's key once, the rest a request."""
 
-    def __init__(self, secret_id: str, secret: str, host: str) -> None:
-        self._host, self._id = host, secret_id
+    def __init__(self, secret_id: str, secret: str, host: str, service: str = "cvm") -> None:
+        self._host, self._id, self._service = host, secret_id, service
         self._date = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d")
         key = hmac.digest(b"TC3" + secret.encode(), self._date.encode(), "sha256")
-        key = hmac.digest(key, b"cvm", "sha256")
+        key = hmac.digest(key, service.encode(), "sha256")
         self._key = hmac.digest(key, b"tc3_request", "sha256")
 
-    def request(self, body: bytes) -> bytes:
+    def request(self, body: bytes, action: str = "RunInstances", version: str = "2017-03-12") -> bytes:
         now = str(int(time.time()))
         host = self._host
         digest = hashlib.sha256(body).hexdigest()
         canonical = f"POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n{digest}"
-        scope = f"{self._date}/cvm/tc3_request"
+        scope = f"{self._date}/{self._service}/tc3_request"
         text = f"TC3-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key, text.encode(), "sha256").hex()
         return (
             f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"X-TC-Action: RunInstances\r\nX-TC-Version: 2017-03-12\r\nX-TC-Region: ap-guangzhou\r\n"
+            f"X-TC-Action: {action}\r\nX-TC-Version: {version}\r\nX-TC-Region: ap-guangzhou\r\n"
             f"X-TC-Timestamp: {now}\r\nAuthorization: TC3-HMAC-SHA256 Credential={self._id}/{scope}, "
             f"SignedHeaders=content-type;host, Signature={signature}\r\n\r\n"
         ).encode() + body

@@ -179,7 +179,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"InstanceIds": [has.stopped], "DisasterRecoverGroupIds": [has.grouped]},
         6,
     ),
-    "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 1),
+    "DescribeDisks": (lambda has: {"DiskIds": [has.disk]}, 2),
     "CreateDisks": (lambda _: {**OWN_DISK, "ClientToken": "t"}, 25),
     "InquiryPriceCreateDisks": (lambda _: ASKED_DISK, 0),
     "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
@@ -193,7 +193,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "AssociateAddress": (lambda has: {"AddressId": has.free, "InstanceId": has.bare}, 20),
     "DisassociateAddress": (lambda has: {"AddressId": has.at_machine}, 15),
     "ReleaseAddresses": (lambda has: {"AddressIds": [has.free]}, 20),
-    "DescribeAddresses": (lambda has: {"AddressIds": [has.at_machine]}, 1),
+    "DescribeAddresses": (lambda has: {"AddressIds": [has.at_machine]}, 2),
     "ModifyAddressAttribute": (lambda has: {"AddressId": has.free, "AddressName": "other"}, 6),
     "ModifyAddressesBandwidth": (
         lambda has: {"AddressIds": [has.free, has.at_machine], "InternetMaxBandwidthOut": 9},

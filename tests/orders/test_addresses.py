@@ -285,7 +285,7 @@ def test_what_cannot_be_bound_is_refused(account: int) -> None:
 
 def test_an_address_of_another_zone_is_refused_before_money_moves(account: int) -> None:
     machine, eip = buy_running(account), new_address(account, by_bandwidth())
-    Subscription.objects.filter(pk=eip.pk).update(zone_id="ap-guangzhou-3")
+    Eip.objects.filter(pk=eip.pk).update(zone_id="ap-guangzhou-3")
     with refused(errors.AddressElsewhere, field="addresses", match="led to machines in ap-guangzhou-3 only"):
         associate(by(account), eip.public_id, machine.public_id)
     assert purses(account)["held"] == IDLE_MINOR + 38

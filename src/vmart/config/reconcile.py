@@ -357,8 +357,7 @@ _CHECKS = (
     (
         "a bought public address is not held in its zone's pool, or one is held for nothing",
         """
-        SELECT e.public_id, e.state, e.ip, a.ip AS held FROM (
-          SELECT e.*, b.zone_id FROM network_eip e JOIN subscriptions_subscription b ON b.id = e.id) AS e
+        SELECT e.public_id, e.state, e.ip, a.ip AS held FROM network_eip e
         LEFT JOIN network_public_address a ON a.instance_id = e.id
         WHERE (e.state = 'GONE') <> (a.ip IS NULL) OR e.ip IS DISTINCT FROM a.ip OR a.zone_id <> e.zone_id
            OR a.account_id <> e.account_id
@@ -370,9 +369,9 @@ _CHECKS = (
     (
         "a machine has two public addresses, or one of another account or zone",
         """
-        SELECT i.public_id, e.public_id AS eip, e.ip FROM network_eip e JOIN subscriptions_subscription b ON b.id = e.id
+        SELECT i.public_id, e.public_id AS eip, e.ip FROM network_eip e
         JOIN instances_instance i ON i.id = e.instance_id
-        WHERE i.public_ip_wanted OR i.account_id <> e.account_id OR i.zone_id <> b.zone_id
+        WHERE i.public_ip_wanted OR i.account_id <> e.account_id OR i.zone_id <> e.zone_id
            OR (i.state = 'GONE' AND e.state = 'BIND')
         """,
     ),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from vmart.listings.paging import by_offset
+from vmart.listings.paging import Matching, from_nearer_end
 from vmart.listings.views import ListedDisk
 from vmart.pricing.configuration import DiskChoice
 from vmart.tags import reads
@@ -41,44 +41,67 @@ _STATE = """CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE'
   WHEN i.state IN ('GONE', 'LAUNCH_FAILED') THEN 'UNATTACHED' ELSE 'ATTACHED' END"""
 _CONDITIONS = {
     "public_ids": "d.public_id = ANY (%(public_ids)s)",
-    "region": "s.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
-    "zones": "s.zone_id = ANY (%(zones)s)",
+    "region": "d.zone = ANY (ARRAY(SELECT code FROM catalog_zone WHERE region_id = %(region)s))",
+    "zones": "d.zone = ANY (%(zones)s)",
     "usages": "d.usage = ANY (%(usages)s)",
     "types": "d.disk_type = ANY (%(types)s)",
     "names": "d.name = ANY (%(names)s)",
-    "states": f"{_STATE} = ANY (%(states)s)",
-    "charge_types": "b.charge_type = ANY (%(charge_types)s)",
-    "instance_ids": "i.public_id = ANY (%(instance_ids)s)",
-    "instance_names": "i.name = ANY (%(instance_names)s)",
+    "states": "d.state = ANY (%(states)s)",
+    "charge_types": "d.charge_type = ANY (%(charge_types)s)",
+    "instance_ids": "d.instance_id = ANY (%(instance_ids)s)",
+    "instance_names": "d.instance_name = ANY (%(instance_names)s)",
     "tags": reads.meeting(VOLUME, "d.public_id"),
-    "portables": "(d.state <> '')::text = ANY (%(portables)s)",
-    "ips": "(host(i.private_ip) = ANY (%(ips)s) OR host(i.public_ip) = ANY (%(ips)s)"
-    " OR EXISTS (SELECT FROM network_eip e WHERE e.instance_id = i.id AND host(e.ip) = ANY (%(ips)s)))",
+    "portables": "d.portable::text = ANY (%(portables)s)",
+    "ips": "(host(d.private_ip) = ANY (%(ips)s) OR host(d.public_ip) = ANY (%(ips)s)"
+    " OR EXISTS (SELECT FROM network_eip e WHERE e.instance_id = d.machine AND host(e.ip) = ANY (%(ips)s)))",
 }
+_BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of the same name for each
+# What a disk is asked by and told with. A join that no condition needs is left out by PostgreSQL.
+_COLUMNS = f"""
+  d.id, d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, d.state <> '' AS portable,
+  {_STATE} AS state, b.charge_type, b.renew_flag, b.expires_at, i.id AS machine, i.public_id AS instance_id,
+  i.name AS instance_name, i.private_ip, i.public_ip"""
 # A disk of its own is told of from when it is made until it is erased; one that went with its machine as long as its
 # owner has not ended it twice, as disks are ended.
-_FROM = (
-    "FROM storage_disk d JOIN subscriptions_subscription s ON s.id = d.id"
-    " JOIN subscriptions_subscription b ON b.id = s.bundle_id LEFT JOIN instances_instance i ON i.id = d.instance_id"
-    " WHERE d.account_id = %(account)s AND d.state NOT IN ('CREATING', 'FAILED', 'GONE')"
-    " AND d.latest_operation <> 'ForgetDisks'"
+_TOLD = "d.state NOT IN ('CREATING', 'FAILED') AND d.latest_operation <> 'ForgetDisks'"
+_OWN = """
+SELECT {columns}, d.own_zone_id AS zone, d.own_created_at AS created_at FROM storage_disk d
+LEFT JOIN subscriptions_subscription b ON b.id = d.id LEFT JOIN instances_instance i ON i.id = d.instance_id
+WHERE d.account_id = %(account)s AND d.state NOT IN ('', 'GONE') AND {told}"""
+_WITH_MACHINE = """
+SELECT {columns}, i.zone_id AS zone, i.created_at FROM instances_instance i
+JOIN storage_disk d ON d.instance_id = i.id AND d.state = ''
+LEFT JOIN subscriptions_subscription b ON b.id = i.id
+WHERE i.account_id = %(account)s AND i.state <> 'GONE' AND {told}"""
+# By ids also those of machines that are erased, or were never delivered.
+_KNOWN = """
+SELECT {columns}, s.zone_id AS zone, s.created_at FROM storage_disk d
+JOIN subscriptions_subscription s ON s.id = d.id JOIN subscriptions_subscription b ON b.id = s.bundle_id
+LEFT JOIN instances_instance i ON i.id = d.instance_id
+WHERE d.account_id = %(account)s AND d.state <> 'GONE' AND {told}"""
+_OWN, _WITH_MACHINE, _KNOWN = (
+    source.replace("{columns}", _COLUMNS).replace("{told}", _TOLD) for source in (_OWN, _WITH_MACHINE, _KNOWN)
 )
-# By the indexes of the account's machines and of its own disks.
-_NOT_ENDED = """ AND d.id IN (
-  SELECT m.id FROM storage_disk m JOIN instances_instance of ON of.id = m.instance_id
-  WHERE of.account_id = %(account)s AND of.state NOT IN ('GONE', 'LAUNCH_FAILED')
-  UNION SELECT id FROM storage_disk WHERE account_id = %(account)s AND state NOT IN ('', 'GONE'))"""
-_BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of the same name for each
-_VIEW = f"""
-SELECT d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, {_STATE} AS state,
-  d.state <> '' AS portable, coalesce(i.public_id, '') AS instance_id, s.zone_id AS zone, b.charge_type, b.renew_flag,
-  s.created_at, b.expires_at, {reads.held(VOLUME, "d.public_id")} AS tags
-{{matching}}"""
+# Each in the order of the list, by indexes: PostgreSQL merges them, and reads no further than the page.
+_LISTED = f"""FROM (({_OWN} ORDER BY d.own_created_at DESC, d.id DESC) UNION ALL
+({_WITH_MACHINE} AND i.state <> 'LAUNCH_FAILED' ORDER BY i.created_at DESC, d.id DESC)) AS d WHERE true"""
+_BY_ID = f"FROM ({_KNOWN}) AS d WHERE true"
+_VIEW = """
+SELECT d.public_id, d.usage, {bought}, d.state, d.portable, coalesce(d.instance_id, '') AS instance_id, d.zone,
+  d.charge_type, d.renew_flag, d.created_at, d.expires_at, {tags} AS tags
+FROM (SELECT d.id {matching} {page}) AS page JOIN ({known}) AS d ON d.id = page.id
+{order}""".replace("{bought}", ", ".join(f"d.{name}" for name in _BOUGHT)).replace(
+    "{tags}", reads.held(VOLUME, "d.public_id")
+).replace("{known}", _KNOWN)  # fmt: skip
+# Field and direction -> the order, and the same from the other end.
+_CREATED = "ORDER BY d.created_at DESC, d.id DESC", "ORDER BY d.created_at, d.id"
+_DEADLINE = "ORDER BY d.expires_at DESC NULLS LAST, d.id DESC", "ORDER BY d.expires_at NULLS FIRST, d.id"
+_DEADLINE_UP = "ORDER BY d.expires_at NULLS LAST, d.id", "ORDER BY d.expires_at DESC NULLS FIRST, d.id DESC"
 _ORDERS = {
-    ("CREATE_TIME", "DESC"): "s.created_at DESC, d.id DESC",
-    ("CREATE_TIME", "ASC"): "s.created_at, d.id",
-    ("DEADLINE", "DESC"): "b.expires_at DESC NULLS LAST, d.id DESC",
-    ("DEADLINE", "ASC"): "b.expires_at, d.id",
+    ("CREATE_TIME", "DESC"): _CREATED,
+    ("CREATE_TIME", "ASC"): _CREATED[::-1],
+    ("DEADLINE", "DESC"): _DEADLINE,
+    ("DEADLINE", "ASC"): _DEADLINE_UP,
 }
 
 
@@ -91,9 +114,9 @@ def page(
     Disks of machines that were erased, or never delivered, are there only where they are asked for by id: a client
     may look at what it knew, and a list is of what there is.
     """
-    source = _FROM if wanted.public_ids is not None else _FROM + _NOT_ENDED
-    query = f"{_VIEW} ORDER BY {_ORDERS[order]} OFFSET %(offset)s LIMIT %(limit)s"
-    total, rows = by_offset(query, source, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
+    source = _LISTED if wanted.public_ids is None else _BY_ID
+    matching = Matching.of(account_id, source, _CONDITIONS, wanted)
+    total, rows = from_nearer_end(_VIEW, *_ORDERS[order], matching, offset=offset, limit=limit)
     return total, [_listed(row) for row in rows]
 
 

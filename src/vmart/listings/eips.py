@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.instances.models import Instance, State
-from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
+from vmart.listings.paging import PAGE, Matching, Page, cut, from_nearer_end, number
 from vmart.listings.views import EipView
 from vmart.network.models import Eip
 from vmart.orders.without_charge import STOP_CHARGING
@@ -32,8 +32,8 @@ class WantedEips:
 
 _CONDITIONS = {
     "public_ids": "e.public_id = ANY (%(public_ids)s)",
-    "region": "s.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
-    "zones": "s.zone_id = ANY (%(zones)s)",
+    "region": "e.zone_id = ANY (ARRAY(SELECT code FROM catalog_zone WHERE region_id = %(region)s))",
+    "zones": "e.zone_id = ANY (%(zones)s)",
     "names": "e.name = ANY (%(names)s)",
     "ips": "host(e.ip) = ANY (%(ips)s)",
     "states": "e.state = ANY (%(states)s)",
@@ -43,25 +43,23 @@ _CONDITIONS = {
     "at_machines": "(i.id IS NOT NULL) = %(at_machines)s",
     "tags": reads.meeting(EIP, "e.public_id"),
 }
-_FROM = (
-    "FROM network_eip e JOIN subscriptions_subscription s ON s.id = e.id"
-    " LEFT JOIN instances_instance i ON i.id = e.instance_id"
-    " WHERE e.account_id = %(account)s AND e.state <> 'GONE'"
-)
-_VIEW = f"""
-SELECT e.id, e.public_id, e.name, host(e.ip) AS ip, e.state, s.zone_id AS zone, coalesce(i.public_id, '') AS machine,
+_JOINED = "LEFT JOIN subscriptions_subscription s ON s.id = e.id LEFT JOIN instances_instance i ON i.id = e.instance_id"
+_FROM = f"FROM network_eip e {_JOINED} WHERE e.account_id = %(account)s AND e.state <> 'GONE'"
+_NEWEST, _OLDEST = "ORDER BY e.created_at DESC, e.id DESC", "ORDER BY e.created_at, e.id"
+_VIEW = """
+SELECT e.id, e.public_id, e.name, host(e.ip) AS ip, e.state, e.zone_id AS zone, coalesce(i.public_id, '') AS machine,
   coalesce(i.name, '') AS machine_name, host(i.private_ip) AS private_ip, e.internet_charge_type, e.bandwidth_mbps,
   s.arrears_since IS NOT NULL AS off, e.latest_operation, e.latest_operation_state, e.latest_operation_error,
-  s.created_at, {reads.held(EIP, "e.public_id")} AS tags
-{{matching}}"""
-_NEWEST = "ORDER BY s.created_at DESC, e.id DESC"
-_ABOVE_ALL = 2**63 - 1
+  e.created_at, {tags} AS tags
+FROM (SELECT e.id {matching} {page}) AS page JOIN network_eip e ON e.id = page.id {joined}
+{order}""".replace("{tags}", reads.held(EIP, "e.public_id")).replace("{joined}", _JOINED)
+_AFTER = "AND (e.created_at, e.id) < (%(last_at)s, %(last_id)s)"
 
 
 def page(account_id: int, wanted: WantedEips, *, offset: int = 0, limit: int = 20) -> tuple[int, list[EipView]]:
     """How many of the account's addresses are wanted, and a page of them, newest first."""
-    query = f"{_VIEW} {_NEWEST} OFFSET %(offset)s LIMIT %(limit)s"
-    total, rows = by_offset(query, _FROM, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, wanted)
+    total, rows = from_nearer_end(_VIEW, _NEWEST, _OLDEST, matching, offset=offset, limit=limit)
     return total, [_listed(row) for row in rows]
 
 
@@ -71,10 +69,19 @@ def _listed(row: dict[str, Any]) -> EipView:
 
 def by_key(account_id: int, *, before: str = "") -> Page[EipView]:
     """A page of them for people, by the order in which they were bought. ``before`` is a page's key."""
-    key = number(before)
-    matching = Matching.of(account_id, _FROM + " AND e.id < %(last_id)s", _CONDITIONS, WantedEips())
-    rows = matching.rows(f"{_VIEW} ORDER BY e.id DESC LIMIT %(limit)s", last_id=key or _ABOVE_ALL, limit=PAGE + 1)
-    return cut([_listed(row) for row in rows], lambda view: view.id, first=key is None)
+    last = _last(account_id, number(before))
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, WantedEips())
+    page = f"{_AFTER if last else ''} {_NEWEST} LIMIT {PAGE + 1}"
+    rows = matching.rows(_VIEW, page=page, order=_NEWEST, **last)
+    return cut([_listed(row) for row in rows], lambda view: view.id, first=not last)
+
+
+def _last(account_id: int, eip_id: int | None) -> dict[str, Any]:
+    """Where the page before ended; {} for the first page."""
+    if eip_id is None:
+        return {}
+    held = Eip.objects.filter(account_id=account_id, id=eip_id).values_list("created_at", flat=True).first()
+    return {"last_id": eip_id, "last_at": held} if held else {}
 
 
 def one(account_id: int, public_id: str) -> EipView | None:

@@ -1,6 +1,5 @@
 """Disks with a life of their own, for people: the list, one of them, and the machines that may get it."""
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -44,16 +43,13 @@ class Wanted:
 
 _CONDITIONS = {
     "word": "(position(lower(%(word)s) IN lower(d.name)) > 0 OR d.public_id = %(word)s)",
-    "zones": "s.zone_id = ANY (%(zones)s)",
+    "zones": "d.own_zone_id = ANY (%(zones)s)",
     "states": "d.state = ANY (%(states)s)",
     "tags": reads.meeting(VOLUME, "d.public_id"),
 }
-_FROM = (
-    "FROM storage_disk d JOIN subscriptions_subscription s ON s.id = d.id"
-    " WHERE d.account_id = %(account)s AND d.state NOT IN ('', 'GONE', 'FAILED')"
-)
-_AFTER = "AND (s.created_at, d.id) < (%(last_at)s, %(last_id)s)"
-_NEWEST = "SELECT d.id {matching} {page} ORDER BY s.created_at DESC, d.id DESC LIMIT %(size)s"
+_FROM = "FROM storage_disk d WHERE d.account_id = %(account)s AND d.state NOT IN ('', 'GONE', 'FAILED')"
+_AFTER = "AND (d.own_created_at, d.id) < (%(last_at)s, %(last_id)s)"
+_NEWEST = "SELECT d.id {matching} {page} ORDER BY d.own_created_at DESC, d.id DESC LIMIT %(size)s"
 
 
 def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "") -> Page[OwnDisk]:
@@ -69,9 +65,8 @@ def _last(account_id: int, disk_id: int | None) -> dict[str, Any]:
     """Where the page before ended; {} for the first page."""
     if disk_id is None:
         return {}
-    held = Disk.objects.filter(account_id=account_id, id=disk_id).select_related("subscription").first()
-    at: dt.datetime | None = held.subscription.created_at if held else None
-    return {"last_id": disk_id, "last_at": at} if held else {}
+    held = Disk.objects.filter(account_id=account_id, id=disk_id).values_list("own_created_at", flat=True).first()
+    return {"last_id": disk_id, "last_at": held} if held else {}
 
 
 def _shown(disk_ids: Sequence[int]) -> list[OwnDisk]:

@@ -69,7 +69,7 @@ def all_of(account_id: int) -> list[Bound]:
         "placement_groups": Group.objects.filter(account_id=account_id).count(),
     }
     found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]
-    most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("subscription__zone_id", flat=True))
+    most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("own_zone_id", flat=True))
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
     found += _addresses(account_id, most["addresses_per_region"])
     known = {each.name for each in found}
@@ -79,11 +79,11 @@ def all_of(account_id: int) -> list[Bound]:
 def _addresses(account_id: int, most: int) -> list[Bound]:
     """Bought public addresses in each region in which something is sold."""
     regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
-    there = Counter(counting_addresses(account_id).values_list("subscription__zone__region_id", flat=True))
+    there = Counter(counting_addresses(account_id).values_list("zone__region_id", flat=True))
     return [Bound("addresses_per_region", region, there[region], most) for region in regions]
 
 
 def addresses(account_id: int, region: str) -> Used:
     """Bought public addresses in a region."""
-    held = counting_addresses(account_id).filter(subscription__zone__region_id=region).count()
+    held = counting_addresses(account_id).filter(zone__region_id=region).count()
     return Used("", held, quotas.of(account_id)["addresses_per_region"])

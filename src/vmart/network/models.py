@@ -167,6 +167,9 @@ class Eip(models.Model):
     )
     public_id = models.CharField(max_length=20)
     account_id = models.BigIntegerField()
+    # Its subscription's, which never change: what an account has is listed by one index.
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
+    created_at = models.DateTimeField()
     ip = models.GenericIPAddressField(null=True)  # None once it is gone
     name = models.CharField(max_length=128, default="", blank=True)
     internet_charge_type = models.CharField(max_length=40)
@@ -199,15 +202,15 @@ class Eip(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account_id", "id"], condition=~Q(state="GONE"), name="network_eip_of_account"),
+            models.Index(
+                fields=["account_id", "created_at", "id"],
+                include=["zone", "state", "name", "instance"],
+                condition=~Q(state="GONE"),
+                name="network_eip_in_order",
+            ),
             models.Index(fields=["account_id", "task"], name="network_eip_task"),
-            models.Index(fields=["id"], condition=Q(state="BIND"), name="network_eip_counted"),
+            models.Index(fields=["zone"], condition=Q(state="BIND"), name="network_eip_counted"),
         ]
-
-    @property
-    def zone_id(self) -> str:
-        """Its zone's code."""
-        return self.subscription.zone_id
 
     def refresh_from_db(self, *args: Any, **named: Any) -> None:
         """As a machine's: the subscription is read anew with it."""

@@ -86,7 +86,7 @@ def _sending(zone: str) -> QuerySet[Instance]:
 
 def _bound(zone: str) -> QuerySet[Eip]:
     """Also of a machine in the recycle bin: its network is off, and what left before is due."""
-    return Eip.objects.filter(subscription__zone_id=zone, state=EipState.BIND, subscription__isolated_at=None)
+    return Eip.objects.filter(zone=zone, state=EipState.BIND, subscription__isolated_at=None)
 
 
 def _senders(bound: QuerySet[Eip]) -> list[Sender]:

@@ -54,6 +54,10 @@ class Disk(models.Model):
     name = models.CharField(max_length=128, default="", blank=True)
 
     state = models.CharField(max_length=12, default="", db_default="", blank=True)  # State
+    # Of one with a life of its own what its subscription says, too: what an account has is listed by one index.
+    own_zone = models.ForeignKey("catalog.Zone", models.PROTECT, null=True, db_constraint=False, db_index=False,
+                                 related_name="+")  # fmt: skip
+    own_created_at = models.DateTimeField(null=True)
     latest_operation = models.CharField(max_length=40, default="", db_default="", blank=True)
     latest_operation_state = models.CharField(max_length=12, default="SUCCESS", db_default="SUCCESS")
     latest_operation_request_id = models.CharField(max_length=64, default="", db_default="", blank=True)
@@ -72,9 +76,18 @@ class Disk(models.Model):
                 | (~_AT_MACHINE & Q(instance_id=None)),
                 name="storage_disk_at_machine",
             ),
+            models.CheckConstraint(
+                condition=Q(state="") | (Q(own_zone__isnull=False) & Q(own_created_at__isnull=False)),
+                name="storage_disk_own_listed",
+            ),
         ]
         indexes = [
-            models.Index(fields=["account_id", "id"], condition=~Q(state__in=["", "GONE"]), name="storage_disk_own"),
+            models.Index(
+                fields=["account_id", "own_created_at", "id"],
+                include=["own_zone", "state", "name", "disk_type", "latest_operation", "instance_id"],
+                condition=~Q(state__in=["", "GONE"]),
+                name="storage_disk_own",
+            ),
         ]
 
     @property

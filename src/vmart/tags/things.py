@@ -73,7 +73,7 @@ KINDS = {
     EIP: Kind(
         "vpc", record.ADDRESS,
         "SELECT e.id AS number, e.public_id, z.region_id AS region FROM network_eip e"
-        " JOIN subscriptions_subscription s ON s.id = e.id JOIN catalog_zone z ON z.code = s.zone_id"
+        " JOIN catalog_zone z ON z.code = e.zone_id"
         " WHERE e.account_id = %(account)s AND e.state <> 'GONE'",
     ),
     # The default one has its account's number, and a row from its first change on.

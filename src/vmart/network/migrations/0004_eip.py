@@ -11,6 +11,7 @@ _STATES = ["UNBIND", "BINDING", "BIND", "UNBINDING", "OFFLINING", "GONE"]
 class Migration(migrations.Migration):
     dependencies = [
         ("network", "0003_owners_indexed"),
+        ("catalog", "0001_first"),
         ("instances", "0004_security_groups"),
         ("subscriptions", "0002_hold_of_converted"),
     ]
@@ -33,6 +34,16 @@ class Migration(migrations.Migration):
                 ),
                 ("public_id", models.CharField(max_length=20)),
                 ("account_id", models.BigIntegerField()),
+                (
+                    "zone",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="catalog.zone",
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
                 ("ip", models.GenericIPAddressField(null=True)),
                 ("name", models.CharField(blank=True, default="", max_length=128)),
                 ("internet_charge_type", models.CharField(max_length=40)),
@@ -58,9 +69,13 @@ class Migration(migrations.Migration):
                 "db_table": "network_eip",
                 "indexes": [
                     models.Index(
-                        condition=~Q(state="GONE"), fields=["account_id", "id"], name="network_eip_of_account"
+                        fields=["account_id", "created_at", "id"],
+                        include=["zone", "state", "name", "instance"],
+                        condition=~Q(state="GONE"),
+                        name="network_eip_in_order",
                     ),
                     models.Index(fields=["account_id", "task"], name="network_eip_task"),
+                    models.Index(fields=["zone"], condition=Q(state="BIND"), name="network_eip_counted"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=["public_id"], name="network_eip_public_id_once"),

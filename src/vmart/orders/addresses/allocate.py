@@ -127,7 +127,7 @@ def _refuse(account_id: int, asked: NewAddresses) -> None:
     (row,) = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
     if row["balance"] < 0:
         raise errors.InArrears("The account is in arrears; top up before buying.")
-    held = counting(account_id).filter(subscription__zone__region_id=asked.region).count()
+    held = counting(account_id).filter(zone__region_id=asked.region).count()
     most = db.call("customers_quota", account_id, "addresses_per_region")
     if held + asked.count > most:
         raise errors.QuotaReached(
@@ -201,9 +201,10 @@ def _terms(agreed: Subscription, part: AddressPart, here: RegionPrices, now: dt.
 def _eip(agreed: Subscription, ip: str, asked: NewAddresses, request_id: str, task: int) -> Eip:
     return Eip(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id, ip=ip,
-        name=asked.name, internet_charge_type=asked.part.internet_charge_type,
-        bandwidth_mbps=asked.part.bandwidth_mbps, state=EipState.UNBIND, latest_operation=ACT,
-        latest_operation_state="SUCCESS", latest_operation_request_id=request_id, task=task,
+        zone_id=agreed.zone_id, created_at=agreed.created_at, name=asked.name,
+        internet_charge_type=asked.part.internet_charge_type, bandwidth_mbps=asked.part.bandwidth_mbps,
+        state=EipState.UNBIND, latest_operation=ACT, latest_operation_state="SUCCESS",
+        latest_operation_request_id=request_id, task=task,
     )  # fmt: skip
 
 

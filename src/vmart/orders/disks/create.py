@@ -140,7 +140,7 @@ def _refuse(account_id: int, asked: NewDisks) -> None:
             "In {zone} a disk is bought with its machine: the zone keeps none by themselves.",
             field="zone", zone=asked.zone,
         )  # fmt: skip
-    held = counting(account_id).filter(subscription__zone_id=asked.zone).count()
+    held = counting(account_id).filter(own_zone_id=asked.zone).count()
     most = db.call("customers_quota", account_id, "disks_per_zone")
     if held + asked.count > most:
         raise errors.QuotaReached(
@@ -188,6 +188,7 @@ def _disk(agreed: Subscription, asked: NewDisks, request_id: str) -> Disk:
     choice = asked.disk
     return Disk(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id,
+        own_zone_id=agreed.zone_id, own_created_at=agreed.created_at,
         usage=Disk.Usage.DATA, disk_type=choice.disk_type, size_gib=choice.size_gib, name=choice.name,
         delete_with_instance=False, state=State.CREATING, latest_operation=ACT,
         latest_operation_state="OPERATING", latest_operation_request_id=request_id,

@@ -61,8 +61,9 @@ def become_own(machine: Instance, kept: Sequence[int]) -> None:
         db.call("placement_split_disk", disk.id, machine.id, disk.size_gib)
         _agree(disk)
         Disk.objects.filter(pk=disk.pk).update(
-            state=State.UNATTACHED, instance_id=None, position=0, latest_operation_state="SUCCESS"
-        )
+            state=State.UNATTACHED, instance_id=None, position=0, latest_operation_state="SUCCESS",
+            own_zone_id=disk.zone_id, own_created_at=disk.subscription.created_at,
+        )  # fmt: skip
         things.event(disk, "disk_kept", machine=machine.public_id)
 
 

@@ -9,7 +9,7 @@ _AT_MACHINE = Q(state__in=["", "ATTACHING", "ATTACHED", "DETACHING"])
 
 
 class Migration(migrations.Migration):
-    dependencies = [("storage", "0001_first")]
+    dependencies = [("storage", "0001_first"), ("catalog", "0001_first")]
 
     operations = [
         migrations.AlterField("disk", "instance_id", models.BigIntegerField(null=True)),
@@ -26,6 +26,19 @@ class Migration(migrations.Migration):
             preserve_default=False,
         ),
         migrations.AddField("disk", "state", models.CharField(max_length=12, default="", db_default="", blank=True)),
+        migrations.AddField(
+            "disk",
+            "own_zone",
+            models.ForeignKey(
+                to="catalog.zone",
+                on_delete=django.db.models.deletion.PROTECT,
+                null=True,
+                db_constraint=False,
+                db_index=False,
+                related_name="+",
+            ),
+        ),
+        migrations.AddField("disk", "own_created_at", models.DateTimeField(null=True)),
         *[
             migrations.AddField(
                 "disk", name, models.CharField(max_length=length, default="", db_default="", blank=True)
@@ -49,6 +62,13 @@ class Migration(migrations.Migration):
                 | (_AT_MACHINE & Q(instance_id__isnull=False))
                 | (~_AT_MACHINE & Q(instance_id=None)),
                 name="storage_disk_at_machine",
+            ),
+        ),
+        AddConstraintNotValid(
+            "disk",
+            models.CheckConstraint(
+                condition=Q(state="") | (Q(own_zone__isnull=False) & Q(own_created_at__isnull=False)),
+                name="storage_disk_own_listed",
             ),
         ),
     ]

@@ -7,4 +7,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     dependencies = [("storage", "0002_life_of_its_own")]
 
-    operations = [ValidateConstraint("disk", "storage_disk_at_machine")]
+    operations = [
+        ValidateConstraint("disk", "storage_disk_at_machine"),
+        ValidateConstraint("disk", "storage_disk_own_listed"),
+    ]

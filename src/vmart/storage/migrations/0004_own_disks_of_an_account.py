@@ -13,7 +13,10 @@ class Migration(migrations.Migration):
         AddIndex(
             model_name="disk",
             index=models.Index(
-                fields=["account_id", "id"], condition=~Q(state__in=["", "GONE"]), name="storage_disk_own"
+                fields=["account_id", "own_created_at", "id"],
+                include=["own_zone", "state", "name", "disk_type", "latest_operation", "instance_id"],
+                condition=~Q(state__in=["", "GONE"]),
+                name="storage_disk_own",
             ),
         ),
     ]
