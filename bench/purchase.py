@@ -32,6 +32,8 @@ from bench.moto_server import Moto
 from bench.purchase_floor import Floor
 from bench.shop import ROOT, Shop
 
+Buyer = tuple[str, str, dict[str, str]]  # secret id, secret, and what stands in a body for these words
+
 CONNECTIONS = 32
 ACCOUNTS = 128
 _HOSTS = 16
@@ -46,19 +48,19 @@ def main() -> None:
     parser.add_argument("--moto", action="store_true")
     options = parser.parse_args()
     with Shop() as shop:
-        keys = _prepare(shop)
-        image = _image()
+        keys = prepare(shop)
+        body = BODY.replace("IMAGE", first_image())
         worker = shop.control["children"].get("worker")
         if options.no_worker:
             os.kill(worker, signal.SIGSTOP)
         pgbench = None if options.no_pgbench else Pgbench(shop)
-        floor = None if options.no_pgbench or options.no_worker else _floor(shop, keys, image)
+        floor = None if options.no_pgbench or options.no_worker else _floor(shop, keys, body)
         rounds = []
         for number in range(options.rounds):
             tps = pgbench.run(options.seconds) if pgbench else None
             floor_per_s = pgbench.run_floor(options.seconds, floor, _first_account(), number) if floor else None
             before = shop.cpu_s()
-            figures = asyncio.run(_load(shop.ready["api_endpoint"], keys, image, options.seconds))
+            figures = asyncio.run(load(shop.ready["api_endpoint"], keys, body, options.seconds))
             figures["drained_s"] = 0.0 if options.no_worker else _drain()
             spent = {name: seconds - before.get(name, 0.0) for name, seconds in shop.cpu_s().items()}
             bought = max(1, figures.pop("bought"))
@@ -106,7 +108,7 @@ def _beside_moto(per_s: float, seconds: int) -> dict[str, float]:
     return {"moto_per_s": moto_per_s, "times_moto": round(per_s / moto_per_s, 1)}
 
 
-def _floor(shop: Shop, keys: list[tuple[str, str, str]], image: str) -> Path:
+def _floor(shop: Shop, keys: list[Buyer], body: str) -> Path:
     """The script of the floor, out of a purchase that is delivered while nothing else happens."""
     from vmart.config.places import Places
     from vmart.config.postgres import DATABASE, Embedded
@@ -116,7 +118,7 @@ def _floor(shop: Shop, keys: list[tuple[str, str, str]], image: str) -> Path:
 
     def buy() -> None:
         os.kill(worker, signal.SIGSTOP)
-        asyncio.run(_load(shop.ready["api_endpoint"], keys[:1], image, 0, connections=1))
+        asyncio.run(load(shop.ready["api_endpoint"], keys[:1], body, 0, connections=1))
 
     def deliver() -> None:
         os.kill(worker, signal.SIGCONT)
@@ -140,8 +142,8 @@ def _first_account() -> int:
 _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMyy7JEbWucyODprqOd6NS55TRgBOr/UlV8tJ7iIjGkZ bench"
 
 
-def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
-    """Big hosts and pools; generous accounts with money: secret id, secret and key pair of each."""
+def prepare(shop: Shop) -> list[Buyer]:
+    """Big hosts and pools; generous accounts with money and a key pair each."""
     catalog = yaml.safe_load((ROOT / "catalog/demo.yaml").read_text())
     for region in catalog["regions"]:
         for zone in region["zones"]:
@@ -174,7 +176,7 @@ def _prepare(shop: Shop) -> list[tuple[str, str, str]]:
             quotas.keep(account.id, dict.fromkeys(quotas.LEAST, 10**6))
         key, secret = api_keys.create(timer(account.id), account, user)
         pair = key_pairs.import_(timer(account.id), "bench", _PUBLIC_KEY)
-        keys.append((key.secret_id, secret, pair.public_id))
+        keys.append((key.secret_id, secret, {"PAIR": pair.public_id}))
     return keys
 
 
@@ -226,7 +228,7 @@ class Pgbench:
         return float(found.group(1))
 
 
-_BODY = json.dumps(
+BODY = json.dumps(
     {
         "InstanceChargeType": "POSTPAID_BY_HOUR",
         "Placement": {"Zone": "ap-guangzhou-4"},
@@ -243,7 +245,7 @@ _BODY = json.dumps(
 )  # fmt: skip
 
 
-def _image() -> str:
+def first_image() -> str:
     from vmart.catalog import shop
 
     return next(image.public_id for image in shop.current().images.values() if not image.unavailable_en)
@@ -275,11 +277,11 @@ class Signer:
         ).encode() + body
 
 
-async def _load(
-    endpoint: str, keys: list[tuple[str, str, str]], image: str, seconds: int, connections: int = CONNECTIONS
+async def load(
+    endpoint: str, keys: list[Buyer], body: str, seconds: int, connections: int = CONNECTIONS
 ) -> dict[str, Any]:
+    """Buy by ``body`` on so many connections for so many seconds; figures of it."""
     host, _, port = endpoint.rpartition(":")
-    template = _BODY.replace("IMAGE", image)
     latencies: list[float] = []
     errors: list[str] = []
     end = time.monotonic() + seconds
@@ -291,11 +293,12 @@ async def _load(
         count = 0
         while not count or time.monotonic() < end:
             mine = count % len(signers)
-            body = (
-                template.replace("TOKEN", f"{number}-{count}-{time.time_ns()}").replace("PAIR", own[mine][2]).encode()
-            )
+            said = {**own[mine][2], "TOKEN": f"{number}-{count}-{time.time_ns()}"}
+            asked = body
+            for word, value in said.items():
+                asked = asked.replace(word, value)
             begun = time.perf_counter()
-            writer.write(signers[mine].request(body))
+            writer.write(signers[mine].request(asked.encode()))
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE).group(1))  # type: ignore[union-attr]
             answer = await reader.readexactly(length)
