@@ -93,6 +93,7 @@ _CHANGES: list[tuple[str, Any, Callable[[dict[str, Any]], Any], Any]] = [
     ("protected", False, lambda machine: machine["DisableApiTermination"], False),
     ("bandwidth", 9, lambda machine: machine["InternetAccessible"]["InternetMaxBandwidthOut"], 9),
     ("disk_size", 60, lambda machine: machine["SystemDisk"]["DiskSize"], 60),
+    ("data_disk_size", 30, lambda machine: machine["DataDisks"][0]["DiskSize"], 30),
     ("instance_type", "S5.MEDIUM4", lambda machine: machine["InstanceType"], "S5.MEDIUM4"),
     ("with_key", False, lambda machine: machine["LoginSettings"]["KeyIds"], None),
     ("running", False, lambda machine: machine["InstanceState"], "STOPPED"),

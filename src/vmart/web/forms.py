@@ -541,6 +541,12 @@ class DiskAttributes(ActForm):
 
     def __init__(self, disk: Disk, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"name": disk.name, "ends": disk.delete_with_instance})
+        for field in self.fields.values():
+            field.show_hidden_initial = True  # the page may be stale: only what is changed on it is asked for
+
+    def changed(self) -> dict[str, Any]:
+        """What its owner changed of what the page showed."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class DiskMachine(ActForm):

@@ -29,8 +29,9 @@ def reckon(account_id: int, disk_ids: Sequence[str], size_gib: int) -> list[Reck
     """What ``grow`` would do to each now; writes nothing. Raises what it raises, but for balance and room."""
     with db.act():
         disks = own.lock(account_id, disk_ids, most=AT_ONCE_MAX)
+        machines = own.machines_having(disks)
         for disk in disks:
-            _check(disk, _machine(disk), size_gib)
+            _check(disk, machines.get(disk.instance_id or 0), size_gib)
         return [Reckoned(_hours(disk, size_gib), _hour(disk, size_gib)) for disk in disks]
 
 
@@ -42,7 +43,7 @@ def grow(actor: Actor, disk_id: str, size_gib: int) -> None:
     """
     with db.act():
         (disk,) = own.lock(actor.account, [disk_id], most=1)
-        machine = _machine(disk)
+        machine = own.machines_having([disk]).get(disk.instance_id or 0)
         _check(disk, machine, size_gib)
         m.refuse_in_arrears([disk])
         hourly.set_aside(disk, _hours(disk, size_gib), f"{size_gib} GiB")
@@ -60,10 +61,11 @@ def refuse(disk: Disk, machine: Instance | None) -> None:
     own.refuse_state(disk, *_HAS_SIZE)
     if machine:
         own.refuse_machine(machine, MachineState.RUNNING, MachineState.STOPPED)
-        _refuse_on(disk, machine)
+        refuse_on(disk, machine)
 
 
-def _refuse_on(disk: Disk, machine: Instance) -> None:
+def refuse_on(disk: Disk, machine: Instance) -> None:
+    """Raise MachineRuns where the machine would have to be turned off: an act on a disk does not do that."""
     if machine.state == MachineState.RUNNING and turns_off_to_grow_a_disk(machine.kind):
         raise errors.MachineRuns(
             "{machine} is running and sees the size of {id} at its start: stop it, or detach the disk, first.",
@@ -74,11 +76,6 @@ def _refuse_on(disk: Disk, machine: Instance) -> None:
 def _check(disk: Disk, machine: Instance | None, size_gib: int) -> None:
     refuse(disk, machine)
     grow_disk.check_size(disk, size_gib, _PATH, "InvalidParameterValue")
-
-
-def _machine(disk: Disk) -> Instance | None:
-    """The machine that has it, locked."""
-    return m.locked(disk.instance_id) if disk.instance_id else None
 
 
 def _hours(disk: Disk, size_gib: int) -> hourly.Hours:

@@ -120,11 +120,11 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     shown = _disk(account_id, public_id)
     form = DiskAttributes(shown.disk, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        typed = form.cleaned_data
+        changed = form.changed()
         try:
-            attributes.modify(
-                actor(request, account_id), [public_id], name=typed["name"], ends_with_machine=typed["ends"]
-            )
+            if changed:
+                name, ends = changed.get("name"), changed.get("ends")
+                attributes.modify(actor(request, account_id), [public_id], name=name, ends_with_machine=ends)
         except Refused as refused:
             form.refuse(refused)
         else:

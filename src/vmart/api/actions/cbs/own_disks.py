@@ -1,5 +1,6 @@
 """cbs: disks with a life of their own: bought, attached, detached and ended."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, TypedDict
@@ -14,9 +15,12 @@ from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, F
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders.disks import attach, attributes, create, detach, grow, terminate
+from vmart.kernel.money import exponent, from_minor
+from vmart.orders.disks import attach, attributes, create, detach, resize, terminate
 from vmart.orders.disks.create import NewDisks
+from vmart.orders.grow_disk import Reckoned
 from vmart.pricing.configuration import DiskChoice
+from vmart.pricing.priced import Priced
 
 _Name = Annotated[str, Field(max_length=60)]
 _DiskIds = Annotated[list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("disks")]
@@ -109,14 +113,14 @@ class ModifyDiskAttributes(Shape):
 
 
 class ResizeDisk(Shape):
-    """A disk is made larger, at a machine or not; DiskState is EXPANDING until it is."""
+    """Any disk is made larger, at a machine or not; DiskState is EXPANDING until it is. Paid from the balance."""
 
     disk_id: Annotated[_Name, Domain("disks")]
     disk_size: _Size
 
 
 class InquiryPriceResizeDisk(Shape):
-    """What an hour of disks costs that are all made so large: DiskId or DiskIds."""
+    """What disks cost that are all made so large, DiskId or DiskIds: an hour of them, or the rest of a term more."""
 
     disk_size: _Size
     disk_id: Annotated[_Name, Domain()] = ""
@@ -131,7 +135,7 @@ class CreateDisksAnswer(TypedDict):
 
 
 class DiskPriceAnswer(TypedDict):
-    """Postpaid: Unit; High has all decimals, as text."""
+    """Postpaid: Unit; prepaid: Original and Discount. High has all decimals, as text."""
 
     UnitPrice: float | None
     UnitPriceDiscount: float | None
@@ -195,11 +199,29 @@ def inquiry_price_create_disks(call: Call, asked: InquiryPriceCreateDisks) -> In
 
 def hour_price(amount: Decimal) -> DiskPriceAnswer:
     """An hour of what has no other price."""
+    return _price([amount], [])
+
+
+def _price(hours: Sequence[Decimal], priced: Sequence[Priced]) -> DiskPriceAnswer:
+    """An hour of what is charged by it, and what is paid ahead: each is null where nothing is paid so."""
+    hour = sum(hours, Decimal(0)) if hours else None
+    places = exponent(shop.snapshot().currency)
+    listed = from_minor(sum(one.list_minor for one in priced), places) if priced else None
+    due = from_minor(sum(one.due_minor for one in priced), places) if priced else None
     return {
-        "UnitPrice": float(amount), "UnitPriceDiscount": float(amount), "UnitPriceHigh": f"{amount.normalize():f}",
-        "UnitPriceDiscountHigh": f"{amount.normalize():f}", "ChargeUnit": "HOUR", "OriginalPrice": None,
-        "DiscountPrice": None, "OriginalPriceHigh": None, "DiscountPriceHigh": None,
+        "UnitPrice": _number(hour), "UnitPriceDiscount": _number(hour), "UnitPriceHigh": _text(hour),
+        "UnitPriceDiscountHigh": _text(hour), "ChargeUnit": None if hour is None else "HOUR",
+        "OriginalPrice": _number(listed), "DiscountPrice": _number(due), "OriginalPriceHigh": _text(listed),
+        "DiscountPriceHigh": _text(due),
     }  # fmt: skip
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount.normalize():f}"
 
 
 def attach_disks(call: Call, asked: AttachDisks) -> Done:
@@ -231,16 +253,17 @@ def modify_disk_attributes(call: Call, asked: ModifyDiskAttributes) -> Done:
 
 def resize_disk(call: Call, asked: ResizeDisk) -> Done:
     """Accepted; DiskState tells when it has its size."""
-    grow.grow(call.actor, asked.disk_id, asked.disk_size)
+    resize.resize(call.actor, asked.disk_id, asked.disk_size)
     return {}
 
 
 def inquiry_price_resize_disk(call: Call, asked: InquiryPriceResizeDisk) -> InquiryPriceResizeDiskAnswer:
-    """An hour of the larger disks."""
+    """An hour of the larger ones that are charged by it, and what the rest of a term costs more of the others."""
     if asked.disk_id and asked.disk_ids:
         raise InvalidParameter("Say either DiskId or DiskIds.", field="disks")
-    found = grow.reckon(call.account_id, asked.disk_ids or [asked.disk_id], asked.disk_size)
-    price = hour_price(sum((one.disk_hourly for one in found), Decimal(0)))
+    found = resize.reckon(call.account_id, asked.disk_ids or [asked.disk_id], asked.disk_size)
+    hours = [one.disk_hourly for one in found if isinstance(one, Reckoned)]
+    price = _price(hours, [one for one in found if isinstance(one, Priced)])
     return {"DiskPrice": {**price, "DetailPrices": [{**price, "PriceName": "DiskSize", "PriceTitle": "DiskSize"}]}}
 
 
