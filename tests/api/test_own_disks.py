@@ -76,7 +76,9 @@ def test_what_it_costs_is_what_is_held() -> None:
     [
         ({"DiskSize": 5}, "InvalidParameterValue.Range"),
         ({"DiskType": "CLOUD_TAPE"}, "InvalidParameterValue"),
-        ({"DiskChargeType": "PREPAID"}, "UnsupportedOperation"),
+        ({"DiskChargeType": "PREPAID"}, "MissingParameter"),
+        ({"DiskChargeType": "PREPAID", "DiskChargePrepaid": {"Period": 13}}, "InvalidPeriod"),
+        ({"DiskChargePrepaid": {"Period": 1}}, "InvalidParameter"),
         ({"DiskCount": 51}, "InvalidParameterValue.LimitExceeded"),
         ({"DiskChargeType": "x"}, "InvalidParameterValue"),
         ({"Placement": {"Zone": "ap-nowhere-1"}}, "InvalidParameterValue.ZoneNotSupported"),
@@ -206,14 +208,14 @@ def test_in_a_term_its_rest_is_what_a_larger_disk_costs() -> None:
     (machine,) = client.call("RunInstances", bought).response["InstanceIdSet"]
     work()
     (seen,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
-    data, before = seen["DataDisks"][0]["DiskId"], purses(account)["cash"]
+    data, before = seen["DataDisks"][0]["DiskId"], purses(account)["available"]
     price = client.call("InquiryPriceResizeDisk", {"DiskId": data, "DiskSize": 60}).response["DiskPrice"]
     assert (price["UnitPrice"], price["OriginalPrice"], price["DiscountPrice"], price["DiscountPriceHigh"]) == (
         None, 480.0, 480.0, "480",
     )  # fmt: skip
     client.call("ResizeDisk", {"DiskId": data, "DiskSize": 60})
     work()
-    assert (before - purses(account)["cash"], _told(client, data, "DiskSize")) == (48_000, [60])
+    assert (before - purses(account)["available"], _told(client, data, "DiskSize")) == (48_000, [60])
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ _CONDITIONS = {
 _FROM = (
     "FROM storage_disk d JOIN subscriptions_subscription s ON s.id = d.id"
     " JOIN subscriptions_subscription b ON b.id = s.bundle_id LEFT JOIN instances_instance i ON i.id = d.instance_id"
+    " LEFT JOIN subscriptions_subscription m ON m.id = i.id AND m.standing NOT IN ('ended', 'failed')"
     " WHERE d.account_id = %(account)s AND d.state NOT IN ('CREATING', 'FAILED', 'GONE')"
     " AND d.latest_operation <> 'ForgetDisks'"
 )
@@ -72,7 +73,8 @@ _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of
 _VIEW = f"""
 SELECT d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, {_STATE} AS state,
   d.state <> '' AS portable, coalesce(i.public_id, '') AS instance_id, s.zone_id AS zone, b.charge_type, b.renew_flag,
-  s.created_at, b.expires_at, {reads.held(VOLUME, "d.public_id")} AS tags
+  s.created_at, b.expires_at, b.isolated_source, m.expires_at AS machine_expires_at,
+  coalesce(m.renew_flag, '') AS machine_renew_flag, {reads.held(VOLUME, "d.public_id")} AS tags
 {{matching}}"""
 _ORDERS = {
     ("CREATE_TIME", "DESC"): "s.created_at DESC, d.id DESC",

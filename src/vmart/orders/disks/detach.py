@@ -38,6 +38,7 @@ def detach(actor: Actor, disk_ids: Sequence[str], *, machine_id: str = "") -> No
 def refuse(disks: Sequence[Disk], machines: dict[int, Instance]) -> None:
     """What is refused of disks and their machines as they stand."""
     own.refuse_busy(disks)
+    own.refuse_expired(disks)
     for disk in disks:
         if disk.state != State.ATTACHED:
             raise errors.DiskState("The disk {id} is attached to no machine.", field="disks", id=disk.public_id)

@@ -11,7 +11,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders import errors, grow_disk
+from vmart.orders import errors, grow_disk, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
 from vmart.placement.models import Allocation
@@ -147,6 +147,31 @@ def refuse_state(disk: Disk, *allowed: State) -> None:
         "The disk {id} is {state}; it must be {allowed}.",
         field="disks", id=disk.public_id, state=disk.state, allowed=" or ".join(allowed),
     )  # fmt: skip
+
+
+def refuse_postpaid(disks: Iterable[Disk], code: str | None = None) -> None:
+    """Raise NotPrepaid for a disk without a term."""
+    for disk in disks:
+        if not things.is_prepaid(disk):
+            raise errors.NotPrepaid(
+                "{id} is postpaid: nothing was paid ahead.", field="disks", code=code, id=disk.public_id
+            )
+
+
+def refuse_prepaid_end(disks: Iterable[Disk]) -> None:
+    """Raise NotPostpaid for a disk that is paid ahead: it has a term of its own, and does not end with a machine."""
+    for disk in disks:
+        if things.is_prepaid(disk):
+            raise errors.NotPostpaid(
+                "{id} is paid ahead: it ends with its own term, not with a machine.", field="disks", id=disk.public_id
+            )
+
+
+def refuse_expired(disks: Iterable[Disk]) -> None:
+    """Raise DiskExpired for a disk whose term is over: made busy, its expiry would be put off."""
+    for disk in disks:
+        if things.is_expired(disk):
+            raise errors.DiskExpired("The disk {id} has expired; renew it first.", field="disks", id=disk.public_id)
 
 
 def engine(zone: str) -> Disks:

@@ -50,7 +50,7 @@ def reckon(account_id: int, disk_ids: Sequence[str], size_gib: int) -> list[Reck
     own.check_named(disk_ids, most=grow.AT_ONCE_MAX)
     going = _going_with(account_id, disk_ids)
     own_ones = [disk_id for disk_id in disk_ids if disk_id not in going]
-    found: list[Reckoned | Priced] = [*grow.reckon(account_id, own_ones, size_gib)] if own_ones else []
+    found = grow.reckon(account_id, own_ones, size_gib) if own_ones else []
     if going:
         with _in_words_of_disks(), db.act():
             machines = _locked(account_id, sorted(set(going.values())))
