@@ -193,3 +193,26 @@ def test_an_address_is_bought_bound_changed_moved_and_given_back(tofu: Tofu, acc
     assert told()[:2] == ("BIND", second)
     tofu.destroy()
     assert provider("vpc", "DescribeAddresses")["AddressSet"] == []
+
+
+@pytest.mark.parametrize("tofu", ["disks.tf"], indirect=True)
+def test_disks_are_paid_ahead_switched_made_larger_converted_and_given_back(tofu: Tofu, access: Access) -> None:
+    provider = Provider(access)
+
+    def told(name: str) -> tuple[Any, ...]:
+        (one,) = provider.disks([tofu.output()[name]])
+        return one["DiskChargeType"], one["RenewFlag"], one["DiskSize"], one["DiskState"]
+
+    tofu.apply()
+    both = tofu.output()
+    assert told("ahead") == ("PREPAID", "NOTIFY_AND_MANUAL_RENEW", 20, "UNATTACHED")
+    assert told("converted") == ("POSTPAID_BY_HOUR", "NOTIFY_AND_MANUAL_RENEW", 20, "UNATTACHED")
+    tofu.apply(renew_flag="NOTIFY_AND_AUTO_RENEW")
+    assert told("ahead")[1] == "NOTIFY_AND_AUTO_RENEW"
+    tofu.apply(renew_flag="NOTIFY_AND_AUTO_RENEW", size=30)
+    assert told("ahead")[2:] == (30, "UNATTACHED")
+    tofu.apply(renew_flag="NOTIFY_AND_AUTO_RENEW", size=30, charge_type="PREPAID")
+    assert told("converted")[0] == "PREPAID"
+    assert tofu.output() == both
+    tofu.destroy()
+    assert provider.disks(list(both.values())) == []
