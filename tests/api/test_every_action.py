@@ -51,6 +51,7 @@ class Things:
     joined: str  # one that the prepaid machine is in, beside the first
     own: str  # a disk with a life of its own, that no machine has
     attached: str  # and one that the running machine has
+    paid_ahead: str  # one that is prepaid, and no machine has
     free: str  # a bought public address that no machine has
     bare: str  # a machine without one
     at_machine: str  # and an address that another such has
@@ -69,6 +70,7 @@ OWN_DISK = {
     "Placement": {"Zone": "ap-guangzhou-4"}, "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD",
     "DiskSize": 20,
 }  # fmt: skip
+PREPAID_DISK = {**OWN_DISK, "DiskChargeType": "PREPAID", "DiskChargePrepaid": {"Period": 1}}
 ASKED_DISK = {name: OWN_DISK[name] for name in ("DiskChargeType", "DiskType", "DiskSize")}
 
 
@@ -188,6 +190,16 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
     "ResizeDisk": (lambda has: {"DiskId": has.attached, "DiskSize": 30}, 20),
     "InquiryPriceResizeDisk": (lambda has: {"DiskId": has.own, "DiskSize": 30}, 8),
+    "RenewDisk": (lambda has: {"DiskId": has.paid_ahead, "DiskChargePrepaid": {"Period": 1}}, 25),
+    "InquiryPriceRenewDisks": (
+        lambda has: {"DiskIds": [has.paid_ahead], "DiskChargePrepaids": [{"Period": 1}]},
+        8,
+    ),
+    "ModifyDisksRenewFlag": (
+        lambda has: {"DiskIds": [has.paid_ahead], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
+        10,
+    ),
+    "ModifyDisksChargeType": (lambda has: {"DiskIds": [has.own], "DiskChargePrepaid": {"Period": 1}}, 40),
     "AllocateAddresses": (lambda _: {"AddressCount": 2, "AddressName": "a", "ClientToken": "t"}, 25),
     "InquiryPriceAllocateAddresses": (lambda _: {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR"}, 0),
     "AssociateAddress": (lambda has: {"AddressId": has.free, "InstanceId": has.bare}, 20),
@@ -328,6 +340,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     )
     client.call("ModifyInstancesDisasterRecoverGroup", {"InstanceIds": [stopped], "DisasterRecoverGroupId": grouped})
     own, attached = client.call("CreateDisks", {**OWN_DISK, "DiskCount": 2}).response["DiskIdSet"]
+    (paid_ahead,) = client.call("CreateDisks", PREPAID_DISK).response["DiskIdSet"]
     work()
     client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
     work()
@@ -354,7 +367,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, free, bare,
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
         at_machine, task,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
@@ -406,7 +419,7 @@ def test_queries_of_a_legacy_action(owner: tuple[Client, Things], action: str) -
 LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
-    "InquiryPriceModifyInstancesChargeType", "InquiryPriceResizeDisk",
+    "InquiryPriceModifyInstancesChargeType", "InquiryPriceResizeDisk", "InquiryPriceRenewDisks",
 }  # fmt: skip
 _WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 
@@ -517,8 +530,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
-        "ResizeDisk",
-        "AllocateAddresses",
+        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "AllocateAddresses",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -542,6 +554,7 @@ UNKNOWN = Things(
     "sg-unknown1",
     "disk-unknown1",
     "disk-unknown2",
+    "disk-unknown3",
     "eip-unknown1",
     "ins-unknown9",
     "eip-unknown2",

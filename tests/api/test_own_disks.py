@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.calling import Client
 from tests.api.customer import open_customer
-from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.api.test_every_action import ASKED_DISK, OWN_DISK
 from tests.support.shopper import purses, work
 from tests.support.written import nothing_written
@@ -76,7 +76,9 @@ def test_what_it_costs_is_what_is_held() -> None:
     [
         ({"DiskSize": 5}, "InvalidParameterValue.Range"),
         ({"DiskType": "CLOUD_TAPE"}, "InvalidParameterValue"),
-        ({"DiskChargeType": "PREPAID"}, "UnsupportedOperation"),
+        ({"DiskChargeType": "PREPAID"}, "MissingParameter"),
+        ({"DiskChargeType": "PREPAID", "DiskChargePrepaid": {"Period": 13}}, "InvalidPeriod"),
+        ({"DiskChargePrepaid": {"Period": 1}}, "InvalidParameter"),
         ({"DiskCount": 51}, "InvalidParameterValue.LimitExceeded"),
         ({"DiskChargeType": "x"}, "InvalidParameterValue"),
         ({"Placement": {"Zone": "ap-nowhere-1"}}, "InvalidParameterValue.ZoneNotSupported"),
@@ -177,6 +179,43 @@ def test_a_disk_grows_at_its_machine() -> None:
         )  # fmt: skip
         assert _told(client, disk, "DiskSize") == [100]
     assert purses(account)["held"] - held == 2 * (14 - 3)
+
+
+def test_a_disk_that_goes_with_its_machine_grows_by_its_id() -> None:
+    client, account = open_customer()
+    bought = {**HOURLY, "DataDisks": [{"DiskType": "CLOUD_SSD", "DiskSize": 20}]}
+    (machine,) = client.call("RunInstances", bought).response["InstanceIdSet"]
+    (own,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    (seen,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    data, held = seen["DataDisks"][0]["DiskId"], purses(account)["held"]
+    price = client.call("InquiryPriceResizeDisk", {"DiskIds": [data, own], "DiskSize": 100}).response["DiskPrice"]
+    assert (price["UnitPriceHigh"], price["OriginalPrice"]) == ("0.28", None)
+    client.call("ResizeDisk", {"DiskId": data, "DiskSize": 100})
+    assert _state(client, data) == ("EXPANDING", True, machine)
+    work()
+    assert (_state(client, data), _told(client, data, "DiskSize")) == (("ATTACHED", True, machine), [100])
+    assert purses(account)["held"] - held == 12  # from 0.403 to 0.515, each half-up
+    with nothing_written():
+        code, sentence = client.call("ResizeDisk", {"DiskId": data, "DiskSize": 90}).error
+    assert (code, "DiskSize" in sentence) == ("InvalidParameterValue", True)
+
+
+def test_in_a_term_its_rest_is_what_a_larger_disk_costs() -> None:
+    """A year: 40 × 1.00 × 12."""
+    client, account = open_customer()
+    bought = {**MONTHLY, "DataDisks": [{"DiskType": "CLOUD_SSD", "DiskSize": 20}]}
+    (machine,) = client.call("RunInstances", bought).response["InstanceIdSet"]
+    work()
+    (seen,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+    data, before = seen["DataDisks"][0]["DiskId"], purses(account)["available"]
+    price = client.call("InquiryPriceResizeDisk", {"DiskId": data, "DiskSize": 60}).response["DiskPrice"]
+    assert (price["UnitPrice"], price["OriginalPrice"], price["DiscountPrice"], price["DiscountPriceHigh"]) == (
+        None, 480.0, 480.0, "480",
+    )  # fmt: skip
+    client.call("ResizeDisk", {"DiskId": data, "DiskSize": 60})
+    work()
+    assert (before - purses(account)["available"], _told(client, data, "DiskSize")) == (48_000, [60])
 
 
 @pytest.mark.parametrize(

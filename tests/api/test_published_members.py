@@ -75,7 +75,8 @@ _SAMPLES: dict[str, Any] = {
     "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
     "TagKeys": ["team"], "ActionTime": "2026-12-01T00:00:00Z", "ActionTimer": {"ActionTime": "2026-12-01T00:00:00Z"},
     "ActionTimerIds": ["timer-unknown0"],
-    "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"],
+    "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"], "DiskId": "disk-a",
+    "Period": 1, "DiskChargePrepaid": {"Period": 1}, "RenewFlag": "NOTIFY_AND_AUTO_RENEW",
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
 }  # fmt: skip
 

@@ -93,6 +93,7 @@ _CHANGES: list[tuple[str, Any, Callable[[dict[str, Any]], Any], Any]] = [
     ("protected", False, lambda machine: machine["DisableApiTermination"], False),
     ("bandwidth", 9, lambda machine: machine["InternetAccessible"]["InternetMaxBandwidthOut"], 9),
     ("disk_size", 60, lambda machine: machine["SystemDisk"]["DiskSize"], 60),
+    ("data_disk_size", 30, lambda machine: machine["DataDisks"][0]["DiskSize"], 30),
     ("instance_type", "S5.MEDIUM4", lambda machine: machine["InstanceType"], "S5.MEDIUM4"),
     ("with_key", False, lambda machine: machine["LoginSettings"]["KeyIds"], None),
     ("running", False, lambda machine: machine["InstanceState"], "STOPPED"),
@@ -192,3 +193,26 @@ def test_an_address_is_bought_bound_changed_moved_and_given_back(tofu: Tofu, acc
     assert told()[:2] == ("BIND", second)
     tofu.destroy()
     assert provider("vpc", "DescribeAddresses")["AddressSet"] == []
+
+
+@pytest.mark.parametrize("tofu", ["disks.tf"], indirect=True)
+def test_disks_are_paid_ahead_switched_made_larger_converted_and_given_back(tofu: Tofu, access: Access) -> None:
+    provider = Provider(access)
+
+    def told(name: str) -> tuple[Any, ...]:
+        (one,) = provider.disks([tofu.output()[name]])
+        return one["DiskChargeType"], one["RenewFlag"], one["DiskSize"], one["DiskState"]
+
+    tofu.apply()
+    both = tofu.output()
+    assert told("ahead") == ("PREPAID", "NOTIFY_AND_MANUAL_RENEW", 20, "UNATTACHED")
+    assert told("converted") == ("POSTPAID_BY_HOUR", "NOTIFY_AND_MANUAL_RENEW", 20, "UNATTACHED")
+    tofu.apply(renew_flag="NOTIFY_AND_AUTO_RENEW")
+    assert told("ahead")[1] == "NOTIFY_AND_AUTO_RENEW"
+    tofu.apply(renew_flag="NOTIFY_AND_AUTO_RENEW", size=30)
+    assert told("ahead")[2:] == (30, "UNATTACHED")
+    tofu.apply(renew_flag="NOTIFY_AND_AUTO_RENEW", size=30, charge_type="PREPAID")
+    assert told("converted")[0] == "PREPAID"
+    assert tofu.output() == both
+    tofu.destroy()
+    assert provider.disks(list(both.values())) == []

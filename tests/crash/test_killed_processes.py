@@ -43,6 +43,7 @@ from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.grow import grow
+from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
@@ -57,6 +58,7 @@ pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 BY_MONTH = replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=5, public_ip=True)
 ONLINE = {"kind": "HOURLY", "bandwidth_mbps": 5, "public_ip": True}
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+STAYING = (DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)
 KINDS = {
     "arrears": BY_TRAFFIC,
     "top-up after arrears": BY_TRAFFIC,
@@ -64,7 +66,8 @@ KINDS = {
         HOURLY, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True
     ),
     "bandwidth by the month": BY_MONTH,
-    "disk that stays": replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)),
+    "disk that stays": replace(HOURLY, data_disks=STAYING),
+    "disk that stays in a term": replace(MONTHLY, data_disks=STAYING),
     "bandwidth to traffic": BY_MONTH,
     "bandwidth for today": BY_MONTH,
     "larger type in a term": MONTHLY,
@@ -225,9 +228,33 @@ def _erase(account: int, machine: Instance) -> None:
     terminate.terminate(by(account), [machine.public_id])
 
 
-_DISKS = {
+def _for_a_month(account: int, machine: Instance | None = None) -> str:
+    """A disk with a life of its own is ordered for a month; its public id."""
+    asked = NewDisks(HOURLY.region, ZONE, "PREPAID", DiskChoice("CLOUD_SSD", 100), months=1)
+    (disk,) = create(by(account), asked)
+    return disk
+
+
+def _grow_for_a_month(account: int, machine: Instance) -> None:
+    disk = _for_a_month(account)
+    work()
+    attach(by(account), machine.public_id, [disk])
+    work()
+    grow(by(account), disk, 250)
+
+
+def _return_disk(account: int, machine: Instance) -> None:
+    disk = _for_a_month(account)
+    work()
+    end_disks(by(account), [disk])
+
+
+_DISKS: dict[str, Callable[[int, Instance], object]] = {
     "grown disk": _grow, "grown disk in a term": _grow, "disk of its own": _grow_own, "disk that stays": _erase,
+    "disk for a month": _for_a_month, "bigger disk of a month": _grow_for_a_month, "returned disk": _return_disk,
+    "disk that stays in a term": _erase,
 }  # fmt: skip
+_OF_250_GIB = ("disk of its own", "disk that stays", "bigger disk of a month", "disk that stays in a term")
 
 
 def _change_bandwidth(who: Actor, name: str, act: str) -> None:
@@ -249,6 +276,7 @@ def _change_bandwidth(who: Actor, name: str, act: str) -> None:
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
+        "disk for a month", "bigger disk of a month", "returned disk", "disk that stays in a term",
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
@@ -311,7 +339,7 @@ def test_the_work_after_a_request(
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
-        if act in ("disk of its own", "disk that stays"):
+        if act in _OF_250_GIB:
             (own,) = Disk.objects.filter(account_id=accounts[point]).exclude(state="")
             seen = world.volume(own.public_id)
             assert (own.size_gib, seen and seen[0]) == (250, 250), _name(control, point)

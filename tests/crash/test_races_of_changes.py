@@ -43,7 +43,7 @@ from vmart.orders.addresses.release import release as give_back
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.convert import Conversion
-from vmart.orders.disks import own
+from vmart.orders.disks import own, renew
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.grow import grow
@@ -51,6 +51,7 @@ from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.errors import Busy, DiskBusy, EipBusy
 from vmart.orders.models import Line, Order
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.renew import Renewal
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
@@ -296,6 +297,44 @@ def _grown_and(shop: Databases, edit: Edit, other: Callable[[int, str], Any]) ->
     work()
     edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
     return at_the_gate(shop.url(), lambda: grow(by(account), disk, 250), lambda: other(account, disk))
+
+
+def _renewed_at_its_expiry(shop: Databases, edit: Edit, test_clock: BusinessClock) -> tuple[list[str], list[Any]]:
+    """The renewal of a disk has taken the account's lock; its expiry, due this second, is worked on meanwhile."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    zones.check(ZONE)
+    (disk,) = create(by(account), NewDisks(HOURLY.region, ZONE, "PREPAID", DiskChoice("CLOUD_SSD", 100), months=1))
+    work()
+    Operation.objects.exclude(kind="expire").delete()
+    test_clock.set(Operation.objects.get(kind="expire").due_at)
+    edit("ledger_hold", ("  purses := fn.ledger_lock(_account);", f"  purses := fn.ledger_lock(_account);\n  {GATE}"))
+    return at_the_gate(
+        shop.url(), lambda: renew.ACT.order(by(account), Renewal([disk])),
+        lambda: loop.run_until_idle({"expire": STEPS["expire"]}, lanes),
+    )  # fmt: skip
+
+
+def test_a_disk_that_is_renewed_at_its_expiry_does_not_expire(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+) -> None:
+    waited, results = _renewed_at_its_expiry(open_shop, edit, test_clock)
+    assert (waited, of(int, results)) == (["advisory", "transactionid"], 2)
+    disk = Disk.objects.select_related("subscription").get()
+    assert (disk.state, disk.subscription.standing) == ("UNATTACHED", "active")
+    assert Order.objects.filter(action="renew_disk", status=4).count() == 1
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_it_is_paid_for_and_in_the_bin(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own, "locking", lambda: Disk.objects.select_related("subscription"))
+    _, results = _renewed_at_its_expiry(open_shop, edit, test_clock)
+    assert of(int, results) == 2
+    disk = Disk.objects.select_related("subscription").get()
+    assert (disk.state, disk.subscription.standing) == ("TORECYCLE", "isolated")
+    assert Order.objects.filter(action="renew_disk", status=4).count() == 1
 
 
 def _grow_further(account: int, disk: str) -> None:

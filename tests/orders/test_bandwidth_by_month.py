@@ -143,9 +143,9 @@ def test_a_price_is_of_one_act_one_speed_and_the_machine_as_it_is(account: int, 
     shown, renewal = UPGRADE.price(account, asked), renew.price(account, Renewal([machine.public_id]))
     with refused(InvalidParameter, field="bandwidth_mbps", match="of another bandwidth"):
         UPGRADE.order(by(account), dearer, expected=shown)
-    with refused(InvalidParameter, field="machines", match="of other machines"):
+    with refused(InvalidParameter, field="machines", match="of something else"):
         UPGRADE.order(by(account), asked, expected=renewal)
-    with refused(InvalidParameter, field="machines", match="of other machines"):
+    with refused(InvalidParameter, field="machines", match="of something else"):
         renew.renew(by(account), Renewal([machine.public_id]), expected=shown)
     _upgrade(machine, 4)
     for act, given, expected in ((UPGRADE, asked, shown), (renew.ACT, Renewal([machine.public_id]), renewal)):
@@ -306,7 +306,7 @@ def test_while_it_is_under_way_no_term_is_renewed(account: int, machine: Instanc
     Operation.objects.filter(pk=upgrade.pk).update(lane="held")
     test_clock.advance(days=1)
     work()
-    assert Operation.objects.filter(kind="term").get().last_error == "an operation on the machine is under way"
+    assert Operation.objects.filter(kind="term").get().last_error == "an operation on it is under way"
     assert not Event.objects.filter(kind="renew_failed").exists()
     Operation.objects.filter(pk=upgrade.pk).update(lane=upgrade.lane)
     Operation.objects.update(not_before=None)

@@ -188,7 +188,7 @@ def test_an_expiry_waits_for_what_is_under_way(test_clock: BusinessClock) -> Non
     test_clock.advance(seconds=1)
     work()
     assert now(machine).state == "STOPPING"
-    assert Operation.objects.get(kind="expire").last_error == "an operation on the machine is under way"
+    assert Operation.objects.get(kind="expire").last_error == "an operation on it is under way"
     test_clock.advance(seconds=5)
     Operation.objects.update(not_before=None)
     work()

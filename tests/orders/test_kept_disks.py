@@ -1,16 +1,19 @@
-"""Given a postpaid machine with a data disk that stays, when it is erased, then the disk is its owner's, by itself."""
+"""Given a machine with a data disk that stays, when it is erased, then the disk is its owner's, by itself."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from tests.orders.ending import no_closes
 from tests.orders.test_own_disks import again, latest
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, owe, purses, wanted, work
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, purses, wanted, work
 from tests.support.written import refused
 from vmart.bills.models import Charge
+from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
@@ -19,8 +22,11 @@ from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.orders import convert, errors, terminate
 from vmart.orders.convert import Conversion
+from vmart.orders.disks import renew
 from vmart.orders.disks.attach import attach
+from vmart.orders.machines import bin_until
 from vmart.orders.purchase import purchase
+from vmart.orders.renew import Renewal
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
@@ -124,14 +130,68 @@ def test_in_arrears_it_goes_with_its_machine(account: int, world: World, test_cl
     assert (Allocation.objects.count(), world.volume(stays.public_id)) == (0, None)
 
 
-def test_paid_ahead_it_goes_with_its_machine(account: int, world: World) -> None:
+def _in_its_own_bin(disk: Disk, world: World) -> tuple[object, ...]:
+    own = again(disk)
+    seen, agreed = world.volume(own.public_id), own.subscription
+    return (
+        own.state, own.instance_id, agreed.bundle_id == own.id, agreed.charge_type, agreed.standing,
+        agreed.isolated_source, seen and seen[2],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["MANMADE", "EXPIRE"])
+def test_of_a_prepaid_machine_it_is_in_a_bin_of_its_own_and_a_renewal_keeps_it(
+    account: int, world: World, test_clock: BusinessClock, source: str
+) -> None:
+    """100 GiB at 1.00 a month; until then nothing of it is charged. Nobody renews it: erased after seven days."""
+    no_closes()
+    machine = buy_running(account, replace(MONTHLY, data_disks=(STAYS, GOES)))
+    stays, goes = Disk.objects.filter(instance_id=machine.id, usage="DATA_DISK").order_by("position")
+    if source == "MANMADE":
+        test_clock.advance(days=6)
+        _end(machine)
+    else:
+        go_to(test_clock, machine.subscription.expires_at or test_clock.at)
+    ended, cash = test_clock.at, purses(account)["cash"]
+    assert (latest(stays)[0], again(stays).subscription.bundle_id) == ("", machine.id)
+    _end(machine)
+    assert Instance.objects.get(pk=machine.pk).state == "GONE"
+    assert _in_its_own_bin(stays, world) == ("TORECYCLE", None, True, "PREPAID", "isolated", source, "")
+    assert (again(stays).subscription.expires_at, world.volume(goes.public_id)) == (ended, None)
+    assert (purses(account)["cash"], purses(account)["held"]) == (cash, 0)
+    assert [held.instance_id for held in Allocation.objects.all()] == [stays.id]
+    assert list(reconcile()) == []
+    test_clock.advance(days=1)
+    renew.ACT.order(by(account), Renewal([stays.public_id]))
+    assert (again(stays).state, cash - purses(account)["cash"]) == ("UNATTACHED", 10_000)
+    assert again(stays).subscription.expires_at == ended.replace(month=ended.month + 1)
+    assert list(reconcile()) == []
+    go_to(test_clock, ended.replace(month=ended.month + 1) + timedelta(days=9))
+    assert (again(stays).state, world.volume(stays.public_id)) == ("GONE", None)
+    assert list(reconcile()) == []
+
+
+def test_of_a_prepaid_machine_one_that_nobody_renews_is_erased(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    no_closes()
     machine, stays, _ = _bought(account)
     convert.ACT.order(by(account), Conversion([machine.public_id]))
     _end(machine)
     _end(machine)
-    assert Instance.objects.get(pk=machine.pk).state == "GONE"
-    assert (again(stays).state, world.volume(stays.public_id)) == ("", None)
+    release_at = again(stays).subscription.release_at
+    assert release_at == bin_until(test_clock.at, shop.snapshot().billing_zone)
+    go_to(test_clock, release_at - timedelta(seconds=1))
+    assert again(stays).state == "TORECYCLE"
+    go_to(test_clock, release_at)
+    assert (again(stays).state, world.volume(stays.public_id), Allocation.objects.count()) == ("GONE", None, 0)
     assert list(reconcile()) == []
+
+
+def test_a_prepaid_one_is_sold_also_where_the_zone_keeps_none_and_goes_then(account: int, world: World) -> None:
+    zone = Zone.objects.get(code=ZONE)
+    Zone.objects.filter(code=ZONE).update(capabilities=zone.capabilities | {"disks": False})
+    assert len(purchase(wanted(account, replace(MONTHLY, data_disks=(STAYS,)))).instance_ids) == 1
 
 
 def test_of_one_that_its_engine_has_lost_nothing_is_kept(account: int, world: World) -> None:

@@ -7,19 +7,22 @@ from contextlib import contextmanager
 import pytest
 from django.db import transaction
 
+from tests.orders.prepaying import prepaid_disk
 from tests.orders.test_own_disks import attached
 from tests.support.actors import by
-from tests.support.shopper import ZONE, buy_running, open_purse
+from tests.support.shopper import ZONE, buy_running, open_purse, work
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
-from vmart.orders.disks import may
+from vmart.orders.convert import Conversion
+from vmart.orders.disks import convert, may, renew
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.detach import detach
 from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate
+from vmart.orders.renew import Renewal
 from vmart.provisioning import zones
 from vmart.storage.models import Disk, State
 
@@ -34,18 +37,31 @@ VERBS: dict[str, Verb] = {
     "attach": lambda who, disk, machine: attach(who, machine, [disk]),
     "detach": lambda who, disk, machine: detach(who, [disk]),
     "grow": lambda who, disk, machine: grow(who, disk, 250),
+    "renew": lambda who, disk, machine: _of_no_order(renew.ACT.order(who, Renewal([disk]))),
+    "convert": lambda who, disk, machine: _of_no_order(convert.ACT.order(who, Conversion([disk]))),
     "end": lambda who, disk, machine: terminate(who, [disk]),
 }
+
+
+def _of_no_order(number: int) -> None:
+    """An order's number is nothing that is looked at here."""
+
+
 Refusal = tuple[type[Refused], str] | None
 
 
-@pytest.fixture
-def pair(monkeypatch: pytest.MonkeyPatch) -> tuple[Disk, Instance]:
+@pytest.fixture(params=["postpaid", "prepaid"])
+def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Disk, Instance]:
     """A disk at a machine. What is asked for from then on does not stay."""
     zones.check(ZONE)
     account = open_purse(cash_minor=100_000)
     machine = buy_running(account)
-    disk = attached(account, machine)
+    if request.param == "postpaid":
+        disk = attached(account, machine)
+    else:
+        disk = prepaid_disk(account)
+        attach(by(account), machine.public_id, [disk.public_id])
+        work()
     monkeypatch.setattr(db, "act", _taken_back)
     return disk, machine
 

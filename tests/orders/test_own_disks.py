@@ -148,7 +148,7 @@ def _asked(**what: object) -> NewDisks:
     [
         ({"zone": "ap-nowhere-1"}, errors.UnknownZone, "zone"),
         ({"region": "ap-shanghai"}, errors.UnknownZone, "zone"),
-        ({"charge_type": "PREPAID"}, ChargeTypeNotSold, "charge_type"),
+        ({"charge_type": "SPOTPAID"}, ChargeTypeNotSold, "charge_type"),
         ({"charge_type": "CDCPAID"}, ChargeTypeNotSold, "charge_type"),
         ({"charge_type": "x"}, UnknownChargeType, "charge_type"),
         ({"disk": DiskChoice("CLOUD_TAPE", 100)}, UnknownDiskType, "disk.disk_type"),

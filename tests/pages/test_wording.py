@@ -22,11 +22,11 @@ def _found(pattern: str, glob: str) -> set[str]:
 
 
 def test_events() -> None:
-    written = _found(r'm\.events?\([^"\n]*, "(\w+)"', "*/*.py") | {passwords.RESET}
+    written = _found(r'\bevents?\([^"\n]*, "(\w+)"', "*/*.py") | {passwords.RESET}
     written |= _found(r"events_write\([^;]*?'(?:machine|order)', [^;]*?'(\w+)',\s+_now", "*/sql/*.sql")
     written |= _found(r'accepting\(\s*actor,\s*"(\w+)"', "orders/*.py")
     written |= _found(r'record\.write\([^)]*\], "(\w+)"', "*/*.py")
-    written |= _found(r'things\.events?\([^"\n]*, "(\w+)"', "orders/disks/*.py")
+    written |= _found(r'\bevents?\([^"\n]*, "(\w+)"', "orders/*/*.py")
     written |= _found(r'(?:ACT|ATTACH|DETACH)\b.* = .*"(\w+Disks)"', "orders/disks/*.py")
     assert {"StopInstances", "order_placed", "RunInstances"} <= written
     assert {"CreateDisks", "TerminateDisks", "disk_attached"} <= written

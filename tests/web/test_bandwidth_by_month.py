@@ -94,7 +94,7 @@ def test_one_that_fails_gives_the_money_back_and_says_so(bought: tuple[Visitor, 
     world.fail("ensure_address", times=6)
     work()
     page = text_of(visitor.get(answer["Location"]))
-    assert "The change could not be made; the machine is as before. ¥45.90 came back to your balance by itself." in page
+    assert "The change could not be made; everything is as before. ¥45.90 came back to your balance by itself." in page
 
 
 def test_it_becomes_traffic_with_what_comes_back(bought: tuple[Visitor, Instance]) -> None:

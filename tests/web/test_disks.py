@@ -13,7 +13,7 @@ from tests.web.visiting import ZONE, Form, Visitor, customer, text_of, work
 from vmart.catalog.models import Zone
 from vmart.instances.models import Instance
 from vmart.orders.disks import attach as attaching
-from vmart.orders.disks import may
+from vmart.orders.disks import attributes, may
 from vmart.orders.purchase import purchase
 from vmart.pricing.configuration import DiskChoice
 from vmart.storage.models import Disk
@@ -155,11 +155,28 @@ def test_it_is_renamed_and_may_end_with_its_machine(visitor: Visitor) -> None:
     page = visitor.get(answer["Location"])
     assert "data → logs" in text_of(page)
     assert list(Disk.objects.filter(pk=disk.pk).values_list("name", "delete_with_instance")) == [("logs", True)]
-    visitor.post(address, {"name": "logs"})
+    visitor.post(address, {"initial-name": "logs", "name": "logs", "initial-ends": "True"})
     assert not Disk.objects.get(pk=disk.pk).delete_with_instance
     with nothing_written():
         answer = visitor.post(address, {"name": "x" * 129})
     assert (answer.status_code, "at most 128 characters" in text_of(answer)) == (422, True)
+
+
+def test_a_stale_page_changes_only_what_was_changed_on_it(visitor: Visitor) -> None:
+    """It said that the disk stays, and somebody had it end since."""
+    disk = _new(visitor)
+    address = f"/disks/{disk.public_id}/"
+    shown = visitor.get(address).content.decode()
+    assert ("initial-name" in shown, "initial-ends" in shown) == (True, True)
+    attributes.modify(by(visitor.account_id), [disk.public_id], name="kept", ends_with_machine=True)
+    stale = {"initial-name": "data", "initial-ends": "False"}
+    for typed, left in (
+        ({**stale, "name": "logs"}, ("logs", True)),
+        ({**stale, "name": "data"}, ("logs", True)),
+        ({"initial-name": "logs", "name": "logs", "initial-ends": "True"}, ("logs", False)),
+    ):
+        assert visitor.post(address, typed)["Location"] == address
+        assert list(Disk.objects.filter(pk=disk.pk).values_list("name", "delete_with_instance")) == [left]
 
 
 def test_a_larger_one_is_told_in_money_first(visitor: Visitor) -> None:

@@ -142,15 +142,32 @@ class Sent:
         group = change.create(by(self.buyer.account_id), "ap-guangzhou", "web", "", starting.rules("web"))
         return self.buyer.post(reverse(name, kwargs={"public_id": group.public_id, **named}), form)
 
-    def of_disk(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
+    def of_prepaid_disk(self, address: str, typed: dict[str, str] | None = None) -> HttpResponse:
+        """A disk is bought for a month on the page; then the form at an address, filled with what it shows."""
+        self.of_disk(months=1)
+        work()
+        disk = Disk.objects.exclude(state="").get().public_id
+        if typed is not None:
+            return self.buyer.post(address, {"id": disk, **typed})
+        address = address.format(disk=disk)
+        return self.buyer.post(address, Form(self.buyer.get(address).content.decode(), "").data | {"act": "pay"})
+
+    def of_disk(self, *acts: tuple[str, dict[str, str]], months: int = 0) -> HttpResponse:
         """A disk is bought on the page, then these forms of it are sent."""
-        page = self.buyer.get(f"/disks/new/?zone={ZONE}&type=CLOUD_SSD&size=20&count=1&name=")
+        page = self.buyer.get(f"/disks/new/?zone={ZONE}&type=CLOUD_SSD&size=20&count=1&name=&months={months}")
         answer = self.buyer.post("/disks/new/", Form(page.content.decode(), "/disks/new/").data)
         disk = Disk.objects.exclude(state="").get().public_id
         for name, typed in acts:
             work()
             answer = self.buyer.post(reverse(name, args=[disk]), typed)
         return answer
+
+    def disk_prepaid(self) -> HttpResponse:
+        """One that was charged by the hour is paid ahead."""
+        self.of_disk()
+        work()
+        address = f"/disks/{Disk.objects.exclude(state='').get().public_id}/prepay/?months=1"
+        return self.buyer.post(address, Form(self.buyer.get(address).content.decode(), "").data | {"act": "pay"})
 
     def buy_address(self) -> HttpResponse:
         """One is bought on the page."""
@@ -234,6 +251,11 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("disk_size", "ResizeDisk"): lambda sent: sent.of_disk(("disk_size", {"size": "30"})),
     ("disk_end", "TerminateDisks"): lambda sent: sent.of_disk(("disk_end", {})),
+    ("disk_prepay", "converted"): lambda sent: sent.disk_prepaid(),
+    ("disks_renew", "renewed"): lambda sent: sent.of_prepaid_disk("/disks/renew/?id={disk}"),
+    ("disks_renew_flag", "renew_flag"): lambda sent: sent.of_prepaid_disk(
+        "/disks/renew/flag/", {"flag": "NOTIFY_AND_AUTO_RENEW"}
+    ),
     ("placement_groups", "CreateDisasterRecoverGroup"): lambda sent: sent.buyer.post(
         "/placement-groups/", {"name": "apart", "apart": "HOST", "affinity": "1"}
     ),

@@ -101,6 +101,7 @@ NAMED: dict[str, list[Arguments]] = {
     "disk_detach": DISK,
     "disk_size": DISK,
     "disk_end": DISK,
+    "disk_prepay": DISK,
     "address": ADDRESS,
     "address_bind": ADDRESS,
     "address_unbind": ADDRESS,

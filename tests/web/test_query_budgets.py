@@ -50,12 +50,14 @@ CUSTOMERS = {
     "machine_tags": 4, "tags": 3, "machine_planned_end": 3, "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
+    "disk_prepay": 5, "disks_renew": 3,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 10, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
+    "disks_renew_flag",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
 }  # fmt: skip
@@ -147,7 +149,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             (running.public_id,),
         ),
         **dict.fromkeys(
-            ["disk", "disk_attach", "disk_detach", "disk_size", "disk_end"],
+            ["disk", "disk_attach", "disk_detach", "disk_size", "disk_end", "disk_prepay"],
             (Disk.objects.exclude(state="").latest("id").public_id,),
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),

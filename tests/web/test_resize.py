@@ -106,7 +106,7 @@ def test_a_cheaper_one_in_a_term_says_what_comes_back_and_gives_it(visitor: Visi
     )  # fmt: skip
     order = Order.objects.get(action="downgrade")
     assert "CPU and memory S5.MEDIUM4 → S5.SMALL2 Price ¥67.00" in text_of(visitor.get(f"/orders/{order.id}/"))
-    assert "Given back of a prepaid machine" in text_of(visitor.get("/balance/"))
+    assert "Given back of what was paid ahead" in text_of(visitor.get("/balance/"))
 
 
 def test_where_nothing_comes_back_it_says_so(visitor: Visitor, test_clock: BusinessClock) -> None:

@@ -142,6 +142,8 @@ _CHECKS = (
         ) AS l ON l.subscription_id = b.id
         WHERE b.charge_type = 'PREPAID' AND b.isolated_source <> 'MANMADE'
           AND b.expires_at IS DISTINCT FROM l.paid_until
+          -- A disk that stayed in the bin when its machine was erased was paid for with that.
+          AND NOT (b.kind = 'disk' AND l.paid_until IS NULL AND b.standing IN ('isolated', 'ended'))
         """,
     ),
     (

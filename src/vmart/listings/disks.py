@@ -59,7 +59,7 @@ _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of
 # What a disk is asked by and told with. A join that no condition needs is left out by PostgreSQL.
 _COLUMNS = f"""
   d.id, d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, d.state <> '' AS portable,
-  {_STATE} AS state, b.charge_type, b.renew_flag, b.expires_at, i.id AS machine, i.public_id AS instance_id,
+  {_STATE} AS state, b.charge_type, b.renew_flag, b.expires_at, b.isolated_source, i.id AS machine, i.public_id AS instance_id,
   i.name AS instance_name, i.private_ip, i.public_ip"""
 # A disk of its own is told of from when it is made until it is erased; one that went with its machine as long as its
 # owner has not ended it twice, as disks are ended.
@@ -88,8 +88,10 @@ _LISTED = f"""FROM (({_OWN} ORDER BY d.own_created_at DESC, d.id DESC) UNION ALL
 _BY_ID = f"FROM ({_KNOWN}) AS d WHERE true"
 _VIEW = """
 SELECT d.public_id, d.usage, {bought}, d.state, d.portable, coalesce(d.instance_id, '') AS instance_id, d.zone,
-  d.charge_type, d.renew_flag, d.created_at, d.expires_at, {tags} AS tags
+  d.charge_type, d.renew_flag, d.created_at, d.expires_at, d.isolated_source, m.expires_at AS machine_expires_at,
+  coalesce(m.renew_flag, '') AS machine_renew_flag, {tags} AS tags
 FROM (SELECT d.id {matching} {page}) AS page JOIN ({known}) AS d ON d.id = page.id
+LEFT JOIN subscriptions_subscription m ON m.id = d.machine AND m.standing NOT IN ('ended', 'failed')
 {order}""".replace("{bought}", ", ".join(f"d.{name}" for name in _BOUGHT)).replace(
     "{tags}", reads.held(VOLUME, "d.public_id")
 ).replace("{known}", _KNOWN)  # fmt: skip

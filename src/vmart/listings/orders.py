@@ -1,4 +1,4 @@
-"""Orders of an account, and one order with its machines."""
+"""Orders of an account, and one order with its machines, or its disks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from vmart.orders.models import Line, Order, Status
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
 from vmart.pricing.quote import Quote
+from vmart.storage.models import Disk
 
 MACHINES_SHOWN = 100  # a purchase has no more
 
@@ -22,13 +23,26 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderedDisk:
+    """A line of a disk with a life of its own; ``disk`` stays readable after it is erased."""
+
+    line: Line
+    disk: Disk
+
+
+@dataclass(frozen=True, slots=True)
 class OrderView:
     """One order as its page shows it."""
 
     order: Order
     quoted: Quote | None  # of a purchase
     priced: Priced | None  # of any other action
-    lines: Sequence[OrderLine]
+    lines: Sequence[OrderLine]  # of machines
+    disks: Sequence[OrderedDisk]
+
+    @property
+    def _all(self) -> Sequence[Line]:
+        return [*(entry.line for entry in self.lines), *(entry.line for entry in self.disks)]
 
     @property
     def final(self) -> bool:
@@ -37,16 +51,16 @@ class OrderView:
 
     @property
     def delivered(self) -> int:
-        return sum(entry.line.state in (Line.State.DELIVERED, Line.State.RETURNED) for entry in self.lines)
+        return sum(line.state in (Line.State.DELIVERED, Line.State.RETURNED) for line in self._all)
 
     @property
-    def failed(self) -> Sequence[OrderLine]:
-        return [entry for entry in self.lines if entry.line.state == Line.State.FAILED]
+    def failed(self) -> Sequence[Line]:
+        return [line for line in self._all if line.state == Line.State.FAILED]
 
     @property
     def returned_minor(self) -> int:
-        """What came back by itself for machines that were not delivered."""
-        return sum(entry.line.amount_minor for entry in self.failed)
+        """What came back by itself for what was not delivered."""
+        return sum(line.amount_minor for line in self.failed)
 
 
 def page(account_id: int, before: str = "") -> Page[Order]:
@@ -59,17 +73,22 @@ def page(account_id: int, before: str = "") -> Page[Order]:
 
 
 def view(account_id: int, order_id: int) -> OrderView | None:
-    """The account's order with its lines and machines; None for another's."""
+    """The account's order with its lines, and their machines or disks; None for another's."""
     order = Order.objects.filter(account_id=account_id, id=order_id).first()
     if order is None:
         return None
     lines = list(Line.objects.filter(order_id=order.id).order_by("number")[:MACHINES_SHOWN])
-    machines = Instance.objects.select_related("image", "subscription").in_bulk(
-        [line.subscription_id for line in lines]
-    )
+    numbers = [line.subscription_id for line in lines]
+    machines = Instance.objects.select_related("image", "subscription").in_bulk(numbers)
+    rest = [number for number in numbers if number not in machines]
+    disks = Disk.objects.select_related("subscription").in_bulk(rest) if rest else {}
     quoted = Quote.of(order.quote) if order.action == "purchase" else None
     priced = None if quoted else Priced.of(order.quote)
-    return OrderView(order, quoted, priced, [OrderLine(line, machines[line.subscription_id]) for line in lines])
+    return OrderView(
+        order, quoted, priced,
+        [OrderLine(line, machines[line.subscription_id]) for line in lines if line.subscription_id in machines],
+        [OrderedDisk(line, disks[line.subscription_id]) for line in lines if line.subscription_id in disks],
+    )  # fmt: skip
 
 
 def terms(subscription_id: int) -> Sequence[Line]:

@@ -11,6 +11,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.listings.paging import PAGE, Matching, Page, cut, number
 from vmart.orders import holds
+from vmart.orders.things import is_prepaid
 from vmart.storage.models import ALIVE, Disk, State
 from vmart.tags import reads
 from vmart.tags.things import VOLUME
@@ -20,7 +21,7 @@ MACHINES_MAX = 200  # of those that are offered to choose from
 
 @dataclass(frozen=True, slots=True)
 class OwnDisk:
-    """A disk and the machine that has it. ``hourly``: what an hour of it costs, exact; None where it is not charged."""
+    """A disk and the machine that has it. ``hourly``: an hour of it, exact; None where none is charged."""
 
     disk: Disk
     machine: Instance | None
@@ -73,7 +74,7 @@ def _shown(disk_ids: Sequence[int]) -> list[OwnDisk]:
     """In this order, with their machines and prices."""
     disks = Disk.objects.select_related("subscription").in_bulk(disk_ids)
     machines = Instance.objects.in_bulk({disk.instance_id for disk in disks.values() if disk.instance_id})
-    cost = holds.hourly([disk.id for disk in disks.values() if disk.state in ALIVE])
+    cost = holds.hourly([disk.id for disk in disks.values() if _by_the_hour(disk)])
     return [
         OwnDisk(disk, machines.get(disk.instance_id or 0), cost.get(disk.id))
         for disk in (disks[disk_id] for disk_id in disk_ids)
@@ -87,7 +88,11 @@ def one(account_id: int, public_id: str) -> OwnDisk | None:
     if disk is None:
         return None
     machine = Instance.objects.select_related("subscription").filter(id=disk.instance_id or 0).first()
-    return OwnDisk(disk, machine, holds.hourly([disk.id])[disk.id] if disk.state in ALIVE else None)
+    return OwnDisk(disk, machine, holds.hourly([disk.id])[disk.id] if _by_the_hour(disk) else None)
+
+
+def _by_the_hour(disk: Disk) -> bool:
+    return disk.state in ALIVE and not is_prepaid(disk)
 
 
 def of_machine(instance_id: int) -> Sequence[Disk]:

@@ -26,7 +26,8 @@ class ListedDisk:
     """A disk as it was bought. ``state``: DiskState of the API 3.0.
 
     ``portable``: it has a life of its own; of any other the machine's agreement is told. ``instance_id``: the machine
-    that has it, or had it until it was erased, "" for none.
+    that has it, or had it until it was erased, "" for none; ``machine_expires_at`` and ``machine_renew_flag`` are of
+    its term, where it is paid ahead.
     """
 
     public_id: str
@@ -40,6 +41,9 @@ class ListedDisk:
     renew_flag: str
     created_at: dt.datetime
     expires_at: dt.datetime | None
+    isolated_source: str
+    machine_expires_at: dt.datetime | None
+    machine_renew_flag: str
     tags: tuple[Tag, ...] = ()
 
 

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, place, renew, resize, unpaid
+from vmart.orders.disks import convert as convert_disk
+from vmart.orders.disks import grow as grow_own_disk
+from vmart.orders.disks import renew as renew_disk
 from vmart.orders.models import Order
 
 PAY: Mapping[str, Callable[[Order, Actor], None]] = {
@@ -15,6 +18,9 @@ PAY: Mapping[str, Callable[[Order, Actor], None]] = {
     resize.UPGRADE.action: resize.UPGRADE.pay,
     convert.ACT.action: convert.ACT.pay,
     bandwidth_window.ACT_OF_WINDOW.action: bandwidth_window.ACT_OF_WINDOW.pay,
+    renew_disk.ACT.action: renew_disk.ACT.pay,
+    convert_disk.ACT.action: convert_disk.ACT.pay,
+    grow_own_disk.UPGRADE.action: grow_own_disk.UPGRADE.pay,
 }
 
 

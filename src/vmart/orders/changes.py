@@ -1,22 +1,22 @@
-"""What changes of a machine share once the engine has answered: a term is paid for, or charged from now on."""
+"""What changes of a thing share once the engine has answered: a term is paid for, or charged from now on."""
 
-from vmart.instances.models import Instance
 from vmart.orders import agreed, hourly, paid
 from vmart.orders.agreed import New
+from vmart.orders.things import Thing
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.worker.queue import Claimed
 
 
-def in_force(machine: Instance, operation: Claimed, new: New) -> None:
+def in_force(thing: Thing, operation: Claimed, new: New) -> None:
     """Belongs into the act. ``order_id`` of the payload: what the order is of, set aside until now; 0 by the hour."""
     if order_id := operation.payload["order_id"]:
         agreed.agree(new)
-        paid.deliver(order_id, machine.id)
+        paid.deliver(order_id, thing.id)
     else:
-        hourly.in_force(machine, new)
+        hourly.in_force(thing, new)
 
 
-def back(machine: Instance) -> None:
+def back(thing: Thing) -> None:
     """It will not be in force: an hour of what is agreed is set aside again. Belongs into the act."""
-    if machine.subscription.charge_type == POSTPAID_BY_HOUR:
-        hourly.hold_what_it_asks(machine)
+    if thing.subscription.charge_type == POSTPAID_BY_HOUR:
+        hourly.hold_what_it_asks(thing)

@@ -1,11 +1,14 @@
-"""Conversion: a postpaid machine that is paid ahead from now on, with all that was bought with it (billing-rules, 3).
+"""Conversion: what was postpaid is paid ahead from now on, with all that was bought with it (billing-rules, 3).
 
 The term begins when it is paid. What was charged by the hour is charged until that second, and by the month from then
-on; traffic goes on as it was. The machine itself is not touched.
+on; traffic goes on as it was. The thing itself is not touched. Of machines here; of disks with a life of their own by
+the same rule (``act_of``) in ``disks/convert.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, F, Value, When
@@ -24,12 +27,15 @@ from vmart.orders.live_cost import open_hours_minor
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew_flag import MANUAL, check_flag
+from vmart.orders.things import Thing, events, named_in
 from vmart.pricing import books
 from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, BANDWIDTH_PREPAID, PREPAID
 from vmart.pricing.priced import CONVERSION_ORDER, Priced, PricedLine
 from vmart.pricing.renewal import Term, price_minor, term_of_months
 from vmart.subscriptions.models import Subscription
 
+Check = Callable[[Sequence[Any], "Conversion"], None]
+Begun = Callable[[Sequence[Any]], None]
 # By bandwidth is only what has no public address, so that nothing was charged by it.
 _BY_THE_MONTH = Case(
     When(internet_charge_type=BANDWIDTH_POSTPAID_BY_HOUR, then=Value(BANDWIDTH_PREPAID)),
@@ -66,72 +72,74 @@ def refuse(machines: Sequence[Instance]) -> None:
             )  # fmt: skip
 
 
-def _check(machines: Sequence[Instance], asked: Conversion) -> None:
-    check_flag(asked.renew_flag)
+def _check_machines(machines: Sequence[Instance], asked: Conversion) -> None:
     refuse(machines)
     renew.refuse_lost(machines)
-    if balance(machines[0].account_id).balance_minor < 0:
+
+
+def _check(refuse_kind: Check, things: Sequence[Thing], asked: Conversion) -> None:
+    check_flag(asked.renew_flag)
+    refuse_kind(things, asked)
+    if balance(things[0].account_id).balance_minor < 0:
         raise InArrears(
-            "The account is in arrears. Top up to zero or more, then its machines can be paid ahead.", field="machines"
+            "The account is in arrears. Top up to zero or more, then it can be paid ahead.", field=named_in(things[0])
         )
 
 
-def _priced(machines: Sequence[Instance], asked: Conversion) -> Priced:
-    book, further = books.current_book(shop.snapshot().generation), _term(asked.months)
-    terms = agreed.by_hour([machine.id for machine in machines])
+def _priced(action: str, things: Sequence[Thing], asked: Conversion) -> Priced:
+    book, further = books.current_book(shop.snapshot().generation), term_from_now(asked.months)
+    terms = agreed.by_hour([thing.id for thing in things])
     lines = tuple(
         PricedLine(
-            machine.public_id, *price_minor(book, terms[machine.id], further), 0, 0, further.months, 0,
-            further.anchor_at, further.anchor_at, further.period_to, tuple(terms[machine.id]),
+            thing.public_id, *price_minor(book, terms[thing.id], further), 0, 0, further.months, 0,
+            further.anchor_at, further.anchor_at, further.period_to, tuple(terms[thing.id]),
         )
-        for machine in machines
+        for thing in things
     )  # fmt: skip
-    return Priced(CONVERSION_ORDER, book.version, book.currency, lines)
+    return Priced(action, book.version, book.currency, lines)
 
 
-def _term(months: int) -> Term:
+def term_from_now(months: int) -> Term:
     """That of so many months which begins now. Raises PeriodNotSold."""
     here, now = shop.snapshot(), clock.now()
     return term_of_months(books.current_book(here.generation), now, now, months, here.billing_zone)
 
 
-def frees_minor(machine: Instance) -> int:
+def frees_minor(thing: Thing) -> int:
     """What of its hold is free again the moment it is paid ahead, and may be part of the price."""
-    hold_id = machine.subscription.hold_id
+    hold_id = thing.subscription.hold_id
     if hold_id is None:
         return 0
     held = Hold.objects.get(id=hold_id).floating_minor
-    used = open_hours_minor(machine.account_id, [machine.id], clock.now())[machine.id]
+    used = open_hours_minor(thing.account_id, [thing.id], clock.now())[thing.id]
     return 0 if used is None else max(0, held - used)
 
 
-def _still_so(machines: Sequence[Instance], due: Priced, asked: Conversion) -> None:
-    """Raise InvalidParameter for a price of another term, or of a machine as it was before a change."""
+def _still_so(things: Sequence[Thing], due: Priced, asked: Conversion) -> None:
+    """Raise InvalidParameter for a price of another term, or of a thing as it was before a change."""
     lines = {line.public_id: line for line in due.lines}
-    terms = agreed.by_hour([machine.id for machine in machines])
-    for machine in machines:
-        line = lines[machine.public_id]
+    terms = agreed.by_hour([thing.id for thing in things])
+    for thing in things:
+        line = lines[thing.public_id]
         if line.months != asked.months:
             raise InvalidParameter("The price is of another term; ask for it again.", field="months")
-        if sorted(line.terms) != sorted(terms[machine.id]):
+        if sorted(line.terms) != sorted(terms[thing.id]):
             raise InvalidParameter(
-                "{id} was changed meanwhile; ask for its price again.", field="machines", id=machine.public_id
+                "{id} was changed meanwhile; ask for its price again.", field=named_in(thing), id=thing.public_id
             )
 
 
-def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Conversion, actor: Actor) -> None:
-    due = _from_now(due, asked.months)
+def _carry_out(order: Order, things: Sequence[Thing], due: Priced, asked: Conversion) -> None:
     order.quote = due.plain()
     with transaction.atomic():  # a refusal leaves the act as it was
-        _charge_until_now(machines)  # first: what it frees may be part of the price
-        paid.take(due, {machine.public_id: machine.subscription for machine in machines}, order)
-    _begin(machines, due, asked)
-    m.events(machines, "converted", [renew.told(line) for line in due.lines], actor)
+        _charge_until_now(things)  # first: what it frees may be part of the price
+        paid.take(due, {thing.public_id: thing.subscription for thing in things}, order)
+    _begin(things, due, asked)
 
 
 def _from_now(due: Priced, months: int) -> Priced:
     """The same price of the term that begins now, whenever it was reckoned."""
-    begun = _term(months)
+    begun = term_from_now(months)
     lines = (
         replace(line, anchor_at=begun.anchor_at, period_from=begun.anchor_at, period_to=begun.period_to)
         for line in due.lines
@@ -139,29 +147,47 @@ def _from_now(due: Priced, months: int) -> Priced:
     return replace(due, lines=tuple(lines))
 
 
-def _charge_until_now(machines: Sequence[Instance]) -> None:
+def _charge_until_now(things: Sequence[Thing]) -> None:
     """What was charged by the hour ends with this second; of the holds stays what is not deducted yet."""
     at = db.call("metering_instant", clock.now())
-    ended = agreed.pay_ahead([machine.id for machine in machines])
+    ended = agreed.pay_ahead([thing.id for thing in things])
     db.call("metering_end_each", [number for number, _ in ended], [component for _, component in ended], at)
-    hourly.hold_what_was_used(machines, at)
+    hourly.hold_what_was_used(things, at)
 
 
-def _begin(machines: Sequence[Instance], due: Priced, asked: Conversion) -> None:
+def _begin(things: Sequence[Thing], due: Priced, asked: Conversion) -> None:
     """Their terms, as if they had been bought with them."""
     line = due.lines[0]  # all begin now, for as long
-    for machine in machines:
-        bundle = machine.subscription
+    for thing in things:
+        bundle = thing.subscription
         bundle.charge_type, bundle.renew_flag = PREPAID, asked.renew_flag
         bundle.anchor_at, bundle.expires_at = line.anchor_at, line.period_to
     Subscription.objects.bulk_update(
-        [machine.subscription for machine in machines], ["charge_type", "renew_flag", "anchor_at", "expires_at"]
+        [thing.subscription for thing in things], ["charge_type", "renew_flag", "anchor_at", "expires_at"]
     )
-    ids = [machine.id for machine in machines]
-    Instance.objects.filter(id__in=ids).update(
+    term.follow(things)
+
+
+def _begun(machines: Sequence[Instance]) -> None:
+    Instance.objects.filter(id__in=[machine.id for machine in machines]).update(
         charge_type=PREPAID, internet_charge_type=_BY_THE_MONTH, stop_charging_mode="NOT_APPLICABLE"
     )
-    term.follow(machines)
 
 
-ACT = PricedAct(CONVERSION_ORDER, Conversion, _check, _priced, _still_so, _carry_out)
+def act_of(
+    action: str, lock: Callable[[int, Sequence[str]], Sequence[Any]], check: Check, begun: Begun
+) -> PricedAct[Conversion]:
+    """The conversion of a kind of thing. ``begun`` writes what its own rows say of it."""
+
+    def carry_out(order: Order, things: Sequence[Any], due: Priced, asked: Conversion, actor: Actor) -> None:
+        due = _from_now(due, asked.months)
+        _carry_out(order, things, due, asked)
+        begun(things)
+        events(things, "converted", [renew.told(line) for line in due.lines], actor)
+
+    return PricedAct(
+        action, Conversion, partial(_check, check), partial(_priced, action), _still_so, carry_out, lock
+    )  # fmt: skip
+
+
+ACT = act_of(CONVERSION_ORDER, m.lock, _check_machines, _begun)

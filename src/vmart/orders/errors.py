@@ -89,6 +89,24 @@ class DiskState(Refused):
     code = "UnsupportedOperation.StateError"
 
 
+class DiskExpired(Refused):
+    """The term of the disk is over."""
+
+    code = "InvalidDisk.Expire"
+
+
+class NotPrepaid(Refused):
+    """The disk is charged by the hour: it has no term."""
+
+    code = "InvalidDisk.NotSupported"
+
+
+class NotPostpaid(Refused):
+    """The disk is paid ahead already."""
+
+    code = "InvalidDisk.NotSupported"
+
+
 class DiskAttached(Refused):
     code = "ResourceUnavailable.Attached"
 

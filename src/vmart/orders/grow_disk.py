@@ -35,6 +35,7 @@ from vmart.worker.queue import Claimed
 
 KIND = "grow_disk"
 ACT = agreed.CHANGE_OF_DISK
+OF_DISK = "ResizeDisk"  # the same, said of the disk
 _DATA_DISK = "data_disks.0."
 FAILED = "The disk could not be made larger; it is paid for as before."
 
@@ -62,11 +63,15 @@ class Reckoned:
 def reckon(account_id: int, asked: Growth) -> Reckoned | Priced:
     """What ``grow`` would do now; writes nothing. Raises what it raises, but for balance and room."""
     with db.act():
-        found = m.lock(account_id, asked.public_ids)
-        if m.is_prepaid(found[0]):
-            return UPGRADE.price_in_act(account_id, asked)
-        disk = _check(found, asked)
-        return Reckoned(_hours(found[0], disk, asked.size_gib), hourly.hour_of(at_size(disk, asked.size_gib).term))
+        return reckon_of(m.lock(account_id, asked.public_ids), asked)
+
+
+def reckon_of(machines: Sequence[Instance], asked: Growth) -> Reckoned | Priced:
+    """``reckon`` for machines that are locked."""
+    disk = _check(machines, asked)
+    if m.is_prepaid(machines[0]):
+        return _priced(machines, asked)
+    return Reckoned(_hours(machines[0], disk, asked.size_gib), hourly.hour_of(at_size(disk, asked.size_gib).term))
 
 
 def grow(actor: Actor, asked: Growth, *, while_running: bool = True) -> None:
@@ -75,14 +80,20 @@ def grow(actor: Actor, asked: Growth, *, while_running: bool = True) -> None:
     Raises the refusals of ``acts.accepting``, UnknownDisk, OutOfRange, WrongState, DiskSoldOut, InsufficientBalance.
     """
     with accepting(actor, "", asked.public_ids, uses=True) as found:
-        disk = _check(found, asked)
-        (machine,) = found
-        _refuse_running(machine, while_running=while_running)
-        if m.is_prepaid(machine):
-            UPGRADE.order_in_act(actor, asked)
-            return
-        hourly.set_aside(machine, _hours(machine, disk, asked.size_gib), f"{asked.size_gib} GiB")
-        _begin(machine, disk, asked.size_gib, actor)
+        _check(found, asked)
+        _refuse_running(found[0], while_running=while_running)
+        grow_in_act(actor, found, asked)
+
+
+def grow_in_act(actor: Actor, machines: Sequence[Instance], asked: Growth) -> None:
+    """``grow`` for machines that are locked, whether they run or not."""
+    disk = _check(machines, asked)
+    (machine,) = machines
+    if m.is_prepaid(machine):
+        UPGRADE.order_in_act(actor, asked)
+        return
+    hourly.set_aside(machine, _hours(machine, disk, asked.size_gib), f"{asked.size_gib} GiB")
+    _begin(machine, disk, asked.size_gib, actor)
 
 
 def turns_off(machine: Instance) -> bool:
@@ -157,7 +168,13 @@ def _begin(machine: Instance, disk: Disk, size_gib: int, actor: Actor, order_id:
     take_room(machine, disk, size_gib, _path(disk))
     m.events([machine], ACT, actor=actor)
     m.begin(machine, ACT, actor.request_id)
+    _note(disk, "OPERATING")
     m.send(machine, KIND, disk=disk.id, size_gib=size_gib, order_id=order_id)
+
+
+def _note(disk: Disk, state: str) -> None:
+    """How a change of its size stands, for those who look at the disk."""
+    Disk.objects.filter(pk=disk.pk).update(latest_operation=OF_DISK, latest_operation_state=state)
 
 
 def take_room(holder: Thing, disk: Disk, size_gib: int, path: str, code: str | None = None) -> None:
@@ -231,12 +248,14 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
 
 def _give_up(machine: Instance, disk: Disk, operation: Claimed, reason: str) -> None:
     paid.give_up_for(operation, reason)
+    _note(disk, "FAILED")
     give_room_back(machine, disk, int(operation.payload["size_gib"]))
 
 
 def _in_force(machine: Instance, disk: Disk, operation: Claimed, size_gib: int) -> None:
     """It has its size: from this second on that is what it pays for. Belongs into the act."""
     Disk.objects.filter(pk=disk.pk).update(size_gib=size_gib)
+    _note(disk, "SUCCESS")
     Instance.objects.filter(pk=machine.pk).update(latest_operation_state="SUCCESS")
     changes.in_force(machine, operation, at_size(disk, size_gib))
     m.event(machine, "disk_grown", disk=disk.public_id, old=disk.size_gib, new=size_gib)

@@ -3,6 +3,7 @@
 The network first: the guest may take its time to shut down, and sends nothing meanwhile.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -14,7 +15,19 @@ from vmart.orders import machines as m
 from vmart.orders.acts import outcome
 from vmart.orders.sample import count_last
 from vmart.provisioning.zone_engines import engine_of
+from vmart.subscriptions.models import Source
 from vmart.worker.queue import Claimed
+
+
+def into_bin(
+    machines: Sequence[Instance], act: str, request_id: str, *, source: Source, at: dt.datetime,
+    release_at: dt.datetime, **agreed: object,
+) -> None:  # fmt: skip
+    """Off from now on, in the recycle bin from ``at`` on, and erased at ``release_at``. Belongs into the act."""
+    m.begin_all(machines, act, request_id, state=State.SHUTDOWN)
+    m.isolate_all(machines, source, at, release_at, **agreed)
+    m.send_all(machines, "isolate")
+    m.send_all(machines, "release", due_at=release_at)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

@@ -22,14 +22,17 @@ from vmart.orders.things import (
     events,
     fail,
     forget_work,
+    is_expired,
+    is_prepaid,
     is_under_way,
     isolate_all,
+    named_in,
     send,
     send_all,
 )
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.worker import queue
 
 __all__ = [
@@ -120,12 +123,6 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
             )
 
 
-def is_expired(machine: Instance) -> bool:
-    """Whether its term is over: its isolation is due, if it has not come yet."""
-    expires_at = machine.subscription.expires_at
-    return expires_at is not None and expires_at <= clock.now()
-
-
 def has_to_end(machine: Instance) -> bool:
     """Whether the end that was planned of it is due, if it has not come yet."""
     return machine.ends_at is not None and machine.ends_at <= clock.now()
@@ -137,7 +134,7 @@ def refuse_in_arrears(things: Sequence[Thing]) -> None:
     if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
-            field="machines" if isinstance(postpaid[0], Instance) else "disks",
+            field=named_in(postpaid[0]),
             id=postpaid[0].public_id,
         )
 
@@ -183,11 +180,6 @@ def refuse_running(machine: Instance, *, while_running: bool) -> None:
         )  # fmt: skip
 
 
-def is_prepaid(machine: Instance) -> bool:
-    """Whether its term is paid ahead."""
-    return machine.subscription.charge_type == PREPAID
-
-
 def refuse_postpaid(machine: Instance) -> None:
     """Raise WrongMode for a machine without a term."""
     if not is_prepaid(machine):
@@ -195,7 +187,7 @@ def refuse_postpaid(machine: Instance) -> None:
 
 
 def bin_until(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
-    """When a prepaid machine is released: the first midnight not before its days in the bin (rules, section 4)."""
+    """When what was paid ahead is released: the first midnight not before its days in the bin (rules, section 4)."""
     return clock.midnight_not_before(instant + dt.timedelta(days=policy.at(instant).bin_prepaid_days), zone)
 
 

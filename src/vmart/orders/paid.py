@@ -4,6 +4,7 @@ What is done at once is paid at once. What its engine has to do first is paid wh
 set aside.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping
 
@@ -40,9 +41,19 @@ def take_later(priced: Priced, bundles: Bundles, order: Order) -> None:
     Line.objects.bulk_create(_lines(order, Status.DELIVERING, priced, bundles, numbers))
 
 
-def deliver(order_id: int, bundle: int) -> None:
-    """What the order is of for this bundle is there: it is paid. Belongs under the account lock."""
+def months_of(order_id: int, bundle: int) -> int:
+    """The months for which an order that is not delivered yet pays for this bundle."""
+    return int(_waiting(order_id, bundle).months or 0)
+
+
+def deliver(order_id: int, bundle: int, period: tuple[dt.datetime, dt.datetime] | None = None) -> None:
+    """What the order is of for this bundle is there: it is paid. Belongs under the account lock.
+
+    ``period``: of a term that begins with it, and was not known before.
+    """
     line = _waiting(order_id, bundle)
+    if period:
+        line.period_from, line.period_to = period
     _paid(line, *_posted([line.hold_id])[line.hold_id])
     line.save()
     _end(order_id)

@@ -1,32 +1,36 @@
-"""Renewal: a further term of prepaid machines, from the old expiry, also out of the recycle bin (billing-rules, 3).
+"""Renewal: a further term of what is paid ahead, from the old expiry, also out of the recycle bin (billing-rules, 3).
 
 Paid from the balance at once, or as an unpaid order by balance or card. What was shown is charged, as long as the
-machines still expire when it was reckoned.
+things still expire when it was reckoned. Of machines here; of disks with a life of their own by the same rule
+(``act_of``) in ``disks/renew.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db
+from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import agreed, paid, term
 from vmart.orders import machines as m
-from vmart.orders.errors import WrongMode, WrongState
+from vmart.orders.errors import WrongState
 from vmart.orders.models import EngineDrift, Order
 from vmart.orders.priced_act import PricedAct
-from vmart.orders.renew_flag import check_flag
+from vmart.orders.renew_flag import check_flag, refuse_without_term
+from vmart.orders.things import Thing, events, is_in_bin, named_in, out_of_bin
 from vmart.policy import policy
 from vmart.pricing import books
 from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced, PricedLine
 from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day
-from vmart.subscriptions.models import Source, Standing, Subscription
+from vmart.subscriptions.models import Subscription
 
 ACTION = "renew"
+BringBack = Callable[[Sequence[Any], Actor], None]
 RENEWABLE = (State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, State.SHUTDOWN)
 
 
@@ -43,18 +47,22 @@ class Renewal:
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise WrongMode, WrongState or Busy for machines that cannot be renewed now."""
     for machine in machines:
-        if machine.subscription.charge_type != PREPAID:
-            raise WrongMode("{id} is postpaid: it has no term to renew.", field="machines", id=machine.public_id)
+        refuse_without_term(machine)
         m.refuse_state(machine, RENEWABLE, "UnsupportedOperation.InstanceStateTerminating")
     # What is turned off, or changed in what a term costs, is renewed when that has ended.
     m.refuse_busy([one for one in machines if one.state == State.SHUTDOWN or agreed.is_changing(one)])
 
 
 def _check(machines: Sequence[Instance], asked: Renewal) -> None:
-    if asked.renew_flag:
-        check_flag(asked.renew_flag)
+    check_flag_asked(asked)
     refuse(machines)
     refuse_lost(machines)
+
+
+def check_flag_asked(asked: Renewal) -> None:
+    """Raise InvalidValue for a flag that does not exist."""
+    if asked.renew_flag:
+        check_flag(asked.renew_flag)
 
 
 def refuse_lost(machines: Sequence[Instance]) -> None:
@@ -68,24 +76,24 @@ def refuse_lost(machines: Sequence[Instance]) -> None:
         )  # fmt: skip
 
 
-def _priced(machines: Sequence[Instance], asked: Renewal) -> Priced:
+def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
     book = books.current_book(shop.snapshot().generation)
-    terms = agreed.paid_ahead([machine.id for machine in machines])
+    terms = agreed.paid_ahead([thing.id for thing in things])
     lines = []
-    for machine in machines:
-        further = _term(machine, asked)
-        listed, amount = price_minor(book, terms[machine.id], further)
-        network = price_minor(book, [one for one in terms[machine.id] if one[0] == BANDWIDTH], further)
-        assert machine.subscription.expires_at is not None
+    for thing in things:
+        further = _term(thing, asked)
+        listed, amount = price_minor(book, terms[thing.id], further)
+        network = price_minor(book, [one for one in terms[thing.id] if one[0] == BANDWIDTH], further)
+        assert thing.subscription.expires_at is not None
         lines.append(PricedLine(
-            machine.public_id, listed, amount, *network, further.months, further.days, further.anchor_at,
-            machine.subscription.expires_at, further.period_to, tuple(terms[machine.id]),
+            thing.public_id, listed, amount, *network, further.months, further.days, further.anchor_at,
+            thing.subscription.expires_at, further.period_to, tuple(terms[thing.id]),
         ))  # fmt: skip
-    return Priced(ACTION, book.version, book.currency, tuple(lines))
+    return Priced(action, book.version, book.currency, tuple(lines))
 
 
-def _term(machine: Instance, asked: Renewal) -> Term:
-    anchor_at, expires_at = machine.subscription.anchor_at, machine.subscription.expires_at
+def _term(thing: Thing, asked: Renewal) -> Term:
+    anchor_at, expires_at = thing.subscription.anchor_at, thing.subscription.expires_at
     assert anchor_at is not None and expires_at is not None
     here = shop.snapshot()
     if asked.months:
@@ -98,59 +106,58 @@ def _term(machine: Instance, asked: Renewal) -> Term:
     years = policy.at(clock.now()).renew_ahead_years
     if found.period_to > clock.add_months(clock.now(), 12 * years, here.billing_zone):
         raise InvalidParameter(
-            "{id} would be paid until {until:%Y-%m-%d}; a machine is paid at most {years} years ahead.",
-            field="months", id=machine.public_id, until=found.period_to, years=years,
+            "{id} would be paid until {until:%Y-%m-%d}; at most {years} years ahead can be paid.",
+            field="months", id=thing.public_id, until=found.period_to, years=years,
         )  # fmt: skip
-    if machine.state == State.SHUTDOWN and found.period_to <= clock.now():
+    if is_in_bin(thing) and found.period_to <= clock.now():
         raise InvalidParameter(
             "{id} would still have expired; choose a longer term.",
-            field="months", id=machine.public_id,
+            field="months", id=thing.public_id,
         )  # fmt: skip
     return found
 
 
-def _still_so(machines: Sequence[Instance], due: Priced, _: Renewal) -> None:
-    """Raise InvalidParameter where a machine expires otherwise, or pays for else, than when ``due`` was reckoned."""
+def _still_so(things: Sequence[Thing], due: Priced, _: Renewal) -> None:
+    """Raise InvalidParameter where a thing expires otherwise, or pays for else, than when ``due`` was reckoned."""
     lines = {line.public_id: line for line in due.lines}
-    terms = agreed.paid_ahead([machine.id for machine in machines])
-    for machine in machines:
-        line = lines[machine.public_id]
-        if line.period_from != machine.subscription.expires_at:
+    terms = agreed.paid_ahead([thing.id for thing in things])
+    for thing in things:
+        line = lines[thing.public_id]
+        if line.period_from != thing.subscription.expires_at:
             raise InvalidParameter(
                 "{id} was renewed or returned meanwhile; ask for its price again.",
-                field="machines", id=machine.public_id,
+                field=named_in(thing), id=thing.public_id,
             )  # fmt: skip
-        if line.terms and sorted(line.terms) != sorted(terms[machine.id]):
+        if line.terms and sorted(line.terms) != sorted(terms[thing.id]):
             raise InvalidParameter(
-                "{id} was changed meanwhile; ask for its price again.", field="machines", id=machine.public_id
+                "{id} was changed meanwhile; ask for its price again.", field=named_in(thing), id=thing.public_id
             )
 
 
-def _carry_out(order: Order, machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Actor) -> None:
-    paid.take(due, {machine.public_id: machine.subscription for machine in machines}, order)
-    _apply(machines, due, asked, actor)
+def _carry_out(order: Order, things: Sequence[Thing], due: Priced, asked: Renewal, actor: Actor) -> None:
+    paid.take(due, {thing.public_id: thing.subscription for thing in things}, order)
+    _apply(things, due, asked, actor)
 
 
-def _apply(machines: Sequence[Instance], due: Priced, asked: Renewal, actor: Actor) -> None:
-    """The new expiry, its timers; what was in the recycle bin comes back and is started."""
+def _apply(things: Sequence[Thing], due: Priced, asked: Renewal, actor: Actor) -> None:
+    """The new expiry, its timers."""
     lines = {line.public_id: line for line in due.lines}
-    for machine in machines:
-        agreed_now, line = machine.subscription, lines[machine.public_id]
+    for thing in things:
+        agreed_now, line = thing.subscription, lines[thing.public_id]
         agreed_now.expires_at, agreed_now.anchor_at = line.period_to, line.anchor_at
         agreed_now.renew_flag = asked.renew_flag or agreed_now.renew_flag
     Subscription.objects.bulk_update(
-        [machine.subscription for machine in machines], ["expires_at", "anchor_at", "renew_flag"]
+        [thing.subscription for thing in things], ["expires_at", "anchor_at", "renew_flag"]
     )
-    term.follow(machines)
-    m.events(machines, "renewed", [told(lines[machine.public_id]) for machine in machines], actor)
-    binned = [machine for machine in machines if machine.state == State.SHUTDOWN]
-    if not binned:
-        return
-    m.agree(binned, standing=Standing.ACTIVE, isolated_source=Source.NOT_ISOLATED, isolated_at=None, release_at=None)
-    m.forget_work("release", binned)
-    db.call("metering_start", [one.id for one in binned], [], db.call("metering_instant", clock.now()))
-    m.begin_all(binned, "StartInstances", actor.request_id, state=State.STARTING)
-    m.send_all(binned, "start")
+    term.follow(things)
+    events(things, "renewed", [told(lines[thing.public_id]) for thing in things], actor)
+
+
+def _bring_back(machines: Sequence[Instance], actor: Actor) -> None:
+    """What was in the recycle bin is started."""
+    m.forget_work("release", machines)
+    m.begin_all(machines, "StartInstances", actor.request_id, state=State.STARTING)
+    m.send_all(machines, "start")
 
 
 def told(line: PricedLine) -> dict[str, object]:
@@ -158,6 +165,21 @@ def told(line: PricedLine) -> dict[str, object]:
     return {"until": line.period_to.isoformat(), "paid_minor": line.amount_minor}
 
 
-ACT = PricedAct(ACTION, Renewal, _check, _priced, _still_so, _carry_out)
+def act_of(
+    action: str, lock: Callable[[int, Sequence[str]], Sequence[Any]], check: Callable[[Sequence[Any], Renewal], None],
+    bring_back: BringBack,
+) -> PricedAct[Renewal]:  # fmt: skip
+    """The renewal of a kind of thing. ``bring_back`` has those that were in the recycle bin used again."""
+
+    def carry_out(order: Order, things: Sequence[Any], due: Priced, asked: Renewal, actor: Actor) -> None:
+        _carry_out(order, things, due, asked, actor)
+        if binned := [thing for thing in things if is_in_bin(thing)]:
+            out_of_bin(binned)
+            bring_back(binned, actor)
+
+    return PricedAct(action, Renewal, check, partial(_priced, action), _still_so, carry_out, lock)
+
+
+ACT = act_of(ACTION, m.lock, _check, _bring_back)
 price, price_in_act, place, pay = ACT.price, ACT.price_in_act, ACT.place, ACT.pay
 renew, renew_in_act = ACT.order, ACT.order_in_act

@@ -1,13 +1,14 @@
-"""Whether a prepaid machine renews itself, and whether its owner is reminded."""
+"""Whether what is paid ahead renews itself, and whether its owner is reminded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vmart.events.actor import Actor
+from vmart.kernel import db
 from vmart.kernel.errors import InvalidValue
 from vmart.orders import machines as m
-from vmart.orders.acts import accepting
 from vmart.orders.errors import WrongMode
-from vmart.pricing.configuration import PREPAID
+from vmart.orders.things import Thing, agree, events, is_prepaid, named_in
+from vmart.storage.models import Disk
 
 AUTO = "NOTIFY_AND_AUTO_RENEW"
 MANUAL = "NOTIFY_AND_MANUAL_RENEW"
@@ -21,13 +22,25 @@ def check_flag(flag: str) -> None:
         raise InvalidValue("RenewFlag is one of {flags}.", field="renew_flag", flags=", ".join(FLAGS))
 
 
-def set_flag(actor: Actor, public_ids: Sequence[str], flag: str) -> None:
-    """Set it, all or none. Raises InvalidValue, WrongMode, UnknownInstance."""
+def set_flag(
+    actor: Actor, public_ids: Sequence[str], flag: str, lock: Callable[[int, Sequence[str]], Sequence[Thing]] = m.lock
+) -> None:
+    """Set it, all or none. Raises InvalidValue, WrongMode, and what ``lock`` raises for what is unknown."""
     check_flag(flag)
-    with accepting(actor, "", public_ids) as found:
-        for machine in found:
-            if machine.subscription.charge_type != PREPAID:
-                raise WrongMode("{id} is postpaid: it has no term to renew.", field="machines", id=machine.public_id)
-        changed = [machine for machine in found if machine.subscription.renew_flag != flag]
-        m.agree(changed, renew_flag=flag)
-        m.events(changed, "renew_flag", [{"flag": flag} for _ in changed], actor)
+    with db.act():
+        found = lock(actor.account, public_ids)
+        for thing in found:
+            refuse_without_term(thing)
+        changed = [thing for thing in found if thing.subscription.renew_flag != flag]
+        agree(changed, renew_flag=flag)
+        events(changed, "renew_flag", [{"flag": flag} for _ in changed], actor)
+
+
+def refuse_without_term(thing: Thing) -> None:
+    """Raise WrongMode for what is charged by the hour."""
+    if not is_prepaid(thing):
+        raise WrongMode(
+            "{id} is postpaid: it has no term to renew.",
+            field=named_in(thing), code="InvalidDisk.NotSupported" if isinstance(thing, Disk) else None,
+            id=thing.public_id,
+        )  # fmt: skip

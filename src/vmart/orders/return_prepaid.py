@@ -1,15 +1,16 @@
-"""Return of a prepaid machine: the refund is quoted first, then posted; the machine goes to the bin.
+"""Return of what is paid ahead: the refund is quoted first, then posted; the thing goes to the bin.
 
 Refund = paid − used value, cash and gift in the proportion in which they were paid; an upgrade gives back what was
 paid for its whole days left; once per account, soon after delivery, everything (billing-rules, section 3; Tencent
-213/9711).
+213/9711). What differs by kind is a ``Kind``: of machines here, of disks in ``disks/give_back.py``.
 """
 
 import datetime as dt
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
@@ -19,15 +20,16 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
-from vmart.orders import agreed, term, windows
+from vmart.orders import agreed, isolate, term, windows
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongState
 from vmart.orders.models import Line, Order
+from vmart.orders.things import Thing, end_usage, events, named_in
 from vmart.policy import policy
 from vmart.pricing import books, downgrade, upgrade
 from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.priced import BANDWIDTH_ORDER, UPGRADES, Priced, PricedLine, Term
+from vmart.pricing.priced import BANDWIDTH_ORDER, PURCHASES, UPGRADES, Priced, PricedLine, Term
 from vmart.pricing.quote import Quote, agreed_returnables, returnables
 from vmart.pricing.rules import (
     Returnable,
@@ -44,7 +46,7 @@ _DAY_S = 86400
 
 @dataclass(frozen=True, slots=True)
 class RefundQuote:
-    """What a return of one machine gives back now, in minor units."""
+    """What a return of one thing gives back now, in minor units."""
 
     public_id: str
     paid_minor: int
@@ -70,17 +72,17 @@ class EndedBandwidth:
     is_upgrade: bool
 
 
-def quote_refund(account_id: int, public_ids: Sequence[str]) -> list[RefundQuote]:
-    """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
-    with db.act():
-        return _quoted(m.lock(account_id, public_ids), clock.now(), shop.snapshot().billing_zone)
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is returned: how its account's are locked, when it may not be, and how it gets into the recycle bin.
 
+    ``into_bin`` gets the things, the id of the request, the instant and when they are released.
+    """
 
-def _quoted(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
-    refuse(machines)
-    account = Account.objects.get(id=machines[0].account_id)
-    _refuse_over_quota(account, len(machines), now, zone)
-    return _refunds(machines, now, zone, free_used=_used_its_free(account))
+    lock: Callable[[int, Sequence[str]], Sequence[Any]]
+    refuse: Callable[[Sequence[Any]], None]
+    into_bin: Callable[[Sequence[Any], str, dt.datetime, dt.datetime], None]
+    over_quota: str  # the code of a return too many
 
 
 def refuse(machines: Sequence[Instance]) -> None:
@@ -91,24 +93,53 @@ def refuse(machines: Sequence[Instance]) -> None:
     m.refuse_isolated(machines)  # of a term that is over nothing is left, and a return would move its end
 
 
+def _into_bin(machines: Sequence[Instance], request_id: str, now: dt.datetime, release_at: dt.datetime) -> None:
+    isolate.into_bin(
+        machines, "TerminateInstances", request_id, source=Source.MANMADE, at=now, release_at=release_at,
+        **term_ends(now),
+    )  # fmt: skip
+    windows.close(machines)
+
+
+def term_ends(now: dt.datetime) -> dict[str, object]:
+    """What is agreed of a term that is returned: a renewal out of the bin begins there."""
+    return {"expires_at": now, "anchor_at": now, "arrears_since": None}
+
+
+MACHINES = Kind(m.lock, refuse, _into_bin, "LimitExceeded.UserReturnQuota")
+
+
+def quote_refund(account_id: int, public_ids: Sequence[str], kind: Kind = MACHINES) -> list[RefundQuote]:
+    """What returns would give back; writes nothing. Raises what the return itself would: see ``give_back``."""
+    with db.act():
+        return _quoted(kind, kind.lock(account_id, public_ids), clock.now(), shop.snapshot().billing_zone)
+
+
+def _quoted(kind: Kind, things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo) -> list[RefundQuote]:
+    kind.refuse(things)
+    account = Account.objects.get(id=things[0].account_id)
+    _refuse_over_quota(kind, account, things, now, zone)
+    return _refunds(things, now, zone, free_used=_used_its_free(account))
+
+
 def _used_its_free(account: Account) -> bool:
     return account.free_return_used_at is not None
 
 
-def _refunds(machines: Sequence[Instance], now: dt.datetime, zone: ZoneInfo, *, free_used: bool) -> list[RefundQuote]:
-    """What each of an account's machines gives back, returned together in this order: one of them is free at most."""
-    numbers = [machine.id for machine in machines]
+def _refunds(things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo, *, free_used: bool) -> list[RefundQuote]:
+    """What each of an account's things gives back, returned together in this order: one of them is free at most."""
+    numbers = [thing.id for thing in things]
     paid, worth_of = _paid(numbers, now), _Worth(agreed.paid_ahead(numbers))
-    for machine in machines:
-        if not paid[machine.id]:
+    for thing in things:
+        if not paid[thing.id]:
             raise WrongState(
                 "The term of {id} is over; nothing is left to give back.",
-                field="machines", code="UnsupportedOperation.InstanceStateIsolating", id=machine.public_id,
+                field=named_in(thing), code="UnsupportedOperation.InstanceStateIsolating", id=thing.public_id,
             )  # fmt: skip
     refunds = []
-    for machine in machines:
-        lines = paid[machine.id]
-        refund = _refund(machine, lines, worth_of(lines[0]), now, zone=zone, free_used=free_used)
+    for thing in things:
+        lines = paid[thing.id]
+        refund = _refund(thing, lines, worth_of(lines[0]), now, zone=zone, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
@@ -162,7 +193,7 @@ def _paid(numbers: Sequence[int], now: dt.datetime) -> dict[int, list[Line]]:
 
 
 def _refund(
-    machine: Instance,
+    thing: Thing,
     lines: Sequence[Line],
     worth: Sequence[Returnable],
     now: dt.datetime,
@@ -172,9 +203,9 @@ def _refund(
 ) -> RefundQuote:
     running = lines[0]
     assert running.period_from is not None and running.delivered_at is not None
-    months, rest_s = _used(machine.subscription, running.period_from, max(now, running.period_from), zone)
+    months, rest_s = _used(thing.subscription, running.period_from, max(now, running.period_from), zone)
     free_days = policy.at(running.order.created_at).free_return_days
-    first_free = running.order.action == "purchase" and may_return_free(
+    first_free = running.order.action in PURCHASES and may_return_free(
         running.delivered_at, now, days=free_days, used_before=free_used
     )
     terms = [line for line in lines if not _is_upgrade(line)]
@@ -186,7 +217,7 @@ def _refund(
     upgrades = [(line, _of_upgrade(line, now, first_free=first_free)) for line in lines if _is_upgrade(line)]
     split = [split_refund(part, *_purses([line])) for line, part in upgrades]
     return RefundQuote(
-        machine.public_id, sum(_purses(lines)), refund.refund_minor + sum(part for _, part in upgrades),
+        thing.public_id, sum(_purses(lines)), refund.refund_minor + sum(part for _, part in upgrades),
         refund.cash_minor + sum(cash for cash, _ in split), refund.gift_minor + sum(gift for _, gift in split),
         first_free, free_days,
         (*_shared(terms, refund.refund_minor), *((line.id, part) for line, part in upgrades)),
@@ -239,8 +270,10 @@ def _shared(lines: Sequence[Line], refund_minor: int) -> Iterator[tuple[int, int
         yield line.id, part
 
 
-def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.datetime | None = None) -> None:
-    """Return an account's locked prepaid machines: refunds, bin and timers inside the act's transaction.
+def give_back(
+    things: Sequence[Thing], request_id: str, *, lost_at: dt.datetime | None = None, kind: Kind = MACHINES
+) -> None:
+    """Return what an account has paid ahead, locked: refunds, bin and timers inside the act's transaction.
 
     ``lost_at``: the engine lost them then. Their value was used until then, and no quota of returns holds.
 
@@ -249,41 +282,36 @@ def give_back(machines: Sequence[Instance], request_id: str, *, lost_at: dt.date
     db.require_transaction()
     now = db.call("metering_instant", clock.now())
     zone = shop.snapshot().billing_zone
-    account_id = machines[0].account_id
+    account_id = things[0].account_id
     if lost_at is None:
-        refunds = _quoted(machines, now, zone)
+        refunds = _quoted(kind, things, now, zone)
     else:
         free_used = _used_its_free(Account.objects.get(id=account_id))
-        refunds = _refunds(machines, lost_at, zone, free_used=free_used)
-    release_at = m.bin_until(now, zone)
+        refunds = _refunds(things, lost_at, zone, free_used=free_used)
     # What the shop has lost uses up neither the account's free return nor its quota of them.
     _note_returned([part for refund in refunds for part in refund.by_line], now if lost_at is None else None)
     if lost_at is None and any(refund.first_free for refund in refunds):
         Account.objects.filter(id=account_id).update(free_return_used_at=now)
-    m.end_usage(machines, now)
-    m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
-    m.isolate_all(machines, Source.MANMADE, now, release_at, expires_at=now, anchor_at=now, arrears_since=None)
-    _credit(machines, refunds)  # may end the account's arrears: the machines are in the bin by then and stay off
-    term.forget(machines)
-    windows.close(machines)
-    m.events(machines, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
-    m.send_all(machines, "isolate")
-    m.send_all(machines, "release", due_at=release_at)
+    end_usage(things, now)
+    kind.into_bin(things, request_id, now, m.bin_until(now, zone))
+    _credit(things, refunds)  # may end the account's arrears: the things are in the bin by then and stay off
+    term.forget(things)
+    events(things, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
 
 
-def _credit(machines: Sequence[Instance], refunds: Sequence[RefundQuote]) -> None:
+def _credit(things: Sequence[Thing], refunds: Sequence[RefundQuote]) -> None:
     credits = [
         Credit(
-            ids.transfer_id("return", machine.id, refund.by_line[-1][0]),
-            machine.id,
+            ids.transfer_id("return", thing.id, refund.by_line[-1][0]),
+            thing.id,
             refund.cash_minor,
             refund.gift_minor,
         )
-        for machine, refund in zip(machines, refunds, strict=True)
+        for thing, refund in zip(things, refunds, strict=True)
         if refund.refund_minor
     ]
     if credits:
-        credit_all("refund", machines[0].account_id, "revenue", credits)
+        credit_all("refund", things[0].account_id, "revenue", credits)
 
 
 def ordinary(machine: Instance, now: dt.datetime) -> RefundQuote:
@@ -378,10 +406,11 @@ def returned_this_year(account_id: int, now: dt.datetime, zone: ZoneInfo) -> int
     return lines.values("subscription_id", "returned_at").distinct().count()  # a return gives renewals back with it
 
 
-def _refuse_over_quota(account: Account, count: int, now: dt.datetime, zone: ZoneInfo) -> None:
+def _refuse_over_quota(
+    kind: Kind, account: Account, things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo
+) -> None:  # fmt: skip
     most = quotas.of(account.id)["returns_per_year"]
-    if returned_this_year(account.id, now, zone) + count > most:
+    if returned_this_year(account.id, now, zone) + len(things) > most:
         raise LimitExceeded(
-            "At most {quota} machines can be returned a year.", field="machines",
-            code="LimitExceeded.UserReturnQuota", quota=most,
-        )  # fmt: skip
+            "At most {quota} returns a year are possible.", field=named_in(things[0]), code=kind.over_quota, quota=most
+        )

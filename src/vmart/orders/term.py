@@ -1,4 +1,4 @@
-"""What comes up in the term of a prepaid machine: reminders before its end, renewal by itself, expiry.
+"""What comes up in the term of what is paid ahead: reminders before its end, renewal by itself, expiry.
 
 Timers: ``expire`` at the expiry, and ``term`` at the next of the instants below, which it moves on from one to the
 next. Business time; the instants follow the expiry, so a renewal moves them all (billing-rules, section 4).
@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
-from vmart.events import record
-from vmart.instances.models import Instance
 from vmart.kernel import clock
-from vmart.orders import machines as m
+from vmart.orders.things import Thing, forget_work
 from vmart.policy import policy
 from vmart.policy.numbers import Policy
 from vmart.worker import queue
@@ -52,21 +50,21 @@ def following(expires_at: dt.datetime, after: dt.datetime, zone: ZoneInfo) -> dt
     return next((at for at in instants(expires_at, after, zone, policy.at) if at > after), None)
 
 
-def forget(machines: Sequence[Instance]) -> None:
+def forget(things: Sequence[Thing]) -> None:
     """Nothing comes up any more. Belongs into the act."""
-    m.forget_work("expire", machines)
-    m.forget_work(KIND, machines)
+    forget_work("expire", things)
+    forget_work(KIND, things)
 
 
-def follow(machines: Sequence[Instance]) -> None:
-    """Set the timers of one account's machines by the expiry that they have now. Belongs into the act."""
+def follow(things: Sequence[Thing]) -> None:
+    """Set the timers of one account's things of a kind by the expiry that they have now. Belongs into the act."""
     zone, now = shop.snapshot().billing_zone, clock.now()
-    forget(machines)
+    forget(things)
     due = []
-    for machine in machines:
-        expires_at = machine.subscription.expires_at
+    for thing in things:
+        expires_at = thing.subscription.expires_at
         assert expires_at is not None
-        due.append(("expire", machine.id, expires_at))
+        due.append(("expire", thing.id, expires_at))
         if (at := following(expires_at, now, zone)) is not None:
-            due.append((KIND, machine.id, at))
-    queue.enqueue_each(machines[0].account_id, record.MACHINE, due)
+            due.append((KIND, thing.id, at))
+    queue.enqueue_each(things[0].account_id, things[0].KIND, due)

@@ -11,7 +11,7 @@ from functools import partial
 from vmart.events.actor import API, Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import hourly, planned_end, return_prepaid
+from vmart.orders import hourly, isolate, planned_end, return_prepaid
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
 from vmart.orders.errors import Protected, WrongState
@@ -91,8 +91,7 @@ def to_bin(machines: Sequence[Instance], request_id: str, *, planned_at: dt.date
     if planned_at is None:
         planned_end.forget(machines)
     release_at = now + dt.timedelta(hours=policy.at(now).bin_postpaid_hours)
-    m.begin_all(machines, "TerminateInstances", request_id, state=State.SHUTDOWN)
-    m.isolate_all(machines, Source.MANMADE, ended_at, release_at)
+    isolate.into_bin(
+        machines, "TerminateInstances", request_id, source=Source.MANMADE, at=ended_at, release_at=release_at
+    )
     m.events(machines, "terminated")
-    m.send_all(machines, "isolate")
-    m.send_all(machines, "release", due_at=release_at)

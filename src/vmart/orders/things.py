@@ -13,6 +13,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.network.models import Eip
+from vmart.pricing.configuration import PREPAID
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
@@ -24,6 +25,33 @@ _FAULT = EngineError(
     helps="Try again in a few minutes; if it fails again, ask the seller.",
 )  # fmt: skip
 _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
+
+
+def named_in(thing: Thing) -> str:
+    """The field that names such things in what is asked of an act."""
+    return {Instance: "machines", Disk: "disks", Eip: "addresses"}[type(thing)]
+
+
+def is_prepaid(thing: Thing) -> bool:
+    """Whether its term is paid ahead."""
+    return thing.subscription.charge_type == PREPAID
+
+
+def is_expired(thing: Thing) -> bool:
+    """Whether its term is over: its isolation is due, if it has not come yet."""
+    expires_at = thing.subscription.expires_at
+    return expires_at is not None and expires_at <= clock.now()
+
+
+def is_in_bin(thing: Thing) -> bool:
+    """Whether it is in the recycle bin, or stopped for arrears."""
+    return thing.subscription.standing == Standing.ISOLATED
+
+
+def out_of_bin(things: Sequence[Thing]) -> None:
+    """Their subscriptions stand again, and what they use is charged. Belongs into the act."""
+    agree(things, standing=Standing.ACTIVE, isolated_source=Source.NOT_ISOLATED, isolated_at=None, release_at=None)
+    db.call("metering_start", [thing.id for thing in things], [], db.call("metering_instant", clock.now()))
 
 
 def is_under_way(thing: Thing, act: str) -> bool:

@@ -17,8 +17,9 @@ from vmart.payments import providers
 from vmart.pricing.priced import Priced, PricedLine
 
 
-def _machine(line: PricedLine) -> object:
-    return cells.link(reverse("machine", args=[line.public_id]), line.public_id)
+def _thing(line: PricedLine) -> object:
+    kind = "disk" if line.public_id.startswith("disk-") else "machine"
+    return cells.link(reverse(kind, args=[line.public_id]), line.public_id)
 
 
 def _price(line: PricedLine) -> object:
@@ -31,7 +32,7 @@ def _price(line: PricedLine) -> object:
 
 LINES: Table[PricedLine] = Table(
     (
-        Column("machine", _("Machine"), _machine, css=MONO),
+        Column("thing", _("Resource"), _thing, css=MONO),
         Column("from", _("From"), lambda line: printed.instant(line.period_from), css=NUM),
         Column("until", _("Until"), lambda line: printed.instant(line.period_to), css=NUM),
         Column("price", _("Price"), _price, css=FIGURE),

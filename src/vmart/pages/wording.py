@@ -90,7 +90,9 @@ COMPONENTS = {
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
            "type": _("Instance type"), "disk": _("Larger disk"),
            "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on"),
-           "window": _("Bandwidth for some days")}  # fmt: skip
+           "window": _("Bandwidth for some days"), "buy_disk": _("Disk, paid ahead"),
+           "renew_disk": _("Renewal of a disk"), "grow_own_disk": _("Larger disk"),
+           "convert_disk": _("Disk paid ahead from now on")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -272,8 +274,8 @@ PROVIDERS = {"stripe": _("Card"), "sandbox": _("Test card, no money")}
 TRANSFERS = {
     "grant": _("Gift"),
     "top_up": _("Top-up"),
-    "prepaid": _("Prepaid machine"),
-    "refund": _("Given back of a prepaid machine"),
+    "prepaid": _("Paid ahead"),
+    "refund": _("Given back of what was paid ahead"),
     "hour": _("Usage of an hour"),
     "correction": _("Correction of what was charged"),
     "repay": _("What was owed is paid"),

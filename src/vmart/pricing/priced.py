@@ -12,9 +12,13 @@ Term = tuple[str, str, int]  # what is paid for by the month: component, price k
 BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER = "bandwidth", "type", "disk"  # actions of orders
 WINDOW_ORDER = "window"  # more bandwidth for some days
 CONVERSION_ORDER = "convert"  # pays for a first term of what was charged by the hour
+# Of a disk with a life of its own: bought, renewed, made larger, paid ahead from now on.
+OWN_DISK_PURCHASE, OWN_DISK_RENEWAL = "buy_disk", "renew_disk"
+OWN_DISK_ORDER, OWN_DISK_CONVERSION = "grow_own_disk", "convert_disk"
 DOWNGRADE_ORDER = "downgrade"  # pays for a term: the rest of the one that it ends
 # Orders for more of what is paid ahead already; any other pays for a term.
-UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER, WINDOW_ORDER})
+UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER, WINDOW_ORDER, OWN_DISK_ORDER})
+PURCHASES = frozenset({"purchase", OWN_DISK_PURCHASE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from vmart.orders import bandwidth, machines, resize
 from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
+from vmart.pricing.book import PriceBook
 from vmart.pricing.book_document import SizeRange
 from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.security.change import WAYS
@@ -430,11 +431,30 @@ class FirstTerm(Change):
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
-        periods = books.current_book(shop.snapshot().generation).sales.periods_months
-        self.fields["months"].widget.choices = [(period, printed.months(period)) for period in periods]
+        self.fields["months"].widget.choices = _first_terms()
 
     def now(self, machine: Instance) -> int:
         return 1
+
+
+def _periods(book: PriceBook) -> Sequence[int]:
+    return book.sales.periods_months
+
+
+def _first_terms() -> list[tuple[int, str]]:
+    return [(term, printed.months(term)) for term in _periods(books.current_book(shop.snapshot().generation))]
+
+
+class FirstTermOfDisk(ActForm):
+    """The months for which a postpaid disk is paid ahead first."""
+
+    paths = {"months": "months"}
+
+    months = forms.IntegerField(label=_("Term"), widget=forms.Select())
+
+    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"months": 1})
+        self.fields["months"].widget.choices = _first_terms()
 
 
 class PlannedEnd(Change):
@@ -501,22 +521,29 @@ class NewDisk(ActForm):
 
     paths = {
         "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
+        "months": "months", "charge_type": "months",
     }  # fmt: skip
 
     zone = _choice(_("Zone"))
     type = _choice(_("Disk type"))
     size = _size(_("Size, GiB"))
     count = _size(_("Number"))
+    months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
     name = text(_("Name"), required=False, maxlength=128)
 
     def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"size": 100, "count": 1})
+        super().__init__(typed, initial={"size": 100, "count": 1, "months": 0})
         here = shop.snapshot()
         book = books.current_book(here.generation)
         self.fields["zone"].widget.choices = [(code, wording.in_language(here.zones[code], "name")) for code in zones]
         self.fields["type"].widget.choices = [
             (code, f"{wording.disk_type(code)} · {_sizes(book.disk(code).data_gib)}") for code in here.disk_types
         ]
+        ahead = [(term, f"{wording.CHARGE_TYPES['PREPAID']}, {printed.months(term)}") for term in _periods(book)]
+        self.fields["months"].widget.choices = [(0, wording.CHARGE_TYPES["POSTPAID_BY_HOUR"]), *ahead]
+
+    def clean_months(self) -> int:
+        return int(self.cleaned_data["months"] or 0)
 
 
 def _sizes(sold: SizeRange) -> str:
@@ -541,6 +568,12 @@ class DiskAttributes(ActForm):
 
     def __init__(self, disk: Disk, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"name": disk.name, "ends": disk.delete_with_instance})
+        for field in self.fields.values():
+            field.show_hidden_initial = True  # the page may be stale: only what is changed on it is asked for
+
+    def changed(self) -> dict[str, Any]:
+        """What its owner changed of what the page showed."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class DiskMachine(ActForm):

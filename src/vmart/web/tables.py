@@ -15,7 +15,7 @@ from vmart.catalog import shop
 from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.launch_templates import TemplateView
-from vmart.listings.orders import OrderLine
+from vmart.listings.orders import OrderedDisk, OrderLine
 from vmart.listings.own_disks import OwnDisk
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
@@ -133,10 +133,12 @@ def _disk_machine(row: OwnDisk) -> SafeString | str:
 
 
 def _disk_cost(row: OwnDisk) -> object:
-    """What an hour costs; of one that is ended, when it is erased."""
+    """What an hour costs, or until when it is paid; of one that is ended, when it is erased."""
     held = row.disk.subscription
     if row.disk.state == DiskState.TORECYCLE and held.release_at:
         return soft(together(_("erased"), " ", printed.instant(held.release_at)))
+    if held.expires_at:
+        return soft(together(_("until"), " ", printed.day(held.expires_at)))
     return NOTHING if row.hourly is None else printed.rate(row.hourly)
 
 
@@ -270,6 +272,28 @@ ORDERED: Table[OrderLine] = Table(
         Column("private_ip", _("Private address"), lambda row: row.machine.private_ip, css=MONO),
         Column("login", _("How to log in"), _log_in),
         Column("state", _("State"), _ordered_state),
+    ),
+    empty="",
+)
+
+
+def _ordered_disk(entry: OrderedDisk) -> SafeString:
+    disk, name = entry.disk, entry.disk.name or entry.disk.public_id
+    shown = name if disk.state == DiskState.GONE else link(reverse("disk", args=[disk.public_id]), name)
+    return together(shown, soft(disk.public_id, MONO))
+
+
+def _ordered_disk_state(entry: OrderedDisk) -> SafeString:
+    delivered = entry.line.state in (Line.State.DELIVERED, Line.State.RETURNED)
+    return cells.disk_state(entry.disk) if delivered else cells.line_state(entry.line.state)
+
+
+ORDERED_DISKS: Table[OrderedDisk] = Table(
+    (
+        Column("disk", _("Disk"), _ordered_disk),
+        Column("type", _("Disk type"), lambda row: wording.disk_type(row.disk.disk_type)),
+        Column("size", _("Size"), lambda row: f"{row.disk.size_gib} GiB", css=NUM),
+        Column("state", _("State"), _ordered_disk_state),
     ),
     empty="",
 )

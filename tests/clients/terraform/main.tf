@@ -38,6 +38,10 @@ variable "disk_size" {
   default = 50
 }
 
+variable "data_disk_size" {
+  default = 20
+}
+
 variable "protected" {
   default = false
 }
@@ -196,7 +200,7 @@ resource "tencentcloud_instance" "web" {
 
   data_disks {
     data_disk_type = "CLOUD_PREMIUM"
-    data_disk_size = 20
+    data_disk_size = var.data_disk_size
   }
 }
 

@@ -31,6 +31,8 @@ def attach(actor: Actor, machine_id: str, disk_ids: Sequence[str], *, ends_with_
         (machine,) = m.lock(actor.account, [machine_id])
         disks = own.lock(actor.account, disk_ids, most=own.AT_ONCE_MAX)
         refuse(machine, disks)
+        if ends_with_machine:
+            own.refuse_prepaid_end(disks)
         _take_room(machine, disks)
         things.events(disks, ACT, [{"machine": machine.public_id}] * len(disks), actor)
         for position, disk in enumerate(disks, _last_position(machine) + 1):
@@ -58,6 +60,7 @@ def refuse_disk(disk: Disk) -> None:
     """What is refused of a disk as it stands, whichever machine is to get it."""
     own.refuse_busy([disk])
     own.refuse_state(disk, State.UNATTACHED)
+    own.refuse_expired([disk])
 
 
 def _refuse_too_many(machine: Instance, more: int) -> None:

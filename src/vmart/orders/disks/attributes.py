@@ -46,6 +46,8 @@ def _others(disks: Sequence[Disk], ends: bool | None) -> list[Disk]:
     others = [disk for disk in disks if ends is not None and disk.delete_with_instance != ends]
     for disk in others:
         own.refuse_with_machine(disk)
+    if ends:
+        own.refuse_prepaid_end(others)
     return others
 
 

@@ -26,7 +26,7 @@ def detach(actor: Actor, disk_ids: Sequence[str], *, machine_id: str = "") -> No
     """
     with db.act():
         disks = own.lock(actor.account, disk_ids, most=own.AT_ONCE_MAX)
-        machines = _machines(actor.account, disks)
+        machines = own.machines_having(disks)
         refuse(disks, machines)
         _refuse_other_machine(disks, machines, machine_id)
         things.events(disks, ACT, actor=actor)
@@ -35,15 +35,10 @@ def detach(actor: Actor, disk_ids: Sequence[str], *, machine_id: str = "") -> No
         things.send_all(disks, KIND)
 
 
-def _machines(account_id: int, disks: Sequence[Disk]) -> dict[int, Instance]:
-    """The machines that have them, locked, by number."""
-    having = sorted({disk.instance_id for disk in disks if disk.instance_id})
-    return {one.id: one for one in m.locking().filter(account_id=account_id, id__in=having).order_by("id")}
-
-
 def refuse(disks: Sequence[Disk], machines: dict[int, Instance]) -> None:
     """What is refused of disks and their machines as they stand."""
     own.refuse_busy(disks)
+    own.refuse_expired(disks)
     for disk in disks:
         if disk.state != State.ATTACHED:
             raise errors.DiskState("The disk {id} is attached to no machine.", field="disks", id=disk.public_id)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vmart.orders import things
 from vmart.orders.disks import detach, own, release
 from vmart.storage.models import Disk, State
+from vmart.subscriptions.models import Source
 from vmart.worker.queue import Claimed
 
 KIND = "isolate_disk"
@@ -16,6 +17,16 @@ def send(disks: Sequence[Disk], release_at: dt.datetime) -> None:
     """Have them taken off now, and erased then. Belongs into the act."""
     things.send_all(disks, KIND)
     things.send_all(disks, release.KIND, due_at=release_at)
+
+
+def into_bin(
+    disks: Sequence[Disk], act: str, request_id: str, *, source: Source, at: dt.datetime,
+    release_at: dt.datetime, **agreed: object,
+) -> None:  # fmt: skip
+    """Off their machines, in the recycle bin from ``at`` on, and erased at ``release_at``. Belongs into the act."""
+    things.begin_all(disks, act, request_id, state=State.TORECYCLE)
+    things.isolate_all(disks, source, at, release_at, **agreed)
+    send(disks, release_at)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

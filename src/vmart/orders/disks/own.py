@@ -11,7 +11,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders import errors
+from vmart.orders import errors, grow_disk, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
 from vmart.placement.models import Allocation
@@ -21,7 +21,7 @@ from vmart.subscriptions.models import Subscription
 from vmart.worker.queue import Claimed
 
 # Of a machine too, while it gets or loses a disk, or one of it grows.
-ATTACH, DETACH, RESIZE = "AttachDisks", "DetachDisks", "ResizeDisk"
+ATTACH, DETACH, RESIZE = "AttachDisks", "DetachDisks", grow_disk.OF_DISK
 # What stands of a disk that went with its machine and is not told of any more.
 FORGET = "ForgetDisks"
 AT_ONCE_MAX = 10  # attached or detached in one act
@@ -37,17 +37,9 @@ def lock(
     a machine.
     """
     db.require_transaction()
-    if not public_ids:
-        raise MissingParameter("DiskIds names no disk.", field="disks")
-    if len(public_ids) > most:
-        raise InvalidParameter(
-            "At most {most} disks at once.", field="disks", code="InvalidParameterValue.LimitExceeded", most=most
-        )
-    if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("DiskIds names a disk twice.", field="disks")
+    check_named(public_ids, most=most)
     db.call("ledger_lock", account_id)
-    sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
-    rows = locking().filter(account_id=account_id, public_id__in=sayable).order_by("id")
+    rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
     found = {row.public_id: row for row in rows if row.state != State.GONE and row.latest_operation != FORGET}
     erased = _erased(found.values()) if with_machines or with_erased else set()
     for public_id in public_ids:
@@ -56,6 +48,23 @@ def lock(
         if not with_machines and public_id not in erased:
             refuse_with_machine(found[public_id])
     return [found[public_id] for public_id in public_ids]
+
+
+def check_named(public_ids: Sequence[str], *, most: int) -> None:
+    """Raise MissingParameter or InvalidParameter for no disk, too many, and one that is named twice."""
+    if not public_ids:
+        raise MissingParameter("DiskIds names no disk.", field="disks")
+    if len(public_ids) > most:
+        raise InvalidParameter(
+            "At most {most} disks at once.", field="disks", code="InvalidParameterValue.LimitExceeded", most=most
+        )
+    if len(set(public_ids)) != len(public_ids):
+        raise InvalidParameter("DiskIds names a disk twice.", field="disks")
+
+
+def sayable(public_ids: Iterable[str]) -> list[str]:
+    """Those that can be asked for: a text of the database has no NUL."""
+    return [public_id for public_id in public_ids if "\0" not in public_id]
 
 
 def _erased(disks: Iterable[Disk]) -> set[str]:
@@ -140,6 +149,31 @@ def refuse_state(disk: Disk, *allowed: State) -> None:
     )  # fmt: skip
 
 
+def refuse_postpaid(disks: Iterable[Disk], code: str | None = None) -> None:
+    """Raise NotPrepaid for a disk without a term."""
+    for disk in disks:
+        if not things.is_prepaid(disk):
+            raise errors.NotPrepaid(
+                "{id} is postpaid: nothing was paid ahead.", field="disks", code=code, id=disk.public_id
+            )
+
+
+def refuse_prepaid_end(disks: Iterable[Disk]) -> None:
+    """Raise NotPostpaid for a disk that is paid ahead: it has a term of its own, and does not end with a machine."""
+    for disk in disks:
+        if things.is_prepaid(disk):
+            raise errors.NotPostpaid(
+                "{id} is paid ahead: it ends with its own term, not with a machine.", field="disks", id=disk.public_id
+            )
+
+
+def refuse_expired(disks: Iterable[Disk]) -> None:
+    """Raise DiskExpired for a disk whose term is over: made busy, its expiry would be put off."""
+    for disk in disks:
+        if things.is_expired(disk):
+            raise errors.DiskExpired("The disk {id} has expired; renew it first.", field="disks", id=disk.public_id)
+
+
 def engine(zone: str) -> Disks:
     """The zone's engine, which keeps such disks. Raises EngineError where it was replaced by one that does not."""
     found = engine_of(zone)
@@ -157,6 +191,12 @@ def attach_again(zone: str, machine: Instance) -> None:
 def member(disk: Disk) -> str:
     """The host on which its room is."""
     return Allocation.objects.values_list("host__name", flat=True).get(instance_id=disk.id)
+
+
+def machines_having(disks: Iterable[Disk]) -> dict[int, Instance]:
+    """The machines that have them, or are to get them, by number, locked in one statement."""
+    having = {disk.instance_id for disk in disks if disk.instance_id}
+    return {one.id: one for one in m.locking().filter(id__in=having).order_by("id")} if having else {}
 
 
 def machine_of(disk: Disk) -> str:

@@ -1,12 +1,12 @@
-"""A disk is ended: into the recycle bin for some hours, and again: erased. Charging ends when the first is accepted."""
+"""A disk is ended: into the recycle bin for some time, and again: erased. Charging ends when the first is accepted."""
 
 import datetime as dt
 from collections.abc import Sequence
 
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
-from vmart.orders import hourly, things
-from vmart.orders.disks import isolate, own, release
+from vmart.orders import hourly, return_prepaid, things
+from vmart.orders.disks import give_back, isolate, own, release
 from vmart.policy import policy
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Source
@@ -20,8 +20,8 @@ def terminate(actor: Actor, disk_ids: Sequence[str], *, erase: bool = True) -> N
 
     On its way into the bin it is busy: a call that is merely repeated erases nothing. Without ``erase`` one in the bin
     stays as it is: whoever asked to end a disk did not ask for that. Of one that went with its machine nothing is left
-    to end; ended twice, it is not told of any more. Raises UnknownOwnDisk, GoesWithMachine, DiskBusy, DiskAttached,
-    DiskState.
+    to end; ended twice, it is not told of any more. One that is paid ahead is returned, with what comes back. Raises
+    UnknownOwnDisk, GoesWithMachine, DiskBusy, DiskAttached, DiskState, DiskExpired, LimitExceeded.
     """
     with db.act():
         disks = own.lock(actor.account, disk_ids, most=AT_ONCE_MAX, with_erased=True)
@@ -31,16 +31,19 @@ def terminate(actor: Actor, disk_ids: Sequence[str], *, erase: bool = True) -> N
         things.events(disks if erase else alive, ACT, actor=actor)
         if in_bin and erase:
             _erase_now(in_bin, actor.request_id)
-        if alive:
-            to_bin(alive, actor.request_id)
+        if prepaid := [disk for disk in alive if things.is_prepaid(disk)]:
+            return_prepaid.give_back(prepaid, actor.request_id, kind=give_back.DISKS)
+        if postpaid := [disk for disk in alive if not things.is_prepaid(disk)]:
+            to_bin(postpaid, actor.request_id)
         _forget([disk for disk in disks if disk.state == State.WITH_MACHINE])
 
 
 def refuse(disks: Sequence[Disk]) -> None:
-    """Raise DiskBusy, DiskAttached or DiskState for disks that cannot be ended, or erased, now."""
+    """Raise DiskBusy, DiskAttached, DiskState or DiskExpired for disks that cannot be ended, or erased, now."""
     own.refuse_busy(disks)
     for disk in disks:
         own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE, State.WITH_MACHINE)
+    own.refuse_expired([disk for disk in disks if disk.state == State.UNATTACHED])
 
 
 def to_bin(disks: Sequence[Disk], request_id: str) -> None:
@@ -48,10 +51,8 @@ def to_bin(disks: Sequence[Disk], request_id: str) -> None:
     things.end_usage(disks, accepted)
     hourly.hold_what_was_used(disks, accepted)
     release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
-    things.begin_all(disks, ACT, request_id, state=State.TORECYCLE)
-    things.isolate_all(disks, Source.MANMADE, accepted, release_at)
+    isolate.into_bin(disks, ACT, request_id, source=Source.MANMADE, at=accepted, release_at=release_at)
     things.events(disks, "terminated")
-    isolate.send(disks, release_at)
 
 
 def _erase_now(disks: Sequence[Disk], request_id: str) -> None:

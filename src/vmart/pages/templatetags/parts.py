@@ -41,7 +41,10 @@ def figure(content: str, title: str, first: bool = False, id: str = "") -> SafeS
 
 @register.simple_tag
 def control(field: BoundField, hint: str = "") -> SafeString:
-    """What a field is typed into; its label says what it is, so there is no placeholder. ``hint``: beside its own."""
+    """What a field is typed into; its label says what it is, so there is no placeholder. ``hint``: beside its own.
+
+    With what the page showed beside it, where the form asks what was changed of that.
+    """
     widget = field.field.widget
     css = "form-check-input" if isinstance(widget, CheckboxInput) else "form-control"
     css = "form-select" if isinstance(widget, Select) else css
@@ -50,4 +53,5 @@ def control(field: BoundField, hint: str = "") -> SafeString:
     if hint and not field.help_text:
         told = [f"{field.auto_id}_helptext", *([f"{field.auto_id}_error"] if field.errors else [])]
         attrs["aria-describedby"] = " ".join(told)
-    return field.as_widget(attrs=attrs)
+    shown = field.as_widget(attrs=attrs)
+    return shown + field.as_hidden(only_initial=True) if field.field.show_hidden_initial else shown

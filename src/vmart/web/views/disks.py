@@ -13,18 +13,23 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.catalog import shop
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, overview, own_disks
+from vmart.listings import activity, charges, orders, overview, own_disks
 from vmart.listings.own_disks import OwnDisk, Wanted
 from vmart.listings.paging import Page
-from vmart.orders import live_cost
-from vmart.orders.disks import attach, attributes, create, detach, grow, may, terminate
+from vmart.orders import live_cost, things
+from vmart.orders.convert import Conversion, frees_minor
+from vmart.orders.disks import attach, attributes, convert, create, detach, give_back, grow, may, terminate
 from vmart.orders.disks.create import NewDisks
-from vmart.pages import shown_quote, wording
+from vmart.orders.disks.grow import Growth
+from vmart.orders.grow_disk import Reckoned
+from vmart.pages import confirm, shown_quote, wording
+from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, DiskChoice
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, DiskChoice
+from vmart.pricing.priced import Priced
 from vmart.storage.models import Disk, State
 from vmart.tags import reads
-from vmart.web.forms import DiskAttributes, DiskMachine, NewDisk, OwnDiskSize
+from vmart.web.forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
 from vmart.web.tables import DISKS
 from vmart.web.visitor import actor, customer, field
 
@@ -63,7 +68,7 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     form = NewDisk(zones, typed if "zone" in typed else None)
     cost = _cost(form) if form.is_bound and form.is_valid() else None
     if request.method == "POST" and cost:
-        if str(cost.hourly) == request.POST.get("hourly") and shown_quote.is_token(request.POST.get("form", "")):
+        if cost.shown == request.POST.get("hourly") and shown_quote.is_token(request.POST.get("form", "")):
             made = _create(request, account_id, form)
             if made is not None:
                 return redirect("disk", made[0]) if len(made) == 1 else redirect("disks")
@@ -77,7 +82,9 @@ def _asked(form: NewDisk) -> NewDisks:
     typed, here = form.cleaned_data, shop.snapshot()
     region = here.region_of(typed["zone"]) if typed["zone"] in here.zones else ""
     disk = DiskChoice(typed["type"], typed["size"], name=typed["name"])
-    return NewDisks(region, typed["zone"], POSTPAID_BY_HOUR, disk, typed["count"])
+    months = typed["months"] or 0
+    charge_type = PREPAID if months else POSTPAID_BY_HOUR
+    return NewDisks(region, typed["zone"], charge_type, disk, typed["count"], months=months)
 
 
 def _cost(form: NewDisk) -> create.Cost | None:
@@ -95,8 +102,8 @@ def _figures(form: NewDisk, cost: create.Cost | None) -> dict[str, Any] | None:
         return None
     count = form.cleaned_data["count"]
     return {
-        "hourly": cost.hourly * count, "hold_minor": cost.hold_minor * count, "one": str(cost.hourly),
-        "token": shown_quote.new_token(),
+        "hourly": None if cost.hourly is None else cost.hourly * count, "hold_minor": cost.hold_minor * count,
+        "listed_minor": cost.listed_minor * count, "one": cost.shown, "token": shown_quote.new_token(),
     }  # fmt: skip
 
 
@@ -120,11 +127,11 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     shown = _disk(account_id, public_id)
     form = DiskAttributes(shown.disk, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        typed = form.cleaned_data
+        changed = form.changed()
         try:
-            attributes.modify(
-                actor(request, account_id), [public_id], name=typed["name"], ends_with_machine=typed["ends"]
-            )
+            if changed:
+                name, ends = changed.get("name"), changed.get("ends")
+                attributes.modify(actor(request, account_id), [public_id], name=name, ends_with_machine=ends)
         except Refused as refused:
             form.refuse(refused)
         else:
@@ -141,6 +148,8 @@ def _here(shown: OwnDisk) -> dict[str, Any]:
         "disk": disk,
         "machine": machine,
         "hourly": shown.hourly,
+        "terms": orders.terms(disk.id) if things.is_prepaid(disk) else (),
+        "renew_flags": wording.RENEW_FLAGS.items(),
         "may": may.possible(disk, machine),
         "busy": _is_busy(disk),
         "in_bin": disk.state in _ENDED,
@@ -191,22 +200,66 @@ def detach_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def size_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """A larger size, told first what it costs; the size asked for stands in the address."""
+    """A larger size, told first what it costs; the size asked for stands in the address. Paid ahead it is ordered."""
     shown = _disk(account_id, public_id)
-    typed = request.POST if request.method == "POST" else request.GET
-    form, reckoned = OwnDiskSize(typed if "size" in typed else None), None
+    typed = request.POST if "size" in request.POST else request.GET
+    form, cost = OwnDiskSize(typed if "size" in typed else None), None
     if form.is_bound and form.is_valid():
         size_gib = form.cleaned_data["size"]
         try:
             if request.method == "POST":
-                grow.grow(actor(request, account_id), public_id, size_gib)
-                messages.success(request, _("The disk is being made larger."))
-                return redirect("disk", public_id)
-            (reckoned,) = grow.reckon(account_id, [public_id], size_gib)
+                return _grow(request, shown.disk, size_gib)
+            (cost,) = grow.reckon(account_id, [public_id], size_gib)
+        except NotShown:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
         except Refused as refused:
             form.refuse(refused)
-    here = {"disk": shown.disk, "machine": shown.machine, "form": form, "reckoned": reckoned}
+    here = {"disk": shown.disk, "machine": shown.machine, "form": form, **_told(request, account_id, cost)}
     return render(request, "web/disks/size.html", here, status=422 if form.errors else 200)
+
+
+def _grow(request: HttpRequest, disk: Disk, size_gib: int) -> HttpResponse:
+    who = actor(request, disk.account_id)
+    if things.is_prepaid(disk):
+        return redirect("order", confirm.order(request, who, grow.UPGRADE, Growth([disk.public_id], size_gib)))
+    grow.grow(who, disk.public_id, size_gib)
+    messages.success(request, _("The disk is being made larger."))
+    return redirect("disk", disk.public_id)
+
+
+def _told(request: HttpRequest, account_id: int, cost: Reckoned | Priced | None) -> dict[str, Any]:
+    """What a larger one costs: by the hour, or what is to be confirmed."""
+    if not isinstance(cost, Priced):
+        return {"reckoned": cost}
+    available_minor = overview.balance(account_id).available_minor
+    return {"confirmation": confirm.ask(request, account_id, cost, available_minor=available_minor)}
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def prepay_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Paid ahead from now on, told first what the first term costs."""
+    shown = _disk(account_id, public_id)
+    form = FirstTermOfDisk(request.GET if "months" in request.GET else None)
+    here: dict[str, Any] = {"disk": shown.disk, "form": form}
+    if form.is_bound and form.is_valid():
+        asked = Conversion([public_id], form.cleaned_data["months"])
+        try:
+            if request.method == "POST":
+                return redirect("order", confirm.order(request, actor(request, account_id), convert.ACT, asked))
+            here |= _first_term(request, shown.disk, asked)
+        except NotShown:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+        except Refused as refused:
+            form.refuse(refused)
+    return render(request, "web/disks/prepay.html", here, status=422 if form.is_bound and form.errors else 200)
+
+
+def _first_term(request: HttpRequest, disk: Disk, asked: Conversion) -> dict[str, Any]:
+    priced = convert.ACT.price(disk.account_id, asked)
+    available_minor = overview.balance(disk.account_id).available_minor + frees_minor(disk)
+    return {"confirmation": confirm.ask(request, disk.account_id, priced, available_minor=available_minor)}
 
 
 @never_cache
@@ -224,7 +277,13 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
             messages.error(request, wording.sentence(refused))
             return redirect("disk", public_id)
         return redirect("disks") if erase else redirect("disk", public_id)
-    return render(request, "web/disks/end.html", {"disk": shown.disk, "erases": erases})
+    here: dict[str, Any] = {"disk": shown.disk, "erases": erases}
+    if things.is_prepaid(shown.disk) and not erases:
+        try:
+            (here["refund"],) = give_back.quote_refund(account_id, [public_id])
+        except Refused as refused:
+            here["why"] = wording.sentence(refused)
+    return render(request, "web/disks/end.html", here)
 
 
 def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str) -> HttpResponse:

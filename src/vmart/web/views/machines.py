@@ -146,10 +146,13 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
         except Refused as refused:
             why = wording.sentence(refused)
     held = [disk for disk in own_disks.of_machine(machine.id) if not disk.delete_with_instance]
-    here = {
+    here: dict[str, Any] = {
         "machine": machine, "refund": refund, "why": why, "erases": machine.state in (*IN_BIN, State.LAUNCH_FAILED),
-        "stay": [*keep.staying(machine), *held] if machine.state != State.LAUNCH_FAILED else [],
     }  # fmt: skip
+    if machine.state != State.LAUNCH_FAILED:
+        kept = keep.staying(machine)
+        prepaid = machine.subscription.charge_type == "PREPAID"
+        here |= {"stay": held if prepaid else [*kept, *held], "bin_of_their_own": kept if prepaid else []}
     return render(request, "web/machines/end.html", here)
 
 

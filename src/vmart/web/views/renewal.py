@@ -1,20 +1,26 @@
-"""Renewal of prepaid machines, one or several: the term, its price, then paid from the balance or by card."""
+"""Renewal of prepaid machines or disks, one or several: the term, its price, then paid from the balance or by card."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
 from vmart.orders import renew, renew_flag
+from vmart.orders.disks import renew as disks_renew
 from vmart.orders.machines import MACHINES_MAX
+from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew import Renewal
 from vmart.pages import confirm, wording
 from vmart.pages.shown_quote import NotShown
@@ -22,23 +28,55 @@ from vmart.pricing import books
 from vmart.web.visitor import actor, customer
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def renew_page(request: HttpRequest, account_id: int) -> HttpResponse:
-    """Machines and the term stand in the address; what was shown is charged."""
-    asked = _asked(request.GET)
-    if not asked.public_ids:
-        messages.info(request, _("Choose the prepaid machines to renew first."))
-        return redirect("machines")
-    if request.method == "POST":
-        try:
-            return redirect("order", confirm.order(request, actor(request, account_id), renew.ACT, asked))
-        except NotShown:
-            messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
-        except Refused as refused:
-            messages.error(request, wording.sentence(refused))
-    return render(request, "web/machines/renew.html", _here(request, account_id, asked))
+@dataclass(frozen=True, slots=True)
+class Renewing:
+    """What is renewed on such a page: ``listing`` and ``page`` are names of addresses, the rest sentences."""
+
+    act: PricedAct[Renewal]
+    set_flag: Callable[[Actor, Sequence[str], str], None]
+    listing: str
+    page: str
+    title: Any
+    choose: Any
+    note: Any
+
+
+MACHINES = Renewing(
+    renew.ACT, renew_flag.set_flag, "machines", "machine", gettext_lazy("Machines"),
+    gettext_lazy("Choose the prepaid machines to renew first."),
+    gettext_lazy(
+        "The new term begins where the old one ends. A machine in the recycle bin comes back and is started."
+    ),
+)  # fmt: skip
+DISKS = Renewing(
+    disks_renew.ACT, disks_renew.set_flag, "disks", "disk", gettext_lazy("Disks"),
+    gettext_lazy("Choose the prepaid disks to renew first."),
+    gettext_lazy(
+        "The new term begins where the old one ends. A disk in the recycle bin comes back, attached to no machine."
+    ),
+)  # fmt: skip
+
+
+def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
+    @never_cache
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @customer
+    def view(request: HttpRequest, account_id: int) -> HttpResponse:
+        """What and the term stand in the address; what was shown is charged."""
+        asked = _asked(request.GET)
+        if not asked.public_ids:
+            messages.info(request, kind.choose)
+            return redirect(kind.listing)
+        if request.method == "POST":
+            try:
+                return redirect("order", confirm.order(request, actor(request, account_id), kind.act, asked))
+            except NotShown:
+                messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
+            except Refused as refused:
+                messages.error(request, wording.sentence(refused))
+        return render(request, "web/machines/renew.html", _here(request, account_id, kind, asked))
+
+    return view
 
 
 def _asked(given: QueryDict) -> Renewal:
@@ -50,30 +88,38 @@ def _asked(given: QueryDict) -> Renewal:
     return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else term or -1, number)
 
 
-def _here(request: HttpRequest, account_id: int, asked: Renewal) -> dict[str, Any]:
+def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal) -> dict[str, Any]:
     here: dict[str, Any] = {
+        "kind": kind,
         "asked": asked,
         "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
         "days": range(1, 32),
         "available_minor": overview.balance(account_id).available_minor,
     }
     try:
-        priced = renew.price(account_id, asked)
+        priced = kind.act.price(account_id, asked)
     except Refused as refused:
         return here | {"why": wording.sentence(refused)}
     available_minor = here["available_minor"]
     return here | {"confirmation": confirm.ask(request, account_id, priced, available_minor=available_minor)}
 
 
-@require_POST
-@customer
-def set_flag(request: HttpRequest, account_id: int) -> HttpResponse:
-    """The switch of one machine, or of those chosen in the list."""
-    chosen = request.POST.getlist("id")[:MACHINES_MAX]
-    try:
-        renew_flag.set_flag(actor(request, account_id), chosen, request.POST.get("flag", ""))
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-        return redirect("machines")
-    messages.success(request, _("Saved."))
-    return redirect(reverse("machine", args=chosen) if len(chosen) == 1 else "machines")
+def _switch_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
+    @require_POST
+    @customer
+    def view(request: HttpRequest, account_id: int) -> HttpResponse:
+        """The switch of one, or of those chosen in the list."""
+        chosen = request.POST.getlist("id")[:MACHINES_MAX]
+        try:
+            kind.set_flag(actor(request, account_id), chosen, request.POST.get("flag", ""))
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+            return redirect(kind.listing)
+        messages.success(request, _("Saved."))
+        return redirect(reverse(kind.page, args=chosen) if len(chosen) == 1 else kind.listing)
+
+    return view
+
+
+renew_page, set_flag = _page_of(MACHINES), _switch_of(MACHINES)
+renew_disks_page, set_flag_of_disks = _page_of(DISKS), _switch_of(DISKS)

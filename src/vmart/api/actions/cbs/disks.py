@@ -1,5 +1,6 @@
 """cbs: DescribeDisks: disks that go with their machines, and disks with a life of their own."""
 
+import datetime as dt
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
@@ -15,11 +16,14 @@ from vmart.kernel import clock
 from vmart.listings import disks
 from vmart.listings.disks import Wanted
 from vmart.listings.views import ListedDisk
+from vmart.orders.renew_flag import AUTO
 from vmart.pricing.quote import PREPAID
+from vmart.subscriptions.models import Source
 
 _VALUES_MAX = 100
 _AT_MACHINE = ("ATTACHED", "DETACHING")
-_NOT_RETURNABLE = 10  # ReturnFailCode: a disk that goes with its machine is not returned by itself
+# ReturnFailCode: why a disk is not returned; the last is of what goes with its machine or is charged by the hour.
+_RETURNABLE, _RETURNED, _EXPIRED, _NOT_OF_A_TERM = 0, 1, 2, 10
 # Filters -> the member of listings.disks.Wanted that they fill.
 _FILTERS = {
     "disk-id": "public_ids",
@@ -66,7 +70,6 @@ class UnchangingAnswer(TypedDict):
     """What every disk here has alike."""
 
     SnapshotCount: int
-    AutoRenewFlagError: bool
     Rollbacking: bool
     InstanceIdList: Empty
     Encrypt: bool
@@ -75,12 +78,9 @@ class UnchangingAnswer(TypedDict):
     ThroughputPerformance: int
     Migrating: bool
     SnapshotSize: int
-    IsReturnable: bool | None
     MigratePercent: int
     SnapshotAbility: bool
-    DeadlineError: bool
     RollbackPercent: int
-    ReturnFailCode: int
     Shareable: bool
     DeleteSnapshot: int
     DiskBackupQuota: int
@@ -110,6 +110,10 @@ class DiskAnswer(UnchangingAnswer):
     DiskUsage: str
     DiskChargeType: str
     DifferDaysOfDeadline: int | None
+    IsReturnable: bool | None
+    ReturnFailCode: int
+    DeadlineError: bool
+    AutoRenewFlagError: bool
     CreateTime: str
     LastAttachInsId: str | None
     Tags: list[TagAnswer]
@@ -153,6 +157,8 @@ def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
     prepaid = view.charge_type == PREPAID
     attached = view.state in _AT_MACHINE or (view.state == "EXPANDING" and view.instance_id != "")
     days = (view.expires_at - clock.now()).days if prepaid and view.expires_at else None
+    why_not = _why_not_returnable(view)
+    with_prepaid = prepaid and view.portable and view.machine_expires_at is not None
     return {
         **_UNCHANGING,
         "AutoSnapshotPolicyIds": policies,
@@ -174,7 +180,24 @@ def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
         "CreateTime": local_text(view.created_at, shop.snapshot().billing_zone),
         "DeadlineTime": local_text(view.expires_at, shop.snapshot().billing_zone),
         "DifferDaysOfDeadline": days,
+        "IsReturnable": why_not == _RETURNABLE,
+        "ReturnFailCode": why_not,
+        "DeadlineError": with_prepaid and _is_before(view.expires_at, view.machine_expires_at),
+        "AutoRenewFlagError": with_prepaid and view.machine_renew_flag == AUTO and view.renew_flag != AUTO,
     }
+
+
+def _why_not_returnable(view: ListedDisk) -> int:
+    """ReturnFailCode. What its owner's quota of returns says is not looked at."""
+    if not view.portable or view.charge_type != PREPAID:
+        return _NOT_OF_A_TERM
+    if view.isolated_source == Source.MANMADE:
+        return _RETURNED
+    return _EXPIRED if view.expires_at is None or view.expires_at <= clock.now() else _RETURNABLE
+
+
+def _is_before(one: dt.datetime | None, other: dt.datetime | None) -> bool:
+    return one is not None and other is not None and one < other
 
 
 def _placement(view: ListedDisk) -> PlacementAnswer:
@@ -191,8 +214,6 @@ def _placement(view: ListedDisk) -> PlacementAnswer:
 
 # What every disk here has alike: no snapshot, no key of its own.
 _UNCHANGING: UnchangingAnswer = {
-    "IsReturnable": False,
-    "ReturnFailCode": _NOT_RETURNABLE,
     "Encrypt": False,
     "KmsKeyId": "",
     "ThroughputPerformance": 0,
@@ -212,8 +233,6 @@ _UNCHANGING: UnchangingAnswer = {
     "BackupDisk": False,
     "DiskBackupQuota": 0,
     "DiskBackupCount": 0,
-    "DeadlineError": False,
-    "AutoRenewFlagError": False,
     "ErrorPrompt": "",
 }
 

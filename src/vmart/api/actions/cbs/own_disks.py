@@ -1,5 +1,6 @@
 """cbs: disks with a life of their own: bought, attached, detached and ended."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, TypedDict
@@ -8,19 +9,24 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.cvm.purchase import DiskName
+from vmart.api.actions.cvm.renewal import RenewFlag
 from vmart.api.actions.tagged import Tags
 from vmart.api.actions.tagged import wanted as wanted_tags
 from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.orders.disks import attach, attributes, create, detach, grow, terminate
+from vmart.kernel.money import exponent, from_minor
+from vmart.orders.disks import attach, attributes, create, detach, resize, terminate
 from vmart.orders.disks.create import NewDisks
+from vmart.orders.grow_disk import Reckoned
 from vmart.pricing.configuration import DiskChoice
+from vmart.pricing.priced import Priced
 
 _Name = Annotated[str, Field(max_length=60)]
 _DiskIds = Annotated[list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("disks")]
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue"), Domain("disk.size_gib")]
+Period = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue"), Domain("months")]
 _Count = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue"), Domain("count")]
 
 
@@ -36,8 +42,16 @@ class DiskPlacement(Shape):
     project_name: NotOffered = None
 
 
+class DiskChargePrepaid(Shape):
+    """The first term in months. RenewFlag: with NOTIFY_AND_AUTO_RENEW a disk renews itself, a month at a time."""
+
+    period: Period
+    renew_flag: Annotated[RenewFlag, Domain("renew_flag")] = "NOTIFY_AND_MANUAL_RENEW"
+    cur_instance_deadline: NotOffered = None
+
+
 class CreateDisks(Shape):
-    """Postpaid disks alike, all or none; they are listed when they are there."""
+    """Disks alike, all or none; they are listed when they are there. PREPAID: paid from the balance for a term."""
 
     placement: DiskPlacement
     disk_charge_type: Annotated[_Name, Domain("charge_type")]
@@ -46,7 +60,7 @@ class CreateDisks(Shape):
     disk_count: _Count = 1
     disk_name: Annotated[DiskName, Domain("disk.name")] = ""
     client_token: ClientToken | None = None
-    disk_charge_prepaid: NotOffered = None
+    disk_charge_prepaid: Annotated[DiskChargePrepaid | None, Domain("term")] = None
     tags: Tags = []
     snapshot_id: NotOffered = None
     throughput_performance: Annotated[None, not_offered("0")] = None
@@ -61,14 +75,14 @@ class CreateDisks(Shape):
 
 
 class InquiryPriceCreateDisks(Shape):
-    """What an hour of CreateDisks costs, in the region of the call."""
+    """What CreateDisks costs in the region of the call: an hour of it, or the term."""
 
     disk_charge_type: Annotated[_Name, Domain("charge_type")]
     disk_type: Annotated[_Name, Domain("disk.disk_type")]
     disk_size: _Size
     disk_count: _Count = 1
     project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
-    disk_charge_prepaid: NotOffered = None
+    disk_charge_prepaid: Annotated[DiskChargePrepaid | None, Domain("term")] = None
     throughput_performance: Annotated[None, not_offered("0")] = None
     disk_backup_quota: Annotated[None, not_offered("0")] = None
 
@@ -109,14 +123,14 @@ class ModifyDiskAttributes(Shape):
 
 
 class ResizeDisk(Shape):
-    """A disk is made larger, at a machine or not; DiskState is EXPANDING until it is."""
+    """Any disk is made larger, at a machine or not; DiskState is EXPANDING until it is. Paid from the balance."""
 
     disk_id: Annotated[_Name, Domain("disks")]
     disk_size: _Size
 
 
 class InquiryPriceResizeDisk(Shape):
-    """What an hour of disks costs that are all made so large: DiskId or DiskIds."""
+    """What disks cost that are all made so large, DiskId or DiskIds: an hour of them, or the rest of a term more."""
 
     disk_size: _Size
     disk_id: Annotated[_Name, Domain()] = ""
@@ -131,7 +145,7 @@ class CreateDisksAnswer(TypedDict):
 
 
 class DiskPriceAnswer(TypedDict):
-    """Postpaid: Unit; High has all decimals, as text."""
+    """Postpaid: Unit; prepaid: Original and Discount. High has all decimals, as text."""
 
     UnitPrice: float | None
     UnitPriceDiscount: float | None
@@ -157,7 +171,7 @@ class DetailAnswer(DiskPriceAnswer):
     PriceTitle: str
 
 
-class GrownPriceAnswer(DiskPriceAnswer):
+class DetailedPriceAnswer(DiskPriceAnswer):
     """The size is all that it is of."""
 
     DetailPrices: list[DetailAnswer]
@@ -166,15 +180,16 @@ class GrownPriceAnswer(DiskPriceAnswer):
 class InquiryPriceResizeDiskAnswer(TypedDict):
     """The price of all of them together, at their new size."""
 
-    DiskPrice: GrownPriceAnswer
+    DiskPrice: DetailedPriceAnswer
 
 
 def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str, name: str = "") -> NewDisks:
     here = shop.snapshot()
     named = in_region(here, call.region)
     region = named.code if named else here.region_of(zone) if zone in here.zones else ""
-    disk = DiskChoice(asked.disk_type, asked.disk_size, name=name)
-    return NewDisks(region, zone, asked.disk_charge_type, disk, asked.disk_count)
+    disk, term = DiskChoice(asked.disk_type, asked.disk_size, name=name), asked.disk_charge_prepaid
+    new = NewDisks(region, zone, asked.disk_charge_type, disk, asked.disk_count)
+    return replace(new, months=term.period, renew_flag=term.renew_flag) if term else new
 
 
 def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
@@ -185,21 +200,44 @@ def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
 
 
 def inquiry_price_create_disks(call: Call, asked: InquiryPriceCreateDisks) -> InquiryPriceCreateDisksAnswer:
-    """An hour of all of them."""
+    """An hour of all of them, or their first term."""
     wanted = _wanted(call, asked, "")
     if not wanted.region:
         raise MissingParameter("Name a region: a price is of one.", field="region")
     cost = create.cost(shop.snapshot(), wanted)
-    return {"DiskPrice": hour_price(cost.hourly * asked.disk_count)}
+    if cost.hourly is not None:
+        return {"DiskPrice": hour_price(cost.hourly * asked.disk_count)}
+    return {"DiskPrice": disk_price([], [(cost.listed_minor * asked.disk_count, cost.hold_minor * asked.disk_count)])}
 
 
 def hour_price(amount: Decimal) -> DiskPriceAnswer:
     """An hour of what has no other price."""
+    return disk_price([amount], [])
+
+
+def disk_price(hours: Sequence[Decimal], ahead: Sequence[tuple[int, int]]) -> DiskPriceAnswer:
+    """An hour of what is charged by it, and (before discounts, to be paid) of what is paid ahead, in minor units.
+
+    Each is null where nothing is paid so.
+    """
+    hour = sum(hours, Decimal(0)) if hours else None
+    places = exponent(shop.snapshot().currency)
+    listed = from_minor(sum(before for before, _ in ahead), places) if ahead else None
+    due = from_minor(sum(amount for _, amount in ahead), places) if ahead else None
     return {
-        "UnitPrice": float(amount), "UnitPriceDiscount": float(amount), "UnitPriceHigh": f"{amount.normalize():f}",
-        "UnitPriceDiscountHigh": f"{amount.normalize():f}", "ChargeUnit": "HOUR", "OriginalPrice": None,
-        "DiscountPrice": None, "OriginalPriceHigh": None, "DiscountPriceHigh": None,
+        "UnitPrice": _number(hour), "UnitPriceDiscount": _number(hour), "UnitPriceHigh": _text(hour),
+        "UnitPriceDiscountHigh": _text(hour), "ChargeUnit": None if hour is None else "HOUR",
+        "OriginalPrice": _number(listed), "DiscountPrice": _number(due), "OriginalPriceHigh": _text(listed),
+        "DiscountPriceHigh": _text(due),
     }  # fmt: skip
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount.normalize():f}"
 
 
 def attach_disks(call: Call, asked: AttachDisks) -> Done:
@@ -231,17 +269,23 @@ def modify_disk_attributes(call: Call, asked: ModifyDiskAttributes) -> Done:
 
 def resize_disk(call: Call, asked: ResizeDisk) -> Done:
     """Accepted; DiskState tells when it has its size."""
-    grow.grow(call.actor, asked.disk_id, asked.disk_size)
+    resize.resize(call.actor, asked.disk_id, asked.disk_size)
     return {}
 
 
 def inquiry_price_resize_disk(call: Call, asked: InquiryPriceResizeDisk) -> InquiryPriceResizeDiskAnswer:
-    """An hour of the larger disks."""
+    """An hour of the larger ones that are charged by it, and what the rest of a term costs more of the others."""
     if asked.disk_id and asked.disk_ids:
         raise InvalidParameter("Say either DiskId or DiskIds.", field="disks")
-    found = grow.reckon(call.account_id, asked.disk_ids or [asked.disk_id], asked.disk_size)
-    price = hour_price(sum((one.disk_hourly for one in found), Decimal(0)))
-    return {"DiskPrice": {**price, "DetailPrices": [{**price, "PriceName": "DiskSize", "PriceTitle": "DiskSize"}]}}
+    found = resize.reckon(call.account_id, asked.disk_ids or [asked.disk_id], asked.disk_size)
+    hours = [one.disk_hourly for one in found if isinstance(one, Reckoned)]
+    ahead = [(one.list_minor, one.due_minor) for one in found if isinstance(one, Priced)]
+    return {"DiskPrice": detailed(disk_price(hours, ahead))}
+
+
+def detailed(price: DiskPriceAnswer) -> DetailedPriceAnswer:
+    """A price whose only part is the disk's size."""
+    return {**price, "DetailPrices": [{**price, "PriceName": "DiskSize", "PriceTitle": "DiskSize"}]}
 
 
 ACTIONS = (
