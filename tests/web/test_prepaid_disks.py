@@ -5,7 +5,8 @@ import pytest
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import purses
 from tests.support.written import nothing_written
-from tests.web.visiting import ZONE, Form, Visitor, customer, text_of, work
+from tests.web.visiting import ZONE, Form, Visitor, customer, operator, text_of, work
+from vmart.engines.simulated.world import World
 from vmart.kernel import clock
 from vmart.orders.models import Order
 from vmart.storage.models import Disk
@@ -127,3 +128,19 @@ def test_another_customers_disk_is_not_renewed(visitor: Visitor) -> None:
     with nothing_written():
         assert "does not exist" in text_of(other.get(f"/disks/renew/?id={disk.public_id}"))
         assert other.get(f"/disks/{disk.public_id}/prepay/").status_code == 404
+
+
+def test_lists_tell_of_it_and_the_seller_of_one_that_was_not_made(visitor: Visitor, world: World) -> None:
+    disk, seller = _bought(visitor, 1), operator()
+    shown = text_of(visitor.get("/balance/"))
+    assert ("Paid ahead" in shown, disk.public_id in shown) == (True, True)
+    assert disk.public_id in text_of(visitor.get("/activity/"))
+    for address in ("/orders/?as=csv", "/disks/?as=csv"):
+        assert visitor.get(address).status_code == 200, address
+    world.fail("ensure_volume", times=12, transient=False, sentence="No disk is left.")
+    failed = _bought(visitor, 1)
+    order = Order.objects.latest("id").id
+    page = text_of(visitor.get(f"/orders/{order}/"))
+    assert ("2 disks could not be made." in page, "¥40.00 came back" in page) == (True, True)
+    assert failed.public_id in text_of(seller.get("/seller/deliveries/"))
+    assert "Deliveries failed" in text_of(seller.get("/seller/"))

@@ -188,7 +188,7 @@ CAUSES: tuple[Cause, ...] = (
         FROM (SELECT id, order_id, subscription_id, reason FROM orders_line WHERE state = 'failed'
               ORDER BY id DESC LIMIT {_LATEST_FAILURES}) AS l
         JOIN orders_order o ON o.id = l.order_id
-        JOIN instances_instance i ON i.id = l.subscription_id
+        JOIN subscriptions_subscription i ON i.id = l.subscription_id
         WHERE o.created_at > %(now)s::timestamptz - interval '{DELIVERIES_DAYS} days'
         GROUP BY i.zone_id, l.reason""",  # noqa: S608
     ),

@@ -59,8 +59,8 @@ _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of
 # What a disk is asked by and told with. A join that no condition needs is left out by PostgreSQL.
 _COLUMNS = f"""
   d.id, d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, d.state <> '' AS portable,
-  {_STATE} AS state, b.charge_type, b.renew_flag, b.expires_at, b.isolated_source, i.id AS machine, i.public_id AS instance_id,
-  i.name AS instance_name, i.private_ip, i.public_ip"""
+  {_STATE} AS state, b.charge_type, b.renew_flag, b.expires_at, b.isolated_source, i.id AS machine,
+  i.public_id AS instance_id, i.name AS instance_name, i.private_ip, i.public_ip"""
 # A disk of its own is told of from when it is made until it is erased; one that went with its machine as long as its
 # owner has not ended it twice, as disks are ended.
 _TOLD = "d.state NOT IN ('CREATING', 'FAILED') AND d.latest_operation <> 'ForgetDisks'"

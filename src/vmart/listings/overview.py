@@ -18,13 +18,13 @@ from vmart.worker import queue
 
 __all__ = ["Balance", "Posting", "balance", "capabilities", "df_shows_gib", "disks", "machine", "statement"]
 
-ABOUT_MACHINES = ("prepaid", "refund")  # kinds of transfers whose subject is a machine
+ABOUT_THINGS = ("prepaid", "refund")  # kinds of transfers whose subject is what was sold
 BY_HAND = ("credit", "debit")
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One entry on a customer's purse with what it was for; ``public_id`` is the machine it concerns, if any."""
+    """One entry on a customer's purse with what it was for; ``public_id`` is what was sold that it concerns, if any."""
 
     number: int
     at: dt.datetime
@@ -61,13 +61,14 @@ def statement(account_id: int, before: str = "") -> Page[Posting]:
     """Entries on the account's purses, latest first. ``before`` is a page key; a wrong one means the first page."""
     key = number(before)
     lines = queries.statement(account_id, before=key, limit=PAGE + 1)
-    subjects = {line.subject_id for line in lines if line.subject_id and line.kind in ABOUT_MACHINES}
+    subjects = {line.subject_id for line in lines if line.subject_id and line.kind in ABOUT_THINGS}
     by_hand = queries.by_hand([line.transfer_id for line in lines if line.kind in BY_HAND])
-    names = dict(Instance.objects.filter(account_id=account_id, id__in=subjects).values_list("id", "public_id"))
+    sold = Subscription.objects.filter(account_id=account_id, id__in=subjects)
+    names = dict(sold.values_list("id", "public_id"))
     rows = [
         Posting(
             line.number, line.at, line.transfer_id, line.book, line.kind, line.amount_minor, line.balance_after_minor,
-            names.get(line.subject_id or 0, "") if line.kind in ABOUT_MACHINES else "",
+            names.get(line.subject_id or 0, "") if line.kind in ABOUT_THINGS else "",
             *by_hand.get(line.transfer_id, ("", "")),
         )
         for line in lines

@@ -166,7 +166,7 @@ def failed_deliveries(before: str = "") -> Page[FailedDelivery]:
         SELECT l.id, l.order_id, l.account_id, a.name AS account_name, i.public_id, i.zone_id AS zone, l.reason,
                o.created_at AS at
         FROM orders_line l JOIN orders_order o ON o.id = l.order_id
-        JOIN instances_instance i ON i.id = l.subscription_id
+        JOIN subscriptions_subscription i ON i.id = l.subscription_id
         JOIN customers_account a ON a.id = l.account_id
         WHERE l.state = 'failed' AND (%(before)s::bigint IS NULL OR l.id < %(before)s)
         ORDER BY l.id DESC LIMIT %(limit)s
