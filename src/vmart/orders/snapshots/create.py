@@ -15,6 +15,7 @@ from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
+from vmart.instances.models import State as MachineState
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.money import exponent
 from vmart.orders import errors, holds, hourly, numbers, things, unpaid
@@ -97,6 +98,14 @@ def create(actor: Actor, asked: NewSnapshot) -> str:
 def refuse(disk: Disk, machine: Instance | None) -> None:
     """What is refused of a disk, and of the machine that it goes with, as they stand."""
     own.refuse_disk(disk, machine, DiskState.UNATTACHED, DiskState.ATTACHED)
+
+
+def refuse_machines(machines: Sequence[Instance]) -> None:
+    """The same of machines alone. Raise UnknownOwnDisk for one that was never made, and so has no disk."""
+    for machine in machines:
+        if machine.state == MachineState.LAUNCH_FAILED:
+            raise errors.UnknownOwnDisk("{id} was never made, and has no disks.", field="disks", id=machine.public_id)
+        own.refuse_machine(machine)
 
 
 def counting(account_id: int) -> QuerySet[Snapshot]:
