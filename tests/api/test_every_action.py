@@ -56,6 +56,7 @@ class Things:
     bare: str  # a machine without one
     at_machine: str  # and an address that another such has
     task: str  # of its binding
+    snapshot: str  # of the disk that no machine has
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -186,6 +187,12 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "InquiryPriceCreateDisks": (lambda _: ASKED_DISK, 0),
     "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
     "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
+    "CreateSnapshot": (lambda has: {"DiskId": has.own, "SnapshotName": "before"}, 24),
+    "DescribeSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 1),
+    "DescribeSnapshotOverview": (lambda _: {}, 1),
+    "DeleteSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 20),
+    "ModifySnapshotAttribute": (lambda has: {"SnapshotId": has.snapshot, "SnapshotName": "other"}, 6),
+    "ApplySnapshot": (lambda has: {"SnapshotId": has.snapshot, "DiskId": has.own}, 14),
     "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
     "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
     "ResizeDisk": (lambda has: {"DiskId": has.attached, "DiskSize": 30}, 20),
@@ -343,6 +350,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     (paid_ahead,) = client.call("CreateDisks", PREPAID_DISK).response["DiskIdSet"]
     work()
     client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
+    snapshot = client.call("CreateSnapshot", {"DiskId": own}).response["SnapshotId"]
     work()
     free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
     bare, other = client.call("RunInstances", {**BARE, "InstanceCount": 2}).response["InstanceIdSet"]
@@ -368,7 +376,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
-        at_machine, task,
+        at_machine, task, snapshot,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -530,7 +538,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
-        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "AllocateAddresses",
+        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "AllocateAddresses",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -559,6 +567,7 @@ UNKNOWN = Things(
     "ins-unknown9",
     "eip-unknown2",
     "1",
+    "snap-unknown0",
 )
 
 

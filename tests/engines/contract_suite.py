@@ -13,12 +13,14 @@ from vmart.engines.contract import (
     Disks,
     Engine,
     EngineError,
+    HeldDisk,
     ImageSpec,
     ImageStatus,
     MachineSpec,
     Observation,
     Power,
     PublicAddress,
+    Snapshots,
     UnknownUser,
     Volume,
     ensure_present_many,
@@ -399,6 +401,91 @@ class ContractSuite:
             engine.ensure_attached(spec.name, "disk-neverwas")
         assert refused.value.sentence == "The disk is not on the machine's host."
         engine.ensure_absent(spec.name)
+
+    def test_snapshots_of_disks_stay_when_disks_and_machine_are_gone(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """Each verb twice: an answer may be lost."""
+        assert isinstance(engine, Disks)
+        assert isinstance(engine, Snapshots)
+        spec = make_spec(public=False)
+        data = Disk(spec.name.replace("ins-", "disk-d"), "CLOUD_SSD", 1)
+        spec, own = dataclasses.replace(spec, data_disks=(data,)), spec.name.replace("ins-", "disk-o")
+        names = [spec.name.replace("ins-", f"snap-{kind}") for kind in ("d", "o", "s")]
+        held = [
+            HeldDisk(data.key, 1, spec.member, spec.name),
+            HeldDisk(own, 2, spec.member),
+            HeldDisk(spec.system_disk.key, spec.system_disk.size_gib, spec.member, spec.name, is_system=True),
+        ]
+
+        def seen() -> dict[str, int]:
+            listed = [found for found in engine.list_snapshots() if found.name in names]
+            assert {found.member for found in listed} <= {spec.member}
+            return {found.name: found.size_gib for found in listed}
+
+        with pytest.raises(EngineError) as missing:
+            engine.ensure_snapshot(names[1], held[1])
+        assert missing.value.sentence == "The disk is not there."
+        engine.ensure_present(spec)
+        engine.ensure_volume(own, 2, spec.member)
+        engine.ensure_attached(spec.name, own)
+        for name, disk in zip(names, held, strict=True):
+            for _ in range(2):
+                engine.ensure_snapshot(name, disk)
+        assert seen() == {names[0]: 1, names[1]: 2, names[2]: spec.system_disk.size_gib}
+        assert engine.observe(spec.name).power is Power.RUNNING
+        assert [found.name for found in engine.list_ours() if found.name in names] == []
+        engine.ensure_detached(spec.name, own)
+        engine.ensure_volume_absent(own)
+        engine.ensure_absent(spec.name)
+        new = HeldDisk(own, 3, spec.member)
+        for _ in range(2):
+            engine.ensure_volume_restored(new, names[1], 1)
+        assert [found for found in engine.list_volumes() if found.name == own] == [Volume(own, 3, spec.member)]
+        for name in names:
+            for _ in range(2):
+                engine.ensure_snapshot_absent(name)
+        assert seen() == {}
+        assert [found.size_gib for found in engine.list_volumes() if found.name == own] == [3]
+        engine.ensure_volume_absent(own)
+
+    def test_a_disk_is_given_back_while_its_machine_is_off(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What is refused erases nothing; the machine is as it was but for its disks."""
+        assert isinstance(engine, Snapshots)
+        spec = make_spec(public=False)
+        data = Disk(spec.name.replace("ins-", "disk-d"), "CLOUD_SSD", 1)
+        spec = dataclasses.replace(spec, data_disks=(data,))
+        of_data, of_system = (spec.name.replace("ins-", f"snap-{kind}") for kind in "ds")
+        disk = HeldDisk(data.key, 1, spec.member, spec.name)
+        engine.ensure_present(spec)
+        engine.ensure_snapshot(of_data, disk)
+        engine.ensure_snapshot(
+            of_system, HeldDisk(spec.system_disk.key, spec.system_disk.size_gib, spec.member, spec.name, is_system=True)
+        )
+        restored = dataclasses.replace(spec, restoration=1)
+        with pytest.raises(EngineError) as in_use:
+            engine.ensure_volume_restored(disk, of_data, 1)
+        assert in_use.value.sentence == "A machine has the disk."
+        with pytest.raises(EngineError) as running:
+            engine.ensure_restored(restored, of_system)
+        assert running.value.sentence == "The machine is running."
+        engine.ensure_power(spec.name, False)
+        off = engine.observe(spec.name)
+        with pytest.raises(EngineError) as unknown:
+            engine.ensure_restored(restored, "snap-neverwas")
+        assert unknown.value.sentence == "The snapshot is not there."
+        with pytest.raises(EngineError) as unknown:
+            engine.ensure_volume_restored(disk, "snap-neverwas", 1)
+        assert unknown.value.sentence == "The snapshot is not there."
+        for _ in range(2):
+            engine.ensure_volume_restored(disk, of_data, 1)
+            engine.ensure_restored(restored, of_system)
+        assert engine.observe(spec.name) == off
+        assert engine.ensure_power(spec.name, True).power is Power.RUNNING
+        engine.ensure_volume_restored(disk, of_data, 1)
+        engine.ensure_restored(restored, of_system)
+        assert engine.observe(spec.name).power is Power.RUNNING
+        engine.ensure_absent(spec.name)
+        for name in (of_data, of_system):
+            engine.ensure_snapshot_absent(name)
 
     def test_no_verb_runs_inside_a_transaction(self, engine: Engine, make_spec: MakeSpec) -> None:
         spec = make_spec()

@@ -18,11 +18,13 @@ from vmart.engines.contract import (
     Disks,
     Engine,
     EngineError,
+    HeldDisk,
     ImageSpec,
     ImageStatus,
     MachineSpec,
     Observation,
     Power,
+    Snapshots,
     ensure_present_many,
 )
 from vmart.engines.rules import OPEN, TCP, MachineRules, Packet, Rule
@@ -231,6 +233,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (4, []),
         (5, []),
         (6, []),
+        (7, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -244,7 +247,8 @@ def test_a_file_of_an_older_program_is_brought_up(
         new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
         for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
-        older.execute("DROP TABLE volume")
+        for table in ("content", "snapshot", *(["volume"] if version < 7 else [])):
+            older.execute(f"DROP TABLE {table}")
         if version < 4:
             older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
@@ -263,6 +267,9 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert isinstance(engine, Disks)
     engine.ensure_volume("disk-a", 10, spec.member)
     assert World(file).volume("disk-a") == (10, spec.member, "")
+    assert isinstance(engine, Snapshots)
+    engine.ensure_snapshot("snap-a", HeldDisk("disk-a", 10, spec.member))
+    assert World(file).snapshot("snap-a") == (10, spec.member, "")
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1

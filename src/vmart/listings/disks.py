@@ -86,15 +86,20 @@ _OWN, _WITH_MACHINE, _KNOWN = (
 _LISTED = f"""FROM (({_OWN} ORDER BY d.own_created_at DESC, d.id DESC) UNION ALL
 ({_WITH_MACHINE} AND i.state <> 'LAUNCH_FAILED' ORDER BY i.created_at DESC, d.id DESC)) AS d WHERE true"""
 _BY_ID = f"FROM ({_KNOWN}) AS d WHERE true"
+_SNAPSHOTS = """
+  (SELECT coalesce((capabilities->>'snapshots')::boolean, false) FROM catalog_zone WHERE code = d.zone)
+    AS snapshot_ability,
+  (SELECT ARRAY[count(*), coalesce(sum(n.size_gib), 0), count(*) FILTER (WHERE n.state = 'ROLLBACKING')]::int[]
+   FROM storage_snapshot n WHERE n.disk_id = d.id AND n.state NOT IN ('FAILED', 'ERASING', 'GONE')) AS snapshots"""
 _VIEW = """
 SELECT d.public_id, d.usage, {bought}, d.state, d.portable, coalesce(d.instance_id, '') AS instance_id, d.zone,
   d.charge_type, d.renew_flag, d.created_at, d.expires_at, d.isolated_source, m.expires_at AS machine_expires_at,
-  coalesce(m.renew_flag, '') AS machine_renew_flag, {tags} AS tags
+  coalesce(m.renew_flag, '') AS machine_renew_flag, {tags} AS tags, {snapshots}
 FROM (SELECT d.id {matching} {page}) AS page JOIN ({known}) AS d ON d.id = page.id
 LEFT JOIN subscriptions_subscription m ON m.id = d.machine AND m.standing NOT IN ('ended', 'failed')
 {order}""".replace("{bought}", ", ".join(f"d.{name}" for name in _BOUGHT)).replace(
     "{tags}", reads.held(VOLUME, "d.public_id")
-).replace("{known}", _KNOWN)  # fmt: skip
+).replace("{known}", _KNOWN).replace("{snapshots}", _SNAPSHOTS)  # fmt: skip
 # Field and direction -> the order, and the same from the other end.
 _CREATED = "ORDER BY d.created_at DESC, d.id DESC", "ORDER BY d.created_at, d.id"
 _DEADLINE = "ORDER BY d.expires_at DESC NULLS LAST, d.id DESC", "ORDER BY d.expires_at NULLS FIRST, d.id"
@@ -124,4 +129,8 @@ def page(
 
 def _listed(row: dict[str, Any]) -> ListedDisk:
     bought = DiskChoice(**{name: row.pop(name) for name in _BOUGHT})
-    return ListedDisk(bought=bought, tags=reads.of(row.pop("tags")), **row)
+    count, gib, rolling_back = row.pop("snapshots")
+    return ListedDisk(
+        bought=bought, tags=reads.of(row.pop("tags")), snapshots=count, snapshots_gib=gib,
+        rollbacking=rolling_back > 0, **row,
+    )  # fmt: skip

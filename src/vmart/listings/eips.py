@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.instances.models import Instance, State
-from vmart.listings.paging import PAGE, Matching, Page, cut, from_nearer_end, number
+from vmart.listings.paging import PAGE, Matching, Page, cut, from_nearer_end, last_row, number
 from vmart.listings.views import EipView
 from vmart.network.models import Eip
 from vmart.orders.without_charge import STOP_CHARGING
@@ -69,19 +69,11 @@ def _listed(row: dict[str, Any]) -> EipView:
 
 def by_key(account_id: int, *, before: str = "") -> Page[EipView]:
     """A page of them for people, by the order in which they were bought. ``before`` is a page's key."""
-    last = _last(account_id, number(before))
+    last = last_row(Eip.objects.filter(account_id=account_id), number(before))
     matching = Matching.of(account_id, _FROM, _CONDITIONS, WantedEips())
     page = f"{_AFTER if last else ''} {_NEWEST} LIMIT {PAGE + 1}"
     rows = matching.rows(_VIEW, page=page, order=_NEWEST, **last)
     return cut([_listed(row) for row in rows], lambda view: view.id, first=not last)
-
-
-def _last(account_id: int, eip_id: int | None) -> dict[str, Any]:
-    """Where the page before ended; {} for the first page."""
-    if eip_id is None:
-        return {}
-    held = Eip.objects.filter(account_id=account_id, id=eip_id).values_list("created_at", flat=True).first()
-    return {"last_id": eip_id, "last_at": held} if held else {}
 
 
 def one(account_id: int, public_id: str) -> EipView | None:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
-from vmart.listings.paging import PAGE, Matching, Page, cut, number
+from vmart.listings.paging import PAGE, Matching, Page, cut, last_row, number
 from vmart.orders import holds
 from vmart.orders.things import is_prepaid
 from vmart.storage.models import ALIVE, Disk, State
@@ -55,19 +54,11 @@ _NEWEST = "SELECT d.id {matching} {page} ORDER BY d.own_created_at DESC, d.id DE
 
 def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "") -> Page[OwnDisk]:
     """A page of them, newest first; what is erased or was never made is not there. ``before`` is a page's key."""
-    last = _last(account_id, number(before))
+    last = last_row(Disk.objects.filter(account_id=account_id), number(before), "own_created_at")
     matching = Matching.of(account_id, _FROM, _CONDITIONS, wanted or Wanted())
     found = matching.rows(_NEWEST, page=_AFTER if last else "", size=PAGE + 1, **last)
     page = cut([int(row["id"]) for row in found], lambda disk_id: disk_id, first=not last)
     return Page(_shown(page.rows), page.older, page.first)
-
-
-def _last(account_id: int, disk_id: int | None) -> dict[str, Any]:
-    """Where the page before ended; {} for the first page."""
-    if disk_id is None:
-        return {}
-    held = Disk.objects.filter(account_id=account_id, id=disk_id).values_list("own_created_at", flat=True).first()
-    return {"last_id": disk_id, "last_at": held} if held else {}
 
 
 def _shown(disk_ids: Sequence[int]) -> list[OwnDisk]:

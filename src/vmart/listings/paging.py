@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
+from django.db.models import QuerySet
+
 from vmart.kernel import db
 
 PAGE = 50
@@ -30,6 +32,12 @@ def cut(rows: Sequence[T], key: Callable[[T], object], *, first: bool, size: int
 def number(text: str) -> int | None:
     """A page key that is a number; None for the first page and for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def last_row(own: QuerySet[Any], last_id: int | None, at: str = "created_at") -> dict[str, Any]:
+    """Where the page before ended, of things in the order in which they came; {} for the first page."""
+    found = own.filter(id=last_id).values_list(at, flat=True).first() if last_id is not None else None
+    return {"last_id": last_id, "last_at": found} if found else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """How much of its quotas an account has used: counted as what they bound counts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
 
 from vmart.catalog import shop
 from vmart.customers import quotas
@@ -11,6 +14,7 @@ from vmart.launch_templates.models import Template
 from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
+from vmart.orders.snapshots.create import counting as counting_snapshots
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 
@@ -71,16 +75,17 @@ def all_of(account_id: int) -> list[Bound]:
     found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]
     most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("own_zone_id", flat=True))
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
-    found += _addresses(account_id, most["addresses_per_region"])
+    found += _by_region("addresses_per_region", counting_addresses(account_id), most)
+    found += _by_region("snapshots_per_region", counting_snapshots(account_id), most)
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
 
 
-def _addresses(account_id: int, most: int) -> list[Bound]:
-    """Bought public addresses in each region in which something is sold."""
+def _by_region(name: str, counted: QuerySet[Any], most: Mapping[str, int]) -> list[Bound]:
+    """How many of what is counted are in each region in which something is sold."""
     regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
-    there = Counter(counting_addresses(account_id).values_list("zone__region_id", flat=True))
-    return [Bound("addresses_per_region", region, there[region], most) for region in regions]
+    there = Counter(counted.values_list("zone__region_id", flat=True))
+    return [Bound(name, region, there[region], most[name]) for region in regions]
 
 
 def addresses(account_id: int, region: str) -> Used:

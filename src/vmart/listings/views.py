@@ -27,7 +27,8 @@ class ListedDisk:
 
     ``portable``: it has a life of its own; of any other the machine's agreement is told. ``instance_id``: the machine
     that has it, or had it until it was erased, "" for none; ``machine_expires_at`` and ``machine_renew_flag`` are of
-    its term, where it is paid ahead.
+    its term, where it is paid ahead. ``snapshot_ability``: snapshots of it can be made; ``rollbacking``: it is being
+    given back what one holds.
     """
 
     public_id: str
@@ -45,6 +46,10 @@ class ListedDisk:
     machine_expires_at: dt.datetime | None
     machine_renew_flag: str
     tags: tuple[Tag, ...] = ()
+    snapshot_ability: bool = False
+    snapshots: int = 0
+    snapshots_gib: int = 0
+    rollbacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,26 @@ class SecurityGroupView:
     egress: tuple[Policy, ...]
     created_at: dt.datetime
     updated_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotView:
+    """A snapshot. ``state``: SnapshotState of the API, and ERASING; ``disk``: public id of what it was made of."""
+
+    id: int
+    public_id: str
+    name: str
+    state: str
+    usage: str
+    size_gib: int
+    disk: str
+    disk_name: str
+    zone: str
+    latest_operation: str
+    latest_operation_state: str
+    latest_operation_error: str
+    created_at: dt.datetime
     tags: tuple[Tag, ...] = ()
 
 

@@ -285,3 +285,47 @@ class BadAddressName(InvalidValue):
 
 class UnknownTask(NotFound):
     """Not the latest act on an address of the account's."""
+
+
+class UnknownSnapshot(NotFound):
+    """Not a snapshot of the account."""
+
+    code = "InvalidSnapshotId.NotFound"
+
+
+class SnapshotBusy(Refused):
+    code = "ResourceInUse"
+
+
+class SnapshotWrongState(Refused):
+    """Kept for arrears."""
+
+    code = "InvalidSnapshot.NotSupported"
+
+
+class SnapshotInUse(Refused):
+    """Something is being made of it."""
+
+    code = "ResourceInUse"
+
+
+class NotItsDisk(InvalidValue):
+    """A snapshot is given back to the disk that it was made of."""
+
+    code = "InvalidSnapshot.NotSupported"
+
+
+class NotOfDataDisk(InvalidValue):
+    """Data disks are made of snapshots of data disks."""
+
+    code = "InvalidSnapshot.NotSupported"
+
+
+class NoSnapshots(InvalidParameter):
+    """The zone's engine makes none."""
+
+    code = "InvalidDisk.NotSupportSnapshot"
+
+
+class BadSnapshotName(InvalidValue):
+    """Of a snapshot."""

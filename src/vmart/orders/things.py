@@ -1,5 +1,5 @@
 """What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk,
-an address.
+an address, a snapshot.
 
 Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
 """
@@ -14,11 +14,11 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.network.models import Eip
 from vmart.pricing.configuration import PREPAID
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
-Thing = Instance | Disk | Eip
+Thing = Instance | Disk | Eip | Snapshot
 # What is said where the engine said nothing, or not what helps.
 _FAULT = EngineError(
     "Something went wrong in the shop.", transient=True,

@@ -70,6 +70,14 @@ KINDS = {
     "simulated": _("Simulated"),
     "": _("Not known yet"),
 }
+SNAPSHOT_STATES = {
+    "CREATING": (_("Being made"), "run"),
+    "NORMAL": (_("Ready"), "good"),
+    "ROLLBACKING": (_("Being restored"), "run"),
+    "TORECYCLE": (_("Kept for arrears"), "warn"),
+    "ERASING": (_("Being deleted"), "run"),
+    "FAILED": (_("Not made"), "bad"),
+}
 EIP_STATES = {
     "UNBIND": _("Idle"),
     "BINDING": _("Being bound"),
@@ -83,6 +91,7 @@ COMPONENTS = {
     "data_disk": _("Data disk"),
     "disk": _("Disk"),
     "address": _("Public address"),
+    "snapshot": _("Snapshot"),
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
     "idle": _("Idle public address"),
@@ -111,6 +120,8 @@ UNDER_WAY = {
     "DetachDisks": _("A disk is being detached from it."),
     "ResizeDisk": _("A disk of it is being made larger."),
     "AssociateAddress": _("A public address is being bound to it."),
+    "CreateSnapshot": _("A snapshot of its disk is being made."),
+    "ApplySnapshot": _("Its disk is being restored from a snapshot."),
     "DisassociateAddress": _("Its public address is being unbound."),
     "ModifyAddressesBandwidth": _("The bandwidth of its public address is being changed."),
 }
@@ -140,6 +151,12 @@ EVENTS = {
     "stays_without_machine": _("Stays when its machine ends"),
     "AllocateAddresses": _("Public address bought"),
     "AssociateAddress": _("Binding asked for"),
+    "CreateSnapshot": _("Snapshot asked for"),
+    "ApplySnapshot": _("Restoration asked for"),
+    "DeleteSnapshots": _("Deleted"),
+    "ModifySnapshotAttribute": _("Renamed"),
+    "snapshot_made": _("Made"),
+    "disk_restored": _("Disk restored from a snapshot"),
     "DisassociateAddress": _("Unbinding asked for"),
     "ModifyAddressesBandwidth": _("Change of bandwidth asked for"),
     "ModifyAddressAttribute": _("Renamed"),
@@ -310,6 +327,9 @@ OPERATIONS = {
     "address_bandwidth": _("Bandwidth of a public address"),
     "isolate_address": _("Switching off a public address"),
     "release_address": _("Release of a public address"),
+    "create_snapshot": _("Making of a snapshot"),
+    "apply_snapshot": _("Restoration of a disk"),
+    "release_snapshot": _("Deletion of a snapshot"),
     "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
@@ -342,6 +362,7 @@ QUOTAS = {
     "machines_per_group": _("Machines a placement group"),
     "disks_per_zone": _("Disks of their own a zone"),
     "addresses_per_region": _("Elastic public addresses a region"),
+    "snapshots_per_region": _("Snapshots a region"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.contract import Disks, Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity
+from vmart.engines.contract import Disks, Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity, Snapshots
 from vmart.kernel import clock
 from vmart.placement.models import Host
 from vmart.policy import policy
@@ -46,7 +46,12 @@ def check(zone: str) -> bool:
                 Host.objects.filter(pk=host.pk).update(online=host.name in online)
     _note_hosts(zone)
     Zone.objects.filter(pk=zone).update(
-        capabilities=asdict(capabilities) | {"pools": _pools(row, members), "disks": isinstance(engine, Disks)},
+        capabilities=asdict(capabilities)
+        | {
+            "pools": _pools(row, members),
+            "disks": isinstance(engine, Disks),
+            "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
+        },
         engine_seen_at=clock.wall(),
     )
     _note(zone, "ready", "")

@@ -522,6 +522,7 @@ class NewDisk(ActForm):
     paths = {
         "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
         "months": "months", "charge_type": "months",
+        "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
     }  # fmt: skip
 
     zone = _choice(_("Zone"))
@@ -530,6 +531,7 @@ class NewDisk(ActForm):
     count = _size(_("Number"))
     months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
     name = text(_("Name"), required=False, maxlength=128)
+    snapshot = text(_("Snapshot"), required=False, maxlength=20, hint=_("Its id, for a disk that holds what it holds."))
 
     def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"size": 100, "count": 1, "months": 0})
@@ -548,6 +550,14 @@ class NewDisk(ActForm):
 
 def _sizes(sold: SizeRange) -> str:
     return f"{sold.min}–{sold.max} GiB"
+
+
+class SnapshotName(ActForm):
+    """What a snapshot is called."""
+
+    paths = {"name": "name"}
+
+    name = text(_("Name"), required=False, maxlength=60)
 
 
 class OwnDiskSize(ActForm):

@@ -32,7 +32,13 @@ def refuse_old(server: Mapping[str, Any]) -> None:
 
 
 def of_server(
-    server: Mapping[str, Any], kind: str, why_no_firewall: str, why_no_groups: str, *, df_shows_gib: int = 0
+    server: Mapping[str, Any],
+    kind: str,
+    why_no_firewall: str,
+    why_no_groups: str,
+    *,
+    snapshots: bool = True,
+    df_shows_gib: int = 0,
 ) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
     missing: dict[str, str] = {}
@@ -57,8 +63,11 @@ def of_server(
         missing["security_groups"] = (
             "The host's kernel keeps traffic within a bridge from its packet filter, so no security group holds."
         )
+    if not snapshots:
+        missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
     return Capabilities(
         instance_kind=kind,
+        snapshots=snapshots,
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,

@@ -10,12 +10,13 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    HeldDisk,
     ImageNotReady,
     ImageSpec,
     ImageState,
@@ -25,12 +26,13 @@ from vmart.engines.contract import (
     Observation,
     Power,
     PublicAddress,
+    Snapshot,
     Volume,
     driver,
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, records, seed, volumes
+from vmart.engines.incus import capability, copies, records, seed, volumes
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
@@ -38,29 +40,9 @@ from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
-from vmart.engines.incus.room import DELETE_FILES, DISK_FULL
+from vmart.engines.incus.refusals import NO_NETWORK, said
 from vmart.engines.rules import MachineRules
 
-_NO_NETWORK = "network not found"
-
-
-class _Refusal(NamedTuple):
-    """A server's refusal that has ``sign`` in its words, as the customer is told of it."""
-
-    sign: str
-    sentence: str
-    transient: bool
-    helps: str = ""
-
-
-_REFUSALS = (
-    _Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
-    _Refusal(sign="disk quota", sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
-    _Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
-    _Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
-    _Refusal(sign="offline", sentence="The host does not answer.", transient=True),
-    _Refusal(sign=_NO_NETWORK, sentence="The private network was just being made anew.", transient=True),
-)
 _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
@@ -116,8 +98,9 @@ class IncusEngine:
         if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
             shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
-            opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups, df_shows_gib=shown_gib
-        )
+            opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
+            snapshots=opened.pool_driver in copies.POOLS, df_shows_gib=shown_gib,
+        )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
@@ -336,8 +319,7 @@ class IncusEngine:
         found = self._ours(machine)
         if found is None or volume not in found["devices"]:
             return
-        written = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
-        whole = {name: found[name] for name in written if name in found}
+        whole = {name: found[name] for name in records.WRITTEN if name in found}
         whole["devices"] = {name: device for name, device in found["devices"].items() if name != volume}
         opened = self._open()
         with self._saying():
@@ -346,6 +328,45 @@ class IncusEngine:
     def list_volumes(self) -> Sequence[Volume]:
         local = "" if self._open().members else LOCAL_MEMBER
         return [replace(found, member=found.member or local) for found in self._open().volumes.all()]
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
+        with self._saying():
+            self._open().copies.ensure(name, disk)
+
+    def ensure_snapshot_absent(self, name: str) -> None:
+        with self._saying():
+            self._open().copies.remove(name)
+
+    def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
+        """The machine is made anew as specified, of the copy; what it was to hold is noted when it does."""
+        opened, found = self._open(), self._ours(spec.name)
+        if found is not None and records.restoration(found) >= spec.restoration:
+            return
+        with self._saying():
+            opened.copies.refuse_missing(snapshot)
+            if found is not None and found["status"] != "Stopped":
+                raise EngineError("The machine is running.", transient=False, detail=spec.name)
+            if found is not None:
+                opened.room.at_its_end(spec.name, lambda: self._delete(spec.name))
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            self._guard(spec)
+            member = spec.member if opened.members else ""
+            opened.copies.make_machine(snapshot, self._body(spec, bridge), spec.system_disk.size_gib, member)
+            self._connect(spec, bridge, new=False)
+            held = {records.RESTORATION: str(spec.restoration), copies.TEMPLATES: ""}
+            opened.room.during(
+                spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), {"config": held})
+            )
+
+    def ensure_volume_restored(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
+        with self._saying():
+            self._open().copies.restore_volume(disk, snapshot, restoration)
+
+    def list_snapshots(self) -> Sequence[Snapshot]:
+        local = "" if self._open().members else LOCAL_MEMBER
+        return [replace(found, member=found.member or local) for found in self._open().copies.all()]
 
     # -- inside a machine ----------------------------------------------------------------------
 
@@ -383,7 +404,7 @@ class IncusEngine:
 
     def list_ours(self) -> Sequence[Observation]:
         self._see_to_table()
-        machines = [found for found in self._all() if found["config"].get("user.vmart.role") is None]
+        machines = [found for found in self._all() if not found["config"].get(records.ROLE)]
         return [self._observation(found, records.instant(found.get("last_used_at", ""))) for found in machines]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
@@ -403,7 +424,7 @@ class IncusEngine:
         """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
         opened = self._open()
         for found in self._all():
-            if found["config"].get("user.vmart.role") is not None:
+            if found["config"].get(records.ROLE):
                 self._remove_helper(found["name"])
         if opened.firewall is not None and not self._all():
             opened.firewall.remove_table()
@@ -420,23 +441,22 @@ class IncusEngine:
 
     def _begin_create(self, spec: MachineSpec, bridge: str) -> str:
         opened = self._open()
+        body = self._body(spec, bridge) | {"source": opened.images.source(spec.image.name), "start": True}
+        return opened.client.begin("POST", "/1.0/instances", body, target=spec.member if opened.members else "")
+
+    def _body(self, spec: MachineSpec, bridge: str) -> dict[str, Any]:
+        """The machine as the server is asked for it, but for what is on its system disk."""
+        opened = self._open()
         devices: dict[str, dict[str, str]] = {
             "root": {"type": "disk", "path": "/", "pool": self._pool, "size": f"{spec.system_disk.size_gib}GiB"},
             "eth0": self._nic(spec, bridge),
         }
         for disk in spec.data_disks:
-            devices[f"data-{self._names.volume(disk.key)[-12:]}"] = self._ensure_volume(spec, disk.key, disk.size_gib)
-        body = {
-            "name": spec.name,
-            "type": opened.kind,
-            "profiles": [],
-            "source": opened.images.source(spec.image.name),
-            "config": self._config(spec),
-            "devices": devices,
-            "start": True,
-        }
-        target = spec.member if opened.members else ""
-        return opened.client.begin("POST", "/1.0/instances", body, target=target)
+            volume = copies.device_name(self._names.volume(disk.key))
+            devices[volume] = self._ensure_volume(spec, disk.key, disk.size_gib)
+        return {
+            "name": spec.name, "type": opened.kind, "profiles": [], "config": self._config(spec), "devices": devices,
+        }  # fmt: skip
 
     def _config(self, spec: MachineSpec) -> dict[str, str]:
         opened = self._open()
@@ -450,6 +470,7 @@ class IncusEngine:
             "user.vmart.private_ip": spec.private_ip,
             "user.vmart.subnet": spec.subnet.key,
             records.INSTALLATION: str(spec.installation),
+            records.RESTORATION: str(spec.restoration),
             records.RULES: records.rules_text(spec.rules),
         }
         if is_container:
@@ -499,7 +520,7 @@ class IncusEngine:
             if operation:
                 client.wait(operation, _CREATE_LIMIT_S)
         except IncusError as error:
-            if _NO_NETWORK in error.text.lower():
+            if NO_NETWORK in error.text.lower():
                 raise
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
@@ -652,14 +673,7 @@ class IncusEngine:
             if (text := found["config"].get(records.RULES))
         ]
 
-    @staticmethod
-    def _said(error: IncusError) -> EngineError:
-        """The server's refusal in a sentence for the customer; its own words go to the seller."""
-        for refusal in _REFUSALS:
-            if refusal.sign in error.text.lower():
-                helps = refusal.helps
-                return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text, helps=helps)
-        return error
+    _said = staticmethod(said)
 
     @contextlib.contextmanager
     def _saying(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    HeldDisk,
     ImageNotReady,
     ImageSpec,
     ImageState,
@@ -27,6 +28,7 @@ from vmart.engines.contract import (
     Observation,
     Power,
     PublicAddress,
+    Snapshot,
     UnknownUser,
     Volume,
     driver,
@@ -56,7 +58,8 @@ _OBSERVED = (
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
-    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached",
+    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
+    "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -152,6 +155,7 @@ class SimulatedEngine:
             ),
         )  # fmt: skip
         connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
+        connection.execute("UPDATE content SET held = '' WHERE disk = ?", (spec.system_disk.key,))
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -268,6 +272,7 @@ class SimulatedEngine:
             if found.machine:
                 raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
             connection.execute("DELETE FROM volume WHERE name = ?", (name,))
+            connection.execute("DELETE FROM content WHERE disk = ?", (name,))
 
     def ensure_attached(self, machine: str, volume: str) -> None:
         with self._call("ensure_attached", writes=True) as connection:
@@ -295,6 +300,96 @@ class SimulatedEngine:
         columns = "SELECT name, size_gib, member, machine FROM volume WHERE name = ?"
         row = connection.execute(columns, (name,)).fetchone()
         return None if row is None else Volume(*row)
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
+        with self._call("ensure_snapshot", writes=True) as connection:
+            if self._snapshot(connection, name) is not None:
+                return
+            holder = self._row(connection, disk.machine) if disk.machine else self._volume(connection, disk.name)
+            if holder is None:
+                raise EngineError("The disk is not there.", transient=False, detail=disk.name)
+            self._refuse_offline(connection, disk.member)
+            connection.execute(
+                "INSERT INTO snapshot (name, size_gib, member, held, image)"
+                " SELECT ?, ?, ?, coalesce((SELECT held FROM content WHERE disk = ?), ''),"
+                " coalesce((SELECT image FROM machine WHERE name = ?), '')",
+                (name, disk.size_gib, disk.member, disk.name, disk.machine),
+            )
+
+    def ensure_snapshot_absent(self, name: str) -> None:
+        with self._call("ensure_snapshot_absent", writes=True) as connection:
+            found = self._snapshot(connection, name)
+            if found is not None:
+                self._refuse_offline(connection, found["member"])
+                connection.execute("DELETE FROM snapshot WHERE name = ?", (name,))
+
+    def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
+        with self._call("ensure_restored", writes=True) as connection:
+            if self._restoration(connection, spec.system_disk.key) >= spec.restoration:
+                return
+            copy, found = self._whole(connection, snapshot), self._row(connection, spec.name)
+            self._refuse_offline(connection, spec.member)
+            if found is not None and found["power"] == Power.RUNNING:
+                raise EngineError("The machine is running.", transient=False, detail=spec.name)
+            self._deliver_one(connection, spec, set())
+            connection.execute(
+                "UPDATE machine SET image = ?, power = 'stopped', booted_at = NULL, flowing_since = NULL"
+                " WHERE name = ?",
+                (copy["image"], spec.name),
+            )
+            connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
+            self._restore(connection, spec.system_disk.key, copy, spec.restoration)
+
+    def ensure_volume_restored(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
+        with self._call("ensure_volume_restored", writes=True) as connection:
+            if self._restoration(connection, disk.name) >= restoration:
+                return
+            copy = self._whole(connection, snapshot)
+            self._refuse_offline(connection, disk.member)
+            self._refuse_used(connection, disk)
+            if not disk.machine:
+                connection.execute(
+                    "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                    (disk.name, disk.size_gib, disk.member),
+                )
+            self._restore(connection, disk.name, copy, restoration)
+
+    def list_snapshots(self) -> Sequence[Snapshot]:
+        with self._call("list_snapshots") as connection:
+            rows = connection.execute("SELECT name, size_gib, member FROM snapshot ORDER BY name")
+            return [Snapshot(*row) for row in rows]
+
+    def _refuse_used(self, connection: sqlite3.Connection, disk: HeldDisk) -> None:
+        found = self._row(connection, disk.machine) if disk.machine else None
+        volume = self._volume(connection, disk.name)
+        if (found is not None and found["power"] == Power.RUNNING) or (volume is not None and volume.machine):
+            raise EngineError("A machine has the disk.", transient=False, detail=disk.name)
+
+    @staticmethod
+    def _snapshot(connection: sqlite3.Connection, name: str) -> dict[str, str] | None:
+        row = connection.execute("SELECT member, held, image FROM snapshot WHERE name = ?", (name,)).fetchone()
+        return None if row is None else dict(zip(("member", "held", "image"), row, strict=True))
+
+    def _whole(self, connection: sqlite3.Connection, name: str) -> dict[str, str]:
+        found = self._snapshot(connection, name)
+        if found is None:
+            raise EngineError("The snapshot is not there.", transient=False, detail=name)
+        return found
+
+    @staticmethod
+    def _restoration(connection: sqlite3.Connection, disk: str) -> int:
+        row = connection.execute("SELECT restoration FROM content WHERE disk = ?", (disk,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    @staticmethod
+    def _restore(connection: sqlite3.Connection, disk: str, copy: Mapping[str, str], restoration: int) -> None:
+        connection.execute(
+            "INSERT INTO content (disk, held, restoration) VALUES (?, ?, ?) ON CONFLICT (disk) DO UPDATE"
+            " SET held = excluded.held, restoration = excluded.restoration",
+            (disk, copy["held"], restoration),
+        )
 
     # -- inside a machine ----------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.money import exponent
 from vmart.orders import errors, holds, naming, numbers, offered, paid, term, things, tokens, unpaid
 from vmart.orders.convert import term_from_now
-from vmart.orders.disks import own, release
+from vmart.orders.disks import of_snapshot, own, release
 from vmart.orders.renew_flag import MANUAL, check_flag
 from vmart.pricing import books, renewal
 from vmart.pricing.book import DISK
@@ -31,7 +31,7 @@ from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.parts import check_disk
 from vmart.pricing.priced import OWN_DISK_PURCHASE, Priced, PricedLine, Term
 from vmart.pricing.rules import hold_minor
-from vmart.storage.models import Disk, State
+from vmart.storage.models import Disk, Snapshot, State
 from vmart.subscriptions.models import DISK as KIND_OF_SUBSCRIPTION
 from vmart.subscriptions.models import Item, Source, Standing, Subscription
 from vmart.tags import new
@@ -46,7 +46,9 @@ _FAILED = "The disk could not be made; nothing is charged."
 
 @dataclass(frozen=True, slots=True)
 class NewDisks:
-    """``count`` disks alike in a zone. Refusals name ``disk.size_gib`` and the like."""
+    """``count`` disks alike in a zone. ``snapshot_id``: they hold what that holds. Refusals name ``disk.size_gib`` and
+    the like.
+    """
 
     region: str
     zone: str
@@ -56,6 +58,7 @@ class NewDisks:
     tags: tuple[Tag, ...] = ()
     months: int = 0  # of the first term, where it is paid ahead
     renew_flag: str = MANUAL
+    snapshot_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
     """Buy them, all or none; their public ids. A repeated token gets the first answer.
 
     Raises the refusals of ``price``, AccountFrozen, InArrears, QuotaReached, DiskSoldOut, InsufficientBalance,
-    NoOwnDisks, TokenReused, BadTag, TooManyTags.
+    NoOwnDisks, TokenReused, BadTag, TooManyTags; of a snapshot UnknownSnapshot, SnapshotBusy, SnapshotWrongState,
+    NotOfDataDisk, OtherZone, OutOfRange.
     """
     new.check(asked.tags)
     fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
@@ -118,7 +122,8 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
             return tuple(known["disk_ids"])
         due = price(asked)
         _refuse(actor.account, asked)
-        disks = _write(actor, asked, due)
+        snapshot = of_snapshot.wanted(actor.account, asked.snapshot_id, asked.zone, asked.disk.size_gib)
+        disks = _write(actor, asked, due, snapshot)
         names = [disk.public_id for disk in disks]
         order_id = _order(actor.account, asked, due, disks) if asked.charge_type == PREPAID else 0
         new.give(actor.account, VOLUME, names, asked.tags)
@@ -167,10 +172,7 @@ def counting(account_id: int) -> QuerySet[Disk]:
 
 
 def _refuse(account_id: int, asked: NewDisks) -> None:
-    unpaid.refuse_frozen(account_id)
-    (row,) = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
-    if row["balance"] < 0:
-        raise errors.InArrears("The account is in arrears; top up before buying.")
+    unpaid.refuse_buyer(account_id)
     zone = Zone.objects.get(code=asked.zone)
     if not zone.capabilities.get("disks"):
         raise errors.NoOwnDisks(
@@ -186,7 +188,7 @@ def _refuse(account_id: int, asked: NewDisks) -> None:
         )  # fmt: skip
 
 
-def _write(actor: Actor, asked: NewDisks, due: Cost) -> list[Disk]:
+def _write(actor: Actor, asked: NewDisks, due: Cost, snapshot: Snapshot | None) -> list[Disk]:
     """Agreements, terms, holds, room and disks."""
     now, own_numbers = clock.now(), numbers.subscriptions(asked.count)
     agreed = [_agreement(actor.account, asked, number, now) for number in own_numbers]
@@ -200,7 +202,7 @@ def _write(actor: Actor, asked: NewDisks, due: Cost) -> list[Disk]:
         )  # fmt: skip
     if asked.charge_type == POSTPAID_BY_HOUR:
         _hold_an_hour(agreed, due)
-    return Disk.objects.bulk_create(_disk(one, asked, actor.request_id) for one in agreed)
+    return Disk.objects.bulk_create(_disk(one, asked, actor.request_id, snapshot) for one in agreed)
 
 
 def _hold_an_hour(agreed: Sequence[Subscription], due: Cost) -> None:
@@ -244,14 +246,14 @@ def _item(agreed: Subscription, asked: NewDisks, due: Cost, now: dt.datetime) ->
     )  # fmt: skip
 
 
-def _disk(agreed: Subscription, asked: NewDisks, request_id: str) -> Disk:
+def _disk(agreed: Subscription, asked: NewDisks, request_id: str, snapshot: Snapshot | None) -> Disk:
     choice = asked.disk
     return Disk(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id,
         own_zone_id=agreed.zone_id, own_created_at=agreed.created_at,
         usage=Disk.Usage.DATA, disk_type=choice.disk_type, size_gib=choice.size_gib, name=choice.name,
         delete_with_instance=False, state=State.CREATING, latest_operation=ACT,
-        latest_operation_state="OPERATING", latest_operation_request_id=request_id,
+        latest_operation_state="OPERATING", latest_operation_request_id=request_id, **of_snapshot.columns(snapshot),
     )  # fmt: skip
 
 
@@ -260,10 +262,17 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         disk = own.read(operation.subject_id)
         if disk.state == State.CREATING:
-            own.engine(operation.lane).ensure_volume(disk.public_id, disk.size_gib, own.member(disk))
+            _make(disk, operation.lane)
         with own.outcome(operation, owner, disk, State.CREATING) as made:
             if made:
                 _there(made, int(operation.payload["order_id"]))
+
+
+def _make(disk: Disk, zone: str) -> None:
+    if disk.made_of:
+        of_snapshot.make(disk, zone)
+    else:
+        own.engine(zone).ensure_volume(disk.public_id, disk.size_gib, own.member(disk))
 
 
 def _there(disk: Disk, order_id: int) -> None:

@@ -4,19 +4,32 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 
-from vmart.orders import things
+from vmart.kernel import clock, db
+from vmart.orders import hourly, things
 from vmart.orders.disks import detach, own, release
+from vmart.policy import policy
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Source
 from vmart.worker.queue import Claimed
 
 KIND = "isolate_disk"
+TERMINATE = "TerminateDisks"
 
 
 def send(disks: Sequence[Disk], release_at: dt.datetime) -> None:
     """Have them taken off now, and erased then. Belongs into the act."""
     things.send_all(disks, KIND)
     things.send_all(disks, release.KIND, due_at=release_at)
+
+
+def to_bin(disks: Sequence[Disk], request_id: str) -> None:
+    """Ended by their owner, charged until now, for the hours of what is postpaid. Belongs into the act."""
+    accepted = db.call("metering_instant", clock.now())
+    things.end_usage(disks, accepted)
+    hourly.hold_what_was_used(disks, accepted)
+    release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
+    into_bin(disks, TERMINATE, request_id, source=Source.MANMADE, at=accepted, release_at=release_at)
+    things.events(disks, "terminated")
 
 
 def into_bin(

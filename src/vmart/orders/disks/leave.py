@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vmart.instances.models import Instance
-from vmart.orders.disks import detach, own, terminate
+from vmart.orders.disks import detach, isolate, own
 from vmart.storage.models import Disk, State
 
 
@@ -18,4 +18,4 @@ def part(disks: Sequence[Disk]) -> None:
     for disk in disks:
         detach.taken_off(disk)
     if ending := [disk for disk in disks if disk.delete_with_instance]:
-        terminate.to_bin(ending, "")
+        isolate.to_bin(ending, "")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.orders.disks import attach, convert, detach, grow, renew, terminate
+from vmart.orders.snapshots import create as snapshot
 from vmart.storage.models import Disk
 
 ACTS: Mapping[str, Callable[[Disk, Instance | None], None]] = {
@@ -16,6 +17,7 @@ ACTS: Mapping[str, Callable[[Disk, Instance | None], None]] = {
     "grow": grow.refuse,
     "renew": lambda disk, machine: renew.refuse([disk]),
     "convert": lambda disk, machine: convert.refuse([disk]),
+    "snapshot": lambda disk, machine: snapshot.refuse(disk, None),
     "end": lambda disk, machine: terminate.refuse([disk]),
 }
 

@@ -1,17 +1,14 @@
 """A disk is ended: into the recycle bin for some time, and again: erased. Charging ends when the first is accepted."""
 
-import datetime as dt
 from collections.abc import Sequence
 
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
-from vmart.orders import hourly, return_prepaid, things
+from vmart.orders import return_prepaid, things
 from vmart.orders.disks import give_back, isolate, own, release
-from vmart.policy import policy
 from vmart.storage.models import Disk, State
-from vmart.subscriptions.models import Source
 
-ACT = "TerminateDisks"
+ACT = isolate.TERMINATE
 AT_ONCE_MAX = 50
 
 
@@ -34,7 +31,7 @@ def terminate(actor: Actor, disk_ids: Sequence[str], *, erase: bool = True) -> N
         if prepaid := [disk for disk in alive if things.is_prepaid(disk)]:
             return_prepaid.give_back(prepaid, actor.request_id, kind=give_back.DISKS)
         if postpaid := [disk for disk in alive if not things.is_prepaid(disk)]:
-            to_bin(postpaid, actor.request_id)
+            isolate.to_bin(postpaid, actor.request_id)
         _forget([disk for disk in disks if disk.state == State.WITH_MACHINE])
 
 
@@ -44,15 +41,6 @@ def refuse(disks: Sequence[Disk]) -> None:
     for disk in disks:
         own.refuse_state(disk, State.UNATTACHED, State.TORECYCLE, State.WITH_MACHINE)
     own.refuse_expired([disk for disk in disks if disk.state == State.UNATTACHED])
-
-
-def to_bin(disks: Sequence[Disk], request_id: str) -> None:
-    accepted = db.call("metering_instant", clock.now())
-    things.end_usage(disks, accepted)
-    hourly.hold_what_was_used(disks, accepted)
-    release_at = accepted + dt.timedelta(hours=policy.at(accepted).bin_postpaid_hours)
-    isolate.into_bin(disks, ACT, request_id, source=Source.MANMADE, at=accepted, release_at=release_at)
-    things.events(disks, "terminated")
 
 
 def _erase_now(disks: Sequence[Disk], request_id: str) -> None:

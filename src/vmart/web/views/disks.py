@@ -1,6 +1,7 @@
 """Disks with a life of their own: the list, a new one, one of them, and what its owner does to it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -84,7 +85,8 @@ def _asked(form: NewDisk) -> NewDisks:
     disk = DiskChoice(typed["type"], typed["size"], name=typed["name"])
     months = typed["months"] or 0
     charge_type = PREPAID if months else POSTPAID_BY_HOUR
-    return NewDisks(region, typed["zone"], charge_type, disk, typed["count"], months=months)
+    asked = NewDisks(region, typed["zone"], charge_type, disk, typed["count"], months=months)
+    return replace(asked, snapshot_id=typed["snapshot"])
 
 
 def _cost(form: NewDisk) -> create.Cost | None:

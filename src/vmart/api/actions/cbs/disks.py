@@ -24,6 +24,7 @@ _VALUES_MAX = 100
 _AT_MACHINE = ("ATTACHED", "DETACHING")
 # ReturnFailCode: why a disk is not returned; the last is of what goes with its machine or is charged by the hour.
 _RETURNABLE, _RETURNED, _EXPIRED, _NOT_OF_A_TERM = 0, 1, 2, 10
+_MIB_A_GIB = 1024  # SnapshotSize is in MiB
 # Filters -> the member of listings.disks.Wanted that they fill.
 _FILTERS = {
     "disk-id": "public_ids",
@@ -69,17 +70,13 @@ class PlacementAnswer(TypedDict):
 class UnchangingAnswer(TypedDict):
     """What every disk here has alike."""
 
-    SnapshotCount: int
-    Rollbacking: bool
     InstanceIdList: Empty
     Encrypt: bool
     BackupDisk: bool
     AttachMode: str
     ThroughputPerformance: int
     Migrating: bool
-    SnapshotSize: int
     MigratePercent: int
-    SnapshotAbility: bool
     RollbackPercent: int
     Shareable: bool
     DeleteSnapshot: int
@@ -117,6 +114,10 @@ class DiskAnswer(UnchangingAnswer):
     CreateTime: str
     LastAttachInsId: str | None
     Tags: list[TagAnswer]
+    SnapshotAbility: bool
+    SnapshotCount: int
+    SnapshotSize: int
+    Rollbacking: bool
 
 
 class DescribeDisksAnswer(TypedDict):
@@ -184,6 +185,10 @@ def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
         "ReturnFailCode": why_not,
         "DeadlineError": with_prepaid and _is_before(view.expires_at, view.machine_expires_at),
         "AutoRenewFlagError": with_prepaid and view.machine_renew_flag == AUTO and view.renew_flag != AUTO,
+        "SnapshotAbility": view.snapshot_ability,
+        "SnapshotCount": view.snapshots,
+        "SnapshotSize": view.snapshots_gib * _MIB_A_GIB,
+        "Rollbacking": view.rollbacking,
     }
 
 
@@ -212,7 +217,7 @@ def _placement(view: ListedDisk) -> PlacementAnswer:
     }
 
 
-# What every disk here has alike: no snapshot, no key of its own.
+# What every disk here has alike: no key of its own.
 _UNCHANGING: UnchangingAnswer = {
     "Encrypt": False,
     "KmsKeyId": "",
@@ -224,11 +229,7 @@ _UNCHANGING: UnchangingAnswer = {
     "Shareable": False,
     "Migrating": False,
     "MigratePercent": 0,
-    "Rollbacking": False,
     "RollbackPercent": 0,
-    "SnapshotAbility": False,
-    "SnapshotCount": 0,
-    "SnapshotSize": 0,
     "DeleteSnapshot": 0,
     "BackupDisk": False,
     "DiskBackupQuota": 0,
