@@ -69,7 +69,8 @@ BY_HOUR = replace(ONLINE, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR")
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 BY_MONTH = replace(BY_TRAFFIC, internet_charge_type="BANDWIDTH_PREPAID")
 FUNDS_MINOR = 100_000
-KEEPING = replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 100, delete_with_instance=False),))
+STAYING = (DiskChoice("CLOUD_SSD", 100, delete_with_instance=False),)
+KEEPING, KEEPING_IN_TERM = replace(HOURLY, data_disks=STAYING), replace(MONTHLY, data_disks=STAYING)
 
 
 def _buyer() -> int:
@@ -92,10 +93,10 @@ def _asked(configuration: Any, *acts: Callable[[Actor, list[str]], None]) -> int
     return account
 
 
-def _keeping(*acts: Callable[[Actor, list[str]], None]) -> int:
+def _keeping(*acts: Callable[[Actor, list[str]], None], configuration: Any = KEEPING) -> int:
     """A machine with a data disk that stays."""
     zones.check(ZONE)
-    return _asked(KEEPING, *acts)
+    return _asked(configuration, *acts)
 
 
 def _in_arrears(actor: Actor, names: list[str]) -> None:
@@ -143,23 +144,28 @@ def _larger_disk(actor: Actor, names: list[str]) -> None:
     grow_disk.grow(actor, Growth(names, disk.public_id, 60))
 
 
-def _disk(account: int) -> str:
-    """A new disk with a life of its own."""
+def _disk(account: int, months: int = 0) -> str:
+    """A new disk with a life of its own, paid ahead for so many months."""
     zones.check(ZONE)
-    asked = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100))
+    charge_type = "PREPAID" if months else "POSTPAID_BY_HOUR"
+    asked = NewDisks(HOURLY.region, ZONE, charge_type, DiskChoice("CLOUD_SSD", 100), months=months)
     return create(by(account), asked)[0]
 
 
-def _new_disk() -> int:
+def _new_disk(months: int = 0) -> int:
     account = _buyer()
-    _disk(account)
+    _disk(account, months)
     return account
 
 
-def _attach(actor: Actor, names: list[str]) -> None:
-    disk = _disk(actor.account)
+def _attach(actor: Actor, names: list[str], months: int = 0) -> None:
+    disk = _disk(actor.account, months)
     work()
     attach(actor, names[0], [disk])
+
+
+def _attach_for_a_month(actor: Actor, names: list[str]) -> None:
+    _attach(actor, names, 1)
 
 
 def _own(account: int) -> str:
@@ -263,6 +269,9 @@ ACTS: dict[str, Callable[[], int]] = {
     "make a disk": _new_disk,
     "attach a disk": lambda: _asked(HOURLY, _attach),
     "larger disk of its own": lambda: _asked(HOURLY, _attach, _larger_own),
+    "make a disk for a month": lambda: _new_disk(1),
+    "larger disk of a month": lambda: _asked(HOURLY, _attach_for_a_month, _larger_own),
+    "keep a disk in a term": lambda: _keeping(terminate.terminate, terminate.terminate, configuration=KEEPING_IN_TERM),
     "detach a disk": lambda: _asked(HOURLY, _attach, _detach),
     "erase a disk": lambda: _asked(HOURLY, _attach, _detach, _end_disk, _end_disk),
     "snapshot of a machine": lambda: _asked(HOURLY, _snapshot),
@@ -293,6 +302,7 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "detach a disk": 1, "erase a disk": 1,
          "snapshot of a machine": 1, "restore a machine": 1, "snapshot of a disk": 1, "restore a disk": 1,
          "disk of a snapshot": 1, "delete a snapshot": 1,
+         "make a disk for a month": 1, "larger disk of a month": 1, "keep a disk in a term": 3,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
          "release a machine with an address": 2}  # fmt: skip
 
@@ -370,6 +380,7 @@ SETTLED = {
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),
     "isolate": ("SHUTDOWN",), "release": ("GONE",),
     "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",), "keep a disk": ("GONE",),
+    "larger disk of a month": ("RUNNING",), "keep a disk in a term": ("GONE",),
     "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
     "snapshot of a machine": ("RUNNING",), "restore a machine": ("STOPPED",), "snapshot of a disk": ("RUNNING",),

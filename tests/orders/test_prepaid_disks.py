@@ -36,6 +36,7 @@ from vmart.pricing.errors import PeriodNotSold
 from vmart.pricing.priced import Priced
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
+from vmart.subscriptions.models import Subscription
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -313,3 +314,13 @@ def test_it_stays_when_its_machine_ends(account: int) -> None:
         work()
     assert (latest(disk)[0], again(disk).instance_id) == ("UNATTACHED", None)
     assert list(reconcile()) == []
+
+
+def test_a_term_that_nobody_paid_is_found(account: int) -> None:
+    """The control: the books would tell."""
+    disk = prepaid_disk(account)
+    assert list(reconcile()) == []
+    Subscription.objects.filter(pk=disk.pk).update(expires_at=EXPIRY + dt.timedelta(days=1))
+    (found,) = reconcile()
+    assert "paid until another instant" in str(found)
+    assert disk.public_id in str(found)
