@@ -13,10 +13,12 @@ from vmart.engines.contract import (
     Disks,
     Engine,
     EngineError,
+    Images,
     ImageSpec,
     ImageStatus,
     MachineSpec,
     Observation,
+    OwnImage,
     Power,
     PublicAddress,
     UnknownUser,
@@ -399,6 +401,57 @@ class ContractSuite:
             engine.ensure_attached(spec.name, "disk-neverwas")
         assert refused.value.sentence == "The disk is not on the machine's host."
         engine.ensure_absent(spec.name)
+
+    def test_an_image_of_a_machine_outlives_it_and_its_machines_outlive_the_image(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """What is on it, the lab shows. Each verb twice: an answer may be lost, also after the machine is gone."""
+        assert isinstance(engine, Images)
+        source = make_spec(public=False)
+        name = source.name.replace("ins-", "img-")
+        booted = engine.ensure_present(source)
+        size_gib = source.system_disk.size_gib
+
+        def seen() -> list[OwnImage]:
+            return [found for found in engine.list_images() if found.name == name]
+
+        made = [engine.ensure_image_of(name, source.name, source.login_user, size_gib) for _ in range(2)]
+        assert made == [OwnImage(name, size_gib, source.member)] * 2
+        assert engine.observe(source.name) == booted
+        assert name not in {found.name for found in engine.list_ours()}
+        engine.ensure_absent(source.name)
+        assert [engine.ensure_image_of(name, source.name, source.login_user, size_gib)] == seen() == made[:1]
+        buyer = dataclasses.replace(make_spec(), image=dataclasses.replace(source.image, own=name))
+        anew = make_spec(public=False)
+        engine.ensure_present(anew)
+        assert engine.ensure_present(buyer).power is Power.RUNNING
+        other = dataclasses.replace(anew, installation=1, image=buyer.image)
+        assert engine.ensure_reinstalled(other).installation == 1
+        for _ in range(2):
+            engine.ensure_image_absent(name)
+        assert seen() == []
+        for spec in (buyer, other):
+            engine.ensure_power(spec.name, False)
+            assert engine.ensure_power(spec.name, True).power is Power.RUNNING
+            engine.ensure_absent(spec.name)
+
+    def test_of_an_image_that_is_not_there_nothing_is_made_and_nothing_erased(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        assert isinstance(engine, Images)
+        spec = make_spec(public=False)
+        lacking = dataclasses.replace(spec.image, own="img-neverwas")
+        with pytest.raises(EngineError):
+            engine.ensure_present(dataclasses.replace(spec, image=lacking))
+        assert engine.observe(spec.name).power is Power.ABSENT
+        running = engine.ensure_present(spec)
+        with pytest.raises(EngineError):
+            engine.ensure_reinstalled(dataclasses.replace(spec, image=lacking, installation=1))
+        assert engine.observe(spec.name) == running
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_image_of("img-neverwas", spec.name, spec.login_user, 5)
+        assert "img-neverwas" not in {found.name for found in engine.list_images()}
 
     def test_no_verb_runs_inside_a_transaction(self, engine: Engine, make_spec: MakeSpec) -> None:
         spec = make_spec()

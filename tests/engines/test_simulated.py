@@ -18,6 +18,7 @@ from vmart.engines.contract import (
     Disks,
     Engine,
     EngineError,
+    Images,
     ImageSpec,
     ImageStatus,
     MachineSpec,
@@ -231,6 +232,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (4, []),
         (5, []),
         (6, []),
+        (7, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -241,10 +243,12 @@ def test_a_file_of_an_older_program_is_brought_up(
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
+        new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else []), "written"]
         for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
-        older.execute("DROP TABLE volume")
+        older.execute("DROP TABLE own_image")
+        if version < 7:
+            older.execute("DROP TABLE volume")
         if version < 4:
             older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
@@ -266,6 +270,10 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1
+    World(file).write(spec.name, "kept")
+    assert isinstance(engine, Images)
+    engine.ensure_image_of("img-a", spec.name, "root", 60)
+    assert World(file).own_images() == {"img-a": "kept"}
 
 
 def test_packets_pass_by_the_rules_that_were_told(engine: Engine, world: World, make_spec: MakeSpec) -> None:
@@ -307,3 +315,16 @@ def test_a_machine_that_is_made_anew_takes_its_password_or_not(
     spec = dataclasses.replace(make_spec(), ssh_keys=["ssh-rsa ONE"], password_hash="$6$salt$hash", keys_only=keys_only)
     engine.ensure_present(spec)
     assert (world.ssh_keys(spec.name), world.takes_passwords(spec.name)) == (["ssh-rsa ONE"], takes)
+
+
+def test_what_is_on_an_image_is_on_machines_made_of_it(engine: Engine, world: World, make_spec: MakeSpec) -> None:
+    assert isinstance(engine, Images)
+    first, second = make_spec(), make_spec()
+    engine.ensure_present(first)
+    world.write(first.name, "of the first")
+    engine.ensure_image_of("img-a", first.name, "root", 60)
+    world.write(first.name, "later")
+    engine.ensure_present(dataclasses.replace(second, image=dataclasses.replace(second.image, own="img-a")))
+    assert (world.written(second.name), world.written(first.name)) == ("of the first", "later")
+    engine.ensure_reinstalled(dataclasses.replace(second, installation=1))
+    assert world.written(second.name) == ""

@@ -70,10 +70,14 @@ class ImageStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """A public image: ``name`` is the recipe or alias (``debian-12``), ``version`` its build."""
+    """A public image: ``name`` is the recipe or alias (``debian-12``), ``version`` its build.
+
+    ``own``: of a customer's image, which descends from that public one, the public id ("img-4k2j0qzt"); else "".
+    """
 
     name: str
     version: str
+    own: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,16 @@ class Volume:
     size_gib: int
     member: str
     machine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnImage:
+    """A customer's image, as the engine has it. ``whole``: machines can be made of it."""
+
+    name: str
+    size_gib: int  # of the system disk that it was made of
+    member: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +381,29 @@ class Disks(Protocol):
         """Every disk of its own life that this deployment made."""
 
 
+@runtime_checkable
+class Images(Protocol):
+    """An engine that keeps images of customers' machines. ``name`` is the image's public id, "img-4k2j0qzt".
+
+    They stay when their machine is made absent, and machines made of one stay when that is. Machines are made of one
+    by ``MachineSpec.image`` with its name in ``own``.
+    """
+
+    def ensure_image_of(self, name: str, machine: str, user: str, size_gib: int) -> OwnImage:
+        """The image is what the machine's system disk of ``size_gib`` has on it now; one that is there stays as it is.
+
+        A machine that runs, runs on: what is on its disk is of one instant. What makes a machine itself is not in the
+        image: its machine id, SSH's host keys, what its first boot remembers, the random seed, and how ``user`` is
+        let in. Raises EngineError for a machine that is not there.
+        """
+
+    def ensure_image_absent(self, name: str) -> None:
+        """The image is gone with all that is on it."""
+
+    def list_images(self) -> Sequence[OwnImage]:
+        """Every customer's image that this deployment made, those that are not whole among them."""
+
+
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     """Whether a running machine is turned off to get another size.
 
@@ -428,6 +465,9 @@ VERBS = (
     "ensure_attached",
     "ensure_detached",
     "list_volumes",
+    "ensure_image_of",
+    "ensure_image_absent",
+    "list_images",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

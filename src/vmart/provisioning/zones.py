@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.contract import Disks, Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity
+from vmart.engines.contract import Disks, Engine, EngineError, Images, ImageSpec, ImageStatus, MemberCapacity
 from vmart.kernel import clock
 from vmart.placement.models import Host
 from vmart.policy import policy
@@ -45,8 +45,12 @@ def check(zone: str) -> bool:
             if host.online != (host.name in online):
                 Host.objects.filter(pk=host.pk).update(online=host.name in online)
     _note_hosts(zone)
+    seen = {
+        "pools": _pools(row, members), "disks": isinstance(engine, Disks),
+        "own_images": isinstance(engine, Images) and "own_images" not in capabilities.missing,
+    }  # fmt: skip
     Zone.objects.filter(pk=zone).update(
-        capabilities=asdict(capabilities) | {"pools": _pools(row, members), "disks": isinstance(engine, Disks)},
+        capabilities=asdict(capabilities) | seen,
         engine_seen_at=clock.wall(),
     )
     _note(zone, "ready", "")

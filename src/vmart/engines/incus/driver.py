@@ -23,6 +23,7 @@ from vmart.engines.contract import (
     MachineSpec,
     MemberCapacity,
     Observation,
+    OwnImage,
     Power,
     PublicAddress,
     Volume,
@@ -35,9 +36,10 @@ from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.guest import Guest
-from vmart.engines.incus.host import names_of_deployment
+from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
+from vmart.engines.incus.own_images import NOT_AN_IMAGE
 from vmart.engines.incus.room import DELETE_FILES, DISK_FULL
 from vmart.engines.rules import MachineRules
 
@@ -65,7 +67,6 @@ _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
 _STOP_GUEST_S = (4, 8, 15)
-LOCAL_MEMBER = "local"
 # Pools in which all containers share one file system: `df` in each shows the whole of it.
 _SHOWN_WHOLE = ("btrfs", "dir")
 
@@ -158,14 +159,20 @@ class IncusEngine:
     def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
         """The machine is made anew around its data volumes: what says so is in the new one from its first moment."""
         if self._is_older(spec):
-            if self.ensure_image(spec.image).status is not ImageStatus.READY:
-                raise ImageNotReady(spec.image.name)
+            self._see_to_image(spec.image)
             with self._saying():
                 self._open().room.at_its_end(spec.name, lambda: self._stop(spec.name, force=False))
         if self._is_older(spec):  # while its guest was stopping, another process may have made the new one
             with self._saying():
                 self._open().room.at_its_end(spec.name, lambda: self._delete(spec.name))
         return self._made(spec, new=False)
+
+    def _see_to_image(self, image: ImageSpec) -> None:
+        """Nothing is erased for an image that is not there."""
+        if image.own:
+            self._open().own_images.source(image.own)
+        elif self.ensure_image(image).status is not ImageStatus.READY:
+            raise ImageNotReady(image.name)
 
     def _is_older(self, spec: MachineSpec) -> bool:
         found = self._ours(spec.name)
@@ -336,8 +343,7 @@ class IncusEngine:
         found = self._ours(machine)
         if found is None or volume not in found["devices"]:
             return
-        written = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
-        whole = {name: found[name] for name in written if name in found}
+        whole = records.writable(found)
         whole["devices"] = {name: device for name, device in found["devices"].items() if name != volume}
         opened = self._open()
         with self._saying():
@@ -346,6 +352,20 @@ class IncusEngine:
     def list_volumes(self) -> Sequence[Volume]:
         local = "" if self._open().members else LOCAL_MEMBER
         return [replace(found, member=found.member or local) for found in self._open().volumes.all()]
+
+    # -- customers' images ---------------------------------------------------------------------
+
+    def ensure_image_of(self, name: str, machine: str, user: str, size_gib: int) -> OwnImage:
+        images = self._open().own_images
+        with self._saying():
+            return images.made(name) or images.make(name, self._present(machine), user, size_gib)
+
+    def ensure_image_absent(self, name: str) -> None:
+        with self._saying():
+            self._open().own_images.remove(name)
+
+    def list_images(self) -> Sequence[OwnImage]:
+        return list(self._open().own_images.all())
 
     # -- inside a machine ----------------------------------------------------------------------
 
@@ -430,7 +450,7 @@ class IncusEngine:
             "name": spec.name,
             "type": opened.kind,
             "profiles": [],
-            "source": opened.images.source(spec.image.name),
+            "source": opened.source(spec.image),
             "config": self._config(spec),
             "devices": devices,
             "start": True,
@@ -452,6 +472,8 @@ class IncusEngine:
             records.INSTALLATION: str(spec.installation),
             records.RULES: records.rules_text(spec.rules),
         }
+        if spec.image.own:
+            config |= NOT_AN_IMAGE
         if is_container:
             config["security.idmap.isolated"] = "true"
         config |= seed.user_data(spec.user_data, image_decodes=opened.images.is_own(spec.image.name))

@@ -18,6 +18,12 @@ def guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
     return Guarded(found["config"]["user.vmart.private_ip"], rules)
 
 
+def writable(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a record what may be written back whole."""
+    written = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
+    return {name: found[name] for name in written if name in found}
+
+
 def rules_text(rules: MachineRules) -> str:
     return json.dumps(rules.plain())
 

@@ -25,6 +25,7 @@ from vmart.engines.contract import (
     MachineSpec,
     MemberCapacity,
     Observation,
+    OwnImage,
     Power,
     PublicAddress,
     UnknownUser,
@@ -39,13 +40,13 @@ from vmart.kernel import clock
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules, written)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
 UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, ssh_keys = ?, ssh_passwords = ?,
-                   installation = ?, erased = erased + 1
+                   installation = ?, written = ?, erased = erased + 1
 WHERE name = ?
 """
 
@@ -57,6 +58,7 @@ _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
     "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached",
+    "ensure_image_of", "ensure_image_absent",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -134,7 +136,7 @@ class SimulatedEngine:
             if found is not None and found["installation"] < spec.installation:
                 self._refuse_offline(connection, found["member"])
                 if self._lacks(connection, spec.image):
-                    raise ImageNotReady(spec.image.name)
+                    raise ImageNotReady(spec.image.own or spec.image.name)
                 self._reinstall(connection, spec, found)
             down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
             outcome = self._deliver_one(connection, spec, down)
@@ -148,7 +150,7 @@ class SimulatedEngine:
             _REINSTALL,
             (
                 spec.image.name, spec.hostname, spec.login_user, spec.password_hash, json.dumps(list(spec.ssh_keys)),
-                spec.ssh_passwords, spec.installation, spec.name,
+                spec.ssh_passwords, spec.installation, self._on_image(connection, spec.image), spec.name,
             ),
         )  # fmt: skip
         connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
@@ -296,6 +298,43 @@ class SimulatedEngine:
         row = connection.execute(columns, (name,)).fetchone()
         return None if row is None else Volume(*row)
 
+    # -- customers' images ---------------------------------------------------------------------
+
+    def ensure_image_of(self, name: str, machine: str, user: str, size_gib: int) -> OwnImage:
+        with self._call("ensure_image_of", writes=True) as connection:
+            if self._own_image(connection, name) is None:
+                found = self._present(connection, machine)
+                connection.execute(
+                    "INSERT INTO own_image (name, size_gib, member, written) VALUES (?, ?, ?, ?)",
+                    (name, size_gib, found["member"], found["written"]),
+                )
+            made = self._own_image(connection, name)
+            assert made is not None
+            return made
+
+    def ensure_image_absent(self, name: str) -> None:
+        with self._call("ensure_image_absent", writes=True) as connection:
+            found = self._own_image(connection, name)
+            if found is not None:
+                self._refuse_offline(connection, found.member)
+                connection.execute("DELETE FROM own_image WHERE name = ?", (name,))
+
+    def list_images(self) -> Sequence[OwnImage]:
+        with self._call("list_images") as connection:
+            rows = connection.execute("SELECT name, size_gib, member FROM own_image ORDER BY name")
+            return [OwnImage(*row) for row in rows]
+
+    @staticmethod
+    def _own_image(connection: sqlite3.Connection, name: str) -> OwnImage | None:
+        columns = "SELECT name, size_gib, member FROM own_image WHERE name = ?"
+        row = connection.execute(columns, (name,)).fetchone()
+        return None if row is None else OwnImage(*row)
+
+    @staticmethod
+    def _on_image(connection: sqlite3.Connection, image: ImageSpec) -> str:
+        row = connection.execute("SELECT written FROM own_image WHERE name = ?", (image.own,)).fetchone()
+        return "" if row is None else str(row[0])
+
     # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
@@ -438,7 +477,7 @@ class SimulatedEngine:
         if spec.member in down:
             return EngineError("The host does not answer.", transient=True, detail=spec.member)
         if self._lacks(connection, spec.image):
-            return ImageNotReady(spec.image.name)
+            return ImageNotReady(spec.image.own or spec.image.name)
         address = spec.public_address
         booted_at = _wall_s()
         row = (
@@ -461,6 +500,7 @@ class SimulatedEngine:
             spec.ssh_passwords,
             spec.installation,
             json.dumps(spec.rules.plain()),
+            self._on_image(connection, spec.image),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -469,7 +509,7 @@ class SimulatedEngine:
         if made:
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, row[-1])
+            seen = (*known, spec.installation, row[-2])
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -477,6 +517,8 @@ class SimulatedEngine:
         return self._observed(connection, spec.name)
 
     def _lacks(self, connection: sqlite3.Connection, image: ImageSpec) -> bool:
+        if image.own:
+            return self._own_image(connection, image.own) is None
         if not self._image_ready_s and self._images is None:
             return False
         return self._image_state(connection, image, _wall_s()).status is not ImageStatus.READY
@@ -506,7 +548,7 @@ class SimulatedEngine:
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
             "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib, login_user,"
-            " ssh_keys, ssh_passwords, installation FROM machine WHERE name = ?",
+            " ssh_keys, ssh_passwords, installation, written FROM machine WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()

@@ -120,6 +120,26 @@ class World:
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 
+    def write(self, name: str, text: str) -> None:
+        """Let the machine write this on its system disk, in the place of what it wrote before."""
+        with self._file.writing() as connection:
+            connection.execute("UPDATE machine SET written = ? WHERE name = ?", (text, name))
+
+    def written(self, name: str) -> str:
+        """What is written on the machine's system disk; "" for nothing."""
+        row = self._file.connection().execute("SELECT written FROM machine WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
+
+    def own_images(self) -> dict[str, str]:
+        """Customers' images, and what is written on each."""
+        rows = self._file.connection().execute("SELECT name, written FROM own_image")
+        return {str(name): str(text) for name, text in rows}
+
+    def remove_own_image(self, name: str) -> None:
+        """A customer's image vanishes behind vmart's back."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM own_image WHERE name = ?", (name,))
+
     def erased(self, name: str) -> int:
         """How often its system disk was erased."""
         row = self._file.connection().execute("SELECT erased FROM machine WHERE name = ?", (name,)).fetchone()
