@@ -25,9 +25,11 @@ from tests.support.statements import statements
 from vmart.api import services
 from vmart.api.declarations import AnyShape
 from vmart.api.registry import Action
+from vmart.customers.models import Account
 from vmart.customers.quotas import LEAST
 from vmart.events.models import Event
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.placement.models import Allocation, Host
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -58,6 +60,7 @@ class Things:
     bare: str  # a machine without one
     at_machine: str  # and an address that another such has
     task: str  # of its binding
+    image: str  # of the running machine
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -66,6 +69,8 @@ Asked = Callable[[Things], dict[str, Any]]
 OF_INSTANCES = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": "ap-guangzhou"}
 TAG = {"TagKey": "team", "TagValue": "b"}
 ENDS = {"ActionTime": "2026-12-01T00:00:00Z"}
+
+FRIEND = "987654321"  # another account
 
 BARE = {name: value for name, value in HOURLY.items() if name != "InternetAccessible"}
 OWN_DISK = {
@@ -89,7 +94,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeZones": (lambda _: {}, 1),
     "DescribeZoneInstanceConfigInfos": (lambda _: {}, 2),
     "DescribeInstanceTypeConfigs": (lambda _: {}, 1),
-    "DescribeImages": (lambda _: {}, 1),
+    "DescribeImages": (lambda _: {}, 2),
     "InquiryPriceRunInstances": (lambda _: HOURLY, 0),
     "RunInstances": (lambda has: {**HOURLY, "LoginSettings": {"KeyIds": [has.key]}, "ClientToken": "t"}, 2),
     "CreateLaunchTemplate": (lambda has: {**HOURLY, **_login(has), "LaunchTemplateName": "nn", "ClientToken": "t"}, 13),
@@ -208,6 +213,15 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"Filters": [{"Name": "resource.resource-id", "Values": [has.at_machine]}]},
         0,
     ),
+    "CreateImage": (lambda has: {"InstanceId": has.running, "ImageName": "n", "ForcePoweroff": "TRUE"}, 25),
+    "ModifyImageAttribute": (lambda has: {"ImageId": has.image, "ImageName": "n"}, 10),
+    "ModifyImageSharePermission": (
+        lambda has: {"ImageId": has.image, "AccountIds": [FRIEND], "Permission": "SHARE"},
+        10,
+    ),
+    "DescribeImageSharePermission": (lambda has: {"ImageId": has.image}, 3),
+    "DescribeImageQuota": (lambda _: {}, 1),
+    "DeleteImages": (lambda has: {"ImageIds": [has.image]}, 20),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
@@ -355,10 +369,14 @@ def owner(delivering: None) -> tuple[Client, Things]:
     )  # fmt: skip
     client.call("AssociateSecurityGroups", {"InstanceIds": [prepaid], "SecurityGroupIds": [joined]})
     work()
+    asked = {"InstanceId": running, "ImageName": "kept"}
+    image = client.call("CreateImage", asked).response["ImageId"]
+    Account.objects.create(id=int(FRIEND), name="friend", created_at=clock.now())
+    work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, free, bare,
-        at_machine, task,
+        at_machine, task, image,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -588,7 +606,7 @@ def _at(shape: type[AnyShape], path: str) -> type[AnyShape] | None:
 ALL = [*services.API, *services.LEGACY]
 _NAMING = ("_id", "_ids", "resource", "resource_list")
 # Members that hold ids of what is the shop's, not the customer's.
-_OF_THE_SHOP = {"image_id", "image_ids", "zone_id", "project_id"}
+_OF_THE_SHOP = {"zone_id", "project_id", "account_ids"}
 
 
 @pytest.mark.parametrize("action", ALL, ids=lambda action: f"{action.service}-{action.name}-{action.version}")
@@ -640,6 +658,7 @@ UNKNOWN = Things(
     "ins-unknown9",
     "eip-unknown2",
     "1",
+    "img-unknown0",
 )
 
 

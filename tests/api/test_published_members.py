@@ -77,6 +77,7 @@ _SAMPLES: dict[str, Any] = {
     "ActionTimerIds": ["timer-unknown0"],
     "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"],
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
+    "ImageName": "n", "ImageIds": ["img-a"], "AccountIds": ["1"], "Permission": "SHARE",
 }  # fmt: skip
 
 

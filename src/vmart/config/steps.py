@@ -37,6 +37,8 @@ from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
+from vmart.orders.images import create as create_image
+from vmart.orders.images import delete as delete_image
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.security import told
@@ -74,6 +76,8 @@ STEPS: Mapping[str, Step] = {
     address_bandwidth.KIND: Step(address_bandwidth.run, attempts=6, exhausted=address_bandwidth.exhausted),
     isolate_address.KIND: Step(isolate_address.run, attempts=12),
     release_address.KIND: Step(release_address.run, attempts=12),
+    create_image.KIND: Step(create_image.run, attempts=6, limit_s=3600, exhausted=create_image.exhausted),
+    delete_image.KIND: Step(delete_image.run, attempts=12),
     "expire": Step(expire.run),
     planned_end.KIND: Step(end_as_planned.run),
     term.KIND: Step(auto_renew.run),

@@ -11,6 +11,7 @@ from vmart.launch_templates.models import Template
 from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
+from vmart.orders.images.create import counting as counting_images
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 
@@ -72,6 +73,7 @@ def all_of(account_id: int) -> list[Bound]:
     most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("subscription__zone_id", flat=True))
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
     found += _addresses(account_id, most["addresses_per_region"])
+    found += _images(account_id, most["images_per_region"])
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
 
@@ -81,6 +83,18 @@ def _addresses(account_id: int, most: int) -> list[Bound]:
     regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
     there = Counter(counting_addresses(account_id).values_list("subscription__zone__region_id", flat=True))
     return [Bound("addresses_per_region", region, there[region], most) for region in regions]
+
+
+def _images(account_id: int, most: int) -> list[Bound]:
+    """The account's own images in each region in which something is sold."""
+    regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
+    there = Counter(counting_images(account_id).values_list("zone__region_id", flat=True))
+    return [Bound("images_per_region", region, there[region], most) for region in regions]
+
+
+def images_most(account_id: int) -> int:
+    """How many images of its own an account may have in a region."""
+    return quotas.of(account_id)["images_per_region"]
 
 
 def addresses(account_id: int, region: str) -> Used:
