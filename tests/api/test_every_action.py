@@ -61,6 +61,7 @@ class Things:
     at_machine: str  # and an address that another such has
     task: str  # of its binding
     image: str  # of the running machine
+    snapshot: str  # of the disk that no machine has
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -192,6 +193,12 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "InquiryPriceCreateDisks": (lambda _: ASKED_DISK, 0),
     "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
     "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
+    "CreateSnapshot": (lambda has: {"DiskId": has.own, "SnapshotName": "before"}, 24),
+    "DescribeSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 1),
+    "DescribeSnapshotOverview": (lambda _: {}, 1),
+    "DeleteSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 20),
+    "ModifySnapshotAttribute": (lambda has: {"SnapshotId": has.snapshot, "SnapshotName": "other"}, 6),
+    "ApplySnapshot": (lambda has: {"SnapshotId": has.snapshot, "DiskId": has.own}, 14),
     "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
     "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
     "ResizeDisk": (lambda has: {"DiskId": has.attached, "DiskSize": 30}, 20),
@@ -347,6 +354,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     own, attached = client.call("CreateDisks", {**OWN_DISK, "DiskCount": 2}).response["DiskIdSet"]
     work()
     client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
+    snapshot = client.call("CreateSnapshot", {"DiskId": own}).response["SnapshotId"]
     work()
     free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
     bare, other = client.call("RunInstances", {**BARE, "InstanceCount": 2}).response["InstanceIdSet"]
@@ -376,7 +384,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, free, bare,
-        at_machine, task, image,
+        at_machine, task, image, snapshot,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -481,7 +489,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     client, _, prepaid = many(count)
     for action, budget in [
         ("StopInstances", 6), ("StartInstances", 5), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 8),
-        ("TerminateInstances", 28),
+        ("TerminateInstances", 29),
         ("TerminateInstances", 7),
     ]:  # fmt: skip
         with statements() as made:
@@ -629,7 +637,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
-        "ResizeDisk",
+        "CreateSnapshot", "ResizeDisk",
         "AllocateAddresses",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
@@ -659,6 +667,7 @@ UNKNOWN = Things(
     "eip-unknown2",
     "1",
     "img-unknown0",
+    "snap-unknown0",
 )
 
 

@@ -67,12 +67,15 @@ def test_what_a_provider_does_from_the_first_to_the_last_call(client: Client) ->
     work()
     (told,) = listed(client, ImageIds=[made])
     row = OwnImage.objects.get()
+    snapshot = row.snapshot.public_id
     assert told == {
         "ImageId": made, "OsName": "Debian 12 64-bit", "ImageType": "PRIVATE_IMAGE",
         "CreatedTime": f"{row.created_at:%Y-%m-%dT%H:%M:%SZ}", "ImageName": "web", "ImageDescription": "with nginx",
         "ImageSize": 50, "Architecture": "x86_64", "ImageState": "NORMAL", "Platform": "Debian",
         "ImageCreator": str(row.account_id), "ImageSource": "CREATE_IMAGE", "SyncPercent": None,
-        "IsSupportCloudinit": True, "SnapshotSet": [], "Tags": [{"Key": "team", "Value": "a"}], "LicenseType": "BYOL",
+        "IsSupportCloudinit": True,
+        "SnapshotSet": [{"SnapshotId": snapshot, "DiskUsage": "SYSTEM_DISK", "DiskSize": 50}],
+        "Tags": [{"Key": "team", "Value": "a"}], "LicenseType": "BYOL",
         "ImageFamily": "", "ImageDeprecated": False,
     }  # fmt: skip
     client.call("ModifyImageAttribute", {"ImageId": made, "ImageName": "shop"})
@@ -81,9 +84,18 @@ def test_what_a_provider_does_from_the_first_to_the_last_call(client: Client) ->
     bought = machine(client, ImageId=made)
     (shown,) = client.call("DescribeInstances", {"InstanceIds": [bought]}).response["InstanceSet"]
     assert (shown["ImageId"], shown["OsName"]) == (made, "Debian 12 64-bit")
-    assert client.call("DeleteImages", {"ImageIds": [made]}).response.keys() == {"RequestId"}
+    again = client.call("CreateImage", {"SnapshotIds": [snapshot], "ImageName": "again"}).response["ImageId"]
+    work()
+    assert [one["ImageState"] for one in listed(client, ImageIds=[again])] == ["NORMAL"]
+    bound = ("UnsupportedOperation.SnapshotHasBindedImage", "The")
+    assert code(client, "DeleteImages", {"ImageIds": [made], "DeleteBindedSnap": True}) == bound
+    assert client.call("DeleteImages", {"ImageIds": [again]}).response.keys() == {"RequestId"}
+    assert client.call("DescribeSnapshots", {"SnapshotIds": [snapshot]}).response["TotalCount"] == 1
+    asked = {"ImageIds": [made], "DeleteBindedSnap": True}
+    assert client.call("DeleteImages", asked).response.keys() == {"RequestId"}
     assert listed(client, ImageIds=[made]) == []
     work()
+    assert client.call("DescribeSnapshots", {"SnapshotIds": [snapshot]}).response["TotalCount"] == 0
     (shown,) = client.call("DescribeInstances", {"InstanceIds": [bought]}).response["InstanceSet"]
     assert (shown["ImageId"], shown["InstanceState"]) == (made, "RUNNING")
 
@@ -139,7 +151,10 @@ def test_a_shared_image_is_its_friends_to_buy_from_and_nothing_else(client: Clie
 @pytest.mark.parametrize(
     ("asked", "refused"),
     [
-        ({"InstanceId": None}, ("MissingParameter", "InstanceId")),
+        ({"InstanceId": None}, ("InvalidParameter.ImageIdsSnapshotIdsMustOne", "One")),
+        ({"SnapshotIds": ["snap-unknown0"]}, ("InvalidParameter.ImageIdsSnapshotIdsMustOne", "One")),
+        ({"InstanceId": None, "SnapshotIds": ["snap-unknown0"]}, ("InvalidSnapshotId.NotFound", "SnapshotIds")),
+        ({"SnapshotIds": ["snap-a", "snap-b"]}, ("InvalidParameter.DuplicateSystemSnapshots", "SnapshotIds")),
         ({"InstanceId": "ins-unknown0"}, ("InvalidInstanceId.NotFound", "InstanceId")),
         ({"ImageName": None}, ("MissingParameter", "The")),
         ({"ImageName": "x" * 61}, ("InvalidParameterValue", "ImageName")),

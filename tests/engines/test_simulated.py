@@ -18,12 +18,14 @@ from vmart.engines.contract import (
     Disks,
     Engine,
     EngineError,
+    HeldDisk,
     Images,
     ImageSpec,
     ImageStatus,
     MachineSpec,
     Observation,
     Power,
+    Snapshots,
     ensure_present_many,
 )
 from vmart.engines.rules import OPEN, TCP, MachineRules, Packet, Rule
@@ -233,6 +235,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (5, []),
         (6, []),
         (7, []),
+        (8, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -243,12 +246,12 @@ def test_a_file_of_an_older_program_is_brought_up(
     spec = make_spec()
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
-        new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else []), "written"]
+        new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
         for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
-        older.execute("DROP TABLE own_image")
-        if version < 7:
-            older.execute("DROP TABLE volume")
+        since = [*(["content", "snapshot"] if version < 8 else []), *(["volume"] if version < 7 else [])]
+        for table in ("own_image", *since):
+            older.execute(f"DROP TABLE {table}")
         if version < 4:
             older.execute("DROP TABLE grown")
         older.execute(f"PRAGMA user_version={version}")
@@ -267,13 +270,15 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert isinstance(engine, Disks)
     engine.ensure_volume("disk-a", 10, spec.member)
     assert World(file).volume("disk-a") == (10, spec.member, "")
+    assert isinstance(engine, Snapshots)
+    engine.ensure_snapshot("snap-a", HeldDisk("disk-a", 10, spec.member))
+    assert World(file).snapshot("snap-a") == (10, spec.member, "")
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1
-    World(file).write(spec.name, "kept")
     assert isinstance(engine, Images)
-    engine.ensure_image_of("img-a", spec.name, "root", 60)
-    assert World(file).own_images() == {"img-a": "kept"}
+    engine.ensure_image_of("img-a", "snap-a", "root")
+    assert World(file).own_images() == {"img-a": ""}
 
 
 def test_packets_pass_by_the_rules_that_were_told(engine: Engine, world: World, make_spec: MakeSpec) -> None:
@@ -318,13 +323,14 @@ def test_a_machine_that_is_made_anew_takes_its_password_or_not(
 
 
 def test_what_is_on_an_image_is_on_machines_made_of_it(engine: Engine, world: World, make_spec: MakeSpec) -> None:
-    assert isinstance(engine, Images)
+    assert isinstance(engine, Images) and isinstance(engine, Snapshots)
     first, second = make_spec(), make_spec()
     engine.ensure_present(first)
-    world.write(first.name, "of the first")
-    engine.ensure_image_of("img-a", first.name, "root", 60)
-    world.write(first.name, "later")
+    world.write(first.system_disk.key, "of the first")
+    engine.ensure_snapshot("snap-a", HeldDisk(first.system_disk.key, 60, first.member, first.name, is_system=True))
+    engine.ensure_image_of("img-a", "snap-a", "root")
+    world.write(first.system_disk.key, "later")
     engine.ensure_present(dataclasses.replace(second, image=dataclasses.replace(second.image, own="img-a")))
-    assert (world.written(second.name), world.written(first.name)) == ("of the first", "later")
+    assert (world.read(second.system_disk.key), world.read(first.system_disk.key)) == ("of the first", "later")
     engine.ensure_reinstalled(dataclasses.replace(second, installation=1))
-    assert world.written(second.name) == ""
+    assert world.read(second.system_disk.key) == ""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab.conftest import PASSWORD, Internet, Lab
-from vmart.engines.contract import Disk, Engine, Images, MachineSpec
+from vmart.engines.contract import Disk, Engine, HeldDisk, Images, MachineSpec, Snapshots
 
 MakeSpec = Callable[..., MachineSpec]
 _OTHER = "Second-horse-8"
@@ -20,6 +20,17 @@ _ITSELF = "cat /etc/machine-id; cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub;
 _READ = "cat /root/mark; stat -c %u:%g /srv/www; ls /mnt; ls /home; cat /root/asked 2>/dev/null; echo end"
 # What a first boot of another machine left, wherever it keeps it.
 _LEFT = "grep -rlF -e {name} -e '{password_hash}' /var/lib/cloud /etc /var/log/cloud-init*.log; echo end"
+
+
+def _image_of(engine: Engine, spec: MachineSpec) -> str:
+    """Of a snapshot of the machine, which is there no longer than it has to be."""
+    assert isinstance(engine, Images) and isinstance(engine, Snapshots)
+    own, snapshot = (spec.name.replace("ins-", prefix) for prefix in ("img-", "snap-"))
+    system = spec.system_disk
+    engine.ensure_snapshot(snapshot, HeldDisk(system.key, system.size_gib, spec.member, spec.name, is_system=True))
+    assert engine.ensure_image_of(own, snapshot, "root").whole
+    engine.ensure_snapshot_absent(snapshot)
+    return own
 
 
 def _secret(path: Path, text: str) -> str:
@@ -45,8 +56,7 @@ def test_a_machine_made_of_it_has_what_was_written_and_is_itself(
         return internet.python("ssh_login", spec.public_address.ip, how, secret, command).split()
 
     login(first, "key", key, _WRITE)
-    own = first.name.replace("ins-", "img-")
-    engine.ensure_image_of(own, first.name, "root", first.system_disk.size_gib)
+    own = _image_of(engine, first)
     itself = login(first, "key", key, f"rm -f /root/asked; {_ITSELF}")
     other = _secret(tmp_path / "other", _OTHER)
     made = make_spec(password=_OTHER)
@@ -74,8 +84,7 @@ def test_a_stopped_machine_and_a_larger_disk_and_a_full_one(engine: Engine, lab:
     engine.ensure_present(first)
     lab.inside(first.name, "head -c 8G /dev/urandom > /srv/full; sync; echo full > /root/mark; sync", limit_s=240)
     engine.ensure_power(first.name, False)
-    own = first.name.replace("ins-", "img-")
-    engine.ensure_image_of(own, first.name, "root", first.system_disk.size_gib)
+    own = _image_of(engine, first)
     made = make_spec(public=False, password=_OTHER)
     larger = dataclasses.replace(made.system_disk, size_gib=6)
     made = dataclasses.replace(made, image=dataclasses.replace(made.image, own=own), system_disk=larger)
@@ -95,13 +104,12 @@ def test_what_an_interrupted_call_left_is_made_anew(engine: Engine, lab: Lab, ma
     assert isinstance(engine, Images)
     first = make_spec(public=False, password=PASSWORD)
     engine.ensure_present(first)
-    own = first.name.replace("ins-", "img-")
-    engine.ensure_image_of(own, first.name, "root", first.system_disk.size_gib)
+    own = _image_of(engine, first)
     lab.ask("config", "unset", own, "user.vmart.whole")
     lab.ask("file", "push", "/etc/hostname", f"{own}/etc/ssh/ssh_host_left")
     assert [found.whole for found in engine.list_images() if found.name == own] == [False]
     lab.inside(first.name, "echo later > /root/mark; sync")
-    assert lab.engine().ensure_image_of(own, first.name, "root", first.system_disk.size_gib).whole
+    assert _image_of(lab.engine(), first) == own
     assert lab.ask("file", "pull", f"{own}/root/mark", "-") == "later\n"
     assert lab.ask("file", "pull", f"{own}/etc/machine-id", "-") == ""
     assert "\nroot:*:" in "\n" + lab.ask("file", "pull", f"{own}/etc/shadow", "-")

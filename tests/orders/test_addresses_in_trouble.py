@@ -126,7 +126,7 @@ def test_arrears_wait_for_one_that_is_being_bound(account: int, test_clock: Busi
     owe(account)
     run_until_idle(STEPS, lambda: [""])  # the lane of money alone
     assert (latest(eip)[0], again(eip).subscription.isolated_at) == ("BINDING", None)
-    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine, disk or address is under way"
+    assert Operation.objects.get(kind="arrears").last_error == "an operation on one of its things is under way"
     run_until_idle(STEPS, lanes, wait=True)
     assert (latest(eip)[0], seen(machine), again(eip).subscription.isolated_at) == ("BIND", "", test_clock.at)
 

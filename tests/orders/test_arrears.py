@@ -67,7 +67,7 @@ def test_one_busy_machine_holds_up_no_other(test_clock: BusinessClock) -> None:
     assert engine_of(ZONE).observe(idle.public_id).power == Power.STOPPED
     assert (_now(busy).state, purses(account)["held"]) == ("STOPPING", HOURLY_HOLD_MINOR)
     waiting = Operation.objects.get(kind="arrears")
-    assert (waiting.attempt, waiting.last_error) == (0, "an operation on a machine, disk or address is under way")
+    assert (waiting.attempt, waiting.last_error) == (0, "an operation on one of its things is under way")
     test_clock.advance(minutes=1)
     _work_again()
     _work_again()

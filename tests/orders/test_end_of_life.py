@@ -525,7 +525,7 @@ def test_the_stop_waits_for_what_is_under_way_and_a_top_up_meanwhile_spares_the_
     Operation.objects.filter(kind="stop").update(due_at=test_clock.at + dt.timedelta(minutes=1))
     test_clock.advance(seconds=1)
     work()
-    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine, disk or address is under way"
+    assert Operation.objects.get(kind="arrears").last_error == "an operation on one of its things is under way"
     with db.act():
         credit.credit("00000000-0000-8000-8000-0000000000cc", "opening", account, "card", cash_minor=1000)  # type: ignore[arg-type]
     test_clock.advance(minutes=1)

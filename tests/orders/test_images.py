@@ -1,20 +1,26 @@
 """Given machines, when images are made of them, then machines of those have what was on them, and nobody else does."""
 
+import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
+from tests.orders.test_own_disks import new_disk as own_disk
 from tests.support.actors import by
+from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
-from tests.support.shopper import HOURLY, LOGIN, ZONE, open_purse, owe, purses, wanted, work
+from tests.support.shopper import HOURLY, LOGIN, ZONE, go_to, open_purse, owe, pay, purses, wanted, work
 from tests.support.written import refused
 from tests.tags import tagging
+from vmart.bills.models import Charge
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
+from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
 from vmart.orders import errors, stop, terminate
 from vmart.orders import reinstall as anew
@@ -24,9 +30,12 @@ from vmart.orders.images.create import NewImage
 from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.snapshots import delete as delete_snapshots
+from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.create import create as make_snapshot
 from vmart.orders.wanted import Bought, Machine
 from vmart.provisioning import zones
-from vmart.storage.models import Disk, ImageShare, OwnImage
+from vmart.storage.models import Disk, ImageShare, OwnImage, Snapshot
 from vmart.tags.things import IMAGE, Thing
 from vmart.tags.wanted import Tag
 from vmart.worker.models import Operation
@@ -52,6 +61,12 @@ def buy_running(account: int, *, image_id: str = PUBLIC, system_gib: int = 50) -
     return machine
 
 
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that waits for its snapshot is asked again at once."""
+    monkeypatch.setattr(create, "_WAIT_S", 0.0)
+
+
 @pytest.fixture
 def account() -> int:
     zones.check(ZONE)
@@ -60,9 +75,14 @@ def account() -> int:
 
 def new_image(account: int, machine: Instance, name: str = "web", **asked: bool) -> OwnImage:
     """Made."""
-    public_id = create.create(by(account), machine.public_id, NewImage(name, **asked))
+    public_id = create.of_machine(by(account), machine.public_id, NewImage(name, **asked))
     work()
     return OwnImage.objects.get(public_id=public_id)
+
+
+def _disk(machine: Instance) -> str:
+    """Its system disk."""
+    return Disk.objects.get(instance_id=machine.id, usage=Disk.Usage.SYSTEM).public_id
 
 
 def latest(thing: OwnImage | Instance) -> tuple[str, str, str]:
@@ -73,12 +93,13 @@ def latest(thing: OwnImage | Instance) -> tuple[str, str, str]:
 
 def test_what_was_on_the_machine_is_on_machines_of_its_image(account: int, world: World) -> None:
     source = buy_running(account)
-    world.write(source.public_id, "of the source")
-    before = purses(account)
-    public_id = create.create(by(account), source.public_id, NewImage("web", "with nginx", tags=(Tag("team", "a"),)))
+    world.write(_disk(source), "of the source")
+    public_id = create.of_machine(
+        by(account), source.public_id, NewImage("web", "with nginx", tags=(Tag("team", "a"),))
+    )
     image = OwnImage.objects.get(public_id=public_id)
     assert (latest(image), latest(source)) == (
-        ("CREATING", "CreateImage", "OPERATING"), ("RUNNING", "CreateImage", "OPERATING"),
+        ("CREATING", "CreateImage", "OPERATING"), ("RUNNING", "CreateSnapshot", "OPERATING"),
     )  # fmt: skip
     assert (image.name, image.description, image.zone_id, image.size_gib) == ("web", "with nginx", ZONE, 50)
     assert (image.base_id, tagging.now(account, Thing(IMAGE, public_id))) == (source.image_id, {"team": "a"})
@@ -86,12 +107,13 @@ def test_what_was_on_the_machine_is_on_machines_of_its_image(account: int, world
         stop.stop(by(account), [source.public_id])
     work()
     assert (latest(image), latest(source)) == (
-        ("NORMAL", "CreateImage", "SUCCESS"), ("RUNNING", "CreateImage", "SUCCESS"),
+        ("NORMAL", "CreateImage", "SUCCESS"), ("RUNNING", "CreateSnapshot", "SUCCESS"),
     )  # fmt: skip
     assert (world.own_images(), world.boots(source.public_id)) == ({public_id: "of the source"}, 1)
-    assert purses(account) == before  # it costs nothing
+    snapshot = Snapshot.objects.get()
+    assert (image.snapshot_id, snapshot.state, snapshot.name, snapshot.size_gib) == (snapshot.id, "NORMAL", "web", 50)
     made = buy_running(account, image_id=public_id)
-    assert (made.own_image, made.image_id, world.written(made.public_id)) == (
+    assert (made.own_image, made.image_id, world.read(_disk(made))) == (
         public_id, source.image_id, "of the source",
     )  # fmt: skip
     assert (chosen.of(made), chosen.of(source)) == (public_id, source.image_id)
@@ -107,7 +129,7 @@ def test_a_machine_is_turned_off_for_it_if_its_owner_says_so_and_on_again(
 ) -> None:
     source = buy_running(account)
     new_image(account, source, turned_off=turned_off)
-    assert (latest(source), world.boots(source.public_id)) == (("RUNNING", "CreateImage", "SUCCESS"), boots)
+    assert (latest(source), world.boots(source.public_id)) == (("RUNNING", "CreateSnapshot", "SUCCESS"), boots)
 
 
 def test_a_machine_that_is_off_stays_off(account: int, world: World) -> None:
@@ -130,27 +152,27 @@ def test_what_cannot_be_made_is_refused_and_nothing_written(account: int) -> Non
     source = buy_running(account)
     for asked, field in _refused_names():
         with refused(InvalidValue, field=field, code="InvalidParameterValue"):
-            create.create(by(account), source.public_id, asked)
+            create.of_machine(by(account), source.public_id, asked)
     stranger = open_purse("stranger", cash_minor=1000)
     with refused(errors.UnknownInstance, field="machines"):
-        create.create(by(stranger), source.public_id, NewImage("web"))
+        create.of_machine(by(stranger), source.public_id, NewImage("web"))
     new_image(account, source)
     with refused(errors.ImageNameTaken, field="image.name", code="InvalidImageName.Duplicate"):
-        create.create(by(account), source.public_id, NewImage("web"))
+        create.of_machine(by(account), source.public_id, NewImage("web"))
     quota(account, images_per_region=1)
     with refused(errors.TooManyImages, code="ImageQuotaLimitExceeded"):
-        create.create(by(account), source.public_id, NewImage("other"))
+        create.of_machine(by(account), source.public_id, NewImage("other"))
     quota(account, images_per_region=2)
     pending = Instance.objects.get(public_id=buy(account).instance_ids[0])
     with refused(errors.Busy, field="machines"):
-        create.create(by(account), pending.public_id, NewImage("other"))
+        create.of_machine(by(account), pending.public_id, NewImage("other"))
     Zone.objects.filter(code=ZONE).update(capabilities={})
     with refused(errors.NoOwnImages, field="machines", code="UnsupportedOperation"):
-        create.create(by(account), source.public_id, NewImage("other"))
+        create.of_machine(by(account), source.public_id, NewImage("other"))
     zones.check(ZONE)
     owe(account)
     with refused(errors.InArrears):
-        create.create(by(account), source.public_id, NewImage("other"))
+        create.of_machine(by(account), source.public_id, NewImage("other"))
 
 
 def test_one_that_cannot_be_made_is_told_and_its_name_is_free(account: int, world: World) -> None:
@@ -158,7 +180,7 @@ def test_one_that_cannot_be_made_is_told_and_its_name_is_free(account: int, worl
     world.fail("ensure_image_of", times=6, transient=False, sentence="The pool is full.")
     image = new_image(account, source, turned_off=True)
     assert (latest(image), latest(source)) == (
-        ("CREATEFAILED", "CreateImage", "FAILED"), ("RUNNING", "CreateImage", "SUCCESS"),
+        ("CREATEFAILED", "CreateImage", "FAILED"), ("RUNNING", "CreateSnapshot", "SUCCESS"),
     )  # fmt: skip
     assert "The pool is full." in OwnImage.objects.get(pk=image.pk).latest_operation_error
     assert (world.own_images(), Operation.objects.filter(subject_kind="own_image").count()) == ({}, 0)
@@ -168,10 +190,96 @@ def test_one_that_cannot_be_made_is_told_and_its_name_is_free(account: int, worl
     with refused(errors.ImageNotSold, field="image_id", code="InvalidImageId.IncorrectState"):
         buy(account, image_id=image.public_id)
     assert latest(new_image(account, source))[0] == "NORMAL"
-    delete.delete(by(account), [image.public_id])
+    delete.delete(by(account), [image.public_id], with_snapshots=True)
     work()
     assert latest(image) == ("GONE", "DeleteImages", "SUCCESS")
+    assert [one.state for one in Snapshot.objects.order_by("id")] == ["GONE", "NORMAL"]
     assert list(reconcile()) == []
+
+
+def test_one_whose_snapshot_cannot_be_made_costs_nothing(account: int, world: World, test_clock: BusinessClock) -> None:
+    source = buy_running(account)
+    held = purses(account)["held"]
+    world.fail("ensure_snapshot", times=6, transient=False, sentence="The pool is full.")
+    image = new_image(account, source, turned_off=True)
+    assert (latest(image)[0], latest(source), world.boots(source.public_id)) == (
+        "CREATEFAILED", ("RUNNING", "CreateSnapshot", "SUCCESS"), 7,
+    )  # fmt: skip
+    assert "Its snapshot could not be made." in OwnImage.objects.get(pk=image.pk).latest_operation_error
+    assert (purses(account)["held"], world.own_images()) == (held, {})
+    assert list(reconcile()) == []
+
+
+def test_it_is_charged_as_its_snapshot_until_that_is_deleted_too(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    """50 GiB of a snapshot: an hour is 50 × 0.0002 = 0.01, of which 3,540 s are charged, rounded with the machine's."""
+    hour = test_clock.at
+    source = buy_running(account)
+    test_clock.advance(minutes=1)
+    image = new_image(account, source)
+    snapshot = image.snapshot
+    test_clock.set(hour + HOUR)
+    work()
+    charge = Charge.objects.get(component="snapshot")
+    assert (charge.subscription_id, charge.duration_s) == (snapshot.id, 3540)
+    assert Decimal(charge.exact_e8).scaleb(-8) == Decimal("0.00983333")
+    with refused(errors.ImageStandsOnIt, field="snapshots", code="UnsupportedOperation.SnapshotHasBindedImage"):
+        delete_snapshots.delete(by(account), [snapshot.public_id])
+    delete.delete(by(account), [image.public_id])
+    work()
+    assert (latest(image)[0], Snapshot.objects.get().state, world.own_images()) == ("GONE", "NORMAL", {})
+    again = create.of_snapshot(by(account), snapshot.public_id, NewImage("again"))
+    work()
+    delete.delete(by(account), [again], with_snapshots=True)
+    work()
+    assert Snapshot.objects.get().state == "GONE"
+    assert list(reconcile()) == []
+
+
+def test_of_a_snapshot_of_a_system_disk_alone_an_image_is_made(account: int, world: World) -> None:
+    source = buy_running(account)
+    world.write(_disk(source), "then")
+    snapshot = make_snapshot(by(account), NewSnapshot(_disk(source)))
+    with refused(errors.SnapshotBusy, field="snapshots"):
+        create.of_snapshot(by(account), snapshot, NewImage("web"))
+    work()
+    world.write(_disk(source), "later")
+    for _ in range(2):  # into the bin, and out of it
+        terminate.terminate(by(account), [source.public_id])
+        work()
+    made = create.of_snapshot(by(account), snapshot, NewImage("web"))
+    work()
+    assert world.own_images() == {made: "then"}
+    stranger = open_purse("stranger", cash_minor=1000)
+    with refused(errors.UnknownSnapshot, field="snapshots"):
+        create.of_snapshot(by(stranger), snapshot, NewImage("other"))
+    disk = Disk.objects.get(pk=own_disk(account).pk)
+    of_data = make_snapshot(by(account), NewSnapshot(disk.public_id))
+    work()
+    with refused(errors.NotOfSystemDisk, field="snapshots", code="InvalidParameter.SystemSnapshotNotFound"):
+        create.of_snapshot(by(account), of_data, NewImage("other"))
+
+
+def test_in_arrears_nothing_is_made_of_it_and_it_ends_with_its_snapshot(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    source, friend = buy_running(account), open_purse("friend", cash_minor=100_000)
+    image = new_image(account, source)
+    share.share(by(account), image.public_id, [str(friend)])
+    owe(account)
+    work()
+    assert Snapshot.objects.get().state == "TORECYCLE"
+    with refused(errors.ImageNotSold, field="image_id", match="top up"):
+        buy(friend, image_id=image.public_id)
+    pay(account, 100_000)
+    work()
+    assert buy_running(friend, image_id=image.public_id).own_image == image.public_id
+    owe(account)
+    work()
+    go_to(test_clock, test_clock.at + dt.timedelta(days=40))
+    assert (Snapshot.objects.get().state, latest(image)[0], ImageShare.objects.count()) == ("GONE", "GONE", 0)
+    assert world.own_images() == {}
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -182,14 +290,14 @@ def test_a_lost_answer_makes_one_image(account: int, world: World, nth: int) -> 
     assert (latest(image)[0], list(world.own_images()), world.armed_count()) == ("NORMAL", [image.public_id], 0)
 
 
-def test_the_machines_end_meanwhile_leaves_no_half_image(account: int, world: World) -> None:
+def test_the_machines_end_meanwhile_leaves_no_half_image(account: int, world: World, test_clock: BusinessClock) -> None:
     """Given an image on its way, when its machine has vanished from the engine, then it failed, and says why."""
     source = buy_running(account)
-    public_id = create.create(by(account), source.public_id, NewImage("web"))
+    public_id = create.of_machine(by(account), source.public_id, NewImage("web"))
     world.remove_machine(source.public_id)
     work()
     image = OwnImage.objects.get(public_id=public_id)
-    assert (image.state, "The machine does not exist." in image.latest_operation_error) == ("CREATEFAILED", True)
+    assert (image.state, "Its snapshot could not be made." in image.latest_operation_error) == ("CREATEFAILED", True)
 
 
 def test_a_machine_needs_a_system_disk_as_large_as_the_image(account: int) -> None:
@@ -216,23 +324,23 @@ def test_it_is_in_its_zone_only_and_nobody_elses(account: int) -> None:
 
 def test_a_machine_is_installed_anew_from_it_and_from_its_own_again(account: int, world: World) -> None:
     source, other = buy_running(account), buy_running(account)
-    world.write(source.public_id, "of the source")
+    world.write(_disk(source), "of the source")
     image = new_image(account, source)
     anew.reinstall(by(account), other.public_id, Reinstall(image.public_id))
     with refused(errors.ImageBusy, field="images", match=other.public_id):
         delete.delete(by(account), [image.public_id])
     work()
     now = Instance.objects.get(pk=other.pk)
-    assert (now.own_image, now.image_id, world.written(now.public_id)) == (
+    assert (now.own_image, now.image_id, world.read(_disk(now))) == (
         image.public_id, source.image_id, "of the source",
     )  # fmt: skip
-    world.write(other.public_id, "later")
+    world.write(_disk(other), "later")
     anew.reinstall(by(account), other.public_id, Reinstall())
     work()
-    assert world.written(other.public_id) == "of the source"
+    assert world.read(_disk(other)) == "of the source"
     anew.reinstall(by(account), other.public_id, Reinstall(PUBLIC))
     work()
-    assert (Instance.objects.get(pk=other.pk).own_image, world.written(other.public_id)) == ("", "")
+    assert (Instance.objects.get(pk=other.pk).own_image, world.read(_disk(other))) == ("", "")
 
 
 def test_machines_outlive_their_image_and_it_its_machine(account: int, world: World) -> None:
@@ -278,7 +386,7 @@ def test_what_cannot_be_deleted_is_refused(account: int) -> None:
     for images, error, code in cases:
         with refused(error, field="images", code=code):
             delete.delete(here, images)
-    making = create.create(here, source.public_id, NewImage("second"))
+    making = create.of_machine(here, source.public_id, NewImage("second"))
     with refused(errors.ImageBusy, field="images", code="InvalidParameterValue.InvalidImageState"):
         delete.delete(here, [making])
     friend = open_purse("friend", cash_minor=1000)
@@ -309,14 +417,14 @@ def test_it_is_renamed_at_once(account: int) -> None:
 
 def test_an_account_with_whom_it_is_shared_makes_machines_of_it(account: int, world: World) -> None:
     source, friend = buy_running(account), open_purse("friend", cash_minor=100_000)
-    world.write(source.public_id, "of the source")
+    world.write(_disk(source), "of the source")
     image = new_image(account, source)
     with refused(errors.UnknownImage, field="image_id"):
         buy(friend, image_id=image.public_id)
     share.share(by(account), image.public_id, [str(friend)])
     share.share(by(account), image.public_id, [str(friend)])
     made = buy_running(friend, image_id=image.public_id)
-    assert (made.account_id, world.written(made.public_id)) == (friend, "of the source")
+    assert (made.account_id, world.read(_disk(made))) == (friend, "of the source")
     with refused(errors.NotImageOwner, field="images"):
         attributes.modify(by(friend), image.public_id, name="mine")
     share.unshare(by(account), image.public_id, [str(friend), str(account)])
@@ -341,7 +449,7 @@ def test_with_whom_it_cannot_be_shared_is_refused(account: int, monkeypatch: pyt
     ):
         with refused(error, field="accounts", code=code):
             share.share(here, image.public_id, accounts)
-    making = create.create(here, source.public_id, NewImage("second"))
+    making = create.of_machine(here, source.public_id, NewImage("second"))
     friends = [str(open_purse(f"friend {n}")) for n in range(2)]
     with refused(errors.ImageBusy, field="images", code="InvalidImageId.IncorrectState"):
         share.share(here, making, friends)
@@ -355,7 +463,7 @@ def test_the_sweep_tells_what_is_missing_and_what_nobody_knows(account: int, wor
     image = new_image(account, source)
     world.remove_own_image(image.public_id)
     engine = zone_sweep.engine_of(ZONE)
-    engine.ensure_image_of("img-stranger", source.public_id, "root", 50)  # type: ignore[attr-defined]
+    engine.ensure_image_of("img-stranger", image.snapshot.public_id, "root")  # type: ignore[attr-defined]
     zone_sweep.sweep(ZONE)
     assert sorted(EngineDrift.objects.values_list("kind", "name")) == [
         ("missing", image.public_id), ("unknown", "img-stranger"),
@@ -372,7 +480,7 @@ def test_the_sweep_removes_what_was_deleted(account: int, world: World) -> None:
     delete.delete(by(account), [image.public_id])
     work()
     engine = zone_sweep.engine_of(ZONE)
-    engine.ensure_image_of(image.public_id, source.public_id, "root", 50)  # type: ignore[attr-defined]
+    engine.ensure_image_of(image.public_id, image.snapshot.public_id, "root")  # type: ignore[attr-defined]
     assert [(drift.kind, drift.name) for drift in zone_sweep.sweep(ZONE)] == [("orphan", image.public_id)]
     assert world.own_images() == {}
 

@@ -469,7 +469,7 @@ def test_arrears_wait_for_a_disk_that_is_being_made(account: int) -> None:
     disk = Disk.objects.get(public_id=public_id)
     owe(account)
     run_until_idle(STEPS, lambda: [""])  # the lane of money alone
-    assert Operation.objects.get(kind="arrears").last_error == "an operation on a machine, disk or address is under way"
+    assert Operation.objects.get(kind="arrears").last_error == "an operation on one of its things is under way"
     run_until_idle(STEPS, lambda: [ZONE])
     assert latest(disk)[0] == "UNATTACHED"
     run_until_idle(STEPS, lanes, wait=True)

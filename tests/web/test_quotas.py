@@ -48,6 +48,8 @@ def test_each_quota_with_what_is_used_of_it() -> None:
         ["Disks of their own a zone", "Shanghai Zone 5", "0", "200"],
         ["Elastic public addresses a region", "South China (Guangzhou)", "0", "20"],
         ["Elastic public addresses a region", "East China (Shanghai)", "0", "20"],
+        ["Snapshots a region", "South China (Guangzhou)", "0", "200"],
+        ["Snapshots a region", "East China (Shanghai)", "0", "200"],
         ["Images of its own a region", "South China (Guangzhou)", "0", "10"],
         ["Images of its own a region", "East China (Shanghai)", "0", "10"],
         ["Returned machines a year", "—", "1", "199"],

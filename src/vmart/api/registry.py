@@ -47,6 +47,7 @@ class Resource(StrEnum):
     MACHINE = "machine"
     KEY_PAIR = "key pair"
     DISK = "disk"
+    SNAPSHOT = "snapshot"
     ADDRESS = "public address"
     TASK = "task"
     BANDWIDTH_PACKAGE = "bandwidth package"

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.engines.contract import Disks, EngineError, Images, Power, Volume
+from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.money import exponent
@@ -117,6 +117,17 @@ _CHECKS = (
         WHERE e.state IN ('UNBIND', 'BINDING', 'BIND', 'UNBINDING') AND i.component IS DISTINCT FROM CASE
           WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle'
           WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic' ELSE 'bandwidth' END
+        """,
+    ),
+    (
+        "a subscription stands otherwise than its snapshot",
+        """
+        SELECT b.public_id, b.standing, n.state FROM subscriptions_subscription b
+        LEFT JOIN storage_snapshot n ON n.id = b.id
+        WHERE b.kind = 'snapshot' AND b.standing IS DISTINCT FROM CASE n.state
+          WHEN 'CREATING' THEN 'pending' WHEN 'FAILED' THEN 'failed' WHEN 'GONE' THEN 'ended'
+          WHEN 'TORECYCLE' THEN 'isolated' WHEN 'ERASING' THEN 'isolated'
+          WHEN 'NORMAL' THEN 'active' WHEN 'ROLLBACKING' THEN 'active' END
         """,
     ),
     (
@@ -317,6 +328,24 @@ _CHECKS = (
         """,
     ),
     (
+        "a snapshot has other room than its size, or pays for another",
+        """
+        SELECT n.public_id, n.state, a.disk_gib, n.size_gib, i.quantity FROM storage_snapshot n
+        LEFT JOIN placement_allocation a ON a.instance_id = n.id
+        LEFT JOIN subscriptions_item i ON i.subscription_id = n.id AND i.to_at IS NULL
+        WHERE (n.state NOT IN ('GONE', 'FAILED') AND a.disk_gib IS DISTINCT FROM n.size_gib)
+          OR (n.state = 'GONE' AND a.instance_id IS NOT NULL) OR i.quantity <> n.size_gib
+        """,
+    ),
+    (
+        "a snapshot is being worked on and nothing works on it",
+        """
+        SELECT n.public_id, n.state, n.latest_operation FROM storage_snapshot n
+        WHERE n.latest_operation_state = 'OPERATING'
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.subject_kind = 'snapshot' AND w.subject_id = n.id)
+        """,
+    ),
+    (
         "a host's counters are not the sum of its allocations",
         """
         SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h
@@ -475,6 +504,25 @@ def _images(zone: str, there: Collection[str]) -> Iterator[str]:
             yield f"{name} is NORMAL and the engine of {zone} does not have it"
 
 
+def _snapshots(zone: str, listed: Sequence[Snapshot]) -> Iterator[str]:
+    """Snapshots, against the zone's engine; those with work under way are left out."""
+    seen = {snapshot.name: snapshot.member for snapshot in listed}
+    rows = {row["public_id"]: row for row in db.rows(_SNAPSHOTS, zone)}
+    for name in sorted(seen.keys() - rows.keys()):
+        yield f"a snapshot of ours is on the engine of {zone} and in no order: {name}"
+    for name, row in sorted(rows.items()):
+        if not row["busy"] and seen.get(name) != row["member"]:
+            yield f"{name} is {row['state']} on {row['member']} and its engine in {zone} has it on {seen.get(name)}"
+
+
+_SNAPSHOTS = """
+SELECT n.public_id, n.state, n.latest_operation_state = 'OPERATING' AS busy, h.name AS member
+FROM storage_snapshot n JOIN subscriptions_subscription b ON b.id = n.id
+LEFT JOIN placement_allocation a ON a.instance_id = n.id LEFT JOIN placement_host h ON h.id = a.host_id
+WHERE b.zone_id = %s AND n.state NOT IN ('GONE', 'FAILED')
+"""
+
+
 _OWN_DISKS = """
 SELECT d.public_id, d.state, d.size_gib, d.latest_operation_state = 'OPERATING' AS busy, h.name AS member,
   coalesce(i.public_id, '') AS machine
@@ -491,12 +539,14 @@ def _engine(zone: str) -> Iterator[str]:
         seen = {observation.name: observation for observation in engine.list_ours()}
         volumes = engine.list_volumes() if isinstance(engine, Disks) else ()
         images = engine.list_images() if isinstance(engine, Images) else ()
+        snapshots = engine.list_snapshots() if isinstance(engine, Snapshots) else ()
     except EngineError as error:
         if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
     yield from _disks(zone, volumes)
     yield from _images(zone, {image.name for image in images})
+    yield from _snapshots(zone, snapshots)
     sold = Instance.objects.select_related("subscription").prefetch_related("eip__subscription").filter(zone_id=zone)
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}

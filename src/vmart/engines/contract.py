@@ -124,7 +124,7 @@ class MachineSpec:
     ``password_hash`` is crypt(3) ("" for none); the plain password is never known here. With ``keys_only`` SSH takes
     no passwords though there is one.
     ``user_data`` is the customer's cloud-init document, decoded, at most 16 KiB. ``installation`` counts how often
-    the system disk was to be made anew.
+    the system disk was to be made anew, ``restoration`` how often it was to hold what a snapshot holds (``Snapshots``).
     """
 
     name: str  # the instance's public id, "ins-4k2j0qzt"
@@ -145,6 +145,7 @@ class MachineSpec:
     public_address: PublicAddress | None = None
     keys_only: bool = False
     installation: int = 0
+    restoration: int = 0
     rules: MachineRules = OPEN
 
     @property
@@ -202,6 +203,26 @@ class OwnImage:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldDisk:
+    """A disk and where it is. ``machine``: with which it was bought, "" for one with a life of its own."""
+
+    name: str
+    size_gib: int
+    member: str
+    machine: str = ""
+    is_system: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of a disk as it was at one instant, as the engine has it."""
+
+    name: str
+    size_gib: int
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class MemberCapacity:
     member: str
     online: bool
@@ -225,6 +246,7 @@ class Capabilities:
     network_isolation: bool = True
     byte_counters: bool = True
     security_groups: bool = True
+    snapshots: bool = True
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -383,18 +405,17 @@ class Disks(Protocol):
 
 @runtime_checkable
 class Images(Protocol):
-    """An engine that keeps images of customers' machines. ``name`` is the image's public id, "img-4k2j0qzt".
+    """An engine that keeps images made of snapshots of system disks. ``name`` is the public id, "img-4k2j0qzt".
 
-    They stay when their machine is made absent, and machines made of one stay when that is. Machines are made of one
-    by ``MachineSpec.image`` with its name in ``own``.
+    They stay when snapshot and machine are absent, and machines made of one stay when that is. Machines are made of
+    one by ``MachineSpec.image`` with its name in ``own``.
     """
 
-    def ensure_image_of(self, name: str, machine: str, user: str, size_gib: int) -> OwnImage:
-        """The image is what the machine's system disk of ``size_gib`` has on it now; one that is there stays as it is.
+    def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
+        """The image is what the snapshot of a system disk holds; one that is there stays as it is.
 
-        A machine that runs, runs on: what is on its disk is of one instant. What makes a machine itself is not in the
-        image: its machine id, SSH's host keys, what its first boot remembers, the random seed, and how ``user`` is
-        let in. Raises EngineError for a machine that is not there.
+        What makes a machine itself is not in the image: its machine id, SSH's host keys, what its first boot remembers,
+        the random seed, and how ``user`` is let in. Raises EngineError where the snapshot is not there.
         """
 
     def ensure_image_absent(self, name: str) -> None:
@@ -402,6 +423,43 @@ class Images(Protocol):
 
     def list_images(self) -> Sequence[OwnImage]:
         """Every customer's image that this deployment made, those that are not whole among them."""
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """An engine that copies disks as they are at one instant, while they are used. Only for one whose ``capabilities``
+    say ``snapshots``.
+
+    A copy has a life of its own: it stays when its disk and machine are absent. ``name`` is the snapshot's public id,
+    "snap-4k2j0qzt".
+    """
+
+    def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
+        """The copy is there, on the disk's member. One that is there whole stays as it is.
+
+        Raises EngineError where the disk is not there, and there is no such copy.
+        """
+
+    def ensure_snapshot_absent(self, name: str) -> None:
+        """The copy is gone; disks that were made of it, or hold what it held, stay."""
+
+    def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
+        """The system disk holds what the snapshot of it holds, once for each ``spec.restoration``; the machine is off.
+
+        What it has but for its system disk stays as specified, and the disk its size. A machine that is not there is
+        made. Disks with a life of their own are attached again by whoever asks. Raises EngineError for a machine that
+        runs, and where the snapshot is not there; then nothing is erased.
+        """
+
+    def ensure_volume_restored(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
+        """The data disk holds what the snapshot of one holds, once for each ``restoration``, and has at least its size.
+
+        One that is not there is made. Raises EngineError while a machine uses it, and where the snapshot is not there;
+        then nothing is erased.
+        """
+
+    def list_snapshots(self) -> Sequence[Snapshot]:
+        """Every copy that this deployment made, whole or not."""
 
 
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
@@ -468,6 +526,11 @@ VERBS = (
     "ensure_image_of",
     "ensure_image_absent",
     "list_images",
+    "ensure_snapshot",
+    "ensure_snapshot_absent",
+    "ensure_restored",
+    "ensure_volume_restored",
+    "list_snapshots",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

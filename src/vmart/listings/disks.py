@@ -69,10 +69,15 @@ _NOT_ENDED = """ AND d.id IN (
   WHERE of.account_id = %(account)s AND of.state NOT IN ('GONE', 'LAUNCH_FAILED')
   UNION SELECT id FROM storage_disk WHERE account_id = %(account)s AND state NOT IN ('', 'GONE'))"""
 _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of the same name for each
+_SNAPSHOTS = """
+  (SELECT coalesce((capabilities->>'snapshots')::boolean, false) FROM catalog_zone WHERE code = s.zone_id)
+    AS snapshot_ability,
+  (SELECT ARRAY[count(*), coalesce(sum(n.size_gib), 0), count(*) FILTER (WHERE n.state = 'ROLLBACKING')]::int[]
+   FROM storage_snapshot n WHERE n.disk_id = d.id AND n.state NOT IN ('FAILED', 'ERASING', 'GONE')) AS snapshots"""
 _VIEW = f"""
 SELECT d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, {_STATE} AS state,
   d.state <> '' AS portable, coalesce(i.public_id, '') AS instance_id, s.zone_id AS zone, b.charge_type, b.renew_flag,
-  s.created_at, b.expires_at, {reads.held(VOLUME, "d.public_id")} AS tags
+  s.created_at, b.expires_at, {reads.held(VOLUME, "d.public_id")} AS tags, {_SNAPSHOTS}
 {{matching}}"""
 _ORDERS = {
     ("CREATE_TIME", "DESC"): "s.created_at DESC, d.id DESC",
@@ -99,4 +104,8 @@ def page(
 
 def _listed(row: dict[str, Any]) -> ListedDisk:
     bought = DiskChoice(**{name: row.pop(name) for name in _BOUGHT})
-    return ListedDisk(bought=bought, tags=reads.of(row.pop("tags")), **row)
+    count, gib, rolling_back = row.pop("snapshots")
+    return ListedDisk(
+        bought=bought, tags=reads.of(row.pop("tags")), snapshots=count, snapshots_gib=gib,
+        rollbacking=rolling_back > 0, **row,
+    )  # fmt: skip

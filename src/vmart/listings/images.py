@@ -34,7 +34,7 @@ class ImageView:
     base: str  # public id of the public image from which it descends, or its own
     size_gib: int
     owner: int
-    machine: str  # of which it was made
+    snapshot: str  # of which it was made
     shares: int
     error: str
     created_at: dt.datetime
@@ -64,13 +64,13 @@ _CONDITIONS = {
     "tags": reads.meeting(IMAGE, "o.public_id"),
 }
 _FROM = """FROM storage_image o JOIN catalog_image m ON m.public_id = o.base_id
+JOIN storage_snapshot n ON n.id = o.snapshot_id
 WHERE ((o.account_id = %(account)s AND o.state NOT IN ('DELETING', 'GONE'))
        OR (o.state = 'NORMAL' AND o.id IN (SELECT image_id FROM storage_image_share WHERE account_id = %(account)s)))"""
 _VIEW = """
 SELECT o.id, o.public_id, {kind} AS kind, o.name, o.description, o.state, o.zone_id AS zone, o.base_id AS base,
   o.size_gib, o.account_id AS owner, o.created_at,
-  CASE WHEN o.account_id = %(account)s
-  THEN coalesce((SELECT i.public_id FROM instances_instance i WHERE i.id = o.machine_id), '') ELSE '' END AS machine,
+  CASE WHEN o.account_id = %(account)s THEN n.public_id ELSE '' END AS snapshot,
   CASE WHEN o.account_id = %(account)s
   THEN (SELECT count(*)::int FROM storage_image_share s WHERE s.image_id = o.id) ELSE 0 END AS shares,
   CASE WHEN o.state = 'CREATEFAILED' THEN o.latest_operation_error ELSE '' END AS error,

@@ -1,8 +1,11 @@
 """How much of its quotas an account has used: counted as what they bound counts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
 
 from vmart.catalog import shop
 from vmart.customers import quotas
@@ -12,6 +15,7 @@ from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
 from vmart.orders.images.create import counting as counting_images
+from vmart.orders.snapshots.create import counting as counting_snapshots
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
 
@@ -72,24 +76,20 @@ def all_of(account_id: int) -> list[Bound]:
     found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]
     most, disks = quotas.of(account_id), Counter(counting(account_id).values_list("subscription__zone_id", flat=True))
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
-    found += _addresses(account_id, most["addresses_per_region"])
-    found += _images(account_id, most["images_per_region"])
+    found += _by_region("addresses_per_region", counting_addresses(account_id), most)
+    found += _by_region("snapshots_per_region", counting_snapshots(account_id), most)
+    found += _by_region("images_per_region", counting_images(account_id), most, "zone__region_id")
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
 
 
-def _addresses(account_id: int, most: int) -> list[Bound]:
-    """Bought public addresses in each region in which something is sold."""
+def _by_region(
+    name: str, counted: QuerySet[Any], most: Mapping[str, int], region_id: str = "subscription__zone__region_id"
+) -> list[Bound]:
+    """How many of what is counted are in each region in which something is sold."""
     regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
-    there = Counter(counting_addresses(account_id).values_list("subscription__zone__region_id", flat=True))
-    return [Bound("addresses_per_region", region, there[region], most) for region in regions]
-
-
-def _images(account_id: int, most: int) -> list[Bound]:
-    """The account's own images in each region in which something is sold."""
-    regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
-    there = Counter(counting_images(account_id).values_list("zone__region_id", flat=True))
-    return [Bound("images_per_region", region, there[region], most) for region in regions]
+    there = Counter(counted.values_list(region_id, flat=True))
+    return [Bound(name, region, there[region], most[name]) for region in regions]
 
 
 def images_most(account_id: int) -> int:

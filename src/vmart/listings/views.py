@@ -26,7 +26,8 @@ class ListedDisk:
     """A disk as it was bought. ``state``: DiskState of the API 3.0.
 
     ``portable``: it has a life of its own; of any other the machine's agreement is told. ``instance_id``: the machine
-    that has it, or had it until it was erased, "" for none.
+    that has it, or had it until it was erased, "" for none. ``snapshot_ability``: snapshots of it can be made;
+    ``rollbacking``: it is being given back what one holds.
     """
 
     public_id: str
@@ -41,6 +42,10 @@ class ListedDisk:
     created_at: dt.datetime
     expires_at: dt.datetime | None
     tags: tuple[Tag, ...] = ()
+    snapshot_ability: bool = False
+    snapshots: int = 0
+    snapshots_gib: int = 0
+    rollbacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,26 @@ class SecurityGroupView:
     egress: tuple[Policy, ...]
     created_at: dt.datetime
     updated_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotView:
+    """A snapshot. ``state``: SnapshotState of the API, and ERASING; ``disk``: public id of what it was made of."""
+
+    id: int
+    public_id: str
+    name: str
+    state: str
+    usage: str
+    size_gib: int
+    disk: str
+    disk_name: str
+    zone: str
+    latest_operation: str
+    latest_operation_state: str
+    latest_operation_error: str
+    created_at: dt.datetime
     tags: tuple[Tag, ...] = ()
 
 

@@ -15,8 +15,10 @@ from vmart.orders.addresses import isolate as isolate_address
 from vmart.orders.addresses import own as own_address
 from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own, release
+from vmart.orders.snapshots import delete as delete_snapshot
+from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source, Standing
 from vmart.worker import queue
@@ -56,13 +58,20 @@ def end(account_id: int) -> int:
         .exclude(state__in=[EipState.OFFLINING, EipState.GONE])
         .order_by("id")
     )
+    snapshots = list(
+        own_snapshot.locking()
+        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=SnapshotState.TORECYCLE)
+        .order_by("id")
+    )
     left_minor = found[0]["available"]
     if stopped:
         left_minor = _make_startable(stopped, left_minor)
     if disks:
         left_minor = _make_attachable(disks, left_minor)
     if eips:
-        _switch_on(eips, left_minor)
+        left_minor = _switch_on(eips, left_minor)
+    if snapshots:
+        _use_again(snapshots, left_minor)
     for machine in restricted:
         if machine.state != State.SHUTDOWN:
             m.agree([machine], arrears_since=None)
@@ -100,14 +109,23 @@ def _make_attachable(disks: Sequence[Disk], available_minor: int) -> int:
     return _agree_again(disks, available_minor)
 
 
-def _switch_on(eips: Sequence[Eip], available_minor: int) -> None:
-    """They are charged again, and lead to the machines that have them."""
+def _switch_on(eips: Sequence[Eip], available_minor: int) -> int:
+    """They are charged again, and lead to the machines that have them. What is left."""
     db.call("metering_start", [eip.id for eip in eips], [], db.call("metering_instant", clock.now()))
     m.forget_work(release_address.KIND, eips)
-    _agree_again(eips, available_minor)
+    left_minor = _agree_again(eips, available_minor)
     for eip in eips:
         if eip.state == EipState.BIND:
             isolate_address.lead_again(eip)
+    return left_minor
+
+
+def _use_again(snapshots: Sequence[Snapshot], available_minor: int) -> None:
+    """They are charged again."""
+    db.call("metering_start", [one.id for one in snapshots], [], db.call("metering_instant", clock.now()))
+    m.forget_work(delete_snapshot.KIND, snapshots)
+    Snapshot.objects.filter(id__in=[one.id for one in snapshots]).update(state=SnapshotState.NORMAL)
+    _agree_again(snapshots, available_minor)
 
 
 def _agree_again(things: Sequence[Thing], available_minor: int) -> int:

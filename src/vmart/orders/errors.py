@@ -133,6 +133,18 @@ class ImageNotSold(InvalidValue):
     code = "InvalidImageId.IncorrectState"
 
 
+class ImageStandsOnIt(Refused):
+    """An image stands on the snapshot."""
+
+    code = "UnsupportedOperation.SnapshotHasBindedImage"
+
+
+class NotOfSystemDisk(InvalidParameter):
+    """Images are made of snapshots of system disks."""
+
+    code = "InvalidParameter.SystemSnapshotNotFound"
+
+
 class ImageBusy(InvalidValue):
     """It is being made, or machines are being made of it."""
 
@@ -315,3 +327,47 @@ class BadAddressName(InvalidValue):
 
 class UnknownTask(NotFound):
     """Not the latest act on an address of the account's."""
+
+
+class UnknownSnapshot(NotFound):
+    """Not a snapshot of the account."""
+
+    code = "InvalidSnapshotId.NotFound"
+
+
+class SnapshotBusy(Refused):
+    code = "ResourceInUse"
+
+
+class SnapshotWrongState(Refused):
+    """Kept for arrears."""
+
+    code = "InvalidSnapshot.NotSupported"
+
+
+class SnapshotInUse(Refused):
+    """Something is being made of it."""
+
+    code = "ResourceInUse"
+
+
+class NotItsDisk(InvalidValue):
+    """A snapshot is given back to the disk that it was made of."""
+
+    code = "InvalidSnapshot.NotSupported"
+
+
+class NotOfDataDisk(InvalidValue):
+    """Data disks are made of snapshots of data disks."""
+
+    code = "InvalidSnapshot.NotSupported"
+
+
+class NoSnapshots(InvalidParameter):
+    """The zone's engine makes none."""
+
+    code = "InvalidDisk.NotSupportSnapshot"
+
+
+class BadSnapshotName(InvalidValue):
+    """Of a snapshot."""

@@ -24,6 +24,7 @@ from vmart.orders import machines as m
 from vmart.orders.disks import sweep as own_disks
 from vmart.orders.images import sweep as own_images
 from vmart.orders.models import EngineDrift
+from vmart.orders.snapshots import sweep as own_snapshots
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement.models import Allocation
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
@@ -87,14 +88,14 @@ def sweep(zone: str) -> list[Drift]:
         for operation in operations or ():
             queue.retry(operation)
     _retry_given_up(zone)
-    found += [_of_disk(one, missed.get(one.name)) for one in own_disks.sweep(zone, engine)]
-    found += [_of_disk(one, missed.get(one.name)) for one in own_images.sweep(zone, engine)]
+    for one in (*own_disks.sweep(zone, engine), *own_snapshots.sweep(zone, engine), *own_images.sweep(zone, engine)):
+        found.append(_of_other(one, missed.get(one.name)))
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
 
 
-def _of_disk(found: own_disks.Found | own_images.Found, before: Drift | None) -> Drift:
-    """What is found of a disk with a life of its own, or an image; a missing one keeps the time of its first miss."""
+def _of_other(found: own_disks.Found, before: Drift | None) -> Drift:
+    """What is found of a disk of its own life, snapshot or image; a missing one keeps the time of its first miss."""
     if found.kind != "missing":
         return Drift(found.kind, found.name, found.repaired)
     return before or Drift("missing", found.name, False, clock.now().replace(microsecond=0))

@@ -1,5 +1,5 @@
 """What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk,
-an address.
+an address, a snapshot.
 
 Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
 """
@@ -13,11 +13,11 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.network.models import Eip
-from vmart.storage.models import Disk, OwnImage
+from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
-Thing = Instance | Disk | Eip
+Thing = Instance | Disk | Eip | Snapshot
 # What has a zone and a latest operation; an image is nobody's to pay for by itself.
 Worked = Thing | OwnImage
 # What is said where the engine said nothing, or not what helps.

@@ -11,7 +11,7 @@ from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
-from vmart.orders.errors import AccountFrozen, OrderNotPayable, QuotaReached
+from vmart.orders.errors import AccountFrozen, InArrears, OrderNotPayable, QuotaReached
 from vmart.orders.models import Order, Status
 from vmart.policy import policy
 from vmart.worker import queue
@@ -44,6 +44,14 @@ def refuse_frozen(account_id: int) -> None:
     (row,) = db.rows("SELECT (fn.customers_limits(%s)).frozen_reason AS why", account_id)
     if row["why"]:
         raise AccountFrozen("This account may not buy: {why}", why=row["why"])
+
+
+def refuse_buyer(account_id: int) -> None:
+    """Raise AccountFrozen, or InArrears where the balance is below zero. Belongs under the account lock."""
+    refuse_frozen(account_id)
+    (row,) = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
+    if row["balance"] < 0:
+        raise InArrears("The account is in arrears; top up before buying.")
 
 
 def payable(account_id: int, order_id: int) -> Order:

@@ -70,6 +70,14 @@ KINDS = {
     "simulated": _("Simulated"),
     "": _("Not known yet"),
 }
+SNAPSHOT_STATES = {
+    "CREATING": (_("Being made"), "run"),
+    "NORMAL": (_("Ready"), "good"),
+    "ROLLBACKING": (_("Being restored"), "run"),
+    "TORECYCLE": (_("Kept for arrears"), "warn"),
+    "ERASING": (_("Being deleted"), "run"),
+    "FAILED": (_("Not made"), "bad"),
+}
 EIP_STATES = {
     "UNBIND": _("Idle"),
     "BINDING": _("Being bound"),
@@ -88,6 +96,7 @@ COMPONENTS = {
     "data_disk": _("Data disk"),
     "disk": _("Disk"),
     "address": _("Public address"),
+    "snapshot": _("Snapshot"),
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
     "idle": _("Idle public address"),
@@ -114,6 +123,8 @@ UNDER_WAY = {
     "DetachDisks": _("A disk is being detached from it."),
     "ResizeDisk": _("A disk of it is being made larger."),
     "AssociateAddress": _("A public address is being bound to it."),
+    "CreateSnapshot": _("A snapshot of its disk is being made."),
+    "ApplySnapshot": _("Its disk is being restored from a snapshot."),
     "DisassociateAddress": _("Its public address is being unbound."),
     "ModifyAddressesBandwidth": _("The bandwidth of its public address is being changed."),
 }
@@ -143,6 +154,12 @@ EVENTS = {
     "stays_without_machine": _("Stays when its machine ends"),
     "AllocateAddresses": _("Public address bought"),
     "AssociateAddress": _("Binding asked for"),
+    "CreateSnapshot": _("Snapshot asked for"),
+    "ApplySnapshot": _("Restoration asked for"),
+    "DeleteSnapshots": _("Deleted"),
+    "ModifySnapshotAttribute": _("Renamed"),
+    "snapshot_made": _("Made"),
+    "disk_restored": _("Disk restored from a snapshot"),
     "DisassociateAddress": _("Unbinding asked for"),
     "ModifyAddressesBandwidth": _("Change of bandwidth asked for"),
     "ModifyAddressAttribute": _("Renamed"),
@@ -153,6 +170,7 @@ EVENTS = {
     "DeleteImages": _("End asked for"),
     "ModifyImageAttribute": _("Change of name or description asked for"),
     "ModifyImageSharePermission": _("Shared with other accounts, or no more"),
+    "ended_with_snapshot": _("Ended with its snapshot, which arrears have ended"),
     "image_made": _("Made, ready for machines"),
     "image_gone": _("Erased"),
     "disk_made": _("Made, attached to no machine"),
@@ -322,6 +340,9 @@ OPERATIONS = {
     "release_address": _("Release of a public address"),
     "create_image": _("Making of an image"),
     "delete_image": _("Erasing of an image"),
+    "create_snapshot": _("Making of a snapshot"),
+    "apply_snapshot": _("Restoration of a disk"),
+    "release_snapshot": _("Deletion of a snapshot"),
     "redeliver": _("Delivery of a lost machine"),
     "isolate": _("Shutdown into the recycle bin"),
     "release": _("Erasure"),
@@ -355,6 +376,7 @@ QUOTAS = {
     "disks_per_zone": _("Disks of their own a zone"),
     "addresses_per_region": _("Elastic public addresses a region"),
     "images_per_region": _("Images of its own a region"),
+    "snapshots_per_region": _("Snapshots a region"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

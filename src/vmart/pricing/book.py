@@ -18,7 +18,10 @@ from vmart.kernel.money import CONTEXT
 from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, PriceStep, Sales
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
 
-CPU, DISK, BANDWIDTH, TRAFFIC, IDLE = "cpu", "disk", "bandwidth", "traffic", "idle"
+CPU, DISK, BANDWIDTH, TRAFFIC = "cpu", "disk", "bandwidth", "traffic"
+IDLE, SNAPSHOT = "idle", "snapshot"
+# Prices that a book may leave away: what they are of is not sold then.
+_OPTIONAL = ("idle_address", "snapshot_gib")
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
@@ -44,7 +47,8 @@ class UnitPrice:
 class RegionPrices:
     """All prices of one region. ``traffic_gib`` is the price of 2^30 bytes.
 
-    ``idle_address`` is that of an hour of a bought public address that no machine has; None where none are sold.
+    ``idle_address`` is that of an hour of a bought public address that no machine has, ``snapshot_gib`` that of an hour
+    of a GiB of a snapshot; None where none are sold.
     """
 
     cpu: Mapping[str, UnitPrice]
@@ -54,6 +58,8 @@ class RegionPrices:
     traffic_gib: Decimal
     idle_key: str
     idle_address: Decimal | None
+    snapshot_key: str
+    snapshot_gib: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,13 @@ class PriceBook:
     def plain(self) -> dict[str, Any]:
         """The book as plain JSON values, decimals as text; ``parse_book`` gives it back.
 
-        A book without a price of idle addresses reads as it did before there was one: it is the same book.
+        A book without a price that may be left away reads as it did before there was one: it is the same book.
         """
         told = self.document.model_dump(mode="python")
         for place in (told, *told["regions"].values()):
-            if place["idle_address"] is None:
-                del place["idle_address"]
+            for name in _OPTIONAL:
+                if place[name] is None:
+                    del place[name]
         return _plain(told)  # type: ignore[no-any-return]
 
     def canonical_json(self) -> str:
@@ -166,6 +173,8 @@ def hourly_rates(book: PriceBook) -> list[RateRow]:
         rows += [RateRow(prices.traffic_key, _ZERO, None, 0, None, prices.traffic_gib)]
         if prices.idle_address is not None:
             rows += [RateRow(prices.idle_key, _ZERO, None, 0, None, prices.idle_address)]
+        if prices.snapshot_gib is not None:
+            rows += [RateRow(prices.snapshot_key, _ZERO, None, 0, None, prices.snapshot_gib)]
     return sorted(rows, key=lambda row: (row.price_key, row.step_from, row.tier_from_s))
 
 
@@ -192,6 +201,11 @@ def traffic_key(region: str) -> str:
 def idle_key(region: str) -> str:
     """Price key of a bought public address that no machine has; quantity 1."""
     return f"{region}/idle-address"
+
+
+def snapshot_key(region: str) -> str:
+    """Price key of a snapshot; quantity GiB."""
+    return f"{region}/snapshot"
 
 
 def _rows(unit: UnitPrice) -> list[RateRow]:
@@ -233,12 +247,16 @@ class _Resolver:
             traffic_key(self.name),
             traffic,
             idle_key(self.name),
-            self.idle_address(),
+            self.optional("idle_address"),
+            snapshot_key(self.name),
+            self.optional("snapshot_gib"),
         )
 
-    def idle_address(self) -> Decimal | None:
-        own, of_book = self.region.idle_address, self.book.idle_address
-        return own if own is not None or of_book is None else self.times(of_book, self.region.factor, "idle_address")
+    def optional(self, name: str) -> Decimal | None:
+        """One of ``_OPTIONAL``, by its name."""
+        own: Decimal | None = getattr(self.region, name)
+        of_book: Decimal | None = getattr(self.book, name)
+        return own if own is not None or of_book is None else self.times(of_book, self.region.factor, name)
 
     def cpu(self, name: str) -> UnitPrice:
         own = self.region.instance_types.get(name)

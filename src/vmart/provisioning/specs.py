@@ -26,7 +26,8 @@ SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname,
         WHERE o.vpc_id = s.vpc_id AND o.zone_id = s.zone_id AND o.id <> s.id AND o.deleted_at IS NULL
         ORDER BY o.id) AS peers,
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
-   FROM storage_disk d WHERE d.instance_id = i.id AND d.state = '') AS disks
+   FROM storage_disk d WHERE d.instance_id = i.id AND d.state = '') AS disks,
+  (SELECT d.restorations FROM storage_disk d WHERE d.instance_id = i.id AND d.usage = 'SYSTEM_DISK') AS restorations
 FROM instances_instance i JOIN subscriptions_subscription b ON b.id = i.id
 JOIN placement_allocation a ON a.instance_id = i.id JOIN placement_host h ON h.id = a.host_id
 JOIN network_subnet s ON s.id = i.subnet_id
@@ -83,6 +84,7 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
         keys_only=row["keys_only"],
         user_data=bytes(row["user_data"]),
         installation=row["installation"],
+        restoration=row["restorations"],
         public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"])
         or _leading(row["eip"], row["eip_mbps"], row["eip_isolated_at"]),
         rules=rules,

@@ -1,11 +1,11 @@
 """Arrears: some hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
-Postpaid machines are stopped, disks with a life of their own taken off their machines, and bought public addresses
-switched off: charged to the second of the stop, then every component stops being charged, holds are released, the tier
-clock pauses; a top-up to 0 or more makes them startable, the disks attachable, and the addresses lead to their machines
-again; after some days they are released, an address that no machine has after some hours. Prepaid machines run on;
-their public network, where it is charged by traffic, goes off and comes back with the top-up. Their address stays
-theirs (billing-rules, section 4).
+Postpaid machines are stopped, disks with a life of their own taken off their machines, bought public addresses switched
+off, and snapshots put away: charged to the second of the stop, then every component stops being charged, holds are
+released, the tier clock pauses; a top-up to 0 or more makes them startable, the disks attachable, the snapshots usable,
+and the addresses lead to their machines again; after some days they are released, an address that no machine has after
+some hours. Prepaid machines run on; their public network, where it is charged by traffic, goes off and comes back with
+the top-up. Their address stays theirs (billing-rules, section 4).
 """
 
 import datetime as dt
@@ -24,12 +24,14 @@ from vmart.orders.addresses import isolate as isolate_address
 from vmart.orders.addresses import own as own_address
 from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own
+from vmart.orders.snapshots import delete as delete_snapshot
+from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.storage.models import ALIVE as ALIVE_DISKS
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source
 from vmart.worker import queue
@@ -44,9 +46,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``arrears``; its subject is the account. Again every second until the last busy machine is stopped."""
     for operation in batch:
         if _take(operation, owner):
-            queue.put_off(
-                owner, [operation], 1.0, "an operation on a machine, disk or address is under way", waiting=True
-            )
+            queue.put_off(owner, [operation], 1.0, "an operation on one of its things is under way", waiting=True)
 
 
 def _take(operation: Claimed, owner: uuid.UUID) -> bool:
@@ -75,7 +75,15 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             .order_by("id")
         )
         idle_eips = [eip for eip in eips if eip.latest_operation_state != "OPERATING"]
+        snapshots = list(
+            own_snapshot.locking()
+            .filter(account_id=operation.subject_id, subscription__isolated_at=None)
+            .filter(state__in=[SnapshotState.CREATING, SnapshotState.NORMAL, SnapshotState.ROLLBACKING])
+            .order_by("id")
+        )
+        idle_snapshots = [snapshot for snapshot in snapshots if snapshot.latest_operation_state != "OPERATING"]
         busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks) or len(idle_eips) < len(eips)
+        busy = busy or len(idle_snapshots) < len(snapshots)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
         if ours and in_arrears(operation.subject_id):
             db.call("placement_lock", [machine.id for machine in idle])
@@ -85,6 +93,8 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
                 _take_off(disk)
             for eip in idle_eips:
                 _switch_off(eip)
+            for snapshot in idle_snapshots:
+                _put_away(snapshot)
             for machine in machines:
                 if machine.subscription.charge_type != POSTPAID_BY_HOUR:
                     _cut_off(machine)
@@ -130,6 +140,14 @@ def _switch_off(eip: Eip) -> None:
     if eip.instance_id:
         isolate_address.send(eip)
     m.send(eip, release_address.KIND, due_at=release_at)
+
+
+def _put_away(snapshot: Snapshot) -> None:
+    """It stays on its engine, and its room is kept."""
+    release_at = _end_charging(snapshot, _kept())
+    Snapshot.objects.filter(pk=snapshot.pk).update(state=SnapshotState.TORECYCLE)
+    m.event(snapshot, "stopped_for_arrears")
+    m.send(snapshot, delete_snapshot.KIND, due_at=release_at)
 
 
 def _kept() -> dt.timedelta:

@@ -1,4 +1,4 @@
-"""Images of customers: what a machine of theirs had on its system disk, and who else may make machines of it."""
+"""Images of customers: what a snapshot of a system disk holds, and who else may make machines of it."""
 
 from django.db import models
 from django.db.models import Q
@@ -20,7 +20,7 @@ _ENDED = Q(state__in=["DELETING", "GONE"])
 
 
 class OwnImage(models.Model):
-    """An image that an account owns, in the zone where it lies. It costs nothing by itself."""
+    """An image that an account owns, in the zone where it lies. What it costs is its snapshot's."""
 
     KIND = "own_image"
 
@@ -30,7 +30,7 @@ class OwnImage(models.Model):
     zone = models.ForeignKey("catalog.Zone", models.PROTECT)
     # The public one from which it descends: system, login user and what else is known of it are that one's.
     base = models.ForeignKey("catalog.Image", models.PROTECT)
-    machine_id = models.BigIntegerField()  # what it was made of
+    snapshot = models.ForeignKey("storage.Snapshot", models.PROTECT)  # what it was made of; it stays as long
     name = models.CharField(max_length=60)
     description = models.CharField(max_length=256, default="", blank=True)
     size_gib = models.IntegerField()  # of the system disk that it was made of: no smaller one takes it

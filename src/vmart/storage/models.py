@@ -1,4 +1,5 @@
-"""Disks: those that are bought with a machine and go with it, and those with a life of their own (ADR 0039)."""
+"""Disks: those that are bought with a machine and go with it, and those with a life of their own (ADR 0039); their
+snapshots (ADR 0051)."""
 
 from typing import Any
 
@@ -6,9 +7,9 @@ from django.db import models
 from django.db.models import Q
 
 from vmart.storage.images import ImageShare, OwnImage
-from vmart.subscriptions.models import DISK, Subscription
+from vmart.subscriptions.models import DISK, SNAPSHOT, Subscription
 
-__all__ = ["ALIVE", "Disk", "ImageShare", "OwnImage", "State"]
+__all__ = ["ALIVE", "Disk", "ImageShare", "OwnImage", "Snapshot", "SnapshotState", "State"]
 
 
 class State(models.TextChoices):
@@ -55,6 +56,8 @@ class Disk(models.Model):
     position = models.IntegerField(default=0)  # among the disks of its machine
     delete_with_instance = models.BooleanField(default=True)  # as the buyer said it
     name = models.CharField(max_length=128, default="", blank=True)
+    restorations = models.IntegerField(default=0, db_default=0)  # how often it was to hold what a snapshot holds
+    made_of = models.BigIntegerField(null=True)  # the snapshot that it was bought with
 
     state = models.CharField(max_length=12, default="", db_default="", blank=True)  # State
     latest_operation = models.CharField(max_length=40, default="", db_default="", blank=True)
@@ -78,6 +81,65 @@ class Disk(models.Model):
         ]
         indexes = [
             models.Index(fields=["account_id", "id"], condition=~Q(state__in=["", "GONE"]), name="storage_disk_own"),
+            models.Index(fields=["made_of"], condition=Q(state="CREATING"), name="storage_disk_being_made_of"),
+        ]
+
+    @property
+    def zone_id(self) -> str:
+        """Its zone's code."""
+        return self.subscription.zone_id
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As a machine's: the subscription is read anew with it."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)
+
+
+class SnapshotState(models.TextChoices):
+    """SnapshotState of the API, and what it has no words for."""
+
+    CREATING = "CREATING"
+    FAILED = "FAILED"  # never made
+    NORMAL = "NORMAL"
+    ROLLBACKING = "ROLLBACKING"  # its disk gets what it holds
+    TORECYCLE = "TORECYCLE"  # kept for a while, in arrears
+    ERASING = "ERASING"
+    GONE = "GONE"
+
+
+class Snapshot(models.Model):
+    """A copy of a disk as it was at one instant, with an agreement of its own: it outlives disk and machine."""
+
+    KIND = SNAPSHOT
+
+    id = models.BigIntegerField(primary_key=True)  # its subscription's
+    subscription = models.ForeignObject(
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
+    public_id = models.CharField(max_length=20)
+    account_id = models.BigIntegerField()
+    disk = models.ForeignKey(Disk, models.PROTECT, db_index=False)
+    usage = models.CharField(max_length=12, choices=Disk.Usage.choices)
+    size_gib = models.IntegerField()  # the disk's, then
+    image_id = models.CharField(max_length=20, default="", blank=True)  # of a system disk: public id of what it ran
+    name = models.CharField(max_length=60, default="", blank=True)
+
+    state = models.CharField(max_length=12, choices=SnapshotState.choices)
+    latest_operation = models.CharField(max_length=40)
+    latest_operation_state = models.CharField(max_length=12)
+    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        db_table = "storage_snapshot"
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="storage_snapshot_public_id_once"),
+            models.CheckConstraint(condition=Q(size_gib__gt=0), name="storage_snapshot_size"),
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "id"], condition=~Q(state="GONE"), name="storage_snapshot_of_account"),
+            models.Index(fields=["disk"], condition=~Q(state="GONE"), name="storage_snapshot_of_disk"),
         ]
 
     @property

@@ -3,7 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
-MACHINE, DISK, ADDRESS = "machine", "disk", "address"  # kinds; ids of all kinds come from one sequence
+# Kinds; ids of all kinds come from one sequence.
+MACHINE, DISK, ADDRESS, SNAPSHOT = "machine", "disk", "address", "snapshot"
 
 
 class Standing(models.TextChoices):

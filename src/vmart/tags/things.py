@@ -8,7 +8,7 @@ from vmart.kernel import db, public_ids
 from vmart.tags.errors import UnknownThing
 
 INSTANCE, VOLUME, KEY_PAIR, VPC, SUBNET, SECURITY_GROUP = "instance", "volume", "keypair", "vpc", "subnet", "sg"
-PLACEMENT_GROUP, EIP, IMAGE = "ps", "eip", "image"
+PLACEMENT_GROUP, EIP, SNAPSHOT, IMAGE = "ps", "eip", "snapshot", "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,12 @@ KINDS = {
         "SELECT o.id AS number, o.public_id, z.region_id AS region FROM storage_image o"
         " JOIN catalog_zone z ON z.code = o.zone_id WHERE o.account_id = %(account)s"
         " AND o.state NOT IN ('DELETING', 'GONE')",
+    ),
+    SNAPSHOT: Kind(
+        "cvm", record.SNAPSHOT,
+        "SELECT n.id AS number, n.public_id, z.region_id AS region FROM storage_snapshot n"
+        " JOIN subscriptions_subscription s ON s.id = n.id JOIN catalog_zone z ON z.code = s.zone_id"
+        " WHERE n.account_id = %(account)s AND n.state NOT IN ('FAILED', 'ERASING', 'GONE')",
     ),
     # The default one has its account's number, and a row from its first change on.
     SECURITY_GROUP: Kind(

@@ -39,7 +39,13 @@ def why_no_images(kind: str) -> str:
 
 
 def of_server(
-    server: Mapping[str, Any], kind: str, why_no_firewall: str, why_no_groups: str, *, df_shows_gib: int = 0
+    server: Mapping[str, Any],
+    kind: str,
+    why_no_firewall: str,
+    why_no_groups: str,
+    *,
+    snapshots: bool = True,
+    df_shows_gib: int = 0,
 ) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
     missing: dict[str, str] = {}
@@ -66,8 +72,11 @@ def of_server(
         )
     if why := why_no_images(kind):
         missing["own_images"] = why
+    if not snapshots:
+        missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
     return Capabilities(
         instance_kind=kind,
+        snapshots=snapshots,
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,

@@ -10,12 +10,13 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    HeldDisk,
     ImageNotReady,
     ImageSpec,
     ImageState,
@@ -26,12 +27,13 @@ from vmart.engines.contract import (
     OwnImage,
     Power,
     PublicAddress,
+    Snapshot,
     Volume,
     driver,
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, records, seed, volumes
+from vmart.engines.incus import capability, capacity, copies, records, seed, volumes
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
@@ -40,29 +42,9 @@ from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
 from vmart.engines.incus.own_images import NOT_AN_IMAGE
-from vmart.engines.incus.room import DELETE_FILES, DISK_FULL
+from vmart.engines.incus.refusals import NO_NETWORK, said
 from vmart.engines.rules import MachineRules
 
-_NO_NETWORK = "network not found"
-
-
-class _Refusal(NamedTuple):
-    """A server's refusal that has ``sign`` in its words, as the customer is told of it."""
-
-    sign: str
-    sentence: str
-    transient: bool
-    helps: str = ""
-
-
-_REFUSALS = (
-    _Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
-    _Refusal(sign="disk quota", sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
-    _Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
-    _Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
-    _Refusal(sign="offline", sentence="The host does not answer.", transient=True),
-    _Refusal(sign=_NO_NETWORK, sentence="The private network was just being made anew.", transient=True),
-)
 _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
@@ -115,38 +97,15 @@ class IncusEngine:
         self._see_to_table()
         shown_gib = 0
         if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
-            shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
+            shown_gib = -(-capacity.space(opened.client, self._pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
-            opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups, df_shows_gib=shown_gib
-        )
+            opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
+            snapshots=opened.pool_driver in copies.POOLS, df_shows_gib=shown_gib,
+        )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
-        if not opened.members:
-            return [self._member_capacity(LOCAL_MEMBER, "")]
-        found = []
-        for member in opened.client.get("/1.0/cluster/members", recursion=1):
-            name, online = member["server_name"], member["status"] == "Online"
-            found.append(self._member_capacity(name, name) if online else MemberCapacity(name, False, 0, 0, 0))
-        return found
-
-    def _member_capacity(self, name: str, target: str) -> MemberCapacity:
-        client = self._open().client
-        machine = client.get("/1.0/resources", target=target)
-        space = self._pool_space(target)
-        return MemberCapacity(
-            member=name,
-            online=True,
-            vcpu=int(machine["cpu"]["total"]),
-            memory_mib=int(machine["memory"]["total"]) >> 20,
-            disk_gib=space["total"] >> 30,
-            disk_filled_gib=space["used"] >> 30,
-        )
-
-    def _pool_space(self, target: str) -> dict[str, int]:
-        """``total`` and ``used`` bytes of a member's pool, "" for that of the member that answers."""
-        pool = self._open().client.get(path_of("storage-pools", self._pool, "resources"), target=target)
-        return {name: int(pool["space"].get(name) or 0) for name in ("total", "used")}
+        return capacity.of_members(opened.client, self._pool, is_cluster=bool(opened.members))
 
     def ensure_image(self, image: ImageSpec) -> ImageState:
         return self._open().images.ensure(image)
@@ -343,7 +302,7 @@ class IncusEngine:
         found = self._ours(machine)
         if found is None or volume not in found["devices"]:
             return
-        whole = records.writable(found)
+        whole = {name: found[name] for name in records.WRITTEN if name in found}
         whole["devices"] = {name: device for name, device in found["devices"].items() if name != volume}
         opened = self._open()
         with self._saying():
@@ -355,10 +314,10 @@ class IncusEngine:
 
     # -- customers' images ---------------------------------------------------------------------
 
-    def ensure_image_of(self, name: str, machine: str, user: str, size_gib: int) -> OwnImage:
-        images = self._open().own_images
+    def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
+        opened = self._open()
         with self._saying():
-            return images.made(name) or images.make(name, self._present(machine), user, size_gib)
+            return opened.own_images.made(name) or opened.own_images.make(name, opened.copies.machine(snapshot), user)
 
     def ensure_image_absent(self, name: str) -> None:
         with self._saying():
@@ -366,6 +325,45 @@ class IncusEngine:
 
     def list_images(self) -> Sequence[OwnImage]:
         return list(self._open().own_images.all())
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
+        with self._saying():
+            self._open().copies.ensure(name, disk)
+
+    def ensure_snapshot_absent(self, name: str) -> None:
+        with self._saying():
+            self._open().copies.remove(name)
+
+    def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
+        """The machine is made anew as specified, of the copy; what it was to hold is noted when it does."""
+        opened, found = self._open(), self._ours(spec.name)
+        if found is not None and records.restoration(found) >= spec.restoration:
+            return
+        with self._saying():
+            opened.copies.refuse_missing(snapshot)
+            if found is not None and found["status"] != "Stopped":
+                raise EngineError("The machine is running.", transient=False, detail=spec.name)
+            if found is not None:
+                opened.room.at_its_end(spec.name, lambda: self._delete(spec.name))
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            self._guard(spec)
+            member = spec.member if opened.members else ""
+            opened.copies.make_machine(snapshot, self._body(spec, bridge), spec.system_disk.size_gib, member)
+            self._connect(spec, bridge, new=False)
+            held = {records.RESTORATION: str(spec.restoration), copies.TEMPLATES: ""}
+            opened.room.during(
+                spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), {"config": held})
+            )
+
+    def ensure_volume_restored(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
+        with self._saying():
+            self._open().copies.restore_volume(disk, snapshot, restoration)
+
+    def list_snapshots(self) -> Sequence[Snapshot]:
+        local = "" if self._open().members else LOCAL_MEMBER
+        return [replace(found, member=found.member or local) for found in self._open().copies.all()]
 
     # -- inside a machine ----------------------------------------------------------------------
 
@@ -403,7 +401,7 @@ class IncusEngine:
 
     def list_ours(self) -> Sequence[Observation]:
         self._see_to_table()
-        machines = [found for found in self._all() if found["config"].get("user.vmart.role") is None]
+        machines = [found for found in self._all() if not found["config"].get(records.ROLE)]
         return [self._observation(found, records.instant(found.get("last_used_at", ""))) for found in machines]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
@@ -423,7 +421,7 @@ class IncusEngine:
         """Take our table off the host when the last machine is gone. No verb: for the end of a deployment."""
         opened = self._open()
         for found in self._all():
-            if found["config"].get("user.vmart.role") is not None:
+            if found["config"].get(records.ROLE):
                 self._remove_helper(found["name"])
         if opened.firewall is not None and not self._all():
             opened.firewall.remove_table()
@@ -440,23 +438,22 @@ class IncusEngine:
 
     def _begin_create(self, spec: MachineSpec, bridge: str) -> str:
         opened = self._open()
+        body = self._body(spec, bridge) | {"source": opened.source(spec.image), "start": True}
+        return opened.client.begin("POST", "/1.0/instances", body, target=spec.member if opened.members else "")
+
+    def _body(self, spec: MachineSpec, bridge: str) -> dict[str, Any]:
+        """The machine as the server is asked for it, but for what is on its system disk."""
+        opened = self._open()
         devices: dict[str, dict[str, str]] = {
             "root": {"type": "disk", "path": "/", "pool": self._pool, "size": f"{spec.system_disk.size_gib}GiB"},
             "eth0": self._nic(spec, bridge),
         }
         for disk in spec.data_disks:
-            devices[f"data-{self._names.volume(disk.key)[-12:]}"] = self._ensure_volume(spec, disk.key, disk.size_gib)
-        body = {
-            "name": spec.name,
-            "type": opened.kind,
-            "profiles": [],
-            "source": opened.source(spec.image),
-            "config": self._config(spec),
-            "devices": devices,
-            "start": True,
-        }
-        target = spec.member if opened.members else ""
-        return opened.client.begin("POST", "/1.0/instances", body, target=target)
+            volume = copies.device_name(self._names.volume(disk.key))
+            devices[volume] = self._ensure_volume(spec, disk.key, disk.size_gib)
+        return {
+            "name": spec.name, "type": opened.kind, "profiles": [], "config": self._config(spec), "devices": devices,
+        }  # fmt: skip
 
     def _config(self, spec: MachineSpec) -> dict[str, str]:
         opened = self._open()
@@ -470,6 +467,7 @@ class IncusEngine:
             "user.vmart.private_ip": spec.private_ip,
             "user.vmart.subnet": spec.subnet.key,
             records.INSTALLATION: str(spec.installation),
+            records.RESTORATION: str(spec.restoration),
             records.RULES: records.rules_text(spec.rules),
         }
         if spec.image.own:
@@ -521,7 +519,7 @@ class IncusEngine:
             if operation:
                 client.wait(operation, _CREATE_LIMIT_S)
         except IncusError as error:
-            if _NO_NETWORK in error.text.lower():
+            if NO_NETWORK in error.text.lower():
                 raise
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
@@ -674,14 +672,7 @@ class IncusEngine:
             if (text := found["config"].get(records.RULES))
         ]
 
-    @staticmethod
-    def _said(error: IncusError) -> EngineError:
-        """The server's refusal in a sentence for the customer; its own words go to the seller."""
-        for refusal in _REFUSALS:
-            if refusal.sign in error.text.lower():
-                helps = refusal.helps
-                return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text, helps=helps)
-        return error
+    _said = staticmethod(said)
 
     @contextlib.contextmanager
     def _saying(self) -> Iterator[None]:

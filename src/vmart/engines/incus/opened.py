@@ -7,6 +7,7 @@ from typing import Any
 from vmart.engines.contract import EngineError, ImageSpec
 from vmart.engines.incus import capability, groups
 from vmart.engines.incus.client import IncusClient, path_of
+from vmart.engines.incus.copies import Copies
 from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import Names, OneAtATime
 from vmart.engines.incus.image import Images
@@ -39,6 +40,7 @@ class Opened:
             self.client, self.pool, names, self.room,
             is_cluster=bool(self.members), why_not=capability.why_no_images(self.kind),
         )  # fmt: skip
+        self.copies = Copies(self.client, self.pool, names, self.volumes, self.room, is_cluster=bool(self.members))
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
         self.networks = Networks(

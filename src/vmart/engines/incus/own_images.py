@@ -1,4 +1,4 @@
-"""Customers' images: each is an instance that never starts, a copy of its machine on which nothing of that is left.
+"""Customers' images: each is an instance that never starts, a copy of a snapshot without what made its machine itself.
 
 On pools that clone, a copy takes seconds and shares what is alike. A machine is made of it as another copy. It is only
 whole when its record says so: what an interrupted call left is made anew.
@@ -11,18 +11,16 @@ from typing import Any
 from vmart.engines.contract import EngineError, OwnImage
 from vmart.engines.incus import identity, records
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
+from vmart.engines.incus.copies import SPARE_GIB, WHOLE
 from vmart.engines.incus.host import LOCAL_MEMBER, Names
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.room import Room
 
-ROLE, IMAGE = "user.vmart.role", "image"
-_WHOLE = "user.vmart.whole"
+IMAGE = "image"
 _SIZE = "user.vmart.size_gib"
 _COPY_LIMIT_S = 3600.0
-# The server writes a file of its own into the copy, also where the machine's disk is full.
-_ROOM_GIB = 1
 # What a machine that is made of one has otherwise in its record.
-NOT_AN_IMAGE: Mapping[str, str] = {ROLE: "", _WHOLE: "", _SIZE: ""}
+NOT_AN_IMAGE: Mapping[str, str] = {records.ROLE: "", WHOLE: "", _SIZE: ""}
 # What the server keeps by itself of a record.
 _KEPT = ("volatile.", "security.", "image.")
 
@@ -50,22 +48,20 @@ class OwnImages:
         self._remove(found)
         return None
 
-    def make(self, name: str, machine: Mapping[str, Any], user: str, size_gib: int) -> OwnImage:
-        """Of the machine of which this is the server's record."""
+    def make(self, name: str, source: Mapping[str, Any], user: str) -> OwnImage:
+        """Of the snapshot of a system disk of which this is the server's record."""
         if self._why_not:
             raise EngineError(self._why_not, transient=False)
-        nothing = {key: "" for key in machine["config"] if key.startswith(("user.", "cloud-init."))}
-        root = {"type": "disk", "path": "/", "pool": self._pool, "size": f"{size_gib + _ROOM_GIB}GiB"}
+        # As large as the copy, which has room for the server's own files also where its disk was full.
+        root = source["devices"]["root"]
+        size_gib = int(root["size"].removesuffix("GiB")) - SPARE_GIB
+        nothing = {key: "" for key in source["config"] if key.startswith(("user.", "cloud-init."))}
+        config = nothing | {MARK: self._names.deployment, records.ROLE: IMAGE, WHOLE: "", _SIZE: str(size_gib)}
         body = {
-            "name": name,
-            "profiles": [],
-            "source": {"type": "copy", "source": machine["name"], "instance_only": True},
-            "config": {
-                **nothing, MARK: self._names.deployment, ROLE: IMAGE, _WHOLE: "", _SIZE: str(size_gib),
-            },
-            "devices": {**{device: {"type": "none"} for device in machine["devices"]}, "root": root},
+            "name": name, "profiles": [], "config": config, "devices": {"root": root},
+            "source": {"type": "copy", "source": source["name"], "instance_only": True},
         }  # fmt: skip
-        target = str(machine["location"]) if self._is_cluster else ""
+        target = str(source["location"]) if self._is_cluster else ""
         try:
             self._client.send("POST", "/1.0/instances", body, limit_s=_COPY_LIMIT_S, target=target)
         except IncusError as error:
@@ -92,8 +88,9 @@ class OwnImages:
         """Its record says from now on that it is whole, and nothing of the machine."""
         found = self._client.get(path_of("instances", name))
         config = {key: value for key, value in found["config"].items() if key.startswith(_KEPT)}
-        config |= {key: found["config"][key] for key in (MARK, ROLE, _SIZE)}
-        body = records.writable(found) | {"config": config | {_WHOLE: "true"}, "devices": {"root": dict(root)}}
+        config |= {key: found["config"][key] for key in (MARK, records.ROLE, _SIZE)}
+        body = {key: found[key] for key in records.WRITTEN if key in found}
+        body |= {"config": config | {WHOLE: "true"}, "devices": {"root": dict(root)}}
         self._room.during(name, lambda: self._client.send("PUT", path_of("instances", name), body))
         return dict(self._client.get(path_of("instances", name)))
 
@@ -112,9 +109,9 @@ class OwnImages:
 
     def _is_ours(self, found: Mapping[str, Any]) -> bool:
         config = found.get("config") or {}
-        return config.get(MARK) == self._names.deployment and config.get(ROLE) == IMAGE
+        return config.get(MARK) == self._names.deployment and config.get(records.ROLE) == IMAGE
 
     def _image(self, found: Mapping[str, Any]) -> OwnImage:
         config = found["config"]
         member = str(found["location"]) if self._is_cluster else LOCAL_MEMBER
-        return OwnImage(found["name"], int(config[_SIZE]), member, config.get(_WHOLE) == "true")
+        return OwnImage(found["name"], int(config[_SIZE]), member, config.get(WHOLE) == "true")

@@ -12,16 +12,14 @@ from vmart.engines.rules import MachineRules, of_plain
 
 RULES = "user.vmart.rules"  # the machine's, as JSON
 INSTALLATION = "user.vmart.installation"
+RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
+ROLE = "user.vmart.role"  # of what is no customer's machine
+# What a record is written whole with.
+WRITTEN = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
 
 
 def guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
     return Guarded(found["config"]["user.vmart.private_ip"], rules)
-
-
-def writable(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a record what may be written back whole."""
-    written = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
-    return {name: found[name] for name in written if name in found}
 
 
 def rules_text(rules: MachineRules) -> str:
@@ -51,6 +49,10 @@ def size_config(vcpu: int, memory_mib: int) -> dict[str, str]:
 
 def installation(found: Mapping[str, Any]) -> int:
     return int(found["config"].get(INSTALLATION) or 0)
+
+
+def restoration(found: Mapping[str, Any]) -> int:
+    return int(found["config"].get(RESTORATION) or 0)
 
 
 def memory_mib(found: Mapping[str, Any]) -> int:

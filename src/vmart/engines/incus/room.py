@@ -75,6 +75,10 @@ class Room:
             self._give(name, is_ending=True)
             act()
 
+    def spared(self, size_gib: int) -> str:
+        """A limit with room, of a disk that is made so; the next act on its machine takes the room back."""
+        return f"{size_gib * 1024 + _ROOM_MIB}MiB"
+
     def grow(self, name: str, size_gib: int) -> None:
         """The disk is at least so large from now on: more is sold."""
         limit_mib = size_gib * 1024

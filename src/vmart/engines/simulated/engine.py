@@ -18,6 +18,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    HeldDisk,
     ImageNotReady,
     ImageSpec,
     ImageState,
@@ -28,25 +29,27 @@ from vmart.engines.contract import (
     OwnImage,
     Power,
     PublicAddress,
+    Snapshot,
     UnknownUser,
     Volume,
     driver,
     turns_off_for,
 )
 from vmart.engines.rules import MachineRules, of_plain
+from vmart.engines.simulated import own_images
 from vmart.engines.simulated.file import FAILED, LOST, File
 from vmart.kernel import clock
 
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules, written)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
 UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, ssh_keys = ?, ssh_passwords = ?,
-                   installation = ?, written = ?, erased = erased + 1
+                   installation = ?, erased = erased + 1
 WHERE name = ?
 """
 
@@ -57,8 +60,8 @@ _OBSERVED = (
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
-    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached",
-    "ensure_image_of", "ensure_image_absent",
+    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
+    "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored", "ensure_image_of", "ensure_image_absent",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -150,10 +153,11 @@ class SimulatedEngine:
             _REINSTALL,
             (
                 spec.image.name, spec.hostname, spec.login_user, spec.password_hash, json.dumps(list(spec.ssh_keys)),
-                spec.ssh_passwords, spec.installation, self._on_image(connection, spec.image), spec.name,
+                spec.ssh_passwords, spec.installation, spec.name,
             ),
         )  # fmt: skip
         connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
+        own_images.put_on(connection, spec)
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -270,6 +274,7 @@ class SimulatedEngine:
             if found.machine:
                 raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
             connection.execute("DELETE FROM volume WHERE name = ?", (name,))
+            connection.execute("DELETE FROM content WHERE disk = ?", (name,))
 
     def ensure_attached(self, machine: str, volume: str) -> None:
         with self._call("ensure_attached", writes=True) as connection:
@@ -300,40 +305,112 @@ class SimulatedEngine:
 
     # -- customers' images ---------------------------------------------------------------------
 
-    def ensure_image_of(self, name: str, machine: str, user: str, size_gib: int) -> OwnImage:
+    def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
         with self._call("ensure_image_of", writes=True) as connection:
-            if self._own_image(connection, name) is None:
-                found = self._present(connection, machine)
-                connection.execute(
-                    "INSERT INTO own_image (name, size_gib, member, written) VALUES (?, ?, ?, ?)",
-                    (name, size_gib, found["member"], found["written"]),
-                )
-            made = self._own_image(connection, name)
-            assert made is not None
-            return made
+            if own_images.found(connection, name) is None:
+                self._refuse_offline(connection, self._whole(connection, snapshot)["member"])
+            return own_images.made(connection, name, snapshot)
 
     def ensure_image_absent(self, name: str) -> None:
         with self._call("ensure_image_absent", writes=True) as connection:
-            found = self._own_image(connection, name)
+            found = own_images.found(connection, name)
             if found is not None:
                 self._refuse_offline(connection, found.member)
-                connection.execute("DELETE FROM own_image WHERE name = ?", (name,))
+                own_images.remove(connection, name)
 
     def list_images(self) -> Sequence[OwnImage]:
         with self._call("list_images") as connection:
-            rows = connection.execute("SELECT name, size_gib, member FROM own_image ORDER BY name")
-            return [OwnImage(*row) for row in rows]
+            return own_images.listed(connection)
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
+        with self._call("ensure_snapshot", writes=True) as connection:
+            if self._snapshot(connection, name) is not None:
+                return
+            holder = self._row(connection, disk.machine) if disk.machine else self._volume(connection, disk.name)
+            if holder is None:
+                raise EngineError("The disk is not there.", transient=False, detail=disk.name)
+            self._refuse_offline(connection, disk.member)
+            connection.execute(
+                "INSERT INTO snapshot (name, size_gib, member, held, image)"
+                " SELECT ?, ?, ?, coalesce((SELECT held FROM content WHERE disk = ?), ''),"
+                " coalesce((SELECT image FROM machine WHERE name = ?), '')",
+                (name, disk.size_gib, disk.member, disk.name, disk.machine),
+            )
+
+    def ensure_snapshot_absent(self, name: str) -> None:
+        with self._call("ensure_snapshot_absent", writes=True) as connection:
+            found = self._snapshot(connection, name)
+            if found is not None:
+                self._refuse_offline(connection, found["member"])
+                connection.execute("DELETE FROM snapshot WHERE name = ?", (name,))
+
+    def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
+        with self._call("ensure_restored", writes=True) as connection:
+            if self._restoration(connection, spec.system_disk.key) >= spec.restoration:
+                return
+            copy, found = self._whole(connection, snapshot), self._row(connection, spec.name)
+            self._refuse_offline(connection, spec.member)
+            if found is not None and found["power"] == Power.RUNNING:
+                raise EngineError("The machine is running.", transient=False, detail=spec.name)
+            self._deliver_one(connection, spec, set())
+            connection.execute(
+                "UPDATE machine SET image = ?, power = 'stopped', booted_at = NULL, flowing_since = NULL"
+                " WHERE name = ?",
+                (copy["image"], spec.name),
+            )
+            connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
+            self._restore(connection, spec.system_disk.key, copy, spec.restoration)
+
+    def ensure_volume_restored(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
+        with self._call("ensure_volume_restored", writes=True) as connection:
+            if self._restoration(connection, disk.name) >= restoration:
+                return
+            copy = self._whole(connection, snapshot)
+            self._refuse_offline(connection, disk.member)
+            self._refuse_used(connection, disk)
+            if not disk.machine:
+                connection.execute(
+                    "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                    (disk.name, disk.size_gib, disk.member),
+                )
+            self._restore(connection, disk.name, copy, restoration)
+
+    def list_snapshots(self) -> Sequence[Snapshot]:
+        with self._call("list_snapshots") as connection:
+            rows = connection.execute("SELECT name, size_gib, member FROM snapshot ORDER BY name")
+            return [Snapshot(*row) for row in rows]
+
+    def _refuse_used(self, connection: sqlite3.Connection, disk: HeldDisk) -> None:
+        found = self._row(connection, disk.machine) if disk.machine else None
+        volume = self._volume(connection, disk.name)
+        if (found is not None and found["power"] == Power.RUNNING) or (volume is not None and volume.machine):
+            raise EngineError("A machine has the disk.", transient=False, detail=disk.name)
 
     @staticmethod
-    def _own_image(connection: sqlite3.Connection, name: str) -> OwnImage | None:
-        columns = "SELECT name, size_gib, member FROM own_image WHERE name = ?"
-        row = connection.execute(columns, (name,)).fetchone()
-        return None if row is None else OwnImage(*row)
+    def _snapshot(connection: sqlite3.Connection, name: str) -> dict[str, str] | None:
+        row = connection.execute("SELECT member, held, image FROM snapshot WHERE name = ?", (name,)).fetchone()
+        return None if row is None else dict(zip(("member", "held", "image"), row, strict=True))
+
+    def _whole(self, connection: sqlite3.Connection, name: str) -> dict[str, str]:
+        found = self._snapshot(connection, name)
+        if found is None:
+            raise EngineError("The snapshot is not there.", transient=False, detail=name)
+        return found
 
     @staticmethod
-    def _on_image(connection: sqlite3.Connection, image: ImageSpec) -> str:
-        row = connection.execute("SELECT written FROM own_image WHERE name = ?", (image.own,)).fetchone()
-        return "" if row is None else str(row[0])
+    def _restoration(connection: sqlite3.Connection, disk: str) -> int:
+        row = connection.execute("SELECT restoration FROM content WHERE disk = ?", (disk,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    @staticmethod
+    def _restore(connection: sqlite3.Connection, disk: str, copy: Mapping[str, str], restoration: int) -> None:
+        connection.execute(
+            "INSERT INTO content (disk, held, restoration) VALUES (?, ?, ?) ON CONFLICT (disk) DO UPDATE"
+            " SET held = excluded.held, restoration = excluded.restoration",
+            (disk, copy["held"], restoration),
+        )
 
     # -- inside a machine ----------------------------------------------------------------------
 
@@ -500,16 +577,17 @@ class SimulatedEngine:
             spec.ssh_passwords,
             spec.installation,
             json.dumps(spec.rules.plain()),
-            self._on_image(connection, spec.image),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
         except sqlite3.IntegrityError as error:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
+            if spec.image.own:
+                own_images.put_on(connection, spec)
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, row[-2])
+            seen = (*known, spec.installation, row[-1])
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -518,7 +596,7 @@ class SimulatedEngine:
 
     def _lacks(self, connection: sqlite3.Connection, image: ImageSpec) -> bool:
         if image.own:
-            return self._own_image(connection, image.own) is None
+            return own_images.found(connection, image.own) is None
         if not self._image_ready_s and self._images is None:
             return False
         return self._image_state(connection, image, _wall_s()).status is not ImageStatus.READY
@@ -548,7 +626,7 @@ class SimulatedEngine:
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
             "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib, login_user,"
-            " ssh_keys, ssh_passwords, installation, written FROM machine WHERE name = ?",
+            " ssh_keys, ssh_passwords, installation FROM machine WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS machine (
     login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
     ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
     installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
-    rules TEXT NOT NULL DEFAULT '', written TEXT NOT NULL DEFAULT ''
+    rules TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -37,14 +37,21 @@ CREATE TABLE IF NOT EXISTS volume (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_image (
-    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, written TEXT NOT NULL
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS content (
+    disk TEXT PRIMARY KEY, held TEXT NOT NULL DEFAULT '', restoration INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshot (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL, image TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew, rules, disks of their own life, customers' images.
+# systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots, customers'
+# images.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -70,13 +77,20 @@ CREATE TABLE volume (
 ) WITHOUT ROWID;
 """,
     7: """
-ALTER TABLE machine ADD COLUMN written TEXT NOT NULL DEFAULT '';
+CREATE TABLE content (
+    disk TEXT PRIMARY KEY, held TEXT NOT NULL DEFAULT '', restoration INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE snapshot (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL, image TEXT NOT NULL
+) WITHOUT ROWID;
+""",
+    8: """
 CREATE TABLE own_image (
-    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, written TEXT NOT NULL
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL
 ) WITHOUT ROWID;
 """,
 }
-_VERSION = 8
+_VERSION = 9
 
 # What a call says whose answer is lost, and one that failed.
 LOST = "The compute engine does not answer."

@@ -91,6 +91,30 @@ class World:
         with self._file.writing() as connection:
             connection.execute("DELETE FROM volume WHERE name = ?", (name,))
 
+    def write(self, disk: str, held: str) -> None:
+        """A guest writes this on a disk, in the place of what is on it."""
+        with self._file.writing() as connection:
+            connection.execute(
+                "INSERT INTO content (disk, held) VALUES (?, ?) ON CONFLICT (disk) DO UPDATE SET held = excluded.held",
+                (disk, held),
+            )
+
+    def read(self, disk: str) -> str:
+        """What is on a disk; "" where nothing was written."""
+        row = self._file.connection().execute("SELECT held FROM content WHERE disk = ?", (disk,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def snapshot(self, name: str) -> tuple[int, str, str] | None:
+        """Size in GiB, member and content of a snapshot; None where there is none."""
+        columns = "SELECT size_gib, member, held FROM snapshot WHERE name = ?"
+        row = self._file.connection().execute(columns, (name,)).fetchone()
+        return None if row is None else (int(row[0]), str(row[1]), str(row[2]))
+
+    def remove_snapshot(self, name: str) -> None:
+        """A snapshot vanishes behind vmart's back."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM snapshot WHERE name = ?", (name,))
+
     def volume(self, name: str) -> tuple[int, str, str] | None:
         """Size in GiB, member and machine of a disk of its own life; None where there is none."""
         found = (
@@ -120,19 +144,9 @@ class World:
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 
-    def write(self, name: str, text: str) -> None:
-        """Let the machine write this on its system disk, in the place of what it wrote before."""
-        with self._file.writing() as connection:
-            connection.execute("UPDATE machine SET written = ? WHERE name = ?", (text, name))
-
-    def written(self, name: str) -> str:
-        """What is written on the machine's system disk; "" for nothing."""
-        row = self._file.connection().execute("SELECT written FROM machine WHERE name = ?", (name,)).fetchone()
-        return str(row[0])
-
     def own_images(self) -> dict[str, str]:
-        """Customers' images, and what is written on each."""
-        rows = self._file.connection().execute("SELECT name, written FROM own_image")
+        """Customers' images, and what is on each."""
+        rows = self._file.connection().execute("SELECT name, held FROM own_image")
         return {str(name): str(text) for name, text in rows}
 
     def remove_own_image(self, name: str) -> None:

@@ -123,10 +123,7 @@ def counting(account_id: int) -> QuerySet[Eip]:
 
 
 def _refuse(account_id: int, asked: NewAddresses) -> None:
-    unpaid.refuse_frozen(account_id)
-    (row,) = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
-    if row["balance"] < 0:
-        raise errors.InArrears("The account is in arrears; top up before buying.")
+    unpaid.refuse_buyer(account_id)
     held = counting(account_id).filter(subscription__zone__region_id=asked.region).count()
     most = db.call("customers_quota", account_id, "addresses_per_region")
     if held + asked.count > most:

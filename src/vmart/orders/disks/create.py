@@ -16,7 +16,7 @@ from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter
 from vmart.kernel.money import exponent
 from vmart.orders import errors, holds, naming, numbers, offered, things, tokens, unpaid
-from vmart.orders.disks import own, release
+from vmart.orders.disks import of_snapshot, own, release
 from vmart.pricing import books
 from vmart.pricing.book import DISK
 from vmart.pricing.configuration import OTHER_CHARGE_TYPES, POSTPAID_BY_HOUR, PREPAID, DiskChoice
@@ -24,7 +24,7 @@ from vmart.pricing.errors import ChargeTypeNotSold, UnknownChargeType
 from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.parts import check_disk
 from vmart.pricing.rules import hold_minor
-from vmart.storage.models import Disk, State
+from vmart.storage.models import Disk, Snapshot, State
 from vmart.subscriptions.models import DISK as KIND_OF_SUBSCRIPTION
 from vmart.subscriptions.models import Item, Source, Standing, Subscription
 from vmart.tags import new
@@ -39,7 +39,9 @@ _FAILED = "The disk could not be made; nothing is charged."
 
 @dataclass(frozen=True, slots=True)
 class NewDisks:
-    """``count`` disks alike in a zone. Refusals name ``disk.size_gib`` and the like."""
+    """``count`` disks alike in a zone. ``snapshot_id``: they hold what that holds. Refusals name ``disk.size_gib`` and
+    the like.
+    """
 
     region: str
     zone: str
@@ -47,6 +49,7 @@ class NewDisks:
     disk: DiskChoice
     count: int = 1
     tags: tuple[Tag, ...] = ()
+    snapshot_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
     """Buy them, all or none; their public ids. A repeated token gets the first answer.
 
     Raises the refusals of ``price``, AccountFrozen, InArrears, QuotaReached, DiskSoldOut, InsufficientBalance,
-    NoOwnDisks, TokenReused, BadTag, TooManyTags.
+    NoOwnDisks, TokenReused, BadTag, TooManyTags; of a snapshot UnknownSnapshot, SnapshotBusy, SnapshotWrongState,
+    NotOfDataDisk, OtherZone, OutOfRange.
     """
     new.check(asked.tags)
     fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
@@ -91,7 +95,8 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
             return tuple(known["disk_ids"])
         due = price(asked)
         _refuse(actor.account, asked)
-        disks = _write(actor, asked, due)
+        snapshot = of_snapshot.wanted(actor.account, asked.snapshot_id, asked.zone, asked.disk.size_gib)
+        disks = _write(actor, asked, due, snapshot)
         names = [disk.public_id for disk in disks]
         new.give(actor.account, VOLUME, names, asked.tags)
         tokens.keep(actor.account, client_token, fingerprint, {"disk_ids": names})
@@ -130,10 +135,7 @@ def counting(account_id: int) -> QuerySet[Disk]:
 
 
 def _refuse(account_id: int, asked: NewDisks) -> None:
-    unpaid.refuse_frozen(account_id)
-    (row,) = db.rows("SELECT fn.ledger_balance(p) AS balance FROM ledger_purses p WHERE account_id = %s", account_id)
-    if row["balance"] < 0:
-        raise errors.InArrears("The account is in arrears; top up before buying.")
+    unpaid.refuse_buyer(account_id)
     zone = Zone.objects.get(code=asked.zone)
     if not zone.capabilities.get("disks"):
         raise errors.NoOwnDisks(
@@ -149,7 +151,7 @@ def _refuse(account_id: int, asked: NewDisks) -> None:
         )  # fmt: skip
 
 
-def _write(actor: Actor, asked: NewDisks, due: Cost) -> list[Disk]:
+def _write(actor: Actor, asked: NewDisks, due: Cost, snapshot: Snapshot | None) -> list[Disk]:
     """Agreements, terms, holds, room and disks."""
     now, own_numbers = clock.now(), numbers.subscriptions(asked.count)
     agreed = [_agreement(actor.account, asked.zone, number, now) for number in own_numbers]
@@ -166,7 +168,7 @@ def _write(actor: Actor, asked: NewDisks, due: Cost) -> list[Disk]:
         needed=needed, available=available,
     )):  # fmt: skip
         holds.take(agreed, [due.hold_minor] * asked.count)
-    return Disk.objects.bulk_create(_disk(one, asked, actor.request_id) for one in agreed)
+    return Disk.objects.bulk_create(_disk(one, asked, actor.request_id, snapshot) for one in agreed)
 
 
 def _agreement(account_id: int, zone: str, number: int, now: dt.datetime) -> Subscription:
@@ -184,13 +186,13 @@ def _terms(agreed: Subscription, asked: NewDisks, due: Cost, now: dt.datetime) -
     )  # fmt: skip
 
 
-def _disk(agreed: Subscription, asked: NewDisks, request_id: str) -> Disk:
+def _disk(agreed: Subscription, asked: NewDisks, request_id: str, snapshot: Snapshot | None) -> Disk:
     choice = asked.disk
     return Disk(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id,
         usage=Disk.Usage.DATA, disk_type=choice.disk_type, size_gib=choice.size_gib, name=choice.name,
         delete_with_instance=False, state=State.CREATING, latest_operation=ACT,
-        latest_operation_state="OPERATING", latest_operation_request_id=request_id,
+        latest_operation_state="OPERATING", latest_operation_request_id=request_id, **of_snapshot.columns(snapshot),
     )  # fmt: skip
 
 
@@ -199,10 +201,17 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         disk = own.read(operation.subject_id)
         if disk.state == State.CREATING:
-            own.engine(operation.lane).ensure_volume(disk.public_id, disk.size_gib, own.member(disk))
+            _make(disk, operation.lane)
         with own.outcome(operation, owner, disk, State.CREATING) as made:
             if made:
                 _there(made)
+
+
+def _make(disk: Disk, zone: str) -> None:
+    if disk.made_of:
+        of_snapshot.make(disk, zone)
+    else:
+        own.engine(zone).ensure_volume(disk.public_id, disk.size_gib, own.member(disk))
 
 
 def _there(disk: Disk) -> None:

@@ -10,6 +10,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.orders import errors
 from vmart.storage.images import ImageShare, ImageState, OwnImage
+from vmart.storage.models import SnapshotState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def choose(here: shop.Shop, account_id: int, zone: str, image_id: str) -> Chosen
     public = here.images.get(image_id)
     if public is not None:
         return Chosen(_sold(public))
-    own = usable(account_id).filter(public_id=image_id).first() if "\0" not in image_id else None
+    there = usable(account_id).select_related("snapshot")
+    own = there.filter(public_id=image_id).first() if "\0" not in image_id else None
     if own is None:
         raise errors.UnknownImage("The image {id} does not exist.", field="image_id", id=image_id)
     if own.state != ImageState.NORMAL:
@@ -56,6 +58,12 @@ def choose(here: shop.Shop, account_id: int, zone: str, image_id: str) -> Chosen
             "The image {id} is {state}; machines are made of it when it is NORMAL.",
             field="image_id", id=image_id, state=own.state,
         )  # fmt: skip
+    if own.snapshot.state == SnapshotState.TORECYCLE:
+        raise errors.ImageNotSold(
+            "The image {id} is kept for arrears; its owner has to top up to zero or more.",
+            field="image_id",
+            id=image_id,
+        )
     if own.zone_id != zone:
         raise errors.ImageNotSold(
             "The image {id} is in {zone}: machines are made of it there only.",

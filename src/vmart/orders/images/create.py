@@ -1,7 +1,7 @@
-"""An image of what is on a machine's system disk. It costs nothing; the machine is busy until it is made.
+"""An image of what is on a machine's system disk, or in a snapshot of one. What it costs is its snapshot's.
 
-The machine runs on, and what is on its disk is of one instant; or it is turned off for it, so that its own programs
-have written all, and on again.
+Of a machine a snapshot is made first. The machine runs on, and what is on its disk is of one instant; or it is turned
+off for it, so that its own programs have written all, and on again.
 """
 
 import uuid
@@ -12,26 +12,29 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
-from vmart.catalog.models import Zone
+from vmart.catalog.models import Image, Zone
 from vmart.engines.contract import EngineError
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import Instance
 from vmart.kernel import clock, db, public_ids
 from vmart.orders import errors, things, unpaid
 from vmart.orders import machines as m
-from vmart.orders.acts import accepting
-from vmart.orders.images import delete, own
-from vmart.provisioning.zone_engines import engine_of
+from vmart.orders.images import leave, own
+from vmart.orders.snapshots import create as snapshots
+from vmart.orders.snapshots import own as own_snapshot
 from vmart.storage import numbers
 from vmart.storage.images import ImageState, OwnImage
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import new
 from vmart.tags.things import IMAGE
 from vmart.tags.wanted import Tag
+from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "create_image"
 _FAILED = "The image was not made."
+_NO_SNAPSHOT = EngineError("Its snapshot could not be made.", transient=False, helps="Make the image again.")
+_WAIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +47,59 @@ class NewImage:
     tags: tuple[Tag, ...] = ()
 
 
-def create(actor: Actor, machine_id: str, asked: NewImage, *, dry_run: bool = False) -> str:
-    """Accept an image of the machine, which runs or stands; its public id. With ``dry_run`` nothing is written.
+def of_machine(actor: Actor, machine_id: str, asked: NewImage, *, dry_run: bool = False) -> str:
+    """Accept an image of a machine that runs or stands; its public id. With ``dry_run`` nothing is written.
 
-    Raises InvalidValue, ImageNameTaken, TooManyImages, Unsupported, AccountFrozen, BadTag, TooManyTags, WrongState,
-    and the refusals of ``acts.accepting``.
+    Raises UnknownInstance, Busy, WrongState, the refusals of a snapshot of its system disk and of ``of_snapshot``.
     """
-    own.check_name(asked.name)
-    own.check_description(asked.description)
-    new.check(asked.tags)
-    with accepting(actor, own.CREATE, [machine_id], refuse=refuse, uses=True) as (machine,):
-        unpaid.refuse_frozen(actor.account)
-        own.refuse_taken(actor.account, asked.name)
-        _refuse_too_many(actor.account, machine.zone_id)
-        image = _write(actor, machine, asked)
-        new.give(actor.account, IMAGE, [image.public_id], asked.tags)
-        m.begin(machine, own.CREATE, actor.request_id)
-        things.events([image], own.CREATE, [{"machine": machine.public_id}], actor)
-        things.send(image, KIND, turned_off=asked.turned_off and machine.state == State.RUNNING)
+    _check(asked)
+    with db.act():
+        (machine,) = m.lock(actor.account, [machine_id])
+        refuse([machine])
+        m.refuse_in_arrears([machine])
+        _refuse(actor.account, machine.zone_id, asked.name)
+        disk = Disk.objects.get(instance_id=machine.id, usage=Disk.Usage.SYSTEM)
+        wanted = snapshots.NewSnapshot(disk.public_id, asked.name, turned_off=asked.turned_off)
+        snapshot = Snapshot.objects.get(public_id=snapshots.create(actor, wanted))
+        m.events([machine], own.CREATE, actor=actor)
+        made = _write(actor, snapshot, asked)
         transaction.set_rollback(dry_run)
-        return image.public_id
+        return made
+
+
+def of_snapshot(actor: Actor, snapshot_id: str, asked: NewImage, *, dry_run: bool = False) -> str:
+    """The same of a snapshot of a system disk.
+
+    Raises UnknownSnapshot, SnapshotBusy, SnapshotWrongState, NotOfSystemDisk, InvalidValue, ImageNameTaken,
+    TooManyImages, NoOwnImages, AccountFrozen, InArrears, BadTag, TooManyTags.
+    """
+    _check(asked)
+    with db.act():
+        (snapshot,) = own_snapshot.lock(actor.account, [snapshot_id], most=1)
+        own_snapshot.refuse_not_normal(snapshot)
+        if snapshot.usage != Disk.Usage.SYSTEM:
+            raise errors.NotOfSystemDisk(
+                "The snapshot {id} is of a data disk, and no image is made of it.",
+                field="snapshots", id=snapshot.public_id,
+            )  # fmt: skip
+        refuse_zone(snapshot.zone_id)
+        _refuse(actor.account, snapshot.zone_id, asked.name)
+        made = _write(actor, snapshot, asked)
+        transaction.set_rollback(dry_run)
+        return made
 
 
 def refuse(machines: Sequence[Instance]) -> None:
-    """Raise Busy, WrongState or Unsupported for machines of which no image can be made now."""
+    """Raise Busy, WrongState or NoOwnImages for machines of which no image can be made now."""
     m.refuse_neither_on_nor_off(machines)
     for machine in machines:
-        capabilities = Zone.objects.values_list("capabilities", flat=True).get(code=machine.zone_id)
-        if not capabilities.get("own_images"):
-            raise errors.NoOwnImages(
-                "No images are made of machines in {zone}.", field="machines", zone=machine.zone_id
-            )
+        refuse_zone(machine.zone_id)
+
+
+def refuse_zone(zone: str) -> None:
+    """Raise NoOwnImages for a zone whose engine makes none."""
+    if not Zone.objects.values_list("capabilities", flat=True).get(code=zone).get("own_images"):
+        raise errors.NoOwnImages("No images are made of machines in {zone}.", field="machines", zone=zone)
 
 
 def counting(account_id: int) -> QuerySet[OwnImage]:
@@ -82,7 +107,16 @@ def counting(account_id: int) -> QuerySet[OwnImage]:
     return OwnImage.objects.filter(account_id=account_id, state__in=[ImageState.CREATING, ImageState.NORMAL])
 
 
-def _refuse_too_many(account_id: int, zone: str) -> None:
+def _check(asked: NewImage) -> None:
+    own.check_name(asked.name)
+    own.check_description(asked.description)
+    new.check(asked.tags)
+
+
+def _refuse(account_id: int, zone: str, name: str) -> None:
+    """What is refused of the account."""
+    unpaid.refuse_buyer(account_id)
+    own.refuse_taken(account_id, name)
     held = counting(account_id).filter(zone__region_id=shop.snapshot().region_of(zone)).count()
     most = db.call("customers_quota", account_id, "images_per_region")
     if held >= most:
@@ -92,15 +126,18 @@ def _refuse_too_many(account_id: int, zone: str) -> None:
         )  # fmt: skip
 
 
-def _write(actor: Actor, machine: Instance, asked: NewImage) -> OwnImage:
-    size_gib = Disk.objects.values_list("size_gib", flat=True).get(instance_id=machine.id, usage=Disk.Usage.SYSTEM)
+def _write(actor: Actor, snapshot: Snapshot, asked: NewImage) -> str:
     number, public_id = _number()
-    return OwnImage.objects.create(
-        id=number, public_id=public_id, account_id=actor.account, zone_id=machine.zone_id, base_id=machine.image_id,
-        machine_id=machine.id, name=asked.name, description=asked.description, size_gib=size_gib,
+    image = OwnImage.objects.create(
+        id=number, public_id=public_id, account_id=actor.account, zone_id=snapshot.zone_id, base_id=snapshot.image_id,
+        snapshot=snapshot, name=asked.name, description=asked.description, size_gib=snapshot.size_gib,
         created_at=clock.now(), state=ImageState.CREATING, latest_operation=own.CREATE,
         latest_operation_state="OPERATING", latest_operation_request_id=actor.request_id,
     )  # fmt: skip
+    new.give(actor.account, IMAGE, [public_id], asked.tags)
+    things.events([image], own.CREATE, [{"snapshot": snapshot.public_id}], actor)
+    things.send(image, KIND)
+    return public_id
 
 
 def _number() -> tuple[int, str]:
@@ -113,48 +150,32 @@ def _number() -> tuple[int, str]:
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``create_image``: the engine first, then the outcome of image and machine in one commit."""
+    """Operation ``create_image``: when its snapshot is there the engine, then the outcome."""
     for operation in batch:
-        image = OwnImage.objects.get(id=operation.subject_id)
-        if image.state == ImageState.CREATING:
-            _make(image, turned_off=operation.payload["turned_off"])
-        with own.outcome(operation, owner, ImageState.CREATING) as made:
-            if made:
-                OwnImage.objects.filter(pk=made.pk).update(state=ImageState.NORMAL, latest_operation_state="SUCCESS")
-                own.free_machine(made.machine_id)
-                things.event(made, "image_made", name=made.name)
+        image = OwnImage.objects.select_related("snapshot__subscription").get(id=operation.subject_id)
+        state = image.snapshot.state
+        if image.state == ImageState.CREATING and state == SnapshotState.CREATING:
+            queue.put_off(owner, [operation], _WAIT_S, "waiting for the snapshot", waiting=True)
+        elif image.state == ImageState.CREATING and state != SnapshotState.NORMAL:
+            exhausted([operation], owner, _NO_SNAPSHOT)
+        else:
+            _make(image, operation, owner)
 
 
-def _make(image: OwnImage, *, turned_off: bool) -> None:
-    """A machine that was turned off for it runs at the end, unless something else has become of it meanwhile."""
-    machine = m.read(image.machine_id)
-    engine, images = engine_of(image.zone_id), own.engine(image.zone_id)
-    turned_off = turned_off and m.is_under_way(machine, own.CREATE)
-    if turned_off:
-        engine.ensure_power(machine.public_id, False)
-    images.ensure_image_of(image.public_id, machine.public_id, machine.login_user, image.size_gib)
-    if turned_off and m.is_under_way(m.read(machine.id), own.CREATE):
-        seen = engine.ensure_power(machine.public_id, True)
-        if seen.power not in ("running", "starting"):
-            raise m.not_on(seen)
+def _make(image: OwnImage, operation: Claimed, owner: uuid.UUID) -> None:
+    if image.state == ImageState.CREATING:
+        user = Image.objects.values_list("login_user", flat=True).get(public_id=image.base_id)
+        own.engine(operation.lane).ensure_image_of(image.public_id, image.snapshot.public_id, user)
+    with own.outcome(operation, owner, ImageState.CREATING) as made:
+        if made:
+            OwnImage.objects.filter(pk=made.pk).update(state=ImageState.NORMAL, latest_operation_state="SUCCESS")
+            things.event(made, "image_made", name=made.name)
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-    """There is no image, and nothing of it stays on the engine; its machine is as the engine has it."""
+    """There is no image, and nothing of it stays on the engine; its snapshot stays, if it was made."""
     for operation in batch:
-        _on_again(operation)
         with own.outcome(operation, owner, ImageState.CREATING) as failed:
             if failed:
                 things.fail(failed, _FAILED, error, state=ImageState.CREATEFAILED)
-                own.free_machine(failed.machine_id)
-                things.send(failed, delete.KIND)
-
-
-def _on_again(operation: Claimed) -> None:
-    image = OwnImage.objects.get(id=operation.subject_id)
-    machine = m.read(image.machine_id)
-    if operation.payload["turned_off"] and m.is_under_way(machine, own.CREATE):
-        try:
-            engine_of(operation.lane).ensure_power(machine.public_id, True)
-        except EngineError:
-            return  # the sweep finds it off, and says so
+                things.send(failed, leave.KIND)

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import errors, things
-from vmart.orders.images import own
+from vmart.orders.images import leave, own
+from vmart.orders.snapshots import delete as delete_snapshots
 from vmart.storage.images import ImageShare, ImageState, OwnImage
-from vmart.tags import modify as modify_tags
-from vmart.tags.things import IMAGE, Thing
+from vmart.storage.models import Snapshot
 from vmart.worker.queue import Claimed
 
-KIND = "delete_image"
-ACT = "DeleteImages"
+KIND = leave.KIND
 
 # Machines that are just being made of it: delivered, or installed anew.
 _IN_USE = """
@@ -25,15 +24,19 @@ ORDER BY i.id LIMIT 1
 """
 
 
-def delete(actor: Actor, image_ids: Sequence[str]) -> None:
-    """Accept the end of images, all or none. Raises UnknownImage, NotImageOwner, ImageBusy, ImageShared."""
+def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = False) -> None:
+    """Accept the end of images, all or none; their snapshots stay, unless they are to go too.
+
+    Raises UnknownImage, NotImageOwner, ImageBusy, ImageShared, and of the snapshots SnapshotBusy, ImageStandsOnIt.
+    """
     with db.act():
         images = own.lock(actor.account, image_ids)
         refuse(images)
-        things.events(images, ACT, actor=actor)
-        things.begin_all(images, ACT, actor.request_id, state=ImageState.DELETING)
-        things.send_all(images, KIND)
-        modify_tags.end(actor.account, [Thing(IMAGE, image.public_id) for image in images])
+        things.events(images, leave.ACT, actor=actor)
+        leave.end(images, actor.request_id)
+        if with_snapshots:
+            snapshots = Snapshot.objects.filter(pk__in=[image.snapshot_id for image in images])
+            delete_snapshots.delete(actor, list(snapshots.order_by("id").values_list("public_id", flat=True)))
 
 
 def check(actor: Actor, image_ids: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 
 from vmart.catalog import shop
 from vmart.engines.contract import EngineError, Images
-from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
 from vmart.kernel.text import is_one_line
@@ -19,7 +18,7 @@ from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.images import TOLD, ImageState, OwnImage
 from vmart.worker.queue import Claimed
 
-CREATE = "CreateImage"  # of a machine too, while an image of it is made
+CREATE = "CreateImage"
 AT_ONCE_MAX = 50
 NAME_MAX, DESCRIPTION_MAX = 60, 256  # characters (API 3.0, CreateImage)
 
@@ -110,9 +109,3 @@ def engine(zone: str) -> Images:
     if not isinstance(found, Images):
         raise EngineError("The zone keeps no images of machines any more.", transient=False, detail=zone)
     return found
-
-
-def free_machine(machine_id: int) -> None:
-    """The machine is busy with its image no longer. Belongs into the act."""
-    busy = Instance.objects.filter(id=machine_id, latest_operation=CREATE, latest_operation_state="OPERATING")
-    busy.update(latest_operation_state="SUCCESS")

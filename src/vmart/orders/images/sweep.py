@@ -2,22 +2,13 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from vmart.engines.contract import Engine, EngineError, Images, OwnImage
+from vmart.orders.disks.sweep import Found
 from vmart.storage.images import ImageState
 from vmart.storage.images import OwnImage as Row
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One difference: ``kind`` is orphan, unknown or missing."""
-
-    kind: str
-    name: str
-    repaired: bool
 
 
 def sweep(zone: str, engine: Engine) -> Iterator[Found]:

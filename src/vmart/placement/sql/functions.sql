@@ -188,6 +188,22 @@ BEGIN
   VALUES (_disk, held.host_id, held.account_id, 0, 0, _gib);
 END $$;
 
+-- Room for a snapshot on the host of its disk: the machine's, or its own. False when there is none.
+CREATE FUNCTION fn.placement_claim_beside(_snapshot bigint, _beside bigint, _gib bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE held placement_allocation;
+BEGIN
+  SELECT * INTO held FROM placement_allocation WHERE instance_id = _beside;
+  UPDATE placement_host h SET disk_used_gib = disk_used_gib + _gib
+  WHERE id = held.host_id AND fn.placement_passed(h, 0, 0, _gib) = 5;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO placement_allocation (instance_id, host_id, account_id, vcpu, memory_mib, disk_gib)
+  VALUES (_snapshot, held.host_id, held.account_id, 0, 0, _gib);
+  RETURN true;
+END $$;
+
 -- Room for a disk on the host of a machine, which is about to get it; where it is, it keeps its room until
 -- placement_moved. False when there is none.
 CREATE FUNCTION fn.placement_move_disk(_disk bigint, _instance bigint) RETURNS boolean

@@ -19,6 +19,7 @@ from vmart.pricing.quote import PREPAID
 
 _VALUES_MAX = 100
 _AT_MACHINE = ("ATTACHED", "DETACHING")
+_MIB_A_GIB = 1024  # SnapshotSize is in MiB
 _NOT_RETURNABLE = 10  # ReturnFailCode: a disk that goes with its machine is not returned by itself
 # Filters -> the member of listings.disks.Wanted that they fill.
 _FILTERS = {
@@ -65,19 +66,15 @@ class PlacementAnswer(TypedDict):
 class UnchangingAnswer(TypedDict):
     """What every disk here has alike."""
 
-    SnapshotCount: int
     AutoRenewFlagError: bool
-    Rollbacking: bool
     InstanceIdList: Empty
     Encrypt: bool
     BackupDisk: bool
     AttachMode: str
     ThroughputPerformance: int
     Migrating: bool
-    SnapshotSize: int
     IsReturnable: bool | None
     MigratePercent: int
-    SnapshotAbility: bool
     DeadlineError: bool
     RollbackPercent: int
     ReturnFailCode: int
@@ -113,6 +110,10 @@ class DiskAnswer(UnchangingAnswer):
     CreateTime: str
     LastAttachInsId: str | None
     Tags: list[TagAnswer]
+    SnapshotAbility: bool
+    SnapshotCount: int
+    SnapshotSize: int
+    Rollbacking: bool
 
 
 class DescribeDisksAnswer(TypedDict):
@@ -174,6 +175,10 @@ def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
         "CreateTime": local_text(view.created_at, shop.snapshot().billing_zone),
         "DeadlineTime": local_text(view.expires_at, shop.snapshot().billing_zone),
         "DifferDaysOfDeadline": days,
+        "SnapshotAbility": view.snapshot_ability,
+        "SnapshotCount": view.snapshots,
+        "SnapshotSize": view.snapshots_gib * _MIB_A_GIB,
+        "Rollbacking": view.rollbacking,
     }
 
 
@@ -189,7 +194,7 @@ def _placement(view: ListedDisk) -> PlacementAnswer:
     }
 
 
-# What every disk here has alike: no snapshot, no key of its own.
+# What every disk here has alike: no key of its own.
 _UNCHANGING: UnchangingAnswer = {
     "IsReturnable": False,
     "ReturnFailCode": _NOT_RETURNABLE,
@@ -203,11 +208,7 @@ _UNCHANGING: UnchangingAnswer = {
     "Shareable": False,
     "Migrating": False,
     "MigratePercent": 0,
-    "Rollbacking": False,
     "RollbackPercent": 0,
-    "SnapshotAbility": False,
-    "SnapshotCount": 0,
-    "SnapshotSize": 0,
     "DeleteSnapshot": 0,
     "BackupDisk": False,
     "DiskBackupQuota": 0,

@@ -37,7 +37,7 @@ class DiskPlacement(Shape):
 
 
 class CreateDisks(Shape):
-    """Postpaid disks alike, all or none; they are listed when they are there."""
+    """Postpaid disks alike, all or none, empty or with what a snapshot holds; they are listed when they are there."""
 
     placement: DiskPlacement
     disk_charge_type: Annotated[_Name, Domain("charge_type")]
@@ -48,7 +48,7 @@ class CreateDisks(Shape):
     client_token: ClientToken | None = None
     disk_charge_prepaid: NotOffered = None
     tags: Tags = []
-    snapshot_id: NotOffered = None
+    snapshot_id: Annotated[_Name, Domain("disk.snapshot_id", "snapshots")] = ""
     throughput_performance: Annotated[None, not_offered("0")] = None
     kms_key_id: NotOffered = None
     shareable: FalseOnly = None
@@ -180,7 +180,7 @@ def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str,
 def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
     """Accepted; DescribeDisks shows them when they are there."""
     new = _wanted(call, asked, asked.placement.zone, asked.disk_name)
-    wanted = replace(new, tags=wanted_tags(asked.tags))
+    wanted = replace(new, tags=wanted_tags(asked.tags), snapshot_id=asked.snapshot_id)
     return {"DiskIdSet": list(create.create(call.actor, wanted, client_token=asked.client_token or ""))}
 
 
@@ -245,7 +245,17 @@ def inquiry_price_resize_disk(call: Call, asked: InquiryPriceResizeDisk) -> Inqu
 
 
 ACTIONS = (
-    Action("CreateDisks", CreateDisks, CreateDisksAnswer, create_disks, "cbs", CBS, writes=True, buys=True),
+    Action(
+        "CreateDisks",
+        CreateDisks,
+        CreateDisksAnswer,
+        create_disks,
+        "cbs",
+        CBS,
+        writes=True,
+        buys=True,
+        touches={Resource.SNAPSHOT: "snapshot_id"},
+    ),
     Action(
         "InquiryPriceCreateDisks",
         InquiryPriceCreateDisks,

@@ -7,7 +7,7 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, told
-from vmart.api.declarations import Code, Empty, Filter, Limit, Offset, Shape
+from vmart.api.declarations import Code, Filter, Limit, Offset, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import utc_text
 from vmart.catalog import shop
@@ -28,6 +28,14 @@ class DescribeImages(Shape):
     instance_type: Annotated[str, Field(max_length=40)] = ""
 
 
+class ImageSnapshotAnswer(TypedDict):
+    """The snapshot on which an own image stands."""
+
+    SnapshotId: str
+    DiskUsage: str
+    DiskSize: int
+
+
 class ImageAnswer(TypedDict):
     """One image."""
 
@@ -45,7 +53,7 @@ class ImageAnswer(TypedDict):
     ImageSource: str
     SyncPercent: int | None
     IsSupportCloudinit: bool
-    SnapshotSet: Empty
+    SnapshotSet: list[ImageSnapshotAnswer]
     Tags: list[TagAnswer]
     LicenseType: str
     ImageFamily: str
@@ -103,12 +111,18 @@ def _image(view: ImageView, base: Image) -> ImageAnswer:
         "ImageSource": "OFFICIAL" if is_public else "CREATE_IMAGE",
         "SyncPercent": None,
         "IsSupportCloudinit": True,
-        "SnapshotSet": [],
+        "SnapshotSet": _snapshots(view),
         "Tags": told(view.tags),
         "LicenseType": "BYOL",
         "ImageFamily": base.recipe if is_public else "",
         "ImageDeprecated": False,
     }
+
+
+def _snapshots(view: ImageView) -> list[ImageSnapshotAnswer]:
+    if not view.snapshot:
+        return []
+    return [{"SnapshotId": view.snapshot, "DiskUsage": "SYSTEM_DISK", "DiskSize": view.size_gib}]
 
 
 ACTIONS = (

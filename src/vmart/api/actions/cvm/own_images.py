@@ -19,7 +19,7 @@ from vmart.api.declarations import (
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import utc_text
 from vmart.catalog import shop
-from vmart.kernel.errors import MissingParameter
+from vmart.kernel.errors import InvalidParameter
 from vmart.listings import images, quotas
 from vmart.orders import tagging
 from vmart.orders.errors import UnknownImage
@@ -38,7 +38,7 @@ def _small(value: object) -> object:
 
 
 class CreateImage(Shape):
-    """Of what is on a machine's system disk. ForcePoweroff: the machine is off meanwhile, and on again as it was."""
+    """Of what is on a machine's system disk, or in a snapshot of one. ForcePoweroff: the machine is off meanwhile."""
 
     image_name: _Name
     instance_id: Annotated[PublicId | None, Domain("machines")] = None
@@ -48,7 +48,9 @@ class CreateImage(Shape):
     ] = "false"
     sysprep: Annotated[None, not_offered("false")] = None
     data_disk_ids: NotOffered = None
-    snapshot_ids: NotOffered = None
+    snapshot_ids: Annotated[
+        list[PublicId], Field(max_length=1), Code("InvalidParameter.DuplicateSystemSnapshots"), Domain("snapshots")
+    ] = []
     dry_run: bool = False
     tag_specification: TagSpecifications = []
     image_family: NotOffered = None
@@ -68,7 +70,7 @@ class DeleteImages(Shape):
     """Images of the account's own, all or none."""
 
     image_ids: Annotated[list[PublicId], Field(max_length=100), Code("InvalidParameterValueLimit"), Domain("images")]
-    delete_binded_snap: FalseOnly = None
+    delete_binded_snap: bool = False
     dry_run: bool = False
 
 
@@ -120,11 +122,17 @@ class DescribeImageQuotaAnswer(TypedDict):
 
 def create_image(call: Call, asked: CreateImage) -> CreateImageAnswer:
     """Accepted; ImageState tells when machines can be made of it. With DryRun it is only checked."""
-    if asked.instance_id is None:
-        raise MissingParameter("InstanceId names no instance.", field="machines")
+    if (asked.instance_id is None) is (not asked.snapshot_ids):
+        raise InvalidParameter(
+            "One of InstanceId and SnapshotIds must be named.",
+            field="machines", code="InvalidParameter.ImageIdsSnapshotIdsMustOne",
+        )  # fmt: skip
     tags = tagging.of_kind(specified(asked.tag_specification), IMAGE)
     wanted = NewImage(asked.image_name, asked.image_description, asked.force_poweroff == "true", tags)
-    made = create.create(call.actor, asked.instance_id, wanted, dry_run=asked.dry_run)
+    if asked.instance_id is not None:
+        made = create.of_machine(call.actor, asked.instance_id, wanted, dry_run=asked.dry_run)
+    else:
+        made = create.of_snapshot(call.actor, asked.snapshot_ids[0], wanted, dry_run=asked.dry_run)
     return {} if asked.dry_run else {"ImageId": made}
 
 
@@ -136,7 +144,10 @@ def modify_image_attribute(call: Call, asked: ModifyImageAttribute) -> Done:
 
 def delete_images(call: Call, asked: DeleteImages) -> Done:
     """From now on no machine is made of them; those that were made stay."""
-    (delete.check if asked.dry_run else delete.delete)(call.actor, asked.image_ids)
+    if asked.dry_run:
+        delete.check(call.actor, asked.image_ids)
+    else:
+        delete.delete(call.actor, asked.image_ids, with_snapshots=asked.delete_binded_snap)
     return {}
 
 
@@ -170,7 +181,7 @@ _ONE = {Resource.IMAGE: "image_id"}
 ACTIONS = (
     Action(
         "CreateImage", CreateImage, CreateImageAnswer, create_image, writes=True,
-        touches={Resource.MACHINE: "instance_id"},
+        touches={Resource.MACHINE: "instance_id", Resource.SNAPSHOT: "snapshot_ids"},
     ),
     Action("ModifyImageAttribute", ModifyImageAttribute, Done, modify_image_attribute, writes=True, touches=_ONE),
     Action("DeleteImages", DeleteImages, Done, delete_images, writes=True, touches={Resource.IMAGE: "image_ids"}),

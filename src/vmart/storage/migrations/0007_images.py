@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0002_engine_kinds_are_drivers"),
-        ("storage", "0004_own_disks_of_an_account"),
+        ("storage", "0006_disks_being_made_of_snapshots"),
     ]
 
     operations = [
@@ -18,7 +18,6 @@ class Migration(migrations.Migration):
                 ("id", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("public_id", models.CharField(max_length=20, unique=True)),
                 ("account_id", models.BigIntegerField()),
-                ("machine_id", models.BigIntegerField()),
                 ("name", models.CharField(max_length=60)),
                 ("description", models.CharField(blank=True, default="", max_length=256)),
                 ("size_gib", models.IntegerField()),
@@ -42,6 +41,7 @@ class Migration(migrations.Migration):
                 ("latest_operation_error_code", models.CharField(blank=True, default="", max_length=80)),
                 ("latest_operation_error", models.CharField(blank=True, default="", max_length=500)),
                 ("base", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="catalog.image")),
+                ("snapshot", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="storage.snapshot")),
                 ("zone", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="catalog.zone")),
             ],
             options={

@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("customers", "0005_quota_of_addresses")]
+    dependencies = [("customers", "0006_quota_of_snapshots")]
 
     operations = [
         migrations.RunSQL(

@@ -1,0 +1,105 @@
+"""Snapshots of an account, by ids and conditions, a page at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
+from vmart.listings.views import SnapshotView
+from vmart.storage.models import Snapshot, State
+from vmart.tags import reads
+from vmart.tags.things import SNAPSHOT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedSnapshots:
+    """Which: those that meet every condition given (None: not given); a sequence means any of it."""
+
+    public_ids: Sequence[str] | None = None
+    region: str | None = None
+    zones: Sequence[str] | None = None
+    names: Sequence[str] | None = None
+    states: Sequence[str] | None = None
+    usages: Sequence[str] | None = None
+    disk_ids: Sequence[str] | None = None
+    tags: str | None = None  # of ``tags.reads.asked``
+
+
+_CONDITIONS = {
+    "public_ids": "n.public_id = ANY (%(public_ids)s)",
+    "region": "s.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s)",
+    "zones": "s.zone_id = ANY (%(zones)s)",
+    "names": "n.name = ANY (%(names)s)",
+    "states": "n.state = ANY (%(states)s)",
+    "usages": "n.usage = ANY (%(usages)s)",
+    "disk_ids": "d.public_id = ANY (%(disk_ids)s)",
+    "tags": reads.meeting(SNAPSHOT, "n.public_id"),
+}
+# What could not be made was never there, what is being deleted is no more.
+_FROM = (
+    "FROM storage_snapshot n JOIN subscriptions_subscription s ON s.id = n.id JOIN storage_disk d ON d.id = n.disk_id"
+    " WHERE n.account_id = %(account)s AND n.state <> 'GONE'"
+)
+_THERE = f"{_FROM} AND n.state NOT IN ('FAILED', 'ERASING')"
+_VIEW = f"""
+SELECT n.id, n.public_id, n.name, n.state, n.usage, n.size_gib, d.public_id AS disk, d.name AS disk_name,
+  s.zone_id AS zone, n.latest_operation, n.latest_operation_state, n.latest_operation_error, s.created_at,
+  {reads.held(SNAPSHOT, "n.public_id")} AS tags
+{{matching}}"""
+_ABOVE_ALL = 2**63 - 1
+
+
+def page(
+    account_id: int, wanted: WantedSnapshots, *, newest_first: bool = True, offset: int = 0, limit: int = 20
+) -> tuple[int, list[SnapshotView]]:
+    """How many of the account's snapshots are wanted, and a page of them."""
+    way = "DESC" if newest_first else "ASC"
+    query = f"{_VIEW} ORDER BY s.created_at {way}, n.id {way} OFFSET %(offset)s LIMIT %(limit)s"
+    total, rows = by_offset(query, _THERE, _CONDITIONS, wanted, account_id=account_id, offset=offset, limit=limit)
+    return total, [_listed(row) for row in rows]
+
+
+def _listed(row: dict[str, Any]) -> SnapshotView:
+    return SnapshotView(tags=reads.of(row.pop("tags")), **row)
+
+
+def by_key(account_id: int, wanted: WantedSnapshots | None = None, *, before: str = "") -> Page[SnapshotView]:
+    """A page of them for people, in the order in which they were asked for. ``before`` is a page's key."""
+    key = number(before)
+    source = _FROM + " AND n.id < %(last_id)s"
+    matching = Matching.of(account_id, source, _CONDITIONS, wanted or WantedSnapshots())
+    rows = matching.rows(f"{_VIEW} ORDER BY n.id DESC LIMIT %(limit)s", last_id=key or _ABOVE_ALL, limit=PAGE + 1)
+    return cut([_listed(row) for row in rows], lambda view: view.id, first=key is None)
+
+
+def one(account_id: int, public_id: str) -> tuple[Snapshot, Instance | None] | None:
+    """The account's snapshot, also one that could not be made, and the machine that its disk goes with; None for
+    another's, and for one that is deleted.
+    """
+    own = Snapshot.objects.filter(account_id=account_id, public_id=public_id).exclude(state="GONE")
+    found = own.select_related("subscription", "disk__subscription").first()
+    if found is None:
+        return None
+    with_machine = found.disk.state == State.WITH_MACHINE
+    machines = Instance.objects.select_related("subscription")
+    return found, machines.filter(id=found.disk.instance_id or 0).first() if with_machine else None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How many there are, and of how many GiB together."""
+
+    count: int
+    size_gib: int
+
+
+def overview(account_id: int, region: str | None) -> Overview:
+    """Of the account's in the region (all regions where it is None)."""
+    (row,) = db.rows(
+        f"SELECT count(*) AS count, coalesce(sum(n.size_gib), 0) AS gib {_THERE}"  # noqa: S608 (no value in it)
+        " AND (%(region)s::text IS NULL OR s.zone_id IN (SELECT code FROM catalog_zone WHERE region_id = %(region)s))",
+        account=account_id, region=region,
+    )  # fmt: skip
+    return Overview(row["count"], int(row["gib"]))

@@ -1,0 +1,102 @@
+"""A snapshot is deleted: charged no more from the request on; its room is free once nothing is left on the engine.
+
+Also the end of one that arrears have kept for too long.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.events.actor import Actor
+from vmart.kernel import clock, db
+from vmart.orders import errors, hourly, things
+from vmart.orders.images import leave
+from vmart.orders.snapshots import own
+from vmart.storage.images import TOLD, OwnImage
+from vmart.storage.models import Disk, Snapshot, SnapshotState
+from vmart.storage.models import State as DiskState
+from vmart.subscriptions.models import Source, Standing, Subscription
+from vmart.tags import modify
+from vmart.tags import things as tagged
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KIND, ACT = "release_snapshot", "DeleteSnapshots"
+_ENDED = (SnapshotState.ERASING, SnapshotState.FAILED)
+
+
+def delete(actor: Actor, snapshot_ids: Sequence[str]) -> None:
+    """Accept it, all or none, by itself or as a part of the act that is open. What was made of them stays.
+
+    Raises UnknownSnapshot, SnapshotBusy, SnapshotInUse, ImageStandsOnIt.
+    """
+    with db.part_of_act():
+        snapshots = own.lock(actor.account, snapshot_ids, most=own.AT_ONCE_MAX)
+        refuse(snapshots)
+        refuse_used(snapshots)
+        things.events(snapshots, ACT, actor=actor)
+        accepted = db.call("metering_instant", clock.now())
+        things.end_usage(snapshots, accepted)
+        hourly.hold_what_was_used(snapshots, accepted)
+        things.begin_all(snapshots, ACT, actor.request_id, state=SnapshotState.ERASING)
+        charged = [snapshot for snapshot in snapshots if snapshot.subscription.isolated_at is None]
+        things.isolate_all(charged, Source.MANMADE, accepted, accepted)
+        things.forget_work(KIND, snapshots)
+        things.send_all(snapshots, KIND)
+
+
+def refuse(snapshots: Sequence[Snapshot]) -> None:
+    """What is refused of snapshots as they stand."""
+    own.refuse_busy(snapshots)
+    for snapshot in snapshots:
+        own.refuse_not_there(snapshot)
+
+
+def refuse_used(snapshots: Sequence[Snapshot]) -> None:
+    """Raise SnapshotInUse for one of which a disk is being made, ImageStandsOnIt for one with an image."""
+    for image in OwnImage.objects.filter(snapshot__in=snapshots, state__in=TOLD).select_related("snapshot")[:1]:
+        raise errors.ImageStandsOnIt(
+            "The image {image} stands on the snapshot {id}; delete it first.",
+            field="snapshots", image=image.public_id, id=image.snapshot.public_id,
+        )  # fmt: skip
+    using = Disk.objects.filter(made_of__in=[one.id for one in snapshots], state=DiskState.CREATING).first()
+    if using is not None:
+        (used,) = (one for one in snapshots if one.id == using.made_of)
+        raise errors.SnapshotInUse(
+            "The disk {disk} is being made of the snapshot {id}; try again when it is there.",
+            field="snapshots", disk=using.public_id, id=used.public_id,
+        )  # fmt: skip
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``release_snapshot``: due at once, or when arrears have lasted too long."""
+    for operation in batch:
+        if not _announce(operation, owner):
+            continue
+        snapshot = own.read(operation.subject_id)
+        if snapshot.state in _ENDED:
+            own.engine(operation.lane).ensure_snapshot_absent(snapshot.public_id)
+        with own.outcome(operation, owner, *_ENDED) as ended:
+            if ended:
+                _gone(ended)
+
+
+def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
+    """TORECYCLE to ERASING before the engine is touched, so that no top-up brings it back meanwhile."""
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        if not queue.holds(owner, operation):
+            return False
+        ended = Snapshot.objects.filter(id=operation.subject_id, state=SnapshotState.TORECYCLE)
+        if ended.update(state=SnapshotState.ERASING, latest_operation=ACT, latest_operation_state="OPERATING"):
+            leave.images_of(operation.subject_id)
+    return True
+
+
+def _gone(snapshot: Snapshot) -> None:
+    db.call("placement_free", [snapshot.id])
+    modify.end(snapshot.account_id, [tagged.Thing(tagged.SNAPSHOT, snapshot.public_id)])
+    if snapshot.state == SnapshotState.FAILED:
+        return
+    Subscription.objects.filter(pk=snapshot.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
+    own.succeed(snapshot, SnapshotState.GONE)
+    things.event(snapshot, "released")

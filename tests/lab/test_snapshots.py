@@ -1,0 +1,116 @@
+"""Snapshots in real machines: what was on a disk at the instant is read again, and nothing else is given back."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from tests.lab.conftest import Lab
+from tests.lab.test_disk_size import fits_mib
+from vmart.engines.contract import Disk, Disks, Engine, HeldDisk, MachineSpec, Power, Snapshots
+
+MakeSpec = Callable[..., MachineSpec]
+
+
+def _system(spec: MachineSpec) -> HeldDisk:
+    return HeldDisk(spec.system_disk.key, spec.system_disk.size_gib, spec.member, spec.name, is_system=True)
+
+
+def test_a_system_disk_is_given_back_and_the_machine_is_otherwise_as_now(
+    engine: Engine, lab: Lab, make_spec: MakeSpec
+) -> None:
+    """Taken while it runs. Size, address and cap of now stay, host keys too: cloud-init sees no new machine."""
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(mbps=20)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; echo own > /etc/hostname")
+    keys = lab.inside(spec.name, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+    began = time.monotonic()
+    engine.ensure_snapshot(name, _system(spec))
+    assert time.monotonic() - began < 10
+    lab.inside(spec.name, "echo second > /root/kept; echo more > /root/since; sync")
+    assert engine.observe(spec.name).power is Power.RUNNING
+    engine.ensure_size(spec.name, 1, 640, on=True)
+    engine.ensure_disk_size(spec.name, spec.system_disk.key, 6, is_system=True, on=True)
+    engine.ensure_power(spec.name, False)
+    now = dataclasses.replace(
+        spec, memory_mib=640, system_disk=dataclasses.replace(spec.system_disk, size_gib=6), restoration=1
+    )
+    before = engine.observe(spec.name)
+    for _ in range(2):
+        engine.ensure_restored(now, name)
+    assert engine.observe(spec.name) == before
+    engine.ensure_power(spec.name, True)
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null")
+    read = "cat /root/kept /etc/hostname; ls /root/since 2>/dev/null || echo none"
+    assert lab.inside(spec.name, read).stdout.split() == ["first", "own", "none"]
+    assert lab.inside(spec.name, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout == keys
+    record = lab.ask("config", "show", spec.name)
+    assert "limits.memory: 640MiB" in record
+    assert "size: 6GiB" in record
+    assert f"user.vmart.public_ip: {spec.public_address and spec.public_address.ip}" in record
+    assert "user.vmart.snapshot" not in record
+    lab.inside(spec.name, "echo third > /root/kept")
+    engine.ensure_restored(now, name)  # late, and repeated: it has been done
+    assert lab.inside(spec.name, "cat /root/kept").stdout.split() == ["third"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
+
+
+def test_data_disks_are_given_back_and_new_ones_hold_the_same(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """Of a machine's data disk, and of one with a life of its own; owners and limits stay."""
+    assert isinstance(engine, Disks)
+    assert isinstance(engine, Snapshots)
+    key = make_spec(public=False).name.replace("ins-", "disk-")
+    own, new = key.replace("disk-", "disk-o"), key.replace("disk-", "disk-n")
+    spec = make_spec(public=False, data_disks=[Disk(key, "CLOUD_SSD", 1)])
+    engine.ensure_present(spec)
+    engine.ensure_volume(own, 1, spec.member)
+    engine.ensure_attached(spec.name, own)
+    for disk in (key, own):
+        lab.inside(
+            spec.name, f"echo first > /mnt/{disk}/kept; mkdir /mnt/{disk}/d; chown 1000:1000 /mnt/{disk}/d; sync"
+        )
+    held = {key: HeldDisk(key, 1, spec.member, spec.name), own: HeldDisk(own, 1, spec.member)}
+    names = {disk: disk.replace("disk-", "snap-") for disk in held}
+    for disk, one in held.items():
+        engine.ensure_snapshot(names[disk], one)
+        lab.inside(spec.name, f"echo second > /mnt/{disk}/kept; rm -r /mnt/{disk}/d; sync")
+    engine.ensure_volume_restored(HeldDisk(new, 2, spec.member), names[own], 1)
+    engine.ensure_power(spec.name, False)
+    engine.ensure_detached(spec.name, own)
+    for disk, one in held.items():
+        for _ in range(2):
+            engine.ensure_volume_restored(one, names[disk], 1)
+    engine.ensure_attached(spec.name, own)
+    engine.ensure_attached(spec.name, new)
+    engine.ensure_power(spec.name, True)
+    for disk in (key, own, new):
+        read = f"cat /mnt/{disk}/kept; stat -c %u:%g /mnt/{disk}/kept /mnt/{disk}/d"
+        assert lab.inside(spec.name, read).stdout.split() == ["first", "0:0", "1000:1000"]
+    assert 1014 <= fits_mib(lab, spec.name, f"/mnt/{own}") <= 1034  # of 1,024
+    assert 2028 <= fits_mib(lab, spec.name, f"/mnt/{new}") <= 2068
+    assert engine.observe(spec.name).power is Power.RUNNING
+    engine.ensure_absent(spec.name)
+    for disk in (own, new):
+        engine.ensure_volume_absent(disk)
+    for name in names.values():
+        engine.ensure_snapshot_absent(name)
+    assert [found.name for found in engine.list_snapshots() if found.name in names.values()] == []
+
+
+def test_a_full_system_disk_is_copied_and_given_back(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    lab.inside(
+        spec.name, "echo first > /root/kept; dd if=/dev/urandom of=/root/fill bs=1M count=6000; sync", limit_s=300
+    )
+    engine.ensure_snapshot(name, _system(spec))
+    engine.ensure_power(spec.name, False)
+    engine.ensure_restored(dataclasses.replace(spec, restoration=1), name)
+    assert engine.ensure_power(spec.name, True).power is Power.RUNNING
+    assert lab.inside(spec.name, "cat /root/kept").stdout.split() == ["first"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
