@@ -27,6 +27,8 @@ CUSTOMERS = [
     "{renew}", "{renew}&months=60", "{renew}&day=99", "/keys/",
     "/disks/", "/disks/new/", "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n",
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=5&count=2&name=n",
+    "/snapshots/", "/snapshots/?zone=ap-guangzhou-3", "{snapshot}", "{snapshot}restore/", "{snapshot}delete/",
+    "/snapshots/new/?disk={disk_id}",
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
     "/placement-groups/", "{group}", "/addresses/", "{address}", "{address}release/", "{address}bandwidth/?bandwidth=9",
@@ -90,6 +92,12 @@ def _disks(customer: Customer, machine: str | None) -> dict[str, str]:
         page.wait_for_url("**/disks/disk-*/")
         expect(page.locator("#live .state.idle")).to_be_visible()
         found[name] = page.url.removeprefix(customer.url)
+    found["disk_id"] = found["disk"].split("/")[2]
+    page = customer.open(f"/snapshots/new/?disk={found['disk_id']}")
+    page.click("#make")
+    page.wait_for_url("**/snapshots/snap-*/")
+    expect(page.locator("#live .state.good")).to_be_visible()
+    found["snapshot"] = page.url.removeprefix(customer.url)
     page = customer.open(f"{found['attached']}attach/")
     page.select_option("#machine", str(machine).split("/")[2])
     page.click("#attach")

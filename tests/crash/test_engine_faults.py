@@ -50,11 +50,15 @@ from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.snapshots.apply import apply
+from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.create import create as make_snapshot
+from vmart.orders.snapshots.delete import delete
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
@@ -174,6 +178,42 @@ def _end_disk(actor: Actor, names: list[str]) -> None:
     end_disks(actor, [_own(actor.account)])
 
 
+def _stop(actor: Actor, names: list[str]) -> None:
+    stop.stop(actor, names)
+
+
+def _system_disk(names: list[str]) -> str:
+    machine = Instance.objects.get(public_id=names[0])
+    return Disk.objects.get(instance_id=machine.id, usage="SYSTEM_DISK").public_id
+
+
+def _snapshot(actor: Actor, names: list[str]) -> None:
+    zones.check(ZONE)
+    make_snapshot(actor, NewSnapshot(_system_disk(names)))
+
+
+def _snapshot_of_own(actor: Actor, _names: list[str]) -> None:
+    make_snapshot(actor, NewSnapshot(_own(actor.account)))
+
+
+def _of(account: int) -> Snapshot:
+    return Snapshot.objects.get(account_id=account)
+
+
+def _restore(actor: Actor, _names: list[str]) -> None:
+    apply(actor, _of(actor.account).public_id, _of(actor.account).disk.public_id)
+
+
+def _disk_of_it(actor: Actor, _names: list[str]) -> None:
+    disk = DiskChoice("CLOUD_SSD", 150)
+    new = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", disk, snapshot_id=_of(actor.account).public_id)
+    create(actor, new)
+
+
+def _delete_snapshot(actor: Actor, _names: list[str]) -> None:
+    delete(actor, [_of(actor.account).public_id])
+
+
 def _address(actor: Actor, _names: list[str]) -> None:
     """A new public address by itself."""
     allocate(actor, NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_POSTPAID_BY_HOUR", 9), ZONE))
@@ -225,6 +265,12 @@ ACTS: dict[str, Callable[[], int]] = {
     "larger disk of its own": lambda: _asked(HOURLY, _attach, _larger_own),
     "detach a disk": lambda: _asked(HOURLY, _attach, _detach),
     "erase a disk": lambda: _asked(HOURLY, _attach, _detach, _end_disk, _end_disk),
+    "snapshot of a machine": lambda: _asked(HOURLY, _snapshot),
+    "restore a machine": lambda: _asked(HOURLY, _snapshot, _stop, _restore),
+    "snapshot of a disk": lambda: _asked(HOURLY, _attach, _snapshot_of_own),
+    "restore a disk": lambda: _asked(HOURLY, _attach, _snapshot_of_own, _detach, _restore),
+    "disk of a snapshot": lambda: _asked(HOURLY, _attach, _snapshot_of_own, _disk_of_it),
+    "delete a snapshot": lambda: _asked(HOURLY, _snapshot, _delete_snapshot),
     "bind an address": lambda: _asked(HOURLY, _address, _bind_address),
     "unbind an address": lambda: _asked(HOURLY, _address, _bind_address, _unbind_address),
     "faster address": lambda: _asked(HOURLY, _address, _bind_address, _faster_address),
@@ -245,6 +291,8 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          # changing calls of each act, so that no loop ends too early
          "make a disk": 1, "attach a disk": 2, "larger disk of its own": 1, "keep a disk": 3,
          "detach a disk": 1, "erase a disk": 1,
+         "snapshot of a machine": 1, "restore a machine": 1, "snapshot of a disk": 1, "restore a disk": 1,
+         "disk of a snapshot": 1, "delete a snapshot": 1,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
          "release a machine with an address": 2}  # fmt: skip
 
@@ -324,6 +372,8 @@ SETTLED = {
     "attach a disk": ("RUNNING",), "larger disk of its own": ("RUNNING",), "keep a disk": ("GONE",),
     "detach a disk": ("RUNNING",), "erase a disk": ("RUNNING",),
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
+    "snapshot of a machine": ("RUNNING",), "restore a machine": ("STOPPED",), "snapshot of a disk": ("RUNNING",),
+    "restore a disk": ("RUNNING",), "disk of a snapshot": ("RUNNING",), "delete a snapshot": ("RUNNING",),
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
     "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),
 }  # fmt: skip

@@ -35,10 +35,14 @@ from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
+from vmart.orders.snapshots.apply import apply
+from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.create import create as make_snapshot
+from vmart.orders.snapshots.delete import delete
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot
 from vmart.worker.models import Operation
 
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
@@ -255,4 +259,46 @@ def test_a_second_worker_ends_what_a_killed_one_began_of_an_address(
     _kill(second)
     told = list(Event.objects.filter(subject_kind="address").order_by("id").values_list("kind", flat=True))
     assert (told[-1], told.count(kind)) == (kind, 1)
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "acts", "ended"),
+    [
+        ("ensure_snapshot", 1, ("NORMAL", "snapshot_made")),
+        ("ensure_volume_restored", 2, ("NORMAL", "ApplySnapshot")),
+        ("ensure_snapshot_absent", 3, ("GONE", "released")),
+    ],
+)
+def test_a_second_worker_ends_what_a_killed_one_began_of_a_snapshot(
+    nursery: Nursery, world: World, verb: str, acts: int, ended: tuple[str, str]
+) -> None:
+    """Given a worker that is killed in the call of an engine, then the act happens once, and money agrees."""
+    state, kind = ended
+    account = open_purse(cash_minor=10_000)
+    zones.check(ZONE)
+    (disk,) = create(by(account), NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 100)))
+    work()
+    world.write(disk, "first")
+    for act in (
+        lambda: make_snapshot(by(account), NewSnapshot(disk)),
+        lambda: apply(by(account), Snapshot.objects.get().public_id, disk),
+        lambda: delete(by(account), [Snapshot.objects.get().public_id]),
+    )[:acts]:  # fmt: skip
+        work()
+        act()
+    if acts == 2:
+        world.write(disk, "second")
+    _slow_engine(600, verb)
+    first = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
+    time.sleep(0.2)
+    _kill(first)
+    _slow_engine(0, verb)
+    second = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Snapshot.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
+    _kill(second)
+    told = list(Event.objects.filter(subject_kind="snapshot").order_by("id").values_list("kind", flat=True))
+    assert (told[-1], told.count(kind)) == (kind, 1)
+    assert world.read(disk) == "first"
     assert list(reconcile()) == []

@@ -1,4 +1,4 @@
-"""Snapshots in real machines: what was on a disk at the instant is read again, and nothing else is given back."""
+"""Snapshots in real machines: what was on a disk at the instant is read again, and only the disk is given back."""
 
 import dataclasses
 import time

@@ -11,7 +11,7 @@ from django.db import transaction
 from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse
 from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair, State
@@ -38,7 +38,9 @@ from vmart.orders.convert import Conversion
 from vmart.orders.grow_disk import Growth
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
+from vmart.orders.snapshots.create import NewSnapshot, create
 from vmart.orders.without_charge import STOP_CHARGING
+from vmart.provisioning import zones
 from vmart.security import held
 from vmart.storage.models import Disk
 from vmart.subscriptions.models import Subscription
@@ -65,6 +67,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "grow_disk": lambda who, name: grow_disk.grow(who, Growth([name], _system_disk(name), 60)),
     "renew": lambda who, name: renew.renew(who, Renewal([name])),
     "convert": lambda who, name: convert.ACT.order(who, Conversion([name])),
+    "snapshot": lambda who, name: create(who, NewSnapshot(_system_disk(name))),
     "end": lambda who, name: terminate.terminate(who, [name]),
 }
 OPERATIONS = ("SUCCESS", "OPERATING", "FAILED")
@@ -92,6 +95,7 @@ def _offered(act: str, machine: Instance) -> tuple[type[Refused], str] | None:
 
 
 def _machine(configuration: object) -> Instance:
+    zones.check(ZONE)
     account = open_purse(cash_minor=1_000_000)
     key_pairs.import_(by(account), "laptop", ED25519)
     return buy_running(account, configuration)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from vmart.orders.disks.attach import attach
 from vmart.orders.disks.detach import detach
 from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate
+from vmart.orders.snapshots.create import NewSnapshot, create
 from vmart.provisioning import zones
 from vmart.storage.models import Disk, State
 
@@ -29,11 +30,12 @@ OPERATIONS = ("SUCCESS", "OPERATING", "FAILED")
 AT_MACHINE = (State.ATTACHING, State.ATTACHED, State.DETACHING)
 MACHINES = [(state, kind) for state in MachineState for kind in ("container", "virtual-machine")
             if state not in (MachineState.GONE, MachineState.LAUNCH_FAILED)]  # fmt: skip
-Verb = Callable[[Actor, str, str], None]
+Verb = Callable[[Actor, str, str], object]
 VERBS: dict[str, Verb] = {
     "attach": lambda who, disk, machine: attach(who, machine, [disk]),
     "detach": lambda who, disk, machine: detach(who, [disk]),
     "grow": lambda who, disk, machine: grow(who, disk, 250),
+    "snapshot": lambda who, disk, machine: create(who, NewSnapshot(disk)),
     "end": lambda who, disk, machine: terminate(who, [disk]),
 }
 Refusal = tuple[type[Refused], str] | None

@@ -44,10 +44,13 @@ _QUERIES = {
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
     "disks": "SELECT usage, disk_type, size_gib, state, latest_operation, latest_operation_state, instance_id IS NULL"
     " FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3, 4",
+    "snapshots": "SELECT state, latest_operation, latest_operation_state, size_gib FROM storage_snapshot"
+    " WHERE account_id = %s ORDER BY 1, 2, 3, 4",
     "addresses": "SELECT state, latest_operation, latest_operation_state, bandwidth_mbps, instance_id IS NULL"
     " FROM network_eip WHERE account_id = %s",
     "events": "SELECT kind,"
-    " regexp_replace((detail - 'waited_ms' - 'disk' - 'machine')::text, 'skey-[a-z0-9]+', 'skey', 'g') AS detail, at"
+    " regexp_replace((detail - 'waited_ms' - 'disk' - 'machine' - 'snapshot')::text, 'skey-[a-z0-9]+', 'skey', 'g')"
+    " AS detail, at"
     " FROM events_event WHERE account_id = %s ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
 }

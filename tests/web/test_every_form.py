@@ -32,15 +32,15 @@ from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
 from vmart.pricing.address import AddressPart
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
-    "templates", "template", "disks", "quotas", "tags", "addresses", "payment_state", "activity", "charges",
-    "charges_csv", "seller",
+    "templates", "template", "disks", "snapshots", "quotas", "tags", "addresses", "payment_state", "activity",
+    "charges", "charges_csv", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
@@ -152,6 +152,18 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[disk]), typed)
         return answer
 
+    def of_snapshot(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
+        """A snapshot of a bought disk is made on the page, then these forms of it are sent."""
+        self.of_disk()
+        work()
+        disk = Disk.objects.exclude(state="").get().public_id
+        page = self.buyer.get(f"/snapshots/new/?disk={disk}")
+        answer = self.buyer.post("/snapshots/new/", Form(page.content.decode(), "/snapshots/new/").data)
+        for name, typed in acts:
+            work()
+            answer = self.buyer.post(reverse(name, args=[Snapshot.objects.get().public_id]), typed)
+        return answer
+
     def buy_address(self) -> HttpResponse:
         """One is bought on the page."""
         page = self.buyer.get(f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name=")
@@ -234,6 +246,10 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("disk_size", "ResizeDisk"): lambda sent: sent.of_disk(("disk_size", {"size": "30"})),
     ("disk_end", "TerminateDisks"): lambda sent: sent.of_disk(("disk_end", {})),
+    ("snapshot_new", "CreateSnapshot"): lambda sent: sent.of_snapshot(),
+    ("snapshot", "ModifySnapshotAttribute"): lambda sent: sent.of_snapshot(("snapshot", {"name": "other"})),
+    ("snapshot_restore", "ApplySnapshot"): lambda sent: sent.of_snapshot(("snapshot_restore", {})),
+    ("snapshot_delete", "DeleteSnapshots"): lambda sent: sent.of_snapshot(("snapshot_delete", {})),
     ("placement_groups", "CreateDisasterRecoverGroup"): lambda sent: sent.buyer.post(
         "/placement-groups/", {"name": "apart", "apart": "HOST", "affinity": "1"}
     ),

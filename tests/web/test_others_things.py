@@ -23,6 +23,8 @@ from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
+from vmart.orders.snapshots import create as snapshots
+from vmart.orders.snapshots.create import NewSnapshot
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
 from vmart.pricing.address import AddressPart
@@ -47,6 +49,7 @@ class Things:
     group: str = "ps-00000000"
     security_group: str = "sg-00000000"
     disk: str = "disk-00000000"
+    snapshot: str = "snap-00000000"
     eip: str = "eip-00000000"
 
 
@@ -58,6 +61,7 @@ TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
 GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
 SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}]
 DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
+SNAPSHOT: list[Arguments] = [lambda has: {"public_id": has.snapshot}]
 ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
@@ -101,6 +105,9 @@ NAMED: dict[str, list[Arguments]] = {
     "disk_detach": DISK,
     "disk_size": DISK,
     "disk_end": DISK,
+    "snapshot": SNAPSHOT,
+    "snapshot_restore": SNAPSHOT,
+    "snapshot_delete": SNAPSHOT,
     "address": ADDRESS,
     "address_bind": ADDRESS,
     "address_unbind": ADDRESS,
@@ -149,6 +156,13 @@ def own_disk(visitor: Visitor) -> str:
     return public_id
 
 
+def own_snapshot(visitor: Visitor, disk: str) -> str:
+    """A snapshot of the disk."""
+    public_id = snapshots.create(by(visitor.account_id), NewSnapshot(disk))
+    work()
+    return public_id
+
+
 @pytest.fixture
 def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
@@ -164,7 +178,8 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         machine=Instance.objects.get().public_id,
         paid=paid,
         unpaid=order_id_of(visitor.buy(act="card")),
-        disk=own_disk(visitor),
+        disk=(disk := own_disk(visitor)),
+        snapshot=own_snapshot(visitor, disk),
         payment=Payment.objects.get().id,
         operation=operation.id,
         account=Instance.objects.get().account_id,

@@ -26,6 +26,8 @@ from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
+from vmart.orders.snapshots import create as snapshots
+from vmart.orders.snapshots.create import NewSnapshot
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
 from vmart.pricing.address import AddressPart
@@ -33,7 +35,7 @@ from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
@@ -50,8 +52,9 @@ CUSTOMERS = {
     "machine_tags": 4, "tags": 3, "machine_planned_end": 3, "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
+    "snapshots": 3, "snapshot_new": 4, "snapshot": 11, "snapshot_restore": 5, "snapshot_delete": 5,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
-    "quotas": 10, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
+    "quotas": 11, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
@@ -112,6 +115,9 @@ def _disks(visitor: Visitor, count: int) -> None:
     asked = NewDisks("ap-guangzhou", ZONE, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 20), count)
     made = create(by(visitor.account_id), asked)
     work()
+    for disk in made:
+        snapshots.create(by(visitor.account_id), NewSnapshot(disk))
+    work()
     machine = Instance.objects.filter(state="RUNNING").latest("id")
     for first in range(0, count // 2, 10):
         attach(by(visitor.account_id), machine.public_id, made[first : first + 10])
@@ -150,6 +156,9 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             ["disk", "disk_attach", "disk_detach", "disk_size", "disk_end"],
             (Disk.objects.exclude(state="").latest("id").public_id,),
         ),
+        **dict.fromkeys(
+            ["snapshot", "snapshot_restore", "snapshot_delete"], (Snapshot.objects.latest("id").public_id,)
+        ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         **dict.fromkeys(
             ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release"],
@@ -173,6 +182,8 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             query: dict[str, Any] = QUERIES.get(name, {})
             if name == "machines_renew":
                 query = {"id": list(prepaid)}
+            if name == "snapshot_new":
+                query = {"disk": Disk.objects.exclude(state="").latest("id").public_id}
             who.get(address, query)  # reads the catalog
             with statements() as made:
                 answer = who.get(address, query)

@@ -8,7 +8,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
 from vmart.listings.views import SnapshotView
-from vmart.storage.models import Snapshot, State
+from vmart.storage.models import Disk, Snapshot, State
 from vmart.tags import reads
 from vmart.tags.things import SNAPSHOT
 
@@ -82,9 +82,24 @@ def one(account_id: int, public_id: str) -> tuple[Snapshot, Instance | None] | N
     found = own.select_related("subscription", "disk__subscription").first()
     if found is None:
         return None
-    with_machine = found.disk.state == State.WITH_MACHINE
-    machines = Instance.objects.select_related("subscription")
-    return found, machines.filter(id=found.disk.instance_id or 0).first() if with_machine else None
+    return found, _machine(found.disk)
+
+
+def _machine(disk: Disk) -> Instance | None:
+    """The machine that the disk goes with."""
+    if disk.state != State.WITH_MACHINE:
+        return None
+    return Instance.objects.select_related("subscription").filter(id=disk.instance_id or 0).first()
+
+
+def disk(account_id: int, public_id: str) -> tuple[Disk, Instance | None] | None:
+    """A disk of the account of which a snapshot may be made, and the machine that it goes with."""
+    sayable = "" if "\0" in public_id else public_id
+    own = Disk.objects.filter(account_id=account_id, public_id=sayable).exclude(state__in=[State.GONE, State.FAILED])
+    found = own.select_related("subscription").first()
+    if found is None:
+        return None
+    return found, _machine(found)
 
 
 @dataclass(frozen=True, slots=True)

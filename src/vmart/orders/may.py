@@ -25,6 +25,7 @@ from vmart.orders import (
     terminate,
 )
 from vmart.orders.acts import Refuse
+from vmart.orders.snapshots import create as snapshot
 
 ACTS: Mapping[str, Refuse] = {
     "start": start.refuse,
@@ -37,6 +38,7 @@ ACTS: Mapping[str, Refuse] = {
     "bandwidth": bandwidth.refuse,
     "type": resize.refuse,
     "grow_disk": grow_disk.refuse,
+    "snapshot": snapshot.refuse_machines,
     "reinstall": reinstall.refuse,
     "renew": renew.refuse,
     "convert": convert.refuse,

@@ -48,6 +48,10 @@ def disk_state(disk: Disk) -> SafeString:
     return badge(*wording.DISK_STATES["EXPANDING" if is_under_way(disk, own.RESIZE) else disk.state])
 
 
+def snapshot_state(code: str) -> SafeString:
+    return badge(*wording.SNAPSHOT_STATES[code])
+
+
 def order_status(status: int) -> SafeString:
     return badge(*wording.ORDER_STATUS.get(status, (str(status), "idle")))
 

@@ -501,6 +501,7 @@ class NewDisk(ActForm):
 
     paths = {
         "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
+        "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
     }  # fmt: skip
 
     zone = _choice(_("Zone"))
@@ -508,6 +509,7 @@ class NewDisk(ActForm):
     size = _size(_("Size, GiB"))
     count = _size(_("Number"))
     name = text(_("Name"), required=False, maxlength=128)
+    snapshot = text(_("Snapshot"), required=False, maxlength=20, hint=_("Its id, for a disk that holds what it holds."))
 
     def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"size": 100, "count": 1})
@@ -521,6 +523,14 @@ class NewDisk(ActForm):
 
 def _sizes(sold: SizeRange) -> str:
     return f"{sold.min}–{sold.max} GiB"
+
+
+class SnapshotName(ActForm):
+    """What a snapshot is called."""
+
+    paths = {"name": "name"}
+
+    name = text(_("Name"), required=False, maxlength=60)
 
 
 class OwnDiskSize(ActForm):

@@ -21,7 +21,7 @@ from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
 from vmart.listings.security_groups import Listed
 from vmart.listings.tags import TagView
-from vmart.listings.views import EipView, SecurityGroupView, SubnetView, VpcView
+from vmart.listings.views import EipView, SecurityGroupView, SnapshotView, SubnetView, VpcView
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
@@ -29,6 +29,7 @@ from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Ta
 from vmart.pages.templatetags.shop import region_name, zone_name
 from vmart.payments.models import Payment
 from vmart.security.policies import Policy
+from vmart.storage.models import Disk
 from vmart.storage.models import State as DiskState
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
@@ -448,6 +449,43 @@ PLACEMENT_GROUPS: Table[GroupView] = Table(
     ),
     filters=(Filter("q", _("Name or id")),),
 )
+
+
+def _snapshot_name(row: SnapshotView) -> SafeString:
+    address = reverse("snapshot", args=[row.public_id])
+    if not row.name:
+        return link(address, row.public_id, MONO)
+    return together(link(address, row.name), soft(row.public_id, MONO))
+
+
+def _snapshot_disk(row: SnapshotView) -> SafeString:
+    usage = wording.component("system_disk" if row.usage == Disk.Usage.SYSTEM else "data_disk")
+    return together(row.disk_name or usage, soft(row.disk, MONO))
+
+
+def _snapshot_states() -> Sequence[tuple[str, Words]]:
+    return [(code, title) for code, (title, _tone) in wording.SNAPSHOT_STATES.items()]
+
+
+SNAPSHOTS: Table[SnapshotView] = Table(
+    (
+        Column("id", "", None, lambda row: row.public_id),
+        Column("name", _("Snapshot"), _snapshot_name, lambda row: row.name),
+        Column("state", _("State"), lambda row: cells.snapshot_state(row.state), lambda row: row.state),
+        Column("disk", _("Disk"), _snapshot_disk, lambda row: row.disk),
+        Column("size_gib", _("Size"), lambda row: f"{row.size_gib} GiB", lambda row: row.size_gib, css=FIGURE),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
+        Column("created", _("Asked for"), lambda row: printed.instant(row.created_at), lambda row: row.created_at,
+               css=NUM),
+    ),
+    empty=_("You have no snapshot yet. One is made on the page of a disk, or of a machine, and stays when that ends."),
+    filters=(
+        Filter("disk", _("Id of the disk")),
+        Filter("zone", _("Zone"), _zones),
+        Filter("state", _("State"), _snapshot_states),
+        Filter("tag", _("Tag (key, or key=value)")),
+    ),
+)  # fmt: skip
 
 
 def _eip(eip: EipView) -> SafeString:

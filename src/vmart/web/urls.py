@@ -24,6 +24,7 @@ from vmart.web.views import (
     quotas,
     renewal,
     security_groups,
+    snapshots,
     system,
     tags,
     templates,
@@ -102,6 +103,18 @@ class DiskId:
         return value
 
 
+class SnapshotId:
+    """A public id of a snapshot."""
+
+    regex = "snap-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class EipId:
     """A public id of a bought public address."""
 
@@ -133,6 +146,7 @@ register_converter(SecurityGroupId, "security_group")
 register_converter(Way, "way")
 register_converter(DiskId, "disk")
 register_converter(EipId, "eip")
+register_converter(SnapshotId, "snapshot")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -172,6 +186,11 @@ urlpatterns = [
     path("disks/<disk:public_id>/detach/", disks.detach_page, name="disk_detach"),
     path("disks/<disk:public_id>/size/", disks.size_page, name="disk_size"),
     path("disks/<disk:public_id>/end/", disks.end_page, name="disk_end"),
+    path("snapshots/", snapshots.listing, name="snapshots"),
+    path("snapshots/new/", snapshots.new_page, name="snapshot_new"),
+    path("snapshots/<snapshot:public_id>/", snapshots.detail, name="snapshot"),
+    path("snapshots/<snapshot:public_id>/restore/", snapshots.restore_page, name="snapshot_restore"),
+    path("snapshots/<snapshot:public_id>/delete/", snapshots.delete_page, name="snapshot_delete"),
     path("templates/", templates.listing, name="templates"),
     path("templates/<template:public_id>/", templates.detail, name="template"),
     path("templates/<template:public_id>/default/", templates.make_default, name="template_default"),

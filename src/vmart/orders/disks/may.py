@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.orders.disks import attach, detach, grow, terminate
+from vmart.orders.snapshots import create as snapshot
 from vmart.storage.models import Disk
 
 ACTS: Mapping[str, Callable[[Disk, Instance | None], None]] = {
     "attach": lambda disk, machine: attach.refuse_disk(disk),
     "detach": lambda disk, machine: detach.refuse([disk], {machine.id: machine} if machine else {}),
     "grow": grow.refuse,
+    "snapshot": lambda disk, machine: snapshot.refuse(disk, None),
     "end": lambda disk, machine: terminate.refuse([disk]),
 }
 

@@ -105,6 +105,14 @@ def refuse(disk: Disk, machine: Instance | None) -> None:
     own.refuse_disk(disk, machine, DiskState.UNATTACHED, DiskState.ATTACHED)
 
 
+def refuse_machines(machines: Sequence[Instance]) -> None:
+    """The same of machines alone. Raise UnknownOwnDisk for one that was never made, and so has no disk."""
+    for machine in machines:
+        if machine.state == MachineState.LAUNCH_FAILED:
+            raise errors.UnknownOwnDisk("{id} was never made, and has no disks.", field="disks", id=machine.public_id)
+        own.refuse_machine(machine)
+
+
 def counting(account_id: int) -> QuerySet[Snapshot]:
     """The account's snapshots that count against the quota, in every region; by their own index."""
     there = Snapshot.objects.filter(account_id=account_id).exclude(state=SnapshotState.GONE)

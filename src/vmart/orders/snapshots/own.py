@@ -128,7 +128,12 @@ def refuse_disk(disk: Disk, machine: Instance | None, *allowed: DiskState) -> No
         own_disk.refuse_busy([disk])
         own_disk.refuse_state(disk, *allowed)
     else:
-        own_disk.refuse_machine(machine, MachineState.RUNNING, MachineState.STOPPED)
+        refuse_machine(machine)
+
+
+def refuse_machine(machine: Instance) -> None:
+    """Raise Busy or WrongState for a machine with whose disks nothing can be done now."""
+    own_disk.refuse_machine(machine, MachineState.RUNNING, MachineState.STOPPED)
 
 
 def begin_disk(disk: Disk, machine: Instance | None, act: str, request_id: str) -> None:

@@ -1,6 +1,7 @@
 """Disks with a life of their own: the list, a new one, one of them, and what its owner does to it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -77,7 +78,8 @@ def _asked(form: NewDisk) -> NewDisks:
     typed, here = form.cleaned_data, shop.snapshot()
     region = here.region_of(typed["zone"]) if typed["zone"] in here.zones else ""
     disk = DiskChoice(typed["type"], typed["size"], name=typed["name"])
-    return NewDisks(region, typed["zone"], POSTPAID_BY_HOUR, disk, typed["count"])
+    asked = NewDisks(region, typed["zone"], POSTPAID_BY_HOUR, disk, typed["count"])
+    return replace(asked, snapshot_id=typed["snapshot"])
 
 
 def _cost(form: NewDisk) -> create.Cost | None:

@@ -1,0 +1,183 @@
+"""Snapshots of disks: the list, a new one, one of them, and what its owner does with it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from vmart.instances.models import Instance
+from vmart.kernel.errors import Refused
+from vmart.listings import activity, charges, snapshots
+from vmart.listings.paging import Page
+from vmart.listings.snapshots import WantedSnapshots
+from vmart.listings.views import SnapshotView
+from vmart.orders import holds, live_cost
+from vmart.orders.snapshots import apply, create, delete, may, rename
+from vmart.orders.snapshots.create import Cost, NewSnapshot
+from vmart.pages import wording
+from vmart.pages.table import Shown
+from vmart.storage.models import Disk, Snapshot, SnapshotState
+from vmart.tags import reads
+from vmart.web.forms import SnapshotName, component
+from vmart.web.tables import SNAPSHOTS
+from vmart.web.visitor import actor, customer, field
+
+_CHARGED = (SnapshotState.CREATING, SnapshotState.NORMAL, SnapshotState.ROLLBACKING)
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
+    """The snapshots, narrowed as the address says; as a file where it says so."""
+    chosen = SNAPSHOTS.chosen(request.GET)
+    wanted = WantedSnapshots(
+        disk_ids=[chosen["disk"]] if chosen["disk"] else None,
+        zones=[chosen["zone"]] if chosen["zone"] else None,
+        states=[chosen["state"]] if chosen["state"] else None,
+        tags=reads.named(chosen["tag"]),
+    )
+
+    def page_before(key: str) -> Page[SnapshotView]:
+        return snapshots.by_key(account_id, wanted, before=key)
+
+    if request.GET.get("as") == "csv":
+        return SNAPSHOTS.file("snapshots.csv", page_before)
+    page = page_before(request.GET.get("before", ""))
+    busy = any(row.latest_operation_state == "OPERATING" for row in page.rows)
+    return render(request, "web/snapshots/list.html", {"snapshots": Shown(SNAPSHOTS, page, request), "busy": busy})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Make one of the disk that the address names, told first what an hour of it costs."""
+    typed = request.POST if request.method == "POST" else request.GET
+    found = snapshots.disk(account_id, field(typed, "disk"))
+    if found is None:
+        raise Http404
+    disk, machine = found
+    form = SnapshotName(request.POST if request.method == "POST" else None)
+    due = _cost(disk, form)
+    if request.method == "POST" and due and form.is_valid():
+        if str(due.hourly) == request.POST.get("hourly"):
+            made = _create(request, account_id, disk, form)
+            if made is not None:
+                return redirect("snapshot", made)
+        else:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    here = {"disk": disk, "machine": machine, "title": _disk_title(disk), "form": form, "cost": due}
+    return render(request, "web/snapshots/new.html", here, status=422 if form.errors else 200)
+
+
+def _cost(disk: Disk, form: SnapshotName) -> Cost | None:
+    """None where none are sold, which the form says."""
+    try:
+        return create.cost(disk.zone_id, disk.size_gib)
+    except Refused as refused:
+        if form.is_bound:
+            form.refuse(refused)
+    return None
+
+
+def _create(request: HttpRequest, account_id: int, disk: Disk, form: SnapshotName) -> str | None:
+    new = NewSnapshot(disk.public_id, form.cleaned_data["name"])
+    try:
+        made = create.create(actor(request, account_id), new)
+    except Refused as refused:
+        form.refuse(refused)
+        return None
+    messages.success(request, _("The snapshot is being made."))
+    return made
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One snapshot; its name is changed here."""
+    snapshot, machine = _snapshot(account_id, public_id)
+    form = SnapshotName(request.POST if request.method == "POST" else None, initial={"name": snapshot.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The snapshot was renamed."))
+            return redirect("snapshot", public_id)
+    here = {**_here(snapshot, machine), "form": form}
+    return render(request, "web/snapshots/snapshot.html", here, status=422 if form.errors else 200)
+
+
+def _here(snapshot: Snapshot, machine: Instance | None) -> dict[str, Any]:
+    started_at = snapshot.subscription.started_at
+    return {
+        "snapshot": snapshot,
+        "disk": snapshot.disk,
+        "machine": machine,
+        "title": _disk_title(snapshot.disk),
+        "hourly": holds.hourly([snapshot.id])[snapshot.id] if snapshot.state in _CHARGED else None,
+        "may": may.possible(snapshot, machine),
+        "busy": snapshot.latest_operation_state == "OPERATING",
+        "is_there": snapshot.state not in (SnapshotState.FAILED, SnapshotState.ERASING),
+        "closed_exact": charges.of_parts(snapshot.account_id, [snapshot.id], started_at),
+        "open_exact": live_cost.open_exact(snapshot.account_id, snapshot.id),
+        "events": activity.of_thing(Snapshot.KIND, snapshot.id),
+    }
+
+
+def _disk_title(disk: Disk) -> str:
+    return disk.name or str(component(disk))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def restore_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Its disk gets what it holds, told first what is lost."""
+    snapshot, machine = _snapshot(account_id, public_id)
+    if request.method == "POST":
+        who, disk = actor(request, account_id), snapshot.disk.public_id
+        done = _("The disk is being restored.")
+        return _done(request, public_id, lambda: apply.apply(who, public_id, disk), done)
+    why = may.why_not("apply", snapshot, machine)
+    here = {
+        "snapshot": snapshot, "disk": snapshot.disk, "machine": machine, "title": _disk_title(snapshot.disk),
+        "why_not": wording.sentence(why) if why else "",
+    }  # fmt: skip
+    return render(request, "web/snapshots/restore.html", here)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def delete_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Deleted, told first that nothing brings it back."""
+    snapshot, _machine = _snapshot(account_id, public_id)
+    if request.method == "POST":
+        who, done = actor(request, account_id), _("The snapshot is being deleted.")
+        return _done(request, public_id, lambda: delete.delete(who, [public_id]), done)
+    return render(request, "web/snapshots/delete.html", {"snapshot": snapshot})
+
+
+def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str) -> HttpResponse:
+    try:
+        act()
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    else:
+        messages.success(request, done)
+    return redirect("snapshot", public_id)
+
+
+def _snapshot(account_id: int, public_id: str) -> tuple[Snapshot, Instance | None]:
+    found = snapshots.one(account_id, public_id)
+    if found is None:
+        raise Http404
+    return found
