@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.catalog import shop
-from vmart.kernel import db
 from vmart.listings.paging import PAGE, Matching, Page, by_offset, cut, number
 from vmart.storage.images import ImageShare
 from vmart.tags import reads
@@ -145,12 +144,3 @@ def shares(account_id: int, public_id: str) -> list[ShareView] | None:
         return None
     found = ImageShare.objects.filter(image_id=view.id).order_by("created_at", "account_id")
     return [ShareView(*row) for row in found.values_list("account_id", "created_at")]
-
-
-def in_zone(account_id: int, zone: str) -> list[ImageView]:
-    """Customers' images that the account can have machines made of in the zone now, newest first; so many as a page."""
-    query = f"{_VIEW} AND o.zone_id = %(zone)s AND o.state = 'NORMAL' ORDER BY o.id DESC LIMIT %(most)s"
-    matching = Matching.of(account_id, _FROM, _CONDITIONS, WantedImages())
-    return [
-        _listed(row) for row in db.rows(query.format(matching=matching.sql), **matching.values, zone=zone, most=PAGE)
-    ]

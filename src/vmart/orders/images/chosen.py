@@ -12,6 +12,8 @@ from vmart.orders import errors
 from vmart.storage.images import ImageShare, ImageState, OwnImage
 from vmart.storage.models import SnapshotState
 
+_SHOWN = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -80,6 +82,13 @@ def _sold(public: Image) -> Image:
             why=errors.InLanguages(public.unavailable_en, public.unavailable_zh),
         )  # fmt: skip
     return public
+
+
+def own_in(here: shop.Shop, account_id: int, zone: str) -> list[Chosen]:
+    """Customers' images of which the account can have machines made in the zone now, newest first."""
+    there = usable(account_id).filter(zone_id=zone, state=ImageState.NORMAL).select_related("snapshot")
+    found = there.exclude(snapshot__state=SnapshotState.TORECYCLE).order_by("-id")[:_SHOWN]
+    return [Chosen(here.images[own.base_id], own) for own in found]
 
 
 def hold(account_id: int, chosen: Chosen, zone: str) -> None:
