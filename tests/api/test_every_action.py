@@ -24,8 +24,10 @@ from tests.support.statements import statements
 from vmart.api import services
 from vmart.api.declarations import AnyShape
 from vmart.api.registry import Action
+from vmart.customers.models import Account
 from vmart.customers.quotas import LEAST
 from vmart.events.models import Event
+from vmart.kernel import clock
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -56,6 +58,7 @@ class Things:
     bare: str  # a machine without one
     at_machine: str  # and an address that another such has
     task: str  # of its binding
+    image: str  # of the running machine
     snapshot: str  # of the disk that no machine has
 
 
@@ -65,6 +68,8 @@ Asked = Callable[[Things], dict[str, Any]]
 OF_INSTANCES = {"ServiceType": "cvm", "ResourcePrefix": "instance", "ResourceRegion": "ap-guangzhou"}
 TAG = {"TagKey": "team", "TagValue": "b"}
 ENDS = {"ActionTime": "2026-12-01T00:00:00Z"}
+
+FRIEND = "987654321"  # another account
 
 BARE = {name: value for name, value in HOURLY.items() if name != "InternetAccessible"}
 OWN_DISK = {
@@ -89,7 +94,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeZones": (lambda _: {}, 1),
     "DescribeZoneInstanceConfigInfos": (lambda _: {}, 2),
     "DescribeInstanceTypeConfigs": (lambda _: {}, 1),
-    "DescribeImages": (lambda _: {}, 1),
+    "DescribeImages": (lambda _: {}, 2),
     "InquiryPriceRunInstances": (lambda _: HOURLY, 0),
     "RunInstances": (lambda has: {**HOURLY, "LoginSettings": {"KeyIds": [has.key]}, "ClientToken": "t"}, 2),
     "CreateLaunchTemplate": (lambda has: {**HOURLY, **_login(has), "LaunchTemplateName": "nn", "ClientToken": "t"}, 13),
@@ -188,7 +193,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "AttachDisks": (lambda has: {"InstanceId": has.stopped, "DiskIds": [has.own]}, 16),
     "DetachDisks": (lambda has: {"InstanceId": has.running, "DiskIds": [has.attached]}, 8),
     "CreateSnapshot": (lambda has: {"DiskId": has.own, "SnapshotName": "before"}, 24),
-    "DescribeSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 1),
+    "DescribeSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 2),
     "DescribeSnapshotOverview": (lambda _: {}, 1),
     "DeleteSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 20),
     "ModifySnapshotAttribute": (lambda has: {"SnapshotId": has.snapshot, "SnapshotName": "other"}, 6),
@@ -224,6 +229,15 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"Filters": [{"Name": "resource.resource-id", "Values": [has.at_machine]}]},
         0,
     ),
+    "CreateImage": (lambda has: {"InstanceId": has.running, "ImageName": "n", "ForcePoweroff": "TRUE"}, 25),
+    "ModifyImageAttribute": (lambda has: {"ImageId": has.image, "ImageName": "n"}, 10),
+    "ModifyImageSharePermission": (
+        lambda has: {"ImageId": has.image, "AccountIds": [FRIEND], "Permission": "SHARE"},
+        10,
+    ),
+    "DescribeImageSharePermission": (lambda has: {"ImageId": has.image}, 3),
+    "DescribeImageQuota": (lambda _: {}, 1),
+    "DeleteImages": (lambda has: {"ImageIds": [has.image]}, 20),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
@@ -373,10 +387,14 @@ def owner(delivering: None) -> tuple[Client, Things]:
     )  # fmt: skip
     client.call("AssociateSecurityGroups", {"InstanceIds": [prepaid], "SecurityGroupIds": [joined]})
     work()
+    asked = {"InstanceId": running, "ImageName": "kept"}
+    image = client.call("CreateImage", asked).response["ImageId"]
+    Account.objects.create(id=int(FRIEND), name="friend", created_at=clock.now())
+    work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
-        at_machine, task, snapshot,
+        at_machine, task, image, snapshot,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -515,7 +533,7 @@ def _at(shape: type[AnyShape], path: str) -> type[AnyShape] | None:
 ALL = [*services.API, *services.LEGACY]
 _NAMING = ("_id", "_ids", "resource", "resource_list")
 # Members that hold ids of what is the shop's, not the customer's.
-_OF_THE_SHOP = {"image_id", "image_ids", "zone_id", "project_id"}
+_OF_THE_SHOP = {"zone_id", "project_id", "account_ids"}
 
 
 @pytest.mark.parametrize("action", ALL, ids=lambda action: f"{action.service}-{action.name}-{action.version}")
@@ -567,6 +585,7 @@ UNKNOWN = Things(
     "ins-unknown9",
     "eip-unknown2",
     "1",
+    "img-unknown0",
     "snap-unknown0",
 )
 

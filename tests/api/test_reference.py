@@ -20,7 +20,8 @@ WRITE = bool(os.environ.get("VMART_WRITE_EXAMPLES"))
 _ID = re.compile(r"\b(?!ap-)([a-z]+)-[a-z0-9]{8}\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _NUMBER = re.compile(
-    r'("Uin": |"AppId": |"AccountId": "|"UserId": "|"PrincipalId": "|cam:|uin/|"dealIds": \["?|"TaskId": "?)\d+'
+    r'("Uin": |"AppId": |"AccountId": "|"ImageCreator": "|"UserId": "|"PrincipalId": "|cam:|uin/|"dealIds": \["?'
+    r'|"TaskId": "?)\d+'
     r'|(?<=")\d+(?=": \[)'
 )
 _KEY = re.compile(r"^(-----BEGIN [A-Z ]+-----|ssh-[a-z0-9]+ ).*$", re.DOTALL)

@@ -14,10 +14,12 @@ from vmart.engines.contract import (
     Engine,
     EngineError,
     HeldDisk,
+    Images,
     ImageSpec,
     ImageStatus,
     MachineSpec,
     Observation,
+    OwnImage,
     Power,
     PublicAddress,
     Snapshots,
@@ -401,6 +403,61 @@ class ContractSuite:
             engine.ensure_attached(spec.name, "disk-neverwas")
         assert refused.value.sentence == "The disk is not on the machine's host."
         engine.ensure_absent(spec.name)
+
+    def test_an_image_outlives_machine_and_snapshot_and_its_machines_outlive_the_image(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """What is on it, the lab shows. Each verb twice: an answer may be lost, also after the snapshot is gone."""
+        assert isinstance(engine, Images) and isinstance(engine, Snapshots)
+        source = make_spec(public=False)
+        name, snapshot = (source.name.replace("ins-", prefix) for prefix in ("img-", "snap-"))
+        booted = engine.ensure_present(source)
+        size_gib = source.system_disk.size_gib
+        disk = HeldDisk(source.system_disk.key, size_gib, source.member, source.name, is_system=True)
+        engine.ensure_snapshot(snapshot, disk)
+
+        def seen() -> list[OwnImage]:
+            return [found for found in engine.list_images() if found.name == name]
+
+        made = [engine.ensure_image_of(name, snapshot, source.login_user) for _ in range(2)]
+        assert made == [OwnImage(name, size_gib, source.member)] * 2
+        assert engine.observe(source.name) == booted
+        assert {name, snapshot}.isdisjoint(found.name for found in engine.list_ours())
+        assert name not in {found.name for found in engine.list_snapshots()}
+        engine.ensure_absent(source.name)
+        engine.ensure_snapshot_absent(snapshot)
+        assert [engine.ensure_image_of(name, snapshot, source.login_user)] == seen() == made[:1]
+        buyer = dataclasses.replace(make_spec(), image=dataclasses.replace(source.image, own=name))
+        anew = make_spec(public=False)
+        engine.ensure_present(anew)
+        assert engine.ensure_present(buyer).power is Power.RUNNING
+        other = dataclasses.replace(anew, installation=1, image=buyer.image)
+        assert engine.ensure_reinstalled(other).installation == 1
+        for _ in range(2):
+            engine.ensure_image_absent(name)
+        assert seen() == []
+        for spec in (buyer, other):
+            engine.ensure_power(spec.name, False)
+            assert engine.ensure_power(spec.name, True).power is Power.RUNNING
+            engine.ensure_absent(spec.name)
+
+    def test_of_an_image_that_is_not_there_nothing_is_made_and_nothing_erased(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        assert isinstance(engine, Images)
+        spec = make_spec(public=False)
+        lacking = dataclasses.replace(spec.image, own="img-neverwas")
+        with pytest.raises(EngineError):
+            engine.ensure_present(dataclasses.replace(spec, image=lacking))
+        assert engine.observe(spec.name).power is Power.ABSENT
+        running = engine.ensure_present(spec)
+        with pytest.raises(EngineError):
+            engine.ensure_reinstalled(dataclasses.replace(spec, image=lacking, installation=1))
+        assert engine.observe(spec.name) == running
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The snapshot is not there\."):
+            engine.ensure_image_of("img-neverwas", "snap-neverwas", spec.login_user)
+        assert "img-neverwas" not in {found.name for found in engine.list_images()}
 
     def test_snapshots_of_disks_stay_when_disks_and_machine_are_gone(self, engine: Engine, make_spec: MakeSpec) -> None:
         """Each verb twice: an answer may be lost."""

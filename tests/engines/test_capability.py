@@ -55,10 +55,18 @@ def test_what_a_remote_engine_cannot_is_said() -> None:
 def test_a_kernel_without_bridge_netfilter_enforces_no_groups_and_says_so() -> None:
     without = capability.of_server(_server("lxc | qemu"), "virtual-machine", "", "the kernel has no br_netfilter")
     assert (without.network_isolation, without.security_groups) == (True, False)
-    assert without.missing == {
-        "security_groups": "The host's kernel keeps traffic within a bridge from its packet filter, so no security "
-        "group holds."
+    assert without.missing["security_groups"] == (
+        "The host's kernel keeps traffic within a bridge from its packet filter, so no security group holds."
+    )
+
+
+def test_of_virtual_machines_no_images_are_made_and_it_is_said() -> None:
+    of_machines = capability.of_server(_server("lxc | qemu"), "virtual-machine", "", "")
+    assert of_machines.missing == {
+        "own_images": "No images are made of virtual machines: what makes a machine itself cannot be taken out of its "
+        "disk."
     }
+    assert "own_images" not in capability.of_server(_server("lxc"), "container", "", "").missing
 
 
 def test_names_on_the_host_fit_and_two_deployments_never_meet() -> None:

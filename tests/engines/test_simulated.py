@@ -19,6 +19,7 @@ from vmart.engines.contract import (
     Engine,
     EngineError,
     HeldDisk,
+    Images,
     ImageSpec,
     ImageStatus,
     MachineSpec,
@@ -234,6 +235,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (5, []),
         (6, []),
         (7, []),
+        (8, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -247,7 +249,8 @@ def test_a_file_of_an_older_program_is_brought_up(
         new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
         for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
-        for table in ("content", "snapshot", *(["volume"] if version < 7 else [])):
+        since = [*(["content", "snapshot"] if version < 8 else []), *(["volume"] if version < 7 else [])]
+        for table in ("own_image", *since):
             older.execute(f"DROP TABLE {table}")
         if version < 4:
             older.execute("DROP TABLE grown")
@@ -273,6 +276,9 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert engine.observe(spec.name).power is Power.RUNNING
     assert engine.ensure_reinstalled(dataclasses.replace(spec, installation=1)).installation == 1
     assert World(file).erased(spec.name) == 1
+    assert isinstance(engine, Images)
+    engine.ensure_image_of("img-a", "snap-a", "root")
+    assert World(file).own_images() == {"img-a": ""}
 
 
 def test_packets_pass_by_the_rules_that_were_told(engine: Engine, world: World, make_spec: MakeSpec) -> None:
@@ -314,3 +320,17 @@ def test_a_machine_that_is_made_anew_takes_its_password_or_not(
     spec = dataclasses.replace(make_spec(), ssh_keys=["ssh-rsa ONE"], password_hash="$6$salt$hash", keys_only=keys_only)
     engine.ensure_present(spec)
     assert (world.ssh_keys(spec.name), world.takes_passwords(spec.name)) == (["ssh-rsa ONE"], takes)
+
+
+def test_what_is_on_an_image_is_on_machines_made_of_it(engine: Engine, world: World, make_spec: MakeSpec) -> None:
+    assert isinstance(engine, Images) and isinstance(engine, Snapshots)
+    first, second = make_spec(), make_spec()
+    engine.ensure_present(first)
+    world.write(first.system_disk.key, "of the first")
+    engine.ensure_snapshot("snap-a", HeldDisk(first.system_disk.key, 60, first.member, first.name, is_system=True))
+    engine.ensure_image_of("img-a", "snap-a", "root")
+    world.write(first.system_disk.key, "later")
+    engine.ensure_present(dataclasses.replace(second, image=dataclasses.replace(second.image, own="img-a")))
+    assert (world.read(second.system_disk.key), world.read(first.system_disk.key)) == ("of the first", "later")
+    engine.ensure_reinstalled(dataclasses.replace(second, installation=1))
+    assert world.read(second.system_disk.key) == ""

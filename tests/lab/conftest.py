@@ -91,6 +91,13 @@ class Lab:
             timeout=limit_s,
         )
 
+    def missing(self, machine: str, path: str) -> bool:
+        """Whether a machine that is off has no such file."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.ask("file", "pull", f"{machine}{path}", "-")
+            return False
+        return True
+
 
 def _missing() -> str:
     if why_not_here():

@@ -169,7 +169,15 @@ def test_what_waits_for_the_worker_and_what_is_logged_have_no_password(account: 
         reinstall.reinstall(by(account), machine.public_id, TYPED)
         (operation,) = Operation.objects.filter(kind="reinstall")
         work()
-    assert set(operation.payload) == {"before", "image", "hostname", "keys", "password_hash", "password_sealed"}
+    assert set(operation.payload) == {
+        "before",
+        "image",
+        "own_image",
+        "hostname",
+        "keys",
+        "password_hash",
+        "password_sealed",
+    }
     assert unix_password.matches(NEW, operation.payload["password_hash"])
     assert [query["sql"] for query in asked if NEW in query["sql"] or "$6$" in query["sql"]] == []
     assert _latest(machine)[2] == "SUCCESS"

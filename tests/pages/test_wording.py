@@ -27,7 +27,7 @@ def test_events() -> None:
     written |= _found(r'accepting\(\s*actor,\s*"(\w+)"', "orders/*.py")
     written |= _found(r'record\.write\([^)]*\], "(\w+)"', "*/*.py")
     written |= _found(r'\bevents?\([^"\n]*, "(\w+)"', "orders/*/*.py")
-    written |= _found(r'(?:ACT|ATTACH|DETACH)\b.* = .*"(\w+Disks)"', "orders/disks/*.py")
+    written |= _found(r'(?:ACT|ATTACH|DETACH|TERMINATE)\b.* = .*"(\w+Disks)"', "orders/disks/*.py")
     assert {"StopInstances", "order_placed", "RunInstances"} <= written
     assert {"CreateDisks", "TerminateDisks", "disk_attached"} <= written
     assert {"delivered", "launch_failed", "network_off", "returned"} <= written - {"seen_"}

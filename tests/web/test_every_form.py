@@ -32,14 +32,14 @@ from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
 from vmart.pricing.address import AddressPart
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk, Snapshot
+from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
-    "templates", "template", "disks", "snapshots", "quotas", "tags", "addresses", "payment_state", "activity",
+    "templates", "template", "disks", "snapshots", "images", "quotas", "tags", "addresses", "payment_state", "activity",
     "charges", "charges_csv", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
@@ -181,6 +181,16 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[Snapshot.objects.get().public_id]), typed)
         return answer
 
+    def of_image(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
+        """An image of the machine is made on the page, then these forms of it are sent."""
+        page = self.buyer.get(f"/images/new/?machine={self.machine}")
+        answer = self.buyer.post("/images/new/", Form(page.content.decode(), "/images/new/").data | {"name": "web"})
+        other = {"account": str(customer().account_id)}
+        for name, typed in acts:
+            work()
+            answer = self.buyer.post(reverse(name, args=[OwnImage.objects.get().public_id]), typed or other)
+        return answer
+
     def buy_address(self) -> HttpResponse:
         """One is bought on the page."""
         page = self.buyer.get(f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name=")
@@ -272,6 +282,13 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("snapshot", "ModifySnapshotAttribute"): lambda sent: sent.of_snapshot(("snapshot", {"name": "other"})),
     ("snapshot_restore", "ApplySnapshot"): lambda sent: sent.of_snapshot(("snapshot_restore", {})),
     ("snapshot_delete", "DeleteSnapshots"): lambda sent: sent.of_snapshot(("snapshot_delete", {})),
+    ("image_new", "CreateImage"): lambda sent: sent.of_image(),
+    ("image", "ModifyImageAttribute"): lambda sent: sent.of_image(("image", {"name": "other"})),
+    ("image_share", "ModifyImageSharePermission"): lambda sent: sent.of_image(("image_share", {})),
+    ("image_unshare", "ModifyImageSharePermission"): lambda sent: sent.of_image(
+        ("image_share", {}), ("image_unshare", {})
+    ),
+    ("image_delete", "DeleteImages"): lambda sent: sent.of_image(("image_delete", {"snapshot": ""})),
     ("placement_groups", "CreateDisasterRecoverGroup"): lambda sent: sent.buyer.post(
         "/placement-groups/", {"name": "apart", "apart": "HOST", "affinity": "1"}
     ),

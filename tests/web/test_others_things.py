@@ -21,6 +21,8 @@ from vmart.kernel import clock
 from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.images import create as images
+from vmart.orders.images.create import NewImage
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.snapshots import create as snapshots
@@ -50,6 +52,7 @@ class Things:
     security_group: str = "sg-00000000"
     disk: str = "disk-00000000"
     snapshot: str = "snap-00000000"
+    image: str = "img-00000000"
     eip: str = "eip-00000000"
 
 
@@ -62,6 +65,7 @@ GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
 SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}]
 DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
 SNAPSHOT: list[Arguments] = [lambda has: {"public_id": has.snapshot}]
+IMAGE: list[Arguments] = [lambda has: {"public_id": has.image}]
 ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
@@ -109,6 +113,7 @@ NAMED: dict[str, list[Arguments]] = {
     "snapshot": SNAPSHOT,
     "snapshot_restore": SNAPSHOT,
     "snapshot_delete": SNAPSHOT,
+    **dict.fromkeys(["image", "image_share", "image_unshare", "image_delete"], IMAGE),
     "address": ADDRESS,
     "address_bind": ADDRESS,
     "address_unbind": ADDRESS,
@@ -164,6 +169,13 @@ def own_snapshot(visitor: Visitor, disk: str) -> str:
     return public_id
 
 
+def own_image(visitor: Visitor) -> str:
+    """An image of the machine."""
+    public_id = images.of_machine(by(visitor.account_id), Instance.objects.get().public_id, NewImage("web"))
+    work()
+    return public_id
+
+
 @pytest.fixture
 def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
@@ -181,6 +193,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         unpaid=order_id_of(visitor.buy(act="card")),
         disk=(disk := own_disk(visitor)),
         snapshot=own_snapshot(visitor, disk),
+        image=own_image(visitor),
         payment=Payment.objects.get().id,
         operation=operation.id,
         account=Instance.objects.get().account_id,

@@ -24,6 +24,8 @@ from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
+from vmart.orders.images import create as images
+from vmart.orders.images.create import NewImage
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.snapshots import create as snapshots
@@ -35,32 +37,34 @@ from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk, Snapshot
+from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 9, "buy_price": 6, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 22,
+    "home": 2, "buy": 10, "buy_price": 7, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 22,
     "machine_live": 21, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
-    "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 5,
+    "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 6,
     "machine_tags": 4, "tags": 3, "machine_planned_end": 3, "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
     "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
     "disk_prepay": 5, "disks_renew": 3,
-    "snapshots": 3, "snapshot_new": 4, "snapshot": 11, "snapshot_restore": 5, "snapshot_delete": 5,
+    "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
+    "images": 3, "image_new": 5, "image": 8, "image_delete": 3,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
-    "quotas": 11, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
+    "quotas": 12, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag",
+    "image_share", "image_unshare",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
 }  # fmt: skip
@@ -110,6 +114,18 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
     return fill
 
 
+def _images(visitor: Visitor, count: int) -> None:
+    """So many of the snapshot of a machine's system disk."""
+    quota(visitor.account_id, images_per_region=count)
+    machine = Instance.objects.filter(state="RUNNING").latest("id")
+    system = Disk.objects.get(instance_id=machine.id, usage=Disk.Usage.SYSTEM).public_id
+    snapshot = snapshots.create(by(visitor.account_id), NewSnapshot(system))
+    work()
+    for number in range(count):
+        images.of_snapshot(by(visitor.account_id), snapshot, NewImage(f"web {number}"))
+    work()
+
+
 def _disks(visitor: Visitor, count: int) -> None:
     """So many with a life of their own, of which one machine has half."""
     zones.check(ZONE)
@@ -129,6 +145,7 @@ def _disks(visitor: Visitor, count: int) -> None:
 @pytest.mark.parametrize("count", [1, 40])
 def test_pages_take_few_statements_however_much_they_show(having: Callable[[int], Visitor], count: int) -> None:
     visitor = having(count)
+    _images(visitor, count)
     shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
     assert shown[0] >= count and shown[1] >= count // 10
     running = Instance.objects.filter(state="RUNNING").latest("id")
@@ -161,6 +178,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         **dict.fromkeys(
             ["snapshot", "snapshot_restore", "snapshot_delete"], (Snapshot.objects.latest("id").public_id,)
         ),
+        **dict.fromkeys(["image", "image_delete"], (OwnImage.objects.latest("id").public_id,)),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         **dict.fromkeys(
             ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release"],
@@ -184,6 +202,8 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             query: dict[str, Any] = QUERIES.get(name, {})
             if name == "machines_renew":
                 query = {"id": list(prepaid)}
+            if name == "image_new":
+                query = {"machine": running.public_id}
             if name == "snapshot_new":
                 query = {"disk": Disk.objects.exclude(state="").latest("id").public_id}
             who.get(address, query)  # reads the catalog

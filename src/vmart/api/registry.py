@@ -57,6 +57,7 @@ class Resource(StrEnum):
     SECURITY_GROUP = "security group"
     LAUNCH_TEMPLATE = "launch template"
     PLACEMENT_GROUP = "placement group"
+    IMAGE = "image"
     ANY = "any"  # whatever the request says
 
 

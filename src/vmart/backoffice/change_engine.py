@@ -17,6 +17,7 @@ from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zone_engines
+from vmart.storage.images import TOLD, ImageState, OwnImage
 from vmart.storage.models import Disk
 
 
@@ -26,10 +27,11 @@ class MachinesLiveThere(Exception):
     ``compute`` is what serves it now.
     """
 
-    def __init__(self, zone: Zone, machines: int, disks: int) -> None:
+    def __init__(self, zone: Zone, machines: int, disks: int, images: int) -> None:
         self.compute = zone.auto_compute or zone.engine_kind
         living = [_counted(machines, "machine")] if machines else []
         living += [_counted(disks, "disk")] if disks else []
+        living += [_counted(images, "image")] if images else []
         super().__init__(f"zone {zone.code} has {' and '.join(living)} on its {self.compute} engine: end them first")
 
 
@@ -59,12 +61,16 @@ def leave(zone: Zone) -> None:
     """
     db.require_transaction()
     Host.objects.filter(zone=zone).update(online=False)  # first: a purchase under way ends before it, or finds no host
-    machines, disks = _living(zone), _living_disks(zone)
-    if machines or disks:
-        raise MachinesLiveThere(zone, machines, disks)
+    machines, disks, images = _living(zone), _living_disks(zone), _living_images(zone)
+    if machines or disks or images:
+        raise MachinesLiveThere(zone, machines, disks, images)
     Host.objects.filter(zone=zone).delete()
     _forget_images(zone)
     Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
+
+
+def _living_images(zone: Zone) -> int:
+    return OwnImage.objects.filter(zone=zone, state__in=[*TOLD, ImageState.DELETING]).count()
 
 
 def _forget_images(zone: Zone) -> None:

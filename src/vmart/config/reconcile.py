@@ -4,18 +4,19 @@ Changes nothing. Every check is one set-based query over one snapshot of the dat
 asked after it, so machines with work under way are left out of that part.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db import connection, transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.engines.contract import Disks, EngineError, Power, Snapshot, Snapshots, Volume
+from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.money import exponent
 from vmart.orders import address
 from vmart.provisioning.zone_engines import engine_of
+from vmart.storage.images import ImageState, OwnImage
 from vmart.worker.models import Operation
 
 # (what is wrong, query whose rows are the differences)
@@ -415,6 +416,14 @@ _CHECKS = (
         """,
     ),
     (
+        "an image is being worked on and nothing works on it",
+        """
+        SELECT o.public_id, o.state, o.latest_operation FROM storage_image o
+        WHERE o.latest_operation_state = 'OPERATING'
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.subject_kind = 'own_image' AND w.subject_id = o.id)
+        """,
+    ),
+    (
         "a card payment is not the top-up that the ledger has of it",
         """
         SELECT p.id, p.state, p.amount_minor, t.amount_minor AS booked FROM payments_payment p
@@ -486,6 +495,16 @@ def _disks(zone: str, volumes: Sequence[Volume]) -> Iterator[str]:
             yield f"{name} is {row['state']} on {wanted} and its engine in {zone} has it on {found}"
 
 
+def _images(zone: str, there: Collection[str]) -> Iterator[str]:
+    """Customers' images, against those that the zone's engine has."""
+    states = dict(OwnImage.objects.filter(zone_id=zone).exclude(state="GONE").values_list("public_id", "state"))
+    for name in sorted(there - states.keys()):
+        yield f"an image of ours is on the engine of {zone} and nobody's: {name}"
+    for name in sorted(states.keys() - there):
+        if states[name] == ImageState.NORMAL:
+            yield f"{name} is NORMAL and the engine of {zone} does not have it"
+
+
 def _snapshots(zone: str, listed: Sequence[Snapshot]) -> Iterator[str]:
     """Snapshots, against the zone's engine; those with work under way are left out."""
     seen = {snapshot.name: snapshot.member for snapshot in listed}
@@ -503,6 +522,8 @@ FROM storage_snapshot n JOIN subscriptions_subscription b ON b.id = n.id
 LEFT JOIN placement_allocation a ON a.instance_id = n.id LEFT JOIN placement_host h ON h.id = a.host_id
 WHERE b.zone_id = %s AND n.state NOT IN ('GONE', 'FAILED')
 """
+
+
 _OWN_DISKS = """
 SELECT d.public_id, d.state, d.size_gib, d.latest_operation_state = 'OPERATING' AS busy, h.name AS member,
   coalesce(i.public_id, '') AS machine
@@ -518,12 +539,14 @@ def _engine(zone: str) -> Iterator[str]:
         engine = engine_of(zone)
         seen = {observation.name: observation for observation in engine.list_ours()}
         volumes = engine.list_volumes() if isinstance(engine, Disks) else ()
+        images = engine.list_images() if isinstance(engine, Images) else ()
         snapshots = engine.list_snapshots() if isinstance(engine, Snapshots) else ()
     except EngineError as error:
         if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
     yield from _disks(zone, volumes)
+    yield from _images(zone, {image.name for image in images})
     yield from _snapshots(zone, snapshots)
     sold = Instance.objects.select_related("subscription").prefetch_related("eip__subscription").filter(zone_id=zone)
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])

@@ -37,6 +37,8 @@ from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
+from vmart.orders.images import create as create_image
+from vmart.orders.images import delete as delete_image
 from vmart.orders.snapshots import apply as apply_snapshot
 from vmart.orders.snapshots import create as create_snapshot
 from vmart.orders.snapshots import delete as release_snapshot
@@ -77,6 +79,8 @@ STEPS: Mapping[str, Step] = {
     address_bandwidth.KIND: Step(address_bandwidth.run, attempts=6, exhausted=address_bandwidth.exhausted),
     isolate_address.KIND: Step(isolate_address.run, attempts=12),
     release_address.KIND: Step(release_address.run, attempts=12),
+    create_image.KIND: Step(create_image.run, attempts=6, limit_s=3600, exhausted=create_image.exhausted),
+    delete_image.KIND: Step(delete_image.run, attempts=12),
     create_snapshot.KIND: Step(create_snapshot.run, attempts=6, limit_s=3600, exhausted=create_snapshot.exhausted),
     apply_snapshot.KIND: Step(apply_snapshot.run, attempts=6, limit_s=3600, exhausted=apply_snapshot.exhausted),
     release_snapshot.KIND: Step(release_snapshot.run, attempts=12),

@@ -70,10 +70,14 @@ class ImageStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """A public image: ``name`` is the recipe or alias (``debian-12``), ``version`` its build."""
+    """A public image: ``name`` is the recipe or alias (``debian-12``), ``version`` its build.
+
+    ``own``: of a customer's image, which descends from that public one, the public id ("img-4k2j0qzt"); else "".
+    """
 
     name: str
     version: str
+    own: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,16 @@ class Volume:
     size_gib: int
     member: str
     machine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnImage:
+    """A customer's image, as the engine has it. ``whole``: machines can be made of it."""
+
+    name: str
+    size_gib: int  # of the system disk that it was made of
+    member: str
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +404,28 @@ class Disks(Protocol):
 
 
 @runtime_checkable
+class Images(Protocol):
+    """An engine that keeps images made of snapshots of system disks. ``name`` is the public id, "img-4k2j0qzt".
+
+    They stay when snapshot and machine are absent, and machines made of one stay when that is. Machines are made of
+    one by ``MachineSpec.image`` with its name in ``own``.
+    """
+
+    def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
+        """The image is what the snapshot of a system disk holds; one that is there stays as it is.
+
+        What makes a machine itself is not in the image: its machine id, SSH's host keys, what its first boot remembers,
+        the random seed, and how ``user`` is let in. Raises EngineError where the snapshot is not there.
+        """
+
+    def ensure_image_absent(self, name: str) -> None:
+        """The image is gone with all that is on it."""
+
+    def list_images(self) -> Sequence[OwnImage]:
+        """Every customer's image that this deployment made, those that are not whole among them."""
+
+
+@runtime_checkable
 class Snapshots(Protocol):
     """An engine that copies disks as they are at one instant, while they are used. Only for one whose ``capabilities``
     say ``snapshots``.
@@ -487,6 +523,9 @@ VERBS = (
     "ensure_attached",
     "ensure_detached",
     "list_volumes",
+    "ensure_image_of",
+    "ensure_image_absent",
+    "list_images",
     "ensure_snapshot",
     "ensure_snapshot_absent",
     "ensure_restored",

@@ -44,6 +44,9 @@ class Instance(models.Model):
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
     instance_type = models.ForeignKey("catalog.InstanceType", models.PROTECT, db_constraint=False, db_index=False)
     image = models.ForeignKey("catalog.Image", models.PROTECT, db_constraint=False, db_index=False)
+    # Public id of the customer's image that its system was made of, "" for none; ``image`` is the public one from which
+    # that descends. The image may be deleted by now.
+    own_image = models.CharField(max_length=20, default="", db_default="", blank=True)
     vcpu = models.IntegerField()
     memory_mib = models.IntegerField()
     name = models.CharField(max_length=128)

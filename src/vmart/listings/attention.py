@@ -81,11 +81,13 @@ class Summary:
 def _drift(kind: str) -> str:
     return f"""
         SELECT d.since_wall_at AS since, d.id AS key,
-               CASE WHEN d.name LIKE 'disk-%%' THEN 'disk' ELSE 'machine' END AS subject_kind, d.name AS subject,
-               coalesce(i.account_id, own.account_id) AS account, 1 AS number,
+               CASE WHEN d.name LIKE 'disk-%%' THEN 'disk' WHEN d.name LIKE 'img-%%' THEN 'own_image' ELSE 'machine'
+               END AS subject_kind, d.name AS subject,
+               coalesce(i.account_id, own.account_id, o.account_id) AS account, 1 AS number,
                json_build_object('zone', d.zone_id, 'sold_in', coalesce(i.zone_id, '')) AS places
         FROM orders_engine_drift d LEFT JOIN instances_instance i ON i.public_id = d.name
         LEFT JOIN storage_disk own ON own.public_id = d.name
+        LEFT JOIN storage_image o ON o.public_id = d.name
         WHERE d.kind = '{kind}'"""  # noqa: S608  a word of ours
 
 
@@ -131,13 +133,15 @@ CAUSES: tuple[Cause, ...] = (
         "Mend what it says, then retry.",
         query="""
         SELECT w.created_at AS since, w.id AS key, w.subject_kind,
-               coalesce(i.public_id, own.public_id, e.public_id, n.public_id, w.subject_id::text) AS subject,
+               coalesce(i.public_id, own.public_id, e.public_id, n.public_id, o.public_id,
+                        w.subject_id::text) AS subject,
                w.account_id AS account, 1 AS number,
                json_build_object('operation', w.kind, 'attempts', w.attempt, 'why', w.last_error) AS places
         FROM worker_operation w
         LEFT JOIN instances_instance i ON w.subject_kind = 'machine' AND i.id = w.subject_id
         LEFT JOIN storage_disk own ON w.subject_kind = 'disk' AND own.id = w.subject_id
         LEFT JOIN network_eip e ON w.subject_kind = 'address' AND e.id = w.subject_id
+        LEFT JOIN storage_image o ON w.subject_kind = 'own_image' AND o.id = w.subject_id
         LEFT JOIN storage_snapshot n ON w.subject_kind = 'snapshot' AND n.id = w.subject_id
         WHERE w.attention
           AND (SELECT engine_status FROM catalog_zone z WHERE z.code = w.lane) IS DISTINCT FROM 'unreachable'""",

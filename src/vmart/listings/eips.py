@@ -78,8 +78,9 @@ def by_key(account_id: int, *, before: str = "") -> Page[EipView]:
 
 def one(account_id: int, public_id: str) -> EipView | None:
     """The account's address; None for another's."""
-    _total, found = page(account_id, WantedEips(public_ids=[public_id]))
-    return found[0] if found else None
+    matching = Matching.of(account_id, _FROM, _CONDITIONS, WantedEips(public_ids=[public_id]))
+    rows = matching.rows(_VIEW)
+    return _listed(rows[0]) if rows else None
 
 
 def at_machine(instance_id: int) -> Eip | None:

@@ -82,8 +82,8 @@ _OLDEST = "ORDER BY i.created_at, i.id"
 _ATTRIBUTES = [field.name for field in fields(Attributes)]  # a machine has a column of the same name for each
 _VIEW = """
 SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy_zone_id, i.instance_type_id AS
-  instance_type, i.vcpu, i.memory_mib, i.image_id, m.os_name, i.login_user,
-  i.key_ids::json AS key_ids, v.public_id AS vpc_id,
+  instance_type, i.vcpu, i.memory_mib, coalesce(nullif(i.own_image, ''), i.image_id) AS image_id, m.os_name,
+  i.login_user, i.key_ids::json AS key_ids, v.public_id AS vpc_id,
   s.public_id AS subnet_id, coalesce(g.public_id, '') AS placement_group,
   host(i.private_ip) AS private_ip, host(coalesce(i.public_ip, e.ip)) AS public_ip,
   coalesce(e.public_id, '') AS eip_id,

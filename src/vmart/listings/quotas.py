@@ -14,6 +14,7 @@ from vmart.launch_templates.models import Template
 from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
+from vmart.orders.images.create import counting as counting_images
 from vmart.orders.snapshots.create import counting as counting_snapshots
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
@@ -77,6 +78,7 @@ def all_of(account_id: int) -> list[Bound]:
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
     found += _by_region("addresses_per_region", counting_addresses(account_id), most)
     found += _by_region("snapshots_per_region", counting_snapshots(account_id), most)
+    found += _by_region("images_per_region", counting_images(account_id), most)
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
 
@@ -86,6 +88,11 @@ def _by_region(name: str, counted: QuerySet[Any], most: Mapping[str, int]) -> li
     regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
     there = Counter(counted.values_list("zone__region_id", flat=True))
     return [Bound(name, region, there[region], most[name]) for region in regions]
+
+
+def images_most(account_id: int) -> int:
+    """How many images of its own an account may have in a region."""
+    return quotas.of(account_id)["images_per_region"]
 
 
 def addresses(account_id: int, region: str) -> Used:

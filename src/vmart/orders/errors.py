@@ -151,6 +151,66 @@ class ImageNotSold(InvalidValue):
     code = "InvalidImageId.IncorrectState"
 
 
+class ImageStandsOnIt(Refused):
+    """An image stands on the snapshot."""
+
+    code = "UnsupportedOperation.SnapshotHasBindedImage"
+
+
+class NotOfSystemDisk(InvalidParameter):
+    """Images are made of snapshots of system disks."""
+
+    code = "InvalidParameter.SystemSnapshotNotFound"
+
+
+class ImageBusy(InvalidValue):
+    """It is being made, or machines are being made of it."""
+
+    code = "InvalidParameterValue.InvalidImageState"
+
+
+class ImageShared(InvalidValue):
+    """Other accounts may make machines of it."""
+
+    code = "InvalidImageId.InShared"
+
+
+class ImageNameTaken(InvalidValue):
+    """Another image of the account has the name."""
+
+    code = "InvalidImageName.Duplicate"
+
+
+class NotImageOwner(Unsupported):
+    """It is shared with the account, or a public one."""
+
+    code = "UnsupportedOperation.SharedImageModifyUnsupported"
+
+
+class NoOwnImages(Unsupported):
+    """The zone's engine makes no images of machines."""
+
+
+class TooManyImages(LimitExceeded):
+    code = "ImageQuotaLimitExceeded"
+
+
+class TooManyShares(LimitExceeded):
+    """With more accounts than an image may be shared."""
+
+    code = "OverQuota"
+
+
+class UnknownAccount(NotFound):
+    """No account to share an image with."""
+
+    code = "InvalidAccountId.NotFound"
+
+
+class SharedWithOneself(InvalidValue):
+    code = "InvalidAccountIs.YourSelf"
+
+
 class SystemDiskTooSmall(InvalidValue):
     code = "InvalidParameterValue.InvalidImageIdForRetsetInstance"
 

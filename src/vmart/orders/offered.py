@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vmart.catalog import shop
-from vmart.catalog.models import Image
 from vmart.catalog.shop import ZoneView
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import default_type, errors
+from vmart.orders.images.chosen import Chosen, choose
 from vmart.orders.wanted import Purchase
 from vmart.pricing import books
 from vmart.pricing.configuration import Configuration
@@ -98,22 +98,14 @@ _OFFERED: Mapping[type[Part], Callable[[Any, shop.Shop, ZoneView], None]] = {
 
 
 def check_image(here: shop.Shop, request: Purchase) -> None:
-    """Whether the image is sold and fits on the system disk. Raises UnknownImage, ImageNotSold, InvalidParameter."""
-    needed = image(here, request.machine.image_id)
+    """Whether the image is there and fits on the system disk. Raises UnknownImage, ImageNotSold, InvalidParameter."""
+    needed = image(here, request)
     if request.configuration.system_disk.size_gib < needed.size_gib:
         raise InvalidParameter(
             "The image needs a system disk of at least {size} GiB.", field="system_disk.size_gib", size=needed.size_gib
         )
 
 
-def image(here: shop.Shop, image_id: str) -> Image:
-    """An image that the shop sells. Raises UnknownImage, ImageNotSold."""
-    found = here.images.get(image_id)
-    if found is None:
-        raise errors.UnknownImage("The image {id} does not exist.", field="image_id", id=image_id)
-    if found.unavailable_en:
-        raise errors.ImageNotSold(
-            "The image {id} is not available: {why}",
-            field="image_id", id=image_id, why=errors.InLanguages(found.unavailable_en, found.unavailable_zh),
-        )  # fmt: skip
-    return found
+def image(here: shop.Shop, request: Purchase) -> Chosen:
+    """The image that a purchase is of. Raises UnknownImage, ImageNotSold."""
+    return choose(here, request.account_id, request.configuration.zone, request.machine.image_id)

@@ -8,7 +8,7 @@ from typing import Any
 from vmart.catalog import shop
 from vmart.kernel import clock, ids, public_ids
 from vmart.network import numbers as networks
-from vmart.orders import naming, numbers, own_network, passwords
+from vmart.orders import naming, numbers, offered, own_network, passwords
 from vmart.orders.wanted import PURCHASE, Purchase
 from vmart.pricing.quote import GIB, HOUR, MONTH, Quote
 from vmart.security import held
@@ -36,11 +36,11 @@ def arguments(
 def _bought(request: Purchase, quoted: Quote, here: shop.Shop, now: dt.datetime) -> dict[str, Any]:
     """What each machine of the order has alike: what was asked for, as the codec writes it, and what follows of it."""
     plain = PURCHASE.plain(request, without={"actor", "expected"})
-    kind, image = here.instance_types[request.configuration.instance_type], here.images[request.machine.image_id]
+    kind, image = here.instance_types[request.configuration.instance_type], offered.image(here, request)
     follows = {
         "account_id": request.account_id, "request_id": request.actor.request_id, "created_at": now.isoformat(),
         "kind": MACHINE, "book_version": quoted.book_version, "vcpu": kind.vcpu, "memory_mib": kind.memory_mib,
-        "login_user": image.login_user,
+        "image_id": image.base.public_id, "own_image": image.own_id, "login_user": image.base.login_user,
     }  # fmt: skip
     return {**plain["configuration"], **plain["machine"], **follows}
 

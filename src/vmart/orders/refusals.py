@@ -116,6 +116,9 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
     "no_key_pair": lambda values, _c, _m: key_pairs.unknown(values[0], "login.key_ids"),
     "no_security_group": lambda values, _c, _m: groups.unknown(values[0], 0),
+    "no_image": lambda values, _c, _m: errors.UnknownImage(
+        "The image {id} does not exist.", field="image_id", id=values[0]
+    ),
     "sold_out": _sold_out,
     "no_placement_group": lambda values, _c, _m: placement_groups.unknown(values[0]),
     "group_full": _group_full,

@@ -19,11 +19,13 @@ from vmart.engines.contract import EngineError, ImageSpec, ImageStatus, MachineS
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import bind_keys, login, naming, offered, passwords, redeliver, start, user_data
+from vmart.orders import bind_keys, login, naming, passwords, redeliver, start, user_data
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.disks import own
 from vmart.orders.errors import SystemDiskTooSmall
+from vmart.orders.images import chosen
+from vmart.orders.images.chosen import Chosen
 from vmart.orders.login import GENERATED, LoginWanted
 from vmart.orders.stop import KEEP_CHARGING
 from vmart.policy import policy
@@ -71,6 +73,7 @@ def reinstall(actor: Actor, public_id: str, asked: Reinstall) -> None:
     """
     with accepting(actor, ACT, [public_id], refuse=refuse, uses=True) as (machine,):
         image = _image(machine, asked)
+        chosen.hold(actor.account, image, machine.zone_id)
         made = login.make(actor.account, asked.login)
         keys = dict(zip(made.key_ids, made.ssh_keys, strict=True))
         document = {} if asked.user_data is None else {"user_data": asked.user_data}
@@ -82,7 +85,7 @@ def reinstall(actor: Actor, public_id: str, asked: Reinstall) -> None:
         if made.generated:
             password = passwords.make(machine.id).columns
         m.send(
-            machine, KIND, due_at=None, before=machine.state, image=image.public_id,
+            machine, KIND, due_at=None, before=machine.state, image=image.base.public_id, own_image=image.own_id,
             hostname=asked.hostname or machine.hostname, keys=keys, **password,
         )  # fmt: skip
 
@@ -93,9 +96,10 @@ def refuse(machines: Sequence[Instance]) -> None:
     m.refuse_without_charge(machines)
 
 
-def _image(machine: Instance, asked: Reinstall) -> Image:
+def _image(machine: Instance, asked: Reinstall) -> Chosen:
     """The image asked for, once it and the first boot's other values are right."""
-    image = offered.image(shop.snapshot(), asked.image_id or machine.image_id)
+    image_id = asked.image_id or chosen.of(machine)
+    image = chosen.choose(shop.snapshot(), machine.account_id, machine.zone_id, image_id)
     disk = Disk.objects.get(instance_id=machine.id, usage=Disk.Usage.SYSTEM)
     if disk.size_gib < image.size_gib:
         raise SystemDiskTooSmall(
@@ -122,6 +126,8 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _image_status(operation: Claimed) -> str:
+    if operation.payload.get("own_image"):  # it is on its engine, or the engine says that it is not
+        return ImageStatus.READY
     found = ZoneImage.objects.filter(zone_id=operation.lane, image_id=operation.payload["image"])
     return found.values_list("status", flat=True).first() or ImageStatus.MISSING
 
@@ -148,8 +154,9 @@ def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
     image = Image.objects.get(public_id=payload["image"])
     return replace(
         specs.load([machine.id])[machine.id].spec,
-        image=ImageSpec(image.recipe, image.version), login_user=image.login_user, hostname=payload["hostname"],
-        password_hash=payload["password_hash"], ssh_keys=tuple(payload["keys"].values()), keys_only=False,
+        image=ImageSpec(image.recipe, image.version, payload.get("own_image", "")), login_user=image.login_user,
+        hostname=payload["hostname"], password_hash=payload["password_hash"],
+        ssh_keys=tuple(payload["keys"].values()), keys_only=False,
     )  # fmt: skip
 
 
@@ -158,15 +165,16 @@ def _installed(machine: Instance, payload: Mapping[str, Any]) -> None:
     start.running(machine)
     redeliver.found_again(machine)
     _tell(machine, payload)
-    m.event(machine, "reinstalled", image=payload["image"])
+    m.event(machine, "reinstalled", image=payload.get("own_image") or payload["image"])
 
 
 def _tell(machine: Instance, payload: Mapping[str, Any]) -> None:
     """What is told of the machine is what its new system has. Belongs into the act."""
     image = Image.objects.get(public_id=payload["image"])
     Instance.objects.filter(pk=machine.pk).update(
-        image=image, login_user=image.login_user, hostname=payload["hostname"], key_ids=list(payload["keys"]),
-        ssh_keys=list(payload["keys"].values()), keys_in_doubt={}, keys_only=False,
+        image=image, own_image=payload.get("own_image", ""), login_user=image.login_user,
+        hostname=payload["hostname"], key_ids=list(payload["keys"]), ssh_keys=list(payload["keys"].values()),
+        keys_in_doubt={}, keys_only=False,
     )  # fmt: skip
     passwords.put_in_place(machine, payload["password_hash"], payload["password_sealed"])
 

@@ -22,6 +22,7 @@ from vmart.kernel import clock, db
 from vmart.orders import address, enforce, lost, term
 from vmart.orders import machines as m
 from vmart.orders.disks import sweep as own_disks
+from vmart.orders.images import sweep as own_images
 from vmart.orders.models import EngineDrift
 from vmart.orders.snapshots import sweep as own_snapshots
 from vmart.orders.without_charge import STOP_CHARGING
@@ -86,15 +87,15 @@ def sweep(zone: str) -> list[Drift]:
     for operations in _given_up_of(busy_as_seen).values():  # the engine answers again; until the work ends it is busy
         for operation in operations or ():
             queue.retry(operation)
-    _retry_addresses(zone)
-    for one in (*own_disks.sweep(zone, engine), *own_snapshots.sweep(zone, engine)):
-        found.append(_of_disk(one, missed.get(one.name)))
+    _retry_given_up(zone)
+    for one in (*own_disks.sweep(zone, engine), *own_snapshots.sweep(zone, engine), *own_images.sweep(zone, engine)):
+        found.append(_of_other(one, missed.get(one.name)))
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
 
 
-def _of_disk(found: own_disks.Found, before: Drift | None) -> Drift:
-    """What is found of a disk of its own life, or a snapshot; one that is missing keeps the time of its first miss."""
+def _of_other(found: own_disks.Found, before: Drift | None) -> Drift:
+    """What is found of a disk of its own life, snapshot or image; a missing one keeps the time of its first miss."""
     if found.kind != "missing":
         return Drift(found.kind, found.name, found.repaired)
     return before or Drift("missing", found.name, False, clock.now().replace(microsecond=0))
@@ -257,11 +258,12 @@ def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
     return {row.id: _waiting(row, work[row.id]) for row in rows}
 
 
-def _retry_addresses(zone: str) -> None:
-    """What was given up of bought public addresses while the engine did not answer: their machines are busy with it."""
+def _retry_given_up(zone: str) -> None:
+    """What was given up of bought public addresses and of images while the engine did not answer."""
     given_up = db.rows(
-        "SELECT id FROM worker_operation WHERE attention AND subject_kind = %s AND lane = %s", record.ADDRESS, zone
-    )
+        "SELECT id FROM worker_operation WHERE attention AND subject_kind = ANY (%s) AND lane = %s",
+        [record.ADDRESS, record.IMAGE], zone,
+    )  # fmt: skip
     for found in given_up:
         queue.retry(found["id"])
 

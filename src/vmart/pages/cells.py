@@ -52,6 +52,10 @@ def snapshot_state(code: str) -> SafeString:
     return badge(*wording.SNAPSHOT_STATES[code])
 
 
+def image_state(code: str) -> SafeString:
+    return badge(*wording.IMAGE_STATES[code])
+
+
 def order_status(status: int) -> SafeString:
     return badge(*wording.ORDER_STATUS.get(status, (str(status), "idle")))
 

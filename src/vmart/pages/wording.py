@@ -85,6 +85,11 @@ EIP_STATES = {
     "UNBINDING": _("Being unbound"),
     "OFFLINING": _("Being given back"),
 }
+IMAGE_STATES = {
+    "CREATING": (_("Being made"), "busy"),
+    "CREATEFAILED": (_("Not made"), "bad"),
+    "NORMAL": (_("Ready"), "good"),
+}
 COMPONENTS = {
     "cpu": _("CPU and memory"),
     "system_disk": _("System disk"),
@@ -163,6 +168,13 @@ EVENTS = {
     "ReleaseAddresses": _("Given back"),
     "address_bound": _("Bound to a machine"),
     "address_unbound": _("Unbound from its machine"),
+    "CreateImage": _("Image asked for"),
+    "DeleteImages": _("End asked for"),
+    "ModifyImageAttribute": _("Change of name or description asked for"),
+    "ModifyImageSharePermission": _("Shared with other accounts, or no more"),
+    "ended_with_snapshot": _("Ended with its snapshot, which arrears have ended"),
+    "image_made": _("Made, ready for machines"),
+    "image_gone": _("Erased"),
     "disk_made": _("Made, attached to no machine"),
     "disk_kept": _("Kept when its machine was erased, attached to no machine"),
     "disk_attached": _("Attached to a machine"),
@@ -276,6 +288,7 @@ SUBJECTS = {
     "zone": _("Zone"),
     "host": _("Host"),
     "image": _("Image"),
+    "own_image": _("Image"),
     "hour": _("Clock hour"),
     "deployment": _("The shop"),
     "card_message": _("Card message"),
@@ -327,6 +340,8 @@ OPERATIONS = {
     "address_bandwidth": _("Bandwidth of a public address"),
     "isolate_address": _("Switching off a public address"),
     "release_address": _("Release of a public address"),
+    "create_image": _("Making of an image"),
+    "delete_image": _("Erasing of an image"),
     "create_snapshot": _("Making of a snapshot"),
     "apply_snapshot": _("Restoration of a disk"),
     "release_snapshot": _("Deletion of a snapshot"),
@@ -362,6 +377,7 @@ QUOTAS = {
     "machines_per_group": _("Machines a placement group"),
     "disks_per_zone": _("Disks of their own a zone"),
     "addresses_per_region": _("Elastic public addresses a region"),
+    "images_per_region": _("Images of its own a region"),
     "snapshots_per_region": _("Snapshots a region"),
     "frozen_reason": _("Reason"),
 }

@@ -18,7 +18,9 @@ _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
   i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.bandwidth_mbps, b.arrears_since,
   e.ip AS eip, e.bandwidth_mbps AS eip_mbps, f.isolated_at AS eip_isolated_at,
-  i.created_at,  g.recipe, g.version, coalesce(z.status, 'missing') AS image_status, z.ready_at,
+  i.created_at, i.own_image, g.recipe, g.version, z.ready_at,
+  CASE WHEN i.own_image = '' THEN coalesce(z.status, 'missing') WHEN o.state = 'NORMAL' THEN 'ready' ELSE 'failed'
+  END AS image_status,
   h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
   ARRAY(SELECT o.public_id FROM network_subnet o
         WHERE o.vpc_id = s.vpc_id AND o.zone_id = s.zone_id AND o.id <> s.id AND o.deleted_at IS NULL
@@ -31,6 +33,7 @@ JOIN placement_allocation a ON a.instance_id = i.id JOIN placement_host h ON h.i
 JOIN network_subnet s ON s.id = i.subnet_id
 JOIN catalog_image g ON g.public_id = i.image_id
 LEFT JOIN catalog_zone_image z ON z.zone_id = i.zone_id AND z.image_id = i.image_id
+LEFT JOIN storage_image o ON o.public_id = i.own_image AND i.own_image <> ''
 LEFT JOIN network_eip e ON e.instance_id = i.id AND e.state = 'BIND'
 LEFT JOIN subscriptions_subscription f ON f.id = e.id
 WHERE i.id = ANY (%s)
@@ -66,7 +69,7 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
     return MachineSpec(
         name=row["public_id"],
         member=row["member"],
-        image=ImageSpec(row["recipe"], row["version"]),
+        image=ImageSpec(row["recipe"], row["version"], row["own_image"]),
         vcpu=row["vcpu"],
         memory_mib=row["memory_mib"],
         system_disk=system,

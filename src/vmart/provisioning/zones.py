@@ -6,7 +6,16 @@ from dataclasses import asdict
 
 from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.contract import Disks, Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity, Snapshots
+from vmart.engines.contract import (
+    Disks,
+    Engine,
+    EngineError,
+    Images,
+    ImageSpec,
+    ImageStatus,
+    MemberCapacity,
+    Snapshots,
+)
 from vmart.kernel import clock
 from vmart.placement.models import Host
 from vmart.policy import policy
@@ -45,13 +54,13 @@ def check(zone: str) -> bool:
             if host.online != (host.name in online):
                 Host.objects.filter(pk=host.pk).update(online=host.name in online)
     _note_hosts(zone)
+    seen = {
+        "pools": _pools(row, members), "disks": isinstance(engine, Disks),
+        "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
+    }  # fmt: skip
+    seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
     Zone.objects.filter(pk=zone).update(
-        capabilities=asdict(capabilities)
-        | {
-            "pools": _pools(row, members),
-            "disks": isinstance(engine, Disks),
-            "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
-        },
+        capabilities=asdict(capabilities) | seen,
         engine_seen_at=clock.wall(),
     )
     _note(zone, "ready", "")

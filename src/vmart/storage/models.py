@@ -6,7 +6,10 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
+from vmart.storage.images import ImageShare, OwnImage
 from vmart.subscriptions.models import DISK, SNAPSHOT, Subscription
+
+__all__ = ["ALIVE", "Disk", "ImageShare", "OwnImage", "Snapshot", "SnapshotState", "State"]
 
 
 class State(models.TextChoices):

@@ -8,7 +8,7 @@ from vmart.kernel import db, public_ids
 from vmart.tags.errors import UnknownThing
 
 INSTANCE, VOLUME, KEY_PAIR, VPC, SUBNET, SECURITY_GROUP = "instance", "volume", "keypair", "vpc", "subnet", "sg"
-PLACEMENT_GROUP, EIP, SNAPSHOT = "ps", "eip", "snapshot"
+PLACEMENT_GROUP, EIP, SNAPSHOT, IMAGE = "ps", "eip", "snapshot", "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,12 @@ KINDS = {
         "SELECT e.id AS number, e.public_id, z.region_id AS region FROM network_eip e"
         " JOIN catalog_zone z ON z.code = e.zone_id"
         " WHERE e.account_id = %(account)s AND e.state <> 'GONE'",
+    ),
+    IMAGE: Kind(
+        "cvm", record.IMAGE,
+        "SELECT o.id AS number, o.public_id, z.region_id AS region FROM storage_image o"
+        " JOIN catalog_zone z ON z.code = o.zone_id WHERE o.account_id = %(account)s"
+        " AND o.state NOT IN ('DELETING', 'GONE')",
     ),
     SNAPSHOT: Kind(
         "cvm", record.SNAPSHOT,

@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from vmart.catalog.models import Image, InstanceType
+from vmart.catalog.models import InstanceType
 from vmart.catalog.shop import Shop, ZoneView
 from vmart.launch_templates.held import Held
 from vmart.listings.prices import Market, ZoneState
 from vmart.orders.groups import OF_A_MACHINE_MAX
+from vmart.orders.images.chosen import Chosen
 from vmart.orders.login import KEYS_MAX
 from vmart.pages import local_time, version_facts
 from vmart.pricing.book import PriceBook
@@ -84,7 +85,7 @@ class Choice:
     mode: str
     zone: ZoneView
     kind: InstanceType
-    image: Image
+    image: Chosen
     values: dict[str, str]
     keys: tuple[str, ...] = ()
     data_disks: tuple[tuple[str, str], ...] = ()  # type, and size as typed
@@ -161,15 +162,16 @@ def size_field(number: int | str) -> str:
     return f"data_gib-{number}"
 
 
-def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
-    """The form as ``typed`` (missing fields: preselected) for a market in the chosen zone (``zone_of``)."""
+def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequence[Chosen] = ()) -> Choice:
+    """The form as ``typed`` (missing fields: preselected) for a market in the chosen zone (``zone_of``).
+
+    ``own``: customers' images that can be chosen there.
+    """
     values, keys = {name: typed.values.get(name, "")[:_TEXT_MAX] for name in IN_ADDRESS}, typed.keys
     notices: list[str] = []
     mode = values["charge"] if values["charge"] in MODES else "prepaid"
     zone = zone_of(values, shop, market.zones)
-    image = shop.images.get(values["image"])
-    if image is None or image.unavailable_en:
-        image = next(image for image in shop.images.values() if not image.unavailable_en)
+    image = _image(values["image"], shop, own, notices)
     if values["disk"] not in shop.disk_types or values["disk"] not in book.document.disks:
         values["disk"] = next(code for code in shop.disk_types if code in book.document.disks)
     smallest = max(image.size_gib, book.disk(values["disk"]).system_gib.min)
@@ -190,6 +192,16 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
     if mode == "postpaid" and values["ends_at"] and local_time.read(values["ends_at"]) is None:
         errors["ends_at"] = str(local_time.WRONG)
     return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
+
+
+def _image(wanted: str, shop: Shop, own: Sequence[Chosen], notices: list[str]) -> Chosen:
+    """The wanted image if it can be had in the zone, else the first public one, with a notice for one of a customer."""
+    public = [Chosen(image) for image in shop.images.values() if not image.unavailable_en]
+    found = next((image for image in (*public, *own) if image.public_id == wanted), None)
+    if found is None and wanted and wanted not in shop.images:
+        sentence = _("The image {id} cannot be had in this zone; {name} is chosen.")
+        notices.append(sentence.format(id=wanted, name=public[0].name))
+    return found or public[0]
 
 
 def _data_disks(
@@ -217,7 +229,7 @@ def _wrong(typed: str, least: int, most: int) -> str:
     return ""
 
 
-def _bounds(mode: str, image: Image, book: PriceBook, values: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+def _bounds(mode: str, image: Chosen, book: PriceBook, values: Mapping[str, str]) -> dict[str, tuple[int, int]]:
     """Least and most of each number; what else a price book asks of it, the quote says."""
     sizes, sales = book.disk(values["disk"]).system_gib, book.sales
     mbps_max = sales.prepaid_mbps_max if mode == "prepaid" else sales.postpaid_mbps_max

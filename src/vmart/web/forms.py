@@ -14,6 +14,7 @@ from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.views import SecurityGroupView, VpcView
 from vmart.orders import bandwidth, machines, resize
+from vmart.orders.images import chosen
 from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
@@ -321,11 +322,11 @@ class NewSystem(ActForm):
     )
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"image": machine.image_id})
-        images = shop.snapshot().images.values()
-        self.fields["image"].widget.choices = [
-            (image.public_id, image.os_name) for image in images if not image.unavailable_en
-        ]
+        super().__init__(typed, initial={"image": chosen.of(machine)})
+        here = shop.snapshot()
+        public = [(image.public_id, image.os_name) for image in here.images.values() if not image.unavailable_en]
+        own = chosen.own_in(here, machine.account_id, machine.zone_id)
+        self.fields["image"].widget.choices = public + [(image.public_id, image.name) for image in own]
 
 
 class Change(ActForm):
@@ -550,6 +551,29 @@ class NewDisk(ActForm):
 
 def _sizes(sold: SizeRange) -> str:
     return f"{sold.min}–{sold.max} GiB"
+
+
+class ImageName(ActForm):
+    """What an image is called."""
+
+    paths = {"image.name": "name", "image.description": "description"}
+
+    name = text(_("Name"), maxlength=60)
+    description = text(_("Description"), required=False, maxlength=256)
+
+
+class NewOwnImage(ImageName):
+    """An image of a machine."""
+
+    turned_off = forms.BooleanField(label=_("Turn the machine off meanwhile, and on again"), required=False)
+
+
+class ImageShares(ActForm):
+    """The account that an image is shared with."""
+
+    paths = {"accounts": "account"}
+
+    account = text(_("Number of the account"), maxlength=20)
 
 
 class SnapshotName(ActForm):

@@ -18,6 +18,8 @@ from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.listings.views import SecurityGroupView, SubnetView
 from vmart.orders import groups, offered
+from vmart.orders.images import chosen
+from vmart.orders.images.chosen import Chosen
 from vmart.pages import shown_quote, wording
 from vmart.pages.version_facts import Fact
 from vmart.pages.way_back import top_up_address
@@ -51,7 +53,7 @@ class TypeOption:
 
 @dataclass(frozen=True, slots=True)
 class ImageOption:
-    image: Image
+    image: Chosen
     progress: ImageProgress | None
     chosen: bool
 
@@ -95,6 +97,7 @@ class Offer:
     book: PriceBook
     market: Market
     choice: Choice
+    own: Sequence[Chosen] = ()  # customers' images in the zone, of which the account may have machines
     subnets: Sequence[SubnetView] = ()  # the account's in the zone
     groups: Sequence[SecurityGroupView] = ()  # the account's security groups in the region
     quoted: Quote | None = None
@@ -183,7 +186,7 @@ class Offer:
 
     @property
     def image_progress(self) -> ImageProgress | None:
-        return self.market.images.get(self.choice.image.public_id)
+        return _progress(self.market, self.choice.image)
 
     def types(self) -> list[TypeOption]:
         """What the chosen zone sells, by family; prices for the chosen mode and term."""
@@ -213,10 +216,16 @@ class Offer:
         return _("No room at present")
 
     def images(self) -> list[ImageOption]:
-        return [
-            ImageOption(image, self.market.images.get(image.public_id), image is self.choice.image)
-            for image in self.shop.images.values()
-        ]
+        """Public ones on sale."""
+        return self._options([Chosen(image) for image in self.shop.images.values() if not image.unavailable_en])
+
+    def own_images(self) -> list[ImageOption]:
+        """The account's own, and those shared with it, that lie in the zone."""
+        return self._options(self.own)
+
+    def _options(self, images: Sequence[Chosen]) -> list[ImageOption]:
+        wanted = self.choice.image.public_id
+        return [ImageOption(image, _progress(self.market, image), image.public_id == wanted) for image in images]
 
     @property
     def unsold_images(self) -> list[Image]:
@@ -331,6 +340,11 @@ class Offer:
             self.general_error = wording.sentence(refused)
 
 
+def _progress(market: Market, image: Chosen) -> ImageProgress | None:
+    """A customer's image is offered when it is ready."""
+    return ImageProgress("ready", 100, "") if image.own else market.images.get(image.public_id)
+
+
 def _market(typed: Typed, here: Shop) -> Market:
     """The market of the chosen zone; where none was chosen and the first is full, of the first that is not."""
     first = zone_of(typed.values, here)
@@ -356,10 +370,12 @@ def make(typed: Typed, account_id: int | None) -> Offer:
         here = catalog.snapshot(at_least=market.generation)
         market = _market(typed, here)
     book = books.current_book(here.generation)
-    choice = read(typed, here, book, market)
+    zone = zone_of(typed.values, here, market.zones).code
+    own = chosen.own_in(here, account_id, zone) if account_id is not None else []
+    choice = read(typed, here, book, market, own)
     if account_id is not None and choice.values["template"]:
         _begin_with(choice, account_id)
-    offer = Offer(here, book, market, choice)
+    offer = Offer(here, book, market, choice, own)
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor
         offer.subnets = _subnets(account_id, choice)

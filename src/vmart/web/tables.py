@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from vmart.catalog import shop
 from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
+from vmart.listings.images import SHARED, ImageView
 from vmart.listings.launch_templates import TemplateView
 from vmart.listings.orders import OrderedDisk, OrderLine
 from vmart.listings.own_disks import OwnDisk
@@ -509,6 +510,32 @@ SNAPSHOTS: Table[SnapshotView] = Table(
         Filter("state", _("State"), _snapshot_states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+)  # fmt: skip
+
+
+def _image_name(row: ImageView) -> SafeString:
+    return together(link(reverse("image", args=[row.public_id]), row.name), soft(row.public_id, MONO))
+
+
+def _image_owner(row: ImageView) -> str:
+    if row.kind == SHARED:
+        return gettext("Shared by account {id}").format(id=row.owner)
+    shared = gettext("Own; accounts that it is shared with: {number}").format(number=row.shares)
+    return shared if row.shares else gettext("Own")
+
+
+IMAGES: Table[ImageView] = Table(
+    (
+        Column("id", "", None, lambda row: row.public_id),
+        Column("name", _("Image"), _image_name, lambda row: row.name),
+        Column("state", _("State"), lambda row: cells.image_state(row.state), lambda row: row.state),
+        Column("owner", _("Whose"), _image_owner),
+        Column("size_gib", _("Size"), lambda row: f"{row.size_gib} GiB", lambda row: row.size_gib, css=FIGURE),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
+        Column("created", _("Asked for"), lambda row: printed.instant(row.created_at), lambda row: row.created_at,
+               css=NUM),
+    ),
+    empty=_("You have no image yet. One is made on the page of a machine, and machines are made of it."),
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from vmart.web.views import (
     changes,
     disks,
     forgotten,
+    images,
     keys,
     machines,
     networks,
@@ -115,6 +116,18 @@ class SnapshotId:
         return value
 
 
+class ImageId:
+    """A public id of a customer's image."""
+
+    regex = "img-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class EipId:
     """A public id of a bought public address."""
 
@@ -147,6 +160,7 @@ register_converter(Way, "way")
 register_converter(DiskId, "disk")
 register_converter(EipId, "eip")
 register_converter(SnapshotId, "snapshot")
+register_converter(ImageId, "image")
 register_converter(Power, "power")
 
 urlpatterns = [
@@ -189,6 +203,12 @@ urlpatterns = [
     path("disks/<disk:public_id>/detach/", disks.detach_page, name="disk_detach"),
     path("disks/<disk:public_id>/size/", disks.size_page, name="disk_size"),
     path("disks/<disk:public_id>/end/", disks.end_page, name="disk_end"),
+    path("images/", images.listing, name="images"),
+    path("images/new/", images.new_page, name="image_new"),
+    path("images/<image:public_id>/", images.detail, name="image"),
+    path("images/<image:public_id>/share/", images.share_with, name="image_share"),
+    path("images/<image:public_id>/unshare/", images.unshare_with, name="image_unshare"),
+    path("images/<image:public_id>/delete/", images.delete_page, name="image_delete"),
     path("snapshots/", snapshots.listing, name="snapshots"),
     path("snapshots/new/", snapshots.new_page, name="snapshot_new"),
     path("snapshots/<snapshot:public_id>/", snapshots.detail, name="snapshot"),

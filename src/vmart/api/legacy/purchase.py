@@ -90,7 +90,7 @@ ACTIONS = (
         version="",
         writes=True,
         buys=True,
-        touches={Resource.KEY_PAIR: "key_id"},
+        touches={Resource.KEY_PAIR: "key_id", Resource.IMAGE: "image_id"},
         rate=RUN_PER_S,
     ),
     Action(
@@ -101,7 +101,7 @@ ACTIONS = (
         version="",
         writes=True,
         buys=True,
-        touches={Resource.KEY_PAIR: "key_id"},
+        touches={Resource.KEY_PAIR: "key_id", Resource.IMAGE: "image_id"},
         rate=RUN_PER_S,
     ),
 )

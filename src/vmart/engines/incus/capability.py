@@ -31,6 +31,13 @@ def refuse_old(server: Mapping[str, Any]) -> None:
         raise EngineError("The engine is too old: Incus 6.0 or newer is needed.", transient=False, detail=version)
 
 
+def why_no_images(kind: str) -> str:
+    """Why machines of the kind cannot be made images of; empty where they can."""
+    if kind == "container":
+        return ""
+    return "No images are made of virtual machines: what makes a machine itself cannot be taken out of its disk."
+
+
 def of_server(
     server: Mapping[str, Any],
     kind: str,
@@ -54,7 +61,7 @@ def of_server(
         missing["byte_counters"] = _REMOTE + "so bytes by the public address are not counted."
         missing["network_isolation"] = _REMOTE + "so machines of two customers are kept apart by their bridges only."
         missing["bandwidth_cap_out"] = _REMOTE + "so the cap is the engine's own and holds for private traffic too."
-    # Buyers read these two, in their language: each is written whole.
+    # Buyers read these, in their language: each is written whole.
     if why_no_firewall:
         missing["security_groups"] = (
             "The driver may not edit the packet filter of this zone's hosts, so no security group holds."
@@ -63,6 +70,8 @@ def of_server(
         missing["security_groups"] = (
             "The host's kernel keeps traffic within a bridge from its packet filter, so no security group holds."
         )
+    if why := why_no_images(kind):
+        missing["own_images"] = why
     if not snapshots:
         missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
     return Capabilities(

@@ -193,6 +193,19 @@ class IncusClient:
             raise
         raise EngineError(NO_ANSWER, transient=True, detail=f"nothing is said of {path}")
 
+    def list_folder(self, machine: str, path: str) -> list[str] | None:
+        """Names in a folder inside a machine; None for what is no folder, a link to one too, or is not there."""
+        response = self._short("GET", path_of("instances", machine, "files"), {"project": self.project, "path": path})
+        kind = response.headers.get("X-Incus-type")
+        if kind is not None and kind != "directory":
+            return None
+        try:
+            return list(self._read(response)["metadata"] or ())
+        except IncusError as refusal:
+            if refusal.missing:
+                return None
+            raise
+
     def _short(self, method: str, path: str, query: Mapping[str, str]) -> httpx.Response:
         """An answer whose length a customer decides, so it is read to a limit."""
         try:

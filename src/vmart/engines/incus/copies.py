@@ -23,7 +23,7 @@ WHOLE = "user.vmart.whole"
 POOLS = ("btrfs", "zfs", "lvm", "lvmcluster", "ceph")
 _LIMIT_S = 3600.0
 # The server writes files of its own into a machine's volume; the guest may have filled what it was sold.
-_SPARE_GIB = 1
+SPARE_GIB = 1
 # Of a copied machine's record, what belongs to its disk.
 _OF_DISK = ("volatile.", "image.", "security.")
 # The server would write the machine's first seeds anew at its next start, and its host name.
@@ -48,7 +48,7 @@ class Copies:
         for found in self._client.get("/1.0/instances", recursion=1):
             config = found.get("config") or {}
             if config.get(MARK) == self._names.deployment and config.get(SNAPSHOT):
-                size_gib = int(found["devices"]["root"]["size"].removesuffix("GiB")) - _SPARE_GIB
+                size_gib = int(found["devices"]["root"]["size"].removesuffix("GiB")) - SPARE_GIB
                 yield Snapshot(config[SNAPSHOT], size_gib, self._target(found))
 
     def ensure(self, name: str, disk: HeldDisk) -> None:
@@ -65,9 +65,14 @@ class Copies:
 
     def refuse_missing(self, name: str) -> None:
         """Raise EngineError where no whole copy of a system disk has this name."""
+        self.machine(name)
+
+    def machine(self, name: str) -> dict[str, Any]:
+        """The server's record of a whole copy of a system disk. Raises EngineError where there is none."""
         found = self._machine(name)
         if found is None or not found["config"].get(WHOLE):
             raise _not_there(name)
+        return found
 
     def make_machine(self, name: str, body: dict[str, Any], size_gib: int, member: str) -> None:
         """A stopped machine as ``body`` says whose system disk is a copy of the copy."""
@@ -168,7 +173,7 @@ class Copies:
         source = self._instance(disk.machine)
         if source is None:
             raise EngineError("The disk is not there.", transient=False, detail=disk.name)
-        root = source["devices"]["root"] | {"size": f"{disk.size_gib + _SPARE_GIB}GiB"}
+        root = source["devices"]["root"] | {"size": f"{disk.size_gib + SPARE_GIB}GiB"}
         marks = {MARK: self._names.deployment, ROLE: "snapshot", SNAPSHOT: name}
         nothing = {key: "" for key in source["config"] if key.startswith("user.")}
         body = {

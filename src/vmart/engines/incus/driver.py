@@ -24,6 +24,7 @@ from vmart.engines.contract import (
     MachineSpec,
     MemberCapacity,
     Observation,
+    OwnImage,
     Power,
     PublicAddress,
     Snapshot,
@@ -32,14 +33,15 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, copies, records, seed, volumes
+from vmart.engines.incus import capability, capacity, copies, records, seed, volumes
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.guest import Guest
-from vmart.engines.incus.host import names_of_deployment
+from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
+from vmart.engines.incus.own_images import NOT_AN_IMAGE
 from vmart.engines.incus.refusals import NO_NETWORK, said
 from vmart.engines.rules import MachineRules
 
@@ -47,7 +49,6 @@ _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
 _STOP_GUEST_S = (4, 8, 15)
-LOCAL_MEMBER = "local"
 # Pools in which all containers share one file system: `df` in each shows the whole of it.
 _SHOWN_WHOLE = ("btrfs", "dir")
 
@@ -96,7 +97,7 @@ class IncusEngine:
         self._see_to_table()
         shown_gib = 0
         if opened.kind == "container" and opened.pool_driver in _SHOWN_WHOLE:
-            shown_gib = -(-self._pool_space("")["total"] >> 30)  # rounded up, as `df -h` does
+            shown_gib = -(-capacity.space(opened.client, self._pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
             opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
             snapshots=opened.pool_driver in copies.POOLS, df_shows_gib=shown_gib,
@@ -104,31 +105,7 @@ class IncusEngine:
 
     def capacity(self) -> Sequence[MemberCapacity]:
         opened = self._open()
-        if not opened.members:
-            return [self._member_capacity(LOCAL_MEMBER, "")]
-        found = []
-        for member in opened.client.get("/1.0/cluster/members", recursion=1):
-            name, online = member["server_name"], member["status"] == "Online"
-            found.append(self._member_capacity(name, name) if online else MemberCapacity(name, False, 0, 0, 0))
-        return found
-
-    def _member_capacity(self, name: str, target: str) -> MemberCapacity:
-        client = self._open().client
-        machine = client.get("/1.0/resources", target=target)
-        space = self._pool_space(target)
-        return MemberCapacity(
-            member=name,
-            online=True,
-            vcpu=int(machine["cpu"]["total"]),
-            memory_mib=int(machine["memory"]["total"]) >> 20,
-            disk_gib=space["total"] >> 30,
-            disk_filled_gib=space["used"] >> 30,
-        )
-
-    def _pool_space(self, target: str) -> dict[str, int]:
-        """``total`` and ``used`` bytes of a member's pool, "" for that of the member that answers."""
-        pool = self._open().client.get(path_of("storage-pools", self._pool, "resources"), target=target)
-        return {name: int(pool["space"].get(name) or 0) for name in ("total", "used")}
+        return capacity.of_members(opened.client, self._pool, is_cluster=bool(opened.members))
 
     def ensure_image(self, image: ImageSpec) -> ImageState:
         return self._open().images.ensure(image)
@@ -141,14 +118,20 @@ class IncusEngine:
     def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
         """The machine is made anew around its data volumes: what says so is in the new one from its first moment."""
         if self._is_older(spec):
-            if self.ensure_image(spec.image).status is not ImageStatus.READY:
-                raise ImageNotReady(spec.image.name)
+            self._see_to_image(spec.image)
             with self._saying():
                 self._open().room.at_its_end(spec.name, lambda: self._stop(spec.name, force=False))
         if self._is_older(spec):  # while its guest was stopping, another process may have made the new one
             with self._saying():
                 self._open().room.at_its_end(spec.name, lambda: self._delete(spec.name))
         return self._made(spec, new=False)
+
+    def _see_to_image(self, image: ImageSpec) -> None:
+        """Nothing is erased for an image that is not there."""
+        if image.own:
+            self._open().own_images.source(image.own)
+        elif self.ensure_image(image).status is not ImageStatus.READY:
+            raise ImageNotReady(image.name)
 
     def _is_older(self, spec: MachineSpec) -> bool:
         found = self._ours(spec.name)
@@ -329,6 +312,20 @@ class IncusEngine:
         local = "" if self._open().members else LOCAL_MEMBER
         return [replace(found, member=found.member or local) for found in self._open().volumes.all()]
 
+    # -- customers' images ---------------------------------------------------------------------
+
+    def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
+        opened = self._open()
+        with self._saying():
+            return opened.own_images.made(name) or opened.own_images.make(name, opened.copies.machine(snapshot), user)
+
+    def ensure_image_absent(self, name: str) -> None:
+        with self._saying():
+            self._open().own_images.remove(name)
+
+    def list_images(self) -> Sequence[OwnImage]:
+        return list(self._open().own_images.all())
+
     # -- snapshots -----------------------------------------------------------------------------
 
     def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
@@ -441,7 +438,7 @@ class IncusEngine:
 
     def _begin_create(self, spec: MachineSpec, bridge: str) -> str:
         opened = self._open()
-        body = self._body(spec, bridge) | {"source": opened.images.source(spec.image.name), "start": True}
+        body = self._body(spec, bridge) | {"source": opened.source(spec.image), "start": True}
         return opened.client.begin("POST", "/1.0/instances", body, target=spec.member if opened.members else "")
 
     def _body(self, spec: MachineSpec, bridge: str) -> dict[str, Any]:
@@ -473,6 +470,8 @@ class IncusEngine:
             records.RESTORATION: str(spec.restoration),
             records.RULES: records.rules_text(spec.rules),
         }
+        if spec.image.own:
+            config |= NOT_AN_IMAGE
         if is_container:
             config["security.idmap.isolated"] = "true"
         config |= seed.user_data(spec.user_data, image_decodes=opened.images.is_own(spec.image.name))

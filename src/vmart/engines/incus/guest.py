@@ -15,8 +15,8 @@ from vmart.kernel import clock
 _LIMIT_S = 45.0  # a guest that never answers holds a thread of its zone no longer
 _ROOT_ALONE = {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0600"}
 _LINE = "/run/vmart-password"
-_PASSWD = "/etc/passwd"  # noqa: S105  the users' homes, no password
-_SHADOW, _SHADOW_BEFORE = "/etc/shadow", "/etc/shadow-"  # the second is where the guest's tools keep the former one
+USERS = "/etc/passwd"  # the users and their homes
+SHADOW, SHADOW_BEFORE = "/etc/shadow", "/etc/shadow-"  # the second is where the guest's tools keep the former one
 _SSH_LOGIN = "/etc/ssh/sshd_config.d/50-cloud-init.conf"  # where cloud-init says whether SSH takes passwords
 _SSH_PASSWORDS = re.compile(rb"(?mi)^[ \t]*PasswordAuthentication\b.*$")
 _WHOLE = b"# vmart: this copy is whole\n"  # ends what is kept of a file while it is written anew
@@ -109,12 +109,12 @@ class Guest:
         shadow = self._shadow()
         content = with_password(shadow.content, user, password_hash, int(clock.wall().timestamp()) // 86400)
         # Cut short by a fault, the file is made anew from the one before, which is written first.
-        self._client.write_file(self._name, _SHADOW_BEFORE, shadow)
-        self._client.write_file(self._name, _SHADOW, GuestFile(content, shadow.owner))
+        self._client.write_file(self._name, SHADOW_BEFORE, shadow)
+        self._client.write_file(self._name, SHADOW, GuestFile(content, shadow.owner))
 
     def _shadow(self) -> GuestFile:
         """The users' passwords; those of before where an earlier call was cut short while it wrote."""
-        for path in (_SHADOW, _SHADOW_BEFORE):
+        for path in (SHADOW, SHADOW_BEFORE):
             found = self._client.read_file(self._name, path)
             if found is not None and found.content.endswith(b"\n"):
                 return found
@@ -155,7 +155,7 @@ class Guest:
         return GuestFile(copy.content.removesuffix(_WHOLE), copy.owner)
 
     def _home(self, user: str) -> Home:
-        users = self._client.read_file(self._name, _PASSWD)
+        users = self._client.read_file(self._name, USERS)
         return home_of(users.content if users else b"", user)
 
 

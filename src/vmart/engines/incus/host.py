@@ -15,6 +15,8 @@ from pathlib import Path
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.packages import program_path
 
+LOCAL_MEMBER = "local"  # of a server that is no cluster
+
 
 @dataclass(frozen=True, slots=True)
 class Names:

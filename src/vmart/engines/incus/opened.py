@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vmart.engines.contract import EngineError
+from vmart.engines.contract import EngineError, ImageSpec
 from vmart.engines.incus import capability, groups
 from vmart.engines.incus.client import IncusClient, path_of
 from vmart.engines.incus.copies import Copies
@@ -12,6 +12,7 @@ from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import Names, OneAtATime
 from vmart.engines.incus.image import Images
 from vmart.engines.incus.network import Networks
+from vmart.engines.incus.own_images import OwnImages
 from vmart.engines.incus.room import Room
 from vmart.engines.incus.volumes import Volumes
 
@@ -35,6 +36,10 @@ class Opened:
         is_limited = self.pool_driver == "btrfs" and self.kind == "container"
         self.volumes = Volumes(self.client, self.pool, names, self.kind, is_cluster=bool(self.members))
         self.room = Room(self.client, self.pool, is_limited=is_limited)
+        self.own_images = OwnImages(
+            self.client, self.pool, names, self.room,
+            is_cluster=bool(self.members), why_not=capability.why_no_images(self.kind),
+        )  # fmt: skip
         self.copies = Copies(self.client, self.pool, names, self.volumes, self.room, is_cluster=bool(self.members))
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
@@ -50,6 +55,10 @@ class Opened:
             sources=sources,
             kind=self.kind,
         )
+
+    def source(self, image: ImageSpec) -> Mapping[str, object]:
+        """The ``source`` of a new instance. Raises EngineError for an image that can never be there."""
+        return self.own_images.source(image.own) if image.own else self.images.source(image.name)
 
     def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
         wanted = settings.get("host_network", "auto")

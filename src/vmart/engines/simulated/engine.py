@@ -26,6 +26,7 @@ from vmart.engines.contract import (
     MachineSpec,
     MemberCapacity,
     Observation,
+    OwnImage,
     Power,
     PublicAddress,
     Snapshot,
@@ -35,6 +36,7 @@ from vmart.engines.contract import (
     turns_off_for,
 )
 from vmart.engines.rules import MachineRules, of_plain
+from vmart.engines.simulated import own_images
 from vmart.engines.simulated.file import FAILED, LOST, File
 from vmart.kernel import clock
 
@@ -59,7 +61,7 @@ _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
     "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
-    "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored",
+    "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored", "ensure_image_of", "ensure_image_absent",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -137,7 +139,7 @@ class SimulatedEngine:
             if found is not None and found["installation"] < spec.installation:
                 self._refuse_offline(connection, found["member"])
                 if self._lacks(connection, spec.image):
-                    raise ImageNotReady(spec.image.name)
+                    raise ImageNotReady(spec.image.own or spec.image.name)
                 self._reinstall(connection, spec, found)
             down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
             outcome = self._deliver_one(connection, spec, down)
@@ -155,7 +157,7 @@ class SimulatedEngine:
             ),
         )  # fmt: skip
         connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
-        connection.execute("UPDATE content SET held = '' WHERE disk = ?", (spec.system_disk.key,))
+        own_images.put_on(connection, spec)
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
@@ -300,6 +302,25 @@ class SimulatedEngine:
         columns = "SELECT name, size_gib, member, machine FROM volume WHERE name = ?"
         row = connection.execute(columns, (name,)).fetchone()
         return None if row is None else Volume(*row)
+
+    # -- customers' images ---------------------------------------------------------------------
+
+    def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
+        with self._call("ensure_image_of", writes=True) as connection:
+            if own_images.found(connection, name) is None:
+                self._refuse_offline(connection, self._whole(connection, snapshot)["member"])
+            return own_images.made(connection, name, snapshot)
+
+    def ensure_image_absent(self, name: str) -> None:
+        with self._call("ensure_image_absent", writes=True) as connection:
+            found = own_images.found(connection, name)
+            if found is not None:
+                self._refuse_offline(connection, found.member)
+                own_images.remove(connection, name)
+
+    def list_images(self) -> Sequence[OwnImage]:
+        with self._call("list_images") as connection:
+            return own_images.listed(connection)
 
     # -- snapshots -----------------------------------------------------------------------------
 
@@ -533,7 +554,7 @@ class SimulatedEngine:
         if spec.member in down:
             return EngineError("The host does not answer.", transient=True, detail=spec.member)
         if self._lacks(connection, spec.image):
-            return ImageNotReady(spec.image.name)
+            return ImageNotReady(spec.image.own or spec.image.name)
         address = spec.public_address
         booted_at = _wall_s()
         row = (
@@ -562,6 +583,8 @@ class SimulatedEngine:
         except sqlite3.IntegrityError as error:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
+            if spec.image.own:
+                own_images.put_on(connection, spec)
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
             seen = (*known, spec.installation, row[-1])
@@ -572,6 +595,8 @@ class SimulatedEngine:
         return self._observed(connection, spec.name)
 
     def _lacks(self, connection: sqlite3.Connection, image: ImageSpec) -> bool:
+        if image.own:
+            return own_images.found(connection, image.own) is None
         if not self._image_ready_s and self._images is None:
             return False
         return self._image_state(connection, image, _wall_s()).status is not ImageStatus.READY

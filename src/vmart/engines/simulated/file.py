@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS grown (
 CREATE TABLE IF NOT EXISTS volume (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS own_image (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS content (
     disk TEXT PRIMARY KEY, held TEXT NOT NULL DEFAULT '', restoration INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
@@ -47,7 +50,8 @@ CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots.
+# systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots, customers'
+# images.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -80,8 +84,13 @@ CREATE TABLE snapshot (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL, image TEXT NOT NULL
 ) WITHOUT ROWID;
 """,
+    8: """
+CREATE TABLE own_image (
+    name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL
+) WITHOUT ROWID;
+""",
 }
-_VERSION = 8
+_VERSION = 9
 
 # What a call says whose answer is lost, and one that failed.
 LOST = "The compute engine does not answer."

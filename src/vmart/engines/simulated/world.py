@@ -144,6 +144,16 @@ class World:
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 
+    def own_images(self) -> dict[str, str]:
+        """Customers' images, and what is on each."""
+        rows = self._file.connection().execute("SELECT name, held FROM own_image")
+        return {str(name): str(text) for name, text in rows}
+
+    def remove_own_image(self, name: str) -> None:
+        """A customer's image vanishes behind vmart's back."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM own_image WHERE name = ?", (name,))
+
     def erased(self, name: str) -> int:
         """How often its system disk was erased."""
         row = self._file.connection().execute("SELECT erased FROM machine WHERE name = ?", (name,)).fetchone()

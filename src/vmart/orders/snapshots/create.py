@@ -5,7 +5,8 @@ It is charged by the GiB of its disk: so much of the host is kept for it.
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from vmart.kernel import clock, db, public_ids
 from vmart.kernel.money import exponent
 from vmart.orders import errors, holds, hourly, numbers, things, unpaid
 from vmart.orders import machines as m
+from vmart.orders.disks import own as own_disk
 from vmart.orders.snapshots import delete, own, rename
 from vmart.pricing import books
 from vmart.pricing.book import SNAPSHOT
@@ -27,6 +29,7 @@ from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.pricing.errors import ChargeTypeNotSold
 from vmart.pricing.priced import Term
 from vmart.pricing.rules import hold_minor
+from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import SNAPSHOT as KIND_OF_SUBSCRIPTION
@@ -42,11 +45,12 @@ _FAILED = "The snapshot could not be made; nothing is charged."
 
 @dataclass(frozen=True, slots=True)
 class NewSnapshot:
-    """Of the disk ``disk_id``, whatever it is at."""
+    """Of the disk ``disk_id``, whatever it is at. ``turned_off``: the machine that it goes with is off meanwhile."""
 
     disk_id: str
     name: str = ""
     tags: tuple[Tag, ...] = ()
+    turned_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ def create(actor: Actor, asked: NewSnapshot) -> str:
         new.give(actor.account, tagged.SNAPSHOT, [snapshot.public_id], asked.tags)
         things.events([snapshot], ACT, [{"disk": disk.public_id}], actor)
         own.begin_disk(disk, machine, ACT, actor.request_id)
-        things.send(snapshot, KIND)
+        is_on = machine is not None and machine.state == MachineState.RUNNING
+        things.send(snapshot, KIND, turned_off=asked.turned_off and is_on)
         return snapshot.public_id
 
 
@@ -179,10 +184,24 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         snapshot = own.read(operation.subject_id)
         if snapshot.state == SnapshotState.CREATING:
-            own.engine(operation.lane).ensure_snapshot(snapshot.public_id, own.held(snapshot.disk))
+            with _turned_off(snapshot) if operation.payload.get("turned_off") else nullcontext():
+                own.engine(operation.lane).ensure_snapshot(snapshot.public_id, own.held(snapshot.disk))
         with own.outcome(operation, owner, SnapshotState.CREATING) as made:
             if made:
                 _there(made)
+
+
+@contextmanager
+def _turned_off(snapshot: Snapshot) -> Iterator[None]:
+    """Its machine is off for the block, and on again, unless something else has become of it meanwhile."""
+    engine = engine_of(snapshot.zone_id)
+    if own.is_busy_with(snapshot.disk, ACT):
+        engine.ensure_power(own_disk.machine_of(snapshot.disk), False)
+    try:
+        yield
+    finally:
+        if own.is_busy_with(snapshot.disk, ACT):
+            engine.ensure_power(own_disk.machine_of(snapshot.disk), True)
 
 
 def _there(snapshot: Snapshot) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.orders import errors, hourly, things
+from vmart.orders.images import leave
 from vmart.orders.snapshots import own
+from vmart.storage.images import TOLD, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source, Standing, Subscription
@@ -23,8 +25,11 @@ _ENDED = (SnapshotState.ERASING, SnapshotState.FAILED)
 
 
 def delete(actor: Actor, snapshot_ids: Sequence[str]) -> None:
-    """Accept it, all or none. What was made of them stays. Raises UnknownSnapshot, SnapshotBusy, SnapshotInUse."""
-    with db.act():
+    """Accept it, all or none, by itself or as a part of the act that is open. What was made of them stays.
+
+    Raises UnknownSnapshot, SnapshotBusy, SnapshotInUse, ImageStandsOnIt.
+    """
+    with db.part_of_act():
         snapshots = own.lock(actor.account, snapshot_ids, most=own.AT_ONCE_MAX)
         refuse(snapshots)
         refuse_used(snapshots)
@@ -47,7 +52,12 @@ def refuse(snapshots: Sequence[Snapshot]) -> None:
 
 
 def refuse_used(snapshots: Sequence[Snapshot]) -> None:
-    """Raise SnapshotInUse for one of which a disk is being made."""
+    """Raise SnapshotInUse for one of which a disk is being made, ImageStandsOnIt for one with an image."""
+    for image in OwnImage.objects.filter(snapshot__in=snapshots, state__in=TOLD).select_related("snapshot")[:1]:
+        raise errors.ImageStandsOnIt(
+            "The image {image} stands on the snapshot {id}; delete it first.",
+            field="snapshots", image=image.public_id, id=image.snapshot.public_id,
+        )  # fmt: skip
     using = Disk.objects.filter(made_of__in=[one.id for one in snapshots], state=DiskState.CREATING).first()
     if using is not None:
         (used,) = (one for one in snapshots if one.id == using.made_of)
@@ -76,9 +86,9 @@ def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
         db.call("ledger_lock", operation.account_id)
         if not queue.holds(owner, operation):
             return False
-        Snapshot.objects.filter(id=operation.subject_id, state=SnapshotState.TORECYCLE).update(
-            state=SnapshotState.ERASING, latest_operation=ACT, latest_operation_state="OPERATING"
-        )
+        ended = Snapshot.objects.filter(id=operation.subject_id, state=SnapshotState.TORECYCLE)
+        if ended.update(state=SnapshotState.ERASING, latest_operation=ACT, latest_operation_state="OPERATING"):
+            leave.images_of(operation.subject_id)
     return True
 
 

@@ -146,6 +146,11 @@ def busy_with(disk: Disk, act: str) -> Disk | Instance | None:
     return holder if things.is_under_way(holder, act) else None
 
 
+def is_busy_with(disk: Disk, act: str) -> bool:
+    """Whether the machine that the disk goes with is busy with the act still; asked without a lock."""
+    return things.is_under_way(Instance.objects.get(pk=disk.instance_id or 0), act)
+
+
 def free_disk(disk: Disk, act: str) -> None:
     """Disk or machine is busy with the act no longer. Belongs into the act.
 

@@ -82,8 +82,8 @@ BEGIN
     fn.placement_explain(_zone, _vcpu, _memory_mib, _disk_gib), ','));
 END $$;
 
--- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair or a security group that is gone,
--- quotas. Under the account lock, by which those are deleted too.
+-- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair, a security group or an image
+-- that is gone, quotas. Under the account lock, by which those are deleted too.
 CREATE FUNCTION fn.orders_may_buy(_p jsonb, _purses ledger_purses, _count int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -112,6 +112,9 @@ BEGIN
   END IF;
   IF _gone_group IS NOT NULL THEN
     PERFORM fn.kernel_refuse('no_security_group', _gone_group);
+  END IF;
+  IF _bought->>'own_image' <> '' AND NOT fn.storage_hold_image(_bought->>'own_image', _account, _zone) THEN
+    PERFORM fn.kernel_refuse('no_image', _bought->>'own_image');
   END IF;
   IF _bought->>'charge_type' = 'PREPAID' THEN
     _held := fn.subscriptions_counted(_account, _zone, 'PREPAID', (_p->>'month_start')::timestamptz);

@@ -109,6 +109,7 @@ def word(code: str, what: str) -> Any:
 register.simple_tag(cells.state, name="state_badge")
 register.simple_tag(cells.disk_state, name="disk_badge")
 register.simple_tag(cells.snapshot_state, name="snapshot_badge")
+register.simple_tag(cells.image_state, name="image_badge")
 register.simple_tag(cells.order_status, name="order_badge")
 register.simple_tag(cells.payment_state, name="payment_badge")
 register.simple_tag(cells.line_state, name="line_badge")

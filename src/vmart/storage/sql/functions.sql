@@ -9,3 +9,16 @@ BEGIN
   FROM jsonb_populate_recordset(NULL::storage_disk, _disks) AS disk
   WHERE disk.instance_id = ANY (_instances);
 END $$;
+
+-- Whether a machine of the account may be made of the image (public id) in the zone now. It stays until the act's
+-- commit: who deletes an image locks its row, and then sees what is made of it.
+CREATE FUNCTION fn.storage_hold_image(_image text, _account bigint, _zone text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM storage_image m WHERE m.public_id = _image AND m.zone_id = _zone AND m.state = 'NORMAL'
+    AND NOT EXISTS (SELECT FROM storage_snapshot n WHERE n.id = m.snapshot_id AND n.state = 'TORECYCLE')
+    AND (m.account_id = _account
+         OR EXISTS (SELECT FROM storage_image_share s WHERE s.image_id = m.id AND s.account_id = _account))
+  FOR SHARE OF m;
+  RETURN FOUND;
+END $$;

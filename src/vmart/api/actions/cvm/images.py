@@ -1,27 +1,39 @@
-"""cvm: DescribeImages."""
+"""cvm: images: public ones, an account's own, and those shared with it."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import conditions, not_both
-from vmart.api.declarations import Code, Empty, Filter, Limit, Offset, Shape
-from vmart.api.registry import Action, Call
+from vmart.api.actions.filters import TAG_FILTERS, conditions, not_both, tagged
+from vmart.api.actions.tagged import TagAnswer, told
+from vmart.api.declarations import Code, Filter, Limit, Offset, Shape
+from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import utc_text
 from vmart.catalog import shop
 from vmart.catalog.models import Image
+from vmart.listings import images
+from vmart.listings.images import PUBLIC, ImageView, WantedImages
 from vmart.pricing.errors import UnknownInstanceType
 
 
 class DescribeImages(Shape):
-    """Images on sale. Filters: image-id, image-type, image-name, platform (the last two by part of the text)."""
+    """Images of which machines can be made, and those that are on their way. Filters: image-id, image-type,
+    image-name, platform (the last two by part of the text), and those by tags."""
 
     image_ids: Annotated[list[str], Field(max_length=100), Code("InvalidParameterValueLimit")] = []
     filters: Annotated[list[Filter], Field(max_length=10), Code("InvalidFilterValue.LimitExceeded")] = []
     offset: Offset = 0
     limit: Limit = 20
     instance_type: Annotated[str, Field(max_length=40)] = ""
+
+
+class ImageSnapshotAnswer(TypedDict):
+    """The snapshot on which an own image stands."""
+
+    SnapshotId: str
+    DiskUsage: str
+    DiskSize: int
 
 
 class ImageAnswer(TypedDict):
@@ -41,8 +53,8 @@ class ImageAnswer(TypedDict):
     ImageSource: str
     SyncPercent: int | None
     IsSupportCloudinit: bool
-    SnapshotSet: Empty
-    Tags: Empty
+    SnapshotSet: list[ImageSnapshotAnswer]
+    Tags: list[TagAnswer]
     LicenseType: str
     ImageFamily: str
     ImageDeprecated: bool
@@ -55,10 +67,15 @@ class DescribeImagesAnswer(TypedDict):
     TotalCount: int
 
 
-def describe_images(call: Call, asked: DescribeImages) -> DescribeImagesAnswer:
-    """Images that can be bought, all of them public; those that are only announced are for the page.
+# Filters -> the member of listings.images.WantedImages that they fill.
+_FILTERS = {"image-id": "public_ids", "image-type": "kinds", "image-name": "words", "platform": "systems"}
 
-    ``InstanceType`` asks for those that suit a type. Here each suits every type; one that there is not is refused.
+
+def describe_images(call: Call, asked: DescribeImages) -> DescribeImagesAnswer:
+    """Public images, then the account's own and those shared with it in the region of the call, newest first.
+
+    Public images that are only announced are for the page. ``InstanceType`` asks for those that suit a type. Here each
+    suits every type; one that there is not is refused.
     """
     not_both(asked.image_ids, asked.filters, "ImageIds")
     here = shop.current()
@@ -68,46 +85,49 @@ def describe_images(call: Call, asked: DescribeImages) -> DescribeImagesAnswer:
             field="instance_type",
             instance_type=asked.instance_type,
         )
-    in_region(here, call.region)
-    chosen = conditions(asked.filters, ("image-id", "image-type", "image-name", "platform"), 5)
-    if asked.image_ids:
-        chosen["image-id"] = asked.image_ids
-    images = [image for image in here.images.values() if not image.unavailable_en and _image_matches(image, chosen)]
-    page = images[asked.offset : asked.offset + asked.limit]
-    return {"TotalCount": len(images), "ImageSet": [_image(image) for image in page]}
+    region = in_region(here, call.region)
+    chosen = conditions(asked.filters, (*_FILTERS, *TAG_FILTERS), 5)
+    met: dict[str, Any] = {"public_ids": asked.image_ids or None, "region": region.code if region else None}
+    met["tags"] = tagged(chosen)
+    wanted = WantedImages(**met | {_FILTERS[name]: values for name, values in chosen.items()})
+    total, found = images.page(call.account_id, wanted, offset=asked.offset, limit=asked.limit)
+    return {"TotalCount": total, "ImageSet": [_image(view, here.images[view.base]) for view in found]}
 
 
-def _image_matches(image: Image, chosen: dict[str, list[str]]) -> bool:
-    return (
-        image.public_id in chosen.get("image-id", [image.public_id])
-        and "PUBLIC_IMAGE" in chosen.get("image-type", ["PUBLIC_IMAGE"])
-        and any(part.lower() in image.os_name.lower() for part in chosen.get("image-name", [""]))
-        and any(part.lower() in image.platform.lower() for part in chosen.get("platform", [""]))
-    )
-
-
-def _image(image: Image) -> ImageAnswer:
+def _image(view: ImageView, base: Image) -> ImageAnswer:
+    is_public = view.kind == PUBLIC
     return {
-        "ImageId": image.public_id,
-        "OsName": image.os_name,
-        "ImageType": "PUBLIC_IMAGE",
-        "CreatedTime": utc_text(image.created_at),
-        "ImageName": image.os_name,
-        "ImageDescription": image.os_name,
-        "ImageSize": image.size_gib,
-        "Architecture": image.architecture,
-        "ImageState": "NORMAL",
-        "Platform": image.platform,
-        "ImageCreator": "",
-        "ImageSource": "OFFICIAL",
+        "ImageId": view.public_id,
+        "OsName": base.os_name,
+        "ImageType": view.kind,
+        "CreatedTime": utc_text(view.created_at),
+        "ImageName": view.name,
+        "ImageDescription": view.description,
+        "ImageSize": view.size_gib,
+        "Architecture": base.architecture,
+        "ImageState": view.state,
+        "Platform": base.platform,
+        "ImageCreator": "" if is_public else str(view.owner),
+        "ImageSource": "OFFICIAL" if is_public else "CREATE_IMAGE",
         "SyncPercent": None,
         "IsSupportCloudinit": True,
-        "SnapshotSet": [],
-        "Tags": [],
+        "SnapshotSet": _snapshots(view),
+        "Tags": told(view.tags),
         "LicenseType": "BYOL",
-        "ImageFamily": image.recipe,
+        "ImageFamily": base.recipe if is_public else "",
         "ImageDeprecated": False,
     }
 
 
-ACTIONS = (Action("DescribeImages", DescribeImages, DescribeImagesAnswer, describe_images, writes=False),)
+def _snapshots(view: ImageView) -> list[ImageSnapshotAnswer]:
+    if not view.snapshot:
+        return []
+    return [{"SnapshotId": view.snapshot, "DiskUsage": "SYSTEM_DISK", "DiskSize": view.size_gib}]
+
+
+ACTIONS = (
+    Action(
+        "DescribeImages", DescribeImages, DescribeImagesAnswer, describe_images, writes=False,
+        touches={Resource.IMAGE: "image_ids"},
+    ),
+)  # fmt: skip

@@ -288,6 +288,7 @@ def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:
 
 
 _TOUCHES_PRICED = {
+    Resource.IMAGE: "image_id",
     Resource.KEY_PAIR: "login_settings.key_ids",
     Resource.VPC: "virtual_private_cloud.vpc_id",
     Resource.SUBNET: "virtual_private_cloud.subnet_id",

@@ -68,7 +68,9 @@ def reset_instance(call: Call, asked: ResetInstance) -> Done:
     return {}
 
 
-_TOUCHES = {Resource.MACHINE: "instance_id", Resource.KEY_PAIR: "login_settings.key_ids"}
+_TOUCHES = {
+    Resource.MACHINE: "instance_id", Resource.IMAGE: "image_id", Resource.KEY_PAIR: "login_settings.key_ids",
+}  # fmt: skip
 ACTIONS = (
     Action(
         "InquiryPriceResetInstance",

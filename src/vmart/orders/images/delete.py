@@ -1,0 +1,74 @@
+"""An image is deleted. Machines that were made of it stay as they are; nothing is made of it any more."""
+
+import uuid
+from collections.abc import Sequence
+
+from vmart.events.actor import Actor
+from vmart.kernel import db
+from vmart.orders import errors, things
+from vmart.orders.images import leave, own
+from vmart.orders.snapshots import delete as delete_snapshots
+from vmart.storage.images import ImageShare, ImageState, OwnImage
+from vmart.storage.models import Snapshot
+from vmart.worker.queue import Claimed
+
+KIND = leave.KIND
+
+# Machines that are just being made of it: delivered, or installed anew.
+_IN_USE = """
+SELECT i.public_id FROM worker_operation w JOIN instances_instance i ON i.id = w.subject_id
+WHERE w.lane = %(zone)s AND w.subject_kind = 'machine'
+  AND ((w.kind IN ('deliver', 'redeliver') AND w.step <> 'clean' AND i.own_image = %(image)s)
+       OR (w.kind = 'reinstall' AND w.payload->>'own_image' = %(image)s))
+ORDER BY i.id LIMIT 1
+"""
+
+
+def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = False) -> None:
+    """Accept the end of images, all or none; their snapshots stay, unless they are to go too.
+
+    Raises UnknownImage, NotImageOwner, ImageBusy, ImageShared, and of the snapshots SnapshotBusy, ImageStandsOnIt.
+    """
+    with db.act():
+        images = own.lock(actor.account, image_ids)
+        refuse(images)
+        things.events(images, leave.ACT, actor=actor)
+        leave.end(images, actor.request_id)
+        if with_snapshots:
+            snapshots = Snapshot.objects.filter(pk__in=[image.snapshot_id for image in images])
+            delete_snapshots.delete(actor, list(snapshots.order_by("id").values_list("public_id", flat=True)))
+
+
+def check(actor: Actor, image_ids: Sequence[str]) -> None:
+    """Raise what ``delete`` raises; writes nothing."""
+    with db.act():
+        refuse(own.lock(actor.account, image_ids))
+
+
+def refuse(images: Sequence[OwnImage]) -> None:
+    """Raise ImageBusy or ImageShared for images, locked, that cannot be deleted now."""
+    own.refuse_busy(images)
+    for image in images:
+        if ImageShare.objects.filter(image=image).exists():
+            raise errors.ImageShared(
+                "The image {id} is shared with other accounts; end the sharing first.",
+                field="images", id=image.public_id,
+            )  # fmt: skip
+        used = db.rows(_IN_USE, zone=image.zone_id, image=image.public_id)
+        if used:
+            raise errors.ImageBusy(
+                "The machine {machine} is being made of the image {id}; try again when it is there.",
+                field="images", id=image.public_id, machine=used[0]["public_id"],
+            )  # fmt: skip
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``delete_image``; of one that was never made, what is left of it goes."""
+    for operation in batch:
+        image = OwnImage.objects.get(id=operation.subject_id)
+        own.engine(operation.lane).ensure_image_absent(image.public_id)
+        with own.outcome(operation, owner, ImageState.DELETING) as gone:
+            if gone:
+                columns = {"state": ImageState.GONE, "latest_operation_state": "SUCCESS"}
+                OwnImage.objects.filter(pk=gone.pk).update(**columns)
+                things.event(gone, "image_gone")

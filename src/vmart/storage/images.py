@@ -1,0 +1,71 @@
+"""Images of customers: what a snapshot of a system disk holds, and who else may make machines of it."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class ImageState(models.TextChoices):
+    """Where an image is in its life; the words of the API where it has one."""
+
+    CREATING = "CREATING"
+    CREATEFAILED = "CREATEFAILED"  # never made; told of until its owner deletes it
+    NORMAL = "NORMAL"
+    DELETING = "DELETING"
+    GONE = "GONE"
+
+
+# Not ended, or about to.
+TOLD = (ImageState.CREATING, ImageState.CREATEFAILED, ImageState.NORMAL)
+_ENDED = Q(state__in=["DELETING", "GONE"])
+
+
+class OwnImage(models.Model):
+    """An image that an account owns, in the zone where it lies. What it costs is its snapshot's."""
+
+    KIND = "own_image"
+
+    id = models.BigIntegerField(primary_key=True)  # of storage.numbers, out of which its public id is made
+    public_id = models.CharField(max_length=20, unique=True)  # "img-4k2j0qzt"
+    account_id = models.BigIntegerField()
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT)
+    # The public one from which it descends: system, login user and what else is known of it are that one's.
+    base = models.ForeignKey("catalog.Image", models.PROTECT)
+    snapshot = models.ForeignKey("storage.Snapshot", models.PROTECT)  # what it was made of; it stays as long
+    name = models.CharField(max_length=60)
+    description = models.CharField(max_length=256, default="", blank=True)
+    size_gib = models.IntegerField()  # of the system disk that it was made of: no smaller one takes it
+    created_at = models.DateTimeField()
+
+    state = models.CharField(max_length=12, choices=ImageState.choices)
+    latest_operation = models.CharField(max_length=40)
+    latest_operation_state = models.CharField(max_length=12)
+    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        db_table = "storage_image"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "name"], condition=~_ENDED & ~Q(state="CREATEFAILED"),
+                name="storage_image_name_once",
+            ),
+            models.CheckConstraint(condition=Q(size_gib__gt=0), name="storage_image_size"),
+            models.CheckConstraint(condition=~Q(name=""), name="storage_image_name"),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(fields=["account_id", "-id"], condition=~_ENDED, name="storage_image_of_account"),
+        ]
+
+
+class ImageShare(models.Model):
+    """An account that may make machines of another's image."""
+
+    pk = models.CompositePrimaryKey("image_id", "account_id")
+    image = models.ForeignKey(OwnImage, models.PROTECT, db_index=False)
+    account_id = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "storage_image_share"
+        indexes = [models.Index(fields=["account_id", "image"], name="storage_image_share_with")]

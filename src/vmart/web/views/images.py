@@ -1,0 +1,155 @@
+"""Images of customers: the list, a new one of a machine, one of them, and with whom it is shared."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from vmart.catalog import shop
+from vmart.instances.models import Instance
+from vmart.kernel.errors import Refused
+from vmart.listings import activity, images, overview
+from vmart.listings.images import PRIVATE, ImageView
+from vmart.orders.images import attributes, create, delete, share
+from vmart.orders.images.create import NewImage
+from vmart.orders.snapshots import create as snapshots
+from vmart.orders.snapshots.create import Cost
+from vmart.pages import wording
+from vmart.pages.table import Shown
+from vmart.storage.models import Disk, OwnImage
+from vmart.web.forms import ImageName, ImageShares, NewOwnImage
+from vmart.web.tables import IMAGES
+from vmart.web.visitor import actor, customer, field
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+    """The account's own images and those shared with it, newest first."""
+    page = images.by_key(account_id, before=request.GET.get("before", ""))
+    busy = any(row.state == "CREATING" for row in page.rows)
+    return render(request, "web/images/list.html", {"images": Shown(IMAGES, page, request), "busy": busy})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Make one of the machine that the address names, told first what an hour of its snapshot costs."""
+    typed = request.POST if request.method == "POST" else request.GET
+    machine = overview.machine(account_id, field(typed, "machine"))
+    if machine is None:
+        raise Http404
+    form = NewOwnImage(request.POST if request.method == "POST" else None, initial={"name": machine.name[:60]})
+    due = _cost(machine)
+    if request.method == "POST" and due and form.is_valid():
+        if str(due.hourly) == request.POST.get("hourly"):
+            made = _create(request, account_id, machine, form)
+            if made is not None:
+                return redirect("image", made)
+        else:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    here = {"machine": machine, "form": form, "cost": due}
+    return render(request, "web/images/new.html", here, status=422 if form.errors else 200)
+
+
+def _cost(machine: Instance) -> Cost | None:
+    """Of an hour of its snapshot; None where none are sold."""
+    system = next(disk for disk in overview.disks(machine.id) if disk.usage == Disk.Usage.SYSTEM)
+    try:
+        return snapshots.cost(machine.zone_id, system.size_gib)
+    except Refused:
+        return None
+
+
+def _create(request: HttpRequest, account_id: int, machine: Instance, form: NewOwnImage) -> str | None:
+    typed = form.cleaned_data
+    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"])
+    try:
+        made = create.of_machine(actor(request, account_id), machine.public_id, asked)
+    except Refused as refused:
+        form.refuse(refused)
+        return None
+    messages.success(request, _("The image is being made."))
+    return made
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One image; its name and description are changed here."""
+    image = _image(account_id, public_id)
+    now = {"name": image.name, "description": image.description}
+    form = ImageName(request.POST if request.method == "POST" else None, initial=now)
+    if request.method == "POST" and form.is_valid():
+        typed, who = form.cleaned_data, actor(request, account_id)
+        try:
+            attributes.modify(who, public_id, name=typed["name"], description=typed["description"])
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The image was changed."))
+            return redirect("image", public_id)
+    is_own = image.kind == PRIVATE
+    here = {
+        "image": image, "form": form, "is_own": is_own, "base": shop.snapshot().images[image.base],
+        "busy": image.state == "CREATING", "share": ImageShares(),
+        "shares": images.shares(account_id, public_id) if image.shares else (),
+        "events": activity.of_thing(OwnImage.KIND, image.id) if is_own else (),
+    }  # fmt: skip
+    return render(request, "web/images/image.html", here, status=422 if form.errors else 200)
+
+
+@require_POST
+@customer
+def share_with(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One account more may have machines made of it."""
+    who, other = actor(request, account_id), field(request.POST, "account").strip()
+    done = _("The image is shared with account {id} now.").format(id=other)
+    return _done(request, public_id, lambda: share.share(who, public_id, [other]), done)
+
+
+@require_POST
+@customer
+def unshare_with(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One account less."""
+    who, other = actor(request, account_id), field(request.POST, "account")
+    done = _("The image is shared with account {id} no more.").format(id=other)
+    return _done(request, public_id, lambda: share.unshare(who, public_id, [other]), done)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def delete_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Deleted, alone or with its snapshot, told first what stays."""
+    image = _image(account_id, public_id)
+    if request.method != "POST":
+        return render(request, "web/images/delete.html", {"image": image})
+    who, with_snapshots = actor(request, account_id), field(request.POST, "snapshot") == "delete"
+    done = _("The image is being deleted.")
+    return _done(
+        request, public_id, lambda: delete.delete(who, [public_id], with_snapshots=with_snapshots), done, "images"
+    )
+
+
+def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str, onward: str = "") -> HttpResponse:
+    try:
+        act()
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("image", public_id)
+    messages.success(request, done)
+    return redirect(onward) if onward else redirect("image", public_id)
+
+
+def _image(account_id: int, public_id: str) -> ImageView:
+    found = images.one(account_id, public_id)
+    if found is None:
+        raise Http404
+    return found
