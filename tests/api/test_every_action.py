@@ -106,6 +106,13 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 6),
     "ResetInstance": (lambda has: {"InstanceId": has.running, **_login(has), "UserData": "IyEvYmluL3No"}, 12),
+    "ModifyInstancesVpcAttribute": (
+        lambda has: {
+            "InstanceIds": [has.running],
+            "VirtualPrivateCloud": {"VpcId": has.vpc, "SubnetId": has.subnet, "PrivateIpAddresses": ["10.0.1.9"]},
+        },
+        12,
+    ),
     "InquiryPriceResetInstance": (lambda has: {"InstanceId": has.running, **_login(has)}, 6),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 17),
     "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
@@ -212,6 +219,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
     "CreateVpc": (lambda _: {"VpcName": "n", "CidrBlock": "10.1.0.0/16"}, 4),
+    "CreateDefaultVpc": (lambda _: {"Zone": "ap-guangzhou-6"}, 6),
     "ModifyVpcAttribute": (lambda has: {"VpcId": has.vpc, "VpcName": "n"}, 4),
     "DeleteVpc": (lambda has: {"VpcId": has.own_vpc}, 5),
     "CreateSubnet": (

@@ -267,6 +267,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_reset_password", {"how": "generated"}
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
+    ("machine_network", "ModifyInstancesVpcAttribute"): lambda sent: sent.of_machine(
+        "machine_network", {"subnet": Subnet.objects.get().public_id}
+    ),
     ("machine_tags", "ModifyResourceTags"): lambda sent: sent.of_machine(
         "machine_tags", {"act": "put", "key": "team", "value": "a"}
     ),

@@ -4,7 +4,8 @@ A machine that was released, or whose delivery failed, is removed from the engin
 knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
-not to one whose network arrears keep off; rules of security groups that an engine has otherwise are told again. One
+not to one whose network arrears keep off; one that is in another private network than its row says is told again;
+rules of security groups that an engine has otherwise are told again. One
 that is missing twice in a row, five minutes apart, is charged no more (``lost.py``). One that runs on another member
 than its room is taken on is told to the seller: nobody but him knows who moved it.
 """
@@ -19,7 +20,7 @@ from vmart.engines.rules import MachineRules
 from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address, enforce, lost, term
+from vmart.orders import address, enforce, lost, term, where_it_is
 from vmart.orders import machines as m
 from vmart.orders.disks import sweep as own_disks
 from vmart.orders.models import EngineDrift
@@ -40,7 +41,7 @@ _MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, address or rules;
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, network, address or rules;
     attachment of a disk with a life of its own.
 
     ``missed_at`` is when a missing or lost one was first missed, in business time, ``missed_wall_at`` in wall time.
@@ -85,7 +86,7 @@ def sweep(zone: str) -> list[Drift]:
     for operations in _given_up_of(busy_as_seen).values():  # the engine answers again; until the work ends it is busy
         for operation in operations or ():
             queue.retry(operation)
-    _retry_addresses(zone)
+    _retry_networks(zone)
     found += [_of_disk(one, missed.get(one.name)) for one in own_disks.sweep(zone, engine)]
     _keep(zone, [drift for drift in found if not drift.repaired])
     return found
@@ -203,6 +204,8 @@ def _difference(
 
 
 def _of_network(row: Instance, observation: Observation, rules: MachineRules | None) -> str | None:
+    if where_it_is.differs(row, observation):
+        return "network"
     if address.differs(row, observation):
         return "address"
     return "rules" if rules and observation.rules != rules.digest() else None
@@ -228,10 +231,10 @@ def _repair(row: Instance, kind: str) -> Drift:
         return Drift(kind, row.public_id, False)
     if kind == "orphan":  # made by a worker that did not notice that another had given it up
         engine_of(row.zone_id).ensure_absent(row.public_id)
-    elif kind == "address":
+    elif kind in ("address", "network"):
         with db.act():
             db.call("ledger_lock", row.account_id)
-            address.send(row)
+            (address if kind == "address" else where_it_is).send(row)
     elif kind == "rules":
         with db.act():
             enforce.send_for([row.id])
@@ -255,11 +258,14 @@ def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
     return {row.id: _waiting(row, work[row.id]) for row in rows}
 
 
-def _retry_addresses(zone: str) -> None:
-    """What was given up of bought public addresses while the engine did not answer: their machines are busy with it."""
+def _retry_networks(zone: str) -> None:
+    """What was given up while the engine did not answer: of bought public addresses, whose machines are busy with it,
+    and of moves that failed, whose machines hold two private addresses.
+    """
     given_up = db.rows(
-        "SELECT id FROM worker_operation WHERE attention AND subject_kind = %s AND lane = %s", record.ADDRESS, zone
-    )
+        "SELECT id FROM worker_operation WHERE attention AND lane = %s AND (subject_kind = %s OR kind = %s)",
+        zone, record.ADDRESS, where_it_is.KIND,
+    )  # fmt: skip
     for found in given_up:
         queue.retry(found["id"])
 

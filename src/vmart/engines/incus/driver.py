@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from vmart.engines.contract import (
     ByteCount,
@@ -38,29 +38,9 @@ from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
-from vmart.engines.incus.room import DELETE_FILES, DISK_FULL
+from vmart.engines.incus.refusals import NO_NETWORK, said
 from vmart.engines.rules import MachineRules
 
-_NO_NETWORK = "network not found"
-
-
-class _Refusal(NamedTuple):
-    """A server's refusal that has ``sign`` in its words, as the customer is told of it."""
-
-    sign: str
-    sentence: str
-    transient: bool
-    helps: str = ""
-
-
-_REFUSALS = (
-    _Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
-    _Refusal(sign="disk quota", sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
-    _Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
-    _Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
-    _Refusal(sign="offline", sentence="The host does not answer.", transient=True),
-    _Refusal(sign=_NO_NETWORK, sentence="The private network was just being made anew.", transient=True),
-)
 _CREATE_LIMIT_S = 180.0
 # How long the guest may take to stop by itself. It is asked again each time: a guest that has only just
 # begun to boot does not hear the first.
@@ -193,7 +173,7 @@ class IncusEngine:
                 break
             except IncusError as error:
                 if not (error.missing and attempt == 1):
-                    raise self._said(error) from error
+                    raise said(error) from error
                 # Its bridge went with the customer's last machine just now, perhaps by another process.
                 opened.networks.forget()
         opened.room.reserve(spec.name)
@@ -223,7 +203,7 @@ class IncusEngine:
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
             if found is not None:
-                opened.firewall.forget_rules(found["config"]["user.vmart.private_ip"])
+                opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: self._stop(name, force=True))
@@ -251,6 +231,35 @@ class IncusEngine:
             self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
+
+    def ensure_network(self, spec: MachineSpec, *, on: bool) -> None:
+        opened, found = self._open(), self._present(spec.name)
+        with self._saying():
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            self._guard(spec)  # before it can speak
+            if records.network_of(found) != (bridge, spec.private_ip):
+                self._move(found, spec, bridge, on=on)
+            opened.networks.remove_machine(spec.name, but=bridge)
+            self.ensure_address(spec.name, spec.private_ip, spec.public_address)
+        if on:
+            self.ensure_power(spec.name, True)
+
+    def _move(self, found: Mapping[str, Any], spec: MachineSpec, bridge: str, *, on: bool) -> None:
+        """The guest first: a machine that comes up in between is where nobody reaches it, and is moved again."""
+        opened, is_container = self._open(), found["type"] == "container"
+        config = seed.network_config(spec, by_mac=not is_container)
+        if on and not is_container:
+            opened.room.during(spec.name, lambda: self._start(spec.name))  # it makes the change itself
+        with self._inside(spec.name) as guest:
+            guest.set_network(config)
+        opened.room.during(spec.name, lambda: self._stop(spec.name, force=False))
+        if opened.firewall is not None and found["config"][records.PRIVATE_IP] != spec.private_ip:
+            opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
+        change = {
+            "config": {"cloud-init.network-config": config, **records.network_config(spec)},
+            "devices": {"eth0": self._nic(spec, bridge)},
+        }
+        opened.room.during(spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), change))
 
     def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
         opened = self._open()
@@ -365,11 +374,11 @@ class IncusEngine:
         found = self._present(name)
         is_running = found["status"] != "Stopped"
         if not is_running and found["type"] != "container":
-            raise EngineError("A virtual machine has to run for its login to be changed.", transient=False)
+            raise EngineError("A virtual machine has to run for its system to be changed.", transient=False)
         try:
             yield Guest(self._open().client, name, is_running=is_running)
         except IncusError as error:
-            raise self._said(error) from error
+            raise said(error) from error
 
     def observe(self, name: str) -> Observation:
         found = self._ours(name)
@@ -447,10 +456,8 @@ class IncusEngine:
             "cloud-init.network-config": seed.network_config(spec, by_mac=not is_container),
             MARK: self._names.deployment,
             "user.vmart.hostname": spec.hostname,
-            "user.vmart.private_ip": spec.private_ip,
-            "user.vmart.subnet": spec.subnet.key,
             records.INSTALLATION: str(spec.installation),
-            records.RULES: records.rules_text(spec.rules),
+            **records.network_config(spec),
         }
         if is_container:
             config["security.idmap.isolated"] = "true"
@@ -488,7 +495,7 @@ class IncusEngine:
             opened.client.send("POST", path_of("storage-pools", self._pool, "volumes", "custom"), body, target=target)
         except IncusError as error:
             if not error.exists:
-                raise self._said(error) from error
+                raise said(error) from error
         device = {"type": "disk", "pool": self._pool, "source": name}
         # A block device of its own only a virtual machine can have; a container gets the disk mounted.
         return device | ({"path": f"/mnt/{disk_key}"} if is_container else {})
@@ -499,12 +506,12 @@ class IncusEngine:
             if operation:
                 client.wait(operation, _CREATE_LIMIT_S)
         except IncusError as error:
-            if _NO_NETWORK in error.text.lower():
+            if NO_NETWORK in error.text.lower():
                 raise
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
                 return
-            raise self._said(error) from error
+            raise said(error) from error
 
     def _adopt(self, spec: MachineSpec) -> None:
         """The name exists: wait for whoever is making it, start it, or begin anew what never came to run."""
@@ -611,7 +618,7 @@ class IncusEngine:
             power=power,
             kind=found["type"],
             member=found["location"] if self._open().members else LOCAL_MEMBER,
-            private_ip=found["config"].get("user.vmart.private_ip", ""),
+            private_ip=found["config"].get(records.PRIVATE_IP, ""),
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
             installation=records.installation(found),
@@ -652,21 +659,12 @@ class IncusEngine:
             if (text := found["config"].get(records.RULES))
         ]
 
-    @staticmethod
-    def _said(error: IncusError) -> EngineError:
-        """The server's refusal in a sentence for the customer; its own words go to the seller."""
-        for refusal in _REFUSALS:
-            if refusal.sign in error.text.lower():
-                helps = refusal.helps
-                return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text, helps=helps)
-        return error
-
     @contextlib.contextmanager
     def _saying(self) -> Iterator[None]:
         try:
             yield
         except IncusError as error:
-            raise self._said(error) from error
+            raise said(error) from error
 
     # -- opening -------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
-"""vpc: VPCs. Create-, Describe-, DeleteVpc(s), ModifyVpcAttribute.
+"""vpc: VPCs. Create-, Describe-, DeleteVpc(s), CreateDefaultVpc, ModifyVpcAttribute.
 
-The default one of a region is there from the account's first purchase on; others are made and deleted by it.
+The default one of a region is there from the account's first purchase or CreateDefaultVpc on; others are made and
+deleted by it.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from vmart.listings.networks import WantedVpcs
 from vmart.listings.views import VpcView
 from vmart.network import vpcs
 from vmart.network.vpcs import NewVpc
+from vmart.orders import default_network
 from vmart.tags import new
 from vmart.tags.things import VPC as VPC_KIND
 
@@ -61,6 +63,13 @@ class CreateVpc(Shape):
     tags: Tags = []
     enable_route_vpc_publish: FalseOnly = None
     enable_route_vpc_publish_ipv6: FalseOnly = None
+
+
+class CreateDefaultVpc(Shape):
+    """The default networks of the region of the call, before a purchase makes them."""
+
+    zone: PublicId = ""
+    force: bool = False
 
 
 class ModifyVpcAttribute(Shape):
@@ -177,14 +186,49 @@ class CreateVpcAnswer(TypedDict):
 
 def create_vpc(call: Call, asked: CreateVpc) -> CreateVpcAnswer:
     """A network in the region of the call."""
+    region, tags = _region(call), wanted(asked.tags)
+    with new.tagging(call.actor, VPC_KIND, tags) as tag:
+        made = vpcs.create(call.actor, region, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
+        tag(made.public_id)
+    return {"Vpc": vpc(networks.vpc_view(made, tags))}
+
+
+class DefaultVpcSubnetAnswer(TypedDict):
+    """The default VPC of a region, and its subnet in a zone."""
+
+    VpcId: str
+    SubnetId: str
+    VpcName: str
+    SubnetName: str
+    CidrBlock: str
+
+
+class CreateDefaultVpcAnswer(TypedDict):
+    """The default networks."""
+
+    Vpc: DefaultVpcSubnetAnswer
+
+
+def create_default_vpc(call: Call, asked: CreateDefaultVpc) -> CreateDefaultVpcAnswer:
+    """Those that are there, or new ones; in the zone that is named, else in one of the region."""
+    made = default_network.create(call.actor, _region(call), asked.zone)
+    return {
+        "Vpc": {
+            "VpcId": made.vpc.public_id,
+            "SubnetId": made.public_id,
+            "VpcName": made.vpc.name,
+            "SubnetName": made.name,
+            "CidrBlock": str(made.block),
+        }
+    }
+
+
+def _region(call: Call) -> str:
+    """That of the call. Raises MissingParameter, UnknownRegion."""
     region = in_region(shop.snapshot(), call.region)
     if region is None:
         raise MissingParameter("A VPC is made in a region: name it.", field="region")
-    tags = wanted(asked.tags)
-    with new.tagging(call.actor, VPC_KIND, tags) as tag:
-        made = vpcs.create(call.actor, region.code, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
-        tag(made.public_id)
-    return {"Vpc": vpc(networks.vpc_view(made, tags))}
+    return region.code
 
 
 def modify_vpc_attribute(call: Call, asked: ModifyVpcAttribute) -> Done:
@@ -212,6 +256,7 @@ ACTIONS = (
         touches={Resource.VPC: "vpc_ids"},
     ),
     Action("CreateVpc", CreateVpc, CreateVpcAnswer, create_vpc, "vpc", VPC, writes=True),
+    Action("CreateDefaultVpc", CreateDefaultVpc, CreateDefaultVpcAnswer, create_default_vpc, "vpc", VPC, writes=True),
     Action("ModifyVpcAttribute", ModifyVpcAttribute, Done, modify_vpc_attribute, "vpc", VPC, writes=True, touches=_VPC),
     Action("DeleteVpc", DeleteVpc, Done, delete_vpc, "vpc", VPC, writes=True, touches=_VPC),
 )
