@@ -107,6 +107,7 @@ NAMED: dict[str, list[Arguments]] = {
     "address_unbind": ADDRESS,
     "address_bandwidth": ADDRESS,
     "address_release": ADDRESS,
+    "address_tags": ADDRESS,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],

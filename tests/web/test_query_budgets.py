@@ -42,7 +42,8 @@ CUSTOMERS = {
     "home": 2, "buy": 9, "buy_price": 6, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 22,
     "machine_live": 21, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
-    "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "account_login": 2,
+    "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
+    "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
@@ -52,7 +53,7 @@ CUSTOMERS = {
     "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 10, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
-    "address_bandwidth": 3, "address_release": 3, "placement_groups": 3, "placement_group": 3,
+    "address_bandwidth": 3, "address_release": 3, "address_tags": 4, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
@@ -153,7 +154,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         ),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         **dict.fromkeys(
-            ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release"],
+            ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release", "address_tags"],
             (Eip.objects.latest("id").public_id,),
         ),
         "placement_group": (Group.objects.latest("id").public_id,),
