@@ -275,6 +275,9 @@ TAGGING: dict[str, tuple[Asked, int]] = {
     "GetResources": (lambda has: {"ResourceList": [_named(has)]}, 3),
     "DescribeResourceTagsByResourceIds": (lambda has: {**OF_INSTANCES, "ResourceIds": [has.running]}, 1),
     "DescribeTags": (lambda _: {}, 1),
+    "GetTags": (lambda _: {"TagKeys": ["team"]}, 1),
+    "CreateTag": (lambda _: {"TagKey": "stage", "TagValue": "test"}, 6),
+    "DeleteTag": (lambda _: {"TagKey": "kept", "TagValue": "1"}, 5),
     "DescribeTagKeys": (lambda _: {}, 1),
     "DescribeTagValues": (lambda _: {"TagKeys": ["team"]}, 1),
 }
@@ -348,6 +351,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     asked = {"AddressId": at_machine, "InstanceId": other}
     task = client.call("AssociateAddress", asked).response["TaskId"]
     work()
+    client.call("CreateTag", {"TagKey": "kept", "TagValue": "1"}, version="2018-08-13")
     own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
     subnet = client.call("CreateSubnet", asked).response["Subnet"]

@@ -222,6 +222,8 @@ EVENTS = {
     "ModifySubnetAttribute": _("Subnet changed"),
     "DeleteSubnet": _("Subnet deleted"),
     "ModifyResourceTags": _("Tags changed"),
+    "CreateTag": _("Tag kept"),
+    "DeleteTag": _("Tag deleted"),
     "CreateSecurityGroup": _("Security group made"),
     "ModifySecurityGroupAttribute": _("Security group changed"),
     "DeleteSecurityGroup": _("Security group deleted"),
