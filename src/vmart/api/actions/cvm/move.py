@@ -4,17 +4,24 @@ from typing import Annotated
 
 from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.cvm.purchase import VirtualPrivateCloud, wanted_network
-from vmart.api.declarations import Domain, Done, Shape
+from vmart.api.declarations import Domain, Done, PublicId, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.kernel.errors import Unsupported
 from vmart.orders import move
+
+
+class OtherNetwork(VirtualPrivateCloud):
+    """Both ids are said, be they DEFAULT."""
+
+    vpc_id: PublicId
+    subnet_id: PublicId
 
 
 class ModifyInstancesVpcAttribute(Shape):
     """Another subnet of the account's in their zone, or other addresses; running ones are turned off and on again."""
 
     instance_ids: InstanceIds
-    virtual_private_cloud: Annotated[VirtualPrivateCloud, Domain("network")]
+    virtual_private_cloud: Annotated[OtherNetwork, Domain("network")]
     force_stop: Annotated[bool, Domain("while_running")] = True
     reserve_host_name: Annotated[bool, Domain("hostname_stays")] = True
 
