@@ -12,13 +12,13 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
+from vmart.api.actions.vpc.declared import Filters, declared, region_of
 from vmart.api.declarations import (
     Code,
     Domain,
     Done,
     Empty,
     FalseOnly,
-    Filter,
     NotOffered,
     PublicId,
     PublicIds,
@@ -27,10 +27,9 @@ from vmart.api.declarations import (
     TextLimit,
     TextOffset,
 )
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
-from vmart.kernel.errors import MissingParameter
 from vmart.listings import networks
 from vmart.listings.networks import WantedVpcs
 from vmart.listings.views import VpcView
@@ -40,7 +39,6 @@ from vmart.orders import default_network
 from vmart.tags import new
 from vmart.tags.things import VPC as VPC_KIND
 
-Filters = Annotated[list[Filter], Field(max_length=10), Code("LimitExceeded.NumberOfFilters")]
 # The act checks its length and what is in it.
 NetworkName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue.TooLong")]
 CidrBlock = Annotated[str, Field(max_length=60), Code("InvalidParameterValue.Malformed")]
@@ -186,7 +184,7 @@ class CreateVpcAnswer(TypedDict):
 
 def create_vpc(call: Call, asked: CreateVpc) -> CreateVpcAnswer:
     """A network in the region of the call."""
-    region, tags = _region(call), wanted(asked.tags)
+    region, tags = region_of(call), wanted(asked.tags)
     with new.tagging(call.actor, VPC_KIND, tags) as tag:
         made = vpcs.create(call.actor, region, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
         tag(made.public_id)
@@ -211,7 +209,7 @@ class CreateDefaultVpcAnswer(TypedDict):
 
 def create_default_vpc(call: Call, asked: CreateDefaultVpc) -> CreateDefaultVpcAnswer:
     """Those that are there, or new ones; in the zone that is named, else in one of the region."""
-    made = default_network.create(call.actor, _region(call), asked.zone)
+    made = default_network.create(call.actor, region_of(call), asked.zone)
     return {
         "Vpc": {
             "VpcId": made.vpc.public_id,
@@ -221,14 +219,6 @@ def create_default_vpc(call: Call, asked: CreateDefaultVpc) -> CreateDefaultVpcA
             "CidrBlock": str(made.block),
         }
     }
-
-
-def _region(call: Call) -> str:
-    """That of the call. Raises MissingParameter, UnknownRegion."""
-    region = in_region(shop.snapshot(), call.region)
-    if region is None:
-        raise MissingParameter("A VPC is made in a region: name it.", field="region")
-    return region.code
 
 
 def modify_vpc_attribute(call: Call, asked: ModifyVpcAttribute) -> Done:
@@ -245,18 +235,9 @@ def delete_vpc(call: Call, asked: DeleteVpc) -> Done:
 
 _VPC = {Resource.VPC: "vpc_id"}
 ACTIONS = (
-    Action(
-        "DescribeVpcs",
-        DescribeVpcs,
-        DescribeVpcsAnswer,
-        describe_vpcs,
-        "vpc",
-        VPC,
-        writes=False,
-        touches={Resource.VPC: "vpc_ids"},
-    ),
-    Action("CreateVpc", CreateVpc, CreateVpcAnswer, create_vpc, "vpc", VPC, writes=True),
-    Action("CreateDefaultVpc", CreateDefaultVpc, CreateDefaultVpcAnswer, create_default_vpc, "vpc", VPC, writes=True),
-    Action("ModifyVpcAttribute", ModifyVpcAttribute, Done, modify_vpc_attribute, "vpc", VPC, writes=True, touches=_VPC),
-    Action("DeleteVpc", DeleteVpc, Done, delete_vpc, "vpc", VPC, writes=True, touches=_VPC),
+    declared(DescribeVpcs, DescribeVpcsAnswer, describe_vpcs, writes=False, touches={Resource.VPC: "vpc_ids"}),
+    declared(CreateVpc, CreateVpcAnswer, create_vpc, writes=True),
+    declared(CreateDefaultVpc, CreateDefaultVpcAnswer, create_default_vpc, writes=True),
+    declared(ModifyVpcAttribute, Done, modify_vpc_attribute, writes=True, touches=_VPC),
+    declared(DeleteVpc, Done, delete_vpc, writes=True, touches=_VPC),
 )
