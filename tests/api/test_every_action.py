@@ -111,6 +111,13 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 6),
     "ResetInstance": (lambda has: {"InstanceId": has.running, **_login(has), "UserData": "IyEvYmluL3No"}, 12),
+    "ModifyInstancesVpcAttribute": (
+        lambda has: {
+            "InstanceIds": [has.running],
+            "VirtualPrivateCloud": {"VpcId": has.vpc, "SubnetId": has.subnet, "PrivateIpAddresses": ["10.0.1.9"]},
+        },
+        12,
+    ),
     "InquiryPriceResetInstance": (lambda has: {"InstanceId": has.running, **_login(has)}, 6),
     "TerminateInstances": (lambda has: {"InstanceIds": [has.running]}, 17),
     "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
@@ -242,6 +249,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
     "DescribeUsedIpAddress": (lambda has: {"VpcId": has.vpc}, 1),
     "CreateVpc": (lambda _: {"VpcName": "n", "CidrBlock": "10.1.0.0/16"}, 4),
+    "CreateDefaultVpc": (lambda _: {"Zone": "ap-guangzhou-6"}, 6),
     "ModifyVpcAttribute": (lambda has: {"VpcId": has.vpc, "VpcName": "n"}, 4),
     "DeleteVpc": (lambda has: {"VpcId": has.own_vpc}, 5),
     "CreateSubnet": (
@@ -297,6 +305,9 @@ TAGGING: dict[str, tuple[Asked, int]] = {
     "GetResources": (lambda has: {"ResourceList": [_named(has)]}, 3),
     "DescribeResourceTagsByResourceIds": (lambda has: {**OF_INSTANCES, "ResourceIds": [has.running]}, 1),
     "DescribeTags": (lambda _: {}, 1),
+    "GetTags": (lambda _: {"TagKeys": ["team"]}, 1),
+    "CreateTag": (lambda _: {"TagKey": "stage", "TagValue": "test"}, 6),
+    "DeleteTag": (lambda _: {"TagKey": "kept", "TagValue": "1"}, 5),
     "DescribeTagKeys": (lambda _: {}, 1),
     "DescribeTagValues": (lambda _: {"TagKeys": ["team"]}, 1),
 }
@@ -372,6 +383,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     asked = {"AddressId": at_machine, "InstanceId": other}
     task = client.call("AssociateAddress", asked).response["TaskId"]
     work()
+    client.call("CreateTag", {"TagKey": "kept", "TagValue": "1"}, version="2018-08-13")
     own_vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.1.0.0/16"}).response["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "SubnetName": "own", "Zone": "ap-guangzhou-4", "CidrBlock": "10.0.1.0/24"}
     subnet = client.call("CreateSubnet", asked).response["Subnet"]

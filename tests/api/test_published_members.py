@@ -74,7 +74,7 @@ _SAMPLES: dict[str, Any] = {
     "SubnetId": "subnet-a", "SubnetName": "n", "RouteTableId": "rtb-a",
     "Subnets": [{"SubnetName": "n", "Zone": "z", "CidrBlock": "10.0.0.0/24"}],
     "TagKeys": ["team"], "ActionTime": "2026-12-01T00:00:00Z", "ActionTimer": {"ActionTime": "2026-12-01T00:00:00Z"},
-    "ActionTimerIds": ["timer-unknown0"],
+    "ActionTimerIds": ["timer-unknown0"], "VirtualPrivateCloud": {"VpcId": "vpc-a", "SubnetId": "subnet-a"},
     "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"], "DiskId": "disk-a",
     "Period": 1, "DiskChargePrepaid": {"Period": 1}, "RenewFlag": "NOTIFY_AND_AUTO_RENEW",
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,

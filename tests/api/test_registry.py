@@ -74,11 +74,11 @@ CVM, BILLING, TAG = "2017-03-12", "2018-07-09", "2018-08-13"
 @pytest.mark.parametrize(
     ("scope", "host", "action", "version", "code"),
     [
-        ("127", "127.0.0.1:8000", "CreateTag", TAG, "UnsupportedOperation"),
-        ("localhost", "localhost", "CreateTag", TAG, "UnsupportedOperation"),
+        ("127", "127.0.0.1:8000", "CreateTags", TAG, "UnsupportedOperation"),
+        ("localhost", "localhost", "CreateTags", TAG, "UnsupportedOperation"),
         ("shop", "shop.example.com", "PayDeals", BILLING, "UnsupportedOperation"),
-        ("tag", "shop.example.com", "CreateTag", TAG, "UnsupportedOperation"),
-        ("sts", "shop.example.com", "CreateTag", TAG, "InvalidAction"),
+        ("tag", "shop.example.com", "CreateTags", TAG, "UnsupportedOperation"),
+        ("sts", "shop.example.com", "CreateTags", TAG, "InvalidAction"),
         ("vpc", "127.0.0.1:8000", "RunInstances", CVM, "InvalidAction"),
         ("cvm", "127.0.0.1:8000", "DescribeVpcs", CVM, "InvalidAction"),
         ("shop", "vpc.example.com", "RunInstances", CVM, "InvalidAction"),

@@ -9,6 +9,7 @@ from tests.api.customer import nothing_written, open_customer
 from tests.api.test_cvm_purchase import HOURLY
 from tests.support.shopper import work
 from vmart.kernel import public_ids
+from vmart.tags import keep
 
 pytestmark = pytest.mark.usefixtures("shop")
 A = {"TagKey": "team", "TagValue": "a"}
@@ -283,3 +284,73 @@ def test_keys_and_values_that_there_are(things: Any) -> None:
     assert pairs["Tags"][0] == {"TagKey": "kind", "TagValue": "instance", "CanDelete": 0, "Category": "Custom"}
     assert [tag["TagValue"] for tag in done(client, "DescribeTags", TagKey="team", TagValue="b")["Tags"]] == ["b"]
     assert done(client, "DescribeTags", TagKeys=["kind", "team"], Offset=3)["TotalCount"] == 5
+
+
+def _pairs(client: Client, **members: Any) -> list[tuple[str, str]]:
+    return [(tag["TagKey"], tag["TagValue"]) for tag in done(client, "GetTags", **members)["Tags"]]
+
+
+def test_a_tag_is_kept_and_deleted_by_itself() -> None:
+    """As Terraform's resource tencentcloud_tag makes, reads and deletes one."""
+    client, _ = open_customer()
+    done(client, "CreateTag", **A)
+    done(client, "CreateTag", TagKey="team", TagValue="b")
+    done(client, "CreateTag", TagKey="stage", TagValue="test")
+    assert _pairs(client, TagKeys=["team"]) == [("team", "a"), ("team", "b")]
+    assert _pairs(client, Category="System") == []
+    first = done(client, "GetTags", MaxResults=2)
+    assert (first["PaginationToken"], len(first["Tags"])) == ("2", 2)
+    last = done(client, "GetTags", MaxResults=2, PaginationToken="2")
+    assert (last["PaginationToken"], [tag["TagValue"] for tag in last["Tags"]]) == ("", ["b"])
+    assert done(client, "DescribeTagKeys")["Tags"] == ["stage", "team"]
+    (told,) = done(client, "DescribeTags", TagKey="stage")["Tags"]
+    assert told == {"TagKey": "stage", "TagValue": "test", "CanDelete": 1, "Category": "Custom"}
+    with nothing_written():
+        assert call(client, "CreateTag", **A).error[0] == "ResourceInUse.TagDuplicate"
+    stranger, _ = open_customer("stranger")
+    assert _pairs(stranger) == []
+    with nothing_written():
+        assert call(stranger, "DeleteTag", **A).error[0] == "ResourceNotFound.TagNonExist"
+    done(client, "DeleteTag", **A)
+    assert _pairs(client) == [("stage", "test"), ("team", "b")]
+    with nothing_written():
+        assert call(client, "DeleteTag", **A).error[0] == "ResourceNotFound.TagNonExist"
+
+
+def test_a_tag_that_a_thing_has_is_not_made_and_not_deleted(things: tuple[Client, dict[str, tuple[str, str]]]) -> None:
+    client, each = things
+    done(client, "CreateTag", **A)
+    done(client, "ModifyResourceTags", Resource=named("instance", each["instance"][1]), ReplaceTags=[A])
+    assert done(client, "DescribeTags", TagKey="team")["Tags"][0]["CanDelete"] == 0
+    with nothing_written():
+        assert call(client, "DeleteTag", **A).error[0] == "FailedOperation.TagAttachedResource"
+        assert call(client, "CreateTag", **A).error[0] == "ResourceInUse.TagDuplicate"
+    taken = [{"TagKey": "team"}]
+    done(client, "ModifyResourceTags", Resource=named("instance", each["instance"][1]), DeleteTags=taken)
+    assert _pairs(client) == [("team", "a")]  # kept, though nothing has it
+    done(client, "DeleteTag", **A)
+    assert _pairs(client) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "names"),
+    [
+        ({"TagKey": ""}, "InvalidParameterValue.TagKeyEmpty", "TagKey"),
+        ({"TagKey": "qcloud-a"}, "InvalidParameterValue.ReservedTagKey", "TagKey"),
+        ({"TagValue": "#"}, "InvalidParameterValue.TagValueCharacterIllegal", "TagValue"),
+    ],
+)
+def test_a_tag_that_none_can_be(members: dict[str, str], code: str, names: str) -> None:
+    client, _ = open_customer()
+    with nothing_written():
+        refused = call(client, "CreateTag", **A | members).error
+    assert refused[0] == code
+    assert names in refused[1]
+
+
+def test_an_account_keeps_so_many_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keep, "KEPT_MAX", 1)
+    client, _ = open_customer()
+    done(client, "CreateTag", **A)
+    with nothing_written():
+        assert call(client, "CreateTag", TagKey="team", TagValue="b").error[0] == "LimitExceeded.TagKey"

@@ -274,6 +274,22 @@ def test_another_system_of_a_machine_as_an_update_of_its_image_asks_for_it(provi
     provider.force_delete(public_id)
 
 
+def test_a_machine_is_moved_to_another_subnet(provider: Provider) -> None:
+    """As the provider sends a change of subnet: with the private address where the configuration names one."""
+    public_id = provider.create(POSTPAID)
+    vpc = provider("vpc", "CreateVpc", {"VpcName": "own", "CidrBlock": "10.7.0.0/16", "EnableMulticast": "false"})
+    asked = {"VpcId": vpc["Vpc"]["VpcId"], "SubnetName": "own", "Zone": ZONE, "CidrBlock": "10.7.1.0/24"}
+    subnet = provider("vpc", "CreateSubnet", asked)["Subnet"]["SubnetId"]
+    network = {"VpcId": vpc["Vpc"]["VpcId"], "SubnetId": subnet}
+    there = {"VirtualPrivateCloud": {**network, "PrivateIpAddresses": ["10.7.1.9"]}}
+    provider("cvm", "ModifyInstancesVpcAttribute", {"InstanceIds": [public_id], **there})
+    provider.settle(public_id)
+    machine, _, _ = provider.read(public_id)
+    told = machine["VirtualPrivateCloud"]
+    assert (told["VpcId"], told["SubnetId"], machine["PrivateIpAddresses"]) == (*network.values(), ["10.7.1.9"])
+    provider.force_delete(public_id)
+
+
 def test_a_machine_is_changed_in_place(provider: Provider) -> None:
     """Updates as the provider sends them, with what it knows already: the way of charging, the disk's type."""
     network = {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": True}

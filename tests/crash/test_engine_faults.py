@@ -29,6 +29,7 @@ from vmart.orders import (
     bandwidth,
     bind_keys,
     grow_disk,
+    move,
     reboot,
     reinstall,
     reset_password,
@@ -48,6 +49,7 @@ from vmart.orders.disks.detach import detach
 from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
+from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.snapshots.apply import apply
@@ -125,6 +127,10 @@ def _unbind(actor: Actor, names: list[str]) -> None:
 
 def _reinstall(actor: Actor, names: list[str]) -> None:
     reinstall.reinstall(actor, names[0], Reinstall())
+
+
+def _move(actor: Actor, names: list[str]) -> None:
+    move.move(actor, names, DEFAULT_NETWORK)
 
 
 def _faster(actor: Actor, names: list[str]) -> None:
@@ -252,6 +258,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "bind keys": lambda: _asked(HOURLY, _bind),
     "take keys away": lambda: _asked(HOURLY, _bind, _unbind),
     "reinstall": lambda: _asked(ONLINE, _reinstall),
+    "move": lambda: _asked(ONLINE, _move),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
     "larger type": lambda: _asked(HOURLY, _larger),
@@ -290,7 +297,7 @@ ACTS: dict[str, Callable[[], int]] = {
     ),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1,
+         "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "move": 1, "bandwidth": 1,
          "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "smaller type in a term": 1,
@@ -375,6 +382,7 @@ SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "reinstall": ("RUNNING",), "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
+    "move": ("RUNNING",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),

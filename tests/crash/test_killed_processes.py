@@ -30,6 +30,7 @@ from vmart.orders import (
     bandwidth,
     bind_keys,
     grow_disk,
+    move,
     passwords,
     planned_end,
     reinstall,
@@ -45,10 +46,12 @@ from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
+from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
+from vmart.provisioning.zone_engines import engine_of
 from vmart.settlement.models import Hour
 from vmart.storage.models import Disk
 from vmart.worker.models import Operation
@@ -257,6 +260,13 @@ _DISKS: dict[str, Callable[[int, Instance], object]] = {
 _OF_250_GIB = ("disk of its own", "disk that stays", "bigger disk of a month", "disk that stays in a term")
 
 
+_OTHERS: dict[str, Callable[[Actor, str], None]] = {
+    "reset password": reset_password.generate,
+    "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
+    "move": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
+}
+
+
 def _change_bandwidth(who: Actor, name: str, act: str) -> None:
     """To 9 Mbps, in the way that ``act`` says."""
     if "today" in act:
@@ -272,7 +282,7 @@ def _change_bandwidth(who: Actor, name: str, act: str) -> None:
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
-        "bind keys", "take keys away", "reinstall",
+        "bind keys", "take keys away", "reinstall", "move",
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
@@ -303,10 +313,8 @@ def test_the_work_after_a_request(
                 pay(account, 100)
         elif act == "terminate":
             terminate.terminate(by(account), [machine.public_id])
-        elif act == "reset password":
-            reset_password.generate(by(account), machine.public_id)
-        elif act == "reinstall":
-            reinstall.reinstall(by(account), machine.public_id, Reinstall())
+        elif act in _OTHERS:
+            _OTHERS[act](by(account), machine.public_id)
         elif "keys" in act:
             pair = key_pairs.import_(by(account), "laptop", ED25519).public_id
             bind_keys.bind(by(account), [machine.public_id], [pair])
@@ -336,6 +344,10 @@ def test_the_work_after_a_request(
         if act == "reinstall":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert world.erased(machine.public_id) == 1, _name(control, point)
+        if act == "move":
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            seen_ip = engine_of(ZONE).observe(machine.public_id).private_ip
+            assert (machine.private_ip[-3:], seen_ip) == (".11", machine.private_ip), _name(control, point)
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)

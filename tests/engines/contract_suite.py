@@ -23,6 +23,7 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     Snapshots,
+    Subnet,
     UnknownUser,
     Volume,
     ensure_present_many,
@@ -172,6 +173,37 @@ class ContractSuite:
         engine.ensure_absent(spec.name)
         with pytest.raises(EngineError, match=r"The machine does not exist\."):
             engine.ensure_size(spec.name, spec.vcpu, spec.memory_mib, on=True)
+
+    def test_a_machine_goes_to_another_network_once_however_often_it_is_asked_for(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """Who reaches it there, the lab shows."""
+        spec = make_spec()
+        first = engine.ensure_present(spec)
+        counted = engine.counters([spec.name])[spec.name].epoch
+        third = int(spec.private_ip.split(".")[2]) % 100 + 100
+        there = Subnet("subnet-of-move", f"10.89.{third}.0/24", f"10.89.{third}.1")
+        moved = dataclasses.replace(spec, subnet=there, private_ip=f"10.89.{third}.9")
+        engine.ensure_network(moved, on=True)
+        seen = engine.observe(spec.name)
+        assert first.booted_at is not None and seen.booted_at is not None and seen.booted_at > first.booted_at
+        assert seen == dataclasses.replace(first, booted_at=seen.booted_at, private_ip=moved.private_ip)
+        for _ in range(2):
+            engine.ensure_network(moved, on=True)
+            assert engine.observe(spec.name) == seen
+        assert engine.counters([spec.name])[spec.name].epoch == counted
+        neighbour = dataclasses.replace(make_spec(public=False), subnet=spec.subnet, private_ip=spec.private_ip)
+        assert engine.ensure_present(neighbour).private_ip == spec.private_ip  # free for another one
+        engine.ensure_absent(neighbour.name)
+        stopped = engine.ensure_power(spec.name, False)
+        engine.ensure_network(dataclasses.replace(spec, public_address=None), on=False)
+        assert engine.observe(spec.name) == dataclasses.replace(stopped, private_ip=spec.private_ip, public_ip="")
+        engine.ensure_network(spec, on=True)
+        back = engine.observe(spec.name)
+        assert (back.power, back.private_ip, back.public_ip) == (Power.RUNNING, spec.private_ip, first.public_ip)
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_network(spec, on=True)
 
     def test_disks_grow_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What fits on them, the lab shows; here: nothing else changes."""
@@ -555,6 +587,7 @@ class ContractSuite:
                 lambda: engine.observe(spec.name),
                 lambda: engine.ensure_password(spec.name, "root", "$6$s$h"),
                 lambda: engine.ensure_size(spec.name, 1, 512, on=True),
+                lambda: engine.ensure_network(spec, on=True),
                 lambda: engine.ensure_disk_size(spec.name, spec.system_disk.key, 9, is_system=True, on=True),
                 lambda: engine.ensure_ssh_keys(spec.name, "root", [], [KEY], passwords=None),
                 lambda: engine.ensure_absent(spec.name),

@@ -7,6 +7,7 @@ import pytest
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.client import IncusError
 from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.incus.refusals import said
 
 
 @pytest.mark.parametrize(
@@ -20,8 +21,8 @@ from vmart.engines.incus.driver import IncusEngine
     ],
 )
 def test_a_refusal_is_said(code: int, text: str, sentence: str, *, transient: bool) -> None:
-    said = IncusEngine._said(IncusError(code, text))
-    assert (said.sentence, said.detail, said.transient) == (sentence, text, transient)
+    told = said(IncusError(code, text))
+    assert (told.sentence, told.detail, told.transient) == (sentence, text, transient)
 
 
 @pytest.mark.parametrize("verb", ["ensure_password", "ensure_ssh_keys"])
@@ -35,5 +36,5 @@ def test_a_virtual_machine_that_is_off_cannot_be_reached_into(monkeypatch: pytes
     with pytest.raises(EngineError) as refusal:
         asked[verb]()
     assert (refusal.value.sentence, refusal.value.transient) == (
-        "A virtual machine has to run for its login to be changed.", False,
+        "A virtual machine has to run for its system to be changed.", False,
     )  # fmt: skip

@@ -24,6 +24,7 @@ from vmart.orders import (
     convert,
     grow_disk,
     may,
+    move,
     planned_end,
     reboot,
     reinstall,
@@ -36,6 +37,7 @@ from vmart.orders import (
 )
 from vmart.orders.convert import Conversion
 from vmart.orders.grow_disk import Growth
+from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
 from vmart.orders.snapshots.create import NewSnapshot, create
@@ -60,6 +62,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "reset_password": reset_password.generate,
     "keys": lambda who, name: bind_keys.bind(who, [name], [KeyPair.objects.get(account_id=who.account).public_id]),
     "groups": lambda who, name: attributes.modify(who, [name], groups=[held.default_id(who.account)]),
+    "network": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
     "plan_end": lambda who, name: planned_end.plan(who, [name], clock.now() + dt.timedelta(days=1), instead=True),

@@ -49,8 +49,8 @@ _QUERIES = {
     "addresses": "SELECT state, latest_operation, latest_operation_state, bandwidth_mbps, instance_id IS NULL"
     " FROM network_eip WHERE account_id = %s",
     "events": "SELECT kind,"
-    " regexp_replace((detail - 'waited_ms' - 'disk' - 'machine' - 'snapshot')::text, 'skey-[a-z0-9]+', 'skey', 'g')"
-    " AS detail, at"
+    " regexp_replace((detail - ARRAY['waited_ms', 'disk', 'machine', 'snapshot', 'was_at', 'now_at'])::text,"
+    " 'skey-[a-z0-9]+', 'skey', 'g') AS detail, at"
     " FROM events_event WHERE account_id = %s ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
 }

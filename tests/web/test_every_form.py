@@ -40,7 +40,7 @@ REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
     "templates", "template", "disks", "snapshots", "images", "quotas", "tags", "addresses", "payment_state", "activity",
-    "charges", "charges_csv", "seller",
+    "charges", "charges_csv", "charges_by_tag", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
@@ -322,6 +322,12 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_reset_password", {"how": "generated"}
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
+    ("machine_network", "ModifyInstancesVpcAttribute"): lambda sent: sent.of_machine(
+        "machine_network", {"subnet": Subnet.objects.get().public_id}
+    ),
+    ("address_tags", "ModifyResourceTags"): lambda sent: sent.of_address(
+        "address_tags", {"act": "put", "key": "team", "value": "a"}
+    ),
     ("machine_tags", "ModifyResourceTags"): lambda sent: sent.of_machine(
         "machine_tags", {"act": "put", "key": "team", "value": "a"}
     ),

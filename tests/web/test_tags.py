@@ -3,18 +3,24 @@
 import csv
 import io
 import re
+from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
+from tests.launch_templates.keeping import template
+from tests.orders.addressing import by_traffic
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import work
-from tests.web.visiting import Visitor, customer
+from tests.support.shopper import ZONE, work
+from tests.support.written import nothing_written
+from tests.web.visiting import Visitor, customer, text_of
 from vmart.instances.models import Instance
+from vmart.orders.addresses.allocate import allocate
 from vmart.tags import modify
 from vmart.tags.models import Tag as Row
 from vmart.tags.things import INSTANCE, VOLUME, Thing
-from vmart.tags.wanted import Tag
+from vmart.tags.wanted import Tag, TagsOf
 
 
 def _machine(visitor: Visitor, name: str = "web") -> Thing:
@@ -70,6 +76,36 @@ def test_charges_are_narrowed_to_a_tag(changed: tuple[Visitor, Thing]) -> None:
     assert 'class="right num strong"></td>' in page  # what was deducted is the whole account's, not these charges'
     assert "No charge of this day shows this tag." in visitor.get("/charges/?tag=team%3Dc").content.decode()
     assert visitor.get("/charges/?tag=%00").status_code == 200
+
+
+def _by_tag(visitor: Visitor, key: str) -> dict[str, tuple[int, Decimal]]:
+    """Value -> how many charges show it and what they come to, as the file tells it."""
+    content = b"".join(visitor.get(f"/charges/by-tag/?month=2026-03&key={key}&as=csv"))  # type: ignore[arg-type]
+    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    return {row["value"]: (int(row["charges"]), Decimal(row["exact"])) for row in rows}
+
+
+def test_a_month_is_summed_up_by_the_values_that_its_charges_show(changed: tuple[Visitor, Thing]) -> None:
+    visitor, _ = changed
+    content = b"".join(visitor.get("/charges.csv?month=2026-03"))  # type: ignore[arg-type]
+    each = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    expected: dict[str, tuple[int, Decimal]] = {}
+    for row in each:
+        value = row["tags"].removeprefix("team=")
+        count, exact = expected.get(value, (0, Decimal(0)))
+        expected[value] = (count + 1, exact + Decimal(row["exact"]))
+    assert set(expected) == {"a", "b", ""}
+    assert _by_tag(visitor, "team") == expected
+    together = (len(each), sum(Decimal(row["exact"]) for row in each))
+    assert _by_tag(visitor, "none") == {"": together}  # all charges once, whatever the key
+    page = text_of(visitor.get("/charges/by-tag/?month=2026-03&key=team"))
+    assert page.count("without this tag") == 1
+    assert re.findall(r" ([ab]) (\d+) ", page) == [
+        (value, str(expected[value][0])) for value in sorted("ab", key=lambda value: -expected[value][1])
+    ]  # fmt: skip
+    assert "Nothing was charged by usage" in text_of(visitor.get("/charges/by-tag/?month=2026-02&key=team"))
+    assert "Together" not in text_of(visitor.get("/charges/by-tag/"))
+    assert _by_tag(customer(), "team") == {}
 
 
 def test_a_disk_has_tags_of_its_own(test_clock: BusinessClock) -> None:
@@ -141,6 +177,52 @@ def test_machines_are_found_by_a_tag() -> None:
     ]:  # fmt: skip
         page = visitor.get(f"/machines/?tag={query}").content.decode()
         assert [name for name in ("two", "one") if f">{name}</a>" in page] == found
+
+
+def test_tags_of_a_public_address_are_given_changed_and_taken_away_on_its_page() -> None:
+    visitor = customer()
+    (eip,) = allocate(by(visitor.account_id), by_traffic(zone=ZONE)).public_ids
+    page = reverse("address_tags", args=[eip])
+    assert f'href="{page}"' in visitor.get(f"/addresses/{eip}/").content.decode()
+    for value in ("a", "b"):
+        assert visitor.post(page, {"act": "put", "key": "team", "value": value})["Location"] == page
+    assert '<span class="pill">team=b</span>' in visitor.get(f"/addresses/{eip}/").content.decode()
+    assert list(Row.objects.filter(to_at=None).values_list("kind", "resource_id", "value")) == [("eip", eip, "b")]
+    with nothing_written():
+        answer = visitor.post(page, {"act": "put", "key": "team", "value": ""})
+    assert (answer.status_code, "A tag needs a value." in text_of(answer)) == (422, True)
+    visitor.post(page, {"act": "take", "key": "team"})
+    assert not Row.objects.filter(to_at=None).exists()
+    assert customer().get(page).status_code == 404
+
+
+def _tags_of_all() -> set[tuple[str, str, str]]:
+    return set(Row.objects.filter(to_at=None).values_list("kind", "key", "value"))
+
+
+def test_a_purchase_tags_its_machine_and_disks() -> None:
+    visitor = customer()
+    answer = visitor.buy("?charge=postpaid", tags=" team = web , cost=a=1,")
+    assert answer.status_code == 303
+    pairs = {("team", "web"), ("cost", "a=1")}
+    assert _tags_of_all() == {(kind, *pair) for kind in ("instance", "volume") for pair in pairs}
+    with nothing_written():
+        answer = visitor.buy("?charge=postpaid", tags="team")
+    assert (answer.status_code, "A tag needs a value." in text_of(answer)) == (422, True)
+    assert 'value="team"' in answer.content.decode()
+    for typed in ("a=b,a=c", "qcloud=1"):
+        with nothing_written():
+            assert visitor.buy("?charge=postpaid", tags=typed).status_code == 422
+
+
+def test_what_is_typed_wins_over_the_tags_of_a_template() -> None:
+    visitor = customer()
+    given = (TagsOf("instance", (Tag("team", "a"), Tag("kept", "1"))), TagsOf("volume", (Tag("disk", "1"),)))
+    made = template(visitor.account_id, "kept", tag_specification=given)
+    assert visitor.buy(f"?charge=postpaid&template={made}", tags="team=b").status_code == 303
+    assert _tags_of_all() == {
+        ("instance", "team", "b"), ("instance", "kept", "1"), ("volume", "disk", "1"), ("volume", "team", "b"),
+    }  # fmt: skip
 
 
 def test_the_tags_of_an_account_with_how_many_have_them() -> None:

@@ -21,6 +21,7 @@ from vmart.api.actions.cvm import (
     instances,
     key_pairs,
     launch_templates,
+    move,
     own_images,
     placement_groups,
     places,
@@ -42,7 +43,7 @@ from vmart.api.registry import Registry
 PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
-    places, instance_types, images, purchase, instances, attributes, action_timers, bandwidth, resize, disk_sizes,
+    places, instance_types, images, purchase, instances, attributes, action_timers, bandwidth, resize, move, disk_sizes,
     system, renewal, charge_type, key_pairs, launch_templates, placement_groups, own_images, account_quota, balance,
     places_of_product, zones, disks, own_disks, disk_terms, snapshots, vpcs, subnets, route_tables, addresses, eips,
     security_groups, groups_of_machines, resources, tag_keys, identity,

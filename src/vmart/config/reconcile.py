@@ -14,7 +14,7 @@ from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, 
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.money import exponent
-from vmart.orders import address
+from vmart.orders import address, where_it_is
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.images import ImageState, OwnImage
 from vmart.worker.models import Operation
@@ -380,6 +380,23 @@ _CHECKS = (
         """,
     ),
     (
+        "a machine shows a private address that it does not hold",
+        """
+        SELECT i.public_id, i.private_ip FROM instances_instance i WHERE i.state NOT IN ('GONE', 'LAUNCH_FAILED')
+          AND NOT EXISTS (SELECT FROM network_private_address a
+                          WHERE a.instance_id = i.id AND a.subnet_id = i.subnet_id AND a.ip = i.private_ip)
+        """,
+    ),
+    (
+        "a machine holds a second private address and is not on its way there, or it is held by no machine",
+        """
+        SELECT i.public_id, a.ip FROM network_private_address a
+        LEFT JOIN instances_instance i ON i.id = abs(a.instance_id)
+        WHERE i.id IS NULL OR (a.instance_id < 0 AND NOT EXISTS (
+          SELECT FROM worker_operation w WHERE w.kind IN ('move', 'network') AND w.subject_id = i.id))
+        """,
+    ),
+    (
         "a machine shows a public address that is not its own",
         """
         SELECT i.public_id, i.public_ip FROM instances_instance i WHERE i.public_ip IS NOT NULL AND NOT EXISTS (
@@ -556,7 +573,9 @@ def _engine(zone: str) -> Iterator[str]:
     for name in sorted(unknown - set(elsewhere.values_list("public_id", flat=True))):
         yield f"a machine of ours is on the engine of {zone} and in no order: {name}"
     leading = set(
-        Operation.objects.filter(kind=address.KIND, lane=zone, attention=False).values_list("subject_id", flat=True)
+        Operation.objects.filter(kind__in=[address.KIND, where_it_is.KIND], lane=zone, attention=False).values_list(
+            "subject_id", flat=True
+        )
     )
     for name, row in sorted(rows.items()):
         if row.latest_operation_state == "OPERATING" or row.state == State.PENDING:
@@ -565,5 +584,7 @@ def _engine(zone: str) -> Iterator[str]:
         wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED
         if power != wanted:
             yield f"{name} is {row.state} and its engine in {zone} says {power}"
+        elif name in seen and row.id not in leading and where_it_is.differs(row, seen[name]):
+            yield f"{name} is at {row.private_ip} and its engine in {zone} has it at {seen[name].private_ip}"
         elif name in seen and row.id not in leading and address.differs(row, seen[name]):
             yield f"the engine of {zone} leads {seen[name].public_ip or 'no address'} to {name}, against its row"

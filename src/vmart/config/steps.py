@@ -15,6 +15,7 @@ from vmart.orders import (
     expire,
     grow_disk,
     isolate,
+    move,
     planned_end,
     reboot,
     redeliver,
@@ -28,6 +29,7 @@ from vmart.orders import (
     term,
     to_traffic,
     unpaid,
+    where_it_is,
     windows,
 )
 from vmart.orders.addresses import associate, disassociate
@@ -68,6 +70,8 @@ STEPS: Mapping[str, Step] = {
     resize.KIND: Step(resize.run, attempts=6, exhausted=resize.exhausted),
     grow_disk.KIND: Step(grow_disk.run, attempts=6, exhausted=grow_disk.exhausted),
     size.KIND: Step(size.run, attempts=12),
+    move.KIND: Step(move.run, attempts=6, exhausted=move.exhausted),
+    where_it_is.KIND: Step(where_it_is.run, attempts=12),
     create.KIND: Step(create.run, attempts=6, exhausted=create.exhausted),
     attach.KIND: Step(attach.run, attempts=6, limit_s=3600, exhausted=attach.exhausted),
     detach.KIND: Step(detach.run, attempts=6, exhausted=detach.exhausted),

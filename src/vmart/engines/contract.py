@@ -299,6 +299,14 @@ class Engine(Protocol):
         The byte counter is kept, also without an address, until the machine is absent.
         """
 
+    def ensure_network(self, spec: MachineSpec, *, on: bool) -> None:
+        """The machine has the subnet, private address, public address and rules of ``spec``, inside too, and no others.
+
+        A running one is turned off where that is not so yet. ``on``: it runs at the end; else it is left off or on as
+        it is found, but for that. What else ``spec`` says counts for nothing. A driver that cannot reach into a stopped
+        machine of its kind says so.
+        """
+
     def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
         """Exactly these rules are in force for these machines, from one instant on; connections that are known stay.
 
@@ -508,6 +516,7 @@ VERBS = (
     "ensure_rebooted",
     "ensure_absent",
     "ensure_address",
+    "ensure_network",
     "ensure_rules",
     "ensure_size",
     "ensure_disk_size",

@@ -38,6 +38,15 @@ class ChargeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TagTotal:
+    """What charges that show a value of a key come to, exact; None: those that show none of the key."""
+
+    value: str | None
+    charges: int
+    exact: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class DayTotal:
     """A day of the billing zone and what was deducted for its hours."""
 
@@ -92,6 +101,31 @@ def of_month(account_id: int, month: dt.date, zone: ZoneInfo, tag: str = "") -> 
         last = rows[-1]
         key = (last.hour, last.subscription_id, last.component, last.revision)
         hours = [hour for hour in hours if hour <= last.hour]
+
+
+_BY_TAG = """
+SELECT held.value, count(*) AS charges, sum(c.exact_e8) * 0.00000001 AS exact
+FROM bills_charge c JOIN subscriptions_subscription b ON b.id = c.subscription_id
+LEFT JOIN LATERAL (
+  SELECT t.value FROM tags_tag t
+  WHERE t.resource_id = b.public_id AND t.key = %(key)s AND t.from_at < c.hour + interval '1 hour'
+    AND (t.to_at IS NULL OR t.to_at > c.hour)
+  ORDER BY t.from_at DESC LIMIT 1
+) AS held ON true
+WHERE c.account_id = %(account)s AND c.hour = ANY (%(hours)s)
+GROUP BY held.value ORDER BY exact DESC, held.value
+"""
+
+
+def by_tag(account_id: int, month: dt.date, zone: ZoneInfo, key: str) -> list[TagTotal]:
+    """What the charges for the hours of a billing month come to by value of a tag's key, the largest first.
+
+    Each charge counts once, by the value that it shows, so the sums add up to the month's (ADR 0038).
+    """
+    start = dt.datetime(month.year, month.month, 1, tzinfo=zone)
+    hours = _hours(start, clock.add_months(start, 1, zone))
+    rows = db.rows(_BY_TAG, account=account_id, hours=hours, key=key.replace("\0", ""))
+    return [TagTotal(**row) for row in rows]
 
 
 # A close's transfer is found by its id: out of account, closing hour and statement month. That month is the one that

@@ -115,7 +115,7 @@ _OF_SUBNETS = (
 )
 _OF_ADDRESSES = (
     "FROM network_private_address p JOIN network_subnet s ON s.id = p.subnet_id JOIN network_vpc v ON v.id = s.vpc_id"
-    " JOIN instances_instance i ON i.id = p.instance_id"
+    " JOIN instances_instance i ON i.id = abs(p.instance_id)"
     " WHERE (s.account_id = %(account)s OR s.owner_id = %(account)s)"
 )
 

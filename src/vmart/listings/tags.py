@@ -1,4 +1,4 @@
-"""Tags of an account: its keys and values, how many things have them, and those things."""
+"""Tags of an account: its keys and values, how many things have them (none of one that is kept), and those things."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,10 +30,14 @@ class WantedTags:
 
 _FURTHEST = 2**31 - 1
 _OPEN = "FROM tags_tag WHERE account_id = %(account)s AND to_at IS NULL"
-_PAIRS = f"FROM (SELECT key, value, count(*) AS things {_OPEN} GROUP BY key, value) AS t WHERE true"
+_KEPT = "FROM tags_kept WHERE account_id = %(account)s"
+_HAD = f"SELECT key, value, count(*) AS things {_OPEN} GROUP BY key, value"
+_EACH = f"({_HAD} UNION ALL SELECT key, value, 0 {_KEPT}) AS each"
+_SUMS = "SELECT key, value, sum(things)::bigint AS things FROM"
+_PAIRS = f"FROM ({_SUMS} {_EACH} GROUP BY key, value) AS t WHERE true"
 _CONDITIONS = {"keys": "t.key = ANY (%(keys)s)", "values": "t.value = ANY (%(values)s)"}
 _PAIR = "SELECT t.key, t.value, t.things {matching} ORDER BY t.key, t.value OFFSET %(offset)s LIMIT %(limit)s"
-_KEYS = f"FROM (SELECT DISTINCT key {_OPEN}) AS t WHERE true"
+_KEYS = f"FROM (SELECT key {_OPEN} UNION SELECT key {_KEPT}) AS t WHERE true"
 _KEY = "SELECT t.key {matching} ORDER BY t.key OFFSET %(offset)s LIMIT %(limit)s"
 
 

@@ -101,7 +101,10 @@ class Subnet(models.Model):
 
 
 class PrivateAddress(models.Model):
-    """A private address taken by a machine of a subnet."""
+    """A private address taken by a machine of a subnet.
+
+    ``instance_id`` is the machine's number; minus that number where it is on its way there and has another one still.
+    """
 
     subnet = models.ForeignKey(Subnet, models.PROTECT, db_index=False)
     ip = models.GenericIPAddressField()

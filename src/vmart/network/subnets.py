@@ -67,7 +67,7 @@ def _refuse_too_many(vpc: Vpc, wanted: int) -> None:
 
 
 def _made(actor: Actor, vpc: Vpc, new: NewSubnet, at: str) -> Subnet:
-    _check_zone(new.zone, vpc.region_id, f"{at}zone")
+    check_zone(new.zone, vpc.region_id, f"{at}zone")
     block = ranges.subnet_range(new.cidr, IPv4Network(vpc.cidr), f"{at}cidr")
     _refuse_taken(vpc, new.zone, block, f"{at}cidr")
     (number,) = numbers.take()
@@ -78,8 +78,14 @@ def _made(actor: Actor, vpc: Vpc, new: NewSubnet, at: str) -> Subnet:
     )  # fmt: skip
 
 
-def _check_zone(code: str, region: str, field: str) -> None:
-    zones = [zone.code for zone in shop.snapshot().zones.values() if zone.on_sale and zone.region == region]
+def zones_of(region: str) -> list[str]:
+    """Codes of the zones on sale there, in order."""
+    return [zone.code for zone in shop.snapshot().zones.values() if zone.on_sale and zone.region == region]
+
+
+def check_zone(code: str, region: str, field: str) -> None:
+    """Raise ZoneElsewhere unless something is sold in the zone, which is one of the region."""
+    zones = zones_of(region)
     if code not in zones:
         raise ZoneElsewhere(
             "The zone {zone} is not in the region of the VPC; possible are {zones}.",
@@ -145,10 +151,10 @@ def _refuse_default(subnet: Subnet) -> None:
 
 
 def _refuse_in_use(subnet: Subnet) -> None:
-    """A machine in the recycle bin has its address still."""
+    """A machine in the recycle bin has its address still; one that is being moved has both."""
     machines = db.rows(
         "SELECT i.public_id, count(*) OVER () AS total FROM network_private_address a JOIN instances_instance i"
-        " ON i.id = a.instance_id WHERE a.subnet_id = %s ORDER BY i.id LIMIT 1",
+        " ON i.id = abs(a.instance_id) WHERE a.subnet_id = %s ORDER BY i.id LIMIT 1",
         subnet.id,
     )
     for machine in machines:

@@ -26,7 +26,7 @@ class NewVpc:
 def create(actor: Actor, region: str, new: NewVpc) -> Vpc:
     """A VPC in a region. Raises BadNetworkName, UnknownRegion, BadRange, TooManyNetworks."""
     held.check_name(new.name, "name")
-    _check_region(region)
+    check_region(region)
     block = ranges.vpc_range(new.cidr, "cidr")
     with db.part_of_act():
         accounts.lock(actor.account)
@@ -40,7 +40,8 @@ def create(actor: Actor, region: str, new: NewVpc) -> Vpc:
     return made
 
 
-def _check_region(region: str) -> None:
+def check_region(region: str) -> None:
+    """Raise UnknownRegion unless something is sold there."""
     regions = sorted({zone.region for zone in shop.snapshot().zones.values() if zone.on_sale})
     if region not in regions:
         raise UnknownRegion(

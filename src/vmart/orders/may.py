@@ -35,6 +35,7 @@ ACTS: Mapping[str, Refuse] = {
     "reset_password": inside.refuse,
     "keys": inside.refuse,
     "groups": groups.refuse,
+    "network": inside.refuse,
     "bandwidth": bandwidth.refuse,
     "type": resize.refuse,
     "grow_disk": grow_disk.refuse,

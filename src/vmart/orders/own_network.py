@@ -1,4 +1,4 @@
-"""The private network that a purchase names: DEFAULT, or a subnet of the account's by its id.
+"""The private network that a purchase or a move names: DEFAULT, or a subnet of the account's by its id.
 
 The default VPC of a region and the default subnet of a zone are there from the account's first purchase there on, and
 never end; others are their owner's (ADR 0044).
@@ -6,16 +6,28 @@ never end; others are their owner's (ADR 0044).
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from vmart.kernel.errors import InvalidParameter
 from vmart.network import held, ranges
 from vmart.network.models import Subnet, Vpc
 from vmart.orders.errors import UnknownNetwork
-from vmart.pricing.configuration import Configuration
 
 DEFAULT = "DEFAULT"
 _TOLD_MAX = 20  # ids in a sentence
+
+
+class Where(Protocol):
+    """Where machines are to be, and how many: what is configured of a purchase, or machines that are there."""
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def zone(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +42,14 @@ class NetworkWanted:
 DEFAULT_NETWORK = NetworkWanted()
 
 
-def checked(account_id: int, configuration: Configuration, wanted: NetworkWanted) -> NetworkWanted:
+def checked(account_id: int, where: Where, wanted: NetworkWanted) -> NetworkWanted:
     """What is wanted, its addresses as they are written. Whether they are free, the purchase's statement finds.
 
-    Raises UnknownNetwork for ids that are not the account's, or not of the place of the configuration;
+    Raises UnknownNetwork for ids that are not the account's, or not of the place;
     InvalidParameter, BadPrivateAddress and PrivateAddressOutside for addresses.
     """
-    subnet = _subnet(account_id, wanted, configuration)
-    return replace(wanted, private_ips=_addresses(wanted.private_ips, subnet, configuration.count))
+    subnet = _subnet(account_id, wanted, where)
+    return replace(wanted, private_ips=_addresses(wanted.private_ips, subnet, where.count))
 
 
 def named(public_id: str) -> str:
@@ -45,11 +57,11 @@ def named(public_id: str) -> str:
     return "" if public_id.upper() == DEFAULT else public_id
 
 
-def _vpc(account_id: int, vpc_id: str, configuration: Configuration) -> Vpc:
+def _vpc(account_id: int, vpc_id: str, where: Where) -> Vpc:
     found = Vpc.objects.filter(held.of(account_id), public_id=held.sayable(vpc_id)).first()
-    if found is not None and found.region_id == configuration.region:
+    if found is not None and found.region_id == where.region:
         return found
-    here = Vpc.objects.filter(held.of(account_id), region_id=configuration.region).order_by("id")
+    here = Vpc.objects.filter(held.of(account_id), region_id=where.region).order_by("id")
     possible = _possible(here.values_list("public_id", flat=True)[:_TOLD_MAX])
     if found is None:
         raise UnknownNetwork(
@@ -63,33 +75,33 @@ def _vpc(account_id: int, vpc_id: str, configuration: Configuration) -> Vpc:
     )  # fmt: skip
 
 
-def _check_default(vpc: Vpc, configuration: Configuration) -> None:
+def _check_default(vpc: Vpc, where: Where) -> None:
     """A VPC without a subnet is the default one, whose default subnet is meant."""
     if vpc.is_default:
         return
-    there = Subnet.objects.filter(vpc_id=vpc.id, zone_id=configuration.zone, deleted_at=None).order_by("id")
+    there = Subnet.objects.filter(vpc_id=vpc.id, zone_id=where.zone, deleted_at=None).order_by("id")
     possible = ", ".join(there.values_list("public_id", flat=True)[:_TOLD_MAX])
     raise UnknownNetwork(
         "The VPC {id} has no default subnet: name one of its subnets in {zone}; there are {possible}.",
         field="network.subnet_id", code="InvalidParameterValue.SubnetNotExist", id=vpc.public_id,
-        zone=configuration.zone, possible=possible or "-",
+        zone=where.zone, possible=possible or "-",
     )  # fmt: skip
 
 
-def _subnet(account_id: int, wanted: NetworkWanted, configuration: Configuration) -> Subnet | None:
+def _subnet(account_id: int, wanted: NetworkWanted, where: Where) -> Subnet | None:
     """The subnet that is named, where a VPC is named too, one of that; None for the default one."""
     vpc_id, subnet_id = named(wanted.vpc_id), named(wanted.subnet_id)
     found: Any = _named(account_id, subnet_id)
-    if found and found.zone_id == configuration.zone and vpc_id in ("", found.vpc_public_id):
+    if found and found.zone_id == where.zone and vpc_id in ("", found.vpc_public_id):
         return found  # type: ignore[no-any-return]
     held_ones = Subnet.objects.filter(held.of(account_id))
-    vpc = _vpc(account_id, vpc_id, configuration) if vpc_id else None
+    vpc = _vpc(account_id, vpc_id, where) if vpc_id else None
     if subnet_id:
-        there = held_ones.filter(zone_id=configuration.zone, **({"vpc": vpc} if vpc else {})).order_by("id")
+        there = held_ones.filter(zone_id=where.zone, **({"vpc": vpc} if vpc else {})).order_by("id")
         possible = there.values_list("public_id", flat=True)[:_TOLD_MAX]
-        raise _not_possible(found, subnet_id, configuration, possible)
+        raise _not_possible(found, subnet_id, where, possible)
     if vpc:
-        _check_default(vpc, configuration)
+        _check_default(vpc, where)
     return None
 
 
@@ -108,14 +120,14 @@ def _named(account_id: int, subnet_id: str) -> Any:
     return next(iter(Subnet.objects.raw(_NAMED, [held.sayable(subnet_id), account_id])), None)
 
 
-def _not_possible(found: Any, subnet_id: str, configuration: Configuration, possible: Iterable[str]) -> UnknownNetwork:
+def _not_possible(found: Any, subnet_id: str, where: Where, possible: Iterable[str]) -> UnknownNetwork:
     if found is None:
         return UnknownNetwork(
             "The subnet {id} does not exist; possible here are {possible}.",
             field="network.subnet_id", code="InvalidParameterValue.SubnetNotExist", id=subnet_id,
             possible=_possible(possible),
         )  # fmt: skip
-    if found.zone_id != configuration.zone:
+    if found.zone_id != where.zone:
         return UnknownNetwork(
             "The subnet {id} is in another zone; possible here are {possible}.",
             field="network.subnet_id", code="InvalidParameterValue.SubnetIdZoneIdNotMatch", id=subnet_id,

@@ -1,12 +1,15 @@
-"""What ``fn.orders_purchase`` refuses by a name, as the sentence that the buyer reads."""
+"""What ``fn.orders_purchase`` and the SQL of networks refuse by a name, as the sentence that the buyer reads."""
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db.utils import Error as DjangoDatabaseError
 
 from vmart.catalog import shop
 from vmart.instances import key_pairs
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import shown_minor
 from vmart.network.errors import PrivateAddressTaken
@@ -20,9 +23,25 @@ log = logging.getLogger(__name__)
 def of_purchase(name: str, detail: str, configuration: Configuration, currency: str) -> Exception:
     """The refusal called ``name``; ``detail`` has its values, with | between them."""
     make = _KNOWN.get(name)
-    if make is None:
-        return RuntimeError(f"unknown refusal {name}: {detail}")
-    return make(detail.split("|"), configuration, currency)
+    return of_networks(name, detail) if make is None else make(detail.split("|"), configuration, currency)
+
+
+@contextmanager
+def saying() -> Iterator[None]:
+    """What the SQL of networks refuses in the block is said in words."""
+    try:
+        yield
+    except DjangoDatabaseError as error:
+        refusal = db.refusal(error)
+        if refusal is None:
+            raise
+        raise of_networks(*refusal) from None
+
+
+def of_networks(name: str, detail: str) -> Exception:
+    """What ``fn.network_claim_private`` refuses, and a subnet with too few addresses."""
+    make = _OF_NETWORKS.get(name)
+    return RuntimeError(f"unknown refusal {name}: {detail}") if make is None else make(detail)
 
 
 def no_address(zone: str, binned: str, until: str, *, field: str) -> Refused:
@@ -108,6 +127,21 @@ def _group_apart(values: list[str], configuration: Configuration, currency: str)
     )  # fmt: skip
 
 
+_OF_NETWORKS: dict[str, Callable[[str], Refused]] = {
+    "subnet_full": lambda subnet: errors.SubnetFull(
+        "The subnet {id} has too few free addresses.", field="network.subnet_id", id=subnet
+    ),
+    "no_subnet": lambda subnet: errors.UnknownNetwork(
+        "The subnet {id} was deleted just now.",
+        field="network.subnet_id", code="InvalidParameterValue.SubnetNotExist", id=subnet,
+    ),
+    "private_ip_taken": lambda ip: PrivateAddressTaken(
+        "The private address {ip} is in use.", field="network.private_ips", ip=ip
+    ),
+    "no_private_range": lambda zone: errors.NoAddress(
+        "The zone {zone} has no private network left.", field="zone", zone=zone
+    ),
+}  # fmt: skip
 _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "insufficient_balance": _insufficient_balance,
     "account_frozen": lambda values, _c, _m: errors.AccountFrozen(
@@ -125,21 +159,6 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "group_apart": _group_apart,
     "no_public_address": lambda values, _c, _m: no_address(values[0], values[1], values[2], field="public_ip"),
     "no_private_address": _no_private_address,
-    "subnet_full": lambda values, _c, _m: errors.SubnetFull(
-        "The subnet {id} has too few free addresses.", field="network.subnet_id", id=values[0]
-    ),
-    "no_subnet": lambda values, _c, _m: errors.UnknownNetwork(
-        "The subnet {id} was deleted just now.",
-        field="network.subnet_id",
-        code="InvalidParameterValue.SubnetNotExist",
-        id=values[0],
-    ),
-    "private_ip_taken": lambda values, _c, _m: PrivateAddressTaken(
-        "The private address {ip} is in use.", field="network.private_ips", ip=values[0]
-    ),
-    "no_private_range": lambda values, _c, _m: errors.NoAddress(
-        "The zone {zone} has no private network left.", field="zone", zone=values[0]
-    ),
     "quota_postpaid": _quota_postpaid,
     "quota_prepaid": _quota_prepaid,
     "order_not_payable": lambda values, _c, _m: errors.OrderNotPayable(

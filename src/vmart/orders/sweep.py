@@ -4,7 +4,8 @@ A machine that was released, or whose delivery failed, is removed from the engin
 knows, or that another zone sold, is told to the seller and never touched: after a restored backup it may be somebody's.
 One in the recycle bin that runs is turned off; a sold machine that was turned off or on from inside is
 shown to the owner as the engine sees it, not hidden; a public address leads where its machine's row says, so
-not to one whose network arrears keep off; rules of security groups that an engine has otherwise are told again. One
+not to one whose network arrears keep off; one that is in another private network than its row says is told again;
+rules of security groups that an engine has otherwise are told again. One
 that is missing twice in a row, five minutes apart, is charged no more (``lost.py``). One that runs on another member
 than its room is taken on is told to the seller: nobody but him knows who moved it.
 """
@@ -19,7 +20,7 @@ from vmart.engines.rules import MachineRules
 from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address, enforce, lost, term
+from vmart.orders import address, enforce, lost, term, where_it_is
 from vmart.orders import machines as m
 from vmart.orders.disks import sweep as own_disks
 from vmart.orders.images import sweep as own_images
@@ -42,7 +43,7 @@ _MISSES = (EngineDrift.Kind.MISSING, EngineDrift.Kind.LOST)
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, address or rules;
+    """One difference: ``kind`` is orphan, unknown, elsewhere, missing, lost, moved, on, off, network, address or rules;
     attachment of a disk with a life of its own.
 
     ``missed_at`` is when a missing or lost one was first missed, in business time, ``missed_wall_at`` in wall time.
@@ -206,6 +207,8 @@ def _difference(
 
 
 def _of_network(row: Instance, observation: Observation, rules: MachineRules | None) -> str | None:
+    if where_it_is.differs(row, observation):
+        return "network"
     if address.differs(row, observation):
         return "address"
     return "rules" if rules and observation.rules != rules.digest() else None
@@ -231,10 +234,10 @@ def _repair(row: Instance, kind: str) -> Drift:
         return Drift(kind, row.public_id, False)
     if kind == "orphan":  # made by a worker that did not notice that another had given it up
         engine_of(row.zone_id).ensure_absent(row.public_id)
-    elif kind == "address":
+    elif kind in ("address", "network"):
         with db.act():
             db.call("ledger_lock", row.account_id)
-            address.send(row)
+            (address if kind == "address" else where_it_is).send(row)
     elif kind == "rules":
         with db.act():
             enforce.send_for([row.id])
@@ -259,10 +262,12 @@ def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
 
 
 def _retry_given_up(zone: str) -> None:
-    """What was given up of bought public addresses and of images while the engine did not answer."""
+    """What was given up while the engine did not answer: of bought public addresses, whose machines are busy with it,
+    of images, and of moves that failed, whose machines hold two private addresses.
+    """
     given_up = db.rows(
-        "SELECT id FROM worker_operation WHERE attention AND subject_kind = ANY (%s) AND lane = %s",
-        [record.ADDRESS, record.IMAGE], zone,
+        "SELECT id FROM worker_operation WHERE attention AND lane = %s AND (subject_kind = ANY (%s) OR kind = %s)",
+        zone, [record.ADDRESS, record.IMAGE], where_it_is.KIND,
     )  # fmt: skip
     for found in given_up:
         queue.retry(found["id"])

@@ -4,7 +4,7 @@ import datetime as dt
 import ipaddress
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vmart.engines.contract import Disk, ImageSpec, MachineSpec, PublicAddress, Subnet
@@ -14,6 +14,12 @@ from vmart.kernel import db
 from vmart.network.models import Eip, EipState
 from vmart.security import compiled
 
+_SUBNET = """
+s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
+ARRAY(SELECT o.public_id FROM network_subnet o
+      WHERE o.vpc_id = s.vpc_id AND o.zone_id = s.zone_id AND o.id <> s.id AND o.deleted_at IS NULL
+      ORDER BY o.id) AS peers
+"""
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
   i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.bandwidth_mbps, b.arrears_since,
@@ -21,10 +27,7 @@ SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname,
   i.created_at, i.own_image, g.recipe, g.version, z.ready_at,
   CASE WHEN i.own_image = '' THEN coalesce(z.status, 'missing') WHEN o.state = 'NORMAL' THEN 'ready' ELSE 'failed'
   END AS image_status,
-  h.name AS member, s.public_id AS subnet_key, host(s.cidr) || '/' || s.prefix AS network,
-  ARRAY(SELECT o.public_id FROM network_subnet o
-        WHERE o.vpc_id = s.vpc_id AND o.zone_id = s.zone_id AND o.id <> s.id AND o.deleted_at IS NULL
-        ORDER BY o.id) AS peers,
+  h.name AS member, {subnet},
   (SELECT json_agg(json_build_array(d.public_id, d.disk_type, d.size_gib) ORDER BY d.position)::text
    FROM storage_disk d WHERE d.instance_id = i.id AND d.state = '') AS disks,
   (SELECT d.restorations FROM storage_disk d WHERE d.instance_id = i.id AND d.usage = 'SYSTEM_DISK') AS restorations
@@ -37,7 +40,7 @@ LEFT JOIN storage_image o ON o.public_id = i.own_image AND i.own_image <> ''
 LEFT JOIN network_eip e ON e.instance_id = i.id AND e.state = 'BIND'
 LEFT JOIN subscriptions_subscription f ON f.id = e.id
 WHERE i.id = ANY (%s)
-"""
+""".replace("{subnet}", _SUBNET.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,21 @@ def load(instance_ids: Sequence[int]) -> dict[int, Ordered]:
     }  # fmt: skip
 
 
-def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
+def moved(machine: Instance, subnet_id: int, private_ip: str) -> MachineSpec:
+    """Of a machine that holds an allocation, as it will be in another subnet of its zone, or at another address."""
+    (row,) = db.prepared(f"SELECT {_SUBNET} FROM network_subnet s WHERE s.id = %s", subnet_id)  # noqa: S608  a constant
+    return replace(
+        load([machine.id])[machine.id].spec, subnet=_subnet(row), private_ip=private_ip,
+        rules=compiled.of_moved(machine, subnet_id, private_ip),
+    )  # fmt: skip
+
+
+def _subnet(row: dict[str, Any]) -> Subnet:
     network = ipaddress.ip_network(row["network"])
+    return Subnet(row["subnet_key"], str(network), str(network[1]), tuple(row["peers"]))
+
+
+def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
     system, *data = (Disk(*disk) for disk in json.loads(row["disks"]))
     return MachineSpec(
         name=row["public_id"],
@@ -74,7 +90,7 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
         memory_mib=row["memory_mib"],
         system_disk=system,
         data_disks=tuple(data),
-        subnet=Subnet(row["subnet_key"], str(network), str(network[1]), tuple(row["peers"])),
+        subnet=_subnet(row),
         private_ip=row["private_ip"],
         mac=row["mac"],
         hostname=row["hostname"],

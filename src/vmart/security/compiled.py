@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vmart.engines.rules import OPEN, MachineRules, Rule
 from vmart.instances.models import Instance
@@ -21,8 +22,23 @@ ORDER BY i.id
 def of_subnet(subnet_id: int) -> dict[str, MachineRules]:
     """By machine, of all that are in the subnet."""
     rows = db.prepared(_MACHINES, subnet_id)
-    if not rows:
-        return {}
+    return _told(rows, subnet_id) if rows else {}
+
+
+def of_moved(machine: Instance, subnet_id: int, private_ip: str) -> MachineRules:
+    """Of a machine as it will be in another subnet, or at another address."""
+    if not SecurityGroup.objects.filter(account_id=machine.account_id).exists():
+        return OPEN
+    rows = [row for row in db.prepared(_MACHINES, subnet_id) if row["id"] != machine.id]
+    there = {
+        "id": machine.id, "public_id": machine.public_id, "account_id": machine.account_id, "ip": private_ip,
+        "groups": json.dumps(machine.security_groups), "subnet_id": subnet_id,
+    }  # fmt: skip
+    return _told([*rows, there], subnet_id)[machine.public_id]
+
+
+def _told(rows: Sequence[Mapping[str, Any]], subnet_id: int) -> dict[str, MachineRules]:
+    """Out of the machines of a VPC, the rules of those in a subnet of it."""
     account_id = rows[0]["account_id"]
     groups = {row.public_id: row for row in SecurityGroup.objects.filter(account_id=account_id)}
     own = {row["public_id"]: json.loads(row["groups"]) or [held.default_id(account_id)] for row in rows}

@@ -27,3 +27,19 @@ class KeyThere(Refused):
 
 class KeyNotThere(NotFound):
     code = "ResourceNotFound.AttachedTagKeyNotFound"
+
+
+class TagThere(Refused):
+    code = "ResourceInUse.TagDuplicate"
+
+
+class TagInUse(Refused):
+    code = "FailedOperation.TagAttachedResource"
+
+
+class TagUnknown(NotFound):
+    code = "ResourceNotFound.TagNonExist"
+
+
+class TooManyKept(LimitExceeded):
+    code = "LimitExceeded.TagKey"

@@ -36,3 +36,19 @@ class Tag(models.Model):
             # What a thing had in the hour of a charge.
             models.Index(fields=["resource_id", "from_at"], name="tags_tag_of_resource"),
         ]  # fmt: skip
+
+
+class Kept(models.Model):
+    """A key with a value that an account keeps, whether a thing has it or not."""
+
+    account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
+    key = models.CharField(max_length=127)
+    value = models.CharField(max_length=255)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "tags_kept"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "key", "value"], name="tags_kept_once"),
+            models.CheckConstraint(condition=~Q(key="") & ~Q(value=""), name="tags_kept_values"),
+        ]

@@ -34,12 +34,13 @@ from vmart.pricing.configuration import (
     DiskChoice,
     default_internet_charge_type,
 )
+from vmart.tags.wanted import Tag
 
 MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at",
+    "ends_at", "tags",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -102,6 +103,12 @@ class Choice:
     def ends_at(self) -> dt.datetime | None:
         """When it is to be ended by itself; only what is charged by the hour is."""
         return local_time.read(self.values["ends_at"]) if self.mode == "postpaid" else None
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """As typed: ``key=value``, with commas between them. The act refuses what is none."""
+        pairs = (part.partition("=") for part in self.values["tags"].split(",") if part.strip())
+        return tuple(Tag(key.strip(), value.strip()) for key, _, value in pairs)
 
     @property
     def disk_gib(self) -> int:

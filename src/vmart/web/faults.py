@@ -34,6 +34,7 @@ _TITLES = {
     "months": _("Months"),
     "group": _("Placement group"),
     "ends_at": _("Ended by itself"),
+    "tags": _("Tags"),
     "template_name": _("Name of the template"),
     "template_description": _("Description"),
 }

@@ -27,6 +27,7 @@ PURCHASE = {
     "placement_groups": "group",
     "attributes.security_groups": "security_group",
     "ends_at": "ends_at",
+    "tag_specification": "tags",
     "login": "login",
     "login.password": "password",
     "key_name": "key_name",

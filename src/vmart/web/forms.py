@@ -12,7 +12,7 @@ from vmart.engines.rules import TCP
 from vmart.instances.models import Instance
 from vmart.listings import overview
 from vmart.listings.placement_groups import GroupView
-from vmart.listings.views import SecurityGroupView, VpcView
+from vmart.listings.views import SecurityGroupView, SubnetView, VpcView
 from vmart.orders import bandwidth, machines, resize
 from vmart.orders.images import chosen
 from vmart.pages import local_time, printed, wording
@@ -302,6 +302,26 @@ class OwnPassword(ActForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"maxlength": 64, "autocomplete": "new-password"}),
     )
+
+
+class OtherNetwork(ActForm):
+    """Where a machine is moved to."""
+
+    paths = {"network": "subnet", "network.private_ips": "private_ip"}
+
+    subnet = _choice(_("Subnet"))
+    private_ip = text(_("Private address"), hint=_("Empty: the shop chooses a free one."), required=False, maxlength=15)
+
+    def __init__(self, offered: Sequence[SubnetView], typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed)
+        told = _("{vpc} / {subnet} · {range} · {count} free")
+        self.fields["subnet"].widget.choices = [
+            ("", _("Choose")),
+            *(
+                (one.public_id, told.format(vpc=one.vpc_name, subnet=one.name, range=one.cidr, count=one.free))
+                for one in offered
+            ),
+        ]
 
 
 class NewSystem(ActForm):

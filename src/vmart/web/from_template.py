@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from vmart.instances.attributes import Attributes
 from vmart.launch_templates import held
 from vmart.launch_templates.held import Held
-from vmart.orders import own_network, user_data
+from vmart.orders import own_network, tagging, user_data
 from vmart.orders.login import Login, LoginWanted
 from vmart.orders.own_network import DEFAULT, NetworkWanted
 from vmart.orders.wanted import MANUAL_RENEWAL, Machine
@@ -94,14 +94,17 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
         renew_flag=said.get("renew_flag", MANUAL_RENEWAL) if choice.mode == "prepaid" else MANUAL_RENEWAL,
         attributes=Attributes(**own), network=_own_network(choice, said),
         placement_groups=(choice.values["group"],) if choice.values["group"] else (),
-        tag_specification=_tags(said), ends_at=choice.ends_at,
+        tag_specification=_tags(choice.tags, said), ends_at=choice.ends_at,
     )  # fmt: skip
 
 
-def _tags(said: Said) -> tuple[TagsOf, ...]:
+def _tags(typed: tuple[Tag, ...], said: Said) -> tuple[TagsOf, ...]:
+    """Those of the template, and what is typed of the machine and its disks alike, which wins."""
+    kept, keys = version_facts.tags(said), {tag.key for tag in typed}
+    kinds = list(dict.fromkeys([*kept, *(tagging.TAGGED if typed else ())]))
     return tuple(
-        TagsOf(kind, tuple(Tag(key, value) for key, value in tags.items()))
-        for kind, tags in version_facts.tags(said).items()
+        TagsOf(kind, (*(Tag(key, value) for key, value in kept.get(kind, {}).items() if key not in keys), *typed))
+        for kind in kinds
     )
 
 

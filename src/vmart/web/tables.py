@@ -184,24 +184,26 @@ TAGS: Table[TagView] = Table(
         Column("things", _("Number of resources"), lambda row: row.things, css=FIGURE),
         Column("machines", "", _machines_with, css=RIGHT),
     ),
-    empty=_("Nothing has a tag yet. A machine gets its tags on its own page; programs tag everything by the API."),
+    empty=_(
+        "Nothing has a tag yet. Machines and addresses get them on their pages; programs tag everything by the API."
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class MachineTag:
-    """A tag of a machine."""
+class OwnTag:
+    """A tag of one thing; ``address`` is the page on which it is taken away."""
 
-    machine: Instance
+    address: str
     key: str
     value: str
 
 
-MACHINE_TAGS: Table[MachineTag] = Table(
+TAGS_OF_ONE: Table[OwnTag] = Table(
     (
         Column("key", _("Key"), lambda row: row.key),
         Column("value", _("Value"), lambda row: row.value),
-        Column("acts", "", "web/parts/machine_tag_acts.html", css=RIGHT),
+        Column("acts", "", "web/parts/tag_acts.html", css=RIGHT),
     ),
     empty=_("It has no tag yet."),
 )

@@ -159,7 +159,7 @@ class IncusEngine:
                 break
             except IncusError as error:
                 if not (error.missing and attempt == 1):
-                    raise self._said(error) from error
+                    raise said(error) from error
                 # Its bridge went with the customer's last machine just now, perhaps by another process.
                 opened.networks.forget()
         opened.room.reserve(spec.name)
@@ -189,7 +189,7 @@ class IncusEngine:
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
             if found is not None:
-                opened.firewall.forget_rules(found["config"]["user.vmart.private_ip"])
+                opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: self._stop(name, force=True))
@@ -217,6 +217,35 @@ class IncusEngine:
             self._lead(name, bridge, private_ip, address, new=False, member=self._target(found))
         elif opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=True)
+
+    def ensure_network(self, spec: MachineSpec, *, on: bool) -> None:
+        opened, found = self._open(), self._present(spec.name)
+        with self._saying():
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            self._guard(spec)  # before it can speak
+            if records.network_of(found) != (bridge, spec.private_ip):
+                self._move(found, spec, bridge, on=on)
+            opened.networks.remove_machine(spec.name, but=bridge)
+            self.ensure_address(spec.name, spec.private_ip, spec.public_address)
+        if on:
+            self.ensure_power(spec.name, True)
+
+    def _move(self, found: Mapping[str, Any], spec: MachineSpec, bridge: str, *, on: bool) -> None:
+        """The guest first: a machine that comes up in between is where nobody reaches it, and is moved again."""
+        opened, is_container = self._open(), found["type"] == "container"
+        config = seed.network_config(spec, by_mac=not is_container)
+        if on and not is_container:
+            opened.room.during(spec.name, lambda: self._start(spec.name))  # it makes the change itself
+        with self._inside(spec.name) as guest:
+            guest.set_network(config)
+        opened.room.during(spec.name, lambda: self._stop(spec.name, force=False))
+        if opened.firewall is not None and found["config"][records.PRIVATE_IP] != spec.private_ip:
+            opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
+        change = {
+            "config": {"cloud-init.network-config": config, **records.network_config(spec)},
+            "devices": {"eth0": self._nic(spec, bridge)},
+        }
+        opened.room.during(spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), change))
 
     def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
         opened = self._open()
@@ -383,11 +412,11 @@ class IncusEngine:
         found = self._present(name)
         is_running = found["status"] != "Stopped"
         if not is_running and found["type"] != "container":
-            raise EngineError("A virtual machine has to run for its login to be changed.", transient=False)
+            raise EngineError("A virtual machine has to run for its system to be changed.", transient=False)
         try:
             yield Guest(self._open().client, name, is_running=is_running)
         except IncusError as error:
-            raise self._said(error) from error
+            raise said(error) from error
 
     def observe(self, name: str) -> Observation:
         found = self._ours(name)
@@ -464,11 +493,9 @@ class IncusEngine:
             "cloud-init.network-config": seed.network_config(spec, by_mac=not is_container),
             MARK: self._names.deployment,
             "user.vmart.hostname": spec.hostname,
-            "user.vmart.private_ip": spec.private_ip,
-            "user.vmart.subnet": spec.subnet.key,
             records.INSTALLATION: str(spec.installation),
             records.RESTORATION: str(spec.restoration),
-            records.RULES: records.rules_text(spec.rules),
+            **records.network_config(spec),
         }
         if spec.image.own:
             config |= NOT_AN_IMAGE
@@ -508,7 +535,7 @@ class IncusEngine:
             opened.client.send("POST", path_of("storage-pools", self._pool, "volumes", "custom"), body, target=target)
         except IncusError as error:
             if not error.exists:
-                raise self._said(error) from error
+                raise said(error) from error
         device = {"type": "disk", "pool": self._pool, "source": name}
         # A block device of its own only a virtual machine can have; a container gets the disk mounted.
         return device | ({"path": f"/mnt/{disk_key}"} if is_container else {})
@@ -524,7 +551,7 @@ class IncusEngine:
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
                 return
-            raise self._said(error) from error
+            raise said(error) from error
 
     def _adopt(self, spec: MachineSpec) -> None:
         """The name exists: wait for whoever is making it, start it, or begin anew what never came to run."""
@@ -631,7 +658,7 @@ class IncusEngine:
             power=power,
             kind=found["type"],
             member=found["location"] if self._open().members else LOCAL_MEMBER,
-            private_ip=found["config"].get("user.vmart.private_ip", ""),
+            private_ip=found["config"].get(records.PRIVATE_IP, ""),
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
             installation=records.installation(found),
@@ -679,7 +706,7 @@ class IncusEngine:
         try:
             yield
         except IncusError as error:
-            raise self._said(error) from error
+            raise said(error) from error
 
     # -- opening -------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Inside a machine: how its users get in, set anew. Its files are changed alike, running or stopped.
+"""Inside a machine: how its users get in, and its network, set anew. Its files are changed alike, running or stopped.
 
 A running guest is told by its own programs what these files do not tell it. A hash is in no command line and in no
 record of an operation: it goes in as a file, for root alone, where a running guest keeps nothing over a restart.
@@ -20,6 +20,10 @@ SHADOW, SHADOW_BEFORE = "/etc/shadow", "/etc/shadow-"  # the second is where the
 _SSH_LOGIN = "/etc/ssh/sshd_config.d/50-cloud-init.conf"  # where cloud-init says whether SSH takes passwords
 _SSH_PASSWORDS = re.compile(rb"(?mi)^[ \t]*PasswordAuthentication\b.*$")
 _WHOLE = b"# vmart: this copy is whole\n"  # ends what is kept of a file while it is written anew
+# Where cloud-init finds what the engine says of a machine. It looks at the network once, unless it is told otherwise.
+_SEEDS = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
+_NETWORK_AGAIN = "/etc/cloud/cloud.cfg.d/95-vmart-network.cfg"
+_AT_EACH_START = b"updates:\n  network:\n    when: [boot-new-instance, boot-legacy, boot]\n"
 _NO_USER = 67  # EX_NOUSER of sysexits.h
 
 # A first boot still under way would put the login of the purchase back, and hides files that came before its /run:
@@ -84,6 +88,17 @@ class Guest:
         self._let_ssh_take_passwords(passwords)
         if self._is_running and (status := self._run(_RELOAD_SSH)):
             raise EngineError("The machine's system did not take the keys.", transient=True, detail=str(status))
+
+    def set_network(self, config: str) -> None:
+        """What cloud-init makes of the network, from the next start on and at each: what it made before goes."""
+        seeds = [folder for folder in _SEEDS if self._client.read_file(self._name, f"{folder}/meta-data")]
+        if not seeds:
+            raise EngineError(
+                "The machine's system keeps its network in a way that is not known here.", transient=False
+            )
+        for folder in seeds:
+            self._client.write_file(self._name, f"{folder}/network-config", GuestFile(config.encode(), _ROOT_ALONE))
+        self._client.write_file(self._name, _NETWORK_AGAIN, GuestFile(_AT_EACH_START, _ROOT_ALONE))
 
     def _wait_for(self, user: str) -> None:
         """Until the first boot is through with logins. Raises UnknownUser, EngineError."""

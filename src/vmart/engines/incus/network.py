@@ -209,9 +209,9 @@ class Networks:
             if not error.missing:
                 raise
 
-    def remove_machine(self, machine: str) -> None:
-        """What a machine that is gone already may have left: its forwards, and bridges nobody is on."""
-        for network in self.ours():
+    def remove_machine(self, machine: str, *, but: str = "") -> None:
+        """What a machine that is gone, or on ``but`` now, may have left: its forwards, and bridges nobody is on."""
+        for network in (one for one in self.ours() if one["name"] != but):
             self.remove_forwards(network["name"], machine)
             if not [user for user in network["used_by"] if "/instances/" in user]:
                 self.remove_if_empty(network["name"])

@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from vmart.engines.contract import PublicAddress
+from vmart.engines.contract import MachineSpec, PublicAddress
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
 from vmart.engines.rules import MachineRules, of_plain
 
 RULES = "user.vmart.rules"  # the machine's, as JSON
+PRIVATE_IP = "user.vmart.private_ip"
 INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
 ROLE = "user.vmart.role"  # of what is no customer's machine
@@ -19,7 +20,7 @@ WRITTEN = ("architecture", "config", "description", "devices", "ephemeral", "pro
 
 
 def guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
-    return Guarded(found["config"]["user.vmart.private_ip"], rules)
+    return Guarded(found["config"][PRIVATE_IP], rules)
 
 
 def rules_text(rules: MachineRules) -> str:
@@ -33,7 +34,7 @@ def rules_of(text: str) -> MachineRules:
 def leave_of(found: Mapping[str, Any]) -> Leave:
     config = found["config"]
     mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
-    return Leave(found["name"], config["user.vmart.private_ip"], config["user.vmart.public_ip"], mbps)
+    return Leave(found["name"], config[PRIVATE_IP], config["user.vmart.public_ip"], mbps)
 
 
 def address_config(address: PublicAddress | None) -> dict[str, str]:
@@ -41,6 +42,19 @@ def address_config(address: PublicAddress | None) -> dict[str, str]:
         "user.vmart.public_ip": address.ip if address else "",
         "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
     }
+
+
+def network_config(spec: MachineSpec) -> dict[str, str]:
+    return {
+        PRIVATE_IP: spec.private_ip,
+        "user.vmart.subnet": spec.subnet.key,
+        RULES: rules_text(spec.rules),
+    }
+
+
+def network_of(found: Mapping[str, Any]) -> tuple[str, str]:
+    """Its bridge and its private address."""
+    return bridge_of(found), str(found["config"].get(PRIVATE_IP, ""))
 
 
 def size_config(vcpu: int, memory_mib: int) -> dict[str, str]:

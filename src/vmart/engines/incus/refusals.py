@@ -1,4 +1,4 @@
-"""What the server's refusals are for a customer, by signs in its words."""
+"""What the server refuses, in sentences for customers; its own words go to the seller."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ NO_NETWORK = "network not found"
 QUOTA = "disk quota"
 
 
-class _Refusal(NamedTuple):
+class Refusal(NamedTuple):
     """A server's refusal that has ``sign`` in its words, as the customer is told of it."""
 
     sign: str
@@ -19,19 +19,19 @@ class _Refusal(NamedTuple):
     helps: str = ""
 
 
-_REFUSALS = (
-    _Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
-    _Refusal(sign=QUOTA, sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
-    _Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
-    _Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
-    _Refusal(sign="offline", sentence="The host does not answer.", transient=True),
-    _Refusal(sign=NO_NETWORK, sentence="The private network was just being made anew.", transient=True),
+_KNOWN = (
+    Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
+    Refusal(sign=QUOTA, sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
+    Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
+    Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),
+    Refusal(sign="offline", sentence="The host does not answer.", transient=True),
+    Refusal(sign=NO_NETWORK, sentence="The private network was just being made anew.", transient=True),
 )
 
 
 def said(error: IncusError) -> EngineError:
-    """The server's refusal in a sentence for the customer; its own words go to the seller."""
-    for refusal in _REFUSALS:
+    """The server's refusal as the customer is told of it."""
+    for refusal in _KNOWN:
         if refusal.sign in error.text.lower():
             helps = refusal.helps
             return EngineError(refusal.sentence, transient=refusal.transient, detail=error.text, helps=helps)

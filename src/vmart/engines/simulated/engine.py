@@ -52,6 +52,12 @@ UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, s
                    installation = ?, erased = erased + 1
 WHERE name = ?
 """
+_MOVE = """
+UPDATE machine SET subnet = :subnet, private_ip = :private_ip, public_ip = :public_ip, bandwidth_mbps = :bandwidth_mbps,
+                   rules = :rules, power = :power, booted_at = :booted_at, flowing_since = :flowing_since,
+                   counted = :counted
+WHERE name = :name
+"""
 
 _OBSERVED = (
     "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules FROM machine"
@@ -59,7 +65,8 @@ _OBSERVED = (
 
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
-    "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
+    "ensure_address", "ensure_network", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password",
+    "ensure_ssh_keys",
     "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
     "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored", "ensure_image_of", "ensure_image_absent",
 )  # fmt: skip
@@ -214,6 +221,26 @@ class SimulatedEngine:
                 )
             except sqlite3.IntegrityError as error:
                 raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
+
+    def ensure_network(self, spec: MachineSpec, *, on: bool) -> None:
+        with self._call("ensure_network", writes=True) as connection:
+            found, address = self._present(connection, spec.name), spec.public_address
+            self._bank_bytes(connection, found)
+            is_there = (found["subnet"], found["private_ip"]) == (spec.subnet.key, spec.private_ip)
+            is_on = found["power"] == Power.RUNNING and (is_there or on)
+            columns = {
+                "subnet": spec.subnet.key, "private_ip": spec.private_ip, "public_ip": address.ip if address else None,
+                "bandwidth_mbps": address.bandwidth_mbps if address else 0, "rules": json.dumps(spec.rules.plain()),
+                "power": found["power"] if is_on else "stopped", "booted_at": found["booted_at"] if is_on else None,
+                "flowing_since": _business_s() if address and is_on else None,
+                "counted": found["counted"] or address is not None, "name": spec.name,
+            }  # fmt: skip
+            try:
+                connection.execute(_MOVE, columns)
+            except sqlite3.IntegrityError as error:
+                raise EngineError("An address of the machine is in use.", transient=False, detail=str(error)) from error
+            if on and not (is_on and is_there):
+                self._boot(connection, spec.name, columns)
 
     def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
         with self._call("ensure_rules", writes=True) as connection:
@@ -625,8 +652,8 @@ class SimulatedEngine:
     @staticmethod
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
-            "SELECT name, member, power, booted_at, public_ip, sent_bytes, flowing_since, memory_mib, login_user,"
-            " ssh_keys, ssh_passwords, installation FROM machine WHERE name = ?",
+            "SELECT name, member, power, subnet, private_ip, booted_at, public_ip, sent_bytes, flowing_since, counted,"
+            " memory_mib, login_user, ssh_keys, ssh_passwords, installation FROM machine WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()

@@ -85,9 +85,25 @@ BEGIN
     ORDER BY host LIMIT _count);
 END $$;
 
+-- Give machines' private addresses back, also those that they were on their way to.
 CREATE FUNCTION fn.network_free_private(_instances bigint[]) RETURNS void
 LANGUAGE sql AS $$
-  DELETE FROM network_private_address WHERE instance_id = ANY (_instances)
+  DELETE FROM network_private_address
+  WHERE instance_id = ANY (_instances || ARRAY(SELECT -machine FROM unnest(_instances) AS machine))
+$$;
+
+-- A machine is where it was on its way to: what it had before is free. What it goes to was claimed under minus its
+-- number, so that it holds both meanwhile and nobody else gets either.
+CREATE FUNCTION fn.network_arrived(_instance bigint) RETURNS void
+LANGUAGE sql AS $$
+  DELETE FROM network_private_address WHERE instance_id = _instance;
+  UPDATE network_private_address SET instance_id = _instance WHERE instance_id = -_instance;
+$$;
+
+-- A machine stays where it was: what it was on its way to is free.
+CREATE FUNCTION fn.network_stayed(_instance bigint) RETURNS void
+LANGUAGE sql AS $$
+  DELETE FROM network_private_address WHERE instance_id = -_instance
 $$;
 
 -- The customer's default subnet in a zone, made with its VPC at the first purchase there. The public ids

@@ -1,16 +1,19 @@
 """Bought public addresses: the list, a purchase with its price, one address, and what is done to it, told first."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import eips
 from vmart.listings.views import EipView
@@ -103,42 +106,47 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     return render(request, "web/addresses/address.html", here, status=422 if form.errors else 200)
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def bind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """To the machine that the address names."""
-    eip, who = _one(account_id, public_id), actor(request, account_id)
-    typed = request.POST if request.method == "POST" else request.GET
-    machine = field(typed, "machine")
-    return _told(
-        request, eip, lambda: associate.associate(who, public_id, machine), machine=machine, cost=_cost(eip),
-        act="bind", done=_("It is being bound: the machine has it within seconds."),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """What a button of its own does to an address; ``do`` gets who asks, its id, and the machine that is named."""
+
+    name: str  # whose words act.html has
+    do: Callable[[Actor, str, str], int]
+    done: Any
+    has_cost: bool = True
+    onward: str = ""
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def unbind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """From its machine, which loses its way to the internet."""
-    eip, who = _one(account_id, public_id), actor(request, account_id)
-    return _told(
-        request, eip, lambda: disassociate.disassociate(who, public_id), cost=_cost(eip), act="unbind",
-        done=_("It is being unbound."),
-    )  # fmt: skip
+def _page_of(act: _Act) -> Callable[..., HttpResponseBase]:
+    """Told first, then done."""
+
+    @never_cache
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @customer
+    def page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+        eip, who = _one(account_id, public_id), actor(request, account_id)
+        machine = field(request.POST if request.method == "POST" else request.GET, "machine")
+        return _told(
+            request, eip, lambda: act.do(who, public_id, machine), act=act.name, machine=machine,
+            cost=_cost(eip) if act.has_cost else None, done=act.done, onward=act.onward,
+        )  # fmt: skip
+
+    return page
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def give_back(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """For good: somebody else may have it then."""
-    eip, who = _one(account_id, public_id), actor(request, account_id)
-    return _told(
-        request, eip, lambda: release.release(who, [public_id]), act="release", done=_("It is given back."),
+bind = _page_of(_Act("bind", associate.associate, _("It is being bound: the machine has it within seconds.")))
+unbind = _page_of(
+    _Act("unbind", lambda who, eip, _machine: disassociate.disassociate(who, eip), _("It is being unbound."))
+)
+give_back = _page_of(
+    _Act(
+        "release",
+        lambda who, eip, _machine: release.release(who, [eip]),
+        _("It is given back."),
+        has_cost=False,
         onward="addresses",
-    )  # fmt: skip
+    )
+)
 
 
 @never_cache
@@ -165,7 +173,7 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
 
 
 def _told(
-    request: HttpRequest, eip: EipView, do: Callable[[], int] | None, *, done: str = "", onward: str = "", **here: Any
+    request: HttpRequest, eip: EipView, do: Callable[[], int] | None, *, done: Any = "", onward: str = "", **here: Any
 ) -> HttpResponse:
     """What the act means, and the button; sent, it is done, or refused with its sentence on the address's page."""
     if request.method != "POST" or do is None:

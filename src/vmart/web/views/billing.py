@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from collections.abc import Sequence
+from decimal import Decimal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ _STATEMENT = lists.statement(seller=False)
 _CSV_HEAD = ("hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
              "revision", "statement_month", "tags")  # fmt: skip
 
+_BY_TAG_HEAD = ("key", "value", "charges", "exact", "currency")
 _TAG_MAX = KEY_MAX + 1 + VALUE_MAX
 
 
@@ -81,9 +83,33 @@ def _by_hour(
 def charge_csv(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """All charges of a billing month as a file, streamed."""
     here = shop.snapshot()
-    month = _date(request.GET.get("month", "") + "-01") or clock.now().astimezone(here.billing_zone).date()
+    month = _month(request, here.billing_zone)
     rows = charges.of_month(account_id, month, here.billing_zone, _tag(request))
     return csv_file.response(f"charges-{month:%Y-%m}.csv", _CSV_HEAD, (_line(row, here.currency) for row in rows))
+
+
+@require_safe
+@customer
+def charges_by_tag(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
+    """What a month comes to by the values of a tag's key, on the page or as a file."""
+    here = shop.snapshot()
+    month = _month(request, here.billing_zone)
+    key = request.GET.get("key", "").strip()[:KEY_MAX]
+    rows = charges.by_tag(account_id, month, here.billing_zone, key) if key else []
+    if key and request.GET.get("as") == "csv":
+        lines = ((key, row.value, row.charges, row.exact, here.currency) for row in rows)
+        return csv_file.response(f"charges-by-tag-{month:%Y-%m}.csv", _BY_TAG_HEAD, lines)
+    told = {
+        "month": month, "key": key, "rows": rows, "total": sum((row.exact for row in rows), Decimal(0)),
+        "file": urlencode({"month": f"{month:%Y-%m}", "key": key, "as": "csv"}),
+    }  # fmt: skip
+    return render(request, "web/billing/by_tag.html", told)
+
+
+def _month(request: HttpRequest, zone: ZoneInfo) -> dt.date:
+    """The first day of the month that the address names, else of this one."""
+    named = _date(request.GET.get("month", "") + "-01")
+    return (named or clock.now().astimezone(zone).date()).replace(day=1)
 
 
 def _line(row: ChargeRow, currency: str) -> tuple[object, ...]:

@@ -1,24 +1,26 @@
-"""Tags: all that the account's things have, and those of one machine, which are given and taken away here."""
+"""Tags: all that the account's things have, and those of one machine or address, given and taken away here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.listings import overview
+from vmart.listings import eips, overview
 from vmart.listings import tags as list_of_tags
 from vmart.pages.table import Shown, listed
 from vmart.tags import modify, reads
-from vmart.tags.things import INSTANCE, Thing
+from vmart.tags.things import EIP, INSTANCE, Thing
 from vmart.tags.wanted import Tag
 from vmart.web.forms import NewTag
-from vmart.web.tables import MACHINE_TAGS, TAGS, MachineTag
+from vmart.web.tables import TAGS, TAGS_OF_ONE, OwnTag
 from vmart.web.visitor import actor, customer, field
 
 
@@ -30,39 +32,82 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     return render(request, "web/tags.html", {"tags": Shown(TAGS, page, request)})
 
 
+@dataclass(frozen=True, slots=True)
+class _One:
+    """A thing whose tags a page shows; ``view`` and ``list`` name its own page and the list of its kind."""
+
+    thing: Thing
+    name: str
+    view: str
+    list: str
+    list_title: str
+
+    @property
+    def address(self) -> str:
+        return reverse(self.view, args=[self.thing.public_id])
+
+    @property
+    def tags_address(self) -> str:
+        return reverse(f"{self.view}_tags", args=[self.thing.public_id])
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def machine_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """The tags of a machine; another value of a key takes the place of the one of before."""
+    """The tags of a machine."""
     machine = overview.machine(account_id, public_id)
     if machine is None:
         raise Http404
+    return _changed(
+        request, account_id, _One(Thing(INSTANCE, public_id), machine.name, "machine", "machines", _("Machines"))
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def address_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """The tags of a public address with a life of its own."""
+    eip = eips.one(account_id, public_id)
+    if eip is None:
+        raise Http404
+    named = eip.name or str(eip.ip)
+    return _changed(
+        request, account_id, _One(Thing(EIP, public_id), named, "address", "addresses", _("Public addresses"))
+    )
+
+
+def _changed(request: HttpRequest, account_id: int, one: _One) -> HttpResponse:
+    """Another value of a key takes the place of the one of before."""
     if request.method != "POST":
-        return _page(request, machine, NewTag())
+        return _page(request, account_id, one, NewTag())
     form, takes = NewTag(request.POST), request.POST.get("act") == "take"
     if not form.is_valid():
-        return _page(request, machine, form, status=422)
+        return _page(request, account_id, one, form, status=422)
     typed = form.cleaned_data
     try:
         modify.modify(
-            actor(request, account_id), [Thing(INSTANCE, public_id)],
+            actor(request, account_id), [one.thing],
             [] if takes else [Tag(typed["key"], typed["value"])], [field(request.POST, "key")] if takes else [],
         )  # fmt: skip
     except Refused as refused:
         form.refuse(refused)
-        return _page(request, machine, form, status=422)
+        return _page(request, account_id, one, form, status=422)
     messages.success(request, _("The tags were changed."))
-    return redirect("machine_tags", public_id)
+    return redirect(one.tags_address)
 
 
 def of_machine(machine: Instance) -> Sequence[Tag]:
     """Its tags, by key."""
-    thing = Thing(INSTANCE, machine.public_id)
-    return [Tag(key, value) for key, value in reads.of_things(machine.account_id, [thing])[thing].items()]
+    return _of(machine.account_id, Thing(INSTANCE, machine.public_id))
 
 
-def _page(request: HttpRequest, machine: Instance, form: NewTag, status: int = 200) -> HttpResponse:
-    rows = [MachineTag(machine, tag.key, tag.value) for tag in of_machine(machine)]
-    here = {"machine": machine, "tags": listed(MACHINE_TAGS, rows, request), "form": form}
-    return render(request, "web/machines/tags.html", here, status=status)
+def _of(account_id: int, thing: Thing) -> Sequence[Tag]:
+    return [Tag(key, value) for key, value in reads.of_things(account_id, [thing])[thing].items()]
+
+
+def _page(request: HttpRequest, account_id: int, one: _One, form: NewTag, status: int = 200) -> HttpResponse:
+    rows = [OwnTag(one.tags_address, tag.key, tag.value) for tag in _of(account_id, one.thing)]
+    here = {"one": one, "tags": listed(TAGS_OF_ONE, rows, request), "form": form}
+    return render(request, "web/tags_of_one.html", here, status=status)

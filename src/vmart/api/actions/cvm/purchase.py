@@ -265,7 +265,7 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
             attributes=Attributes(asked.disable_api_termination, tuple(asked.security_group_ids)),
-            network=_network(network) if network else DEFAULT_NETWORK,
+            network=wanted_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
             tag_specification=specified(asked.tag_specification),
             ends_at=ends_at(asked.action_timer) if asked.action_timer else None,
@@ -274,7 +274,8 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
     )
 
 
-def _network(asked: VirtualPrivateCloud) -> NetworkWanted:
+def wanted_network(asked: VirtualPrivateCloud) -> NetworkWanted:
+    """Of a purchase, or of a move."""
     return NetworkWanted(asked.vpc_id, asked.subnet_id, tuple(asked.private_ip_addresses))
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.filters import VALUES_MAX, conditions, not_both
-from vmart.api.actions.vpc.vpcs import Filters
+from vmart.api.actions.vpc.declared import Filters, declared
 from vmart.api.declarations import INT32_MAX, Code, PublicId, PublicIds, Shape
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.listings import networks
 from vmart.listings.networks import WantedAddresses
 
@@ -65,13 +65,10 @@ def describe_used_ip_address(call: Call, asked: DescribeUsedIpAddress) -> Descri
 
 
 ACTIONS = (
-    Action(
-        "DescribeUsedIpAddress",
+    declared(
         DescribeUsedIpAddress,
         DescribeUsedIpAddressAnswer,
         describe_used_ip_address,
-        "vpc",
-        VPC,
         writes=False,
         touches={Resource.VPC: "vpc_id", Resource.SUBNET: "subnet_id"},
     ),

@@ -8,6 +8,7 @@ from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told
 from vmart.api.actions.tagged import wanted as wanted_tags
+from vmart.api.actions.vpc.declared import Filters, declared, region_of
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -16,14 +17,13 @@ from vmart.api.declarations import (
     Done,
     Empty,
     FalseOnly,
-    Filter,
     NotOffered,
     PublicIds,
     Shape,
     not_offered,
     whole,
 )
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import utc_text
 from vmart.catalog import shop
 from vmart.kernel.errors import MissingParameter
@@ -49,7 +49,6 @@ _AddressIds = Annotated[
 ]
 # The act checks its length and what is in it.
 _AddressName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue"), Domain("name")]
-_Filters = Annotated[list[Filter], Field(max_length=10), Code("LimitExceeded.NumberOfFilters")]
 _Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
 _VALUES_MAX = 100
@@ -119,7 +118,7 @@ class DescribeAddresses(Shape):
     """By ids or filters, a page at a time, newest first."""
 
     address_ids: PublicIds = []
-    filters: _Filters = []
+    filters: Filters = []
     offset: _Offset = 0
     limit: _Limit = 20
 
@@ -157,7 +156,7 @@ class DescribeBandwidthPackages(Shape):
     """There are none; clients look for the one of an address."""
 
     bandwidth_package_ids: PublicIds = []
-    filters: _Filters = []
+    filters: Filters = []
     offset: _Offset = 0
     limit: _Limit = 20
 
@@ -276,17 +275,10 @@ class InquiryPriceAllocateAddressesAnswer(TypedDict):
     Price: InternetPriceAnswer
 
 
-def _region(call: Call) -> str:
-    region = in_region(shop.snapshot(), call.region)
-    if region is None:
-        raise MissingParameter("A public address is one of a region: name it.", field="region")
-    return region.code
-
-
 def allocate_addresses(call: Call, asked: AllocateAddresses) -> AllocateAddressesAnswer:
     """They are there at once, charged as idle."""
     wanted = NewAddresses(
-        _region(call),
+        region_of(call),
         AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out),
         count=asked.address_count,
         name=asked.address_name,
@@ -301,7 +293,7 @@ def inquiry_price_allocate_addresses(
 ) -> InquiryPriceAllocateAddressesAnswer:
     """At a machine: its bandwidth, or what a GiB costs."""
     part = AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out)
-    cost = allocate.price(_region(call), part)
+    cost = allocate.price(region_of(call), part)
     price = float(cost.bound_hourly if cost.traffic_per_gib is None else cost.traffic_per_gib)
     detail: InternetPriceDetailAnswer = {
         "UnitPrice": price,
@@ -425,7 +417,7 @@ _UNCHANGING: UnchangingAddressAnswer = {
 
 def describe_address_quota(call: Call, _asked: DescribeAddressQuota) -> DescribeAddressQuotaAnswer:
     """How many there are in the region, and how many there may be."""
-    held = quotas.addresses(call.account_id, _region(call))
+    held = quotas.addresses(call.account_id, region_of(call))
     return {"QuotaSet": [{"QuotaId": _TOTAL, "QuotaCurrent": held.used, "QuotaLimit": held.most, "QuotaGroup": "BGP"}]}
 
 
@@ -454,39 +446,35 @@ _OF_PACKAGES = (
 _ONE, _SEVERAL = {Resource.ADDRESS: "address_id"}, {Resource.ADDRESS: "address_ids"}
 
 
-def _action(asks: type[Shape], answers: type, do: Any, *, writes: bool, **said: Any) -> Action:
-    return Action(asks.__name__, asks, answers, do, "vpc", VPC, writes=writes, **said)
-
-
 ACTIONS = (
-    _action(AllocateAddresses, AllocateAddressesAnswer, allocate_addresses, writes=True, buys=True),
-    _action(
+    declared(AllocateAddresses, AllocateAddressesAnswer, allocate_addresses, writes=True, buys=True),
+    declared(
         InquiryPriceAllocateAddresses,
         InquiryPriceAllocateAddressesAnswer,
         inquiry_price_allocate_addresses,
         writes=False,
     ),
-    _action(
+    declared(
         AssociateAddress,
         TaskAnswer,
         associate_address,
         writes=True,
         touches={Resource.ADDRESS: "address_id", Resource.MACHINE: "instance_id"},
     ),
-    _action(DisassociateAddress, TaskAnswer, disassociate_address, writes=True, touches=_ONE),
-    _action(ReleaseAddresses, TaskAnswer, release_addresses, writes=True, touches=_SEVERAL),
-    _action(DescribeAddresses, DescribeAddressesAnswer, describe_addresses, writes=False, touches=_SEVERAL),
-    _action(ModifyAddressAttribute, Done, modify_address_attribute, writes=True, touches=_ONE),
-    _action(ModifyAddressesBandwidth, TaskAnswer, modify_addresses_bandwidth, writes=True, touches=_SEVERAL),
-    _action(DescribeAddressQuota, DescribeAddressQuotaAnswer, describe_address_quota, writes=False),
-    _action(
+    declared(DisassociateAddress, TaskAnswer, disassociate_address, writes=True, touches=_ONE),
+    declared(ReleaseAddresses, TaskAnswer, release_addresses, writes=True, touches=_SEVERAL),
+    declared(DescribeAddresses, DescribeAddressesAnswer, describe_addresses, writes=False, touches=_SEVERAL),
+    declared(ModifyAddressAttribute, Done, modify_address_attribute, writes=True, touches=_ONE),
+    declared(ModifyAddressesBandwidth, TaskAnswer, modify_addresses_bandwidth, writes=True, touches=_SEVERAL),
+    declared(DescribeAddressQuota, DescribeAddressQuotaAnswer, describe_address_quota, writes=False),
+    declared(
         DescribeTaskResult,
         DescribeTaskResultAnswer,
         describe_task_result,
         writes=False,
         touches={Resource.TASK: "task_id"},
     ),
-    _action(
+    declared(
         DescribeBandwidthPackages,
         DescribeBandwidthPackagesAnswer,
         describe_bandwidth_packages,

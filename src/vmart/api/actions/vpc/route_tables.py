@@ -7,9 +7,9 @@ from typing import TypedDict
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import VALUES_MAX, conditions, is_tag_filter, meets, not_both
-from vmart.api.actions.vpc.vpcs import Filters
+from vmart.api.actions.vpc.declared import Filters, declared
 from vmart.api.declarations import Done, Empty, PublicId, PublicIds, Shape, TextLimit, TextOffset
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.kernel.errors import Unsupported
@@ -111,23 +111,17 @@ def replace_route_table_association(call: Call, asked: ReplaceRouteTableAssociat
 
 
 ACTIONS = (
-    Action(
-        "DescribeRouteTables",
+    declared(
         DescribeRouteTables,
         DescribeRouteTablesAnswer,
         describe_route_tables,
-        "vpc",
-        VPC,
         writes=False,
         touches={Resource.ROUTE_TABLE: "route_table_ids"},
     ),
-    Action(
-        "ReplaceRouteTableAssociation",
+    declared(
         ReplaceRouteTableAssociation,
         Done,
         replace_route_table_association,
-        "vpc",
-        VPC,
         writes=False,
         touches={Resource.ROUTE_TABLE: "route_table_id", Resource.SUBNET: "subnet_id"},
     ),

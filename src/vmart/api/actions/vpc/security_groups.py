@@ -8,7 +8,7 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, matching, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
-from vmart.api.actions.vpc.vpcs import Filters
+from vmart.api.actions.vpc.declared import Filters
 from vmart.api.declarations import (
     INT32_MAX,
     Code,

@@ -10,7 +10,8 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
-from vmart.api.actions.vpc.vpcs import FIND_NOTHING, CidrBlock, Filters, NetworkName, wanted_members
+from vmart.api.actions.vpc.declared import Filters, declared
+from vmart.api.actions.vpc.vpcs import FIND_NOTHING, CidrBlock, NetworkName, wanted_members
 from vmart.api.declarations import (
     Code,
     Domain,
@@ -23,7 +24,7 @@ from vmart.api.declarations import (
     TextLimit,
     TextOffset,
 )
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.listings import networks
@@ -218,27 +219,11 @@ def delete_subnet(call: Call, asked: DeleteSubnet) -> Done:
 
 _VPC, _SUBNET = {Resource.VPC: "vpc_id"}, {Resource.SUBNET: "subnet_id"}
 ACTIONS = (
-    Action(
-        "DescribeSubnets",
-        DescribeSubnets,
-        DescribeSubnetsAnswer,
-        describe_subnets,
-        "vpc",
-        VPC,
-        writes=False,
-        touches={Resource.SUBNET: "subnet_ids"},
+    declared(
+        DescribeSubnets, DescribeSubnetsAnswer, describe_subnets, writes=False, touches={Resource.SUBNET: "subnet_ids"}
     ),
-    Action("CreateSubnet", CreateSubnet, CreateSubnetAnswer, create_subnet, "vpc", VPC, writes=True, touches=_VPC),
-    Action("CreateSubnets", CreateSubnets, CreateSubnetsAnswer, create_subnets, "vpc", VPC, writes=True, touches=_VPC),
-    Action(
-        "ModifySubnetAttribute",
-        ModifySubnetAttribute,
-        Done,
-        modify_subnet_attribute,
-        "vpc",
-        VPC,
-        writes=True,
-        touches=_SUBNET,
-    ),
-    Action("DeleteSubnet", DeleteSubnet, Done, delete_subnet, "vpc", VPC, writes=True, touches=_SUBNET),
+    declared(CreateSubnet, CreateSubnetAnswer, create_subnet, writes=True, touches=_VPC),
+    declared(CreateSubnets, CreateSubnetsAnswer, create_subnets, writes=True, touches=_VPC),
+    declared(ModifySubnetAttribute, Done, modify_subnet_attribute, writes=True, touches=_SUBNET),
+    declared(DeleteSubnet, Done, delete_subnet, writes=True, touches=_SUBNET),
 )

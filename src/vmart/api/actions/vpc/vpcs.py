@@ -1,6 +1,7 @@
-"""vpc: VPCs. Create-, Describe-, DeleteVpc(s), ModifyVpcAttribute.
+"""vpc: VPCs. Create-, Describe-, DeleteVpc(s), CreateDefaultVpc, ModifyVpcAttribute.
 
-The default one of a region is there from the account's first purchase on; others are made and deleted by it.
+The default one of a region is there from the account's first purchase or CreateDefaultVpc on; others are made and
+deleted by it.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,13 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
+from vmart.api.actions.vpc.declared import Filters, declared, region_of
 from vmart.api.declarations import (
     Code,
     Domain,
     Done,
     Empty,
     FalseOnly,
-    Filter,
     NotOffered,
     PublicId,
     PublicIds,
@@ -26,19 +27,18 @@ from vmart.api.declarations import (
     TextLimit,
     TextOffset,
 )
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
-from vmart.kernel.errors import MissingParameter
 from vmart.listings import networks
 from vmart.listings.networks import WantedVpcs
 from vmart.listings.views import VpcView
 from vmart.network import vpcs
 from vmart.network.vpcs import NewVpc
+from vmart.orders import default_network
 from vmart.tags import new
 from vmart.tags.things import VPC as VPC_KIND
 
-Filters = Annotated[list[Filter], Field(max_length=10), Code("LimitExceeded.NumberOfFilters")]
 # The act checks its length and what is in it.
 NetworkName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue.TooLong")]
 CidrBlock = Annotated[str, Field(max_length=60), Code("InvalidParameterValue.Malformed")]
@@ -61,6 +61,13 @@ class CreateVpc(Shape):
     tags: Tags = []
     enable_route_vpc_publish: FalseOnly = None
     enable_route_vpc_publish_ipv6: FalseOnly = None
+
+
+class CreateDefaultVpc(Shape):
+    """The default networks of the region of the call, before a purchase makes them."""
+
+    zone: PublicId = ""
+    force: bool = False
 
 
 class ModifyVpcAttribute(Shape):
@@ -177,14 +184,41 @@ class CreateVpcAnswer(TypedDict):
 
 def create_vpc(call: Call, asked: CreateVpc) -> CreateVpcAnswer:
     """A network in the region of the call."""
-    region = in_region(shop.snapshot(), call.region)
-    if region is None:
-        raise MissingParameter("A VPC is made in a region: name it.", field="region")
-    tags = wanted(asked.tags)
+    region, tags = region_of(call), wanted(asked.tags)
     with new.tagging(call.actor, VPC_KIND, tags) as tag:
-        made = vpcs.create(call.actor, region.code, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
+        made = vpcs.create(call.actor, region, NewVpc(asked.vpc_name, asked.cidr_block, asked.enable_multicast))
         tag(made.public_id)
     return {"Vpc": vpc(networks.vpc_view(made, tags))}
+
+
+class DefaultVpcSubnetAnswer(TypedDict):
+    """The default VPC of a region, and its subnet in a zone."""
+
+    VpcId: str
+    SubnetId: str
+    VpcName: str
+    SubnetName: str
+    CidrBlock: str
+
+
+class CreateDefaultVpcAnswer(TypedDict):
+    """The default networks."""
+
+    Vpc: DefaultVpcSubnetAnswer
+
+
+def create_default_vpc(call: Call, asked: CreateDefaultVpc) -> CreateDefaultVpcAnswer:
+    """Those that are there, or new ones; in the zone that is named, else in one of the region."""
+    made = default_network.create(call.actor, region_of(call), asked.zone)
+    return {
+        "Vpc": {
+            "VpcId": made.vpc.public_id,
+            "SubnetId": made.public_id,
+            "VpcName": made.vpc.name,
+            "SubnetName": made.name,
+            "CidrBlock": str(made.block),
+        }
+    }
 
 
 def modify_vpc_attribute(call: Call, asked: ModifyVpcAttribute) -> Done:
@@ -201,17 +235,9 @@ def delete_vpc(call: Call, asked: DeleteVpc) -> Done:
 
 _VPC = {Resource.VPC: "vpc_id"}
 ACTIONS = (
-    Action(
-        "DescribeVpcs",
-        DescribeVpcs,
-        DescribeVpcsAnswer,
-        describe_vpcs,
-        "vpc",
-        VPC,
-        writes=False,
-        touches={Resource.VPC: "vpc_ids"},
-    ),
-    Action("CreateVpc", CreateVpc, CreateVpcAnswer, create_vpc, "vpc", VPC, writes=True),
-    Action("ModifyVpcAttribute", ModifyVpcAttribute, Done, modify_vpc_attribute, "vpc", VPC, writes=True, touches=_VPC),
-    Action("DeleteVpc", DeleteVpc, Done, delete_vpc, "vpc", VPC, writes=True, touches=_VPC),
+    declared(DescribeVpcs, DescribeVpcsAnswer, describe_vpcs, writes=False, touches={Resource.VPC: "vpc_ids"}),
+    declared(CreateVpc, CreateVpcAnswer, create_vpc, writes=True),
+    declared(CreateDefaultVpc, CreateDefaultVpcAnswer, create_default_vpc, writes=True),
+    declared(ModifyVpcAttribute, Done, modify_vpc_attribute, writes=True, touches=_VPC),
+    declared(DeleteVpc, Done, delete_vpc, writes=True, touches=_VPC),
 )
