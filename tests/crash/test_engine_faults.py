@@ -26,6 +26,7 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.network.models import Eip
 from vmart.orders import (
+    attributes,
     bandwidth,
     bind_keys,
     grow_disk,
@@ -112,6 +113,10 @@ def _reset_password(actor: Actor, names: list[str]) -> None:
 
 def _bind(actor: Actor, names: list[str]) -> None:
     bind_keys.bind(actor, names, [key_pairs.import_(actor, "laptop", ED25519).public_id])
+
+
+def _host_name(actor: Actor, names: list[str]) -> None:
+    attributes.modify(actor, names, hostname="web-2")
 
 
 def _unbind(actor: Actor, names: list[str]) -> None:
@@ -205,6 +210,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "reset password": lambda: _asked(HOURLY, _reset_password),
     "bind keys": lambda: _asked(HOURLY, _bind),
     "take keys away": lambda: _asked(HOURLY, _bind, _unbind),
+    "host name": lambda: _asked(HOURLY, _host_name),
     "reinstall": lambda: _asked(ONLINE, _reinstall),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
@@ -235,7 +241,7 @@ ACTS: dict[str, Callable[[], int]] = {
     ),
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
-         "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "bandwidth": 1,
+         "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "host name": 1, "bandwidth": 1,
          "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "smaller type in a term": 1,
@@ -317,6 +323,7 @@ SETTLED = {
     "stop": ("RUNNING", "STOPPED"), "stop without charge": ("RUNNING", "STOPPED"), "start": ("STOPPED", "RUNNING"),
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "reinstall": ("RUNNING",), "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
+    "host name": ("RUNNING",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),

@@ -27,6 +27,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db, unix_password
 from vmart.kernel.clock import HOUR
 from vmart.orders import (
+    attributes,
     bandwidth,
     bind_keys,
     grow_disk,
@@ -241,11 +242,18 @@ def _change_bandwidth(who: Actor, name: str, act: str) -> None:
         bandwidth.change(who, [name], 9)
 
 
+_INSIDE: dict[str, Callable[[Actor, str], None]] = {
+    "reset password": reset_password.generate,
+    "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
+    "host name": lambda who, name: attributes.modify(who, [name], hostname="web-2"),
+}
+
+
 @pytest.mark.parametrize(
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
-        "bind keys", "take keys away", "reinstall",
+        "bind keys", "take keys away", "host name", "reinstall",
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
@@ -275,10 +283,8 @@ def test_the_work_after_a_request(
                 pay(account, 100)
         elif act == "terminate":
             terminate.terminate(by(account), [machine.public_id])
-        elif act == "reset password":
-            reset_password.generate(by(account), machine.public_id)
-        elif act == "reinstall":
-            reinstall.reinstall(by(account), machine.public_id, Reinstall())
+        elif act in _INSIDE:
+            _INSIDE[act](by(account), machine.public_id)
         elif "keys" in act:
             pair = key_pairs.import_(by(account), "laptop", ED25519).public_id
             bind_keys.bind(by(account), [machine.public_id], [pair])
@@ -305,6 +311,9 @@ def test_the_work_after_a_request(
         assert outcome(accounts[point]) == expected, _name(control, point)
         assert act not in ("reset password", "reinstall") or _passwords_open_their_machines(accounts[point])
         assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+        if act == "host name":
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            assert (machine.hostname, world.system(machine.public_id)[1]) == ("web-2", "web-2"), _name(control, point)
         if act == "reinstall":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert world.erased(machine.public_id) == 1, _name(control, point)

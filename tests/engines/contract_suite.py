@@ -281,6 +281,21 @@ class ContractSuite:
         with pytest.raises(EngineError, match=r"The machine does not exist\."):
             engine.ensure_ssh_keys(spec.name, "root", [KEY], [], passwords=None)
 
+    def test_a_host_name_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What the machine says of itself, the lab shows; here: nothing else changes."""
+        spec = make_spec(public=False)
+        running = engine.ensure_present(spec)
+        for _ in range(2):
+            engine.ensure_hostname(spec.name, "web-2")
+        assert engine.observe(spec.name) == running
+        stopped = engine.ensure_power(spec.name, False)
+        for _ in range(2):
+            engine.ensure_hostname(spec.name, "web-3.example")
+        assert engine.observe(spec.name) == stopped
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_hostname(spec.name, "web-2")
+
     def test_the_byte_count_outlives_the_address_and_ends_with_the_machine(
         self, engine: Engine, make_spec: MakeSpec, free_address: Callable[[], PublicAddress]
     ) -> None:
@@ -413,6 +428,7 @@ class ContractSuite:
                 lambda: engine.ensure_size(spec.name, 1, 512, on=True),
                 lambda: engine.ensure_disk_size(spec.name, spec.system_disk.key, 9, is_system=True, on=True),
                 lambda: engine.ensure_ssh_keys(spec.name, "root", [], [KEY], passwords=None),
+                lambda: engine.ensure_hostname(spec.name, "web-2"),
                 lambda: engine.ensure_absent(spec.name),
                 engine.list_ours,
             ):

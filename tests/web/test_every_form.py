@@ -267,6 +267,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_reset_password", {"how": "generated"}
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
+    ("machine_host_name", "ModifyInstancesAttribute"): lambda sent: sent.of_machine(
+        "machine_host_name", {"hostname": "web-2"}
+    ),
     ("machine_tags", "ModifyResourceTags"): lambda sent: sent.of_machine(
         "machine_tags", {"act": "put", "key": "team", "value": "a"}
     ),

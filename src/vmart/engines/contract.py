@@ -298,6 +298,12 @@ class Engine(Protocol):
         Raises UnknownUser. A driver that cannot reach into a stopped machine of its kind says so.
         """
 
+    def ensure_hostname(self, name: str, hostname: str) -> None:
+        """The guest goes by this name, at once where it runs, and after each start.
+
+        A driver that cannot reach into a stopped machine of its kind says so.
+        """
+
     def observe(self, name: str) -> Observation:
         """What is there; ``Power.ABSENT`` when nothing is."""
 
@@ -418,6 +424,7 @@ VERBS = (
     "ensure_disk_size",
     "ensure_password",
     "ensure_ssh_keys",
+    "ensure_hostname",
     "observe",
     "list_ours",
     "counters",

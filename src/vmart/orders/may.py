@@ -33,6 +33,7 @@ ACTS: Mapping[str, Refuse] = {
     "reboot": reboot.refuse,
     "reset_password": inside.refuse,
     "keys": inside.refuse,
+    "hostname": inside.refuse,
     "groups": groups.refuse,
     "bandwidth": bandwidth.refuse,
     "type": resize.refuse,

@@ -359,13 +359,17 @@ class IncusEngine:
         with self._inside(name) as guest:
             guest.set_keys(user, keys, forgotten, passwords=passwords)
 
+    def ensure_hostname(self, name: str, hostname: str) -> None:
+        with self._inside(name) as guest:
+            guest.set_hostname(hostname)
+
     @contextlib.contextmanager
     def _inside(self, name: str) -> Iterator[Guest]:
         """The machine's system, running or on its disk. Raises EngineError where it cannot be reached."""
         found = self._present(name)
         is_running = found["status"] != "Stopped"
         if not is_running and found["type"] != "container":
-            raise EngineError("A virtual machine has to run for its login to be changed.", transient=False)
+            raise EngineError("A virtual machine has to run for its system to be changed.", transient=False)
         try:
             yield Guest(self._open().client, name, is_running=is_running)
         except IncusError as error:

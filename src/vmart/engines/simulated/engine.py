@@ -56,7 +56,7 @@ _OBSERVED = (
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password", "ensure_ssh_keys",
-    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached",
+    "ensure_hostname", "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached",
 )  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -317,6 +317,11 @@ class SimulatedEngine:
             connection.execute(
                 "UPDATE machine SET ssh_keys = ?, ssh_passwords = ? WHERE name = ?", (json.dumps(left), takes, name)
             )
+
+    def ensure_hostname(self, name: str, hostname: str) -> None:
+        with self._call("ensure_hostname", writes=True) as connection:
+            self._present(connection, name)
+            connection.execute("UPDATE machine SET hostname = ? WHERE name = ?", (hostname, name))
 
     def _of_user(self, connection: sqlite3.Connection, name: str, user: str) -> dict[str, Any]:
         """The machine, whose system can be reached and has this user."""

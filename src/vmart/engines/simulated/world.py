@@ -116,7 +116,7 @@ class World:
         return bool(row[0])
 
     def system(self, name: str) -> tuple[str, str]:
-        """The image on its system disk, and the host name of its first boot."""
+        """The image on its system disk, and its host name."""
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.action_timers import ActionTimer, ends_at
 from vmart.api.actions.cvm.from_template import FromTemplate, LaunchTemplate, from_template
+from vmart.api.actions.cvm.instances import Project
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.prices import PriceAnswer, quote_price
 from vmart.api.actions.tagged import TagSpecifications, specified
@@ -51,7 +52,7 @@ class Placement(Shape):
     """Where: the zone. There is one project, number 0."""
 
     zone: Annotated[_Name, Domain("zone")]
-    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")] = 0
+    project_id: Project = 0
     host_ids: NotOffered = None
     host_id: NotOffered = None
     dedicated_resource_pack_tenancy: NotOffered = None
