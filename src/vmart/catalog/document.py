@@ -201,6 +201,7 @@ class Quotas(_Part):
     machines_per_placement_group: int = Field(default=50, ge=0, le=INT32_MAX)
     disks_per_zone: int = Field(default=200, ge=0, le=INT32_MAX)
     addresses_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
+    spot_per_zone: int = Field(default=100, ge=0, le=INT32_MAX)
 
     @property
     def by_name(self) -> dict[str, int]:
@@ -211,6 +212,7 @@ class Quotas(_Part):
             "launch_templates": self.launch_templates, "placement_groups": self.placement_groups,
             "machines_per_group": self.machines_per_placement_group,
             "disks_per_zone": self.disks_per_zone, "addresses_per_region": self.addresses_per_region,
+            "spot_per_zone": self.spot_per_zone,
         }  # fmt: skip
 
 

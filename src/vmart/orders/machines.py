@@ -29,14 +29,14 @@ from vmart.orders.things import (
 )
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.configuration import BY_USAGE, PREPAID, SPOTPAID
 from vmart.worker import queue
 
 __all__ = [
     "agree", "begin", "begin_all", "bin_until", "end_usage", "event", "events", "fail", "forget_work", "is_expired",
-    "is_prepaid", "is_under_way", "isolate_all", "lock", "locked", "locking", "not_known", "not_on", "read",
-    "refuse_busy", "refuse_in_arrears", "refuse_isolated", "refuse_postpaid", "refuse_running", "refuse_state",
-    "refuse_unusable", "send", "send_all",
+    "is_prepaid", "is_spot", "is_under_way", "isolate_all", "lock", "locked", "locking", "not_known", "not_on", "read",
+    "refuse_busy", "refuse_in_arrears", "refuse_isolated", "refuse_postpaid", "refuse_running", "refuse_spot",
+    "refuse_state", "refuse_unusable", "send", "send_all",
 ]  # fmt: skip
 
 MACHINES_MAX = 100
@@ -133,7 +133,7 @@ def has_to_end(machine: Instance) -> bool:
 
 def refuse_in_arrears(things: Sequence[Thing]) -> None:
     """Raise InArrears for postpaid ones that are about to be stopped: one made busy would put that off."""
-    postpaid = [thing for thing in things if thing.subscription.charge_type == POSTPAID_BY_HOUR]
+    postpaid = [thing for thing in things if thing.subscription.charge_type in BY_USAGE]
     if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
@@ -186,6 +186,21 @@ def refuse_running(machine: Instance, *, while_running: bool) -> None:
 def is_prepaid(machine: Instance) -> bool:
     """Whether its term is paid ahead."""
     return machine.subscription.charge_type == PREPAID
+
+
+def is_spot(machine: Instance) -> bool:
+    """Whether it may be taken back when its room is needed."""
+    return machine.subscription.charge_type == SPOTPAID
+
+
+def refuse_spot(machines: Iterable[Instance]) -> None:
+    """Raise WrongMode for a spot machine, which stays as it was bought until it ends."""
+    for machine in machines:
+        if is_spot(machine):
+            raise WrongMode(
+                "{id} is a spot machine: its type and its billing stay as they were bought.",
+                field="machines", code="UnsupportedOperation.InstanceChargeType", id=machine.public_id,
+            )  # fmt: skip
 
 
 def refuse_postpaid(machine: Instance) -> None:

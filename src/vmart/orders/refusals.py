@@ -139,6 +139,13 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     ),
     "quota_postpaid": _quota_postpaid,
     "quota_prepaid": _quota_prepaid,
+    "quota_spot": lambda values, _c, _m: errors.QuotaReached(
+        "The quota of spot machines in this zone is {quota}; {held} are there.",
+        field="count",
+        code="LimitExceeded.UserSpotQuota",
+        held=values[0],
+        quota=values[1],
+    ),
     "order_not_payable": lambda values, _c, _m: errors.OrderNotPayable(
         "The order {id} cannot be paid.", field="order_id", id=values[0]
     ),

@@ -58,7 +58,9 @@ LINE_STATES = {
     "failed": (_("Failed"), "bad"),
     "returned": (_("Returned"), "idle"),
 }
-CHARGE_TYPES = {"PREPAID": _("Prepaid"), "POSTPAID_BY_HOUR": _("Postpaid by the second")}
+CHARGE_TYPES = {
+    "PREPAID": _("Prepaid"), "POSTPAID_BY_HOUR": _("Postpaid by the second"), "SPOTPAID": _("Spot, by the second"),
+}  # fmt: skip
 INTERNET = {
     "BANDWIDTH_PREPAID": _("By bandwidth, monthly"),
     "BANDWIDTH_POSTPAID_BY_HOUR": _("By bandwidth, hourly"),
@@ -344,6 +346,7 @@ QUOTAS = {
     "machines_per_group": _("Machines a placement group"),
     "disks_per_zone": _("Disks of their own a zone"),
     "addresses_per_region": _("Elastic public addresses a region"),
+    "spot_per_zone": _("Spot machines a zone"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

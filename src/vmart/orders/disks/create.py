@@ -19,7 +19,7 @@ from vmart.orders import errors, holds, naming, numbers, offered, things, tokens
 from vmart.orders.disks import own, release
 from vmart.pricing import books
 from vmart.pricing.book import DISK
-from vmart.pricing.configuration import OTHER_CHARGE_TYPES, POSTPAID_BY_HOUR, PREPAID, DiskChoice
+from vmart.pricing.configuration import OTHER_CHARGE_TYPES, POSTPAID_BY_HOUR, PREPAID, SPOTPAID, DiskChoice
 from vmart.pricing.errors import ChargeTypeNotSold, UnknownChargeType
 from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.parts import check_disk
@@ -101,7 +101,7 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
 
 
 def _check(here: shop.Shop, asked: NewDisks) -> None:
-    if asked.charge_type in OTHER_CHARGE_TYPES | {PREPAID}:
+    if asked.charge_type in OTHER_CHARGE_TYPES | {PREPAID, SPOTPAID}:
         raise ChargeTypeNotSold(
             "{mode} is not sold here.", field="charge_type", code="UnsupportedOperation", mode=asked.charge_type
         )
