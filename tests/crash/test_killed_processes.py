@@ -33,6 +33,7 @@ from vmart.orders import (
     grow_disk,
     passwords,
     planned_end,
+    reclaim,
     reinstall,
     reset_password,
     resize,
@@ -67,6 +68,7 @@ KINDS = {
     "bandwidth by the month": BY_MONTH,
     "disk that stays": replace(HOURLY, data_disks=(DiskChoice("CLOUD_SSD", 250, delete_with_instance=False),)),
     "bandwidth to traffic": BY_MONTH,
+    **dict.fromkeys(["spot notice", "reclaim"], replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1")),
     "bandwidth for today": BY_MONTH,
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
@@ -242,9 +244,24 @@ def _change_bandwidth(who: Actor, name: str, act: str) -> None:
         bandwidth.change(who, [name], 9)
 
 
-_INSIDE: dict[str, Callable[[Actor, str], None]] = {
+def _notice(name: str) -> None:
+    reclaim.announce([Instance.objects.get(public_id=name).id], reclaim.BY_SELLER)
+
+
+def _reclaim(name: str) -> None:
+    """The notice is over already."""
+    _notice(name)
+    Instance.objects.filter(public_id=name).update(reclaim_at=clock.now())
+    Operation.objects.filter(kind=reclaim.KIND, subject_id=Instance.objects.get(public_id=name).id).update(
+        due_at=clock.now()
+    )
+
+
+_OF_ONE: dict[str, Callable[[Actor, str], None]] = {
     "reset password": reset_password.generate,
     "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
+    "spot notice": lambda who, name: _notice(name),
+    "reclaim": lambda who, name: _reclaim(name),
     "host name": lambda who, name: attributes.modify(who, [name], hostname="web-2"),
 }
 
@@ -253,7 +270,7 @@ _INSIDE: dict[str, Callable[[Actor, str], None]] = {
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
-        "bind keys", "take keys away", "host name", "reinstall",
+        "bind keys", "take keys away", "host name", "reinstall", "spot notice", "reclaim",
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
@@ -283,8 +300,8 @@ def test_the_work_after_a_request(
                 pay(account, 100)
         elif act == "terminate":
             terminate.terminate(by(account), [machine.public_id])
-        elif act in _INSIDE:
-            _INSIDE[act](by(account), machine.public_id)
+        elif act in _OF_ONE:
+            _OF_ONE[act](by(account), machine.public_id)
         elif "keys" in act:
             pair = key_pairs.import_(by(account), "laptop", ED25519).public_id
             bind_keys.bind(by(account), [machine.public_id], [pair])

@@ -1,5 +1,6 @@
 """A customer logs in by SSH over the internet, on the first try, with what was chosen at the purchase."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -222,6 +223,18 @@ def test_a_host_name_set_anew_outlives_starts_and_cloud_init(engine: Engine, lab
         assert told() == [name, name, "127.0.1.1"]
     own = lab.inside(spec.name, "grep mine /etc/hosts; ls /etc/*.vmart").stdout.split("\n")
     assert own == ["10.0.0.9 mine-web-2", "10.0.0.9 mine-web-3.example", ""]
+
+
+def test_a_spot_machine_reads_when_it_is_taken_back(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    assert lab.inside(spec.name, "cloud-init status --wait >/dev/null; ls /run/spot").returncode != 0
+    for minute in (5, 6):
+        engine.ensure_spot_notice(
+            spec.name, dt.datetime(2026, 3, 10, 10, minute, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+        )
+        said = lab.inside(spec.name, "cat /run/spot/termination-time; stat -c %a /run/spot/termination-time").stdout
+        assert said == f"2026-03-10 02:0{minute}:00\n644\n"
 
 
 def test_each_machine_has_host_keys_and_a_machine_id_of_its_own(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

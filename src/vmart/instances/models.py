@@ -83,9 +83,11 @@ class Instance(models.Model):
     # Public ids of its security groups, in order; none is the account's default one.
     security_groups = models.JSONField(default=list, db_default=[])
 
-    # Of a spot machine: what an hour of its CPU and memory may cost, and when it is taken back, or was.
+    # Of a spot machine: what an hour of its CPU and memory may cost, when it is taken back, or was, and whether that is
+    # for others' room, which further spot machines do not get then.
     max_price = models.DecimalField(max_digits=20, decimal_places=8, null=True)
     reclaim_at = models.DateTimeField(null=True)
+    reclaimed_for_room = models.BooleanField(default=False, db_default=False)
 
     # When it is to be ended by itself, or was; None where nobody planned it. Only what is charged by the hour has it.
     ends_at = models.DateTimeField(null=True)
@@ -139,6 +141,9 @@ class Instance(models.Model):
                 fields=["zone", "created_at"],
                 condition=Q(charge_type="SPOTPAID") & ~Q(state="GONE"),
                 name="instances_spot_of_zone",
+            ),
+            models.Index(
+                fields=["zone", "reclaim_at"], condition=Q(reclaimed_for_room=True), name="instances_reclaimed"
             ),
         ]
 

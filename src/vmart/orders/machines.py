@@ -127,8 +127,9 @@ def is_expired(machine: Instance) -> bool:
 
 
 def has_to_end(machine: Instance) -> bool:
-    """Whether the end that was planned of it is due, if it has not come yet."""
-    return machine.ends_at is not None and machine.ends_at <= clock.now()
+    """Whether the end that was planned or announced of it is due, if it has not come yet."""
+    now = clock.now()
+    return any(at is not None and at <= now for at in (machine.ends_at, machine.reclaim_at))
 
 
 def refuse_in_arrears(things: Sequence[Thing]) -> None:

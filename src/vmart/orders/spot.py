@@ -3,16 +3,22 @@
 What their owner bids is what an hour of CPU and memory may cost. ``orders/reclaim.py`` takes them back.
 """
 
+import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
 
 from vmart.catalog.shop import Shop
 from vmart.instances.attributes import Attributes
+from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.kernel.errors import InvalidValue
+from vmart.orders.errors import SoldOut
 from vmart.pricing import books
 from vmart.pricing.configuration import SPOTPAID, Configuration
 from vmart.pricing.errors import Contradiction
 from vmart.pricing.rules import progressive
+
+_KEPT_FREE = dt.timedelta(minutes=10)  # after the end of a notice
 
 
 def hour_price(here: Shop, region: str, instance_type: str) -> Decimal | None:
@@ -22,7 +28,12 @@ def hour_price(here: Shop, region: str, instance_type: str) -> Decimal | None:
 
 
 def check(here: Shop, configuration: Configuration, attributes: Attributes) -> None:
-    """Raise Contradiction for a bid for another machine, InvalidValue for one below the price of now."""
+    """Raise Contradiction for a bid for another machine, InvalidValue for one below the price of now.
+
+    Raises SoldOut for a spot machine where room is being made for others.
+    """
+    if configuration.charge_type == SPOTPAID:
+        _refuse_where_room_was_made(configuration)
     if attributes.max_price is None:
         return
     if configuration.charge_type != SPOTPAID:
@@ -33,6 +44,18 @@ def check(here: Shop, configuration: Configuration, attributes: Attributes) -> N
             "MaxPrice is {bid} an hour, and an hour of {type} costs {price} now.",
             field="attributes.max_price", bid=_shown(attributes.max_price), type=configuration.instance_type,
             price=_shown(price),
+        )  # fmt: skip
+
+
+def _refuse_where_room_was_made(configuration: Configuration) -> None:
+    """For some minutes the room is theirs for whom it was made, and not for further spot machines."""
+    reclaimed = Instance.objects.filter(
+        zone_id=configuration.zone, reclaimed_for_room=True, reclaim_at__gt=clock.now() - _KEPT_FREE
+    )
+    if reclaimed.exists():
+        raise SoldOut(
+            "In {zone} spot machines are being taken back; none are sold for some minutes.",
+            field="zone", code="ResourcesSoldOut.SpecifiedInstanceType", zone=configuration.zone,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import zip_longest
 from urllib.parse import urlencode
 
@@ -28,17 +29,18 @@ from vmart.pricing.configuration import (
     DEFAULT_SYSTEM_GIB,
     POSTPAID_BY_HOUR,
     PREPAID,
+    SPOTPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
     Configuration,
     DiskChoice,
     default_internet_charge_type,
 )
 
-MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
+MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR, "spot": SPOTPAID}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at",
+    "ends_at", "max_price",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -101,6 +103,11 @@ class Choice:
     def ends_at(self) -> dt.datetime | None:
         """When it is to be ended by itself; only what is charged by the hour is."""
         return local_time.read(self.values["ends_at"]) if self.mode == "postpaid" else None
+
+    @property
+    def max_price(self) -> Decimal | None:
+        """Of a spot machine what an hour of it may cost; None where nothing is typed: what it costs now."""
+        return Decimal(self.values["max_price"]) if self.mode == "spot" and self.values["max_price"] else None
 
     @property
     def disk_gib(self) -> int:
@@ -189,6 +196,9 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market) -> Choice:
             errors[name] = wrong
     if mode == "postpaid" and values["ends_at"] and local_time.read(values["ends_at"]) is None:
         errors["ends_at"] = str(local_time.WRONG)
+    values["max_price"] = values["max_price"].strip()
+    if mode == "spot" and values["max_price"] and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,8})?", values["max_price"]):
+        errors["max_price"] = _("Enter an amount, with at most 8 decimals.")
     return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
 
 

@@ -4,11 +4,12 @@ A running guest is told by its own programs what these files do not tell it. A h
 record of an operation: it goes in as a file, for root alone, where a running guest keeps nothing over a restart.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vmart.engines.contract import EngineError, UnknownUser
+from vmart.engines.contract import SPOT_NOTICE, EngineError, UnknownUser, spot_notice
 from vmart.engines.incus.client import GuestFile, IncusClient, IncusError, path_of
 from vmart.kernel import clock
 
@@ -106,6 +107,12 @@ class Guest:
         self._rewrite(_HOSTS, _ALL_READ, lambda hosts: with_own_name(hosts, hostname))
         if self._is_running and (status := self._run(_RENAME, hostname)):
             raise EngineError("The machine's system did not take the host name.", transient=True, detail=str(status))
+
+    def tell_end(self, at: dt.datetime) -> None:
+        """When a spot machine is taken back, where its programs look for it. It is not kept over a restart."""
+        folder = {**_ALL_READ, "X-Incus-mode": "0755"}
+        self._client.make_folder(self._name, SPOT_NOTICE.rpartition("/")[0], folder)
+        self._client.write_file(self._name, SPOT_NOTICE, GuestFile(f"{spot_notice(at)}\n".encode(), _ALL_READ))
 
     def _wait_for(self, user: str) -> None:
         """Until the first boot is through with logins. Raises UnknownUser, EngineError."""

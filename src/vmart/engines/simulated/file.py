@@ -36,12 +36,13 @@ CREATE TABLE IF NOT EXISTS grown (
 CREATE TABLE IF NOT EXISTS volume (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
-# systems that are installed anew, rules, disks of their own life.
+# systems that are installed anew, rules, disks of their own life, notices to spot machines.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -66,8 +67,9 @@ CREATE TABLE volume (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, machine TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 """,
+    7: "CREATE TABLE notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID",
 }
-_VERSION = 7
+_VERSION = 8
 
 # What a call says whose answer is lost, and one that failed.
 LOST = "The compute engine does not answer."

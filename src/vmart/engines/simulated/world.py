@@ -120,6 +120,11 @@ class World:
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 
+    def spot_notice(self, name: str) -> str:
+        """What its system was told of its end; "" for nothing."""
+        row = self._file.connection().execute("SELECT says FROM notice WHERE machine = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
     def erased(self, name: str) -> int:
         """How often its system disk was erased."""
         row = self._file.connection().execute("SELECT erased FROM machine WHERE name = ?", (name,)).fetchone()

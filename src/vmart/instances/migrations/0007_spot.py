@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField("instance", "max_price", models.DecimalField(decimal_places=8, max_digits=20, null=True)),
         migrations.AddField("instance", "reclaim_at", models.DateTimeField(null=True)),
+        migrations.AddField("instance", "reclaimed_for_room", models.BooleanField(db_default=False, default=False)),
         AddConstraintNotValid(
             model_name="instance",
             constraint=models.CheckConstraint(

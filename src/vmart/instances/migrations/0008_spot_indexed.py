@@ -20,4 +20,10 @@ class Migration(migrations.Migration):
                 name="instances_spot_of_zone",
             ),
         ),
+        AddIndex(
+            model_name="instance",
+            index=models.Index(
+                fields=["zone", "reclaim_at"], condition=Q(reclaimed_for_room=True), name="instances_reclaimed"
+            ),
+        ),
     ]
