@@ -27,5 +27,5 @@ def spot_reclaim(own_data_dir: Path | None, machine: str) -> None:
     except NotFound as why:
         raise Misused(str(why)) from None
     if not announced:
-        raise Misused(f"{machine} has notice already, or is ending")
+        raise Misused(f"{machine} is being made, has notice already, or is ending")
     click.echo(f"{machine} is taken back in two minutes")
