@@ -37,6 +37,9 @@ def test_one_is_bought_with_a_bid_and_its_end_is_announced() -> None:
     assert "Spot, by the second" in text_of(shown)
     for act in ("machine_type", "machine_prepay", "machine_planned_end"):
         assert reverse(act, args=[machine.public_id]) not in shown.content.decode()
+    stop_page = visitor.get(reverse("machine_stop", args=[machine.public_id]))
+    assert "A spot machine that is off is billed on at" in text_of(stop_page)
+    assert 'value="without"' not in stop_page.content.decode()
     assert "A spot machine has no recycle bin" in text_of(visitor.get(reverse("machine_end", args=[machine.public_id])))
     assert "It is taken back at" not in text_of(shown)
     reclaim.announce([machine.id], reclaim.FOR_ROOM)
