@@ -39,7 +39,8 @@ def test_what_is_there_and_what_may_be(test_clock: BusinessClock) -> None:
     assert _of_zone(told, "PrePaidQuotaSet") == {
         "UsedQuota": 2, "RemainingQuota": 5, "TotalQuota": 7, "OnceQuota": 100,
     }  # fmt: skip
-    assert [told["AccountQuota"][kind] for kind in ("SpotPaidQuotaSet", "ImageQuotaSet")] == [[], []]
+    assert _of_zone(told, "SpotPaidQuotaSet") == {"UsedQuota": 0, "RemainingQuota": 100, "TotalQuota": 100}
+    assert told["AccountQuota"]["ImageQuotaSet"] == []
     assert told["AccountQuota"]["DisasterRecoverGroupQuotaSet"] == [
         {
             "GroupQuota": 10, "CurrentNum": 0, "CvmInHostGroupQuota": 50, "CvmInSwitchGroupQuota": 0,

@@ -1,6 +1,7 @@
 """Given machines, when their name or protection is changed, then it is so at once, and programs heed it."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.api.calling import Client
 from tests.api.customer import nothing_written, open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
 from tests.support.shopper import work
+from vmart.engines.simulated.world import World
 from vmart.events.actor import PAGE, Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance
@@ -53,6 +55,37 @@ def test_what_is_so_already_is_no_event() -> None:
         assert "Error" not in client.call("ModifyInstancesAttribute", asked).response
 
 
+def test_a_host_name_for_several_without_a_reboot(tmp_path: Path) -> None:
+    world = World(tmp_path / "engine.sqlite")
+    client, _ = open_customer()
+    ids = _buy(client, {**HOURLY, "InstanceCount": 2})
+    client.call("ModifyInstancesAttribute", {"InstanceIds": ids, "HostName": "web-2", "AutoReboot": False})
+    assert _told(client, "LatestOperationState") == ["OPERATING", "OPERATING"]
+    assert _told(client, "HostName") == ids[::-1]
+    work()
+    assert (_told(client, "LatestOperation"), _told(client, "LatestOperationState")) == (
+        ["ModifyInstancesAttribute"] * 2, ["SUCCESS"] * 2,
+    )  # fmt: skip
+    assert _told(client, "HostName") == ["web-2", "web-2"]
+    assert [(world.system(name)[1], world.boots(name)) for name in ids] == [("web-2", 1), ("web-2", 1)]
+
+
+def test_there_is_one_project() -> None:
+    client, _ = open_customer()
+    ids = _buy(client, {**HOURLY, "InstanceCount": 2})
+    assert "Error" not in client.call("ModifyInstancesProject", {"InstanceIds": ids, "ProjectId": 0}).response
+    assert Event.objects.filter(kind="ModifyInstancesProject").count() == 2
+    with nothing_written():
+        for asked, code in (
+            ({"InstanceIds": ids, "ProjectId": 1}, "InvalidProjectId.NotFound"),
+            ({"InstanceIds": ids}, "MissingParameter"),
+            ({"InstanceIds": [*ids, "ins-unknown0"], "ProjectId": 0}, "InvalidInstanceId.NotFound"),
+            ({"InstanceIds": [], "ProjectId": 0}, "MissingParameter"),
+        ):
+            assert client.call("ModifyInstancesProject", asked).error[0] == code
+    assert [placement["ProjectId"] for placement in _told(client, "Placement")] == [0, 0]
+
+
 def _documents(client: Client, ids: list[str]) -> list[str]:
     asked = {"InstanceIds": ids, "Attributes": ["UserData"]}
     found = client.call("DescribeInstancesAttributes", asked).response["InstanceSet"]
@@ -79,12 +112,14 @@ def test_user_data_is_that_of_the_next_system() -> None:
 LARGE = base64.b64encode(bytes(16385)).decode()
 DOCUMENT = base64.b64encode(b"#!/bin/sh\nfirst\n").decode()
 BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({}, "MissingParameter.AtLeastOne", "InstanceName, DisableApiTermination, UserData and SecurityGroups"),
+    ({}, "MissingParameter.AtLeastOne", "InstanceName, HostName, DisableApiTermination, UserData and SecurityGroups"),
     ({"InstanceName": "x" * 129}, "InvalidInstanceName.TooLong", "at most 128 characters; this has 129"),
     ({"InstanceName": "a\nb"}, "InvalidParameter", "InstanceName"),
     ({"InstanceIds": [], "InstanceName": "n"}, "MissingParameter", "InstanceIds"),
     ({"InstanceIds": ["ins-unknown0"], "InstanceName": "n"}, "InvalidInstanceId.NotFound", "ins-unknown0"),
-    ({"HostName": "n"}, "UnsupportedOperation", "HostName"),
+    ({"HostName": "n"}, "InvalidParameterValue.IllegalHostName", "HostName"),
+    ({"HostName": "n" * 201}, "InvalidParameterValue.IllegalHostName", "HostName"),
+    ({"HostName": "web-2", "AutoReboot": True}, "UnsupportedOperation", "AutoReboot"),
     ({"SecurityGroups": ["sg-1"]}, "InvalidSecurityGroupId.NotFound", "SecurityGroups.0"),
     ({"UserData": "%"}, "InvalidParameterValue.InvalidUserDataFormat", "UserData is not base64"),
     ({"UserData": LARGE}, "InvalidParameterValue.Range", "UserData: User data has at most 16384 bytes"),

@@ -47,6 +47,8 @@ MANY: dict[str, tuple[dict[str, Any], int]] = {
     "ResetInstancesPassword": ({"Password": "New-pass-1", "ForceStop": True}, 6),
     "AssociateInstancesKeyPairs": ({"ForceStop": True}, 7),
     "DisassociateInstancesKeyPairs": ({"ForceStop": True}, 6),
+    "ModifyInstancesAttribute": ({"HostName": "web-2"}, 6),
+    "ModifyInstancesProject": ({"ProjectId": 0}, 4),
     "ResetInstancesInternetMaxBandwidth": ({"InternetAccessible": {"InternetMaxBandwidthOut": 9}}, 6),
     "TerminateInstances": ({}, 19),
     "ModifyInstancesDisasterRecoverGroup": ({}, 5),

@@ -40,7 +40,9 @@ def test_types_with_price_and_stock(client: Client) -> None:
     kind = {"Name": "instance-type", "Values": ["S1.SMALL1", "S5.SMALL1"]}
     answer = client.call("DescribeZoneInstanceConfigInfos", {"Filters": [zone, kind]}).response
     rows = {(row["InstanceType"], row["InstanceChargeType"]): row for row in answer["InstanceTypeQuotaSet"]}
-    assert set(rows) == {(t, c) for t in ("S1.SMALL1", "S5.SMALL1") for c in ("PREPAID", "POSTPAID_BY_HOUR")}
+    assert set(rows) == {(t, c) for t in ("S1.SMALL1", "S5.SMALL1") for c in ("PREPAID", "POSTPAID_BY_HOUR")} | {
+        ("S5.SMALL1", "SPOTPAID")
+    }
     small = rows["S1.SMALL1", "POSTPAID_BY_HOUR"]
     assert (small["Cpu"], small["Memory"], small["Status"]) == (1, 1, "SELL")
     assert small["Price"] == {  # tiers by age: full, 50 %, 34 % of 0.42 an hour

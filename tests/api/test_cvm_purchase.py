@@ -235,7 +235,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"InstanceType": "S9.HUGE"}, "InvalidParameterValue.InstanceTypeNotFound", "S9.HUGE"),
     ({"ImageId": "img-unknown0"}, "InvalidImageId.NotFound", "ImageId"),
     ({"ImageId": "img-ub24n5t8"}, "InvalidImageId.IncorrectState", "ImageId"),
-    ({"InstanceChargeType": "SPOTPAID"}, "UnsupportedOperation.InstanceChargeType", "SPOTPAID"),
+    ({"InstanceChargeType": "CDHPAID"}, "UnsupportedOperation.InstanceChargeType", "CDHPAID"),
     ({"InstanceChargeType": "FREE"}, "InvalidParameterValue", "InstanceChargeType"),
     ({"InstanceChargeType": "PREPAID"}, "MissingParameter", "InstanceChargePrepaid.Period"),
     (

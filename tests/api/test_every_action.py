@@ -177,9 +177,15 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ImportKeyPair": (lambda _: {"KeyName": "n", "ProjectId": 0, "PublicKey": ED25519}, 6),
     "DescribeInstancesAttributes": (lambda has: {"InstanceIds": [has.running], "Attributes": ["UserData"]}, 1),
     "ModifyInstancesAttribute": (
-        lambda has: {"InstanceIds": [has.running], "InstanceName": "n", "DisableApiTermination": True},
-        7,
+        lambda has: {
+            "InstanceIds": [has.running],
+            "InstanceName": "n",
+            "HostName": "web-2",
+            "DisableApiTermination": True,
+        },
+        10,
     ),
+    "ModifyInstancesProject": (lambda has: {"InstanceIds": [has.running], "ProjectId": 0}, 4),
     "DescribeAccountQuota": (lambda _: {}, 4),
     "CreateDisasterRecoverGroup": (lambda _: {"Name": "n", "Type": "HOST", "ClientToken": "t"}, 13),
     "DescribeDisasterRecoverGroups": (lambda has: {"DisasterRecoverGroupIds": [has.group]}, 1),

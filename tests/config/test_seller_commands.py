@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from tests.support.database import DEMO_CATALOG, ROOT
-from tests.support.shopper import MONTHLY_MINOR, open_purse, wanted
+from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, wanted
 from tests.support.written import nothing_written
 from vmart.backoffice import opening
 from vmart.backoffice.apply_catalog import apply_file
@@ -19,6 +19,8 @@ from vmart.config.commands.output import plain, table
 from vmart.config.status import show_status
 from vmart.customers import quotas
 from vmart.customers.models import Account, User
+from vmart.events.models import Event
+from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.ledger.models import ByHand
 from vmart.ledger.queries import balance
@@ -335,3 +337,22 @@ def test_what_cannot_be_explained_is_refused(shop: object, words: list[str], cod
     with nothing_written():
         result = vmart("placement", "explain", *words)
     assert (result.exit_code, said in result.stderr) == (code, True)
+
+
+# -- spot machines -----------------------------------------------------------------------------------
+
+
+def test_a_spot_machine_is_taken_back_by_hand(shop: object) -> None:
+    account = open_purse("spot", cash_minor=1000)
+    spot = dataclasses.replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1")
+    name = purchase(wanted(account, spot)).instance_ids[0]
+    with nothing_written():
+        early = vmart("spot", "reclaim", name)  # it is not there yet
+        unknown = vmart("spot", "reclaim", "ins-00000000")
+    assert (early.exit_code, f"{name} is being made, has notice already, or is ending" in early.stderr) == (3, True)
+    assert (unknown.exit_code, "There is no spot machine ins-00000000." in unknown.stderr) == (3, True)
+    Instance.objects.filter(public_id=name).update(state="RUNNING", latest_operation_state="SUCCESS")
+    assert done("spot", "reclaim", name) == f"{name} is taken back in two minutes\n"
+    assert Instance.objects.get().reclaim_at is not None
+    assert Event.objects.get(kind="reclaim_announced").actor["via"] == "command"
+    assert vmart("spot", "reclaim", name).exit_code == 3

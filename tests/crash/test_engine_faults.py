@@ -26,11 +26,13 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.network.models import Eip
 from vmart.orders import (
+    attributes,
     bandwidth,
     bind_keys,
     grow_disk,
     move,
     reboot,
+    reclaim,
     reinstall,
     reset_password,
     resize,
@@ -67,6 +69,7 @@ from vmart.worker.models import Operation
 pytestmark = [pytest.mark.usefixtures("open_shop"), pytest.mark.crash]
 
 ONLINE = replace(HOURLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
+SPOT = replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1")
 BY_HOUR = replace(ONLINE, internet_charge_type="BANDWIDTH_POSTPAID_BY_HOUR")
 BY_TRAFFIC = replace(MONTHLY, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR", bandwidth_mbps=5, public_ip=True)
 BY_MONTH = replace(BY_TRAFFIC, internet_charge_type="BANDWIDTH_PREPAID")
@@ -119,6 +122,21 @@ def _reset_password(actor: Actor, names: list[str]) -> None:
 
 def _bind(actor: Actor, names: list[str]) -> None:
     bind_keys.bind(actor, names, [key_pairs.import_(actor, "laptop", ED25519).public_id])
+
+
+def _host_name(actor: Actor, names: list[str]) -> None:
+    attributes.modify(actor, names, hostname="web-2")
+
+
+def _notice(actor: Actor, names: list[str]) -> None:
+    reclaim.announce(Instance.objects.filter(public_id__in=names).values_list("id", flat=True), reclaim.BY_SELLER)
+
+
+def _reclaim(actor: Actor, names: list[str]) -> None:
+    """The notice is over already."""
+    _notice(actor, names)
+    Instance.objects.filter(public_id__in=names).update(reclaim_at=clock.now())
+    Operation.objects.filter(kind=reclaim.KIND).update(due_at=clock.now())
 
 
 def _unbind(actor: Actor, names: list[str]) -> None:
@@ -257,6 +275,9 @@ ACTS: dict[str, Callable[[], int]] = {
     "reset password": lambda: _asked(HOURLY, _reset_password),
     "bind keys": lambda: _asked(HOURLY, _bind),
     "take keys away": lambda: _asked(HOURLY, _bind, _unbind),
+    "host name": lambda: _asked(HOURLY, _host_name),
+    "spot notice": lambda: _asked(SPOT, _notice),
+    "reclaim": lambda: _asked(SPOT, _reclaim),
     "reinstall": lambda: _asked(ONLINE, _reinstall),
     "move": lambda: _asked(ONLINE, _move),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
@@ -298,6 +319,7 @@ ACTS: dict[str, Callable[[], int]] = {
 }
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "move": 1, "bandwidth": 1,
+         "host name": 1, "spot notice": 1, "reclaim": 2,
          "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "smaller type in a term": 1,
@@ -383,6 +405,7 @@ SETTLED = {
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "reinstall": ("RUNNING",), "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
     "move": ("RUNNING",),
+    "host name": ("RUNNING",), "spot notice": ("RUNNING",), "reclaim": ("GONE",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
     "larger disk": ("RUNNING",), "larger disk in a term": ("RUNNING",),

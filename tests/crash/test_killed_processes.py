@@ -27,12 +27,14 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db, unix_password
 from vmart.kernel.clock import HOUR
 from vmart.orders import (
+    attributes,
     bandwidth,
     bind_keys,
     grow_disk,
     move,
     passwords,
     planned_end,
+    reclaim,
     reinstall,
     reset_password,
     resize,
@@ -72,6 +74,7 @@ KINDS = {
     "disk that stays": replace(HOURLY, data_disks=STAYING),
     "disk that stays in a term": replace(MONTHLY, data_disks=STAYING),
     "bandwidth to traffic": BY_MONTH,
+    **dict.fromkeys(["spot notice", "reclaim"], replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1")),
     "bandwidth for today": BY_MONTH,
     "larger type in a term": MONTHLY,
     "smaller type in a term": MONTHLY,
@@ -260,13 +263,6 @@ _DISKS: dict[str, Callable[[int, Instance], object]] = {
 _OF_250_GIB = ("disk of its own", "disk that stays", "bigger disk of a month", "disk that stays in a term")
 
 
-_OTHERS: dict[str, Callable[[Actor, str], None]] = {
-    "reset password": reset_password.generate,
-    "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
-    "move": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
-}
-
-
 def _change_bandwidth(who: Actor, name: str, act: str) -> None:
     """To 9 Mbps, in the way that ``act`` says."""
     if "today" in act:
@@ -278,11 +274,34 @@ def _change_bandwidth(who: Actor, name: str, act: str) -> None:
         bandwidth.change(who, [name], 9)
 
 
+def _notice(name: str) -> None:
+    reclaim.announce([Instance.objects.get(public_id=name).id], reclaim.BY_SELLER)
+
+
+def _reclaim(name: str) -> None:
+    """The notice is over already."""
+    _notice(name)
+    Instance.objects.filter(public_id=name).update(reclaim_at=clock.now())
+    Operation.objects.filter(kind=reclaim.KIND, subject_id=Instance.objects.get(public_id=name).id).update(
+        due_at=clock.now()
+    )
+
+
+_OF_ONE: dict[str, Callable[[Actor, str], None]] = {
+    "reset password": reset_password.generate,
+    "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
+    "move": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
+    "spot notice": lambda who, name: _notice(name),
+    "reclaim": lambda who, name: _reclaim(name),
+    "host name": lambda who, name: attributes.modify(who, [name], hostname="web-2"),
+}
+
+
 @pytest.mark.parametrize(
     "act",
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
-        "bind keys", "take keys away", "reinstall", "move",
+        "bind keys", "take keys away", "host name", "reinstall", "spot notice", "reclaim", "move",
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
@@ -313,8 +332,8 @@ def test_the_work_after_a_request(
                 pay(account, 100)
         elif act == "terminate":
             terminate.terminate(by(account), [machine.public_id])
-        elif act in _OTHERS:
-            _OTHERS[act](by(account), machine.public_id)
+        elif act in _OF_ONE:
+            _OF_ONE[act](by(account), machine.public_id)
         elif "keys" in act:
             pair = key_pairs.import_(by(account), "laptop", ED25519).public_id
             bind_keys.bind(by(account), [machine.public_id], [pair])
@@ -341,6 +360,9 @@ def test_the_work_after_a_request(
         assert outcome(accounts[point]) == expected, _name(control, point)
         assert act not in ("reset password", "reinstall") or _passwords_open_their_machines(accounts[point])
         assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+        if act == "host name":
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            assert (machine.hostname, world.system(machine.public_id)[1]) == ("web-2", "web-2"), _name(control, point)
         if act == "reinstall":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert world.erased(machine.public_id) == 1, _name(control, point)

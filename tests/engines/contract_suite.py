@@ -2,6 +2,7 @@
 ``tests/lab/test_contract_incus.py`` on a real Incus."""
 
 import dataclasses
+import datetime as dt
 import time
 from collections.abc import Callable
 
@@ -317,6 +318,36 @@ class ContractSuite:
         with pytest.raises(EngineError, match=r"The machine does not exist\."):
             engine.ensure_ssh_keys(spec.name, "root", [KEY], [], passwords=None)
 
+    def test_a_host_name_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """What the machine says of itself, the lab shows; here: nothing else changes."""
+        spec = make_spec(public=False)
+        running = engine.ensure_present(spec)
+        for _ in range(2):
+            engine.ensure_hostname(spec.name, "web-2")
+        assert engine.observe(spec.name) == running
+        stopped = engine.ensure_power(spec.name, False)
+        for _ in range(2):
+            engine.ensure_hostname(spec.name, "web-3.example")
+        assert engine.observe(spec.name) == stopped
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"The machine does not exist\."):
+            engine.ensure_hostname(spec.name, "web-2")
+
+    def test_a_spot_notice_is_given_as_often_as_asked_and_changes_nothing(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        spec, at = make_spec(public=False), dt.datetime(2026, 3, 10, 2, 5, 7, tzinfo=dt.UTC)
+        running = engine.ensure_present(spec)
+        for _ in range(2):
+            engine.ensure_spot_notice(spec.name, at)
+        assert engine.observe(spec.name) == running
+        stopped = engine.ensure_power(spec.name, False)
+        engine.ensure_spot_notice(spec.name, at)
+        assert engine.observe(spec.name) == stopped
+        engine.ensure_absent(spec.name)
+        engine.ensure_spot_notice(spec.name, at)
+        assert engine.observe(spec.name).power == Power.ABSENT
+
     def test_the_byte_count_outlives_the_address_and_ends_with_the_machine(
         self, engine: Engine, make_spec: MakeSpec, free_address: Callable[[], PublicAddress]
     ) -> None:
@@ -590,6 +621,8 @@ class ContractSuite:
                 lambda: engine.ensure_network(spec, on=True),
                 lambda: engine.ensure_disk_size(spec.name, spec.system_disk.key, 9, is_system=True, on=True),
                 lambda: engine.ensure_ssh_keys(spec.name, "root", [], [KEY], passwords=None),
+                lambda: engine.ensure_hostname(spec.name, "web-2"),
+                lambda: engine.ensure_spot_notice(spec.name, dt.datetime(2026, 3, 10, tzinfo=dt.UTC)),
                 lambda: engine.ensure_absent(spec.name),
                 engine.list_ours,
             ):

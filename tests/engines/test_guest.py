@@ -1,4 +1,4 @@
-"""A guest's files by which its users get in, with a password or keys set anew."""
+"""A guest's files by which its users get in, with a password or keys set anew, and by which it knows its name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,15 @@ import pytest
 
 from vmart.engines.contract import EngineError, UnknownUser
 from vmart.engines.incus.client import GuestFile
-from vmart.engines.incus.guest import Guest, Home, home_of, with_keys, with_password, with_ssh_passwords
+from vmart.engines.incus.guest import (
+    Guest,
+    Home,
+    home_of,
+    with_keys,
+    with_own_name,
+    with_password,
+    with_ssh_passwords,
+)
 
 SHADOW = b"root:$6$old$x:19000:0:99999:7:::\nrooty:*:19000:0:99999:7:::\nubuntu:!:19000:0:99999:7:30::\n"
 OWNER = {"X-Incus-uid": "0", "X-Incus-gid": "42", "X-Incus-mode": "0640"}
@@ -202,3 +210,44 @@ def test_an_answer_to_the_removal_of_the_copy_that_is_lost_changes_nothing() -> 
     _guest(disk).set_keys("app", [], [ONE], passwords=None)
     assert disk.files[KEYS].content == f"{OWN}\n{TWO}\n".encode()
     assert COPY not in disk.files
+
+
+# -- its name --------------------------------------------------------------------------------------
+
+HOSTS = b"127.0.1.1 old old\n127.0.0.1 localhost\n10.0.0.9 mine # by hand\n"
+NAMED = b"127.0.1.1 web-2\n127.0.0.1 localhost\n10.0.0.9 mine # by hand\n"
+CLOUD, STAYS = "/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/99-vmart-hostname.cfg"
+ROOTS = {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0644"}
+
+
+@pytest.mark.parametrize(
+    ("before", "hostname", "after"),
+    [
+        (b"", "web-2", b"127.0.1.1 web-2\n"),
+        (HOSTS, "web-2", NAMED),
+        (b"127.0.1.1 old\n127.0.1.1\tolder\n", "web-2", b"127.0.1.1 web-2\n127.0.1.1 web-2\n"),
+        (b"# 127.0.1.1 old\n127.0.1.10 b", "a.b.c", b"# 127.0.1.1 old\n127.0.1.10 b\n127.0.1.1 a.b.c a\n"),
+    ],
+)
+def test_a_system_finds_itself_by_its_name(before: bytes, hostname: str, after: bytes) -> None:
+    assert with_own_name(before, hostname) == after
+    assert with_own_name(after, hostname) == after
+
+
+@pytest.mark.parametrize("cut_at", ["", "/etc/hostname", "/etc/hosts", "/etc/hosts.vmart", STAYS])
+@pytest.mark.parametrize("has_cloud_init", [True, False])
+def test_a_name_is_in_all_its_files_and_no_line_of_the_customers_is_lost(cut_at: str, *, has_cloud_init: bool) -> None:
+    disk = Disk()
+    disk.files = {"/etc/hostname": GuestFile(b"old\n", ROOTS), "/etc/hosts": GuestFile(HOSTS, ROOTS)}
+    cloud = {CLOUD: GuestFile(b"disable_root: false\n", ROOTS)} if has_cloud_init else {}
+    disk.files |= cloud
+    disk.cut_at = cut_at
+    if cut_at and (has_cloud_init or cut_at != STAYS):
+        with pytest.raises(EngineError, match="does not answer"):
+            _guest(disk).set_hostname("web-2")
+    for _ in range(2):
+        _guest(disk).set_hostname("web-2")
+        kept = {STAYS: GuestFile(b"preserve_hostname: true\nmanage_etc_hosts: false\n", ROOTS)} if cloud else {}
+        assert disk.files == {
+            "/etc/hostname": GuestFile(b"web-2\n", ROOTS), "/etc/hosts": GuestFile(NAMED, ROOTS), **cloud, **kept,
+        }  # fmt: skip

@@ -25,13 +25,14 @@ def test_a_refusal_is_said(code: int, text: str, sentence: str, *, transient: bo
     assert (told.sentence, told.detail, told.transient) == (sentence, text, transient)
 
 
-@pytest.mark.parametrize("verb", ["ensure_password", "ensure_ssh_keys"])
+@pytest.mark.parametrize("verb", ["ensure_password", "ensure_ssh_keys", "ensure_hostname"])
 def test_a_virtual_machine_that_is_off_cannot_be_reached_into(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     engine = IncusEngine({"deployment": "d", "socket": "/nonexistent"})
     monkeypatch.setattr(engine, "_ours", lambda name: {"status": "Stopped", "type": "virtual-machine"})
     asked: dict[str, Any] = {
         "ensure_password": lambda: engine.ensure_password("ins-1", "root", "$6$s$h"),
         "ensure_ssh_keys": lambda: engine.ensure_ssh_keys("ins-1", "root", [], [], passwords=True),
+        "ensure_hostname": lambda: engine.ensure_hostname("ins-1", "web-2"),
     }
     with pytest.raises(EngineError) as refusal:
         asked[verb]()

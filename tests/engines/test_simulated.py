@@ -236,6 +236,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (6, []),
         (7, []),
         (8, []),
+        (9, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -249,8 +250,12 @@ def test_a_file_of_an_older_program_is_brought_up(
         new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
         for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
-        since = [*(["content", "snapshot"] if version < 8 else []), *(["volume"] if version < 7 else [])]
-        for table in ("own_image", *since):
+        since = [
+            *(["own_image"] if version < 9 else []),
+            *(["content", "snapshot"] if version < 8 else []),
+            *(["volume"] if version < 7 else []),
+        ]
+        for table in ("notice", *since):
             older.execute(f"DROP TABLE {table}")
         if version < 4:
             older.execute("DROP TABLE grown")
@@ -262,6 +267,8 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert engine.observe(spec.name).rules == OPEN.digest()
     engine.ensure_password(spec.name, "root", "$6$salt$hash")
     assert World(file).password_hash(spec.name) == "$6$salt$hash"
+    engine.ensure_spot_notice(spec.name, dt.datetime(2026, 3, 10, tzinfo=dt.UTC))
+    assert World(file).spot_notice(spec.name) == "2026-03-10 00:00:00"
     engine.ensure_disk_size(spec.name, spec.system_disk.key, 60, is_system=True, on=True)
     assert World(file).grown_gib(spec.name) == {spec.system_disk.key: 60}
     assert (World(file).ssh_keys(spec.name), World(file).takes_passwords(spec.name)) == ([], True)

@@ -1,5 +1,6 @@
 """A customer logs in by SSH over the internet, on the first try, with what was chosen at the purchase."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def test_keys_are_bound_amid_the_first_boot_and_where_there_is_no_file_yet(
     with pytest.raises(EngineError) as refusal:
         engine.ensure_ssh_keys(spec.name, "root", [new[1]], [], passwords=False)
     assert (refusal.value.sentence, refusal.value.transient) == (
-        "The machine's system keeps its keys in a way that is not known here.", False,
+        "The machine's system keeps its files in a way that is not known here.", False,
     )  # fmt: skip
     assert lab.inside(spec.name, "sha256sum /etc/shadow").stdout == shadow
 
@@ -197,6 +198,43 @@ def test_it_has_what_was_bought_and_the_customers_document_ran(
     engine.ensure_absent(spec.name)
     volumes = lab.ask("storage", "volume", "list", "vmart", "--format=csv")
     assert "custom" not in volumes
+
+
+def test_a_host_name_set_anew_outlives_starts_and_cloud_init(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """Given one set amid the first boot, one while it runs and one while it is off; its own lines of hosts stay."""
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+
+    def told() -> list[str]:
+        script = (
+            "cloud-init status --wait >/dev/null; hostname; cat /etc/hostname; getent ahostsv4 $(hostname) | head -1"
+        )
+        return lab.inside(spec.name, script).stdout.split()[:3]
+
+    for name, off in (("web-2", False), ("web-3.example", False), ("web-4", True)):
+        if off:
+            engine.ensure_power(spec.name, False)
+        engine.ensure_hostname(spec.name, name)
+        if not off:
+            assert told() == [name, name, "127.0.1.1"]  # at once
+            assert lab.inside(spec.name, f"echo 10.0.0.9 mine-{name} >>/etc/hosts").returncode == 0
+            engine.ensure_power(spec.name, False)
+        engine.ensure_power(spec.name, True)
+        assert told() == [name, name, "127.0.1.1"]
+    own = lab.inside(spec.name, "grep mine /etc/hosts; ls /etc/*.vmart").stdout.split("\n")
+    assert own == ["10.0.0.9 mine-web-2", "10.0.0.9 mine-web-3.example", ""]
+
+
+def test_a_spot_machine_reads_when_it_is_taken_back(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    assert lab.inside(spec.name, "cloud-init status --wait >/dev/null; ls /run/spot").returncode != 0
+    for minute in (5, 6):
+        engine.ensure_spot_notice(
+            spec.name, dt.datetime(2026, 3, 10, 10, minute, tzinfo=dt.timezone(dt.timedelta(hours=8)))
+        )
+        said = lab.inside(spec.name, "cat /run/spot/termination-time; stat -c %a /run/spot/termination-time").stdout
+        assert said == f"2026-03-10 02:0{minute}:00\n644\n"
 
 
 def test_each_machine_has_host_keys_and_a_machine_id_of_its_own(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

@@ -36,6 +36,7 @@ WANTED = Purchase(
     Machine(
         IMAGE, LoginWanted("Abcd1234!", ("skey-1",)), "web", "host", b"\xff\x00",
         tag_specification=(TagsOf("instance", (Tag("team", "a"),)),), ends_at=dt.datetime(2026, 5, 1, tzinfo=dt.UTC),
+        attributes=Attributes(max_price=Decimal("0.05")),
     ),
     client_token="once", min_count=1,
 )  # fmt: skip

@@ -63,6 +63,7 @@ VERBS: dict[str, Callable[[Actor, str], object]] = {
     "keys": lambda who, name: bind_keys.bind(who, [name], [KeyPair.objects.get(account_id=who.account).public_id]),
     "groups": lambda who, name: attributes.modify(who, [name], groups=[held.default_id(who.account)]),
     "network": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
+    "hostname": lambda who, name: attributes.modify(who, [name], hostname="web-2"),
     "bandwidth": lambda who, name: bandwidth.change(who, [name], 9),
     "type": lambda who, name: resize.change(who, [name], "S5.LARGE8"),
     "plan_end": lambda who, name: planned_end.plan(who, [name], clock.now() + dt.timedelta(days=1), instead=True),

@@ -127,6 +127,22 @@ def test_a_stored_book_is_the_same_book() -> None:
     assert parse_book(_changed("traffic_gib", Decimal("0.81"))).sha256() != book.sha256()
 
 
+def test_a_book_without_spot_machines_reads_as_before_there_were_any() -> None:
+    """Given a type without ``spot``, then nothing of it says so, and it is sold in no region as such."""
+    book = demo_book()
+    told = book.plain()["instance_types"]
+    assert ("spot" in told["S5.MEDIUM4"], told["S5.SMALL1"]["spot"]) == (False, "0.028")
+    assert [sorted(prices.spot) for prices in book.regions.values()] == [["S5.SMALL1", "S5.SMALL2"]] * 2
+    own = {"S5.MEDIUM4": {"month": 1, "hour": 1, "spot": Decimal("0.5")}, "S5.SMALL1": {"month": 1, "hour": 1}}
+    regional = parse_book(_changed("regions/ap-shanghai/instance_types", own))
+    assert [sorted(prices.spot) for prices in regional.regions.values()] == [
+        ["S5.SMALL1", "S5.SMALL2"], ["S5.MEDIUM4", "S5.SMALL2"],
+    ]  # fmt: skip
+    assert regional.regions["ap-shanghai"].spot["S5.MEDIUM4"].hour[0].price == Decimal("0.5")
+    with pytest.raises(DocumentError, match=r"instance_types\.S5\.SMALL1\.spot"):
+        parse_book(_changed("instance_types/S5.SMALL1/spot", Decimal(-1)))
+
+
 def test_rates_of_the_close_are_the_listed_ones() -> None:
     rows = hourly_rates(demo_book())
     tiered = [(r.tier_from_s, r.tier_to_s, r.rate) for r in rows if r.price_key == "ap-guangzhou/cpu/S1.SMALL1"]
@@ -136,7 +152,9 @@ def test_rates_of_the_close_are_the_listed_ones() -> None:
     assert [(r.step_to, r.rate) for r in rows if r.price_key == "ap-shanghai/snapshot"] == [(None, Decimal("0.00022"))]
     steps = [(r.step_from, r.step_to, r.rate) for r in rows if r.price_key == "ap-shanghai/bandwidth"]
     assert steps == [(0, 5, Decimal("0.0693")), (5, None, Decimal("0.275"))]
-    assert len(rows) == 2 * (12 + 2 + 3 + 2 + 1 + 1 + 1)
+    spot = [(r.tier_from_s, r.tier_to_s, r.rate) for r in rows if r.price_key == "ap-shanghai/spot/S5.SMALL1"]
+    assert spot == [(0, None, Decimal("0.0308"))]
+    assert len(rows) == 2 * (12 + 2 + 2 + 3 + 2 + 1 + 1 + 1)
     assert len({(r.price_key, r.step_from, r.tier_from_s) for r in rows}) == len(rows)
     assert all(row.rate == round(row.rate, 8) for row in rows)
 

@@ -103,7 +103,7 @@ PERIOD = "period_months"
     [
         (machine(region="ap-tokyo"), "InvalidParameterValue.InvalidRegion", "region"),
         (machine(instance_type="S9.TINY"), "InvalidParameterValue.InstanceTypeNotFound", "instance_type"),
-        (machine(charge_type="SPOTPAID"), "UnsupportedOperation.InstanceChargeType", "charge_type"),
+        (machine(charge_type="CDHPAID"), "UnsupportedOperation.InstanceChargeType", "charge_type"),
         (machine(charge_type="FREE"), "InvalidParameterValue", "charge_type"),
         (machine(charge_type="PREPAID"), "MissingParameter", PERIOD),
         (prepaid(0), "InvalidPeriod", PERIOD),

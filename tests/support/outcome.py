@@ -14,7 +14,8 @@ _QUERIES = {
     " FROM orders_line WHERE account_id = %s ORDER BY order_id, number",
     "machines": "SELECT name, state, stop_charging_mode, latest_operation, latest_operation_state,"
     " latest_operation_error_code, latest_operation_error, kind, public_ip IS NOT NULL AS public, gone_at,"
-    " password_hash <> '' AS password, keys_only, jsonb_array_length(key_ids) AS keys, ssh_keys, keys_in_doubt = '{}'"
+    " password_hash <> '' AS password, keys_only, jsonb_array_length(key_ids) AS keys, ssh_keys, keys_in_doubt = '{}',"
+    " hostname <> public_id AS named"
     " FROM instances_instance WHERE account_id = %s ORDER BY id",
     "subscriptions": "SELECT kind, charge_type, standing, renew_flag, isolated_source, arrears_since, started_at,"
     " anchor_at, expires_at, isolated_at, release_at, hold_id IS NOT NULL AS held, hold_number"
@@ -50,7 +51,7 @@ _QUERIES = {
     " FROM network_eip WHERE account_id = %s",
     "events": "SELECT kind,"
     " regexp_replace((detail - ARRAY['waited_ms', 'disk', 'machine', 'snapshot', 'was_at', 'now_at'])::text,"
-    " 'skey-[a-z0-9]+', 'skey', 'g') AS detail, at"
+    " '(skey|ins)-[a-z0-9]+', '\\1', 'g') AS detail, at"
     " FROM events_event WHERE account_id = %s ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",
 }

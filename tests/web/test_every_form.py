@@ -328,6 +328,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("address_tags", "ModifyResourceTags"): lambda sent: sent.of_address(
         "address_tags", {"act": "put", "key": "team", "value": "a"}
     ),
+    ("machine_host_name", "ModifyInstancesAttribute"): lambda sent: sent.of_machine(
+        "machine_host_name", {"hostname": "web-2"}
+    ),
     ("machine_tags", "ModifyResourceTags"): lambda sent: sent.of_machine(
         "machine_tags", {"act": "put", "key": "team", "value": "a"}
     ),

@@ -90,6 +90,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_reset_password": MACHINE,
     "machine_reinstall": MACHINE,
     "machine_network": MACHINE,
+    "machine_host_name": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
     "template": TEMPLATE,
     "template_default": TEMPLATE,

@@ -14,7 +14,7 @@ from django.db import close_old_connections, connection
 from vmart.catalog import shop
 from vmart.kernel import clock, db
 from vmart.kernel.partitions import ensure_partitions
-from vmart.orders import idempotency, passwords, sample, watch
+from vmart.orders import idempotency, passwords, reclaim, sample, watch
 from vmart.provisioning import zones
 
 log = logging.getLogger(__name__)
@@ -91,10 +91,13 @@ class Chores:
         self._repeat(f"watch {zone}", lambda: watch.follow(zone, self._stop))
 
     def _housekeeping(self) -> None:
-        last = 0.0
+        last = looked = 0.0
 
         def once() -> None:
-            nonlocal last
+            nonlocal last, looked
+            if not looked or clock.monotonic() - looked > _CHECK_S:
+                reclaim.for_price()
+                looked = clock.monotonic()
             if not last or clock.monotonic() - last > _DAILY_S:
                 ensure_partitions(clock.now())
                 idempotency.forget_old(clock.wall())

@@ -75,7 +75,8 @@ _CHECKS = (
     ),
     (
         "a postpaid subscription that is charged for has no hold",
-        "SELECT public_id FROM subscriptions_subscription WHERE charge_type = 'POSTPAID_BY_HOUR' AND hold_id IS NULL"
+        "SELECT public_id FROM subscriptions_subscription WHERE charge_type IN ('POSTPAID_BY_HOUR', 'SPOTPAID')"
+        " AND hold_id IS NULL"
         " AND standing IN ('pending', 'active')",
     ),
     (

@@ -251,6 +251,14 @@ class Capabilities:
     missing: dict[str, str] = field(default_factory=dict)
 
 
+SPOT_NOTICE = "/run/spot/termination-time"  # in the guest, as published metadata name it
+
+
+def spot_notice(at: dt.datetime) -> str:
+    """What it says."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
 @runtime_checkable
 class Engine(Protocol):
     """One zone's engine. Drivers are made by ``engines.open_engine(kind, settings)``.
@@ -341,6 +349,15 @@ class Engine(Protocol):
         ``passwords``: whether SSH takes passwords from then on; None leaves that as it is. A password itself stays.
         Raises UnknownUser. A driver that cannot reach into a stopped machine of its kind says so.
         """
+
+    def ensure_hostname(self, name: str, hostname: str) -> None:
+        """The guest goes by this name, at once where it runs, and after each start.
+
+        A driver that cannot reach into a stopped machine of its kind says so.
+        """
+
+    def ensure_spot_notice(self, name: str, at: dt.datetime) -> None:
+        """A running guest finds in ``SPOT_NOTICE`` when it is taken back. One that is off, or not there, needs none."""
 
     def observe(self, name: str) -> Observation:
         """What is there; ``Power.ABSENT`` when nothing is."""
@@ -522,6 +539,8 @@ VERBS = (
     "ensure_disk_size",
     "ensure_password",
     "ensure_ssh_keys",
+    "ensure_hostname",
+    "ensure_spot_notice",
     "observe",
     "list_ours",
     "counters",

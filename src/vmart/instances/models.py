@@ -86,6 +86,12 @@ class Instance(models.Model):
     # Public ids of its security groups, in order; none is the account's default one.
     security_groups = models.JSONField(default=list, db_default=[])
 
+    # Of a spot machine: what an hour of its CPU and memory may cost, when it is taken back, or was, and whether that is
+    # for others' room, which further spot machines do not get then.
+    max_price = models.DecimalField(max_digits=20, decimal_places=8, null=True)
+    reclaim_at = models.DateTimeField(null=True)
+    reclaimed_for_room = models.BooleanField(default=False, db_default=False)
+
     # When it is to be ended by itself, or was; None where nobody planned it. Only what is charged by the hour has it.
     ends_at = models.DateTimeField(null=True)
 
@@ -102,6 +108,11 @@ class Instance(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(ends_at=None) | Q(charge_type="POSTPAID_BY_HOUR"), name="instances_planned_end_of_postpaid"
+            ),
+            models.CheckConstraint(
+                condition=Q(charge_type="SPOTPAID", max_price__isnull=False, max_price__gt=0)
+                | (~Q(charge_type="SPOTPAID") & Q(max_price=None, reclaim_at=None)),
+                name="instances_spot",
             ),
         ]
         indexes = [
@@ -128,6 +139,14 @@ class Instance(models.Model):
                 fields=["account", "ends_at", "id"],
                 condition=~Q(state="GONE") & Q(ends_at__isnull=False),
                 name="instances_with_planned_end",
+            ),
+            models.Index(
+                fields=["zone", "created_at"],
+                condition=Q(charge_type="SPOTPAID") & ~Q(state="GONE"),
+                name="instances_spot_of_zone",
+            ),
+            models.Index(
+                fields=["zone", "reclaim_at"], condition=Q(reclaimed_for_room=True), name="instances_reclaimed"
             ),
         ]
 

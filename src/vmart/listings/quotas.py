@@ -17,11 +17,12 @@ from vmart.orders.disks.create import counting
 from vmart.orders.images.create import counting as counting_images
 from vmart.orders.snapshots.create import counting as counting_snapshots
 from vmart.placement.models import Group
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, SPOTPAID
 
 _COUNTED = """
 SELECT zone, fn.subscriptions_counted(%(account)s, zone, %(postpaid)s, NULL) AS postpaid,
-       fn.subscriptions_counted(%(account)s, zone, %(prepaid)s, %(since)s) AS prepaid
+       fn.subscriptions_counted(%(account)s, zone, %(prepaid)s, %(since)s) AS prepaid,
+       fn.subscriptions_counted(%(account)s, zone, %(spot)s, NULL) AS spot
 FROM unnest(%(zones)s::text[]) WITH ORDINALITY AS named (zone, place) ORDER BY place
 """
 
@@ -50,16 +51,20 @@ class Bound:
     most: int
 
 
-def machines(account_id: int, zones: Sequence[str]) -> tuple[list[Used], list[Used]]:
-    """Postpaid machines that are there, prepaid ones bought this month in the billing zone; in the order of zones."""
+def machines(account_id: int, zones: Sequence[str]) -> tuple[list[Used], list[Used], list[Used]]:
+    """Postpaid machines that are there, prepaid ones bought this month in the billing zone, spot machines that are
+    there; in the order of zones.
+    """
     most = quotas.of(account_id)
     month = clock.month_start(clock.now(), shop.snapshot().billing_zone)
     counted = db.rows(
-        _COUNTED, account=account_id, zones=list(zones), postpaid=POSTPAID_BY_HOUR, prepaid=PREPAID, since=month
-    )
+        _COUNTED, account=account_id, zones=list(zones), postpaid=POSTPAID_BY_HOUR, prepaid=PREPAID, spot=SPOTPAID,
+        since=month,
+    )  # fmt: skip
     return (
         [Used(row["zone"], row["postpaid"], most["postpaid_per_zone"]) for row in counted],
         [Used(row["zone"], row["prepaid"], most["prepaid_per_month"]) for row in counted],
+        [Used(row["zone"], row["spot"], most["spot_per_zone"]) for row in counted],
     )
 
 
@@ -67,7 +72,7 @@ def all_of(account_id: int) -> list[Bound]:
     """Every quota of the account: by zone on sale, by region, then those of the whole account."""
     here, now = shop.snapshot(), clock.now()
     zones = [zone.code for zone in here.zones.values() if zone.on_sale]
-    by_zone = zip(("postpaid_per_zone", "prepaid_per_month"), machines(account_id, zones), strict=True)
+    by_zone = zip(("postpaid_per_zone", "prepaid_per_month", "spot_per_zone"), machines(account_id, zones), strict=True)
     used = {
         "returns_per_year": return_prepaid.returned_this_year(account_id, now, here.billing_zone),
         "launch_templates": Template.objects.filter(account_id=account_id).count(),

@@ -1,7 +1,7 @@
-"""What a customer changes of a machine as it stands: its name, its protection, its user data, its security groups.
+"""What a customer changes of a machine as it stands: names, its protection, its user data, its security groups.
 
-Moves no money and waits for no engine, so it is done at once, whatever is under way on the machine and wherever it is:
-also one in the recycle bin has a name.
+Moves no money. All but the host name waits for no engine, so it is done at once, whatever is under way on the machine
+and wherever it is: also one in the recycle bin has a name. The host name is its own system's (``host_name.py``).
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel.errors import MissingParameter
 from vmart.orders import groups as own_groups
+from vmart.orders import host_name, inside, naming, user_data
 from vmart.orders import machines as m
-from vmart.orders import naming, user_data
 from vmart.orders.acts import accepting
 
 
@@ -23,26 +23,31 @@ def modify(
     protected: bool | None = None,
     document: bytes | None = None,
     groups: Sequence[str] | None = None,
+    hostname: str | None = None,
 ) -> None:
-    """Give the machines this name, protection, user data and security groups, all or none; None leaves it as it is.
+    """Give the machines these names, protection, user data and security groups, all or none; None leaves it as it is.
 
     User data is read by the next system that is installed (ADR 0040). Raises MissingParameter where nothing is to be
-    changed, UnknownInstance, NameTooLong, InvalidParameter, UserDataTooLarge, and what
-    ``groups.put`` raises.
+    changed, UnknownInstance, NameTooLong, InvalidParameter, UserDataTooLarge, what ``groups.put`` raises, and for a
+    host name BadHostName and what ``inside.refuse`` raises.
     """
-    if name is None and protected is None and document is None and groups is None:
+    if all(value is None for value in (name, protected, document, groups, hostname)):
         raise MissingParameter(
-            "Nothing is to be changed; possible are InstanceName, DisableApiTermination, UserData and SecurityGroups.",
+            "Nothing is to be changed; possible are InstanceName, HostName, DisableApiTermination, UserData and"
+            " SecurityGroups.",
             field="name", code="MissingParameter.AtLeastOne",
         )  # fmt: skip
     name = None if name is None else naming.plain_name(name)
     user_data.check(document or b"")
-    with accepting(actor, "", public_ids) as found:
+    reaches_in = hostname is not None
+    if hostname is not None:
+        naming.check_host_name(hostname)
+    with accepting(actor, "", public_ids, refuse=inside.refuse if reaches_in else None, uses=reaches_in) as found:
         named = _others(found, "name", name)
         guarded = _others(found, "termination_protected", protected)
         told = _others(found, "user_data", document)
-        changed = [machine for machine in found if machine in named + guarded + told]
-        m.events(changed, "ModifyInstancesAttribute", actor=actor)
+        changed = [machine for machine in found if reaches_in or machine in named + guarded + told]
+        m.events(changed, host_name.ACT, actor=actor)
         if name is not None:
             _rename(named, name)
         if protected is not None:
@@ -51,6 +56,17 @@ def modify(
             _tell(told, document)
         if groups is not None:
             own_groups.put(actor, found, groups)
+        if hostname is not None:
+            host_name.begin(actor, found, hostname)
+
+
+def put_into_project(actor: Actor, public_ids: Sequence[str]) -> None:
+    """Accept that machines are in the one project that there is, all or none: they stay in it.
+
+    Raises the refusals of ``acts.accepting``.
+    """
+    with accepting(actor, "ModifyInstancesProject", public_ids):
+        pass
 
 
 def _others(machines: Sequence[Instance], column: str, value: object) -> list[Instance]:

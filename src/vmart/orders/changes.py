@@ -3,7 +3,7 @@
 from vmart.orders import agreed, hourly, paid
 from vmart.orders.agreed import New
 from vmart.orders.things import Thing
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BY_USAGE
 from vmart.worker.queue import Claimed
 
 
@@ -18,5 +18,5 @@ def in_force(thing: Thing, operation: Claimed, new: New) -> None:
 
 def back(thing: Thing) -> None:
     """It will not be in force: an hour of what is agreed is set aside again. Belongs into the act."""
-    if thing.subscription.charge_type == POSTPAID_BY_HOUR:
+    if thing.subscription.charge_type in BY_USAGE:
         hourly.hold_what_it_asks(thing)

@@ -57,6 +57,7 @@ def refuse(machines: Sequence[Instance]) -> None:
     for machine in machines:
         if m.is_prepaid(machine):
             raise WrongMode("{id} is prepaid already.", field="machines", id=machine.public_id)
+    m.refuse_spot(machines)
     m.refuse_neither_on_nor_off(machines)
     m.refuse_without_charge(machines)
     for machine in machines:

@@ -7,7 +7,7 @@ from vmart.catalog.shop import Shop
 from vmart.orders.errors import SoldOut
 from vmart.pricing import books
 from vmart.pricing.book import UnitPrice
-from vmart.pricing.configuration import PREPAID, Configuration
+from vmart.pricing.configuration import PREPAID, SPOTPAID, Configuration
 from vmart.pricing.rules import progressive
 
 
@@ -20,10 +20,12 @@ def filled(configuration: Configuration, here: Shop) -> Configuration:
     zone = here.zones.get(configuration.zone)
     if configuration.instance_type or zone is None or not zone.on_sale:
         return configuration
-    kinds = [here.instance_types[code] for code, sold_out in zone.offers.items() if not sold_out]
+    of_region = books.current_book(here.generation).regions[zone.region]
+    prices = of_region.spot if configuration.charge_type == SPOTPAID else of_region.cpu
+    sold = [code for code, sold_out in zone.offers.items() if not sold_out]
+    kinds = [here.instance_types[code] for code in sold if code in prices]
     if not kinds:
         raise SoldOut("No instance type is on sale in {zone}.", field="instance_type", zone=zone.code)
-    prices = books.current_book(here.generation).regions[zone.region].cpu
     smallest = min(
         kinds, key=lambda kind: (kind.vcpu, kind.memory_mib, _rate(prices[kind.code], configuration.charge_type))
     )

@@ -31,6 +31,14 @@ class SoldOut(Refused):
     code = "ResourcesSoldOut.SpecifiedInstanceType"
 
 
+class NoRoom(SoldOut):
+    """On sale, and no host has the room now."""
+
+
+class RoomIsMade(SoldOut):
+    """Spot machines give their room back: it is there in two minutes."""
+
+
 class DiskSoldOut(Refused):
     code = "ResourceInsufficient.CloudDiskSoldOut"
 

@@ -32,14 +32,14 @@ from vmart.orders.things import (
 )
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BY_USAGE, SPOTPAID
 from vmart.worker import queue
 
 __all__ = [
     "agree", "begin", "begin_all", "bin_until", "end_usage", "event", "events", "fail", "forget_work", "is_expired",
-    "is_prepaid", "is_under_way", "isolate_all", "lock", "locked", "locking", "not_known", "not_on", "read",
-    "refuse_busy", "refuse_in_arrears", "refuse_isolated", "refuse_postpaid", "refuse_running", "refuse_state",
-    "refuse_unusable", "send", "send_all",
+    "is_prepaid", "is_spot", "is_under_way", "isolate_all", "lock", "locked", "locking", "not_known", "not_on", "read",
+    "refuse_busy", "refuse_in_arrears", "refuse_isolated", "refuse_postpaid", "refuse_running", "refuse_spot",
+    "refuse_state", "refuse_unusable", "send", "send_all",
 ]  # fmt: skip
 
 MACHINES_MAX = 100
@@ -124,13 +124,14 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
 
 
 def has_to_end(machine: Instance) -> bool:
-    """Whether the end that was planned of it is due, if it has not come yet."""
-    return machine.ends_at is not None and machine.ends_at <= clock.now()
+    """Whether the end that was planned or announced of it is due, if it has not come yet."""
+    now = clock.now()
+    return any(at is not None and at <= now for at in (machine.ends_at, machine.reclaim_at))
 
 
 def refuse_in_arrears(things: Sequence[Thing]) -> None:
     """Raise InArrears for postpaid ones that are about to be stopped: one made busy would put that off."""
-    postpaid = [thing for thing in things if thing.subscription.charge_type == POSTPAID_BY_HOUR]
+    postpaid = [thing for thing in things if thing.subscription.charge_type in BY_USAGE]
     if postpaid and queue.is_due("arrears", record.ACCOUNT, postpaid[0].account_id):
         raise InArrears(
             "The account is in arrears, and {id} is about to be stopped. Top up to zero or more.",
@@ -178,6 +179,21 @@ def refuse_running(machine: Instance, *, while_running: bool) -> None:
             "The instance {id} is running; say ForceStop, or stop it first.",
             field="while_running", code="UnsupportedOperation.InstanceStateRunning", id=machine.public_id,
         )  # fmt: skip
+
+
+def is_spot(machine: Instance) -> bool:
+    """Whether it may be taken back when its room is needed."""
+    return machine.subscription.charge_type == SPOTPAID
+
+
+def refuse_spot(machines: Iterable[Instance]) -> None:
+    """Raise WrongMode for a spot machine, which stays as it was bought until it ends."""
+    for machine in machines:
+        if is_spot(machine):
+            raise WrongMode(
+                "{id} is a spot machine: its type and its billing stay as they were bought.",
+                field="machines", code="UnsupportedOperation.InstanceChargeType", id=machine.public_id,
+            )  # fmt: skip
 
 
 def refuse_postpaid(machine: Instance) -> None:

@@ -34,6 +34,7 @@ ACTS: Mapping[str, Refuse] = {
     "reboot": reboot.refuse,
     "reset_password": inside.refuse,
     "keys": inside.refuse,
+    "hostname": inside.refuse,
     "groups": groups.refuse,
     "network": inside.refuse,
     "bandwidth": bandwidth.refuse,

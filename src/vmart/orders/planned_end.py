@@ -31,7 +31,7 @@ def check_purchase(charge_type: str, ends_at: dt.datetime | None, attributes: At
     if ends_at is None:
         return
     if charge_type != POSTPAID_BY_HOUR:
-        raise WrongMode("Only what is charged by the hour can be ended at a time.", field="ends_at", code=_NOT_POSTPAID)
+        raise WrongMode("Only a postpaid machine can be ended at a time.", field="ends_at", code=_NOT_POSTPAID)
     if attributes.termination_protected:
         raise Protected("What is protected is not ended by itself: leave out its end, or the protection.",
                         field="ends_at")  # fmt: skip
@@ -54,6 +54,11 @@ def refuse(machines: Sequence[Instance]) -> None:
         if m.is_prepaid(machine):
             raise WrongMode(
                 "{id} is prepaid: its end is that of its term.",
+                field="machines", code=_NOT_POSTPAID, id=machine.public_id,
+            )  # fmt: skip
+        if m.is_spot(machine):
+            raise WrongMode(
+                "{id} is a spot machine; its end cannot be planned.",
                 field="machines", code=_NOT_POSTPAID, id=machine.public_id,
             )  # fmt: skip
     m.refuse_isolated(machines)

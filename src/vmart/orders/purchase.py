@@ -15,9 +15,12 @@ from pydantic_core import to_json
 from vmart.catalog import shop
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
-from vmart.orders import purchase_values, refusals, tokens
+from vmart.ledger.queries import balance
+from vmart.orders import purchase_values, reclaim, refusals, tokens
+from vmart.orders.errors import NoRoom, RoomIsMade
 from vmart.orders.ready import ready
 from vmart.orders.wanted import Bought, Purchase, fingerprinted
+from vmart.pricing.configuration import SPOTPAID
 from vmart.pricing.quote import Quote
 
 
@@ -77,7 +80,31 @@ def _purchase(request: Purchase, here: shop.Shop, fingerprint: bytes, *, first_i
         return known
     # A statement more, so that a repeat makes no passwords, which take their time and are for nobody.
     known = answered(request, fingerprint) if made.machine.made_login.generated else None
-    return known or _write(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
+    try:
+        return known or _write(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
+    except NoRoom:
+        _make_room(made, quoted, here)
+        raise
+
+
+def _make_room(request: Purchase, quoted: Quote, here: shop.Shop) -> None:
+    """Raise RoomIsMade where spot machines give theirs back for this purchase, whose buyer has the money.
+
+    Not for what is only tried or part of another act, and not for machines that have to lie apart.
+    """
+    configuration = request.configuration
+    if db.in_transaction() or configuration.charge_type == SPOTPAID or request.machine.placement_groups:
+        return
+    if balance(request.account_id).available_minor < quoted.due_minor + quoted.hold_minor:
+        return
+    until = reclaim.for_room(configuration, here)
+    if until is not None:
+        raise RoomIsMade(
+            "Room for {count} of {type} is being made in {zone}: spot machines give theirs back until {until}. Ask"
+            " again then.",
+            field="instance_type", count=configuration.count, type=configuration.instance_type,
+            zone=configuration.zone, until=refusals.local(until.isoformat()),
+        )  # fmt: skip
 
 
 def _write(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, *, first_in_zone: bool) -> Bought:

@@ -13,6 +13,7 @@ from vmart.orders import (
     own_network,
     placement_groups,
     planned_end,
+    spot,
     tagging,
     user_data,
 )
@@ -30,7 +31,8 @@ def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
     network = own_network.checked(request.account_id, request.configuration, request.machine.network)
     placement_groups.check(request.account_id, request.machine.placement_groups)
     groups.check(request.account_id, request.configuration.zone, request.machine.attributes.security_groups)
-    machine = replace(_with_login(request.account_id, request.machine), network=network)
+    attributes = spot.with_bid(here, request.configuration, request.machine.attributes)
+    machine = replace(_with_login(request.account_id, request.machine), network=network, attributes=attributes)
     return replace(request, machine=machine), quoted
 
 
@@ -41,6 +43,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     quoted = request.expected or quote(books.current_book(here.generation), configuration)
     offered.check_image(here, request)
     keep.check(configuration)
+    spot.check(here, configuration, machine.attributes)
     naming.names(machine.name, configuration.count)
     naming.host_names(machine.hostname, configuration.count)
     user_data.check(machine.user_data)

@@ -51,7 +51,7 @@ def no_address(zone: str, binned: str, until: str, *, field: str) -> Refused:
     return errors.NoAddress(
         "No public address is free in {zone}. {binned} of your machines keep one in the recycle bin, the first until "
         "{until}; erase one to free it.",
-        field=field, zone=zone, binned=binned, until=_local(until),
+        field=field, zone=zone, binned=binned, until=local(until),
     )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def _no_private_address(values: list[str], configuration: Configuration, currenc
     return errors.NoAddress(
         "The private network in {zone} is full. {binned} of your machines keep an address in the recycle bin, the "
         "first until {until}; erase one to free it.",
-        field="zone", zone=zone, binned=binned, until=_local(until),
+        field="zone", zone=zone, binned=binned, until=local(until),
     )  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def _quota_postpaid(values: list[str], configuration: Configuration, currency: s
     return errors.QuotaReached(
         "The quota of postpaid machines in this zone is {quota}; {held} are there, {binned} of them in the recycle "
         "bin, the first until {until}. Erase one to make room.",
-        field="count", held=held, quota=quota, binned=binned, until=_local(until),
+        field="count", held=held, quota=quota, binned=binned, until=local(until),
     )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def _quota_prepaid(values: list[str], configuration: Configuration, currency: st
         "The quota of prepaid machines bought in this zone and month is {quota}; {held} were bought and not returned. "
         "It begins anew at {until}.",
         field="count", code="LimitExceeded.PrepayQuota", held=held, quota=quota,
-        until=_local(next_month.isoformat()),
+        until=local(next_month.isoformat()),
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def _sold_out(values: list[str], configuration: Configuration, currency: str) ->
         "no room for %d of %s in %s: %s were placed; hosts left for one more: %s",
         configuration.count, configuration.instance_type, configuration.zone, values[0], explain.line(left),
     )  # fmt: skip
-    return errors.SoldOut(
+    return errors.NoRoom(
         "The instance type {type} is sold out in {zone}: there is room for {room}.",
         field="instance_type", type=configuration.instance_type, zone=configuration.zone, room=values[0],
     )  # fmt: skip
@@ -161,12 +161,20 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "no_private_address": _no_private_address,
     "quota_postpaid": _quota_postpaid,
     "quota_prepaid": _quota_prepaid,
+    "quota_spot": lambda values, _c, _m: errors.QuotaReached(
+        "The quota of spot machines in this zone is {quota}; {held} are there.",
+        field="count",
+        code="LimitExceeded.UserSpotQuota",
+        held=values[0],
+        quota=values[1],
+    ),
     "order_not_payable": lambda values, _c, _m: errors.OrderNotPayable(
         "The order {id} cannot be paid.", field="order_id", id=values[0]
     ),
 }
 
 
-def _local(instant: str) -> str:
+def local(instant: str) -> str:
+    """An instant in the shop's zone."""
     zone = shop.snapshot().billing_zone
     return f"{dt.datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M:%S}"

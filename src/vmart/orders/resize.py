@@ -119,6 +119,7 @@ def turns_off(machine: Instance, to: InstanceType) -> bool:
 
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise Busy or WrongState for machines whose type cannot be changed."""
+    m.refuse_spot(machines)
     m.refuse_neither_on_nor_off(machines)
     m.refuse_without_charge(machines)
 

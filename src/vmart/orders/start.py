@@ -14,7 +14,7 @@ from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.placement import explain
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BY_USAGE
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
@@ -51,7 +51,7 @@ def take_again(machines: Sequence[Instance]) -> None:
 
 
 def _gave_up_its_hold(machine: Instance) -> bool:
-    return machine.subscription.charge_type == POSTPAID_BY_HOUR and machine.stop_charging_mode != "KEEP_CHARGING"
+    return machine.subscription.charge_type in BY_USAGE and machine.stop_charging_mode != "KEEP_CHARGING"
 
 
 def _hold(machine: Instance, full_minor: int | None) -> None:

@@ -21,7 +21,6 @@ from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.errors import WrongMode
 from vmart.orders.without_charge import STOP_CHARGING, give_up
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
 
@@ -54,7 +53,12 @@ def refuse(machines: Sequence[Instance], *, without_charge: bool) -> None:
     for machine in machines:
         if not (without_charge and off_and_billed(machine)):
             m.refuse_state(machine, [State.RUNNING], "UnsupportedOperation.InstanceStateNotRunning")
-        if without_charge and machine.subscription.charge_type != POSTPAID_BY_HOUR:
+        if without_charge and m.is_spot(machine):
+            raise WrongMode(
+                "{id} is a spot machine; it cannot be stopped without charge.",
+                field="stopped_mode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
+            )  # fmt: skip
+        if without_charge and m.is_prepaid(machine):
             raise WrongMode(
                 "{id} is prepaid; only a postpaid machine can be stopped without charge.",
                 field="stopped_mode", code="UnsupportedOperation.StoppedModeStopCharging", id=machine.public_id,
@@ -62,9 +66,8 @@ def refuse(machines: Sequence[Instance], *, without_charge: bool) -> None:
 
 
 def off_and_billed(machine: Instance) -> bool:
-    """Whether it is postpaid, off, and charged as if it were running."""
-    postpaid = machine.subscription.charge_type == POSTPAID_BY_HOUR
-    return postpaid and machine.state == State.STOPPED and machine.stop_charging_mode != STOP_CHARGING
+    """Whether it is off, and by the hour charged as if it were running."""
+    return not m.is_prepaid(machine) and machine.state == State.STOPPED and machine.stop_charging_mode != STOP_CHARGING
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -89,7 +92,7 @@ def _stopped(machine: Instance, without_charge: bool) -> None:
     columns: dict[str, object] = {"state": State.STOPPED, "latest_operation_state": "SUCCESS"}
     if without_charge:
         columns |= give_up(machine)
-    elif machine.subscription.charge_type == POSTPAID_BY_HOUR:
+    elif not m.is_prepaid(machine):
         columns["stop_charging_mode"] = KEEP_CHARGING
     Instance.objects.filter(pk=machine.pk).update(**columns)
     m.event(machine, "stopped", without_charge=without_charge)

@@ -28,7 +28,7 @@ from vmart.orders.models import EngineDrift
 from vmart.orders.snapshots import sweep as own_snapshots
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.placement.models import Allocation
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BY_USAGE
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
 
@@ -284,7 +284,7 @@ def _powered(row: Instance, state: str, kind: str) -> None:
     with db.act():
         db.call("ledger_lock", row.account_id)
         row.subscription.refresh_from_db(fields=["charge_type"])  # it may have been converted since it was read
-        is_charged_on = state == State.STOPPED and row.subscription.charge_type == POSTPAID_BY_HOUR
+        is_charged_on = state == State.STOPPED and row.subscription.charge_type in BY_USAGE
         mode = "KEEP_CHARGING" if is_charged_on else "NOT_APPLICABLE"
         changed = Instance.objects.filter(pk=row.pk, state=row.state, latest_operation_state=row.latest_operation_state)
         if changed.update(state=state, stop_charging_mode=mode):

@@ -1,4 +1,5 @@
-"""Terminate: a postpaid machine goes to the bin for some hours, a prepaid one is returned; again: released.
+"""Terminate: a postpaid machine goes to the bin for some hours, a prepaid one is returned; again: released. A spot
+machine is erased at once: its room may be needed, and there is no bin for it (ADR 0054).
 
 Charging of a postpaid machine and what goes with it ends at the second the request is accepted; its
 hold shrinks to what the open hour has cost (billing-rules, section 1).
@@ -37,13 +38,16 @@ def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) ->
         alive = [machine for machine in found if machine.state not in IN_BIN]
         m.events(found if erase else alive, "TerminateInstances", actor=actor)
         prepaid = [machine for machine in alive if m.is_prepaid(machine)]
-        postpaid = [machine for machine in alive if not m.is_prepaid(machine)]
+        spot = [machine for machine in alive if m.is_spot(machine)]
+        postpaid = [machine for machine in alive if not m.is_prepaid(machine) and machine not in spot]
         if in_bin and erase:
             release_now(in_bin, request_id)
         if prepaid:
             return_prepaid.give_back(prepaid, request_id)
         if postpaid:
             to_bin(postpaid, request_id)
+        if spot:
+            erase_spot(spot, request_id)
 
 
 def refuse(machines: Sequence[Instance], *, erase: bool = True) -> None:
@@ -79,6 +83,18 @@ def release_now(machines: Sequence[Instance], request_id: str) -> None:
     m.begin_all(machines, "TerminateInstances", request_id, state=State.TERMINATING)
     m.agree(machines, release_at=clock.now())
     m.forget_work("release", machines)
+    m.send_all(machines, "release")
+
+
+def erase_spot(machines: Sequence[Instance], request_id: str, *, reclaimed_at: dt.datetime | None = None) -> None:
+    """Charging ends, at ``reclaimed_at`` where they are taken back then, however late; then all is erased."""
+    now = db.call("metering_instant", clock.now())
+    ended_at = reclaimed_at or now
+    m.end_usage(machines, ended_at)
+    hourly.hold_what_was_used(machines, ended_at)
+    m.begin_all(machines, "TerminateInstances", request_id, state=State.TERMINATING)
+    m.isolate_all(machines, Source.MANMADE, ended_at, now)
+    m.events(machines, "terminated")
     m.send_all(machines, "release")
 
 

@@ -82,6 +82,8 @@ def said_anyway(said: Said) -> list[Fact]:
 def _billing(said: Said) -> str:
     charge_type = said.get("charge_type", POSTPAID_BY_HOUR)
     title = str(wording.CHARGE_TYPES.get(charge_type, charge_type))
+    if bid := said.get("attributes.max_price"):
+        return f"{title} ≤ {bid}"
     if "period_months" not in said:
         return title
     return f"{title}, {printed.months(said['period_months'])}"

@@ -58,7 +58,9 @@ LINE_STATES = {
     "failed": (_("Failed"), "bad"),
     "returned": (_("Returned"), "idle"),
 }
-CHARGE_TYPES = {"PREPAID": _("Prepaid"), "POSTPAID_BY_HOUR": _("Postpaid by the second")}
+CHARGE_TYPES = {
+    "PREPAID": _("Prepaid"), "POSTPAID_BY_HOUR": _("Postpaid by the second"), "SPOTPAID": _("Spot, by the second"),
+}  # fmt: skip
 INTERNET = {
     "BANDWIDTH_PREPAID": _("By bandwidth, monthly"),
     "BANDWIDTH_POSTPAID_BY_HOUR": _("By bandwidth, hourly"),
@@ -117,6 +119,7 @@ UNDER_WAY = {
     "ResetInstance": _("Its system is being installed anew."),
     "ResetInstancesPassword": _("Its password is being reset."),
     "AssociateInstancesKeyPairs": _("Its key pairs are being changed."),
+    "ModifyInstancesAttribute": _("Its host name is being changed."),
     "DisassociateInstancesKeyPairs": _("Its key pairs are being changed."),
     "ResetInstancesInternetMaxBandwidth": _("Its bandwidth is being changed."),
     "ResetInstancesType": _("Its instance type is being changed."),
@@ -186,7 +189,8 @@ EVENTS = {
     "end_planned": _("To be ended at a time"),
     "end_not_planned": _("Its planned end was given up"),
     "not_ended": _("Not ended as planned"),
-    "ModifyInstancesAttribute": _("Change of name, protection or user data asked for"),
+    "ModifyInstancesProject": _("Project asked for"),
+    "ModifyInstancesAttribute": _("Change of a name, protection or user data asked for"),
     "ordered": _("Ordered"),
     "delivered": _("Delivered and running"),
     "launch_failed": _("Delivery failed"),
@@ -206,6 +210,9 @@ EVENTS = {
     "password_reset": _("Password reset"),
     "reinstalled": _("Installed anew"),
     "keys_bound": _("Key pairs bound"),
+    "hostname_changed": _("Host name changed"),
+    "reclaim_announced": _("Taken back"),
+    "notice_not_told": _("Its own system could not be told of its end"),
     "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),
     "window_missed": _("More bandwidth for some days given back"),
@@ -325,6 +332,9 @@ OPERATIONS = {
     "reboot": _("Reboot"),
     "password": _("Password reset"),
     "ssh_keys": _("Change of key pairs"),
+    "hostname": _("Change of the host name"),
+    "reclaim": _("End of a spot machine"),
+    "spot_notice": _("Notice to a spot machine"),
     "reinstall": _("New system"),
     "rules": _("Rules of security groups"),
     "bandwidth": _("Change of bandwidth"),
@@ -386,6 +396,7 @@ QUOTAS = {
     "addresses_per_region": _("Elastic public addresses a region"),
     "images_per_region": _("Images of its own a region"),
     "snapshots_per_region": _("Snapshots a region"),
+    "spot_per_zone": _("Spot machines a zone"),
     "frozen_reason": _("Reason"),
 }
 FILTERS = {

@@ -52,6 +52,7 @@ class RegionPrices:
     """
 
     cpu: Mapping[str, UnitPrice]
+    spot: Mapping[str, UnitPrice]  # of the types that are sold as spot machines; by the hour alone
     disk: Mapping[str, UnitPrice]
     bandwidth: UnitPrice
     traffic_key: str
@@ -108,7 +109,7 @@ class PriceBook:
         return {
             unit.price_key: unit
             for prices in self.regions.values()
-            for unit in (*prices.cpu.values(), *prices.disk.values(), prices.bandwidth)
+            for unit in (*prices.cpu.values(), *prices.spot.values(), *prices.disk.values(), prices.bandwidth)
         }
 
     def disk(self, disk_type: str) -> DiskPrice:
@@ -125,6 +126,10 @@ class PriceBook:
             for name in _OPTIONAL:
                 if place[name] is None:
                     del place[name]
+        for place in (told, *told["regions"].values()):
+            for kind in place["instance_types"].values():
+                if kind["spot"] is None:
+                    del kind["spot"]
         return _plain(told)  # type: ignore[no-any-return]
 
     def canonical_json(self) -> str:
@@ -181,6 +186,11 @@ def hourly_rates(book: PriceBook) -> list[RateRow]:
 def cpu_key(region: str, instance_type: str) -> str:
     """Price key of CPU and memory; quantity 1."""
     return f"{region}/cpu/{instance_type}"
+
+
+def spot_key(region: str, instance_type: str) -> str:
+    """Price key of CPU and memory of a spot machine; quantity 1."""
+    return f"{region}/spot/{instance_type}"
 
 
 def disk_key(region: str, disk_type: str) -> str:
@@ -242,6 +252,7 @@ class _Resolver:
             traffic = self.times(self.book.traffic_gib, self.region.factor, "traffic_gib")
         return RegionPrices(
             {name: self.cpu(name) for name in self.book.instance_types},
+            {name: unit for name in self.book.instance_types if (unit := self.spot(name)) is not None},
             {name: self.disk(name) for name in self.book.disks},
             self.bandwidth(),
             traffic_key(self.name),
@@ -278,6 +289,14 @@ class _Resolver:
             tiers,
             terms if CPU in self.book.term_discounts.covers else None,
         )
+
+    def spot(self, name: str) -> UnitPrice | None:
+        own = self.region.instance_types.get(name)
+        price, factor = (own, _ONE) if own else (self.book.instance_types[name], self.region.factor)
+        if price.spot is None:
+            return None
+        hour = self.times(price.spot, factor, f"instance_types.{name}.spot")
+        return UnitPrice(spot_key(self.name, name), (), (Step(None, hour),))
 
     def disk(self, name: str) -> UnitPrice:
         own = self.region.disks.get(name)

@@ -51,10 +51,14 @@ class AgeTier(_Part):
 
 
 class TypePrice(_Part):
-    """CPU and memory of one machine type. ``terms`` and ``tiers`` name tables of the book."""
+    """CPU and memory of one machine type. ``terms`` and ``tiers`` name tables of the book.
+
+    ``spot``: an hour of a machine that may be taken back; None: none are sold.
+    """
 
     month: Price
     hour: Price
+    spot: Price | None = None
     terms: str | None = None
     tiers: str | None = None
 

@@ -1,7 +1,7 @@
 """Whether a configuration may be bought by a price book: the same check for page and API."""
 
 from vmart.pricing.book import PriceBook, RegionPrices
-from vmart.pricing.configuration import OTHER_CHARGE_TYPES, POSTPAID_BY_HOUR, PREPAID, Configuration
+from vmart.pricing.configuration import BY_USAGE, OTHER_CHARGE_TYPES, PREPAID, Configuration
 from vmart.pricing.errors import (
     ChargeTypeNotSold,
     Contradiction,
@@ -38,18 +38,18 @@ def _check_charge_type(book: PriceBook, charge_type: str, months: int | None) ->
     field = "charge_type"
     if charge_type in OTHER_CHARGE_TYPES:
         raise ChargeTypeNotSold(
-            "{charge_type} is not sold here; possible are PREPAID and POSTPAID_BY_HOUR.",
+            "{charge_type} is not sold here; possible are PREPAID, POSTPAID_BY_HOUR and SPOTPAID.",
             field=field, charge_type=charge_type,
         )  # fmt: skip
-    if charge_type not in (PREPAID, POSTPAID_BY_HOUR):
+    if charge_type not in (PREPAID, *BY_USAGE):
         raise UnknownChargeType(
-            "InstanceChargeType {charge_type} does not exist; possible are PREPAID and POSTPAID_BY_HOUR.",
+            "InstanceChargeType {charge_type} does not exist; possible are PREPAID, POSTPAID_BY_HOUR and SPOTPAID.",
             field=field, charge_type=charge_type,
         )  # fmt: skip
     if charge_type == PREPAID:
         _check_term(book, months)
     elif months is not None:
-        raise Contradiction("A postpaid machine has no term.", field="term")
+        raise Contradiction("A machine that is charged by the hour has no term.", field="term")
 
 
 def _check_term(book: PriceBook, months: int | None) -> None:

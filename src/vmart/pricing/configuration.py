@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 PREPAID = "PREPAID"
 POSTPAID_BY_HOUR = "POSTPAID_BY_HOUR"
+SPOTPAID = "SPOTPAID"
+BY_USAGE = (POSTPAID_BY_HOUR, SPOTPAID)  # of a machine: charged by the second, settled every hour
 BANDWIDTH_PREPAID = "BANDWIDTH_PREPAID"
 BANDWIDTH_POSTPAID_BY_HOUR = "BANDWIDTH_POSTPAID_BY_HOUR"
 TRAFFIC_POSTPAID_BY_HOUR = "TRAFFIC_POSTPAID_BY_HOUR"
 
 # Known to the field and not sold here: answered as unsupported, not as unknown.
-OTHER_CHARGE_TYPES = frozenset({"SPOTPAID", "CDHPAID", "CDCPAID", "UNDERWRITE", "BANDWIDTH_PACKAGE"})
+OTHER_CHARGE_TYPES = frozenset({"CDHPAID", "CDCPAID", "UNDERWRITE", "BANDWIDTH_PACKAGE"})
 DEFAULT_DISK_TYPE, DEFAULT_SYSTEM_GIB = "CLOUD_PREMIUM", 50  # of a request that says none
-BANDWIDTH_BY_MODE = {PREPAID: BANDWIDTH_PREPAID, POSTPAID_BY_HOUR: BANDWIDTH_POSTPAID_BY_HOUR}
+BANDWIDTH_BY_MODE = {PREPAID: BANDWIDTH_PREPAID, **dict.fromkeys(BY_USAGE, BANDWIDTH_POSTPAID_BY_HOUR)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class DiskChoice:
 class Configuration:
     """One kind of machine, ``count`` times. Charge types are those of the API 3.0.
 
-    ``period_months`` is None exactly for postpaid. ``bandwidth_mbps`` is the speed that is bought, or by
+    ``period_months`` is a number exactly for prepaid. ``bandwidth_mbps`` is the speed that is bought, or by
     traffic the cap. Network is charged only with a public address; 0 Mbps means none.
     """
 

@@ -32,7 +32,7 @@ class UnknownChargeType(InvalidValue):
 
 
 class ChargeTypeNotSold(Unsupported):
-    """A charge type that exists in the field and is not sold here (SPOTPAID, CDHPAID, …)."""
+    """A charge type that exists in the field and is not sold here (CDHPAID, …)."""
 
     code = "UnsupportedOperation.InstanceChargeType"
 

@@ -13,7 +13,9 @@ from vmart.pricing.configuration import (
     BANDWIDTH_POSTPAID_BY_HOUR,
     BANDWIDTH_PREPAID,
     OTHER_CHARGE_TYPES,
+    POSTPAID_BY_HOUR,
     PREPAID,
+    SPOTPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
     Configuration,
     DiskChoice,
@@ -45,7 +47,7 @@ class Part(Protocol):
 def parts(configuration: Configuration) -> tuple[Part, ...]:
     """All parts of one machine, in the order in which they are checked and listed."""
     return (
-        MachinePart(configuration.instance_type),
+        MachinePart(configuration.instance_type, configuration.charge_type),
         DisksPart(configuration.charge_type, configuration.system_disk, configuration.data_disks),
         NetworkPart(
             configuration.charge_type, configuration.internet_charge_type, configuration.bandwidth_mbps,
@@ -59,6 +61,7 @@ class MachinePart:
     """CPU and memory."""
 
     instance_type: str
+    charge_type: str = POSTPAID_BY_HOUR
 
     def check(self, book: PriceBook, prices: RegionPrices) -> None:
         if self.instance_type not in prices.cpu:
@@ -66,9 +69,16 @@ class MachinePart:
                 "The instance type {instance_type} does not exist.",
                 field="instance_type", instance_type=self.instance_type,
             )  # fmt: skip
+        if self.charge_type == SPOTPAID and self.instance_type not in prices.spot:
+            raise ChargeTypeNotSold(
+                "The instance type {instance_type} is not sold as a spot machine here.",
+                field="instance_type", code="UnsupportedOperation.NoInstanceTypeSupportSpot",
+                instance_type=self.instance_type,
+            )  # fmt: skip
 
     def units(self, prices: RegionPrices) -> Iterable[Unit | Traffic]:
-        yield Unit("cpu", 0, prices.cpu[self.instance_type], 1)
+        of = prices.spot if self.charge_type == SPOTPAID else prices.cpu
+        yield Unit("cpu", 0, of[self.instance_type], 1)
 
 
 @dataclass(frozen=True, slots=True)

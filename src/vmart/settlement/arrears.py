@@ -29,7 +29,7 @@ from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BY_USAGE, POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.storage.models import ALIVE as ALIVE_DISKS
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
@@ -37,7 +37,7 @@ from vmart.subscriptions.models import Source
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-_CHARGED_BY_USAGE = Q(subscription__charge_type=POSTPAID_BY_HOUR) | Q(
+_CHARGED_BY_USAGE = Q(subscription__charge_type__in=BY_USAGE) | Q(
     internet_charge_type=TRAFFIC_POSTPAID_BY_HOUR, public_ip__isnull=False
 )
 
@@ -60,7 +60,7 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             .filter(subscription__arrears_since=None)
             .order_by("id")
         )
-        postpaid = [machine for machine in machines if machine.subscription.charge_type == POSTPAID_BY_HOUR]
+        postpaid = [machine for machine in machines if machine.subscription.charge_type in BY_USAGE]
         idle = [machine for machine in postpaid if not _is_busy(machine)]
         disks = list(
             own.locking()
@@ -96,7 +96,7 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             for snapshot in idle_snapshots:
                 _put_away(snapshot)
             for machine in machines:
-                if machine.subscription.charge_type != POSTPAID_BY_HOUR:
+                if machine.subscription.charge_type not in BY_USAGE:
                     _cut_off(machine)
         return busy
 

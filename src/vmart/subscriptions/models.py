@@ -30,7 +30,7 @@ _OF_MEMBER = Q(charge_type="", standing="", renew_flag="", isolated_source="", h
                anchor_at=None, expires_at=None, isolated_at=None, release_at=None, arrears_since=None,
                hold_id=None)  # fmt: skip
 
-_WITHOUT_TERM = Q(charge_type="POSTPAID_BY_HOUR", expires_at=None, anchor_at=None)
+_WITHOUT_TERM = Q(charge_type__in=["POSTPAID_BY_HOUR", "SPOTPAID"], expires_at=None, anchor_at=None)
 
 
 class Subscription(models.Model):
@@ -47,7 +47,7 @@ class Subscription(models.Model):
     public_id = models.CharField(max_length=20)
     bundle_id = models.BigIntegerField()
     created_at = models.DateTimeField()
-    charge_type = models.CharField(max_length=20, blank=True)  # PREPAID | POSTPAID_BY_HOUR
+    charge_type = models.CharField(max_length=20, blank=True)  # PREPAID | POSTPAID_BY_HOUR | SPOTPAID
     standing = models.CharField(max_length=10, choices=Standing.choices, blank=True)
     renew_flag = models.CharField(max_length=40, blank=True)
     started_at = models.DateTimeField(null=True)  # first in use: charging starts here

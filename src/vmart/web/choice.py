@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import zip_longest
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from vmart.pricing.configuration import (
     DEFAULT_SYSTEM_GIB,
     POSTPAID_BY_HOUR,
     PREPAID,
+    SPOTPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
     Configuration,
     DiskChoice,
@@ -36,11 +38,11 @@ from vmart.pricing.configuration import (
 )
 from vmart.tags.wanted import Tag
 
-MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR}
+MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR, "spot": SPOTPAID}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at", "tags",
+    "ends_at", "tags", "max_price",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -109,6 +111,11 @@ class Choice:
         """As typed: ``key=value``, with commas between them. The act refuses what is none."""
         pairs = (part.partition("=") for part in self.values["tags"].split(",") if part.strip())
         return tuple(Tag(key.strip(), value.strip()) for key, _, value in pairs)
+
+    @property
+    def max_price(self) -> Decimal | None:
+        """Of a spot machine what an hour of it may cost; None where nothing is typed: what it costs now."""
+        return Decimal(self.values["max_price"]) if self.mode == "spot" and self.values["max_price"] else None
 
     @property
     def disk_gib(self) -> int:
@@ -198,6 +205,9 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
             errors[name] = wrong
     if mode == "postpaid" and values["ends_at"] and local_time.read(values["ends_at"]) is None:
         errors["ends_at"] = str(local_time.WRONG)
+    values["max_price"] = values["max_price"].strip()
+    if mode == "spot" and values["max_price"] and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,8})?", values["max_price"]):
+        errors["max_price"] = _("Enter an amount, with at most 8 decimals.")
     return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
 
 

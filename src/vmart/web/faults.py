@@ -11,6 +11,7 @@ from vmart.web.choice import Choice
 # Names of the form's fields in the page's order, and what the page calls them.
 _TITLES = {
     "charge": _("Billing"),
+    "max_price": _("Highest price an hour"),
     "region": _("Region"),
     "zone": _("Zone"),
     "type": _("Machine type"),

@@ -26,6 +26,7 @@ PURCHASE = {
     "name": "name",
     "placement_groups": "group",
     "attributes.security_groups": "security_group",
+    "attributes.max_price": "max_price",
     "ends_at": "ends_at",
     "tag_specification": "tags",
     "login": "login",

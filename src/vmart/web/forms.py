@@ -501,6 +501,20 @@ class PlannedEnd(Change):
         return at
 
 
+class HostName(Change):
+    """The name that a machine's own system goes by."""
+
+    name = "hostname"
+    paths = {"hostname": "hostname"}
+
+    hostname = text(
+        _("Host name"), hint=_("2 to 60 characters: letters, digits, hyphens and dots."), required=True, maxlength=60
+    )
+
+    def now(self, machine: Instance) -> str:
+        return machine.hostname
+
+
 class DiskSize(Change):
     """One disk of a machine and its size, in GiB."""
 

@@ -21,6 +21,7 @@ from vmart.pricing.configuration import (
     DEFAULT_SYSTEM_GIB,
     POSTPAID_BY_HOUR,
     PREPAID,
+    SPOTPAID,
     TRAFFIC_POSTPAID_BY_HOUR,
 )
 from vmart.tags.wanted import Tag, TagsOf
@@ -50,7 +51,10 @@ def address_of(template_id: str, number: int, said: Said) -> str:
 
 
 def _billing(said: Said) -> Iterable[tuple[str, str]]:
-    yield "charge", "prepaid" if said.get("charge_type", POSTPAID_BY_HOUR) == PREPAID else "postpaid"
+    modes = {PREPAID: "prepaid", SPOTPAID: "spot"}
+    yield "charge", modes.get(said.get("charge_type", POSTPAID_BY_HOUR), "postpaid")
+    if bid := said.get("attributes.max_price"):
+        yield "max_price", bid
 
 
 def _network(said: Said) -> Iterable[tuple[str, str]]:
@@ -87,7 +91,7 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
     own: dict[str, Any] = {
         field.name: said.get(f"attributes.{field.name}", field.default) for field in fields(Attributes)
     }
-    own["security_groups"] = choice.groups
+    own |= {"security_groups": choice.groups, "max_price": choice.max_price}
     return Machine(
         choice.image.public_id, login, choice.values["name"].strip(), hostname=said.get("hostname", ""),
         user_data=user_data.decode(said.get("user_data", "")),

@@ -142,6 +142,16 @@ class Offer:
     def prepaid(self) -> bool:
         return self.choice.mode == "prepaid"
 
+    @property
+    def spot(self) -> bool:
+        return self.choice.mode == "spot"
+
+    @property
+    def spot_hour(self) -> Decimal | None:
+        """An hour of CPU and memory of the chosen type as a spot machine; None where it is not sold as one."""
+        unit = self.book.regions[self.choice.zone.region].spot.get(self.choice.kind.code)
+        return None if unit is None else progressive(1, unit.hour)
+
     def regions(self) -> list[dict[str, Any]]:
         sold = {zone.region for zone in self.shop.zones.values() if zone.on_sale}
         chosen = self.choice.zone.region
@@ -190,11 +200,13 @@ class Offer:
 
     def types(self) -> list[TypeOption]:
         """What the chosen zone sells, by family; prices for the chosen mode and term."""
-        choice, cpu = self.choice, self.book.regions[self.choice.zone.region].cpu
+        choice, prices = self.choice, self.book.regions[self.choice.zone.region]
         months = self.month_count
         options = []
         for code, sold_out in choice.zone.offers.items():
-            kind, unit = self.shop.instance_types[code], cpu[code]
+            kind, unit = self.shop.instance_types[code], prices.cpu[code]
+            if self.spot:
+                unit = prices.spot.get(code, unit)
             if self.prepaid:
                 price, later = progressive(1, unit.month) * unit.discount(months), None
             else:
@@ -202,6 +214,8 @@ class Offer:
                 later = progressive(1, unit.hour) * unit.tiers[-1].factor if len(unit.tiers) > 1 else None
             room = self.market.room(kind, choice.disk_gib)
             why = "" if room and not sold_out else self._why_not(kind, sold_out)
+            if self.spot and code not in prices.spot:
+                why = _("Not sold as a spot machine")
             options.append(TypeOption(kind, price, later, room if room <= FEW else None, why, code == choice.kind.code))
         return options
 

@@ -191,6 +191,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/security-groups/", security_groups.machine_page, name="machine_groups"),
     path("tags/", tags.listing, name="tags"),
     path("machines/<machine:public_id>/keys/", bound_keys.keys_page, name="machine_keys"),
+    path("machines/<machine:public_id>/host-name/", system.host_name_page, name="machine_host_name"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/network/", move.network_page, name="machine_network"),
     path("machines/<machine:public_id>/reinstall/", system.reinstall_page, name="machine_reinstall"),

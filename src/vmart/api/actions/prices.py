@@ -55,6 +55,22 @@ def quote_price(quoted: Quote) -> PriceAnswer:
     return {"InstancePrice": instance_price, "BandwidthPrice": bandwidth_price}
 
 
+def spot_price(quoted: Quote, as_postpaid: Quote) -> PriceAnswer:
+    """``Price`` of spot machines: UnitPrice is what they would cost postpaid, UnitPriceDiscount what they cost."""
+    price, count = quote_price(quoted), quoted.configuration.count
+    listed, amount = as_postpaid.hourly_steps()[0].amount * count, quoted.hourly_steps()[0].amount * count
+    return {"InstancePrice": _reduced(listed, amount), "BandwidthPrice": price["BandwidthPrice"]}
+
+
+def _reduced(listed: Decimal, amount: Decimal) -> ItemPriceAnswer:
+    return {
+        "ChargeUnit": "HOUR",
+        "UnitPrice": float(listed),
+        "UnitPriceDiscount": float(amount),
+        "Discount": round(float(100 * amount / listed), 2) if listed else 100.0,
+    }
+
+
 def renewal_price(priced: Priced) -> PriceAnswer:
     """``Price`` of InquiryPriceRenewInstances, for all machines together."""
     listed = sum(line.network_list_minor for line in priced.lines)
@@ -79,6 +95,11 @@ def bandwidth_price(reckoned: Sequence[Reckoned] | Priced) -> BandwidthPriceAnsw
     if per_gib is not None:
         return {"BandwidthPrice": _by_unit([per_gib], "GB")}
     return {"BandwidthPrice": _hourly([sum((one.bandwidth_hourly for one in reckoned), Decimal(0))])}
+
+
+def spot_type_price(unit: UnitPrice, as_postpaid: UnitPrice) -> ItemPriceAnswer:
+    """The same of a spot machine's type: an hour, and what it would cost postpaid."""
+    return _reduced(progressive(1, as_postpaid.hour), progressive(1, unit.hour))
 
 
 def type_price(unit: UnitPrice, charge_type: str) -> ItemPriceAnswer:
@@ -121,7 +142,7 @@ def _hourly(steps: list[Decimal]) -> ItemPriceAnswer:
 
 
 def _by_unit(steps: list[Decimal], unit: str) -> ItemPriceAnswer:
-    """Unit prices of up to three tiers; there is no discount on postpaid prices."""
+    """Unit prices of up to three tiers; there is no discount on postpaid prices but for spot machines."""
     price: Members = {"ChargeUnit": unit, "Discount": 100.0}
     for name, amount in zip(_STEPS, steps, strict=False):
         price[f"UnitPrice{name}"] = price[f"UnitPriceDiscount{name}"] = float(amount)

@@ -1,7 +1,5 @@
 """Those who buy: ``vmart customer``."""
 
-import os
-import pwd
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +7,9 @@ from typing import Any
 
 import click
 
-from vmart.config.commands.frame import data_dir_option, links_of, places_of, set_up
+from vmart.config.commands.frame import data_dir_option, links_of, places_of, set_up, who_types
 from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused
-from vmart.events.actor import COMMAND, Actor
 
 
 @click.group()
@@ -145,7 +142,7 @@ def _move(own: Path | None, sign: int, *, customer: str, amount: str, reason: st
     number = _find(customer)
     amount_minor = sign * by_hand.amount_of(amount)
     key = secrets.token_hex(16) if key is None else key
-    fresh = by_hand.move(by_hand.Movement(number, amount_minor, purse, reason, _actor(), key))
+    fresh = by_hand.move(by_hand.Movement(number, amount_minor, purse, reason, who_types(), key))
     done = "done" if fresh else "this was done before, and nothing has changed"
     click.echo(f"{done}; available: {_units(overview.balance(number).available_minor)}")
 
@@ -159,7 +156,7 @@ def customer_freeze(own_data_dir: Path | None, customer: str, reason: str) -> No
     set_up(places_of(own_data_dir))
     from vmart.orders import standing
 
-    fresh = standing.freeze(_find(customer), reason, _actor())
+    fresh = standing.freeze(_find(customer), reason, who_types())
     click.echo("buys nothing from now on" if fresh else "it is so already")
 
 
@@ -171,7 +168,7 @@ def customer_unfreeze(own_data_dir: Path | None, customer: str) -> None:
     set_up(places_of(own_data_dir))
     from vmart.orders import standing
 
-    click.echo("may buy again" if standing.unfreeze(_find(customer), _actor()) else "it is so already")
+    click.echo("may buy again" if standing.unfreeze(_find(customer), who_types()) else "it is so already")
 
 
 @customer.command("quota")
@@ -196,7 +193,7 @@ def customer_quota(own_data_dir: Path | None, customer: str, given_up: Sequence[
     set_up(places_of(own_data_dir))
     from vmart.orders import standing
 
-    click.echo("set" if standing.set_quotas(_find(customer), wanted, _actor()) else "it is so already")
+    click.echo("set" if standing.set_quotas(_find(customer), wanted, who_types()) else "it is so already")
 
 
 def _find(who: str) -> int:
@@ -214,12 +211,3 @@ def _units(amount_minor: int) -> str:
     from vmart.kernel.money import exponent, from_minor
 
     return str(from_minor(amount_minor, exponent(shop.snapshot().currency)))
-
-
-def _actor() -> Actor:
-    """Who types: the user of the operating system, also behind sudo."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = str(os.getuid())
-    return Actor(None, COMMAND, (os.environ.get("SUDO_USER") or name)[:200])

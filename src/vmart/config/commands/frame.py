@@ -5,6 +5,7 @@ Heavy imports (Django) happen inside the commands that need them: ``vmart up`` s
 
 import contextlib
 import os
+import pwd
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from vmart.config import mail, os_users
 from vmart.config.places import Misused, Places, read_json
 from vmart.config.postgres import DatabaseTrouble
 from vmart.config.supervisor import StartFailed, lock_holder
+from vmart.events.actor import COMMAND, Actor
 
 NOT_WELL = 1
 NOT_POSSIBLE = 3
@@ -129,3 +131,12 @@ def be_single_process(places: Places) -> None:
     if "VMART_DATABASE_URL" not in os.environ:
         attach(places)
     os.environ["VMART_DATA_DIR"] = str(places.data_dir)
+
+
+def who_types() -> Actor:
+    """Who types: the user of the operating system, also behind sudo."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return Actor(None, COMMAND, (os.environ.get("SUDO_USER") or name)[:200])

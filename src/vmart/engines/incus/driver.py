@@ -406,6 +406,17 @@ class IncusEngine:
         with self._inside(name) as guest:
             guest.set_keys(user, keys, forgotten, passwords=passwords)
 
+    def ensure_hostname(self, name: str, hostname: str) -> None:
+        with self._inside(name) as guest:
+            guest.set_hostname(hostname)
+
+    def ensure_spot_notice(self, name: str, at: dt.datetime) -> None:
+        found = self._ours(name)
+        if found is None or found["status"] == "Stopped":
+            return
+        with self._inside(name) as guest:
+            guest.tell_end(at)
+
     @contextlib.contextmanager
     def _inside(self, name: str) -> Iterator[Guest]:
         """The machine's system, running or on its disk. Raises EngineError where it cannot be reached."""

@@ -1,14 +1,17 @@
-"""Inside a machine: how its users get in, and its network, set anew. Its files are changed alike, running or stopped.
+"""Inside a machine: its name, its network, and how its users get in, set anew.
+
+Its files are changed alike, running or stopped.
 
 A running guest is told by its own programs what these files do not tell it. A hash is in no command line and in no
 record of an operation: it goes in as a file, for root alone, where a running guest keeps nothing over a restart.
 """
 
+import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vmart.engines.contract import EngineError, UnknownUser
+from vmart.engines.contract import SPOT_NOTICE, EngineError, UnknownUser, spot_notice
 from vmart.engines.incus.client import GuestFile, IncusClient, IncusError, path_of
 from vmart.kernel import clock
 
@@ -26,17 +29,28 @@ _NETWORK_AGAIN = "/etc/cloud/cloud.cfg.d/95-vmart-network.cfg"
 _AT_EACH_START = b"updates:\n  network:\n    when: [boot-new-instance, boot-legacy, boot]\n"
 _NO_USER = 67  # EX_NOUSER of sysexits.h
 
-# A first boot still under way would put the login of the purchase back, and hides files that came before its /run:
-# it is waited for, half a minute at most.
-_WAIT = f"""
+_HOSTNAME, _HOSTS = "/etc/hostname", "/etc/hosts"
+_OWN_NAME = b"127.0.1.1"  # the line of the file hosts by which a system finds itself
+_CLOUD_INIT = "/etc/cloud/cloud.cfg"
+# cloud-init would make both files anew, with the name of the purchase, at each start.
+_NAME_STAYS = "/etc/cloud/cloud.cfg.d/99-vmart-hostname.cfg"
+_NAME_STAYS_SAYS = b"preserve_hostname: true\nmanage_etc_hosts: false\n"
+_ALL_READ = {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0644"}
+
+# A first boot still under way would put the name and the login of the purchase back, and hides files that came before
+# its /run: it is waited for, half a minute at most.
+_WAIT_BOOT = """
 if command -v cloud-init >/dev/null && ! [ -e /run/cloud-init/disabled ]; then
   for _ in $(seq 30); do
     [ -e /var/lib/cloud/instance/sem/config_set_passwords ] && break
     sleep 1
   done
 fi
+"""
+_WAIT = f"""{_WAIT_BOOT}
 getent passwd "$1" >/dev/null || exit {_NO_USER}
 """
+_RENAME = 'hostname "$1"'
 # An sshd that does not run reads its settings when it starts; one that refuses them goes on with those of before.
 _RELOAD_SSH = """
 command -v systemctl >/dev/null || exit 0
@@ -100,6 +114,23 @@ class Guest:
             self._client.write_file(self._name, f"{folder}/network-config", GuestFile(config.encode(), _ROOT_ALONE))
         self._client.write_file(self._name, _NETWORK_AGAIN, GuestFile(_AT_EACH_START, _ROOT_ALONE))
 
+    def set_hostname(self, hostname: str) -> None:
+        """What the kernel, its own files and cloud-init call the machine. Raises EngineError."""
+        if self._is_running and self._run(_WAIT_BOOT):
+            raise EngineError("The machine's system is not ready for another host name.", transient=True)
+        if self._client.read_file(self._name, _CLOUD_INIT) is not None:
+            self._client.write_file(self._name, _NAME_STAYS, GuestFile(_NAME_STAYS_SAYS, _ALL_READ))
+        self._rewrite(_HOSTNAME, _ALL_READ, lambda _: hostname.encode() + b"\n")
+        self._rewrite(_HOSTS, _ALL_READ, lambda hosts: with_own_name(hosts, hostname))
+        if self._is_running and (status := self._run(_RENAME, hostname)):
+            raise EngineError("The machine's system did not take the host name.", transient=True, detail=str(status))
+
+    def tell_end(self, at: dt.datetime) -> None:
+        """When a spot machine is taken back, where its programs look for it. It is not kept over a restart."""
+        folder = {**_ALL_READ, "X-Incus-mode": "0755"}
+        self._client.make_folder(self._name, SPOT_NOTICE.rpartition("/")[0], folder)
+        self._client.write_file(self._name, SPOT_NOTICE, GuestFile(f"{spot_notice(at)}\n".encode(), _ALL_READ))
+
     def _wait_for(self, user: str) -> None:
         """Until the first boot is through with logins. Raises UnknownUser, EngineError."""
         status = self._run(_WAIT, user)
@@ -136,30 +167,45 @@ class Guest:
         raise EngineError("The machine's system keeps its passwords in a way that is not known here.", transient=False)
 
     def _write_keys(self, user: str, keys: Sequence[str], forgotten: Sequence[str]) -> None:
-        """Lines that the customer wrote are lost to no fault: they are kept beside the file while it is written."""
         home = self._home(user)
-        path = f"{home.folder}/.ssh/authorized_keys"
-        held, kept = self._keys_of(path), self._kept_of(path)
-        before = kept or held or GuestFile(b"", {**home.owner, "X-Incus-mode": "0600"})
-        after = GuestFile(with_keys(before.content, keys, forgotten), before.owner)
+        owner = {**home.owner, "X-Incus-mode": "0600"}
+        folder = {**home.owner, "X-Incus-mode": "0700"}
+        self._rewrite(
+            f"{home.folder}/.ssh/authorized_keys", owner, lambda lines: with_keys(lines, keys, forgotten), folder=folder
+        )
+
+    def _rewrite(
+        self,
+        path: str,
+        owner: Mapping[str, str],
+        change: Callable[[bytes], bytes],
+        *,
+        folder: Mapping[str, str] | None = None,
+    ) -> None:
+        """Lines that the customer wrote are lost to no fault: they are kept beside the file while it is written.
+
+        ``owner`` is of a file that is not there yet, ``folder`` of the one that is then made for it.
+        """
+        held, kept = self._plain(path), self._kept_of(path)
+        before = kept or held or GuestFile(b"", owner)
+        after = GuestFile(change(before.content), before.owner)
         if kept is None and after.content == before.content:
             return
-        if held is None:
-            folder = {**home.owner, "X-Incus-mode": "0700"}
-            self._client.make_folder(self._name, f"{home.folder}/.ssh", folder)
+        if held is None and folder is not None:
+            self._client.make_folder(self._name, path.rpartition("/")[0], folder)
         self._client.write_file(self._name, _copy(path), GuestFile(before.content + _WHOLE, before.owner))
         self._client.write_file(self._name, path, after)
         self._client.remove_file(self._name, _copy(path))
 
-    def _keys_of(self, path: str) -> GuestFile | None:
+    def _plain(self, path: str) -> GuestFile | None:
         try:
             return self._client.read_file(self._name, path)
         except IncusError as error:
             if error.transient:
                 raise
             raise EngineError(  # a link: what it leads to may be any file
-                "The machine's system keeps its keys in a way that is not known here.",
-                transient=False, detail=error.text,
+                "The machine's system keeps its files in a way that is not known here.",
+                transient=False, detail=f"{path}: {error.text}",
             ) from error  # fmt: skip
 
     def _kept_of(self, path: str) -> GuestFile | None:
@@ -195,6 +241,15 @@ def with_ssh_passwords(settings: bytes, take: bool) -> bytes:
     if take:
         return settings
     return _whole_lines(settings) + wanted + b"\n"
+
+
+def with_own_name(hosts: bytes, hostname: str) -> bytes:
+    """The file hosts(5), in which the system finds itself by this name; each other line stays as it is."""
+    short = hostname.partition(".")[0]
+    names = hostname if short == hostname else f"{hostname} {short}"
+    line, lines = _OWN_NAME + b" " + names.encode(), hosts.splitlines()
+    kept = [line if there.split()[:1] == [_OWN_NAME] else there for there in lines]
+    return b"".join(one + b"\n" for one in (kept if line in kept else [*kept, line]))
 
 
 def with_keys(lines: bytes, keys: Sequence[str], forgotten: Sequence[str]) -> bytes:

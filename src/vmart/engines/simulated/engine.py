@@ -33,6 +33,7 @@ from vmart.engines.contract import (
     UnknownUser,
     Volume,
     driver,
+    spot_notice,
     turns_off_for,
 )
 from vmart.engines.rules import MachineRules, of_plain
@@ -66,7 +67,7 @@ _OBSERVED = (
 _CHANGING = (
     "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
     "ensure_address", "ensure_network", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password",
-    "ensure_ssh_keys",
+    "ensure_ssh_keys", "ensure_hostname", "ensure_spot_notice",
     "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
     "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored", "ensure_image_of", "ensure_image_absent",
 )  # fmt: skip
@@ -460,6 +461,22 @@ class SimulatedEngine:
             connection.execute(
                 "UPDATE machine SET ssh_keys = ?, ssh_passwords = ? WHERE name = ?", (json.dumps(left), takes, name)
             )
+
+    def ensure_hostname(self, name: str, hostname: str) -> None:
+        with self._call("ensure_hostname", writes=True) as connection:
+            self._present(connection, name)
+            connection.execute("UPDATE machine SET hostname = ? WHERE name = ?", (hostname, name))
+
+    def ensure_spot_notice(self, name: str, at: dt.datetime) -> None:
+        with self._call("ensure_spot_notice", writes=True) as connection:
+            found = self._row(connection, name)
+            if found is None:
+                return
+            self._refuse_offline(connection, found["member"])
+            if found["power"] == Power.RUNNING:
+                connection.execute(
+                    "INSERT OR REPLACE INTO notice (machine, says) VALUES (?, ?)", (name, spot_notice(at))
+                )
 
     def _of_user(self, connection: sqlite3.Connection, name: str, user: str) -> dict[str, Any]:
         """The machine, whose system can be reached and has this user."""

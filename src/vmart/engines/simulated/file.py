@@ -45,13 +45,14 @@ CREATE TABLE IF NOT EXISTS content (
 CREATE TABLE IF NOT EXISTS snapshot (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL, image TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
 # systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots, customers'
-# images.
+# images, notices to spot machines.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -89,8 +90,9 @@ CREATE TABLE own_image (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL
 ) WITHOUT ROWID;
 """,
+    9: "CREATE TABLE notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID",
 }
-_VERSION = 9
+_VERSION = 10
 
 # What a call says whose answer is lost, and one that failed.
 LOST = "The compute engine does not answer."

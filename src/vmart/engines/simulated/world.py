@@ -140,7 +140,7 @@ class World:
         return bool(row[0])
 
     def system(self, name: str) -> tuple[str, str]:
-        """The image on its system disk, and the host name of its first boot."""
+        """The image on its system disk, and its host name."""
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 
@@ -153,6 +153,11 @@ class World:
         """A customer's image vanishes behind vmart's back."""
         with self._file.writing() as connection:
             connection.execute("DELETE FROM own_image WHERE name = ?", (name,))
+
+    def spot_notice(self, name: str) -> str:
+        """What its system was told of its end; "" for nothing."""
+        row = self._file.connection().execute("SELECT says FROM notice WHERE machine = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
 
     def erased(self, name: str) -> int:
         """How often its system disk was erased."""

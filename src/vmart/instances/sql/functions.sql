@@ -15,7 +15,7 @@ BEGIN
       charge_type, internet_charge_type, bandwidth_mbps, public_ip_wanted, state, stop_charging_mode, latest_operation,
       latest_operation_state, latest_operation_request_id, latest_operation_error_code, latest_operation_error, kind,
       subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data,
-      termination_protected, security_groups, ends_at, created_at, own_image)
+      termination_protected, security_groups, max_price, ends_at, created_at, own_image)
     VALUES (
       _ids[n], machine->>'public_id', (_bought->>'account_id')::bigint, _bought->>'zone',
       _bought->>'instance_type', _bought->>'image_id', (_bought->>'vcpu')::int, (_bought->>'memory_mib')::int,
@@ -25,8 +25,8 @@ BEGIN
       'RunInstances', 'OPERATING', _bought->>'request_id', '', '', '', _subnet, _private[n], machine->>'mac',
       _public[n], _bought->>'login_user', coalesce(machine->>'password_hash', _bought->'login'->>'password_hash'),
       _keys, _key_ids, decode(_bought->>'user_data', 'hex'), (_bought->'attributes'->>'termination_protected')::boolean,
-      _bought->'attributes'->'security_groups', (_bought->>'ends_at')::timestamptz,
-      (_bought->>'created_at')::timestamptz, _bought->>'own_image');
+      _bought->'attributes'->'security_groups', (_bought->'attributes'->>'max_price')::numeric,
+      (_bought->>'ends_at')::timestamptz, (_bought->>'created_at')::timestamptz, _bought->>'own_image');
     IF machine ? 'password_sealed' THEN
       INSERT INTO instances_sealed_password (instance_id, sealed, made_at)
       VALUES (_ids[n], decode(machine->>'password_sealed', 'hex'), (_bought->>'created_at')::timestamptz);

@@ -25,7 +25,7 @@ from vmart.orders.disks import of_snapshot, own, release
 from vmart.orders.renew_flag import MANUAL, check_flag
 from vmart.pricing import books, renewal
 from vmart.pricing.book import DISK
-from vmart.pricing.configuration import OTHER_CHARGE_TYPES, POSTPAID_BY_HOUR, PREPAID, DiskChoice
+from vmart.pricing.configuration import OTHER_CHARGE_TYPES, POSTPAID_BY_HOUR, PREPAID, SPOTPAID, DiskChoice
 from vmart.pricing.errors import ChargeTypeNotSold, UnknownChargeType
 from vmart.pricing.hour import price_version, rate_per_hour
 from vmart.pricing.parts import check_disk
@@ -134,7 +134,7 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
 
 
 def _check(here: shop.Shop, asked: NewDisks) -> None:
-    if asked.charge_type in OTHER_CHARGE_TYPES:
+    if asked.charge_type in OTHER_CHARGE_TYPES | {SPOTPAID}:
         raise ChargeTypeNotSold(
             "{mode} is not sold here.", field="charge_type", code="UnsupportedOperation", mode=asked.charge_type
         )

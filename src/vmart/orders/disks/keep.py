@@ -16,17 +16,22 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.orders import errors, holds, machines, things
 from vmart.orders.disks import release
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, Configuration
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, SPOTPAID, Configuration
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Source, Standing, Subscription
 
 
 def check(configuration: Configuration) -> None:
-    """Raise NoOwnDisks where a disk is to stay and the zone's engine keeps none by themselves.
+    """Raise NoOwnDisks where a disk is to stay, and its machine is a spot one or the zone's engine keeps none.
 
     Of a prepaid machine it goes with it there: Terraform's provider says false of each of its disks.
     """
     staying = [number for number, disk in enumerate(configuration.data_disks) if not disk.delete_with_instance]
+    if staying and configuration.charge_type == SPOTPAID:
+        raise errors.NoOwnDisks(
+            "The disks of a spot machine go with it when it is taken back.",
+            field=f"data_disks.{staying[0]}.delete_with_instance", code="InvalidParameterCombination",
+        )  # fmt: skip
     if configuration.charge_type != POSTPAID_BY_HOUR or not staying:
         return
     if not Zone.objects.filter(code=configuration.zone, capabilities__disks=True).exists():

@@ -122,6 +122,12 @@ BEGIN
     IF _held + _count > _most THEN
       PERFORM fn.kernel_refuse('quota_prepaid', _held || '|' || _most);
     END IF;
+  ELSIF _bought->>'charge_type' = 'SPOTPAID' THEN
+    _held := fn.subscriptions_counted(_account, _zone, 'SPOTPAID', NULL);
+    _most := fn.customers_quota(_account, 'spot_per_zone');
+    IF _held + _count > _most THEN
+      PERFORM fn.kernel_refuse('quota_spot', _held || '|' || _most);
+    END IF;
   ELSE
     _held := fn.subscriptions_counted(_account, _zone, 'POSTPAID_BY_HOUR', NULL);
     _most := fn.customers_quota(_account, 'postpaid_per_zone');

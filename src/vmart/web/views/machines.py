@@ -228,4 +228,6 @@ def _off_billed(machine: Instance) -> str:
         return _("It is off without charge: only its disks and by-bandwidth network are billed.")
     if machine.subscription.charge_type == "PREPAID":
         return _("It is off; its term is paid and runs on.")
+    if machine.max_price is not None:
+        return _("It is off and billed as if it were running.")
     return _("It is off and billed as if it were running. To pay for its disks only, put it to “without charge”.")

@@ -1,4 +1,4 @@
-"""The system of a machine installed anew: told first what is erased and what stays."""
+"""The system of a machine: its host name changed; installed anew, told first what is erased and what stays."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
 from vmart.listings import overview
-from vmart.orders import reinstall
+from vmart.orders import attributes, reinstall
 from vmart.orders.login import LoginWanted, check_password
 from vmart.orders.reinstall import Reinstall
 from vmart.pages import wording
-from vmart.web.forms import NewSystem
+from vmart.web.forms import HostName, NewSystem
 from vmart.web.visitor import actor, customer
 
 _LOGINS = ("generated", "typed", "keys")
@@ -45,6 +45,34 @@ def reinstall_page(request: HttpRequest, account_id: int, public_id: str) -> Htt
         return _page(request, machine, form)
     messages.success(request, _("The system is being installed anew."))
     return redirect("machine", public_id)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def host_name_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """A name that is none is said beside the field, all else on the machine's page."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    form = HostName(machine, request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return _host_name(request, machine, form)
+    try:
+        attributes.modify(actor(request, account_id), [public_id], hostname=form.value)
+    except Refused as refused:
+        if refused.field == "machines":
+            messages.error(request, wording.sentence(refused))
+            return redirect("machine", public_id)
+        form.refuse(refused)
+        return _host_name(request, machine, form)
+    messages.success(request, _("The host name is being changed."))
+    return redirect("machine", public_id)
+
+
+def _host_name(request: HttpRequest, machine: Instance, form: HostName) -> HttpResponse:
+    here = {"machine": machine, "form": form}
+    return render(request, "web/machines/host_name.html", here, status=422 if form.is_bound else 200)
 
 
 def _asked(request: HttpRequest, form: NewSystem) -> Reinstall:

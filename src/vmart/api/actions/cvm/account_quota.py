@@ -11,7 +11,8 @@ from vmart.listings import placement_groups, quotas
 from vmart.listings.quotas import Used
 from vmart.pricing import books
 
-POSTPAID, PREPAID, GROUPS = "PostPaidQuotaSet", "PrePaidQuotaSet", "DisasterRecoverGroupQuotaSet"
+POSTPAID, PREPAID, SPOT = "PostPaidQuotaSet", "PrePaidQuotaSet", "SpotPaidQuotaSet"
+GROUPS = "DisasterRecoverGroupQuotaSet"
 
 
 class DescribeAccountQuota(Shape):
@@ -35,6 +36,10 @@ class PrePaidQuotaAnswer(PostPaidQuotaAnswer):
     OnceQuota: int
 
 
+class SpotPaidQuotaAnswer(PostPaidQuotaAnswer):
+    """Of one zone: spot machines that are there."""
+
+
 class GroupQuotaAnswer(TypedDict):
     """Placement groups of the account, and machines of one; by switch there are none."""
 
@@ -50,7 +55,7 @@ class AccountQuotaAnswer(TypedDict):
 
     PostPaidQuotaSet: list[PostPaidQuotaAnswer]
     PrePaidQuotaSet: list[PrePaidQuotaAnswer]
-    SpotPaidQuotaSet: Empty
+    SpotPaidQuotaSet: list[SpotPaidQuotaAnswer]
     ImageQuotaSet: Empty
     DisasterRecoverGroupQuotaSet: list[GroupQuotaAnswer]
 
@@ -75,8 +80,8 @@ def describe_account_quota(call: Call, asked: DescribeAccountQuota) -> DescribeA
     region = in_region(here, call.region)
     chosen = conditions(asked.filters, ("zone", "quota-type"), VALUES_MAX)
     zones = [zone for zone in zones_of(here, call) if zone.on_sale and zone.code in chosen.get("zone", [zone.code])]
-    postpaid, prepaid = quotas.machines(call.account_id, [zone.code for zone in zones])
-    kinds = chosen.get("quota-type", [POSTPAID, PREPAID, GROUPS])
+    postpaid, prepaid, spot = quotas.machines(call.account_id, [zone.code for zone in zones])
+    kinds = chosen.get("quota-type", [POSTPAID, PREPAID, SPOT, GROUPS])
     once = books.current_book(here.generation).sales.machines_max
     return {
         "AppId": call.account_id,
@@ -85,7 +90,7 @@ def describe_account_quota(call: Call, asked: DescribeAccountQuota) -> DescribeA
             "AccountQuota": {
                 "PostPaidQuotaSet": [_of(used) for used in postpaid if POSTPAID in kinds],
                 "PrePaidQuotaSet": [{**_of(used), "OnceQuota": once} for used in prepaid if PREPAID in kinds],
-                "SpotPaidQuotaSet": [],
+                "SpotPaidQuotaSet": [_of(used) for used in spot if SPOT in kinds],
                 "ImageQuotaSet": [],
                 "DisasterRecoverGroupQuotaSet": [_groups(call.account_id)] if GROUPS in kinds else [],
             },

@@ -1,12 +1,15 @@
-"""cvm: DescribeInstancesAttributes, ModifyInstancesAttribute. What is told and changed of a machine by itself."""
+"""cvm: DescribeInstancesAttributes, ModifyInstancesAttribute, ModifyInstancesProject.
+
+What is told and changed of a machine by itself.
+"""
 
 import base64
 from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.declarations import Code, Domain, Done, NotOffered, PublicIds, Shape
+from vmart.api.actions.cvm.instances import InstanceIds, Project
+from vmart.api.declarations import Code, Domain, Done, FalseOnly, NotOffered, PublicIds, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.listings import machines
 from vmart.orders import attributes, user_data
@@ -20,7 +23,7 @@ class DescribeInstancesAttributes(Shape):
 
 
 class ModifyInstancesAttribute(Shape):
-    """A name, protection from programs, user data of the next system, security groups; the same for all of them."""
+    """Names, protection from programs, user data of the next system, security groups; the same for all of them."""
 
     instance_ids: InstanceIds
     instance_name: (
@@ -31,11 +34,20 @@ class ModifyInstancesAttribute(Shape):
     ] = None
     security_groups: Annotated[PublicIds | None, Domain("attributes.security_groups")] = None
     cam_role_name: NotOffered = None
-    host_name: NotOffered = None
+    host_name: (
+        Annotated[str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName"), Domain("hostname")] | None
+    ) = None
     disable_api_termination: Annotated[bool | None, Domain("protected")] = None
     cam_role_type: NotOffered = None
-    auto_reboot: NotOffered = None
+    auto_reboot: FalseOnly = None
     enable_jumbo_frame: NotOffered = None
+
+
+class ModifyInstancesProject(Shape):
+    """Machines into a project; there is one, whose id is 0."""
+
+    instance_ids: InstanceIds
+    project_id: Project
 
 
 class AttributeAnswer(TypedDict):
@@ -68,7 +80,7 @@ def describe_instances_attributes(call: Call, asked: DescribeInstancesAttributes
 
 
 def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> Done:
-    """Done when it is answered."""
+    """Done when it is answered, but for HostName: of that LatestOperationState says when it is done."""
     attributes.modify(
         call.actor,
         asked.instance_ids,
@@ -76,7 +88,14 @@ def modify_instances_attribute(call: Call, asked: ModifyInstancesAttribute) -> D
         protected=asked.disable_api_termination,
         document=None if asked.user_data is None else user_data.decode(asked.user_data),
         groups=asked.security_groups,
+        hostname=asked.host_name,
     )
+    return {}
+
+
+def modify_instances_project(call: Call, asked: ModifyInstancesProject) -> Done:
+    """Nothing changes: each machine is in project 0 and stays in it."""
+    attributes.put_into_project(call.actor, asked.instance_ids)
     return {}
 
 
@@ -96,5 +115,13 @@ ACTIONS = (
         modify_instances_attribute,
         writes=True,
         touches={Resource.MACHINE: "instance_ids", Resource.SECURITY_GROUP: "security_groups"},
+    ),
+    Action(
+        "ModifyInstancesProject",
+        ModifyInstancesProject,
+        Done,
+        modify_instances_project,
+        writes=True,
+        touches={Resource.MACHINE: "instance_ids"},
     ),
 )

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from vmart.api.actions.cvm.places import zones_of
 from vmart.api.actions.filters import Looks, conditions, matching
-from vmart.api.actions.prices import ItemPriceAnswer, type_price
+from vmart.api.actions.prices import ItemPriceAnswer, spot_type_price, type_price
 from vmart.api.declarations import Empty, Filters, Shape
 from vmart.api.registry import Action, Call
 from vmart.api.words import CHINESE
@@ -17,7 +17,7 @@ from vmart.kernel.errors import InvalidValue
 from vmart.listings import stock
 from vmart.pricing import books
 from vmart.pricing.configuration import DEFAULT_SYSTEM_GIB
-from vmart.pricing.quote import POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.quote import POSTPAID_BY_HOUR, PREPAID, SPOTPAID
 
 
 class DescribeZoneInstanceConfigInfos(Shape):
@@ -86,7 +86,7 @@ class InstanceTypeQuotaItemAnswer(TypedDict):
 
 
 class DescribeZoneInstanceConfigInfosAnswer(TypedDict):
-    """Every type in every zone in both charge types."""
+    """Every type in every zone in each charge type in which it is sold."""
 
     InstanceTypeQuotaSet: list[InstanceTypeQuotaItemAnswer]
 
@@ -113,7 +113,7 @@ class DescribeInstanceTypeConfigsAnswer(TypedDict):
 def describe_zone_instance_config_infos(
     call: Call, asked: DescribeZoneInstanceConfigInfos
 ) -> DescribeZoneInstanceConfigInfosAnswer:
-    """Every type in every zone in both charge types, with its price."""
+    """Every type in every zone in each charge type in which it is sold, with its price."""
     here = shop.current()
     chosen = conditions(asked.filters, [*_SALE_FILTERS, "sort-keys"], 100)
     sort_keys = chosen.pop("sort-keys", [])
@@ -131,11 +131,13 @@ def describe_zone_instance_config_infos(
 
 
 def _sales(here: Shop, zones: Iterable[ZoneView], room: Mapping[tuple[str, str], int]) -> Iterator[Sale]:
-    """Every type of the zones in both charge types; one that is switched off has no room."""
+    """Every type of the zones in each charge type in which it is sold; one that is switched off has no room."""
+    regions = books.current_book(here.generation).regions
     for zone in zones:
         for code, sold_out in zone.offers.items():
             fits = 0 if sold_out or not zone.on_sale else room.get((zone.code, code), 0)
-            for charge_type in (PREPAID, POSTPAID_BY_HOUR):
+            also = [SPOTPAID] if code in regions[zone.region].spot else []
+            for charge_type in (PREPAID, POSTPAID_BY_HOUR, *also):
                 yield Sale(zone, here.instance_types[code], charge_type, fits)
 
 
@@ -149,6 +151,10 @@ def _stock_category(room: int) -> str:
 def _quota_item(here: Shop, sale: Sale, language: str) -> InstanceTypeQuotaItemAnswer:
     prices = books.current_book(here.generation).regions[sale.zone.region]
     kind, sold_out = sale.kind, sale.room == 0
+    if sale.charge_type == SPOTPAID:
+        price = spot_type_price(prices.spot[kind.code], prices.cpu[kind.code])
+    else:
+        price = type_price(prices.cpu[kind.code], sale.charge_type)
     return {
         "Zone": sale.zone.code,
         "InstanceType": kind.code,
@@ -161,7 +167,7 @@ def _quota_item(here: Shop, sale: Sale, language: str) -> InstanceTypeQuotaItemA
         "TypeName": kind.family_name_zh if language == CHINESE else kind.family_name_en,
         "LocalDiskTypeList": [],
         "Status": "SOLD_OUT" if sold_out else "SELL",
-        "Price": type_price(prices.cpu[kind.code], sale.charge_type),
+        "Price": price,
         "SoldOutReason": "ResourcesSoldOut.SpecifiedInstanceType" if sold_out else "",
         "InstanceBandwidth": 0.0,
         "InstancePps": 0,

@@ -27,6 +27,7 @@ _InstanceId = Annotated[str, Field(max_length=60)]
 InstanceIds = Annotated[
     list[_InstanceId], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("machines")
 ]
+Project = Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")]  # there is one, number 0
 StopType = Literal["SOFT", "HARD", "SOFT_FIRST"]
 
 # Filters of DescribeInstances -> the member of listings.machines.Wanted that they fill.

@@ -4,7 +4,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.instances import InstanceIds
+from vmart.api.actions.cvm.instances import InstanceIds, Project
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, TagSpecifications, specified, told
 from vmart.api.declarations import Code, Domain, Done, Filters, Limit, Offset, Shape
@@ -19,7 +19,6 @@ from vmart.tags.things import KEY_PAIR
 
 # Length and letters are checked by the act, each with its own documented code.
 KeyName = Annotated[str, Field(max_length=256), Code("InvalidKeyPairNameTooLong")]
-Project = Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")]
 KeyIds = Annotated[
     list[Annotated[str, Field(max_length=60)]], Field(max_length=100), Code("InvalidKeyPair.LimitExceeded")
 ]

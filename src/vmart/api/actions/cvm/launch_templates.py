@@ -14,6 +14,7 @@ from vmart.api.actions.cvm.purchase import (
     EnhancedService,
     MachineToBuy,
     Service,
+    SpotOptions,
     SystemDisk,
     VirtualPrivateCloud,
     internet_charge_type,
@@ -228,6 +229,20 @@ class TagSpecificationAnswer(TypedDict):
     Tags: list[TagAnswer]
 
 
+class SpotOptionsAnswer(TypedDict):
+    """The bid, where one is said."""
+
+    MaxPrice: NotRequired[str]
+    SpotInstanceType: str
+
+
+class MarketOptionsAnswer(TypedDict):
+    """Of a spot machine."""
+
+    MarketType: str
+    SpotOptions: SpotOptionsAnswer
+
+
 class VersionDataAnswer(TypedDict):
     """What a purchase by this version asks for; InstanceType is "" where it is chosen at each purchase."""
 
@@ -251,6 +266,7 @@ class VersionDataAnswer(TypedDict):
     DisasterRecoverGroupIds: NotRequired[list[str]]
     TagSpecification: NotRequired[list[TagSpecificationAnswer]]
     ActionTimer: NotRequired[ActionTimerAnswer]
+    InstanceMarketOptions: NotRequired[MarketOptionsAnswer]
 
 
 class VersionAnswer(TypedDict):
@@ -359,6 +375,8 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         told["TagSpecification"] = [_tags(one) for one in asked.tag_specification]
     if timer := asked.action_timer:
         told["ActionTimer"] = told_timer(ends_at(timer))
+    if market := asked.instance_market_options:
+        told["InstanceMarketOptions"] = {"MarketType": market.market_type, "SpotOptions": _spot(market.spot_options)}
     if term := asked.instance_charge_prepaid:
         told["InstanceChargePrepaid"] = {"Period": term.period, "RenewFlag": term.renew_flag}
     if asked.login_settings.key_ids:
@@ -369,6 +387,13 @@ def _data(asked: MachineToBuy) -> VersionDataAnswer:
         told["DisasterRecoverGroupIds"] = asked.disaster_recover_group_ids
     if asked.host_name:
         told["HostName"] = asked.host_name
+    return told
+
+
+def _spot(asked: SpotOptions) -> SpotOptionsAnswer:
+    told: SpotOptionsAnswer = {"SpotInstanceType": asked.spot_instance_type}
+    if asked.max_price is not None:
+        told["MaxPrice"] = asked.max_price
     return told
 
 

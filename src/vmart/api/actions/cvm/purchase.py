@@ -1,14 +1,16 @@
 """cvm: InquiryPriceRunInstances and RunInstances, with the structures of a machine to buy."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.action_timers import ActionTimer, ends_at
 from vmart.api.actions.cvm.from_template import FromTemplate, LaunchTemplate, from_template
+from vmart.api.actions.cvm.instances import Project
 from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.prices import PriceAnswer, quote_price
+from vmart.api.actions.prices import PriceAnswer, quote_price, spot_price
 from vmart.api.actions.tagged import TagSpecifications, specified
 from vmart.api.declarations import (
     INT32_MAX,
@@ -25,7 +27,7 @@ from vmart.api.registry import RUN_PER_S, Action, Call, Completion, Resource
 from vmart.catalog import shop
 from vmart.catalog.shop import Shop
 from vmart.instances.attributes import Attributes
-from vmart.orders import offered, own_network, purchase, user_data
+from vmart.orders import offered, own_network, purchase, spot, user_data
 from vmart.orders.login import LoginWanted
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.orders.wanted import MANUAL_RENEWAL, Machine, Purchase
@@ -36,7 +38,7 @@ from vmart.pricing.configuration import (
     DiskChoice,
     default_internet_charge_type,
 )
-from vmart.pricing.quote import POSTPAID_BY_HOUR
+from vmart.pricing.quote import POSTPAID_BY_HOUR, SPOTPAID
 
 _Size = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
 _Positive = Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.Range")]
@@ -51,7 +53,7 @@ class Placement(Shape):
     """Where: the zone. There is one project, number 0."""
 
     zone: Annotated[_Name, Domain("zone")]
-    project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidProjectId.NotFound")] = 0
+    project_id: Project = 0
     host_ids: NotOffered = None
     host_id: NotOffered = None
     dedicated_resource_pack_tenancy: NotOffered = None
@@ -139,6 +141,23 @@ class EnhancedService(Shape):
     automation_service: Service | None = None
 
 
+class SpotOptions(Shape):
+    """What an hour of CPU and memory may cost before the machine is taken back, as decimal text."""
+
+    max_price: Annotated[
+        str | None, Field(max_length=20, pattern=r"^[0-9]{1,10}(\.[0-9]{1,8})?\z"), Code("InvalidParameterValue"),
+        Domain("attributes.max_price"),
+    ] = None  # fmt: skip
+    spot_instance_type: Literal["one-time"] = "one-time"
+
+
+class InstanceMarketOptions(Shape):
+    """Of a spot machine (SPOTPAID). Without a MaxPrice it is the price of now."""
+
+    spot_options: SpotOptions = SpotOptions()
+    market_type: Literal["spot"] = "spot"
+
+
 class Configured(Shape):
     """What is priced, and what goes with it wherever machines are asked for."""
 
@@ -161,7 +180,7 @@ class Configured(Shape):
         str, Field(max_length=200), Code("InvalidParameterValue.IllegalHostName"), Domain("hostname")
     ] = ""
     tag_specification: TagSpecifications = []
-    instance_market_options: NotOffered = None
+    instance_market_options: InstanceMarketOptions | None = None
     metadata: NotOffered = None
     hpc_cluster_id: NotOffered = None
     network_interfaces: NotOffered = None
@@ -247,8 +266,13 @@ def configuration(here: Shop, call: Call, asked: Configured) -> Configuration:
 
 def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> InquiryPriceRunInstancesAnswer:
     """The price that RunInstances would charge."""
-    here = shop.snapshot()
-    return {"Price": quote_price(offered.price(configuration(here, call, asked), here))}
+    here, wanted_one = shop.snapshot(), configuration(shop.snapshot(), call, asked)
+    spot.check(here, wanted_one, Attributes(max_price=_bid(asked.instance_market_options)))
+    quoted = offered.price(wanted_one, here)
+    if wanted_one.charge_type != SPOTPAID:
+        return {"Price": quote_price(quoted)}
+    as_postpaid = replace(quoted.configuration, charge_type=POSTPAID_BY_HOUR)
+    return {"Price": spot_price(quoted, offered.price(as_postpaid, here))}
 
 
 def wanted(call: Call, asked: MachineToBuy) -> Purchase:
@@ -264,7 +288,9 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
             hostname=asked.host_name,
             user_data=user_data.decode(asked.user_data),
             renew_flag=term.renew_flag if term else MANUAL_RENEWAL,
-            attributes=Attributes(asked.disable_api_termination, tuple(asked.security_group_ids)),
+            attributes=Attributes(
+                asked.disable_api_termination, tuple(asked.security_group_ids), _bid(asked.instance_market_options)
+            ),
             network=wanted_network(network) if network else DEFAULT_NETWORK,
             placement_groups=tuple(asked.disaster_recover_group_ids),
             tag_specification=specified(asked.tag_specification),
@@ -272,6 +298,12 @@ def wanted(call: Call, asked: MachineToBuy) -> Purchase:
         ),
         client_token=asked.client_token or "",
     )
+
+
+def _bid(asked: InstanceMarketOptions | None) -> Decimal | None:
+    """The bid; None where the request says none."""
+    said = asked.spot_options.max_price if asked else None
+    return None if said is None else Decimal(said)
 
 
 def wanted_network(asked: VirtualPrivateCloud) -> NetworkWanted:

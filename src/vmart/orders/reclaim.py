@@ -1,0 +1,170 @@
+"""Spot machines are taken back: for the room of a purchase, when they cost more than was bid, or by the seller.
+
+Their owner has two minutes' notice: an event, a line on the machine's page, and a file in the machine's own system. At
+its end their charging ends, to that second, and all of them is erased (ADR 0054).
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+
+from django.utils.translation import gettext_noop
+
+from vmart.catalog import shop
+from vmart.catalog.shop import Shop
+from vmart.engines.contract import EngineError
+from vmart.events import record
+from vmart.events.actor import Actor, timer
+from vmart.instances.models import ALIVE, Instance, State
+from vmart.kernel import clock, db
+from vmart.kernel.errors import NotFound
+from vmart.orders import machines as m
+from vmart.orders import spot, terminate
+from vmart.orders.acts import ending
+from vmart.placement.making_room import Room, Taken, plan
+from vmart.pricing.configuration import SPOTPAID, Configuration
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
+
+KIND, NOTICE_KIND = "reclaim", "spot_notice"
+NOTICE = dt.timedelta(minutes=2)
+ACT = "reclaim_announced"
+FOR_ROOM = gettext_noop("Its room is needed for another machine.")
+BY_PRICE = gettext_noop("An hour of it costs more now than was said it may.")
+BY_SELLER = gettext_noop("The seller takes it back.")
+# In the others there is no machine, or it is being erased already.
+_TAKEN = (*(state for state in ALIVE if state != State.PENDING), State.SHUTDOWN)
+_FREE = """
+SELECT id, vcpu_capacity - vcpu_used AS vcpu, memory_capacity_mib - memory_used_mib AS memory_mib,
+       disk_capacity_gib - disk_used_gib AS disk_gib
+FROM placement_host WHERE zone_id = %s AND online AND enabled
+"""
+_SPOTS = """
+SELECT i.id, a.host_id, a.vcpu, a.memory_mib, a.disk_gib,
+       i.reclaim_at IS NOT NULL OR i.state = 'TERMINATING' AS leaving
+FROM instances_instance i JOIN placement_allocation a ON a.instance_id = i.id
+WHERE i.zone_id = %s AND i.charge_type = 'SPOTPAID' AND i.state NOT IN ('GONE', 'PENDING', 'LAUNCH_FAILED')
+ORDER BY i.created_at DESC, i.id DESC
+"""
+
+
+def announce(machines: Sequence[int], why: str, actor: Actor | None = None) -> int:
+    """Give notice to these, by number, that have none yet; how many. Each account's in a commit of its own."""
+    rows = Instance.objects.filter(pk__in=machines, charge_type=SPOTPAID, reclaim_at=None, state__in=_TAKEN)
+    owners: dict[int, list[int]] = {}
+    for account_id, number in rows.order_by("account_id", "id").values_list("account_id", "id"):
+        owners.setdefault(account_id, []).append(number)
+    return sum(_announce(account_id, numbers, why, actor) for account_id, numbers in owners.items())
+
+
+def _announce(account_id: int, numbers: Sequence[int], why: str, actor: Actor | None) -> int:
+    with db.act():
+        db.call("ledger_lock", account_id)
+        found = list(m.locking().filter(pk__in=numbers, reclaim_at=None, state__in=_TAKEN).order_by("id"))
+        if not found:
+            return 0
+        at = db.call("metering_instant", clock.now()) + NOTICE
+        ids = [machine.id for machine in found]
+        Instance.objects.filter(pk__in=ids).update(reclaim_at=at, reclaimed_for_room=why == FOR_ROOM)
+        details = [{"why": why, "reclaim_at": at.isoformat()}] * len(found)
+        m.events(found, ACT, details, actor or timer(account_id))
+        queue.enqueue_all(KIND, record.MACHINE, ids, account_id=account_id, due_at=at)
+        m.send_all(found, NOTICE_KIND)
+        return len(found)
+
+
+def by_seller(actor: Actor, public_id: str) -> bool:
+    """Take this one back; False where it has notice already or is none that can be taken. Raises NotFound."""
+    found = Instance.objects.filter(public_id=public_id.replace("\0", ""), charge_type=SPOTPAID).first()
+    if found is None:
+        raise NotFound("There is no spot machine {id}.", field="machines", id=public_id[:40])
+    return announce([found.id], BY_SELLER, actor) == 1
+
+
+def for_room(configuration: Configuration, here: Shop) -> dt.datetime | None:
+    """Have room made for a purchase that found none; when it is there. None where no spot machine stands in its way."""
+    kind = here.instance_types[configuration.instance_type]
+    disks = (configuration.system_disk, *configuration.data_disks)
+    needed = Room(kind.vcpu, kind.memory_mib, sum(disk.size_gib for disk in disks))
+    free = {row.pop("id"): Room(**row) for row in db.rows(_FREE, configuration.zone)}
+    taken = [
+        Taken(row["id"], row["host_id"], Room(row["vcpu"], row["memory_mib"], row["disk_gib"]), leaving=row["leaving"])
+        for row in db.rows(_SPOTS, configuration.zone)
+    ]
+    going = plan(free, taken, needed, configuration.count)
+    if going is None:
+        return None
+    announce(going, FOR_ROOM)
+    until: dt.datetime | None = (
+        Instance.objects.filter(zone_id=configuration.zone, charge_type=SPOTPAID, reclaim_at__gt=clock.now())
+        .exclude(state=State.GONE)
+        .order_by("-reclaim_at")
+        .values_list("reclaim_at", flat=True)
+        .first()
+    )
+    return until or clock.now()
+
+
+def for_price() -> int:
+    """Give notice to those for which their owner does not pay the price of now; how many."""
+    here = shop.snapshot()
+    sold = (
+        Instance.objects.filter(charge_type=SPOTPAID, reclaim_at=None, state__in=_TAKEN)
+        .values_list("zone_id", "instance_type_id")
+        .order_by("zone_id", "instance_type_id")
+        .distinct()
+    )
+    dear: list[int] = []
+    for zone, code in sold:
+        price = spot.hour_price(here, here.region_of(zone), code)
+        assert price is not None  # one once given stays in every later book
+        outbid = Instance.objects.filter(
+            zone_id=zone, instance_type_id=code, charge_type=SPOTPAID, reclaim_at=None, state__in=_TAKEN,
+            max_price__lt=price,
+        )  # fmt: skip
+        dear += outbid.values_list("id", flat=True)
+    return announce(dear, BY_PRICE)
+
+
+def tell(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``spot_notice``: the machine's own system is told; one that is off, or is gone, needs no telling."""
+    for operation in batch:
+        machine = m.read(operation.subject_id)
+        if machine.state == State.RUNNING and machine.reclaim_at is not None:
+            engine_of(operation.lane).ensure_spot_notice(machine.public_id, machine.reclaim_at)
+        with ending(operation, owner):
+            pass
+
+
+def untold(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+    """A system that takes no file has the notice by event and page alone."""
+    for operation in batch:
+        with ending(operation, owner) as ours:
+            if ours:
+                why = error.sentence if isinstance(error, EngineError) else ""
+                m.event(m.locked(operation.subject_id), "notice_not_told", why=why)
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``reclaim``, due at the end of the notice; waits for an operation that is under way."""
+    for operation in batch:
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            machine = m.locked(operation.subject_id)
+            busy = machine.state in ALIVE and machine.latest_operation_state == "OPERATING"
+            if not busy and queue.finish(owner, operation):
+                _end(machine)
+        if busy:
+            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+
+
+def _end(machine: Instance) -> None:
+    """Where its owner was faster, there is nothing left to do."""
+    if machine.state not in _TAKEN:
+        return
+    m.events([machine], "TerminateInstances", actor=timer(machine.account_id))
+    if machine.state == State.SHUTDOWN:  # in arrears: charged for nothing any more
+        terminate.release_now([machine], "")
+    else:
+        terminate.erase_spot([machine], "", reclaimed_at=machine.reclaim_at)

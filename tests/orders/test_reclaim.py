@@ -1,0 +1,257 @@
+"""Given spot machines, when their room is needed, their price rises or the seller says so, then they go with notice."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.orders.ending import nothing_left, now
+from tests.orders.test_spot import SPOT
+from tests.support.actors import by
+from tests.support.business_clock import START, BusinessClock
+from tests.support.shopper import (
+    HOURLY,
+    IMAGE,
+    LOGIN,
+    ZONE,
+    buy_running,
+    go_to,
+    open_purse,
+    owe,
+    purses,
+    raise_prices,
+    wanted,
+    work,
+)
+from tests.support.written import nothing_written, refused
+from vmart.bills.models import Charge
+from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
+from vmart.engines.simulated.world import World
+from vmart.events.actor import COMMAND, Actor
+from vmart.events.models import Event
+from vmart.instances.attributes import Attributes
+from vmart.instances.models import Instance
+from vmart.kernel.clock import HOUR
+from vmart.kernel.errors import NotFound
+from vmart.orders import reboot, reclaim, reset_password, terminate
+from vmart.orders.errors import NoRoom, RoomIsMade, SoldOut, WrongState
+from vmart.orders.purchase import dry_run, purchase
+from vmart.orders.wanted import Machine
+from vmart.placement.models import Host
+from vmart.provisioning import zones
+from vmart.worker.models import Operation
+
+pytestmark = pytest.mark.usefixtures("in_business")
+
+SELLER = Actor(None, COMMAND, "seller")
+NOTICE = dt.timedelta(minutes=2)
+ORDINARY = replace(HOURLY, instance_type="S5.SMALL1")
+
+
+@pytest.fixture
+def account() -> int:
+    return open_purse(cash_minor=20_000)
+
+
+def _only_room_for(machines: int) -> None:
+    """Room for so many of S5.SMALL1, with what is placed already, on one host of the zone."""
+    first = Host.objects.filter(zone_id=ZONE).order_by("-vcpu_used", "id").first()
+    assert first is not None
+    Host.objects.filter(zone_id=ZONE).exclude(pk=first.pk).update(enabled=False)
+    Host.objects.filter(pk=first.pk).update(memory_capacity_mib=1024 * machines)
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_notice_then_nothing_is_left_and_it_is_charged_to_that_second(
+    account: int, test_clock: BusinessClock, world: World, *, off: bool
+) -> None:
+    machine = buy_running(account, SPOT)
+    if off:
+        Instance.objects.filter(pk=machine.pk).update(state="STOPPED", stop_charging_mode="KEEP_CHARGING")
+    go_to(test_clock, START + dt.timedelta(minutes=30))
+    assert reclaim.by_seller(SELLER, machine.public_id)
+    ends = START + dt.timedelta(minutes=32)
+    assert (now(machine).reclaim_at, now(machine).latest_operation_state) == (ends, "SUCCESS")
+    (event,) = Event.objects.filter(kind="reclaim_announced")
+    assert (event.subject_id, event.detail) == (
+        machine.id, {"why": "The seller takes it back.", "reclaim_at": ends.isoformat()},
+    )  # fmt: skip
+    assert event.actor["user"] == "seller"
+    work()
+    assert world.spot_notice(machine.public_id) == ("" if off else f"{ends:%Y-%m-%d %H:%M:%S}")
+    assert now(machine).state == ("STOPPED" if off else "RUNNING")
+    assert not reclaim.by_seller(SELLER, machine.public_id)  # has notice already
+    go_to(test_clock, ends)
+    assert (now(machine).state, now(machine).latest_operation) == ("GONE", "TerminateInstances")
+    nothing_left(world)
+    go_to(test_clock, START + 2 * HOUR)
+    charged = dict(Charge.objects.filter(account_id=account).values_list("component", "exact_e8"))
+    assert charged == {"cpu": 1_493_333, "disk": 1_333_333}  # 32 minutes of 0.028 and 0.025, half-up
+    assert (purses(account)["cash"], purses(account)["held"]) == (19_997, 0)
+    assert list(reconcile()) == []
+
+
+def test_late_workers_charge_nothing_behind_the_notice(account: int, test_clock: BusinessClock) -> None:
+    machine = buy_running(account, SPOT)
+    reclaim.announce([machine.id], reclaim.FOR_ROOM)
+    test_clock.set(START + 3 * HOUR + dt.timedelta(minutes=5))  # nobody works meanwhile
+    with refused(WrongState, field="machines", code="UnsupportedOperation.InstanceStateIsolating"):
+        reboot.reboot(by(account), [machine.public_id])
+    work()
+    go_to(test_clock, START + 5 * HOUR)
+    charged = dict(Charge.objects.filter(account_id=account, exact_e8__gt=0).values_list("component", "exact_e8"))
+    assert charged == {"cpu": 93_333, "disk": 83_333}  # two minutes
+    assert (now(machine).state, purses(account)["held"]) == ("GONE", 0)
+    assert list(reconcile()) == []
+
+
+def test_an_operation_under_way_is_waited_for_and_not_charged(account: int, test_clock: BusinessClock) -> None:
+    machine = buy_running(account, SPOT)
+    reclaim.announce([machine.id], reclaim.FOR_ROOM)
+    reset_password.generate(by(account), machine.public_id)
+    Operation.objects.filter(kind="password").update(due_at=START + dt.timedelta(minutes=5))
+    test_clock.set(START + NOTICE)
+    work()
+    assert now(machine).state == "RUNNING"
+    test_clock.set(START + dt.timedelta(minutes=5))
+    Operation.objects.update(not_before=None)
+    work()
+    Operation.objects.update(not_before=None)
+    work()
+    assert now(machine).state == "GONE"
+    go_to(test_clock, START + 2 * HOUR)
+    assert Charge.objects.get(component="cpu").exact_e8 == 93_333
+
+
+def test_its_owner_may_be_faster(account: int, test_clock: BusinessClock, world: World) -> None:
+    machine = buy_running(account, SPOT)
+    reclaim.announce([machine.id], reclaim.FOR_ROOM)
+    terminate.terminate(by(account), [machine.public_id])
+    go_to(test_clock, START + NOTICE)
+    assert Event.objects.filter(kind="TerminateInstances").count() == 1
+    nothing_left(world)
+
+
+def test_one_in_arrears_is_erased_and_charged_nothing(account: int, test_clock: BusinessClock) -> None:
+    machine = buy_running(account, SPOT)
+    owe(account)
+    work()
+    assert now(machine).state == "SHUTDOWN"
+    assert reclaim.announce([machine.id], reclaim.FOR_ROOM) == 1
+    go_to(test_clock, START + NOTICE)
+    assert (now(machine).state, purses(account)["held"]) == ("GONE", 0)
+    assert list(reconcile()) == []
+
+
+def test_a_system_that_cannot_be_told_goes_all_the_same(account: int, test_clock: BusinessClock, world: World) -> None:
+    machine = buy_running(account, SPOT)
+    world.fail("ensure_spot_notice", times=STEPS["spot_notice"].attempts)
+    reclaim.announce([machine.id], reclaim.FOR_ROOM)
+    work()
+    assert (world.spot_notice(machine.public_id), Event.objects.filter(kind="notice_not_told").count()) == ("", 1)
+    go_to(test_clock, START + NOTICE)
+    assert now(machine).state == "GONE"
+
+
+def test_only_a_spot_machine_is_taken_back(account: int) -> None:
+    ordinary = buy_running(account, HOURLY)
+    with nothing_written():
+        for name in (ordinary.public_id, "ins-00000000", "\0"):
+            with pytest.raises(NotFound):
+                reclaim.by_seller(SELLER, name)
+        assert reclaim.announce([ordinary.id], reclaim.FOR_ROOM) == 0
+    pending = Instance.objects.get(public_id=purchase(wanted(account, SPOT)).instance_ids[0])
+    with nothing_written():
+        assert not reclaim.by_seller(SELLER, pending.public_id)  # there is no machine yet
+
+
+def test_a_price_above_the_bid_takes_back_and_at_the_bid_does_not(account: int, test_clock: BusinessClock) -> None:
+    def bought(bid: str) -> Instance:
+        machine = Machine(IMAGE, LOGIN, attributes=Attributes(max_price=Decimal(bid)))
+        return Instance.objects.get(public_id=purchase(wanted(account, SPOT, machine=machine)).instance_ids[0])
+
+    cheap, enough, ample = bought("0.028"), bought("0.056"), bought("1")
+    buy_running(account, HOURLY)
+    with nothing_written():
+        assert reclaim.for_price() == 0
+    go_to(test_clock, START + dt.timedelta(minutes=10))
+    raise_prices(test_clock, "2")
+    assert (reclaim.for_price(), reclaim.for_price()) == (1, 0)
+    (event,) = Event.objects.filter(kind="reclaim_announced")
+    assert (event.subject_id, event.detail["why"]) == (cheap.id, "An hour of it costs more now than was said it may.")
+    go_to(test_clock, test_clock.at + NOTICE)
+    assert [now(machine).state for machine in (cheap, enough, ample)] == ["GONE", "RUNNING", "RUNNING"]
+
+
+def test_a_purchase_without_room_has_the_newest_go_and_finds_room_then(account: int, test_clock: BusinessClock) -> None:
+    zones.check(ZONE)
+    _only_room_for(9)
+    older, newer = buy_running(account, SPOT), buy_running(account, SPOT)
+    Instance.objects.filter(pk=older.pk).update(created_at=START - HOUR)
+    _only_room_for(2)
+    buyer = open_purse("other", cash_minor=20_000)
+    for _ in range(2):  # a second look takes no further one
+        with pytest.raises(RoomIsMade) as told:
+            purchase(wanted(buyer, ORDINARY))
+        assert (told.value.code, told.value.field) == ("ResourcesSoldOut.SpecifiedInstanceType", "instance_type")
+        assert "2026-03-10 10:02:00" in str(told.value)
+        assert [now(machine).reclaim_at for machine in (older, newer)] == [None, START + NOTICE]
+    assert (purses(buyer)["available"], Instance.objects.filter(account_id=buyer).count()) == (20_000, 0)
+    with refused(SoldOut, field="zone", code="ResourcesSoldOut.SpecifiedInstanceType"):
+        purchase(wanted(account, SPOT))  # the room is not for it
+    go_to(test_clock, START + NOTICE)
+    assert [now(machine).state for machine in (older, newer)] == ["RUNNING", "GONE"]
+    with refused(SoldOut, field="zone"):
+        purchase(wanted(account, SPOT))
+    assert buy_running(buyer, ORDINARY).state == "RUNNING"
+    go_to(test_clock, START + NOTICE + dt.timedelta(minutes=11))
+    Host.objects.filter(zone_id=ZONE).update(enabled=True)
+    assert buy_running(account, SPOT).state == "RUNNING"
+    assert list(reconcile()) == []
+
+
+CONTROLS: dict[str, Callable[[int], None]] = {
+    "too little money": lambda poor: purchase(wanted(poor, ORDINARY)) and None,
+    "only tried": lambda poor: dry_run(wanted(poor, ORDINARY)),
+    "spot itself": lambda poor: purchase(wanted(poor, SPOT)) and None,
+    "all would not do": lambda poor: purchase(wanted(poor, replace(ORDINARY, count=9))) and None,
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_nobody_goes_for_a_purchase_that_would_not_be_made(account: int, control: str) -> None:
+    buy_running(account, SPOT)
+    _only_room_for(1)
+    asks = open_purse("asks", cash_minor=5 if control == "too little money" else 20_000)
+    with refused(NoRoom):
+        CONTROLS[control](asks)
+    assert not Instance.objects.filter(reclaim_at__isnull=False).exists()
+
+
+@pytest.mark.parametrize("first", ["reclaim", "terminate", "together"])
+def test_a_reclaim_against_its_owners_end(account: int, test_clock: BusinessClock, world: World, first: str) -> None:
+    """Given the notice ends as the owner ends it, then it ends once, and the money is the same to the cent."""
+    machine = buy_running(account, SPOT)
+    go_to(test_clock, START + dt.timedelta(minutes=10))
+    reclaim.announce([machine.id], reclaim.FOR_ROOM)
+    seconds = 719 if first == "terminate" else 720
+    test_clock.set(START + dt.timedelta(seconds=seconds))
+    if first == "reclaim":
+        work()
+        with pytest.raises(Exception, match="does not exist"):
+            terminate.terminate(by(account), [machine.public_id])
+    elif first == "terminate":
+        terminate.terminate(by(account), [machine.public_id])
+        test_clock.set(START + dt.timedelta(minutes=12))
+        work()
+    else:
+        terminate.terminate(by(account), [machine.public_id])
+        work()
+    assert Event.objects.filter(kind="terminated").count() == 1
+    nothing_left(world)
+    go_to(test_clock, START + 2 * HOUR)
+    assert Charge.objects.get(component="cpu").exact_e8 == round(2_800_000 * seconds / 3600)
+    assert purses(account)["held"] == 0
