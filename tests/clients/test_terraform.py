@@ -136,6 +136,11 @@ _OF_THINGS: list[tuple[str, Any, str, str, str, Callable[[str], dict[str, Any]],
         lambda one: {"DiskIds": [one]}, lambda told: told["DiskSet"][0]["DiskName"], "shop-data",
     ),
     (
+        "snapshot_name", "shop-before", "snapshot", "cbs", "DescribeSnapshots", lambda one: {"SnapshotIds": [one]},
+        lambda told: [told["SnapshotSet"][0][name] for name in ("SnapshotName", "SnapshotState", "Tags")],
+        ["shop-before", "NORMAL", [{"Key": "env", "Value": "test"}, {"Key": "team", "Value": "b"}]],
+    ),
+    (
         "storage_size", 30, "disk", "cbs", "DescribeDisks", lambda one: {"DiskIds": [one]},
         lambda told: [told["DiskSet"][0][name] for name in ("DiskSize", "DiskState")], [30, "ATTACHED"],
     ),
@@ -172,7 +177,8 @@ def test_a_customers_whole_configuration_is_applied_changed_in_place_and_destroy
     assert cvm.ids() - before == set()
     assert cvm.DescribeKeyPairs({})["TotalCount"] == keys
     assert json.loads(tofu("show", "-json")).get("values", {}) == {}
-    assert provider.disks([things["disk"]]) == []
+    assert provider.disks([things["disk"], things["copy"]]) == []
+    assert provider("cbs", "DescribeSnapshots", {"SnapshotIds": [things["snapshot"]]})["SnapshotSet"] == []
 
 
 @pytest.mark.parametrize("tofu", ["address.tf"], indirect=True)

@@ -362,6 +362,41 @@ def test_an_image_of_a_machine(provider: Provider) -> None:
     provider.force_delete(public_id)
 
 
+def test_a_snapshot_and_a_disk_of_it(provider: Provider) -> None:
+    """``cbs_snapshot``, and ``cbs_storage`` with ``snapshot_id``: made, tagged, renamed, given back, deleted."""
+    public_id = provider.create(POSTPAID)
+    asked = {"DiskType": "CLOUD_SSD", "DiskSize": 20, "DiskName": "tf", "DiskChargeType": "POSTPAID_BY_HOUR"}
+    placed = {**asked, "Placement": {"Zone": ZONE}}
+    (disk,) = provider("cbs", "CreateDisks", placed)["DiskIdSet"]
+    wait_for(lambda: [one["DiskState"] for one in provider.disks([disk])], ["UNATTACHED"])
+    snapshot = provider("cbs", "CreateSnapshot", {"DiskId": disk, "SnapshotName": "before"})["SnapshotId"]
+
+    def told(*names: str) -> list[Any]:
+        found = provider("cbs", "DescribeSnapshots", {"SnapshotIds": [snapshot]})["SnapshotSet"]
+        return [one[name] for one in found for name in names]
+
+    wait_for(lambda: told("SnapshotState"), ["NORMAL"])
+    provider.tag("snapshot", snapshot, {"team": "a"})
+    assert provider.tags("snapshot", snapshot)[0]["TagValue"] == "a"
+    of_disk = ("DiskId", "SnapshotName", "DiskUsage", "DiskSize", "Percent")
+    assert told(*of_disk) == [disk, "before", "DATA_DISK", 20, 100]
+    assert [type(text) for text in told("CreateTime")] == [str]
+    provider("cbs", "ModifySnapshotAttribute", {"SnapshotId": snapshot, "SnapshotName": "renamed"})
+    assert told("SnapshotName") == ["renamed"]
+    (new,) = provider("cbs", "CreateDisks", {**placed, "DiskSize": 30, "SnapshotId": snapshot})["DiskIdSet"]
+    wait_for(lambda: [one["DiskState"] for one in provider.disks([new])], ["UNATTACHED"])
+    provider("cbs", "ApplySnapshot", {"DiskId": disk, "SnapshotId": snapshot})
+    wait_for(lambda: [one["Rollbacking"] for one in provider.disks([disk])], [False])
+    wait_for(lambda: told("SnapshotState"), ["NORMAL"])
+    provider("cbs", "DeleteSnapshots", {"SnapshotIds": [snapshot]})
+    assert told("SnapshotState") == []
+    for one in (disk, new):
+        for state in (["TORECYCLE"], []):
+            provider("cbs", "TerminateDisks", {"DiskIds": [one]})
+            wait_for(lambda one=one: [found["DiskState"] for found in provider.disks([one])], state)  # type: ignore[misc]
+    provider.force_delete(public_id)
+
+
 def test_data_disks_that_went_with_their_machine_are_ended_twice(provider: Provider) -> None:
     """``force_delete`` of a postpaid machine: each data disk is looked at without a check, ended, and ended again."""
     public_id = provider.create({**POSTPAID, "DataDisks": [{**DISK, "DiskSize": 20, "DeleteWithInstance": True}]})

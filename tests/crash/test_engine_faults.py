@@ -396,7 +396,8 @@ SETTLED = {
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
     "snapshot of a machine": ("RUNNING",), "restore a machine": ("STOPPED",), "snapshot of a disk": ("RUNNING",),
     "restore a disk": ("RUNNING",), "disk of a snapshot": ("RUNNING",), "delete a snapshot": ("RUNNING",),
-    "image of a machine": ("STOPPED",),  # it was turned off for it, and nobody could turn it on again
+    # It was turned off for it, and perhaps nobody could turn it on again.
+    "image of a machine": ("RUNNING", "STOPPED"),
     "delete an image": ("RUNNING",),
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
     "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),

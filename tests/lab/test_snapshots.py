@@ -114,3 +114,34 @@ def test_a_full_system_disk_is_copied_and_given_back(engine: Engine, lab: Lab, m
     assert lab.inside(spec.name, "cat /root/kept").stdout.split() == ["first"]
     engine.ensure_absent(spec.name)
     engine.ensure_snapshot_absent(name)
+
+
+def test_what_an_interrupted_call_left_is_made_again(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """Of copies that lack their mark, and of a disk that lacks its own: what is in them counts for nothing."""
+    assert isinstance(engine, Disks)
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    own, of_own, of_system = (spec.name.replace("ins-", kind) for kind in ("disk-", "snap-o", "snap-s"))
+    disk = HeldDisk(own, 1, spec.member)
+    engine.ensure_volume(own, 1, spec.member)
+    engine.ensure_attached(spec.name, own)
+    for word in ("torso", "whole"):
+        lab.inside(spec.name, f"echo {word} > /mnt/{own}/kept; echo {word} > /root/kept; sync")
+        engine.ensure_snapshot(of_own, disk)
+        engine.ensure_snapshot(of_system, _system(spec))
+        if word == "torso":
+            pool, volume = lab.settings["pool"], engine._names.volume(of_own)  # type: ignore[attr-defined]
+            lab.ask("storage", "volume", "unset", str(pool), volume, "user.vmart.whole")
+            lab.ask("config", "unset", of_system, "user.vmart.whole")
+    engine.ensure_power(spec.name, False)
+    engine.ensure_detached(spec.name, own)
+    engine.ensure_volume_restored(disk, of_own, 1)
+    engine.ensure_restored(dataclasses.replace(spec, restoration=1), of_system)
+    engine.ensure_attached(spec.name, own)
+    engine.ensure_power(spec.name, True)
+    assert lab.inside(spec.name, f"cat /mnt/{own}/kept /root/kept").stdout.split() == ["whole", "whole"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_volume_absent(own)
+    for name in (of_own, of_system):
+        engine.ensure_snapshot_absent(name)

@@ -302,7 +302,7 @@ def test_a_system_disks_snapshot_makes_no_data_disk(account: int) -> None:
 def test_a_busy_disk_and_a_busy_snapshot_are_refused(account: int) -> None:
     disk = new_disk(account)
     public_id = create(by(account), NewSnapshot(disk.public_id))
-    with refused(errors.DiskBusy, field="disks", code="InvalidDisk.Busy"):
+    with refused(errors.DiskBusy, field="disks", code="ResourceUnavailable.SnapshotCreating"):
         create(by(account), NewSnapshot(disk.public_id))
     with refused(errors.SnapshotBusy, field="snapshots", code="ResourceUnavailable.SnapshotCreating"):
         delete(by(account), [public_id])
@@ -310,6 +310,8 @@ def test_a_busy_disk_and_a_busy_snapshot_are_refused(account: int) -> None:
     apply(by(account), public_id, disk.public_id)
     with refused(errors.SnapshotBusy, field="snapshots", code="ResourceInUse.DiskRollbacking"):
         delete(by(account), [public_id])
+    with refused(errors.DiskBusy, field="disks", code="ResourceInUse.DiskRollbacking"):
+        end_disks(by(account), [disk.public_id])
 
 
 def test_an_attached_disk_is_copied_but_not_restored(account: int, world: World) -> None:

@@ -34,6 +34,10 @@ variable "bandwidth" {
   default = 5
 }
 
+variable "snapshot_name" {
+  default = "before"
+}
+
 variable "disk_size" {
   default = 50
 }
@@ -164,6 +168,22 @@ resource "tencentcloud_cbs_storage" "data" {
   tags              = var.tags
 }
 
+resource "tencentcloud_cbs_snapshot" "data" {
+  storage_id    = tencentcloud_cbs_storage.data.id
+  snapshot_name = var.snapshot_name
+  tags          = var.tags
+}
+
+resource "tencentcloud_cbs_storage" "copy" {
+  storage_name      = "copy"
+  storage_type      = "CLOUD_PREMIUM"
+  storage_size      = 40
+  availability_zone = "ap-guangzhou-4"
+  charge_type       = "POSTPAID_BY_HOUR"
+  snapshot_id       = tencentcloud_cbs_snapshot.data.id
+  force_delete      = true
+}
+
 resource "tencentcloud_cbs_storage_attachment" "data" {
   storage_id  = tencentcloud_cbs_storage.data.id
   instance_id = tencentcloud_instance.web[0].id
@@ -220,5 +240,7 @@ output "things" {
     other     = tencentcloud_security_group.other.id
     placement = tencentcloud_placement_group.apart.id
     disk      = tencentcloud_cbs_storage.data.id
+    snapshot  = tencentcloud_cbs_snapshot.data.id
+    copy      = tencentcloud_cbs_storage.copy.id
   }
 }

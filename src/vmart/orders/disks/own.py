@@ -24,6 +24,9 @@ from vmart.worker.queue import Claimed
 ATTACH, DETACH, RESIZE = "AttachDisks", "DetachDisks", "ResizeDisk"
 # What stands of a disk that went with its machine and is not told of any more.
 FORGET = "ForgetDisks"
+# Also of the machine that a disk goes with, while a snapshot of it is made, or it gets what one holds.
+CREATE_SNAPSHOT, APPLY_SNAPSHOT = "CreateSnapshot", "ApplySnapshot"
+_CODES = {CREATE_SNAPSHOT: "ResourceUnavailable.SnapshotCreating", APPLY_SNAPSHOT: "ResourceInUse.DiskRollbacking"}
 AT_ONCE_MAX = 10  # attached or detached in one act
 
 
@@ -109,7 +112,8 @@ def refuse_busy(disks: Iterable[Disk]) -> None:
         if disk.latest_operation_state == "OPERATING":
             raise errors.DiskBusy(
                 "The disk {id} is busy with {operation}; try again when it has ended.",
-                field="disks", id=disk.public_id, operation=disk.latest_operation,
+                field="disks", code=_CODES.get(disk.latest_operation), id=disk.public_id,
+                operation=disk.latest_operation,
             )  # fmt: skip
 
 

@@ -23,8 +23,7 @@ from vmart.storage.models import State as DiskState
 from vmart.worker.queue import Claimed
 
 AT_ONCE_MAX = 100
-# Also of the disk meanwhile, and of the machine that it goes with.
-CREATE, APPLY = "CreateSnapshot", "ApplySnapshot"
+CREATE, APPLY = own_disk.CREATE_SNAPSHOT, own_disk.APPLY_SNAPSHOT
 _NOT_THERE = (SnapshotState.FAILED, SnapshotState.ERASING, SnapshotState.GONE)
 _CODES = {
     SnapshotState.CREATING: "ResourceUnavailable.SnapshotCreating",
