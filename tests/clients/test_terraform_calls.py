@@ -347,6 +347,37 @@ def test_a_disk_of_its_own_with_its_attachment(provider: Provider) -> None:
     provider.force_delete(public_id)
 
 
+def test_an_image_of_a_machine(provider: Provider) -> None:
+    """``image``: made, waited for until it is NORMAL with a snapshot, tagged, renamed, listed as data, deleted."""
+    public_id = provider.create(POSTPAID)
+    asked = {"ImageName": "tf", "ImageDescription": "with nginx", "ForcePoweroff": "TRUE", "InstanceId": public_id}
+    image = provider("cvm", "CreateImage", asked)["ImageId"]
+
+    def told(*names: str) -> list[Any]:
+        found = provider("cvm", "DescribeImages", {"ImageIds": [image]})["ImageSet"]
+        return [one[name] for one in found for name in names]
+
+    wait_for(lambda: told("ImageState"), ["NORMAL"])
+    (snapshots,) = told("SnapshotSet")
+    (snapshot,) = provider("cbs", "DescribeSnapshots", {"SnapshotIds": [snapshots[0]["SnapshotId"]]})["SnapshotSet"]
+    assert (snapshot["SnapshotState"], snapshot["DiskUsage"]) == ("NORMAL", "SYSTEM_DISK")
+    assert told("ImageName", "ImageDescription") == ["tf", "with nginx"]
+    provider.tag("image", image, {"team": "a"})
+    assert provider.tags("image", image)[0]["TagValue"] == "a"
+    provider("cvm", "ModifyImageAttribute", {"ImageId": image, "ImageName": "renamed", "ImageDescription": ""})
+    assert told("ImageName", "ImageDescription") == ["renamed", ""]
+    listed = {"Filters": [{"Name": "image-type", "Values": ["PRIVATE_IMAGE"]}], "Offset": 0, "Limit": 100}
+    assert [one["ImageId"] for one in provider("cvm", "DescribeImages", listed)["ImageSet"]] == [image]
+    made = provider.create({**POSTPAID, "ImageId": image})
+    machine = provider.machine(made)
+    assert machine is not None and machine["ImageId"] == image
+    provider("cvm", "DeleteImages", {"ImageIds": [image]})
+    wait_for(lambda: told("ImageState"), [])
+    provider("cbs", "DeleteSnapshots", {"SnapshotIds": [snapshots[0]["SnapshotId"]]})
+    provider.force_delete(made)
+    provider.force_delete(public_id)
+
+
 def test_a_snapshot_and_a_disk_of_it(provider: Provider) -> None:
     """``cbs_snapshot``, and ``cbs_storage`` with ``snapshot_id``: made, tagged, renamed, given back, deleted."""
     public_id = provider.create(POSTPAID)

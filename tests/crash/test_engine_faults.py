@@ -51,6 +51,9 @@ from vmart.orders.disks.detach import detach
 from vmart.orders.disks.grow import grow
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
+from vmart.orders.images import create as images
+from vmart.orders.images import delete as delete_images
+from vmart.orders.images.create import NewImage
 from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
@@ -62,7 +65,7 @@ from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
-from vmart.storage.models import Disk, Snapshot
+from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
 
@@ -76,6 +79,12 @@ BY_MONTH = replace(BY_TRAFFIC, internet_charge_type="BANDWIDTH_PREPAID")
 FUNDS_MINOR = 100_000
 STAYING = (DiskChoice("CLOUD_SSD", 100, delete_with_instance=False),)
 KEEPING, KEEPING_IN_TERM = replace(HOURLY, data_disks=STAYING), replace(MONTHLY, data_disks=STAYING)
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that waits for its snapshot is asked again at once."""
+    monkeypatch.setattr(images, "_WAIT_S", 0.0)
 
 
 def _buyer() -> int:
@@ -244,6 +253,16 @@ def _delete_snapshot(actor: Actor, _names: list[str]) -> None:
     delete(actor, [_of(actor.account).public_id])
 
 
+def _image(actor: Actor, names: list[str]) -> None:
+    zones.check(ZONE)
+    images.of_machine(actor, names[0], NewImage("web", turned_off=True))
+
+
+def _delete_image(actor: Actor, _names: list[str]) -> None:
+    image = OwnImage.objects.get(account_id=actor.account).public_id
+    delete_images.delete(actor, [image], with_snapshots=True)
+
+
 def _address(actor: Actor, _names: list[str]) -> None:
     """A new public address by itself."""
     allocate(actor, NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_POSTPAID_BY_HOUR", 9), ZONE))
@@ -308,6 +327,8 @@ ACTS: dict[str, Callable[[], int]] = {
     "restore a disk": lambda: _asked(HOURLY, _attach, _snapshot_of_own, _detach, _restore),
     "disk of a snapshot": lambda: _asked(HOURLY, _attach, _snapshot_of_own, _disk_of_it),
     "delete a snapshot": lambda: _asked(HOURLY, _snapshot, _delete_snapshot),
+    "image of a machine": lambda: _asked(HOURLY, _image),
+    "delete an image": lambda: _asked(HOURLY, _image, _delete_image),
     "bind an address": lambda: _asked(HOURLY, _address, _bind_address),
     "unbind an address": lambda: _asked(HOURLY, _address, _bind_address, _unbind_address),
     "faster address": lambda: _asked(HOURLY, _address, _bind_address, _faster_address),
@@ -332,6 +353,7 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "snapshot of a machine": 1, "restore a machine": 1, "snapshot of a disk": 1, "restore a disk": 1,
          "disk of a snapshot": 1, "delete a snapshot": 1,
          "make a disk for a month": 1, "larger disk of a month": 1, "keep a disk in a term": 3,
+         "image of a machine": 4, "delete an image": 2,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
          "release a machine with an address": 2}  # fmt: skip
 
@@ -416,6 +438,9 @@ SETTLED = {
     "network off": ("RUNNING",), "network on": ("RUNNING",), "start without network": ("STOPPED", "RUNNING"),
     "snapshot of a machine": ("RUNNING",), "restore a machine": ("STOPPED",), "snapshot of a disk": ("RUNNING",),
     "restore a disk": ("RUNNING",), "disk of a snapshot": ("RUNNING",), "delete a snapshot": ("RUNNING",),
+    # It was turned off for it, and perhaps nobody could turn it on again.
+    "image of a machine": ("RUNNING", "STOPPED"),
+    "delete an image": ("RUNNING",),
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
     "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),
 }  # fmt: skip
