@@ -24,6 +24,7 @@ from vmart.instances.errors import BadKeyName, BadPublicKey, KeyPairInUse, TooMa
 from vmart.instances.models import ALIVE, Instance, KeyPair
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.kernel.text import sayable
 
 PAIRS_MAX = 100  # an account's
 NAME_MAX = 25
@@ -59,7 +60,7 @@ def public_keys(account_id: int, key_ids: Sequence[str], field: str = "key_ids")
     """
     held = db.prepared(
         "SELECT public_id, public_key FROM instances_key_pair WHERE account_id = %s AND public_id = ANY (%s)",
-        account_id, _sayable(key_ids),
+        account_id, sayable(key_ids),
     )  # fmt: skip
     found = {pair["public_id"]: pair["public_key"] for pair in held}
     refuse_unknown(key_ids, found, field)
@@ -86,10 +87,6 @@ def unknown(key_id: str, field: str) -> UnknownKeyPair:
     return UnknownKeyPair("The key pair {id} does not exist.", field=field, id=key_id)
 
 
-def _sayable(key_ids: Sequence[str]) -> list[str]:
-    return [key_id for key_id in key_ids if "\0" not in key_id]  # a text of the database has no NUL
-
-
 def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """Forget pairs, all or none. Belongs under the account lock. Raises UnknownKeyPair, KeyPairInUse, MissingParameter.
 
@@ -98,7 +95,7 @@ def forget(actor: Actor, key_ids: Sequence[str]) -> None:
     """
     db.require_transaction()
     check_named(key_ids)
-    pairs = KeyPair.objects.filter(account_id=actor.account, public_id__in=_sayable(key_ids))
+    pairs = KeyPair.objects.filter(account_id=actor.account, public_id__in=sayable(key_ids))
     known = {pair.public_id: pair for pair in pairs}
     refuse_unknown(key_ids, known, "key_ids")
     _refuse_in_use(actor.account, key_ids)

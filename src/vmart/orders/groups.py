@@ -12,6 +12,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
+from vmart.kernel.text import sayable
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
 from vmart.orders.errors import TooManyGroupsOfMachine, UnknownSecurityGroup, WrongState
@@ -40,15 +41,10 @@ def check(account_id: int, zone: str, groups: Sequence[str]) -> None:
     if not groups:
         return
     region, default = shop.snapshot().region_of(zone), held.default_id(account_id)
-    (row,) = db.rows(_NAMED, account=account_id, region=region, zone=zone, named=_sayable(groups))
+    (row,) = db.rows(_NAMED, account=account_id, region=region, zone=zone, named=sayable(groups))
     refuse_unfit(groups, {default, *row["known"]})
     if set(groups) != {default} and why_none_hold(json.loads(row["capabilities"])):
         raise none_hold(zone)
-
-
-def _sayable(groups: Sequence[str]) -> list[str]:
-    """A text of the database has no NUL."""
-    return [group for group in groups if "\0" not in group]
 
 
 def refuse_unfit(groups: Sequence[str], known: Collection[str]) -> None:

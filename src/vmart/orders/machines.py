@@ -11,6 +11,7 @@ from vmart.events import record
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.kernel.text import sayable
 from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongMode, WrongState
 from vmart.orders.things import (
     Thing,
@@ -58,8 +59,7 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
     if len(set(public_ids)) != len(public_ids):
         raise InvalidParameter("InstanceIds names an instance twice.", field="machines")
     db.call("ledger_lock", account_id)
-    sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
-    rows = locking().filter(account_id=account_id, public_id__in=sayable).order_by("id")
+    rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
     found = {row.public_id: row for row in rows if row.state != State.GONE}
     for public_id in public_ids:
         if public_id not in found:

@@ -17,7 +17,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused, Unsupported
-from vmart.kernel.text import is_one_line
+from vmart.kernel.text import is_one_line, sayable
 from vmart.orders import machines as m
 from vmart.orders import tokens
 from vmart.orders.acts import accepting
@@ -217,15 +217,11 @@ def _named(account_id: int, ids: Sequence[str]) -> list[Group]:
         raise InvalidParameter("At most {most} placement groups at once.", field="group.ids", most=AT_ONCE)
     if len(set(ids)) != len(ids):
         raise InvalidParameter("A placement group is named twice.", field="group.ids")
-    found = {each.public_id: each for each in Group.objects.filter(account_id=account_id, public_id__in=_sayable(ids))}
+    found = {each.public_id: each for each in Group.objects.filter(account_id=account_id, public_id__in=sayable(ids))}
     for place, public_id in enumerate(ids):
         if public_id not in found:
             raise unknown(public_id, f"group.ids.{place}")
     return [found[public_id] for public_id in ids]
-
-
-def _sayable(ids: Sequence[str]) -> list[str]:
-    return [public_id for public_id in ids if _ID.fullmatch(public_id)]
 
 
 def _refuse_in_use(groups: Sequence[Group]) -> None:

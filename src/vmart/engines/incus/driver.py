@@ -710,8 +710,6 @@ class IncusEngine:
             if (text := found["config"].get(records.RULES))
         ]
 
-    _said = staticmethod(said)
-
     @contextlib.contextmanager
     def _saying(self) -> Iterator[None]:
         try:

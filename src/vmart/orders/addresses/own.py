@@ -12,6 +12,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.money import exponent
+from vmart.kernel.text import sayable
 from vmart.ledger.models import Hold
 from vmart.network import numbers
 from vmart.network.models import Eip, EipState
@@ -43,8 +44,12 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Eip]:
     if len(set(public_ids)) != len(public_ids):
         raise InvalidParameter("AddressIds names an address twice.", field="addresses")
     db.call("ledger_lock", account_id)
-    sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
-    rows = locking().filter(account_id=account_id, public_id__in=sayable).exclude(state=EipState.GONE).order_by("id")
+    rows = (
+        locking()
+        .filter(account_id=account_id, public_id__in=sayable(public_ids))
+        .exclude(state=EipState.GONE)
+        .order_by("id")
+    )
     found = {row.public_id: row for row in rows}
     for public_id in public_ids:
         if public_id not in found:

@@ -11,6 +11,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.kernel.text import sayable
 from vmart.orders import errors, grow_disk, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
@@ -63,11 +64,6 @@ def check_named(public_ids: Sequence[str], *, most: int) -> None:
         )
     if len(set(public_ids)) != len(public_ids):
         raise InvalidParameter("DiskIds names a disk twice.", field="disks")
-
-
-def sayable(public_ids: Iterable[str]) -> list[str]:
-    """Those that can be asked for: a text of the database has no NUL."""
-    return [public_id for public_id in public_ids if "\0" not in public_id]
 
 
 def _erased(disks: Iterable[Disk]) -> set[str]:

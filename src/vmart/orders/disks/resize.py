@@ -11,6 +11,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
+from vmart.kernel.text import sayable
 from vmart.orders import errors, grow_disk
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting
@@ -74,7 +75,7 @@ def _locked(account_id: int, machine_ids: Sequence[str]) -> dict[str, Instance]:
 def _going_with(account_id: int, disk_ids: Sequence[str]) -> dict[str, str]:
     """Of those disks that go with a machine which is there, the machine's public id."""
     named = Disk.objects.filter(
-        account_id=account_id, public_id__in=own.sayable(disk_ids), state=State.WITH_MACHINE
+        account_id=account_id, public_id__in=sayable(disk_ids), state=State.WITH_MACHINE
     )  # fmt: skip
     having = {disk.public_id: disk.instance_id or 0 for disk in named}
     there = Instance.objects.filter(id__in=having.values()).exclude(

@@ -10,7 +10,7 @@ from vmart.catalog import shop
 from vmart.engines.contract import EngineError, Images
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
-from vmart.kernel.text import is_one_line
+from vmart.kernel.text import is_one_line, sayable
 from vmart.orders import errors
 from vmart.orders.acts import ending
 from vmart.orders.images import chosen
@@ -39,8 +39,9 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[OwnImage]:
     if len(set(public_ids)) != len(public_ids):
         raise InvalidParameter("ImageIds names an image twice.", field="images")
     db.call("ledger_lock", account_id)
-    sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
-    rows = OwnImage.objects.select_for_update().filter(account_id=account_id, public_id__in=sayable, state__in=TOLD)
+    rows = OwnImage.objects.select_for_update().filter(
+        account_id=account_id, public_id__in=sayable(public_ids), state__in=TOLD
+    )
     found = {row.public_id: row for row in rows.order_by("id")}
     for public_id in public_ids:
         if public_id not in found:

@@ -11,6 +11,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
+from vmart.kernel.text import sayable
 from vmart.orders import errors, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
@@ -44,8 +45,7 @@ def lock(account_id: int, public_ids: Sequence[str], *, most: int = 1) -> list[S
     if len(set(public_ids)) != len(public_ids):
         raise InvalidParameter("SnapshotIds names a snapshot twice.", field="snapshots")
     db.call("ledger_lock", account_id)
-    sayable = [public_id for public_id in public_ids if "\0" not in public_id]  # a text of the database has no NUL
-    rows = locking().filter(account_id=account_id, public_id__in=sayable).order_by("id")
+    rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
     found = {row.public_id: row for row in rows if row.state not in _NOT_THERE}
     for public_id in public_ids:
         if public_id not in found:
