@@ -19,7 +19,7 @@ from tests.clients.test_sdk_python import POSTPAID
 BUILT = Path(__file__).resolve().parents[2] / "build" / "clients"
 ORDER = {**POSTPAID, "InstanceName": "other-sdk"}
 LOOKED_AROUND = {
-    "zones": ["ap-guangzhou-3", "ap-guangzhou-4", "ap-guangzhou-6"], "types": 24, "image": "img-db12k7x4",
+    "zones": ["ap-guangzhou-3", "ap-guangzhou-4", "ap-guangzhou-6"], "types": 26, "image": "img-db12k7x4",
     "hourly": 0.165,
 }  # fmt: skip
 BOUGHT = {"bought_once": True, "name": "other-sdk", "type": "S5.SMALL1", "cpu": 1, "disk": 50, "addresses": 1}

@@ -97,7 +97,7 @@ def test_looking_around_by_every_signature(access: Access, sign_method: str, met
     assert {region["Region"] for region in cvm.DescribeRegions()["RegionSet"]} == {"ap-guangzhou", "ap-shanghai"}
     assert cvm.DescribeZones()["TotalCount"] == 3
     asked = {"Filters": [{"Name": "zone", "Values": ["ap-guangzhou-4"]}]}
-    assert len(cvm.DescribeZoneInstanceConfigInfos(asked)["InstanceTypeQuotaSet"]) == 24
+    assert len(cvm.DescribeZoneInstanceConfigInfos(asked)["InstanceTypeQuotaSet"]) == 26
     assert cvm.DescribeImages({"Limit": 1})["ImageSet"][0]["ImageId"] == "img-db12k7x4"
 
 
