@@ -160,7 +160,7 @@ def test_what_is_paid_ahead_has_none(test_clock: BusinessClock) -> None:
         error = client.call("RunInstances", {**MONTHLY, "ActionTimer": _timer(at)}).error
     assert error == (
         "UnsupportedOperation.NotSupportImportInstancesActionTimer",
-        "ActionTimer.ActionTime: Only what is charged by the hour can be ended at a time.",
+        "ActionTimer.ActionTime: Only a postpaid machine can be ended at a time.",
     )
     with nothing_written():
         error = client.call("RunInstances", {**HOURLY, "ActionTimer": _timer(at), "DisableApiTermination": True}).error

@@ -242,7 +242,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"Filters": [{"Name": "resource.resource-id", "Values": [has.at_machine]}]},
         0,
     ),
-    "CreateImage": (lambda has: {"InstanceId": has.running, "ImageName": "n", "ForcePoweroff": "TRUE"}, 25),
+    "CreateImage": (lambda has: {"InstanceId": has.running, "ImageName": "n", "ForcePoweroff": "TRUE"}, 34),
     "ModifyImageAttribute": (lambda has: {"ImageId": has.image, "ImageName": "n"}, 10),
     "ModifyImageSharePermission": (
         lambda has: {"ImageId": has.image, "AccountIds": [FRIEND], "Permission": "SHARE"},
@@ -574,7 +574,8 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
-        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "AllocateAddresses",
+        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
+        "AllocateAddresses",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}

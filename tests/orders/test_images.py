@@ -30,6 +30,7 @@ from vmart.orders.images.create import NewImage
 from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.snapshots import apply as apply_snapshot
 from vmart.orders.snapshots import delete as delete_snapshots
 from vmart.orders.snapshots.create import NewSnapshot
 from vmart.orders.snapshots.create import create as make_snapshot
@@ -208,6 +209,9 @@ def test_one_whose_snapshot_cannot_be_made_costs_nothing(account: int, world: Wo
     assert "Its snapshot could not be made." in OwnImage.objects.get(pk=image.pk).latest_operation_error
     assert (purses(account)["held"], world.own_images()) == (held, {})
     assert list(reconcile()) == []
+    delete.delete(by(account), [image.public_id], with_snapshots=True)  # as the page asks for it
+    work()
+    assert OwnImage.objects.get(pk=image.pk).state == "GONE"
 
 
 def test_it_is_charged_as_its_snapshot_until_that_is_deleted_too(
@@ -341,6 +345,34 @@ def test_a_machine_is_installed_anew_from_it_and_from_its_own_again(account: int
     anew.reinstall(by(account), other.public_id, Reinstall(PUBLIC))
     work()
     assert (Instance.objects.get(pk=other.pk).own_image, world.read(_disk(other))) == ("", "")
+
+
+def test_a_restored_system_disk_has_the_image_of_then(account: int, world: World) -> None:
+    """Given a snapshot of before, when the machine was installed anew from an image and gets it back, then not that."""
+    source, other = buy_running(account), buy_running(account)
+    before = make_snapshot(by(account), NewSnapshot(_disk(other)))
+    work()
+    image = new_image(account, source)
+    anew.reinstall(by(account), other.public_id, Reinstall(image.public_id))
+    work()
+    of_image = make_snapshot(by(account), NewSnapshot(_disk(other)))
+    work()
+    stop.stop(by(account), [other.public_id])
+    work()
+    assert Instance.objects.get(pk=other.pk).own_image == image.public_id
+    for snapshot, own_image in ((before, ""), (of_image, image.public_id)):
+        apply_snapshot.apply(by(account), snapshot, _disk(other))
+        work()
+        assert Instance.objects.get(pk=other.pk).own_image == own_image
+
+
+def test_a_strangers_images_stand_behind_the_accounts_own_and_say_whose(account: int) -> None:
+    stranger = open_purse("stranger", cash_minor=100_000)
+    mine = new_image(account, buy_running(account))
+    theirs = new_image(stranger, buy_running(stranger))
+    share.share(by(stranger), theirs.public_id, [str(account)])
+    found = chosen.own_in(shop.snapshot(), account, ZONE)
+    assert [(one.public_id, one.shared_by) for one in found] == [(mine.public_id, 0), (theirs.public_id, stranger)]
 
 
 def test_machines_outlive_their_image_and_it_its_machine(account: int, world: World) -> None:

@@ -25,7 +25,7 @@ from vmart.network import subnets
 from vmart.network.errors import BadPrivateAddress, NetworkInUse, PrivateAddressOutside, PrivateAddressTaken
 from vmart.network.models import PrivateAddress, Subnet
 from vmart.network.subnets import NewSubnet
-from vmart.orders import errors, groups, stop, sweep, terminate
+from vmart.orders import errors, groups, stop, sweep, terminate, where_it_is
 from vmart.orders.move import move
 from vmart.orders.own_network import DEFAULT_NETWORK, NetworkWanted
 from vmart.pricing.configuration import Configuration
@@ -35,6 +35,7 @@ from vmart.security import change
 from vmart.security.change import Named, Policies
 from vmart.security.policies import Policy
 from vmart.worker import loop, queue
+from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -359,6 +360,29 @@ def test_a_setting_back_that_a_new_act_overtakes_gives_back_nothing_of_its(
     assert sweep.sweep(ZONE) == []  # what is under way will see to it
     work()
     assert (_at(machine), _seen(machine)) == ((subnet.id, "10.0.1.2"), "10.0.1.2")
+
+
+def test_a_setting_back_that_ends_behind_a_move_is_done_once_more(
+    account: int, machine: Instance, subnet: Subnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the engine is told of the old place while a move is asked for and done, then it is told of the new one."""
+    where_it_is.send(machine)
+    owner = uuid.uuid4()
+    (asked,) = queue.claim(owner, lanes(), 15, 10)
+    spec, engine = specs.load([machine.id])[machine.id].spec, engine_of(ZONE)
+
+    def late(told: Instance) -> None:
+        move(by(account), [told.public_id], _into(subnet))
+        loop.work(STEPS, queue.claim(owner, lanes(), 15, 10), owner)
+        engine.ensure_network(spec, on=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where_it_is, "_say", late)
+        loop.work(STEPS, [asked], owner)
+    assert (_at(machine), _seen(machine)) == ((subnet.id, "10.0.1.2"), machine.private_ip)
+    run_until_idle(STEPS, lanes, wait=True)
+    assert _seen(machine) == "10.0.1.2"
+    assert list(reconcile()) == []
 
 
 def test_the_sweep_sets_back_what_somebody_moved(account: int, machine: Instance, subnet: Subnet) -> None:

@@ -139,8 +139,9 @@ def test_a_book_without_spot_machines_reads_as_before_there_were_any() -> None:
         ["S5.SMALL1", "S5.SMALL2"], ["S5.MEDIUM4", "S5.SMALL2"],
     ]  # fmt: skip
     assert regional.regions["ap-shanghai"].spot["S5.MEDIUM4"].hour[0].price == Decimal("0.5")
-    with pytest.raises(DocumentError, match=r"instance_types\.S5\.SMALL1\.spot"):
-        parse_book(_changed("instance_types/S5.SMALL1/spot", Decimal(-1)))
+    for price in (Decimal(-1), Decimal(0)):  # a bid of 0 is none
+        with pytest.raises(DocumentError, match=r"instance_types\.S5\.SMALL1\.spot"):
+            parse_book(_changed("instance_types/S5.SMALL1/spot", price))
 
 
 def test_rates_of_the_close_are_the_listed_ones() -> None:

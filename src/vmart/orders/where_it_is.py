@@ -31,7 +31,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         machine = m.read(operation.subject_id)
         if not _is_busy(machine):
             _say(machine)
-        if _is_busy(machine) or not _stays(operation, owner):
+        if _is_busy(machine) or not _stays(operation, owner, machine):
             queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
 
 
@@ -51,11 +51,13 @@ def _say(machine: Instance) -> None:
         engine.ensure_power(machine.public_id, on=False, force=True)
 
 
-def _stays(operation: Claimed, owner: uuid.UUID) -> bool:
-    """False where an act began meanwhile: what it claimed is not to be given back."""
+def _stays(operation: Claimed, owner: uuid.UUID, told: Instance) -> bool:
+    """False where an act began meanwhile, whose claim is not to be given back, or another address was come to."""
     with db.act():
         db.call("ledger_lock", operation.account_id)
-        if _is_busy(m.locked(operation.subject_id)):
+        machine = m.locked(operation.subject_id)
+        moved = (machine.subnet_id, machine.private_ip) != (told.subnet_id, told.private_ip)
+        if moved or _is_busy(machine):
             return False
         if queue.finish(owner, operation):
             db.call("network_stayed", operation.subject_id)

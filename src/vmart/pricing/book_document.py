@@ -18,6 +18,7 @@ FACTOR_PLACES = 4
 _GIB_MAX = 1_000_000
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
+PositivePrice = Annotated[Decimal, Field(gt=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
 Factor = Annotated[Decimal, Field(gt=0, max_digits=8, decimal_places=FACTOR_PLACES, allow_inf_nan=False)]
 Discount = Annotated[Decimal, Field(gt=0, le=1, decimal_places=FACTOR_PLACES, allow_inf_nan=False)]
 
@@ -58,7 +59,7 @@ class TypePrice(_Part):
 
     month: Price
     hour: Price
-    spot: Price | None = None
+    spot: PositivePrice | None = None
     terms: str | None = None
     tiers: str | None = None
 

@@ -138,6 +138,7 @@ class Snapshot(models.Model):
     usage = models.CharField(max_length=12, choices=Disk.Usage.choices)
     size_gib = models.IntegerField()  # the disk's, then
     image_id = models.CharField(max_length=20, default="", blank=True)  # of a system disk: public id of what it ran
+    own_image = models.CharField(max_length=20, default="", blank=True)  # and of the customer's image that it was of
     name = models.CharField(max_length=60, default="", blank=True)
 
     state = models.CharField(max_length=12, choices=SnapshotState.choices)

@@ -324,6 +324,15 @@ class OtherNetwork(ActForm):
         ]
 
 
+def _told(image: chosen.Chosen) -> str:
+    """A customer's image in a list to choose from: anybody may share one under any name."""
+    if not image.shared_by:
+        return f"{image.name} ({image.public_id})"
+    return str(_("{name} ({id}), shared by account {account}")).format(
+        name=image.name, id=image.public_id, account=image.shared_by
+    )
+
+
 class NewSystem(ActForm):
     """Image, host name and password of a system that is installed anew."""
 
@@ -346,7 +355,7 @@ class NewSystem(ActForm):
         here = shop.snapshot()
         public = [(image.public_id, image.os_name) for image in here.images.values() if not image.unavailable_en]
         own = chosen.own_in(here, machine.account_id, machine.zone_id)
-        self.fields["image"].widget.choices = public + [(image.public_id, image.name) for image in own]
+        self.fields["image"].widget.choices = public + [(image.public_id, _told(image)) for image in own]
 
 
 class Change(ActForm):

@@ -12,7 +12,7 @@ from vmart.orders import errors
 from vmart.storage.images import ImageShare, ImageState, OwnImage
 from vmart.storage.models import SnapshotState
 
-_SHOWN = 100
+_SHOWN = 100  # own ones, and as many shared ones: no stranger's images push out the account's
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Chosen:
 
     base: Image
     own: OwnImage | None = None
+    shared_by: int = 0  # the account that has it, where that is another
 
     @property
     def public_id(self) -> str:
@@ -85,10 +86,16 @@ def _sold(public: Image) -> Image:
 
 
 def own_in(here: shop.Shop, account_id: int, zone: str) -> list[Chosen]:
-    """Customers' images of which the account can have machines made in the zone now, newest first."""
+    """Customers' images of which the account can have machines made in the zone now: its own, then those shared with
+    it, the newest first.
+    """
     there = usable(account_id).filter(zone_id=zone, state=ImageState.NORMAL).select_related("snapshot")
-    found = there.exclude(snapshot__state=SnapshotState.TORECYCLE).order_by("-id")[:_SHOWN]
-    return [Chosen(here.images[own.base_id], own) for own in found]
+    ready = there.exclude(snapshot__state=SnapshotState.TORECYCLE).order_by("-id")
+    own, shared = ready.filter(account_id=account_id)[:_SHOWN], ready.exclude(account_id=account_id)[:_SHOWN]
+    return [
+        *(Chosen(here.images[one.base_id], one) for one in own),
+        *(Chosen(here.images[one.base_id], one, one.account_id) for one in shared),
+    ]
 
 
 def hold(account_id: int, chosen: Chosen, zone: str) -> None:

@@ -9,7 +9,7 @@ from vmart.orders import errors, things
 from vmart.orders.images import leave, own
 from vmart.orders.snapshots import delete as delete_snapshots
 from vmart.storage.images import ImageShare, ImageState, OwnImage
-from vmart.storage.models import Snapshot
+from vmart.storage.models import Snapshot, SnapshotState
 from vmart.worker.queue import Claimed
 
 KIND = leave.KIND
@@ -35,8 +35,15 @@ def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = Fal
         things.events(images, leave.ACT, actor=actor)
         leave.end(images, actor.request_id)
         if with_snapshots:
-            snapshots = Snapshot.objects.filter(pk__in=[image.snapshot_id for image in images])
-            delete_snapshots.delete(actor, list(snapshots.order_by("id").values_list("public_id", flat=True)))
+            _with_snapshots(actor, [image.snapshot_id for image in images])
+
+
+def _with_snapshots(actor: Actor, numbers: Sequence[int]) -> None:
+    """Those that are there: one that could not be made never was."""
+    ended = [SnapshotState.FAILED, SnapshotState.ERASING, SnapshotState.GONE]
+    there = Snapshot.objects.filter(pk__in=numbers).exclude(state__in=ended)
+    if named := list(there.order_by("id").values_list("public_id", flat=True)):
+        delete_snapshots.delete(actor, named)
 
 
 def check(actor: Actor, image_ids: Sequence[str]) -> None:

@@ -116,7 +116,9 @@ def _tell(machine: Instance, snapshot: Snapshot) -> None:
     """What its system disk has is what is told of the machine; it was made anew on its engine. Belongs into the act."""
     image = Image.objects.filter(public_id=snapshot.image_id).first()
     if image is not None:
-        Instance.objects.filter(pk=machine.pk).update(image=image, login_user=image.login_user)
+        Instance.objects.filter(pk=machine.pk).update(
+            image=image, own_image=snapshot.own_image, login_user=image.login_user
+        )
     redeliver.found_again(machine)
 
 

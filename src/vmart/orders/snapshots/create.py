@@ -161,14 +161,17 @@ def _write(disk: Disk, machine: Instance | None, asked: NewSnapshot, actor: Acto
     return Snapshot.objects.create(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=disk.account_id, disk=disk,
         zone_id=agreed.zone_id, created_at=agreed.created_at,
-        usage=disk.usage, size_gib=disk.size_gib, image_id=_image(disk, machine), name=asked.name,
+        usage=disk.usage, size_gib=disk.size_gib, name=asked.name, **_ran(disk, machine),
         state=SnapshotState.CREATING, latest_operation=ACT, latest_operation_state="OPERATING",
         latest_operation_request_id=actor.request_id,
     )  # fmt: skip
 
 
-def _image(disk: Disk, machine: Instance | None) -> str:
-    return machine.image_id if machine and disk.usage == Disk.Usage.SYSTEM else ""
+def _ran(disk: Disk, machine: Instance | None) -> dict[str, str]:
+    """Of a system disk: the images that its machine was made of."""
+    if machine is None or disk.usage != Disk.Usage.SYSTEM:
+        return {}
+    return {"image_id": machine.image_id, "own_image": machine.own_image}
 
 
 def _agreement(disk: Disk, number: int, now: dt.datetime) -> Subscription:

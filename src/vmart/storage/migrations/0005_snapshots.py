@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ("usage", models.CharField(choices=_USAGES, max_length=12)),
                 ("size_gib", models.IntegerField()),
                 ("image_id", models.CharField(blank=True, default="", max_length=20)),
+                ("own_image", models.CharField(blank=True, default="", max_length=20)),
                 ("name", models.CharField(blank=True, default="", max_length=60)),
                 ("state", models.CharField(choices=[(one, one.capitalize()) for one in _STATES], max_length=12)),
                 ("latest_operation", models.CharField(max_length=40)),

@@ -180,7 +180,7 @@ def describe_image_quota(call: Call, _asked: DescribeImageQuota) -> DescribeImag
 _ONE = {Resource.IMAGE: "image_id"}
 ACTIONS = (
     Action(
-        "CreateImage", CreateImage, CreateImageAnswer, create_image, writes=True,
+        "CreateImage", CreateImage, CreateImageAnswer, create_image, writes=True, buys=True,
         touches={Resource.MACHINE: "instance_id", Resource.SNAPSHOT: "snapshot_ids"},
     ),
     Action("ModifyImageAttribute", ModifyImageAttribute, Done, modify_image_attribute, writes=True, touches=_ONE),
