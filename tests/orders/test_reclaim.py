@@ -36,6 +36,7 @@ from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
+from vmart.network.models import PublicAddress
 from vmart.orders import reboot, reclaim, reset_password, terminate
 from vmart.orders.errors import NoRoom, RoomIsMade, SoldOut, WrongState
 from vmart.orders.purchase import dry_run, purchase
@@ -211,6 +212,27 @@ def test_a_purchase_without_room_has_the_newest_go_and_finds_room_then(account: 
     Host.objects.filter(zone_id=ZONE).update(enabled=True)
     assert buy_running(account, SPOT).state == "RUNNING"
     assert list(reconcile()) == []
+
+
+def test_nobody_goes_for_a_purchase_that_finds_no_address(account: int) -> None:
+    buy_running(account, SPOT)
+    _only_room_for(1)
+    PublicAddress.objects.filter(zone_id=ZONE, instance_id=None).update(withdrawn=True)
+    with refused(NoRoom):
+        purchase(wanted(account, replace(ORDINARY, public_ip=True, bandwidth_mbps=1)))
+    assert not Instance.objects.filter(reclaim_at__isnull=False).exists()
+
+
+def test_so_many_go_as_the_purchase_needs_at_least(account: int) -> None:
+    zones.check(ZONE)
+    _only_room_for(9)
+    for _ in range(2):
+        buy_running(account, SPOT)
+    _only_room_for(2)
+    buyer = open_purse("other", cash_minor=20_000)
+    with pytest.raises(RoomIsMade):
+        purchase(replace(wanted(buyer, replace(ORDINARY, count=2)), min_count=1))
+    assert Instance.objects.filter(reclaim_at__isnull=False).count() == 1
 
 
 CONTROLS: dict[str, Callable[[int], None]] = {

@@ -123,10 +123,15 @@ def refuse_isolated(machines: Iterable[Instance]) -> None:
             )
 
 
+def end_of(machine: Instance) -> dt.datetime | None:
+    """The end that was planned or announced of it, the earlier one."""
+    return min((at for at in (machine.ends_at, machine.reclaim_at) if at is not None), default=None)
+
+
 def has_to_end(machine: Instance) -> bool:
     """Whether the end that was planned or announced of it is due, if it has not come yet."""
-    now = clock.now()
-    return any(at is not None and at <= now for at in (machine.ends_at, machine.reclaim_at))
+    at = end_of(machine)
+    return at is not None and at <= clock.now()
 
 
 def refuse_in_arrears(things: Sequence[Thing]) -> None:

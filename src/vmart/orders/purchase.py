@@ -6,6 +6,7 @@ the rest in one statement, which is one commit. The engine is not called here.
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -16,11 +17,12 @@ from vmart.catalog import shop
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.ledger.queries import balance
+from vmart.network.models import PublicAddress
 from vmart.orders import purchase_values, reclaim, refusals, tokens
 from vmart.orders.errors import NoRoom, RoomIsMade
 from vmart.orders.ready import ready
 from vmart.orders.wanted import Bought, Purchase, fingerprinted
-from vmart.pricing.configuration import SPOTPAID
+from vmart.pricing.configuration import SPOTPAID, Configuration
 from vmart.pricing.quote import Quote
 
 
@@ -97,7 +99,10 @@ def _make_room(request: Purchase, quoted: Quote, here: shop.Shop) -> None:
         return
     if balance(request.account_id).available_minor < quoted.due_minor + quoted.hold_minor:
         return
-    until = reclaim.for_room(configuration, here)
+    enough = replace(configuration, count=request.min_count or configuration.count)
+    if enough.public_ip and not _addresses_for(enough):
+        return  # nobody goes for what could not be had all the same
+    until = reclaim.for_room(enough, here)
     if until is not None:
         raise RoomIsMade(
             "Room for {count} of {type} is being made in {zone}: spot machines give theirs back until {until}. Ask"
@@ -105,6 +110,12 @@ def _make_room(request: Purchase, quoted: Quote, here: shop.Shop) -> None:
             field="instance_type", count=configuration.count, type=configuration.instance_type,
             zone=configuration.zone, until=refusals.local(until.isoformat()),
         )  # fmt: skip
+
+
+def _addresses_for(configuration: Configuration) -> bool:
+    """Whether the zone has free public addresses for all of them."""
+    free = PublicAddress.objects.filter(zone_id=configuration.zone, instance_id=None, withdrawn=False)
+    return free[: configuration.count].count() == configuration.count
 
 
 def _write(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, *, first_in_zone: bool) -> Bought:

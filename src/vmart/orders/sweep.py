@@ -262,12 +262,12 @@ def _given_up_of(rows: Sequence[Instance]) -> dict[int, list[int] | None]:
 
 
 def _retry_given_up(zone: str) -> None:
-    """What was given up while the engine did not answer: of bought public addresses, whose machines are busy with it,
-    of images, and of moves that failed, whose machines hold two private addresses.
+    """What was given up while the engine did not answer: of what has a life of its own, which is busy with it, and of
+    moves that failed, whose machines hold two private addresses.
     """
     given_up = db.rows(
         "SELECT id FROM worker_operation WHERE attention AND lane = %s AND (subject_kind = ANY (%s) OR kind = %s)",
-        zone, [record.ADDRESS, record.IMAGE], where_it_is.KIND,
+        zone, [record.ADDRESS, record.DISK, record.IMAGE, record.SNAPSHOT], where_it_is.KIND,
     )  # fmt: skip
     for found in given_up:
         queue.retry(found["id"])

@@ -44,10 +44,17 @@ def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) ->
             release_now(in_bin, request_id)
         if prepaid:
             return_prepaid.give_back(prepaid, request_id)
-        if postpaid:
-            to_bin(postpaid, request_id)
-        if spot:
-            erase_spot(spot, request_id)
+        for at, ending in _by_end(postpaid):
+            to_bin(ending, request_id, planned_at=at)
+        for at, ending in _by_end(spot):
+            erase_spot(ending, request_id, reclaimed_at=at)
+
+
+def _by_end(machines: Sequence[Instance]) -> list[tuple[dt.datetime | None, list[Instance]]]:
+    """Those that end now, and each whose end has come already, with when: a late shop charges no longer."""
+    overdue = [machine for machine in machines if m.has_to_end(machine) and not machine.termination_protected]
+    others = [machine for machine in machines if machine not in overdue]
+    return [*([(None, others)] if others else []), *((m.end_of(machine), [machine]) for machine in overdue)]
 
 
 def refuse(machines: Sequence[Instance], *, erase: bool = True) -> None:

@@ -31,7 +31,7 @@ _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller."
 
 def named_in(thing: Thing) -> str:
     """The field that names such things in what is asked of an act."""
-    return {Instance: "machines", Disk: "disks", Eip: "addresses"}[type(thing)]
+    return {Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots"}[type(thing)]
 
 
 def is_prepaid(thing: Thing) -> bool:

@@ -154,7 +154,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         image = OwnImage.objects.select_related("snapshot__subscription").get(id=operation.subject_id)
         state = image.snapshot.state
-        if image.state == ImageState.CREATING and state == SnapshotState.CREATING:
+        if image.state == ImageState.CREATING and state in (SnapshotState.CREATING, SnapshotState.ROLLBACKING):
             queue.put_off(owner, [operation], _WAIT_S, "waiting for the snapshot", waiting=True)
         elif image.state == ImageState.CREATING and state != SnapshotState.NORMAL:
             exhausted([operation], owner, _NO_SNAPSHOT)

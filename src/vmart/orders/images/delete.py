@@ -16,7 +16,7 @@ KIND = leave.KIND
 
 # Machines that are just being made of it: delivered, or installed anew.
 _IN_USE = """
-SELECT i.public_id FROM worker_operation w JOIN instances_instance i ON i.id = w.subject_id
+SELECT i.public_id, i.account_id FROM worker_operation w JOIN instances_instance i ON i.id = w.subject_id
 WHERE w.lane = %(zone)s AND w.subject_kind = 'machine'
   AND ((w.kind IN ('deliver', 'redeliver') AND w.step <> 'clean' AND i.own_image = %(image)s)
        OR (w.kind = 'reinstall' AND w.payload->>'own_image' = %(image)s))
@@ -62,10 +62,15 @@ def refuse(images: Sequence[OwnImage]) -> None:
                 field="images", id=image.public_id,
             )  # fmt: skip
         used = db.rows(_IN_USE, zone=image.zone_id, image=image.public_id)
-        if used:
+        if used and used[0]["account_id"] == image.account_id:
             raise errors.ImageBusy(
                 "The machine {machine} is being made of the image {id}; try again when it is there.",
                 field="images", id=image.public_id, machine=used[0]["public_id"],
+            )  # fmt: skip
+        if used:  # whose it is is nobody else's business
+            raise errors.ImageBusy(
+                "Another account's machine is being made of the image {id}; try again when it is there.",
+                field="images", id=image.public_id,
             )  # fmt: skip
 
 

@@ -122,9 +122,12 @@ def refuse_system(snapshot: Snapshot) -> None:
 
 
 def refuse_disk(disk: Disk, machine: Instance | None, *allowed: DiskState) -> None:
-    """Raise DiskBusy, DiskState or DiskAttached for a disk in another state; of its machine Busy, WrongState."""
+    """Raise DiskBusy, DiskExpired, DiskState or DiskAttached for a disk in another state; of its machine Busy,
+    WrongState.
+    """
     if machine is None:
         own_disk.refuse_busy([disk])
+        own_disk.refuse_expired([disk])  # whoever kept it busy would put its end off
         own_disk.refuse_state(disk, *allowed)
     else:
         refuse_machine(machine)

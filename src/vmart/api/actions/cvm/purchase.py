@@ -267,8 +267,8 @@ def configuration(here: Shop, call: Call, asked: Configured) -> Configuration:
 def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> InquiryPriceRunInstancesAnswer:
     """The price that RunInstances would charge."""
     here, wanted_one = shop.snapshot(), configuration(shop.snapshot(), call, asked)
-    spot.check(here, wanted_one, Attributes(max_price=_bid(asked.instance_market_options)))
     quoted = offered.price(wanted_one, here)
+    spot.check(here, quoted.configuration, Attributes(max_price=_bid(asked.instance_market_options)))
     if wanted_one.charge_type != SPOTPAID:
         return {"Price": quote_price(quoted)}
     as_postpaid = replace(quoted.configuration, charge_type=POSTPAID_BY_HOUR)
