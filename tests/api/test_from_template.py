@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import fields, replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -88,7 +89,8 @@ CONFIGURATION = Configuration(
 )  # fmt: skip
 MACHINE = Machine(
     "img-other", LoginWanted(key_ids=("skey-1", "skey-2")), "web", "host", b"\xff\x00", "NOTIFY_AND_AUTO_RENEW",
-    Attributes(termination_protected=True, security_groups=("sg-1",)), NetworkWanted("vpc-1", "subnet-1"),
+    Attributes(termination_protected=True, security_groups=("sg-1",), max_price=Decimal("0.5")),
+    NetworkWanted("vpc-1", "subnet-1"),
     ("ps-1",),
     (TagsOf("instance", (Tag("team", "a"), Tag("env", "b"))), TagsOf("volume", (Tag("team", "b"),))),
     dt.datetime(2026, 12, 1, tzinfo=dt.UTC),

@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 from vmart.api.declarations import Domain, LegacyShape, NotOffered, one_of, only
 from vmart.api.legacy.machine import Hourly, Prepaid, configuration
 from vmart.api.legacy.members import Name
-from vmart.api.registry import Action, Call
+from vmart.api.registry import Action, Call, Resource
 from vmart.catalog import shop
 from vmart.kernel.money import half_up
 from vmart.orders import offered
@@ -95,6 +95,7 @@ ACTIONS = (
         inquiry_instance_price,
         version="",
         writes=False,
+        touches={Resource.IMAGE: "image_id"},
     ),
     Action(
         "InquiryInstancePriceHour",
@@ -103,5 +104,6 @@ ACTIONS = (
         inquiry_instance_price_hour,
         version="",
         writes=False,
+        touches={Resource.IMAGE: "image_id"},
     ),
 )

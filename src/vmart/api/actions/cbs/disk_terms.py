@@ -7,7 +7,7 @@ from pydantic import Field
 
 from vmart.api.actions.cbs.own_disks import DetailedPriceAnswer, DiskChargePrepaid, Period, detailed, disk_price
 from vmart.api.actions.cvm.renewal import RenewFlag
-from vmart.api.declarations import Code, Domain, Done, NotOffered, Shape
+from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape
 from vmart.api.registry import CBS, Action, Call, Resource
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
 from vmart.orders.convert import Conversion
@@ -33,11 +33,19 @@ class RenewDisk(Shape):
     disk_charge_prepaid: FurtherTerm
 
 
+class EachTerm(Shape):
+    """DiskChargePrepaid of a list of them."""
+
+    period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue"), Domain("terms.*.months")]
+    renew_flag: Annotated[RenewFlag | None, Domain("terms.*.renew_flag")] = None
+    cur_instance_deadline: NotOffered = None
+
+
 class InquiryPriceRenewDisks(Shape):
     """What RenewDisk would charge now: a term for each disk, in the same order, or one for all."""
 
     disk_ids: _DiskIds
-    disk_charge_prepaids: Annotated[list[FurtherTerm], Field(max_length=50), Domain("terms")] = []
+    disk_charge_prepaids: Annotated[list[EachTerm], Field(max_length=50), Domain("terms")] = []
     new_deadline: NotOffered = None
     project_id: Annotated[int, Field(ge=0, le=0), Code("InvalidParameter.ProjectIdNotExist")] = 0
 
