@@ -68,7 +68,7 @@ RULES = {
         {"cpu": 8, "mem": 16, "instanceType": "C3"}, "instanceType",
     ),
     "a term of a postpaid machine": Rule(
-        "A postpaid machine has no term.",
+        "A machine that is charged by the hour has no term.",
         {"InstanceChargePrepaid": {"Period": 1}}, "InstanceChargePrepaid", "InstanceChargePrepaid",
     ),
     "a prepaid machine without a term": Rule(

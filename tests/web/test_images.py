@@ -47,7 +47,7 @@ def test_one_is_made_told_first_what_it_costs_and_bought_from(visitor: Visitor) 
     assert bought.own_image == image.public_id
     assert image.public_id in visitor.get(f"/machines/{bought.public_id}/").content.decode()
     assert (
-        f'<option value="{image.public_id}" selected>web</option>'
+        f'<option value="{image.public_id}" selected>web ({image.public_id})</option>'
         in visitor.get(f"/machines/{bought.public_id}/reinstall/").content.decode()
     )
 

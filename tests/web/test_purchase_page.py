@@ -250,16 +250,16 @@ def test_a_hostile_name_is_bought_and_shown_as_text() -> None:
 
 
 def test_query_budget() -> None:
-    """The page takes at most 9 queries, a price update 6: session, user, market, balance, subnets, groups."""
+    """The page takes at most 10 queries, a price update 7: session, user, market, balance, subnets, groups, images."""
     visitor = customer()
     visitor.get("/buy/", follow=True)
     with CaptureQueriesContext(connection) as page:
         assert visitor.get(f"/buy/?form={'f' * 43}").status_code == 200
-    assert len(page) <= 9
+    assert len(page) <= 10
     with CaptureQueriesContext(connection) as update:
         answer = visitor.get("/buy/price/?charge=postpaid&region=ap-shanghai&count=3", follow=True)
     assert answer.status_code == 200
-    assert len(update) <= 6
+    assert len(update) <= 7
 
 
 def test_the_update_carries_price_stock_and_address() -> None:

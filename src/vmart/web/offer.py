@@ -1,5 +1,6 @@
 """What the purchase page lays out: each section's options with price and stock, the price, what comes after."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,7 +18,7 @@ from vmart.listings import networks, overview, prices, security_groups
 from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.listings.views import SecurityGroupView, SubnetView
-from vmart.orders import groups, offered
+from vmart.orders import groups, offered, reclaim
 from vmart.orders.images import chosen
 from vmart.orders.images.chosen import Chosen
 from vmart.pages import shown_quote, wording
@@ -151,6 +152,8 @@ class Offer:
         """An hour of CPU and memory of the chosen type as a spot machine; None where it is not sold as one."""
         unit = self.book.regions[self.choice.zone.region].spot.get(self.choice.kind.code)
         return None if unit is None else progressive(1, unit.hour)
+
+    spot_notice_minutes = reclaim.NOTICE // dt.timedelta(minutes=1)
 
     def regions(self) -> list[dict[str, Any]]:
         sold = {zone.region for zone in self.shop.zones.values() if zone.on_sale}

@@ -12,7 +12,7 @@ from vmart.orders import errors
 from vmart.storage.images import ImageShare, ImageState, OwnImage
 from vmart.storage.models import SnapshotState
 
-_SHOWN = 100  # own ones, and as many shared ones: no stranger's images push out the account's
+_SHOWN = 200  # its own first: no stranger's images push out the account's
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,10 @@ def own_in(here: shop.Shop, account_id: int, zone: str) -> list[Chosen]:
     it, the newest first.
     """
     there = usable(account_id).filter(zone_id=zone, state=ImageState.NORMAL).select_related("snapshot")
-    ready = there.exclude(snapshot__state=SnapshotState.TORECYCLE).order_by("-id")
-    own, shared = ready.filter(account_id=account_id)[:_SHOWN], ready.exclude(account_id=account_id)[:_SHOWN]
+    ready = there.exclude(snapshot__state=SnapshotState.TORECYCLE).annotate(is_own=Q(account_id=account_id))
     return [
-        *(Chosen(here.images[one.base_id], one) for one in own),
-        *(Chosen(here.images[one.base_id], one, one.account_id) for one in shared),
+        Chosen(here.images[one.base_id], one, 0 if one.account_id == account_id else one.account_id)
+        for one in ready.order_by("-is_own", "-id")[:_SHOWN]
     ]
 
 
