@@ -316,6 +316,20 @@ def test_a_snapshot_on_which_an_image_stands_is_kept(
     assert told == f"The image {image} stands on the snapshot {snapshot.public_id}; delete it first."
 
 
+def test_a_timer_that_is_lost_is_told(account: int, disk: Disk, test_clock: BusinessClock) -> None:
+    policy = policy_of(account, disk)
+    test_clock.set(shanghai(10, 11))
+    work()
+    assert list(reconcile()) == []
+    Operation.objects.filter(kind__in=["snapshot_policy", "snapshot_retention"]).delete()
+    snapshot, told = Snapshot.objects.get().public_id, list(reconcile())
+    assert len(told) == 2
+    assert (
+        told[0].startswith("a snapshot policy is active and nothing waits for its time") and policy.public_id in told[0]
+    )
+    assert told[1].startswith("a scheduled snapshot is to end and nothing waits for that") and snapshot in told[1]
+
+
 # What its owner says --------------------------------------------------------------------------------------------------
 
 

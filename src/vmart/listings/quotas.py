@@ -85,9 +85,9 @@ def all_of(account_id: int) -> list[Bound]:
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
     found += _by_region("addresses_per_region", counting_addresses(account_id), most)
     found += _by_region("snapshots_per_region", counting_snapshots(account_id), most)
+    found += _by_region("images_per_region", counting_images(account_id), most)
     policies = SnapshotPolicy.objects.filter(account_id=account_id)
     found += _by_region(QUOTA_OF_POLICIES, policies, most, "region_id")
-    found += _by_region("images_per_region", counting_images(account_id), most)
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
 
