@@ -1,12 +1,14 @@
 """Given snapshot policies, when they are due, then each disk in use gets one snapshot, which ends when it is to end."""
 
 import datetime as dt
+import uuid
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, transaction
 
-from tests.orders.test_own_disks import attached, new_disk
+from tests.orders.test_own_disks import SSD, attached, new_disk
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
@@ -19,6 +21,7 @@ from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
 from vmart.orders import errors, stop, terminate
+from vmart.orders.disks.create import create as buy_disks
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.images import create as images
 from vmart.orders.images.create import NewImage
@@ -328,6 +331,61 @@ def test_a_timer_that_is_lost_is_told(account: int, disk: Disk, test_clock: Busi
         told[0].startswith("a snapshot policy is active and nothing waits for its time") and policy.public_id in told[0]
     )
     assert told[1].startswith("a scheduled snapshot is to end and nothing waits for that") and snapshot in told[1]
+
+
+def test_a_snapshot_of_which_a_disk_is_being_made_ends_when_that_is_there(
+    account: int, disk: Disk, test_clock: BusinessClock
+) -> None:
+    policy_of(account, disk, wanted=Wanted(name="n", active=True, hours=(11,), weekdays=(2,), retention_days=1))
+    test_clock.set(shanghai(10, 11))
+    work()
+    go_to(test_clock, shanghai(11, 11) - dt.timedelta(seconds=1))
+    snapshot = Snapshot.objects.get().public_id
+    (new,) = buy_disks(by(account), replace(SSD, snapshot_id=snapshot))
+    Operation.objects.filter(kind="create_disk").update(due_at=shanghai(11, 11) + dt.timedelta(seconds=1))
+    test_clock.set(shanghai(11, 11))
+    owner = uuid.uuid4()
+    (claimed,) = [one for one in queue.claim(owner, [""], 60, 100) if one.kind == "snapshot_retention"]
+    scheduled.end([claimed], owner)
+    assert (made()[0][2], queue.is_due("snapshot_retention", "snapshot", claimed.subject_id)) == ("NORMAL", True)
+    test_clock.advance(seconds=1)
+    work()
+    assert (made()[0][2], Disk.objects.get(public_id=new).state) == ("GONE", "UNATTACHED")
+
+
+def test_an_operation_that_is_anothers_by_now_ends_nothing(account: int, disk: Disk, test_clock: BusinessClock) -> None:
+    """Nor makes one: the lease is what a worker works under."""
+    policy = policy_of(account, disk)
+    test_clock.set(shanghai(10, 11))
+    work()
+    test_clock.set(shanghai(12, 11))
+    owner, late = uuid.uuid4(), uuid.uuid4()
+    claimed = {one.kind: one for one in queue.claim(owner, [""], 60, 100)}
+    with nothing_written():
+        scheduled.due([claimed["snapshot_policy"]], late)
+        scheduled.end([claimed["snapshot_retention"]], late)
+    scheduled.due([claimed["snapshot_policy"]], owner)
+    (making,) = queue.claim(owner, [""], 60, 100)
+    with nothing_written():
+        scheduled.make([making], late)
+    scheduled.make([making], owner)
+    assert made()[1:] == [(disk.public_id, "daily", "CREATING")]
+    assert timer_of(policy) == shanghai(13, 11)
+
+
+def test_without_money_for_an_hour_none_is_made(account: int, disk: Disk, test_clock: BusinessClock) -> None:
+    policy_of(account, disk)
+    test_clock.set(shanghai(10, 11) - dt.timedelta(seconds=1))
+    work()
+    there = purses(account)
+    owe(account, there["held"] * -1 - 1)  # 1 is left beside what is held
+    Operation.objects.filter(kind="arrears").delete()
+    Operation.objects.filter(kind="close_hour").update(due_at=shanghai(10, 12))
+    test_clock.set(shanghai(10, 11))
+    work()
+    assert (made(), skips()) == (
+        [], ["One hour of the snapshot is set aside: ¥0.02 are needed and ¥0.01 are available."],
+    )  # fmt: skip
 
 
 # What its owner says --------------------------------------------------------------------------------------------------
