@@ -82,7 +82,7 @@ def one(account_id: int, public_id: str) -> tuple[Snapshot, Instance | None] | N
     another's, and for one that is deleted.
     """
     own = Snapshot.objects.filter(account_id=account_id, public_id=public_id).exclude(state="GONE")
-    found = own.select_related("subscription", "disk__subscription").first()
+    found = own.select_related("subscription", "disk__subscription", "scheduled").first()
     if found is None:
         return None
     return found, _machine(found.disk)
