@@ -60,6 +60,7 @@ class Things:
     task: str  # of its binding
     image: str  # of the running machine
     snapshot: str  # of the disk that no machine has
+    policy: str  # of snapshots, of the disk that is attached
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -211,6 +212,16 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "DeleteSnapshots": (lambda has: {"SnapshotIds": [has.snapshot]}, 20),
     "ModifySnapshotAttribute": (lambda has: {"SnapshotId": has.snapshot, "SnapshotName": "other"}, 6),
     "ApplySnapshot": (lambda has: {"SnapshotId": has.snapshot, "DiskId": has.own}, 14),
+    "CreateAutoSnapshotPolicy": (lambda _: {"Policy": [{"Hour": [3], "DayOfWeek": [0]}]}, 9),
+    "DescribeAutoSnapshotPolicies": (lambda has: {"AutoSnapshotPolicyIds": [has.policy]}, 2),
+    "ModifyAutoSnapshotPolicyAttribute": (
+        lambda has: {"AutoSnapshotPolicyId": has.policy, "AutoSnapshotPolicyName": "other"},
+        8,
+    ),
+    "DeleteAutoSnapshotPolicies": (lambda has: {"AutoSnapshotPolicyIds": [has.policy]}, 9),
+    "BindAutoSnapshotPolicy": (lambda has: {"AutoSnapshotPolicyId": has.policy, "DiskIds": [has.own]}, 9),
+    "UnbindAutoSnapshotPolicy": (lambda has: {"AutoSnapshotPolicyId": has.policy, "DiskIds": [has.attached]}, 9),
+    "DescribeDiskAssociatedAutoSnapshotPolicy": (lambda has: {"DiskId": has.attached}, 4),
     "TerminateDisks": (lambda has: {"DiskIds": [has.own]}, 17),
     "ModifyDiskAttributes": (lambda has: {"DiskIds": [has.own], "DiskName": "n", "DeleteWithInstance": True}, 9),
     "ResizeDisk": (lambda has: {"DiskId": has.attached, "DiskSize": 30}, 20),
@@ -383,6 +394,9 @@ def owner(delivering: None) -> tuple[Client, Things]:
     client.call("AttachDisks", {"InstanceId": running, "DiskIds": [attached]})
     snapshot = client.call("CreateSnapshot", {"DiskId": own}).response["SnapshotId"]
     work()
+    asked = {"Policy": [{"Hour": [3], "DayOfWeek": [0]}]}
+    policy = client.call("CreateAutoSnapshotPolicy", asked).response["AutoSnapshotPolicyId"]
+    client.call("BindAutoSnapshotPolicy", {"AutoSnapshotPolicyId": policy, "DiskIds": [attached]})
     free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
     bare, other = client.call("RunInstances", {**BARE, "InstanceCount": 2}).response["InstanceIdSet"]
     work()
@@ -412,7 +426,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
-        at_machine, task, image, snapshot,
+        at_machine, task, image, snapshot, policy,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -606,6 +620,7 @@ UNKNOWN = Things(
     "1",
     "img-unknown0",
     "snap-unknown0",
+    "asp-unknown0",
 )
 
 
@@ -656,6 +671,7 @@ def test_a_list_shows_nothing_of_others(owner: tuple[Client, Things]) -> None:
     assert stranger.call("DescribeInstancesStatus").response["InstanceStatusSet"] == []
     assert stranger.call("DescribeKeyPairs").response["KeyPairSet"] == []
     assert stranger.call("DescribeDisks").response["DiskSet"] == []
+    assert stranger.call("DescribeAutoSnapshotPolicies").response["AutoSnapshotPolicySet"] == []
     assert stranger.call("DescribeLaunchTemplates").response["LaunchTemplateSet"] == []
     assert stranger.call("DescribeVpcs").response["VpcSet"] == []
     assert stranger.call("DescribeSubnets").response["SubnetSet"] == []

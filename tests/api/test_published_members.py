@@ -80,6 +80,8 @@ _SAMPLES: dict[str, Any] = {
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
     "ImageName": "n", "ImageIds": ["img-a"], "AccountIds": ["1"], "Permission": "SHARE",
     "SnapshotId": "snap-a", "SnapshotIds": ["snap-a"],
+    "Policy": [{"Hour": [3], "DayOfWeek": [0]}], "Hour": [3], "DayOfWeek": [0],
+    "AutoSnapshotPolicyId": "asp-a", "AutoSnapshotPolicyIds": ["asp-a"],
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ CUSTOMERS = {
     "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
-    "quotas": 12, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
+    "quotas": 13, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "address_tags": 4, "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages

@@ -8,6 +8,7 @@ from tests.web.visiting import customer, order_id_of, work
 from vmart.instances.models import Instance
 from vmart.orders import placement_groups
 from vmart.orders.placement_groups import Wanted
+from vmart.orders.snapshots import policies
 
 _ROW = re.compile(r"<tr>(.*?)</tr>", re.DOTALL)
 _CELL = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
@@ -28,6 +29,8 @@ def test_each_quota_with_what_is_used_of_it() -> None:
     returned = Instance.objects.filter(subscription__charge_type="PREPAID").earliest("id").public_id
     visitor.post(f"/machines/{returned}/end/")
     placement_groups.create(by(account), Wanted("apart"))
+    daily = policies.Wanted(name="daily", active=True, hours=(3,), weekdays=(0,), retention_days=7)
+    policies.create(by(account), "ap-guangzhou", daily)
     visitor.post("/buy/", visitor.buy_form("") | {"act": "save_template", "template_name": "kept"})
     rows = _rows(visitor.get("/quotas/").content.decode())
     assert rows == [
@@ -57,6 +60,8 @@ def test_each_quota_with_what_is_used_of_it() -> None:
         ["Snapshots a region", "East China (Shanghai)", "0", "200"],
         ["Images of its own a region", "South China (Guangzhou)", "0", "10"],
         ["Images of its own a region", "East China (Shanghai)", "0", "10"],
+        ["Snapshot policies a region", "South China (Guangzhou)", "1", "30"],
+        ["Snapshot policies a region", "East China (Shanghai)", "0", "30"],
         ["Returned machines a year", "—", "1", "199"],
         ["API purchases a second", "—", "—", "10"],
         ["Launch templates", "—", "1", "9"],

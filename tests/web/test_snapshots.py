@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import owe, purses
 from tests.support.written import nothing_written
@@ -10,6 +11,8 @@ from tests.web.visiting import Form, Visitor, customer, text_of, work
 from vmart.catalog.models import Zone
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
+from vmart.orders.snapshots import policies
+from vmart.orders.snapshots.policies import Wanted
 from vmart.storage.models import Disk, Snapshot
 
 
@@ -131,3 +134,18 @@ def test_in_arrears_it_says_until_when_it_is_kept(visitor: Visitor, test_clock: 
     page = text_of(visitor.get(f"/snapshots/{snapshot.public_id}/"))
     assert "State Kept for arrears" in page
     assert "It is deleted at" in page
+
+
+def test_it_says_which_policy_made_it_and_when_it_ends(visitor: Visitor, test_clock: BusinessClock) -> None:
+    """The clock stands at 10:00 in the shop's zone."""
+    machine, actor = _machine(visitor), by(visitor.account_id)
+    disk = Disk.objects.get(instance_id=machine.id, usage="SYSTEM_DISK")
+    daily = Wanted(name="daily", active=True, hours=(11,), weekdays=(2,), retention_days=2)
+    policy = policies.create(actor, "ap-guangzhou", daily).public_id
+    policies.bind(actor, policy, [disk.public_id])
+    test_clock.advance(hours=1)
+    work()
+    page = text_of(visitor.get(f"/snapshots/{Snapshot.objects.get().public_id}/"))
+    assert f"Made by the snapshot policy {policy} Deleted by itself 2026-03-12 11:00" in page
+    by_hand = _made(visitor, disk)
+    assert "Made by the snapshot policy" not in text_of(visitor.get(f"/snapshots/{by_hand.public_id}/"))

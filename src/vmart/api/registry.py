@@ -48,6 +48,7 @@ class Resource(StrEnum):
     KEY_PAIR = "key pair"
     DISK = "disk"
     SNAPSHOT = "snapshot"
+    SNAPSHOT_POLICY = "snapshot policy"
     ADDRESS = "public address"
     TASK = "task"
     BANDWIDTH_PACKAGE = "bandwidth package"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vmart.api.actions.api import zones
 from vmart.api.actions.billing import balance
-from vmart.api.actions.cbs import disk_terms, disks, own_disks, snapshots
+from vmart.api.actions.cbs import disk_terms, disks, own_disks, snapshot_policies, snapshots
 from vmart.api.actions.cvm import (
     account_quota,
     action_timers,
@@ -45,8 +45,8 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, action_timers, bandwidth, resize, move, disk_sizes,
     system, renewal, charge_type, key_pairs, launch_templates, placement_groups, own_images, account_quota, balance,
-    places_of_product, zones, disks, own_disks, disk_terms, snapshots, vpcs, subnets, route_tables, addresses, eips,
-    security_groups, groups_of_machines, resources, tag_keys, identity,
+    places_of_product, zones, disks, own_disks, disk_terms, snapshots, snapshot_policies, vpcs, subnets, route_tables,
+    addresses, eips, security_groups, groups_of_machines, resources, tag_keys, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

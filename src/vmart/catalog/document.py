@@ -203,6 +203,7 @@ class Quotas(_Part):
     addresses_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
     images_per_region: int = Field(default=10, ge=0, le=INT32_MAX)
     snapshots_per_region: int = Field(default=200, ge=0, le=INT32_MAX)
+    snapshot_policies_per_region: int = Field(default=30, ge=0, le=INT32_MAX)
     spot_per_zone: int = Field(default=100, ge=0, le=INT32_MAX)
 
     @property
@@ -216,6 +217,7 @@ class Quotas(_Part):
             "disks_per_zone": self.disks_per_zone, "addresses_per_region": self.addresses_per_region,
             "images_per_region": self.images_per_region,
             "snapshots_per_region": self.snapshots_per_region,
+            "snapshot_policies_per_region": self.snapshot_policies_per_region,
             "spot_per_zone": self.spot_per_zone,
         }  # fmt: skip
 

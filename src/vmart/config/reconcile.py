@@ -349,6 +349,23 @@ _CHECKS = (
         """,
     ),
     (
+        "a snapshot policy is active and nothing waits for its time",
+        """
+        SELECT p.public_id FROM storage_snapshot_policy p
+        WHERE p.active AND NOT EXISTS (
+          SELECT FROM worker_operation w WHERE w.kind = 'snapshot_policy' AND w.subject_id = p.id)
+        """,
+    ),
+    (
+        "a scheduled snapshot is to end and nothing waits for that",
+        """
+        SELECT n.public_id, s.delete_at FROM storage_snapshot_scheduled s
+        JOIN storage_snapshot n ON n.id = s.snapshot_id
+        WHERE s.delete_at IS NOT NULL AND n.state IN ('CREATING', 'NORMAL', 'ROLLBACKING', 'TORECYCLE')
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.kind = 'snapshot_retention' AND w.subject_id = n.id)
+        """,
+    ),
+    (
         "a host's counters are not the sum of its allocations",
         """
         SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h

@@ -46,6 +46,8 @@ from vmart.orders.images import delete as delete_image
 from vmart.orders.snapshots import apply as apply_snapshot
 from vmart.orders.snapshots import create as create_snapshot
 from vmart.orders.snapshots import delete as release_snapshot
+from vmart.orders.snapshots import policies as snapshot_policies
+from vmart.orders.snapshots import scheduled as scheduled_snapshots
 from vmart.payments import look_back, poll
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.security import told
@@ -91,6 +93,9 @@ STEPS: Mapping[str, Step] = {
     create_snapshot.KIND: Step(create_snapshot.run, attempts=6, limit_s=3600, exhausted=create_snapshot.exhausted),
     apply_snapshot.KIND: Step(apply_snapshot.run, attempts=6, limit_s=3600, exhausted=apply_snapshot.exhausted),
     release_snapshot.KIND: Step(release_snapshot.run, attempts=12),
+    snapshot_policies.KIND: Step(scheduled_snapshots.due),
+    scheduled_snapshots.MAKE_KIND: Step(scheduled_snapshots.make),
+    scheduled_snapshots.END_KIND: Step(scheduled_snapshots.end),
     "expire": Step(expire.run),
     planned_end.KIND: Step(end_as_planned.run),
     reclaim.KIND: Step(reclaim.run),

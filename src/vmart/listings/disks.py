@@ -90,7 +90,9 @@ _SNAPSHOTS = """
   (SELECT coalesce((capabilities->>'snapshots')::boolean, false) FROM catalog_zone WHERE code = d.zone)
     AS snapshot_ability,
   (SELECT ARRAY[count(*), coalesce(sum(n.size_gib), 0), count(*) FILTER (WHERE n.state = 'ROLLBACKING')]::int[]
-   FROM storage_snapshot n WHERE n.disk_id = d.id AND n.state NOT IN ('FAILED', 'ERASING', 'GONE')) AS snapshots"""
+   FROM storage_snapshot n WHERE n.disk_id = d.id AND n.state NOT IN ('FAILED', 'ERASING', 'GONE')) AS snapshots,
+  ARRAY(SELECT p.public_id FROM storage_snapshot_policy_disk b JOIN storage_snapshot_policy p ON p.id = b.policy_id
+        WHERE b.disk_id = d.id) AS policies"""
 _VIEW = """
 SELECT d.public_id, d.usage, {bought}, d.state, d.portable, coalesce(d.instance_id, '') AS instance_id, d.zone,
   d.charge_type, d.renew_flag, d.created_at, d.expires_at, d.isolated_source, m.expires_at AS machine_expires_at,

@@ -16,8 +16,10 @@ from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
 from vmart.orders.images.create import counting as counting_images
 from vmart.orders.snapshots.create import counting as counting_snapshots
+from vmart.orders.snapshots.policies import QUOTA as QUOTA_OF_POLICIES
 from vmart.placement.models import Group
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, SPOTPAID
+from vmart.storage.policies import SnapshotPolicy
 
 _COUNTED = """
 SELECT zone, fn.subscriptions_counted(%(account)s, zone, %(postpaid)s, NULL) AS postpaid,
@@ -84,15 +86,19 @@ def all_of(account_id: int) -> list[Bound]:
     found += _by_region("addresses_per_region", counting_addresses(account_id), most)
     found += _by_region("snapshots_per_region", counting_snapshots(account_id), most)
     found += _by_region("images_per_region", counting_images(account_id), most)
+    policies = SnapshotPolicy.objects.filter(account_id=account_id)
+    found += _by_region(QUOTA_OF_POLICIES, policies, most, "region_id")
     known = {each.name for each in found}
     return found + [Bound(name, "", used.get(name), most[name]) for name in most if name not in known]
 
 
-def _by_region(name: str, counted: QuerySet[Any], most: Mapping[str, int]) -> list[Bound]:
+def _by_region(
+    name: str, counted: QuerySet[Any], most: Mapping[str, int], region: str = "zone__region_id"
+) -> list[Bound]:
     """How many of what is counted are in each region in which something is sold."""
     regions = dict.fromkeys(zone.region for zone in shop.snapshot().zones.values() if zone.on_sale)
-    there = Counter(counted.values_list("zone__region_id", flat=True))
-    return [Bound(name, region, there[region], most[name]) for region in regions]
+    there = Counter(counted.values_list(region, flat=True))
+    return [Bound(name, code, there[code], most[name]) for code in regions]
 
 
 def images_most(account_id: int) -> int:

@@ -1,6 +1,7 @@
 """A customer's things as plain values, in the words of the API 3.0: what its answers are made of."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmart.instances.attributes import Attributes
@@ -28,7 +29,7 @@ class ListedDisk:
     ``portable``: it has a life of its own; of any other the machine's agreement is told. ``instance_id``: the machine
     that has it, or had it until it was erased, "" for none; ``machine_expires_at`` and ``machine_renew_flag`` are of
     its term, where it is paid ahead. ``snapshot_ability``: snapshots of it can be made; ``rollbacking``: it is being
-    given back what one holds.
+    given back what one holds; ``policies``: the public id of that by which snapshots of it are made.
     """
 
     public_id: str
@@ -50,6 +51,7 @@ class ListedDisk:
     snapshots: int = 0
     snapshots_gib: int = 0
     rollbacking: bool = False
+    policies: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,10 @@ class SecurityGroupView:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotView:
-    """A snapshot. ``state``: SnapshotState of the API, and ERASING; ``disk``: public id of what it was made of."""
+    """A snapshot. ``state``: SnapshotState of the API, and ERASING; ``disk``: public id of what it was made of.
+
+    ``policy``: public id of what had it made, "" where a person did; ``delete_at``: when it ends by itself.
+    """
 
     id: int
     public_id: str
@@ -147,6 +152,8 @@ class SnapshotView:
     latest_operation_state: str
     latest_operation_error: str
     created_at: dt.datetime
+    policy: str
+    delete_at: dt.datetime | None
     tags: tuple[Tag, ...] = ()
 
 

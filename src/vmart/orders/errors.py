@@ -397,3 +397,27 @@ class NoSnapshots(InvalidParameter):
 
 class BadSnapshotName(InvalidValue):
     """Of a snapshot."""
+
+
+class UnknownSnapshotPolicy(NotFound):
+    """Not a snapshot policy of the account."""
+
+    code = "InvalidAutoSnapshotPolicyId.NotFound"
+
+
+class TooManySnapshotPolicies(LimitExceeded):
+    code = "LimitExceeded.AutoSnapshotPolicyOutOfQuota"
+
+
+class HasSnapshotPolicy(Refused):
+    """Of a disk: each has one at most."""
+
+    code = "InvalidDisk.AlreadyBound"
+
+
+class NotOfSnapshotPolicy(InvalidValue):
+    """Of a disk that is bound to another one, or to none."""
+
+
+class DiskOfAnotherRegion(InvalidValue):
+    """Of a disk: policies are of a region."""

@@ -7,9 +7,13 @@ from django.db import models
 from django.db.models import Q
 
 from vmart.storage.images import ImageShare, OwnImage
+from vmart.storage.policies import PolicyDisk, ScheduledSnapshot, SnapshotPolicy
 from vmart.subscriptions.models import DISK, SNAPSHOT, Subscription
 
-__all__ = ["ALIVE", "Disk", "ImageShare", "OwnImage", "Snapshot", "SnapshotState", "State"]
+__all__ = [
+    "ALIVE", "Disk", "ImageShare", "OwnImage", "PolicyDisk", "ScheduledSnapshot", "Snapshot", "SnapshotPolicy",
+    "SnapshotState", "State",
+]  # fmt: skip
 
 
 class State(models.TextChoices):

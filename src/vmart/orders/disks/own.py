@@ -48,10 +48,15 @@ def lock(
     erased = _erased(found.values()) if with_machines or with_erased else set()
     for public_id in public_ids:
         if public_id not in found or (public_id in erased and not with_erased):
-            raise errors.UnknownOwnDisk("The disk {id} does not exist.", field="disks", id=public_id)
+            raise unknown(public_id)
         if not with_machines and public_id not in erased:
             refuse_with_machine(found[public_id])
     return [found[public_id] for public_id in public_ids]
+
+
+def unknown(public_id: str) -> errors.UnknownOwnDisk:
+    """Of an id that names no disk of the account."""
+    return errors.UnknownOwnDisk("The disk {id} does not exist.", field="disks", id=public_id)
 
 
 def check_named(public_ids: Sequence[str], *, most: int) -> None:

@@ -98,7 +98,7 @@ class DiskAnswer(UnchangingAnswer):
     DiskType: str
     DiskState: str
     InstanceId: str
-    AutoSnapshotPolicyIds: Empty | None
+    AutoSnapshotPolicyIds: list[str] | None
     DiskId: str
     Placement: PlacementAnswer
     DeadlineTime: str
@@ -136,8 +136,8 @@ def describe_disks(call: Call, asked: DescribeDisks) -> DescribeDisksAnswer:
     total, found = disks.page(
         call.account_id, wanted, order=(asked.order_field, asked.order), offset=asked.offset, limit=asked.limit
     )
-    policies: Empty | None = [] if asked.return_bind_auto_snapshot_policy else None
-    return {"TotalCount": total, "DiskSet": [disk(view, policies) for view in found]}
+    with_policies = asked.return_bind_auto_snapshot_policy
+    return {"TotalCount": total, "DiskSet": [disk(view, with_policies=with_policies) for view in found]}
 
 
 def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
@@ -153,7 +153,7 @@ def _wanted(call: Call, asked: DescribeDisks) -> Wanted | None:
     return Wanted(**met | {_FILTERS[name]: values for name, values in chosen.items()})
 
 
-def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
+def disk(view: ListedDisk, *, with_policies: bool) -> DiskAnswer:
     """One disk. ``Portable`` false says that it goes with its machine, whatever ``DeleteWithInstance`` wishes."""
     prepaid = view.charge_type == PREPAID
     attached = view.state in _AT_MACHINE or (view.state == "EXPANDING" and view.instance_id != "")
@@ -162,7 +162,7 @@ def disk(view: ListedDisk, policies: Empty | None) -> DiskAnswer:
     with_prepaid = prepaid and view.portable and view.machine_expires_at is not None
     return {
         **_UNCHANGING,
-        "AutoSnapshotPolicyIds": policies,
+        "AutoSnapshotPolicyIds": list(view.policies) if with_policies else None,
         "Portable": view.portable,
         "DiskId": view.public_id,
         "DiskName": view.bought.name,

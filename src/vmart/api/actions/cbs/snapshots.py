@@ -123,8 +123,6 @@ class AlikeAnswer(TypedDict):
     """What every snapshot here has alike."""
 
     CopyFromRemote: bool
-    IsPermanent: bool
-    DeadlineTime: str
     Images: Empty
     ImageCount: int
     ShareReference: int
@@ -148,6 +146,9 @@ class SnapshotAnswer(AlikeAnswer):
     CreateTime: str
     DiskUsage: str
     SnapshotId: str
+    IsPermanent: bool
+    DeadlineTime: str
+    AutoSnapshotPolicyId: str
     Tags: list[TagAnswer]
 
 
@@ -211,6 +212,9 @@ def snapshot(view: SnapshotView) -> SnapshotAnswer:
         "DiskSize": view.size_gib,
         "DiskUsage": view.usage,
         "CreateTime": local_text(view.created_at, shop.snapshot().billing_zone),
+        "IsPermanent": view.delete_at is None,
+        "DeadlineTime": local_text(view.delete_at, shop.snapshot().billing_zone) if view.delete_at else "",
+        "AutoSnapshotPolicyId": view.policy,
         "Placement": {
             "Zone": view.zone,
             "CageId": None,
@@ -226,8 +230,6 @@ def snapshot(view: SnapshotView) -> SnapshotAnswer:
 
 _ALIKE_ANSWER: AlikeAnswer = {
     "CopyFromRemote": False,
-    "IsPermanent": True,
-    "DeadlineTime": "",
     "Images": [],
     "ImageCount": 0,
     "ShareReference": 0,

@@ -8,7 +8,7 @@ from vmart.api.words import CHINESE
 from vmart.catalog import shop
 from vmart.catalog.models import Region
 from vmart.catalog.shop import Shop, ZoneView
-from vmart.kernel.errors import InvalidValue
+from vmart.kernel.errors import InvalidValue, MissingParameter
 
 AVAILABLE = {True: "AVAILABLE", False: "UNAVAILABLE"}
 
@@ -69,6 +69,14 @@ def in_region(here: Shop, code: str) -> Region | None:
             regions=", ".join(here.regions),
         )
     return region
+
+
+def region_of(call: Call) -> str:
+    """The region of a call that makes something there. Raises MissingParameter, UnknownRegion."""
+    region = in_region(shop.snapshot(), call.region)
+    if region is None:
+        raise MissingParameter("What is made is in one region: name it.", field="region")
+    return region.code
 
 
 def zones_of(here: Shop, call: Call) -> list[ZoneView]:

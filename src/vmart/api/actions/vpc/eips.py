@@ -4,11 +4,11 @@ from typing import Annotated, Any, TypedDict
 
 from pydantic import BeforeValidator, Field
 
-from vmart.api.actions.cvm.places import in_region
+from vmart.api.actions.cvm.places import in_region, region_of
 from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told
 from vmart.api.actions.tagged import wanted as wanted_tags
-from vmart.api.actions.vpc.declared import Filters, declared, region_of
+from vmart.api.actions.vpc.declared import Filters, declared
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,

@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.places import in_region
+from vmart.api.actions.cvm.places import in_region, region_of
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
-from vmart.api.actions.vpc.declared import Filters, declared, region_of
+from vmart.api.actions.vpc.declared import Filters, declared
 from vmart.api.declarations import (
     Code,
     Domain,
