@@ -1,12 +1,16 @@
 """What makes a machine itself, taken out of a copy of its system disk that does not run.
 
 The first boot of a machine that is made of the copy makes it anew: machine id, SSH's host keys, host name, its login.
+
+Before that boot the server writes its templates into the machine, as root of the host, and may follow links out of it
+(CVE-2026-23954). So a copy in which a link leads to them is refused, and what lies in their place is removed.
 """
 
 import posixpath
+from pathlib import PurePosixPath
 
-from vmart.engines.contract import UnknownUser
-from vmart.engines.incus.client import GuestFile, IncusClient
+from vmart.engines.contract import EngineError, UnknownUser
+from vmart.engines.incus.client import GuestFile, IncusClient, path_of
 from vmart.engines.incus.guest import SHADOW, SHADOW_BEFORE, USERS, home_of, with_password
 
 _MACHINE_ID = "/etc/machine-id"
@@ -15,17 +19,19 @@ _HOST_KEY = "ssh_host_"
 # cloud-init's: what it was given and did, with the login of before; it begins anew where it finds nothing.
 _TREES = (
     "/var/lib/cloud/instance", "/var/lib/cloud/instances", "/var/lib/cloud/sem", "/var/lib/cloud/data",
-    "/var/lib/cloud/seed/nocloud",
 )  # fmt: skip
 _FILES = (
     "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret",
     "/var/log/cloud-init.log", "/var/log/cloud-init-output.log", "/etc/cloud/cloud-init.disabled",
 )  # fmt: skip
+# Where the server's templates write: what cloud-init is given, and the name.
+_SEED, _HOSTNAME = "/var/lib/cloud/seed", "/etc/hostname"
 _NO_PASSWORD = "*"  # noqa: S105  what shadow(5) has for one that nothing matches
 
 
 def forget(client: IncusClient, name: str, user: str) -> None:
     """As often as asked. ``user`` is let in by nothing any more. Raises EngineError."""
+    _make_way(client, name)
     for path in _FILES:
         client.remove_file(name, path)
     for path in _TREES:
@@ -38,6 +44,30 @@ def forget(client: IncusClient, name: str, user: str) -> None:
         name, _MACHINE_ID, GuestFile(b"", {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0444"})
     )
     _shut_out(client, name, user)
+
+
+def _make_way(client: IncusClient, name: str) -> None:
+    """The server finds nothing where it will write, and only folders on the way there."""
+    for path in (_SEED, _HOSTNAME, *_templates(client, name)):
+        for folder in reversed(PurePosixPath(path).parents):
+            _refuse_link(client, name, str(folder))
+        _remove_tree(client, name, path)
+
+
+def _templates(client: IncusClient, name: str) -> list[str]:
+    """Where those of the image write that the system descends from; it may be no image of ours."""
+    told = client.get(path_of("instances", name, "metadata")).get("templates") or {}
+    paths = [posixpath.join("/", path) for path, one in told.items() if "copy" in one["when"]]
+    return [path for path in paths if not path.startswith(f"{_SEED}/")]
+
+
+def _refuse_link(client: IncusClient, name: str, folder: str) -> None:
+    if client.list_folder(name, folder) is None:
+        raise EngineError(
+            "No image is made of this system: a folder of its own is missing, or is a link.",
+            transient=False, detail=f"{name}: {folder}",
+            helps="Make /etc and /var/lib/cloud folders again in the machine, then make the image anew.",
+        )  # fmt: skip
 
 
 def _remove_tree(client: IncusClient, name: str, path: str) -> None:
