@@ -7,7 +7,7 @@ import pytest
 
 from vmart.engines.contract import EngineError
 from vmart.engines.incus import identity
-from vmart.engines.incus.client import GuestFile, IncusError
+from vmart.engines.incus.client import GuestFile, IncusError, TooLong
 
 LINK = "a link"
 _FOLDERS = ("/etc", "/etc/ssh", "/var", "/var/lib", "/var/lib/cloud", "/root")
@@ -102,3 +102,59 @@ def test_templates_of_an_image_that_is_not_ours_are_seen_to_as_well() -> None:
     with pytest.raises(EngineError, match="is a link") as refused:
         _forget(copy)
     assert refused.value.detail == "img-1: /srv/own"
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/cloud/data", "/var/lib/cloud/seed", "/etc/ssh"])
+def test_more_files_than_a_system_has_are_refused_before_one_is_touched(folder: str) -> None:
+    """Each of them would hold a thread of the zone for two calls."""
+    copy = Copy()
+    for number in range(2_001):
+        copy.holds(f"{folder}/{number}")
+    with pytest.raises(EngineError) as refused:
+        _forget(copy)
+    assert (refused.value.sentence, refused.value.transient, refused.value.detail) == (
+        "No image is made of this system: too many files lie where its own are taken out.", False, f"img-1: {folder}",
+    )  # fmt: skip
+    assert refused.value.helps == (
+        "Delete files below /var/lib/cloud and /etc/ssh in the machine, then make the image anew."
+    )
+    assert len(copy.below(folder)) == 2_001
+    assert copy.calls < 50
+
+
+def test_all_files_are_counted_together_and_as_many_as_are_allowed_go() -> None:
+    copy = Copy()
+    for number in range(500):
+        for folder in ("data", "sem", "instances/i-1"):
+            copy.holds(f"/var/lib/cloud/{folder}/{number}")
+    _forget(copy)
+    assert copy.below("/var/lib/cloud") == []
+    for number in range(700):
+        for folder in ("data", "sem", "instances/i-1"):
+            copy.holds(f"/var/lib/cloud/{folder}/{number}")
+    with pytest.raises(EngineError, match="too many files"):
+        _forget(copy)
+
+
+def test_a_folder_whose_names_are_not_read_to_their_end_is_refused_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, listed = Copy(), Copy.list_folder
+
+    def list_folder(machine: str, path: str) -> list[str] | None:
+        if path == "/etc/ssh":
+            raise TooLong(400, f"{path} is too long")
+        return listed(copy, machine, path)
+
+    monkeypatch.setattr(copy, "list_folder", list_folder)
+    with pytest.raises(EngineError, match="too many files") as refused:
+        _forget(copy)
+    assert not refused.value.transient
+
+
+def test_folders_in_folders_end_somewhere() -> None:
+    deep = Copy()
+    deep.holds("/var/lib/cloud/data" + "/d" * 20)
+    _forget(deep)
+    assert deep.below("/var/lib/cloud") == []
+    deep.holds("/var/lib/cloud/data" + "/d" * 21)
+    with pytest.raises(EngineError, match="too many files"):
+        _forget(deep)

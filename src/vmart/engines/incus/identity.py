@@ -8,9 +8,10 @@ Before that boot the server writes its templates into the machine, as root of th
 
 import posixpath
 from pathlib import PurePosixPath
+from typing import NoReturn
 
 from vmart.engines.contract import EngineError, UnknownUser
-from vmart.engines.incus.client import GuestFile, IncusClient, path_of
+from vmart.engines.incus.client import GuestFile, IncusClient, TooLong, path_of
 from vmart.engines.incus.guest import SHADOW, SHADOW_BEFORE, USERS, home_of, with_password
 
 _MACHINE_ID = "/etc/machine-id"
@@ -29,14 +30,52 @@ _SEED, _HOSTNAME = "/var/lib/cloud/seed", "/etc/hostname"
 _NO_PASSWORD = "*"  # noqa: S105  what shadow(5) has for one that nothing matches
 
 
+# A system has some dozens of these; each costs two calls, which hold a thread of the zone.
+_ENTRIES_MAX, _DEPTH_MAX = 2_000, 20
+
+
+class _Files:
+    """Those of one copy that is off. Its customer decides how many there are, so they are counted."""
+
+    def __init__(self, client: IncusClient, name: str) -> None:
+        self._client, self._name, self._left = client, name, _ENTRIES_MAX
+
+    def entries(self, path: str) -> list[str]:
+        """None in what is no folder, or not there. Raises EngineError where they are too many, before one goes."""
+        try:
+            found = self._client.list_folder(self._name, path) or []
+        except TooLong:
+            self._refuse(path)
+        self._left -= len(found)
+        if self._left < 0:
+            self._refuse(path)
+        return found
+
+    def remove_tree(self, path: str, depth: int = 0) -> None:
+        """A link is removed, not what it leads to."""
+        if depth > _DEPTH_MAX:
+            self._refuse(path)
+        for entry in self.entries(path):
+            self.remove_tree(posixpath.join(path, entry), depth + 1)
+        self._client.remove_file(self._name, path)
+
+    def _refuse(self, path: str) -> NoReturn:
+        raise EngineError(
+            "No image is made of this system: too many files lie where its own are taken out.",
+            transient=False, detail=f"{self._name}: {path[:200]}",
+            helps="Delete files below /var/lib/cloud and /etc/ssh in the machine, then make the image anew.",
+        )  # fmt: skip
+
+
 def forget(client: IncusClient, name: str, user: str) -> None:
     """As often as asked. ``user`` is let in by nothing any more. Raises EngineError."""
-    _make_way(client, name)
+    files = _Files(client, name)
+    _make_way(client, name, files)
     for path in _FILES:
         client.remove_file(name, path)
     for path in _TREES:
-        _remove_tree(client, name, path)
-    for entry in client.list_folder(name, _SSH) or ():
+        files.remove_tree(path)
+    for entry in files.entries(_SSH):
         if entry.startswith(_HOST_KEY):
             client.remove_file(name, posixpath.join(_SSH, entry))
     # Empty, not missing: a missing one would have systemd take the boot for the very first of the system.
@@ -46,12 +85,12 @@ def forget(client: IncusClient, name: str, user: str) -> None:
     _shut_out(client, name, user)
 
 
-def _make_way(client: IncusClient, name: str) -> None:
+def _make_way(client: IncusClient, name: str, files: _Files) -> None:
     """The server finds nothing where it will write, and only folders on the way there."""
     for path in (_SEED, _HOSTNAME, *_templates(client, name)):
         for folder in reversed(PurePosixPath(path).parents):
             _refuse_link(client, name, str(folder))
-        _remove_tree(client, name, path)
+        files.remove_tree(path)
 
 
 def _templates(client: IncusClient, name: str) -> list[str]:
@@ -68,14 +107,6 @@ def _refuse_link(client: IncusClient, name: str, folder: str) -> None:
             transient=False, detail=f"{name}: {folder}",
             helps="Make /etc and /var/lib/cloud folders again in the machine, then make the image anew.",
         )  # fmt: skip
-
-
-def _remove_tree(client: IncusClient, name: str, path: str) -> None:
-    """A link is removed, not what it leads to."""
-    entries = client.list_folder(name, path)
-    for entry in entries or ():
-        _remove_tree(client, name, posixpath.join(path, entry))
-    client.remove_file(name, path)
 
 
 def _shut_out(client: IncusClient, name: str, user: str) -> None:
