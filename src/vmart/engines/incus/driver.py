@@ -100,7 +100,7 @@ class IncusEngine:
             shown_gib = -(-capacity.space(opened.client, self._pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
             opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
-            snapshots=opened.pool_driver in copies.POOLS, df_shows_gib=shown_gib,
+            pool_driver=opened.pool_driver, df_shows_gib=shown_gib,
         )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
