@@ -1,13 +1,17 @@
 """What is taken out of a copy of a customer's system disk, whatever the customer left there."""
 
 import posixpath
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from vmart.engines.contract import EngineError
 from vmart.engines.incus import identity
 from vmart.engines.incus.client import GuestFile, IncusError, TooLong
+from vmart.engines.incus.guest import Guest
+
+if TYPE_CHECKING:
+    from vmart.engines.incus.client import IncusClient
 
 LINK = "a link"
 _FOLDERS = ("/etc", "/etc/ssh", "/var", "/var/lib", "/var/lib/cloud", "/root")
@@ -158,3 +162,35 @@ def test_folders_in_folders_end_somewhere() -> None:
     deep.holds("/var/lib/cloud/data" + "/d" * 21)
     with pytest.raises(EngineError, match="too many files"):
         _forget(deep)
+
+
+def test_what_a_rename_or_a_move_wrote_is_in_no_image() -> None:
+    """Else each machine of the image would keep that name whatever it is given."""
+    copy = Copy()
+    guest = Guest(cast("IncusClient", copy), "img-1", is_running=False)
+    kept = b"127.0.0.1 localhost\n10.0.0.9 db.internal\n"
+    copy.holds("/etc/hosts", kept + b"127.0.1.1 web-1.shop.example web-1\n")
+    copy.holds("/etc/hosts.vmart", kept)
+    copy.holds("/etc/cloud/cloud.cfg")
+    copy.holds("/var/lib/cloud/seed/nocloud-net/meta-data")
+    before = set(copy.files)
+    guest.set_hostname("db-7")
+    guest.set_network("version: 2\n")
+    copy.holds("/etc/hostname.vmart")
+    assert set(copy.files) - before == {
+        "/etc/cloud/cloud.cfg.d/99-vmart-hostname.cfg", "/etc/cloud/cloud.cfg.d/95-vmart-network.cfg", "/etc/hostname",
+        "/etc/hostname.vmart", "/var/lib/cloud/seed/nocloud-net/network-config",
+    }  # fmt: skip
+    _forget(copy)
+    assert copy.below("/etc/cloud/cloud.cfg.d") == []
+    assert copy.files["/etc/hosts"] == kept
+    assert [path for path, what in copy.files.items() if isinstance(what, bytes) and b"db-7" in what] == []
+    assert {"/etc/hosts.vmart", "/etc/hostname.vmart", "/etc/hostname"}.isdisjoint(copy.files)
+    assert copy.below("/var/lib/cloud") == []
+
+
+def test_hosts_that_are_a_link_stay_as_they_are() -> None:
+    copy = Copy()
+    copy.holds("/etc/hosts", LINK)
+    _forget(copy)
+    assert copy.files["/etc/hosts"] == LINK

@@ -11,8 +11,20 @@ from pathlib import PurePosixPath
 from typing import NoReturn
 
 from vmart.engines.contract import EngineError, UnknownUser
-from vmart.engines.incus.client import GuestFile, IncusClient, TooLong, path_of
-from vmart.engines.incus.guest import SHADOW, SHADOW_BEFORE, USERS, home_of, with_password
+from vmart.engines.incus.client import GuestFile, IncusClient, IncusError, TooLong, path_of
+from vmart.engines.incus.guest import (
+    HOSTNAME,
+    HOSTS,
+    NAME_STAYS,
+    NETWORK_AGAIN,
+    SHADOW,
+    SHADOW_BEFORE,
+    USERS,
+    copy_of,
+    home_of,
+    with_password,
+    without_own_name,
+)
 
 _MACHINE_ID = "/etc/machine-id"
 _SSH = "/etc/ssh"
@@ -24,9 +36,10 @@ _TREES = (
 _FILES = (
     "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret",
     "/var/log/cloud-init.log", "/var/log/cloud-init-output.log", "/etc/cloud/cloud-init.disabled",
+    NAME_STAYS, NETWORK_AGAIN, copy_of(HOSTNAME), copy_of(HOSTS),  # what we set when the machine was renamed or moved
 )  # fmt: skip
 # Where the server's templates write: what cloud-init is given, and the name.
-_SEED, _HOSTNAME = "/var/lib/cloud/seed", "/etc/hostname"
+_SEED = "/var/lib/cloud/seed"
 _NO_PASSWORD = "*"  # noqa: S105  what shadow(5) has for one that nothing matches
 
 
@@ -82,12 +95,13 @@ def forget(client: IncusClient, name: str, user: str) -> None:
     client.write_file(
         name, _MACHINE_ID, GuestFile(b"", {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0444"})
     )
+    _forget_own_name(client, name)
     _shut_out(client, name, user)
 
 
 def _make_way(client: IncusClient, name: str, files: _Files) -> None:
     """The server finds nothing where it will write, and only folders on the way there."""
-    for path in (_SEED, _HOSTNAME, *_templates(client, name)):
+    for path in (_SEED, HOSTNAME, *_templates(client, name)):
         for folder in reversed(PurePosixPath(path).parents):
             _refuse_link(client, name, str(folder))
         files.remove_tree(path)
@@ -107,6 +121,19 @@ def _refuse_link(client: IncusClient, name: str, folder: str) -> None:
             transient=False, detail=f"{name}: {folder}",
             helps="Make /etc and /var/lib/cloud folders again in the machine, then make the image anew.",
         )  # fmt: skip
+
+
+def _forget_own_name(client: IncusClient, name: str) -> None:
+    """The line is written anew with the name that a machine is given; a link is left alone."""
+    try:
+        hosts = client.read_file(name, HOSTS)
+    except IncusError as error:
+        if error.transient:
+            raise
+        return
+    content = without_own_name(hosts.content) if hosts else b""
+    if hosts and content != hosts.content:
+        client.write_file(name, HOSTS, GuestFile(content, hosts.owner))
 
 
 def _shut_out(client: IncusClient, name: str, user: str) -> None:
