@@ -101,6 +101,28 @@ def test_data_disks_are_given_back_and_new_ones_hold_the_same(engine: Engine, la
     assert [found.name for found in engine.list_snapshots() if found.name in names.values()] == []
 
 
+def test_a_disk_of_before_a_move_and_a_rename_is_reached_where_its_machine_is_now(
+    engine: Engine, lab: Lab, make_spec: MakeSpec
+) -> None:
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
+    engine.ensure_snapshot(name, _system(spec))
+    other = make_spec(public=False, customer=2)
+    moved = dataclasses.replace(spec, subnet=other.subnet, private_ip=other.private_ip, hostname="db-7", restoration=1)
+    engine.ensure_hostname(spec.name, moved.hostname)
+    engine.ensure_network(moved, on=False)
+    engine.ensure_restored(moved, name)
+    engine.ensure_power(spec.name, True)
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null")
+    asked = f"cat /root/kept; hostname; ip -4 -o address show eth0 | grep -o {moved.private_ip}/20"
+    assert lab.inside(spec.name, asked).stdout.split() == ["first", "db-7", f"{moved.private_ip}/20"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
+
+
 def test_what_a_snapshot_was_given_back_to_stays_when_it_does_not_start(
     engine: Engine, lab: Lab, make_spec: MakeSpec
 ) -> None:

@@ -381,6 +381,10 @@ class IncusEngine:
             member = spec.member if opened.members else ""
             opened.copies.make_machine(snapshot, self._body(spec, bridge), spec.system_disk.size_gib, member)
             self._connect(spec, bridge, new=False)
+            if opened.kind == "container":
+                guest = Guest(opened.client, spec.name, is_running=False)
+                network = seed.network_config(spec, by_mac=False)
+                opened.room.during(spec.name, lambda: guest.settle(network, spec.hostname))
             # It has never run, and is no torso: what its customer had is on its disk.
             ran = {records.LAST_POWER: "STOPPED", copies.TEMPLATES: ""}
             held = ran | {records.RESTORATION: str(spec.restoration)}

@@ -103,9 +103,37 @@ class Guest:
         if self._is_running and (status := self._run(_RELOAD_SSH)):
             raise EngineError("The machine's system did not take the keys.", transient=True, detail=str(status))
 
+    def settle(self, network: str, hostname: str) -> None:
+        """A disk of an earlier day gets the network and the name that its machine has now; a system that keeps them in
+        another way stays as it is, and so does a name that nobody but its customer gave it."""
+        seeds = self._seeds()
+        if any(self._said(f"{folder}/network-config") != network.encode() for folder in seeds):
+            self.set_network(network)
+        if self._is_named(hostname, seeds):
+            return
+        try:
+            self.set_hostname(hostname)
+        except EngineError as error:
+            if error.transient or isinstance(error, IncusError):
+                raise
+
+    def _is_named(self, hostname: str, seeds: Sequence[str]) -> bool:
+        """Whether this is the name that was last given to it from outside."""
+        if self._client.read_file(self._name, NAME_STAYS) is not None:
+            return self._said(HOSTNAME).strip() == hostname.encode()
+        line = f"local-hostname: {hostname}".encode()
+        return any(line in self._said(f"{folder}/meta-data").splitlines() for folder in seeds)
+
+    def _said(self, path: str) -> bytes:
+        found = self._client.read_file(self._name, path)
+        return found.content if found else b""
+
+    def _seeds(self) -> list[str]:
+        return [folder for folder in _SEEDS if self._client.read_file(self._name, f"{folder}/meta-data")]
+
     def set_network(self, config: str) -> None:
         """What cloud-init makes of the network, from the next start on and at each: what it made before goes."""
-        seeds = [folder for folder in _SEEDS if self._client.read_file(self._name, f"{folder}/meta-data")]
+        seeds = self._seeds()
         if not seeds:
             raise EngineError(
                 "The machine's system keeps its network in a way that is not known here.", transient=False
