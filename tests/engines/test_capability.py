@@ -4,6 +4,7 @@ import pytest
 
 from vmart.engines.contract import EngineError
 from vmart.engines.incus import capability
+from vmart.engines.incus.copies import spare_gib
 from vmart.engines.incus.host import names_of_deployment
 
 
@@ -62,11 +63,55 @@ def test_a_kernel_without_bridge_netfilter_enforces_no_groups_and_says_so() -> N
 
 def test_of_virtual_machines_no_images_are_made_and_it_is_said() -> None:
     of_machines = capability.of_server(_server("lxc | qemu"), "virtual-machine", "", "")
-    assert of_machines.missing == {
-        "own_images": "No images are made of virtual machines: what makes a machine itself cannot be taken out of its "
-        "disk."
-    }
+    assert of_machines.missing["own_images"] == (
+        "No images are made of virtual machines: what makes a machine itself cannot be taken out of its disk."
+    )
+    assert set(of_machines.missing) == {"own_images", "snapshots"}
     assert "own_images" not in capability.of_server(_server("lxc"), "container", "", "").missing
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool", "why"),
+    [
+        ("container", "btrfs", ""),
+        ("container", "zfs", ""),
+        ("container", "dir", "The storage of this zone copies no disk at one instant, so no snapshots are made."),
+        *(
+            (
+                "container", pool,
+                "No snapshots are made on the storage of this zone: giving one back has not been tried there yet.",
+            )
+            for pool in ("lvm", "lvmcluster", "ceph")
+        ),
+        *(
+            (
+                "virtual-machine", pool,
+                "No snapshots are made of virtual machines: giving one back has not been tried yet.",
+            )
+            for pool in ("btrfs", "lvm")
+        ),
+    ],
+)  # fmt: skip
+def test_where_no_snapshots_are_made_it_is_said(kind: str, pool: str, why: str) -> None:
+    told = capability.of_server(_server(), kind, "", "", pool_driver=pool)
+    assert (told.snapshots, told.missing.get("snapshots", "")) == (not why, why)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool", "spare"),
+    [
+        ("container", "btrfs", 1),
+        ("container", "zfs", 1),
+        ("container", "dir", 1),
+        ("container", "lvm", 0),
+        ("container", "ceph", 0),
+        ("virtual-machine", "btrfs", 0),
+        ("virtual-machine", "zfs", 0),
+    ],
+)
+def test_only_a_copy_that_a_quota_limits_is_larger_than_its_disk(kind: str, pool: str, spare: int) -> None:
+    """The server makes no block device smaller: a machine of the disk's size could not be made of a larger copy."""
+    assert spare_gib(kind, pool) == spare
 
 
 def test_names_on_the_host_fit_and_two_deployments_never_meet() -> None:

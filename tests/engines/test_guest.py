@@ -251,3 +251,51 @@ def test_a_name_is_in_all_its_files_and_no_line_of_the_customers_is_lost(cut_at:
         assert disk.files == {
             "/etc/hostname": GuestFile(b"web-2\n", ROOTS), "/etc/hosts": GuestFile(NAMED, ROOTS), **cloud, **kept,
         }  # fmt: skip
+
+
+SEED = "/var/lib/cloud/seed/nocloud"
+STAYS = "/etc/cloud/cloud.cfg.d/99-vmart-hostname.cfg"
+AGAIN = "/etc/cloud/cloud.cfg.d/95-vmart-network.cfg"
+
+
+def _of_cloud_init(name: bytes, network: bytes = b"old") -> Disk:
+    disk, owner = Disk(), {"X-Incus-mode": "0644"}
+    said = {f"{SEED}/meta-data": b"instance-id: ins-1\nlocal-hostname: web-1\n", f"{SEED}/network-config": network,
+            "/etc/cloud/cloud.cfg": b"", "/etc/hostname": name, "/etc/hosts": b"127.0.1.1 web-1\n"}  # fmt: skip
+    disk.files = {path: GuestFile(content, owner) for path, content in said.items()}
+    return disk
+
+
+def test_a_disk_of_before_a_move_gets_the_network_of_now() -> None:
+    disk = _of_cloud_init(b"web-1\n")
+    _guest(disk).settle("new", "web-1")
+    assert disk.files[f"{SEED}/network-config"].content == b"new"
+    assert AGAIN in disk.files
+    assert STAYS not in disk.files
+
+
+@pytest.mark.parametrize(
+    ("held", "renamed", "now", "after"),
+    [
+        (b"web-1\n", False, "web-1", b"web-1\n"),
+        (b"own\n", False, "web-1", b"own\n"),  # the customer's own, and never renamed from outside
+        (b"web-1\n", False, "db-7", b"db-7\n"),
+        (b"db-7\n", True, "db-7", b"db-7\n"),
+        (b"db-7\n", True, "web-1", b"web-1\n"),
+    ],
+)
+def test_a_disk_of_before_a_rename_gets_the_name_of_now(held: bytes, renamed: bool, now: str, after: bytes) -> None:
+    disk = _of_cloud_init(held, b"now")
+    if renamed:
+        disk.files[STAYS] = GuestFile(b"preserve_hostname: true\n", {})
+    _guest(disk).settle("now", now)
+    assert (disk.files["/etc/hostname"].content, AGAIN in disk.files) == (after, False)
+    assert (STAYS in disk.files) == (renamed or now != "web-1")
+
+
+def test_a_system_that_keeps_its_network_in_another_way_is_given_back_all_the_same() -> None:
+    disk = _of_cloud_init(b"web-1\n")
+    del disk.files[f"{SEED}/meta-data"]
+    _guest(disk).settle("new", "db-7")
+    assert disk.files[f"{SEED}/network-config"].content == b"old"
+    assert disk.files["/etc/hostname"].content == b"db-7\n"

@@ -4,9 +4,11 @@ import dataclasses
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.test_disk_size import fits_mib
-from vmart.engines.contract import Disk, Disks, Engine, HeldDisk, MachineSpec, Power, Snapshots
+from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, MachineSpec, Power, Snapshots
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -97,6 +99,52 @@ def test_data_disks_are_given_back_and_new_ones_hold_the_same(engine: Engine, la
     for name in names.values():
         engine.ensure_snapshot_absent(name)
     assert [found.name for found in engine.list_snapshots() if found.name in names.values()] == []
+
+
+def test_a_disk_of_before_a_move_and_a_rename_is_reached_where_its_machine_is_now(
+    engine: Engine, lab: Lab, make_spec: MakeSpec
+) -> None:
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
+    engine.ensure_snapshot(name, _system(spec))
+    other = make_spec(public=False, customer=2)
+    moved = dataclasses.replace(spec, subnet=other.subnet, private_ip=other.private_ip, hostname="db-7", restoration=1)
+    engine.ensure_hostname(spec.name, moved.hostname)
+    engine.ensure_network(moved, on=False)
+    engine.ensure_restored(moved, name)
+    engine.ensure_power(spec.name, True)
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null")
+    asked = f"cat /root/kept; hostname; ip -4 -o address show eth0 | grep -o {moved.private_ip}/20"
+    assert lab.inside(spec.name, asked).stdout.split() == ["first", "db-7", f"{moved.private_ip}/20"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
+
+
+def test_what_a_snapshot_was_given_back_to_stays_when_it_does_not_start(
+    engine: Engine, lab: Lab, make_spec: MakeSpec
+) -> None:
+    """It has never run, as the torso of an interrupted making; but what the customer had is on it."""
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
+    engine.ensure_snapshot(name, _system(spec))
+    engine.ensure_power(spec.name, False)
+    restored = dataclasses.replace(spec, restoration=1)
+    engine.ensure_restored(restored, name)
+    lab.ask("config", "device", "add", spec.name, "lacking", "unix-char", "source=/dev/vmart-is-not-there")
+    with pytest.raises(EngineError):
+        engine.ensure_present(restored)
+    assert engine.observe(spec.name).power is Power.STOPPED
+    lab.ask("config", "device", "remove", spec.name, "lacking")
+    assert engine.ensure_present(restored).power is Power.RUNNING
+    assert lab.inside(spec.name, "cat /root/kept").stdout.split() == ["first"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
 
 
 def test_a_full_system_disk_is_copied_and_given_back(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

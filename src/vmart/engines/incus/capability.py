@@ -6,6 +6,9 @@ from typing import Any
 from vmart.engines.contract import Capabilities, EngineError
 
 OLDEST = (6, 0)
+# Pools that copy a disk as it is at one instant, also while it is written; the second make it a block device, which
+# gets no smaller.
+_POOLS, _UNTRIED_POOLS = ("btrfs", "zfs"), ("lvm", "lvmcluster", "ceph")
 
 _REMOTE = "The driver may not edit the packet filter of this zone's hosts, "
 
@@ -38,13 +41,25 @@ def why_no_images(kind: str) -> str:
     return "No images are made of virtual machines: what makes a machine itself cannot be taken out of its disk."
 
 
+def _say_no_snapshots(missing: dict[str, str], kind: str, pool_driver: str) -> None:
+    """Why none are made of the disks of machines of the kind on such a pool."""
+    if kind != "container":
+        missing["snapshots"] = "No snapshots are made of virtual machines: giving one back has not been tried yet."
+    elif pool_driver in _UNTRIED_POOLS:
+        missing["snapshots"] = (
+            "No snapshots are made on the storage of this zone: giving one back has not been tried there yet."
+        )
+    elif pool_driver not in _POOLS:
+        missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
+
+
 def of_server(
     server: Mapping[str, Any],
     kind: str,
     why_no_firewall: str,
     why_no_groups: str,
     *,
-    snapshots: bool = True,
+    pool_driver: str = "btrfs",
     df_shows_gib: int = 0,
 ) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
@@ -72,11 +87,10 @@ def of_server(
         )
     if why := why_no_images(kind):
         missing["own_images"] = why
-    if not snapshots:
-        missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
+    _say_no_snapshots(missing, kind, pool_driver)
     return Capabilities(
         instance_kind=kind,
-        snapshots=snapshots,
+        snapshots="snapshots" not in missing,
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,

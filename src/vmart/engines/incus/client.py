@@ -57,6 +57,10 @@ class IncusError(EngineError):
         return self.code == 409 or any(sign in self.text.lower() for sign in signs)
 
 
+class TooLong(IncusError):
+    """An answer whose length a customer decides is longer than what is read of one."""
+
+
 class IncusClient:
     """Settings: ``socket``, or ``url`` with ``client_cert``, ``client_key`` (files) and ``server_fingerprint``;
     ``project`` (default ``default``), ``timeout_s`` of one exchange (default 30)."""
@@ -214,7 +218,7 @@ class IncusClient:
                 for part in response.iter_bytes(_PART_BYTES):
                     content += part
                     if len(content) > _FILE_MAX_BYTES:
-                        raise IncusError(400, f"{query['path']} is too long")
+                        raise TooLong(400, f"{query['path']} is too long")
                 return httpx.Response(response.status_code, headers=response.headers, content=bytes(content))
         except httpx.TransportError as error:
             raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error

@@ -19,25 +19,38 @@ from vmart.engines.incus.volumes import DISK, MACHINE, Volumes
 
 SNAPSHOT = "user.vmart.snapshot"  # of a copy: the snapshot's public id
 WHOLE = "user.vmart.whole"
-# Pools that copy a disk as it is at one instant, also while it is written.
-POOLS = ("btrfs", "zfs", "lvm", "lvmcluster", "ceph")
 _LIMIT_S = 3600.0
-# The server writes files of its own into a machine's volume; the guest may have filled what it was sold.
-SPARE_GIB = 1
+# The server writes files of its own into a container's volume; the guest may have filled what it was sold.
+_SPARE_GIB = 1
+# Only a quota goes down again when a machine is made of the copy; the server makes no block device smaller.
+_QUOTAS = ("btrfs", "zfs", "dir")
 # Of a copied machine's record, what belongs to its disk.
 _OF_DISK = ("volatile.", "image.", "security.")
 # The server would write the machine's first seeds anew at its next start, and its host name.
 TEMPLATES = "volatile.apply_template"
 
 
+def spare_gib(kind: str, pool_driver: str) -> int:
+    """By how much a system disk's copy is larger than the disk."""
+    return _SPARE_GIB if kind == "container" and pool_driver in _QUOTAS else 0
+
+
 class Copies:
     """Of one server; ``Snapshot.member`` is "" on one that is no cluster."""
 
     def __init__(
-        self, client: IncusClient, pool: str, names: Names, volumes: Volumes, room: Room, *, is_cluster: bool
+        self,
+        client: IncusClient,
+        pool: str,
+        names: Names,
+        volumes: Volumes,
+        room: Room,
+        *,
+        is_cluster: bool,
+        spare_gib: int,
     ) -> None:
         self._client, self._pool, self._names, self._volumes, self._room = client, pool, names, volumes, room
-        self._is_cluster = is_cluster
+        self._is_cluster, self._spare_gib = is_cluster, spare_gib
 
     def all(self) -> Iterator[Snapshot]:
         """Those of this deployment, whole or not."""
@@ -48,7 +61,7 @@ class Copies:
         for found in self._client.get("/1.0/instances", recursion=1):
             config = found.get("config") or {}
             if config.get(MARK) == self._names.deployment and config.get(SNAPSHOT):
-                size_gib = int(found["devices"]["root"]["size"].removesuffix("GiB")) - SPARE_GIB
+                size_gib = int(found["devices"]["root"]["size"].removesuffix("GiB")) - self._spare_gib
                 yield Snapshot(config[SNAPSHOT], size_gib, self._target(found))
 
     def ensure(self, name: str, disk: HeldDisk) -> None:
@@ -173,7 +186,7 @@ class Copies:
         source = self._instance(disk.machine)
         if source is None:
             raise EngineError("The disk is not there.", transient=False, detail=disk.name)
-        root = source["devices"]["root"] | {"size": f"{disk.size_gib + SPARE_GIB}GiB"}
+        root = source["devices"]["root"] | {"size": f"{disk.size_gib + self._spare_gib}GiB"}
         marks = {MARK: self._names.deployment, ROLE: "snapshot", SNAPSHOT: name}
         nothing = {key: "" for key in source["config"] if key.startswith("user.")}
         body = {

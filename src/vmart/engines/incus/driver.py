@@ -100,7 +100,7 @@ class IncusEngine:
             shown_gib = -(-capacity.space(opened.client, self._pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
             opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
-            snapshots=opened.pool_driver in copies.POOLS, df_shows_gib=shown_gib,
+            pool_driver=opened.pool_driver, df_shows_gib=shown_gib,
         )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
@@ -381,7 +381,13 @@ class IncusEngine:
             member = spec.member if opened.members else ""
             opened.copies.make_machine(snapshot, self._body(spec, bridge), spec.system_disk.size_gib, member)
             self._connect(spec, bridge, new=False)
-            held = {records.RESTORATION: str(spec.restoration), copies.TEMPLATES: ""}
+            if opened.kind == "container":
+                guest = Guest(opened.client, spec.name, is_running=False)
+                network = seed.network_config(spec, by_mac=False)
+                opened.room.during(spec.name, lambda: guest.settle(network, spec.hostname))
+            # It has never run, and is no torso: what its customer had is on its disk.
+            ran = {records.LAST_POWER: "STOPPED", copies.TEMPLATES: ""}
+            held = ran | {records.RESTORATION: str(spec.restoration)}
             opened.room.during(
                 spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), {"config": held})
             )
@@ -578,7 +584,7 @@ class IncusEngine:
         try:
             self._open().room.during(spec.name, lambda: self._start(spec.name))
         except EngineError:
-            if "volatile.last_state.power" in found["config"]:
+            if records.LAST_POWER in found["config"]:
                 raise
             # It never ran: a torso of an interrupted making, with nothing of the customer's on it.
             with contextlib.suppress(IncusError):

@@ -25,15 +25,15 @@ _SSH_PASSWORDS = re.compile(rb"(?mi)^[ \t]*PasswordAuthentication\b.*$")
 _WHOLE = b"# vmart: this copy is whole\n"  # ends what is kept of a file while it is written anew
 # Where cloud-init finds what the engine says of a machine. It looks at the network once, unless it is told otherwise.
 _SEEDS = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
-_NETWORK_AGAIN = "/etc/cloud/cloud.cfg.d/95-vmart-network.cfg"
+NETWORK_AGAIN = "/etc/cloud/cloud.cfg.d/95-vmart-network.cfg"
 _AT_EACH_START = b"updates:\n  network:\n    when: [boot-new-instance, boot-legacy, boot]\n"
 _NO_USER = 67  # EX_NOUSER of sysexits.h
 
-_HOSTNAME, _HOSTS = "/etc/hostname", "/etc/hosts"
+HOSTNAME, HOSTS = "/etc/hostname", "/etc/hosts"
 _OWN_NAME = b"127.0.1.1"  # the line of the file hosts by which a system finds itself
 _CLOUD_INIT = "/etc/cloud/cloud.cfg"
 # cloud-init would make both files anew, with the name of the purchase, at each start.
-_NAME_STAYS = "/etc/cloud/cloud.cfg.d/99-vmart-hostname.cfg"
+NAME_STAYS = "/etc/cloud/cloud.cfg.d/99-vmart-hostname.cfg"
 _NAME_STAYS_SAYS = b"preserve_hostname: true\nmanage_etc_hosts: false\n"
 _ALL_READ = {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0644"}
 
@@ -103,25 +103,53 @@ class Guest:
         if self._is_running and (status := self._run(_RELOAD_SSH)):
             raise EngineError("The machine's system did not take the keys.", transient=True, detail=str(status))
 
+    def settle(self, network: str, hostname: str) -> None:
+        """A disk of an earlier day gets the network and the name that its machine has now; a system that keeps them in
+        another way stays as it is, and so does a name that nobody but its customer gave it."""
+        seeds = self._seeds()
+        if any(self._said(f"{folder}/network-config") != network.encode() for folder in seeds):
+            self.set_network(network)
+        if self._is_named(hostname, seeds):
+            return
+        try:
+            self.set_hostname(hostname)
+        except EngineError as error:
+            if error.transient or isinstance(error, IncusError):
+                raise
+
+    def _is_named(self, hostname: str, seeds: Sequence[str]) -> bool:
+        """Whether this is the name that was last given to it from outside."""
+        if self._client.read_file(self._name, NAME_STAYS) is not None:
+            return self._said(HOSTNAME).strip() == hostname.encode()
+        line = f"local-hostname: {hostname}".encode()
+        return any(line in self._said(f"{folder}/meta-data").splitlines() for folder in seeds)
+
+    def _said(self, path: str) -> bytes:
+        found = self._client.read_file(self._name, path)
+        return found.content if found else b""
+
+    def _seeds(self) -> list[str]:
+        return [folder for folder in _SEEDS if self._client.read_file(self._name, f"{folder}/meta-data")]
+
     def set_network(self, config: str) -> None:
         """What cloud-init makes of the network, from the next start on and at each: what it made before goes."""
-        seeds = [folder for folder in _SEEDS if self._client.read_file(self._name, f"{folder}/meta-data")]
+        seeds = self._seeds()
         if not seeds:
             raise EngineError(
                 "The machine's system keeps its network in a way that is not known here.", transient=False
             )
         for folder in seeds:
             self._client.write_file(self._name, f"{folder}/network-config", GuestFile(config.encode(), _ROOT_ALONE))
-        self._client.write_file(self._name, _NETWORK_AGAIN, GuestFile(_AT_EACH_START, _ROOT_ALONE))
+        self._client.write_file(self._name, NETWORK_AGAIN, GuestFile(_AT_EACH_START, _ROOT_ALONE))
 
     def set_hostname(self, hostname: str) -> None:
         """What the kernel, its own files and cloud-init call the machine. Raises EngineError."""
         if self._is_running and self._run(_WAIT_BOOT):
             raise EngineError("The machine's system is not ready for another host name.", transient=True)
         if self._client.read_file(self._name, _CLOUD_INIT) is not None:
-            self._client.write_file(self._name, _NAME_STAYS, GuestFile(_NAME_STAYS_SAYS, _ALL_READ))
-        self._rewrite(_HOSTNAME, _ALL_READ, lambda _: hostname.encode() + b"\n")
-        self._rewrite(_HOSTS, _ALL_READ, lambda hosts: with_own_name(hosts, hostname))
+            self._client.write_file(self._name, NAME_STAYS, GuestFile(_NAME_STAYS_SAYS, _ALL_READ))
+        self._rewrite(HOSTNAME, _ALL_READ, lambda _: hostname.encode() + b"\n")
+        self._rewrite(HOSTS, _ALL_READ, lambda hosts: with_own_name(hosts, hostname))
         if self._is_running and (status := self._run(_RENAME, hostname)):
             raise EngineError("The machine's system did not take the host name.", transient=True, detail=str(status))
 
@@ -193,9 +221,9 @@ class Guest:
             return
         if held is None and folder is not None:
             self._client.make_folder(self._name, path.rpartition("/")[0], folder)
-        self._client.write_file(self._name, _copy(path), GuestFile(before.content + _WHOLE, before.owner))
+        self._client.write_file(self._name, copy_of(path), GuestFile(before.content + _WHOLE, before.owner))
         self._client.write_file(self._name, path, after)
-        self._client.remove_file(self._name, _copy(path))
+        self._client.remove_file(self._name, copy_of(path))
 
     def _plain(self, path: str) -> GuestFile | None:
         try:
@@ -210,7 +238,7 @@ class Guest:
 
     def _kept_of(self, path: str) -> GuestFile | None:
         """The file as it was before an earlier call that was cut short while it wrote; None without one."""
-        copy = self._client.read_file(self._name, _copy(path))
+        copy = self._client.read_file(self._name, copy_of(path))
         if copy is None or not copy.content.endswith(_WHOLE):
             return None
         return GuestFile(copy.content.removesuffix(_WHOLE), copy.owner)
@@ -220,7 +248,7 @@ class Guest:
         return home_of(users.content if users else b"", user)
 
 
-def _copy(path: str) -> str:
+def copy_of(path: str) -> str:
     return f"{path}.vmart"
 
 
@@ -250,6 +278,11 @@ def with_own_name(hosts: bytes, hostname: str) -> bytes:
     line, lines = _OWN_NAME + b" " + names.encode(), hosts.splitlines()
     kept = [line if there.split()[:1] == [_OWN_NAME] else there for there in lines]
     return b"".join(one + b"\n" for one in (kept if line in kept else [*kept, line]))
+
+
+def without_own_name(hosts: bytes) -> bytes:
+    """The file hosts(5) without the line by which the system finds itself."""
+    return b"".join(line for line in hosts.splitlines(keepends=True) if line.split()[:1] != [_OWN_NAME])
 
 
 def with_keys(lines: bytes, keys: Sequence[str], forgotten: Sequence[str]) -> bytes:

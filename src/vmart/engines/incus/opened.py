@@ -7,7 +7,7 @@ from typing import Any
 from vmart.engines.contract import EngineError, ImageSpec
 from vmart.engines.incus import capability, groups
 from vmart.engines.incus.client import IncusClient, path_of
-from vmart.engines.incus.copies import Copies
+from vmart.engines.incus.copies import Copies, spare_gib
 from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import Names, OneAtATime
 from vmart.engines.incus.image import Images
@@ -35,12 +35,15 @@ class Opened:
         self.pool_driver = str(self.client.get(path_of("storage-pools", self.pool))["driver"])
         is_limited = self.pool_driver == "btrfs" and self.kind == "container"
         self.volumes = Volumes(self.client, self.pool, names, self.kind, is_cluster=bool(self.members))
+        spare = spare_gib(self.kind, self.pool_driver)
         self.room = Room(self.client, self.pool, is_limited=is_limited)
         self.own_images = OwnImages(
             self.client, self.pool, names, self.room,
-            is_cluster=bool(self.members), why_not=capability.why_no_images(self.kind),
+            is_cluster=bool(self.members), why_not=capability.why_no_images(self.kind), spare_gib=spare,
         )  # fmt: skip
-        self.copies = Copies(self.client, self.pool, names, self.volumes, self.room, is_cluster=bool(self.members))
+        self.copies = Copies(
+            self.client, self.pool, names, self.volumes, self.room, is_cluster=bool(self.members), spare_gib=spare
+        )
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
         self.networks = Networks(

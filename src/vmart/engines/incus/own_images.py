@@ -11,7 +11,7 @@ from typing import Any
 from vmart.engines.contract import EngineError, OwnImage
 from vmart.engines.incus import identity, records
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
-from vmart.engines.incus.copies import SPARE_GIB, WHOLE
+from vmart.engines.incus.copies import WHOLE
 from vmart.engines.incus.host import LOCAL_MEMBER, Names
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.room import Room
@@ -29,10 +29,18 @@ class OwnImages:
     """Of one deployment. ``why_not``: why none can be made, as a customer is told."""
 
     def __init__(
-        self, client: IncusClient, pool: str, names: Names, room: Room, *, is_cluster: bool, why_not: str
+        self,
+        client: IncusClient,
+        pool: str,
+        names: Names,
+        room: Room,
+        *,
+        is_cluster: bool,
+        why_not: str,
+        spare_gib: int,
     ) -> None:
         self._client, self._pool, self._names, self._room = client, pool, names, room
-        self._is_cluster, self._why_not = is_cluster, why_not
+        self._is_cluster, self._why_not, self._spare_gib = is_cluster, why_not, spare_gib
 
     def all(self) -> Iterator[OwnImage]:
         """Those that are whole and those that are not."""
@@ -54,7 +62,7 @@ class OwnImages:
             raise EngineError(self._why_not, transient=False)
         # As large as the copy, which has room for the server's own files also where its disk was full.
         root = source["devices"]["root"]
-        size_gib = int(root["size"].removesuffix("GiB")) - SPARE_GIB
+        size_gib = int(root["size"].removesuffix("GiB")) - self._spare_gib
         nothing = {key: "" for key in source["config"] if key.startswith(("user.", "cloud-init."))}
         config = nothing | {MARK: self._names.deployment, records.ROLE: IMAGE, WHOLE: "", _SIZE: str(size_gib)}
         body = {

@@ -14,6 +14,7 @@ RULES = "user.vmart.rules"  # the machine's, as JSON
 PRIVATE_IP = "user.vmart.private_ip"
 INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
+LAST_POWER = "volatile.last_state.power"  # the server's; what never ran has none
 ROLE = "user.vmart.role"  # of what is no customer's machine
 # What a record is written whole with.
 WRITTEN = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")

@@ -13,7 +13,7 @@ from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
-from vmart.kernel.text import is_one_line
+from vmart.kernel.text import is_one_line, sayable
 from vmart.orders import errors, things
 from vmart.orders.disks import own as own_disk
 from vmart.orders.snapshots import schedule
@@ -207,7 +207,7 @@ def _lock(account_id: int, ids: Sequence[str]) -> list[SnapshotPolicy]:
     if len(set(ids)) != len(ids):
         raise InvalidParameter("A snapshot policy is named twice.", field="policies")
     db.call("ledger_lock", account_id)
-    rows = SnapshotPolicy.objects.filter(account_id=account_id, public_id__in=own_disk.sayable(ids))
+    rows = SnapshotPolicy.objects.filter(account_id=account_id, public_id__in=sayable(ids))
     found = {policy.public_id: policy for policy in rows}
     for public_id in ids:
         if public_id not in found:
