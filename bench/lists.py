@@ -279,8 +279,10 @@ def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
     return accounts
 
 
-def open_accounts(shop: Shop, options: argparse.Namespace, service: str = "cvm") -> list[Account]:
-    """The two, with a key each that signs for the service."""
+def open_accounts(
+    shop: Shop, options: argparse.Namespace, service: str = "cvm", kind: str = "machine"
+) -> list[Account]:
+    """The two of a kind of thing, with a key each that signs for the service."""
     shop.connect()
     from vmart.customers import api_keys
     from vmart.customers.models import User
@@ -290,7 +292,7 @@ def open_accounts(shop: Shop, options: argparse.Namespace, service: str = "cvm")
 
     accounts = []
     for name in ("large", "small"):
-        user = User.objects.create_user(f"{name}-{service}@bench.invalid", None, date_joined=clock.now())
+        user = User.objects.create_user(f"{name}-{kind}@bench.invalid", None, date_joined=clock.now())
         opened = open_account.open_account(user, name)
         key, secret = api_keys.create(timer(opened.id), opened, user)
         signer = Signer(key.secret_id, secret, shop.ready["api_endpoint"], service)

@@ -1,4 +1,4 @@
-"""DescribeDisks and DescribeAddresses of a large account against those of a small one, as ``lists`` does of machines.
+"""DescribeDisks, -Addresses and -Snapshots of a large account against those of a small one, as ``lists`` of machines.
 
 Of each kind there are ``--things`` in the shop: one account has ``--large`` of them, one ``--small``, the others about
 as many as the small one. Prints medians of ``--rounds``; ends with 1 when an answer is not what was put in.
@@ -53,6 +53,18 @@ SELECT 'ap-guangzhou-4', ip, id, account_id, false FROM network_eip ORDER BY id;
 """
 
 
+# Each of a disk of its own, which the first kind has put in.
+_SNAPSHOTS = """
+INSERT INTO storage_snapshot (id, public_id, account_id, zone_id, created_at, disk_id, usage, size_gib, image_id,
+  own_image, name, state, latest_operation, latest_operation_state, latest_operation_request_id,
+  latest_operation_error_code, latest_operation_error)
+SELECT t.id, 'snap-' || code, t.account_id, 'ap-guangzhou-4', at, d.id, 'DATA_DISK', 20, '', '',
+       CASE WHEN nth %% 100 = 3 THEN 'few' ELSE 'snapshot-' || nth END,
+       CASE WHEN nth %% 10 = 7 THEN 'ROLLBACKING' ELSE 'NORMAL' END, 'CreateSnapshot', 'SUCCESS', '', '', ''
+FROM bench_thing t JOIN storage_disk d ON d.id = t.id - 20000000 ORDER BY t.id;
+"""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of thing: how it is put in, and how the API lists it. ``ids``, ``names`` and so on are the API's words."""
@@ -75,6 +87,8 @@ KINDS = (
          "disk-state", "TORECYCLE"),
     Kind("address", "vpc", "DescribeAddresses", "AddressSet", _ADDRESSES, ("network_eip", "network_public_address"),
          "eip-", "AddressIds", "address-name", "address-status", "OFFLINING"),
+    Kind("snapshot", "cbs", "DescribeSnapshots", "SnapshotSet", _SNAPSHOTS, ("storage_snapshot",), "snap-",
+         "SnapshotIds", "snapshot-name", "snapshot-state", "ROLLBACKING"),
 )  # fmt: skip
 
 
@@ -140,7 +154,7 @@ def main() -> None:
 
 def _of_kind(shop: Shop, options: argparse.Namespace, kind: Kind, first: int, wrong: list[str]) -> dict[str, Figures]:
     """Figures by question, medians of the rounds."""
-    accounts = open_accounts(shop, options, kind.service)
+    accounts = open_accounts(shop, options, kind.service, kind.name)
     ids = _put_in(shop, options, kind, accounts, first)
     asker = Asker(shop.ready["api_endpoint"])
     asked = list(zip(*(questions(kind, account, ids[account.name]) for account in accounts), strict=True))
