@@ -198,6 +198,8 @@ class IncusEngine:
             left = self._ours(name)
             if left is not None:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
+        with self._saying():
+            opened.copies.remove_beside(name)
         if found is None or records.data_volumes(found):
             self._remove_volumes(name)
         if bridge:
@@ -371,15 +373,20 @@ class IncusEngine:
         if found is not None and records.restoration(found) >= spec.restoration:
             return
         with self._saying():
+            self._await_operations(spec.name)  # of an interrupted call
+            found = self._ours(spec.name)
             opened.copies.refuse_missing(snapshot)
             if found is not None and found["status"] != "Stopped":
                 raise EngineError("The machine is running.", transient=False, detail=spec.name)
-            if found is not None:
-                opened.room.at_its_end(spec.name, lambda: self._delete(spec.name))
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
             self._guard(spec)
-            member = spec.member if opened.members else ""
-            opened.copies.make_machine(snapshot, self._body(spec, bridge), spec.system_disk.size_gib, member)
+            body, member = self._body(spec, bridge), spec.member if opened.members else ""
+            if not copies.is_given(found, spec.restoration):
+                # What the machine has goes only when what it is to have is there.
+                opened.copies.ensure_beside(snapshot, body, spec.system_disk.size_gib, member, spec.restoration)
+                if found is not None:
+                    opened.room.at_its_end(spec.name, lambda: self._delete(spec.name))
+            opened.copies.put_in_place(body)
             self._connect(spec, bridge, new=False)
             if opened.kind == "container":
                 guest = Guest(opened.client, spec.name, is_running=False)
@@ -387,7 +394,7 @@ class IncusEngine:
                 opened.room.during(spec.name, lambda: guest.settle(network, spec.hostname))
             # It has never run, and is no torso: what its customer had is on its disk.
             ran = {records.LAST_POWER: "STOPPED", copies.TEMPLATES: ""}
-            held = ran | {records.RESTORATION: str(spec.restoration)}
+            held = ran | {records.RESTORATION: str(spec.restoration), copies.WHOLE: ""}
             opened.room.during(
                 spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), {"config": held})
             )
@@ -573,9 +580,7 @@ class IncusEngine:
     def _adopt(self, spec: MachineSpec) -> None:
         """The name exists: wait for whoever is making it, start it, or begin anew what never came to run."""
         client = self._open().client
-        for operation in self._running_operations(spec.name):
-            with contextlib.suppress(IncusError):
-                client.wait(operation, _CREATE_LIMIT_S)
+        self._await_operations(spec.name)
         found = self._ours(spec.name)
         if found is None:
             raise EngineError("The machine's making was interrupted.", transient=True, detail=spec.name)
@@ -590,6 +595,11 @@ class IncusEngine:
             with contextlib.suppress(IncusError):
                 client.send("DELETE", path_of("instances", spec.name))
             raise
+
+    def _await_operations(self, name: str) -> None:
+        for operation in self._running_operations(name):
+            with contextlib.suppress(IncusError):
+                self._open().client.wait(operation, _CREATE_LIMIT_S)
 
     def _running_operations(self, name: str) -> list[str]:
         listed = self._open().client.get("/1.0/operations", recursion=1)
