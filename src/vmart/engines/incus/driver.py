@@ -42,7 +42,7 @@ from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
 from vmart.engines.incus.own_images import NOT_AN_IMAGE
-from vmart.engines.incus.refusals import NO_NETWORK, said
+from vmart.engines.incus.refusals import NO_NETWORK, QUOTA, said
 from vmart.engines.rules import MachineRules
 
 _CREATE_LIMIT_S = 180.0
@@ -155,7 +155,7 @@ class IncusEngine:
                     operation = self._begin_create(spec, bridge)
                     # The way in and out is made while the machine boots.
                     self._connect(spec, bridge, new=new)
-                    self._finish_create(spec, operation)
+                    self._finish_create(spec, bridge, operation)
                 break
             except IncusError as error:
                 if not (error.missing and attempt == 1):
@@ -564,7 +564,7 @@ class IncusEngine:
         # A block device of its own only a virtual machine can have; a container gets the disk mounted.
         return device | ({"path": f"/mnt/{disk_key}"} if is_container else {})
 
-    def _finish_create(self, spec: MachineSpec, operation: str) -> None:
+    def _finish_create(self, spec: MachineSpec, bridge: str, operation: str) -> None:
         client = self._open().client
         try:
             if operation:
@@ -575,7 +575,19 @@ class IncusEngine:
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
                 return
-            raise said(error) from error
+            if not (spec.image.own and QUOTA in error.text.lower()):
+                raise said(error) from error
+            self._make_full(spec, bridge)
+
+    def _make_full(self, spec: MachineSpec, bridge: str) -> None:
+        """Of an image whose guest had filled its disk: the server's own files found no place."""
+        opened = self._open()
+        if self._ours(spec.name) is None:
+            body = self._body(spec, bridge) | {"source": opened.source(spec.image), "start": False}
+            body["devices"]["root"]["size"] = opened.room.spared(spec.system_disk.size_gib)
+            target = spec.member if opened.members else ""
+            opened.client.send("POST", "/1.0/instances", body, target=target, limit_s=_CREATE_LIMIT_S)
+        self._adopt(spec)
 
     def _adopt(self, spec: MachineSpec) -> None:
         """The name exists: wait for whoever is making it, start it, or begin anew what never came to run."""
