@@ -46,7 +46,7 @@ class _Losing(httpx.BaseTransport):
         self._inner.close()
 
 
-def _losing_engine(lab: Lab, nth: int, *, unsent: bool) -> tuple[IncusEngine, _Losing]:
+def losing_engine(lab: Lab, nth: int, *, unsent: bool) -> tuple[IncusEngine, _Losing]:
     engine = lab.engine()
     assert isinstance(engine, IncusEngine)
     wire = engine._open().client
@@ -56,7 +56,7 @@ def _losing_engine(lab: Lab, nth: int, *, unsent: bool) -> tuple[IncusEngine, _L
     return engine, line
 
 
-def _until_it_answers(call: Callable[[], object]) -> None:
+def until_it_answers(call: Callable[[], object]) -> None:
     """As the worker does it: a transient failure is tried again."""
     for _ in range(5):
         try:
@@ -74,11 +74,11 @@ def test_making_and_removing_with_the_nth_exchange_failing(lab: Lab, make_spec: 
         nth += 1
         assert nth < 40
         spec = make_spec()
-        engine, line = _losing_engine(lab, nth, unsent=unsent)
-        _until_it_answers(lambda spec=spec, engine=engine: engine.ensure_present(spec))
+        engine, line = losing_engine(lab, nth, unsent=unsent)
+        until_it_answers(lambda spec=spec, engine=engine: engine.ensure_present(spec))
         assert plain.observe(spec.name).power is Power.RUNNING
         assert plain.counters([spec.name]).keys() == {spec.name}
-        _until_it_answers(lambda spec=spec, engine=engine: engine.ensure_absent(spec.name))
+        until_it_answers(lambda spec=spec, engine=engine: engine.ensure_absent(spec.name))
         fired = line.fired
         assert plain.observe(spec.name).power is Power.ABSENT
         assert plain.list_ours() == []

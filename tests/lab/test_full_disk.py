@@ -26,7 +26,7 @@ def filled(engine: Engine, lab: Lab, make_spec: MakeSpec) -> MachineSpec:
     spec = dataclasses.replace(make_spec(), system_disk=Disk("disk-filled", "CLOUD_SSD", 1))
     engine.ensure_present(spec)
     lab.inside(spec.name, "cloud-init status --wait > /dev/null")
-    _refill(lab, spec)
+    refill(lab, spec)
     return spec
 
 
@@ -46,7 +46,7 @@ def _is_full(lab: Lab, spec: MachineSpec) -> bool:
     return tried.returncode != 0 and "quota exceeded" in tried.stderr
 
 
-def _refill(lab: Lab, spec: MachineSpec) -> None:
+def refill(lab: Lab, spec: MachineSpec) -> None:
     """What was removed just now may not be free yet, so one filling is not always enough."""
     ends = time.monotonic() + 120
     while not _is_full(lab, spec):
@@ -55,7 +55,7 @@ def _refill(lab: Lab, spec: MachineSpec) -> None:
         lab.inside(spec.name, "cat /dev/zero >> /root/filling")
 
 
-def _fill_to_the_last_block(lab: Lab, spec: MachineSpec) -> None:
+def fill_to_the_last_block(lab: Lab, spec: MachineSpec) -> None:
     """Until eight files in turn find no place, each after all before it has reached the disk."""
     found_none = 0
     while found_none < 8:
@@ -111,7 +111,7 @@ def test_twenty_times_refilled_it_stops_and_starts(engine: Engine, lab: Lab, fil
         assert lab.inside(filled.name, "rm /root/filling; sync").returncode == 0
         assert engine.ensure_power(filled.name, True).power is Power.RUNNING
         assert _limit(engine, filled) == "1GiB"
-        _refill(lab, filled)
+        refill(lab, filled)
     assert _templates(engine, filled) == before
 
 
@@ -131,14 +131,14 @@ def test_twenty_times_with_a_guest_that_fights_for_each_block(engine: Engine, la
 def test_full_to_the_last_block_it_starts_again(engine: Engine, lab: Lab, filled: MachineSpec) -> None:
     """Linux may refuse another limit where no block is left; the machine has one to give."""
     for _ in range(3):
-        _fill_to_the_last_block(lab, filled)
+        fill_to_the_last_block(lab, filled)
         assert engine.ensure_power(filled.name, False, force=True).power is Power.STOPPED
         assert engine.ensure_power(filled.name, True).power is Power.RUNNING
     assert _templates(engine, filled)[-2:] == list(_RESERVES)
 
 
 def test_full_to_the_last_block_it_grows(engine: Engine, lab: Lab, filled: MachineSpec) -> None:
-    _fill_to_the_last_block(lab, filled)
+    fill_to_the_last_block(lab, filled)
     engine.ensure_disk_size(filled.name, "disk-filled", 2, is_system=True, on=True)
     assert _limit(engine, filled) == "2GiB"
     assert lab.inside(filled.name, f"head -c {512 << 20} /dev/zero > /root/more").returncode == 0

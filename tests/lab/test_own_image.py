@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.lab.conftest import Lab
+from tests.lab.test_full_disk import fill_to_the_last_block, refill
 from vmart.engines.contract import Engine, EngineError, HeldDisk, Images, MachineSpec, Power, Snapshots
 
 MakeSpec = Callable[..., MachineSpec]
@@ -47,6 +48,28 @@ def test_a_machine_of_a_renamed_ones_image_has_its_own_name(engine: Engine, lab:
         "hostname; cat /etc/hostname; grep -c renamed /etc/hosts; ls /srv/led; stat -c %F /var/lib/cloud/seed/nocloud"
     )
     assert lab.inside(buyer.name, asked).stdout.splitlines() == [buyer.hostname, buyer.hostname, "0", "directory"]
+    _remove(engine, source, buyer)
+
+
+def test_of_a_full_disk_machines_as_large_are_made(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """What of the source goes is taken out before it is filled: nothing is free in the image but what is spared."""
+    source, buyer = (
+        dataclasses.replace(spec, system_disk=dataclasses.replace(spec.system_disk, size_gib=1))
+        for spec in (make_spec(public=False), make_spec(public=False))
+    )
+    engine.ensure_present(source)
+    gone = "rm -rf /var/log/cloud-init* /var/lib/cloud/instance /var/lib/cloud/instances /var/lib/cloud/data"
+    lab.inside(
+        source.name, f"cloud-init status --wait >/dev/null; {gone} /etc/ssh/ssh_host_*; echo own > /root/kept; sync"
+    )
+    refill(lab, source)
+    fill_to_the_last_block(lab, source)
+    image = _make_image(engine, source)
+    buyer = dataclasses.replace(buyer, image=dataclasses.replace(buyer.image, own=image))
+    assert engine.ensure_present(buyer).power is Power.RUNNING
+    assert lab.inside(buyer.name, "cat /root/kept").stdout == "own\n"
+    assert engine.ensure_power(buyer.name, False, force=True).power is Power.STOPPED
+    assert engine.ensure_power(buyer.name, True).power is Power.RUNNING
     _remove(engine, source, buyer)
 
 

@@ -1,14 +1,19 @@
 """Snapshots in real machines: what was on a disk at the instant is read again, and only the disk is given back."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.lab.conftest import Lab
 from tests.lab.test_disk_size import fits_mib
+from tests.lab.test_faults import losing_engine, until_it_answers
 from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, MachineSpec, Power, Snapshots
+from vmart.engines.incus.client import IncusClient, IncusError
+from vmart.engines.incus.driver import IncusEngine
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -120,6 +125,95 @@ def test_a_disk_of_before_a_move_and_a_rename_is_reached_where_its_machine_is_no
     asked = f"cat /root/kept; hostname; ip -4 -o address show eth0 | grep -o {moved.private_ip}/20"
     assert lab.inside(spec.name, asked).stdout.split() == ["first", "db-7", f"{moved.private_ip}/20"]
     engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
+
+
+def test_a_copy_that_fails_for_good_leaves_the_machine_as_it_was(
+    engine: Engine, lab: Lab, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(engine, IncusEngine)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    engine.ensure_snapshot(name, _system(spec))
+    lab.inside(spec.name, "echo since > /root/since; sync")
+    engine.ensure_power(spec.name, False)
+    off, send = engine.observe(spec.name), IncusClient.send
+
+    def refusing(client: IncusClient, method: str, path: str, /, *args: Any, **named: Any) -> Any:
+        if (method, path) == ("POST", "/1.0/instances"):
+            raise IncusError(500, "no space left on device")
+        return send(client, method, path, *args, **named)
+
+    restored = dataclasses.replace(spec, restoration=1)
+    with monkeypatch.context() as during:
+        during.setattr(IncusClient, "send", refusing)
+        with pytest.raises(EngineError, match=r"The host's storage is full\."):
+            engine.ensure_restored(restored, name)
+    assert engine.observe(spec.name) == off
+    assert lab.ask("file", "pull", f"{spec.name}/root/since", "-") == "since\n"
+    engine.ensure_restored(restored, name)
+    assert lab.missing(spec.name, "/root/since")
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
+
+
+def test_a_restoration_is_done_however_often_it_is_cut_short(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """After each of its requests in turn; until it is done, the machine or what it is to be is there, whole."""
+    assert isinstance(engine, Snapshots)
+    spec = make_spec()
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
+    engine.ensure_snapshot(name, _system(spec))
+    engine.ensure_power(spec.name, False)
+    off = engine.observe(spec.name)
+    for nth in range(1, 200):
+        restored = dataclasses.replace(spec, restoration=nth)
+        cut, line = losing_engine(lab, nth, unsent=False)
+        with contextlib.suppress(EngineError):
+            cut.ensure_restored(restored, name)
+        there = lab.ask("list", "--format", "csv", "--columns", "n").split()
+        assert {spec.name, f"{spec.name}-r"} & set(there)
+        until_it_answers(lambda restored=restored: engine.ensure_restored(restored, name))
+        assert engine.observe(spec.name) == off
+        assert lab.ask("file", "pull", f"{spec.name}/root/kept", "-") == "first\n"
+        if not line.fired:
+            break
+    assert nth > 10
+    assert engine.ensure_power(spec.name, True).power is Power.RUNNING
+    record = lab.ask("config", "show", spec.name)
+    assert "user.vmart.role" not in record and "user.vmart.whole" not in record
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(name)
+
+
+def test_what_was_made_beside_a_machine_goes_with_it(
+    engine: Engine, lab: Lab, make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    engine.ensure_snapshot(name, _system(spec))
+    engine.ensure_power(spec.name, False)
+
+    def refuse(self: IncusEngine, name: str) -> None:
+        raise EngineError("The machine stays.", transient=True, detail=name)
+
+    with monkeypatch.context() as during:
+        during.setattr(IncusEngine, "_delete", refuse)
+        with pytest.raises(EngineError, match="stays"):
+            engine.ensure_restored(dataclasses.replace(spec, restoration=1), name)
+    seen = [one for one in lab.ask("list", "--format", "csv", "--columns", "n").split() if one.startswith(spec.name)]
+    assert seen == [spec.name, f"{spec.name}-r"]
+    assert [found.name for found in engine.list_ours() if found.name.startswith(spec.name)] == [spec.name]
+    assert name in [found.name for found in engine.list_snapshots()]
+    record = lab.ask("config", "show", f"{spec.name}-r")  # of which the host's table is made anew
+    told = [line.split(":")[0].strip() for line in record.splitlines() if "user.vmart." in line]
+    assert told == ["user.vmart.deployment", "user.vmart.role", "user.vmart.whole"]
+    engine.ensure_absent(spec.name)
+    assert spec.name not in lab.ask("list", "--format", "csv", "--columns", "n")
     engine.ensure_snapshot_absent(name)
 
 

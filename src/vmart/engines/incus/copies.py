@@ -87,18 +87,48 @@ class Copies:
             raise _not_there(name)
         return found
 
-    def make_machine(self, name: str, body: dict[str, Any], size_gib: int, member: str) -> None:
-        """A stopped machine as ``body`` says whose system disk is a copy of the copy."""
-        none = dict.fromkeys((ROLE, SNAPSHOT, WHOLE, RESTORATION), "")  # of what stands in the copy's record
-        source = {"type": "copy", "source": name, "instance_only": True}
-        body = body | {"source": source, "start": False, "config": body["config"] | none}
+    def ensure_beside(self, name: str, body: dict[str, Any], size_gib: int, member: str, restoration: int) -> None:
+        """A stopped machine beside the one that ``body`` says, without network and data disks, its disk a copy of the
+        copy. One that is whole, of an interrupted call, stays."""
+        beside = _beside(body["name"])
+        if is_given(self._machine(beside), restoration):
+            return
+        self._delete_machine(beside)
+        # Nothing by which it would be taken for the machine, nor of what stands in the copy's record.
+        config = {key: value for key, value in body["config"].items() if not key.startswith("user.")}
+        config |= {MARK: self._names.deployment, ROLE: "beside", SNAPSHOT: "", WHOLE: ""}
+        made = {
+            "name": beside, "config": config,
+            "devices": {"root": body["devices"]["root"]},
+            "source": {"type": "copy", "source": name, "instance_only": True}, "start": False,
+        }  # fmt: skip
+        self._make_machine(body | made, size_gib, member)
+        self._client.send("PATCH", _instance_path(beside), {"config": {WHOLE: str(restoration)}})
+
+    def put_in_place(self, body: Mapping[str, Any]) -> None:
+        """What was made beside has the machine's name, network and data disks from now on, where that is gone."""
+        beside, name = _beside(body["name"]), body["name"]
+        if self._machine(beside) is not None:
+            self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
+        # Its root disk may have got room that is not to be taken back in one step.
+        devices = {device: one for device, one in body["devices"].items() if device != "root"}
+        config = {key: value for key, value in body["config"].items() if key not in (WHOLE, RESTORATION)}
+        change = {"config": config | {ROLE: ""}, "devices": devices}
+        self._room.during(name, lambda: self._client.send("PATCH", _instance_path(name), change))
+
+    def remove_beside(self, machine: str) -> None:
+        """Nothing is left of a restoration that was given up."""
+        self._delete_machine(_beside(machine))
+
+    def _make_machine(self, body: dict[str, Any], size_gib: int, member: str) -> None:
         try:
             self._client.send("POST", "/1.0/instances", body, target=member, limit_s=_LIMIT_S)
         except IncusError as error:
             if QUOTA not in error.text.lower():
                 raise
             # Its guest had filled it: the server's own files found no place.
-            body["devices"]["root"]["size"] = self._room.spared(size_gib)
+            root = body["devices"]["root"] | {"size": self._room.spared(size_gib)}
+            body = body | {"devices": {"root": root}}
             self._client.send("POST", "/1.0/instances", body, target=member, limit_s=_LIMIT_S)
 
     def restore_volume(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
@@ -237,6 +267,15 @@ class Copies:
 def device_name(volume: str) -> str:
     """What a machine's record calls a data disk that was bought with it."""
     return f"data-{volume[-12:]}"
+
+
+def is_given(found: Mapping[str, Any] | None, restoration: int) -> bool:
+    """Whether this was made beside its machine for this restoration, and is whole; in its place by now or not."""
+    return found is not None and found["config"].get(WHOLE) == str(restoration)
+
+
+def _beside(machine: str) -> str:
+    return f"{machine}-r"
 
 
 def _instance_path(name: str) -> str:

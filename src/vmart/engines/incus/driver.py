@@ -42,7 +42,7 @@ from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.opened import Opened
 from vmart.engines.incus.own_images import NOT_AN_IMAGE
-from vmart.engines.incus.refusals import NO_NETWORK, said
+from vmart.engines.incus.refusals import NO_NETWORK, QUOTA, said
 from vmart.engines.rules import MachineRules
 
 _CREATE_LIMIT_S = 180.0
@@ -155,7 +155,7 @@ class IncusEngine:
                     operation = self._begin_create(spec, bridge)
                     # The way in and out is made while the machine boots.
                     self._connect(spec, bridge, new=new)
-                    self._finish_create(spec, operation)
+                    self._finish_create(spec, bridge, operation)
                 break
             except IncusError as error:
                 if not (error.missing and attempt == 1):
@@ -198,6 +198,8 @@ class IncusEngine:
             left = self._ours(name)
             if left is not None:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
+        with self._saying():
+            opened.copies.remove_beside(name)
         if found is None or records.data_volumes(found):
             self._remove_volumes(name)
         if bridge:
@@ -371,15 +373,20 @@ class IncusEngine:
         if found is not None and records.restoration(found) >= spec.restoration:
             return
         with self._saying():
+            self._await_operations(spec.name)  # of an interrupted call
+            found = self._ours(spec.name)
             opened.copies.refuse_missing(snapshot)
             if found is not None and found["status"] != "Stopped":
                 raise EngineError("The machine is running.", transient=False, detail=spec.name)
-            if found is not None:
-                opened.room.at_its_end(spec.name, lambda: self._delete(spec.name))
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
             self._guard(spec)
-            member = spec.member if opened.members else ""
-            opened.copies.make_machine(snapshot, self._body(spec, bridge), spec.system_disk.size_gib, member)
+            body, member = self._body(spec, bridge), spec.member if opened.members else ""
+            if not copies.is_given(found, spec.restoration):
+                # What the machine has goes only when what it is to have is there.
+                opened.copies.ensure_beside(snapshot, body, spec.system_disk.size_gib, member, spec.restoration)
+                if found is not None:
+                    opened.room.at_its_end(spec.name, lambda: self._delete(spec.name))
+            opened.copies.put_in_place(body)
             self._connect(spec, bridge, new=False)
             if opened.kind == "container":
                 guest = Guest(opened.client, spec.name, is_running=False)
@@ -387,7 +394,7 @@ class IncusEngine:
                 opened.room.during(spec.name, lambda: guest.settle(network, spec.hostname))
             # It has never run, and is no torso: what its customer had is on its disk.
             ran = {records.LAST_POWER: "STOPPED", copies.TEMPLATES: ""}
-            held = ran | {records.RESTORATION: str(spec.restoration)}
+            held = ran | {records.RESTORATION: str(spec.restoration), copies.WHOLE: ""}
             opened.room.during(
                 spec.name, lambda: opened.client.send("PATCH", path_of("instances", spec.name), {"config": held})
             )
@@ -557,7 +564,7 @@ class IncusEngine:
         # A block device of its own only a virtual machine can have; a container gets the disk mounted.
         return device | ({"path": f"/mnt/{disk_key}"} if is_container else {})
 
-    def _finish_create(self, spec: MachineSpec, operation: str) -> None:
+    def _finish_create(self, spec: MachineSpec, bridge: str, operation: str) -> None:
         client = self._open().client
         try:
             if operation:
@@ -568,14 +575,24 @@ class IncusEngine:
             if error.exists or error.missing:
                 self._adopt(spec)  # another process's call was first, or the daemon started anew meanwhile
                 return
-            raise said(error) from error
+            if not (spec.image.own and QUOTA in error.text.lower()):
+                raise said(error) from error
+            self._make_full(spec, bridge)
+
+    def _make_full(self, spec: MachineSpec, bridge: str) -> None:
+        """Of an image whose guest had filled its disk: the server's own files found no place."""
+        opened = self._open()
+        if self._ours(spec.name) is None:
+            body = self._body(spec, bridge) | {"source": opened.source(spec.image), "start": False}
+            body["devices"]["root"]["size"] = opened.room.spared(spec.system_disk.size_gib)
+            target = spec.member if opened.members else ""
+            opened.client.send("POST", "/1.0/instances", body, target=target, limit_s=_CREATE_LIMIT_S)
+        self._adopt(spec)
 
     def _adopt(self, spec: MachineSpec) -> None:
         """The name exists: wait for whoever is making it, start it, or begin anew what never came to run."""
         client = self._open().client
-        for operation in self._running_operations(spec.name):
-            with contextlib.suppress(IncusError):
-                client.wait(operation, _CREATE_LIMIT_S)
+        self._await_operations(spec.name)
         found = self._ours(spec.name)
         if found is None:
             raise EngineError("The machine's making was interrupted.", transient=True, detail=spec.name)
@@ -590,6 +607,11 @@ class IncusEngine:
             with contextlib.suppress(IncusError):
                 client.send("DELETE", path_of("instances", spec.name))
             raise
+
+    def _await_operations(self, name: str) -> None:
+        for operation in self._running_operations(name):
+            with contextlib.suppress(IncusError):
+                self._open().client.wait(operation, _CREATE_LIMIT_S)
 
     def _running_operations(self, name: str) -> list[str]:
         listed = self._open().client.get("/1.0/operations", recursion=1)
