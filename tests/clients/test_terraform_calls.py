@@ -506,7 +506,7 @@ def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider
     """Given the ids that vpc tells, then what is read is what was asked for, so that a plan stays empty."""
     provider.force_delete(provider.create({**POSTPAID, "LoginSettings": {"Password": "Str0ng-pass"}}))
     everything = {"Filters": [], "Limit": "100", "Offset": "0"}
-    (vpc,) = provider("vpc", "DescribeVpcs", everything)["VpcSet"]
+    (vpc,) = [one for one in provider("vpc", "DescribeVpcs", everything)["VpcSet"] if one["IsDefault"]]
     needed(
         vpc, "VpcId", "VpcName", "CidrBlock", "CreatedTime", "IsDefault", "EnableMulticast", "DnsServerSet", "TagSet"
     )

@@ -43,9 +43,9 @@ def check(wanted: Wanted) -> None:
     """Raise InvalidValue for what no policy may be."""
     _check_name(wanted.name)
     if not _are_some(wanted.hours, 23):
-        raise InvalidValue("Name at least one hour of the day, each 0 to 23.", field="policy.hours")
+        raise InvalidValue("Name at least one hour of the day, each 0 to 23.", field="policy.0.hours")
     if not _are_some(wanted.weekdays, 6):
-        raise InvalidValue("Name at least one day of the week, each 0 (Sunday) to 6.", field="policy.weekdays")
+        raise InvalidValue("Name at least one day of the week, each 0 (Sunday) to 6.", field="policy.0.weekdays")
     if wanted.retention_days is not None and not FOR_GOOD <= wanted.retention_days <= DAYS_MAX:
         raise InvalidValue(
             "A snapshot is kept for 1 to {most} days, or for good.", field="policy.retention_days", most=DAYS_MAX

@@ -42,9 +42,9 @@ _FILTERS = {
 class Policy(Shape):
     """At each of these full hours of each of these days (0 is Sunday), by the clocks of the shop's zone."""
 
-    hour: Annotated[list[_Hour], Field(max_length=24), Code("InvalidParameterValue"), Domain("policy.hours")]
+    hour: Annotated[list[_Hour], Field(max_length=24), Code("InvalidParameterValue"), Domain("policy.*.hours")]
     day_of_week: Annotated[
-        list[_Weekday], Field(max_length=7), Code("InvalidParameterValue"), Domain("policy.weekdays")
+        list[_Weekday], Field(max_length=7), Code("InvalidParameterValue"), Domain("policy.*.weekdays")
     ]
     day_of_month: NotOffered = None
     interval_days: NotOffered = None
