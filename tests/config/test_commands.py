@@ -27,7 +27,9 @@ def test_an_unknown_benchmark_is_refused_with_the_list_of_those_there_are() -> N
     refused = run("bin/bench", "nonsense")
     assert refused.returncode == 2
     assert "there is no benchmark nonsense" in refused.stderr
-    assert refused.stdout.split() == ["advance", "delivery", "lists", "purchase", "settle", "startup"]
+    assert refused.stdout.split() == [
+        "advance", "attributes", "delivery", "lists", "own_lists", "purchase", "settle", "startup",
+    ]  # fmt: skip
 
 
 def test_the_benchmark_of_lists_finds_what_it_put_in() -> None:

@@ -168,6 +168,7 @@ def test_what_is_bought_names_nothing_twice(shop: object) -> None:
     plain = PURCHASE.plain(made)
     follows = {
         "account_id", "request_id", "created_at", "kind", "book_version", "vcpu", "memory_mib", "login_user",
+        "own_image",
     }  # fmt: skip
     names = [*plain["configuration"], *plain["machine"], *follows]
     assert sorted(bought) == sorted(names)

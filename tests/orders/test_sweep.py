@@ -75,7 +75,7 @@ def test_a_machine_that_no_row_knows_is_told_and_kept(machine: Instance, world: 
     world.count_calls()
     for _ in range(2):
         assert sweep.sweep(ZONE) == [Drift("unknown", "ins-unknown0", False)]
-    assert set(world.calls()) == {"list_ours", "list_volumes", "list_snapshots"}
+    assert set(world.calls()) == {"list_ours", "list_volumes", "list_snapshots", "list_images"}
     assert engine_of(ZONE).observe("ins-unknown0").power == Power.RUNNING
     assert list(reconcile()) == [
         f"a machine of ours is on the engine of {ZONE} and in no order: ins-unknown0",
