@@ -463,7 +463,7 @@ def _end_against_close(shop: Databases, edit: Edit, test_clock: BusinessClock, e
     """The request is accepted in the hour's last second; while it is being written, the hour is closed."""
     machine = buy_running(open_purse(cash_minor=IN_CASH_MINOR))
     hour = test_clock.at
-    edit("metering_end_each", ("  RETURN ended", f"  {GATE}\n  RETURN ended"))
+    edit("metering_cut", ("  RETURN ended", f"  {GATE}\n  RETURN ended"))
     test_clock.set(hour + dt.timedelta(minutes=59, seconds=59))
 
     def close_it() -> None:

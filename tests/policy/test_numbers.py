@@ -266,7 +266,7 @@ def _renew_ahead(test_clock: BusinessClock, years: int) -> None:
     nearly = clock.add_months(test_clock.at, 12 * years - 1, shop.snapshot().billing_zone)
     Subscription.objects.filter(id=machine.id).update(expires_at=nearly, anchor_at=nearly)
     renew.price(account, Renewal([machine.public_id], 1))
-    with refused(InvalidParameter, match=f"a machine is paid at most {years} years ahead"):
+    with refused(InvalidParameter, match=f"at most {years} years ahead can be paid"):
         renew.price(account, Renewal([machine.public_id], 2))
 
 
