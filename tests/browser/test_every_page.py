@@ -30,6 +30,8 @@ CUSTOMERS = [
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=5&count=2&name=n",
     "/snapshots/", "/snapshots/?zone=ap-guangzhou-3", "{snapshot}", "{snapshot}restore/", "{snapshot}delete/",
     "/snapshots/new/?disk={disk_id}",
+    "/images/", "{image}", "{image}delete/", "/images/new/?machine={machine_id}", "/buy/?image={image_id}",
+    "/buy/?charge=spot&max_price=0.001", "/charges/by-tag/?tag=team",
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n&months=12",
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "{disk}prepay/", "{disk}prepay/?months=12",
@@ -75,6 +77,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
     customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
     customer.places |= _disks(customer, machine)  # type: ignore[attr-defined]
+    customer.places |= _image(customer, machine or "")  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer), "address": _address(customer)}  # type: ignore[attr-defined]
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
@@ -107,6 +110,18 @@ def _disks(customer: Customer, machine: str | None) -> dict[str, str]:
     page.click("#attach")
     expect(page.locator("#live .state.good")).to_be_visible()
     return found
+
+
+def _image(customer: Customer, machine: str) -> dict[str, str]:
+    """The page of an image of the machine, of a long name."""
+    machine_id = machine.split("/")[2]
+    page = customer.open(f"/images/new/?machine={machine_id}")
+    page.fill("#name", "Image of the shop's own web machine, as long as it may be")
+    page.click("#make")
+    page.wait_for_url("**/images/img-*/")
+    expect(page.locator(".state.good").first).to_be_visible(timeout=20_000)
+    image = page.url.removeprefix(customer.url)
+    return {"image": image, "image_id": image.split("/")[2], "machine_id": machine_id}
 
 
 def _address(customer: Customer) -> str:

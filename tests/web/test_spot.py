@@ -19,7 +19,7 @@ def test_it_is_offered_with_what_it_means() -> None:
     assert 'id="charge-spot"' in visitor.get("/buy/?type=S5.SMALL1", follow=True).content.decode()
     assert 'id="charge-spot"' not in visitor.get("/buy/?type=S5.MEDIUM4", follow=True).content.decode()
     page = visitor.get(f"/buy/{SPOT}", follow=True)
-    assert "it is taken back: you see it two minutes before" in text_of(page)
+    assert "it is taken back: you see it 2 minutes before" in text_of(page)
     assert 'name="max_price" value=""' in page.content.decode()
     assert 'name="ends_at"' not in page.content.decode()
     other = text_of(visitor.get("/buy/?charge=spot&type=S5.MEDIUM4", follow=True))
@@ -53,7 +53,7 @@ def test_one_is_bought_with_a_bid_and_its_end_is_announced() -> None:
 
 def test_a_bid_that_is_none_or_too_low_is_said_beside_its_field() -> None:
     visitor = customer()
-    wrong_ones = (("a", 409, "Enter an amount, with at most 8 decimals."), ("0.02", 422, "costs 0.028 now"))
+    wrong_ones = (("a", 409, "Enter an amount, with at most 8 decimals."), ("0.02", 409, "costs 0.028 now"))
     for typed, status, said in wrong_ones:
         form = visitor.buy_form(SPOT)
         with nothing_written():
@@ -75,3 +75,12 @@ def test_a_template_keeps_the_bid_and_is_bought_from() -> None:
     work()
     machine = Instance.objects.get()
     assert (machine.charge_type, machine.max_price) == ("SPOTPAID", Decimal("0.05"))
+
+
+def test_a_bid_below_the_price_is_refused_on_the_page_and_the_price_stays() -> None:
+    visitor = customer()
+    page = visitor.get(f"/buy/{SPOT}&max_price=0.001", follow=True).content.decode()
+    assert "MaxPrice is 0.001 an hour, and an hour of S5.SMALL1 costs 0.028 now." in page
+    assert 'aria-invalid="true"' in page[page.index('id="max_price"') :][:400]
+    told = text_of(visitor.get(f"/buy/price/{SPOT}&max_price=0.028", follow=True))
+    assert "MaxPrice" not in told

@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import DiskType, Image, InstanceType
 from vmart.catalog.shop import Shop, ZoneView
+from vmart.instances.attributes import Attributes
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import networks, overview, prices, security_groups
 from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.listings.views import SecurityGroupView, SubnetView
-from vmart.orders import groups, offered, reclaim
+from vmart.orders import groups, offered, reclaim, spot
 from vmart.orders.images import chosen
 from vmart.orders.images.chosen import Chosen
 from vmart.pages import shown_quote, wording
@@ -412,7 +413,16 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     offer.returns = preview_returns(book, quoted, now, here.billing_zone, policy.at(now).free_return_days)
     if account_id is not None:
         offer.signed = shown_quote.sign(account_id, quoted)
+    _check_bid(offer, quoted)
     return offer
+
+
+def _check_bid(offer: Offer, quoted: Quote) -> None:
+    """A bid below the price is refused at once; the price beside it stays."""
+    try:
+        spot.check(offer.shop, quoted.configuration, Attributes(max_price=offer.choice.max_price))
+    except Refused as refused:
+        offer.refuse(refused)
 
 
 def _subnets(account_id: int, choice: Choice) -> Sequence[SubnetView]:
