@@ -31,7 +31,7 @@ CUSTOMERS = [
     "/snapshots/", "/snapshots/?zone=ap-guangzhou-3", "{snapshot}", "{snapshot}restore/", "{snapshot}delete/",
     "/snapshots/new/?disk={disk_id}",
     "/images/", "{image}", "{image}delete/", "/images/new/?machine={machine_id}", "/buy/?image={image_id}",
-    "/buy/?charge=spot&max_price=0.001", "/charges/by-tag/?tag=team",
+    "/buy/?charge=spot&max_price=0.001", "/charges/by-tag/?key=team",
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n&months=12",
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "{disk}prepay/", "{disk}prepay/?months=12",
