@@ -1,6 +1,7 @@
 """Given two things of a customer that know nothing of each other, when both are done at once, then money is right."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -75,13 +76,15 @@ def test_no_snapshot_puts_the_end_of_a_prepaid_disk_off(account: int, test_clock
         apply(by(account), snapshot, disk.public_id)
 
 
+@pytest.mark.parametrize("protected", [False, True])
 def test_a_spot_machine_that_its_owner_ends_behind_the_notice_is_charged_until_it(
-    account: int, test_clock: BusinessClock
+    account: int, test_clock: BusinessClock, *, protected: bool
 ) -> None:
     machine = buy_running(account, SPOT)
+    Instance.objects.filter(pk=machine.pk).update(termination_protected=protected)
     reclaim.announce([machine.id], reclaim.FOR_ROOM)
     test_clock.set(START + 30 * MINUTE)
-    terminate.terminate(by(account), [machine.public_id])
+    terminate.terminate(replace(by(account), via="page"), [machine.public_id])
     work()
     go_to(test_clock, START + 2 * HOUR)
     assert (_charged_s("cpu"), _charged_s("disk")) == (120, 120)

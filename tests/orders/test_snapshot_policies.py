@@ -16,6 +16,8 @@ from tests.support.shopper import ZONE, buy_running, go_to, open_purse, owe, pur
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS, lanes
+from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
@@ -33,6 +35,7 @@ from vmart.provisioning import zones
 from vmart.storage.models import Disk, Snapshot
 from vmart.storage.policies import PolicyDisk, ScheduledSnapshot, SnapshotPolicy, bits, numbers
 from vmart.worker import queue
+from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
@@ -499,3 +502,74 @@ def test_anothers_are_unknown_and_each_is_named_once(account: int, disk: Disk) -
 def test_a_dry_run_writes_nothing(account: int) -> None:
     with nothing_written():
         assert schedule.next_at(policies.create(by(account), REGION, AT_ELEVEN, dry_run=True)) == shanghai(10, 11)
+
+
+# What came to light by reading ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "change", "then"),
+    [
+        (90, Wanted(permanent=False), 90),
+        (0, Wanted(permanent=False), 7),
+        (90, Wanted(permanent=True), 0),
+        (0, Wanted(permanent=False, retention_days=30), 30),
+        (90, Wanted(active=True), 90),
+    ],
+)
+def test_how_long_what_it_makes_is_kept_changes_only_where_that_is_said(
+    account: int, days: int, change: Wanted, then: int
+) -> None:
+    policy = policy_of(account, wanted=replace(AT_ELEVEN, retention_days=days))
+    policies.modify(by(account), policy.public_id, change)
+    policy.refresh_from_db()
+    assert policy.retention_days == then
+
+
+@pytest.mark.parametrize("change", [Wanted(name="other"), Wanted(hours=(11, 12))], ids=["name", "hours"])
+def test_a_change_takes_nothing_that_is_due(
+    account: int, disk: Disk, test_clock: BusinessClock, change: Wanted
+) -> None:
+    """Given the shop is late, then what was due is made all the same."""
+    policy = policy_of(account, disk)
+    test_clock.set(shanghai(10, 11) + dt.timedelta(minutes=5))
+    policies.modify(by(account), policy.public_id, change)
+    work()
+    assert made() == [(disk.public_id, change.name or "daily", "NORMAL")]
+    assert timer_of(policy) == (shanghai(11, 11) if change.hours is None else shanghai(10, 12))
+
+
+def test_what_waits_for_an_earlier_time_gives_way_to_a_later_one(account: int, disk: Disk) -> None:
+    """Given what was due of one policy waits still, when its disk has another by now, then that one's is made."""
+    first = policy_of(account, disk)
+    policies.send(first, shanghai(10, 11))
+    policies.unbind(by(account), first.public_id, [disk.public_id])
+    second = policy_of(account, disk, wanted=replace(AT_ELEVEN, name="hourly", hours=(12,)))
+    policies.send(second, shanghai(10, 12))
+    (waits,) = Operation.objects.filter(kind="scheduled_snapshot", subject_id=disk.id)
+    assert (waits.due_at, waits.payload) == (shanghai(10, 12), {"policy": second.id})
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["made", "failed"])
+def test_an_image_that_is_not_there_yet_keeps_nothing(
+    account: int, machine: Instance, test_clock: BusinessClock, world: World, monkeypatch: pytest.MonkeyPatch, *,
+    fails: bool,
+) -> None:  # fmt: skip
+    """Given the end of a snapshot comes while an image is made of it, then it is kept where that image is made."""
+    monkeypatch.setattr(scheduled, "_WAIT_S", 1.0)
+    policy_of(account, system_disk(machine))
+    go_to(test_clock, shanghai(10, 11))
+    (snapshot,) = Snapshot.objects.all()
+    test_clock.set(shanghai(12, 11) - dt.timedelta(minutes=1))
+    images.of_snapshot(by(account), snapshot.public_id, NewImage("web"))
+    Operation.objects.filter(kind="create_image").update(due_at=shanghai(12, 11) + dt.timedelta(minutes=1))
+    if fails:
+        world.fail("ensure_image_of", times=6, transient=False, sentence="The pool is full.")
+    go_to(test_clock, shanghai(12, 11))
+    kept = ScheduledSnapshot.objects.get(snapshot=snapshot)
+    assert kept.delete_at == snapshot.created_at + dt.timedelta(days=2)
+    test_clock.advance(minutes=2)
+    run_until_idle(STEPS, lanes, wait=True)
+    snapshot.refresh_from_db()
+    kept.refresh_from_db()
+    assert (snapshot.state, kept.delete_at is None) == (("GONE", False) if fails else ("NORMAL", True))

@@ -524,7 +524,7 @@ def _limited(run: Callable[..., None], given_up: list[int], monkeypatch: pytest.
     monkeypatch.setattr(loop, "pause_s", lambda attempt: 0.0)
 
     def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
-        assert str(error) == loop.HUNG
+        assert str(error) == queue.HUNG
         given_up.extend(operation.subject_id for operation in batch)
         _ended(batch, owner)
 
@@ -539,7 +539,7 @@ def test_what_hangs_is_tried_alone_and_given_up_when_its_attempts_are_used_up(mo
     def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         ran.append([operation.subject_id for operation in batch])
         if 2 in ran[-1]:  # as the process's end would: put off, and nothing is written
-            queue.put_off(owner, batch, 0.0, loop.HUNG)
+            queue.put_off(owner, batch, 0.0, queue.HUNG)
         else:
             _ended(batch, owner)
 
@@ -557,8 +557,8 @@ def test_what_hangs_is_tried_alone_and_given_up_when_its_attempts_are_used_up(mo
 def test_what_cannot_even_be_given_up_for_hanging_is_the_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = _limited(lambda batch, owner: None, [], monkeypatch)
     _enqueue(1)
-    Operation.objects.update(attempt=steps["act"].attempts + loop._LAST_WORDS, last_error=loop.HUNG)
+    Operation.objects.update(attempt=steps["act"].attempts + loop._LAST_WORDS, last_error=queue.HUNG)
     owner = uuid.uuid4()
     loop.work(steps, queue.claim(owner, [""], 60, 10), owner)
     left = Operation.objects.get()
-    assert (left.attention, left.last_error) == (True, loop.HUNG)
+    assert (left.attention, left.last_error) == (True, queue.HUNG)

@@ -107,7 +107,7 @@ def _make_room(request: Purchase, quoted: Quote, here: shop.Shop) -> None:
         raise RoomIsMade(
             "Room for {count} of {type} is being made in {zone}: spot machines give theirs back until {until}. Ask"
             " again then.",
-            field="instance_type", count=configuration.count, type=configuration.instance_type,
+            field="instance_type", count=enough.count, type=configuration.instance_type,
             zone=configuration.zone, until=refusals.local(until.isoformat()),
         )  # fmt: skip
 

@@ -266,8 +266,9 @@ def _retry_given_up(zone: str) -> None:
     moves that failed, whose machines hold two private addresses.
     """
     given_up = db.rows(
-        "SELECT id FROM worker_operation WHERE attention AND lane = %s AND (subject_kind = ANY (%s) OR kind = %s)",
-        zone, [record.ADDRESS, record.DISK, record.IMAGE, record.SNAPSHOT], where_it_is.KIND,
+        "SELECT id FROM worker_operation WHERE attention AND lane = %s AND (subject_kind = ANY (%s) OR kind = %s)"
+        " AND last_error <> %s",  # whatever hung ends the worker each time: that is for the seller
+        zone, [record.ADDRESS, record.DISK, record.IMAGE, record.SNAPSHOT], where_it_is.KIND, queue.HUNG,
     )  # fmt: skip
     for found in given_up:
         queue.retry(found["id"])

@@ -52,7 +52,11 @@ def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) ->
 
 def _by_end(machines: Sequence[Instance]) -> list[tuple[dt.datetime | None, list[Instance]]]:
     """Those that end now, and each whose end has come already, with when: a late shop charges no longer."""
-    overdue = [machine for machine in machines if m.has_to_end(machine) and not machine.termination_protected]
+    overdue = [
+        machine
+        for machine in machines
+        if m.has_to_end(machine) and (m.is_spot(machine) or not machine.termination_protected)
+    ]
     others = [machine for machine in machines if machine not in overdue]
     return [*([(None, others)] if others else []), *((m.end_of(machine), [machine]) for machine in overdue)]
 

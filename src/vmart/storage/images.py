@@ -14,6 +14,8 @@ class ImageState(models.TextChoices):
     GONE = "GONE"
 
 
+# On their snapshot, which is there as long as they are.
+STANDING = (ImageState.CREATING, ImageState.NORMAL)
 # Not ended, or about to.
 TOLD = (ImageState.CREATING, ImageState.CREATEFAILED, ImageState.NORMAL)
 _ENDED = Q(state__in=["DELETING", "GONE"])

@@ -34,7 +34,6 @@ _LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
 _FOR_ANOTHER_S = 2.0
 _UNWELL = 3  # as after so many attempts
-HUNG = "The step was still running after its limit, so its worker was ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +181,7 @@ class Worker:
     def _batches(self, claimed: Sequence[Claimed]) -> Iterable[list[Claimed]]:
         groups: dict[tuple[str, str, str, int], list[Claimed]] = {}
         for operation in claimed:
-            alone = operation.id if operation.last_error == HUNG else 0  # the others of its batch were well
+            alone = operation.id if operation.last_error == queue.HUNG else 0  # the others of its batch were well
             groups.setdefault((operation.lane, operation.kind, operation.step, alone), []).append(operation)
         for (_, kind, _, _), operations in groups.items():
             size = self._steps[kind].batch if kind in self._steps else len(operations)
@@ -228,18 +227,18 @@ def _end_process(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Nothing in Python ends a thread that hangs. The supervisor starts a worker anew at once."""
     log.critical("step of %s hangs; this worker ends", batch[0].kind, extra={"operations": [one.id for one in batch]})
     with contextlib.suppress(Exception):  # then its leases run out, as a killed worker's do
-        queue.put_off(owner, batch, pause_s(batch[0].attempt), HUNG)
+        queue.put_off(owner, batch, pause_s(batch[0].attempt), queue.HUNG)
     os._exit(os.EX_TEMPFAIL)
 
 
 def _given_up_as_hung(step: Step, batch: Sequence[Claimed], owner: uuid.UUID) -> Sequence[Claimed]:
     """Give up what hung at its last attempt, without another; the rest of the batch."""
-    hung = [one for one in batch if one.last_error == HUNG and one.attempt > step.attempts]
+    hung = [one for one in batch if one.last_error == queue.HUNG and one.attempt > step.attempts]
     beyond = [one for one in hung if one.attempt > step.attempts + _LAST_WORDS]  # giving it up hangs too
     if beyond:
-        queue.needs_attention(owner, beyond, HUNG)
+        queue.needs_attention(owner, beyond, queue.HUNG)
     if rest := [one for one in hung if one not in beyond]:
-        _give_up(step, rest, owner, TimeoutError(HUNG))
+        _give_up(step, rest, owner, TimeoutError(queue.HUNG))
     return [one for one in batch if one not in hung]
 
 

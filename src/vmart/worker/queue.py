@@ -12,6 +12,9 @@ from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.worker.models import Operation
 
+# Last error of an operation whose step did not end in time.
+HUNG = "The step was still running after its limit, so its worker was ended."
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:

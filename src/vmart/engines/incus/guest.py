@@ -106,16 +106,18 @@ class Guest:
     def settle(self, network: str, hostname: str) -> None:
         """A disk of an earlier day gets the network and the name that its machine has now; a system that keeps them in
         another way stays as it is, and so does a name that nobody but its customer gave it."""
+        try:
+            self._settle(network, hostname)
+        except EngineError as error:
+            if error.transient:
+                raise
+
+    def _settle(self, network: str, hostname: str) -> None:
         seeds = self._seeds()
         if any(self._said(f"{folder}/network-config") != network.encode() for folder in seeds):
             self.set_network(network)
-        if self._is_named(hostname, seeds):
-            return
-        try:
+        if not self._is_named(hostname, seeds):
             self.set_hostname(hostname)
-        except EngineError as error:
-            if error.transient or isinstance(error, IncusError):
-                raise
 
     def _is_named(self, hostname: str, seeds: Sequence[str]) -> bool:
         """Whether this is the name that was last given to it from outside."""

@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import errors, things
@@ -24,10 +26,11 @@ ORDER BY i.id LIMIT 1
 """
 
 
-def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = False) -> None:
+def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = False, dry_run: bool = False) -> None:
     """Accept the end of images, all or none; their snapshots stay, unless they are to go too.
 
-    Raises UnknownImage, NotImageOwner, ImageBusy, ImageShared, and of the snapshots SnapshotBusy, ImageStandsOnIt.
+    With ``dry_run`` nothing is written. Raises UnknownImage, NotImageOwner, ImageBusy, ImageShared, and of the
+    snapshots SnapshotBusy, SnapshotInUse, ImageStandsOnIt.
     """
     with db.act():
         images = own.lock(actor.account, image_ids)
@@ -36,6 +39,7 @@ def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = Fal
         leave.end(images, actor.request_id)
         if with_snapshots:
             _with_snapshots(actor, [image.snapshot_id for image in images])
+        transaction.set_rollback(dry_run)
 
 
 def _with_snapshots(actor: Actor, numbers: Sequence[int]) -> None:
@@ -44,12 +48,6 @@ def _with_snapshots(actor: Actor, numbers: Sequence[int]) -> None:
     there = Snapshot.objects.filter(pk__in=numbers).exclude(state__in=ended)
     if named := list(there.order_by("id").values_list("public_id", flat=True)):
         delete_snapshots.delete(actor, named)
-
-
-def check(actor: Actor, image_ids: Sequence[str]) -> None:
-    """Raise what ``delete`` raises; writes nothing."""
-    with db.act():
-        refuse(own.lock(actor.account, image_ids))
 
 
 def refuse(images: Sequence[OwnImage]) -> None:

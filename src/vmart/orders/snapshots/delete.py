@@ -11,7 +11,7 @@ from vmart.kernel import clock, db
 from vmart.orders import errors, hourly, things
 from vmart.orders.images import leave
 from vmart.orders.snapshots import own
-from vmart.storage.images import TOLD, OwnImage
+from vmart.storage.images import STANDING, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source, Standing, Subscription
@@ -53,7 +53,7 @@ def refuse(snapshots: Sequence[Snapshot]) -> None:
 
 def refuse_used(snapshots: Sequence[Snapshot]) -> None:
     """Raise SnapshotInUse for one of which a disk is being made, ImageStandsOnIt for one with an image."""
-    for image in OwnImage.objects.filter(snapshot__in=snapshots, state__in=TOLD).select_related("snapshot")[:1]:
+    for image in OwnImage.objects.filter(snapshot__in=snapshots, state__in=STANDING).select_related("snapshot")[:1]:
         raise errors.ImageStandsOnIt(
             "The image {image} stands on the snapshot {id}; delete it first.",
             field="snapshots", image=image.public_id, id=image.snapshot.public_id,

@@ -4,6 +4,7 @@ A policy costs nothing, but decides what is bought: every change goes by the acc
 due: ``scheduled.py``.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,22 +22,27 @@ from vmart.storage.models import Disk
 from vmart.storage.policies import PolicyDisk, SnapshotPolicy, bits
 from vmart.subscriptions.models import Subscription
 from vmart.worker import queue
+from vmart.worker.models import Operation
 
-KIND = "snapshot_policy"
+KIND, MAKE_KIND = "snapshot_policy", "scheduled_snapshot"
 NAME_MAX, DAYS_MAX, AT_ONCE, DISKS_AT_ONCE = 60, 65_535, 100, 80
 QUOTA = "snapshot_policies_per_region"
-FOR_GOOD = 0
+FOR_GOOD, RETENTION_DAYS = 0, 7  # the days as published, where nothing else is said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A policy as it is to be; of a change, None leaves as it is. ``retention_days`` 0: what it makes stays."""
+    """A policy as it is to be; of a change, None leaves as it is. ``retention_days`` 0: what it makes stays.
+
+    ``permanent`` says the same: true is 0 days; false leaves days as they are, and is the default where there are none.
+    """
 
     name: str | None = None
     active: bool | None = None
     hours: tuple[int, ...] | None = None
     weekdays: tuple[int, ...] | None = None
     retention_days: int | None = None
+    permanent: bool | None = None
 
 
 def check(wanted: Wanted) -> None:
@@ -106,9 +112,13 @@ def modify(actor: Actor, public_id: str, wanted: Wanted) -> None:
     check(wanted)
     with db.act():
         (found,) = _lock(actor.account, [public_id])
+        before = (found.active, found.hours, found.weekdays)
         _set(found, wanted)
         found.save()
-        follow(found)
+        if (found.active, found.hours, found.weekdays) != before:
+            if found.active:
+                _keep_due(found)
+            follow(found)
         _told(actor, "ModifyAutoSnapshotPolicyAttribute", [found])
 
 
@@ -118,11 +128,34 @@ def _set(policy: SnapshotPolicy, wanted: Wanted) -> None:
         "active": wanted.active,
         "hours": None if wanted.hours is None else bits(wanted.hours),
         "weekdays": None if wanted.weekdays is None else bits(wanted.weekdays),
-        "retention_days": wanted.retention_days,
+        "retention_days": _retention(policy, wanted),
     }
     for member, value in said.items():
         if value is not None:
             setattr(policy, member, value)
+
+
+def _retention(policy: SnapshotPolicy, wanted: Wanted) -> int | None:
+    if wanted.permanent:
+        return FOR_GOOD
+    back = wanted.permanent is False and policy.retention_days == FOR_GOOD
+    return RETENTION_DAYS if wanted.retention_days is None and back else wanted.retention_days
+
+
+def send(policy: SnapshotPolicy, due_at: dt.datetime) -> None:
+    """Have a snapshot made of each of its disks for this instant; what waits for an earlier one gives way to it."""
+    disks = list(PolicyDisk.objects.filter(policy=policy).order_by("disk_id").values_list("disk_id", flat=True))
+    queue.forget(MAKE_KIND, record.DISK, disks)
+    queue.enqueue_all(
+        MAKE_KIND, record.DISK, disks, account_id=policy.account_id, due_at=due_at, payload={"policy": policy.id}
+    )
+
+
+def _keep_due(policy: SnapshotPolicy) -> None:
+    """What is due now is made, though the work is late: a change is for the times from now on."""
+    late = Operation.objects.filter(kind=KIND, subject_id=policy.id, due_at__lte=clock.now()).first()
+    if late is not None:
+        send(policy, late.due_at)
 
 
 def follow(policy: SnapshotPolicy) -> None:

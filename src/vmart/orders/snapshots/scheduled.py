@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
-from vmart.events import record
 from vmart.events.actor import timer
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
@@ -22,12 +21,13 @@ from vmart.orders.acts import ending
 from vmart.orders.disks import own as own_disk
 from vmart.orders.snapshots import create, delete, own, policies
 from vmart.orders.snapshots.create import NewSnapshot
+from vmart.storage.images import ImageState, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.policies import PolicyDisk, ScheduledSnapshot, SnapshotPolicy
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-MAKE_KIND, END_KIND = "scheduled_snapshot", "snapshot_retention"
+MAKE_KIND, END_KIND = policies.MAKE_KIND, "snapshot_retention"
 SKIPPED, STAYS = "snapshot_skipped", "snapshot_stays"
 _WAIT_S = 1.0
 UNUSED = gettext_noop("The disk {id} is not used: it is at no machine, or its machine is off.")
@@ -39,15 +39,8 @@ def due(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with ending(operation, owner) as ours:
             policy = SnapshotPolicy.objects.filter(pk=operation.subject_id, active=True).first() if ours else None
             if policy:
-                _send(policy, operation.due_at)
+                policies.send(policy, operation.due_at)
                 policies.follow(policy)
-
-
-def _send(policy: SnapshotPolicy, due_at: dt.datetime) -> None:
-    disks = PolicyDisk.objects.filter(policy=policy).order_by("disk_id").values_list("disk_id", flat=True)
-    queue.enqueue_all(
-        MAKE_KIND, record.DISK, list(disks), account_id=policy.account_id, due_at=due_at, payload={"policy": policy.id}
-    )
 
 
 def make(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -117,6 +110,8 @@ def _ended(snapshot: Snapshot) -> bool:
     """False where it has to wait. One on which an image stands is kept from now on."""
     if snapshot.state in (SnapshotState.CREATING, SnapshotState.ROLLBACKING):
         return False
+    if OwnImage.objects.filter(snapshot=snapshot, state=ImageState.CREATING).exists():
+        return False  # it may fail, and then keeps nothing
     try:
         with transaction.atomic():
             delete.delete(timer(snapshot.account_id), [snapshot.public_id])

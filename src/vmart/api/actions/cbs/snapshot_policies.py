@@ -20,7 +20,7 @@ from vmart.orders.disks import own as own_disk
 from vmart.orders.snapshots import policies, schedule
 from vmart.orders.snapshots.policies import Wanted
 
-UNNAMED, RETENTION_DAYS = "未命名", 7  # as published, of a policy for which nothing else is said
+UNNAMED = "未命名"  # as published, of a policy for which nothing else is said
 _VALUES_MAX = 100
 _Id = Annotated[str, Field(max_length=60)]
 _PolicyId = Annotated[_Id, Domain("policies")]
@@ -172,9 +172,13 @@ def create_auto_snapshot_policy(call: Call, asked: CreateAutoSnapshotPolicy) -> 
 
 
 def _retention(permanent: bool, days: int | None) -> int:
+    _refuse_both(permanent, days)
+    return policies.FOR_GOOD if permanent else days or policies.RETENTION_DAYS
+
+
+def _refuse_both(permanent: bool | None, days: int | None) -> None:
     if permanent and days is not None:
         raise InvalidParameter("What is kept for good has no days.", field="policy.retention_days")
-    return policies.FOR_GOOD if permanent else days or RETENTION_DAYS
 
 
 def describe_auto_snapshot_policies(call: Call, asked: DescribeAutoSnapshotPolicies) -> AutoSnapshotPoliciesAnswer:
@@ -221,20 +225,17 @@ def _local(instant: dt.datetime | None) -> str:
 def modify_auto_snapshot_policy_attribute(call: Call, asked: ModifyAutoSnapshotPolicyAttribute) -> Done:
     """At once, for the snapshots that are made from now on."""
     policy = asked.policy[0] if asked.policy else None
+    _refuse_both(asked.is_permanent, asked.retention_days)
     wanted = Wanted(
         name=asked.auto_snapshot_policy_name,
         active=asked.is_activated,
         hours=tuple(policy.hour) if policy else None,
         weekdays=tuple(policy.day_of_week) if policy else None,
-        retention_days=_changed_retention(asked.is_permanent, asked.retention_days),
+        retention_days=asked.retention_days,
+        permanent=asked.is_permanent,
     )
     policies.modify(call.actor, asked.auto_snapshot_policy_id, wanted)
     return {}
-
-
-def _changed_retention(permanent: bool | None, days: int | None) -> int | None:
-    """None where nothing is said of it."""
-    return None if permanent is None and days is None else _retention(bool(permanent), days)
 
 
 def delete_auto_snapshot_policies(call: Call, asked: DeleteAutoSnapshotPolicies) -> Done:

@@ -144,10 +144,7 @@ def modify_image_attribute(call: Call, asked: ModifyImageAttribute) -> Done:
 
 def delete_images(call: Call, asked: DeleteImages) -> Done:
     """From now on no machine is made of them; those that were made stay."""
-    if asked.dry_run:
-        delete.check(call.actor, asked.image_ids)
-    else:
-        delete.delete(call.actor, asked.image_ids, with_snapshots=asked.delete_binded_snap)
+    delete.delete(call.actor, asked.image_ids, with_snapshots=asked.delete_binded_snap, dry_run=bool(asked.dry_run))
     return {}
 
 
