@@ -14,6 +14,7 @@ from tests.lab.test_faults import losing_engine, until_it_answers
 from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, MachineSpec, Power, Snapshots
 from vmart.engines.incus.client import IncusClient, IncusError
 from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.incus.machines import Machines
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -198,11 +199,11 @@ def test_what_was_made_beside_a_machine_goes_with_it(
     engine.ensure_snapshot(name, _system(spec))
     engine.ensure_power(spec.name, False)
 
-    def refuse(self: IncusEngine, name: str) -> None:
+    def refuse(self: Machines, name: str) -> None:
         raise EngineError("The machine stays.", transient=True, detail=name)
 
     with monkeypatch.context() as during:
-        during.setattr(IncusEngine, "_delete", refuse)
+        during.setattr(Machines, "delete", refuse)
         with pytest.raises(EngineError, match="stays"):
             engine.ensure_restored(dataclasses.replace(spec, restoration=1), name)
     seen = [one for one in lab.ask("list", "--format", "csv", "--columns", "n").split() if one.startswith(spec.name)]
