@@ -188,6 +188,22 @@ def test_an_act_killed_while_its_statement_runs_leaves_nothing(nursery: Nursery,
     assert list(reconcile()) == []
 
 
+def _told_when_a_worker_is_killed_in(
+    nursery: Nursery, verb: str, model: type[Disk | Eip | Snapshot], state: str, subject_kind: str
+) -> list[str]:
+    """The kinds of the subject's events, when a second worker has ended what the first had in hand."""
+    _slow_engine(600, verb)
+    first = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
+    time.sleep(0.2)
+    _kill(first)
+    _slow_engine(0, verb)
+    second = nursery.begin("serve", lease_s=1.0)
+    _wait(lambda: model.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
+    _kill(second)
+    return list(Event.objects.filter(subject_kind=subject_kind).order_by("id").values_list("kind", flat=True))
+
+
 @pytest.mark.parametrize(
     ("verb", "acts", "state", "kind"),
     [
@@ -213,16 +229,7 @@ def test_a_second_worker_ends_what_a_killed_one_began_of_a_disk(
     )[:acts]:  # fmt: skip
         work()
         act()
-    _slow_engine(600, verb)
-    first = nursery.begin("serve", lease_s=1.0)
-    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
-    time.sleep(0.2)
-    _kill(first)
-    _slow_engine(0, verb)
-    second = nursery.begin("serve", lease_s=1.0)
-    _wait(lambda: Disk.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
-    _kill(second)
-    told = list(Event.objects.filter(subject_kind="disk").order_by("id").values_list("kind", flat=True))
+    told = _told_when_a_worker_is_killed_in(nursery, verb, Disk, state, "disk")
     assert (told[-1], told.count(kind)) == (kind, 1)
     assert list(reconcile()) == []
 
@@ -248,16 +255,7 @@ def test_a_second_worker_ends_what_a_killed_one_began_of_an_address(
     )[:acts]:  # fmt: skip
         work()
         act()
-    _slow_engine(600, verb)
-    first = nursery.begin("serve", lease_s=1.0)
-    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
-    time.sleep(0.2)
-    _kill(first)
-    _slow_engine(0, verb)
-    second = nursery.begin("serve", lease_s=1.0)
-    _wait(lambda: Eip.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
-    _kill(second)
-    told = list(Event.objects.filter(subject_kind="address").order_by("id").values_list("kind", flat=True))
+    told = _told_when_a_worker_is_killed_in(nursery, verb, Eip, state, "address")
     assert (told[-1], told.count(kind)) == (kind, 1)
     assert list(reconcile()) == []
 
@@ -289,16 +287,7 @@ def test_a_second_worker_ends_what_a_killed_one_began_of_a_snapshot(
         act()
     if acts == 2:
         world.write(disk, "second")
-    _slow_engine(600, verb)
-    first = nursery.begin("serve", lease_s=1.0)
-    _wait(lambda: Operation.objects.filter(lease_owner__isnull=False).count() == 1, "the first worker takes it")
-    time.sleep(0.2)
-    _kill(first)
-    _slow_engine(0, verb)
-    second = nursery.begin("serve", lease_s=1.0)
-    _wait(lambda: Snapshot.objects.filter(state=state, latest_operation_state="SUCCESS").exists(), "the second ends it")
-    _kill(second)
-    told = list(Event.objects.filter(subject_kind="snapshot").order_by("id").values_list("kind", flat=True))
+    told = _told_when_a_worker_is_killed_in(nursery, verb, Snapshot, state, "snapshot")
     assert (told[-1], told.count(kind)) == (kind, 1)
     assert world.read(disk) == "first"
     assert list(reconcile()) == []

@@ -95,7 +95,7 @@ def test_without_room_the_server_starts_nothing(engine: Engine, lab: Lab, full: 
     assert engine.ensure_power(full.name, False, force=True).power is Power.STOPPED
     said = "disk quota exceeded|saving config file for the container failed"  # by what it was doing when it was full
     with pytest.raises(IncusError, match=said):
-        engine._start(full.name)
+        engine._open().machines.start(full.name)
     assert engine.observe(full.name).power is Power.STOPPED
 
 

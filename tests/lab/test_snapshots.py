@@ -14,12 +14,24 @@ from tests.lab.test_faults import losing_engine, until_it_answers
 from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, MachineSpec, Power, Snapshots
 from vmart.engines.incus.client import IncusClient, IncusError
 from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.incus.machines import Machines
 
 MakeSpec = Callable[..., MachineSpec]
 
 
 def _system(spec: MachineSpec) -> HeldDisk:
     return HeldDisk(spec.system_disk.key, spec.system_disk.size_gib, spec.member, spec.name, is_system=True)
+
+
+def _held(engine: Engine, spec: MachineSpec, lab: Lab | None = None) -> str:
+    """The name of a snapshot of a machine that is made; with the lab, when ``first`` is on it."""
+    assert isinstance(engine, Snapshots)
+    engine.ensure_present(spec)
+    name = spec.name.replace("ins-", "snap-")
+    if lab is not None:
+        lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
+    engine.ensure_snapshot(name, _system(spec))
+    return name
 
 
 def test_a_system_disk_is_given_back_and_the_machine_is_otherwise_as_now(
@@ -111,10 +123,7 @@ def test_a_disk_of_before_a_move_and_a_rename_is_reached_where_its_machine_is_no
 ) -> None:
     assert isinstance(engine, Snapshots)
     spec = make_spec(public=False)
-    engine.ensure_present(spec)
-    name = spec.name.replace("ins-", "snap-")
-    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
-    engine.ensure_snapshot(name, _system(spec))
+    name = _held(engine, spec, lab)
     other = make_spec(public=False, customer=2)
     moved = dataclasses.replace(spec, subnet=other.subnet, private_ip=other.private_ip, hostname="db-7", restoration=1)
     engine.ensure_hostname(spec.name, moved.hostname)
@@ -133,9 +142,7 @@ def test_a_copy_that_fails_for_good_leaves_the_machine_as_it_was(
 ) -> None:
     assert isinstance(engine, IncusEngine)
     spec = make_spec(public=False)
-    engine.ensure_present(spec)
-    name = spec.name.replace("ins-", "snap-")
-    engine.ensure_snapshot(name, _system(spec))
+    name = _held(engine, spec)
     lab.inside(spec.name, "echo since > /root/since; sync")
     engine.ensure_power(spec.name, False)
     off, send = engine.observe(spec.name), IncusClient.send
@@ -162,10 +169,7 @@ def test_a_restoration_is_done_however_often_it_is_cut_short(engine: Engine, lab
     """After each of its requests in turn; until it is done, the machine or what it is to be is there, whole."""
     assert isinstance(engine, Snapshots)
     spec = make_spec()
-    engine.ensure_present(spec)
-    name = spec.name.replace("ins-", "snap-")
-    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
-    engine.ensure_snapshot(name, _system(spec))
+    name = _held(engine, spec, lab)
     engine.ensure_power(spec.name, False)
     off = engine.observe(spec.name)
     for nth in range(1, 200):
@@ -193,16 +197,14 @@ def test_what_was_made_beside_a_machine_goes_with_it(
 ) -> None:
     assert isinstance(engine, Snapshots)
     spec = make_spec(public=False)
-    engine.ensure_present(spec)
-    name = spec.name.replace("ins-", "snap-")
-    engine.ensure_snapshot(name, _system(spec))
+    name = _held(engine, spec)
     engine.ensure_power(spec.name, False)
 
-    def refuse(self: IncusEngine, name: str) -> None:
+    def refuse(self: Machines, name: str) -> None:
         raise EngineError("The machine stays.", transient=True, detail=name)
 
     with monkeypatch.context() as during:
-        during.setattr(IncusEngine, "_delete", refuse)
+        during.setattr(Machines, "delete", refuse)
         with pytest.raises(EngineError, match="stays"):
             engine.ensure_restored(dataclasses.replace(spec, restoration=1), name)
     seen = [one for one in lab.ask("list", "--format", "csv", "--columns", "n").split() if one.startswith(spec.name)]
@@ -223,10 +225,7 @@ def test_what_a_snapshot_was_given_back_to_stays_when_it_does_not_start(
     """It has never run, as the torso of an interrupted making; but what the customer had is on it."""
     assert isinstance(engine, Snapshots)
     spec = make_spec(public=False)
-    engine.ensure_present(spec)
-    name = spec.name.replace("ins-", "snap-")
-    lab.inside(spec.name, "cloud-init status --wait >/dev/null; echo first > /root/kept; sync")
-    engine.ensure_snapshot(name, _system(spec))
+    name = _held(engine, spec, lab)
     engine.ensure_power(spec.name, False)
     restored = dataclasses.replace(spec, restoration=1)
     engine.ensure_restored(restored, name)

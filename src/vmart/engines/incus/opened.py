@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vmart.engines.contract import EngineError, ImageSpec
+from vmart.engines.contract import EngineError
 from vmart.engines.incus import capability, groups
 from vmart.engines.incus.client import IncusClient, path_of
 from vmart.engines.incus.copies import Copies, spare_gib
 from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import Names, OneAtATime
 from vmart.engines.incus.image import Images
+from vmart.engines.incus.machines import Machines
+from vmart.engines.incus.making import Making
 from vmart.engines.incus.network import Networks
 from vmart.engines.incus.own_images import OwnImages
 from vmart.engines.incus.room import Room
@@ -58,10 +60,20 @@ class Opened:
             sources=sources,
             kind=self.kind,
         )
-
-    def source(self, image: ImageSpec) -> Mapping[str, object]:
-        """The ``source`` of a new instance. Raises EngineError for an image that can never be there."""
-        return self.own_images.source(image.own) if image.own else self.images.source(image.name)
+        self.machines = Machines(self.client, names, is_cluster=bool(self.members))
+        self.making = Making(
+            self.client,
+            self.pool,
+            names,
+            kind=self.kind,
+            machines=self.machines,
+            volumes=self.volumes,
+            images=self.images,
+            own_images=self.own_images,
+            room=self.room,
+            is_cluster=bool(self.members),
+            caps_nic=self.firewall is None,
+        )
 
     def _host_firewall(self, settings: Mapping[str, Any], names: Names) -> tuple[Firewall | None, str]:
         wanted = settings.get("host_network", "auto")

@@ -1,4 +1,4 @@
-"""Disks with a life of their own: custom volumes of the pool, marked with the disk's public id."""
+"""Disks as custom volumes of the pool: with a life of their own, marked with their public id, or of a machine."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +37,7 @@ class Volumes:
         """It is on the member, at least so large."""
         found = self.found(name)
         if found is None:
-            self._make(name, size_gib, member)
+            self._make(name, size_gib, member, {DISK: name})
             return
         if found.member != member:
             self._move(name, found, member)
@@ -71,13 +71,31 @@ class Volumes:
             if not error.missing:
                 raise
 
+    def make_of_machine(self, machine: str, name: str, size_gib: int, member: str) -> None:
+        """A data disk that goes with its machine. Raises IncusError."""
+        self._make(name, size_gib, member, {MACHINE: machine})
+
+    def grow_of_machine(self, name: str, size_gib: int, member: str) -> None:
+        """It is at least so large."""
+        if int(self._client.get(self._path(name), target=member)["config"]["size"].removesuffix("GiB")) < size_gib:
+            self._client.send("PATCH", self._path(name), {"config": {"size": f"{size_gib}GiB"}}, target=member)
+
+    def remove_of_machine(self, machine: str) -> None:
+        """Those that go with it are gone."""
+        for found in self._client.get(self._path(), recursion=1):
+            config = found.get("config") or {}
+            ours = config.get(MARK) == self._names.deployment and config.get(MACHINE) == machine
+            if ours and DISK not in config:
+                path = path_of("storage-pools", self._pool, "volumes", "custom", found["name"])
+                self._client.send("DELETE", path, target=found["location"] if self._is_cluster else "")
+
     def device(self, name: str) -> dict[str, str]:
         """What a machine's record says of the disk that it has."""
         device = {"type": "disk", "pool": self._pool, "source": self._names.volume(name)}
         return device | ({"path": f"/mnt/{name}"} if self._content == "filesystem" else {})
 
-    def _make(self, name: str, size_gib: int, member: str) -> None:
-        config = {"size": f"{size_gib}GiB", MARK: self._names.deployment, DISK: name}
+    def _make(self, name: str, size_gib: int, member: str, whose: dict[str, str]) -> None:
+        config = {"size": f"{size_gib}GiB", MARK: self._names.deployment, **whose}
         body = {
             "name": self._names.volume(name), "type": "custom", "content_type": self._content, "config": config,
         }  # fmt: skip

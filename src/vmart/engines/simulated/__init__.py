@@ -1,4 +1,5 @@
 """The simulated driver: an engine without machines. engine.py is the engine, file.py what it keeps,
+calls.py how its calls go wrong, volumes.py, snapshots.py and own_images.py disks and their copies in the file,
 world.py the hand of tests on it, settings.py what a catalog may say.
 """
 

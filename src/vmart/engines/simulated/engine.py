@@ -6,11 +6,8 @@ Its state lives in an SQLite file of its own, so that killing the database or th
 
 import datetime as dt
 import json
-import random
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +34,9 @@ from vmart.engines.contract import (
     turns_off_for,
 )
 from vmart.engines.rules import MachineRules, of_plain
-from vmart.engines.simulated import own_images
-from vmart.engines.simulated.file import FAILED, LOST, File
+from vmart.engines.simulated import own_images, snapshots, volumes
+from vmart.engines.simulated.calls import Calls
+from vmart.engines.simulated.file import File
 from vmart.kernel import clock
 
 _INSERT = """
@@ -63,14 +61,6 @@ WHERE name = :name
 _OBSERVED = (
     "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules FROM machine"
 )
-
-_CHANGING = (
-    "ensure_image", "ensure_present", "ensure_reinstalled", "ensure_power", "ensure_rebooted", "ensure_absent",
-    "ensure_address", "ensure_network", "ensure_rules", "ensure_size", "ensure_disk_size", "ensure_password",
-    "ensure_ssh_keys", "ensure_hostname", "ensure_spot_notice",
-    "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
-    "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored", "ensure_image_of", "ensure_image_absent",
-)  # fmt: skip
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
     f"sim-{number}": {"vcpu": 64, "memory_mib": 256 * 1024, "disk_gib": 8192} for number in (1, 2, 3)
@@ -97,11 +87,7 @@ class SimulatedEngine:
             raise EngineError("The simulated zone names no file for its state.", transient=False)
         self._file = File(Path(settings["file"]))
         self._members: Mapping[str, Mapping[str, int]] = settings.get("members") or DEFAULT_MEMBERS
-        self._latency_s: float | Mapping[str, float] = settings.get("latency_s") or 0.0
-        self._failure_rate = float(settings.get("failure_rate") or 0.0)
-        self._lost_answer_rate = float(settings.get("lost_answer_rate") or 0.0)
-        # Chance here decides which calls fail, no secret depends on it.
-        self._random = random.Random(settings.get("seed"))  # noqa: S311
+        self._calls = Calls(self._file, settings)
         self._image_ready_s = float(settings.get("image_ready_s") or 0.0)
         self._images: set[str] | None = set(settings["images"]) if settings.get("images") else None
         self._bytes_per_s = int(settings.get("traffic_bytes_per_s") or 0)
@@ -112,7 +98,7 @@ class SimulatedEngine:
         return Capabilities(instance_kind="simulated")
 
     def capacity(self) -> Sequence[MemberCapacity]:
-        with self._call("capacity") as connection:
+        with self._calls.call("capacity") as connection:
             down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
         return [
             MemberCapacity(
@@ -125,7 +111,7 @@ class SimulatedEngine:
         if self._images is not None and image.name not in self._images:
             return ImageState(ImageStatus.FAILED, why="This zone cannot make the image.")
         now = _wall_s()
-        with self._call("ensure_image", writes=True) as connection:
+        with self._calls.call("ensure_image", writes=True) as connection:
             connection.execute("INSERT OR IGNORE INTO image VALUES (?, ?, ?)", (image.name, image.version, now))
             return self._image_state(connection, image, now)
 
@@ -142,7 +128,7 @@ class SimulatedEngine:
         return self._deliver(specs)
 
     def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
-        with self._call("ensure_reinstalled", writes=True) as connection:
+        with self._calls.call("ensure_reinstalled", writes=True) as connection:
             found = self._row(connection, spec.name)
             if found is not None and found["installation"] < spec.installation:
                 self._refuse_offline(connection, found["member"])
@@ -164,12 +150,12 @@ class SimulatedEngine:
                 spec.ssh_passwords, spec.installation, spec.name,
             ),
         )  # fmt: skip
-        connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
+        volumes.take_all_off(connection, spec.name)
         own_images.put_on(connection, spec)
         self._boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
-        with self._call("ensure_power", writes=True) as connection:
+        with self._calls.call("ensure_power", writes=True) as connection:
             found = self._row(connection, name)
             if found is None:
                 return Observation(name, Power.ABSENT)
@@ -185,7 +171,7 @@ class SimulatedEngine:
             return self._observed(connection, name)
 
     def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
-        with self._call("ensure_rebooted", writes=True) as connection:
+        with self._calls.call("ensure_rebooted", writes=True) as connection:
             found = self._row(connection, name)
             if found is None:
                 return Observation(name, Power.ABSENT)
@@ -196,16 +182,16 @@ class SimulatedEngine:
             return self._observed(connection, name)
 
     def ensure_absent(self, name: str) -> None:
-        with self._call("ensure_absent", writes=True) as connection:
+        with self._calls.call("ensure_absent", writes=True) as connection:
             found = self._row(connection, name)
             if found is not None:
                 self._refuse_offline(connection, found["member"])
                 connection.execute("DELETE FROM machine WHERE name = ?", (name,))
                 connection.execute("DELETE FROM grown WHERE machine = ?", (name,))
-                connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (name,))
+                volumes.take_all_off(connection, name)
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
-        with self._call("ensure_address", writes=True) as connection:
+        with self._calls.call("ensure_address", writes=True) as connection:
             found = self._present(connection, name)
             self._bank_bytes(connection, found)
             try:
@@ -224,7 +210,7 @@ class SimulatedEngine:
                 raise EngineError("The public address is in use.", transient=False, detail=str(error)) from error
 
     def ensure_network(self, spec: MachineSpec, *, on: bool) -> None:
-        with self._call("ensure_network", writes=True) as connection:
+        with self._calls.call("ensure_network", writes=True) as connection:
             found, address = self._present(connection, spec.name), spec.public_address
             self._bank_bytes(connection, found)
             is_there = (found["subnet"], found["private_ip"]) == (spec.subnet.key, spec.private_ip)
@@ -244,14 +230,14 @@ class SimulatedEngine:
                 self._boot(connection, spec.name, columns)
 
     def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
-        with self._call("ensure_rules", writes=True) as connection:
+        with self._calls.call("ensure_rules", writes=True) as connection:
             connection.executemany(
                 "UPDATE machine SET rules = ? WHERE name = ?",
                 [(json.dumps(told.plain()), name) for name, told in rules.items()],
             )
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
-        with self._call("ensure_size", writes=True) as connection:
+        with self._calls.call("ensure_size", writes=True) as connection:
             found = self._present(connection, name)
             if on and (found["power"] != Power.RUNNING or turns_off_for("simulated", found["memory_mib"], memory_mib)):
                 self._bank_bytes(connection, found)
@@ -259,7 +245,7 @@ class SimulatedEngine:
             connection.execute("UPDATE machine SET vcpu = ?, memory_mib = ? WHERE name = ?", (vcpu, memory_mib, name))
 
     def ensure_disk_size(self, name: str, disk: str, size_gib: int, *, is_system: bool, on: bool) -> None:
-        with self._call("ensure_disk_size", writes=True) as connection:
+        with self._calls.call("ensure_disk_size", writes=True) as connection:
             found = self._present(connection, name)
             connection.execute(
                 "INSERT INTO grown (machine, disk, size_gib) VALUES (?, ?, ?)"
@@ -272,41 +258,33 @@ class SimulatedEngine:
     # -- disks of their own life ---------------------------------------------------------------
 
     def ensure_volume(self, name: str, size_gib: int, member: str) -> None:
-        with self._call("ensure_volume", writes=True) as connection:
+        with self._calls.call("ensure_volume", writes=True) as connection:
             if member not in self._members:
                 raise EngineError("The host does not exist.", transient=False, detail=member)
             self._refuse_offline(connection, member)
-            connection.execute(
-                "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
-                " SET size_gib = max(size_gib, excluded.size_gib), member = excluded.member",
-                (name, size_gib, member),
-            )
+            volumes.put(connection, name, size_gib, member)
 
     def ensure_kept(self, machine: str, name: str, size_gib: int) -> bool:
-        with self._call("ensure_kept", writes=True) as connection:
+        with self._calls.call("ensure_kept", writes=True) as connection:
             found = self._row(connection, machine)
             if found is not None:
                 self._refuse_offline(connection, found["member"])
-                connection.execute(
-                    "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                    (name, size_gib, found["member"]),
-                )
-            return self._volume(connection, name) is not None
+                volumes.make(connection, name, size_gib, found["member"])
+            return volumes.found(connection, name) is not None
 
     def ensure_volume_absent(self, name: str) -> None:
-        with self._call("ensure_volume_absent", writes=True) as connection:
-            found = self._volume(connection, name)
+        with self._calls.call("ensure_volume_absent", writes=True) as connection:
+            found = volumes.found(connection, name)
             if found is None:
                 return
             self._refuse_offline(connection, found.member)
             if found.machine:
                 raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
-            connection.execute("DELETE FROM volume WHERE name = ?", (name,))
-            connection.execute("DELETE FROM content WHERE disk = ?", (name,))
+            volumes.remove(connection, name)
 
     def ensure_attached(self, machine: str, volume: str) -> None:
-        with self._call("ensure_attached", writes=True) as connection:
-            host, found = self._present(connection, machine)["member"], self._volume(connection, volume)
+        with self._calls.call("ensure_attached", writes=True) as connection:
+            host, found = self._present(connection, machine)["member"], volumes.found(connection, volume)
             if found is None or found.member != host:
                 raise EngineError("The disk is not on the machine's host.", transient=False, detail=volume)
             if found.machine not in ("", machine):
@@ -314,71 +292,59 @@ class SimulatedEngine:
             connection.execute("UPDATE volume SET machine = ? WHERE name = ?", (machine, volume))
 
     def ensure_detached(self, machine: str, volume: str) -> None:
-        with self._call("ensure_detached", writes=True) as connection:
+        with self._calls.call("ensure_detached", writes=True) as connection:
             found = self._row(connection, machine)
             if found is not None:
                 self._refuse_offline(connection, found["member"])
             connection.execute("UPDATE volume SET machine = '' WHERE name = ? AND machine = ?", (volume, machine))
 
     def list_volumes(self) -> Sequence[Volume]:
-        with self._call("list_volumes") as connection:
-            rows = connection.execute("SELECT name, size_gib, member, machine FROM volume ORDER BY name")
-            return [Volume(*row) for row in rows]
-
-    @staticmethod
-    def _volume(connection: sqlite3.Connection, name: str) -> Volume | None:
-        columns = "SELECT name, size_gib, member, machine FROM volume WHERE name = ?"
-        row = connection.execute(columns, (name,)).fetchone()
-        return None if row is None else Volume(*row)
+        with self._calls.call("list_volumes") as connection:
+            return volumes.listed(connection)
 
     # -- customers' images ---------------------------------------------------------------------
 
     def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
-        with self._call("ensure_image_of", writes=True) as connection:
+        with self._calls.call("ensure_image_of", writes=True) as connection:
             if own_images.found(connection, name) is None:
-                self._refuse_offline(connection, self._whole(connection, snapshot)["member"])
+                self._refuse_offline(connection, snapshots.whole(connection, snapshot)["member"])
             return own_images.made(connection, name, snapshot)
 
     def ensure_image_absent(self, name: str) -> None:
-        with self._call("ensure_image_absent", writes=True) as connection:
+        with self._calls.call("ensure_image_absent", writes=True) as connection:
             found = own_images.found(connection, name)
             if found is not None:
                 self._refuse_offline(connection, found.member)
                 own_images.remove(connection, name)
 
     def list_images(self) -> Sequence[OwnImage]:
-        with self._call("list_images") as connection:
+        with self._calls.call("list_images") as connection:
             return own_images.listed(connection)
 
     # -- snapshots -----------------------------------------------------------------------------
 
     def ensure_snapshot(self, name: str, disk: HeldDisk) -> None:
-        with self._call("ensure_snapshot", writes=True) as connection:
-            if self._snapshot(connection, name) is not None:
+        with self._calls.call("ensure_snapshot", writes=True) as connection:
+            if snapshots.found(connection, name) is not None:
                 return
-            holder = self._row(connection, disk.machine) if disk.machine else self._volume(connection, disk.name)
+            holder = self._row(connection, disk.machine) if disk.machine else volumes.found(connection, disk.name)
             if holder is None:
                 raise EngineError("The disk is not there.", transient=False, detail=disk.name)
             self._refuse_offline(connection, disk.member)
-            connection.execute(
-                "INSERT INTO snapshot (name, size_gib, member, held, image)"
-                " SELECT ?, ?, ?, coalesce((SELECT held FROM content WHERE disk = ?), ''),"
-                " coalesce((SELECT image FROM machine WHERE name = ?), '')",
-                (name, disk.size_gib, disk.member, disk.name, disk.machine),
-            )
+            snapshots.make(connection, name, disk)
 
     def ensure_snapshot_absent(self, name: str) -> None:
-        with self._call("ensure_snapshot_absent", writes=True) as connection:
-            found = self._snapshot(connection, name)
+        with self._calls.call("ensure_snapshot_absent", writes=True) as connection:
+            found = snapshots.found(connection, name)
             if found is not None:
                 self._refuse_offline(connection, found["member"])
-                connection.execute("DELETE FROM snapshot WHERE name = ?", (name,))
+                snapshots.remove(connection, name)
 
     def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
-        with self._call("ensure_restored", writes=True) as connection:
-            if self._restoration(connection, spec.system_disk.key) >= spec.restoration:
+        with self._calls.call("ensure_restored", writes=True) as connection:
+            if snapshots.restoration(connection, spec.system_disk.key) >= spec.restoration:
                 return
-            copy, found = self._whole(connection, snapshot), self._row(connection, spec.name)
+            copy, found = snapshots.whole(connection, snapshot), self._row(connection, spec.name)
             self._refuse_offline(connection, spec.member)
             if found is not None and found["power"] == Power.RUNNING:
                 raise EngineError("The machine is running.", transient=False, detail=spec.name)
@@ -388,63 +354,35 @@ class SimulatedEngine:
                 " WHERE name = ?",
                 (copy["image"], spec.name),
             )
-            connection.execute("UPDATE volume SET machine = '' WHERE machine = ?", (spec.name,))
-            self._restore(connection, spec.system_disk.key, copy, spec.restoration)
+            volumes.take_all_off(connection, spec.name)
+            snapshots.restore(connection, spec.system_disk.key, copy, spec.restoration)
 
     def ensure_volume_restored(self, disk: HeldDisk, snapshot: str, restoration: int) -> None:
-        with self._call("ensure_volume_restored", writes=True) as connection:
-            if self._restoration(connection, disk.name) >= restoration:
+        with self._calls.call("ensure_volume_restored", writes=True) as connection:
+            if snapshots.restoration(connection, disk.name) >= restoration:
                 return
-            copy = self._whole(connection, snapshot)
+            copy = snapshots.whole(connection, snapshot)
             self._refuse_offline(connection, disk.member)
             self._refuse_used(connection, disk)
             if not disk.machine:
-                connection.execute(
-                    "INSERT INTO volume (name, size_gib, member) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                    (disk.name, disk.size_gib, disk.member),
-                )
-            self._restore(connection, disk.name, copy, restoration)
+                volumes.make(connection, disk.name, disk.size_gib, disk.member)
+            snapshots.restore(connection, disk.name, copy, restoration)
 
     def list_snapshots(self) -> Sequence[Snapshot]:
-        with self._call("list_snapshots") as connection:
-            rows = connection.execute("SELECT name, size_gib, member FROM snapshot ORDER BY name")
-            return [Snapshot(*row) for row in rows]
+        with self._calls.call("list_snapshots") as connection:
+            return snapshots.listed(connection)
 
     def _refuse_used(self, connection: sqlite3.Connection, disk: HeldDisk) -> None:
         found = self._row(connection, disk.machine) if disk.machine else None
-        volume = self._volume(connection, disk.name)
+        volume = volumes.found(connection, disk.name)
         if (found is not None and found["power"] == Power.RUNNING) or (volume is not None and volume.machine):
             raise EngineError("A machine has the disk.", transient=False, detail=disk.name)
-
-    @staticmethod
-    def _snapshot(connection: sqlite3.Connection, name: str) -> dict[str, str] | None:
-        row = connection.execute("SELECT member, held, image FROM snapshot WHERE name = ?", (name,)).fetchone()
-        return None if row is None else dict(zip(("member", "held", "image"), row, strict=True))
-
-    def _whole(self, connection: sqlite3.Connection, name: str) -> dict[str, str]:
-        found = self._snapshot(connection, name)
-        if found is None:
-            raise EngineError("The snapshot is not there.", transient=False, detail=name)
-        return found
-
-    @staticmethod
-    def _restoration(connection: sqlite3.Connection, disk: str) -> int:
-        row = connection.execute("SELECT restoration FROM content WHERE disk = ?", (disk,)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    @staticmethod
-    def _restore(connection: sqlite3.Connection, disk: str, copy: Mapping[str, str], restoration: int) -> None:
-        connection.execute(
-            "INSERT INTO content (disk, held, restoration) VALUES (?, ?, ?) ON CONFLICT (disk) DO UPDATE"
-            " SET held = excluded.held, restoration = excluded.restoration",
-            (disk, copy["held"], restoration),
-        )
 
     # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
         """Its only user is the one of its image."""
-        with self._call("ensure_password", writes=True) as connection:
+        with self._calls.call("ensure_password", writes=True) as connection:
             self._of_user(connection, name, user)
             connection.execute(
                 "UPDATE machine SET password_hash = ?, ssh_passwords = 1 WHERE name = ?", (password_hash, name)
@@ -453,7 +391,7 @@ class SimulatedEngine:
     def ensure_ssh_keys(
         self, name: str, user: str, keys: Sequence[str], forgotten: Sequence[str], *, passwords: bool | None
     ) -> None:
-        with self._call("ensure_ssh_keys", writes=True) as connection:
+        with self._calls.call("ensure_ssh_keys", writes=True) as connection:
             found = self._of_user(connection, name, user)
             kept = [key for key in json.loads(found["ssh_keys"]) if key not in forgotten]
             left = kept + [key for key in keys if key not in kept]
@@ -463,12 +401,12 @@ class SimulatedEngine:
             )
 
     def ensure_hostname(self, name: str, hostname: str) -> None:
-        with self._call("ensure_hostname", writes=True) as connection:
+        with self._calls.call("ensure_hostname", writes=True) as connection:
             self._present(connection, name)
             connection.execute("UPDATE machine SET hostname = ? WHERE name = ?", (hostname, name))
 
     def ensure_spot_notice(self, name: str, at: dt.datetime) -> None:
-        with self._call("ensure_spot_notice", writes=True) as connection:
+        with self._calls.call("ensure_spot_notice", writes=True) as connection:
             found = self._row(connection, name)
             if found is None:
                 return
@@ -486,18 +424,18 @@ class SimulatedEngine:
         return found
 
     def observe(self, name: str) -> Observation:
-        with self._call("observe") as connection:
+        with self._calls.call("observe") as connection:
             return self._observed(connection, name)
 
     def list_ours(self) -> Sequence[Observation]:
-        with self._call("list_ours") as connection:
+        with self._calls.call("list_ours") as connection:
             down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
             rows = connection.execute(f"{_OBSERVED} ORDER BY name")
             return [_observation(row, down) for row in rows]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
         wanted = json.dumps(list(names))
-        with self._call("counters") as connection:
+        with self._calls.call("counters") as connection:
             rows = connection.execute(
                 "SELECT name, sent_bytes, flowing_since FROM machine "
                 "WHERE counted AND name IN (SELECT value FROM json_each(?))",
@@ -506,78 +444,15 @@ class SimulatedEngine:
         now_s = _business_s()
         return {name: ByteCount(name, sent + self._flowed(since, now_s), "1") for name, sent, since in rows}
 
-    # -- how calls go wrong --------------------------------------------------------------------
-
-    @contextmanager
-    def _call(self, verb: str, *, writes: bool = False) -> Iterator[sqlite3.Connection]:
-        """One call: its latency, its faults; what the block wrote stays also when the answer is lost."""
-        self._sleep(verb)
-        lost = self._fault(verb)
-        if writes:
-            with self._file.writing() as connection:
-                yield connection
-        else:
-            yield self._file.connection()
-        if lost is not None:
-            raise lost
-
-    def _sleep(self, verb: str) -> None:
-        latency_s = self._latency_s
-        seconds = float(latency_s.get(verb, 0.0) if isinstance(latency_s, Mapping) else latency_s)
-        if seconds > 0:
-            time.sleep(seconds)
-
-    def _fault(self, verb: str) -> EngineError | None:
-        """Raise the fault that is due before the call, or return the one that loses its answer."""
-        connection = self._file.connection()
-        switches = dict(connection.execute("SELECT name, value FROM switch"))
-        if "stopped" in switches:
-            raise EngineError(LOST, transient=True)
-        if "count" in switches:
-            connection.execute(
-                "INSERT INTO call (verb, calls) VALUES (?, 1) ON CONFLICT (verb) DO UPDATE SET calls = calls + 1",
-                (verb,),
-            )
-        lost = self._armed_fault(connection, verb)
-        if lost is None and verb in _CHANGING:
-            if self._failure_rate and self._random.random() < self._failure_rate:
-                raise EngineError(FAILED, transient=True)
-            if self._lost_answer_rate and self._random.random() < self._lost_answer_rate:
-                return EngineError(LOST, transient=True)
-        return lost
-
-    def _armed_fault(self, connection: sqlite3.Connection, verb: str) -> EngineError | None:
-        wanted = "(verb = :verb OR (verb = '*' AND :changing))"
-        place = {"verb": verb, "changing": verb in _CHANGING}
-        if connection.execute(f"SELECT 1 FROM fault WHERE {wanted} LIMIT 1", place).fetchone() is None:  # noqa: S608
-            return None
-        due: tuple[int, int, int, str] | None = None
-        with self._file.writing():
-            connection.execute(f"UPDATE fault SET calls_left = calls_left - 1 WHERE {wanted}", place)  # noqa: S608
-            due = connection.execute(
-                f"SELECT id, lose_answer, transient, sentence FROM fault WHERE {wanted} AND calls_left <= 0 "  # noqa: S608
-                "ORDER BY id LIMIT 1",
-                place,
-            ).fetchone()
-            if due is not None:
-                connection.execute("UPDATE fault SET times = times - 1 WHERE id = ?", (due[0],))
-                connection.execute("DELETE FROM fault WHERE id = ? AND times <= 0", (due[0],))
-        if due is None:
-            return None
-        error = EngineError(due[3], transient=bool(due[2]))
-        if due[1]:
-            return error
-        raise error
-
     # -- parts ---------------------------------------------------------------------------------
 
     def _deliver(self, specs: Sequence[MachineSpec]) -> list[Observation | EngineError]:
-        self._sleep("ensure_present")
+        self._calls.sleep("ensure_present")
         outcomes: list[Observation | EngineError | None] = [None] * len(specs)
         losing: dict[int, EngineError] = {}
         for place in range(len(specs)):
             try:
-                lost = self._fault("ensure_present")
+                lost = self._calls.fault("ensure_present")
             except EngineError as error:
                 outcomes[place] = error
             else:

@@ -27,6 +27,7 @@ from vmart.worker.models import Operation
 KIND, MAKE_KIND = "snapshot_policy", "scheduled_snapshot"
 NAME_MAX, DAYS_MAX, AT_ONCE, DISKS_AT_ONCE = 60, 65_535, 100, 80
 QUOTA = "snapshot_policies_per_region"
+_TIMES = 0  # place of hours and days in their list, which has one entry, as published
 FOR_GOOD, RETENTION_DAYS = 0, 7  # the days as published, where nothing else is said
 
 
@@ -49,9 +50,11 @@ def check(wanted: Wanted) -> None:
     """Raise InvalidValue for what no policy may be."""
     _check_name(wanted.name)
     if not _are_some(wanted.hours, 23):
-        raise InvalidValue("Name at least one hour of the day, each 0 to 23.", field="policy.0.hours")
+        raise InvalidValue("Name at least one hour of the day, each 0 to 23.", field=f"policy.{_TIMES}.hours")
     if not _are_some(wanted.weekdays, 6):
-        raise InvalidValue("Name at least one day of the week, each 0 (Sunday) to 6.", field="policy.0.weekdays")
+        raise InvalidValue(
+            "Name at least one day of the week, each 0 (Sunday) to 6.", field=f"policy.{_TIMES}.weekdays"
+        )
     if wanted.retention_days is not None and not FOR_GOOD <= wanted.retention_days <= DAYS_MAX:
         raise InvalidValue(
             "A snapshot is kept for 1 to {most} days, or for good.", field="policy.retention_days", most=DAYS_MAX
