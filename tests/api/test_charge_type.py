@@ -6,7 +6,8 @@ import pytest
 
 from tests.api.calling import Client
 from tests.api.customer import nothing_written
-from tests.api.test_every_action import Many, Things, many, owner
+from tests.api.test_budgets_of_many import Many, many
+from tests.api.test_every_action import Things, owner
 from tests.support.statements import statements
 from vmart.orders.models import Order
 
