@@ -108,6 +108,18 @@ def test_a_month_is_summed_up_by_the_values_that_its_charges_show(changed: tuple
     assert _by_tag(customer(), "team") == {}
 
 
+def test_the_page_of_a_month_by_tag_shows_the_largest_and_names_how_many_more_the_file_has(
+    changed: tuple[Visitor, Thing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor, _ = changed
+    monkeypatch.setattr("vmart.web.views.billing._VALUES_SHOWN", 1)
+    page = text_of(visitor.get("/charges/by-tag/?month=2026-03&key=team"))
+    largest = max("ab", key=lambda value: _by_tag(visitor, "team")[value][1])
+    assert re.findall(r" ([ab]) (\d+) ", page) == [(largest, str(_by_tag(visitor, "team")[largest][0]))]
+    assert "2 further values are in the file alone." in page
+    assert len(_by_tag(visitor, "team")) == 3
+
+
 def test_a_disk_has_tags_of_its_own(test_clock: BusinessClock) -> None:
     visitor = customer()
     _machine(visitor)

@@ -16,13 +16,17 @@ from vmart.worker.queue import Claimed
 
 KIND = leave.KIND
 
-# Machines that are just being made of it: delivered, or installed anew.
+# Machines that are just being made of images: delivered, or installed anew.
 _IN_USE = """
-SELECT i.public_id, i.account_id FROM worker_operation w JOIN instances_instance i ON i.id = w.subject_id
-WHERE w.lane = %(zone)s AND w.subject_kind = 'machine'
-  AND ((w.kind IN ('deliver', 'redeliver') AND w.step <> 'clean' AND i.own_image = %(image)s)
-       OR (w.kind = 'reinstall' AND w.payload->>'own_image' = %(image)s))
-ORDER BY i.id LIMIT 1
+SELECT x.public_id AS image, x.account_id = i.account_id AS own, i.public_id AS machine
+FROM storage_image x
+JOIN worker_operation w ON w.lane = x.zone_id AND w.subject_kind = 'machine'
+  AND w.kind IN ('deliver', 'redeliver', 'reinstall')
+JOIN instances_instance i ON i.id = w.subject_id
+WHERE x.id = ANY (%s)
+  AND CASE w.kind WHEN 'reinstall' THEN w.payload->>'own_image' = x.public_id
+                  ELSE w.step <> 'clean' AND i.own_image = x.public_id END
+ORDER BY x.id, i.id LIMIT 1
 """
 
 
@@ -53,23 +57,21 @@ def _with_snapshots(actor: Actor, numbers: Sequence[int]) -> None:
 def refuse(images: Sequence[OwnImage]) -> None:
     """Raise ImageBusy or ImageShared for images, locked, that cannot be deleted now."""
     own.refuse_busy(images)
-    for image in images:
-        if ImageShare.objects.filter(image=image).exists():
-            raise errors.ImageShared(
-                "The image {id} is shared with other accounts; end the sharing first.",
-                field="images", id=image.public_id,
-            )  # fmt: skip
-        used = db.rows(_IN_USE, zone=image.zone_id, image=image.public_id)
-        if used and used[0]["account_id"] == image.account_id:
+    for share in ImageShare.objects.filter(image__in=images).select_related("image").order_by("image_id")[:1]:
+        raise errors.ImageShared(
+            "The image {id} is shared with other accounts; end the sharing first.",
+            field="images", id=share.image.public_id,
+        )  # fmt: skip
+    for used in db.rows(_IN_USE, [image.id for image in images]):
+        if used["own"]:
             raise errors.ImageBusy(
                 "The machine {machine} is being made of the image {id}; try again when it is there.",
-                field="images", id=image.public_id, machine=used[0]["public_id"],
+                field="images", id=used["image"], machine=used["machine"],
             )  # fmt: skip
-        if used:  # whose it is is nobody else's business
-            raise errors.ImageBusy(
-                "Another account's machine is being made of the image {id}; try again when it is there.",
-                field="images", id=image.public_id,
-            )  # fmt: skip
+        raise errors.ImageBusy(  # whose it is is nobody else's business
+            "Another account's machine is being made of the image {id}; try again when it is there.",
+            field="images", id=used["image"],
+        )  # fmt: skip
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

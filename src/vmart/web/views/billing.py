@@ -24,6 +24,7 @@ _STATEMENT = lists.statement(seller=False)
 _CSV_HEAD = ("hour_utc", "instance_id", "resource_id", "name", "component", "seconds", "out_bytes", "exact", "currency",
              "revision", "statement_month", "tags")  # fmt: skip
 
+_VALUES_SHOWN = 200  # of a tag on its page, the largest; the file has all
 _BY_TAG_HEAD = ("key", "value", "charges", "exact", "currency")
 _TAG_MAX = KEY_MAX + 1 + VALUE_MAX
 
@@ -100,7 +101,8 @@ def charges_by_tag(request: HttpRequest, account_id: int) -> HttpResponse | Stre
         lines = ((key, row.value, row.charges, row.exact, here.currency) for row in rows)
         return csv_file.response(f"charges-by-tag-{month:%Y-%m}.csv", _BY_TAG_HEAD, lines)
     told = {
-        "month": month, "key": key, "rows": rows, "total": sum((row.exact for row in rows), Decimal(0)),
+        "month": month, "key": key, "rows": rows[:_VALUES_SHOWN], "more": max(0, len(rows) - _VALUES_SHOWN),
+        "total": sum((row.exact for row in rows), Decimal(0)),
         "file": urlencode({"month": f"{month:%Y-%m}", "key": key, "as": "csv"}),
     }  # fmt: skip
     return render(request, "web/billing/by_tag.html", told)
