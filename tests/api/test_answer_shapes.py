@@ -36,6 +36,7 @@ POSTPAID = InstanceView(
     placement_group="ps-4s2k9d1f",
     private_ip="10.0.0.10",
     public_ip="203.0.113.10",
+    ipv6="2001:db8:4::a",
     eip_id="",
     internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR",
     bandwidth_mbps=10,

@@ -48,7 +48,10 @@ def _buy(client: Client, *groups: str, count: int = 1) -> list[str]:
 
 def _rules(client: Client, group: str, way: str = "Ingress") -> list[tuple[str, str, str]]:
     told = client.call("DescribeSecurityGroupPolicies", {"SecurityGroupId": group}).response["SecurityGroupPolicySet"]
-    return [(rule["Protocol"], rule["Port"], rule["CidrBlock"] or rule["SecurityGroupId"]) for rule in told[way]]
+    return [
+        (rule["Protocol"], rule["Port"], rule["CidrBlock"] or rule["Ipv6CidrBlock"] or rule["SecurityGroupId"])
+        for rule in told[way]
+    ]
 
 
 def _version(client: Client, group: str) -> str:
@@ -78,7 +81,9 @@ def test_the_default_group_is_open_and_every_machine_is_in_it(client: Client) ->
     own = group["SecurityGroupId"]
     assert own == public_ids.of("sg", open_customer_id(client))
     assert (group["SecurityGroupName"], group["IsDefault"]) == ("default", True)
-    assert _rules(client, own) == _rules(client, own, "Egress") == [("ALL", "ALL", "0.0.0.0/0")]
+    assert _rules(client, own) == _rules(client, own, "Egress") == [
+        ("ALL", "ALL", "0.0.0.0/0"), ("ALL", "ALL", "::/0"),
+    ]  # fmt: skip
     (machine,) = _buy(client)
     assert _groups_of(client, machine) == [own]
     found = {"Filters": [{"Name": "security-group-id", "Values": [own]}]}
@@ -202,7 +207,11 @@ BAD: list[tuple[Rule, str, str]] = [
     ({"SecurityGroupId": "sg-unknown0", "CidrBlock": ""}, "ResourceNotFound", "SecurityGroupId"),
     ({"PolicyDescription": "x" * 101}, "InvalidParameterValue.Malformed", "PolicyDescription"),
     ({"PolicyDescription": "a\nb"}, "InvalidParameterValue.Malformed", "PolicyDescription"),
-    ({"Ipv6CidrBlock": "::/0"}, "UnsupportedOperation", "Ipv6CidrBlock"),
+    ({"Ipv6CidrBlock": "::/0"}, "InvalidParameterValue.Malformed", "Ipv6CidrBlock"),
+    ({"CidrBlock": "", "Ipv6CidrBlock": "10.0.0.0/8"}, "InvalidParameterValue.Malformed", "Ipv6CidrBlock"),
+    ({"CidrBlock": "2001:db8::/32"}, "InvalidParameterValue.Malformed", "CidrBlock"),
+    ({"CidrBlock": "", "Ipv6CidrBlock": "2001:db8::/129"}, "InvalidParameterValue.Malformed", "Ipv6CidrBlock"),
+    ({"Protocol": "ICMPv6", "Port": "ALL"}, "InvalidParameterValue.Malformed", "Protocol"),
     ({"PolicyIndex": 9}, "ResourceNotFound", "PolicyIndex"),
     ({"PolicyIndex": -1}, "InvalidParameterValue.Range", "PolicyIndex"),
 ]  # fmt: skip

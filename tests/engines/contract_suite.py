@@ -127,6 +127,32 @@ class ContractSuite:
         engine.ensure_absent(other.name)
         engine.ensure_absent(owner.name)
 
+    def test_a_machine_has_the_ipv6_address_that_is_told_and_no_other(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """With it from the first boot on, without it, with another one, off with its public address, and on again."""
+        spec = make_spec()
+        assert spec.public_address is not None
+        one, other = (dataclasses.replace(spec.public_address, ipv6=f"2001:db8:5::{number}") for number in ("a", "b"))
+        made = engine.ensure_present(dataclasses.replace(spec, public_address=one))
+        assert (made.public_ip, made.public_ipv6) == (one.ip, "2001:db8:5::a")
+        for address in (spec.public_address, one, other, None, other, other):
+            engine.ensure_address(spec.name, spec.private_ip, address)
+            seen = engine.observe(spec.name)
+            assert (seen.public_ip, seen.public_ipv6) == ((address.ip, address.ipv6) if address else ("", ""))
+            assert (seen.power, seen.booted_at) == (Power.RUNNING, made.booted_at)
+        engine.ensure_power(spec.name, False, force=True)
+        assert engine.ensure_power(spec.name, True).public_ipv6 == "2001:db8:5::b"
+        moved = dataclasses.replace(spec, public_address=one)
+        engine.ensure_network(moved, on=True)
+        assert engine.observe(spec.name).public_ipv6 == "2001:db8:5::a"
+        anew = dataclasses.replace(moved, installation=1)
+        assert engine.ensure_reinstalled(anew).public_ipv6 == "2001:db8:5::a"
+        engine.ensure_absent(spec.name)
+        heir = dataclasses.replace(make_spec(), public_address=one)
+        assert engine.ensure_present(heir).public_ipv6 == "2001:db8:5::a"
+        engine.ensure_absent(heir.name)
+
     def test_rules_are_told_as_often_as_asked_and_hold_over_a_stop(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What they let pass, the lab and the simulated engine's own tests show; here: what the engine says it has."""
         closed = MachineRules(ingress=(), egress=ALL_OPEN)

@@ -61,12 +61,26 @@ def test_a_kernel_without_bridge_netfilter_enforces_no_groups_and_says_so() -> N
     )
 
 
+def test_ipv6_is_where_security_groups_hold_for_it_and_where_not_it_is_said() -> None:
+    """Given no packet filter, no br_netfilter, a kernel without IPv6, or virtual machines, then none is sold."""
+    containers = ("lxc", "container")
+    for (driver, kind), why_not, sentence in (
+        (containers, ("elsewhere", "elsewhere", ""), "security groups would not hold for them."),
+        (containers, ("", "no br_netfilter", ""), "security groups would not hold for them."),
+        (containers, ("", "", "no IPv6"), "the host's kernel does without IPv6."),
+        (("lxc | qemu", "virtual-machine"), ("", "", ""), "that has not been tried yet."),
+    ):
+        told = capability.of_server(_server(driver), kind, *why_not[:2], why_no_ipv6=why_not[2])
+        assert (told.ipv6, told.missing["ipv6"].endswith(sentence)) == (False, True)
+    assert capability.of_server(_server("lxc"), "container", "", "").ipv6
+
+
 def test_of_virtual_machines_no_images_are_made_and_it_is_said() -> None:
     of_machines = capability.of_server(_server("lxc | qemu"), "virtual-machine", "", "")
     assert of_machines.missing["own_images"] == (
         "No images are made of virtual machines: what makes a machine itself cannot be taken out of its disk."
     )
-    assert set(of_machines.missing) == {"own_images", "snapshots"}
+    assert set(of_machines.missing) == {"own_images", "snapshots", "ipv6"}
     assert "own_images" not in capability.of_server(_server("lxc"), "container", "", "").missing
 
 

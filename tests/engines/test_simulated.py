@@ -237,6 +237,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (7, []),
         (8, []),
         (9, []),
+        (10, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -248,14 +249,15 @@ def test_a_file_of_an_older_program_is_brought_up(
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
         new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
-        for column in [*missing, *new]:
+        older.execute("DROP INDEX machine_public_ipv6")
+        for column in ["public_ipv6", *missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
         since = [
             *(["own_image"] if version < 9 else []),
             *(["content", "snapshot"] if version < 8 else []),
             *(["volume"] if version < 7 else []),
         ]
-        for table in ("notice", *since):
+        for table in (*since, *(["notice"] if version < 10 else [])):
             older.execute(f"DROP TABLE {table}")
         if version < 4:
             older.execute("DROP TABLE grown")

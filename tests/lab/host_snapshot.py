@@ -11,13 +11,14 @@ def found_on_host(daemon: PrivateDaemon) -> dict[str, list[str]]:
     """By kind; every list is empty when the daemon left nothing."""
     names = names_of_deployment(daemon.deployment)
     folder = str(daemon.data_dir)
-    routes = _lines("ip", "route", "show", "table", "all")
+    ours = (names.bridge_prefix, names.link_prefix)
+    routes = [*_lines("ip", "route", "show", "table", "all"), *_lines("ip", "-6", "route", "show", "table", "all")]
     rules = _lines("nft", "list", "ruleset")
     loops = _lines("losetup", "--noheadings", "--list", "--output", "BACK-FILE")
     mounts = [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return {
-        "links": [path.name for path in Path("/sys/class/net").iterdir() if path.name.startswith(names.bridge_prefix)],
-        "routes": [line for line in routes if names.bridge_prefix in line],
+        "links": [path.name for path in Path("/sys/class/net").iterdir() if path.name.startswith(ours)],
+        "routes": [line for line in routes if any(prefix in line for prefix in ours)],
         "tables": [line for line in rules if names.table in line or names.bridge_prefix in line],
         "mounts": [point for point in mounts if point.startswith(folder)],
         "loops": [line for line in loops if folder in line],

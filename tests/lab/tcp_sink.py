@@ -6,7 +6,7 @@ import time
 
 
 def main() -> None:
-    with socket.create_server(("0.0.0.0", int(sys.argv[1]))) as server:
+    with socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True) as server:
         server.settimeout(60)
         print("listening", flush=True)
         connection, _ = server.accept()

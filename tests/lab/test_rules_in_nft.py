@@ -132,7 +132,7 @@ def test_rules_are_replaced_whole_and_forgotten_without_a_trace(bridge: None) ->
     assert _arrived(LEFT, [packet]) == [True]
     _tell({target: MachineRules((), ALL_OPEN), source: OPEN})
     for address in (target, source, source):
-        _nft(groups.forget_lines(TABLE, address, _held()))
+        _nft(groups.forget_lines(TABLE, [address], _held()))
     assert _held() == {"in": {}, "out": {}}
     chains = [item["chain"]["name"] for item in _listed("chains") if "chain" in item]
     assert [name for name in chains if name.startswith(("in.", "out."))] == []
@@ -145,7 +145,7 @@ def test_machines_with_the_same_rules_share_a_chain_until_the_last_leaves_it(bri
     _tell({ON_RIGHT[0]: OPEN})
     assert _arrived(LEFT, [(TCP, ON_LEFT[0], target, 22) for target in ON_RIGHT]) == [True, False]
     _tell({ON_RIGHT[1]: OPEN})
-    assert set(_held()["in"].values()) == {"in." + digest(ALL_OPEN)}
+    assert set(_held()["in"].values()) == {f"in.{digest(ALL_OPEN)}.2"}
     assert _arrived(LEFT, [(TCP, ON_LEFT[0], target, 22) for target in ON_RIGHT]) == [True, True]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmart.engines.rules import ANY, ANYWHERE, ICMP, TCP, UDP, Packet, decide
+from vmart.engines.rules import ANY, ANYWHERE, ANYWHERE6, ICMP, ICMPV6, TCP, UDP, Packet, decide
 from vmart.security import policies
 from vmart.security.policies import ACCEPT, DROP, OPEN, Policy
 from vmart.security.ssh import PORT, Reach, reach
@@ -45,7 +45,11 @@ CASES: list[tuple[tuple[Policy, ...], Reach]] = [
     ((Policy(DROP, group="sg-a"), Policy(ACCEPT, group="sg-b")), Reach.SOMEWHERE),
     ((Policy(DROP, group="sg-a"), SSH), Reach.SOMEWHERE),
     ((SSH, Policy(DROP, group="sg-a")), Reach.EVERYWHERE),
-    ((ALL_DROPPED, Policy(ACCEPT, group="sg-a")), Reach.NOWHERE),
+    ((ALL_DROPPED, Policy(ACCEPT, group="sg-a")), Reach.SOMEWHERE),  # its members may have IPv6
+    ((ALL_DROPPED, Policy(DROP, cidr=ANYWHERE6), Policy(ACCEPT, group="sg-a")), Reach.NOWHERE),
+    ((Policy(ACCEPT, TCP, "22", ANYWHERE6),), Reach.SOMEWHERE),
+    ((Policy(DROP, cidr=ANYWHERE6), SSH), Reach.EVERYWHERE),
+    ((Policy(ACCEPT, ICMPV6, cidr=ANYWHERE6),), Reach.NOWHERE),
     ((Policy(ACCEPT, TCP, "3389", group="sg-a"),), Reach.NOWHERE),
 ]
 
@@ -60,6 +64,7 @@ def test_what_a_new_group_may_begin_with() -> None:
     assert told == {"web": Reach.EVERYWHERE, "open": Reach.EVERYWHERE, "empty": Reach.NOWHERE}
 
 
+NETWORKS6 = ["::/0", "::/1", "8000::/1", "2001:db8::/32", "2001:db8::7/128"]
 NETWORKS = ["0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/8", "10.0.16.0/20", "10.0.16.5/32", "255.255.255.255/32"]
 GROUPS = ["sg-a", "sg-b"]
 # Any more networks would decide on addresses as these do: one address of each part into which they cut the world.
@@ -67,6 +72,11 @@ EDGES = sorted(
     {0}
     | {int(ipaddress.IPv4Network(network).network_address) for network in NETWORKS}
     | {(int(ipaddress.IPv4Network(network).broadcast_address) + 1) % 2**32 for network in NETWORKS}
+)
+EDGES6 = sorted(
+    {0}
+    | {int(ipaddress.IPv6Network(network).network_address) for network in NETWORKS6}
+    | {(int(ipaddress.IPv6Network(network).broadcast_address) + 1) % 2**128 for network in NETWORKS6}
 )
 _rule = st.builds(
     lambda action, protocol, port, peer: Policy(
@@ -76,7 +86,7 @@ _rule = st.builds(
     st.sampled_from([ACCEPT, DROP]),
     st.sampled_from([ANY, TCP, TCP, UDP, ICMP]),
     st.sampled_from([ANY, "22", "1-21,23-65535", "80,20-30"]),
-    st.sampled_from(NETWORKS + GROUPS),
+    st.sampled_from(NETWORKS + NETWORKS6 + GROUPS),
 )  # fmt: skip
 
 
@@ -84,11 +94,10 @@ def _passes(rules: Sequence[Policy], address: str, members: Mapping[str, Sequenc
     return decide(Packet(TCP, address, PORT), policies.compiled(rules, lambda group: members[group]))
 
 
-@given(st.lists(_rule, max_size=7))
-def test_it_is_the_decision_on_every_packet_whoever_is_in_the_groups(rules: list[Policy]) -> None:
+def _decided(rules: list[Policy], addresses: Sequence[str]) -> Reach:
     decided = {
         _passes(rules, address, dict(zip(GROUPS, members, strict=True)))
-        for address in map(str, map(ipaddress.IPv4Address, EDGES))
+        for address in addresses
         for members in itertools.product(([], [address]), repeat=len(GROUPS))
     }
     expected = {
@@ -96,4 +105,13 @@ def test_it_is_the_decision_on_every_packet_whoever_is_in_the_groups(rules: list
         frozenset({True}): Reach.EVERYWHERE,
         frozenset({False, True}): Reach.SOMEWHERE,
     }
-    assert reach(rules) is expected[frozenset(decided)]
+    return expected[frozenset(decided)]
+
+
+@given(st.lists(_rule, max_size=7))
+def test_it_is_the_decision_on_every_packet_whoever_is_in_the_groups(rules: list[Policy]) -> None:
+    """What is closed for all of IPv4, and let in somewhere by IPv6, is not closed."""
+    by_ipv4 = _decided(rules, [str(ipaddress.IPv4Address(edge)) for edge in EDGES])
+    by_ipv6 = _decided(rules, [str(ipaddress.IPv6Address(edge)) for edge in EDGES6])
+    closed = {by_ipv4, by_ipv6} == {Reach.NOWHERE}
+    assert reach(rules) is (by_ipv4 if closed or by_ipv4 is not Reach.NOWHERE else Reach.SOMEWHERE)

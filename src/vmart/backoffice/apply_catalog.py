@@ -25,7 +25,7 @@ from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import NotFound
 from vmart.kernel.models import Deployment
-from vmart.network.models import PublicAddress
+from vmart.network.models import Ipv6Address, PublicAddress
 from vmart.placement.models import Host
 from vmart.policy import document as policy_document
 from vmart.policy import policy
@@ -237,6 +237,7 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
                 name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
                 engine_settings=settings, auto_compute=compute, on_sale=zone.on_sale,
                 address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
+                ipv6_prefix=zone.ipv6_prefix or "",
             )  # fmt: skip
             position += 1
             changes += _hosts(zone.code, kind)
@@ -287,8 +288,23 @@ def _hosts(zone: str, kind: str) -> list[Change]:
 
 def _addresses(catalog: doc.CatalogDocument) -> list[Change]:
     """Each zone's pool: what left it goes first, so that an address may move to another zone."""
+    _refuse_held_ipv6(catalog)
     pools = {zone.code: _named_addresses(zone) for zone in catalog.zones}
     return [change for take in (_withdraw, _offer) for zone, ips in pools.items() for change in take(zone, ips)]
+
+
+def _refuse_held_ipv6(catalog: doc.CatalogDocument) -> None:
+    """No prefix has an address that a machine of another zone has: a host would be sent what is another's."""
+    problems = [
+        f"regions.zones.{zone.code}.ipv6_prefix: {held.ip} is in use in {held.zone_id} until its machine ends"
+        for zone in catalog.zones
+        if zone.ipv6_prefix
+        for held in Ipv6Address.objects.exclude(zone_id=zone.code).extra(
+            where=["ip << %s::inet"], params=[zone.ipv6_prefix]
+        )[:1]
+    ]
+    if problems:
+        raise DocumentError(problems)
 
 
 def _named_addresses(zone: doc.Zone) -> set[str]:

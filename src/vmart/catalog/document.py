@@ -16,6 +16,8 @@ from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 
 INT32_MAX = 2**31 - 1
 POOL_MAX = 65_536
+IPV6_PREFIX = (32, 124)  # possible lengths
+_IPV6_POSSIBLE = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))  # global, and unique local
 AUTO = "auto"
 
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
@@ -127,14 +129,28 @@ class AddressPool(_Part):
 
 
 class Zone(_Part):
-    """A zone; ``legacy_id`` is its number in the legacy API."""
+    """A zone; ``legacy_id`` is its number in the legacy API. Out of ``ipv6_prefix`` machines get IPv6 addresses."""
 
     code: Code
     legacy_id: int = Field(gt=0, le=INT32_MAX)
     name: Name
     engine: Engine
     address_pools: tuple[AddressPool, ...] = ()
+    ipv6_prefix: str | None = None
     on_sale: bool = True
+
+    @field_validator("ipv6_prefix")
+    @classmethod
+    def _can_be_given_out(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        prefix = ipaddress.IPv6Network(text)
+        least, most = IPV6_PREFIX
+        if not least <= prefix.prefixlen <= most:
+            raise ValueError(f"{prefix}: the length of the prefix is {least} to {most}")
+        if not any(prefix.subnet_of(possible) for possible in _IPV6_POSSIBLE):
+            raise ValueError(f"{prefix} does not lie in {' or '.join(map(str, _IPV6_POSSIBLE))}")
+        return str(prefix)
 
 
 class Region(_Part):
@@ -315,7 +331,7 @@ def _cross_problems(catalog: CatalogDocument) -> list[str]:
         ]
     if all(image.unavailable for image in catalog.images):
         problems.append("images: at least one must be available")
-    return problems + _pool_problems(catalog)
+    return problems + _pool_problems(catalog) + _prefix_problems(catalog)
 
 
 def _pool_problems(catalog: CatalogDocument) -> list[str]:
@@ -328,6 +344,15 @@ def _pool_problems(catalog: CatalogDocument) -> list[str]:
         f"regions.zones.{zone}.address_pools: {ipaddress.ip_address(first)} is also in the pool of {other}"
         for (other_version, other_first, size, other), (version, first, _, zone) in itertools.pairwise(ranges)
         if version == other_version and other_first + size > first
+    ]
+
+
+def _prefix_problems(catalog: CatalogDocument) -> list[str]:
+    prefixes = [(zone.code, ipaddress.IPv6Network(zone.ipv6_prefix)) for zone in catalog.zones if zone.ipv6_prefix]
+    return [
+        f"regions.zones.{zone}.ipv6_prefix: {prefix} overlaps with {other}, that of {other_zone}"
+        for (other_zone, other), (zone, prefix) in itertools.combinations(prefixes, 2)
+        if prefix.overlaps(other)
     ]
 
 

@@ -37,6 +37,7 @@ class Zone(models.Model):
     position = models.IntegerField()
     engine_kind = models.CharField(max_length=20)  # of engines.DRIVERS
     engine_settings = models.JSONField(default=dict)
+    ipv6_prefix = models.CharField(max_length=43, default="", db_default="", blank=True)  # of machines' addresses
     auto_compute = models.CharField(max_length=20, default="", blank=True)  # of kind auto: what `vmart up` found here
     engine_status = models.CharField(max_length=20, default="unknown")  # unknown | ready | unreachable
     engine_why = models.CharField(max_length=500, default="", blank=True)

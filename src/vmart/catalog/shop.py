@@ -31,6 +31,7 @@ class ZoneView:
     on_sale: bool
     address_note_en: str
     address_note_zh: str
+    ipv6_prefix: str  # "" where machines get no IPv6 address
     offers: Mapping[str, bool]  # instance type -> sold out
 
     @property
@@ -132,5 +133,6 @@ def _by(rows: Any, key: str) -> Mapping[str, Any]:
 def _zone(zone: Zone, offers: Mapping[str, Mapping[str, bool]]) -> ZoneView:
     return ZoneView(
         zone.code, zone.region_id, zone.legacy_id, zone.name_en, zone.name_zh, zone.engine_kind, zone.on_sale,
-        zone.address_note_en, zone.address_note_zh, MappingProxyType(dict(offers.get(zone.code, {}))),
+        zone.address_note_en, zone.address_note_zh, zone.ipv6_prefix,
+        MappingProxyType(dict(offers.get(zone.code, {}))),
     )  # fmt: skip

@@ -394,7 +394,8 @@ _CHECKS = (
           AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.kind = 'deliver' AND w.subject_id = i.id))) AND (
           EXISTS (SELECT FROM placement_allocation a WHERE a.instance_id = i.id)
           OR EXISTS (SELECT FROM network_public_address a WHERE a.instance_id = i.id)
-          OR EXISTS (SELECT FROM network_private_address a WHERE a.instance_id = i.id))
+          OR EXISTS (SELECT FROM network_private_address a WHERE a.instance_id = i.id)
+          OR EXISTS (SELECT FROM network_ipv6_address a WHERE a.instance_id = i.id))
         """,
     ),
     (
@@ -419,6 +420,21 @@ _CHECKS = (
         """
         SELECT i.public_id, i.public_ip FROM instances_instance i WHERE i.public_ip IS NOT NULL AND NOT EXISTS (
           SELECT FROM network_public_address a WHERE a.instance_id = i.id AND a.ip = i.public_ip)
+        """,
+    ),
+    (
+        "a machine shows an IPv6 address that is not its own, or holds one that it does not show",
+        """
+        SELECT i.public_id, i.ipv6, a.ip AS held FROM instances_instance i
+        JOIN network_ipv6_address a ON a.instance_id = i.id
+        WHERE (i.state NOT IN ('GONE', 'LAUNCH_FAILED') AND i.ipv6 IS DISTINCT FROM a.ip)
+           OR a.zone_id <> i.zone_id OR a.account_id <> i.account_id
+        UNION ALL
+        SELECT i.public_id, i.ipv6, NULL FROM instances_instance i WHERE i.ipv6 IS NOT NULL AND NOT EXISTS (
+          SELECT FROM network_ipv6_address a WHERE a.instance_id = i.id)
+        UNION ALL
+        SELECT NULL, NULL, a.ip FROM network_ipv6_address a WHERE NOT EXISTS (
+          SELECT FROM instances_instance i WHERE i.id = a.instance_id)
         """,
     ),
     (

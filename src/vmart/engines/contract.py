@@ -113,8 +113,11 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class PublicAddress:
+    """``ipv6`` is a further address beside it, "" for none: one cap and one count of bytes for both."""
+
     ip: str
     bandwidth_mbps: int  # cap of outbound, 10^6 bit/s each
+    ipv6: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,8 @@ class Observation:
     """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
 
     ``public_ip`` is the address that leads to the machine, "" for none. ``installation`` is that of the spec by which
-    its system disk was made. ``rules`` is the digest of the rules it was given, "" for none.
+    its system disk was made. ``rules`` is the digest of the rules it was given, "" for none. ``public_ipv6`` as
+    ``public_ip``.
     """
 
     name: str
@@ -171,11 +175,12 @@ class Observation:
     public_ip: str = ""
     installation: int = 0
     rules: str = ""
+    public_ipv6: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ByteCount:
-    """Bytes that left by the machine's public address since ``epoch`` (a new epoch is a reset)."""
+    """Bytes that left by the machine's public addresses since ``epoch`` (a new epoch is a reset)."""
 
     name: str
     out_bytes: int
@@ -246,6 +251,7 @@ class Capabilities:
     network_isolation: bool = True
     byte_counters: bool = True
     security_groups: bool = True
+    ipv6: bool = True
     snapshots: bool = True
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
@@ -304,6 +310,8 @@ class Engine(Protocol):
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         """Exactly this public address (or none) leads to and from the machine, with this cap.
 
+        So does its IPv6 address, which the guest gets where it has none yet; only for an engine whose ``capabilities``
+        say ``ipv6``: another raises EngineError. The machine's rules hold for it before it leads anywhere.
         The byte counter is kept, also without an address, until the machine is absent.
         """
 

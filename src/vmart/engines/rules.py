@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ANY, TCP, UDP, ICMP = "ALL", "TCP", "UDP", "ICMP"
-ANYWHERE = "0.0.0.0/0"
+ANY, TCP, UDP, ICMP, ICMPV6 = "ALL", "TCP", "UDP", "ICMP", "ICMPV6"
+ANYWHERE, ANYWHERE6 = "0.0.0.0/0", "::/0"
 Range = tuple[int, int]  # ports, both included
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``peers`` are IPv4 networks, of a group's members their addresses: none is nobody. ``ports`` none is all."""
+    """``peers`` are networks, of a group's members their addresses: none is nobody. ``ports`` none is all.
+
+    A network of IPv4 says nothing of IPv6, and the other way round.
+    """
 
     accept: bool
     protocol: str
@@ -67,7 +70,7 @@ def of_plain(plain: Sequence[Sequence[Any]]) -> MachineRules:
     return MachineRules(ingress, egress)
 
 
-ALL_OPEN = (Rule(True, ANY, (), (ANYWHERE,)),)
+ALL_OPEN = (Rule(True, ANY, (), (ANYWHERE, ANYWHERE6)),)
 OPEN = MachineRules(ALL_OPEN, ALL_OPEN)
 
 
@@ -93,5 +96,5 @@ def _fits(packet: Packet, rule: Rule) -> bool:
         return False
     if rule.ports and not any(first <= packet.port <= last for first, last in rule.ports):
         return False
-    peer = ipaddress.IPv4Address(packet.peer)
-    return any(peer in ipaddress.IPv4Network(network) for network in rule.peers)
+    peer = ipaddress.ip_address(packet.peer)
+    return any(peer in ipaddress.ip_network(network) for network in rule.peers)

@@ -70,6 +70,7 @@ class Instance(models.Model):
     private_ip = models.GenericIPAddressField()
     mac = models.CharField(max_length=17)
     public_ip = models.GenericIPAddressField(null=True)
+    ipv6 = models.GenericIPAddressField(null=True)  # beside its public address, from the purchase to its end
     login_user = models.CharField(max_length=32)
     password_hash = models.CharField(max_length=200, default="", blank=True)
     ssh_keys = models.JSONField(default=list)  # public keys as they were at the request

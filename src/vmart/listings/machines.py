@@ -37,6 +37,7 @@ class Wanted:
     states: Sequence[str] | None = None
     private_ips: Sequence[str] | None = None
     public_ips: Sequence[str] | None = None
+    ipv6s: Sequence[str] | None = None
     created_from: dt.datetime | None = None
     created_to: dt.datetime | None = None
     word: str | None = None
@@ -66,11 +67,12 @@ _CONDITIONS = {
     "public_ips": "(i.public_ip IS NULL OR i.public_ip = ANY (%(public_ips)s::inet[])) AND i.id IN ("
     "SELECT a.instance_id FROM network_public_address a WHERE a.ip = ANY (%(public_ips)s::inet[]) UNION ALL"
     " SELECT e.instance_id FROM network_eip e WHERE e.ip = ANY (%(public_ips)s::inet[]))",
+    "ipv6s": "i.id IN (SELECT a.instance_id FROM network_ipv6_address a WHERE a.ip = ANY (%(ipv6s)s::inet[]))",
     "created_from": "i.created_at >= %(created_from)s",
     "created_to": "i.created_at <= %(created_to)s",
     "tags": reads.meeting(INSTANCE, "i.public_id"),
     "word": "(position(lower(%(word)s) IN lower(i.name)) > 0"
-    " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s"
+    " OR host(i.private_ip) = %(word)s OR host(i.public_ip) = %(word)s OR host(i.ipv6) = %(word)s"
     " OR EXISTS (SELECT FROM network_eip e WHERE e.instance_id = i.id AND host(e.ip) = %(word)s))",
 }
 
@@ -86,6 +88,7 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   i.login_user, i.key_ids::json AS key_ids, v.public_id AS vpc_id,
   s.public_id AS subnet_id, coalesce(g.public_id, '') AS placement_group,
   host(i.private_ip) AS private_ip, host(coalesce(i.public_ip, e.ip)) AS public_ip,
+  host(i.ipv6) AS ipv6,
   coalesce(e.public_id, '') AS eip_id,
   i.internet_charge_type, i.bandwidth_mbps, b.charge_type, b.renew_flag, i.state,
   CASE WHEN b.arrears_since IS NULL AND b.isolated_source <> 'EXPIRE' THEN 'NORMAL' ELSE 'EXPIRED' END
@@ -223,6 +226,7 @@ def _asked(account_id: int, wanted: Wanted) -> Wanted:
         uuids=_each(ids.machine_of_uuid, wanted.uuids),
         private_ips=_each(_address, wanted.private_ips),
         public_ips=_each(_address, wanted.public_ips),
+        ipv6s=_each(_address, wanted.ipv6s),
         security_groups=_groups(account_id, wanted.security_groups),
     )
 

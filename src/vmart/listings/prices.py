@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vmart.catalog.models import InstanceType
 from vmart.kernel import db
-from vmart.orders import groups
+from vmart.orders import groups, ipv6
 from vmart.placement import rules
 
 ADDRESSES_COUNTED = 200  # "many" is enough to know beyond
@@ -30,6 +30,7 @@ class ZoneState:
     has_room: bool  # for some machine, on some host
     df_shows_gib: int = 0  # engines.contract.Capabilities
     no_groups: str = ""  # why no security group holds, "" where they do
+    no_ipv6: str = ""  # why its engine gives no IPv6 address, "" where it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ SELECT
              AND disk_used_gib < disk_capacity_gib),
      coalesce((capabilities->>'df_shows_gib')::int, 0),
      json_build_object('security_groups', coalesce(capabilities->'security_groups', 'true'),
-                       'missing', capabilities->'missing')))
+                       'ipv6', coalesce(capabilities->'ipv6', 'true'), 'missing', capabilities->'missing')))
    FROM catalog_zone z) AS zones,
   (SELECT json_agg(json_build_array(image_id, status, percent, why))
    FROM catalog_zone_image WHERE zone_id = %(zone)s) AS images,
@@ -77,7 +78,9 @@ def market(zone: str) -> Market:
     return Market(
         generation=row["generation"],
         zones={
-            code: ZoneState(status, why, kind, room, df_gib, groups.why_none_hold(capabilities))
+            code: ZoneState(
+                status, why, kind, room, df_gib, groups.why_none_hold(capabilities), ipv6.why_none(capabilities)
+            )
             for code, status, why, kind, room, df_gib, capabilities in row["zones"] or ()
         },
         images={image: ImageProgress(*state) for image, *state in row["images"] or ()},

@@ -205,6 +205,7 @@ class InstanceView:
     placement_group: str  # public id, or ""
     private_ip: str
     public_ip: str | None
+    ipv6: str | None
     eip_id: str  # public id of the bought address that public_ip is, or ""
     internet_charge_type: str
     bandwidth_mbps: int

@@ -145,6 +145,18 @@ class PublicAddress(models.Model):
         ]
 
 
+class Ipv6Address(models.Model):
+    """An IPv6 address out of its zone's prefix that a machine has; one that nobody has is no row."""
+
+    ip = models.GenericIPAddressField(primary_key=True)
+    instance_id = models.BigIntegerField(unique=True)
+    account_id = models.BigIntegerField()
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_index=False)
+
+    class Meta:
+        db_table = "network_ipv6_address"
+
+
 class EipState(models.TextChoices):
     """Where a public address with a life of its own is in it; the words of the API, and GONE."""
 

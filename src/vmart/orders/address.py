@@ -50,5 +50,5 @@ def differs(machine: Instance, seen: Observation) -> bool:
     """
     wanted = _wanted(machine)
     if machine.state == State.RUNNING and seen.power == Power.RUNNING:
-        return seen.public_ip != (wanted.ip if wanted else "")
+        return (seen.public_ip, seen.public_ipv6) != ((wanted.ip, wanted.ipv6) if wanted else ("", ""))
     return bool(seen.public_ip) and wanted is None and machine.state in (State.STOPPED, State.SHUTDOWN)

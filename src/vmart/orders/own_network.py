@@ -32,11 +32,15 @@ class Where(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NetworkWanted:
-    """Public ids, or DEFAULT; one that is empty names none. ``private_ips``: one a machine, in order, or none."""
+    """Public ids, or DEFAULT; one that is empty names none. ``private_ips``: one a machine, in order, or none.
+
+    ``ipv6_addresses``: how many each machine has.
+    """
 
     vpc_id: str = DEFAULT
     subnet_id: str = DEFAULT
     private_ips: tuple[str, ...] = ()
+    ipv6_addresses: int = 0
 
 
 DEFAULT_NETWORK = NetworkWanted()

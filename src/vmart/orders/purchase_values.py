@@ -29,6 +29,7 @@ def arguments(
         "token": request.client_token,
         "fingerprint": fingerprint,
         "default_group": held.default_id(request.account_id),
+        "ipv6_prefix": here.zones[request.configuration.zone].ipv6_prefix or None,
     }
     return values, own, [ids.transfer_id("hold", number, 1) for number in own]
 

@@ -7,6 +7,7 @@ from vmart.kernel.errors import InvalidParameter
 from vmart.orders import (
     default_type,
     groups,
+    ipv6,
     login,
     naming,
     offered,
@@ -42,6 +43,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     offered.check_offer(here, configuration)
     quoted = request.expected or quote(books.current_book(here.generation), configuration)
     offered.check_image(here, request)
+    ipv6.check(here, configuration, machine.network)
     keep.check(configuration)
     spot.check(here, configuration, machine.attributes)
     naming.names(machine.name, configuration.count)

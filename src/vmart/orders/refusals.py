@@ -158,6 +158,9 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "group_full": _group_full,
     "group_apart": _group_apart,
     "no_public_address": lambda values, _c, _m: no_address(values[0], values[1], values[2], field="public_ip"),
+    "no_ipv6_address": lambda values, _c, _m: errors.NoAddress(
+        "No IPv6 address is free in {zone}.", field="network.ipv6_addresses", zone=values[0]
+    ),
     "no_private_address": _no_private_address,
     "quota_postpaid": _quota_postpaid,
     "quota_prepaid": _quota_prepaid,

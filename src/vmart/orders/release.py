@@ -59,11 +59,13 @@ def _gone(machine: Instance, kept: Sequence[int]) -> None:
     disassociate.leave(machine)
     db.call("network_free_public", [machine.id], clock.now())
     db.call("network_free_private", [machine.id])
+    db.call("network_free_ipv6", [machine.id])
     db.call("placement_free", [machine.id])
     Subscription.objects.filter(pk=machine.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
     Instance.objects.filter(pk=machine.pk).update(
-        state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, password_hash=""
-    )
+        state=State.GONE, gone_at=clock.now(), latest_operation_state="SUCCESS", public_ip=None, ipv6=None,
+        password_hash="",
+    )  # fmt: skip
     passwords.erase([machine])
     enforce.send_for([machine.id])
     modify.end(machine.account_id, _tagged(machine))

@@ -107,7 +107,8 @@ def _network(said: Said) -> Any:
     if not said.get("public_ip", mbps > 0):
         return _("Private network only")
     code = said.get("internet_charge_type", "")
-    return f"{wording.INTERNET.get(code, _('By bandwidth'))}, {mbps} Mbps"
+    told = f"{wording.INTERNET.get(code, _('By bandwidth'))}, {mbps} Mbps"
+    return f"{told}, IPv6" if said.get("network.ipv6_addresses") else told
 
 
 def _named(said: Said) -> Iterator[Fact]:

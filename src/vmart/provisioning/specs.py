@@ -22,7 +22,7 @@ ARRAY(SELECT o.public_id FROM network_subnet o
 """
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
-  i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.bandwidth_mbps, b.arrears_since,
+  i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.ipv6, i.bandwidth_mbps, b.arrears_since,
   e.ip AS eip, e.bandwidth_mbps AS eip_mbps, f.isolated_at AS eip_isolated_at,
   i.created_at, i.own_image, g.recipe, g.version, z.ready_at,
   CASE WHEN i.own_image = '' THEN coalesce(z.status, 'missing') WHEN o.state = 'NORMAL' THEN 'ready' ELSE 'failed'
@@ -101,7 +101,7 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
         user_data=bytes(row["user_data"]),
         installation=row["installation"],
         restoration=row["restorations"],
-        public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"])
+        public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"], row["ipv6"])
         or _leading(row["eip"], row["eip_mbps"], row["eip_isolated_at"]),
         rules=rules,
     )
@@ -113,7 +113,7 @@ def public_address(machine: Instance) -> PublicAddress | None:
     Its own, or one with a life of its own that is bound to it.
     """
     if machine.public_ip_wanted:
-        return _leading(machine.public_ip, machine.bandwidth_mbps, machine.subscription.arrears_since)
+        return _leading(machine.public_ip, machine.bandwidth_mbps, machine.subscription.arrears_since, machine.ipv6)
     eip: Eip | None = getattr(machine, "eip", None)
     return leading(eip) if eip and eip.state == EipState.BIND else None
 
@@ -123,5 +123,7 @@ def leading(eip: Eip) -> PublicAddress | None:
     return _leading(eip.ip, eip.bandwidth_mbps, eip.subscription.isolated_at)
 
 
-def _leading(public_ip: str | None, mbps: int, off_since: dt.datetime | None) -> PublicAddress | None:
-    return PublicAddress(public_ip, mbps) if public_ip and off_since is None else None
+def _leading(
+    public_ip: str | None, mbps: int, off_since: dt.datetime | None, ipv6: str | None = None
+) -> PublicAddress | None:
+    return PublicAddress(public_ip, mbps, ipv6 or "") if public_ip and off_since is None else None

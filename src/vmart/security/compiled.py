@@ -12,7 +12,8 @@ from vmart.security.models import SecurityGroup
 
 # All of the VPC: a rule may name a group that has members in another subnet.
 _MACHINES = """
-SELECT i.id, i.public_id, i.account_id, host(i.private_ip) AS ip, i.security_groups::text AS groups, i.subnet_id
+SELECT i.id, i.public_id, i.account_id, host(i.private_ip) AS ip, host(i.ipv6) AS ipv6,
+  i.security_groups::text AS groups, i.subnet_id
 FROM instances_instance i JOIN network_subnet s ON s.id = i.subnet_id
 WHERE s.vpc_id = (SELECT vpc_id FROM network_subnet WHERE id = %s) AND i.state NOT IN ('GONE', 'LAUNCH_FAILED')
 ORDER BY i.id
@@ -32,7 +33,7 @@ def of_moved(machine: Instance, subnet_id: int, private_ip: str) -> MachineRules
     rows = [row for row in db.prepared(_MACHINES, subnet_id) if row["id"] != machine.id]
     there = {
         "id": machine.id, "public_id": machine.public_id, "account_id": machine.account_id, "ip": private_ip,
-        "groups": json.dumps(machine.security_groups), "subnet_id": subnet_id,
+        "ipv6": machine.ipv6, "groups": json.dumps(machine.security_groups), "subnet_id": subnet_id,
     }  # fmt: skip
     return _told([*rows, there], subnet_id)[machine.public_id]
 
@@ -45,7 +46,7 @@ def _told(rows: Sequence[Mapping[str, Any]], subnet_id: int) -> dict[str, Machin
     members: dict[str, list[str]] = {}
     for row in rows:
         for group in own[row["public_id"]]:
-            members.setdefault(group, []).append(row["ip"])
+            members.setdefault(group, []).extend(ip for ip in (row["ip"], row["ipv6"]) if ip)
     rules = {
         group: _of_group(groups.get(group), members, is_default=group == held.default_id(account_id))
         for group in members

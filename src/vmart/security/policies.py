@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from vmart.engines.rules import ANY, ANYWHERE, ICMP, TCP, UDP, Range, Rule
+from vmart.engines.rules import ANY, ANYWHERE, ANYWHERE6, ICMP, ICMPV6, TCP, UDP, Range, Rule
 from vmart.security.errors import BadPolicy, TooManyPolicies
 
-PROTOCOLS = (ANY, TCP, UDP, ICMP)
+PROTOCOLS = (ANY, TCP, UDP, ICMP, ICMPV6)
 ACCEPT, DROP = "ACCEPT", "DROP"
 POLICIES_MAX = 100  # of a group, one way
 DESCRIPTION_MAX = 100
@@ -19,7 +19,10 @@ _PORTS = re.compile(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One rule. ``cidr`` or ``group`` is the other end; ``port`` is ``ALL``, ``80``, ``80,443`` or ``8000-9000``."""
+    """One rule. ``cidr``, of IPv4 or IPv6, or ``group`` is the other end.
+
+    ``port`` is ``ALL``, ``80``, ``80,443`` or ``8000-9000``.
+    """
 
     action: str
     protocol: str = ANY
@@ -37,7 +40,7 @@ def _said(policy: Policy) -> tuple[str, ...]:
     return policy.action, policy.protocol, policy.port, policy.cidr, policy.group
 
 
-OPEN = (Policy(ACCEPT, cidr=ANYWHERE),)
+OPEN = (Policy(ACCEPT, cidr=ANYWHERE), Policy(ACCEPT, cidr=ANYWHERE6))
 
 
 def stored(policies: Sequence[Policy]) -> list[dict[str, str]]:
@@ -82,7 +85,9 @@ def check(policy: Policy, field: str) -> Policy:
             field=f"{field}.policy_description", most=DESCRIPTION_MAX,
         )  # fmt: skip
     port = _port(protocol, policy.port, f"{field}.port")
-    return Policy(action, protocol, port, *_peer(policy, field), policy.description)
+    cidr, group = _peer(policy, field)
+    _refuse_other_icmp(protocol, cidr, field)
+    return Policy(action, protocol, port, cidr, group, policy.description)
 
 
 def _port(protocol: str, port: str, field: str) -> str:
@@ -115,21 +120,39 @@ def _peer(policy: Policy, field: str) -> tuple[str, str]:
         )
     if policy.group:
         return "", policy.group
+    kind: type[ipaddress.IPv4Network | ipaddress.IPv6Network] = ipaddress.IPv4Network
+    member = "cidr_block"
+    if ":" in policy.cidr:
+        kind, member = ipaddress.IPv6Network, "ipv6_cidr_block"
     try:
-        return str(ipaddress.IPv4Network(policy.cidr, strict=False)), ""
+        return str(kind(policy.cidr, strict=False)), ""
     except ValueError:
         raise BadPolicy(
-            "{value} is no IPv4 address and no network, such as 203.0.113.0/24 is one.",
-            field=f"{field}.cidr_block", value=policy.cidr[:60],
+            "{value} is no address and no network, such as 203.0.113.0/24 and 2001:db8::/32 are.",
+            field=f"{field}.{member}", value=policy.cidr[:60],
         ) from None  # fmt: skip
 
 
+def _refuse_other_icmp(protocol: str, cidr: str, field: str) -> None:
+    """It would fit no packet."""
+    if cidr and protocol in (ICMP, ICMPV6) and (":" in cidr) is (protocol == ICMP):
+        raise BadPolicy(
+            "A rule of {protocol} names a network of {kind}; {cidr} is none.",
+            field=f"{field}.protocol", protocol=protocol, kind="IPv4" if protocol == ICMP else "IPv6", cidr=cidr,
+        )  # fmt: skip
+
+
+def _alone(address: str) -> str:
+    """The network that has this address and no other."""
+    return f"{address}/128" if ":" in address else f"{address}/32"
+
+
 def compiled(policies: Sequence[Policy], addresses: Callable[[str], Sequence[str]]) -> tuple[Rule, ...]:
-    """What an engine is told; ``addresses`` are the private ones of a group's members."""
+    """What an engine is told; ``addresses`` are those of a group's members: private ones, and those of IPv6."""
     return tuple(
         Rule(
             policy.action == ACCEPT, policy.protocol, _ranges(policy.port),
-            (policy.cidr,) if policy.cidr else tuple(f"{address}/32" for address in addresses(policy.group)),
+            (policy.cidr,) if policy.cidr else tuple(map(_alone, addresses(policy.group))),
         )
         for policy in policies
     )  # fmt: skip

@@ -15,7 +15,7 @@ from vmart.security.policies import ACCEPT, Policy
 
 PORT = 22
 Span = tuple[int, int]  # addresses, both included
-_ALL = ((0, 2**32 - 1),)
+_BITS = {4: 32, 6: 128}
 
 
 class Reach(enum.StrEnum):
@@ -27,8 +27,16 @@ class Reach(enum.StrEnum):
 
 
 def reach(ingress: Sequence[Policy]) -> Reach:
-    """From where SSH is let in, by all rules of a machine's groups in their order."""
-    left: Sequence[Span] = _ALL  # addresses that no rule has decided on
+    """From where SSH is let in, by all rules of a machine's groups in their order.
+
+    Everywhere is all of IPv4, which every machine has. Nowhere is by IPv6 neither.
+    """
+    by_ipv4, by_ipv6 = (_reach(ingress, version) for version in (4, 6))
+    return Reach.SOMEWHERE if by_ipv4 is Reach.NOWHERE and by_ipv6 is not Reach.NOWHERE else by_ipv4
+
+
+def _reach(ingress: Sequence[Policy], version: int) -> Reach:
+    left: Sequence[Span] = ((0, 2 ** _BITS[version] - 1),)  # addresses that no rule has decided on
     decided: dict[str, str] = {}  # the first action on members of each group
     found: set[str] = set()
     for policy in filter(_is_about_ssh, ingress):
@@ -36,7 +44,7 @@ def reach(ingress: Sequence[Policy]) -> Reach:
             fits, rest = policy.group not in decided and bool(left), left
             decided.setdefault(policy.group, policy.action)
         else:
-            fits, rest = _parted(left, policy.cidr)
+            fits, rest = _parted(left, policy.cidr, version)
         if fits:
             found.add(policy.action)
         left = rest
@@ -51,9 +59,11 @@ def _is_about_ssh(policy: Policy) -> bool:
     return decide(Packet(TCP, "192.0.2.1", PORT), policies.compiled([anybody], lambda _: ()))
 
 
-def _parted(spans: Sequence[Span], network: str) -> tuple[bool, list[Span]]:
-    """Whether some of the addresses lie in the network, and those that lie outside it."""
-    cidr = ipaddress.IPv4Network(network)
+def _parted(spans: Sequence[Span], network: str, version: int) -> tuple[bool, Sequence[Span]]:
+    """Whether some of the addresses, which are of this version, lie in the network, and those that lie outside it."""
+    cidr = ipaddress.ip_network(network)
+    if cidr.version != version:
+        return False, spans
     first, last = int(cidr.network_address), int(cidr.broadcast_address)
     meets = any(low <= last and first <= high for low, high in spans)
     parts = [part for low, high in spans for part in ((low, min(high, first - 1)), (max(low, last + 1), high))]

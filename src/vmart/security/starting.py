@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 
-from vmart.engines.rules import ANYWHERE, ICMP, TCP
+from vmart.engines.rules import ANYWHERE, ANYWHERE6, ICMP, ICMPV6, TCP
 from vmart.kernel.errors import InvalidValue
 from vmart.security.change import NOTHING, Named, Policies
 from vmart.security.policies import ACCEPT, OPEN, Policy
 
 _OUT = tuple(map(Named, OPEN))
-_WEB = (
-    Policy(ACCEPT, TCP, "22", ANYWHERE), Policy(ACCEPT, TCP, "80,443", ANYWHERE), Policy(ACCEPT, ICMP, cidr=ANYWHERE),
+_WEB = tuple(
+    policy
+    for everybody, ping in ((ANYWHERE, ICMP), (ANYWHERE6, ICMPV6))
+    for policy in (
+        Policy(ACCEPT, TCP, "22", everybody), Policy(ACCEPT, TCP, "80,443", everybody),
+        Policy(ACCEPT, ping, cidr=everybody),
+    )
 )  # fmt: skip
 RULES: Mapping[str, Policies] = {
     "web": Policies(tuple(map(Named, _WEB)), _OUT),  # SSH, web and ping are let in, everything out

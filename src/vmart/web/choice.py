@@ -42,7 +42,7 @@ MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR, "spot": SPOTPAID}
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at", "tags", "max_price",
+    "ends_at", "tags", "max_price", "ipv6",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -195,6 +195,10 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
     kind = _kind(values["type"], zone, shop, book, market=market, disk_gib=room, notices=notices)
     values |= {"charge": mode, "region": zone.region, "zone": zone.code, "type": kind.code, "image": image.public_id}
     values["address"] = "0" if values["address"] == "0" else "1"
+    values["ipv6"] = "1" if values["ipv6"] == "1" and values["address"] == "1" else ""
+    if values["ipv6"] and not has_ipv6(zone, market):
+        notices.append(_("Machines have no IPv6 address in this zone."))
+        values["ipv6"] = ""
     values["internet"] = "bandwidth" if values["internet"] == "bandwidth" else "traffic"
     if values["login"] not in ("password", "key", "generated"):
         values["login"] = "key" if keys else "generated"
@@ -209,6 +213,12 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
     if mode == "spot" and values["max_price"] and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,8})?", values["max_price"]):
         errors["max_price"] = _("Enter an amount, with at most 8 decimals.")
     return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
+
+
+def has_ipv6(zone: ZoneView, market: Market) -> bool:
+    """Whether machines can have an IPv6 address there."""
+    state = market.zones.get(zone.code)
+    return bool(zone.ipv6_prefix) and not (state and state.no_ipv6)
 
 
 def _image(wanted: str, shop: Shop, own: Sequence[Chosen], notices: list[str]) -> Chosen:

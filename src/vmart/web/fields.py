@@ -22,6 +22,7 @@ PURCHASE = {
     "public_ip": "address",
     "network": "subnet",
     "network.private_ips": "private_ip",
+    "network.ipv6_addresses": "ipv6",
     "count": "count",
     "name": "name",
     "placement_groups": "group",

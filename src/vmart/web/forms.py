@@ -171,8 +171,8 @@ class ChangedSecurityGroup(ActForm):
 
 
 _RULE_PATHS = {
-    "action": "action", "protocol": "protocol", "port": "port", "cidr_block": "cidr", "security_group_id": "group",
-    "policy_description": "description",
+    "action": "action", "protocol": "protocol", "port": "port", "cidr_block": "cidr", "ipv6_cidr_block": "cidr",
+    "security_group_id": "group", "policy_description": "description",
 }  # fmt: skip
 FIRST, LAST = "first", "last"
 

@@ -69,6 +69,8 @@ def _subnet(said: Said) -> Iterable[tuple[str, str]]:
     if subnet_id := own_network.named(said.get("network.subnet_id", "")):
         yield "subnet", subnet_id
         yield "private_ip", " ".join(said.get("network.private_ips", ()))
+    if said.get("network.ipv6_addresses"):
+        yield "ipv6", "1"
 
 
 def _disks(said: Said) -> Iterable[tuple[str, str]]:
@@ -115,10 +117,12 @@ def _tags(typed: tuple[Tag, ...], said: Said) -> tuple[TagsOf, ...]:
 def _own_network(choice: Choice, said: Said) -> NetworkWanted:
     """The chosen subnet; where it is still the template's, in the template's words."""
     chosen, addresses = choice.values["subnet"], tuple(choice.values["private_ip"].replace(",", " ").split())
-    told = NetworkWanted(said.get("network.vpc_id", DEFAULT), said.get("network.subnet_id", DEFAULT), addresses)
+    ipv6_addresses = 1 if choice.values["ipv6"] else 0
+    vpc_id, subnet_id = said.get("network.vpc_id", DEFAULT), said.get("network.subnet_id", DEFAULT)
+    told = NetworkWanted(vpc_id, subnet_id, addresses, ipv6_addresses)
     if said.get("zone") == choice.zone.code and own_network.named(told.subnet_id) == chosen:
         return told
-    return NetworkWanted(subnet_id=chosen or DEFAULT, private_ips=addresses)
+    return NetworkWanted(DEFAULT, chosen or DEFAULT, addresses, ipv6_addresses)
 
 
 def without_field(version: Held) -> list[Fact]:

@@ -34,7 +34,7 @@ from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
 from vmart.web import fields, from_template, group_boxes
-from vmart.web.choice import Choice, Typed, read, size_field, zone_of
+from vmart.web.choice import Choice, Typed, has_ipv6, read, size_field, zone_of
 from vmart.web.faults import Fault, faults
 
 SUBNETS_SHOWN = 200
@@ -193,6 +193,11 @@ class Offer:
         known = {group.public_id: group for group in self.groups}
         default = [group.public_id for group in self.groups if group.is_default]
         return security_groups.ssh_reach([known[public_id] for public_id in self.choice.groups or default])
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether machines can have an IPv6 address in the chosen zone."""
+        return has_ipv6(self.choice.zone, self.market)
 
     @property
     def address_note(self) -> str:

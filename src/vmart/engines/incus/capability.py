@@ -53,12 +53,22 @@ def _say_no_snapshots(missing: dict[str, str], kind: str, pool_driver: str) -> N
         missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
 
 
+def _why_no_ipv6(kind: str, missing: Mapping[str, str], why_no_ipv6: str) -> str:
+    """No address is sold that goes past security groups, caps or counters."""
+    if "security_groups" in missing:
+        return "There are no IPv6 addresses here: security groups would not hold for them."
+    if kind != "container":
+        return "There are no IPv6 addresses for virtual machines: that has not been tried yet."
+    return "There are no IPv6 addresses here: the host's kernel does without IPv6." if why_no_ipv6 else ""
+
+
 def of_server(
     server: Mapping[str, Any],
     kind: str,
     why_no_firewall: str,
     why_no_groups: str,
     *,
+    why_no_ipv6: str = "",
     pool_driver: str = "btrfs",
     df_shows_gib: int = 0,
 ) -> Capabilities:
@@ -85,6 +95,8 @@ def of_server(
         missing["security_groups"] = (
             "The host's kernel keeps traffic within a bridge from its packet filter, so no security group holds."
         )
+    if why := _why_no_ipv6(kind, missing, why_no_ipv6):
+        missing["ipv6"] = why
     if why := why_no_images(kind):
         missing["own_images"] = why
     _say_no_snapshots(missing, kind, pool_driver)
@@ -95,6 +107,7 @@ def of_server(
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,
         security_groups="security_groups" not in missing,
+        ipv6="ipv6" not in missing,
         byte_counters=not why_no_firewall,
         df_shows_gib=df_shows_gib,
         missing=missing,

@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vmart.engines.contract import EngineError
+from vmart.engines.incus import links
 from vmart.engines.incus.build import build_image
 from vmart.engines.incus.client import IncusClient, path_of
 from vmart.engines.incus.firewall import Firewall
@@ -53,7 +54,8 @@ _LIMITS = {
     "kernel/keys/maxbytes": 2_000_000,
     "net/ipv4/neigh/default/gc_thresh3": 8_192,
 }
-_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+# Where the host is told to forward packets, by the name of the note of what it was told before.
+_FORWARDING = {"ip_forward.before": Path("/proc/sys/net/ipv4/ip_forward"), "ip6_forward.before": links.FORWARDING}
 
 
 def why_not_here() -> str:
@@ -310,7 +312,7 @@ class PrivateDaemon:
             names = names_of_deployment(self.deployment)
             run(["nft", "delete", "table", "inet", names.table], check=False)
             for link in Path("/sys/class/net").iterdir():
-                if link.name.startswith(names.bridge_prefix):
+                if link.name.startswith((names.bridge_prefix, names.link_prefix)):
                     run(["ip", "link", "delete", link.name], check=False)
         _drop_empty_tables()
         self._restore_forwarding()
@@ -323,18 +325,20 @@ class PrivateDaemon:
             self.incus_dir.unlink()
 
     def _note_forwarding(self) -> None:
-        """Incus lets the host forward packets; what it was before is written down once."""
-        note = self.state_dir / "ip_forward.before"
-        if not note.exists():
-            note.write_text(_FORWARDING.read_text())
+        """Machines have the host forward packets; what it was before is written down once."""
+        for name, told in _FORWARDING.items():
+            note = self.state_dir / name
+            if told.exists() and not note.exists():
+                note.write_text(told.read_text())
 
     def _restore_forwarding(self) -> None:
         """As it was, unless another Incus, Docker or the like counts on it by now."""
-        note = self.state_dir / "ip_forward.before"
         others = [link for link in Path("/sys/class/net").iterdir() if (link / "bridge").exists()]
-        if note.exists() and note.read_text().strip() == "0" and not others:
-            with contextlib.suppress(OSError):
-                _FORWARDING.write_text("0")
+        for name, told in _FORWARDING.items():
+            note = self.state_dir / name
+            if note.exists() and note.read_text().strip() == "0" and not others:
+                with contextlib.suppress(OSError):
+                    told.write_text("0")
 
 
 def _empty(client: IncusClient) -> None:

@@ -33,7 +33,7 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, capacity, copies, records, seed
+from vmart.engines.incus import capability, capacity, copies, links, records, seed
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
@@ -41,7 +41,7 @@ from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.opened import Opened
 from vmart.engines.incus.refusals import said
-from vmart.engines.rules import MachineRules
+from vmart.engines.rules import OPEN, MachineRules
 
 # Pools in which all containers share one file system: `df` in each shows the whole of it.
 _SHOWN_WHOLE = ("btrfs", "dir")
@@ -79,7 +79,7 @@ class IncusEngine:
             shown_gib = -(-capacity.space(opened.client, opened.pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
             opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
-            pool_driver=opened.pool_driver, df_shows_gib=shown_gib,
+            why_no_ipv6=opened.why_no_ipv6, pool_driver=opened.pool_driver, df_shows_gib=shown_gib,
         )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
@@ -120,6 +120,8 @@ class IncusEngine:
     def _made(self, spec: MachineSpec, *, new: bool) -> Observation:
         """``new``: nothing of it can stand in the host's table."""
         opened = self._open()
+        if spec.public_address is not None and spec.public_address.ipv6:
+            self._refuse_ipv6()
         for attempt in (1, 2):
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
             try:
@@ -167,7 +169,7 @@ class IncusEngine:
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
             if found is not None:
-                opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
+                opened.firewall.forget_rules(records.guarded(found, OPEN).addresses)
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: opened.machines.stop(name, force=True))
@@ -189,6 +191,8 @@ class IncusEngine:
         opened = self._open()
         found = self._present(name)
         bridge = records.bridge_of(found)
+        if address is not None:
+            self._link(found, address.ipv6)
         change = {"config": records.address_config(address)}
         with self._saying():
             opened.room.during(name, lambda: opened.client.send("PATCH", path_of("instances", name), change))
@@ -220,7 +224,7 @@ class IncusEngine:
             guest.set_network(config)
         opened.room.during(spec.name, lambda: opened.machines.stop(spec.name, force=False))
         if opened.firewall is not None and found["config"][records.PRIVATE_IP] != spec.private_ip:
-            opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
+            opened.firewall.forget_rules([found["config"][records.PRIVATE_IP]])
         change = {
             "config": {"cloud-init.network-config": config, **records.network_config(spec)},
             "devices": {"eth0": opened.making.nic(spec, bridge)},
@@ -305,11 +309,7 @@ class IncusEngine:
         found = self._ours(machine)
         if found is None or volume not in found["devices"]:
             return
-        whole = {name: found[name] for name in records.WRITTEN if name in found}
-        whole["devices"] = {name: device for name, device in found["devices"].items() if name != volume}
-        opened = self._open()
-        with self._saying():
-            opened.room.during(machine, lambda: opened.client.send("PUT", path_of("instances", machine), whole))
+        self._without_device(found, volume)
 
     def list_volumes(self) -> Sequence[Volume]:
         local = "" if self._open().members else LOCAL_MEMBER
@@ -453,7 +453,47 @@ class IncusEngine:
     def _guard(self, spec: MachineSpec) -> None:
         opened = self._open()
         if opened.firewall is not None and not opened.why_no_groups:
-            opened.firewall.ensure_rules([Guarded(spec.private_ip, spec.rules)])
+            ipv6 = spec.public_address.ipv6 if spec.public_address else ""
+            if ipv6:
+                links.see_to_host()
+            opened.firewall.ensure_rules([Guarded(spec.private_ip, spec.rules, ipv6)])
+
+    def _refuse_ipv6(self) -> None:
+        if not self.capabilities().ipv6:
+            raise EngineError("There are no IPv6 addresses in this zone.", transient=False)
+
+    def _link(self, found: Mapping[str, Any], address: str) -> None:
+        """The machine has the link with this address, or none for ""; its rules hold before it can speak."""
+        opened, name, before = self._open(), found["name"], records.link_address(found)
+        if address == before:
+            return
+        if before:
+            self._unlink(found)
+        if not address:
+            return
+        self._refuse_ipv6()
+        links.see_to_host()
+        assert opened.firewall is not None
+        rules = records.rules_of(text) if (text := found["config"].get(records.RULES)) else OPEN
+        opened.firewall.ensure_rules([Guarded(found["config"][records.PRIVATE_IP], rules, address)])
+        change = {"devices": {records.LINK: links.device(self._names, name, address)}}
+        with self._saying():
+            opened.room.during(name, lambda: opened.client.send("PATCH", path_of("instances", name), change))
+        if found["status"] != "Stopped":
+            with self._inside(name) as guest:
+                guest.set_link(address, links.GATEWAY)
+
+    def _unlink(self, found: Mapping[str, Any]) -> None:
+        self._without_device(found, records.LINK)
+        if (firewall := self._open().firewall) is not None:
+            firewall.forget_rules([records.link_address(found)])
+
+    def _without_device(self, found: Mapping[str, Any], device: str) -> None:
+        opened, name = self._open(), found["name"]
+        whole = {key: found[key] for key in records.WRITTEN if key in found}
+        whole["devices"] = {key: held for key, held in found["devices"].items() if key != device}
+        with self._saying():
+            opened.room.during(name, lambda: opened.client.send("PUT", path_of("instances", name), whole))
 
     def _connect(self, spec: MachineSpec, bridge: str, *, new: bool) -> None:
         opened = self._open()
@@ -465,7 +505,7 @@ class IncusEngine:
     def _lead(self, name: str, bridge: str, private_ip: str, address: PublicAddress, *, new: bool, member: str) -> None:
         opened = self._open()
         if opened.firewall is not None:
-            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps)
+            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps, address.ipv6)
             opened.firewall.ensure_leave(leave, new=new)
         opened.networks.ensure_forward(bridge, name, address.ip, private_ip, member)
 
@@ -484,6 +524,8 @@ class IncusEngine:
         """The host started anew, or somebody flushed its packet filter: what is to be there is in the engine's list."""
         opened = self._open()
         if opened.firewall is not None and not opened.firewall.is_whole():
+            if any(map(records.link_address, opened.machines.all())):
+                links.see_to_host()
             opened.firewall.rebuild(
                 lambda: (opened.networks.bridges(), map(records.leave_of, self._leaving()), self._all_guarded())
             )

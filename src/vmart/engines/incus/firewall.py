@@ -12,12 +12,15 @@ forward     between machines of one bridge or VPC: free, uncounted, uncapped · 
 postrouting the machine's public address as source; where that is a documentation address, to which nobody could
             answer, the host's own
 groups      what the machine's security groups let out (forward) and in (behind the NAT): ``groups.py``
+
+IPv6 comes by a link of the machine's own (ADR 0061): nothing but IPv6, from and to the address that the link has,
+within the cap and by the counter of the machine's other address.
 """
 
 import contextlib
 import ipaddress
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +34,9 @@ _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
 _DOCUMENTATION_CIDRS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
 _DOCUMENTATION = [ipaddress.ip_network(cidr) for cidr in _DOCUMENTATION_CIDRS]
 # An empty chain: a mark that goes with the table. Its number is the rules': a table with those of before is rebuilt.
-_WHOLE = "whole_4"
+_WHOLE = "whole_5"
 
+_BY_ADDRESS = ("out_counter", "out_cap", "in_cap", "public_of", "out_counter6", "out_cap6", "in_cap6")
 _HOOKS = {
     "input": "type filter hook input priority -10; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
@@ -60,6 +64,7 @@ class Leave:
     private_ip: str
     public_ip: str
     mbps: int
+    ipv6: str = ""
 
     @property
     def by_host(self) -> bool:
@@ -159,12 +164,12 @@ class Firewall:
         with self._alone():
             self._apply(groups.lines(self._table, guarded, self._rules_held()))
 
-    def forget_rules(self, private_ip: str) -> None:
-        """No rules at this address."""
+    def forget_rules(self, addresses: Sequence[str]) -> None:
+        """No rules at these addresses."""
         if not self.stands():
             return
         with self._alone():
-            self._apply(groups.forget_lines(self._table, private_ip, self._rules_held()))
+            self._apply(groups.forget_lines(self._table, addresses, self._rules_held()))
 
     def counts(self) -> dict[str, tuple[int, str]]:
         """{machine: (bytes that left by its public address, epoch)}, in one call for all; {} where no table is.
@@ -187,6 +192,7 @@ class Firewall:
 
     def _base_script(self) -> list[str]:
         table, ours = self._table, f'"{self._names.bridge_prefix}*"'
+        links = f'"{self._names.link_prefix}*"'
         chains = {
             "from_machine": (
                 "ct state established,related accept",
@@ -219,8 +225,31 @@ class Firewall:
             ),
             # Also what a forward led here before it was taken off: its connection is known and would go on.
             "arriving": ("ip daddr != @with_public drop", "limit name ip daddr map @in_cap drop"),
-            "input": (f"iifname {ours} jump from_machine",),
-            "forward": (f"iifname {ours} jump outward", f"oifname {ours} jump inward"),
+            "from_link": (
+                "meta nfproto ipv4 drop",
+                f"{groups.NEIGHBOURS} accept",
+                "iifname . ip6 saddr != @links drop",
+                "ct state established,related accept",
+                "drop",
+            ),
+            "link_out": (
+                "meta nfproto ipv4 drop",
+                "iifname . ip6 saddr != @links drop",
+                "limit name ip6 saddr map @out_cap6 drop",
+                "counter name ip6 saddr map @out_counter6",
+            ),
+            "link_in": (
+                "meta nfproto ipv4 drop",
+                "oifname . ip6 daddr != @links drop",
+                "limit name ip6 daddr map @in_cap6 drop",
+            ),
+            "input": (f"iifname {ours} jump from_machine", f"iifname {links} jump from_link"),
+            "forward": (
+                f"iifname {ours} jump outward",
+                f"iifname {links} jump link_out",
+                f"oifname {ours} jump inward",
+                f"oifname {links} jump link_in",
+            ),
             "postrouting": (
                 # Bridged packets come by here too where br_netfilter is on: they keep their address.
                 "ct status dnat snat ip to ip saddr map @public_of",
@@ -228,7 +257,7 @@ class Firewall:
                 "ip saddr @by_host masquerade",
                 "snat ip to ip saddr map @public_of",
             ),
-            **groups.base_chains(ours),
+            **groups.base_chains(ours, links),
         }
         script = [
             f"add table {table}",
@@ -236,6 +265,10 @@ class Firewall:
             f"add map {table} out_counter {{ type ipv4_addr : counter; }}",
             f"add map {table} out_cap {{ type ipv4_addr : limit; }}",
             f"add map {table} in_cap {{ type ipv4_addr : limit; }}",
+            f"add map {table} out_counter6 {{ type ipv6_addr : counter; }}",
+            f"add map {table} out_cap6 {{ type ipv6_addr : limit; }}",
+            f"add map {table} in_cap6 {{ type ipv6_addr : limit; }}",
+            f"add set {table} links {{ type ifname . ipv6_addr; }}",
             f"add set {table} with_public {{ type ipv4_addr; }}",
             f"add set {table} by_host {{ type ipv4_addr; }}",
             f"add set {table} same_vpc {{ type ifname . ifname; }}",
@@ -267,7 +300,8 @@ class Firewall:
     def _leave_lines(self, leave: Leave, state: "_State | None") -> list[str]:
         machine, table = leave.machine, self._table
         counter = state.counter_of(machine) if state else ""
-        lines = self._forget_lines(machine, state, keep_counter=True, private_ip=leave.private_ip) if state else []
+        meant = {leave.private_ip, leave.ipv6} - {""}
+        lines = self._forget_lines(machine, state, keep_counter=True, meant=meant) if state else []
         if not counter:
             counter = f"c.{_encoded(machine)}.{int(clock.wall().timestamp() * 1000):x}"
             lines.append(f"add counter {table} {counter}")
@@ -283,17 +317,31 @@ class Firewall:
         ]
         if leave.by_host:
             lines.append(f"add element {table} by_host {{ {leave.private_ip} }}")
+        if leave.ipv6:
+            lines += [
+                f'add element {table} out_counter6 {{ {leave.ipv6} : "{counter}" }}',
+                f'add element {table} out_cap6 {{ {leave.ipv6} : "{out_name}" }}',
+                f'add element {table} in_cap6 {{ {leave.ipv6} : "{in_name}" }}',
+                f'add element {table} links {{ "{self._names.link(machine)}" . {leave.ipv6} }}',
+            ]
         return lines
 
-    def _forget_lines(self, machine: str, state: "_State", *, keep_counter: bool, private_ip: str = "") -> list[str]:
-        """Take a machine's elements and objects out; also what stands at ``private_ip`` from an earlier owner."""
+    def _forget_lines(
+        self, machine: str, state: "_State", *, keep_counter: bool, meant: Collection[str] = ()
+    ) -> list[str]:
+        """Take a machine's elements and objects out; also what stands at those addresses from an earlier owner."""
         table, lines = self._table, []
-        addresses = state.addresses_of(machine) | ({private_ip} if private_ip else set())
-        for name in ("out_counter", "out_cap", "in_cap", "public_of"):
-            held = sorted(addresses & state.maps[name].keys())
+        addresses = state.addresses_of(machine) | set(meant)
+        for name, elements in state.maps.items():
+            held = sorted(addresses & elements.keys())
             lines += [f"delete element {table} {name} {{ {address} }}" for address in held]
         for name, members in state.sets.items():
             lines += [f"delete element {table} {name} {{ {address} }}" for address in sorted(addresses & members)]
+        lines += [
+            f'delete element {table} links {{ "{link}" . {address} }}'
+            for link, address in sorted(state.links)
+            if link == self._names.link(machine) or address in addresses
+        ]
         own_limits = [name for name in state.limits if name.split(".")[1] == _encoded(machine)]
         lines += [f"delete limit {table} {name}" for name in own_limits]
         if not keep_counter and state.counter_of(machine):
@@ -327,8 +375,9 @@ class _State:
     """What the table holds now, out of `nft -j list table`."""
 
     def __init__(self, items: list[dict[str, Any]]) -> None:
-        self.maps: dict[str, dict[str, str]] = {"out_counter": {}, "out_cap": {}, "in_cap": {}, "public_of": {}}
+        self.maps: dict[str, dict[str, str]] = {name: {} for name in _BY_ADDRESS}
         self.sets: dict[str, set[str]] = {"with_public": set(), "by_host": set()}
+        self.links: set[tuple[str, str]] = set()
         self.subnets: set[str] = set()
         self.counters: list[str] = []
         self.limits: list[str] = []
@@ -337,6 +386,10 @@ class _State:
                 self.maps[item["map"]["name"]] = dict(item["map"].get("elem", []))
             elif "set" in item and item["set"]["name"] in self.sets:
                 self.sets[item["set"]["name"]] = set(item["set"].get("elem", []))
+            elif "set" in item and item["set"]["name"] == "links":
+                self.links = {
+                    (link, address) for link, address in (one["concat"] for one in item["set"].get("elem", []))
+                }
             elif "set" in item and item["set"]["name"] == "subnets":
                 prefixes = [found["prefix"] for found in item["set"].get("elem", []) if "prefix" in found]
                 self.subnets = {f"{prefix['addr']}/{prefix['len']}" for prefix in prefixes}
@@ -350,8 +403,8 @@ class _State:
         return next((name for name in self.counters if name.startswith(prefix)), "")
 
     def addresses_of(self, machine: str) -> set[str]:
-        counter = self.counter_of(machine)
-        return {address for address, name in self.maps["out_counter"].items() if name == counter}
+        counter, counters = self.counter_of(machine), ("out_counter", "out_counter6")
+        return {address for kind in counters for address, name in self.maps[kind].items() if name == counter}
 
 
 def _encoded(machine: str) -> str:

@@ -7,6 +7,8 @@ Outgoing connections are decided on as they are forwarded, by the address that t
 turned it since). Incoming ones are decided on behind the NAT, where a neighbour that came by a public address shows its
 own public address and no private one that another customer's rule may trust. Traffic within a bridge comes by both
 chains because the bridge hands it to the host's IP packet filter (``nf_call_iptables``, ADR 0043).
+
+IPv6 of a machine comes by a link of its own (ADR 0061), which is closed to addresses that nobody spoke of.
 """
 
 import ipaddress
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vmart.engines.incus.host import run
-from vmart.engines.rules import ANY, ANYWHERE, ICMP, MachineRules, Rule, digest
+from vmart.engines.rules import ANY, ANYWHERE, ANYWHERE6, ICMP, ICMPV6, MachineRules, Rule, digest
 
 _CALLS = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 HOOKS = {
@@ -25,16 +27,25 @@ HOOKS = {
     "groups_in": "type filter hook postrouting priority 150; policy accept;",
 }
 WAYS = ("in", "out")
-MAPS = tuple(f"rules_{way}" for way in WAYS)
+_MAPS = {f"rules{six}_{way}": f"ipv{six or 4}_addr" for way in WAYS for six in ("", "6")}  # and what leads by it
+MAPS = tuple(_MAPS)
+# What neighbours on a link ask each other; from further away it comes with a lower hop limit.
+NEIGHBOURS = "ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }"
 Held = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A machine's address, and the rules in force for it."""
+    """A machine's addresses, and the rules in force for it."""
 
     private_ip: str
     rules: MachineRules
+    ipv6: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those that it has."""
+        return (self.private_ip, self.ipv6) if self.ipv6 else (self.private_ip,)
 
 
 def why_not() -> str:
@@ -49,46 +60,53 @@ def watch_bridge(bridge: str) -> None:
     run(["ip", "link", "set", "dev", bridge, "type", "bridge", "nf_call_iptables", "1"])
 
 
-def base_chains(ours: str) -> dict[str, tuple[str, ...]]:
-    """The chains that every packet meets; ``ours`` is the pattern of our bridges' names."""
+def base_chains(ours: str, links: str) -> dict[str, tuple[str, ...]]:
+    """The chains that every packet meets; by the patterns of our bridges' names and of machines' links for IPv6."""
     known = "ct state established,related accept"
     return {
-        "groups_out": (known, f"iifname {ours} ip saddr vmap @rules_out"),
+        "groups_out": (
+            known,
+            f"iifname {ours} ip saddr vmap @rules_out",
+            f"iifname {links} ip6 saddr vmap @rules6_out",
+            f"iifname {links} drop",
+        ),
         "groups_in": (
             known,
             "oifname . ip saddr @gateways udp sport 67 udp dport 68 accept",
             f"oifname {ours} ip daddr vmap @rules_in",
+            f"oifname {links} {NEIGHBOURS} accept",
+            f"oifname {links} ip6 daddr vmap @rules6_in",
+            f"oifname {links} drop",
         ),
     }
 
 
 def base_maps(table: str) -> list[str]:
     """The maps, made before the chains that name them."""
-    return [f"add map {table} {name} {{ type ipv4_addr : verdict; }}" for name in MAPS]
+    return [f"add map {table} {name} {{ type {address} : verdict; }}" for name, address in _MAPS.items()]
 
 
 def lines(table: str, guarded: Sequence[Guarded], held: Held) -> list[str]:
     """Exactly these rules at these addresses; ``held`` is what the maps hold (``map_elements``)."""
     script: list[str] = []
     for way in WAYS:
-        wanted = {one.private_ip: one.rules.way(way) for one in guarded}
+        wanted = {address: one.rules.way(way) for one in guarded for address in one.addresses}
         chains = {_chain(way, rules): rules for rules in wanted.values()}
         script += _made(table, way, {name: chains[name] for name in chains.keys() - held[way].values()})
         script += _led(table, way, {address: _chain(way, rules) for address, rules in wanted.items()}, held[way])
     return script
 
 
-def forget_lines(table: str, private_ip: str, held: Held) -> list[str]:
-    """No rules at an address."""
-    return [line for way in WAYS for line in _led(table, way, {private_ip: ""}, held[way])]
+def forget_lines(table: str, addresses: Sequence[str], held: Held) -> list[str]:
+    """No rules at these addresses."""
+    return [line for way in WAYS for line in _led(table, way, dict.fromkeys(addresses, ""), held[way])]
 
 
 def _made(table: str, way: str, chains: Mapping[str, Sequence[Rule]]) -> Iterator[str]:
     for chain, rules in chains.items():
         yield f"add chain {table} {chain}"
-        for text in (_rule(way, rule) for rule in rules):
-            if text:
-                yield f"add rule {table} {chain} {text}"
+        for text in (text for rule in rules for text in _rule(way, rule)):
+            yield f"add rule {table} {chain} {text}"
         yield f"add rule {table} {chain} drop"
 
 
@@ -98,9 +116,9 @@ def _led(table: str, way: str, wanted: Mapping[str, str], held: Mapping[str, str
     after = {address: chain for address, chain in ({**held, **changed}).items() if chain}
     for address, chain in changed.items():
         if address in held:
-            yield f"delete element {table} rules_{way} {{ {address} }}"
+            yield f"delete element {table} {_map(way, address)} {{ {address} }}"
         if chain:
-            yield f"add element {table} rules_{way} {{ {address} : jump {chain} }}"
+            yield f"add element {table} {_map(way, address)} {{ {address} : jump {chain} }}"
     for chain in sorted(set(held.values()) - set(after.values())):
         yield f"flush chain {table} {chain}"
         yield f"delete chain {table} {chain}"
@@ -110,36 +128,57 @@ def map_elements(items: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]
     """{way: {address: chain}} out of `nft -j list map`."""
     maps = {item["map"]["name"]: item["map"].get("elem", []) for item in items if "map" in item}
     return {
-        way: {address: verdict["jump"]["target"] for address, verdict in maps.get(f"rules_{way}", [])} for way in WAYS
+        way: {
+            address: verdict["jump"]["target"]
+            for name in (f"rules_{way}", f"rules6_{way}")
+            for address, verdict in maps.get(name, [])
+        }
+        for way in WAYS
     }
 
 
+def _map(way: str, address: str) -> str:
+    return f"rules6_{way}" if ":" in address else f"rules_{way}"
+
+
 def _chain(way: str, rules: tuple[Rule, ...]) -> str:
-    return f"{way}.{digest(rules)}"
+    """Its number is that of how rules are written: a chain as they were written before stays as it is and goes."""
+    return f"{way}.{digest(rules)}.2"
 
 
-def _rule(way: str, rule: Rule) -> str:
-    """One rule; "" for one that fits nobody."""
-    if not rule.peers:
-        return ""
-    parts = [_peers(way, rule.peers), _protocol(rule), "accept" if rule.accept else "drop"]
-    return " ".join(part for part in parts if part)
+def _rule(way: str, rule: Rule) -> Iterator[str]:
+    """One rule, for each kind of addresses it speaks of; nothing for one that fits nobody."""
+    for peers in _peers(way, rule.peers):
+        parts = [peers, _protocol(rule), "accept" if rule.accept else "drop"]
+        yield " ".join(part for part in parts if part)
 
 
-def _peers(way: str, peers: Sequence[str]) -> str:
-    if ANYWHERE in peers:
-        return ""
-    networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(peer) for peer in peers)
-    end = "ip saddr" if way == "in" else "ct original ip daddr"
-    return f"{end} {{ {', '.join(map(str, networks))} }}"
+def _peers(way: str, peers: Sequence[str]) -> Iterator[str]:
+    if {ANYWHERE, ANYWHERE6} <= set(peers):
+        yield ""
+        return
+    for six, everywhere in (("", ANYWHERE), ("6", ANYWHERE6)):
+        own = [peer for peer in peers if (":" in peer) is bool(six)]
+        if everywhere in own:
+            yield f"meta nfproto ipv{six or 4}"
+        elif own:
+            end = f"ip{six} saddr" if way == "in" else f"ct original ip{six} daddr"
+            yield f"{end} {{ {', '.join(_collapsed(own))} }}"
+
+
+def _collapsed(networks: Sequence[str]) -> list[str]:
+    """Those of one kind, without what lies in another of them: nft takes none that overlap."""
+    if ":" in networks[0]:
+        return list(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv6Network, networks))))
+    return list(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, networks))))
 
 
 def _protocol(rule: Rule) -> str:
     if rule.protocol == ANY:
         return ""
     name = rule.protocol.lower()
-    if rule.protocol == ICMP:
-        return "meta l4proto icmp"
+    if rule.protocol in (ICMP, ICMPV6):
+        return f"meta l4proto {name}"
     if not rule.ports:
         return f"meta l4proto {name}"
     return f"{name} dport {{ {', '.join(f'{first}-{last}' for first, last in _merged(rule.ports))} }}"

@@ -50,6 +50,12 @@ fi
 _WAIT = f"""{_WAIT_BOOT}
 getent passwd "$1" >/dev/null || exit {_NO_USER}
 """
+_LINK = """
+ip link set eth1 up &&
+  ip -6 address replace "$1/128" dev eth1 &&
+  ip -6 route replace "$2" dev eth1 &&
+  ip -6 route replace default via "$2" dev eth1
+"""
 _RENAME = 'hostname "$1"'
 # An sshd that does not run reads its settings when it starts; one that refuses them goes on with those of before.
 _RELOAD_SSH = """
@@ -154,6 +160,11 @@ class Guest:
         self._rewrite(HOSTS, _ALL_READ, lambda hosts: with_own_name(hosts, hostname))
         if self._is_running and (status := self._run(_RENAME, hostname)):
             raise EngineError("The machine's system did not take the host name.", transient=True, detail=str(status))
+
+    def set_link(self, address: str, gateway: str) -> None:
+        """A link that came while it runs gets its address, by itself alone. At a start the engine does so."""
+        if status := self._run(_LINK, address, gateway):
+            raise EngineError("The machine's system did not take the address.", transient=True, detail=str(status))
 
     def tell_end(self, at: dt.datetime) -> None:
         """When a spot machine is taken back, where its programs look for it. It is not kept over a restart."""

@@ -25,6 +25,12 @@ class Names:
     deployment: str
     table: str
     bridge_prefix: str
+    link_prefix: str
+
+    def link(self, machine: str) -> str:
+        """The host's end of a machine's own link for IPv6."""
+        digest = hashlib.sha256(f"{self.deployment}/{machine}".encode()).hexdigest()
+        return f"{self.link_prefix}{digest[:8]}"
 
     def bridge(self, subnet_key: str) -> str:
         digest = hashlib.sha256(f"{self.deployment}/{subnet_key}".encode()).hexdigest()
@@ -38,7 +44,7 @@ class Names:
 def names_of_deployment(deployment: str) -> Names:
     """``deployment`` is any short text; its hash stands in names, so that two on one host never meet."""
     short = hashlib.sha256(deployment.encode()).hexdigest()[:5]
-    return Names(deployment=short, table=f"vmart_{short}", bridge_prefix=f"v{short}-")
+    return Names(short, f"vmart_{short}", bridge_prefix=f"v{short}-", link_prefix=f"v{short}6")
 
 
 class OneAtATime:

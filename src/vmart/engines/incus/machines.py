@@ -73,6 +73,7 @@ class Machines:
             public_ip=found["config"].get("user.vmart.public_ip", ""),
             installation=records.installation(found),
             rules=records.rules_of(text).digest() if (text := found["config"].get(records.RULES)) else "",
+            public_ipv6=found["config"].get(records.PUBLIC_IPV6, ""),
         )
 
     # -- power ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmart.engines.contract import EngineError, ImageSpec, MachineSpec
-from vmart.engines.incus import copies, records, seed
+from vmart.engines.incus import copies, links, records, seed
 from vmart.engines.incus.client import IncusClient, IncusError
 from vmart.engines.incus.host import Names
 from vmart.engines.incus.image import Images
@@ -88,6 +88,8 @@ class Making:
             "root": {"type": "disk", "path": "/", "pool": self._pool, "size": f"{spec.system_disk.size_gib}GiB"},
             "eth0": self.nic(spec, bridge),
         }
+        if spec.public_address is not None and spec.public_address.ipv6:
+            devices[records.LINK] = links.device(self._names, spec.name, spec.public_address.ipv6)
         for disk in spec.data_disks:
             self._ensure_volume(spec, disk.key, disk.size_gib)
             devices[copies.device_name(self._names.volume(disk.key))] = self._volumes.device(disk.key)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vmart.engines.contract import EngineError
-from vmart.engines.incus import capability, groups
+from vmart.engines.incus import capability, groups, links
 from vmart.engines.incus.client import IncusClient, path_of
 from vmart.engines.incus.copies import Copies, spare_gib
 from vmart.engines.incus.firewall import Firewall
@@ -48,6 +48,7 @@ class Opened:
         )
         self.firewall, self.why_no_firewall = self._host_firewall(settings, names)
         self.why_no_groups = groups.why_not() if self.firewall is not None else "no packet filter"
+        self.why_no_ipv6 = links.why_not()
         self.networks = Networks(
             self.client, names, self.firewall, _alone(settings, "network"), watches=not self.why_no_groups
         )

@@ -12,6 +12,8 @@ from vmart.engines.rules import MachineRules, of_plain
 
 RULES = "user.vmart.rules"  # the machine's, as JSON
 PRIVATE_IP = "user.vmart.private_ip"
+PUBLIC_IPV6 = "user.vmart.public_ipv6"
+LINK = "eth1"  # the device by which IPv6 comes
 INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
 LAST_POWER = "volatile.last_state.power"  # the server's; what never ran has none
@@ -21,7 +23,7 @@ WRITTEN = ("architecture", "config", "description", "devices", "ephemeral", "pro
 
 
 def guarded(found: Mapping[str, Any], rules: MachineRules) -> Guarded:
-    return Guarded(found["config"][PRIVATE_IP], rules)
+    return Guarded(found["config"][PRIVATE_IP], rules, link_address(found))
 
 
 def rules_text(rules: MachineRules) -> str:
@@ -35,12 +37,13 @@ def rules_of(text: str) -> MachineRules:
 def leave_of(found: Mapping[str, Any]) -> Leave:
     config = found["config"]
     mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
-    return Leave(found["name"], config[PRIVATE_IP], config["user.vmart.public_ip"], mbps)
+    return Leave(found["name"], config[PRIVATE_IP], config["user.vmart.public_ip"], mbps, config.get(PUBLIC_IPV6, ""))
 
 
 def address_config(address: PublicAddress | None) -> dict[str, str]:
     return {
         "user.vmart.public_ip": address.ip if address else "",
+        PUBLIC_IPV6: address.ipv6 if address else "",
         "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
     }
 
@@ -76,6 +79,11 @@ def memory_mib(found: Mapping[str, Any]) -> int:
 
 def bridge_of(found: Mapping[str, Any]) -> str:
     return str((found["devices"].get("eth0") or {}).get("network", ""))
+
+
+def link_address(found: Mapping[str, Any]) -> str:
+    """The IPv6 address that its guest has, also while none leads to it; "" for none."""
+    return str((found["devices"].get(LINK) or {}).get("ipv6.address", ""))
 
 
 def data_volumes(found: Mapping[str, Any]) -> list[str]:

@@ -42,8 +42,8 @@ from vmart.kernel import clock
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules, public_ipv6)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
@@ -52,14 +52,15 @@ UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, s
 WHERE name = ?
 """
 _MOVE = """
-UPDATE machine SET subnet = :subnet, private_ip = :private_ip, public_ip = :public_ip, bandwidth_mbps = :bandwidth_mbps,
-                   rules = :rules, power = :power, booted_at = :booted_at, flowing_since = :flowing_since,
-                   counted = :counted
+UPDATE machine SET subnet = :subnet, private_ip = :private_ip, public_ip = :public_ip, public_ipv6 = :public_ipv6,
+                   bandwidth_mbps = :bandwidth_mbps, rules = :rules, power = :power, booted_at = :booted_at,
+                   flowing_since = :flowing_since, counted = :counted
 WHERE name = :name
 """
 
 _OBSERVED = (
-    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules FROM machine"
+    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules,"
+    " coalesce(public_ipv6, '') FROM machine"
 )
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
@@ -196,10 +197,11 @@ class SimulatedEngine:
             self._bank_bytes(connection, found)
             try:
                 connection.execute(
-                    "UPDATE machine SET public_ip = ?, bandwidth_mbps = ?, flowing_since = ?, counted = counted OR ? "
-                    "WHERE name = ?",
+                    "UPDATE machine SET public_ip = ?, public_ipv6 = ?, bandwidth_mbps = ?, flowing_since = ?,"
+                    " counted = counted OR ? WHERE name = ?",
                     (
                         address.ip if address else None,
+                        _ipv6(address),
                         address.bandwidth_mbps if address else 0,
                         _business_s() if address and found["power"] == Power.RUNNING else None,
                         address is not None,
@@ -220,7 +222,7 @@ class SimulatedEngine:
                 "bandwidth_mbps": address.bandwidth_mbps if address else 0, "rules": json.dumps(spec.rules.plain()),
                 "power": found["power"] if is_on else "stopped", "booted_at": found["booted_at"] if is_on else None,
                 "flowing_since": _business_s() if address and is_on else None,
-                "counted": found["counted"] or address is not None, "name": spec.name,
+                "counted": found["counted"] or address is not None, "name": spec.name, "public_ipv6": _ipv6(address),
             }  # fmt: skip
             try:
                 connection.execute(_MOVE, columns)
@@ -496,6 +498,7 @@ class SimulatedEngine:
             spec.ssh_passwords,
             spec.installation,
             json.dumps(spec.rules.plain()),
+            _ipv6(address),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -506,7 +509,7 @@ class SimulatedEngine:
                 own_images.put_on(connection, spec)
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, row[-1])
+            seen = (*known, spec.installation, row[-2], row[-1] or "")
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -581,12 +584,18 @@ class SimulatedEngine:
 
 
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, public_ip, booted_at, installation, rules = row
+    name, member, power, private_ip, public_ip, booted_at, installation, rules, public_ipv6 = row
     if member in down:
         return Observation(name, Power.BROKEN, "simulated", member, private_ip)
     booted = _instant(booted_at) if booted_at is not None else None
     digest = of_plain(json.loads(rules)).digest() if rules else ""
-    return Observation(name, Power(power), "simulated", member, private_ip, booted, public_ip, installation, digest)
+    return Observation(
+        name, Power(power), "simulated", member, private_ip, booted, public_ip, installation, digest, public_ipv6
+    )
+
+
+def _ipv6(address: PublicAddress | None) -> str | None:
+    return (address.ipv6 or None) if address else None
 
 
 def _instant(wall_s: float) -> dt.datetime:

@@ -1,9 +1,10 @@
 -- New machines, PENDING, in the order of _ids. _bought: what is the same for each of an order, in the words of who buys
 -- (zone, instance_type, image_id, login, …); _machines: what is not ({public_id, name, hostname, mac}, and of a
--- password made for it {password_hash, password_sealed}); _public is NULL where no address is wanted.
+-- password made for it {password_hash, password_sealed}); _public and _ipv6 are NULL where no address is wanted.
 -- Columns are named one by one: a record out of JSON took twice the time of the whole insert.
 CREATE FUNCTION fn.instances_create(
-  _bought jsonb, _machines jsonb, _ids bigint[], _subnet bigint, _private inet[], _public inet[]
+  _bought jsonb, _machines jsonb, _ids bigint[], _subnet bigint, _private inet[], _public inet[],
+  _ipv6 inet[]
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE _keys jsonb := _bought->'login'->'ssh_keys'; _key_ids jsonb := _bought->'login'->'key_ids'; machine jsonb;
@@ -15,7 +16,7 @@ BEGIN
       charge_type, internet_charge_type, bandwidth_mbps, public_ip_wanted, state, stop_charging_mode, latest_operation,
       latest_operation_state, latest_operation_request_id, latest_operation_error_code, latest_operation_error, kind,
       subnet_id, private_ip, mac, public_ip, login_user, password_hash, ssh_keys, key_ids, user_data,
-      termination_protected, security_groups, max_price, ends_at, created_at, own_image)
+      termination_protected, security_groups, max_price, ends_at, created_at, own_image, ipv6)
     VALUES (
       _ids[n], machine->>'public_id', (_bought->>'account_id')::bigint, _bought->>'zone',
       _bought->>'instance_type', _bought->>'image_id', (_bought->>'vcpu')::int, (_bought->>'memory_mib')::int,
@@ -26,7 +27,7 @@ BEGIN
       _public[n], _bought->>'login_user', coalesce(machine->>'password_hash', _bought->'login'->>'password_hash'),
       _keys, _key_ids, decode(_bought->>'user_data', 'hex'), (_bought->'attributes'->>'termination_protected')::boolean,
       _bought->'attributes'->'security_groups', (_bought->'attributes'->>'max_price')::numeric,
-      (_bought->>'ends_at')::timestamptz, (_bought->>'created_at')::timestamptz, _bought->>'own_image');
+      (_bought->>'ends_at')::timestamptz, (_bought->>'created_at')::timestamptz, _bought->>'own_image', _ipv6[n]);
     IF machine ? 'password_sealed' THEN
       INSERT INTO instances_sealed_password (instance_id, sealed, made_at)
       VALUES (_ids[n], decode(machine->>'password_sealed', 'hex'), (_bought->>'created_at')::timestamptz);
@@ -61,7 +62,7 @@ LANGUAGE plpgsql AS $$
 DECLARE machine instances_instance;
 BEGIN
   UPDATE instances_instance SET state = 'LAUNCH_FAILED', latest_operation_state = 'FAILED',
-    latest_operation_error_code = _code, latest_operation_error = left(_sentence, 500), public_ip = NULL,
+    latest_operation_error_code = _code, latest_operation_error = left(_sentence, 500), public_ip = NULL, ipv6 = NULL,
     password_hash = '', ends_at = NULL
   WHERE id = _instance AND state = 'PENDING' RETURNING * INTO machine;
   DELETE FROM instances_sealed_password WHERE instance_id = machine.id;

@@ -23,6 +23,51 @@ LANGUAGE sql AS $$
   DELETE FROM network_public_address WHERE withdrawn AND instance_id IS NULL;
 $$;
 
+-- An IPv6 address for each machine, in their order, somewhere in the prefix, which is the zone's. Fewer than machines: none is free.
+-- Of a prefix with many, one is taken at random, so that purchases wait for nobody; of a few, a free one is looked for.
+CREATE FUNCTION fn.network_claim_ipv6(_zone text, _prefix inet, _account bigint, _instances bigint[]) RETURNS inet[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  bits int := least(128 - masklen(_prefix), 62);
+  few boolean := bits <= 16;
+  machine bigint; claimed inet; wanted inet; addresses inet[] := '{}';
+BEGIN
+  IF few THEN
+    PERFORM pg_advisory_xact_lock(hashtext('vmart ipv6'), hashtext(_zone));
+  END IF;
+  FOREACH machine IN ARRAY _instances LOOP
+    claimed := NULL;
+    FOR attempt IN 1..200 LOOP  -- at random, none is met as often as that unless nearly all are taken
+      wanted := CASE WHEN few THEN fn.network_spare_ipv6(_prefix, bits) ELSE set_masklen(_prefix, 128)
+        + greatest(1, hashtextextended(gen_random_uuid()::text, 0) & ((1::bigint << bits) - 1)) END;
+      EXIT WHEN wanted IS NULL;
+      INSERT INTO network_ipv6_address (ip, instance_id, account_id, zone_id)
+      VALUES (wanted, machine, _account, _zone) ON CONFLICT (ip) DO NOTHING RETURNING ip INTO claimed;
+      EXIT WHEN FOUND;
+    END LOOP;
+    EXIT WHEN claimed IS NULL;
+    addresses := addresses || claimed;
+  END LOOP;
+  RETURN addresses;
+END $$;
+
+-- An address of a prefix with few that nobody has, the next from a random one on; NULL where all are taken. The first of
+-- a prefix is every router's.
+CREATE FUNCTION fn.network_spare_ipv6(_prefix inet, _bits int) RETURNS inet
+LANGUAGE sql AS $$
+  WITH start (host) AS MATERIALIZED (SELECT 1 + floor(random() * ((1 << _bits) - 1))::int)
+  SELECT set_masklen(_prefix, 128) + candidate
+  FROM start, generate_series(1, (1 << _bits) - 1) AS candidate
+  WHERE NOT EXISTS (SELECT FROM network_ipv6_address a WHERE a.ip = set_masklen(_prefix, 128) + candidate)
+  ORDER BY candidate < host, candidate LIMIT 1
+$$;
+
+-- Give machines' IPv6 addresses back.
+CREATE FUNCTION fn.network_free_ipv6(_instances bigint[]) RETURNS void
+LANGUAGE sql AS $$
+  DELETE FROM network_ipv6_address WHERE instance_id = ANY (_instances)
+$$;
+
 -- A private address for each machine, in their order, in the named subnet of the customer's ('': its default one in the
 -- zone, which the first machine there makes): those of _wanted, or the next in turn, or gaps where those are taken or
 -- the turn is over. Fewer than machines: the subnet is full. A subnet is deleted under the same row lock.

@@ -105,6 +105,7 @@ BEGIN
   END IF;
   PERFORM fn.network_free_public(ARRAY[_instance], _now);
   PERFORM fn.network_free_private(ARRAY[_instance]);
+  PERFORM fn.network_free_ipv6(ARRAY[_instance]);
   PERFORM fn.placement_free(ARRAY[_instance]);
   RETURN true;
 END $$;

@@ -152,6 +152,7 @@ DECLARE
   _subnet bigint;
   _private inet[];
   _public inet[];
+  _ipv6 inet[];
 BEGIN
   SELECT subnet_id, addresses INTO _subnet, _private
   FROM fn.network_claim_private(_account, _bought->>'region', _zone, _p->>'vpc_public_id', _p->>'subnet_public_id',
@@ -167,6 +168,12 @@ BEGIN
     _public := fn.network_claim_public(_zone, _account, _ids);
     IF cardinality(_public) < _count THEN
       PERFORM fn.kernel_refuse('no_public_address', _zone || '|' || fn.instances_addresses_in_bin(_account, _zone));
+    END IF;
+  END IF;
+  IF (_bought->'network'->>'ipv6_addresses')::int > 0 THEN
+    _ipv6 := fn.network_claim_ipv6(_zone, (_p->>'ipv6_prefix')::inet, _account, _ids);
+    IF cardinality(_ipv6) < _count THEN
+      PERFORM fn.kernel_refuse('no_ipv6_address', _zone);
     END IF;
   END IF;
 
@@ -194,7 +201,7 @@ BEGIN
   PERFORM fn.subscriptions_open(
     _bought, _ids, ARRAY(SELECT machine->>'public_id' FROM jsonb_array_elements(_p->'machines') AS machine
                                     LIMIT _count), _holds, _p->'disks', _p->'items');
-  PERFORM fn.instances_create(_bought, _p->'machines', _ids, _subnet, _private, _public);
+  PERFORM fn.instances_create(_bought, _p->'machines', _ids, _subnet, _private, _public, _ipv6);
   PERFORM fn.storage_create(_p->'disks', _ids);
   IF jsonb_array_length(_bought->'tag_specification') > 0 THEN
     PERFORM fn.orders_tag(_p, _ids, _account, _now);

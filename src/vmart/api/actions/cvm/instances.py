@@ -8,7 +8,7 @@ from pydantic import Field
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, told
-from vmart.api.declarations import Code, Domain, Done, Empty, Filters, Limit, Offset, Shape
+from vmart.api.declarations import Code, Domain, Done, Filters, Limit, Offset, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import localized, utc_text
 from vmart.catalog import shop
@@ -42,11 +42,12 @@ _FILTERS = {
     "instance-state": "states",
     "private-ip-address": "private_ips",
     "public-ip-address": "public_ips",
+    "ipv6-address": "ipv6s",
     "security-group-id": "security_groups",
 }
 _TIMES = {"creation-start-time": "created_from", "creation-end-time": "created_to"}
 # Known filters on what no machine here has: they find nothing.
-_FIND_NOTHING = ("host-id", "dedicated-cluster-id", "ipv6-address")
+_FIND_NOTHING = ("host-id", "dedicated-cluster-id")
 
 
 class DescribeInstances(Shape):
@@ -158,6 +159,7 @@ class VirtualPrivateCloudAnswer(TypedDict):
     SubnetId: str
     AsVpcGateway: bool
     PrivateIpAddresses: list[str]
+    Ipv6AddressCount: int
 
 
 class LoginSettingsAnswer(TypedDict):
@@ -198,7 +200,7 @@ class InstanceAnswer(TypedDict):
     LatestOperationState: str | None
     LatestOperationRequestId: str | None
     DisasterRecoverGroupId: str
-    IPv6Addresses: Empty
+    IPv6Addresses: list[str]
     CamRoleName: str | None
     HpcClusterId: str
     RdmaIpAddresses: list[str] | None
@@ -274,6 +276,7 @@ def instance(view: InstanceView) -> InstanceAnswer:
             "SubnetId": view.subnet_id,
             "AsVpcGateway": False,
             "PrivateIpAddresses": [view.private_ip],
+            "Ipv6AddressCount": 1 if view.ipv6 else 0,
         },
         "ImageId": view.image_id,
         "RenewFlag": view.renew_flag if prepaid else None,
@@ -292,7 +295,7 @@ def instance(view: InstanceView) -> InstanceAnswer:
         "LatestOperationErrorMsg": view.latest_operation_error or None,
         "DisasterRecoverGroupId": view.placement_group,
         "DisasterRecoverGroupIds": [view.placement_group] if view.placement_group else [],
-        "IPv6Addresses": [],
+        "IPv6Addresses": [view.ipv6] if view.ipv6 else [],
         "CamRoleName": None,
         "HpcClusterId": "",
         "RdmaIpAddresses": None,

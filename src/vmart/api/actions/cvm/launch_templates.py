@@ -193,6 +193,7 @@ class KeptNetworkAnswer(TypedDict):
     SubnetId: str
     AsVpcGateway: bool
     PrivateIpAddresses: list[str]
+    Ipv6AddressCount: int
 
 
 class KeptLoginAnswer(TypedDict):
@@ -351,6 +352,7 @@ def _network(asked: VirtualPrivateCloud) -> KeptNetworkAnswer:
         "SubnetId": asked.subnet_id,
         "AsVpcGateway": False,
         "PrivateIpAddresses": asked.private_ip_addresses,
+        "Ipv6AddressCount": asked.ipv6_address_count,
     }
 
 

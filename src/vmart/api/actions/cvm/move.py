@@ -3,18 +3,19 @@
 from typing import Annotated
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.actions.cvm.purchase import VirtualPrivateCloud, wanted_network
-from vmart.api.declarations import Domain, Done, PublicId, Shape
+from vmart.api.actions.cvm.purchase import PrivateNetwork, wanted_network
+from vmart.api.declarations import Domain, Done, PublicId, Shape, not_offered
 from vmart.api.registry import Action, Call, Resource
 from vmart.kernel.errors import Unsupported
 from vmart.orders import move
 
 
-class OtherNetwork(VirtualPrivateCloud):
-    """Both ids are said, be they DEFAULT."""
+class OtherNetwork(PrivateNetwork):
+    """Both ids are said, be they DEFAULT. A machine keeps its IPv6 address, and gets none."""
 
     vpc_id: PublicId
     subnet_id: PublicId
+    ipv6_address_count: Annotated[None, not_offered("0")] = None
 
 
 class ModifyInstancesVpcAttribute(Shape):

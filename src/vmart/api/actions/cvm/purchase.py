@@ -96,14 +96,19 @@ class DataDisk(Shape):
     disk_name: Annotated[DiskName, Domain("data_disks.*.name")] = ""
 
 
-class VirtualPrivateCloud(Shape):
+class PrivateNetwork(Shape):
     """DEFAULT, or the ids of the account's own; addresses in a subnet that is named, one for each machine."""
 
     vpc_id: _Name = own_network.DEFAULT
     subnet_id: _Name = own_network.DEFAULT
     as_vpc_gateway: FalseOnly = None
     private_ip_addresses: Annotated[_PrivateIps, Domain("network.private_ips")] = []
-    ipv6_address_count: Annotated[None, not_offered("0")] = None
+
+
+class VirtualPrivateCloud(PrivateNetwork):
+    """As of a move; and Ipv6AddressCount 1 for an IPv6 address of each machine, beside its public one."""
+
+    ipv6_address_count: Annotated[_Size, Domain("network.ipv6_addresses")] = 0
 
 
 class InternetAccessible(Shape):
@@ -306,9 +311,10 @@ def _bid(asked: InstanceMarketOptions | None) -> Decimal | None:
     return None if said is None else Decimal(said)
 
 
-def wanted_network(asked: VirtualPrivateCloud) -> NetworkWanted:
+def wanted_network(asked: PrivateNetwork) -> NetworkWanted:
     """Of a purchase, or of a move."""
-    return NetworkWanted(asked.vpc_id, asked.subnet_id, tuple(asked.private_ip_addresses))
+    ipv6_addresses = asked.ipv6_address_count if isinstance(asked, VirtualPrivateCloud) else 0
+    return NetworkWanted(asked.vpc_id, asked.subnet_id, tuple(asked.private_ip_addresses), ipv6_addresses)
 
 
 def run_instances(call: Call, asked: RunInstances) -> RunInstancesAnswer:

@@ -26,11 +26,13 @@ from vmart.api.declarations import (
 from vmart.api.registry import VPC, Action, Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
+from vmart.engines.rules import ICMPV6
 from vmart.kernel.errors import MissingParameter
 from vmart.listings import security_groups
 from vmart.listings.views import SecurityGroupView
 from vmart.security import change
 from vmart.security.change import Named, Policies
+from vmart.security.errors import BadPolicy
 from vmart.security.models import SecurityGroup
 from vmart.security.policies import Policy
 from vmart.tags import new
@@ -38,6 +40,7 @@ from vmart.tags.things import SECURITY_GROUP
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Index = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+_PROTOCOLS = {ICMPV6: "ICMPv6"}  # as they are written in answers
 _LOOKS = {
     "security-group-id": lambda view: view.public_id,
     "security-group-name": lambda view: view.name,
@@ -45,14 +48,14 @@ _LOOKS = {
 
 
 class SecurityGroupPolicy(Shape):
-    """One rule. ``CidrBlock`` or ``SecurityGroupId`` is the other end."""
+    """One rule. ``CidrBlock``, ``Ipv6CidrBlock`` or ``SecurityGroupId`` is the other end."""
 
     policy_index: _Index | None = None
     protocol: _Text = ""
     port: _Text = ""
     service_template: NotOffered = None
     cidr_block: _Text = ""
-    ipv6_cidr_block: Annotated[None, not_offered(""), Field(alias="Ipv6CidrBlock")] = None
+    ipv6_cidr_block: Annotated[_Text, Field(alias="Ipv6CidrBlock")] = ""
     security_group_id: PublicId = ""
     address_template: NotOffered = None
     action: _Text = ""
@@ -338,19 +341,33 @@ def _policies(asked: SecurityGroupPolicySet | None) -> Policies:
     if asked is None:
         return change.NOTHING
     version = "" if asked.version == "0" else asked.version  # as published: 0 fits any
-    return Policies(_named(asked.ingress), _named(asked.egress), version)
+    return Policies(_named("ingress", asked.ingress), _named("egress", asked.egress), version)
 
 
-def _named(asked: Sequence[SecurityGroupPolicy]) -> tuple[Named, ...]:
+def _named(way: str, asked: Sequence[SecurityGroupPolicy]) -> tuple[Named, ...]:
     return tuple(
         Named(
             Policy(
-                rule.action, rule.protocol, rule.port, rule.cidr_block, rule.security_group_id, rule.policy_description
+                rule.action, rule.protocol, rule.port, _network(rule, f"policies.{way}.{number}"),
+                rule.security_group_id, rule.policy_description,
             ),
             rule.policy_index,
         )
-        for rule in asked
-    )
+        for number, rule in enumerate(asked)
+    )  # fmt: skip
+
+
+def _network(rule: SecurityGroupPolicy, field: str) -> str:
+    """The one network that a rule names, each kind in its own member."""
+    if rule.cidr_block and rule.ipv6_cidr_block:
+        raise BadPolicy("A rule names a network of IPv4 or one of IPv6: make two.", field=f"{field}.ipv6_cidr_block")
+    for member, kind, text, fits in (
+        ("cidr_block", "IPv4", rule.cidr_block, ":" not in rule.cidr_block),
+        ("ipv6_cidr_block", "IPv6", rule.ipv6_cidr_block, not rule.ipv6_cidr_block or ":" in rule.ipv6_cidr_block),
+    ):
+        if not fits:
+            raise BadPolicy("{value} is no network of {kind}.", field=f"{field}.{member}", value=text[:60], kind=kind)
+    return rule.cidr_block or rule.ipv6_cidr_block
 
 
 def describe_security_group_policies(
@@ -372,11 +389,11 @@ def _rules(policies: Sequence[Policy], at: str) -> list[SecurityGroupPolicyAnswe
     return [
         {
             "PolicyIndex": index,
-            "Protocol": policy.protocol,
+            "Protocol": _PROTOCOLS.get(policy.protocol, policy.protocol),
             "Port": policy.port,
             "ServiceTemplate": {"ServiceId": "", "ServiceGroupId": ""},
-            "CidrBlock": policy.cidr,
-            "Ipv6CidrBlock": "",
+            "CidrBlock": "" if ":" in policy.cidr else policy.cidr,
+            "Ipv6CidrBlock": policy.cidr if ":" in policy.cidr else "",
             "SecurityGroupId": policy.group,
             "AddressTemplate": {"AddressId": "", "AddressGroupId": ""},
             "Action": policy.action,

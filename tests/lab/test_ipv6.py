@@ -1,0 +1,222 @@
+"""IPv6 of real machines: who reaches whom, what groups let pass, what is counted and capped, whose address is whose."""
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.lab.conftest import Internet, Lab
+from tests.lab.test_groups import CLOSED, _wait_for_ssh
+from tests.lab.test_groups import _can_reach as _can_reach_port
+from vmart.engines.contract import Engine, MachineSpec, Power
+from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.rules import ALL_OPEN, ICMPV6, OPEN, TCP, MachineRules, Rule
+
+MakeSpec = Callable[..., MachineSpec]
+PREFIX = "2001:db8:6"
+OUTSIDE, HOST = "2001:db8:7::2", "2001:db8:7::1"
+
+
+@pytest.fixture
+def internet6(internet: Internet) -> Iterator[Internet]:
+    """The internet, to which the host routes IPv6 too."""
+    links = json.loads(internet.run("ip", "-json", "link", "show", "type", "veth").stdout)
+    inner = links[0]["ifname"]
+    outer = next(
+        link["ifname"]
+        for link in json.loads(subprocess.run(["ip", "-json", "link"], capture_output=True, check=True).stdout)
+        if link["ifname"] == inner.removesuffix("i") + "o"
+    )
+    subprocess.run(["ip", "-6", "address", "add", f"{HOST}/64", "dev", outer, "nodad"], check=True)
+    internet.run("ip", "-6", "address", "add", f"{OUTSIDE}/64", "dev", inner, "nodad")
+    internet.run("ip", "-6", "route", "add", f"{PREFIX}::/64", "via", HOST)
+    yield internet
+    subprocess.run(["ip", "-6", "address", "del", f"{HOST}/64", "dev", outer], check=True)
+    internet.run("ip", "-6", "address", "del", f"{OUTSIDE}/64", "dev", inner)
+    internet.run("ip", "-6", "route", "del", f"{PREFIX}::/64", check=False)
+
+
+def _with(spec: MachineSpec, number: int, rules: MachineRules = OPEN) -> MachineSpec:
+    assert spec.public_address is not None
+    address = dataclasses.replace(spec.public_address, ipv6=f"{PREFIX}::{number:x}")
+    return dataclasses.replace(spec, public_address=address, rules=rules)
+
+
+def _pings(lab: Lab, machine: str, target: str) -> bool:
+    return lab.inside(machine, f"ping -6 -q -c 1 -W 2 {target}").returncode == 0
+
+
+def _outside_pings(internet: Internet, target: str) -> bool:
+    """Each time a connection of its own: one that is known would go on."""
+    speak = (
+        "import os, socket, sys; s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58); s.settimeout(2);"
+        "s.sendto(bytes([128, 0, 0, 0]) + os.urandom(4), (sys.argv[1], 0));"
+        "[None for _ in iter(lambda: s.recv(99)[0] == 129, True)]"
+    )
+    return internet.run("python3", "-c", speak, target, check=False).returncode == 0
+
+
+def test_machines_reach_each_other_and_the_internet_as_their_groups_say(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    if not engine.capabilities().ipv6:
+        pytest.skip(engine.capabilities().missing["ipv6"])
+    one, other = _with(make_spec(), 0x11), _with(make_spec(customer=2), 0x22)
+    engine.ensure_present(one)
+    engine.ensure_present(other)
+    _wait_for_ssh(lab, one.name, f"{PREFIX}::22")
+    assert _pings(lab, one.name, f"{PREFIX}::22")
+    assert _pings(lab, one.name, OUTSIDE)
+    assert internet6.connects(f"{PREFIX}::11", 22)
+    assert _outside_pings(internet6, f"{PREFIX}::11")
+
+    # Closed: no answer, from a neighbour, from outside and from the host; what it opens itself is answered.
+    engine.ensure_rules({one.name: CLOSED})
+    assert not _can_reach_port(lab, other.name, f"{PREFIX}::11")
+    assert not internet6.connects(f"{PREFIX}::11", 22)
+    assert not _outside_pings(internet6, f"{PREFIX}::11")
+    assert _pings(lab, one.name, OUTSIDE)
+    assert _can_reach_port(lab, one.name, f"{PREFIX}::22")
+
+    # A network of IPv4 opens nothing for IPv6, and a network of IPv6 nothing for IPv4.
+    ssh4 = MachineRules((Rule(True, TCP, ((22, 22),), ("0.0.0.0/0",)),), ALL_OPEN)
+    ssh6 = MachineRules((Rule(True, TCP, ((22, 22),), (f"{PREFIX}::22/128",)),), ALL_OPEN)
+    assert one.public_address is not None
+    engine.ensure_rules({one.name: ssh4})
+    assert (internet6.connects(one.public_address.ip, 22), internet6.connects(f"{PREFIX}::11", 22)) == (True, False)
+    engine.ensure_rules({one.name: ssh6})
+    assert (internet6.connects(one.public_address.ip, 22), internet6.connects(f"{PREFIX}::11", 22)) == (False, False)
+    assert _can_reach_port(lab, other.name, f"{PREFIX}::11")
+    ping6 = MachineRules((Rule(True, ICMPV6, (), ("::/0",)),), ALL_OPEN)
+    engine.ensure_rules({one.name: ping6})
+    assert (_outside_pings(internet6, f"{PREFIX}::11"), internet6.connects(f"{PREFIX}::11", 22)) == (True, False)
+
+    # Out.
+    shut = MachineRules(ALL_OPEN, (Rule(False, TCP, ((22, 22),), (f"{PREFIX}::22/128",)), *ALL_OPEN))
+    engine.ensure_rules({one.name: shut})
+    assert not _can_reach_port(lab, one.name, f"{PREFIX}::22")
+    assert _pings(lab, one.name, f"{PREFIX}::22")
+
+
+def test_it_survives_a_flushed_table_and_holds_only_as_long_as_it_leads_there(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    spec = _with(make_spec(), 0x33, MachineRules((Rule(True, TCP, ((22, 22),), ("::/0",)),), ALL_OPEN))
+    engine.ensure_present(spec)
+    neighbour = _with(make_spec(customer=2), 0x34)
+    engine.ensure_present(neighbour)
+    _wait_for_ssh(lab, neighbour.name, f"{PREFIX}::33")
+    assert isinstance(engine, IncusEngine)
+    firewall = engine._open().firewall
+    assert firewall is not None
+    firewall.remove_table()
+    engine.list_ours()
+    assert internet6.connects(f"{PREFIX}::33", 22)
+    assert not _outside_pings(internet6, f"{PREFIX}::33")
+    # Off, as arrears have it, though the guest keeps the address; and on again.
+    assert spec.public_address is not None
+    engine.ensure_address(spec.name, spec.private_ip, None)
+    assert not internet6.connects(f"{PREFIX}::33", 22)
+    assert not _pings(lab, spec.name, OUTSIDE)
+    engine.ensure_address(spec.name, spec.private_ip, spec.public_address)
+    assert internet6.connects(f"{PREFIX}::33", 22)
+    # Stopped and started, and made anew.
+    engine.ensure_power(spec.name, False, force=True)
+    assert engine.ensure_power(spec.name, True).power is Power.RUNNING
+    _wait_for_ssh(lab, neighbour.name, f"{PREFIX}::33")
+    anew = dataclasses.replace(spec, installation=1)
+    assert engine.ensure_reinstalled(anew).public_ipv6 == f"{PREFIX}::33"
+    _wait_for_ssh(lab, neighbour.name, f"{PREFIX}::33")
+    # Taken away while it runs, and given back to it.
+    without = dataclasses.replace(spec.public_address, ipv6="")
+    engine.ensure_address(spec.name, spec.private_ip, without)
+    assert not internet6.connects(f"{PREFIX}::33", 22)
+    assert f"{PREFIX}::" not in lab.inside(spec.name, "ip -6 address").stdout
+    assert _held(firewall.counts(), spec.name)
+    engine.ensure_address(spec.name, spec.private_ip, spec.public_address)
+    assert internet6.connects(f"{PREFIX}::33", 22)
+    assert not _outside_pings(internet6, f"{PREFIX}::33")
+
+
+def _held(counts: dict[str, tuple[int, str]], machine: str) -> bool:
+    return machine in counts
+
+
+def test_bytes_are_counted_once_with_those_of_the_other_address_and_the_cap_is_one(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    spec = _with(make_spec(mbps=5), 0x44)
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    began = engine.counters([spec.name])[spec.name]
+    speak = "import socket; socket.socket({}, socket.SOCK_DGRAM).sendto(bytes({}), ('{}', 9))"
+    assert lab.inside(spec.name, f'python3 -c "{speak.format("socket.AF_INET6", 1000, OUTSIDE)}"').returncode == 0
+    assert lab.inside(spec.name, f'python3 -c "{speak.format("socket.AF_INET", 500, internet6.ip)}"').returncode == 0
+    sent = engine.counters([spec.name])[spec.name]
+    # Whole IP packets: 40 and 20 bytes of their own headers, 8 of UDP's.
+    assert (sent.epoch, sent.out_bytes - began.out_bytes) == (began.epoch, 1048 + 528)
+    with internet6.sink(7061) as sink:
+        script = f"head -c {6 << 20} /dev/zero | timeout 60 bash -c 'cat > /dev/tcp/{OUTSIDE}/7061'"
+        assert lab.inside(spec.name, script, limit_s=90).returncode == 0
+        total, seconds = sink.communicate(timeout=60)[0].split()
+    assert 2.5 < int(total) * 8 / 1e6 / float(seconds) < 6.0
+
+
+def test_nobody_speaks_by_anothers_address(engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec) -> None:
+    """Given a machine that takes an address that is not its own, then nothing of it gets out, by either of its ways."""
+    spec = _with(make_spec(), 0x55)
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    assert _pings(lab, spec.name, OUTSIDE)  # the control
+    lab.inside(spec.name, f"ip -6 address add {PREFIX}::99/128 dev eth1")
+    internet6.run("nft", "-f", "-", text=_SEEN)
+    assert not _pings(lab, spec.name, f"-I {PREFIX}::99 {OUTSIDE}")
+    began = engine.counters([spec.name])[spec.name].out_bytes
+    # Out of its private network, with its own address: that way knows no IPv6.
+    lab.inside(spec.name, f"ip -6 route add {OUTSIDE}/128 via fe80::1 dev eth0")
+    assert not _pings(lab, spec.name, OUTSIDE)
+    assert engine.counters([spec.name])[spec.name].out_bytes == began
+    # And IPv4 by the link.
+    assert lab.inside(spec.name, f"ip route add {internet6.ip}/32 dev eth1").returncode == 0
+    assert lab.inside(spec.name, f"ping -q -c 1 -W 2 {internet6.ip}").returncode == 1
+    listed = json.loads(internet6.run("nft", "-j", "list", "counter", "ip6", "seen6", "foreign").stdout)["nftables"]
+    assert next(item["counter"]["packets"] for item in listed if "counter" in item) == 0
+
+
+_SEEN = f"""
+add table ip6 seen6
+delete table ip6 seen6
+add table ip6 seen6
+add counter ip6 seen6 foreign
+add chain ip6 seen6 in {{ type filter hook prerouting priority -300; }}
+add rule ip6 seen6 in ip6 saddr {PREFIX}::99 counter name foreign
+"""
+
+
+def test_a_machine_reaches_nothing_of_the_host_by_its_link(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    spec = _with(make_spec(), 0x66)
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    with subprocess.Popen(["python3", "-c", _LISTEN], stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout is not None and listening.stdout.readline() == "listening\n"
+        try:
+            reach = "timeout 2 bash -c 'head -c 3 < /dev/tcp/{}/7066'"
+            assert lab.inside(spec.name, reach.format(HOST)).stdout == ""
+            control = subprocess.run(["bash", "-c", reach.format(HOST)], capture_output=True, text=True, check=False)
+            assert control.stdout == "hi\n"
+        finally:
+            listening.kill()
+    assert not _pings(lab, spec.name, "fe80::1%eth1")
+
+
+_LISTEN = """
+import socket
+server = socket.create_server(("::", 7066), family=socket.AF_INET6)
+print("listening", flush=True)
+while True:
+    server.accept()[0].sendall(b"hi\\n")
+"""
