@@ -25,8 +25,9 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.models import Deployment
-from vmart.network.models import PublicAddress
+from vmart.network.models import Ipv6Address, PublicAddress
 from vmart.orders import errors
+from vmart.orders.own_network import NetworkWanted
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Machine
 from vmart.pricing.configuration import DiskChoice
@@ -232,6 +233,21 @@ def test_a_free_address_may_move_to_another_zone_and_one_in_use_may_not(edited: 
         db.call("network_free_public", [Instance.objects.get().id], clock.now())
     apply_file(edited(*moved, cidr))
     assert PublicAddress.objects.get(ip="198.18.15.252").zone_id == "ap-guangzhou-6"
+
+
+def test_a_prefix_changes_for_new_machines_and_takes_no_address_of_another_zones(edited: Edited) -> None:
+    account, prefix = open_purse(cash_minor=1000), "        ipv6_prefix: 2001:db8:4::/64\n"
+    machine = Machine("img-db12k7x4", LOGIN, network=NetworkWanted(ipv6_addresses=1))
+    purchase(wanted(account, replace(HOURLY, bandwidth_mbps=1, public_ip=True), machine=machine))
+    mine = Ipv6Address.objects.get().ip
+    apply_file(edited(("2001:db8:4::/64", "2001:db8:5::/64")))
+    assert (Zone.objects.get(code=ZONE).ipv6_prefix, Ipv6Address.objects.get().ip) == ("2001:db8:5::/64", mine)
+    sixth = "            first: 198.18.16.10\n            last: 198.18.31.254\n            note: *simulated\n"
+    says = f"ap-guangzhou-6.ipv6_prefix: {mine} is in use in {ZONE} until its machine ends"
+    with refused(DocumentError, match=says):
+        apply_file(edited((prefix, ""), (sixth, sixth + prefix)))
+    apply_file(edited((prefix, "")))
+    assert Zone.objects.get(code=ZONE).ipv6_prefix == ""
 
 
 # -- what has no price yet --------------------------------------------------------------------------

@@ -96,6 +96,17 @@ def _document() -> dict[str, Any]:
         (lambda d: d["regions"][0]["zones"][0]["address_pools"][0].update(
             cidr="10.0.0.0/8", first="10.0.0.1", last="10.255.255.254"),
          "regions.0.zones.0.address_pools.0: 16777214 addresses; a pool has at most 65536"),
+        (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="2001:db8::1/64"),
+         "regions.0.zones.0.ipv6_prefix: 2001:db8::1/64 has host bits set"),
+        (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="2001:db8::/126"),
+         "regions.0.zones.0.ipv6_prefix: 2001:db8::/126: the length of the prefix is 32 to 124"),
+        (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="fe80::/64"),
+         "regions.0.zones.0.ipv6_prefix: fe80::/64 does not lie in 2000::/3 or fc00::/7"),
+        (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="203.0.113.0/24"),
+         "regions.0.zones.0.ipv6_prefix: At least 3 parts expected in '203.0.113.0'"),
+        (lambda d: d["regions"][0]["zones"][2].update(ipv6_prefix="2001:db8::/32"),
+         "regions.zones.ap-guangzhou-6.ipv6_prefix: 2001:db8::/32 overlaps with 2001:db8:3::/64, that of"
+         " ap-guangzhou-3"),
         (lambda d: d["images"][0].update(login_user="Root:"),
          "images.0.login_user: String should match pattern '^[A-Za-z_][A-Za-z0-9_-]*$', not Root:"),
         (lambda d: [image.update(unavailable={"en": "No.", "zh": "无"}) for image in d["images"]],

@@ -134,14 +134,25 @@ def test_it_survives_a_flushed_table_and_holds_only_as_long_as_it_leads_there(
     engine.ensure_address(spec.name, spec.private_ip, without)
     assert not internet6.connects(f"{PREFIX}::33", 22)
     assert f"{PREFIX}::" not in lab.inside(spec.name, "ip -6 address").stdout
-    assert _held(firewall.counts(), spec.name)
+    assert spec.name in firewall.counts()
     engine.ensure_address(spec.name, spec.private_ip, spec.public_address)
     assert internet6.connects(f"{PREFIX}::33", 22)
     assert not _outside_pings(internet6, f"{PREFIX}::33")
+    # Moved while nothing leads there: the rules of its new place hold from the first packet on.
+    engine.ensure_address(spec.name, spec.private_ip, None)
+    engine.ensure_power(spec.name, False, force=True)
+    moved = dataclasses.replace(spec, private_ip="10.91.9.9", public_address=None, rules=CLOSED)
+    engine.ensure_network(moved, on=True)
+    engine.ensure_address(spec.name, moved.private_ip, spec.public_address)
+    _wait_until_up(lab, spec.name)
+    assert not internet6.connects(f"{PREFIX}::33", 22)
+    assert _pings(lab, spec.name, OUTSIDE)
+    engine.ensure_rules({spec.name: OPEN})
+    assert internet6.connects(f"{PREFIX}::33", 22)
 
 
-def _held(counts: dict[str, tuple[int, str]], machine: str) -> bool:
-    return machine in counts
+def _wait_until_up(lab: Lab, machine: str) -> None:
+    assert lab.inside(machine, "cloud-init status --wait > /dev/null; systemctl is-active ssh").stdout == "active\n"
 
 
 def test_bytes_are_counted_once_with_those_of_the_other_address_and_the_cap_is_one(

@@ -1,15 +1,17 @@
 """IPv6 addresses of machines: claimed at the purchase, led there with the public one, had until the machine ends."""
 
 import ipaddress
+import threading
 from dataclasses import replace
 
 import pytest
+from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.orders.acting import agree
 from tests.support.actors import by
-from tests.support.at_once import at_once
+from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.shopper import HOURLY, IMAGE, LOGIN, ZONE, open_purse, wanted, work
 from tests.support.written import refused
 from vmart.catalog import shop as catalog
@@ -203,6 +205,30 @@ def test_two_at_once_never_get_the_same() -> None:
     results = at_once(lambda: purchase(_asked(account, count=4)), lambda: purchase(_asked(other, count=4)))
     assert sorted(isinstance(result, errors.NoAddress) for result in results) == [False, True]
     assert len(_held()) == 12
+
+
+def test_the_last_one_is_claimed_once_though_two_see_it() -> None:
+    """The control: while somebody's purchase is not committed yet, its address is seen as free by everybody else."""
+    account = open_purse(cash_minor=1000000)
+    _prefix("2001:db8:4::40/124")
+    purchase(_asked(account, count=14))
+    free = sorted({f"2001:db8:4::4{host:x}" for host in range(1, 16)} - set(_held().values()))
+    waiting: list[object] = []
+
+    def other() -> None:
+        waiting.extend(at_once(lambda: purchase(_asked(account))))
+
+    thread = threading.Thread(target=other)
+    with transaction.atomic():
+        (mine,) = db.call("network_claim_ipv6", ZONE, "2001:db8:4::40/124", account, [1])
+        assert [str(mine)] == free
+        seen = at_once(lambda: db.call("network_spare_ipv6", "2001:db8:4::40/124", 4))
+        assert list(map(str, seen)) == free
+        thread.start()
+        wait_until_blocked()
+    thread.join(30)
+    assert [type(outcome) for outcome in waiting] == [errors.NoAddress]
+    assert _held()[1] == str(mine)
 
 
 @settings(max_examples=25, deadline=None)

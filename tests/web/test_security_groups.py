@@ -71,15 +71,16 @@ def _none_hold(**seen: Any) -> None:
 SSH, WEB, PING = ("ACCEPT", "TCP", "22", "0.0.0.0/0"), ("ACCEPT", "TCP", "80,443", "0.0.0.0/0"), (
     "ACCEPT", "ICMP", "ALL", "0.0.0.0/0",
 )  # fmt: skip
-EVERYTHING = ("ACCEPT", "ALL", "ALL", "0.0.0.0/0")
+OF_IPV6 = [("ACCEPT", "TCP", "22", "::/0"), ("ACCEPT", "TCP", "80,443", "::/0"), ("ACCEPT", "ICMPV6", "ALL", "::/0")]
+EVERYTHING = [("ACCEPT", "ALL", "ALL", "0.0.0.0/0"), ("ACCEPT", "ALL", "ALL", "::/0")]
 DATABASES = ("ACCEPT", "TCP", "5432", "10.0.0.0/8")
 
 
 @pytest.mark.parametrize(
     ("name", "ingress", "egress", "said"),
     [
-        ("web", [SSH, WEB, PING], [EVERYTHING], ""),
-        ("open", [EVERYTHING], [EVERYTHING], ""),
+        ("web", [SSH, WEB, PING, *OF_IPV6], EVERYTHING, ""),
+        ("open", EVERYTHING, EVERYTHING, ""),
         ("empty", [], [], CLOSED),
     ],
 )
@@ -98,13 +99,13 @@ def test_the_list_has_the_default_group_first_and_says_how_many_rules_and_machin
     visitor = customer()
     default = held.default_id(visitor.account_id)
     shown = text_of(visitor.get("/security-groups/"))
-    assert f"default Default {default} All traffic is let in and out. All regions 1 1 0" in shown
+    assert f"default Default {default} All traffic is let in and out. All regions 2 2 0" in shown
     group = _made(visitor)
     visitor.buy(f"?security_group={group}")
     visitor.buy()
     shown = text_of(visitor.get("/security-groups/"))
-    assert f"web {group} of the shop South China (Guangzhou) 3 1 1" in shown
-    assert "All regions 1 1 1" in shown
+    assert f"web {group} of the shop South China (Guangzhou) 6 2 1" in shown
+    assert "All regions 2 2 1" in shown
     assert shown.index(default) < shown.index(group)
     narrowed = text_of(visitor.get("/security-groups/?q=WEB"))
     assert (group in narrowed, default in narrowed) == (True, False)
@@ -172,8 +173,8 @@ def test_the_default_group_gets_rules_and_is_never_deleted() -> None:
     page = _html(visitor.get(_page(default)))
     assert ("All regions" in page, _page(default, "delete") in page) == (True, False)
     visitor.post(_page(default), RULE | {"action": "DROP", "port": "22", "cidr": "0.0.0.0/0", "version": "0"})
-    assert _rules(default) == [("DROP", "TCP", "22", "0.0.0.0/0"), EVERYTHING]
-    assert CLOSED in text_of(visitor.get(_page(default)))
+    assert _rules(default) == [("DROP", "TCP", "22", "0.0.0.0/0"), *EVERYTHING]
+    assert SOME in text_of(visitor.get(_page(default)))  # by IPv6
     with nothing_written():
         visitor.post(_page(default, "delete"))
     assert "The default security group cannot be deleted." in text_of(visitor.get(_page(default)))
@@ -183,26 +184,26 @@ def test_rules_are_added_first_or_last_moved_changed_and_removed() -> None:
     visitor = customer()
     group = _made(visitor)
     assert IN_FORCE in text_of(visitor.post(_page(group), RULE | {"version": "0"}, follow=True))
-    assert _rules(group) == [DATABASES, SSH, WEB, PING]
+    assert _rules(group) == [DATABASES, SSH, WEB, PING, *OF_IPV6]
     other = RULE | {"place": "last", "protocol": "UDP", "port": "53", "version": "1"}
     visitor.post(_page(group), other | {"way": "egress", "cidr": "203.0.113.9"})
-    assert _rules(group, "egress") == [EVERYTHING, ("ACCEPT", "UDP", "53", "203.0.113.9/32")]
+    assert _rules(group, "egress") == [*EVERYTHING, ("ACCEPT", "UDP", "53", "203.0.113.9/32")]
     shown = text_of(visitor.get(_page(group)))
     assert "1 Accept TCP 5432 10.0.0.0/8 databases" in shown
-    assert "2 Accept UDP 53 203.0.113.9/32 databases" in shown
+    assert "3 Accept UDP 53 203.0.113.9/32 databases" in shown
     assert IN_FORCE in _act(visitor, group, "down", 0)
-    assert _rules(group) == [SSH, DATABASES, WEB, PING]
+    assert _rules(group) == [SSH, DATABASES, WEB, PING, *OF_IPV6]
     _act(visitor, group, "up", 3)
-    assert _rules(group) == [SSH, DATABASES, PING, WEB]
+    assert _rules(group) == [SSH, DATABASES, PING, WEB, *OF_IPV6]
     assert IN_FORCE in _act(visitor, group, "remove", 2)
-    assert _rules(group) == [SSH, DATABASES, WEB]
+    assert _rules(group) == [SSH, DATABASES, WEB, *OF_IPV6]
     address = _page(group, "ingress", 0)
     form = visitor.get(address)
     assert re.search(r'name="port" value="22"', _html(form))
     changed = {"action": "DROP", "protocol": "tcp", "port": "22", "cidr": " 203.0.113.0/24 ", "version": "5"}
     assert visitor.post(address, changed)["Location"] == _page(group)
-    assert _rules(group) == [("DROP", "TCP", "22", "203.0.113.0/24"), DATABASES, WEB]
-    assert visitor.get(_page(group, "ingress", 3)).status_code == 404
+    assert _rules(group) == [("DROP", "TCP", "22", "203.0.113.0/24"), DATABASES, WEB, *OF_IPV6]
+    assert visitor.get(_page(group, "ingress", 6)).status_code == 404
 
 
 def test_what_was_changed_meanwhile_is_not_overwritten() -> None:
@@ -218,23 +219,23 @@ def test_what_was_changed_meanwhile_is_not_overwritten() -> None:
     assert [stale in page for page in (*told, text_of(added), text_of(edited))] == [True] * 4
     assert (added.status_code, edited.status_code) == (422, 422)
     assert 'name="version" value="1"' in _html(added)  # sent again it is meant for what stands there now
-    assert _rules(group) == [WEB, PING]
+    assert _rules(group) == [WEB, PING, *OF_IPV6]
 
 
 def test_a_rule_at_the_end_of_the_list_moves_no_further_and_one_that_is_none_is_said() -> None:
     visitor = customer()
     group = _made(visitor)
     with nothing_written():
-        down = _act(visitor, group, "down", 2)
+        down = _act(visitor, group, "down", 5)
         gone = _act(visitor, group, "remove", 7)
         up = _act(visitor, group, "up", 0)
         wrong = [
             visitor.post(_page(group, "rules"), form).status_code
             for form in ({"act": "remove"}, {"way": "in", "index": "0"}, {"way": "egress", "index": "-1"})
         ]
-    assert "There is no rule 3: this direction has 3, counted from 0." in down
-    assert "There is no rule 7: this direction has 3, counted from 0." in gone
-    assert "There is no rule -1: this direction has 3, counted from 0." in up
+    assert "There is no rule 6: this direction has 6, counted from 0." in down
+    assert "There is no rule 7: this direction has 6, counted from 0." in gone
+    assert "There is no rule -1: this direction has 6, counted from 0." in up
     assert wrong == [404, 404, 404]
 
 
@@ -242,13 +243,16 @@ def test_a_rule_at_the_end_of_the_list_moves_no_further_and_one_that_is_none_is_
     ("typed", "field", "said"),
     [
         ({"action": "ALLOW"}, "action", "The action is ALLOW; possible are ACCEPT and DROP."),
-        ({"protocol": "GRE"}, "protocol", "The protocol is GRE; possible are ALL, TCP, UDP, ICMP."),
+        ({"protocol": "GRE"}, "protocol", "The protocol is GRE; possible are ALL, TCP, UDP, ICMP, ICMPV6."),
         ({"protocol": "ICMP"}, "port", "A rule of ICMP has no port: leave it away, or say ALL."),
         ({"port": "90-80"}, "port",
          "The port is 90-80; possible are ALL, a port from 1 to 65535, a range such as 8000-9000, or at most 20 of "
          "them with commas between."),
         ({"cidr": ""}, "cidr", "A rule names a network or a security group as the other end, and not both."),
-        ({"cidr": "::/0"}, "cidr", "::/0 is no IPv4 address and no network, such as 203.0.113.0/24 is one."),
+        ({"cidr": "::/129"}, "cidr",
+         "::/129 is no address and no network, such as 203.0.113.0/24 and 2001:db8::/32 are."),
+        ({"protocol": "ICMP", "port": "", "cidr": "::/0"}, "protocol",
+         "A rule of ICMP names a network of IPv4; ::/0 is none."),
         ({"cidr": "", "group": "sg-unknown0"}, "group", "The security group sg-unknown0 does not exist here."),
         ({"description": "x" * 101}, "description",
          "The description of a rule has at most 100 characters on one line."),

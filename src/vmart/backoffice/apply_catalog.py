@@ -25,7 +25,7 @@ from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import NotFound
 from vmart.kernel.models import Deployment
-from vmart.network.models import Ipv6Address, PublicAddress
+from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
 from vmart.policy import document as policy_document
 from vmart.policy import policy
@@ -293,15 +293,18 @@ def _addresses(catalog: doc.CatalogDocument) -> list[Change]:
     return [change for take in (_withdraw, _offer) for zone, ips in pools.items() for change in take(zone, ips)]
 
 
+_HELD_ELSEWHERE = """
+SELECT host(ip) AS ip, zone_id FROM network_ipv6_address WHERE zone_id <> %s AND ip << %s::inet ORDER BY ip LIMIT 1
+"""
+
+
 def _refuse_held_ipv6(catalog: doc.CatalogDocument) -> None:
     """No prefix has an address that a machine of another zone has: a host would be sent what is another's."""
     problems = [
-        f"regions.zones.{zone.code}.ipv6_prefix: {held.ip} is in use in {held.zone_id} until its machine ends"
+        f"regions.zones.{zone.code}.ipv6_prefix: {held['ip']} is in use in {held['zone_id']} until its machine ends"
         for zone in catalog.zones
         if zone.ipv6_prefix
-        for held in Ipv6Address.objects.exclude(zone_id=zone.code).extra(
-            where=["ip << %s::inet"], params=[zone.ipv6_prefix]
-        )[:1]
+        for held in db.rows(_HELD_ELSEWHERE, zone.code, zone.ipv6_prefix)
     ]
     if problems:
         raise DocumentError(problems)

@@ -125,12 +125,12 @@ class IncusEngine:
         for attempt in (1, 2):
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
             try:
-                if self._ours(spec.name) is not None:
-                    self._guard(spec)
+                found = self._ours(spec.name)
+                self._guard(spec, found)  # before it can speak
+                if found is not None:
                     opened.making.adopt(spec)
                     self._connect(spec, bridge, new=False)
                 else:
-                    self._guard(spec)  # before it can speak
                     operation = opened.making.begin(spec, bridge)
                     # The way in and out is made while the machine boots.
                     self._connect(spec, bridge, new=new)
@@ -206,7 +206,7 @@ class IncusEngine:
         opened, found = self._open(), self._present(spec.name)
         with self._saying():
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
-            self._guard(spec)  # before it can speak
+            self._guard(spec, found)  # before it can speak
             if records.network_of(found) != (bridge, spec.private_ip):
                 self._move(found, spec, bridge, on=on)
             opened.networks.remove_machine(spec.name, but=bridge)
@@ -351,7 +351,7 @@ class IncusEngine:
             if found is not None and found["status"] != "Stopped":
                 raise EngineError("The machine is running.", transient=False, detail=spec.name)
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
-            self._guard(spec)
+            self._guard(spec, found)
             body, member = opened.making.body(spec, bridge), spec.member if opened.members else ""
             if not copies.is_given(found, spec.restoration):
                 # What the machine has goes only when what it is to have is there.
@@ -450,10 +450,11 @@ class IncusEngine:
 
     # -- their ways in and out -----------------------------------------------------------------
 
-    def _guard(self, spec: MachineSpec) -> None:
+    def _guard(self, spec: MachineSpec, found: Mapping[str, Any] | None) -> None:
+        """Its rules hold at the addresses of the spec, and at what it has on its link while nothing leads there."""
         opened = self._open()
         if opened.firewall is not None and not opened.why_no_groups:
-            ipv6 = spec.public_address.ipv6 if spec.public_address else ""
+            ipv6 = spec.public_address.ipv6 if spec.public_address else records.link_address(found) if found else ""
             if ipv6:
                 links.see_to_host()
             opened.firewall.ensure_rules([Guarded(spec.private_ip, spec.rules, ipv6)])
@@ -463,22 +464,29 @@ class IncusEngine:
             raise EngineError("There are no IPv6 addresses in this zone.", transient=False)
 
     def _link(self, found: Mapping[str, Any], address: str) -> None:
-        """The machine has the link with this address, or none for ""; its rules hold before it can speak."""
-        opened, name, before = self._open(), found["name"], records.link_address(found)
-        if address == before:
+        """The machine has the link with this address, or none for ""; its rules hold before it can speak.
+
+        That this was done is written into its record afterwards: what was cut short is done again.
+        """
+        before = records.link_address(found)
+        if address == before == found["config"].get(records.PUBLIC_IPV6, ""):
             return
-        if before:
+        if before not in ("", address):
             self._unlink(found)
-        if not address:
-            return
-        self._refuse_ipv6()
-        links.see_to_host()
+        if address:
+            self._refuse_ipv6()
+            links.see_to_host()
+            self._plug(found, address)
+
+    def _plug(self, found: Mapping[str, Any], address: str) -> None:
+        opened, name = self._open(), found["name"]
         assert opened.firewall is not None
         rules = records.rules_of(text) if (text := found["config"].get(records.RULES)) else OPEN
         opened.firewall.ensure_rules([Guarded(found["config"][records.PRIVATE_IP], rules, address)])
         change = {"devices": {records.LINK: links.device(self._names, name, address)}}
-        with self._saying():
-            opened.room.during(name, lambda: opened.client.send("PATCH", path_of("instances", name), change))
+        if records.link_address(found) != address:
+            with self._saying():
+                opened.room.during(name, lambda: opened.client.send("PATCH", path_of("instances", name), change))
         if found["status"] != "Stopped":
             with self._inside(name) as guest:
                 guest.set_link(address, links.GATEWAY)

@@ -162,9 +162,10 @@ class Guest:
             raise EngineError("The machine's system did not take the host name.", transient=True, detail=str(status))
 
     def set_link(self, address: str, gateway: str) -> None:
-        """A link that came while it runs gets its address, by itself alone. At a start the engine does so."""
-        if status := self._run(_LINK, address, gateway):
-            raise EngineError("The machine's system did not take the address.", transient=True, detail=str(status))
+        """A link that came while it runs has its address. A system without the programs for it has it from its next
+        start on, at which the engine sets the link up.
+        """
+        self._run(_LINK, address, gateway)
 
     def tell_end(self, at: dt.datetime) -> None:
         """When a spot machine is taken back, where its programs look for it. It is not kept over a restart."""
