@@ -80,7 +80,7 @@ def test_what_is_chosen_is_saved_and_shown() -> None:
         "data_disks.0.delete_with_instance": True, "internet_charge_type": "BANDWIDTH_PREPAID", "bandwidth_mbps": 7,
         "public_ip": True, "count": 2, "image_id": version.contents["image_id"], "name": "web",
         "renew_flag": "NOTIFY_AND_MANUAL_RENEW", "attributes.termination_protected": False,
-        "network.vpc_id": "DEFAULT", "network.subnet_id": "DEFAULT",
+        "network.vpc_id": "DEFAULT", "network.subnet_id": "DEFAULT", "network.ipv6_addresses": 0,
     }  # fmt: skip
     assert (version.created_by, version.description) == (visitor.user.pk, "for spring")
     assert not Order.objects.exists()
