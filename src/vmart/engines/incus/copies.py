@@ -106,15 +106,20 @@ class Copies:
         self._client.send("PATCH", _instance_path(beside), {"config": {WHOLE: str(restoration)}})
 
     def put_in_place(self, body: Mapping[str, Any]) -> None:
-        """What was made beside has the machine's name, network and data disks from now on, where that is gone."""
+        """What was made beside has the machine's network, data disks and then its name, where that is gone.
+
+        The name comes last: whatever has it is whole, also where a call before fails for good.
+        """
         beside, name = _beside(body["name"]), body["name"]
-        if self._machine(beside) is not None:
-            self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
+        renamed = self._machine(beside) is None
         # Its root disk may have got room that is not to be taken back in one step.
         devices = {device: one for device, one in body["devices"].items() if device != "root"}
         config = {key: value for key, value in body["config"].items() if key not in (WHOLE, RESTORATION)}
         change = {"config": config | {ROLE: ""}, "devices": devices}
-        self._room.during(name, lambda: self._client.send("PATCH", _instance_path(name), change))
+        made = name if renamed else beside
+        self._room.during(made, lambda: self._client.send("PATCH", _instance_path(made), change))
+        if not renamed:
+            self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
 
     def remove_beside(self, machine: str) -> None:
         """Nothing is left of a restoration that was given up."""
