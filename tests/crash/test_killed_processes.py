@@ -81,7 +81,7 @@ KINDS = {
     "grown disk in a term": MONTHLY,
 }
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
-POINTS_MAX = 150
+POINTS_MAX = 200
 
 
 def _points(run: Callable[[int], dict[str, Any] | None], verify: Callable[[int], None]) -> int:
