@@ -75,7 +75,8 @@ def test_the_defaults_are_the_rules_of_before() -> None:
     assert DEFAULT.model_dump() == {
         "quote_minutes": 15, "unpaid_order_minutes": 30, "unpaid_orders": 20, "open_payments": 10,
         "abandoned_payment_minutes": 30, "top_up_min": {}, "top_up_max": {}, "client_token_days": 30,
-        "delivery_minutes": 10, "image_wait_minutes": 30, "password_keep_days": 7, "sold_disk_percent": 90,
+        "rooms_unbought": 3, "delivery_minutes": 10, "image_wait_minutes": 30, "password_keep_days": 7,
+        "sold_disk_percent": 90,
         "sold_memory_percent": 80, "renew_ahead_years": 10, "remind_days": (7, 5, 3, 1), "auto_renew_attempts": 6,
         "auto_renew_pause_hours": 24, "free_return_days": 5, "bin_postpaid_hours": 2, "bin_prepaid_days": 7,
         "arrears_grace_hours": 2, "arrears_keep_days": 15, "arrears_idle_address_hours": 24,
@@ -343,6 +344,21 @@ def _arrears_grace(test_clock: BusinessClock, hours: int) -> None:
     assert (timer.subject_id, timer.due_at) == (account, test_clock.at + hours * HOUR)
 
 
+def _rooms_made(_clock: BusinessClock, most: int) -> None:
+    buyer, owner = _purse(20_000), _purse(20_000)
+    zones.check(ZONE)
+    spot = replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1")
+    for number in range(most + 1):
+        Host.objects.filter(zone_id=ZONE).update(enabled=True, memory_capacity_mib=65_536)
+        machine = buy_running(owner, spot)
+        host = Host.objects.get(allocation__instance_id=machine.id)
+        Host.objects.exclude(pk=host.pk).update(enabled=False)
+        Host.objects.filter(pk=host.pk).update(memory_capacity_mib=host.memory_used_mib)
+        with pytest.raises(errors.RoomIsMade if number < most else errors.NoRoom):
+            purchase.purchase(wanted(buyer, replace(HOURLY, instance_type="S5.SMALL1")))
+        Instance.objects.filter(reclaimed_for_room=True).update(reclaimed_for_room=False)
+
+
 _purses = iter(range(10**6))
 
 
@@ -360,6 +376,7 @@ NUMBERS: dict[str, tuple[Any, Any, Check]] = {
     "top_up_min": ({}, {"CNY": 5}, _top_up_min),
     "top_up_max": ({}, {"CNY": 200}, _top_up_max),
     "client_token_days": (30, 2, _client_tokens),
+    "rooms_unbought": (3, 1, _rooms_made),
     "delivery_minutes": (10, 3, _delivery),
     "image_wait_minutes": (30, 4, _image_wait),
     "password_keep_days": (7, 2, _password_kept),

@@ -219,6 +219,7 @@ EVENTS = {
     "keys_bound": _("Key pairs bound"),
     "hostname_changed": _("Host name changed"),
     "reclaim_announced": _("Taken back"),
+    "room_made": _("Spot machines were taken back to make room"),
     "notice_not_told": _("Its own system could not be told of its end"),
     "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),

@@ -33,6 +33,7 @@ class Policy(BaseModel):
     top_up_min: Mapping[str, Amount] = {}  # by currency, in its units
     top_up_max: Mapping[str, Amount] = {}
     client_token_days: int = Field(default=30, ge=1, le=365)  # of wall time; the API promises 24 hours
+    rooms_unbought: int = Field(default=3, ge=0, le=1000)  # made by taking spot machines back, in an hour
     # Delivery.
     delivery_minutes: int = Field(default=10, ge=1, le=1440)  # of wall time, from when the image is ready
     image_wait_minutes: int = Field(default=30, ge=1, le=1440)  # of wall time, from when the order is paid
