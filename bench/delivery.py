@@ -54,7 +54,7 @@ def main() -> None:
     begun = time.monotonic()
     with Shop(compute="incus") as shop:
         environment = shop.connect()
-        _wait_for_images()
+        wait_for_images()
         settings = json.loads(environment["VMART_INCUS_SETTINGS"])
         bare, bought = Bare(settings), Bought()
         try:
@@ -155,7 +155,7 @@ def _look_at(ip: str, settings: dict[str, Any]) -> str:
     return "\n\n".join((name, *parts))
 
 
-def _wait_for_images() -> None:
+def wait_for_images() -> None:
     """The one that is measured, and those that would be built beside the measurement."""
     from vmart.catalog.models import ZoneImage
 
@@ -186,7 +186,7 @@ class Bought:
             quotas.keep(self._account.id, {"postpaid_per_zone": 1000})
         self._image = next(image.public_id for image in shop.current().images.values() if image.recipe == "debian-12")
 
-    def one(self) -> float:
+    def one(self, system_gib: int = 20) -> float:
         from django.db import connection
 
         from vmart.events.actor import timer
@@ -197,8 +197,8 @@ class Bought:
         from vmart.pricing.quote import Configuration, DiskChoice
 
         configuration = Configuration(
-            "ap-guangzhou", ZONE, "S5.SMALL1", "POSTPAID_BY_HOUR", DiskChoice("CLOUD_PREMIUM", 20), bandwidth_mbps=50,
-            public_ip=True,
+            "ap-guangzhou", ZONE, "S5.SMALL1", "POSTPAID_BY_HOUR", DiskChoice("CLOUD_PREMIUM", system_gib),
+            bandwidth_mbps=50, public_ip=True,
         )  # fmt: skip
         login = Login(password_hash="$6$rounds=5000$bench$" + "a" * 86)
         wanted = Purchase(timer(self._account.id), configuration, Machine(self._image, login))
