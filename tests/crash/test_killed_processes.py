@@ -36,6 +36,7 @@ from vmart.orders import (
     planned_end,
     reclaim,
     reinstall,
+    renew,
     reset_password,
     resize,
     stop,
@@ -51,6 +52,7 @@ from vmart.orders.grow_disk import Growth
 from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.renew import Renewal
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
@@ -543,6 +545,44 @@ def test_a_planned_end(nursery: Nursery, let_leases_run_out: Callable[[], int], 
         assert Event.objects.filter(account_id=accounts[point], kind="terminated").count() == 1
 
     assert _points(killed, verify) >= 15
+    assert list(reconcile()) == []
+
+
+def test_less_bandwidth_of_a_renewal(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, world: World
+) -> None:
+    """Given the worker is killed when the renewal begins, then the machine agrees to it once, and its engine knows."""
+
+    begun_at = test_clock.at
+
+    def due(name: str) -> int:
+        test_clock.set(begun_at)  # each lives the same month
+        account = open_purse(name, cash_minor=200_000)
+        machine = buy_running(account, BY_MONTH)
+        renew.renew(by(account), Renewal([machine.public_id], bandwidth_mbps=2))
+        work()
+        Operation.objects.filter(kind__in=["close_hour", "term"]).delete()
+        test_clock.set(Operation.objects.get(kind="lower_bandwidth", account_id=account).due_at)
+        return account
+
+    undisturbed = due("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    assert _speeds(world, undisturbed) == [(2, 2)]
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = due(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert _speeds(world, accounts[point]) == [(2, 2)], _name(control, point)
+        assert Event.objects.filter(account_id=accounts[point], kind="bandwidth_changed").count() == 1
+
+    assert _points(killed, verify) >= 10
     assert list(reconcile()) == []
 
 

@@ -12,7 +12,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.codec import Codec
 from vmart.kernel.errors import LimitExceeded
-from vmart.orders import agreed, numbers, paid, return_prepaid, windows
+from vmart.orders import agreed, lowering, numbers, paid, return_prepaid, windows
 from vmart.orders.agreed import New
 from vmart.orders.models import Line
 from vmart.orders.return_prepaid import RefundQuote
@@ -48,6 +48,7 @@ def reckoned(machine: Instance, new: New) -> Downgrade:
     """What it would come to now. Raises LimitExceeded, and WrongState where the term is over."""
     _refuse_too_many(machine)
     windows.refuse_open([machine])
+    lowering.refuse_waiting([machine])
     refund = return_prepaid.ordinary(machine, clock.now())
     return Downgrade(refund, _priced(machine, new, refund.refund_minor))
 

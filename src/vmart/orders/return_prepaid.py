@@ -20,7 +20,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
-from vmart.orders import agreed, isolate, term, windows
+from vmart.orders import agreed, isolate, lowering, term, windows
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongState
@@ -99,6 +99,7 @@ def _into_bin(machines: Sequence[Instance], request_id: str, now: dt.datetime, r
         **term_ends(now),
     )  # fmt: skip
     windows.close(machines)
+    lowering.withdraw(machines)
 
 
 def term_ends(now: dt.datetime) -> dict[str, object]:

@@ -350,6 +350,7 @@ OPERATIONS = {
     "to_traffic": _("Change to traffic"),
     "window": _("Bandwidth for some days"),
     "window_speed": _("Change of bandwidth"),
+    "lower_bandwidth": _("Less bandwidth of a renewal"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
     "move": _("Move to another network"),

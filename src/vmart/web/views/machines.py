@@ -19,10 +19,11 @@ from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.network.models import EipState
-from vmart.orders import groups as own_groups
 from vmart.orders import (
+    bandwidth,
     holds,
     live_cost,
+    lowering,
     may,
     passwords,
     planned_end,
@@ -33,6 +34,7 @@ from vmart.orders import (
     stop,
     terminate,
 )
+from vmart.orders import groups as own_groups
 from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
@@ -183,6 +185,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "machine": machine,
         "line": line,
         "terms": orders.terms(machine.id) if machine.subscription.charge_type == "PREPAID" else [],
+        "lower": lowering.of(machine.id) if bandwidth.is_by_month(machine) else None,
         "renew_flags": wording.RENEW_FLAGS.items(),
         "may": may.possible(machine),
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),

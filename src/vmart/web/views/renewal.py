@@ -17,7 +17,7 @@ from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import renew, renew_flag
+from vmart.orders import lowering, renew, renew_flag
 from vmart.orders.disks import renew as disks_renew
 from vmart.orders.machines import MACHINES_MAX
 from vmart.orders.priced_act import PricedAct
@@ -81,11 +81,17 @@ def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
 
 def _asked(given: QueryDict) -> Renewal:
     """To a unified day where ``day`` is given, else by months. A wrong number becomes one that is refused."""
-    day = given.get("day", "")
-    number = int(day) if day.isascii() and day.isdigit() and len(day) < 3 else 0
-    months = given.get("months", "1")
-    term = int(months) if months.isascii() and months.isdigit() and len(months) < 4 else 0
-    return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else term or -1, number)
+    day, mbps = given.get("day", ""), given.get("mbps", "")
+    months = 0 if day else _number(given.get("months", "1"), digits=3) or -1
+    lower = (_number(mbps, digits=9) or -1) if mbps else 0
+    return Renewal(
+        given.getlist("id")[:MACHINES_MAX], months, _number(day, digits=2), bandwidth_mbps=lower
+    )  # fmt: skip
+
+
+def _number(typed: str, *, digits: int) -> int:
+    """0 for what is none."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= digits else 0
 
 
 def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal) -> dict[str, Any]:
@@ -95,12 +101,14 @@ def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal)
         "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
         "days": range(1, 32),
         "available_minor": overview.balance(account_id).available_minor,
+        "mbps": asked.bandwidth_mbps,
     }
     try:
         priced = kind.act.price(account_id, asked)
     except Refused as refused:
         return here | {"why": wording.sentence(refused)}
     available_minor = here["available_minor"]
+    here["mbps"] = max(lowering.mbps_of(line.terms) for line in priced.lines)
     return here | {"confirmation": confirm.ask(request, account_id, priced, available_minor=available_minor)}
 
 
