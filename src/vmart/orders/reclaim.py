@@ -131,7 +131,7 @@ def tell(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``spot_notice``: the machine's own system is told; one that is off, or is gone, needs no telling."""
     for operation in batch:
         machine = m.read(operation.subject_id)
-        if machine.state == State.RUNNING and machine.reclaim_at is not None:
+        if machine.state in (State.RUNNING, State.RESCUE_MODE) and machine.reclaim_at is not None:
             engine_of(operation.lane).ensure_spot_notice(machine.public_id, machine.reclaim_at)
         with ending(operation, owner):
             pass

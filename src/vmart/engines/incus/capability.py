@@ -46,15 +46,18 @@ def why_no_rescue(server: Mapping[str, Any], kind: str, pool_driver: str, *, is_
 
     ``is_one_here``: one server, on this host, so that it is known where its machines' folders are.
     """
+    missing: dict[str, str] = {}
     if kind != "container":
-        return "Virtual machines have no rescue mode: their disk has not been attached to another one yet."
-    if not is_one_here:
-        return "There is no rescue mode in this zone: where its hosts keep their machines is not known."
-    if pool_driver != "btrfs":
-        return "There is no rescue mode on the storage of this zone: it has not been tried there yet."
-    if str((server["environment"].get("kernel_features") or {}).get("idmapped_mounts")) != "true":
-        return "There is no rescue mode in this zone: its host's kernel shows no disk under other owners' numbers."
-    return ""
+        missing["rescue"] = "Virtual machines have no rescue mode: their disk has not been attached to another one yet."
+    elif not is_one_here:
+        missing["rescue"] = "There is no rescue mode in this zone: where its hosts keep their machines is not known."
+    elif pool_driver != "btrfs":
+        missing["rescue"] = "There is no rescue mode on the storage of this zone: it has not been tried there yet."
+    elif str((server["environment"].get("kernel_features") or {}).get("idmapped_mounts")) != "true":
+        missing["rescue"] = (
+            "There is no rescue mode in this zone: its host's kernel shows no disk under other owners' numbers."
+        )
+    return missing.get("rescue", "")
 
 
 def _say_no_snapshots(missing: dict[str, str], kind: str, pool_driver: str) -> None:
