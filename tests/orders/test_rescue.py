@@ -34,10 +34,12 @@ from vmart.orders import (
     rescue,
     reset_password,
     sample,
+    size,
     start,
     stop,
     sweep,
     terminate,
+    where_it_is,
 )
 from vmart.orders import machines as m
 from vmart.orders.disks.detach import detach
@@ -422,6 +424,26 @@ def test_its_disks_are_at_both_systems(account: int, machine: Instance, world: W
     work()
     seen = world.volume(disk.public_id)
     assert seen is not None and seen[2] == machine.public_id
+    assert list(reconcile()) == []
+
+
+def test_what_its_engine_lost_of_it_is_told_again_and_it_runs_on(account: int, world: World) -> None:
+    machine = buy_running(account, ONLINE)
+    _in_rescue(machine)
+    size.say(_now(machine), (1, 1024))
+    assert engine_of(ZONE).observe(machine.public_id).power == Power.RUNNING
+    engine_of(ZONE).ensure_address(machine.public_id, machine.private_ip, None)
+    assert [(drift.kind, drift.repaired) for drift in sweep.sweep(ZONE)] == [("address", True)]
+    work()
+    assert world.cap_mbps(machine.public_id) == 5
+    where_it_is.send(_now(machine))
+    work()
+    waiting = Operation.objects.get(kind=where_it_is.KIND)
+    assert waiting.last_error == "an operation on the machine is under way"
+    _leave(machine)
+    work()
+    _work_again()
+    assert not Operation.objects.filter(kind=where_it_is.KIND).exists()
     assert list(reconcile()) == []
 
 

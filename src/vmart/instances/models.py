@@ -31,8 +31,9 @@ IN_RESCUE = (State.ENTER_RESCUE_MODE, State.RESCUE_MODE, State.EXIT_RESCUE_MODE)
 ALIVE = (
     State.PENDING, State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, *IN_RESCUE,
 )  # fmt: skip
-# Of those, on no way to another state.
+# Of those, on no way to another state; and which of them run.
 AT_REST = (State.RUNNING, State.STOPPED, State.RESCUE_MODE)
+ON = (State.RUNNING, State.RESCUE_MODE)
 
 
 class Instance(models.Model):

@@ -15,7 +15,7 @@ from vmart.catalog.shop import Shop
 from vmart.engines.contract import EngineError
 from vmart.events import record
 from vmart.events.actor import Actor, timer
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.instances.models import ALIVE, ON, Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
@@ -131,7 +131,7 @@ def tell(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``spot_notice``: the machine's own system is told; one that is off, or is gone, needs no telling."""
     for operation in batch:
         machine = m.read(operation.subject_id)
-        if machine.state in (State.RUNNING, State.RESCUE_MODE) and machine.reclaim_at is not None:
+        if machine.state in ON and machine.reclaim_at is not None:
             engine_of(operation.lane).ensure_spot_notice(machine.public_id, machine.reclaim_at)
         with ending(operation, owner):
             pass
