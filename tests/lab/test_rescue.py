@@ -4,7 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.lab.conftest import PASSWORD, Internet, Lab
+from tests.lab.test_full_disk import fill_to_the_last_block, refill
 from vmart.engines.contract import Disk, Engine, MachineSpec
 from vmart.kernel import unix_password
 
@@ -93,6 +96,42 @@ def test_what_interrupted_calls_left_goes_on_to_its_end(engine: Engine, lab: Lab
     assert (seen.power, seen.rescue) == ("stopped", 2)
     assert engine.ensure_own_system(back, on=True).power == "running"
     assert lab.inside(spec.name, "cat /root/mark /mnt/disk-cut2/kept").stdout.split() == ["owned", "kept"]
+
+
+@pytest.mark.parametrize("fill", [refill, fill_to_the_last_block])
+def test_a_disk_that_is_full_is_made_free_from_a_rescue_system(
+    engine: Engine, lab: Lab, make_spec: MakeSpec, fill: Callable[[Lab, MachineSpec], None]
+) -> None:
+    spec = dataclasses.replace(
+        make_spec(public=False, password=PASSWORD), system_disk=Disk("disk-too-full", "CLOUD_SSD", 1)
+    )
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    refill(lab, spec)
+    fill(lab, spec)
+    assert engine.ensure_rescue(_rescue(spec, 1)).rescue == 1
+    script = "rm -rf /mnt/system/root/filling /mnt/system/root/tmp.*; sync; echo mended > /mnt/system/root/mended"
+    assert lab.inside(spec.name, script).returncode == 0
+    back = dataclasses.replace(spec, rescue=2)
+    assert engine.ensure_own_system(back, on=True).power == "running"
+    assert lab.inside(spec.name, "cat /root/mended").stdout.split() == ["mended"]
+    assert lab.ask("config", "device", "get", spec.name, "root", "size").split() == ["1GiB"]
+
+
+@pytest.mark.parametrize("fill", [refill, fill_to_the_last_block])
+def test_one_that_stays_full_goes_in_and_out_and_ends(
+    engine: Engine, lab: Lab, make_spec: MakeSpec, fill: Callable[[Lab, MachineSpec], None]
+) -> None:
+    spec = dataclasses.replace(make_spec(password=PASSWORD), system_disk=Disk("disk-stays-full", "CLOUD_SSD", 1))
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    refill(lab, spec)
+    fill(lab, spec)
+    engine.ensure_rescue(_rescue(spec, 1))
+    assert engine.ensure_own_system(dataclasses.replace(spec, rescue=2), on=True).power == "running"
+    engine.ensure_rescue(_rescue(spec, 3), force=True)
+    engine.ensure_absent(spec.name)
+    assert [name for name in _names(lab) if name.startswith(spec.name)] == []
 
 
 def test_its_end_takes_both_systems(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:

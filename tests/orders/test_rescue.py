@@ -1,5 +1,6 @@
 """Given a machine that goes into the rescue mode, then its own disk is as it was, and it is charged on as before."""
 
+import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,20 +15,23 @@ from tests.support.business_clock import BusinessClock
 from tests.support.missed import an_interval_ago
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
 from tests.support.written import refused
-from vmart.catalog.models import Zone, ZoneImage
+from vmart.catalog import shop
+from vmart.catalog.models import Image, Zone, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power, Rescues
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
-from vmart.kernel import unix_password
+from vmart.kernel import clock, unix_password
 from vmart.kernel.errors import InvalidValue
 from vmart.metering.models import Segment
 from vmart.orders import (
     attributes,
     lost,
+    planned_end,
     reboot,
+    reclaim,
     redeliver,
     reinstall,
     renew,
@@ -42,6 +46,7 @@ from vmart.orders import (
     where_it_is,
 )
 from vmart.orders import machines as m
+from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.detach import detach
 from vmart.orders.errors import Busy, NoRescue, UnknownInstance, WeakPassword, WrongState
 from vmart.orders.reinstall import Reinstall
@@ -334,6 +339,47 @@ def test_while_it_is_in_rescue_mode_nothing_else_is_done_with_it(account: int, m
 
 
 # -- its end, and what happens meanwhile -------------------------------------------------------
+
+
+def test_one_of_a_customers_image_is_mended_from_the_public_one_below(machine: Instance, world: World) -> None:
+    """Given an image that may be what is broken, or deleted, then the rescue system is not made of it."""
+    Instance.objects.filter(pk=machine.pk).update(own_image="img-deleted0")
+    _in_rescue(machine)
+    recipe = Image.objects.get(public_id=machine.image_id).recipe
+    assert (_stands(machine), world.system(machine.public_id)[0]) == (("RESCUE_MODE", 1), recipe)
+
+
+def test_its_planned_end_comes_in_rescue_mode(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock
+) -> None:
+    _in_rescue(machine)
+    ends = test_clock.at + dt.timedelta(minutes=10)
+    planned_end.plan(by(account), [machine.public_id], ends)
+    go_to(test_clock, ends)
+    assert (*_stands(machine), world.rescue(machine.public_id)) == ("SHUTDOWN", 2, 2)
+    assert list(reconcile()) == []
+
+
+def test_a_spot_machine_is_taken_back_in_rescue_mode(account: int, world: World, test_clock: BusinessClock) -> None:
+    machine = buy_running(account, replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1"))
+    _in_rescue(machine)
+    assert reclaim.announce([machine.id], reclaim.BY_SELLER) == 1
+    work()
+    assert world.spot_notice(machine.public_id) != ""
+    go_to(test_clock, test_clock.at + reclaim.NOTICE)
+    assert (_now(machine).state, world.count_machines(), list(reconcile())) == ("GONE", 0, [])
+
+
+def test_a_window_of_bandwidth_begins_in_rescue_mode(account: int, world: World) -> None:
+    configuration = replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=5, public_ip=True)
+    machine = buy_running(account, configuration)
+    today = f"{clock.now().astimezone(shop.snapshot().billing_zone):%Y-%m-%d}"
+    ACT_OF_WINDOW.order(by(account), Window([machine.public_id], 9, today, today))
+    _enter(machine)
+    work()
+    _work_again()
+    assert (_stands(machine), world.cap_mbps(machine.public_id)) == (("RESCUE_MODE", 1), 9)
+    assert list(reconcile()) == []
 
 
 @pytest.mark.parametrize("configuration", [HOURLY, MONTHLY], ids=["postpaid", "prepaid"])
