@@ -61,6 +61,7 @@ class Things:
     image: str  # of the running machine
     snapshot: str  # of the disk that no machine has
     policy: str  # of snapshots, of the disk that is attached
+    rescued: str  # a machine in rescue mode
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -112,6 +113,8 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 6),
     "ResetInstance": (lambda has: {"InstanceId": has.running, **_login(has), "UserData": "IyEvYmluL3No"}, 12),
+    "EnterRescueMode": (lambda has: {"InstanceId": has.running, "Password": "Rescue-pass-1"}, 10),
+    "ExitRescueMode": (lambda has: {"InstanceId": has.rescued}, 6),
     "ModifyInstancesVpcAttribute": (
         lambda has: {
             "InstanceIds": [has.running],
@@ -398,8 +401,9 @@ def owner(delivering: None) -> tuple[Client, Things]:
     policy = client.call("CreateAutoSnapshotPolicy", asked).response["AutoSnapshotPolicyId"]
     client.call("BindAutoSnapshotPolicy", {"AutoSnapshotPolicyId": policy, "DiskIds": [attached]})
     free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
-    bare, other = client.call("RunInstances", {**BARE, "InstanceCount": 2}).response["InstanceIdSet"]
+    bare, other, rescued = client.call("RunInstances", {**BARE, "InstanceCount": 3}).response["InstanceIdSet"]
     work()
+    client.call("EnterRescueMode", {"InstanceId": rescued, "Password": "Rescue-pass-1"})
     asked = {"AddressId": at_machine, "InstanceId": other}
     task = client.call("AssociateAddress", asked).response["TaskId"]
     work()
@@ -426,7 +430,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
-        at_machine, task, image, snapshot, policy,
+        at_machine, task, image, snapshot, policy, rescued,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -621,6 +625,7 @@ UNKNOWN = Things(
     "img-unknown0",
     "snap-unknown0",
     "asp-unknown0",
+    "ins-unknown8",
 )
 
 

@@ -19,6 +19,7 @@ CUSTOMERS = [
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
+    "{machine}rescue/", "{machine}leave-rescue/",
     "{machine}network/", "{machine}host-name/",
     "{machine}bandwidth/",
     "{machine}keys/",

@@ -34,6 +34,7 @@ from vmart.orders import (
     reboot,
     reclaim,
     reinstall,
+    rescue,
     reset_password,
     resize,
     start,
@@ -154,6 +155,14 @@ def _unbind(actor: Actor, names: list[str]) -> None:
 
 def _reinstall(actor: Actor, names: list[str]) -> None:
     reinstall.reinstall(actor, names[0], Reinstall())
+
+
+def _rescue(actor: Actor, names: list[str]) -> None:
+    rescue.enter(actor, names[0], "Rescue-pass-1")
+
+
+def _leave_rescue(actor: Actor, names: list[str]) -> None:
+    rescue.leave(actor, names[0])
 
 
 def _move(actor: Actor, names: list[str]) -> None:
@@ -298,6 +307,10 @@ ACTS: dict[str, Callable[[], int]] = {
     "spot notice": lambda: _asked(SPOT, _notice),
     "reclaim": lambda: _asked(SPOT, _reclaim),
     "reinstall": lambda: _asked(ONLINE, _reinstall),
+    "rescue": lambda: _asked(ONLINE, _rescue),
+    "leave rescue": lambda: _asked(ONLINE, _rescue, _leave_rescue),
+    "isolate in rescue": lambda: _asked(ONLINE, _rescue, terminate.terminate),
+    "release after rescue": lambda: _asked(ONLINE, _rescue, terminate.terminate, terminate.terminate),
     "move": lambda: _asked(ONLINE, _move),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
@@ -341,6 +354,7 @@ ACTS: dict[str, Callable[[], int]] = {
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "move": 1, "bandwidth": 1,
          "host name": 1, "spot notice": 1, "reclaim": 2,
+         "rescue": 1, "leave rescue": 1, "isolate in rescue": 3, "release after rescue": 2,
          "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "smaller type in a term": 1,
@@ -427,6 +441,8 @@ SETTLED = {
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "reinstall": ("RUNNING",), "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
     "move": ("RUNNING",),
+    "rescue": ("RUNNING", "RESCUE_MODE"), "leave rescue": ("RUNNING", "RESCUE_MODE"),
+    "isolate in rescue": ("SHUTDOWN",), "release after rescue": ("GONE",),
     "host name": ("RUNNING",), "spot notice": ("RUNNING",), "reclaim": ("GONE",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),

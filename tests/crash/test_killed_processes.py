@@ -37,6 +37,7 @@ from vmart.orders import (
     reclaim,
     reinstall,
     renew,
+    rescue,
     reset_password,
     resize,
     stop,
@@ -289,9 +290,27 @@ def _reclaim(name: str) -> None:
     )
 
 
+def _leave_rescue(who: Actor, name: str) -> None:
+    rescue.enter(who, name, RESCUE)
+    work()
+    rescue.leave(who, name)
+
+
+def _end_in_rescue(who: Actor, name: str) -> None:
+    rescue.enter(who, name, RESCUE)
+    work()
+    terminate.terminate(who, [name])
+
+
+RESCUE = "Rescue-pass-1"
+# Of each act: the number that machine and engine have in the end, and whether the password of the rescue opens it.
+RESCUED = {"rescue": (1, True), "leave rescue": (2, False), "end in rescue": (2, False)}
 _OF_ONE: dict[str, Callable[[Actor, str], None]] = {
     "reset password": reset_password.generate,
     "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
+    "rescue": lambda who, name: rescue.enter(who, name, RESCUE),
+    "leave rescue": _leave_rescue,
+    "end in rescue": _end_in_rescue,
     "move": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
     "spot notice": lambda who, name: _notice(name),
     "reclaim": lambda who, name: _reclaim(name),
@@ -304,6 +323,7 @@ _OF_ONE: dict[str, Callable[[Actor, str], None]] = {
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bind keys", "take keys away", "host name", "reinstall", "spot notice", "reclaim", "move",
+        "rescue", "leave rescue", "end in rescue",
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
@@ -368,6 +388,13 @@ def test_the_work_after_a_request(
         if act == "reinstall":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert world.erased(machine.public_id) == 1, _name(control, point)
+        if act in RESCUED:
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            number, is_open = RESCUED[act]
+            opens = unix_password.matches(RESCUE, world.password_hash(machine.public_id))
+            assert (machine.rescue, world.rescue(machine.public_id), opens) == (number, number, is_open), _name(
+                control, point
+            )
         if act == "move":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             seen_ip = engine_of(ZONE).observe(machine.public_id).private_ip

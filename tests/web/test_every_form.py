@@ -64,6 +64,11 @@ class Sent:
     def of_machine(self, name: str, form: dict[str, str], **named: str) -> HttpResponse:
         return self.buyer.post(reverse(name, kwargs={"public_id": self.machine, **named}), form)
 
+    def left_rescue(self) -> HttpResponse:
+        self.of_machine("machine_rescue", {"password": "Rescue-1a"})
+        work()
+        return self.of_machine("machine_leave_rescue", {})
+
     def of_customer(self, name: str, form: dict[str, str]) -> HttpResponse:
         return self.seller.post(reverse(name, args=[self.buyer.account_id]), form)
 
@@ -322,6 +327,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_reset_password", {"how": "generated"}
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
+    ("machine_rescue", "EnterRescueMode"): lambda sent: sent.of_machine("machine_rescue", {"password": "Rescue-1a"}),
+    ("machine_leave_rescue", "ExitRescueMode"): lambda sent: sent.left_rescue(),
     ("machine_network", "ModifyInstancesVpcAttribute"): lambda sent: sent.of_machine(
         "machine_network", {"subnet": Subnet.objects.get().public_id}
     ),

@@ -89,6 +89,8 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_tags": MACHINE,
     "machine_reset_password": MACHINE,
     "machine_reinstall": MACHINE,
+    "machine_rescue": MACHINE,
+    "machine_leave_rescue": MACHINE,
     "machine_network": MACHINE,
     "machine_host_name": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],

@@ -304,9 +304,17 @@ _CHECKS = (
         JOIN placement_allocation a ON a.instance_id = i.id
         JOIN (SELECT instance_id, sum(size_gib) AS gib FROM storage_disk WHERE state = '' GROUP BY 1) AS d
           ON d.instance_id = i.id
-        WHERE i.state IN ('RUNNING', 'STOPPED') AND i.latest_operation_state <> 'OPERATING'
+        WHERE i.state IN ('RUNNING', 'STOPPED', 'RESCUE_MODE') AND i.latest_operation_state <> 'OPERATING'
           AND i.stop_charging_mode <> 'STOP_CHARGING'
           AND (a.vcpu, a.memory_mib, a.disk_gib) <> (i.vcpu, i.memory_mib, d.gib)
+        """,
+    ),
+    (
+        "a machine's number of ways into the rescue mode and out of it is not that of its state",
+        """
+        SELECT i.public_id, i.state, i.rescue FROM instances_instance i
+        WHERE i.state IN ('RUNNING', 'STOPPED', 'RESCUE_MODE') AND i.latest_operation_state <> 'OPERATING'
+          AND (mod(i.rescue, 2) = 1) <> (i.state = 'RESCUE_MODE')
         """,
     ),
     (
@@ -515,6 +523,10 @@ def reconcile() -> Iterator[str]:
         yield from _engine(zone)
 
 
+# A rescue system that turned itself off is left as it is; what is in no other state here is off.
+_POWERS = {State.RUNNING.value: [Power.RUNNING], State.RESCUE_MODE.value: [Power.RUNNING, Power.STOPPED]}
+
+
 def _disks(zone: str, volumes: Sequence[Volume]) -> Iterator[str]:
     """Disks with a life of their own, against the zone's engine; those with work under way are left out."""
     seen = {volume.name: volume for volume in volumes}
@@ -599,10 +611,11 @@ def _engine(zone: str) -> Iterator[str]:
         if row.latest_operation_state == "OPERATING" or row.state == State.PENDING:
             continue
         power = seen[name].power if name in seen else Power.ABSENT
-        wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED
-        if power != wanted:
+        if power not in _POWERS.get(row.state, [Power.STOPPED]):
             yield f"{name} is {row.state} and its engine in {zone} says {power}"
-        elif name in seen and row.id not in leading and where_it_is.differs(row, seen[name]):
+        elif (seen[name].rescue % 2 == 1) != (row.state == State.RESCUE_MODE):
+            yield f"{name} is {row.state} and its engine in {zone} has it with another system"
+        elif row.id not in leading and where_it_is.differs(row, seen[name]):
             yield f"{name} is at {row.private_ip} and its engine in {zone} has it at {seen[name].private_ip}"
-        elif name in seen and row.id not in leading and address.differs(row, seen[name]):
+        elif row.id not in leading and address.differs(row, seen[name]):
             yield f"the engine of {zone} leads {seen[name].public_ip or 'no address'} to {name}, against its row"

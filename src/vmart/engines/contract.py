@@ -125,6 +125,7 @@ class MachineSpec:
     no passwords though there is one.
     ``user_data`` is the customer's cloud-init document, decoded, at most 16 KiB. ``installation`` counts how often
     the system disk was to be made anew, ``restoration`` how often it was to hold what a snapshot holds (``Snapshots``).
+    ``rescue`` counts each way into the rescue mode and each way out: odd is in it (``Rescues``).
     """
 
     name: str  # the instance's public id, "ins-4k2j0qzt"
@@ -146,6 +147,7 @@ class MachineSpec:
     keys_only: bool = False
     installation: int = 0
     restoration: int = 0
+    rescue: int = 0
     rules: MachineRules = OPEN
 
     @property
@@ -159,7 +161,8 @@ class Observation:
     """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
 
     ``public_ip`` is the address that leads to the machine, "" for none. ``installation`` is that of the spec by which
-    its system disk was made. ``rules`` is the digest of the rules it was given, "" for none.
+    its system disk was made, ``rescue`` that of the spec by which it has the system that it has. ``rules`` is the
+    digest of the rules it was given, "" for none.
     """
 
     name: str
@@ -171,6 +174,7 @@ class Observation:
     public_ip: str = ""
     installation: int = 0
     rules: str = ""
+    rescue: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +251,12 @@ class Capabilities:
     byte_counters: bool = True
     security_groups: bool = True
     snapshots: bool = True
+    rescue: bool = True
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
+
+RESCUED_AT = "/mnt/system"  # where a rescue system has the machine's own disk
 
 SPOT_NOTICE = "/run/spot/termination-time"  # in the guest, as published metadata name it
 
@@ -487,6 +494,31 @@ class Snapshots(Protocol):
         """Every copy that this deployment made, whole or not."""
 
 
+@runtime_checkable
+class Rescues(Protocol):
+    """An engine that boots a machine from another system, in which its own system disk is a folder. Only for one whose
+    ``capabilities`` say ``rescue``.
+
+    The machine keeps its name, its addresses, its data disks and its byte counter either way. ``spec.rescue`` says
+    which call is the later one: a machine that has come to a later one is only looked at.
+    """
+
+    def ensure_rescue(self, spec: MachineSpec, *, force: bool = False) -> Observation:
+        """It runs the rescue system of ``spec`` (``spec.rescue`` is odd), and has its own disk at ``RESCUED_AT``.
+
+        A running machine is turned off for it, its guest asked first unless ``force``. Nothing that is on its own disk
+        is changed. Raises EngineError where nothing of the machine is there.
+        """
+
+    def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
+        """It has its own system disk again, as ``spec`` says (``spec.rescue`` is even), and runs where ``on``, else it
+        is off. Nothing is left of the rescue system.
+
+        A machine of which nothing is there is answered with ``Power.ABSENT``, never made. Disks with a life of their
+        own are attached again by whoever asks, here as for a rescue system.
+        """
+
+
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     """Whether a running machine is turned off to get another size.
 
@@ -559,6 +591,8 @@ VERBS = (
     "ensure_restored",
     "ensure_volume_restored",
     "list_snapshots",
+    "ensure_rescue",
+    "ensure_own_system",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

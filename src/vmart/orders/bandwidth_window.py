@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 from vmart.catalog import shop
 from vmart.events import record
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import AT_REST, Instance, State
 from vmart.kernel import clock, ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue
 from vmart.orders import address, agreed, bandwidth, lowering, paid, windows
@@ -150,7 +150,7 @@ def _due(machine: Instance) -> None:
     if found is None:
         return
     starts = found.state == BandwidthWindow.State.WAITING
-    if machine.state not in (State.RUNNING, State.STOPPED):
+    if machine.state not in AT_REST:
         if starts:
             _pay_back(machine, found)
         else:

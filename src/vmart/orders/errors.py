@@ -199,6 +199,10 @@ class NoOwnImages(Unsupported):
     """The zone's engine makes no images of machines."""
 
 
+class NoRescue(Unsupported):
+    """The zone's engine boots no machine from a rescue system."""
+
+
 class TooManyImages(LimitExceeded):
     code = "ImageQuotaLimitExceeded"
 

@@ -16,7 +16,7 @@ from vmart.engines.contract import EngineError
 from vmart.events import record
 from vmart.events.actor import Actor, timer
 from vmart.events.models import Event
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.instances.models import ALIVE, ON, Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
@@ -157,7 +157,7 @@ def tell(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``spot_notice``: the machine's own system is told; one that is off, or is gone, needs no telling."""
     for operation in batch:
         machine = m.read(operation.subject_id)
-        if machine.state == State.RUNNING and machine.reclaim_at is not None:
+        if machine.state in ON and machine.reclaim_at is not None:
             engine_of(operation.lane).ensure_spot_notice(machine.public_id, machine.reclaim_at)
         with ending(operation, owner):
             pass

@@ -12,7 +12,7 @@ from typing import Any
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import agreed, lower_bandwidth, lowering, paid, term
@@ -32,7 +32,7 @@ from vmart.subscriptions.models import Subscription
 
 ACTION = "renew"
 BringBack = Callable[[Sequence[Any], Actor], None]
-RENEWABLE = (State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, State.SHUTDOWN)
+RENEWABLE = (*(state for state in ALIVE if state != State.PENDING), State.SHUTDOWN)
 
 
 @dataclass(frozen=True, slots=True)

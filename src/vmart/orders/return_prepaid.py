@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from vmart.catalog import shop
 from vmart.customers import quotas
 from vmart.customers.models import Account
-from vmart.instances.models import Instance, State
+from vmart.instances.models import AT_REST, Instance
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
@@ -89,7 +89,7 @@ def refuse(machines: Sequence[Instance]) -> None:
     """Raise WrongMode or WrongState for machines that cannot be returned."""
     for machine in machines:
         m.refuse_postpaid(machine)
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
+        m.refuse_state(machine, AT_REST, "UnsupportedOperation.InstanceStateShutdown")
     m.refuse_isolated(machines)  # of a term that is over nothing is left, and a return would move its end
 
 

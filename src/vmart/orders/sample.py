@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.db.models import F, Q, QuerySet
 
 from vmart.engines.contract import ByteCount, Engine
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.network.models import Eip, EipState
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
@@ -77,8 +77,8 @@ def sending(zone: str) -> list[Sender]:
 
 
 def _sending(zone: str) -> QuerySet[Instance]:
-    alive = [State.RUNNING, State.STOPPING, State.REBOOTING, State.STARTING, State.STOPPED]
-    found = Instance.objects.filter(zone_id=zone, state__in=alive, public_ip_wanted=True)
+    delivered = [state for state in ALIVE if state != State.PENDING]
+    found = Instance.objects.filter(zone_id=zone, state__in=delivered, public_ip_wanted=True)
     # Arrears that ended before the power-off of their stop: its own count comes.
     being_turned_off = Q(state=State.STOPPED, latest_operation_state="OPERATING")
     return found.exclude(subscription__expires_at__lte=clock.now()).exclude(being_turned_off)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vmart.instances.models import Instance, State
+from vmart.instances.models import AT_REST, Instance, State
 from vmart.orders import agreed, isolate, renew
 from vmart.orders import machines as m
 from vmart.orders.disks import isolate as isolate_disk
@@ -55,7 +55,7 @@ def _locked_disk(disk_id: int) -> Disk:
 
 OF: Mapping[str, Termed] = {
     Instance.KIND: Termed(
-        m.locked, renew.ACT, renew.RENEWABLE, (State.RUNNING, State.STOPPED), _machine_waits, _expire_machine
+        m.locked, renew.ACT, renew.RENEWABLE, AT_REST, _machine_waits, _expire_machine
     ),
     Disk.KIND: Termed(
         _locked_disk, renew_disk.ACT, renew_disk.RENEWABLE, (DiskState.UNATTACHED, DiskState.ATTACHED),

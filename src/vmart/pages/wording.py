@@ -22,12 +22,24 @@ STATES = {
     "STARTING": _("Starting"),
     "STOPPING": _("Stopping"),
     "REBOOTING": _("Rebooting"),
+    "ENTER_RESCUE_MODE": _("Going into rescue mode"),
+    "RESCUE_MODE": _("Rescue mode"),
+    "EXIT_RESCUE_MODE": _("Leaving rescue mode"),
     "SHUTDOWN": _("Recycle bin"),
     "TERMINATING": _("Being erased"),
     "GONE": _("Erased"),
 }
-STATE_TONES = {"RUNNING": "good", "LAUNCH_FAILED": "bad", "SHUTDOWN": "warn", "STOPPED": "idle", "GONE": "idle"}
-IN_BETWEEN = ("PENDING", "STARTING", "STOPPING", "REBOOTING", "TERMINATING")
+STATE_TONES = {
+    "RUNNING": "good",
+    "LAUNCH_FAILED": "bad",
+    "SHUTDOWN": "warn",
+    "RESCUE_MODE": "warn",
+    "STOPPED": "idle",
+    "GONE": "idle",
+}
+IN_BETWEEN = (
+    "PENDING", "STARTING", "STOPPING", "REBOOTING", "ENTER_RESCUE_MODE", "EXIT_RESCUE_MODE", "TERMINATING",
+)  # fmt: skip
 
 # Of a disk with a life of its own.
 DISK_STATES = {
@@ -144,6 +156,8 @@ EVENTS = {
     "RebootInstances": _("Reboot asked for"),
     "TerminateInstances": _("End asked for"),
     "ResetInstance": _("New system asked for"),
+    "EnterRescueMode": _("Rescue mode asked for"),
+    "ExitRescueMode": _("Way out of the rescue mode asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),
     "AssociateInstancesKeyPairs": _("Key pairs asked for"),
     "DisassociateInstancesKeyPairs": _("Removal of key pairs asked for"),
@@ -216,6 +230,8 @@ EVENTS = {
     "password_taken": _("Password taken by its owner, and erased here"),
     "password_reset": _("Password reset"),
     "reinstalled": _("Installed anew"),
+    "rescue_begun": _("In rescue mode, its own disk at /mnt/system"),
+    "rescue_left": _("Out of the rescue mode, with its own system"),
     "keys_bound": _("Key pairs bound"),
     "hostname_changed": _("Host name changed"),
     "reclaim_announced": _("Taken back"),
@@ -345,6 +361,8 @@ OPERATIONS = {
     "reclaim": _("End of a spot machine"),
     "spot_notice": _("Notice to a spot machine"),
     "reinstall": _("New system"),
+    "rescue": _("Way into the rescue mode"),
+    "leave_rescue": _("Way out of the rescue mode"),
     "rules": _("Rules of security groups"),
     "bandwidth": _("Change of bandwidth"),
     "to_traffic": _("Change to traffic"),

@@ -14,6 +14,7 @@ from vmart.engines.contract import (
     ImageSpec,
     ImageStatus,
     MemberCapacity,
+    Rescues,
     Snapshots,
 )
 from vmart.kernel import clock
@@ -57,6 +58,7 @@ def check(zone: str) -> bool:
     seen = {
         "pools": _pools(row, members), "disks": isinstance(engine, Disks),
         "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
+        "rescue": isinstance(engine, Rescues) and capabilities.rescue,
     }  # fmt: skip
     seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
     Zone.objects.filter(pk=zone).update(

@@ -358,6 +358,22 @@ class NewSystem(ActForm):
         self.fields["image"].widget.choices = public + [(image.public_id, _told(image)) for image in own]
 
 
+class RescueMode(ActForm):
+    """The password of a rescue system, and whether the guest is asked before it is turned off."""
+
+    paths = {"password": "password"}
+
+    password = forms.CharField(
+        label=_("Password of the rescue system"),
+        help_text=_("8 to 30 characters, at least two of lower case letters, upper case letters, digits and signs."),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"maxlength": 64, "autocomplete": "new-password"}),
+    )
+    hard = forms.BooleanField(
+        label=_("Turn it off without asking its system first: what that has not written is lost"), required=False
+    )
+
+
 class Change(ActForm):
     """One value of a machine, ``name``, changed; first shown with what it is ``now``."""
 

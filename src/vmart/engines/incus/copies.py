@@ -25,7 +25,7 @@ _SPARE_GIB = 1
 # Only a quota goes down again when a machine is made of the copy; the server makes no block device smaller.
 _QUOTAS = ("btrfs", "zfs", "dir")
 # Of a copied machine's record, what belongs to its disk.
-_OF_DISK = ("volatile.", "image.", "security.")
+OF_DISK = ("volatile.", "image.", "security.")
 # The server would write the machine's first seeds anew at its next start, and its host name.
 TEMPLATES = "volatile.apply_template"
 
@@ -235,7 +235,7 @@ class Copies:
     def _make_whole(self, name: str, root: Mapping[str, str], marks: Mapping[str, str]) -> None:
         """Nothing is left in its record of the machine that it was copied of, but what belongs to its disk."""
         made = self._client.get(_instance_path(name))
-        kept = {key: value for key, value in made["config"].items() if key.startswith(_OF_DISK) and key != TEMPLATES}
+        kept = {key: value for key, value in made["config"].items() if key.startswith(OF_DISK) and key != TEMPLATES}
         whole = {key: made[key] for key in WRITTEN if key in made}
         whole |= {"config": kept | dict(marks) | {WHOLE: "true"}, "devices": {"root": root}}
         self._client.send("PUT", _instance_path(name), whole)

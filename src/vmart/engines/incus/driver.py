@@ -33,7 +33,7 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, capacity, copies, records, seed
+from vmart.engines.incus import capability, capacity, copies, records, rescue, seed
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
@@ -79,7 +79,7 @@ class IncusEngine:
             shown_gib = -(-capacity.space(opened.client, opened.pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
             opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
-            pool_driver=opened.pool_driver, df_shows_gib=shown_gib,
+            pool_driver=opened.pool_driver, why_no_rescue=opened.why_no_rescue, df_shows_gib=shown_gib,
         )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
@@ -161,13 +161,14 @@ class IncusEngine:
     def ensure_absent(self, name: str) -> None:
         opened = self._open()
         found = self._ours(name)
+        known = found or opened.rescue.aside(name)
         bridge = records.bridge_of(found) if found else ""
         if bridge:
             opened.networks.remove_forwards(bridge, name)
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
-            if found is not None:
-                opened.firewall.forget_rules(found["config"][records.PRIVATE_IP])
+            if known is not None:
+                opened.firewall.forget_rules(known["config"][records.PRIVATE_IP])
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: opened.machines.stop(name, force=True))
@@ -178,11 +179,12 @@ class IncusEngine:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
         with self._saying():
             opened.copies.remove_beside(name)
-        if found is None or records.data_volumes(found):
+            opened.rescue.remove(name)
+        if not bridge or (found is not None and records.data_volumes(found)):
             opened.volumes.remove_of_machine(name)
         if bridge:
             opened.networks.remove_if_empty(bridge)
-        elif found is None:
+        else:  # nothing of it is there, or its own system was being put aside
             opened.networks.remove_machine(name)
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
@@ -378,6 +380,34 @@ class IncusEngine:
     def list_snapshots(self) -> Sequence[Snapshot]:
         local = "" if self._open().members else LOCAL_MEMBER
         return [replace(found, member=found.member or local) for found in self._open().copies.all()]
+
+    # -- the rescue mode -----------------------------------------------------------------------
+
+    def ensure_rescue(self, spec: MachineSpec, *, force: bool = False) -> Observation:
+        opened, found = self._open(), self._ours(spec.name)
+        if rescue.has_come(found, spec.rescue + 1):
+            return self.observe(spec.name)
+        if not rescue.has_come(found, spec.rescue):
+            if opened.why_no_rescue:
+                raise EngineError(opened.why_no_rescue, transient=False)
+            self._see_to_image(spec.image)
+            with self._saying():
+                opened.rescue.put_aside(spec.name, spec.rescue, force=force)
+        return self._made(spec, new=False)
+
+    def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
+        opened, found = self._open(), self._ours(spec.name)
+        if found is None and opened.rescue.aside(spec.name) is None:
+            return Observation(spec.name, Power.ABSENT)
+        if rescue.has_come(found, spec.rescue + 1):
+            return self.observe(spec.name)
+        with self._saying():
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            self._guard(spec)
+            if not rescue.has_come(found, spec.rescue):
+                opened.rescue.bring_back(opened.making.body(spec, bridge))
+            self._connect(spec, bridge, new=False)
+        return self.ensure_power(spec.name, on)
 
     # -- inside a machine ----------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from vmart.engines.incus.machines import Machines
 from vmart.engines.incus.making import Making
 from vmart.engines.incus.network import Networks
 from vmart.engines.incus.own_images import OwnImages
+from vmart.engines.incus.rescue import Rescue
 from vmart.engines.incus.room import Room
 from vmart.engines.incus.volumes import Volumes
 
@@ -61,6 +62,11 @@ class Opened:
             kind=self.kind,
         )
         self.machines = Machines(self.client, names, is_cluster=bool(self.members))
+        self.why_no_rescue = capability.why_no_rescue(
+            self.server, self.kind, self.pool_driver, is_one_here=self.client.is_local and not self.members
+        )
+        state_dir = Path(str(settings["socket"])).parent if self.client.is_local else None
+        self.rescue = Rescue(self.client, self.pool, names, machines=self.machines, room=self.room, state_dir=state_dir)
         self.making = Making(
             self.client,
             self.pool,
@@ -70,6 +76,7 @@ class Opened:
             volumes=self.volumes,
             images=self.images,
             own_images=self.own_images,
+            rescue=self.rescue,
             room=self.room,
             is_cluster=bool(self.members),
             caps_nic=self.firewall is None,

@@ -14,6 +14,7 @@ RULES = "user.vmart.rules"  # the machine's, as JSON
 PRIVATE_IP = "user.vmart.private_ip"
 INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
+RESCUE = "user.vmart.rescue"  # which way into the rescue mode, or out of it, it came
 LAST_POWER = "volatile.last_state.power"  # the server's; what never ran has none
 ROLE = "user.vmart.role"  # of what is no customer's machine
 # What a record is written whole with.
@@ -68,6 +69,10 @@ def installation(found: Mapping[str, Any]) -> int:
 
 def restoration(found: Mapping[str, Any]) -> int:
     return int(found["config"].get(RESTORATION) or 0)
+
+
+def rescue(found: Mapping[str, Any]) -> int:
+    return int(found["config"].get(RESCUE) or 0)
 
 
 def memory_mib(found: Mapping[str, Any]) -> int:

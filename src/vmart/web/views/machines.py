@@ -11,7 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.engines.contract import RESCUED_AT
+from vmart.instances.models import ALIVE, IN_RESCUE, Instance, State
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups
 from vmart.listings import machines as list_of_machines
@@ -70,6 +71,9 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
     prepaid = any(machine.subscription.expires_at for machine in page.rows)
     here = {"machines": Shown(MACHINES, page, request), "busy": busy, "any_prepaid": prepaid}
     return render(request, "web/machines/list.html", here)
+
+
+_ON = (State.RUNNING, State.REBOOTING, State.RESCUE_MODE)
 
 
 @never_cache
@@ -171,10 +175,11 @@ def _here(machine: Instance) -> dict[str, Any]:
     here, capabilities = shop.snapshot(), overview.capabilities(machine.zone_id)
     closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
     operating = machine.latest_operation_state == "OPERATING"
-    # While a reset or a new system is under way, the password that is kept is about to be another.
+    # While a reset or a new system is under way, the password that is kept is about to be another; a rescue system has
+    # another one.
     kept = (
         {}
-        if any(is_under_way(machine, act) for act in (passwords.RESET, reinstall.ACT))
+        if machine.state in IN_RESCUE or any(is_under_way(machine, act) for act in (passwords.RESET, reinstall.ACT))
         else passwords.kept([machine.id])
     )
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
@@ -207,9 +212,10 @@ def _here(machine: Instance) -> dict[str, Any]:
         "ends_by_itself": machine.ends_at is not None and not planned_end.has_come(machine),
         "network_off": network_off,
         "public_ip": public_ip,
-        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and public_ip and (leads or not network_off),
+        "reachable": machine.state in _ON and public_ip and (leads or not network_off),
         "off_billed": _off_billed(machine),
         "passwords": len(kept),
+        "rescued_at": RESCUED_AT,
         "until": kept.get(machine.id),
     }
 
