@@ -53,6 +53,7 @@ def refuse(eips: Sequence[Eip], machines: dict[int, Instance], mbps: int) -> Non
     """What is refused of addresses and their machines as they stand."""
     own.refuse_busy(eips)
     own.refuse_stopped(eips)
+    own.refuse_prepaid(eips)
     book = books.current_book(shop.snapshot().generation)
     for eip in eips:
         own.part(eip, mbps).check(book, own.prices(eip.zone_id))

@@ -17,7 +17,7 @@ from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import eips
 from vmart.listings.views import EipView
-from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, own, release, rename
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, own, rename
 from vmart.orders.addresses.allocate import Cost, NewAddresses
 from vmart.pages import shown_quote, wording
 from vmart.pages.table import Shown
@@ -138,10 +138,10 @@ bind = _page_of(_Act("bind", associate.associate, _("It is being bound: the mach
 unbind = _page_of(
     _Act("unbind", lambda who, eip, _machine: disassociate.disassociate(who, eip), _("It is being unbound."))
 )
-give_back = _page_of(
+release = _page_of(
     _Act(
         "release",
-        lambda who, eip, _machine: release.release(who, [eip]),
+        lambda who, eip, _machine: give_back.give_back(who, [eip]),
         _("It is given back."),
         has_cost=False,
         onward="addresses",
