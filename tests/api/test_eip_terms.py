@@ -78,6 +78,36 @@ def test_what_is_postpaid_has_no_term() -> None:
     assert told(client, eip, *TERM[:2]) == ("", "")
 
 
+def test_what_more_and_less_bandwidth_costs(test_clock: BusinessClock) -> None:
+    """Up 31 days: 450.00 × 1.02. Down at once: 565.00 − 115.00 × 1.02. Postpaid: the new speed's price."""
+    client, account = open_customer()
+    eip = bought(client)
+    asked = {"AddressIds": [eip], "InternetMaxBandwidthOut": 10}
+    assert client.call("InquiryPriceModifyAddressesBandwidth", asked).response["Price"] == {
+        "AddressPrice": {"DiscountPrice": 459.0, "OriginalPrice": 459.0, "ChargeUnit": "MONTH"},
+        "OriginalPrice": 459.0, "DiscountPrice": 459.0,
+    }  # fmt: skip
+    before = purses(account)["available"]
+    client.call("ModifyAddressesBandwidth", asked)
+    assert (before - purses(account)["available"], told(client, eip, "Bandwidth")) == (45_900, (10,))
+    fast, before = bought(client, InternetMaxBandwidthOut=10), purses(account)["available"]
+    asked = {"AddressIds": [fast], "InternetMaxBandwidthOut": 5}
+    price = client.call("InquiryPriceModifyAddressesBandwidth", asked).response["Price"]
+    assert price["DiscountPrice"] == -447.7
+    client.call("ModifyAddressesBandwidth", asked)
+    assert (purses(account)["available"] - before, told(client, fast, "Bandwidth")) == (44_770, (5,))
+    hourly = {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR", "AddressCount": 2}
+    postpaid = client.call("AllocateAddresses", hourly).response["AddressSet"]
+    asked = {"AddressIds": postpaid, "InternetMaxBandwidthOut": 6}
+    assert client.call("InquiryPriceModifyAddressesBandwidth", asked).response["Price"] == {
+        "AddressPrice": {"UnitPrice": 0.565, "DiscountPrice": 0.565, "OriginalPrice": 0.565, "ChargeUnit": "HOUR"},
+    }  # fmt: skip
+    (traffic,) = client.call("AllocateAddresses", {}).response["AddressSet"]
+    for mixed in ([eip, traffic], [*postpaid, traffic]):
+        code = client.call("InquiryPriceModifyAddressesBandwidth", asked | {"AddressIds": mixed}).error[0]
+        assert code == "InvalidParameterValue.AddressInternetChargeTypeConflict"
+
+
 TERM_OF_ONE = {"AddressChargePrepaid": {"Period": 1}}
 BY_MONTH = {"InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH"}
 CHARGED = "UnsupportedOperation.InvalidAddressInternetChargeType"

@@ -246,6 +246,10 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"AddressIds": [has.monthly], "AddressChargePrepaid": {"Period": 1}},
         12,
     ),
+    "InquiryPriceModifyAddressesBandwidth": (
+        lambda has: {"AddressIds": [has.monthly], "InternetMaxBandwidthOut": 9},
+        14,
+    ),
     "ModifyAddressesRenewFlag": (
         lambda has: {"AddressIds": [has.monthly], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         10,
@@ -493,7 +497,7 @@ LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
     "InquiryPriceModifyInstancesChargeType", "InquiryPriceResizeDisk", "InquiryPriceRenewDisks",
-    "InquiryPriceRenewAddresses",
+    "InquiryPriceRenewAddresses", "InquiryPriceModifyAddressesBandwidth",
 }  # fmt: skip
 _WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 

@@ -98,6 +98,22 @@ def test_it_is_renewed_returned_and_given_back(visitor: Visitor, test_clock: Bus
     assert Eip.objects.get().state == "GONE"
 
 
+def test_its_bandwidth_goes_up_by_an_order_and_down_at_once(visitor: Visitor) -> None:
+    """31 days: up 450.00 × 1.02; then down 565.00 + … − 115.00 × 1.02, as the order of the term and of more."""
+    eip = _bought(visitor)
+    address, before = f"/addresses/{eip.public_id}/bandwidth/", purses(visitor.account_id)["available"]
+    shown = visitor.get(f"{address}?bandwidth=10").content.decode()
+    assert re.findall(r'id="due">([^<]*)<', shown) == ["¥459.00"]
+    shown = _confirm(visitor, f"{address}?bandwidth=10")
+    assert ("Faster public address" in shown, before - purses(visitor.account_id)["available"]) == (True, 45_900)
+    assert Eip.objects.get().bandwidth_mbps == 10
+    page = visitor.get(f"{address}?bandwidth=5").content.decode()
+    assert re.findall(r'id="back">([^<]*)<', page) == ["¥456.70"]  # 115.00 + 459.00 − 117.30
+    before = purses(visitor.account_id)["available"]
+    visitor.post(address, Form(page, "").data)
+    assert (Eip.objects.get().bandwidth_mbps, purses(visitor.account_id)["available"] - before) == (5, 45_670)
+
+
 def test_what_cannot_be_returned_says_why(visitor: Visitor, test_clock: BusinessClock) -> None:
     eip = _bought(visitor)
     visitor.buy("?charge=postpaid&address=0", name="bare")

@@ -111,7 +111,8 @@ ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Ban
            "renew_disk": _("Renewal of a disk"), "grow_own_disk": _("Larger disk"),
            "convert_disk": _("Disk paid ahead from now on"),
            "buy_address": _("Public address by the month"),
-           "renew_address": _("Renewal of a public address")}  # fmt: skip
+           "renew_address": _("Renewal of a public address"),
+           "faster_address": _("Faster public address")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),

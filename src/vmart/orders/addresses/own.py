@@ -94,6 +94,13 @@ def begin(eips: Sequence[Eip], act: str, request_id: str, machine: Instance | No
     return task
 
 
+def of_one_task(eips: Sequence[Eip]) -> int:
+    """What was begun on them in several ways is one task; its number. Belongs into the act."""
+    task = numbers.task()
+    Eip.objects.filter(pk__in=[eip.pk for eip in eips]).update(task=task)
+    return task
+
+
 def succeed(eip: Eip, **columns: object) -> None:
     """The operation on it has ended well. Belongs into the act."""
     Eip.objects.filter(pk=eip.pk).update(latest_operation_state="SUCCESS", **columns)
@@ -149,15 +156,6 @@ def refuse_expired(eips: Iterable[Eip]) -> None:
         if things.is_expired(eip):
             raise errors.EipExpired(
                 "The public address {id} has expired; renew it first.", field="addresses", id=eip.public_id
-            )
-
-
-def refuse_prepaid(eips: Iterable[Eip]) -> None:
-    """Raise EipCharged for one whose bandwidth is paid by the month."""
-    for eip in eips:
-        if things.is_prepaid(eip):
-            raise errors.EipCharged(
-                "The bandwidth of {id} is paid by the month, and stays as it is.", field="addresses", id=eip.public_id
             )
 
 

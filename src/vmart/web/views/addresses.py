@@ -15,13 +15,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
-from vmart.listings import eips, orders
+from vmart.listings import eips, orders, overview
 from vmart.listings.views import EipView
 from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, own, rename
 from vmart.orders.addresses.allocate import Cost, NewAddresses
-from vmart.pages import shown_quote, wording
+from vmart.orders.addresses.bandwidth import Faster
+from vmart.orders.downgrade import Downgrade
+from vmart.pages import confirm, shown_quote, wording
+from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
+from vmart.pricing.priced import Priced
 from vmart.web.forms import EipBandwidth, EipMachine, EipName, NewEip
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
@@ -178,21 +182,37 @@ def release(request: HttpRequest, account_id: int, public_id: str) -> HttpRespon
 def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Another bandwidth, with what it costs."""
     eip, who = _one(account_id, public_id), actor(request, account_id)
-    typed = request.POST if request.method == "POST" else request.GET
+    typed = request.POST if "bandwidth" in request.POST else request.GET
     form = EipBandwidth(typed if "bandwidth" in typed else None, initial={"bandwidth": eip.bandwidth_mbps})
     if not form.is_valid():
         return _told(request, eip, None, act="bandwidth", form=form)
     mbps = form.cleaned_data["bandwidth"]
+    act = {"act": "bandwidth", "mbps": mbps}
     try:
-        part = AddressPart(eip.internet_charge_type, mbps)
-        cost = allocate.price(shop.snapshot().region_of(eip.zone), part)
+        (cost,) = bandwidth.reckon(account_id, [public_id], mbps)
+        if isinstance(cost, Priced) and cost.due_minor:
+            return _more_by_month(request, who, eip, act, cost)
     except Refused as refused:
         form.refuse(refused)
         return _told(request, eip, None, act="bandwidth", form=form)
+    told = {"back": cost} if isinstance(cost, Downgrade) else {"cost": cost if isinstance(cost, Cost) else _cost(eip)}
     return _told(
-        request, eip, lambda: bandwidth.change(who, [public_id], mbps), act="bandwidth", mbps=mbps, cost=cost,
-        done=_("Its bandwidth is being changed."),
+        request, eip, lambda: bandwidth.change(who, [public_id], mbps), done=_("Its bandwidth is being changed."),
+        **act, **told,
     )  # fmt: skip
+
+
+def _more_by_month(request: HttpRequest, who: Actor, eip: EipView, act: dict[str, Any], cost: Priced) -> HttpResponse:
+    """It is ordered; what was shown is charged."""
+    if request.method == "POST":
+        asked = Faster([eip.public_id], act["mbps"])
+        try:
+            return redirect("order", confirm.order(request, who, bandwidth.UPGRADE, asked))
+        except NotShown:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    available_minor = overview.balance(who.account).available_minor
+    here = {"confirmation": confirm.ask(request, who.account, cost, available_minor=available_minor)}
+    return render(request, "web/addresses/act.html", {"eip": eip, **act, **here})
 
 
 def _told(

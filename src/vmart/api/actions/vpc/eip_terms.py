@@ -1,5 +1,6 @@
 """vpc: terms of addresses whose bandwidth is paid by the month: what one costs, a further one, renewal by itself."""
 
+from decimal import Decimal
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from pydantic import Field
@@ -9,8 +10,11 @@ from vmart.api.actions.vpc.declared import declared
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, Shape
 from vmart.api.registry import Call, Resource
 from vmart.catalog import shop
+from vmart.kernel.errors import InvalidValue
 from vmart.kernel.money import exponent, from_minor
-from vmart.orders.addresses import own, renew
+from vmart.orders.addresses import bandwidth, own, renew
+from vmart.orders.addresses.allocate import Cost
+from vmart.orders.downgrade import Downgrade
 from vmart.orders.renew import Renewal
 from vmart.orders.renew_flag import AUTO, MANUAL, SILENT
 from vmart.pricing.priced import Priced
@@ -20,6 +24,13 @@ AddressIds = Annotated[
     Field(max_length=100),
     Code("InvalidParameterValue.LimitExceeded"),
     Domain("addresses"),
+]
+
+Mbps = Annotated[
+    int,
+    Field(ge=0, le=INT32_MAX),
+    Code("InvalidParameterValue.BandwidthOutOfRange"),
+    Domain("bandwidth_mbps"),
 ]
 
 
@@ -59,6 +70,13 @@ class ModifyAddressesRenewFlag(Shape):
     renew_flag: Annotated[RenewFlag, Domain("renew_flag")]
 
 
+class InquiryPriceModifyAddressesBandwidth(Shape):
+    """What ModifyAddressesBandwidth would charge now, of addresses that are charged alike."""
+
+    address_ids: AddressIds
+    internet_max_bandwidth_out: Mbps
+
+
 class InternetPriceDetailAnswer(TypedDict, total=False):
     """By the hour; by traffic, of a GiB; by the month, of a term, which has no unit."""
 
@@ -78,6 +96,12 @@ class InternetPriceAnswer(TypedDict):
 
 class InquiryPriceRenewAddressesAnswer(TypedDict):
     """The price of all addresses together."""
+
+    Price: InternetPriceAnswer
+
+
+class InquiryPriceModifyAddressesBandwidthAnswer(TypedDict):
+    """By the month of all addresses together."""
 
     Price: InternetPriceAnswer
 
@@ -133,6 +157,48 @@ def modify_addresses_renew_flag(call: Call, asked: ModifyAddressesRenewFlag) -> 
     return {}
 
 
+def of_unit(price: Decimal) -> InternetPriceAnswer:
+    """What is postpaid: an hour of bandwidth, or 2^30 bytes."""
+    unit = float(price)
+    detail: InternetPriceDetailAnswer = {
+        "UnitPrice": unit,
+        "DiscountPrice": unit,
+        "ChargeUnit": "HOUR",
+        "OriginalPrice": unit,
+    }
+    return {"AddressPrice": detail}
+
+
+def unit_of(cost: Cost) -> Decimal:
+    """Of one address at a machine."""
+    return cost.bound_hourly if cost.traffic_per_gib is None else cost.traffic_per_gib
+
+
+def inquiry_price_modify_addresses_bandwidth(
+    call: Call, asked: InquiryPriceModifyAddressesBandwidth
+) -> InquiryPriceModifyAddressesBandwidthAnswer:
+    """By the month of all together, below 0 where it comes back; postpaid as a purchase of one at that speed."""
+    found = bandwidth.reckon(call.account_id, asked.address_ids, asked.internet_max_bandwidth_out)
+    costs = [one for one in found if isinstance(one, Cost)]
+    if costs and (len(costs) < len(found) or len(set(costs)) > 1):
+        raise InvalidValue(
+            "These addresses are charged differently; ask for each kind by itself.",
+            field="addresses", code="InvalidParameterValue.AddressInternetChargeTypeConflict",
+        )  # fmt: skip
+    if costs:
+        return {"Price": of_unit(unit_of(costs[0]))}
+    amounts = [_amounts(one) for one in found]
+    return {"Price": of_term(sum(listed for listed, _ in amounts), sum(due for _, due in amounts))}
+
+
+def _amounts(found: Priced | Downgrade | Cost) -> tuple[int, int]:
+    """(list price, price) of what is paid by the month, in minor units."""
+    if isinstance(found, Priced):
+        return found.list_minor, found.due_minor
+    assert isinstance(found, Downgrade)
+    return -found.back_minor, -found.back_minor
+
+
 _SEVERAL = {Resource.ADDRESS: "address_ids"}
 ACTIONS = (
     declared(RenewAddresses, Done, renew_addresses, writes=True, buys=True, touches=_SEVERAL),
@@ -140,6 +206,13 @@ ACTIONS = (
         InquiryPriceRenewAddresses,
         InquiryPriceRenewAddressesAnswer,
         inquiry_price_renew_addresses,
+        writes=False,
+        touches=_SEVERAL,
+    ),
+    declared(
+        InquiryPriceModifyAddressesBandwidth,
+        InquiryPriceModifyAddressesBandwidthAnswer,
+        inquiry_price_modify_addresses_bandwidth,
         writes=False,
         touches=_SEVERAL,
     ),

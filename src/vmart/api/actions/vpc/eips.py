@@ -13,9 +13,11 @@ from vmart.api.actions.vpc.eip_terms import (
     AddressChargePrepaid,
     AddressIds,
     InternetPriceAnswer,
-    InternetPriceDetailAnswer,
+    Mbps,
     first_term,
     of_term,
+    of_unit,
+    unit_of,
 )
 from vmart.api.declarations import (
     INT32_MAX,
@@ -45,12 +47,6 @@ from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
 
 _Name = Annotated[str, Field(max_length=60)]
 _Mode = Annotated[_Name, Domain("internet_charge_type")]
-_Mbps = Annotated[
-    int,
-    Field(ge=0, le=INT32_MAX),
-    Code("InvalidParameterValue.BandwidthOutOfRange"),
-    Domain("bandwidth_mbps"),
-]
 _AddressId = Annotated[_Name, Domain("addresses")]
 # The act checks its length and what is in it.
 _AddressName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue"), Domain("name")]
@@ -69,7 +65,7 @@ class AllocateAddresses(Shape):
     internet_service_provider: Annotated[None, not_offered("bgp")] = None
     internet_charge_type: _Mode = TRAFFIC_POSTPAID_BY_HOUR
     i_p_charge_type: NotOffered = None
-    internet_max_bandwidth_out: _Mbps = 1
+    internet_max_bandwidth_out: Mbps = 1
     address_charge_prepaid: AddressChargePrepaid | None = None
     address_type: Annotated[None, not_offered("eip")] = None
     anycast_zone: NotOffered = None
@@ -89,7 +85,7 @@ class InquiryPriceAllocateAddresses(Shape):
     """What the network of an address at a machine costs, in the region of the call."""
 
     internet_charge_type: _Mode
-    internet_max_bandwidth_out: _Mbps = 1
+    internet_max_bandwidth_out: Mbps = 1
     address_charge_prepaid: AddressChargePrepaid | None = None
     address_type: Annotated[None, not_offered("eip")] = None
     i_p_charge_type: NotOffered = None
@@ -138,10 +134,13 @@ class ModifyAddressAttribute(Shape):
 
 
 class ModifyAddressesBandwidth(Shape):
-    """How fast they are, all or none. The times of a window are published as of no effect."""
+    """How fast they are, all or none; by the month paid or paid back for the rest of the term, from the balance.
+
+    The times of a window are published as of no effect.
+    """
 
     address_ids: AddressIds
-    internet_max_bandwidth_out: _Mbps
+    internet_max_bandwidth_out: Mbps
     start_time: Annotated[str, Field(max_length=60)] | None = None
     end_time: Annotated[str, Field(max_length=60)] | None = None
 
@@ -288,14 +287,7 @@ def inquiry_price_allocate_addresses(
     cost = allocate.price(region_of(call), part, first.period if first else 0)
     if cost.term_minor is not None:
         return {"Price": of_term(cost.listed_minor, cost.term_minor)}
-    price = float(cost.bound_hourly if cost.traffic_per_gib is None else cost.traffic_per_gib)
-    detail: InternetPriceDetailAnswer = {
-        "UnitPrice": price,
-        "DiscountPrice": price,
-        "ChargeUnit": "HOUR",
-        "OriginalPrice": price,
-    }
-    return {"Price": {"AddressPrice": detail}}
+    return {"Price": of_unit(unit_of(cost))}
 
 
 def associate_address(call: Call, asked: AssociateAddress) -> TaskAnswer:
