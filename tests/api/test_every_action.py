@@ -54,7 +54,8 @@ class Things:
     own: str  # a disk with a life of its own, that no machine has
     attached: str  # and one that the running machine has
     paid_ahead: str  # one that is prepaid, and no machine has
-    free: str  # a bought public address that no machine has
+    monthly: str  # a bought public address that is paid by the month, and no machine has
+    free: str  # one that no machine has
     bare: str  # a machine without one
     at_machine: str  # and an address that another such has
     task: str  # of its binding
@@ -79,6 +80,10 @@ OWN_DISK = {
     "DiskSize": 20,
 }  # fmt: skip
 PREPAID_DISK = {**OWN_DISK, "DiskChargeType": "PREPAID", "DiskChargePrepaid": {"Period": 1}}
+MONTHLY_ADDRESS = {
+    "InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH", "InternetMaxBandwidthOut": 5,
+    "AddressChargePrepaid": {"Period": 1, "AutoRenewFlag": 0},
+}  # fmt: skip
 ASKED_DISK = {name: OWN_DISK[name] for name in ("DiskChargeType", "DiskType", "DiskSize")}
 
 
@@ -239,6 +244,19 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         10,
     ),
     "ModifyDisksChargeType": (lambda has: {"DiskIds": [has.own], "DiskChargePrepaid": {"Period": 1}}, 40),
+    "RenewAddresses": (lambda has: {"AddressIds": [has.monthly], "AddressChargePrepaid": {"Period": 1}}, 30),
+    "InquiryPriceRenewAddresses": (
+        lambda has: {"AddressIds": [has.monthly], "AddressChargePrepaid": {"Period": 1}},
+        12,
+    ),
+    "InquiryPriceModifyAddressesBandwidth": (
+        lambda has: {"AddressIds": [has.monthly], "InternetMaxBandwidthOut": 9},
+        14,
+    ),
+    "ModifyAddressesRenewFlag": (
+        lambda has: {"AddressIds": [has.monthly], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
+        10,
+    ),
     "AllocateAddresses": (lambda _: {"AddressCount": 2, "AddressName": "a", "ClientToken": "t"}, 25),
     "InquiryPriceAllocateAddresses": (lambda _: {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR"}, 0),
     "AssociateAddress": (lambda has: {"AddressId": has.free, "InstanceId": has.bare}, 20),
@@ -400,6 +418,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     asked = {"Policy": [{"Hour": [3], "DayOfWeek": [0]}]}
     policy = client.call("CreateAutoSnapshotPolicy", asked).response["AutoSnapshotPolicyId"]
     client.call("BindAutoSnapshotPolicy", {"AutoSnapshotPolicyId": policy, "DiskIds": [attached]})
+    (monthly,) = client.call("AllocateAddresses", MONTHLY_ADDRESS).response["AddressSet"]
     free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
     bare, other, rescued = client.call("RunInstances", {**BARE, "InstanceCount": 3}).response["InstanceIdSet"]
     work()
@@ -429,7 +448,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, monthly, free, bare,
         at_machine, task, image, snapshot, policy, rescued,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
@@ -482,6 +501,7 @@ LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
     "InquiryPriceModifyInstancesChargeType", "InquiryPriceResizeDisk", "InquiryPriceRenewDisks",
+    "InquiryPriceRenewAddresses", "InquiryPriceModifyAddressesBandwidth",
 }  # fmt: skip
 _WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 
@@ -593,7 +613,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
-        "AllocateAddresses",
+        "AllocateAddresses", "RenewAddresses",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -618,6 +638,7 @@ UNKNOWN = Things(
     "disk-unknown1",
     "disk-unknown2",
     "disk-unknown3",
+    "eip-unknown3",
     "eip-unknown1",
     "ins-unknown9",
     "eip-unknown2",

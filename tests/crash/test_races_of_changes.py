@@ -39,7 +39,7 @@ from vmart.orders.addresses import associate as binding
 from vmart.orders.addresses import own as own_address
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
-from vmart.orders.addresses.release import release as give_back
+from vmart.orders.addresses.give_back import give_back
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.convert import Conversion

@@ -201,6 +201,15 @@ class Sent:
         page = self.buyer.get(f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name=")
         return self.buyer.post("/addresses/buy/", Form(page.content.decode(), "/addresses/buy/").data)
 
+    def of_monthly_address(self, address: str, typed: dict[str, str] | None = None) -> HttpResponse:
+        """One is bought for a month; then the form at an address, filled with what it shows."""
+        asked = NewAddresses("ap-guangzhou", AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+        (public_id,) = allocate(by(self.buyer.account_id), asked).public_ids
+        if typed is not None:
+            return self.buyer.post(address, {"id": public_id, **typed})
+        address = address.format(address=public_id)
+        return self.buyer.post(address, Form(self.buyer.get(address).content.decode(), "").data | {"act": "pay"})
+
     def of_address(self, name: str, typed: dict[str, str], *, bound: bool = False) -> HttpResponse:
         """A public address by itself, at a machine where it is said, and one of its forms."""
         part, who = AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 5), by(self.buyer.account_id)
@@ -309,6 +318,10 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("address_unbind", "DisassociateAddress"): lambda sent: sent.of_address("address_unbind", {}, bound=True),
     ("address_bandwidth", "ModifyAddressesBandwidth"): lambda sent: sent.of_address(
         "address_bandwidth", {"bandwidth": "9"}, bound=True
+    ),
+    ("addresses_renew", "renewed"): lambda sent: sent.of_monthly_address("/addresses/renew/?id={address}"),
+    ("addresses_renew_flag", "renew_flag"): lambda sent: sent.of_monthly_address(
+        "/addresses/renew/flag/", {"flag": "NOTIFY_AND_AUTO_RENEW"}
     ),
     ("address_release", "ReleaseAddresses"): lambda sent: sent.of_address("address_release", {}),
     ("order_pay", "RunInstances"): lambda sent: sent.of_unpaid({}),

@@ -62,11 +62,12 @@ CUSTOMERS = {
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 13, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
-    "address_bandwidth": 3, "address_release": 3, "address_tags": 4, "placement_groups": 3, "placement_group": 3,
+    "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_tags": 4,
+    "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
-    "disks_renew_flag",
+    "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",

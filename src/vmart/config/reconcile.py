@@ -105,7 +105,7 @@ _CHECKS = (
         SELECT b.public_id, b.standing, b.isolated_source, e.state FROM subscriptions_subscription b
         LEFT JOIN network_eip e ON e.id = b.id
         WHERE b.kind = 'address' AND (b.standing IS DISTINCT FROM CASE
-          WHEN e.state = 'GONE' THEN 'ended' WHEN e.state = 'OFFLINING' OR b.arrears_since IS NOT NULL THEN 'isolated'
+          WHEN e.state = 'GONE' THEN 'ended' WHEN e.state = 'OFFLINING' OR b.isolated_at IS NOT NULL THEN 'isolated'
           WHEN e.state IS NOT NULL THEN 'active' END
           OR (b.standing = 'active') <> (b.isolated_source = 'NOTISOLATED'))
         """,
@@ -113,11 +113,17 @@ _CHECKS = (
     (
         "a bought public address is charged otherwise than it is bound",
         """
-        SELECT e.public_id, e.state, i.component FROM network_eip e
+        SELECT e.public_id, e.state, e.internet_charge_type, i.component, i.mode, i.quantity FROM network_eip e
+        JOIN subscriptions_subscription b ON b.id = e.id
         LEFT JOIN subscriptions_item i ON i.subscription_id = e.id AND i.to_at IS NULL
-        WHERE e.state IN ('UNBIND', 'BINDING', 'BIND', 'UNBINDING') AND i.component IS DISTINCT FROM CASE
-          WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle'
-          WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic' ELSE 'bandwidth' END
+        WHERE e.state IN ('UNBIND', 'BINDING', 'BIND', 'UNBINDING') AND (
+          (b.charge_type = 'PREPAID') <> (e.internet_charge_type = 'BANDWIDTH_PREPAID_BY_MONTH')
+          OR i.component || ' by ' || i.mode IS DISTINCT FROM CASE
+            WHEN e.internet_charge_type = 'BANDWIDTH_PREPAID_BY_MONTH' THEN 'bandwidth by month'
+            WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle by hour'
+            WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic by traffic'
+            ELSE 'bandwidth by hour' END
+          OR (i.mode = 'month' AND i.quantity <> e.bandwidth_mbps))
         """,
     ),
     (

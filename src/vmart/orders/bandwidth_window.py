@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 from vmart.catalog import shop
 from vmart.events import record
 from vmart.events.actor import Actor
-from vmart.instances.models import AT_REST, Instance, State
+from vmart.instances.models import AT_REST, Instance
 from vmart.kernel import clock, ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue
 from vmart.orders import address, agreed, bandwidth, lowering, paid, windows

@@ -339,6 +339,18 @@ class EipInArrears(Refused):
     code = "InvalidAddressIdState.InArrears"
 
 
+class EipExpired(Refused):
+    """The term of the public address is over."""
+
+    code = "InvalidAddressIdState.InArrears"
+
+
+class EipCharged(Refused):
+    """The public address is charged in a way that does not allow it."""
+
+    code = "UnsupportedOperation.InvalidAddressInternetChargeType"
+
+
 class HasAddress(Refused):
     """A machine has a public address already, which may be off now."""
 

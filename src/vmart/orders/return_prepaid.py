@@ -315,19 +315,19 @@ def _credit(things: Sequence[Thing], refunds: Sequence[RefundQuote]) -> None:
         credit_all("refund", things[0].account_id, "revenue", credits)
 
 
-def ordinary(machine: Instance, now: dt.datetime) -> RefundQuote:
-    """What a machine's terms are worth now: what an ordinary return of it would give. Raises WrongState."""
-    (worth,) = _refunds([machine], now, shop.snapshot().billing_zone, free_used=True)
+def ordinary(thing: Thing, now: dt.datetime) -> RefundQuote:
+    """What the terms of a thing are worth now: what an ordinary return of it would give. Raises WrongState."""
+    (worth,) = _refunds([thing], now, shop.snapshot().billing_zone, free_used=True)
     return worth
 
 
-def credit_worth(machine: Instance, worth: RefundQuote) -> None:
-    """Give back what the terms are worth; the machine stays. Belongs into the act.
+def credit_worth(thing: Thing, worth: RefundQuote) -> None:
+    """Give back what the terms are worth; the thing stays. Belongs into the act.
 
     It uses up neither the account's free return nor its quota of them.
     """
     _note_returned(worth.by_line, None)
-    _credit([machine], [worth])
+    _credit([thing], [worth])
 
 
 def of_bandwidth(machine: Instance, now: dt.datetime) -> tuple[EndedBandwidth, ...]:

@@ -75,6 +75,7 @@ CHARGE_TYPES = {
 }  # fmt: skip
 INTERNET = {
     "BANDWIDTH_PREPAID": _("By bandwidth, monthly"),
+    "BANDWIDTH_PREPAID_BY_MONTH": _("By bandwidth, monthly"),
     "BANDWIDTH_POSTPAID_BY_HOUR": _("By bandwidth, hourly"),
     "TRAFFIC_POSTPAID_BY_HOUR": _("By traffic"),
 }
@@ -120,7 +121,10 @@ ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Ban
            "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on"),
            "window": _("Bandwidth for some days"), "buy_disk": _("Disk, paid ahead"),
            "renew_disk": _("Renewal of a disk"), "grow_own_disk": _("Larger disk"),
-           "convert_disk": _("Disk paid ahead from now on")}  # fmt: skip
+           "convert_disk": _("Disk paid ahead from now on"),
+           "buy_address": _("Public address by the month"),
+           "renew_address": _("Renewal of a public address"),
+           "faster_address": _("Faster public address")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),

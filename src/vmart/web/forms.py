@@ -18,14 +18,14 @@ from vmart.orders.images import chosen
 from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
+from vmart.pricing.address import MODES
 from vmart.pricing.book import PriceBook
 from vmart.pricing.book_document import SizeRange
-from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
 from vmart.storage.models import Disk
 
-EIP_MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR)
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 
 
@@ -234,20 +234,28 @@ class NewEip(ActForm):
 
     paths = {
         "zone": "zone", "region": "zone", "internet_charge_type": "mode", "bandwidth_mbps": "bandwidth",
-        "count": "count", "name": "name",
+        "count": "count", "name": "name", "months": "months",
     }  # fmt: skip
 
     zone = _choice(_("Zone"))
-    mode = _choice(_("Charged at a machine"))
+    mode = _choice(_("Charged"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
+    months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
     name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"bandwidth": 5, "count": 1})
+        super().__init__(typed, initial={"bandwidth": 5, "count": 1, "months": 1})
         zones = [zone for zone in shop.snapshot().zones.values() if zone.on_sale]
         self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
-        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in EIP_MODES]
+        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES]
+        book = books.current_book(shop.snapshot().generation)
+        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in _periods(book)]
+
+    def clean_months(self) -> int:
+        """Of what has no term 0, whatever the form says."""
+        by_month = self.cleaned_data.get("mode") == BANDWIDTH_PREPAID_BY_MONTH
+        return int(self.cleaned_data["months"] or 0) if by_month else 0
 
 
 class EipName(ActForm):

@@ -1,4 +1,4 @@
-"""Renewal of prepaid machines or disks, one or several: the term, its price, then paid from the balance or by card."""
+"""Renewal of what is prepaid, one or several of a kind: the term, its price, then paid from the balance or by card."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
 from vmart.orders import lowering, renew, renew_flag
+from vmart.orders.addresses import renew as addresses_renew
 from vmart.orders.disks import renew as disks_renew
 from vmart.orders.machines import MACHINES_MAX
 from vmart.orders.priced_act import PricedAct
@@ -53,6 +54,14 @@ DISKS = Renewing(
     gettext_lazy("Choose the prepaid disks to renew first."),
     gettext_lazy(
         "The new term begins where the old one ends. A disk in the recycle bin comes back, attached to no machine."
+    ),
+)  # fmt: skip
+
+ADDRESSES = Renewing(
+    addresses_renew.ACT, addresses_renew.set_flag, "addresses", "address", gettext_lazy("Public addresses"),
+    gettext_lazy("Choose the addresses to renew first."),
+    gettext_lazy(
+        "The new term begins where the old one ends. An address in the recycle bin leads to its machine again."
     ),
 )  # fmt: skip
 
@@ -101,14 +110,15 @@ def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal)
         "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
         "days": range(1, 32),
         "available_minor": overview.balance(account_id).available_minor,
-        "mbps": asked.bandwidth_mbps,
+        "mbps": asked.bandwidth_mbps if kind is MACHINES else 0,
     }
     try:
         priced = kind.act.price(account_id, asked)
     except Refused as refused:
         return here | {"why": wording.sentence(refused)}
     available_minor = here["available_minor"]
-    here["mbps"] = max(lowering.mbps_of(line.terms) for line in priced.lines)
+    if kind is MACHINES:
+        here["mbps"] = max(lowering.mbps_of(line.terms) for line in priced.lines)
     return here | {"confirmation": confirm.ask(request, account_id, priced, available_minor=available_minor)}
 
 
@@ -131,3 +141,4 @@ def _switch_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
 
 renew_page, set_flag = _page_of(MACHINES), _switch_of(MACHINES)
 renew_disks_page, set_flag_of_disks = _page_of(DISKS), _switch_of(DISKS)
+renew_addresses_page, set_flag_of_addresses = _page_of(ADDRESSES), _switch_of(ADDRESSES)
