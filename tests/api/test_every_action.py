@@ -282,6 +282,17 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     ),
     "DescribeImageSharePermission": (lambda has: {"ImageId": has.image}, 3),
     "DescribeImageQuota": (lambda _: {}, 1),
+    "ImportImage": (
+        lambda _: {
+            "Architecture": "x86_64",
+            "OsType": "Debian",
+            "OsVersion": "12",
+            "ImageName": "n",
+            "ImageUrl": f"https://files.example.com/web.tar.xz#sha256={'0' * 64}",
+        },
+        14,
+    ),
+    "DescribeImportImageOs": (lambda _: {}, 1),
     "DeleteImages": (lambda has: {"ImageIds": [has.image]}, 20),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),

@@ -5,15 +5,18 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.support.systems import archive
 from vmart.engines import contract
 from vmart.engines.contract import (
     Disk,
     Disks,
     Engine,
     EngineError,
+    Foreign,
     HeldDisk,
     Images,
     ImageSpec,
@@ -30,6 +33,7 @@ from vmart.engines.contract import (
     Volume,
     ensure_present_many,
 )
+from vmart.engines.foreign import kinds, rootfs
 from vmart.engines.rules import ALL_OPEN, OPEN, TCP, MachineRules, Rule
 from vmart.kernel import clock
 
@@ -548,6 +552,24 @@ class ContractSuite:
             engine.ensure_power(spec.name, False)
             assert engine.ensure_power(spec.name, True).power is Power.RUNNING
             engine.ensure_absent(spec.name)
+
+    def test_an_image_of_what_was_brought_is_made_once(self, engine: Engine, tmp_path: Path) -> None:
+        """What is on it, and that machines of it start, the lab shows."""
+        assert isinstance(engine, Images)
+        assert kinds.ROOTFS in engine.capabilities().imports
+        name = "img-brought1"
+        with (tmp_path / "clean").open("w+b") as clean:
+            (tmp_path / "packed").write_bytes(archive())
+            with (tmp_path / "packed").open("rb") as packed:
+                rootfs.clean(packed, "tar", clean, 1 << 20)
+            system = Foreign(kinds.ROOTFS, clean, 2)
+            made = [engine.ensure_image_imported(name, system, "root") for _ in range(2)]
+            assert made[0] == made[1] == OwnImage(name, 2, made[0].member)
+            assert [found for found in engine.list_images() if found.name == name] == made[:1]
+            assert name not in {found.name for found in engine.list_ours()}
+            for _ in range(2):
+                engine.ensure_image_absent(name)
+            assert name not in {found.name for found in engine.list_images()}
 
     def test_of_an_image_that_is_not_there_nothing_is_made_and_nothing_erased(
         self, engine: Engine, make_spec: MakeSpec

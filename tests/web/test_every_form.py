@@ -297,6 +297,15 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("snapshot_restore", "ApplySnapshot"): lambda sent: sent.of_snapshot(("snapshot_restore", {})),
     ("snapshot_delete", "DeleteSnapshots"): lambda sent: sent.of_snapshot(("snapshot_delete", {})),
     ("image_new", "CreateImage"): lambda sent: sent.of_image(),
+    ("image_import", "ImportImage"): lambda sent: sent.buyer.post(
+        "/images/import/",
+        {
+            "name": "web",
+            "base": "img-db12k7x4",
+            "zone": ZONE,
+            "url": "https://files.example.com/web.tar.xz",
+        },
+    ),
     ("image", "ModifyImageAttribute"): lambda sent: sent.of_image(("image", {"name": "other"})),
     ("image_share", "ModifyImageSharePermission"): lambda sent: sent.of_image(("image_share", {})),
     ("image_unshare", "ModifyImageSharePermission"): lambda sent: sent.of_image(

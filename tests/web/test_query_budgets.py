@@ -59,7 +59,7 @@ CUSTOMERS = {
     "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
     "disk_prepay": 5, "disks_renew": 3,
     "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
-    "images": 3, "image_new": 5, "image": 8, "image_delete": 3,
+    "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 13, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_tags": 4,

@@ -46,6 +46,7 @@ from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
 from vmart.orders.images import create as create_image
 from vmart.orders.images import delete as delete_image
+from vmart.orders.images import import_image
 from vmart.orders.snapshots import apply as apply_snapshot
 from vmart.orders.snapshots import create as create_snapshot
 from vmart.orders.snapshots import delete as release_snapshot
@@ -95,6 +96,7 @@ STEPS: Mapping[str, Step] = {
     isolate_address.KIND: Step(isolate_address.run, attempts=12),
     release_address.KIND: Step(release_address.run, attempts=12),
     create_image.KIND: Step(create_image.run, attempts=6, limit_s=3600, exhausted=create_image.exhausted),
+    import_image.KIND: Step(import_image.run, attempts=6, limit_s=36 * 3600, exhausted=import_image.exhausted),
     delete_image.KIND: Step(delete_image.run, attempts=12),
     create_snapshot.KIND: Step(create_snapshot.run, attempts=6, limit_s=3600, exhausted=create_snapshot.exhausted),
     apply_snapshot.KIND: Step(apply_snapshot.run, attempts=6, limit_s=3600, exhausted=apply_snapshot.exhausted),
@@ -121,5 +123,6 @@ def zone_codes() -> list[str]:
 
 
 def lanes() -> list[str]:
-    """One for timers and money, one for card providers, one for each zone: who is slow delays nobody else."""
-    return ["", CARDS_LANE, *zone_codes()]
+    """One for timers and money, one for card providers, one for what customers have fetched, one for each zone: who is
+    slow delays nobody else."""
+    return ["", CARDS_LANE, import_image.LANE, *zone_codes()]

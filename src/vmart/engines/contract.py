@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from vmart.engines.rules import OPEN, MachineRules
 
@@ -207,6 +207,17 @@ class OwnImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """A system that a customer brought. ``kind`` of ``foreign.kinds``: a plain tar of its files that ``rootfs.clean``
+    wrote, or a qcow2 disk that is alone; ``content`` is a real file. ``size_gib``: the disk that takes it.
+    """
+
+    kind: str
+    content: BinaryIO
+    size_gib: int
+
+
+@dataclass(frozen=True, slots=True)
 class HeldDisk:
     """A disk and where it is. ``machine``: with which it was bought, "" for one with a life of its own."""
 
@@ -240,8 +251,8 @@ class MemberCapacity:
 class Capabilities:
     """What machines of this engine get. ``missing`` maps a capability to a sentence why not.
 
-    ``df_shows_gib``: what `df` shows inside a machine for each disk where that is the host's storage; 0 where it is
-    the disk.
+    ``imports``: kinds of systems (``foreign.kinds``) of which it makes images. ``df_shows_gib``: what `df` shows inside
+    a machine for each disk where that is the host's storage; 0 where it is the disk.
     """
 
     instance_kind: str  # "container" | "virtual-machine" | "simulated"
@@ -252,6 +263,7 @@ class Capabilities:
     security_groups: bool = True
     snapshots: bool = True
     rescue: bool = True
+    imports: Sequence[str] = ()
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -450,6 +462,13 @@ class Images(Protocol):
         the random seed, and how ``user`` is let in. Raises EngineError where the snapshot is not there.
         """
 
+    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+        """The image is what a customer brought; one that is there stays as it is, and nothing is read then.
+
+        What makes a machine itself is not in it, as of ``ensure_image_of``. Raises EngineError for a kind that is not
+        among ``Capabilities.imports``.
+        """
+
     def ensure_image_absent(self, name: str) -> None:
         """The image is gone with all that is on it."""
 
@@ -584,6 +603,7 @@ VERBS = (
     "ensure_detached",
     "list_volumes",
     "ensure_image_of",
+    "ensure_image_imported",
     "ensure_image_absent",
     "list_images",
     "ensure_snapshot",

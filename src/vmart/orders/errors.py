@@ -203,6 +203,28 @@ class NoRescue(Unsupported):
     """The zone's engine boots no machine from a rescue system."""
 
 
+class NoImports(Unsupported):
+    """The zone makes no images of such files, or the shop of none."""
+
+    code = "RegionAbilityLimit.UnsupportedToImportImage"
+
+
+class BadImportUrl(InvalidParameter):
+    """Nothing is fetched from there."""
+
+    code = "InvalidParameter.InvalidParameterUrlError"
+
+
+class UnknownSystem(InvalidValue):
+    """Of no system that the shop knows."""
+
+    code = "InvalidImageOsVersion.Unsupported"
+
+
+class TooManyImports(LimitExceeded):
+    """At once."""
+
+
 class TooManyImages(LimitExceeded):
     code = "ImageQuotaLimitExceeded"
 

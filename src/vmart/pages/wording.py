@@ -103,6 +103,8 @@ EIP_STATES = {
 IMAGE_STATES = {
     "CREATING": (_("Being made"), "busy"),
     "CREATEFAILED": (_("Not made"), "bad"),
+    "IMPORTING": (_("Being imported"), "busy"),
+    "IMPORTFAILED": (_("Not imported"), "bad"),
     "NORMAL": (_("Ready"), "good"),
 }
 COMPONENTS = {
@@ -199,11 +201,13 @@ EVENTS = {
     "address_bound": _("Bound to a machine"),
     "address_unbound": _("Unbound from its machine"),
     "CreateImage": _("Image asked for"),
+    "ImportImage": _("Import of an image asked for"),
     "DeleteImages": _("End asked for"),
     "ModifyImageAttribute": _("Change of name or description asked for"),
     "ModifyImageSharePermission": _("Shared with other accounts, or no more"),
     "ended_with_snapshot": _("Ended with its snapshot, which arrears have ended"),
     "image_made": _("Made, ready for machines"),
+    "image_imported": _("Imported, ready for machines"),
     "image_gone": _("Erased"),
     "disk_made": _("Made, attached to no machine"),
     "disk_kept": _("Kept when its machine was erased, attached to no machine"),
@@ -390,6 +394,7 @@ OPERATIONS = {
     "isolate_address": _("Switching off a public address"),
     "release_address": _("Release of a public address"),
     "create_image": _("Making of an image"),
+    "import_image": _("Import of an image"),
     "delete_image": _("Erasing of an image"),
     "create_snapshot": _("Making of a snapshot"),
     "apply_snapshot": _("Restoration of a disk"),

@@ -61,6 +61,7 @@ def check(zone: str) -> bool:
         "rescue": isinstance(engine, Rescues) and capabilities.rescue,
     }  # fmt: skip
     seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
+    seen["imports"] = list(capabilities.imports) if isinstance(engine, Images) else []
     Zone.objects.filter(pk=zone).update(
         capabilities=asdict(capabilities) | seen,
         engine_seen_at=clock.wall(),

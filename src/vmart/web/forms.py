@@ -90,7 +90,7 @@ class ChangedGroup(ActForm):
         super().__init__(typed, initial={"name": group.name, "affinity": group.affinity})
 
 
-def _choice(label: Any) -> forms.CharField:
+def choice(label: Any) -> forms.CharField:
     """One of a few, whose names and values the form's own making gives."""
     return forms.CharField(label=label, required=False, strip=False, widget=forms.Select())
 
@@ -110,7 +110,7 @@ class OwnVpc(ActForm):
     prefix_id = "vpc-"
 
     name = text(_("Name"), maxlength=60)
-    region = _choice(_("Region"))
+    region = choice(_("Region"))
     cidr = text(
         _("Range"), hint=_("In 10.0.0.0/12, 172.16.0.0/12 or 192.168.0.0/16."), maxlength=18, placeholder="10.0.0.0/16"
     )
@@ -127,8 +127,8 @@ class OwnSubnet(ActForm):
     prefix_id = "subnet-"
 
     name = text(_("Name"), maxlength=60)
-    vpc = _choice(_("VPC"))
-    zone = _choice(_("Zone"))
+    vpc = choice(_("VPC"))
+    zone = choice(_("Zone"))
     cidr = text(_("Range"), hint=_("Inside the range of the VPC."), maxlength=18, placeholder="10.0.1.0/24")
 
     def __init__(self, held: Sequence[VpcView], typed: Mapping[str, Any] | None = None) -> None:
@@ -148,8 +148,8 @@ class NewSecurityGroup(ActForm):
 
     name = text(_("Name"), maxlength=60)
     description = text(_("Description"), required=False, maxlength=100)
-    region = _choice(_("Region"))
-    starting = _choice(_("It begins with"))
+    region = choice(_("Region"))
+    starting = choice(_("It begins with"))
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -193,7 +193,7 @@ class ChangedRule(ActForm):
         _("Network at the other end"), hint=_("Such as 203.0.113.0/24; 0.0.0.0/0 is anywhere."), required=False,
         maxlength=18,
     )  # fmt: skip
-    group = _choice(_("Or the members of a group"))
+    group = choice(_("Or the members of a group"))
     description = text(_("Description"), required=False, maxlength=100)
 
     def __init__(
@@ -237,8 +237,8 @@ class NewEip(ActForm):
         "count": "count", "name": "name", "months": "months",
     }  # fmt: skip
 
-    zone = _choice(_("Zone"))
-    mode = _choice(_("Charged"))
+    zone = choice(_("Zone"))
+    mode = choice(_("Charged"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
     months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
@@ -279,7 +279,7 @@ class EipMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = _choice(_("Machine"))
+    machine = choice(_("Machine"))
 
     def __init__(self, machines: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -317,7 +317,7 @@ class OtherNetwork(ActForm):
 
     paths = {"network": "subnet", "network.private_ips": "private_ip"}
 
-    subnet = _choice(_("Subnet"))
+    subnet = choice(_("Subnet"))
     private_ip = text(_("Private address"), hint=_("Empty: the shop chooses a free one."), required=False, maxlength=15)
 
     def __init__(self, offered: Sequence[SubnetView], typed: Mapping[str, Any] | None = None) -> None:
@@ -404,7 +404,7 @@ class Bandwidth(Change):
     name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
 
-    network = _choice(_("Paid"))
+    network = choice(_("Paid"))
 
     bandwidth = forms.IntegerField(
         label=_("Bandwidth, Mbps"),
@@ -465,7 +465,7 @@ class Type(Change):
     name = "type"
     paths = {"instance_type": "type"}
 
-    type = _choice(_("Instance type"))
+    type = choice(_("Instance type"))
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
@@ -554,7 +554,7 @@ class DiskSize(Change):
     name = "size"
     paths = {"system_disk": "size", "data_disks.0.size_gib": "size", "data_disks.0.id": "disk"}
 
-    disk = _choice(_("Disk"))
+    disk = choice(_("Disk"))
     size = forms.IntegerField(
         label=_("New size, GiB"),
         min_value=1,
@@ -593,8 +593,8 @@ class NewDisk(ActForm):
         "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
     }  # fmt: skip
 
-    zone = _choice(_("Zone"))
-    type = _choice(_("Disk type"))
+    zone = choice(_("Zone"))
+    type = choice(_("Disk type"))
     size = _size(_("Size, GiB"))
     count = _size(_("Number"))
     months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
@@ -618,29 +618,6 @@ class NewDisk(ActForm):
 
 def _sizes(sold: SizeRange) -> str:
     return f"{sold.min}–{sold.max} GiB"
-
-
-class ImageName(ActForm):
-    """What an image is called."""
-
-    paths = {"image.name": "name", "image.description": "description"}
-
-    name = text(_("Name"), maxlength=60)
-    description = text(_("Description"), required=False, maxlength=256)
-
-
-class NewOwnImage(ImageName):
-    """An image of a machine."""
-
-    turned_off = forms.BooleanField(label=_("Turn the machine off meanwhile, and on again"), required=False)
-
-
-class ImageShares(ActForm):
-    """The account that an image is shared with."""
-
-    paths = {"accounts": "account"}
-
-    account = text(_("Number of the account"), maxlength=20)
 
 
 class SnapshotName(ActForm):
@@ -682,7 +659,7 @@ class DiskMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = _choice(_("Machine"))
+    machine = choice(_("Machine"))
 
     def __init__(self, machines: Sequence[Instance], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)

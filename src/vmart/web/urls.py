@@ -210,6 +210,7 @@ urlpatterns = [
     path("disks/<disk:public_id>/end/", disks.end_page, name="disk_end"),
     path("images/", images.listing, name="images"),
     path("images/new/", images.new_page, name="image_new"),
+    path("images/import/", images.import_page, name="image_import"),
     path("images/<image:public_id>/", images.detail, name="image"),
     path("images/<image:public_id>/share/", images.share_with, name="image_share"),
     path("images/<image:public_id>/unshare/", images.unshare_with, name="image_unshare"),

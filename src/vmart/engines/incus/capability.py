@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmart.engines.contract import Capabilities, EngineError
+from vmart.engines.foreign.kinds import ROOTFS
 
 OLDEST = (6, 0)
 # Pools that copy a disk as it is at one instant, also while it is written; the second make it a block device, which
@@ -114,6 +115,7 @@ def of_server(
         instance_kind=kind,
         snapshots="snapshots" not in missing,
         rescue="rescue" not in missing,
+        imports=() if "own_images" in missing else (ROOTFS,),
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,

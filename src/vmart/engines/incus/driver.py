@@ -16,6 +16,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    Foreign,
     HeldDisk,
     ImageNotReady,
     ImageSpec,
@@ -324,9 +325,15 @@ class IncusEngine:
         with self._saying():
             return opened.own_images.made(name) or opened.own_images.make(name, opened.copies.machine(snapshot), user)
 
+    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+        opened = self._open()
+        with self._saying():
+            return opened.own_images.made(name) or opened.imports.make(name, system, user)
+
     def ensure_image_absent(self, name: str) -> None:
         with self._saying():
             self._open().own_images.remove(name)
+            self._open().imports.forget(name)
 
     def list_images(self) -> Sequence[OwnImage]:
         return list(self._open().own_images.all())

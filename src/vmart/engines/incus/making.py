@@ -134,6 +134,8 @@ class Making:
         if is_container:
             config["security.idmap.isolated"] = "true"
         config |= seed.user_data(spec.user_data, image_decodes=self._images.is_own(spec.image.name))
+        if spec.image.own:  # its system may be one that was imported, which decodes nothing
+            config |= seed.user_data(spec.user_data, image_decodes=False)
         return config | records.size_config(spec.vcpu, spec.memory_mib) | records.address_config(spec.public_address)
 
     def _ensure_volume(self, spec: MachineSpec, disk_key: str, size_gib: int) -> None:

@@ -11,6 +11,7 @@ from vmart.engines.incus.copies import Copies, spare_gib
 from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import Names, OneAtATime
 from vmart.engines.incus.image import Images
+from vmart.engines.incus.imported import Imports
 from vmart.engines.incus.machines import Machines
 from vmart.engines.incus.making import Making
 from vmart.engines.incus.network import Networks
@@ -44,6 +45,9 @@ class Opened:
             self.client, self.pool, names, self.room,
             is_cluster=bool(self.members), why_not=capability.why_no_images(self.kind), spare_gib=spare,
         )  # fmt: skip
+        self.imports = Imports(
+            self.client, names, self.own_images, str(self.server["environment"].get("kernel_architecture", ""))
+        )
         self.copies = Copies(
             self.client, self.pool, names, self.volumes, self.room, is_cluster=bool(self.members), spare_gib=spare
         )

@@ -15,6 +15,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    Foreign,
     HeldDisk,
     ImageNotReady,
     ImageSpec,
@@ -33,6 +34,7 @@ from vmart.engines.contract import (
     spot_notice,
     turns_off_for,
 )
+from vmart.engines.foreign import kinds
 from vmart.engines.rules import MachineRules, of_plain
 from vmart.engines.simulated import own_images, rescue, snapshots, volumes
 from vmart.engines.simulated.calls import Calls
@@ -96,7 +98,7 @@ class SimulatedEngine:
     # -- what it is ----------------------------------------------------------------------------
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(instance_kind="simulated")
+        return Capabilities(instance_kind="simulated", imports=(kinds.ROOTFS, kinds.QCOW2))
 
     def capacity(self) -> Sequence[MemberCapacity]:
         with self._calls.call("capacity") as connection:
@@ -307,6 +309,15 @@ class SimulatedEngine:
             if own_images.found(connection, name) is None:
                 self._refuse_offline(connection, snapshots.whole(connection, snapshot)["member"])
             return own_images.made(connection, name, snapshot)
+
+    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+        with self._calls.call("ensure_image_imported", writes=True) as connection:
+            image = own_images.found(connection, name)
+            if image is None:
+                member = next(iter(self._members))
+                self._refuse_offline(connection, member)
+                image = own_images.imported(connection, name, system, member)
+            return image
 
     def ensure_image_absent(self, name: str) -> None:
         with self._calls.call("ensure_image_absent", writes=True) as connection:
