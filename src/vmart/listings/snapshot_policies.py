@@ -55,12 +55,13 @@ _CONDITIONS = {
     " WHERE d.public_id = %(disk)s)",
 }
 _FROM = "FROM storage_snapshot_policy p WHERE p.account_id = %(account)s"
-# A disk that is gone is bound until its policy is due next.
+# What could not be made is bound until its policy is due next, or until nothing of it is left.
 _VIEW = """
 SELECT p.*, ARRAY(
     SELECT d.public_id FROM storage_snapshot_policy_disk b JOIN storage_disk d ON d.id = b.disk_id
     LEFT JOIN instances_instance i ON d.state = '' AND i.id = d.instance_id
-    WHERE b.policy_id = p.id AND d.state <> 'GONE' AND i.state IS DISTINCT FROM 'GONE' ORDER BY d.id) AS disks
+    WHERE b.policy_id = p.id AND d.state <> 'FAILED' AND i.state IS DISTINCT FROM 'LAUNCH_FAILED'
+    ORDER BY d.id) AS disks
 FROM (SELECT p.id, p.public_id, p.name, p.active, p.hours, p.weekdays, p.retention_days, p.created_at
       {matching} ORDER BY {order} OFFSET %(offset)s LIMIT %(limit)s) p
 ORDER BY {order}

@@ -468,10 +468,23 @@ GROUPS_BEGIN = {
 
 def sentence(refused: Refused) -> str:
     """A refusal in the reader's language; one whose sentence has no translation in English."""
-    params = refused.params
+    return _filled(refused.template, refused.params)
+
+
+def _filled(template: str, params: Mapping[str, object]) -> str:
     if isinstance(why := params.get(WHY), str) and why:
         params = {**params, WHY: gettext(why)}
-    return gettext(refused.template).format(**params) if params else gettext(refused.template)
+    return gettext(template).format(**params) if params else gettext(template)
+
+
+def reason(kept: Mapping[str, Any], *, seller: bool = False) -> str:
+    """Why, as an event keeps it (``events.record.reason``, or a stored sentence), in the reader's language; "" of
+    none. ``seller``: with what only the seller can mend.
+    """
+    if "template" in kept:
+        return _filled(kept["template"], kept["places"])
+    text = str(kept.get("why") or "")
+    return said(text) if seller else said_to_buyer(text)
 
 
 # What of a stored sentence shows that it is for the seller, who alone can do something about it.
