@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -395,6 +396,7 @@ STEPS = {
     "test_order": _("A test order"),
 }
 APART = {"HOST": _("Host"), "RACK": _("Rack")}
+DAYS_OF_WEEK = {day: WEEKDAYS_ABBR[(day - 1) % 7] for day in range(7)}  # 0 is Sunday, as published
 QUOTAS = {
     "postpaid_per_zone": _("Postpaid machines a zone"),
     "prepaid_per_month": _("Prepaid machines bought a zone and month"),

@@ -90,13 +90,13 @@ class ChangedGroup(ActForm):
         super().__init__(typed, initial={"name": group.name, "affinity": group.affinity})
 
 
-def _choice(label: Any) -> forms.CharField:
+def one_of(label: Any) -> forms.CharField:
     """One of a few, whose names and values the form's own making gives."""
     return forms.CharField(label=label, required=False, strip=False, widget=forms.Select())
 
 
-def _regions() -> list[tuple[str, str]]:
-    """Those in which something is sold."""
+def regions() -> list[tuple[str, str]]:
+    """To choose from: those in which something is sold."""
     here = shop.snapshot()
     sold = {zone.region for zone in here.zones.values() if zone.on_sale}
     regions = [region for region in here.regions.values() if region.code in sold]
@@ -110,14 +110,14 @@ class OwnVpc(ActForm):
     prefix_id = "vpc-"
 
     name = text(_("Name"), maxlength=60)
-    region = _choice(_("Region"))
+    region = one_of(_("Region"))
     cidr = text(
         _("Range"), hint=_("In 10.0.0.0/12, 172.16.0.0/12 or 192.168.0.0/16."), maxlength=18, placeholder="10.0.0.0/16"
     )
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        self.fields["region"].widget.choices = _regions()
+        self.fields["region"].widget.choices = regions()
 
 
 class OwnSubnet(ActForm):
@@ -127,8 +127,8 @@ class OwnSubnet(ActForm):
     prefix_id = "subnet-"
 
     name = text(_("Name"), maxlength=60)
-    vpc = _choice(_("VPC"))
-    zone = _choice(_("Zone"))
+    vpc = one_of(_("VPC"))
+    zone = one_of(_("Zone"))
     cidr = text(_("Range"), hint=_("Inside the range of the VPC."), maxlength=18, placeholder="10.0.1.0/24")
 
     def __init__(self, held: Sequence[VpcView], typed: Mapping[str, Any] | None = None) -> None:
@@ -148,12 +148,12 @@ class NewSecurityGroup(ActForm):
 
     name = text(_("Name"), maxlength=60)
     description = text(_("Description"), required=False, maxlength=100)
-    region = _choice(_("Region"))
-    starting = _choice(_("It begins with"))
+    region = one_of(_("Region"))
+    starting = one_of(_("It begins with"))
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        self.fields["region"].widget.choices = _regions()
+        self.fields["region"].widget.choices = regions()
         self.fields["starting"].widget.choices = list(wording.GROUPS_BEGIN.items())
 
 
@@ -193,7 +193,7 @@ class ChangedRule(ActForm):
         _("Network at the other end"), hint=_("Such as 203.0.113.0/24; 0.0.0.0/0 is anywhere."), required=False,
         maxlength=18,
     )  # fmt: skip
-    group = _choice(_("Or the members of a group"))
+    group = one_of(_("Or the members of a group"))
     description = text(_("Description"), required=False, maxlength=100)
 
     def __init__(
@@ -237,8 +237,8 @@ class NewEip(ActForm):
         "count": "count", "name": "name",
     }  # fmt: skip
 
-    zone = _choice(_("Zone"))
-    mode = _choice(_("Charged at a machine"))
+    zone = one_of(_("Zone"))
+    mode = one_of(_("Charged at a machine"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
     name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
@@ -271,7 +271,7 @@ class EipMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = _choice(_("Machine"))
+    machine = one_of(_("Machine"))
 
     def __init__(self, machines: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -309,7 +309,7 @@ class OtherNetwork(ActForm):
 
     paths = {"network": "subnet", "network.private_ips": "private_ip"}
 
-    subnet = _choice(_("Subnet"))
+    subnet = one_of(_("Subnet"))
     private_ip = text(_("Private address"), hint=_("Empty: the shop chooses a free one."), required=False, maxlength=15)
 
     def __init__(self, offered: Sequence[SubnetView], typed: Mapping[str, Any] | None = None) -> None:
@@ -380,7 +380,7 @@ class Bandwidth(Change):
     name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
 
-    network = _choice(_("Paid"))
+    network = one_of(_("Paid"))
 
     bandwidth = forms.IntegerField(
         label=_("Bandwidth, Mbps"),
@@ -441,7 +441,7 @@ class Type(Change):
     name = "type"
     paths = {"instance_type": "type"}
 
-    type = _choice(_("Instance type"))
+    type = one_of(_("Instance type"))
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
@@ -530,7 +530,7 @@ class DiskSize(Change):
     name = "size"
     paths = {"system_disk": "size", "data_disks.0.size_gib": "size", "data_disks.0.id": "disk"}
 
-    disk = _choice(_("Disk"))
+    disk = one_of(_("Disk"))
     size = forms.IntegerField(
         label=_("New size, GiB"),
         min_value=1,
@@ -569,8 +569,8 @@ class NewDisk(ActForm):
         "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
     }  # fmt: skip
 
-    zone = _choice(_("Zone"))
-    type = _choice(_("Disk type"))
+    zone = one_of(_("Zone"))
+    type = one_of(_("Disk type"))
     size = _size(_("Size, GiB"))
     count = _size(_("Number"))
     months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
@@ -658,7 +658,7 @@ class DiskMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = _choice(_("Machine"))
+    machine = one_of(_("Machine"))
 
     def __init__(self, machines: Sequence[Instance], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)

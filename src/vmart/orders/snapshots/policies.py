@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import QuerySet
 
+from vmart.catalog import shop
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
@@ -79,6 +80,8 @@ def create(actor: Actor, region: str, wanted: Wanted, *, dry_run: bool = False) 
     Raises InvalidValue, TooManySnapshotPolicies.
     """
     check(wanted)
+    if region not in shop.snapshot().regions:
+        raise InvalidValue("There is no region {region}.", field="region", region=region[:40] or "(empty)")
     with db.act():
         db.call("ledger_lock", actor.account)
         _refuse_too_many(actor.account, region)

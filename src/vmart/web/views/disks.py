@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.catalog import shop
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview, own_disks
+from vmart.listings import activity, charges, orders, overview, own_disks, snapshot_policies
 from vmart.listings.own_disks import OwnDisk, Wanted
 from vmart.listings.paging import Page
 from vmart.orders import live_cost, things
@@ -152,6 +152,7 @@ def _here(shown: OwnDisk) -> dict[str, Any]:
         "hourly": shown.hourly,
         "terms": orders.terms(disk.id) if things.is_prepaid(disk) else (),
         "renew_flags": wording.RENEW_FLAGS.items(),
+        "bound": snapshot_policies.of_disks([disk.id]).get(disk.id),
         "may": may.possible(disk, machine),
         "busy": _is_busy(disk),
         "in_bin": disk.state in _ENDED,

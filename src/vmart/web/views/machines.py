@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vmart.catalog import shop
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups
+from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups, snapshot_policies
 from vmart.listings import machines as list_of_machines
 from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
@@ -75,7 +75,9 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
 @customer
 def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     machine = _machine(account_id, public_id)
-    return render(request, "web/machines/machine.html", {**_here(machine), "tags": tags.of_machine(machine)})
+    here = _here(machine)
+    bound = snapshot_policies.of_disks([disk.id for disk in here["disks"]])
+    return render(request, "web/machines/machine.html", {**here, "tags": tags.of_machine(machine), "policies": bound})
 
 
 @never_cache

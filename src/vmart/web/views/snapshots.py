@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, snapshots
+from vmart.listings import snapshot_policies as policies
 from vmart.listings.paging import Page
 from vmart.listings.snapshots import WantedSnapshots
 from vmart.listings.views import SnapshotView
@@ -116,7 +117,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
 
 
 def _here(snapshot: Snapshot, machine: Instance | None) -> dict[str, Any]:
-    started_at = snapshot.subscription.started_at
+    started_at, by = snapshot.subscription.started_at, getattr(snapshot, "scheduled", None)
     return {
         "snapshot": snapshot,
         "disk": snapshot.disk,
@@ -124,6 +125,7 @@ def _here(snapshot: Snapshot, machine: Instance | None) -> dict[str, Any]:
         "title": _disk_title(snapshot.disk),
         "hourly": holds.hourly([snapshot.id])[snapshot.id] if snapshot.state in _CHARGED else None,
         "may": may.possible(snapshot, machine),
+        "policy": policies.one(snapshot.account_id, by.policy) if by else None,
         "busy": snapshot.latest_operation_state == "OPERATING",
         "is_there": snapshot.state not in (SnapshotState.FAILED, SnapshotState.ERASING),
         "closed_exact": charges.of_parts(snapshot.account_id, [snapshot.id], started_at),
