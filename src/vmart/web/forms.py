@@ -24,6 +24,7 @@ from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POST
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
 from vmart.storage.models import Disk
+from vmart.web import typed_tags
 
 EIP_MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR)
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
@@ -32,16 +33,17 @@ _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 class NewKeyPair(ActForm):
     """A key pair that the shop makes."""
 
-    paths = {"key_name": "name"}
+    paths = {"key_name": "name", "tags": "tags"}
     prefix_id = "create-"
 
     name = text(_("Name"), hint=_("Letters, digits and underscores."), **_KEY_NAME)
+    tags = typed_tags.field()
 
 
 class ImportedKeyPair(ActForm):
     """A key pair whose private part is its owner's."""
 
-    paths = {"key_name": "name", "public_key": "public_key"}
+    paths = {"key_name": "name", "public_key": "public_key", "tags": "tags"}
     prefix_id = "import-"
 
     name = text(_("Name"), **_KEY_NAME)
@@ -50,6 +52,7 @@ class ImportedKeyPair(ActForm):
         required=False,
         widget=forms.Textarea(attrs={"class": "mono", "rows": 4, "spellcheck": "false", "required": True}),
     )
+    tags = typed_tags.field()
 
 
 def _affinity() -> forms.IntegerField:
@@ -65,7 +68,7 @@ def _affinity() -> forms.IntegerField:
 class NewGroup(ActForm):
     """A placement group that is made."""
 
-    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity"}
+    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity", "tags": "tags"}
 
     name = text(_("Name"), maxlength=60)
     apart = forms.CharField(
@@ -73,6 +76,7 @@ class NewGroup(ActForm):
         widget=forms.Select(choices=list(wording.APART.items())),
     )  # fmt: skip
     affinity = _affinity()
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"affinity": 1})
@@ -106,7 +110,7 @@ def regions() -> list[tuple[str, str]]:
 class OwnVpc(ActForm):
     """A VPC in a region."""
 
-    paths = {"name": "name", "cidr": "cidr", "region": "region"}
+    paths = {"name": "name", "cidr": "cidr", "region": "region", "tags": "tags"}
     prefix_id = "vpc-"
 
     name = text(_("Name"), maxlength=60)
@@ -114,6 +118,7 @@ class OwnVpc(ActForm):
     cidr = text(
         _("Range"), hint=_("In 10.0.0.0/12, 172.16.0.0/12 or 192.168.0.0/16."), maxlength=18, placeholder="10.0.0.0/16"
     )
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -123,13 +128,14 @@ class OwnVpc(ActForm):
 class OwnSubnet(ActForm):
     """A part of a VPC in a zone."""
 
-    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc"}
+    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc", "tags": "tags"}
     prefix_id = "subnet-"
 
     name = text(_("Name"), maxlength=60)
     vpc = one_of(_("VPC"))
     zone = one_of(_("Zone"))
     cidr = text(_("Range"), hint=_("Inside the range of the VPC."), maxlength=18, placeholder="10.0.1.0/24")
+    tags = typed_tags.field()
 
     def __init__(self, held: Sequence[VpcView], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -144,12 +150,13 @@ _GROUP_PATHS = {"name": "name", "description": "description"}
 class NewSecurityGroup(ActForm):
     """A security group in a region, with the rules that it begins with."""
 
-    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting"}
+    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting", "tags": "tags"}
 
     name = text(_("Name"), maxlength=60)
     description = text(_("Description"), required=False, maxlength=100)
     region = one_of(_("Region"))
     starting = one_of(_("It begins with"))
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -234,7 +241,7 @@ class NewEip(ActForm):
 
     paths = {
         "zone": "zone", "region": "zone", "internet_charge_type": "mode", "bandwidth_mbps": "bandwidth",
-        "count": "count", "name": "name",
+        "count": "count", "name": "name", "tags": "tags",
     }  # fmt: skip
 
     zone = one_of(_("Zone"))
@@ -242,6 +249,7 @@ class NewEip(ActForm):
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
     name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"bandwidth": 5, "count": 1})
@@ -276,15 +284,6 @@ class EipMachine(ActForm):
     def __init__(self, machines: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
         self.fields["machine"].widget.choices = [(public_id, f"{name} · {public_id}") for public_id, name in machines]
-
-
-class NewTag(ActForm):
-    """A tag for a machine, in the place of the one of this key."""
-
-    paths = {"tags.*.key": "key", "tags.*.value": "value", "tags": "key"}
-
-    key = text(_("Key"), hint=_("Letters, digits, spaces and + - = . _ : / @."), maxlength=127)
-    value = text(_("Value"), maxlength=255)
 
 
 class OwnPassword(ActForm):
@@ -566,7 +565,7 @@ class NewDisk(ActForm):
     paths = {
         "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
         "months": "months", "charge_type": "months",
-        "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
+        "disk.snapshot_id": "snapshot", "snapshots": "snapshot", "tags": "tags",
     }  # fmt: skip
 
     zone = one_of(_("Zone"))
@@ -576,6 +575,7 @@ class NewDisk(ActForm):
     months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
     name = text(_("Name"), required=False, maxlength=128)
     snapshot = text(_("Snapshot"), required=False, maxlength=20, hint=_("Its id, for a disk that holds what it holds."))
+    tags = typed_tags.field()
 
     def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"size": 100, "count": 1, "months": 0})
@@ -608,7 +608,10 @@ class ImageName(ActForm):
 class NewOwnImage(ImageName):
     """An image of a machine."""
 
+    paths = {**ImageName.paths, "tags": "tags"}
+
     turned_off = forms.BooleanField(label=_("Turn the machine off meanwhile, and on again"), required=False)
+    tags = typed_tags.field()
 
 
 class ImageShares(ActForm):
@@ -625,6 +628,14 @@ class SnapshotName(ActForm):
     paths = {"name": "name"}
 
     name = text(_("Name"), required=False, maxlength=60)
+
+
+class NewSnapshot(SnapshotName):
+    """A snapshot that is made."""
+
+    paths = {**SnapshotName.paths, "tags": "tags"}
+
+    tags = typed_tags.field()
 
 
 class OwnDiskSize(ActForm):

@@ -22,6 +22,7 @@ from vmart.orders.addresses.allocate import Cost, NewAddresses
 from vmart.pages import shown_quote, wording
 from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
+from vmart.web import typed_tags
 from vmart.web.forms import EipBandwidth, EipMachine, EipName, NewEip
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
@@ -60,7 +61,8 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
 def _asked(typed: dict[str, Any]) -> NewAddresses:
     zone = shop.snapshot().zones.get(typed["zone"])
     part = AddressPart(typed["mode"], typed["bandwidth"])
-    return NewAddresses(zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"])
+    tags = typed_tags.read(typed["tags"])
+    return NewAddresses(zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"], tags)
 
 
 def _was_shown(request: HttpRequest, cost: Cost) -> bool:

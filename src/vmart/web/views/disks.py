@@ -30,6 +30,7 @@ from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, DiskChoice
 from vmart.pricing.priced import Priced
 from vmart.storage.models import Disk, State
 from vmart.tags import reads
+from vmart.web import typed_tags
 from vmart.web.forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
 from vmart.web.tables import DISKS
 from vmart.web.visitor import actor, customer, field
@@ -86,7 +87,7 @@ def _asked(form: NewDisk) -> NewDisks:
     months = typed["months"] or 0
     charge_type = PREPAID if months else POSTPAID_BY_HOUR
     asked = NewDisks(region, typed["zone"], charge_type, disk, typed["count"], months=months)
-    return replace(asked, snapshot_id=typed["snapshot"])
+    return replace(asked, snapshot_id=typed["snapshot"], tags=typed_tags.read(typed["tags"]))
 
 
 def _cost(form: NewDisk) -> create.Cost | None:

@@ -21,6 +21,7 @@ from vmart.orders.snapshots.create import Cost
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.storage.models import Disk, OwnImage
+from vmart.web import typed_tags
 from vmart.web.forms import ImageName, ImageShares, NewOwnImage
 from vmart.web.tables import IMAGES
 from vmart.web.visitor import actor, customer, field
@@ -68,7 +69,8 @@ def _cost(machine: Instance) -> Cost | None:
 
 def _create(request: HttpRequest, account_id: int, machine: Instance, form: NewOwnImage) -> str | None:
     typed = form.cleaned_data
-    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"])
+    tags = typed_tags.read(typed["tags"])
+    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"], tags=tags)
     try:
         made = create.of_machine(actor(request, account_id), machine.public_id, asked)
     except Refused as refused:
