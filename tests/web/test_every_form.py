@@ -32,7 +32,7 @@ from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
 from vmart.pricing.address import AddressPart
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk, OwnImage, Snapshot
+from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotPolicy
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
@@ -184,6 +184,16 @@ class Sent:
         for name, typed in acts:
             work()
             answer = self.buyer.post(reverse(name, args=[Snapshot.objects.get().public_id]), typed)
+        return answer
+
+    def of_policy(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
+        """A snapshot policy is made on the page, then these forms of it are sent, with the machine's system disk."""
+        typed = {"name": "daily", "region": "ap-guangzhou", "weekdays": "0", "hours": "3", "days": "7"}
+        answer = self.buyer.post("/snapshots/policies/", typed)
+        disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=self.machine).id).public_id
+        for name, changed in acts:
+            address = reverse(name, args=[SnapshotPolicy.objects.get().public_id])
+            answer = self.buyer.post(address, {**typed, "disk": disk, **changed})
         return answer
 
     def of_image(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
@@ -377,6 +387,20 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}
+    ),
+    ("snapshot_policies", "CreateAutoSnapshotPolicy"): lambda sent: sent.of_policy(),
+    ("snapshot_policy", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(
+        ("snapshot_policy", {"name": "other"})
+    ),
+    ("snapshot_policy_bind", "BindAutoSnapshotPolicy"): lambda sent: sent.of_policy(("snapshot_policy_bind", {})),
+    ("snapshot_policy_unbind", "UnbindAutoSnapshotPolicy"): lambda sent: sent.of_policy(
+        ("snapshot_policy_bind", {}), ("snapshot_policy_unbind", {})
+    ),
+    ("snapshot_policy_switch", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(
+        ("snapshot_policy_switch", {"active": "0"})
+    ),
+    ("snapshot_policy_delete", "DeleteAutoSnapshotPolicies"): lambda sent: sent.of_policy(
+        ("snapshot_policy_delete", {})
     ),
     ("keys", "CreateKeyPair"): lambda sent: sent.buyer.post("/keys/", {"act": "create", "name": "laptop"}),
     ("keys", "ImportKeyPair"): lambda sent: sent.buyer.post(

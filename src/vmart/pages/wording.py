@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -424,6 +425,7 @@ STEPS = {
     "test_order": _("A test order"),
 }
 APART = {"HOST": _("Host"), "RACK": _("Rack")}
+DAYS_OF_WEEK = {day: WEEKDAYS_ABBR[(day - 1) % 7] for day in range(7)}  # 0 is Sunday, as published
 QUOTAS = {
     "postpaid_per_zone": _("Postpaid machines a zone"),
     "prepaid_per_month": _("Prepaid machines bought a zone and month"),
@@ -497,10 +499,23 @@ GROUPS_BEGIN = {
 
 def sentence(refused: Refused) -> str:
     """A refusal in the reader's language; one whose sentence has no translation in English."""
-    params = refused.params
+    return _filled(refused.template, refused.params)
+
+
+def _filled(template: str, params: Mapping[str, object]) -> str:
     if isinstance(why := params.get(WHY), str) and why:
         params = {**params, WHY: gettext(why)}
-    return gettext(refused.template).format(**params) if params else gettext(refused.template)
+    return gettext(template).format(**params) if params else gettext(template)
+
+
+def reason(kept: Mapping[str, Any], *, seller: bool = False) -> str:
+    """Why, as an event keeps it (``events.record.reason``, or a stored sentence), in the reader's language; "" of
+    none. ``seller``: with what only the seller can mend.
+    """
+    if "template" in kept:
+        return _filled(kept["template"], kept["places"])
+    text = str(kept.get("why") or "")
+    return said(text) if seller else said_to_buyer(text)
 
 
 # What of a stored sentence shows that it is for the seller, who alone can do something about it.

@@ -25,6 +25,7 @@ from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
 from vmart.storage.models import Disk
+from vmart.web import typed_tags
 
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 
@@ -32,16 +33,17 @@ _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 class NewKeyPair(ActForm):
     """A key pair that the shop makes."""
 
-    paths = {"key_name": "name"}
+    paths = {"key_name": "name", "tags": "tags"}
     prefix_id = "create-"
 
     name = text(_("Name"), hint=_("Letters, digits and underscores."), **_KEY_NAME)
+    tags = typed_tags.field()
 
 
 class ImportedKeyPair(ActForm):
     """A key pair whose private part is its owner's."""
 
-    paths = {"key_name": "name", "public_key": "public_key"}
+    paths = {"key_name": "name", "public_key": "public_key", "tags": "tags"}
     prefix_id = "import-"
 
     name = text(_("Name"), **_KEY_NAME)
@@ -50,6 +52,7 @@ class ImportedKeyPair(ActForm):
         required=False,
         widget=forms.Textarea(attrs={"class": "mono", "rows": 4, "spellcheck": "false", "required": True}),
     )
+    tags = typed_tags.field()
 
 
 def _affinity() -> forms.IntegerField:
@@ -65,7 +68,7 @@ def _affinity() -> forms.IntegerField:
 class NewGroup(ActForm):
     """A placement group that is made."""
 
-    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity"}
+    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity", "tags": "tags"}
 
     name = text(_("Name"), maxlength=60)
     apart = forms.CharField(
@@ -73,6 +76,7 @@ class NewGroup(ActForm):
         widget=forms.Select(choices=list(wording.APART.items())),
     )  # fmt: skip
     affinity = _affinity()
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"affinity": 1})
@@ -90,13 +94,13 @@ class ChangedGroup(ActForm):
         super().__init__(typed, initial={"name": group.name, "affinity": group.affinity})
 
 
-def choice(label: Any) -> forms.CharField:
+def one_of(label: Any) -> forms.CharField:
     """One of a few, whose names and values the form's own making gives."""
     return forms.CharField(label=label, required=False, strip=False, widget=forms.Select())
 
 
-def _regions() -> list[tuple[str, str]]:
-    """Those in which something is sold."""
+def regions() -> list[tuple[str, str]]:
+    """To choose from: those in which something is sold."""
     here = shop.snapshot()
     sold = {zone.region for zone in here.zones.values() if zone.on_sale}
     regions = [region for region in here.regions.values() if region.code in sold]
@@ -106,30 +110,32 @@ def _regions() -> list[tuple[str, str]]:
 class OwnVpc(ActForm):
     """A VPC in a region."""
 
-    paths = {"name": "name", "cidr": "cidr", "region": "region"}
+    paths = {"name": "name", "cidr": "cidr", "region": "region", "tags": "tags"}
     prefix_id = "vpc-"
 
     name = text(_("Name"), maxlength=60)
-    region = choice(_("Region"))
+    region = one_of(_("Region"))
     cidr = text(
         _("Range"), hint=_("In 10.0.0.0/12, 172.16.0.0/12 or 192.168.0.0/16."), maxlength=18, placeholder="10.0.0.0/16"
     )
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        self.fields["region"].widget.choices = _regions()
+        self.fields["region"].widget.choices = regions()
 
 
 class OwnSubnet(ActForm):
     """A part of a VPC in a zone."""
 
-    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc"}
+    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc", "tags": "tags"}
     prefix_id = "subnet-"
 
     name = text(_("Name"), maxlength=60)
-    vpc = choice(_("VPC"))
-    zone = choice(_("Zone"))
+    vpc = one_of(_("VPC"))
+    zone = one_of(_("Zone"))
     cidr = text(_("Range"), hint=_("Inside the range of the VPC."), maxlength=18, placeholder="10.0.1.0/24")
+    tags = typed_tags.field()
 
     def __init__(self, held: Sequence[VpcView], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -144,16 +150,17 @@ _GROUP_PATHS = {"name": "name", "description": "description"}
 class NewSecurityGroup(ActForm):
     """A security group in a region, with the rules that it begins with."""
 
-    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting"}
+    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting", "tags": "tags"}
 
     name = text(_("Name"), maxlength=60)
     description = text(_("Description"), required=False, maxlength=100)
-    region = choice(_("Region"))
-    starting = choice(_("It begins with"))
+    region = one_of(_("Region"))
+    starting = one_of(_("It begins with"))
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        self.fields["region"].widget.choices = _regions()
+        self.fields["region"].widget.choices = regions()
         self.fields["starting"].widget.choices = list(wording.GROUPS_BEGIN.items())
 
 
@@ -193,7 +200,7 @@ class ChangedRule(ActForm):
         _("Network at the other end"), hint=_("Such as 203.0.113.0/24; 0.0.0.0/0 is anywhere."), required=False,
         maxlength=18,
     )  # fmt: skip
-    group = choice(_("Or the members of a group"))
+    group = one_of(_("Or the members of a group"))
     description = text(_("Description"), required=False, maxlength=100)
 
     def __init__(
@@ -234,15 +241,16 @@ class NewEip(ActForm):
 
     paths = {
         "zone": "zone", "region": "zone", "internet_charge_type": "mode", "bandwidth_mbps": "bandwidth",
-        "count": "count", "name": "name", "months": "months",
+        "count": "count", "name": "name", "months": "months", "tags": "tags",
     }  # fmt: skip
 
-    zone = choice(_("Zone"))
-    mode = choice(_("Charged"))
+    zone = one_of(_("Zone"))
+    mode = one_of(_("Charged"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
     months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
     name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"bandwidth": 5, "count": 1, "months": 1})
@@ -279,20 +287,11 @@ class EipMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = choice(_("Machine"))
+    machine = one_of(_("Machine"))
 
     def __init__(self, machines: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
         self.fields["machine"].widget.choices = [(public_id, f"{name} · {public_id}") for public_id, name in machines]
-
-
-class NewTag(ActForm):
-    """A tag for a machine, in the place of the one of this key."""
-
-    paths = {"tags.*.key": "key", "tags.*.value": "value", "tags": "key"}
-
-    key = text(_("Key"), hint=_("Letters, digits, spaces and + - = . _ : / @."), maxlength=127)
-    value = text(_("Value"), maxlength=255)
 
 
 class OwnPassword(ActForm):
@@ -317,7 +316,7 @@ class OtherNetwork(ActForm):
 
     paths = {"network": "subnet", "network.private_ips": "private_ip"}
 
-    subnet = choice(_("Subnet"))
+    subnet = one_of(_("Subnet"))
     private_ip = text(_("Private address"), hint=_("Empty: the shop chooses a free one."), required=False, maxlength=15)
 
     def __init__(self, offered: Sequence[SubnetView], typed: Mapping[str, Any] | None = None) -> None:
@@ -404,7 +403,7 @@ class Bandwidth(Change):
     name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
 
-    network = choice(_("Paid"))
+    network = one_of(_("Paid"))
 
     bandwidth = forms.IntegerField(
         label=_("Bandwidth, Mbps"),
@@ -465,7 +464,7 @@ class Type(Change):
     name = "type"
     paths = {"instance_type": "type"}
 
-    type = choice(_("Instance type"))
+    type = one_of(_("Instance type"))
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
@@ -554,7 +553,7 @@ class DiskSize(Change):
     name = "size"
     paths = {"system_disk": "size", "data_disks.0.size_gib": "size", "data_disks.0.id": "disk"}
 
-    disk = choice(_("Disk"))
+    disk = one_of(_("Disk"))
     size = forms.IntegerField(
         label=_("New size, GiB"),
         min_value=1,
@@ -590,16 +589,17 @@ class NewDisk(ActForm):
     paths = {
         "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
         "months": "months", "charge_type": "months",
-        "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
+        "disk.snapshot_id": "snapshot", "snapshots": "snapshot", "tags": "tags",
     }  # fmt: skip
 
-    zone = choice(_("Zone"))
-    type = choice(_("Disk type"))
+    zone = one_of(_("Zone"))
+    type = one_of(_("Disk type"))
     size = _size(_("Size, GiB"))
     count = _size(_("Number"))
     months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
     name = text(_("Name"), required=False, maxlength=128)
     snapshot = text(_("Snapshot"), required=False, maxlength=20, hint=_("Its id, for a disk that holds what it holds."))
+    tags = typed_tags.field()
 
     def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"size": 100, "count": 1, "months": 0})
@@ -626,6 +626,14 @@ class SnapshotName(ActForm):
     paths = {"name": "name"}
 
     name = text(_("Name"), required=False, maxlength=60)
+
+
+class NewSnapshot(SnapshotName):
+    """A snapshot that is made."""
+
+    paths = {**SnapshotName.paths, "tags": "tags"}
+
+    tags = typed_tags.field()
 
 
 class OwnDiskSize(ActForm):
@@ -659,7 +667,7 @@ class DiskMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = choice(_("Machine"))
+    machine = one_of(_("Machine"))
 
     def __init__(self, machines: Sequence[Instance], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)

@@ -10,7 +10,8 @@ from vmart.catalog import shop
 from vmart.orders.images import systems
 from vmart.pages import wording
 from vmart.pages.forms import ActForm, text
-from vmart.web.forms import choice
+from vmart.web import typed_tags
+from vmart.web.forms import one_of
 
 
 class ImageName(ActForm):
@@ -25,7 +26,10 @@ class ImageName(ActForm):
 class NewOwnImage(ImageName):
     """An image of a machine."""
 
+    paths = {**ImageName.paths, "tags": "tags"}
+
     turned_off = forms.BooleanField(label=_("Turn the machine off meanwhile, and on again"), required=False)
+    tags = typed_tags.field()
 
 
 class NewImport(ImageName):
@@ -35,8 +39,8 @@ class NewImport(ImageName):
         **ImageName.paths, "image.url": "url", "image.sha256": "sha256", "image.base": "base", "image.zone": "zone",
     }  # fmt: skip
 
-    base = choice(_("System"))
-    zone = choice(_("Zone"))
+    base = one_of(_("System"))
+    zone = one_of(_("Zone"))
     url = text(
         _("Address of the file"), type="url", maxlength=2048, spellcheck="false",
         hint=_("A tar (plain, gzip, xz or bzip2) or squashfs of the whole system, or a qcow2 disk."),

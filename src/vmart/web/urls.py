@@ -26,6 +26,7 @@ from vmart.web.views import (
     quotas,
     renewal,
     security_groups,
+    snapshot_policies,
     snapshots,
     system,
     tags,
@@ -117,6 +118,18 @@ class SnapshotId:
         return value
 
 
+class PolicyId:
+    """A public id of a snapshot policy."""
+
+    regex = "asp-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class ImageId:
     """A public id of a customer's image."""
 
@@ -161,6 +174,7 @@ register_converter(Way, "way")
 register_converter(DiskId, "disk")
 register_converter(EipId, "eip")
 register_converter(SnapshotId, "snapshot")
+register_converter(PolicyId, "policy")
 register_converter(ImageId, "image")
 register_converter(Power, "power")
 
@@ -217,6 +231,12 @@ urlpatterns = [
     path("images/<image:public_id>/delete/", images.delete_page, name="image_delete"),
     path("snapshots/", snapshots.listing, name="snapshots"),
     path("snapshots/new/", snapshots.new_page, name="snapshot_new"),
+    path("snapshots/policies/", snapshot_policies.listing, name="snapshot_policies"),
+    path("snapshots/policies/<policy:public_id>/", snapshot_policies.detail, name="snapshot_policy"),
+    path("snapshots/policies/<policy:public_id>/bind/", snapshot_policies.bind, name="snapshot_policy_bind"),
+    path("snapshots/policies/<policy:public_id>/unbind/", snapshot_policies.unbind, name="snapshot_policy_unbind"),
+    path("snapshots/policies/<policy:public_id>/switch/", snapshot_policies.switch, name="snapshot_policy_switch"),
+    path("snapshots/policies/<policy:public_id>/delete/", snapshot_policies.delete_page, name="snapshot_policy_delete"),
     path("snapshots/<snapshot:public_id>/", snapshots.detail, name="snapshot"),
     path("snapshots/<snapshot:public_id>/restore/", snapshots.restore_page, name="snapshot_restore"),
     path("snapshots/<snapshot:public_id>/delete/", snapshots.delete_page, name="snapshot_delete"),

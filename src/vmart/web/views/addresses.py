@@ -26,6 +26,7 @@ from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
 from vmart.pricing.priced import Priced
+from vmart.web import typed_tags
 from vmart.web.forms import EipBandwidth, EipMachine, EipName, NewEip
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
@@ -65,8 +66,9 @@ def _asked(typed: dict[str, Any]) -> NewAddresses:
     zone = shop.snapshot().zones.get(typed["zone"])
     part = AddressPart(typed["mode"], typed["bandwidth"])
     return NewAddresses(
-        zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"], months=typed["months"]
-    )
+        zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"],
+        typed_tags.read(typed["tags"]), months=typed["months"],
+    )  # fmt: skip
 
 
 def _was_shown(request: HttpRequest, cost: Cost) -> bool:

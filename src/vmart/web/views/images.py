@@ -23,6 +23,7 @@ from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.policy import policy
 from vmart.storage.models import Disk, OwnImage
+from vmart.web import typed_tags
 from vmart.web.image_forms import ImageName, ImageShares, NewImport, NewOwnImage
 from vmart.web.tables import IMAGES
 from vmart.web.visitor import actor, customer, field
@@ -72,7 +73,8 @@ def _cost(machine: Instance) -> Cost | None:
 
 def _create(request: HttpRequest, account_id: int, machine: Instance, form: NewOwnImage) -> str | None:
     typed = form.cleaned_data
-    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"])
+    tags = typed_tags.read(typed["tags"])
+    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"], tags=tags)
     try:
         made = create.of_machine(actor(request, account_id), machine.public_id, asked)
     except Refused as refused:

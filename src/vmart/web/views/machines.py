@@ -14,7 +14,7 @@ from vmart.catalog import shop
 from vmart.engines.contract import RESCUED_AT
 from vmart.instances.models import ALIVE, IN_RESCUE, Instance, State
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups
+from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups, snapshot_policies
 from vmart.listings import machines as list_of_machines
 from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
@@ -81,7 +81,9 @@ _ON = (State.RUNNING, State.REBOOTING, State.RESCUE_MODE)
 @customer
 def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     machine = _machine(account_id, public_id)
-    return render(request, "web/machines/machine.html", {**_here(machine), "tags": tags.of_machine(machine)})
+    here = _here(machine)
+    bound = snapshot_policies.of_disks([disk.id for disk in here["disks"]])
+    return render(request, "web/machines/machine.html", {**here, "tags": tags.of_machine(machine), "policies": bound})
 
 
 @never_cache
