@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("storage", "0008_snapshot_policies")]
+    dependencies = [("storage", "0009_imported_images")]
 
     operations = [
         migrations.AddField("policydisk", "last_due_at", models.DateTimeField(null=True)),
