@@ -114,6 +114,25 @@ def test_the_whole_way(account: int, machine: Instance, world: World, test_clock
     assert list(reconcile()) == []
 
 
+@pytest.mark.parametrize("term", [{"months": 1}, {"months": 3}, {"months": 12}, {"months": 0, "day": 25}])
+def test_it_costs_what_a_machine_that_always_had_so_little_pays(
+    account: int, machine: Instance, term: dict[str, int]
+) -> None:
+    pay(account, 500_000)
+    control = buy_running(account, replace(BY_MONTH, bandwidth_mbps=2))
+    paid = renew.price(account, Renewal([control.public_id], **term))
+    lower = renew.price(account, Renewal([machine.public_id], **term, bandwidth_mbps=2))
+    (one,), (other,) = paid.lines, lower.lines
+    assert sorted(one.terms) == sorted(other.terms)
+    assert (one.list_minor, one.amount_minor, one.network_minor, one.period_to) == (
+        other.list_minor, other.amount_minor, other.network_minor, other.period_to,
+    )  # fmt: skip
+    for number in (Renewal([control.public_id], **term), Renewal([machine.public_id], **term, bandwidth_mbps=2)):
+        before = purses(account)["cash"]
+        renew.renew(by(account), number)
+        assert before - purses(account)["cash"] == one.amount_minor
+
+
 def test_an_upgrade_after_it_counts_from_the_lower_one(
     account: int, machine: Instance, world: World, test_clock: BusinessClock
 ) -> None:

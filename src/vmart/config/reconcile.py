@@ -4,6 +4,7 @@ Changes nothing. Every check is one set-based query over one snapshot of the dat
 asked after it, so machines with work under way are left out of that part.
 """
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 
 from django.db import connection, transaction
@@ -12,12 +13,15 @@ from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
 from vmart.instances.models import Instance, State
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.orders import address, where_it_is
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.images import ImageState, OwnImage
 from vmart.worker.models import Operation
+
+# What is due for longer than this, with nothing under way that it could wait for, is not being done.
+_LATE = dt.timedelta(minutes=10)
 
 # (what is wrong, query whose rows are the differences)
 _CHECKS = (
@@ -380,6 +384,48 @@ _CHECKS = (
         """,
     ),
     (
+        "a machine has another bandwidth than it pays for",
+        """
+        SELECT i.public_id, i.bandwidth_mbps, coalesce(w.mbps, t.quantity) AS paid_mbps FROM instances_instance i
+        JOIN subscriptions_item t ON t.subscription_id = i.id AND t.component = 'bandwidth' AND t.to_at IS NULL
+        LEFT JOIN orders_bandwidth_window w ON w.subscription_id = i.id AND w.state = 'in_force'
+        WHERE i.state NOT IN ('GONE', 'LAUNCH_FAILED') AND i.bandwidth_mbps <> coalesce(w.mbps, t.quantity)
+        """,
+    ),
+    (
+        "a window of more bandwidth is to begin or to end, and nothing does it",
+        """
+        SELECT i.public_id, w.state, w.mbps, w.starts_at, w.ends_at FROM orders_bandwidth_window w
+        JOIN instances_instance i ON i.id = w.subscription_id
+        WHERE w.state IN ('waiting', 'in_force') AND (NOT EXISTS (
+            SELECT FROM worker_operation o
+            WHERE o.kind IN ('window', 'window_speed') AND o.subject_id = i.id AND NOT o.attention)
+          OR (i.latest_operation_state <> 'OPERATING'
+              AND CASE w.state WHEN 'waiting' THEN w.starts_at ELSE w.ends_at END < %(late)s))
+        """,
+    ),
+    (
+        "less bandwidth of a renewal is to be in force, and nothing does it",
+        """
+        SELECT i.public_id, l.mbps, l.from_at FROM orders_lower_bandwidth l
+        JOIN instances_instance i ON i.id = l.subscription_id
+        WHERE l.state = 'waiting' AND (NOT EXISTS (
+            SELECT FROM worker_operation o
+            WHERE o.kind = 'lower_bandwidth' AND o.subject_id = i.id AND NOT o.attention)
+          OR (i.latest_operation_state <> 'OPERATING' AND l.from_at < %(late)s))
+        """,
+    ),
+    (
+        "the notice of a spot machine is to end it, and nothing does",
+        """
+        SELECT i.public_id, i.state, i.reclaim_at FROM instances_instance i
+        WHERE i.charge_type = 'SPOTPAID' AND i.reclaim_at IS NOT NULL
+          AND i.state NOT IN ('TERMINATING', 'GONE', 'LAUNCH_FAILED') AND (NOT EXISTS (
+            SELECT FROM worker_operation o WHERE o.kind = 'reclaim' AND o.subject_id = i.id AND NOT o.attention)
+          OR (i.latest_operation_state <> 'OPERATING' AND i.reclaim_at < %(late)s))
+        """,
+    ),
+    (
         "a host's counters are not the sum of its allocations",
         """
         SELECT h.zone_id, h.name, h.vcpu_used, h.memory_used_mib, h.disk_used_gib FROM placement_host h
@@ -517,12 +563,12 @@ _CHECKS = (
 
 def reconcile() -> Iterator[str]:
     """Each difference as a sentence; nothing when everything agrees."""
-    places = exponent(shop.current().currency)
+    places, late = exponent(shop.current().currency), clock.now() - _LATE
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places)]
+        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places, late=late)]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):

@@ -4,7 +4,9 @@ Agreed and put in force it is in ``orders/lower_bandwidth.py``.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+
+from django.db.models import OuterRef, Subquery
 
 from vmart.instances.models import Instance
 from vmart.orders import agreed
@@ -13,6 +15,7 @@ from vmart.orders.errors import WrongState
 from vmart.orders.models import LowerBandwidth
 from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.priced import Term
+from vmart.subscriptions.models import Item
 
 KIND = "lower_bandwidth"  # of the timer, due when the renewal begins
 _WAITING = LowerBandwidth.State.WAITING
@@ -23,35 +26,26 @@ def of(instance_id: int) -> LowerBandwidth | None:
     return LowerBandwidth.objects.filter(subscription_id=instance_id, state=_WAITING).first()
 
 
-def paid_ahead(bundles: Collection[int], mbps: int = 0) -> dict[int, list[Term]]:
-    """Of each bundle, what a term after those that are paid is of: ``mbps``, or (0) what it has by then."""
-    agreed_now = agreed.paid_ahead(list(bundles))
-    waiting = _waiting([bundle for bundle, terms in agreed_now.items() if any(_is_bandwidth(one) for one in terms)])
-    return {bundle: _lowered(terms, mbps or waiting.get(bundle, 0)) for bundle, terms in agreed_now.items()}
+def paid_ahead(bundles: Sequence[int], mbps: int = 0) -> dict[int, list[Term]]:
+    """Of each bundle, what a term after those that are paid is of: ``mbps``, or (0) what it has by then.
 
-
-def _waiting(bundles: Collection[int]) -> dict[int, int]:
-    if not bundles:
-        return {}
-    found = LowerBandwidth.objects.filter(subscription_id__in=bundles, state=_WAITING)
-    return dict(found.values_list("subscription_id", "mbps"))
-
-
-def _lowered(terms: list[Term], mbps: int) -> list[Term]:
-    """The bandwidth first, as in any order that changes it."""
-    if not mbps:
-        return terms
-    lower = [(component, key, mbps) for component, key, _ in filter(_is_bandwidth, terms)]
-    return [*lower, *(one for one in terms if not _is_bandwidth(one))]
-
-
-def _is_bandwidth(term: Term) -> bool:
-    return term[0] == BANDWIDTH
+    A bandwidth that is lower than now stands first, as in any order that changes it.
+    """
+    waiting = LowerBandwidth.objects.filter(subscription_id=OuterRef("subscription_id"), state=_WAITING)
+    items = agreed.open_items(bundles, Item.Mode.MONTH).annotate(lower=Subquery(waiting.values("mbps")))
+    terms: dict[int, list[Term]] = {bundle: [] for bundle in bundles}
+    for item in items:
+        of_bundle, lower = terms[item.subscription.bundle_id], mbps or item.lower
+        if item.component == BANDWIDTH and lower:
+            of_bundle.insert(0, (item.component, item.price_key, lower))
+        else:
+            of_bundle.append((item.component, item.price_key, item.quantity))
+    return terms
 
 
 def mbps_of(terms: Iterable[Term]) -> int:
     """The bandwidth that is paid for by the month; 0 for none."""
-    return next((quantity for _, _, quantity in filter(_is_bandwidth, terms)), 0)
+    return next((quantity for component, _, quantity in terms if component == BANDWIDTH), 0)
 
 
 def refuse_waiting(machines: Sequence[Instance], until: dt.datetime | None = None) -> None:
@@ -71,7 +65,6 @@ def refuse_waiting(machines: Sequence[Instance], until: dt.datetime | None = Non
 
 def withdraw(machines: Sequence[Instance]) -> None:
     """The renewal that would have brought it comes back, or its bandwidth does. Belongs into the act."""
-    LowerBandwidth.objects.filter(subscription_id__in=[machine.id for machine in machines], state=_WAITING).update(
-        state=LowerBandwidth.State.WITHDRAWN
-    )
-    m.forget_work(KIND, machines)
+    waiting = LowerBandwidth.objects.filter(subscription_id__in=[machine.id for machine in machines], state=_WAITING)
+    if waiting.update(state=LowerBandwidth.State.WITHDRAWN):
+        m.forget_work(KIND, machines)

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
+
 from vmart.catalog import shop
 from vmart.customers import quotas
 from vmart.customers.models import Account
@@ -130,7 +132,8 @@ def _used_its_free(account: Account) -> bool:
 def _refunds(things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo, *, free_used: bool) -> list[RefundQuote]:
     """What each of an account's things gives back, returned together in this order: one of them is free at most."""
     numbers = [thing.id for thing in things]
-    paid, worth_of = _paid(numbers, now), _Worth(agreed.paid_ahead(numbers))
+    found, worth_of = _paid(numbers, now, or_ended=not free_used), _Worth(agreed.paid_ahead(numbers))
+    paid = {number: [line for line in found[number] if _pays(line, now)] for number in numbers}
     for thing in things:
         if not paid[thing.id]:
             raise WrongState(
@@ -140,7 +143,8 @@ def _refunds(things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo, *, free_
     refunds = []
     for thing in things:
         lines = paid[thing.id]
-        refund = _refund(thing, lines, worth_of(lines[0]), now, zone=zone, free_used=free_used)
+        ended = [line for line in found[thing.id] if line not in lines]
+        refund = _refund(thing, lines, ended, worth_of(lines[0]), now, zone=zone, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
@@ -182,26 +186,38 @@ def _is_upgrade(line: Line) -> bool:
     return line.order.action in UPGRADES
 
 
-def _paid(numbers: Sequence[int], now: dt.datetime) -> dict[int, list[Line]]:
-    """Of each bundle, what pays for now and later: the line whose period is running, renewals not begun, upgrades."""
+def _paid(numbers: Sequence[int], now: dt.datetime, *, or_ended: bool = False) -> dict[int, list[Line]]:
+    """Of each bundle, what pays for now and later: the line whose period is running, renewals not begun, upgrades.
+
+    ``or_ended``: and upgrades that do not any more: their days are over, or their bandwidth became traffic.
+    """
+    wanted = Q(state=Line.State.DELIVERED, period_to__gt=now)
+    if or_ended:
+        became_traffic = Q(state=Line.State.RETURNED, bandwidth_ended_minor__isnull=False)
+        wanted |= Q(order__action__in=UPGRADES) & (Q(state=Line.State.DELIVERED) | became_traffic)
     lines: dict[int, list[Line]] = {number: [] for number in numbers}
-    found = Line.objects.select_related("order").filter(
-        subscription_id__in=numbers, state=Line.State.DELIVERED, period_to__gt=now
-    )
+    found = Line.objects.select_related("order").filter(wanted, subscription_id__in=numbers)
     for line in sorted(found.order_by("period_from"), key=_is_upgrade):
         lines[line.subscription_id].append(line)
     return lines
 
 
+def _pays(line: Line, now: dt.datetime) -> bool:
+    assert line.period_to is not None
+    return line.state == Line.State.DELIVERED and line.period_to > now
+
+
 def _refund(
     thing: Thing,
     lines: Sequence[Line],
+    ended: Sequence[Line],
     worth: Sequence[Returnable],
     now: dt.datetime,
     *,
     zone: ZoneInfo,
     free_used: bool,
 ) -> RefundQuote:
+    """``ended``: upgrades that are used up, of which a free return gives the rest back."""
     running = lines[0]
     assert running.period_from is not None and running.delivered_at is not None
     months, rest_s = _used(thing.subscription, running.period_from, max(now, running.period_from), zone)
@@ -209,6 +225,8 @@ def _refund(
     first_free = running.order.action in PURCHASES and may_return_free(
         running.delivered_at, now, days=free_days, used_before=free_used
     )
+    if first_free:
+        lines = [*lines, *ended]
     terms = [line for line in lines if not _is_upgrade(line)]
     refund = return_refund(
         used_value(worth, months, rest_s), *(_purses(terms) if first_free else _still_used(terms)),
