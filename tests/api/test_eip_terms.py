@@ -108,6 +108,26 @@ def test_what_more_and_less_bandwidth_costs(test_clock: BusinessClock) -> None:
         assert code == "InvalidParameterValue.AddressInternetChargeTypeConflict"
 
 
+def test_an_address_is_charged_otherwise(test_clock: BusinessClock) -> None:
+    """As Terraform's provider asks: by traffic, by the month, by the hour; a third time is refused."""
+    client, account = open_customer()
+    (eip,) = client.call("AllocateAddresses", {"InternetMaxBandwidthOut": 5}).response["AddressSet"]
+    before, asked = purses(account)["available"], {"AddressId": eip, "InternetMaxBandwidthOut": 5}
+    to_month = asked | BY_MONTH | {"AddressChargePrepaid": {"Period": 1, "AutoRenewFlag": 0}}
+    assert "Error" not in client.call("ModifyAddressInternetChargeType", to_month).response
+    assert before - purses(account)["available"] == 11_500 - 20  # what was held idle is free again
+    assert told(client, eip, *TERM[:2], "InternetChargeType") == (
+        "NOTIFY_AND_MANUAL_RENEW", "2026-04-10T02:00:00Z", "BANDWIDTH_PREPAID_BY_MONTH",
+    )  # fmt: skip
+    code = client.call("ModifyAddressInternetChargeType", to_month).error[0]
+    assert code == "InvalidParameterValue.InternetChargeTypeNotChanged"
+    to_hour = asked | {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR", "AddressChargePrepaid": {"Period": 1}}
+    client.call("ModifyAddressInternetChargeType", to_hour)
+    assert (told(client, eip, *TERM[:2]), before - purses(account)["available"]) == (("", ""), 0)
+    code = client.call("ModifyAddressInternetChargeType", to_month).error[0]
+    assert code == "LimitExceeded.ModifyAddressInternetChargeTypeQuota"
+
+
 TERM_OF_ONE = {"AddressChargePrepaid": {"Period": 1}}
 BY_MONTH = {"InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH"}
 CHARGED = "UnsupportedOperation.InvalidAddressInternetChargeType"
@@ -133,6 +153,17 @@ CHARGED = "UnsupportedOperation.InvalidAddressInternetChargeType"
         ("InquiryPriceRenewAddresses", {"AddressIds": ["postpaid"]} | TERM_OF_ONE, CHARGED, "AddressIds"),
         ("ModifyAddressesRenewFlag", {"AddressIds": ["postpaid"], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"}, CHARGED,
          "AddressIds"),
+        ("ModifyAddressInternetChargeType", {"AddressId": "eip-none", "InternetMaxBandwidthOut": 5} | BY_MONTH,
+         "InvalidAddressId.NotFound", "AddressId"),
+        ("ModifyAddressInternetChargeType", {"AddressId": "postpaid", "InternetMaxBandwidthOut": 5} | BY_MONTH,
+         "MissingParameter", "AddressChargePrepaid.Period"),
+        ("ModifyAddressInternetChargeType", {"AddressId": "postpaid"} | BY_MONTH, "MissingParameter",
+         "InternetMaxBandwidthOut"),
+        ("ModifyAddressInternetChargeType",
+         {"AddressId": "postpaid", "InternetMaxBandwidthOut": 201} | BY_MONTH | TERM_OF_ONE,
+         "InvalidParameterValue.BandwidthOutOfRange", "InternetMaxBandwidthOut"),
+        ("InquiryPriceModifyAddressesBandwidth", {"AddressIds": ["eip-none"], "InternetMaxBandwidthOut": 5},
+         "InvalidAddressId.NotFound", "AddressIds"),
         ("ModifyAddressesRenewFlag", {"AddressIds": ["postpaid"], "RenewFlag": "ALWAYS"}, "InvalidParameterValue",
          "RenewFlag"),
     ],
@@ -142,6 +173,8 @@ def test_what_is_wrong_has_its_code(action: str, asked: dict[str, Any], code: st
     (postpaid,) = client.call("AllocateAddresses", {}).response["AddressSet"]
     if asked.get("AddressIds") == ["postpaid"]:
         asked = asked | {"AddressIds": [postpaid]}
+    if asked.get("AddressId") == "postpaid":
+        asked = asked | {"AddressId": postpaid}
     with nothing_written():
         said = client.call(action, asked).error
     assert (said[0], named in said[1]) == (code, True), said

@@ -253,6 +253,15 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         lambda has: {"AddressIds": [has.monthly], "InternetMaxBandwidthOut": 9},
         14,
     ),
+    "ModifyAddressInternetChargeType": (
+        lambda has: {
+            "AddressId": has.free,
+            "InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH",
+            "InternetMaxBandwidthOut": 5,
+            "AddressChargePrepaid": {"Period": 1},
+        },
+        45,
+    ),
     "ModifyAddressesRenewFlag": (
         lambda has: {"AddressIds": [has.monthly], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
         10,
@@ -624,7 +633,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
-        "AllocateAddresses", "RenewAddresses",
+        "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}

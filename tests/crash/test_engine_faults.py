@@ -43,6 +43,7 @@ from vmart.orders import (
     terminate,
 )
 from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses import mode as address_mode
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
@@ -293,6 +294,27 @@ def _faster_address(actor: Actor, names: list[str]) -> None:
     address_bandwidth.change(actor, [_eip(actor.account)], 20)
 
 
+def _a_little_faster(actor: Actor, names: list[str]) -> None:
+    address_bandwidth.change(actor, [_eip(actor.account)], 10)
+
+
+def _slower_address(actor: Actor, names: list[str]) -> None:
+    address_bandwidth.change(actor, [_eip(actor.account)], 5)
+
+
+def _address_by_month(actor: Actor, _names: list[str]) -> None:
+    """A new one that is paid by the month."""
+    allocate(actor, NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 9), ZONE, months=1))
+
+
+def _to_month(actor: Actor, _names: list[str]) -> None:
+    address_mode.change(actor, _eip(actor.account), AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 9), months=1)
+
+
+def _by_traffic(actor: Actor, _names: list[str]) -> None:
+    address_mode.change(actor, _eip(actor.account), AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 7))
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -345,6 +367,10 @@ ACTS: dict[str, Callable[[], int]] = {
     "bind an address": lambda: _asked(HOURLY, _address, _bind_address),
     "unbind an address": lambda: _asked(HOURLY, _address, _bind_address, _unbind_address),
     "faster address": lambda: _asked(HOURLY, _address, _bind_address, _faster_address),
+    "faster address of a month": lambda: _asked(HOURLY, _address_by_month, _bind_address, _a_little_faster),
+    "slower address of a month": lambda: _asked(HOURLY, _address_by_month, _bind_address, _slower_address),
+    "address by the month": lambda: _asked(HOURLY, _address, _bind_address, _to_month),
+    "address by traffic": lambda: _asked(HOURLY, _address_by_month, _bind_address, _by_traffic),
     "address off": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears),
     "address on": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears, _paid),
     "release a machine with an address": lambda: _asked(
@@ -369,6 +395,8 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "make a disk for a month": 1, "larger disk of a month": 1, "keep a disk in a term": 3,
          "image of a machine": 4, "delete an image": 2,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
+         "faster address of a month": 1, "slower address of a month": 1, "address by the month": 1,
+         "address by traffic": 1,
          "release a machine with an address": 2}  # fmt: skip
 
 
@@ -458,6 +486,8 @@ SETTLED = {
     "image of a machine": ("RUNNING", "STOPPED"),
     "delete an image": ("RUNNING",),
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
+    "faster address of a month": ("RUNNING",), "slower address of a month": ("RUNNING",),
+    "address by the month": ("RUNNING",), "address by traffic": ("RUNNING",),
     "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),
 }  # fmt: skip
 

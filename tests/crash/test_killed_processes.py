@@ -44,6 +44,11 @@ from vmart.orders import (
     terminate,
     to_traffic,
 )
+from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses import mode as address_mode
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
+from vmart.orders.addresses.give_back import give_back as return_address
 from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
@@ -54,6 +59,7 @@ from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
+from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
@@ -263,6 +269,35 @@ _DISKS: dict[str, Callable[[int, Instance], object]] = {
     "disk for a month": _for_a_month, "bigger disk of a month": _grow_for_a_month, "returned disk": _return_disk,
     "disk that stays in a term": _erase,
 }  # fmt: skip
+
+
+def _monthly_address(account: int, machine: Instance) -> str:
+    """A public address by the month, bound to the machine."""
+    asked = NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+    (eip,) = allocate(by(account), asked).public_ids
+    associate(by(account), eip, machine.public_id)
+    work()
+    return eip
+
+
+def _return_address(account: int, machine: Instance) -> None:
+    asked = NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+    (eip,) = allocate(by(account), asked).public_ids
+    return_address(by(account), [eip])
+
+
+_EIPS: dict[str, Callable[[int, Instance], object]] = {
+    "faster monthly address": lambda account, machine: address_bandwidth.change(
+        by(account), [_monthly_address(account, machine)], 9
+    ),
+    "slower monthly address": lambda account, machine: address_bandwidth.change(
+        by(account), [_monthly_address(account, machine)], 2
+    ),
+    "monthly address by traffic": lambda account, machine: address_mode.change(
+        by(account), _monthly_address(account, machine), AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 9)
+    ),
+    "returned address": _return_address,
+}
 _OF_250_GIB = ("disk of its own", "disk that stays", "bigger disk of a month", "disk that stays in a term")
 
 
@@ -328,6 +363,7 @@ _OF_ONE: dict[str, Callable[[Actor, str], None]] = {
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
         "disk for a month", "bigger disk of a month", "returned disk", "disk that stays in a term",
+        *_EIPS,
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
@@ -339,7 +375,9 @@ def test_the_work_after_a_request(
         account = open_purse(name, cash_minor=200_000)
         zones.check(ZONE)
         machine = buy_running(account, KINDS.get(act, HOURLY))
-        if "bandwidth" in act:
+        if act in _EIPS:
+            _EIPS[act](account, machine)
+        elif "bandwidth" in act:
             _change_bandwidth(by(account), machine.public_id, act)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")

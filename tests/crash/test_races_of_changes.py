@@ -37,6 +37,7 @@ from vmart.network.models import Eip
 from vmart.orders import bind_keys, convert, forget_keys, reinstall, rescue, start, stop, terminate
 from vmart.orders.addresses import associate as binding
 from vmart.orders.addresses import own as own_address
+from vmart.orders.addresses import renew as renew_address
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.give_back import give_back
@@ -414,6 +415,43 @@ def test_control_without_locks_it_is_ended_while_it_grows(
     _, results = _grown_and(open_shop, edit, lambda account, disk: end_disks(by(account), [disk]))
     assert results == [None, None]
     assert _accepted("ResizeDisk", "TerminateDisks") == [1, 1]
+
+
+# -- a public address by the month, renewed at the second of its expiry -----
+
+
+def _address_renewed_at_its_expiry(shop: Databases, edit: Edit, test_clock: BusinessClock) -> list[Any]:
+    """As of a disk: the renewal has taken the account's lock, and the expiry is worked on meanwhile."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    asked = NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+    (eip,) = allocate(by(account), asked).public_ids
+    Operation.objects.exclude(kind="expire").delete()
+    test_clock.set(Operation.objects.get(kind="expire").due_at)
+    edit("ledger_hold", ("  purses := fn.ledger_lock(_account);", f"  purses := fn.ledger_lock(_account);\n  {GATE}"))
+    _, results = at_the_gate(
+        shop.url(), lambda: renew_address.ACT.order(by(account), Renewal([eip])),
+        lambda: loop.run_until_idle({"expire": STEPS["expire"]}, lanes),
+    )  # fmt: skip
+    return results
+
+
+def test_an_address_that_is_renewed_at_its_expiry_does_not_expire(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+) -> None:
+    assert of(int, _address_renewed_at_its_expiry(open_shop, edit, test_clock)) == 2
+    assert Eip.objects.select_related("subscription").get().subscription.standing == "active"
+    assert Order.objects.filter(action="renew_address", status=4).count() == 1
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_the_address_is_paid_for_and_in_the_bin(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own_address, "locking", lambda: Eip.objects.select_related("subscription"))
+    assert of(int, _address_renewed_at_its_expiry(open_shop, edit, test_clock)) == 2
+    assert Eip.objects.select_related("subscription").get().subscription.standing == "isolated"
+    assert Order.objects.filter(action="renew_address", status=4).count() == 1
 
 
 # -- a public address with a life of its own, bound while its machine is ended or it is given back -----

@@ -338,6 +338,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("address_bandwidth", "ModifyAddressesBandwidth"): lambda sent: sent.of_address(
         "address_bandwidth", {"bandwidth": "9"}, bound=True
     ),
+    ("address_charged", "ModifyAddressInternetChargeType"): lambda sent: sent.of_address(
+        "address_charged", {"mode": "BANDWIDTH_POSTPAID_BY_HOUR", "bandwidth": "5"}
+    ),
     ("addresses_renew", "renewed"): lambda sent: sent.of_monthly_address("/addresses/renew/?id={address}"),
     ("addresses_renew_flag", "renew_flag"): lambda sent: sent.of_monthly_address(
         "/addresses/renew/flag/", {"flag": "NOTIFY_AND_AUTO_RENEW"}

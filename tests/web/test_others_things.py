@@ -132,6 +132,7 @@ NAMED: dict[str, list[Arguments]] = {
     "address_unbind": ADDRESS,
     "address_bandwidth": ADDRESS,
     "address_release": ADDRESS,
+    "address_charged": ADDRESS,
     "address_tags": ADDRESS,
     "payment": PAYMENT,
     "payment_state": PAYMENT,

@@ -114,6 +114,27 @@ def test_its_bandwidth_goes_up_by_an_order_and_down_at_once(visitor: Visitor) ->
     assert (Eip.objects.get().bandwidth_mbps, purses(visitor.account_id)["available"] - before) == (5, 45_670)
 
 
+def test_it_is_charged_otherwise_twice(visitor: Visitor) -> None:
+    """To traffic at once: 115.00 come back. To the month again: 2 Mbps are 40.00."""
+    eip = _bought(visitor)
+    address, before = f"/addresses/{eip.public_id}/charged/", purses(visitor.account_id)["available"]
+    page = visitor.get(f"{address}?mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5").content.decode()
+    assert re.findall(r'id="back">([^<]*)<', page) == ["¥115.00"]
+    visitor.post(address, Form(page, "").data)
+    assert purses(visitor.account_id)["available"] - before == 11_500 - 20
+    assert (Eip.objects.get().internet_charge_type, Eip.objects.get().mode_changes) == ("TRAFFIC_POSTPAID_BY_HOUR", 1)
+    shown = _confirm(visitor, f"{address}?mode=BANDWIDTH_PREPAID_BY_MONTH&bandwidth=2&months=1")
+    assert "Public address by the month from now on" in shown
+    assert (Eip.objects.get().internet_charge_type, Eip.objects.get().bandwidth_mbps) == (
+        "BANDWIDTH_PREPAID_BY_MONTH", 2,
+    )  # fmt: skip
+    with nothing_written():
+        answer = visitor.get(f"{address}?mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5")
+    assert (answer.status_code, "charged otherwise 2 times" in text_of(answer)) == (422, True)
+    with nothing_written():
+        assert visitor.get(f"{address}?mode=BY_MOON&bandwidth=5").status_code == 422
+
+
 def test_what_cannot_be_returned_says_why(visitor: Visitor, test_clock: BusinessClock) -> None:
     eip = _bought(visitor)
     visitor.buy("?charge=postpaid&address=0", name="bare")

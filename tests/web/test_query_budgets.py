@@ -65,7 +65,7 @@ CUSTOMERS = {
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 13, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
-    "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_tags": 4,
+    "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
     "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
@@ -200,7 +200,15 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         **dict.fromkeys(["image", "image_delete"], (OwnImage.objects.latest("id").public_id,)),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         **dict.fromkeys(
-            ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release", "address_tags"],
+            [
+                "address",
+                "address_bind",
+                "address_unbind",
+                "address_bandwidth",
+                "address_release",
+                "address_tags",
+                "address_charged",
+            ],
             (Eip.objects.latest("id").public_id,),
         ),
         "placement_group": (Group.objects.latest("id").public_id,),

@@ -40,6 +40,7 @@ from vmart.orders import (
 from vmart.orders.addresses import associate, disassociate
 from vmart.orders.addresses import bandwidth as address_bandwidth
 from vmart.orders.addresses import isolate as isolate_address
+from vmart.orders.addresses import mode as address_mode
 from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.disks import isolate as isolate_disk
@@ -93,6 +94,7 @@ STEPS: Mapping[str, Step] = {
     associate.KIND: Step(associate.run, attempts=6, exhausted=associate.exhausted),
     disassociate.KIND: Step(disassociate.run, attempts=6, exhausted=disassociate.exhausted),
     address_bandwidth.KIND: Step(address_bandwidth.run, attempts=6, exhausted=address_bandwidth.exhausted),
+    address_mode.KIND: Step(address_mode.run, attempts=6, exhausted=address_mode.exhausted),
     isolate_address.KIND: Step(isolate_address.run, attempts=12),
     release_address.KIND: Step(release_address.run, attempts=12),
     create_image.KIND: Step(create_image.run, attempts=6, limit_s=3600, exhausted=create_image.exhausted),

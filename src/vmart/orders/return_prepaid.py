@@ -8,7 +8,7 @@ paid for its whole days left; once per account, soon after delivery, everything 
 import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -337,6 +337,13 @@ def ordinary(thing: Thing, now: dt.datetime) -> RefundQuote:
     """What the terms of a thing are worth now: what an ordinary return of it would give. Raises WrongState."""
     (worth,) = _refunds([thing], now, shop.snapshot().billing_zone, free_used=True)
     return worth
+
+
+def gift_first(worth: RefundQuote) -> RefundQuote:
+    """The same with as much gift as was paid of it: so a change of how bandwidth is charged gives it back."""
+    lines = Line.objects.filter(id__in=[line for line, _ in worth.by_line])
+    gift = min(worth.refund_minor, _purses(list(lines))[1])
+    return replace(worth, cash_minor=worth.refund_minor - gift, gift_minor=gift)
 
 
 def credit_worth(thing: Thing, worth: RefundQuote) -> None:

@@ -127,7 +127,8 @@ ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Ban
            "convert_disk": _("Disk paid ahead from now on"),
            "buy_address": _("Public address by the month"),
            "renew_address": _("Renewal of a public address"),
-           "faster_address": _("Faster public address")}  # fmt: skip
+           "faster_address": _("Faster public address"),
+           "convert_address": _("Public address by the month from now on")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -152,6 +153,7 @@ UNDER_WAY = {
     "ApplySnapshot": _("Its disk is being restored from a snapshot."),
     "DisassociateAddress": _("Its public address is being unbound."),
     "ModifyAddressesBandwidth": _("The bandwidth of its public address is being changed."),
+    "ModifyAddressInternetChargeType": _("How its public address is charged is being changed."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -197,6 +199,7 @@ EVENTS = {
     "disk_restored": _("Disk restored from a snapshot"),
     "DisassociateAddress": _("Unbinding asked for"),
     "ModifyAddressesBandwidth": _("Change of bandwidth asked for"),
+    "ModifyAddressInternetChargeType": _("Change of how it is charged asked for"),
     "ModifyAddressAttribute": _("Renamed"),
     "ReleaseAddresses": _("Given back"),
     "address_bound": _("Bound to a machine"),
@@ -248,6 +251,7 @@ EVENTS = {
     "notice_not_told": _("Its own system could not be told of its end"),
     "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),
+    "mode_changed": _("Charged otherwise from now on"),
     "window_missed": _("More bandwidth for some days given back"),
     "window_bought": _("More bandwidth for some days bought"),
     "by_traffic": _("Its network is paid by traffic from now on"),

@@ -282,6 +282,22 @@ class EipBandwidth(ActForm):
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
 
 
+class EipMode(ActForm):
+    """How a bought public address is to be charged from now on."""
+
+    paths = {"internet_charge_type": "mode", "bandwidth_mbps": "bandwidth", "months": "months", "addresses": "mode"}
+
+    mode = _choice(_("Charged from now on"))
+    bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
+    months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
+
+    def __init__(self, now: str, mbps: int, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"bandwidth": mbps, "months": 1})
+        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES if mode != now]
+        book = books.current_book(shop.snapshot().generation)
+        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in _periods(book)]
+
+
 class EipMachine(ActForm):
     """The machine that a bought public address is bound to."""
 

@@ -258,6 +258,7 @@ urlpatterns = [
     path("addresses/<eip:public_id>/bind/", addresses.bind, name="address_bind"),
     path("addresses/<eip:public_id>/unbind/", addresses.unbind, name="address_unbind"),
     path("addresses/<eip:public_id>/bandwidth/", addresses.faster, name="address_bandwidth"),
+    path("addresses/<eip:public_id>/charged/", addresses.charged, name="address_charged"),
     path("addresses/<eip:public_id>/release/", addresses.release, name="address_release"),
     path("keys/", keys.keys, name="keys"),
     path("networks/", networks.networks, name="networks"),

@@ -51,7 +51,7 @@ def change(actor: Actor, eip_ids: Sequence[str], mbps: int) -> int:
     """
     with db.act():
         eips = own.lock(actor.account, eip_ids)
-        refuse(eips, _machines(eips), mbps)
+        refuse(eips, machines_of(eips), mbps)
         faster = [eip for eip in eips if is_faster(eip, mbps)]
         others = [eip for eip in eips if not is_faster(eip, mbps)]
         if faster:
@@ -74,7 +74,7 @@ def reckon(account_id: int, eip_ids: Sequence[str], mbps: int) -> list[Priced | 
     """
     with db.act():
         eips = own.lock(account_id, eip_ids)
-        refuse(eips, _machines(eips), mbps)
+        refuse(eips, machines_of(eips), mbps)
         return [_reckoned(eip, mbps) for eip in eips]
 
 
@@ -99,18 +99,18 @@ def _begin(eips: Sequence[Eip], mbps: int, actor: Actor, order_id: int = 0) -> N
     """``order_id``: of the order that is paid for when it is in force; 0 for none."""
     things.events(eips, ACT, [{"mbps": mbps}] * len(eips), actor)
     own.begin(eips, ACT, actor.request_id)
-    m.begin_all(list(_machines(eips).values()), ACT, actor.request_id)
+    m.begin_all(list(machines_of(eips).values()), ACT, actor.request_id)
     for eip in eips:
         decided = _less(eip, mbps)
         if eip.instance_id:
-            own.set_aside(eip, mbps)
+            own.set_aside(eip, own.part(eip, mbps))
             things.send(eip, KIND, mbps=mbps, order_id=order_id, downgrade=decided.plain() if decided else None)
         else:
             _at_speed(eip, mbps, order_id, decided)
 
 
 def _check_faster(eips: Sequence[Eip], asked: Faster) -> None:
-    refuse(eips, _machines(eips), asked.mbps)
+    refuse(eips, machines_of(eips), asked.mbps)
     for eip in eips:
         if not is_faster(eip, asked.mbps):
             raise InvalidParameter(
@@ -134,7 +134,7 @@ UPGRADE = PricedAct(
 )  # fmt: skip
 
 
-def _machines(eips: Sequence[Eip]) -> dict[int, Instance]:
+def machines_of(eips: Sequence[Eip]) -> dict[int, Instance]:
     """The machines that have them, locked, by number."""
     having = [eip.instance_id for eip in eips if eip.instance_id]
     return {one.id: one for one in m.locking().filter(id__in=having).order_by("id")}
@@ -142,11 +142,17 @@ def _machines(eips: Sequence[Eip]) -> dict[int, Instance]:
 
 def refuse(eips: Sequence[Eip], machines: dict[int, Instance], mbps: int) -> None:
     """What is refused of addresses and their machines as they stand."""
-    own.refuse_busy(eips)
-    own.refuse_stopped(eips)
+    refuse_now(eips, machines)
     book = books.current_book(shop.snapshot().generation)
     for eip in eips:
         own.part(eip, mbps).check(book, own.prices(eip.zone_id))
+
+
+def refuse_now(eips: Sequence[Eip], machines: dict[int, Instance]) -> None:
+    """What is refused of any change of what they are charged for."""
+    own.refuse_given_back(eips)
+    own.refuse_busy(eips)
+    own.refuse_stopped(eips)
     m.refuse_busy(machines.values())
     for machine in machines.values():
         m.refuse_state(machine, _AT, "InvalidInstance.NotSupported")

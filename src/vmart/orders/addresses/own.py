@@ -26,9 +26,11 @@ from vmart.pricing.rules import hold_minor
 from vmart.subscriptions.models import Item
 from vmart.worker.queue import Claimed
 
-# Of a machine too, while it gets an address, loses it, or has its speed changed.
+# Of a machine too, while it gets an address, loses it, or that is changed.
 ASSOCIATE, DISASSOCIATE, BANDWIDTH = "AssociateAddress", "DisassociateAddress", "ModifyAddressesBandwidth"
+MODE = "ModifyAddressInternetChargeType"
 ISOLATE, RELEASE = "IsolateAddresses", "ReleaseAddresses"
+_OF_MACHINE = [ASSOCIATE, DISASSOCIATE, BANDWIDTH, MODE]
 AT_ONCE_MAX = 100
 
 
@@ -108,7 +110,7 @@ def succeed(eip: Eip, **columns: object) -> None:
 
 def free_machine(instance_id: int | None) -> None:
     """The machine is busy with its address no longer. Belongs into the act."""
-    busy = Instance.objects.filter(id=instance_id or 0, latest_operation__in=[ASSOCIATE, DISASSOCIATE, BANDWIDTH])
+    busy = Instance.objects.filter(id=instance_id or 0, latest_operation__in=_OF_MACHINE)
     busy.filter(latest_operation_state="OPERATING").update(latest_operation_state="SUCCESS")
 
 
@@ -198,15 +200,17 @@ def paying() -> Iterator[None]:
         ) from None
 
 
-def set_aside(eip: Eip, mbps: int | None = None) -> None:
+def set_aside(eip: Eip, wanted_part: AddressPart | None = None) -> None:
     """An hour of what it costs at a machine, where that is more than what is held. Raises InsufficientBalance.
 
     Nothing of one that is paid ahead.
     """
     if things.is_prepaid(eip):
         return
-    wanted = hold_minor([bound_hourly(part(eip, mbps), prices(eip.zone_id))], exponent(shop.snapshot().currency))
-    if wanted <= _held(eip):
+    wanted = hold_minor(
+        [bound_hourly(wanted_part or part(eip), prices(eip.zone_id))], exponent(shop.snapshot().currency)
+    )
+    if wanted <= held_minor(eip):
         return
     with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
         "One hour of {id} at a machine is set aside: {needed} are needed and {available} are available.",
@@ -225,13 +229,13 @@ def charge_as(eip: Eip, *, bound: bool) -> None:
         return
     at = db.call("metering_instant", clock.now())
     db.call("metering_end", [eip.id], False, at)
-    _agree(eip, bound=bound)
+    agree(eip, bound=bound)
     if eip.subscription.isolated_at is None:
         db.call("metering_start", [eip.id], [], at)
         hold_what_it_asks(eip)
 
 
-def _agree(eip: Eip, *, bound: bool) -> None:
+def agree(eip: Eip, *, bound: bool) -> None:
     """Its open terms, in the place of those before. Two changes of one instant leave one row of a component."""
     now, version = clock.now(), books.current_book(shop.snapshot().generation).version
     Item.objects.filter(subscription_id=eip.id, to_at=None).update(to_at=now)
@@ -256,7 +260,7 @@ def hold_what_it_asks(eip: Eip) -> None:
     """
     if things.is_prepaid(eip):
         return
-    wanted, held = holds.hour_minor([eip.id])[eip.id], _held(eip)
+    wanted, held = holds.hour_minor([eip.id])[eip.id], held_minor(eip)
     if wanted is None or wanted <= held:
         holds.shrink([eip.subscription], [wanted])
         return
@@ -265,7 +269,8 @@ def hold_what_it_asks(eip: Eip) -> None:
         holds.take([eip.subscription], [min(wanted, held + row["left"])])
 
 
-def _held(eip: Eip) -> int:
+def held_minor(eip: Eip) -> int:
+    """What is set aside for it."""
     if eip.subscription.hold_id is None:
         return 0
     return Hold.objects.values_list("floating_minor", flat=True).get(id=eip.subscription.hold_id)

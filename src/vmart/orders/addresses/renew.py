@@ -27,7 +27,7 @@ def refuse(eips: Sequence[Eip]) -> None:
 
 def waits(eip: Eip) -> bool:
     """Whether what a term costs, or whether it leads somewhere, is not known before what is under way has ended."""
-    changes = eip.latest_operation == own.BANDWIDTH or things.is_in_bin(eip)
+    changes = eip.latest_operation in (own.BANDWIDTH, own.MODE) or things.is_in_bin(eip)
     return changes and eip.latest_operation_state == "OPERATING"
 
 

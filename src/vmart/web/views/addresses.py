@@ -17,9 +17,10 @@ from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import eips, orders, overview
 from vmart.listings.views import EipView
-from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, own, rename
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, mode, own, rename
 from vmart.orders.addresses.allocate import Cost, NewAddresses
 from vmart.orders.addresses.bandwidth import Faster
+from vmart.orders.addresses.mode import ToMonth
 from vmart.orders.downgrade import Downgrade
 from vmart.pages import confirm, shown_quote, wording
 from vmart.pages.shown_quote import NotShown
@@ -27,7 +28,7 @@ from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
 from vmart.pricing.priced import Priced
 from vmart.web import typed_tags
-from vmart.web.forms import EipBandwidth, EipMachine, EipName, NewEip
+from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
 
@@ -111,6 +112,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     here = {
         "eip": eip, "form": form, "cost": _cost(eip), "machines": machines,
         "faster": EipBandwidth(initial={"bandwidth": eip.bandwidth_mbps}),
+        "otherwise": EipMode(eip.internet_charge_type, eip.bandwidth_mbps),
         "can_change": not busy and not eip.off,
         "can_unbind": not busy and eip.state == "BIND" and (not eip.off or in_bin),
         "can_release": not busy and eip.state == "UNBIND" and (not eip.off or in_bin),
@@ -215,6 +217,45 @@ def _more_by_month(request: HttpRequest, who: Actor, eip: EipView, act: dict[str
     available_minor = overview.balance(who.account).available_minor
     here = {"confirmation": confirm.ask(request, who.account, cost, available_minor=available_minor)}
     return render(request, "web/addresses/act.html", {"eip": eip, **act, **here})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def charged(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Charged otherwise from now on: what a first term costs, or what comes back of one, is told first."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    typed = request.POST if "mode" in request.POST else request.GET
+    form = EipMode(eip.internet_charge_type, eip.bandwidth_mbps, typed if "mode" in typed else None)
+    if not form.is_valid():
+        return _told(request, eip, None, act="mode", form=form)
+    part = AddressPart(form.cleaned_data["mode"], form.cleaned_data["bandwidth"])
+    try:
+        if part.paid_ahead:
+            return _to_month(
+                request, who, eip, ToMonth([public_id], part.bandwidth_mbps, form.cleaned_data["months"] or 0)
+            )
+        back = mode.worth(account_id, public_id, part)
+    except Refused as refused:
+        form.refuse(refused)
+        return _told(request, eip, None, act="mode", form=form)
+    return _told(
+        request, eip, lambda: mode.change(who, public_id, part), act="mode", mode=part, worth=back,
+        cost=allocate.cost(own.prices(eip.zone), part), done=_("How it is charged is being changed."),
+    )  # fmt: skip
+
+
+def _to_month(request: HttpRequest, who: Actor, eip: EipView, asked: ToMonth) -> HttpResponse:
+    """Its first term is ordered; what was shown is charged."""
+    if request.method == "POST":
+        try:
+            return redirect("order", confirm.order(request, who, mode.CONVERSION, asked))
+        except NotShown:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    priced = mode.CONVERSION.price(who.account, asked)
+    available_minor = overview.balance(who.account).available_minor
+    here = {"confirmation": confirm.ask(request, who.account, priced, available_minor=available_minor)}
+    return render(request, "web/addresses/act.html", {"eip": eip, "act": "mode", **here})
 
 
 def _told(

@@ -12,11 +12,12 @@ from vmart.api.registry import Call, Resource
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidValue
 from vmart.kernel.money import exponent, from_minor
-from vmart.orders.addresses import bandwidth, own, renew
+from vmart.orders.addresses import bandwidth, mode, own, renew
 from vmart.orders.addresses.allocate import Cost
 from vmart.orders.downgrade import Downgrade
 from vmart.orders.renew import Renewal
 from vmart.orders.renew_flag import AUTO, MANUAL, SILENT
+from vmart.pricing.address import AddressPart
 from vmart.pricing.priced import Priced
 
 AddressIds = Annotated[
@@ -75,6 +76,15 @@ class InquiryPriceModifyAddressesBandwidth(Shape):
 
     address_ids: AddressIds
     internet_max_bandwidth_out: Mbps
+
+
+class ModifyAddressInternetChargeType(Shape):
+    """Charged otherwise from now on, twice an address; to the month with a first term, from it with what comes back."""
+
+    address_id: Annotated[str, Field(max_length=60), Domain("addresses")]
+    internet_charge_type: Annotated[str, Field(max_length=60), Domain("internet_charge_type")]
+    internet_max_bandwidth_out: Mbps
+    address_charge_prepaid: AddressChargePrepaid | None = None
 
 
 class InternetPriceDetailAnswer(TypedDict, total=False):
@@ -199,6 +209,15 @@ def _amounts(found: Priced | Downgrade | Cost) -> tuple[int, int]:
     return -found.back_minor, -found.back_minor
 
 
+def modify_address_internet_charge_type(call: Call, asked: ModifyAddressInternetChargeType) -> Done:
+    """Accepted; at a machine it is so within seconds."""
+    part = AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out)
+    # Terraform's provider names a term whatever the address is charged by.
+    first = first_term(asked.address_charge_prepaid) if part.paid_ahead else {}
+    mode.change(call.actor, asked.address_id, part, **first)
+    return {}
+
+
 _SEVERAL = {Resource.ADDRESS: "address_ids"}
 ACTIONS = (
     declared(RenewAddresses, Done, renew_addresses, writes=True, buys=True, touches=_SEVERAL),
@@ -215,6 +234,14 @@ ACTIONS = (
         inquiry_price_modify_addresses_bandwidth,
         writes=False,
         touches=_SEVERAL,
+    ),
+    declared(
+        ModifyAddressInternetChargeType,
+        Done,
+        modify_address_internet_charge_type,
+        writes=True,
+        buys=True,
+        touches={Resource.ADDRESS: "address_id"},
     ),
     declared(ModifyAddressesRenewFlag, Done, modify_addresses_renew_flag, writes=True, touches=_SEVERAL),
 )
