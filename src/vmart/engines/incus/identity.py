@@ -91,7 +91,9 @@ def forget(client: IncusClient, name: str, user: str) -> None:
     for entry in files.entries(_SSH):
         if entry.startswith(_HOST_KEY):
             client.remove_file(name, posixpath.join(_SSH, entry))
-    # Empty, not missing: a missing one would have systemd take the boot for the very first of the system.
+    # Empty, not missing: a missing one would have systemd take the boot for the very first of the system. A file that
+    # is there would keep its mode, by which the system's own users may not read it.
+    client.remove_file(name, _MACHINE_ID)
     client.write_file(
         name, _MACHINE_ID, GuestFile(b"", {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0444"})
     )
