@@ -22,6 +22,7 @@ from vmart.engines.incus.guest import (
     USERS,
     copy_of,
     home_of,
+    today,
     with_password,
     without_own_name,
 )
@@ -144,7 +145,7 @@ def _shut_out(client: IncusClient, name: str, user: str) -> None:
     users = client.read_file(name, USERS)
     try:
         home = home_of(users.content if users else b"", user)
-        locked = with_password(shadow.content, user, _NO_PASSWORD, 0) if shadow else b""
+        locked = with_password(shadow.content, user, _NO_PASSWORD, today()) if shadow else b""
     except UnknownUser:
         return
     for keys in ("authorized_keys", "authorized_keys.vmart"):
