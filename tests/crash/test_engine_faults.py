@@ -7,6 +7,7 @@ engine that is away from then on until everybody has given up. Each act goes und
 import datetime as dt
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, purses, wanted, work
+from tests.support.systems import archive
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
@@ -23,7 +25,7 @@ from vmart.engines.simulated.world import World
 from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
-from vmart.kernel import clock
+from vmart.kernel import clock, outward
 from vmart.network.models import Eip
 from vmart.orders import (
     attributes,
@@ -55,7 +57,9 @@ from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.images import create as images
 from vmart.orders.images import delete as delete_images
+from vmart.orders.images import import_image
 from vmart.orders.images.create import NewImage
+from vmart.orders.images.import_image import NewImport
 from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
@@ -87,6 +91,12 @@ KEEPING, KEEPING_IN_TERM = replace(HOURLY, data_disks=STAYING), replace(MONTHLY,
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that waits for its snapshot is asked again at once."""
     monkeypatch.setattr(images, "_WAIT_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is imported comes at once."""
+    monkeypatch.setattr(outward, "fetch", lambda *_, **__: nullcontext((0, iter([archive()]))))
 
 
 def _buyer() -> int:
@@ -268,6 +278,12 @@ def _image(actor: Actor, names: list[str]) -> None:
     images.of_machine(actor, names[0], NewImage("web", turned_off=True))
 
 
+def _import_image(actor: Actor, _names: list[str]) -> None:
+    zones.check(ZONE)
+    asked = NewImport("web", "https://files.example.com/web.tar", "img-db12k7x4", zone=ZONE)
+    import_image.accept(actor, asked)
+
+
 def _delete_image(actor: Actor, _names: list[str]) -> None:
     image = OwnImage.objects.get(account_id=actor.account).public_id
     delete_images.delete(actor, [image], with_snapshots=True)
@@ -364,6 +380,7 @@ ACTS: dict[str, Callable[[], int]] = {
     "delete a snapshot": lambda: _asked(HOURLY, _snapshot, _delete_snapshot),
     "image of a machine": lambda: _asked(HOURLY, _image),
     "delete an image": lambda: _asked(HOURLY, _image, _delete_image),
+    "import an image": lambda: _asked(HOURLY, _import_image),
     "bind an address": lambda: _asked(HOURLY, _address, _bind_address),
     "unbind an address": lambda: _asked(HOURLY, _address, _bind_address, _unbind_address),
     "faster address": lambda: _asked(HOURLY, _address, _bind_address, _faster_address),
@@ -393,7 +410,7 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "snapshot of a machine": 1, "restore a machine": 1, "snapshot of a disk": 1, "restore a disk": 1,
          "disk of a snapshot": 1, "delete a snapshot": 1,
          "make a disk for a month": 1, "larger disk of a month": 1, "keep a disk in a term": 3,
-         "image of a machine": 4, "delete an image": 2,
+         "image of a machine": 4, "delete an image": 2, "import an image": 1,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
          "faster address of a month": 1, "slower address of a month": 1, "address by the month": 1,
          "address by traffic": 1,
@@ -484,7 +501,7 @@ SETTLED = {
     "restore a disk": ("RUNNING",), "disk of a snapshot": ("RUNNING",), "delete a snapshot": ("RUNNING",),
     # It was turned off for it, and perhaps nobody could turn it on again.
     "image of a machine": ("RUNNING", "STOPPED"),
-    "delete an image": ("RUNNING",),
+    "delete an image": ("RUNNING",), "import an image": ("RUNNING",),
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
     "faster address of a month": ("RUNNING",), "slower address of a month": ("RUNNING",),
     "address by the month": ("RUNNING",), "address by traffic": ("RUNNING",),

@@ -210,7 +210,7 @@ def test_an_engine_that_fails_or_loses_its_answer_makes_one_image(
     image.refresh_from_db()
     assert (image.state, image.size_gib, server.asked) == ("NORMAL", 2, ["/web.tar.gz"])  # not fetched again
     assert (world.own_images().keys(), world.armed_count()) == ({image.public_id}, 0)
-    world.fail("ensure_image_imported", transient=False, sentence="The engine is full.")
+    world.fail("ensure_image_imported", transient=False, sentence="The engine is full.", times=2)
     assert failed(account, wanted(server, name="other"))[0] == "The engine is full."
     assert world.own_images().keys() == {image.public_id}
     assert list(reconcile()) == []

@@ -5,6 +5,7 @@ import pytest
 from tests.orders.test_import_image import SHA256, server
 from tests.support.file_server import FileServer
 from tests.web.visiting import ZONE, Form, Visitor, customer, order_id_of, work
+from vmart.catalog.models import Zone
 from vmart.instances.models import Instance
 from vmart.provisioning import zones
 from vmart.storage.models import ImageShare, OwnImage, Snapshot
@@ -150,4 +151,5 @@ def test_why_an_import_failed_is_said(visitor: Visitor, server: FileServer) -> N
 
 
 def test_where_no_zone_takes_any_the_page_says_so(visitor: Visitor) -> None:
+    Zone.objects.update(capabilities={})
     assert "No zone takes images of your own at present." in visitor.get("/images/import/").content.decode()

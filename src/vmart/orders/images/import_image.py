@@ -194,7 +194,17 @@ def _bring(image: OwnImage, engine: Images) -> Made:
         _tell(image, _FETCHED)
         with _system(packed, form) as system:
             _tell(image, _READ)
-            return engine.ensure_image_imported(image.public_id, system, user)
+            return _made(engine, image.public_id, system, user)
+
+
+def _made(engine: Images, name: str, system: Foreign, user: str) -> Made:
+    """A refusal is asked about once more while the file is here: to fetch it again costs more."""
+    try:
+        return engine.ensure_image_imported(name, system, user)
+    except EngineError as error:
+        if error.transient:
+            raise
+        return engine.ensure_image_imported(name, system, user)
 
 
 def _file() -> BinaryIO:
