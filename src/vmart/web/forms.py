@@ -287,7 +287,7 @@ class EipMode(ActForm):
 
     paths = {"internet_charge_type": "mode", "bandwidth_mbps": "bandwidth", "months": "months", "addresses": "mode"}
 
-    mode = _choice(_("Charged from now on"))
+    mode = one_of(_("Charged from now on"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
     months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
 
