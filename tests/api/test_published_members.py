@@ -78,7 +78,6 @@ _SAMPLES: dict[str, Any] = {
     "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"], "DiskId": "disk-a",
     "Period": 1, "DiskChargePrepaid": {"Period": 1}, "RenewFlag": "NOTIFY_AND_AUTO_RENEW",
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
-    "Architecture": "x86_64", "OsType": "Debian", "OsVersion": "12", "ImageUrl": "https://example.com/rootfs.tar.xz",
     "ImageName": "n", "ImageIds": ["img-a"], "AccountIds": ["1"], "Permission": "SHARE",
     "Architecture": "x86_64", "OsType": "Debian", "OsVersion": "12", "ImageUrl": "https://files.example.com/a.tar",
     "SnapshotId": "snap-a", "SnapshotIds": ["snap-a"],
