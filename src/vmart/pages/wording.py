@@ -396,6 +396,7 @@ OPERATIONS = {
     "bind_address": _("Binding of a public address"),
     "unbind_address": _("Unbinding of a public address"),
     "address_bandwidth": _("Bandwidth of a public address"),
+    "address_mode": _("Address charged otherwise"),
     "isolate_address": _("Switching off a public address"),
     "release_address": _("Release of a public address"),
     "create_image": _("Making of an image"),
