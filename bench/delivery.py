@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ def main() -> None:
     begun = time.monotonic()
     with Shop(compute="incus") as shop:
         environment = shop.connect()
-        _wait_for_images()
+        wait_for_images()
         settings = json.loads(environment["VMART_INCUS_SETTINGS"])
         bare, bought = Bare(settings), Bought()
         try:
@@ -155,7 +155,7 @@ def _look_at(ip: str, settings: dict[str, Any]) -> str:
     return "\n\n".join((name, *parts))
 
 
-def _wait_for_images() -> None:
+def wait_for_images() -> None:
     """The one that is measured, and those that would be built beside the measurement."""
     from vmart.catalog.models import ZoneImage
 
@@ -181,35 +181,41 @@ class Bought:
         from vmart.customers.models import Account
         from vmart.kernel import db
 
-        self._account = Account.objects.get()
+        self.account_id = Account.objects.get().id
         with db.act():
-            quotas.keep(self._account.id, {"postpaid_per_zone": 1000})
+            quotas.keep(self.account_id, {"postpaid_per_zone": 1000})
         self._image = next(image.public_id for image in shop.current().images.values() if image.recipe == "debian-12")
 
-    def one(self) -> float:
+    def one(self, system_gib: int = 20) -> float:
         from django.db import connection
 
-        from vmart.events.actor import timer
         from vmart.instances.models import Instance
+
+        (name,) = self.order(1, system_gib=system_gib)
+        paid = time.monotonic()
+        ip = Instance.objects.get(public_id=name).public_ip
+        assert ip is not None
+        _wait_for_banner(ip)
+        taken = time.monotonic() - paid
+        connection.close()
+        return taken
+
+    def order(self, count: int, *, system_gib: int = 20, groups: tuple[str, ...] = ()) -> Sequence[str]:
+        """Public ids of new machines. With ``groups`` they have no public address."""
+        from vmart.events.actor import timer
+        from vmart.instances.attributes import Attributes
         from vmart.orders import purchase
         from vmart.orders.login import Login
         from vmart.orders.wanted import Machine, Purchase
         from vmart.pricing.quote import Configuration, DiskChoice
 
         configuration = Configuration(
-            "ap-guangzhou", ZONE, "S5.SMALL1", "POSTPAID_BY_HOUR", DiskChoice("CLOUD_PREMIUM", 20), bandwidth_mbps=50,
-            public_ip=True,
+            "ap-guangzhou", ZONE, "S5.SMALL1", "POSTPAID_BY_HOUR", DiskChoice("CLOUD_PREMIUM", system_gib),
+            bandwidth_mbps=0 if groups else 50, public_ip=not groups, count=count,
         )  # fmt: skip
         login = Login(password_hash="$6$rounds=5000$bench$" + "a" * 86)
-        wanted = Purchase(timer(self._account.id), configuration, Machine(self._image, login))
-        done = purchase.purchase(wanted)
-        paid = time.monotonic()
-        ip = Instance.objects.get(public_id=done.instance_ids[0]).public_ip
-        assert ip is not None
-        _wait_for_banner(ip)
-        taken = time.monotonic() - paid
-        connection.close()
-        return taken
+        machine = Machine(self._image, login, attributes=Attributes(security_groups=groups))
+        return purchase.purchase(Purchase(timer(self.account_id), configuration, machine)).instance_ids
 
     def begins_ms(self) -> float:
         """Median of delivered machines' paid → delivery begun, from the worker's own log of claims."""
@@ -225,13 +231,13 @@ class Bought:
         from vmart.kernel.errors import Refused
         from vmart.orders.terminate import terminate
 
-        there = Instance.objects.filter(account=self._account).exclude(state="GONE").order_by("id")
+        there = Instance.objects.filter(account=self.account_id).exclude(state="GONE").order_by("id")
         doomed = Instance.objects.filter(id__in=list(there.values_list("id", flat=True))[but:])
         while doomed.exclude(state="GONE").exists():
             alive = doomed.exclude(state__in=["GONE", "TERMINATING", "PENDING"])
             for public_id in alive.values_list("public_id", flat=True):
                 with contextlib.suppress(Refused):  # on its way into the bin still; out of it a second call erases
-                    terminate(timer(self._account.id), [public_id])
+                    terminate(timer(self.account_id), [public_id])
             time.sleep(0.1)
 
 

@@ -19,12 +19,13 @@ from vmart.pages.forms import ActForm
 from vmart.pricing.configuration import Configuration
 from vmart.web import fields as web_fields
 from vmart.web import forms as _forms  # noqa: F401  its forms are told of
+from vmart.web.image_forms import NewImport
 
 ROOMS = Path(__file__).resolve().parents[1] / "src" / "vmart"
 EDGES = {"api", "web", "backoffice", "config"}
 SOURCES = sorted(file for file in ROOMS.rglob("*.py") if file.relative_to(ROOMS).parts[0] not in EDGES)
 FORMS = (
-    web_fields.PURCHASE, web_fields.PAYMENT, *(form.paths for form in ActForm.__subclasses__()),
+    web_fields.PURCHASE, web_fields.PAYMENT, *(form.paths for form in (*ActForm.__subclasses__(), NewImport)),
 )  # fmt: skip
 # What no member and no field of a form stands for, and what says it then.
 ELSEWHERE = {

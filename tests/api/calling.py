@@ -1,11 +1,13 @@
 """One API call of a test: signed by the SDK's code, answered by the application, checked by the oracle."""
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api import oracle
 from tests.api.signing import SECRET_ID, SECRET_KEY, environ, legacy_request, sdk_request
+from tests.support import api_pages
 from tests.support.published_members import check_answer
 from vmart.api import services
 from vmart.api.registry import Registry
@@ -90,6 +92,8 @@ class Client:
             dry_run = bool((members or {}).get("DryRun")) and action != "CreateAutoSnapshotPolicy"
             oracle.check(action, version, answered.response, service=service, dry_run=dry_run)
             _check_declared(service, action, version, answered.response)
+            if os.environ.get("VMART_CHECK_ERRORS"):
+                _check_error(service, action, version, answered.response)
         return answered
 
     def legacy(self, action: str, members: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
@@ -102,16 +106,30 @@ class Client:
 
 
 _LEGACY = {action.name: action.answers for action in services.LEGACY}
-_DECLARED = {(action.service, action.name, action.version): action.answers for action in services.API}
+_OFFERED = {(action.service, action.name, action.version): action for action in services.API}
 _ENVELOPE = {"code", "message", "codeDesc", "requestId"}
 
 
 def _check_declared(service: str, action: str, version: str, response: dict[str, Any]) -> None:
     """An answer has the members that its action declares, no more and no less."""
-    declared = _DECLARED.get((service, action, version))
-    if declared and "Error" not in response:
+    offered = _OFFERED.get((service, action, version))
+    if offered and "Error" not in response:
         told = {name: value for name, value in response.items() if name != "RequestId"}
-        assert check_answer(declared, told) == [], action
+        assert check_answer(offered.answers, told) == [], action
+
+
+# Codes that any action can answer (docs/reference/README.md), with those that tell of no request.
+_ANY = {
+    "MissingParameter", "UnknownParameter", "InvalidParameter", "InvalidParameterValue", "UnsupportedOperation",
+    "RequestLimitExceeded", "InternalError",
+}  # fmt: skip
+
+
+def _check_error(service: str, action: str, version: str, response: dict[str, Any]) -> None:
+    """An error is among those that the page of its action names."""
+    key, code = (service, action, version), response.get("Error", {}).get("Code", "")
+    if key in _OFFERED and code and code not in _ANY and not code.startswith(("AuthFailure", "ServiceUnavailable")):
+        assert code in api_pages.codes_of(*key), (action, code)
 
 
 def application(registry: Registry, legacy: Registry | None = None, **parts: Any) -> ApiApplication:

@@ -108,7 +108,9 @@ def test_by_the_month_its_price_is_told_then_charged(owner: tuple[Client, Things
     assert client.call("DescribeAccountBalance", {}, version="2018-07-09").response["Balance"] == before - 60_000
     for action in (CHANGE, PRICE):
         with nothing_written():
-            assert client.call(action, _asked(name, mbps=4)).error[0] == "InvalidParameterValue.Range"
+            code, said = client.call(action, _asked(name, mbps=4)).error
+            assert code == "InvalidParameterValue.Range"
+            assert "Less of it comes with a renewal, which the page of renewals sells." in said
 
 
 def test_what_is_paid_by_the_month_becomes_traffic(owner: tuple[Client, Things]) -> None:

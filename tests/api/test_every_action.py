@@ -54,13 +54,15 @@ class Things:
     own: str  # a disk with a life of its own, that no machine has
     attached: str  # and one that the running machine has
     paid_ahead: str  # one that is prepaid, and no machine has
-    free: str  # a bought public address that no machine has
+    monthly: str  # a bought public address that is paid by the month, and no machine has
+    free: str  # one that no machine has
     bare: str  # a machine without one
     at_machine: str  # and an address that another such has
     task: str  # of its binding
     image: str  # of the running machine
     snapshot: str  # of the disk that no machine has
     policy: str  # of snapshots, of the disk that is attached
+    rescued: str  # a machine in rescue mode
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -78,6 +80,10 @@ OWN_DISK = {
     "DiskSize": 20,
 }  # fmt: skip
 PREPAID_DISK = {**OWN_DISK, "DiskChargeType": "PREPAID", "DiskChargePrepaid": {"Period": 1}}
+MONTHLY_ADDRESS = {
+    "InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH", "InternetMaxBandwidthOut": 5,
+    "AddressChargePrepaid": {"Period": 1, "AutoRenewFlag": 0},
+}  # fmt: skip
 ASKED_DISK = {name: OWN_DISK[name] for name in ("DiskChargeType", "DiskType", "DiskSize")}
 
 
@@ -112,6 +118,8 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RebootInstances": (lambda has: {"InstanceIds": [has.running]}, 6),
     "ResetInstancesPassword": (lambda has: {"InstanceIds": [has.stopped], "Password": "New-pass-1"}, 6),
     "ResetInstance": (lambda has: {"InstanceId": has.running, **_login(has), "UserData": "IyEvYmluL3No"}, 12),
+    "EnterRescueMode": (lambda has: {"InstanceId": has.running, "Password": "Rescue-pass-1"}, 10),
+    "ExitRescueMode": (lambda has: {"InstanceId": has.rescued}, 6),
     "ModifyInstancesVpcAttribute": (
         lambda has: {
             "InstanceIds": [has.running],
@@ -236,6 +244,28 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
         10,
     ),
     "ModifyDisksChargeType": (lambda has: {"DiskIds": [has.own], "DiskChargePrepaid": {"Period": 1}}, 40),
+    "RenewAddresses": (lambda has: {"AddressIds": [has.monthly], "AddressChargePrepaid": {"Period": 1}}, 30),
+    "InquiryPriceRenewAddresses": (
+        lambda has: {"AddressIds": [has.monthly], "AddressChargePrepaid": {"Period": 1}},
+        12,
+    ),
+    "InquiryPriceModifyAddressesBandwidth": (
+        lambda has: {"AddressIds": [has.monthly], "InternetMaxBandwidthOut": 9},
+        14,
+    ),
+    "ModifyAddressInternetChargeType": (
+        lambda has: {
+            "AddressId": has.free,
+            "InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH",
+            "InternetMaxBandwidthOut": 5,
+            "AddressChargePrepaid": {"Period": 1},
+        },
+        45,
+    ),
+    "ModifyAddressesRenewFlag": (
+        lambda has: {"AddressIds": [has.monthly], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
+        10,
+    ),
     "AllocateAddresses": (lambda _: {"AddressCount": 2, "AddressName": "a", "ClientToken": "t"}, 25),
     "InquiryPriceAllocateAddresses": (lambda _: {"InternetChargeType": "BANDWIDTH_POSTPAID_BY_HOUR"}, 0),
     "AssociateAddress": (lambda has: {"AddressId": has.free, "InstanceId": has.bare}, 20),
@@ -261,6 +291,17 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     ),
     "DescribeImageSharePermission": (lambda has: {"ImageId": has.image}, 3),
     "DescribeImageQuota": (lambda _: {}, 1),
+    "ImportImage": (
+        lambda _: {
+            "Architecture": "x86_64",
+            "OsType": "Debian",
+            "OsVersion": "12",
+            "ImageName": "n",
+            "ImageUrl": f"https://files.example.com/web.tar.xz#sha256={'0' * 64}",
+        },
+        14,
+    ),
+    "DescribeImportImageOs": (lambda _: {}, 1),
     "DeleteImages": (lambda has: {"ImageIds": [has.image]}, 20),
     "DescribeVpcs": (lambda has: {"VpcIds": [has.vpc]}, 1),
     "DescribeSubnets": (lambda has: {"Filters": [{"Name": "vpc-id", "Values": [has.vpc]}]}, 1),
@@ -397,9 +438,11 @@ def owner(delivering: None) -> tuple[Client, Things]:
     asked = {"Policy": [{"Hour": [3], "DayOfWeek": [0]}]}
     policy = client.call("CreateAutoSnapshotPolicy", asked).response["AutoSnapshotPolicyId"]
     client.call("BindAutoSnapshotPolicy", {"AutoSnapshotPolicyId": policy, "DiskIds": [attached]})
+    (monthly,) = client.call("AllocateAddresses", MONTHLY_ADDRESS).response["AddressSet"]
     free, at_machine = client.call("AllocateAddresses", {"AddressCount": 2}).response["AddressSet"]
-    bare, other = client.call("RunInstances", {**BARE, "InstanceCount": 2}).response["InstanceIdSet"]
+    bare, other, rescued = client.call("RunInstances", {**BARE, "InstanceCount": 3}).response["InstanceIdSet"]
     work()
+    client.call("EnterRescueMode", {"InstanceId": rescued, "Password": "Rescue-pass-1"})
     asked = {"AddressId": at_machine, "InstanceId": other}
     task = client.call("AssociateAddress", asked).response["TaskId"]
     work()
@@ -425,8 +468,8 @@ def owner(delivering: None) -> tuple[Client, Things]:
     work()
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
-        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, free, bare,
-        at_machine, task, image, snapshot, policy,
+        subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, monthly, free, bare,
+        at_machine, task, image, snapshot, policy, rescued,
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
@@ -478,6 +521,7 @@ LOCKING = {
     "InquiryPriceRenewInstances", "InquiryPriceTerminateInstances", "InquiryPriceResetInstancesInternetMaxBandwidth",
     "InquiryPriceResetInstancesType", "InquiryPriceResizeInstanceDisks", "InquiryPriceResetInstance",
     "InquiryPriceModifyInstancesChargeType", "InquiryPriceResizeDisk", "InquiryPriceRenewDisks",
+    "InquiryPriceRenewAddresses", "InquiryPriceModifyAddressesBandwidth",
 }  # fmt: skip
 _WRITING = "InternalError"  # a fault of this test alone: no such database serves a shop
 
@@ -589,7 +633,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
-        "AllocateAddresses",
+        "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
@@ -614,6 +658,7 @@ UNKNOWN = Things(
     "disk-unknown1",
     "disk-unknown2",
     "disk-unknown3",
+    "eip-unknown3",
     "eip-unknown1",
     "ins-unknown9",
     "eip-unknown2",
@@ -621,6 +666,7 @@ UNKNOWN = Things(
     "img-unknown0",
     "snap-unknown0",
     "asp-unknown0",
+    "ins-unknown8",
 )
 
 

@@ -79,6 +79,7 @@ _SAMPLES: dict[str, Any] = {
     "Period": 1, "DiskChargePrepaid": {"Period": 1}, "RenewFlag": "NOTIFY_AND_AUTO_RENEW",
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
     "ImageName": "n", "ImageIds": ["img-a"], "AccountIds": ["1"], "Permission": "SHARE",
+    "Architecture": "x86_64", "OsType": "Debian", "OsVersion": "12", "ImageUrl": "https://files.example.com/a.tar",
     "SnapshotId": "snap-a", "SnapshotIds": ["snap-a"],
     "Policy": [{"Hour": [3], "DayOfWeek": [0]}], "Hour": [3], "DayOfWeek": [0],
     "AutoSnapshotPolicyId": "asp-a", "AutoSnapshotPolicyIds": ["asp-a"],

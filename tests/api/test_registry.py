@@ -82,9 +82,9 @@ CVM, BILLING, TAG = "2017-03-12", "2018-07-09", "2018-08-13"
         ("vpc", "127.0.0.1:8000", "RunInstances", CVM, "InvalidAction"),
         ("cvm", "127.0.0.1:8000", "DescribeVpcs", CVM, "InvalidAction"),
         ("shop", "vpc.example.com", "RunInstances", CVM, "InvalidAction"),
-        ("cvm", "vpc.example.com", "ImportImage", CVM, "UnsupportedOperation"),  # before the host
+        ("cvm", "vpc.example.com", "SyncImages", CVM, "UnsupportedOperation"),  # before the host
         ("region", "127.0.0.1:8000", "DescribeZones", CVM, "NoSuchVersion"),
-        ("api", "api.example.com", "ImportImage", CVM, "UnsupportedOperation"),  # a name of many shops' hosts
+        ("api", "api.example.com", "SyncImages", CVM, "UnsupportedOperation"),  # a name of many shops' hosts
         ("api", "api.example.com", "DescribeProducts", "2020-11-06", "UnsupportedOperation"),
         ("api", "api.example.com", "DescribeZones", CVM, "NoSuchVersion"),
         ("127", "127.0.0.1:8000", "Nothing", CVM, "InvalidAction"),
@@ -108,7 +108,7 @@ def test_whose_action_it_is(scope: str, host: str, action: str, version: str, co
 )
 def test_the_older_signature_has_no_scope_so_the_host_says_whose_it_is(host: str, code: str) -> None:
     client = Client(application(services.API))
-    assert client.call("ImportImage", endpoint=host, sign_method="HmacSHA256").error[0] == code
+    assert client.call("SyncImages", endpoint=host, sign_method="HmacSHA256").error[0] == code
 
 
 def test_every_declared_member_is_a_published_one() -> None:

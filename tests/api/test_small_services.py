@@ -28,3 +28,12 @@ def test_zones_of_the_service_api_are_those_of_the_service_region() -> None:
     assert [zone["ZoneId"] for zone in api["ZoneSet"]] == [zone["ZoneId"] for zone in cvm]
     code, sentence = client.call("DescribeZones", {"Product": "tea"}, version="2020-11-06").error
     assert (code, sentence) == ("InvalidParameterValue", "Product is tea; possible are cvm.")
+
+
+@pytest.mark.parametrize("action", ["DescribeZones", "DescribeRegions"])
+def test_a_scene_is_taken_and_changes_nothing(action: str) -> None:
+    client, _ = open_customer()
+    plain = client.call(action, {"Product": "cvm"}, version="2022-06-27").response
+    told = client.call(action, {"Product": "cvm", "Scene": 1}, version="2022-06-27").response
+    assert plain | {"RequestId": ""} == told | {"RequestId": ""}
+    assert client.call(action, {"Product": "cvm", "Scene": 2}, version="2022-06-27").error[0] == "InvalidParameterValue"

@@ -19,6 +19,7 @@ CUSTOMERS = [
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
+    "{machine}rescue/", "{machine}leave-rescue/",
     "{machine}network/", "{machine}host-name/",
     "{machine}bandwidth/",
     "{machine}keys/",
@@ -29,8 +30,9 @@ CUSTOMERS = [
     "/disks/", "/disks/new/", "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n",
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=5&count=2&name=n",
     "/snapshots/", "/snapshots/?zone=ap-guangzhou-3", "{snapshot}", "{snapshot}restore/", "{snapshot}delete/",
-    "/snapshots/new/?disk={disk_id}",
-    "/images/", "{image}", "{image}delete/", "/images/new/?machine={machine_id}", "/buy/?image={image_id}",
+    "/snapshots/new/?disk={disk_id}", "/snapshots/policies/", "{policy}", "{policy}delete/",
+    "/images/", "/images/import/",
+    "{image}", "{image}delete/", "/images/new/?machine={machine_id}", "/buy/?image={image_id}",
     "/buy/?charge=spot&max_price=0.001", "/charges/by-tag/?key=team",
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n&months=12",
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
@@ -80,6 +82,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     customer.places |= _image(customer, machine or "")  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer), "address": _address(customer)}  # type: ignore[attr-defined]
+    customer.places |= {"policy": _policy(customer)}  # type: ignore[attr-defined]
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
@@ -130,6 +133,20 @@ def _address(customer: Customer) -> str:
     page.click("#reckon")
     page.click("#buy")
     page.wait_for_url("**/addresses/eip-*/")
+    return page.url.removeprefix(customer.url)
+
+
+def _policy(customer: Customer) -> str:
+    """A snapshot policy of a disk of a long name: its page."""
+    disk = str(customer.places["disk_id"])  # type: ignore[attr-defined]
+    page = customer.open("/snapshots/policies/")
+    page.fill("#name", "Each night and each noon of all disks that matter to the shop")
+    page.check("input[name=hours][value='12']")
+    page.click("form.card button.btn-primary")
+    page.wait_for_url("**/snapshots/policies/asp-*/")
+    page.fill("#disk", disk)
+    page.click("#disks-of-it .btn:not(.danger)")
+    expect(page.locator("#disks-of-it td").first).to_contain_text(disk)
     return page.url.removeprefix(customer.url)
 
 

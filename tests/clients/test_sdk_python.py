@@ -267,7 +267,7 @@ def test_refusals_reach_the_client_as_its_exceptions(
 def test_what_is_not_offered_and_what_is_not_there(access: Access) -> None:
     cvm = Cvm(access)
     for act, code in [
-        (lambda: cvm.ImportImage({"ImageName": "a"}), "UnsupportedOperation"),
+        (lambda: cvm.SyncImages({"DestinationRegions": ["ap-beijing"]}), "UnsupportedOperation"),
         (lambda: cvm.StopInstances({"InstanceIds": ["ins-unknown0"]}), "InvalidInstanceId.NotFound"),
         (lambda: Cvm(access, region="ap-nowhere").DescribeZones(), "InvalidParameterValue.InvalidRegion"),
     ]:

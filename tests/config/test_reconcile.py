@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests.orders.test_spot import SPOT
 from tests.support.actors import SELLER, by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted
+from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted, work
 from vmart.bills.models import Carry
 from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
@@ -19,12 +20,15 @@ from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.ledger.models import ByHand, Hold, Transfer
 from vmart.metering.models import Horizon
-from vmart.orders import by_hand, credit, open_account, terminate
-from vmart.orders.models import Line
+from vmart.orders import by_hand, credit, open_account, reclaim, renew, terminate
+from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
+from vmart.orders.models import BandwidthWindow, Line
 from vmart.orders.purchase import purchase
+from vmart.orders.renew import Renewal
 from vmart.placement.models import Allocation
 from vmart.settlement import close
 from vmart.subscriptions.models import Subscription
+from vmart.worker.models import Operation
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +199,88 @@ def test_money_moved_by_hand_that_does_not_say_why() -> None:
     assert "kind debit, amount_minor 300, said_minor -301" in said
     ByHand.objects.filter(amount_minor=500).delete()
     assert len(_said(what)) == 2
+
+
+BY_MONTH = replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=5, public_ip=True)
+_RUNNING = "a machine has another bandwidth than it pays for"
+_WINDOW = "a window of more bandwidth is to begin or to end, and nothing does it"
+_LESS = "less bandwidth of a renewal is to be in force, and nothing does it"
+_NOTICE = "the notice of a spot machine is to end it, and nothing does"
+LATE = dt.timedelta(minutes=10)
+SECOND = dt.timedelta(seconds=1)
+
+
+def _told_while_nothing_does_it(what: str, kind: str, said: str, due_at: dt.datetime, clock: BusinessClock) -> None:
+    """Where its timer is gone, or has given up; or is there, and late with nothing under way. Then it is as before."""
+    timers = Operation.objects.filter(kind=kind)
+    assert _said(what) == []
+    timers.update(attention=True)
+    assert _said(what) == [f"{what}: {said}"]
+    timers.update(attention=False, kind="other")
+    assert _said(what) == [f"{what}: {said}"]
+    Operation.objects.filter(kind="other").update(kind=kind)
+    clock.set(due_at + LATE)
+    assert _said(what) == []
+    clock.set(due_at + LATE + SECOND)
+    assert _said(what) == [f"{what}: {said}"]
+    Instance.objects.update(latest_operation_state="OPERATING")
+    assert _said(what) == []
+    Instance.objects.update(latest_operation_state="SUCCESS")
+    work()
+    assert _said(what) == []
+
+
+def test_a_machine_with_another_bandwidth_than_it_pays_for() -> None:
+    by_traffic = replace(BY_MONTH, internet_charge_type="TRAFFIC_POSTPAID_BY_HOUR")
+    account = open_purse(cash_minor=100_000)
+    machine, other = buy_running(account, BY_MONTH), buy_running(account, by_traffic)
+    assert _said(_RUNNING) == []
+    Instance.objects.filter(pk__in=[machine.pk, other.pk]).update(bandwidth_mbps=9)
+    assert _said(_RUNNING) == [f"{_RUNNING}: public_id {machine.public_id}, bandwidth_mbps 9, paid_mbps 5"]
+
+
+def test_a_window_that_does_not_begin_and_one_that_does_not_end(test_clock: BusinessClock) -> None:
+    machine = buy_running(open_purse(cash_minor=100_000), BY_MONTH)
+    Operation.objects.filter(kind="close_hour").delete()
+    ACT_OF_WINDOW.order(by(machine.account_id), Window([machine.public_id], 9, "2026-03-12", "2026-03-13"))
+    starts_at, ends_at = (dt.datetime(2026, 3, day, 16, tzinfo=dt.UTC) for day in (11, 13))
+    said = f"mbps 9, starts_at {starts_at}, ends_at {ends_at}"
+    _told_while_nothing_does_it(_WINDOW, "window", f"public_id {machine.public_id}, state waiting, {said}", starts_at,
+                                test_clock)  # fmt: skip
+    assert Instance.objects.get(pk=machine.pk).bandwidth_mbps == 9
+    assert _said(_RUNNING) == []
+    Instance.objects.update(bandwidth_mbps=5)
+    assert _said(_RUNNING) == [f"{_RUNNING}: public_id {machine.public_id}, bandwidth_mbps 5, paid_mbps 9"]
+    Instance.objects.update(bandwidth_mbps=9)
+    _told_while_nothing_does_it(_WINDOW, "window", f"public_id {machine.public_id}, state in_force, {said}", ends_at,
+                                test_clock)  # fmt: skip
+    BandwidthWindow.objects.update(state="in_force")
+    assert _said(_WINDOW) == [f"{_WINDOW}: public_id {machine.public_id}, state in_force, {said}"]
+    assert _said(_RUNNING) == [f"{_RUNNING}: public_id {machine.public_id}, bandwidth_mbps 5, paid_mbps 9"]
+
+
+def test_less_bandwidth_that_is_not_in_force(test_clock: BusinessClock) -> None:
+    machine = buy_running(open_purse(cash_minor=100_000), BY_MONTH)
+    Operation.objects.filter(kind="close_hour").delete()
+    renew.renew(by(machine.account_id), Renewal([machine.public_id], bandwidth_mbps=2))
+    from_at = dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC)
+    said = f"public_id {machine.public_id}, mbps 2, from_at {from_at}"
+    _told_while_nothing_does_it(_LESS, "lower_bandwidth", said, from_at, test_clock)
+    assert Instance.objects.get(pk=machine.pk).bandwidth_mbps == 2
+    Instance.objects.update(bandwidth_mbps=5)
+    assert _said(_RUNNING) == [f"{_RUNNING}: public_id {machine.public_id}, bandwidth_mbps 5, paid_mbps 2"]
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "STOPPED"])
+def test_a_notice_that_ends_no_spot_machine(test_clock: BusinessClock, state: str) -> None:
+    machine = buy_running(open_purse(cash_minor=10_000), SPOT)
+    Operation.objects.filter(kind="close_hour").delete()
+    Instance.objects.update(state=state)
+    assert reclaim.by_seller(SELLER, machine.public_id)
+    ends_at = test_clock.at + reclaim.NOTICE
+    said = f"public_id {machine.public_id}, state {state}, reclaim_at {ends_at}"
+    _told_while_nothing_does_it(_NOTICE, "reclaim", said, ends_at, test_clock)
+    assert Instance.objects.get(pk=machine.pk).state == "GONE"
 
 
 def test_a_machine_listed_under_another_charge_type() -> None:

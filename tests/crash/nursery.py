@@ -7,6 +7,7 @@ commit, engine verb and wake-up. A test names nothing of the shop's code for tha
 """
 
 import datetime as dt
+import ipaddress
 import json
 import os
 import signal
@@ -125,7 +126,11 @@ def _convert(account: int, public_id: str, token: str) -> int:
     return convert.ACT.order(by(account), Conversion([public_id]), client_token=token)
 
 
-def _serve(limit_s: float = 900) -> None:
+def _serve(limit_s: float = 900, imports: str = "") -> None:
+    """``imports``: the folder of imports, where customers' images are fetched from this host."""
+    if imports:
+        settings.IMPORT_DIR, settings.IMPORT_PLAIN = imports, True
+        settings.IMPORT_NETWORKS = [ipaddress.ip_network("127.0.0.1/32")]
     steps = {kind: replace(step, limit_s=limit_s) for kind, step in STEPS.items()}
     loop.Worker(steps, lanes).run()
 

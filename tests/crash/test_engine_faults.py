@@ -7,6 +7,7 @@ engine that is away from then on until everybody has given up. Each act goes und
 import datetime as dt
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.outcome import outcome
 from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, open_purse, owe, pay, purses, wanted, work
+from tests.support.systems import archive
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS, lanes
 from vmart.engines.contract import Power
@@ -23,7 +25,7 @@ from vmart.engines.simulated.world import World
 from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
-from vmart.kernel import clock
+from vmart.kernel import clock, outward
 from vmart.network.models import Eip
 from vmart.orders import (
     attributes,
@@ -34,6 +36,7 @@ from vmart.orders import (
     reboot,
     reclaim,
     reinstall,
+    rescue,
     reset_password,
     resize,
     start,
@@ -42,6 +45,7 @@ from vmart.orders import (
     terminate,
 )
 from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses import mode as address_mode
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
@@ -53,7 +57,9 @@ from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.grow_disk import Growth
 from vmart.orders.images import create as images
 from vmart.orders.images import delete as delete_images
+from vmart.orders.images import import_image
 from vmart.orders.images.create import NewImage
+from vmart.orders.images.import_image import NewImport
 from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
@@ -85,6 +91,12 @@ KEEPING, KEEPING_IN_TERM = replace(HOURLY, data_disks=STAYING), replace(MONTHLY,
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that waits for its snapshot is asked again at once."""
     monkeypatch.setattr(images, "_WAIT_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is imported comes at once."""
+    monkeypatch.setattr(outward, "fetch", lambda *_, **__: nullcontext((0, iter([archive()]))))
 
 
 def _buyer() -> int:
@@ -154,6 +166,14 @@ def _unbind(actor: Actor, names: list[str]) -> None:
 
 def _reinstall(actor: Actor, names: list[str]) -> None:
     reinstall.reinstall(actor, names[0], Reinstall())
+
+
+def _rescue(actor: Actor, names: list[str]) -> None:
+    rescue.enter(actor, names[0], "Rescue-pass-1")
+
+
+def _leave_rescue(actor: Actor, names: list[str]) -> None:
+    rescue.leave(actor, names[0])
 
 
 def _move(actor: Actor, names: list[str]) -> None:
@@ -258,6 +278,12 @@ def _image(actor: Actor, names: list[str]) -> None:
     images.of_machine(actor, names[0], NewImage("web", turned_off=True))
 
 
+def _import_image(actor: Actor, _names: list[str]) -> None:
+    zones.check(ZONE)
+    asked = NewImport("web", "https://files.example.com/web.tar", "img-db12k7x4", zone=ZONE)
+    import_image.accept(actor, asked)
+
+
 def _delete_image(actor: Actor, _names: list[str]) -> None:
     image = OwnImage.objects.get(account_id=actor.account).public_id
     delete_images.delete(actor, [image], with_snapshots=True)
@@ -284,6 +310,27 @@ def _faster_address(actor: Actor, names: list[str]) -> None:
     address_bandwidth.change(actor, [_eip(actor.account)], 20)
 
 
+def _a_little_faster(actor: Actor, names: list[str]) -> None:
+    address_bandwidth.change(actor, [_eip(actor.account)], 10)
+
+
+def _slower_address(actor: Actor, names: list[str]) -> None:
+    address_bandwidth.change(actor, [_eip(actor.account)], 5)
+
+
+def _address_by_month(actor: Actor, _names: list[str]) -> None:
+    """A new one that is paid by the month."""
+    allocate(actor, NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 9), ZONE, months=1))
+
+
+def _to_month(actor: Actor, _names: list[str]) -> None:
+    address_mode.change(actor, _eip(actor.account), AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 9), months=1)
+
+
+def _by_traffic(actor: Actor, _names: list[str]) -> None:
+    address_mode.change(actor, _eip(actor.account), AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 7))
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -298,6 +345,10 @@ ACTS: dict[str, Callable[[], int]] = {
     "spot notice": lambda: _asked(SPOT, _notice),
     "reclaim": lambda: _asked(SPOT, _reclaim),
     "reinstall": lambda: _asked(ONLINE, _reinstall),
+    "rescue": lambda: _asked(ONLINE, _rescue),
+    "leave rescue": lambda: _asked(ONLINE, _rescue, _leave_rescue),
+    "isolate in rescue": lambda: _asked(ONLINE, _rescue, terminate.terminate),
+    "release after rescue": lambda: _asked(ONLINE, _rescue, terminate.terminate, terminate.terminate),
     "move": lambda: _asked(ONLINE, _move),
     "bandwidth": lambda: _asked(BY_HOUR, _faster),
     "bandwidth by the month": lambda: _asked(BY_MONTH, _faster),
@@ -329,9 +380,14 @@ ACTS: dict[str, Callable[[], int]] = {
     "delete a snapshot": lambda: _asked(HOURLY, _snapshot, _delete_snapshot),
     "image of a machine": lambda: _asked(HOURLY, _image),
     "delete an image": lambda: _asked(HOURLY, _image, _delete_image),
+    "import an image": lambda: _asked(HOURLY, _import_image),
     "bind an address": lambda: _asked(HOURLY, _address, _bind_address),
     "unbind an address": lambda: _asked(HOURLY, _address, _bind_address, _unbind_address),
     "faster address": lambda: _asked(HOURLY, _address, _bind_address, _faster_address),
+    "faster address of a month": lambda: _asked(HOURLY, _address_by_month, _bind_address, _a_little_faster),
+    "slower address of a month": lambda: _asked(HOURLY, _address_by_month, _bind_address, _slower_address),
+    "address by the month": lambda: _asked(HOURLY, _address, _bind_address, _to_month),
+    "address by traffic": lambda: _asked(HOURLY, _address_by_month, _bind_address, _by_traffic),
     "address off": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears),
     "address on": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears, _paid),
     "release a machine with an address": lambda: _asked(
@@ -341,6 +397,7 @@ ACTS: dict[str, Callable[[], int]] = {
 CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without charge": 2, "start": 2, "reboot": 1,
          "reset password": 1, "reinstall": 1, "bind keys": 1, "take keys away": 1, "move": 1, "bandwidth": 1,
          "host name": 1, "spot notice": 1, "reclaim": 2,
+         "rescue": 1, "leave rescue": 1, "isolate in rescue": 3, "release after rescue": 2,
          "bandwidth by the month": 1,
          "larger type": 1, "smaller type": 1, "larger type in a term": 1, "larger disk": 1,
          "smaller type in a term": 1,
@@ -353,8 +410,10 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "snapshot of a machine": 1, "restore a machine": 1, "snapshot of a disk": 1, "restore a disk": 1,
          "disk of a snapshot": 1, "delete a snapshot": 1,
          "make a disk for a month": 1, "larger disk of a month": 1, "keep a disk in a term": 3,
-         "image of a machine": 4, "delete an image": 2,
+         "image of a machine": 4, "delete an image": 2, "import an image": 1,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
+         "faster address of a month": 1, "slower address of a month": 1, "address by the month": 1,
+         "address by traffic": 1,
          "release a machine with an address": 2}  # fmt: skip
 
 
@@ -427,6 +486,8 @@ SETTLED = {
     "reboot": ("RUNNING",), "reset password": ("RUNNING",), "bandwidth": ("RUNNING",),
     "reinstall": ("RUNNING",), "bind keys": ("RUNNING",), "take keys away": ("RUNNING",),
     "move": ("RUNNING",),
+    "rescue": ("RUNNING", "RESCUE_MODE"), "leave rescue": ("RUNNING", "RESCUE_MODE"),
+    "isolate in rescue": ("SHUTDOWN",), "release after rescue": ("GONE",),
     "host name": ("RUNNING",), "spot notice": ("RUNNING",), "reclaim": ("GONE",),
     "bandwidth by the month": ("RUNNING",), "larger type": ("RUNNING",), "smaller type": ("RUNNING",),
     "larger type in a term": ("RUNNING",), "smaller type in a term": ("RUNNING",),
@@ -440,8 +501,10 @@ SETTLED = {
     "restore a disk": ("RUNNING",), "disk of a snapshot": ("RUNNING",), "delete a snapshot": ("RUNNING",),
     # It was turned off for it, and perhaps nobody could turn it on again.
     "image of a machine": ("RUNNING", "STOPPED"),
-    "delete an image": ("RUNNING",),
+    "delete an image": ("RUNNING",), "import an image": ("RUNNING",),
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
+    "faster address of a month": ("RUNNING",), "slower address of a month": ("RUNNING",),
+    "address by the month": ("RUNNING",), "address by traffic": ("RUNNING",),
     "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),
 }  # fmt: skip
 

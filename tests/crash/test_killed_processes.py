@@ -36,12 +36,19 @@ from vmart.orders import (
     planned_end,
     reclaim,
     reinstall,
+    renew,
+    rescue,
     reset_password,
     resize,
     stop,
     terminate,
     to_traffic,
 )
+from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses import mode as address_mode
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
+from vmart.orders.addresses.give_back import give_back as return_address
 from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import NewDisks, create
@@ -51,6 +58,8 @@ from vmart.orders.grow_disk import Growth
 from vmart.orders.own_network import DEFAULT_NETWORK
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.renew import Renewal
+from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
@@ -81,7 +90,7 @@ KINDS = {
     "grown disk in a term": MONTHLY,
 }
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
-POINTS_MAX = 150
+POINTS_MAX = 200
 
 
 def _points(run: Callable[[int], dict[str, Any] | None], verify: Callable[[int], None]) -> int:
@@ -260,6 +269,35 @@ _DISKS: dict[str, Callable[[int, Instance], object]] = {
     "disk for a month": _for_a_month, "bigger disk of a month": _grow_for_a_month, "returned disk": _return_disk,
     "disk that stays in a term": _erase,
 }  # fmt: skip
+
+
+def _monthly_address(account: int, machine: Instance) -> str:
+    """A public address by the month, bound to the machine."""
+    asked = NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+    (eip,) = allocate(by(account), asked).public_ids
+    associate(by(account), eip, machine.public_id)
+    work()
+    return eip
+
+
+def _return_address(account: int, machine: Instance) -> None:
+    asked = NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+    (eip,) = allocate(by(account), asked).public_ids
+    return_address(by(account), [eip])
+
+
+_EIPS: dict[str, Callable[[int, Instance], object]] = {
+    "faster monthly address": lambda account, machine: address_bandwidth.change(
+        by(account), [_monthly_address(account, machine)], 9
+    ),
+    "slower monthly address": lambda account, machine: address_bandwidth.change(
+        by(account), [_monthly_address(account, machine)], 2
+    ),
+    "monthly address by traffic": lambda account, machine: address_mode.change(
+        by(account), _monthly_address(account, machine), AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 9)
+    ),
+    "returned address": _return_address,
+}
 _OF_250_GIB = ("disk of its own", "disk that stays", "bigger disk of a month", "disk that stays in a term")
 
 
@@ -287,9 +325,27 @@ def _reclaim(name: str) -> None:
     )
 
 
+def _leave_rescue(who: Actor, name: str) -> None:
+    rescue.enter(who, name, RESCUE)
+    work()
+    rescue.leave(who, name)
+
+
+def _end_in_rescue(who: Actor, name: str) -> None:
+    rescue.enter(who, name, RESCUE)
+    work()
+    terminate.terminate(who, [name])
+
+
+RESCUE = "Rescue-pass-1"
+# Of each act: the number that machine and engine have in the end, and whether the password of the rescue opens it.
+RESCUED = {"rescue": (1, True), "leave rescue": (2, False), "end in rescue": (2, False)}
 _OF_ONE: dict[str, Callable[[Actor, str], None]] = {
     "reset password": reset_password.generate,
     "reinstall": lambda who, name: reinstall.reinstall(who, name, Reinstall()),
+    "rescue": lambda who, name: rescue.enter(who, name, RESCUE),
+    "leave rescue": _leave_rescue,
+    "end in rescue": _end_in_rescue,
     "move": lambda who, name: move.move(who, [name], DEFAULT_NETWORK),
     "spot notice": lambda who, name: _notice(name),
     "reclaim": lambda who, name: _reclaim(name),
@@ -302,10 +358,12 @@ _OF_ONE: dict[str, Callable[[Actor, str], None]] = {
     [
         "terminate", "stop", "stop without charge", "reset password", "arrears", "top-up after arrears",
         "bind keys", "take keys away", "host name", "reinstall", "spot notice", "reclaim", "move",
+        "rescue", "leave rescue", "end in rescue",
         "bandwidth by the hour", "bandwidth by the month", "bandwidth to traffic", "bandwidth for today",
         "larger type", "larger type in a term", "smaller type in a term",
         "grown disk", "grown disk in a term", "disk of its own", "disk that stays",
         "disk for a month", "bigger disk of a month", "returned disk", "disk that stays in a term",
+        *_EIPS,
     ],
 )  # fmt: skip
 def test_the_work_after_a_request(
@@ -317,7 +375,9 @@ def test_the_work_after_a_request(
         account = open_purse(name, cash_minor=200_000)
         zones.check(ZONE)
         machine = buy_running(account, KINDS.get(act, HOURLY))
-        if "bandwidth" in act:
+        if act in _EIPS:
+            _EIPS[act](account, machine)
+        elif "bandwidth" in act:
             _change_bandwidth(by(account), machine.public_id, act)
         elif "larger" in act:
             resize.change(by(account), [machine.public_id], "S5.LARGE8")
@@ -366,6 +426,13 @@ def test_the_work_after_a_request(
         if act == "reinstall":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             assert world.erased(machine.public_id) == 1, _name(control, point)
+        if act in RESCUED:
+            (machine,) = Instance.objects.filter(account_id=accounts[point])
+            number, is_open = RESCUED[act]
+            opens = unix_password.matches(RESCUE, world.password_hash(machine.public_id))
+            assert (machine.rescue, world.rescue(machine.public_id), opens) == (number, number, is_open), _name(
+                control, point
+            )
         if act == "move":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             seen_ip = engine_of(ZONE).observe(machine.public_id).private_ip
@@ -543,6 +610,44 @@ def test_a_planned_end(nursery: Nursery, let_leases_run_out: Callable[[], int], 
         assert Event.objects.filter(account_id=accounts[point], kind="terminated").count() == 1
 
     assert _points(killed, verify) >= 15
+    assert list(reconcile()) == []
+
+
+def test_less_bandwidth_of_a_renewal(
+    nursery: Nursery, let_leases_run_out: Callable[[], int], test_clock: BusinessClock, world: World
+) -> None:
+    """Given the worker is killed when the renewal begins, then the machine agrees to it once, and its engine knows."""
+
+    begun_at = test_clock.at
+
+    def due(name: str) -> int:
+        test_clock.set(begun_at)  # each lives the same month
+        account = open_purse(name, cash_minor=200_000)
+        machine = buy_running(account, BY_MONTH)
+        renew.renew(by(account), Renewal([machine.public_id], bandwidth_mbps=2))
+        work()
+        Operation.objects.filter(kind__in=["close_hour", "term"]).delete()
+        test_clock.set(Operation.objects.get(kind="lower_bandwidth", account_id=account).due_at)
+        return account
+
+    undisturbed = due("undisturbed")
+    control = nursery.run("work")
+    expected = outcome(undisturbed)
+    assert _speeds(world, undisturbed) == [(2, 2)]
+    accounts: dict[int, int] = {}
+
+    def killed(point: int) -> dict[str, Any] | None:
+        accounts[point] = due(f"killed-{point}")
+        return nursery.run("work", kill_at=point)
+
+    def verify(point: int) -> None:
+        let_leases_run_out()
+        work()
+        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert _speeds(world, accounts[point]) == [(2, 2)], _name(control, point)
+        assert Event.objects.filter(account_id=accounts[point], kind="bandwidth_changed").count() == 1
+
+    assert _points(killed, verify) >= 10
     assert list(reconcile()) == []
 
 

@@ -31,15 +31,16 @@ from vmart.events.models import Event
 from vmart.instances import key_pairs
 from vmart.instances.errors import KeyPairInUse
 from vmart.instances.models import ALIVE, Instance, KeyPair, State
-from vmart.kernel import clock, db
+from vmart.kernel import clock, db, unix_password
 from vmart.metering.models import Segment
 from vmart.network.models import Eip
-from vmart.orders import bind_keys, convert, forget_keys, reinstall, start, stop, terminate
+from vmart.orders import bind_keys, convert, forget_keys, reinstall, rescue, start, stop, terminate
 from vmart.orders.addresses import associate as binding
 from vmart.orders.addresses import own as own_address
+from vmart.orders.addresses import renew as renew_address
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
-from vmart.orders.addresses.release import release as give_back
+from vmart.orders.addresses.give_back import give_back
 from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.convert import Conversion
@@ -239,6 +240,59 @@ def test_control_without_locks_a_machine_that_was_ended_is_installed(
     assert Event.objects.filter(kind__in=["ResetInstance", "terminated"]).count() == 2
 
 
+# -- into the rescue mode twice, and while the machine is ended ---------------------------------------
+
+
+def _rescued_and(shop: Databases, edit: Edit, other: Callable[[Instance], None]) -> tuple[list[str], list[Any]]:
+    machine = buy_running(open_purse(cash_minor=IN_CASH_MINOR))
+    zones.check(ZONE)
+    edit("worker_enqueue", ("BEGIN\n", f"BEGIN\n  {GATE}\n"))
+    return at_the_gate(shop.url(), lambda: _rescue(machine, "First-horse-1"), lambda: other(machine))
+
+
+def _rescue(machine: Instance, password: str) -> None:
+    rescue.enter(by(machine.account_id), machine.public_id, password)
+
+
+def _with_another_password(machine: Instance) -> None:
+    _rescue(machine, "Second-horse-2")
+
+
+def _rescued(world: World) -> tuple[str, int, bool]:
+    """State and number of the machine, and whether the first password opens it."""
+    work()
+    machine = Instance.objects.get()
+    opens = unix_password.matches("First-horse-1", world.password_hash(machine.public_id))
+    return machine.state, world.rescue(machine.public_id), opens
+
+
+@pytest.mark.parametrize("other", [_with_another_password, _end])
+def test_a_machine_goes_into_rescue_once_at_a_time_and_not_when_it_ends(
+    open_shop: Databases, edit: Edit, world: World, other: Callable[[Instance], None]
+) -> None:
+    waited, results = _rescued_and(open_shop, edit, other)
+    assert (waited, results[0], type(results[1])) == (["advisory", "transactionid"], None, Busy)
+    assert _rescued(world) == ("RESCUE_MODE", 1, True)
+
+
+def test_control_without_locks_two_ways_in_are_accepted(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    _, results = _rescued_and(open_shop, edit, _with_another_password)
+    assert results == [None, None]
+    assert Event.objects.filter(kind=rescue.ENTER).count() == 2
+
+
+def test_control_without_locks_a_machine_that_was_ended_goes_in(
+    open_shop: Databases, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    _, results = _rescued_and(open_shop, edit, _end)
+    assert results == [None, None]
+    assert Event.objects.filter(kind__in=[rescue.ENTER, "terminated"]).count() == 2
+
+
 # -- a disk with a life of its own, attached twice and while it is ended -----------------------------
 
 
@@ -361,6 +415,43 @@ def test_control_without_locks_it_is_ended_while_it_grows(
     _, results = _grown_and(open_shop, edit, lambda account, disk: end_disks(by(account), [disk]))
     assert results == [None, None]
     assert _accepted("ResizeDisk", "TerminateDisks") == [1, 1]
+
+
+# -- a public address by the month, renewed at the second of its expiry -----
+
+
+def _address_renewed_at_its_expiry(shop: Databases, edit: Edit, test_clock: BusinessClock) -> list[Any]:
+    """As of a disk: the renewal has taken the account's lock, and the expiry is worked on meanwhile."""
+    account = open_purse(cash_minor=IN_CASH_MINOR)
+    asked = NewAddresses(HOURLY.region, AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+    (eip,) = allocate(by(account), asked).public_ids
+    Operation.objects.exclude(kind="expire").delete()
+    test_clock.set(Operation.objects.get(kind="expire").due_at)
+    edit("ledger_hold", ("  purses := fn.ledger_lock(_account);", f"  purses := fn.ledger_lock(_account);\n  {GATE}"))
+    _, results = at_the_gate(
+        shop.url(), lambda: renew_address.ACT.order(by(account), Renewal([eip])),
+        lambda: loop.run_until_idle({"expire": STEPS["expire"]}, lanes),
+    )  # fmt: skip
+    return results
+
+
+def test_an_address_that_is_renewed_at_its_expiry_does_not_expire(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock
+) -> None:
+    assert of(int, _address_renewed_at_its_expiry(open_shop, edit, test_clock)) == 2
+    assert Eip.objects.select_related("subscription").get().subscription.standing == "active"
+    assert Order.objects.filter(action="renew_address", status=4).count() == 1
+    assert list(reconcile()) == []
+
+
+def test_control_without_locks_the_address_is_paid_for_and_in_the_bin(
+    open_shop: Databases, edit: Edit, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(edit, monkeypatch)
+    monkeypatch.setattr(own_address, "locking", lambda: Eip.objects.select_related("subscription"))
+    assert of(int, _address_renewed_at_its_expiry(open_shop, edit, test_clock)) == 2
+    assert Eip.objects.select_related("subscription").get().subscription.standing == "isolated"
+    assert Order.objects.filter(action="renew_address", status=4).count() == 1
 
 
 # -- a public address with a life of its own, bound while its machine is ended or it is given back -----

@@ -5,15 +5,18 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.support.systems import archive
 from vmart.engines import contract
 from vmart.engines.contract import (
     Disk,
     Disks,
     Engine,
     EngineError,
+    Foreign,
     HeldDisk,
     Images,
     ImageSpec,
@@ -23,12 +26,14 @@ from vmart.engines.contract import (
     OwnImage,
     Power,
     PublicAddress,
+    Rescues,
     Snapshots,
     Subnet,
     UnknownUser,
     Volume,
     ensure_present_many,
 )
+from vmart.engines.foreign import kinds, rootfs
 from vmart.engines.rules import ALL_OPEN, OPEN, TCP, MachineRules, Rule
 from vmart.kernel import clock
 
@@ -290,6 +295,50 @@ class ContractSuite:
         assert engine.observe(spec.name) == running
         engine.ensure_absent(spec.name)
 
+    def test_a_machine_goes_into_the_rescue_mode_and_out_once_however_often_it_is_asked_for(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """What is on its disks then, the lab shows."""
+        assert isinstance(engine, Rescues)
+        spec = dataclasses.replace(make_spec(), data_disks=[Disk("disk-rescued", "CLOUD_SSD", 1)])
+        first = engine.ensure_present(spec)
+        counted = engine.counters([spec.name])
+        into, out = dataclasses.replace(spec, rescue=1, password_hash=""), dataclasses.replace(spec, rescue=2)
+        inside = engine.ensure_rescue(into)
+        assert first.booted_at is not None and inside.booted_at is not None and inside.booted_at > first.booted_at
+        assert inside == dataclasses.replace(first, booted_at=inside.booted_at, rescue=1)
+        assert engine.ensure_rescue(into) == inside
+        listed = {one.name: one.rescue for one in engine.list_ours() if one.name.startswith(spec.name)}
+        assert listed == {spec.name: 1}
+        engine.ensure_power(spec.name, False, force=True)
+        assert engine.ensure_rescue(into).power is Power.RUNNING  # started, as it is
+        off = engine.ensure_own_system(out, on=False)
+        assert (off.power, off.rescue) == (Power.STOPPED, 2)
+        back = engine.ensure_own_system(out, on=True)
+        assert (back.power, back.rescue) == (Power.RUNNING, 2)
+        assert engine.ensure_own_system(out, on=True) == back
+        assert engine.ensure_rescue(into) == back  # asked too late
+        again = engine.ensure_rescue(dataclasses.replace(into, rescue=3), force=True)
+        assert (again.power, again.rescue) == (Power.RUNNING, 3)
+        assert engine.ensure_own_system(out, on=True) == again  # asked too late
+        assert {name: count.epoch for name, count in engine.counters([spec.name]).items()} == {
+            name: count.epoch for name, count in counted.items()
+        }
+        engine.ensure_absent(spec.name)
+        assert engine.ensure_own_system(dataclasses.replace(spec, rescue=4), on=True).power is Power.ABSENT
+        with pytest.raises(EngineError, match=r"The machine is not found on its host\."):
+            engine.ensure_rescue(dataclasses.replace(into, rescue=5))
+        assert engine.counters([spec.name]) == {}
+
+    def test_without_its_image_no_rescue_begins(self, engine: Engine, make_spec: MakeSpec) -> None:
+        assert isinstance(engine, Rescues)
+        spec = make_spec()
+        running = engine.ensure_present(spec)
+        with pytest.raises(EngineError):
+            engine.ensure_rescue(dataclasses.replace(spec, image=ImageSpec("no-such-image", "1"), rescue=1))
+        assert engine.observe(spec.name) == running
+        engine.ensure_absent(spec.name)
+
     def test_a_password_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:
         """What it opens, the lab shows; here: nothing else changes."""
         spec = make_spec(public=False)
@@ -530,6 +579,24 @@ class ContractSuite:
             assert engine.ensure_power(spec.name, True).power is Power.RUNNING
             engine.ensure_absent(spec.name)
 
+    def test_an_image_of_what_was_brought_is_made_once(self, engine: Engine, tmp_path: Path) -> None:
+        """What is on it, and that machines of it start, the lab shows."""
+        assert isinstance(engine, Images)
+        assert kinds.ROOTFS in engine.capabilities().imports
+        name = "img-brought1"
+        with (tmp_path / "clean").open("w+b") as clean:
+            (tmp_path / "packed").write_bytes(archive())
+            with (tmp_path / "packed").open("rb") as packed:
+                rootfs.clean(packed, "tar", clean, 1 << 20)
+            system = Foreign(kinds.ROOTFS, clean, 2)
+            made = [engine.ensure_image_imported(name, system, "root") for _ in range(2)]
+            assert made[0] == made[1] == OwnImage(name, 2, made[0].member)
+            assert [found for found in engine.list_images() if found.name == name] == made[:1]
+            assert name not in {found.name for found in engine.list_ours()}
+            for _ in range(2):
+                engine.ensure_image_absent(name)
+            assert name not in {found.name for found in engine.list_images()}
+
     def test_of_an_image_that_is_not_there_nothing_is_made_and_nothing_erased(
         self, engine: Engine, make_spec: MakeSpec
     ) -> None:
@@ -634,7 +701,8 @@ class ContractSuite:
             engine.ensure_snapshot_absent(name)
 
     def test_no_verb_runs_inside_a_transaction(self, engine: Engine, make_spec: MakeSpec) -> None:
-        spec = make_spec()
+        assert isinstance(engine, Rescues)
+        spec, rescuing = make_spec(), engine
         contract.install_transaction_probe(lambda: True)
         try:
             for call in (
@@ -650,6 +718,8 @@ class ContractSuite:
                 lambda: engine.ensure_hostname(spec.name, "web-2"),
                 lambda: engine.ensure_spot_notice(spec.name, dt.datetime(2026, 3, 10, tzinfo=dt.UTC)),
                 lambda: engine.ensure_absent(spec.name),
+                lambda: rescuing.ensure_rescue(spec),
+                lambda: rescuing.ensure_own_system(spec, on=True),
                 engine.list_ours,
             ):
                 with pytest.raises(RuntimeError, match="inside a database transaction"):

@@ -134,3 +134,37 @@ def test_names_on_the_host_fit_and_two_deployments_never_meet() -> None:
     assert one.bridge("subnet-4k2j0qzt") != other.bridge("subnet-4k2j0qzt")
     assert one.bridge("subnet-4k2j0qzt").startswith(one.bridge_prefix)
     assert one.table != other.table
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool", "is_one_here", "idmapped", "why"),
+    [
+        ("container", "btrfs", True, "true", ""),
+        (
+            "virtual-machine", "btrfs", True, "true",
+            "Virtual machines have no rescue mode: their disk has not been attached to another one yet.",
+        ),
+        (
+            "container", "btrfs", False, "true",
+            "There is no rescue mode in this zone: where its hosts keep their machines is not known.",
+        ),
+        *(
+            (
+                "container", pool, True, "true",
+                "There is no rescue mode on the storage of this zone: it has not been tried there yet.",
+            )
+            for pool in ("dir", "zfs", "lvm")
+        ),
+        (
+            "container", "btrfs", True, "false",
+            "There is no rescue mode in this zone: its host's kernel shows no disk under other owners' numbers.",
+        ),
+    ],
+)  # fmt: skip
+def test_where_there_is_no_rescue_mode_it_is_said(
+    kind: str, pool: str, is_one_here: bool, idmapped: str, why: str
+) -> None:
+    server = {"environment": {"driver": "lxc", "kernel_features": {"idmapped_mounts": idmapped}}}
+    assert capability.why_no_rescue(server, kind, pool, is_one_here=is_one_here) == why
+    told = capability.of_server(server, kind, "", "", why_no_rescue=why)
+    assert (told.rescue, told.missing.get("rescue", "")) == (not why, why)

@@ -194,3 +194,27 @@ def test_hosts_that_are_a_link_stay_as_they_are() -> None:
     copy.holds("/etc/hosts", LINK)
     _forget(copy)
     assert copy.files["/etc/hosts"] == LINK
+
+
+def test_the_users_password_is_gone_and_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was changed at day 0 would have to be changed before a key lets anybody in."""
+    monkeypatch.setattr(identity, "today", lambda: 20_000)
+    copy = Copy()
+    _forget(copy)
+    assert copy.files["/etc/shadow"] == b"root:*:20000::::::\n"
+
+
+def test_a_machine_id_is_written_anew_not_over_what_was_there() -> None:
+    """The server leaves a file its mode, and nobody but root may have been let to read it."""
+    written: list[bool] = []
+
+    class Noting(Copy):
+        def write_file(self, machine: str, path: str, file: GuestFile) -> None:
+            if path == "/etc/machine-id":
+                written.append(path in self.files)
+            super().write_file(machine, path, file)
+
+    copy = Noting()
+    copy.holds("/etc/machine-id", b"1" * 32)
+    _forget(copy)
+    assert (written, copy.files["/etc/machine-id"]) == ([False], b"")

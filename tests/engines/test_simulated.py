@@ -25,6 +25,7 @@ from vmart.engines.contract import (
     MachineSpec,
     Observation,
     Power,
+    Rescues,
     Snapshots,
     ensure_present_many,
 )
@@ -250,14 +251,14 @@ def test_a_file_of_an_older_program_is_brought_up(
     with contextlib.closing(sqlite3.connect(file)) as older:
         new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
         older.execute("DROP INDEX machine_public_ipv6")
-        for column in ["public_ipv6", *missing, *new]:
+        for column in ["public_ipv6", *missing, *new, "rescue", "own_system"]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
         since = [
             *(["own_image"] if version < 9 else []),
             *(["content", "snapshot"] if version < 8 else []),
             *(["volume"] if version < 7 else []),
         ]
-        for table in (*since, *(["notice"] if version < 10 else [])):
+        for table in [*(["notice"] if version < 10 else []), *since]:
             older.execute(f"DROP TABLE {table}")
         if version < 4:
             older.execute("DROP TABLE grown")
@@ -288,6 +289,11 @@ def test_a_file_of_an_older_program_is_brought_up(
     assert isinstance(engine, Images)
     engine.ensure_image_of("img-a", "snap-a", "root")
     assert World(file).own_images() == {"img-a": ""}
+    assert isinstance(engine, Rescues)
+    engine.ensure_rescue(dataclasses.replace(spec, hostname="rescue", rescue=1))
+    assert (World(file).rescue(spec.name), World(file).system(spec.name)[1]) == (1, "rescue")
+    engine.ensure_own_system(dataclasses.replace(spec, rescue=2), on=True)
+    assert (World(file).rescue(spec.name), World(file).system(spec.name)[1]) == (2, spec.hostname)
 
 
 def test_packets_pass_by_the_rules_that_were_told(engine: Engine, world: World, make_spec: MakeSpec) -> None:

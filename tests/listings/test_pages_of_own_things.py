@@ -59,7 +59,9 @@ def test_count_and_offset_of_addresses_read_an_index_alone(condition: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "condition", [{}, {"region": "ap-guangzhou"}, {"types": ["CLOUD_SSD"]}, {"zones": [ZONE]}], ids=str
+    "condition",
+    [{}, {"region": "ap-guangzhou"}, {"types": ["CLOUD_SSD"]}, {"zones": [ZONE]}, {"states": ["UNATTACHED"]}],
+    ids=str,
 )
 def test_count_and_offset_of_disks_read_indexes_alone(condition: dict[str, Any]) -> None:
     """Those with a life of their own; those of a machine are found by their machines."""

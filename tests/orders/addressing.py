@@ -11,10 +11,13 @@ from vmart.metering.models import Segment
 from vmart.network.models import Eip
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
+from vmart.orders.models import Line
 from vmart.pricing.address import AddressPart
 from vmart.provisioning.zone_engines import engine_of
 
 TRAFFIC, BANDWIDTH = "TRAFFIC_POSTPAID_BY_HOUR", "BANDWIDTH_POSTPAID_BY_HOUR"
+MONTH = "BANDWIDTH_PREPAID_BY_MONTH"
+MONTH_MINOR = 11_500  # 5 Mbps: 2 × 20 + 3 × 25
 HOURLY_WITH_ADDRESS = replace(HOURLY, internet_charge_type=TRAFFIC, bandwidth_mbps=5, public_ip=True)
 UTC8 = ZoneInfo("Asia/Shanghai")
 IDLE_MINOR = 20  # 0.20 an hour
@@ -28,6 +31,24 @@ def by_traffic(**what: object) -> NewAddresses:
 def by_bandwidth(mbps: int = 10) -> NewAddresses:
     """10 Mbps: 5 × 0.063 + 5 × 0.25 an hour."""
     return NewAddresses("ap-guangzhou", AddressPart(BANDWIDTH, mbps), ZONE)
+
+
+def by_month(mbps: int = 5, months: int = 1, **what: object) -> NewAddresses:
+    """A month of 5 Mbps: 2 × 20 + 3 × 25; an hour of them 5 × 0.063."""
+    part = AddressPart(MONTH, mbps)
+    return NewAddresses("ap-guangzhou", part, months=months, **({"zone": ZONE} | what))  # type: ignore[arg-type]
+
+
+def term(eip: Eip) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """From where its terms count, and when it expires."""
+    agreed = again(eip).subscription
+    return agreed.anchor_at, agreed.expires_at
+
+
+def lines(eip: Eip) -> list[tuple[str, str, int, int]]:
+    """Of each order for it: action, the line's state, its price, and what came back."""
+    found = Line.objects.select_related("order").filter(subscription_id=eip.id).order_by("id")
+    return [(line.order.action, line.state, line.amount_minor, line.refund_minor) for line in found]
 
 
 def new_address(account: int, asked: NewAddresses | None = None) -> Eip:

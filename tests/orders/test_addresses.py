@@ -9,6 +9,7 @@ from tests.orders.addressing import (
     GIB,
     HOURLY_WITH_ADDRESS,
     IDLE_MINOR,
+    MONTH,
     TRAFFIC,
     again,
     bound,
@@ -31,7 +32,7 @@ from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.kernel.clock import HOUR
-from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
+from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
 from vmart.ledger.models import Hold
 from vmart.listings import quotas
 from vmart.metering.models import Sample
@@ -42,10 +43,10 @@ from vmart.orders.addresses import bandwidth, rename
 from vmart.orders.addresses.allocate import NewAddresses, allocate, price, task
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
-from vmart.orders.addresses.release import release
+from vmart.orders.addresses.give_back import give_back as release
 from vmart.orders.reinstall import Reinstall
 from vmart.pricing.address import AddressPart
-from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
+from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, PeriodNotSold, UnknownChargeType
 from vmart.subscriptions.models import Subscription
 from vmart.tags import reads
 from vmart.tags.errors import BadTag
@@ -120,8 +121,13 @@ def _asked(**what: object) -> NewAddresses:
         ({"zone": ZONE, "region": "ap-shanghai"}, errors.UnknownZone, "zone", "InvalidZone.MismatchRegion"),
         ({"part": AddressPart("BANDWIDTH_PACKAGE", 5)}, ChargeTypeNotSold, "internet_charge_type",
          "UnsupportedOperation.InvalidAddressInternetChargeType"),
-        ({"part": AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5)}, ChargeTypeNotSold, "internet_charge_type",
-         "UnsupportedOperation.InvalidAddressInternetChargeType"),
+        ({"part": AddressPart(MONTH, 5)}, MissingParameter, "months", "MissingParameter"),
+        ({"part": AddressPart(MONTH, 5), "months": 13}, PeriodNotSold, "months", "InvalidPeriod"),
+        ({"part": AddressPart(MONTH, 201), "months": 1}, OutOfRange, "bandwidth_mbps",
+         "InvalidParameterValue.BandwidthOutOfRange"),
+        ({"part": AddressPart(MONTH, 5), "months": 1, "renew_flag": "ALWAYS"}, InvalidValue, "renew_flag",
+         "InvalidParameterValue"),
+        ({"months": 1}, InvalidParameter, "months", "InvalidParameter"),
         ({"part": AddressPart("BY_MOON", 5)}, UnknownChargeType, "internet_charge_type", "InvalidParameterValue"),
         ({"part": AddressPart(TRAFFIC, 0)}, OutOfRange, "bandwidth_mbps",
          "InvalidParameterValue.BandwidthOutOfRange"),

@@ -4,6 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import translation
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
@@ -17,6 +18,7 @@ from vmart.kernel.errors import InvalidValue
 from vmart.orders import errors, renew_flag, terminate
 from vmart.orders.models import Order
 from vmart.orders.term import instants, reminds
+from vmart.pages import wording
 from vmart.policy.numbers import DEFAULT, Policy
 from vmart.worker.models import Operation
 
@@ -114,7 +116,9 @@ def test_why_it_failed_is_told(test_clock: BusinessClock) -> None:
     machine = _machine(open_purse(cash_minor=MONTHLY_MINOR), renew_flag.AUTO)
     go_to(test_clock, dt.datetime(2026, 4, 9, 16, tzinfo=dt.UTC))
     event = Event.objects.get(subject_kind="machine", kind="renew_failed", subject_id=machine.id)
-    assert event.detail == {"why": "The balance is not enough: ¥132.50 are needed and ¥0.00 are available."}
+    assert event.detail["why"] == "The balance is not enough: ¥132.50 are needed and ¥0.00 are available."
+    with translation.override("zh-hans"):
+        assert wording.reason(event.detail) == "余额不足：需要 ¥132.50，可用 ¥0.00。"
 
 
 @pytest.mark.parametrize("end", ["flag", "return"])

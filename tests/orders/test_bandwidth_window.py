@@ -184,6 +184,17 @@ def test_a_return_gives_its_whole_days_back(account: int, machine: Instance, tes
     assert list(reconcile()) == []
 
 
+def test_a_free_return_gives_one_that_is_over_back(account: int, machine: Instance, test_clock: BusinessClock) -> None:
+    number = _order(machine, first="2026-03-11", last="2026-03-12")
+    go_to(test_clock, dt.datetime(2026, 3, 13, tzinfo=dt.UTC))
+    assert _states() == ["ended"]
+    terminate.terminate(by(account), [machine.public_id])
+    work()
+    line = Line.objects.get(order_id=number)
+    assert (line.state, line.refund_minor, purses(account)["cash"]) == ("returned", line.amount_minor, 200_000)
+    assert list(reconcile()) == []
+
+
 def test_one_that_expires_meanwhile_is_renewed_at_its_own_speed(
     machine: Instance, world: World, test_clock: BusinessClock
 ) -> None:

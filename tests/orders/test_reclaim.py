@@ -30,6 +30,7 @@ from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.simulated.world import World
+from vmart.events import record
 from vmart.events.actor import COMMAND, Actor
 from vmart.events.models import Event
 from vmart.instances.attributes import Attributes
@@ -212,6 +213,49 @@ def test_a_purchase_without_room_has_the_newest_go_and_finds_room_then(account: 
     Host.objects.filter(zone_id=ZONE).update(enabled=True)
     assert buy_running(account, SPOT).state == "RUNNING"
     assert list(reconcile()) == []
+
+
+def test_who_does_not_buy_has_room_made_three_times_an_hour(account: int, test_clock: BusinessClock) -> None:
+    """What was bought counts anew; another buyer is not kept from it."""
+    zones.check(ZONE)
+    _only_room_for(9)
+    for _ in range(7):
+        buy_running(account, SPOT)
+    buyer, other = open_purse("asks", cash_minor=20_000), open_purse("other", cash_minor=20_000)
+
+    def asks(who: int) -> bool:
+        """Whether a spot machine goes for ``who``, who finds no room; it has gone then."""
+        left = Instance.objects.exclude(state="GONE").count()
+        _only_room_for(left)
+        try:
+            purchase(wanted(who, ORDINARY))
+        except RoomIsMade:
+            go_to(test_clock, test_clock.at + NOTICE)
+        except NoRoom:
+            assert not Instance.objects.filter(reclaim_at__gt=test_clock.at).exists()
+        return left - Instance.objects.exclude(state="GONE").count() == 1
+
+    assert [asks(buyer) for _ in range(4)] == [True, True, True, False]
+    assert asks(other)
+    assert buy_running(buyer, ORDINARY).state == "RUNNING"
+    assert asks(buyer)
+    made = Event.objects.filter(kind="room_made", subject_kind="account")
+    assert list(made.order_by("id").values_list("account_id", flat=True)) == [buyer] * 3 + [other, buyer]
+
+
+def test_in_the_next_hour_room_is_made_once_more(account: int, test_clock: BusinessClock) -> None:
+    zones.check(ZONE)
+    _only_room_for(9)
+    for _ in range(2):
+        buy_running(account, SPOT)
+    _only_room_for(2)
+    buyer = open_purse("asks", cash_minor=20_000)
+    record.write(buyer, record.ACCOUNT, [buyer] * 3, "room_made")
+    with refused(NoRoom):
+        purchase(wanted(buyer, ORDINARY))
+    test_clock.advance(seconds=3601)
+    with pytest.raises(RoomIsMade):
+        purchase(wanted(buyer, ORDINARY))
 
 
 def test_nobody_goes_for_a_purchase_that_finds_no_address(account: int) -> None:

@@ -88,6 +88,10 @@ def skips() -> list[str]:
     return [event.detail["why"] for event in Event.objects.filter(kind="snapshot_skipped").order_by("id")]
 
 
+def skips_of(disk: Disk) -> str:
+    return f"The disk {disk.public_id} is not used: it is at no machine, or its machine is off."
+
+
 def timer_of(policy: SnapshotPolicy) -> dt.datetime | None:
     return queue.due_at("snapshot_policy", "snapshot_policy", policy.id)
 
@@ -215,11 +219,12 @@ def test_a_disk_that_is_not_used_is_left_out_and_the_next_time_tried_again(
     test_clock.set(shanghai(10, 11))
     work()
     assert (made(), purses(account)["held"]) == ([], held)
-    assert sorted(skips()) == sorted(
-        f"The disk {one.public_id} is not used: it is at no machine, or its machine is off." for one in (free, disk)
-    )
+    assert sorted(skips()) == sorted(skips_of(one) for one in (free, disk))
     event = Event.objects.filter(kind="snapshot_skipped", subject_id=free.id).get()
-    assert (event.subject_kind, event.detail["policy"]) == ("disk", policy.public_id)
+    why = {"why": skips_of(free), "template": scheduled.UNUSED, "places": {"id": free.public_id}}
+    assert (event.subject_kind, event.detail) == ("disk", {"policy": policy.public_id, **why})
+    bound = PolicyDisk.objects.get(disk=free)
+    assert (bound.last_due_at, bound.skipped) == (shanghai(10, 11), why)
     assert (timer_of(policy), PolicyDisk.objects.count()) == (shanghai(11, 11), 2)
 
 
@@ -251,21 +256,25 @@ def test_a_full_quota_leaves_it_out(account: int, disk: Disk, test_clock: Busine
     assert (made(), skips()) == ([], ["At most 0 snapshots are possible in a region, and there are 0."])
 
 
-def test_a_disk_that_is_gone_is_unbound_then(
-    account: int, machine: Instance, disk: Disk, test_clock: BusinessClock
+@pytest.mark.parametrize("active", [True, False])
+def test_a_disk_that_is_gone_has_no_policy(
+    account: int, machine: Instance, disk: Disk, test_clock: BusinessClock, active: bool
 ) -> None:
+    """Also where the policy is off and never comes to it."""
     free, system = new_disk(account), system_disk(machine)
-    policy_of(account, free, system)
-    for _ in range(2):
-        end_disks(by(account), [free.public_id])
-        work()
+    policy_of(account, free, system, disk, wanted=replace(AT_ELEVEN, active=active))
+    end_disks(by(account), [free.public_id])
+    work()
+    assert PolicyDisk.objects.count() == 3  # in the bin it may come back
+    end_disks(by(account), [free.public_id])
+    work()
     for _ in range(2):
         terminate.terminate(by(account), [machine.public_id])
         work()
+    assert list(PolicyDisk.objects.values_list("disk_id", flat=True)) == [disk.id]  # it stays without its machine
     test_clock.set(shanghai(10, 11))
     work()
-    assert (made(), PolicyDisk.objects.count()) == ([], 0)
-    assert sorted(skips()) == sorted(f"The disk {one.public_id} does not exist." for one in (free, system))
+    assert (made(), skips()) == ([], [skips_of(disk)] if active else [])
 
 
 # The end of what was made ---------------------------------------------------------------------------------------------
@@ -436,6 +445,16 @@ def test_a_disk_has_one_policy(account: int, disk: Disk) -> None:
         policies.bind(by(account), other.public_id, [disk.public_id])
     with refused(errors.NotOfSnapshotPolicy, field="disks", code="InvalidParameterValue"):
         policies.unbind(by(account), other.public_id, [disk.public_id])
+
+
+def test_a_disk_that_was_never_made_gets_none(account: int, world: World) -> None:
+    world.fail("ensure_volume", times=6, transient=False, sentence="The host refused.")
+    (failed,) = buy_disks(by(account), SSD)
+    work()
+    assert Disk.objects.get(public_id=failed).state == "FAILED"
+    policy = policy_of(account)
+    with refused(errors.UnknownOwnDisk, field="disks"):
+        policies.bind(by(account), policy.public_id, [failed])
 
 
 @pytest.mark.parametrize(

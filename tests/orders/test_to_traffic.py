@@ -218,6 +218,50 @@ def test_a_free_return_after_it_gives_all_the_rest(account: int, machine: Instan
     assert list(reconcile()) == []
 
 
+def test_a_free_return_after_it_gives_used_days_of_more_bandwidth_back(
+    account: int, machine: Instance, test_clock: BusinessClock
+) -> None:
+    """Given an order of more bandwidth was given back by its days at the switch, then the rest of it comes back too."""
+    open_account.grant(account, 1000, "first")
+    UPGRADE.order(by(account), Upgrade([machine.public_id], 5))  # its gift is spent first
+    work()
+    test_clock.set(SWITCHED_AT + dt.timedelta(days=1, hours=1))
+    _switch(machine, 5)
+    more = Line.objects.get(order__action="bandwidth")
+    assert (more.amount_minor, more.refund_minor, more.bandwidth_gift_back_minor) == (7425, 6930, 1000)
+    (quoted,) = return_prepaid.quote_refund(account, [machine.public_id])
+    network = Line.objects.get(order__action="purchase")
+    left_minor = MONTH_MINOR - network.refund_minor + 495
+    assert (quoted.first_free, quoted.paid_minor, quoted.refund_minor, quoted.gift_minor) == (
+        True, left_minor, left_minor, 0,
+    )  # fmt: skip
+    terminate.terminate(by(account), [machine.public_id])
+    work()
+    assert (purses(account)["cash"], purses(account)["gift"]) == (200_000, 1000)
+    more.refresh_from_db()
+    assert (more.state, more.refund_minor, more.returned_at) == ("returned", 7425, test_clock.at)
+    assert list(reconcile()) == []
+
+
+def test_an_ordinary_return_after_it_keeps_used_days_of_more_bandwidth(
+    account: int, machine: Instance, test_clock: BusinessClock
+) -> None:
+    """61 hours of 0.375 of the machine are used: 22.875 of 132.50."""
+    UPGRADE.order(by(account), Upgrade([machine.public_id], 5))
+    work()
+    test_clock.set(SWITCHED_AT + dt.timedelta(days=1, hours=1))
+    _switch(machine, 5)
+    _no_free_return()
+    (quoted,) = return_prepaid.quote_refund(account, [machine.public_id])
+    left_minor = MONTH_MINOR - NETWORK_MINOR - 2287
+    assert (quoted.first_free, quoted.refund_minor) == (False, left_minor)
+    terminate.terminate(by(account), [machine.public_id])
+    work()
+    more = Line.objects.get(order__action="bandwidth")
+    assert (more.refund_minor, more.returned_at) == (6930, None)
+    assert list(reconcile()) == []
+
+
 def test_a_smaller_type_before_it_leaves_its_bandwidth_to_be_given_back(account: int, machine: Instance) -> None:
     """The smaller type's order pays for 30 days: a month of bandwidth, used for no time."""
     resize.change(by(account), [machine.public_id], "S5.SMALL2")

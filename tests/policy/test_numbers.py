@@ -2,7 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +29,7 @@ from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.events.record import PAYMENT
 from vmart.instances.models import Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, outward
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidParameter
 from vmart.metering.models import Horizon
@@ -45,6 +46,8 @@ from vmart.orders import (
     terminate,
 )
 from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.images import import_image
+from vmart.orders.images.import_image import NewImport
 from vmart.orders.models import Idempotency, Order
 from vmart.orders.renew import Renewal
 from vmart.pages import shown_quote
@@ -61,6 +64,7 @@ from vmart.pricing.address import AddressPart
 from vmart.pricing.priced import Priced
 from vmart.provisioning import zones
 from vmart.settlement import close
+from vmart.storage.models import OwnImage
 from vmart.subscriptions.models import Subscription
 from vmart.worker import loop, queue
 from vmart.worker.models import Operation
@@ -75,7 +79,9 @@ def test_the_defaults_are_the_rules_of_before() -> None:
     assert DEFAULT.model_dump() == {
         "quote_minutes": 15, "unpaid_order_minutes": 30, "unpaid_orders": 20, "open_payments": 10,
         "abandoned_payment_minutes": 30, "top_up_min": {}, "top_up_max": {}, "client_token_days": 30,
-        "delivery_minutes": 10, "image_wait_minutes": 30, "password_keep_days": 7, "sold_disk_percent": 90,
+        "rooms_unbought": 3, "delivery_minutes": 10, "image_wait_minutes": 30, "password_keep_days": 7,
+        "sold_disk_percent": 90,
+        "image_import_gib": 10, "image_import_minutes": 60, "image_imports": 2,
         "sold_memory_percent": 80, "renew_ahead_years": 10, "remind_days": (7, 5, 3, 1), "auto_renew_attempts": 6,
         "auto_renew_pause_hours": 24, "free_return_days": 5, "bin_postpaid_hours": 2, "bin_prepaid_days": 7,
         "arrears_grace_hours": 2, "arrears_keep_days": 15, "arrears_idle_address_hours": 24,
@@ -260,6 +266,54 @@ def _host_of_a_real_engine() -> Host:
     return Host.objects.get(zone_id=ZONE, name="gz4-b")
 
 
+def _new_import(name: str) -> NewImport:
+    assert zones.check(ZONE)
+    return NewImport(name, "https://files.example.com/web.tar", "img-db12k7x4", zone=ZONE)
+
+
+def _import_gib(_clock: BusinessClock, most_gib: int) -> None:
+    asked = _new_import("web")
+    if not most_gib:
+        account = _purse()
+        with refused(errors.NoImports):
+            import_image.accept(by(account), asked)
+        return
+    with _fetched_by(asked) as limits:
+        assert limits["most_bytes"] == most_gib << 30
+
+
+def _import_minutes(_clock: BusinessClock, minutes: int) -> None:
+    with _fetched_by(_new_import("web")) as limits:
+        assert limits["limit_s"] == minutes * 60
+
+
+@contextmanager
+def _fetched_by(asked: NewImport) -> Iterator[dict[str, Any]]:
+    """Within what limits it was to be fetched."""
+    found: dict[str, Any] = {}
+
+    def fetch(_url: str, _reach: object, **limits: Any) -> Any:
+        found.update(limits)
+        raise outward.FetchError("The host of the address does not answer.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outward, "fetch", fetch)
+        import_image.accept(by(_purse()), asked)
+        work_all()
+    yield found
+
+
+def _imports(_clock: BusinessClock, most: int) -> None:
+    account = _purse()
+    for number in range(most):
+        import_image.accept(by(account), _new_import(f"web {number}"))
+    one_more = _new_import("one more")
+    with refused(errors.TooManyImports, match=f"^At most {most} images are imported at once"):
+        import_image.accept(by(account), one_more)
+    OwnImage.objects.filter(account_id=account).update(state="IMPORTFAILED", import_url="")
+    Operation.objects.filter(subject_kind="own_image").delete()
+
+
 def _renew_ahead(test_clock: BusinessClock, years: int) -> None:
     account = _purse(MONTHLY_MINOR)
     machine = buy_running(account, MONTHLY)
@@ -343,6 +397,21 @@ def _arrears_grace(test_clock: BusinessClock, hours: int) -> None:
     assert (timer.subject_id, timer.due_at) == (account, test_clock.at + hours * HOUR)
 
 
+def _rooms_made(_clock: BusinessClock, most: int) -> None:
+    buyer, owner = _purse(20_000), _purse(20_000)
+    zones.check(ZONE)
+    spot = replace(HOURLY, charge_type="SPOTPAID", instance_type="S5.SMALL1")
+    for number in range(most + 1):
+        Host.objects.filter(zone_id=ZONE).update(enabled=True, memory_capacity_mib=65_536)
+        machine = buy_running(owner, spot)
+        host = Host.objects.get(allocation__instance_id=machine.id)
+        Host.objects.exclude(pk=host.pk).update(enabled=False)
+        Host.objects.filter(pk=host.pk).update(memory_capacity_mib=host.memory_used_mib)
+        with pytest.raises(errors.RoomIsMade if number < most else errors.NoRoom):
+            purchase.purchase(wanted(buyer, replace(HOURLY, instance_type="S5.SMALL1")))
+        Instance.objects.filter(reclaimed_for_room=True).update(reclaimed_for_room=False)
+
+
 _purses = iter(range(10**6))
 
 
@@ -360,11 +429,15 @@ NUMBERS: dict[str, tuple[Any, Any, Check]] = {
     "top_up_min": ({}, {"CNY": 5}, _top_up_min),
     "top_up_max": ({}, {"CNY": 200}, _top_up_max),
     "client_token_days": (30, 2, _client_tokens),
+    "rooms_unbought": (3, 1, _rooms_made),
     "delivery_minutes": (10, 3, _delivery),
     "image_wait_minutes": (30, 4, _image_wait),
     "password_keep_days": (7, 2, _password_kept),
     "sold_disk_percent": (90, 50, _sold_disk),
     "sold_memory_percent": (80, 95, _sold_memory),
+    "image_import_gib": (10, 0, _import_gib),
+    "image_import_minutes": (60, 3, _import_minutes),
+    "image_imports": (2, 5, _imports),
     "renew_ahead_years": (10, 2, _renew_ahead),
     "remind_days": ((7, 5, 3, 1), [2, 4], _first_reminder),
     "free_return_days": (5, 1, _free_return),

@@ -4,6 +4,7 @@ Run ``python -m tests.support.api_tables`` after a declaration changed: it leave
 ``VMART_WRITE_EXAMPLES=1 bin/test tests/api/test_reference.py`` writes those that are missing or answered otherwise.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Never, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
+from tests.support import act_errors
 from tests.support.published_members import inner_answer, inner_shape
 from vmart.api import services
 from vmart.api.declarations import AnyShape, Code, item_of, mark_of
@@ -36,8 +38,11 @@ members that are published and not offered.
 Any action can also answer the codes of a request that is not well formed: `MissingParameter`, `UnknownParameter`,
 `InvalidParameter` (a value of another type), `UnsupportedOperation` (a member that is not offered), and those of the
 signature, `AuthFailure.*`. A limit that is not kept answers the code beside it, else `InvalidParameterValue`.
-In the legacy API they are 4000, and 4100, 4104, 4200 and 4500 for the signature. Beside a member of a structure,
-*required* means: where the structure is there. `N` is a number from 0.
+*Errors of the act* are found in the code that an action reaches, with their places in braces: all that it may refuse,
+and now and then one that a shared part of the code refuses of other actions only. With
+`VMART_CHECK_ERRORS=1` each test of the API demands that an error that it sees is among them.
+In the legacy API, which tells these codes as `codeDesc`, the numbers are 4000, and 4100, 4104, 4200 and 4500 for the
+signature. Beside a member of a structure, *required* means: where the structure is there. `N` is a number from 0.
 """
 
 
@@ -62,11 +67,20 @@ def example_of(action: Action) -> Example | None:
     return (json.loads(blocks[0]), json.loads(blocks[1])) if len(blocks) == 2 else None
 
 
+@functools.cache
+def codes_of(service: str, name: str, version: str) -> frozenset[str]:
+    """The codes that the page of an action names."""
+    action = services.API.find(name, version, service)
+    beside = {f"{cell[4].strip('`')}" for cell in _parameters(action.asks)}
+    return frozenset({refusal.code for refusal in act_errors.of(action)} | beside - {""})
+
+
 def page(action: Action, example: Example | None) -> str:
     """The page of an action."""
     parts = [
         f"# {_service(action)} {action.name}\n\n{_facts(action)}",
         "## Parameters\n\n" + _table(["Parameter", "Type", "Required", "Limits", "Error"], _parameters(action.asks)),
+        "## Errors of the act\n\n" + _table(["Code", "What it says"], _refusals(action)),
         "## Answer\n\n" + _table(["Member", "Type", "Null"], _answer(action.answers)),
         *(_example(action, *example) if example else ()),
     ]
@@ -79,6 +93,12 @@ def _facts(action: Action) -> str:
     rate = f" Calls a second: the account's quota `{action.rate}`." if action.rate else ""
     repeat = " With a `ClientToken` a repeat is done once." if "client_token" in action.asks.model_fields else ""
     return f"{_said(action.asks)}{does}{version}{rate}{repeat}"
+
+
+def _refusals(action: Action) -> Iterator[list[str]]:
+    """What is right in itself and refused all the same; the legacy API tells the code as ``codeDesc``."""
+    for refusal in act_errors.of(action):
+        yield [f"`{refusal.code}`", refusal.sentence]
 
 
 def _said(shape: type[AnyShape]) -> str:

@@ -33,6 +33,15 @@ EXCUSED: dict[str, dict[str, str]] = {
     "subscriptions.0003_spot": {
         "ban-drop-constraint": "it comes back in the same transaction, and takes one more charge type",
     },
+    "storage.0009_imported_images": dict.fromkeys(
+        (
+            "ban-drop-not-null",
+            "require-concurrent-index-deletion",
+            "require-concurrent-index-creation",
+            "constraint-missing-not-valid",
+        ),
+        "no release has the table yet, and it has ten rows an account at most",
+    ),
     "storage.0002_life_of_its_own": {
         "ban-drop-not-null": "0.1 asks for disks by their machine alone, so it never reads a disk without one",
     },

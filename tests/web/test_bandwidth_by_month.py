@@ -1,15 +1,18 @@
 """The page that gives a machine more bandwidth for the rest of its term: paid from the balance or by card."""
 
+import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
 from tests.web.test_renewal import _form
 from tests.web.visiting import Visitor, customer, text_of
 from vmart.instances.models import Instance
 from vmart.orders.models import Line, Order
+from vmart.worker.models import Operation
 
 
 @pytest.fixture
@@ -160,3 +163,46 @@ def test_days_that_cannot_be_had_are_said_at_the_field(
     visitor, machine = bought
     answer = visitor.get(_window(machine, **typed))
     assert (answer.status_code, said in text_of(answer), "Due now" in text_of(answer)) == (422, True, False)
+
+
+def _renewal(machine: Instance, **typed: str) -> str:
+    return f"/machines/renew/?{urlencode({'id': machine.public_id, 'months': '1'} | typed)}"
+
+
+def test_a_renewal_brings_less_when_it_begins(bought: tuple[Visitor, Instance], test_clock: BusinessClock) -> None:
+    """3 Mbps cost 65 a month, 2 Mbps 40, beside 67 for the rest."""
+    visitor, machine = bought
+    upgraded = {**_form(visitor, _address(machine, 3)), "act": "pay"}
+    visitor.post(_address(machine, 3), upgraded)
+    work()
+    page = visitor.get(_renewal(machine))
+    assert ("Due now ¥132.00" in text_of(page), 'name="mbps"' in page.content.decode()) == (True, True)
+    assert "Less with a renewal" in text_of(visitor.get(_address(machine)))
+    lower = _renewal(machine, mbps="2")
+    page = text_of(visitor.get(lower))
+    assert ("Due now ¥107.00" in page, "3 Mbps → 2 Mbps from 2026-04-10" in page) == (True, True)
+    shown = {**_form(visitor, lower), "act": "pay"}
+    first, again = (visitor.post(lower, shown) for _ in range(2))
+    order = Order.objects.get(action="renew")
+    assert (first["Location"], again["Location"]) == (f"/orders/{order.id}/", f"/orders/{order.id}/")
+    assert "Bandwidth 3 Mbps → 2 Mbps" in text_of(visitor.get(first["Location"]))
+    page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert ("Bandwidth then 2 Mbps from 2026-04-10" in page, "Renewed 2 Mbps, from 2026-04-10" in page) == (True, True)
+    assert "goes down to 2 Mbps at 2026-04-10 02:00 UTC" in text_of(visitor.get(_address(machine, 4)))
+    assert "Due now ¥107.00" in text_of(visitor.get(_renewal(machine)))
+    Operation.objects.filter(kind="close_hour").delete()
+    test_clock.set(dt.datetime(2026, 4, 10, 2, tzinfo=dt.UTC))
+    work()
+    page = text_of(visitor.get(f"/machines/{machine.public_id}/"))
+    assert ("Bandwidth then" in page, "Bandwidth changed 3 → 2 Mbps" in page) == (False, True)
+    assert Instance.objects.get(pk=machine.pk).bandwidth_mbps == 2
+
+
+@pytest.mark.parametrize("mbps", ["1", "2", "0", "-1", "fast", "99999999999999999999"])
+def test_a_renewal_brings_no_more_and_not_nothing(bought: tuple[Visitor, Instance], mbps: str) -> None:
+    visitor, machine = bought
+    page = visitor.get(_renewal(machine, mbps=mbps))
+    said = "is 1 Mbps. A renewal brings less of it, at least 1 Mbps; more is had at once by a change of the bandwidth."
+    assert (said in text_of(page), "Due now" in text_of(page)) == (True, False)
+    assert 'name="mbps"' in page.content.decode()
+    assert not Order.objects.filter(action="renew").exists()

@@ -32,7 +32,7 @@ from vmart.orders.models import Order, Status
 from vmart.orders.placement_groups import Wanted
 from vmart.pricing.address import AddressPart
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk, OwnImage, Snapshot
+from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotPolicy
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
@@ -63,6 +63,11 @@ class Sent:
 
     def of_machine(self, name: str, form: dict[str, str], **named: str) -> HttpResponse:
         return self.buyer.post(reverse(name, kwargs={"public_id": self.machine, **named}), form)
+
+    def left_rescue(self) -> HttpResponse:
+        self.of_machine("machine_rescue", {"password": "Rescue-1a"})
+        work()
+        return self.of_machine("machine_leave_rescue", {})
 
     def of_customer(self, name: str, form: dict[str, str]) -> HttpResponse:
         return self.seller.post(reverse(name, args=[self.buyer.account_id]), form)
@@ -181,6 +186,16 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[Snapshot.objects.get().public_id]), typed)
         return answer
 
+    def of_policy(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
+        """A snapshot policy is made on the page, then these forms of it are sent, with the machine's system disk."""
+        typed = {"name": "daily", "region": "ap-guangzhou", "weekdays": "0", "hours": "3", "days": "7"}
+        answer = self.buyer.post("/snapshots/policies/", typed)
+        disk = Disk.objects.get(instance_id=Instance.objects.get(public_id=self.machine).id).public_id
+        for name, changed in acts:
+            address = reverse(name, args=[SnapshotPolicy.objects.get().public_id])
+            answer = self.buyer.post(address, {**typed, "disk": disk, **changed})
+        return answer
+
     def of_image(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
         """An image of the machine is made on the page, then these forms of it are sent."""
         page = self.buyer.get(f"/images/new/?machine={self.machine}")
@@ -195,6 +210,15 @@ class Sent:
         """One is bought on the page."""
         page = self.buyer.get(f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name=")
         return self.buyer.post("/addresses/buy/", Form(page.content.decode(), "/addresses/buy/").data)
+
+    def of_monthly_address(self, address: str, typed: dict[str, str] | None = None) -> HttpResponse:
+        """One is bought for a month; then the form at an address, filled with what it shows."""
+        asked = NewAddresses("ap-guangzhou", AddressPart("BANDWIDTH_PREPAID_BY_MONTH", 5), ZONE, months=1)
+        (public_id,) = allocate(by(self.buyer.account_id), asked).public_ids
+        if typed is not None:
+            return self.buyer.post(address, {"id": public_id, **typed})
+        address = address.format(address=public_id)
+        return self.buyer.post(address, Form(self.buyer.get(address).content.decode(), "").data | {"act": "pay"})
 
     def of_address(self, name: str, typed: dict[str, str], *, bound: bool = False) -> HttpResponse:
         """A public address by itself, at a machine where it is said, and one of its forms."""
@@ -283,6 +307,15 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("snapshot_restore", "ApplySnapshot"): lambda sent: sent.of_snapshot(("snapshot_restore", {})),
     ("snapshot_delete", "DeleteSnapshots"): lambda sent: sent.of_snapshot(("snapshot_delete", {})),
     ("image_new", "CreateImage"): lambda sent: sent.of_image(),
+    ("image_import", "ImportImage"): lambda sent: sent.buyer.post(
+        "/images/import/",
+        {
+            "name": "web",
+            "base": "img-db12k7x4",
+            "zone": ZONE,
+            "url": "https://files.example.com/web.tar.xz",
+        },
+    ),
     ("image", "ModifyImageAttribute"): lambda sent: sent.of_image(("image", {"name": "other"})),
     ("image_share", "ModifyImageSharePermission"): lambda sent: sent.of_image(("image_share", {})),
     ("image_unshare", "ModifyImageSharePermission"): lambda sent: sent.of_image(
@@ -305,6 +338,13 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("address_bandwidth", "ModifyAddressesBandwidth"): lambda sent: sent.of_address(
         "address_bandwidth", {"bandwidth": "9"}, bound=True
     ),
+    ("address_charged", "ModifyAddressInternetChargeType"): lambda sent: sent.of_address(
+        "address_charged", {"mode": "BANDWIDTH_POSTPAID_BY_HOUR", "bandwidth": "5"}
+    ),
+    ("addresses_renew", "renewed"): lambda sent: sent.of_monthly_address("/addresses/renew/?id={address}"),
+    ("addresses_renew_flag", "renew_flag"): lambda sent: sent.of_monthly_address(
+        "/addresses/renew/flag/", {"flag": "NOTIFY_AND_AUTO_RENEW"}
+    ),
     ("address_release", "ReleaseAddresses"): lambda sent: sent.of_address("address_release", {}),
     ("order_pay", "RunInstances"): lambda sent: sent.of_unpaid({}),
     ("order_pay", "payment_begun"): lambda sent: sent.of_unpaid(CARD),
@@ -322,6 +362,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_reset_password", {"how": "generated"}
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
+    ("machine_rescue", "EnterRescueMode"): lambda sent: sent.of_machine("machine_rescue", {"password": "Rescue-1a"}),
+    ("machine_leave_rescue", "ExitRescueMode"): lambda sent: sent.left_rescue(),
     ("machine_network", "ModifyInstancesVpcAttribute"): lambda sent: sent.of_machine(
         "machine_network", {"subnet": Subnet.objects.get().public_id}
     ),
@@ -348,6 +390,20 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("machines_renew", "renewed"): lambda sent: sent.renewed(),
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}
+    ),
+    ("snapshot_policies", "CreateAutoSnapshotPolicy"): lambda sent: sent.of_policy(),
+    ("snapshot_policy", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(
+        ("snapshot_policy", {"name": "other"})
+    ),
+    ("snapshot_policy_bind", "BindAutoSnapshotPolicy"): lambda sent: sent.of_policy(("snapshot_policy_bind", {})),
+    ("snapshot_policy_unbind", "UnbindAutoSnapshotPolicy"): lambda sent: sent.of_policy(
+        ("snapshot_policy_bind", {}), ("snapshot_policy_unbind", {})
+    ),
+    ("snapshot_policy_switch", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(
+        ("snapshot_policy_switch", {"active": "0"})
+    ),
+    ("snapshot_policy_delete", "DeleteAutoSnapshotPolicies"): lambda sent: sent.of_policy(
+        ("snapshot_policy_delete", {})
     ),
     ("keys", "CreateKeyPair"): lambda sent: sent.buyer.post("/keys/", {"act": "create", "name": "laptop"}),
     ("keys", "ImportKeyPair"): lambda sent: sent.buyer.post(

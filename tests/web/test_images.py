@@ -2,10 +2,15 @@
 
 import pytest
 
+from tests.orders.test_import_image import SHA256, server
+from tests.support.file_server import FileServer
 from tests.web.visiting import ZONE, Form, Visitor, customer, order_id_of, work
+from vmart.catalog.models import Zone
 from vmart.instances.models import Instance
 from vmart.provisioning import zones
 from vmart.storage.models import ImageShare, OwnImage, Snapshot
+
+__all__ = ["server"]
 
 
 @pytest.fixture
@@ -92,3 +97,59 @@ def test_it_is_renamed_shared_and_deleted_with_its_snapshot(visitor: Visitor) ->
     work()
     assert (OwnImage.objects.get().state, Snapshot.objects.get().state) == ("GONE", "GONE")
     assert visitor.get(address).status_code == 404
+
+
+def import_page(visitor: Visitor) -> dict[str, str]:
+    """What is typed on it."""
+    zones.check(ZONE)
+    page = visitor.get("/images/import/").content.decode()
+    return Form(page, "/images/import/").data | {"name": "web", "base": "img-ub24n5t8", "zone": ZONE}
+
+
+def test_one_is_imported_and_tells_its_digest(visitor: Visitor, server: FileServer) -> None:
+    typed = import_page(visitor) | {"url": server.url("/web.tar.gz"), "sha256": SHA256}
+    visitor.post("/images/import/", typed)
+    image = OwnImage.objects.get()
+    address = f"/images/{image.public_id}/"
+    shown = visitor.get(address).content.decode()
+    assert "Being imported" in shown and "0 %" in shown and f"{address}delete/" in shown
+    work()
+    shown = visitor.get(address).content.decode()
+    assert "Ready" in shown and SHA256 in shown and "/snapshots/snap-" not in shown
+    assert "Imported, ready for machines" in shown
+    bought = machine(visitor, f"&image={image.public_id}")
+    assert (bought.own_image, bought.login_user) == (image.public_id, "ubuntu")
+    assert "Delete its snapshot" not in visitor.get(f"{address}delete/").content.decode()
+    visitor.post(f"{address}delete/", {})
+    work()
+    assert OwnImage.objects.get().state == "GONE"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"url": "https://10.0.0.1/a"}, "The host of the address is not on the public internet."),
+        ({"sha256": "abc"}, "The SHA-256 of the file has 64 digits of 0-9 and a-f."),
+        ({"name": ""}, "The name of an image has 1 to 60 characters on one line."),
+        ({"zone": "ap-nowhere"}, "The zone ap-nowhere does not exist, or is in another region."),
+        ({"base": "img-other"}, "The image img-other does not exist."),
+    ],
+)
+def test_what_is_wrong_with_an_import_is_said_beside_its_field(
+    visitor: Visitor, server: FileServer, said: dict[str, str], sentence: str
+) -> None:
+    answer = visitor.post("/images/import/", import_page(visitor) | {"url": server.url("/web.tar.gz")} | said)
+    assert (answer.status_code, OwnImage.objects.count(), server.asked) == (422, 0, [])
+    assert sentence in answer.content.decode()
+
+
+def test_why_an_import_failed_is_said(visitor: Visitor, server: FileServer) -> None:
+    visitor.post("/images/import/", import_page(visitor) | {"url": server.url("/none")})
+    work()
+    shown = visitor.get(f"/images/{OwnImage.objects.get().public_id}/").content.decode()
+    assert all(text in shown for text in ("Not imported", "The host of the address does not give the file."))
+
+
+def test_where_no_zone_takes_any_the_page_says_so(visitor: Visitor) -> None:
+    Zone.objects.update(capabilities={})
+    assert "No zone takes images of your own at present." in visitor.get("/images/import/").content.decode()

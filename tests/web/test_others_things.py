@@ -26,7 +26,9 @@ from vmart.orders.images.create import NewImage
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.snapshots import create as snapshots
+from vmart.orders.snapshots import policies
 from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.policies import Wanted as WantedPolicy
 from vmart.payments.models import Payment
 from vmart.payments.providers import sandbox
 from vmart.pricing.address import AddressPart
@@ -52,6 +54,7 @@ class Things:
     security_group: str = "sg-00000000"
     disk: str = "disk-00000000"
     snapshot: str = "snap-00000000"
+    policy: str = "asp-00000000"
     image: str = "img-00000000"
     eip: str = "eip-00000000"
 
@@ -65,6 +68,7 @@ GROUP: list[Arguments] = [lambda has: {"public_id": has.group}]
 SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}]
 DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
 SNAPSHOT: list[Arguments] = [lambda has: {"public_id": has.snapshot}]
+POLICY: list[Arguments] = [lambda has: {"public_id": has.policy}]
 IMAGE: list[Arguments] = [lambda has: {"public_id": has.image}]
 ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
@@ -89,6 +93,8 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_tags": MACHINE,
     "machine_reset_password": MACHINE,
     "machine_reinstall": MACHINE,
+    "machine_rescue": MACHINE,
+    "machine_leave_rescue": MACHINE,
     "machine_network": MACHINE,
     "machine_host_name": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
@@ -115,12 +121,18 @@ NAMED: dict[str, list[Arguments]] = {
     "snapshot": SNAPSHOT,
     "snapshot_restore": SNAPSHOT,
     "snapshot_delete": SNAPSHOT,
+    "snapshot_policy": POLICY,
+    "snapshot_policy_bind": POLICY,
+    "snapshot_policy_unbind": POLICY,
+    "snapshot_policy_switch": POLICY,
+    "snapshot_policy_delete": POLICY,
     **dict.fromkeys(["image", "image_share", "image_unshare", "image_delete"], IMAGE),
     "address": ADDRESS,
     "address_bind": ADDRESS,
     "address_unbind": ADDRESS,
     "address_bandwidth": ADDRESS,
     "address_release": ADDRESS,
+    "address_charged": ADDRESS,
     "address_tags": ADDRESS,
     "payment": PAYMENT,
     "payment_state": PAYMENT,
@@ -172,6 +184,14 @@ def own_snapshot(visitor: Visitor, disk: str) -> str:
     return public_id
 
 
+def own_policy(visitor: Visitor, disk: str) -> str:
+    """A snapshot policy of the disk."""
+    daily = WantedPolicy(name="daily", active=True, hours=(3,), weekdays=(0,), retention_days=7)
+    public_id = policies.create(by(visitor.account_id), "ap-guangzhou", daily).public_id
+    policies.bind(by(visitor.account_id), public_id, [disk])
+    return public_id
+
+
 def own_image(visitor: Visitor) -> str:
     """An image of the machine."""
     public_id = images.of_machine(by(visitor.account_id), Instance.objects.get().public_id, NewImage("web"))
@@ -196,6 +216,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         unpaid=order_id_of(visitor.buy(act="card")),
         disk=(disk := own_disk(visitor)),
         snapshot=own_snapshot(visitor, disk),
+        policy=own_policy(visitor, disk),
         image=own_image(visitor),
         payment=Payment.objects.get().id,
         operation=operation.id,

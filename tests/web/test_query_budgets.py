@@ -29,7 +29,9 @@ from vmart.orders.images.create import NewImage
 from vmart.orders.models import Order
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.snapshots import create as snapshots
+from vmart.orders.snapshots import policies
 from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.policies import Wanted as WantedPolicy
 from vmart.payments.models import Payment
 from vmart.placement.models import Group
 from vmart.pricing.address import AddressPart
@@ -37,13 +39,13 @@ from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.pricing.configuration import DiskChoice
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
-from vmart.storage.models import Disk, OwnImage, Snapshot
+from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotPolicy
 from vmart.web.urls import urlpatterns
 from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 2, "buy": 10, "buy_price": 7, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 22,
+    "home": 2, "buy": 10, "buy_price": 7, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 23,
     "machine_live": 21, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
     "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
@@ -52,21 +54,25 @@ CUSTOMERS = {
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 6,
+    "machine_rescue": 4, "machine_leave_rescue": 3,
     "machine_network": 5, "machine_host_name": 3, "machine_tags": 4, "tags": 3, "machine_planned_end": 3,
     "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
-    "disks": 6, "disk_new": 3, "disk": 13, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
+    "disks": 6, "disk_new": 3, "disk": 14, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
     "disk_prepay": 5, "disks_renew": 3,
+    "snapshot_policies": 3, "snapshot_policy": 8, "snapshot_policy_delete": 4,
     "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
-    "images": 3, "image_new": 5, "image": 8, "image_delete": 3,
+    "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 13, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
-    "address_bandwidth": 3, "address_release": 3, "address_tags": 4, "placement_groups": 3, "placement_group": 3,
+    "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
+    "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
-    "disks_renew_flag",
+    "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare",
+    "snapshot_policy_bind", "snapshot_policy_unbind", "snapshot_policy_switch",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
 }  # fmt: skip
@@ -138,6 +144,10 @@ def _disks(visitor: Visitor, count: int) -> None:
     for disk in made:
         snapshots.create(by(visitor.account_id), NewSnapshot(disk))
     work()
+    quota(visitor.account_id, snapshot_policies_per_region=count)
+    daily = WantedPolicy(name="daily", active=True, hours=(3,), weekdays=(0,), retention_days=7)
+    bound = [policies.create(by(visitor.account_id), "ap-guangzhou", daily).public_id for _ in range(count)][-1]
+    policies.bind(by(visitor.account_id), bound, made)
     machine = Instance.objects.filter(state="RUNNING").latest("id")
     for first in range(0, count // 2, 10):
         attach(by(visitor.account_id), machine.public_id, made[first : first + 10])
@@ -166,6 +176,8 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_disk",
                 "machine_keys",
                 "machine_reinstall",
+                "machine_rescue",
+                "machine_leave_rescue",
                 "machine_network",
                 "machine_host_name",
                 "machine_tags",
@@ -182,10 +194,21 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         **dict.fromkeys(
             ["snapshot", "snapshot_restore", "snapshot_delete"], (Snapshot.objects.latest("id").public_id,)
         ),
+        **dict.fromkeys(
+            ["snapshot_policy", "snapshot_policy_delete"], (SnapshotPolicy.objects.latest("id").public_id,)
+        ),
         **dict.fromkeys(["image", "image_delete"], (OwnImage.objects.latest("id").public_id,)),
         **dict.fromkeys(["template", "template_delete"], (Template.objects.latest("id").public_id,)),
         **dict.fromkeys(
-            ["address", "address_bind", "address_unbind", "address_bandwidth", "address_release", "address_tags"],
+            [
+                "address",
+                "address_bind",
+                "address_unbind",
+                "address_bandwidth",
+                "address_release",
+                "address_tags",
+                "address_charged",
+            ],
             (Eip.objects.latest("id").public_id,),
         ),
         "placement_group": (Group.objects.latest("id").public_id,),

@@ -136,6 +136,20 @@ def test_in_arrears_it_says_until_when_it_is_kept(visitor: Visitor, test_clock: 
     assert "It is deleted at" in page
 
 
+def test_why_none_was_made_is_said_in_the_readers_language(visitor: Visitor, test_clock: BusinessClock) -> None:
+    disk, actor = _new(visitor), by(visitor.account_id)
+    daily = Wanted(name="daily", active=True, hours=(11,), weekdays=(2,), retention_days=2)
+    policies.bind(actor, policies.create(actor, "ap-guangzhou", daily).public_id, [disk.public_id])
+    test_clock.advance(hours=1)
+    work()
+    address = f"/disks/{disk.public_id}/"
+    unused = f"The disk {disk.public_id} is not used: it is at no machine, or its machine is off."
+    assert f"Its scheduled snapshot was not made {unused}" in text_of(visitor.get(address))
+    for page in (address, "/activity/"):
+        chinese = text_of(visitor.get(page, headers={"accept-language": "zh-CN"}))
+        assert f"云硬盘 {disk.public_id} 未在使用：未挂载到机器，或其机器已关机。" in chinese
+
+
 def test_it_says_which_policy_made_it_and_when_it_ends(visitor: Visitor, test_clock: BusinessClock) -> None:
     """The clock stands at 10:00 in the shop's zone."""
     machine, actor = _machine(visitor), by(visitor.account_id)

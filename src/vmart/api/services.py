@@ -17,6 +17,7 @@ from vmart.api.actions.cvm import (
     charge_type,
     disk_sizes,
     images,
+    imported_images,
     instance_types,
     instances,
     key_pairs,
@@ -27,6 +28,7 @@ from vmart.api.actions.cvm import (
     places,
     purchase,
     renewal,
+    rescue,
     resize,
     system,
 )
@@ -35,7 +37,7 @@ from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import keys as tag_keys
 from vmart.api.actions.tag import resources
-from vmart.api.actions.vpc import addresses, eips, route_tables, security_groups, subnets, vpcs
+from vmart.api.actions.vpc import addresses, eip_terms, eips, route_tables, security_groups, subnets, vpcs
 from vmart.api.legacy import offered as legacy
 from vmart.api.registry import Registry
 
@@ -44,9 +46,10 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, action_timers, bandwidth, resize, move, disk_sizes,
-    system, renewal, charge_type, key_pairs, launch_templates, placement_groups, own_images, account_quota, balance,
+    system, rescue, renewal, charge_type, key_pairs, launch_templates, placement_groups, own_images, imported_images,
+    account_quota, balance,
     places_of_product, zones, disks, own_disks, disk_terms, snapshots, snapshot_policies, vpcs, subnets, route_tables,
-    addresses, eips, security_groups, groups_of_machines, resources, tag_keys, identity,
+    addresses, eips, eip_terms, security_groups, groups_of_machines, resources, tag_keys, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

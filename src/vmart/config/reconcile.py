@@ -4,6 +4,7 @@ Changes nothing. Every check is one set-based query over one snapshot of the dat
 asked after it, so machines with work under way are left out of that part.
 """
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 
 from django.db import connection, transaction
@@ -12,12 +13,15 @@ from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
 from vmart.instances.models import Instance, State
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.orders import address, where_it_is
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.images import ImageState, OwnImage
 from vmart.worker.models import Operation
+
+# What is due for longer than this, with nothing under way that it could wait for, is not being done.
+_LATE = dt.timedelta(minutes=10)
 
 # (what is wrong, query whose rows are the differences)
 _CHECKS = (
@@ -105,7 +109,7 @@ _CHECKS = (
         SELECT b.public_id, b.standing, b.isolated_source, e.state FROM subscriptions_subscription b
         LEFT JOIN network_eip e ON e.id = b.id
         WHERE b.kind = 'address' AND (b.standing IS DISTINCT FROM CASE
-          WHEN e.state = 'GONE' THEN 'ended' WHEN e.state = 'OFFLINING' OR b.arrears_since IS NOT NULL THEN 'isolated'
+          WHEN e.state = 'GONE' THEN 'ended' WHEN e.state = 'OFFLINING' OR b.isolated_at IS NOT NULL THEN 'isolated'
           WHEN e.state IS NOT NULL THEN 'active' END
           OR (b.standing = 'active') <> (b.isolated_source = 'NOTISOLATED'))
         """,
@@ -113,11 +117,17 @@ _CHECKS = (
     (
         "a bought public address is charged otherwise than it is bound",
         """
-        SELECT e.public_id, e.state, i.component FROM network_eip e
+        SELECT e.public_id, e.state, e.internet_charge_type, i.component, i.mode, i.quantity FROM network_eip e
+        JOIN subscriptions_subscription b ON b.id = e.id
         LEFT JOIN subscriptions_item i ON i.subscription_id = e.id AND i.to_at IS NULL
-        WHERE e.state IN ('UNBIND', 'BINDING', 'BIND', 'UNBINDING') AND i.component IS DISTINCT FROM CASE
-          WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle'
-          WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic' ELSE 'bandwidth' END
+        WHERE e.state IN ('UNBIND', 'BINDING', 'BIND', 'UNBINDING') AND (
+          (b.charge_type = 'PREPAID') <> (e.internet_charge_type = 'BANDWIDTH_PREPAID_BY_MONTH')
+          OR i.component || ' by ' || i.mode IS DISTINCT FROM CASE
+            WHEN e.internet_charge_type = 'BANDWIDTH_PREPAID_BY_MONTH' THEN 'bandwidth by month'
+            WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle by hour'
+            WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic by traffic'
+            ELSE 'bandwidth by hour' END
+          OR (i.mode = 'month' AND i.quantity <> e.bandwidth_mbps))
         """,
     ),
     (
@@ -304,9 +314,17 @@ _CHECKS = (
         JOIN placement_allocation a ON a.instance_id = i.id
         JOIN (SELECT instance_id, sum(size_gib) AS gib FROM storage_disk WHERE state = '' GROUP BY 1) AS d
           ON d.instance_id = i.id
-        WHERE i.state IN ('RUNNING', 'STOPPED') AND i.latest_operation_state <> 'OPERATING'
+        WHERE i.state IN ('RUNNING', 'STOPPED', 'RESCUE_MODE') AND i.latest_operation_state <> 'OPERATING'
           AND i.stop_charging_mode <> 'STOP_CHARGING'
           AND (a.vcpu, a.memory_mib, a.disk_gib) <> (i.vcpu, i.memory_mib, d.gib)
+        """,
+    ),
+    (
+        "a machine's number of ways into the rescue mode and out of it is not that of its state",
+        """
+        SELECT i.public_id, i.state, i.rescue FROM instances_instance i
+        WHERE i.state IN ('RUNNING', 'STOPPED', 'RESCUE_MODE') AND i.latest_operation_state <> 'OPERATING'
+          AND (mod(i.rescue, 2) = 1) <> (i.state = 'RESCUE_MODE')
         """,
     ),
     (
@@ -363,6 +381,48 @@ _CHECKS = (
         JOIN storage_snapshot n ON n.id = s.snapshot_id
         WHERE s.delete_at IS NOT NULL AND n.state IN ('CREATING', 'NORMAL', 'ROLLBACKING', 'TORECYCLE')
           AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.kind = 'snapshot_retention' AND w.subject_id = n.id)
+        """,
+    ),
+    (
+        "a machine has another bandwidth than it pays for",
+        """
+        SELECT i.public_id, i.bandwidth_mbps, coalesce(w.mbps, t.quantity) AS paid_mbps FROM instances_instance i
+        JOIN subscriptions_item t ON t.subscription_id = i.id AND t.component = 'bandwidth' AND t.to_at IS NULL
+        LEFT JOIN orders_bandwidth_window w ON w.subscription_id = i.id AND w.state = 'in_force'
+        WHERE i.state NOT IN ('GONE', 'LAUNCH_FAILED') AND i.bandwidth_mbps <> coalesce(w.mbps, t.quantity)
+        """,
+    ),
+    (
+        "a window of more bandwidth is to begin or to end, and nothing does it",
+        """
+        SELECT i.public_id, w.state, w.mbps, w.starts_at, w.ends_at FROM orders_bandwidth_window w
+        JOIN instances_instance i ON i.id = w.subscription_id
+        WHERE w.state IN ('waiting', 'in_force') AND (NOT EXISTS (
+            SELECT FROM worker_operation o
+            WHERE o.kind IN ('window', 'window_speed') AND o.subject_id = i.id AND NOT o.attention)
+          OR (i.latest_operation_state <> 'OPERATING'
+              AND CASE w.state WHEN 'waiting' THEN w.starts_at ELSE w.ends_at END < %(late)s))
+        """,
+    ),
+    (
+        "less bandwidth of a renewal is to be in force, and nothing does it",
+        """
+        SELECT i.public_id, l.mbps, l.from_at FROM orders_lower_bandwidth l
+        JOIN instances_instance i ON i.id = l.subscription_id
+        WHERE l.state = 'waiting' AND (NOT EXISTS (
+            SELECT FROM worker_operation o
+            WHERE o.kind = 'lower_bandwidth' AND o.subject_id = i.id AND NOT o.attention)
+          OR (i.latest_operation_state <> 'OPERATING' AND l.from_at < %(late)s))
+        """,
+    ),
+    (
+        "the notice of a spot machine is to end it, and nothing does",
+        """
+        SELECT i.public_id, i.state, i.reclaim_at FROM instances_instance i
+        WHERE i.charge_type = 'SPOTPAID' AND i.reclaim_at IS NOT NULL
+          AND i.state NOT IN ('TERMINATING', 'GONE', 'LAUNCH_FAILED') AND (NOT EXISTS (
+            SELECT FROM worker_operation o WHERE o.kind = 'reclaim' AND o.subject_id = i.id AND NOT o.attention)
+          OR (i.latest_operation_state <> 'OPERATING' AND i.reclaim_at < %(late)s))
         """,
     ),
     (
@@ -519,16 +579,20 @@ _CHECKS = (
 
 def reconcile() -> Iterator[str]:
     """Each difference as a sentence; nothing when everything agrees."""
-    places = exponent(shop.current().currency)
+    places, late = exponent(shop.current().currency), clock.now() - _LATE
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places)]
+        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places, late=late)]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):
         yield from _engine(zone)
+
+
+# A rescue system that turned itself off is left as it is; what is in no other state here is off.
+_POWERS = {State.RUNNING.value: [Power.RUNNING], State.RESCUE_MODE.value: [Power.RUNNING, Power.STOPPED]}
 
 
 def _disks(zone: str, volumes: Sequence[Volume]) -> Iterator[str]:
@@ -615,10 +679,11 @@ def _engine(zone: str) -> Iterator[str]:
         if row.latest_operation_state == "OPERATING" or row.state == State.PENDING:
             continue
         power = seen[name].power if name in seen else Power.ABSENT
-        wanted = Power.RUNNING if row.state == State.RUNNING else Power.STOPPED
-        if power != wanted:
+        if power not in _POWERS.get(row.state, [Power.STOPPED]):
             yield f"{name} is {row.state} and its engine in {zone} says {power}"
-        elif name in seen and row.id not in leading and where_it_is.differs(row, seen[name]):
+        elif (seen[name].rescue % 2 == 1) != (row.state == State.RESCUE_MODE):
+            yield f"{name} is {row.state} and its engine in {zone} has it with another system"
+        elif row.id not in leading and where_it_is.differs(row, seen[name]):
             yield f"{name} is at {row.private_ip} and its engine in {zone} has it at {seen[name].private_ip}"
-        elif name in seen and row.id not in leading and address.differs(row, seen[name]):
+        elif row.id not in leading and address.differs(row, seen[name]):
             yield f"the engine of {zone} leads {seen[name].public_ip or 'no address'} to {name}, against its row"

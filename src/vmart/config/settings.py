@@ -4,6 +4,7 @@ Nothing here is read from a file but the secrets; see ``vmart.config.cli`` for w
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -126,6 +127,11 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 86400
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+
+# From where customers' images are imported beside the public internet by TLS (docs/operate/engine.md).
+IMPORT_NETWORKS = [ip_network(one) for one in os.environ.get("VMART_IMPORT_NETWORKS", "").split(",") if one]
+IMPORT_PLAIN = os.environ.get("VMART_IMPORT_HTTP", "") == "1"
+IMPORT_DIR = os.environ.get("VMART_IMPORT_DIR", "/var/tmp")  # noqa: S108  files without a name: they end with us
 
 # Throttling counts in the database, so that it holds across processes and restarts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "config_cache"}}

@@ -16,6 +16,8 @@ from vmart.orders import (
     grow_disk,
     host_name,
     isolate,
+    lower_bandwidth,
+    lowering,
     move,
     planned_end,
     reboot,
@@ -23,6 +25,7 @@ from vmart.orders import (
     redeliver,
     reinstall,
     release,
+    rescue,
     reset_password,
     resize,
     size,
@@ -37,12 +40,14 @@ from vmart.orders import (
 from vmart.orders.addresses import associate, disassociate
 from vmart.orders.addresses import bandwidth as address_bandwidth
 from vmart.orders.addresses import isolate as isolate_address
+from vmart.orders.addresses import mode as address_mode
 from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import attach, create, detach, grow
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import release as release_disk
 from vmart.orders.images import create as create_image
 from vmart.orders.images import delete as delete_image
+from vmart.orders.images import import_image
 from vmart.orders.snapshots import apply as apply_snapshot
 from vmart.orders.snapshots import create as create_snapshot
 from vmart.orders.snapshots import delete as release_snapshot
@@ -63,6 +68,8 @@ STEPS: Mapping[str, Step] = {
     bind_keys.KIND: Step(bind_keys.run, attempts=2, exhausted=bind_keys.exhausted),
     host_name.KIND: Step(host_name.run, attempts=3, exhausted=host_name.exhausted),
     reinstall.KIND: Step(reinstall.run, attempts=6, exhausted=reinstall.exhausted),
+    rescue.KIND: Step(rescue.run, attempts=6, exhausted=rescue.exhausted),
+    rescue.EXIT_KIND: Step(rescue.run_exit, attempts=6, exhausted=rescue.exit_exhausted),
     redeliver.KIND: Step(redeliver.run, attempts=12, exhausted=redeliver.exhausted),
     "isolate": Step(isolate.run, attempts=12),
     "release": Step(release.run, attempts=12),
@@ -71,6 +78,7 @@ STEPS: Mapping[str, Step] = {
     bandwidth.KIND: Step(bandwidth.run, attempts=6, exhausted=bandwidth.exhausted),
     windows.KIND: Step(bandwidth_window.run),
     bandwidth_window.SPEED_KIND: Step(bandwidth_window.run_speed, attempts=6, exhausted=bandwidth_window.exhausted),
+    lowering.KIND: Step(lower_bandwidth.run),
     to_traffic.KIND: Step(to_traffic.run, attempts=6, exhausted=to_traffic.exhausted),
     resize.KIND: Step(resize.run, attempts=6, exhausted=resize.exhausted),
     grow_disk.KIND: Step(grow_disk.run, attempts=6, exhausted=grow_disk.exhausted),
@@ -86,9 +94,11 @@ STEPS: Mapping[str, Step] = {
     associate.KIND: Step(associate.run, attempts=6, exhausted=associate.exhausted),
     disassociate.KIND: Step(disassociate.run, attempts=6, exhausted=disassociate.exhausted),
     address_bandwidth.KIND: Step(address_bandwidth.run, attempts=6, exhausted=address_bandwidth.exhausted),
+    address_mode.KIND: Step(address_mode.run, attempts=6, exhausted=address_mode.exhausted),
     isolate_address.KIND: Step(isolate_address.run, attempts=12),
     release_address.KIND: Step(release_address.run, attempts=12),
     create_image.KIND: Step(create_image.run, attempts=6, limit_s=3600, exhausted=create_image.exhausted),
+    import_image.KIND: Step(import_image.run, attempts=6, limit_s=36 * 3600, exhausted=import_image.exhausted),
     delete_image.KIND: Step(delete_image.run, attempts=12),
     create_snapshot.KIND: Step(create_snapshot.run, attempts=6, limit_s=3600, exhausted=create_snapshot.exhausted),
     apply_snapshot.KIND: Step(apply_snapshot.run, attempts=6, limit_s=3600, exhausted=apply_snapshot.exhausted),
@@ -115,5 +125,6 @@ def zone_codes() -> list[str]:
 
 
 def lanes() -> list[str]:
-    """One for timers and money, one for card providers, one for each zone: who is slow delays nobody else."""
-    return ["", CARDS_LANE, *zone_codes()]
+    """One for timers and money, one for card providers, one for what customers have fetched, one for each zone: who is
+    slow delays nobody else."""
+    return ["", CARDS_LANE, import_image.LANE, *zone_codes()]

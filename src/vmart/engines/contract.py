@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from vmart.engines.rules import OPEN, MachineRules
 
@@ -128,6 +128,7 @@ class MachineSpec:
     no passwords though there is one.
     ``user_data`` is the customer's cloud-init document, decoded, at most 16 KiB. ``installation`` counts how often
     the system disk was to be made anew, ``restoration`` how often it was to hold what a snapshot holds (``Snapshots``).
+    ``rescue`` counts each way into the rescue mode and each way out: odd is in it (``Rescues``).
     """
 
     name: str  # the instance's public id, "ins-4k2j0qzt"
@@ -149,6 +150,7 @@ class MachineSpec:
     keys_only: bool = False
     installation: int = 0
     restoration: int = 0
+    rescue: int = 0
     rules: MachineRules = OPEN
 
     @property
@@ -162,8 +164,8 @@ class Observation:
     """What the engine sees now. ``booted_at`` is wall time of the last start, None when off.
 
     ``public_ip`` is the address that leads to the machine, "" for none. ``installation`` is that of the spec by which
-    its system disk was made. ``rules`` is the digest of the rules it was given, "" for none. ``public_ipv6`` as
-    ``public_ip``.
+    its system disk was made, ``rescue`` that of the spec by which it has the system that it has. ``rules`` is the
+    digest of the rules it was given, "" for none. ``public_ipv6`` as ``public_ip``.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Observation:
     public_ip: str = ""
     installation: int = 0
     rules: str = ""
+    rescue: int = 0
     public_ipv6: str = ""
 
 
@@ -205,6 +208,17 @@ class OwnImage:
     size_gib: int  # of the system disk that it was made of
     member: str
     whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A system that a customer brought. ``kind`` of ``foreign.kinds``: a plain tar of its files that ``rootfs.clean``
+    wrote, or a qcow2 disk that is alone; ``content`` is a real file. ``size_gib``: the disk that takes it.
+    """
+
+    kind: str
+    content: BinaryIO
+    size_gib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +255,8 @@ class MemberCapacity:
 class Capabilities:
     """What machines of this engine get. ``missing`` maps a capability to a sentence why not.
 
-    ``df_shows_gib``: what `df` shows inside a machine for each disk where that is the host's storage; 0 where it is
-    the disk.
+    ``imports``: kinds of systems (``foreign.kinds``) of which it makes images. ``df_shows_gib``: what `df` shows inside
+    a machine for each disk where that is the host's storage; 0 where it is the disk.
     """
 
     instance_kind: str  # "container" | "virtual-machine" | "simulated"
@@ -253,9 +267,13 @@ class Capabilities:
     security_groups: bool = True
     ipv6: bool = True
     snapshots: bool = True
+    rescue: bool = True
+    imports: Sequence[str] = ()
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
+
+RESCUED_AT = "/mnt/system"  # where a rescue system has the machine's own disk
 
 SPOT_NOTICE = "/run/spot/termination-time"  # in the guest, as published metadata name it
 
@@ -451,6 +469,13 @@ class Images(Protocol):
         the random seed, and how ``user`` is let in. Raises EngineError where the snapshot is not there.
         """
 
+    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+        """The image is what a customer brought; one that is there stays as it is, and nothing is read then.
+
+        What makes a machine itself is not in it, as of ``ensure_image_of``. Raises EngineError for a kind that is not
+        among ``Capabilities.imports``.
+        """
+
     def ensure_image_absent(self, name: str) -> None:
         """The image is gone with all that is on it."""
 
@@ -493,6 +518,31 @@ class Snapshots(Protocol):
 
     def list_snapshots(self) -> Sequence[Snapshot]:
         """Every copy that this deployment made, whole or not."""
+
+
+@runtime_checkable
+class Rescues(Protocol):
+    """An engine that boots a machine from another system, in which its own system disk is a folder. Only for one whose
+    ``capabilities`` say ``rescue``.
+
+    The machine keeps its name, its addresses, its data disks and its byte counter either way. ``spec.rescue`` says
+    which call is the later one: a machine that has come to a later one is only looked at.
+    """
+
+    def ensure_rescue(self, spec: MachineSpec, *, force: bool = False) -> Observation:
+        """It runs the rescue system of ``spec`` (``spec.rescue`` is odd), and has its own disk at ``RESCUED_AT``.
+
+        A running machine is turned off for it, its guest asked first unless ``force``. Nothing that is on its own disk
+        is changed. Raises EngineError where nothing of the machine is there.
+        """
+
+    def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
+        """It has its own system disk again, as ``spec`` says (``spec.rescue`` is even), and runs where ``on``, else it
+        is off. Nothing is left of the rescue system.
+
+        A machine of which nothing is there is answered with ``Power.ABSENT``, never made. Disks with a life of their
+        own are attached again by whoever asks, here as for a rescue system.
+        """
 
 
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
@@ -560,6 +610,7 @@ VERBS = (
     "ensure_detached",
     "list_volumes",
     "ensure_image_of",
+    "ensure_image_imported",
     "ensure_image_absent",
     "list_images",
     "ensure_snapshot",
@@ -567,6 +618,8 @@ VERBS = (
     "ensure_restored",
     "ensure_volume_restored",
     "list_snapshots",
+    "ensure_rescue",
+    "ensure_own_system",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
+from vmart.kernel.errors import Refused
 
 MACHINE, ORDER, KEY_PAIR, API_KEY, PAYMENT, ACCOUNT = "machine", "order", "key_pair", "api_key", "payment", "account"
 LAUNCH_TEMPLATE, PLACEMENT_GROUP, VPC, SUBNET = "launch_template", "placement_group", "vpc", "subnet"
@@ -28,3 +29,9 @@ def write(
         [json.dumps(detail) for detail in details or [{}] * len(subject_ids)],
         json.dumps(actor.told() if actor else {}),
     )  # fmt: skip
+
+
+def reason(refused: Refused) -> dict[str, object]:
+    """Why something did not happen, as an event keeps it: in English, and as what each reader's language says it by."""
+    places = {name: value if isinstance(value, int) else str(value) for name, value in refused.params.items()}
+    return {"why": refused.sentence, "template": refused.template, "places": places}

@@ -20,11 +20,20 @@ class State(models.TextChoices):
     REBOOTING = "REBOOTING"
     SHUTDOWN = "SHUTDOWN"
     TERMINATING = "TERMINATING"
+    ENTER_RESCUE_MODE = "ENTER_RESCUE_MODE"
+    RESCUE_MODE = "RESCUE_MODE"
+    EXIT_RESCUE_MODE = "EXIT_RESCUE_MODE"
     GONE = "GONE"
 
 
+IN_RESCUE = (State.ENTER_RESCUE_MODE, State.RESCUE_MODE, State.EXIT_RESCUE_MODE)
 # Bought and not ended: not failed, not in the recycle bin, not erased.
-ALIVE = (State.PENDING, State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING)
+ALIVE = (
+    State.PENDING, State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, *IN_RESCUE,
+)  # fmt: skip
+# Of those, on no way to another state; and which of them run.
+AT_REST = (State.RUNNING, State.STOPPED, State.RESCUE_MODE)
+ON = (State.RUNNING, State.RESCUE_MODE)
 
 
 class Instance(models.Model):
@@ -82,6 +91,8 @@ class Instance(models.Model):
     user_data = models.BinaryField(default=b"")
     # How often its system disk was to be made anew: the engine erases what has an earlier number, once (ADR 0040).
     installation = models.IntegerField(default=0, db_default=0)
+    # Counts its ways into the rescue mode and out of it: odd is in it (ADR 0059).
+    rescue = models.IntegerField(default=0, db_default=0)
     termination_protected = models.BooleanField(default=False)  # DisableApiTermination: no program may end it
 
     # Public ids of its security groups, in order; none is the account's default one.

@@ -32,13 +32,15 @@ class Wanted:
 
 # DiskState of the API 3.0: a disk that goes with its machine has it from the machine's state. One is told to be in the
 # bin as soon as it can be erased: who waits for that erases it at once (Terraform's provider).
-_STATE = """CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE'
-  WHEN d.latest_operation = 'ResizeDisk' AND d.latest_operation_state = 'OPERATING' THEN 'EXPANDING'
-  WHEN d.state = 'TORECYCLE' AND d.latest_operation_state = 'OPERATING'
-    THEN CASE WHEN d.instance_id IS NULL THEN 'UNATTACHED' ELSE 'DETACHING' END
-  WHEN d.state <> '' THEN d.state
+_EXPANDING = "WHEN d.latest_operation = 'ResizeDisk' AND d.latest_operation_state = 'OPERATING' THEN 'EXPANDING'"
+_OF_MACHINE = f"""CASE {_EXPANDING}
   WHEN i.state = 'PENDING' THEN 'ATTACHING' WHEN i.state IN ('SHUTDOWN', 'TERMINATING') THEN 'TORECYCLE'
   WHEN i.state IN ('GONE', 'LAUNCH_FAILED') THEN 'UNATTACHED' ELSE 'ATTACHED' END"""
+_OF_ITS_OWN = f"""CASE WHEN d.state = 'ERASING' THEN 'TORECYCLE' {_EXPANDING}
+  WHEN d.state = 'TORECYCLE' AND d.latest_operation_state = 'OPERATING'
+    THEN CASE WHEN d.instance_id IS NULL THEN 'UNATTACHED' ELSE 'DETACHING' END
+  ELSE d.state::text END"""  # text, as the other part's: else PostgreSQL does not merge the two in order
+_STATE = f"CASE d.state WHEN '' THEN {_OF_MACHINE} ELSE {_OF_ITS_OWN} END"
 _CONDITIONS = {
     "public_ids": "d.public_id = ANY (%(public_ids)s)",
     "region": "d.zone = ANY (ARRAY(SELECT code FROM catalog_zone WHERE region_id = %(region)s))",
@@ -59,7 +61,7 @@ _BOUGHT = [field.name for field in fields(DiskChoice)]  # a disk has a column of
 # What a disk is asked by and told with. A join that no condition needs is left out by PostgreSQL.
 _COLUMNS = f"""
   d.id, d.public_id, d.usage, {", ".join(f"d.{name}" for name in _BOUGHT)}, d.state <> '' AS portable,
-  {_STATE} AS state, b.charge_type, b.renew_flag, b.expires_at, b.isolated_source, i.id AS machine,
+  {{state}} AS state, b.charge_type, b.renew_flag, b.expires_at, b.isolated_source, i.id AS machine,
   i.public_id AS instance_id, i.name AS instance_name, i.private_ip, i.public_ip"""
 # A disk of its own is told of from when it is made until it is erased; one that went with its machine as long as its
 # owner has not ended it twice, as disks are ended.
@@ -79,8 +81,10 @@ SELECT {columns}, s.zone_id AS zone, s.created_at FROM storage_disk d
 JOIN subscriptions_subscription s ON s.id = d.id JOIN subscriptions_subscription b ON b.id = s.bundle_id
 LEFT JOIN instances_instance i ON i.id = d.instance_id
 WHERE d.account_id = %(account)s AND d.state <> 'GONE' AND {told}"""
+# A state is put together of what its index has, where it can be: a list may be narrowed to some states.
 _OWN, _WITH_MACHINE, _KNOWN = (
-    source.replace("{columns}", _COLUMNS).replace("{told}", _TOLD) for source in (_OWN, _WITH_MACHINE, _KNOWN)
+    source.replace("{columns}", _COLUMNS).replace("{state}", state).replace("{told}", _TOLD)
+    for source, state in ((_OWN, _OF_ITS_OWN), (_WITH_MACHINE, _OF_MACHINE), (_KNOWN, _STATE))
 )
 # Each in the order of the list, by indexes: PostgreSQL merges them, and reads no further than the page.
 _LISTED = f"""FROM (({_OWN} ORDER BY d.own_created_at DESC, d.id DESC) UNION ALL

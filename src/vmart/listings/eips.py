@@ -39,7 +39,7 @@ _CONDITIONS = {
     "states": "e.state = ANY (%(states)s)",
     "instance_ids": "i.public_id = ANY (%(instance_ids)s)",
     "private_ips": "host(i.private_ip) = ANY (%(private_ips)s)",
-    "offs": "(s.arrears_since IS NOT NULL)::text = ANY (%(offs)s)",
+    "offs": "(s.isolated_at IS NOT NULL AND e.state <> 'OFFLINING')::text = ANY (%(offs)s)",
     "at_machines": "(i.id IS NOT NULL) = %(at_machines)s",
     "tags": reads.meeting(EIP, "e.public_id"),
 }
@@ -49,8 +49,8 @@ _NEWEST, _OLDEST = "ORDER BY e.created_at DESC, e.id DESC", "ORDER BY e.created_
 _VIEW = """
 SELECT e.id, e.public_id, e.name, host(e.ip) AS ip, e.state, e.zone_id AS zone, coalesce(i.public_id, '') AS machine,
   coalesce(i.name, '') AS machine_name, host(i.private_ip) AS private_ip, e.internet_charge_type, e.bandwidth_mbps,
-  s.arrears_since IS NOT NULL AS off, e.latest_operation, e.latest_operation_state, e.latest_operation_error,
-  e.created_at, {tags} AS tags
+  s.isolated_at IS NOT NULL AND e.state <> 'OFFLINING' AS off, s.renew_flag, s.expires_at, s.release_at,
+  e.latest_operation, e.latest_operation_state, e.latest_operation_error, e.created_at, {tags} AS tags
 FROM (SELECT e.id {matching} {page}) AS page JOIN network_eip e ON e.id = page.id {joined}
 {order}""".replace("{tags}", reads.held(EIP, "e.public_id")).replace("{joined}", _JOINED)
 _AFTER = "AND (e.created_at, e.id) < (%(last_at)s, %(last_id)s)"

@@ -33,10 +33,13 @@ class ImageView:
     base: str  # public id of the public image from which it descends, or its own
     size_gib: int
     owner: int
-    snapshot: str  # of which it was made
+    snapshot: str  # of which it was made; "" of one that was imported, and to others
     shares: int
     error: str
     created_at: dt.datetime
+    imported: bool = False
+    percent: int = 0  # of one that is being imported
+    sha256: str = ""  # of the file that was imported, for its owner
     tags: tuple[Tag, ...] = ()
 
 
@@ -63,16 +66,18 @@ _CONDITIONS = {
     "tags": reads.meeting(IMAGE, "o.public_id"),
 }
 _FROM = """FROM storage_image o JOIN catalog_image m ON m.public_id = o.base_id
-JOIN storage_snapshot n ON n.id = o.snapshot_id
+LEFT JOIN storage_snapshot n ON n.id = o.snapshot_id
 WHERE ((o.account_id = %(account)s AND o.state NOT IN ('DELETING', 'GONE'))
        OR (o.state = 'NORMAL' AND o.id IN (SELECT image_id FROM storage_image_share WHERE account_id = %(account)s)))"""
 _VIEW = """
 SELECT o.id, o.public_id, {kind} AS kind, o.name, o.description, o.state, o.zone_id AS zone, o.base_id AS base,
   o.size_gib, o.account_id AS owner, o.created_at,
-  CASE WHEN o.account_id = %(account)s THEN n.public_id ELSE '' END AS snapshot,
+  CASE WHEN o.account_id = %(account)s THEN coalesce(n.public_id, '') ELSE '' END AS snapshot,
+  o.snapshot_id IS NULL AS imported, o.percent,
+  CASE WHEN o.account_id = %(account)s AND o.state = 'NORMAL' THEN o.import_sha256 ELSE '' END AS sha256,
   CASE WHEN o.account_id = %(account)s
   THEN (SELECT count(*)::int FROM storage_image_share s WHERE s.image_id = o.id) ELSE 0 END AS shares,
-  CASE WHEN o.state = 'CREATEFAILED' THEN o.latest_operation_error ELSE '' END AS error,
+  CASE WHEN o.state IN ('CREATEFAILED', 'IMPORTFAILED') THEN o.latest_operation_error ELSE '' END AS error,
   CASE WHEN o.account_id = %(account)s THEN {tags} END AS tags
 {matching}""".replace("{kind}", _KIND).replace("{tags}", reads.held(IMAGE, "o.public_id"))
 

@@ -1,10 +1,11 @@
-"""Orders of an account, and one order with its machines, or its disks."""
+"""Orders of an account, and one order with its machines, its disks, or its public addresses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vmart.instances.models import Instance
 from vmart.listings.paging import PAGE, Page, cut, number
+from vmart.network.models import Eip
 from vmart.orders.models import Line, Order, Status
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
@@ -31,6 +32,14 @@ class OrderedDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderedEip:
+    """A line of a public address with a life of its own; ``eip`` stays readable after it is given back."""
+
+    line: Line
+    eip: Eip
+
+
+@dataclass(frozen=True, slots=True)
 class OrderView:
     """One order as its page shows it."""
 
@@ -39,10 +48,11 @@ class OrderView:
     priced: Priced | None  # of any other action
     lines: Sequence[OrderLine]  # of machines
     disks: Sequence[OrderedDisk]
+    addresses: Sequence[OrderedEip]
 
     @property
     def _all(self) -> Sequence[Line]:
-        return [*(entry.line for entry in self.lines), *(entry.line for entry in self.disks)]
+        return [entry.line for entries in (self.lines, self.disks, self.addresses) for entry in entries]
 
     @property
     def final(self) -> bool:
@@ -73,7 +83,7 @@ def page(account_id: int, before: str = "") -> Page[Order]:
 
 
 def view(account_id: int, order_id: int) -> OrderView | None:
-    """The account's order with its lines, and their machines or disks; None for another's."""
+    """The account's order with its lines, and what they are of; None for another's."""
     order = Order.objects.filter(account_id=account_id, id=order_id).first()
     if order is None:
         return None
@@ -82,12 +92,15 @@ def view(account_id: int, order_id: int) -> OrderView | None:
     machines = Instance.objects.select_related("image", "subscription").in_bulk(numbers)
     rest = [number for number in numbers if number not in machines]
     disks = Disk.objects.select_related("subscription").in_bulk(rest) if rest else {}
+    rest = [number for number in rest if number not in disks]
+    addresses = Eip.objects.select_related("subscription").in_bulk(rest) if rest else {}
     quoted = Quote.of(order.quote) if order.action == "purchase" else None
     priced = None if quoted else Priced.of(order.quote)
     return OrderView(
         order, quoted, priced,
         [OrderLine(line, machines[line.subscription_id]) for line in lines if line.subscription_id in machines],
         [OrderedDisk(line, disks[line.subscription_id]) for line in lines if line.subscription_id in disks],
+        [OrderedEip(line, addresses[line.subscription_id]) for line in lines if line.subscription_id in addresses],
     )  # fmt: skip
 
 

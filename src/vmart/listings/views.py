@@ -161,7 +161,8 @@ class SnapshotView:
 class EipView:
     """A bought public address. ``state``: AddressStatus of the API; ``machine`` has it, gets it or loses it, "" none.
 
-    ``off``: arrears have switched it off.
+    ``off``: arrears have switched it off, or it is in the recycle bin until ``release_at``. ``expires_at``: None where
+    nothing is paid ahead.
     """
 
     id: int
@@ -176,6 +177,9 @@ class EipView:
     internet_charge_type: str
     bandwidth_mbps: int
     off: bool
+    renew_flag: str
+    expires_at: dt.datetime | None
+    release_at: dt.datetime | None
     latest_operation: str
     latest_operation_state: str
     latest_operation_error: str

@@ -198,6 +198,7 @@ class Eip(models.Model):
     latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
     latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
     latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+    mode_changes = models.IntegerField(default=0, db_default=0)  # how often it was charged otherwise from then on
     task = models.BigIntegerField()  # number of the latest act on it, alike for all that it was on
 
     class Meta:

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, place, renew, resize, unpaid
+from vmart.orders.addresses import bandwidth as address_bandwidth
+from vmart.orders.addresses import mode as address_mode
+from vmart.orders.addresses import renew as renew_address
 from vmart.orders.disks import convert as convert_disk
 from vmart.orders.disks import grow as grow_own_disk
 from vmart.orders.disks import renew as renew_disk
@@ -21,6 +24,9 @@ PAY: Mapping[str, Callable[[Order, Actor], None]] = {
     renew_disk.ACT.action: renew_disk.ACT.pay,
     convert_disk.ACT.action: convert_disk.ACT.pay,
     grow_own_disk.UPGRADE.action: grow_own_disk.UPGRADE.pay,
+    renew_address.ACT.action: renew_address.ACT.pay,
+    address_mode.CONVERSION.action: address_mode.CONVERSION.pay,
+    address_bandwidth.UPGRADE.action: address_bandwidth.UPGRADE.pay,
 }
 
 

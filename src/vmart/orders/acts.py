@@ -63,6 +63,19 @@ def ending(operation: Claimed, owner: uuid.UUID) -> Iterator[bool]:
         yield queue.finish(owner, operation)
 
 
+def when_idle(batch: Sequence[Claimed], owner: uuid.UUID, due: Callable[[Instance], None]) -> None:
+    """Timers of machines, each its own commit: ``due`` gets the machine, locked, once nothing is under way on it."""
+    for operation in batch:
+        with db.act():
+            db.call("ledger_lock", operation.account_id)
+            machine = m.locked(operation.subject_id)
+            busy = machine.state != State.GONE and machine.latest_operation_state == "OPERATING"
+            if not busy and queue.finish(owner, operation):
+                due(machine)
+        if busy:
+            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+
+
 def tell(
     batch: Sequence[Claimed], owner: uuid.UUID, wanted: Callable[[Instance], W], say: Callable[[Instance, W], None]
 ) -> None:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 
 from vmart.engines.contract import Observation, Power, PublicAddress
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.instances.models import ALIVE, ON, Instance, State
 from vmart.orders import machines as m
 from vmart.orders.acts import tell
 from vmart.provisioning.specs import public_address
@@ -49,6 +49,6 @@ def differs(machine: Instance, seen: Observation) -> bool:
     A stopped machine may want its address and not have it: its start brings it.
     """
     wanted = _wanted(machine)
-    if machine.state == State.RUNNING and seen.power == Power.RUNNING:
+    if machine.state in ON and seen.power == Power.RUNNING:
         return (seen.public_ip, seen.public_ipv6) != ((wanted.ip, wanted.ipv6) if wanted else ("", ""))
     return bool(seen.public_ip) and wanted is None and machine.state in (State.STOPPED, State.SHUTDOWN)

@@ -1,7 +1,9 @@
 """What bundles have agreed to: their open items, as the rules of pricing take them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance
@@ -31,18 +33,23 @@ def is_changing(machine: Instance) -> bool:
 
 def paid_ahead(bundles: Sequence[int]) -> dict[int, list[Term]]:
     """Of each bundle, what it pays for by the month."""
-    return _terms(bundles, Item.Mode.MONTH)
+    return _terms(bundles, open_items(bundles, Item.Mode.MONTH))
 
 
 def by_hour(bundles: Sequence[int]) -> dict[int, list[Term]]:
     """Of each bundle, what it is charged for by the hour."""
-    return _terms(bundles, Item.Mode.HOUR)
+    return _terms(bundles, open_items(bundles, Item.Mode.HOUR))
 
 
-def _terms(bundles: Sequence[int], mode: Item.Mode) -> dict[int, list[Term]]:
-    terms: dict[int, list[Term]] = {bundle: [] for bundle in bundles}
+def open_items(bundles: Sequence[int], mode: Item.Mode) -> QuerySet[Item]:
+    """What they agree to now, with the subscription of each."""
     items = Item.objects.filter(subscription__bundle_id__in=bundles, to_at=None, mode=mode)
-    for item in items.select_related("subscription"):
+    return items.select_related("subscription")
+
+
+def _terms(bundles: Sequence[int], items: Iterable[Item]) -> dict[int, list[Term]]:
+    terms: dict[int, list[Term]] = {bundle: [] for bundle in bundles}
+    for item in items:
         terms[item.subscription.bundle_id].append((item.component, item.price_key, item.quantity))
     return terms
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from vmart.catalog import shop
+from vmart.events import record
 from vmart.events.actor import timer
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
@@ -60,7 +61,7 @@ def renews_itself(thing: Thing) -> bool:
         with transaction.atomic():
             _renewal(thing).order_in_act(timer(thing.account_id), Renewal([thing.public_id]))
     except Refused as why:
-        event(thing, "renew_failed", why=why.sentence)
+        event(thing, "renew_failed", **record.reason(why))
         return False
     return True
 

@@ -11,7 +11,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import address, agreed, paid, windows
+from vmart.orders import address, agreed, lowering, paid, windows
 from vmart.orders import bandwidth_by_hour as by_hour
 from vmart.orders import bandwidth_by_month as by_month
 from vmart.orders import machines as m
@@ -79,6 +79,11 @@ def is_by_month(machine: Instance) -> bool:
 def refuse(machines: Sequence[Instance]) -> None:
     """Raise Busy, WrongState or WrongMode for machines whose speed cannot be changed by itself."""
     m.refuse_neither_on_nor_off(machines)
+    refuse_no_address(machines)
+
+
+def refuse_no_address(machines: Sequence[Instance]) -> None:
+    """Raise WrongMode for machines without a public address of their own."""
     for machine in machines:
         if not machine.public_ip_wanted:
             raise WrongMode(
@@ -125,7 +130,8 @@ def check_speed(machine: Instance, mbps: int, internet_charge_type: str) -> None
 def _refuse_less(machine: Instance, mbps: int) -> None:
     if is_by_month(machine) and mbps < machine.bandwidth_mbps:
         raise OutOfRange(
-            "The bandwidth of {id} is paid by the month: in its term it only goes up, from {now} Mbps.",
+            "The bandwidth of {id} is paid by the month: in its term it only goes up, from {now} Mbps."
+            " Less of it comes with a renewal, which the page of renewals sells.",
             field="bandwidth_mbps", id=machine.public_id, now=machine.bandwidth_mbps,
         )  # fmt: skip
 
@@ -134,6 +140,7 @@ def _check_upgrade(machines: Sequence[Instance], asked: Upgrade) -> None:
     _check(machines, asked.mbps)
     refuse_not_by_month(machines)
     windows.refuse_open(machines)
+    lowering.refuse_waiting(machines)
     for machine in machines:
         if asked.mbps == machine.bandwidth_mbps:
             raise OutOfRange(

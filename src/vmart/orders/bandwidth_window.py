@@ -14,12 +14,12 @@ from django.utils.translation import gettext_noop
 from vmart.catalog import shop
 from vmart.events import record
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db, ids
+from vmart.instances.models import AT_REST, Instance
+from vmart.kernel import clock, ids
 from vmart.kernel.errors import InvalidParameter, InvalidValue
-from vmart.orders import address, agreed, bandwidth, paid, windows
+from vmart.orders import address, agreed, bandwidth, lowering, paid, windows
 from vmart.orders import machines as m
-from vmart.orders.acts import outcome
+from vmart.orders.acts import outcome, when_idle
 from vmart.orders.agreed import New
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.models import BandwidthWindow, Line, Order
@@ -84,6 +84,7 @@ def _check_days(machine: Instance, asked: Window) -> None:
         raise InvalidValue("The last day is before the first.", field="ends_on")
     if last > expires_at.astimezone(zone).date() or _midnight(last) >= expires_at:
         raise InvalidValue("The last day is after the expiry of {id}.", field="ends_on", id=machine.public_id)
+    lowering.refuse_waiting([machine], _midnight(last + _DAY))
 
 
 def _new(machine: Instance, asked: Window) -> New:
@@ -140,15 +141,7 @@ ACT_OF_WINDOW = PricedAct(WINDOW_ORDER, Window, _check, _priced, _still_so, _car
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``window``, due at its start and at its end; waits for an operation that is under way."""
-    for operation in batch:
-        with db.act():
-            db.call("ledger_lock", operation.account_id)
-            machine = m.locked(operation.subject_id)
-            busy = machine.state != State.GONE and machine.latest_operation_state == "OPERATING"
-            if not busy and queue.finish(owner, operation):
-                _due(machine)
-        if busy:
-            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+    when_idle(batch, owner, _due)
 
 
 def _due(machine: Instance) -> None:
@@ -157,7 +150,7 @@ def _due(machine: Instance) -> None:
     if found is None:
         return
     starts = found.state == BandwidthWindow.State.WAITING
-    if machine.state not in (State.RUNNING, State.STOPPED):
+    if machine.state not in AT_REST:
         if starts:
             _pay_back(machine, found)
         else:

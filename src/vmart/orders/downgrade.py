@@ -1,10 +1,12 @@
-"""A prepaid machine that becomes smaller for the rest of its term (billing-rules, section 3, Downgrade).
+"""What is prepaid and becomes smaller for the rest of its term: a machine, or the bandwidth of an address.
 
-What is paid for the machine is worth something now, as of an ordinary return. Of that the smaller machine is paid for
-until the expiry, and the rest comes back. Both are reckoned at the request, and moved when the type is in force.
+What is paid for it is worth something now, as of an ordinary return. Of that the smaller one is paid for until the
+expiry, and the rest comes back. Both are reckoned at the request, and moved when it is in force (billing-rules,
+section 3, Downgrade).
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from vmart.catalog import shop
@@ -12,20 +14,21 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.codec import Codec
 from vmart.kernel.errors import LimitExceeded
-from vmart.orders import agreed, numbers, paid, return_prepaid, windows
+from vmart.orders import agreed, lowering, numbers, paid, return_prepaid, windows
 from vmart.orders.agreed import New
 from vmart.orders.models import Line
 from vmart.orders.return_prepaid import RefundQuote
+from vmart.orders.things import Thing, named_in
 from vmart.pricing import books, downgrade, upgrade
 from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.priced import DOWNGRADE_ORDER, Priced, PricedLine
 
-MOST = 5  # of a machine (billing-rules, section 3)
+MOST = 5  # of a thing (billing-rules, section 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Downgrade:
-    """``refund``: what the machine's terms are worth now. ``priced``: what of it pays for the smaller machine."""
+    """``refund``: what the thing's terms are worth now. ``priced``: what of it pays for the smaller one."""
 
     refund: RefundQuote
     priced: Priced
@@ -46,36 +49,48 @@ of = _CODEC.of
 
 def reckoned(machine: Instance, new: New) -> Downgrade:
     """What it would come to now. Raises LimitExceeded, and WrongState where the term is over."""
-    _refuse_too_many(machine)
     windows.refuse_open([machine])
-    refund = return_prepaid.ordinary(machine, clock.now())
-    return Downgrade(refund, _priced(machine, new, refund.refund_minor))
+    lowering.refuse_waiting([machine])
+    return _reckoned(machine, new, return_prepaid.months_left(machine, clock.now()))
 
 
-def _refuse_too_many(machine: Instance) -> None:
-    lines = Line.objects.filter(subscription_id=machine.id, order__action=DOWNGRADE_ORDER)
+def of_bandwidth(thing: Thing, new: New) -> Downgrade:
+    """The same of less bandwidth of what has nothing else, by the months of an upgrade."""
+    expires_at = thing.subscription.expires_at
+    assert expires_at is not None
+    days = upgrade.days_left(clock.now(), expires_at, shop.snapshot().billing_zone)
+    return _reckoned(thing, new, upgrade.months_of(days, rounded=True))
+
+
+def _reckoned(thing: Thing, new: New, months: Decimal) -> Downgrade:
+    _refuse_too_many(thing)
+    refund = return_prepaid.ordinary(thing, clock.now())
+    return Downgrade(refund, _priced(thing, new, refund.refund_minor, months))
+
+
+def _refuse_too_many(thing: Thing) -> None:
+    lines = Line.objects.filter(subscription_id=thing.id, order__action=DOWNGRADE_ORDER)
     if lines.count() >= MOST:
         raise LimitExceeded(
-            "{id} became smaller {most} times, which is the most for a prepaid machine.",
-            field="machines", id=machine.public_id, most=MOST,
+            "{id} became smaller {most} times, which is the most of what is prepaid.",
+            field=named_in(thing), id=thing.public_id, most=MOST,
         )  # fmt: skip
 
 
-def _priced(machine: Instance, new: New, worth_minor: int) -> Priced:
-    """The smaller machine until the expiry: for its price, or for all that the larger one is worth."""
+def _priced(thing: Thing, new: New, worth_minor: int, months: Decimal) -> Priced:
+    """The smaller one until the expiry: for its price, or for all that the larger one is worth."""
     here, now = shop.snapshot(), clock.now()
     book, expires_at, anchor_at = (
-        books.current_book(here.generation), machine.subscription.expires_at, machine.subscription.anchor_at,
+        books.current_book(here.generation), thing.subscription.expires_at, thing.subscription.anchor_at,
     )  # fmt: skip
     assert expires_at is not None and anchor_at is not None
     had = agreed.had(new)
-    terms = (new.term, *(term for term in agreed.paid_ahead([machine.id])[machine.id] if term != had))
-    months = return_prepaid.months_left(machine, now)
+    terms = (new.term, *(term for term in agreed.paid_ahead([thing.id])[thing.id] if term != had))
     listed, price = downgrade.price_minor(book, terms, months)
     network_listed, network = downgrade.price_minor(book, [term for term in terms if term[0] == BANDWIDTH], months)
     days = upgrade.days_left(now, expires_at, here.billing_zone)
     line = PricedLine(
-        machine.public_id,
+        thing.public_id,
         listed,
         min(price, worth_minor),
         network_listed,
@@ -91,11 +106,11 @@ def _priced(machine: Instance, new: New, worth_minor: int) -> Priced:
     return Priced(DOWNGRADE_ORDER, book.version, book.currency, (line,))
 
 
-def carry_out(machine: Instance, decided: Downgrade) -> None:
+def carry_out(thing: Thing, decided: Downgrade) -> None:
     """It is smaller now: its terms are given back, the new one is paid. Belongs into the act.
 
     Raises InsufficientBalance where what the account owes took what came back.
     """
-    return_prepaid.credit_worth(machine, decided.refund)
-    order = paid.order_of(numbers.order(), machine.account_id, decided.priced, {})
-    paid.take(decided.priced, {machine.public_id: machine.subscription}, order)
+    return_prepaid.credit_worth(thing, decided.refund)
+    order = paid.order_of(numbers.order(), thing.account_id, decided.priced, {})
+    paid.take(decided.priced, {thing.public_id: thing.subscription}, order)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_noop
 
 from vmart.events.actor import timer
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.instances.models import ALIVE, AT_REST, Instance
 from vmart.kernel import db
 from vmart.orders import machines as m
 from vmart.orders import planned_end, terminate
@@ -31,7 +31,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _end(machine: Instance) -> None:
     """What was stopped for arrears stays in the bin: its end is due again when it comes out of it."""
-    if machine.ends_at is None or machine.state not in (State.RUNNING, State.STOPPED):
+    if machine.ends_at is None or machine.state not in AT_REST:
         return
     if machine.termination_protected:
         planned_end.forget([machine])

@@ -199,6 +199,32 @@ class NoOwnImages(Unsupported):
     """The zone's engine makes no images of machines."""
 
 
+class NoRescue(Unsupported):
+    """The zone's engine boots no machine from a rescue system."""
+
+
+class NoImports(Unsupported):
+    """The zone makes no images of such files, or the shop of none."""
+
+    code = "RegionAbilityLimit.UnsupportedToImportImage"
+
+
+class BadImportUrl(InvalidParameter):
+    """Nothing is fetched from there."""
+
+    code = "InvalidParameter.InvalidParameterUrlError"
+
+
+class UnknownSystem(InvalidValue):
+    """Of no system that the shop knows."""
+
+    code = "InvalidImageOsVersion.Unsupported"
+
+
+class TooManyImports(LimitExceeded):
+    """At once."""
+
+
 class TooManyImages(LimitExceeded):
     code = "ImageQuotaLimitExceeded"
 
@@ -333,6 +359,18 @@ class EipWrongState(Refused):
 
 class EipInArrears(Refused):
     code = "InvalidAddressIdState.InArrears"
+
+
+class EipExpired(Refused):
+    """The term of the public address is over."""
+
+    code = "InvalidAddressIdState.InArrears"
+
+
+class EipCharged(Refused):
+    """The public address is charged in a way that does not allow it."""
+
+    code = "UnsupportedOperation.InvalidAddressInternetChargeType"
 
 
 class HasAddress(Refused):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address
+from vmart.orders import address, own_system
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
 from vmart.orders.sample import count_last
@@ -38,6 +38,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         seen = engine_of(operation.lane).ensure_power(machine.public_id, on=False, force=operation.attempt > 2)
         if seen.power not in (Power.STOPPED, Power.ABSENT):
             raise RuntimeError(f"{machine.public_id} was turned off and is {seen.power}")
+        own_system.put_back(machine)
         count_last(machine)
         with outcome(operation, owner, State.SHUTDOWN, State.STOPPED) as off:
             if off:
@@ -45,7 +46,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _turned_off(machine: Instance) -> None:
-    columns: dict[str, object] = {"latest_operation_state": "SUCCESS"}
+    columns: dict[str, object] = {"latest_operation_state": "SUCCESS", "rescue": own_system.number(machine)}
     if machine.state == State.STOPPED:  # a top-up has ended the arrears meanwhile: its address leads nowhere now
         db.call("network_free_public", [machine.id], clock.now())
         columns["public_ip"] = None

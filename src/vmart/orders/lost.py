@@ -3,7 +3,7 @@
 import datetime as dt
 
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import AT_REST, Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
@@ -83,7 +83,7 @@ def _locked(public_id: str) -> tuple[Instance, dt.datetime]:
         raise NotFound("The instance {id} does not exist.", field="machines", id=public_id)
     (machine,) = m.lock(account_id, [public_id])
     lost = EngineDrift.objects.filter(zone_id=machine.zone_id, name=public_id, kind=EngineDrift.Kind.LOST).first()
-    if lost is None or lost.missed_at is None or machine.state not in (State.RUNNING, State.STOPPED, State.SHUTDOWN):
+    if lost is None or lost.missed_at is None or machine.state not in (*AT_REST, State.SHUTDOWN):
         raise WrongState(
             "The instance {id} is not lost: its engine has it, or has been asked only once.",
             field="machines", id=public_id,

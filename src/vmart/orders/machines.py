@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from vmart.engines.contract import EngineError, Observation, Power
 from vmart.events import record
-from vmart.instances.models import Instance, State
+from vmart.instances.models import IN_RESCUE, Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.text import sayable
@@ -44,6 +44,11 @@ __all__ = [
 ]  # fmt: skip
 
 MACHINES_MAX = 100
+_RESCUE_CODES = {
+    State.ENTER_RESCUE_MODE: "UnsupportedOperation.InstanceStateEnterRescueMode",
+    State.RESCUE_MODE: "UnsupportedOperation.InstanceStateRescueMode",
+    State.EXIT_RESCUE_MODE: "UnsupportedOperation.InstanceStateExitRescueMode",
+}
 
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
@@ -146,7 +151,12 @@ def refuse_in_arrears(things: Sequence[Thing]) -> None:
 
 
 def refuse_state(machine: Instance, allowed: Iterable[str], code: str) -> None:
-    """Raise WrongState with ``code`` unless the machine is in an allowed state."""
+    """Raise WrongState unless the machine is in an allowed state: with ``code``, in rescue mode with that of it."""
+    if machine.state in IN_RESCUE and machine.state not in allowed:
+        raise WrongState(
+            "The instance {id} is in rescue mode; leave it first.",
+            field="machines", code=_RESCUE_CODES[State(machine.state)], id=machine.public_id,
+        )  # fmt: skip
     if machine.state not in allowed:
         raise WrongState(
             "The instance {id} is {state}; it must be {allowed}.",

@@ -136,6 +136,30 @@ class BandwidthWindow(models.Model):
         ]
 
 
+class LowerBandwidth(models.Model):
+    """Less bandwidth of a machine from the begin of a renewal on. A machine waits for one at most."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        IN_FORCE = "in_force"
+        WITHDRAWN = "withdrawn"  # the renewal, or the bandwidth, came back before
+
+    subscription_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    mbps = models.IntegerField()
+    from_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+
+    class Meta:
+        db_table = "orders_lower_bandwidth"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription_id"], condition=Q(state="waiting"), name="orders_lower_bandwidth_one_waits"
+            ),
+            models.CheckConstraint(condition=Q(mbps__gt=0), name="orders_lower_bandwidth_values"),
+        ]
+
+
 class Idempotency(models.Model):
     """What was answered to a client token; kept for days of wall time (decision 7)."""
 

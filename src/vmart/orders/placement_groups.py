@@ -45,11 +45,12 @@ class Wanted:
 
 
 def create(actor: Actor, wanted: Wanted, *, client_token: str = "") -> Group:
-    """A new, empty group; a repeated token gets the first. ``tags`` are checked.
+    """A new, empty group; a repeated token gets the first.
 
-    Raises InvalidParameter, Unsupported, TooManyGroups.
+    Raises InvalidParameter, Unsupported, TooManyGroups, BadTag, TooManyTags.
     """
     check_name(wanted.name)
+    new.check(wanted.tags)
     _check_affinity(wanted.affinity)
     _check_apart(wanted.apart)
     fingerprint = settings.SECRETS.fingerprint(f"placement group|{wanted}".encode())

@@ -102,7 +102,7 @@ def _make_room(request: Purchase, quoted: Quote, here: shop.Shop) -> None:
     enough = replace(configuration, count=request.min_count or configuration.count)
     if enough.public_ip and not _addresses_for(enough):
         return  # nobody goes for what could not be had all the same
-    until = reclaim.for_room(enough, here)
+    until = reclaim.for_room(request.account_id, enough, here)
     if until is not None:
         raise RoomIsMade(
             "Room for {count} of {type} is being made in {zone}: spot machines give theirs back until {until}. Ask"

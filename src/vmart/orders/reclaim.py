@@ -15,13 +15,17 @@ from vmart.catalog.shop import Shop
 from vmart.engines.contract import EngineError
 from vmart.events import record
 from vmart.events.actor import Actor, timer
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.events.models import Event
+from vmart.instances.models import ALIVE, ON, Instance, State
 from vmart.kernel import clock, db
+from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
 from vmart.orders import spot, terminate
 from vmart.orders.acts import ending
+from vmart.orders.models import Order
 from vmart.placement.making_room import Room, Taken, plan
+from vmart.policy import policy
 from vmart.pricing.configuration import SPOTPAID, Configuration
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker import queue
@@ -29,7 +33,7 @@ from vmart.worker.queue import Claimed
 
 KIND, NOTICE_KIND = "reclaim", "spot_notice"
 NOTICE = dt.timedelta(minutes=2)
-ACT = "reclaim_announced"
+ACT, MADE = "reclaim_announced", "room_made"
 FOR_ROOM = gettext_noop("Its room is needed for another machine.")
 BY_PRICE = gettext_noop("An hour of it costs more now than was said it may.")
 BY_SELLER = gettext_noop("The seller takes it back.")
@@ -82,8 +86,11 @@ def by_seller(actor: Actor, public_id: str) -> bool:
     return announce([found.id], BY_SELLER, actor) == 1
 
 
-def for_room(configuration: Configuration, here: Shop) -> dt.datetime | None:
-    """Have room made for a purchase that found none; when it is there. None where no spot machine stands in its way."""
+def for_room(account_id: int, configuration: Configuration, here: Shop) -> dt.datetime | None:
+    """Have room made for an account's purchase that found none; when it is there.
+
+    None where no spot machine stands in its way, or the account has not bought what was made for it before.
+    """
     kind = here.instance_types[configuration.instance_type]
     disks = (configuration.system_disk, *configuration.data_disks)
     needed = Room(kind.vcpu, kind.memory_mib, sum(disk.size_gib for disk in disks))
@@ -93,7 +100,7 @@ def for_room(configuration: Configuration, here: Shop) -> dt.datetime | None:
         for row in db.rows(_SPOTS, configuration.zone)
     ]
     going = plan(free, taken, needed, configuration.count)
-    if going is None:
+    if going is None or (going and not _may_have_more_made(account_id)):
         return None
     announce(going, FOR_ROOM)
     until: dt.datetime | None = (
@@ -104,6 +111,25 @@ def for_room(configuration: Configuration, here: Shop) -> dt.datetime | None:
         .first()
     )
     return until or clock.now()
+
+
+def _may_have_more_made(account_id: int) -> bool:
+    """Whether it bought since, or was made room less often than the policy says; noted where it may.
+
+    Otherwise anybody with a balance could have others' machines taken back, for nothing.
+    """
+    with db.act():
+        db.call("ledger_lock", account_id)
+        now = clock.now()
+        last = Order.objects.filter(account_id=account_id).order_by("-created_at").values_list("created_at", flat=True)
+        since = max([now - HOUR, *last[:1]])
+        made = Event.objects.filter(
+            subject_kind=record.ACCOUNT, subject_id=account_id, kind=MADE, at__gte=since
+        ).count()  # fmt: skip
+        if made >= policy.at(now).rooms_unbought:
+            return False
+        record.write(account_id, record.ACCOUNT, [account_id], MADE)
+        return True
 
 
 def for_price() -> int:
@@ -131,7 +157,7 @@ def tell(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``spot_notice``: the machine's own system is told; one that is off, or is gone, needs no telling."""
     for operation in batch:
         machine = m.read(operation.subject_id)
-        if machine.state == State.RUNNING and machine.reclaim_at is not None:
+        if machine.state in ON and machine.reclaim_at is not None:
             engine_of(operation.lane).ensure_spot_notice(machine.public_id, machine.reclaim_at)
         with ending(operation, owner):
             pass

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 from vmart.engines.contract import Power
 from vmart.instances.models import Instance, State
-from vmart.orders import enforce, start
+from vmart.orders import enforce, own_system, start
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
 from vmart.orders.disks import own
 from vmart.orders.models import EngineDrift
 from vmart.provisioning import specs
-from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
 
 KIND = "redeliver"
@@ -22,7 +21,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         machine = m.read(operation.subject_id)
         spec = specs.load([machine.id])[machine.id].spec
-        seen = engine_of(operation.lane).ensure_present(spec)
+        seen = own_system.made(machine, spec)
         if seen.power != Power.RUNNING:
             raise RuntimeError(f"{machine.public_id} was delivered again and is {seen.power}")
         own.attach_again(operation.lane, machine)
@@ -33,6 +32,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _running(machine: Instance) -> None:
     start.running(machine)
+    Instance.objects.filter(pk=machine.pk).update(rescue=own_system.number(machine))
     found_again(machine)
     m.event(machine, "redelivered")
 

@@ -4,7 +4,6 @@ Data disks with what is on them, addresses, type, term and name stay. What is to
 name) follows when the new system runs. A system disk is erased once for each request, whatever fails.
 """
 
-import datetime as dt
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,12 @@ from typing import Any
 from django.db.models import F
 
 from vmart.catalog import shop
-from vmart.catalog.models import Image, ZoneImage
-from vmart.engines.contract import EngineError, ImageSpec, ImageStatus, MachineSpec, Observation, Power
+from vmart.catalog.models import Image
+from vmart.engines.contract import EngineError, ImageSpec, MachineSpec, Observation, Power
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
-from vmart.kernel import clock, db
-from vmart.orders import bind_keys, login, naming, passwords, redeliver, start, user_data
+from vmart.kernel import db
+from vmart.orders import bind_keys, image_there, login, naming, passwords, redeliver, start, user_data
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.disks import own
@@ -28,18 +27,15 @@ from vmart.orders.images import chosen
 from vmart.orders.images.chosen import Chosen
 from vmart.orders.login import GENERATED, LoginWanted
 from vmart.orders.stop import KEEP_CHARGING
-from vmart.policy import policy
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 log = logging.getLogger(__name__)
 
 KIND = "reinstall"
 ACT = "ResetInstance"
-_IMAGE_WAIT_S = 0.5
 _UNTOUCHED = "The system was not installed anew; what is on its disk is there."
 _ERASED = "The system disk was erased, and the new system does not run; install it anew once more."
 _UNKNOWN = "It is not known whether the system was installed anew; install it once more."
@@ -114,27 +110,7 @@ def _image(machine: Instance, asked: Reinstall) -> Chosen:
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``reinstall``: nothing is erased before the image is in the zone; then the engine, then the outcome."""
-    for operation in batch:
-        status = _image_status(operation)
-        if status == ImageStatus.READY:
-            _install(operation, owner)
-        elif status == ImageStatus.FAILED or _waited_too_long(operation):
-            why = EngineError("The image cannot be made in this zone.", transient=False, helps="Choose another image.")
-            exhausted([operation], owner, why)
-        else:
-            queue.put_off(owner, [operation], _IMAGE_WAIT_S, "waiting for the image", waiting=True)
-
-
-def _image_status(operation: Claimed) -> str:
-    if operation.payload.get("own_image"):  # it is on its engine, or the engine says that it is not
-        return ImageStatus.READY
-    found = ZoneImage.objects.filter(zone_id=operation.lane, image_id=operation.payload["image"])
-    return found.values_list("status", flat=True).first() or ImageStatus.MISSING
-
-
-def _waited_too_long(operation: Claimed) -> bool:
-    patience = dt.timedelta(minutes=policy.at(clock.now()).image_wait_minutes)
-    return clock.wall() - operation.created_at > patience
+    image_there.when_there(batch, owner, _install, exhausted, helps="Choose another image.")
 
 
 def _install(operation: Claimed, owner: uuid.UUID) -> None:
@@ -182,13 +158,13 @@ def _tell(machine: Instance, payload: Mapping[str, Any]) -> None:
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """What became of it the engine says, if it answers; the machine can be asked for a new system again."""
     for operation in batch:
-        seen = _seen(operation)
+        seen = seen_now(operation)
         with outcome(operation, owner, State.STARTING) as machine:
             if machine:
                 _given_up(machine, operation.payload, seen, error)
 
 
-def _seen(operation: Claimed) -> Observation | None:
+def seen_now(operation: Claimed) -> Observation | None:
     """None where nobody can say what is there."""
     name = m.read(operation.subject_id).public_id
     try:
@@ -205,20 +181,20 @@ def _given_up(machine: Instance, payload: Mapping[str, Any], seen: Observation |
         m.fail(machine, _UNKNOWN, error, state=payload["before"])
     elif seen.power == Power.ABSENT:
         passwords.erase([machine])
-        m.fail(machine, _ERASED, error, **_off(machine))
+        m.fail(machine, _ERASED, error, **off(machine))
     elif seen.installation < machine.installation:
-        m.fail(machine, _UNTOUCHED, error, **({"state": State.RUNNING} if _is_on(seen) else _off(machine)))
+        m.fail(machine, _UNTOUCHED, error, **({"state": State.RUNNING} if _is_on(seen) else off(machine)))
     elif _is_on(seen):  # the last answer was lost
         _installed(machine, payload)
     else:
         _tell(machine, payload)
-        m.fail(machine, _ERASED, error, **_off(machine))
+        m.fail(machine, _ERASED, error, **off(machine))
 
 
 def _is_on(seen: Observation) -> bool:
     return seen.power in (Power.RUNNING, Power.STARTING)
 
 
-def _off(machine: Instance) -> dict[str, object]:
+def off(machine: Instance) -> dict[str, object]:
     """It stands, and is charged as before."""
     return {"state": State.STOPPED} | ({} if m.is_prepaid(machine) else {"stop_charging_mode": KEEP_CHARGING})

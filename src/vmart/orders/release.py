@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
+
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import enforce, passwords
@@ -11,6 +13,7 @@ from vmart.orders.acts import outcome
 from vmart.orders.addresses import disassociate
 from vmart.orders.disks import keep, leave
 from vmart.orders.sample import count_last
+from vmart.orders.snapshots import policies
 from vmart.orders.terminate import IN_BIN
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
@@ -68,11 +71,16 @@ def _gone(machine: Instance, kept: Sequence[int]) -> None:
     )  # fmt: skip
     passwords.erase([machine])
     enforce.send_for([machine.id])
+    policies.leave(_disks(machine))
     modify.end(machine.account_id, _tagged(machine))
     m.event(machine, "released")
 
 
+def _disks(machine: Instance) -> QuerySet[Disk]:
+    """Those that end with it."""
+    return Disk.objects.filter(instance_id=machine.pk, state=DiskState.WITH_MACHINE)
+
+
 def _tagged(machine: Instance) -> list[Thing]:
     """What ends with the machine and may have tags."""
-    disks = Disk.objects.filter(instance_id=machine.pk, state=DiskState.WITH_MACHINE)
-    return [Thing(INSTANCE, machine.public_id), *(Thing(VOLUME, disk.public_id) for disk in disks)]
+    return [Thing(INSTANCE, machine.public_id), *(Thing(VOLUME, disk.public_id) for disk in _disks(machine))]

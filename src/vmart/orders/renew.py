@@ -12,10 +12,10 @@ from typing import Any
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import agreed, paid, term
+from vmart.orders import agreed, lower_bandwidth, lowering, paid, term
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongState
 from vmart.orders.models import EngineDrift, Order
@@ -26,22 +26,27 @@ from vmart.policy import policy
 from vmart.pricing import books
 from vmart.pricing.book import BANDWIDTH
 from vmart.pricing.priced import Priced, PricedLine
+from vmart.pricing.priced import Term as Paid
 from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day
 from vmart.subscriptions.models import Subscription
 
 ACTION = "renew"
 BringBack = Callable[[Sequence[Any], Actor], None]
-RENEWABLE = (State.RUNNING, State.STOPPED, State.STARTING, State.STOPPING, State.REBOOTING, State.SHUTDOWN)
+RENEWABLE = (*(state for state in ALIVE if state != State.PENDING), State.SHUTDOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """For how long: ``months``, or (0) to the unified ``day`` of a month. ``renew_flag`` "" leaves it as it is."""
+    """For how long: ``months``, or (0) to the unified ``day`` of a month. ``renew_flag`` "" leaves it as it is.
+
+    ``bandwidth_mbps``: less bandwidth by the month from the begin of the further term on; 0 leaves it as it is.
+    """
 
     public_ids: Sequence[str]
     months: int = 1
     day: int = 0
     renew_flag: str = field(default="")
+    bandwidth_mbps: int = 0
 
 
 def refuse(machines: Sequence[Instance]) -> None:
@@ -57,6 +62,8 @@ def _check(machines: Sequence[Instance], asked: Renewal) -> None:
     check_flag_asked(asked)
     refuse(machines)
     refuse_lost(machines)
+    if asked.bandwidth_mbps:
+        lower_bandwidth.check(machines, asked.bandwidth_mbps)
 
 
 def check_flag_asked(asked: Renewal) -> None:
@@ -78,7 +85,7 @@ def refuse_lost(machines: Sequence[Instance]) -> None:
 
 def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
     book = books.current_book(shop.snapshot().generation)
-    terms = agreed.paid_ahead([thing.id for thing in things])
+    terms, had = _terms(things, asked), _had(things, asked)
     lines = []
     for thing in things:
         further = _term(thing, asked)
@@ -87,7 +94,7 @@ def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
         assert thing.subscription.expires_at is not None
         lines.append(PricedLine(
             thing.public_id, listed, amount, *network, further.months, further.days, further.anchor_at,
-            thing.subscription.expires_at, further.period_to, tuple(terms[thing.id]),
+            thing.subscription.expires_at, further.period_to, tuple(terms[thing.id]), had[thing.id],
         ))  # fmt: skip
     return Priced(action, book.version, book.currency, tuple(lines))
 
@@ -117,10 +124,24 @@ def _term(thing: Thing, asked: Renewal) -> Term:
     return found
 
 
-def _still_so(things: Sequence[Thing], due: Priced, _: Renewal) -> None:
+def _terms(things: Sequence[Thing], asked: Renewal) -> dict[int, list[Paid]]:
+    """What the further term of each is of."""
+    return lowering.paid_ahead([thing.id for thing in things], asked.bandwidth_mbps)
+
+
+def _had(things: Sequence[Thing], asked: Renewal) -> dict[int, tuple[Paid, ...]]:
+    """What of each is another then: its bandwidth, where that goes down."""
+    numbers = [thing.id for thing in things]
+    if not asked.bandwidth_mbps:
+        return dict.fromkeys(numbers, ())
+    terms = agreed.paid_ahead(numbers)
+    return {number: tuple(one for one in terms[number] if one[0] == BANDWIDTH) for number in numbers}
+
+
+def _still_so(things: Sequence[Thing], due: Priced, asked: Renewal) -> None:
     """Raise InvalidParameter where a thing expires otherwise, or pays for else, than when ``due`` was reckoned."""
     lines = {line.public_id: line for line in due.lines}
-    terms = agreed.paid_ahead([thing.id for thing in things])
+    terms = _terms(things, asked)
     for thing in things:
         line = lines[thing.public_id]
         if line.period_from != thing.subscription.expires_at:
@@ -128,15 +149,20 @@ def _still_so(things: Sequence[Thing], due: Priced, _: Renewal) -> None:
                 "{id} was renewed or returned meanwhile; ask for its price again.",
                 field=named_in(thing), id=thing.public_id,
             )  # fmt: skip
+        if asked.bandwidth_mbps and lowering.mbps_of(line.terms) != asked.bandwidth_mbps:
+            raise InvalidParameter("The price is of another bandwidth; ask for it again.", field="bandwidth_mbps")
         if line.terms and sorted(line.terms) != sorted(terms[thing.id]):
             raise InvalidParameter(
                 "{id} was changed meanwhile; ask for its price again.", field=named_in(thing), id=thing.public_id
             )
 
 
-def _carry_out(order: Order, things: Sequence[Thing], due: Priced, asked: Renewal, actor: Actor) -> None:
+def _carry_out(order: Order, things: Sequence[Any], due: Priced, asked: Renewal, actor: Actor) -> None:
     paid.take(due, {thing.public_id: thing.subscription for thing in things}, order)
     _apply(things, due, asked, actor)
+    if asked.bandwidth_mbps:
+        begins = {line.public_id: line.period_from for line in due.lines}
+        lower_bandwidth.agree(order.id, things, asked.bandwidth_mbps, begins)
 
 
 def _apply(things: Sequence[Thing], due: Priced, asked: Renewal, actor: Actor) -> None:
@@ -150,7 +176,13 @@ def _apply(things: Sequence[Thing], due: Priced, asked: Renewal, actor: Actor) -
         [thing.subscription for thing in things], ["expires_at", "anchor_at", "renew_flag"]
     )
     term.follow(things)
-    events(things, "renewed", [told(lines[thing.public_id]) for thing in things], actor)
+    events(things, "renewed", [_told(lines[thing.public_id], asked) for thing in things], actor)
+
+
+def _told(line: PricedLine, asked: Renewal) -> dict[str, object]:
+    if not asked.bandwidth_mbps:
+        return told(line)
+    return told(line) | {"mbps": asked.bandwidth_mbps, "mbps_from": line.period_from.isoformat()}
 
 
 def _bring_back(machines: Sequence[Instance], actor: Actor) -> None:

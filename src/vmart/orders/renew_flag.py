@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidValue
+from vmart.network.models import Eip
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongMode
 from vmart.orders.things import Thing, agree, events, is_prepaid, named_in
@@ -13,6 +14,7 @@ from vmart.storage.models import Disk
 AUTO = "NOTIFY_AND_AUTO_RENEW"
 MANUAL = "NOTIFY_AND_MANUAL_RENEW"
 SILENT = "DISABLE_NOTIFY_AND_MANUAL_RENEW"
+_CODES = {Disk: "InvalidDisk.NotSupported", Eip: "UnsupportedOperation.InvalidAddressInternetChargeType"}
 FLAGS = (AUTO, MANUAL, SILENT)
 
 
@@ -41,6 +43,5 @@ def refuse_without_term(thing: Thing) -> None:
     if not is_prepaid(thing):
         raise WrongMode(
             "{id} is postpaid: it has no term to renew.",
-            field=named_in(thing), code="InvalidDisk.NotSupported" if isinstance(thing, Disk) else None,
-            id=thing.public_id,
+            field=named_in(thing), code=_CODES.get(type(thing)), id=thing.public_id,
         )  # fmt: skip

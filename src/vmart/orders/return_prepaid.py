@@ -8,19 +8,21 @@ paid for its whole days left; once per account, soon after delivery, everything 
 import datetime as dt
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
+
 from vmart.catalog import shop
 from vmart.customers import quotas
 from vmart.customers.models import Account
-from vmart.instances.models import Instance, State
+from vmart.instances.models import AT_REST, Instance
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import LimitExceeded
 from vmart.kernel.money import exponent
-from vmart.orders import agreed, isolate, term, windows
+from vmart.orders import agreed, isolate, lowering, term, windows
 from vmart.orders import machines as m
 from vmart.orders.credit import Credit, credit_all
 from vmart.orders.errors import WrongState
@@ -89,7 +91,7 @@ def refuse(machines: Sequence[Instance]) -> None:
     """Raise WrongMode or WrongState for machines that cannot be returned."""
     for machine in machines:
         m.refuse_postpaid(machine)
-        m.refuse_state(machine, [State.RUNNING, State.STOPPED], "UnsupportedOperation.InstanceStateShutdown")
+        m.refuse_state(machine, AT_REST, "UnsupportedOperation.InstanceStateShutdown")
     m.refuse_isolated(machines)  # of a term that is over nothing is left, and a return would move its end
 
 
@@ -99,6 +101,7 @@ def _into_bin(machines: Sequence[Instance], request_id: str, now: dt.datetime, r
         **term_ends(now),
     )  # fmt: skip
     windows.close(machines)
+    lowering.withdraw(machines)
 
 
 def term_ends(now: dt.datetime) -> dict[str, object]:
@@ -129,7 +132,8 @@ def _used_its_free(account: Account) -> bool:
 def _refunds(things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo, *, free_used: bool) -> list[RefundQuote]:
     """What each of an account's things gives back, returned together in this order: one of them is free at most."""
     numbers = [thing.id for thing in things]
-    paid, worth_of = _paid(numbers, now), _Worth(agreed.paid_ahead(numbers))
+    found, worth_of = _paid(numbers, now, or_ended=not free_used), _Worth(agreed.paid_ahead(numbers))
+    paid = {number: [line for line in found[number] if _pays(line, now)] for number in numbers}
     for thing in things:
         if not paid[thing.id]:
             raise WrongState(
@@ -139,7 +143,8 @@ def _refunds(things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo, *, free_
     refunds = []
     for thing in things:
         lines = paid[thing.id]
-        refund = _refund(thing, lines, worth_of(lines[0]), now, zone=zone, free_used=free_used)
+        ended = [line for line in found[thing.id] if line not in lines]
+        refund = _refund(thing, lines, ended, worth_of(lines[0]), now, zone=zone, free_used=free_used)
         free_used = free_used or refund.first_free
         refunds.append(refund)
     return refunds
@@ -181,26 +186,38 @@ def _is_upgrade(line: Line) -> bool:
     return line.order.action in UPGRADES
 
 
-def _paid(numbers: Sequence[int], now: dt.datetime) -> dict[int, list[Line]]:
-    """Of each bundle, what pays for now and later: the line whose period is running, renewals not begun, upgrades."""
+def _paid(numbers: Sequence[int], now: dt.datetime, *, or_ended: bool = False) -> dict[int, list[Line]]:
+    """Of each bundle, what pays for now and later: the line whose period is running, renewals not begun, upgrades.
+
+    ``or_ended``: and upgrades that do not any more: their days are over, or their bandwidth became traffic.
+    """
+    wanted = Q(state=Line.State.DELIVERED, period_to__gt=now)
+    if or_ended:
+        became_traffic = Q(state=Line.State.RETURNED, bandwidth_ended_minor__isnull=False)
+        wanted |= Q(order__action__in=UPGRADES) & (Q(state=Line.State.DELIVERED) | became_traffic)
     lines: dict[int, list[Line]] = {number: [] for number in numbers}
-    found = Line.objects.select_related("order").filter(
-        subscription_id__in=numbers, state=Line.State.DELIVERED, period_to__gt=now
-    )
+    found = Line.objects.select_related("order").filter(wanted, subscription_id__in=numbers)
     for line in sorted(found.order_by("period_from"), key=_is_upgrade):
         lines[line.subscription_id].append(line)
     return lines
 
 
+def _pays(line: Line, now: dt.datetime) -> bool:
+    assert line.period_to is not None
+    return line.state == Line.State.DELIVERED and line.period_to > now
+
+
 def _refund(
     thing: Thing,
     lines: Sequence[Line],
+    ended: Sequence[Line],
     worth: Sequence[Returnable],
     now: dt.datetime,
     *,
     zone: ZoneInfo,
     free_used: bool,
 ) -> RefundQuote:
+    """``ended``: upgrades that are used up, of which a free return gives the rest back."""
     running = lines[0]
     assert running.period_from is not None and running.delivered_at is not None
     months, rest_s = _used(thing.subscription, running.period_from, max(now, running.period_from), zone)
@@ -208,6 +225,8 @@ def _refund(
     first_free = running.order.action in PURCHASES and may_return_free(
         running.delivered_at, now, days=free_days, used_before=free_used
     )
+    if first_free:
+        lines = [*lines, *ended]
     terms = [line for line in lines if not _is_upgrade(line)]
     refund = return_refund(
         used_value(worth, months, rest_s), *(_purses(terms) if first_free else _still_used(terms)),
@@ -314,19 +333,26 @@ def _credit(things: Sequence[Thing], refunds: Sequence[RefundQuote]) -> None:
         credit_all("refund", things[0].account_id, "revenue", credits)
 
 
-def ordinary(machine: Instance, now: dt.datetime) -> RefundQuote:
-    """What a machine's terms are worth now: what an ordinary return of it would give. Raises WrongState."""
-    (worth,) = _refunds([machine], now, shop.snapshot().billing_zone, free_used=True)
+def ordinary(thing: Thing, now: dt.datetime) -> RefundQuote:
+    """What the terms of a thing are worth now: what an ordinary return of it would give. Raises WrongState."""
+    (worth,) = _refunds([thing], now, shop.snapshot().billing_zone, free_used=True)
     return worth
 
 
-def credit_worth(machine: Instance, worth: RefundQuote) -> None:
-    """Give back what the terms are worth; the machine stays. Belongs into the act.
+def gift_first(worth: RefundQuote) -> RefundQuote:
+    """The same with as much gift as was paid of it: so a change of how bandwidth is charged gives it back."""
+    lines = Line.objects.filter(id__in=[line for line, _ in worth.by_line])
+    gift = min(worth.refund_minor, _purses(list(lines))[1])
+    return replace(worth, cash_minor=worth.refund_minor - gift, gift_minor=gift)
+
+
+def credit_worth(thing: Thing, worth: RefundQuote) -> None:
+    """Give back what the terms are worth; the thing stays. Belongs into the act.
 
     It uses up neither the account's free return nor its quota of them.
     """
     _note_returned(worth.by_line, None)
-    _credit([machine], [worth])
+    _credit([thing], [worth])
 
 
 def of_bandwidth(machine: Instance, now: dt.datetime) -> tuple[EndedBandwidth, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from django.db.models import F, Q, QuerySet
 
 from vmart.engines.contract import ByteCount, Engine
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
 from vmart.network.models import Eip, EipState
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
@@ -77,8 +77,8 @@ def sending(zone: str) -> list[Sender]:
 
 
 def _sending(zone: str) -> QuerySet[Instance]:
-    alive = [State.RUNNING, State.STOPPING, State.REBOOTING, State.STARTING, State.STOPPED]
-    found = Instance.objects.filter(zone_id=zone, state__in=alive, public_ip_wanted=True)
+    delivered = [state for state in ALIVE if state != State.PENDING]
+    found = Instance.objects.filter(zone_id=zone, state__in=delivered, public_ip_wanted=True)
     # Arrears that ended before the power-off of their stop: its own count comes.
     being_turned_off = Q(state=State.STOPPED, latest_operation_state="OPERATING")
     return found.exclude(subscription__expires_at__lte=clock.now()).exclude(being_turned_off)
@@ -156,16 +156,19 @@ def _take(zone: str, counted: Sequence[Read], *, last: bool) -> int:
 def take(zone: str, counted: Sequence[Read]) -> int:
     """Take in what was read in the zone, under the locks of the accounts; the bytes that are new.
 
-    Not of one whose charging has ended since, or that left its machine: its last count says which bytes are due.
+    Not of one whose charging has ended since, that left its machine, or is charged otherwise by now: its last count
+    says which bytes are due.
     """
     if not counted:
         return 0
     machines = {one.sender.subscription_id for one in counted if not one.sender.is_eip}
     eips = {one.sender.subscription_id for one in counted if one.sender.is_eip}
-    still = {(number, "") for number in _sending(zone).filter(pk__in=machines).values_list("pk", flat=True)}
+    found = _sending(zone).filter(pk__in=machines).values_list("pk", "internet_charge_type")
+    still = {(number, "", mode == TRAFFIC_POSTPAID_BY_HOUR) for number, mode in found}
     if eips:
-        still |= set(_bound(zone).filter(pk__in=eips).values_list("pk", "instance__public_id"))
-    return keep(one for one in counted if (one.sender.subscription_id, _at(one.sender)) in still)
+        rows = _bound(zone).filter(pk__in=eips).values_list("pk", "instance__public_id", "internet_charge_type")
+        still |= {(number, at, mode == TRAFFIC_POSTPAID_BY_HOUR) for number, at, mode in rows}
+    return keep(one for one in counted if (one.sender.subscription_id, _at(one.sender), one.sender.by_traffic) in still)
 
 
 def _at(sender: Sender) -> str:
@@ -173,9 +176,9 @@ def _at(sender: Sender) -> str:
 
 
 def keep(counted: Iterable[Read]) -> int:
-    """All that is new in it is charged. Under the locks of the accounts."""
+    """All that is new in it is charged, of what pays by traffic now. Under the locks of the accounts."""
     rows = list(counted)
-    return _write(rows, [(None, 0)] * len(rows))
+    return _write(rows, [(None, 0) if one.sender.by_traffic else (one.at, 0) for one in rows])
 
 
 def begin(counted: Iterable[Read]) -> None:

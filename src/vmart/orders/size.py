@@ -6,7 +6,7 @@ Operation ``size`` follows a change that failed or came too late.
 import uuid
 from collections.abc import Sequence
 
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ON, Instance
 from vmart.orders import machines as m
 from vmart.orders.acts import tell
 from vmart.provisioning.zone_engines import engine_of
@@ -29,5 +29,4 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 def say(machine: Instance, size: Size) -> None:
     """Tell the engine. Outside a transaction."""
     vcpu, memory_mib = size
-    on = machine.state == State.RUNNING
-    engine_of(machine.zone_id).ensure_size(machine.public_id, vcpu, memory_mib, on=on)
+    engine_of(machine.zone_id).ensure_size(machine.public_id, vcpu, memory_mib, on=machine.state in ON)

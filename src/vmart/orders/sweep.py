@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from vmart.engines.contract import Engine, EngineError, Observation, Power
 from vmart.engines.rules import MachineRules
 from vmart.events import record
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.instances.models import ALIVE, AT_REST, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import address, enforce, lost, term, where_it_is
 from vmart.orders import machines as m
@@ -196,7 +196,7 @@ def _difference(
     if row.state == State.LAUNCH_FAILED:
         return None if power == Power.ABSENT else "orphan"
     if power == Power.ABSENT:
-        return "missing" if row.state in (State.RUNNING, State.STOPPED) else None
+        return "missing" if row.state in AT_REST else None
     if power == Power.STOPPED and row.state == State.RUNNING:
         return "off"
     if power == Power.RUNNING and row.state in (State.STOPPED, State.SHUTDOWN):

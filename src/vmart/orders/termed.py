@@ -5,9 +5,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vmart.instances.models import Instance, State
-from vmart.orders import agreed, isolate, renew
+from vmart.instances.models import AT_REST, Instance, State
+from vmart.network.models import Eip, EipState
+from vmart.orders import agreed, isolate, renew, things
 from vmart.orders import machines as m
+from vmart.orders.addresses import isolate as isolate_address
+from vmart.orders.addresses import own as own_address
+from vmart.orders.addresses import renew as renew_address
 from vmart.orders.disks import isolate as isolate_disk
 from vmart.orders.disks import own
 from vmart.orders.disks import renew as renew_disk
@@ -53,12 +57,25 @@ def _locked_disk(disk_id: int) -> Disk:
     return own.locking().get(id=disk_id)
 
 
+def _expire_address(eip: Eip, at: dt.datetime, release_at: dt.datetime) -> None:
+    things.begin(eip, own_address.ISOLATE, "")
+    isolate_address.into_bin([eip], Source.EXPIRE, at, release_at)
+
+
+def _locked_address(eip_id: int) -> Eip:
+    return own_address.locking().get(id=eip_id)
+
+
 OF: Mapping[str, Termed] = {
     Instance.KIND: Termed(
-        m.locked, renew.ACT, renew.RENEWABLE, (State.RUNNING, State.STOPPED), _machine_waits, _expire_machine
+        m.locked, renew.ACT, renew.RENEWABLE, AT_REST, _machine_waits, _expire_machine
     ),
     Disk.KIND: Termed(
         _locked_disk, renew_disk.ACT, renew_disk.RENEWABLE, (DiskState.UNATTACHED, DiskState.ATTACHED),
         renew_disk.waits, _expire_disk,
+    ),
+    Eip.KIND: Termed(
+        _locked_address, renew_address.ACT, renew_address.RENEWABLE, (EipState.UNBIND, EipState.BIND),
+        renew_address.waits, _expire_address,
     ),
 }  # fmt: skip

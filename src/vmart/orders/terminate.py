@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from vmart.events.actor import API, Actor
-from vmart.instances.models import Instance, State
+from vmart.instances.models import ALIVE, AT_REST, Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import hourly, isolate, planned_end, return_prepaid
 from vmart.orders import machines as m
@@ -20,7 +20,7 @@ from vmart.policy import policy
 from vmart.subscriptions.models import Source
 
 IN_BIN = (State.SHUTDOWN, State.TERMINATING, State.LAUNCH_FAILED)
-_BUSY = (State.PENDING, State.STARTING, State.STOPPING, State.REBOOTING)
+_BUSY = tuple(state for state in ALIVE if state not in AT_REST)
 
 
 def terminate(actor: Actor, public_ids: Sequence[str], *, erase: bool = True) -> None:

@@ -16,7 +16,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db, ids
 from vmart.kernel.codec import Codec
 from vmart.ledger.queries import balance
-from vmart.orders import address, agreed, bandwidth, return_prepaid, sample, windows
+from vmart.orders import address, agreed, bandwidth, lowering, return_prepaid, sample, windows
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.credit import Credit, credit_all
@@ -123,6 +123,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
 def _in_force(machine: Instance, switch: Switch) -> None:
     """From this second on what it sends is what it pays for. Belongs into the act."""
     agreed.by_traffic(machine, switch.mbps)
+    lowering.withdraw([machine])
     Instance.objects.filter(pk=machine.pk).update(
         internet_charge_type=TRAFFIC_POSTPAID_BY_HOUR, bandwidth_mbps=switch.mbps, latest_operation_state="SUCCESS"
     )

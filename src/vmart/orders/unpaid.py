@@ -75,7 +75,7 @@ def close_in_act(account_id: int, order_id: int, why: Refused) -> None:
         status=Status.CLOSED, closed_at=clock.now(), reason=why.sentence[:500]
     )
     if closed:
-        record.write(account_id, record.ORDER, [order_id], "order_closed", details=[{"why": why.sentence}])
+        record.write(account_id, record.ORDER, [order_id], "order_closed", details=[record.reason(why)])
         forget(order_id)
 
 

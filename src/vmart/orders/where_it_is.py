@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vmart.engines.contract import Observation, Power
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.instances.models import ALIVE, IN_RESCUE, Instance, State
 from vmart.kernel import db
 from vmart.orders import machines as m
 from vmart.provisioning import specs
@@ -36,7 +36,9 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _is_busy(machine: Instance) -> bool:
-    return machine.state in ALIVE and machine.latest_operation_state == "OPERATING"
+    """With an act, or with a rescue system: what it has inside is its own system's."""
+    operating = machine.state in ALIVE and machine.latest_operation_state == "OPERATING"
+    return operating or machine.state in IN_RESCUE
 
 
 def _say(machine: Instance) -> None:

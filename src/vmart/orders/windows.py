@@ -3,7 +3,8 @@
 Bought, begun and ended they are in ``orders/bandwidth_window.py``.
 """
 
-from collections.abc import Iterable, Sequence
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 
 from vmart.instances.models import Instance
 from vmart.orders import agreed
@@ -24,8 +25,18 @@ def of(instance_id: int) -> BandwidthWindow | None:
 def refuse_open(machines: Iterable[Instance]) -> None:
     """Raise WrongState for a machine that has a window now or later: what it pays for would be two things at once."""
     numbers = {machine.id: machine for machine in machines}
-    window = BandwidthWindow.objects.filter(subscription_id__in=numbers, state__in=_OPEN).first()
-    if window:
+    _refuse(numbers, BandwidthWindow.objects.filter(subscription_id__in=numbers, state__in=_OPEN))
+
+
+def refuse_open_at(machines: Iterable[Instance], instants: Mapping[int, dt.datetime]) -> None:
+    """Raise WrongState for one whose window would still be open at the instant of the machine."""
+    numbers = {machine.id: machine for machine in machines}
+    found = BandwidthWindow.objects.filter(subscription_id__in=numbers, state__in=_OPEN)
+    _refuse(numbers, [window for window in found if window.ends_at > instants[window.subscription_id]])
+
+
+def _refuse(numbers: Mapping[int, Instance], found: Iterable[BandwidthWindow]) -> None:
+    for window in found:
         raise WrongState(
             "{id} has {mbps} Mbps until {until:%Y-%m-%d %H:%M} UTC; it can be changed when that is over.",
             field="machines", code="UnsupportedOperation", id=numbers[window.subscription_id].public_id,

@@ -16,9 +16,11 @@ from vmart.pages.way_back import top_up_address
 from vmart.payments import providers
 from vmart.pricing.priced import Priced, PricedLine
 
+_PAGES = {"disk": "disk", "eip": "address"}  # of what an id begins with
+
 
 def _thing(line: PricedLine) -> object:
-    kind = "disk" if line.public_id.startswith("disk-") else "machine"
+    kind = _PAGES.get(line.public_id.split("-")[0], "machine")
     return cells.link(reverse(kind, args=[line.public_id]), line.public_id)
 
 

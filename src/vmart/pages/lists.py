@@ -80,10 +80,9 @@ def _what_happened(row: Happened, seller: bool) -> SafeString:
 
 def _why(row: Happened, seller: bool) -> str:
     """What people wrote of an account as they wrote it, else a stored sentence in the reader's language."""
-    why = str(row.detail.get("why") or "")
-    if not why or row.subject_kind == "account":
-        return why
-    return wording.said(why) if seller else wording.said_to_buyer(why)
+    if row.subject_kind == "account":
+        return str(row.detail.get("why") or "")
+    return wording.reason(row.detail, seller=seller)
 
 
 def _after(row: Happened) -> list[tuple[str, Any]]:

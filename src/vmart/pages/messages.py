@@ -27,6 +27,8 @@ _PROGRAMS_ONLY = ("api", "config")  # rooms whose refusals no page shows
 # Calls whose sentence is stored or shown as it is: the constants among their arguments, also by name.
 _SAID_BY = {
     "EngineError",
+    "Unfit",
+    "FetchError",
     "Refusal",
     "ImageState",
     "Outcome",

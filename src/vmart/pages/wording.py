@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import get_language, gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -22,12 +23,24 @@ STATES = {
     "STARTING": _("Starting"),
     "STOPPING": _("Stopping"),
     "REBOOTING": _("Rebooting"),
+    "ENTER_RESCUE_MODE": _("Going into rescue mode"),
+    "RESCUE_MODE": _("Rescue mode"),
+    "EXIT_RESCUE_MODE": _("Leaving rescue mode"),
     "SHUTDOWN": _("Recycle bin"),
     "TERMINATING": _("Being erased"),
     "GONE": _("Erased"),
 }
-STATE_TONES = {"RUNNING": "good", "LAUNCH_FAILED": "bad", "SHUTDOWN": "warn", "STOPPED": "idle", "GONE": "idle"}
-IN_BETWEEN = ("PENDING", "STARTING", "STOPPING", "REBOOTING", "TERMINATING")
+STATE_TONES = {
+    "RUNNING": "good",
+    "LAUNCH_FAILED": "bad",
+    "SHUTDOWN": "warn",
+    "RESCUE_MODE": "warn",
+    "STOPPED": "idle",
+    "GONE": "idle",
+}
+IN_BETWEEN = (
+    "PENDING", "STARTING", "STOPPING", "REBOOTING", "ENTER_RESCUE_MODE", "EXIT_RESCUE_MODE", "TERMINATING",
+)  # fmt: skip
 
 # Of a disk with a life of its own.
 DISK_STATES = {
@@ -63,6 +76,7 @@ CHARGE_TYPES = {
 }  # fmt: skip
 INTERNET = {
     "BANDWIDTH_PREPAID": _("By bandwidth, monthly"),
+    "BANDWIDTH_PREPAID_BY_MONTH": _("By bandwidth, monthly"),
     "BANDWIDTH_POSTPAID_BY_HOUR": _("By bandwidth, hourly"),
     "TRAFFIC_POSTPAID_BY_HOUR": _("By traffic"),
 }
@@ -90,6 +104,8 @@ EIP_STATES = {
 IMAGE_STATES = {
     "CREATING": (_("Being made"), "busy"),
     "CREATEFAILED": (_("Not made"), "bad"),
+    "IMPORTING": (_("Being imported"), "busy"),
+    "IMPORTFAILED": (_("Not imported"), "bad"),
     "NORMAL": (_("Ready"), "good"),
 }
 COMPONENTS = {
@@ -108,7 +124,11 @@ ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Ban
            "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on"),
            "window": _("Bandwidth for some days"), "buy_disk": _("Disk, paid ahead"),
            "renew_disk": _("Renewal of a disk"), "grow_own_disk": _("Larger disk"),
-           "convert_disk": _("Disk paid ahead from now on")}  # fmt: skip
+           "convert_disk": _("Disk paid ahead from now on"),
+           "buy_address": _("Public address by the month"),
+           "renew_address": _("Renewal of a public address"),
+           "faster_address": _("Faster public address"),
+           "convert_address": _("Public address by the month from now on")}  # fmt: skip
 RENEW_FLAGS = {
     "NOTIFY_AND_AUTO_RENEW": _("Renew by itself, month by month"),
     "NOTIFY_AND_MANUAL_RENEW": _("Remind me; I renew by hand"),
@@ -133,6 +153,7 @@ UNDER_WAY = {
     "ApplySnapshot": _("Its disk is being restored from a snapshot."),
     "DisassociateAddress": _("Its public address is being unbound."),
     "ModifyAddressesBandwidth": _("The bandwidth of its public address is being changed."),
+    "ModifyAddressInternetChargeType": _("How its public address is charged is being changed."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -144,6 +165,8 @@ EVENTS = {
     "RebootInstances": _("Reboot asked for"),
     "TerminateInstances": _("End asked for"),
     "ResetInstance": _("New system asked for"),
+    "EnterRescueMode": _("Rescue mode asked for"),
+    "ExitRescueMode": _("Way out of the rescue mode asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),
     "AssociateInstancesKeyPairs": _("Key pairs asked for"),
     "DisassociateInstancesKeyPairs": _("Removal of key pairs asked for"),
@@ -176,16 +199,19 @@ EVENTS = {
     "disk_restored": _("Disk restored from a snapshot"),
     "DisassociateAddress": _("Unbinding asked for"),
     "ModifyAddressesBandwidth": _("Change of bandwidth asked for"),
+    "ModifyAddressInternetChargeType": _("Change of how it is charged asked for"),
     "ModifyAddressAttribute": _("Renamed"),
     "ReleaseAddresses": _("Given back"),
     "address_bound": _("Bound to a machine"),
     "address_unbound": _("Unbound from its machine"),
     "CreateImage": _("Image asked for"),
+    "ImportImage": _("Import of an image asked for"),
     "DeleteImages": _("End asked for"),
     "ModifyImageAttribute": _("Change of name or description asked for"),
     "ModifyImageSharePermission": _("Shared with other accounts, or no more"),
     "ended_with_snapshot": _("Ended with its snapshot, which arrears have ended"),
     "image_made": _("Made, ready for machines"),
+    "image_imported": _("Imported, ready for machines"),
     "image_gone": _("Erased"),
     "disk_made": _("Made, attached to no machine"),
     "disk_kept": _("Kept when its machine was erased, attached to no machine"),
@@ -216,12 +242,16 @@ EVENTS = {
     "password_taken": _("Password taken by its owner, and erased here"),
     "password_reset": _("Password reset"),
     "reinstalled": _("Installed anew"),
+    "rescue_begun": _("In rescue mode, its own disk at /mnt/system"),
+    "rescue_left": _("Out of the rescue mode, with its own system"),
     "keys_bound": _("Key pairs bound"),
     "hostname_changed": _("Host name changed"),
     "reclaim_announced": _("Taken back"),
+    "room_made": _("Spot machines were taken back to make room"),
     "notice_not_told": _("Its own system could not be told of its end"),
     "keys_unbound": _("Key pairs taken away"),
     "bandwidth_changed": _("Bandwidth changed"),
+    "mode_changed": _("Charged otherwise from now on"),
     "window_missed": _("More bandwidth for some days given back"),
     "window_bought": _("More bandwidth for some days bought"),
     "by_traffic": _("Its network is paid by traffic from now on"),
@@ -344,11 +374,14 @@ OPERATIONS = {
     "reclaim": _("End of a spot machine"),
     "spot_notice": _("Notice to a spot machine"),
     "reinstall": _("New system"),
+    "rescue": _("Way into the rescue mode"),
+    "leave_rescue": _("Way out of the rescue mode"),
     "rules": _("Rules of security groups"),
     "bandwidth": _("Change of bandwidth"),
     "to_traffic": _("Change to traffic"),
     "window": _("Bandwidth for some days"),
     "window_speed": _("Change of bandwidth"),
+    "lower_bandwidth": _("Less bandwidth of a renewal"),
     "resize": _("Change of instance type"),
     "size": _("Size as it is to be"),
     "move": _("Move to another network"),
@@ -363,9 +396,11 @@ OPERATIONS = {
     "bind_address": _("Binding of a public address"),
     "unbind_address": _("Unbinding of a public address"),
     "address_bandwidth": _("Bandwidth of a public address"),
+    "address_mode": _("Address charged otherwise"),
     "isolate_address": _("Switching off a public address"),
     "release_address": _("Release of a public address"),
     "create_image": _("Making of an image"),
+    "import_image": _("Import of an image"),
     "delete_image": _("Erasing of an image"),
     "create_snapshot": _("Making of a snapshot"),
     "apply_snapshot": _("Restoration of a disk"),
@@ -395,6 +430,7 @@ STEPS = {
     "test_order": _("A test order"),
 }
 APART = {"HOST": _("Host"), "RACK": _("Rack")}
+DAYS_OF_WEEK = {day: WEEKDAYS_ABBR[(day - 1) % 7] for day in range(7)}  # 0 is Sunday, as published
 QUOTAS = {
     "postpaid_per_zone": _("Postpaid machines a zone"),
     "prepaid_per_month": _("Prepaid machines bought a zone and month"),
@@ -468,10 +504,23 @@ GROUPS_BEGIN = {
 
 def sentence(refused: Refused) -> str:
     """A refusal in the reader's language; one whose sentence has no translation in English."""
-    params = refused.params
+    return _filled(refused.template, refused.params)
+
+
+def _filled(template: str, params: Mapping[str, object]) -> str:
     if isinstance(why := params.get(WHY), str) and why:
         params = {**params, WHY: gettext(why)}
-    return gettext(refused.template).format(**params) if params else gettext(refused.template)
+    return gettext(template).format(**params) if params else gettext(template)
+
+
+def reason(kept: Mapping[str, Any], *, seller: bool = False) -> str:
+    """Why, as an event keeps it (``events.record.reason``, or a stored sentence), in the reader's language; "" of
+    none. ``seller``: with what only the seller can mend.
+    """
+    if "template" in kept:
+        return _filled(kept["template"], kept["places"])
+    text = str(kept.get("why") or "")
+    return said(text) if seller else said_to_buyer(text)
 
 
 # What of a stored sentence shows that it is for the seller, who alone can do something about it.

@@ -33,12 +33,17 @@ class Policy(BaseModel):
     top_up_min: Mapping[str, Amount] = {}  # by currency, in its units
     top_up_max: Mapping[str, Amount] = {}
     client_token_days: int = Field(default=30, ge=1, le=365)  # of wall time; the API promises 24 hours
+    rooms_unbought: int = Field(default=3, ge=0, le=1000)  # made by taking spot machines back, in an hour
     # Delivery.
     delivery_minutes: int = Field(default=10, ge=1, le=1440)  # of wall time, from when the image is ready
     image_wait_minutes: int = Field(default=30, ge=1, le=1440)  # of wall time, from when the order is paid
     password_keep_days: int = Field(default=7, ge=1, le=365)
     sold_disk_percent: int = Field(default=90, ge=1, le=100)  # of a real pool: images and the engine need room too
     sold_memory_percent: int = Field(default=80, ge=1, le=100)  # of a real host: the shop runs beside the machines
+    # Images that customers import.
+    image_import_gib: int = Field(default=10, ge=0, le=10_000)  # of the file, and of the system in it; 0: none
+    image_import_minutes: int = Field(default=60, ge=1, le=1440)  # of wall time, for the download
+    image_imports: int = Field(default=2, ge=1, le=100)  # of an account at once
     # Terms.
     renew_ahead_years: int = Field(default=10, ge=1, le=50)
     remind_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = Field(default=(7, 5, 3, 1), max_length=10)

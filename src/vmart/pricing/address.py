@@ -1,13 +1,21 @@
-"""A public address that is bought by itself: what it is charged for at a machine, and while no machine has it."""
+"""A public address that is bought by itself: what it is charged for at a machine, and while no machine has it.
+
+Its bandwidth paid by the month is the same to it wherever it is: then nothing else is charged of it.
+"""
 
 from dataclasses import dataclass
 
 from vmart.pricing.book import BANDWIDTH, IDLE, TRAFFIC, PriceBook, RegionPrices
-from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.configuration import (
+    BANDWIDTH_POSTPAID_BY_HOUR,
+    BANDWIDTH_PREPAID_BY_MONTH,
+    TRAFFIC_POSTPAID_BY_HOUR,
+)
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
 from vmart.pricing.priced import Term
 
-_NOT_SOLD = ("BANDWIDTH_PACKAGE", "BANDWIDTH_PREPAID_BY_MONTH")
+_NOT_SOLD = ("BANDWIDTH_PACKAGE",)
+MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR, BANDWIDTH_PREPAID_BY_MONTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class AddressPart:
                 code="UnsupportedOperation",
             )
         self._check_mode()
-        most = book.sales.postpaid_mbps_max
+        most = book.sales.prepaid_mbps_max if self.paid_ahead else book.sales.postpaid_mbps_max
         if not 1 <= self.bandwidth_mbps <= most:
             raise OutOfRange(
                 "InternetMaxBandwidthOut is {mbps} Mbps; 1 to {most} are possible.",
@@ -41,7 +49,7 @@ class AddressPart:
                 "{mode} is not sold here.", field=field,
                 code="UnsupportedOperation.InvalidAddressInternetChargeType", mode=mode,
             )  # fmt: skip
-        if mode not in (BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR):
+        if mode not in MODES:
             raise UnknownChargeType(
                 "InternetChargeType {mode} does not exist.", field=field, code="InvalidParameterValue", mode=mode
             )
@@ -51,9 +59,14 @@ class AddressPart:
         """Whether what is sent is charged, and the bandwidth is a cap."""
         return self.internet_charge_type == TRAFFIC_POSTPAID_BY_HOUR
 
+    @property
+    def paid_ahead(self) -> bool:
+        """Whether its bandwidth is paid by the month."""
+        return self.internet_charge_type == BANDWIDTH_PREPAID_BY_MONTH
+
     def term(self, prices: RegionPrices, *, bound: bool) -> Term:
         """What it is charged for: idle, or bound to a machine."""
-        if not bound:
+        if not bound and not self.paid_ahead:
             return IDLE, prices.idle_key, 1
         if self.by_traffic:
             return TRAFFIC, prices.traffic_key, self.bandwidth_mbps

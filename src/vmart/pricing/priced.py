@@ -15,10 +15,14 @@ CONVERSION_ORDER = "convert"  # pays for a first term of what was charged by the
 # Of a disk with a life of its own: bought, renewed, made larger, paid ahead from now on.
 OWN_DISK_PURCHASE, OWN_DISK_RENEWAL = "buy_disk", "renew_disk"
 OWN_DISK_ORDER, OWN_DISK_CONVERSION = "grow_own_disk", "convert_disk"
+# Of a public address with a life of its own whose bandwidth is paid by the month: bought, renewed, made faster,
+# paid ahead from now on.
+ADDRESS_CONVERSION = "convert_address"
+ADDRESS_PURCHASE, ADDRESS_RENEWAL, ADDRESS_ORDER = "buy_address", "renew_address", "faster_address"
 DOWNGRADE_ORDER = "downgrade"  # pays for a term: the rest of the one that it ends
 # Orders for more of what is paid ahead already; any other pays for a term.
-UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER, WINDOW_ORDER, OWN_DISK_ORDER})
-PURCHASES = frozenset({"purchase", OWN_DISK_PURCHASE})
+UPGRADES = frozenset({BANDWIDTH_ORDER, TYPE_ORDER, DISK_ORDER, WINDOW_ORDER, OWN_DISK_ORDER, ADDRESS_ORDER})
+PURCHASES = frozenset({"purchase", OWN_DISK_PURCHASE, ADDRESS_PURCHASE})
 
 
 @dataclass(frozen=True, slots=True)

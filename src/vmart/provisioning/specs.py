@@ -22,7 +22,8 @@ ARRAY(SELECT o.public_id FROM network_subnet o
 """
 _ORDERED = """
 SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname, i.login_user, i.password_hash,
-  i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.public_ip, i.ipv6, i.bandwidth_mbps, b.arrears_since,
+  i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.rescue, i.public_ip, i.ipv6, i.bandwidth_mbps,
+  b.arrears_since,
   e.ip AS eip, e.bandwidth_mbps AS eip_mbps, f.isolated_at AS eip_isolated_at,
   i.created_at, i.own_image, g.recipe, g.version, z.ready_at,
   CASE WHEN i.own_image = '' THEN coalesce(z.status, 'missing') WHEN o.state = 'NORMAL' THEN 'ready' ELSE 'failed'
@@ -101,6 +102,7 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
         user_data=bytes(row["user_data"]),
         installation=row["installation"],
         restoration=row["restorations"],
+        rescue=row["rescue"],
         public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"], row["ipv6"])
         or _leading(row["eip"], row["eip_mbps"], row["eip_isolated_at"]),
         rules=rules,

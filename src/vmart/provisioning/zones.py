@@ -14,6 +14,7 @@ from vmart.engines.contract import (
     ImageSpec,
     ImageStatus,
     MemberCapacity,
+    Rescues,
     Snapshots,
 )
 from vmart.kernel import clock
@@ -57,8 +58,10 @@ def check(zone: str) -> bool:
     seen = {
         "pools": _pools(row, members), "disks": isinstance(engine, Disks),
         "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
+        "rescue": isinstance(engine, Rescues) and capabilities.rescue,
     }  # fmt: skip
     seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
+    seen["imports"] = list(capabilities.imports) if isinstance(engine, Images) else []
     Zone.objects.filter(pk=zone).update(
         capabilities=asdict(capabilities) | seen,
         engine_seen_at=clock.wall(),

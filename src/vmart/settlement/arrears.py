@@ -70,7 +70,8 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
         idle_disks = [disk for disk in disks if disk.latest_operation_state != "OPERATING"]
         eips = list(
             own_address.locking()
-            .filter(account_id=operation.subject_id, subscription__isolated_at=None)
+            .filter(account_id=operation.subject_id, subscription__charge_type=POSTPAID_BY_HOUR)
+            .filter(subscription__isolated_at=None)
             .exclude(state__in=[EipState.OFFLINING, EipState.GONE])
             .order_by("id")
         )

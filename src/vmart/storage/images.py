@@ -1,4 +1,4 @@
-"""Images of customers: what a snapshot of a system disk holds, and who else may make machines of it."""
+"""Images of customers: what a snapshot of a system disk holds, or was imported; who else may make machines of it."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,6 +9,8 @@ class ImageState(models.TextChoices):
 
     CREATING = "CREATING"
     CREATEFAILED = "CREATEFAILED"  # never made; told of until its owner deletes it
+    IMPORTING = "IMPORTING"
+    IMPORTFAILED = "IMPORTFAILED"  # never made, as CREATEFAILED
     NORMAL = "NORMAL"
     DELETING = "DELETING"
     GONE = "GONE"
@@ -16,13 +18,17 @@ class ImageState(models.TextChoices):
 
 # On their snapshot, which is there as long as they are.
 STANDING = (ImageState.CREATING, ImageState.NORMAL)
+# Those that count, and whose names are taken.
+COUNTING = (*STANDING, ImageState.IMPORTING)
 # Not ended, or about to.
-TOLD = (ImageState.CREATING, ImageState.CREATEFAILED, ImageState.NORMAL)
+TOLD = (*COUNTING, ImageState.CREATEFAILED, ImageState.IMPORTFAILED)
 _ENDED = Q(state__in=["DELETING", "GONE"])
+_UNNAMED = Q(state__in=["CREATEFAILED", "IMPORTFAILED", "DELETING", "GONE"])
 
 
 class OwnImage(models.Model):
-    """An image that an account owns, in the zone where it lies. What it costs is its snapshot's."""
+    """An image that an account owns, in the zone where it lies. What it costs is its snapshot's; an imported one has
+    none, and costs nothing (ADR 0058)."""
 
     KIND = "own_image"
 
@@ -32,11 +38,16 @@ class OwnImage(models.Model):
     zone = models.ForeignKey("catalog.Zone", models.PROTECT)
     # The public one from which it descends: system, login user and what else is known of it are that one's.
     base = models.ForeignKey("catalog.Image", models.PROTECT)
-    snapshot = models.ForeignKey("storage.Snapshot", models.PROTECT)  # what it was made of; it stays as long
+    # What it was made of, which stays as long; None: it was imported.
+    snapshot = models.ForeignKey("storage.Snapshot", models.PROTECT, null=True)
     name = models.CharField(max_length=60)
     description = models.CharField(max_length=256, default="", blank=True)
     size_gib = models.IntegerField()  # of the system disk that it was made of: no smaller one takes it
     created_at = models.DateTimeField()
+    # Of an imported one. The address may bear a signature, so it is forgotten when the import has ended.
+    import_url = models.CharField(max_length=2048, default="", db_default="", blank=True)
+    import_sha256 = models.CharField(max_length=64, default="", db_default="", blank=True)  # wanted, then found
+    percent = models.IntegerField(default=0, db_default=0)  # how far the import is
 
     state = models.CharField(max_length=12, choices=ImageState.choices)
     latest_operation = models.CharField(max_length=40)
@@ -49,11 +60,14 @@ class OwnImage(models.Model):
         db_table = "storage_image"
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "name"], condition=~_ENDED & ~Q(state="CREATEFAILED"),
-                name="storage_image_name_once",
+                fields=["account_id", "name"], condition=~_UNNAMED, name="storage_image_one_of_a_name",
             ),
             models.CheckConstraint(condition=Q(size_gib__gt=0), name="storage_image_size"),
             models.CheckConstraint(condition=~Q(name=""), name="storage_image_name"),
+            models.CheckConstraint(
+                condition=Q(state="IMPORTING", snapshot=None) | (~Q(state="IMPORTING") & Q(import_url="")),
+                name="storage_image_importing",
+            ),
         ]  # fmt: skip
         indexes = [
             models.Index(fields=["account_id", "-id"], condition=~_ENDED, name="storage_image_of_account"),

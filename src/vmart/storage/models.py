@@ -94,7 +94,15 @@ class Disk(models.Model):
         indexes = [
             models.Index(
                 fields=["account_id", "own_created_at", "id"],
-                include=["own_zone", "state", "name", "disk_type", "latest_operation", "instance_id"],
+                include=[
+                    "own_zone",
+                    "state",
+                    "name",
+                    "disk_type",
+                    "latest_operation",
+                    "latest_operation_state",
+                    "instance_id",
+                ],
                 condition=~Q(state__in=["", "GONE"]),
                 name="storage_disk_own",
             ),

@@ -46,6 +46,8 @@ class PolicyDisk(models.Model):
 
     disk = models.OneToOneField("storage.Disk", models.PROTECT, primary_key=True, related_name="+")
     policy = models.ForeignKey(SnapshotPolicy, models.CASCADE)
+    last_due_at = models.DateTimeField(null=True)  # for which a snapshot was last made or left out; None: not yet
+    skipped = models.JSONField(null=True)  # why none was made then, as ``events.record.reason``; None: one was
 
     class Meta:
         db_table = "storage_snapshot_policy_disk"

@@ -37,6 +37,7 @@ from vmart.pricing.configuration import (
     default_internet_charge_type,
 )
 from vmart.tags.wanted import Tag
+from vmart.web import typed_tags
 
 MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR, "spot": SPOTPAID}
 IN_ADDRESS = (
@@ -108,9 +109,8 @@ class Choice:
 
     @property
     def tags(self) -> tuple[Tag, ...]:
-        """As typed: ``key=value``, with commas between them. The act refuses what is none."""
-        pairs = (part.partition("=") for part in self.values["tags"].split(",") if part.strip())
-        return tuple(Tag(key.strip(), value.strip()) for key, _, value in pairs)
+        """Of the machine and its disks."""
+        return typed_tags.read(self.values["tags"])
 
     @property
     def max_price(self) -> Decimal | None:

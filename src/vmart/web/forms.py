@@ -18,30 +18,32 @@ from vmart.orders.images import chosen
 from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
+from vmart.pricing.address import MODES
 from vmart.pricing.book import PriceBook
 from vmart.pricing.book_document import SizeRange
-from vmart.pricing.configuration import BANDWIDTH_POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
 from vmart.storage.models import Disk
+from vmart.web import typed_tags
 
-EIP_MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR)
 _KEY_NAME: dict[str, Any] = {"maxlength": 25, "pattern": "[A-Za-z0-9_]+"}
 
 
 class NewKeyPair(ActForm):
     """A key pair that the shop makes."""
 
-    paths = {"key_name": "name"}
+    paths = {"key_name": "name", "tags": "tags"}
     prefix_id = "create-"
 
     name = text(_("Name"), hint=_("Letters, digits and underscores."), **_KEY_NAME)
+    tags = typed_tags.field()
 
 
 class ImportedKeyPair(ActForm):
     """A key pair whose private part is its owner's."""
 
-    paths = {"key_name": "name", "public_key": "public_key"}
+    paths = {"key_name": "name", "public_key": "public_key", "tags": "tags"}
     prefix_id = "import-"
 
     name = text(_("Name"), **_KEY_NAME)
@@ -50,6 +52,7 @@ class ImportedKeyPair(ActForm):
         required=False,
         widget=forms.Textarea(attrs={"class": "mono", "rows": 4, "spellcheck": "false", "required": True}),
     )
+    tags = typed_tags.field()
 
 
 def _affinity() -> forms.IntegerField:
@@ -65,7 +68,7 @@ def _affinity() -> forms.IntegerField:
 class NewGroup(ActForm):
     """A placement group that is made."""
 
-    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity"}
+    paths = {"group.name": "name", "group.apart": "apart", "group.affinity": "affinity", "tags": "tags"}
 
     name = text(_("Name"), maxlength=60)
     apart = forms.CharField(
@@ -73,6 +76,7 @@ class NewGroup(ActForm):
         widget=forms.Select(choices=list(wording.APART.items())),
     )  # fmt: skip
     affinity = _affinity()
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"affinity": 1})
@@ -90,13 +94,13 @@ class ChangedGroup(ActForm):
         super().__init__(typed, initial={"name": group.name, "affinity": group.affinity})
 
 
-def _choice(label: Any) -> forms.CharField:
+def one_of(label: Any) -> forms.CharField:
     """One of a few, whose names and values the form's own making gives."""
     return forms.CharField(label=label, required=False, strip=False, widget=forms.Select())
 
 
-def _regions() -> list[tuple[str, str]]:
-    """Those in which something is sold."""
+def regions() -> list[tuple[str, str]]:
+    """To choose from: those in which something is sold."""
     here = shop.snapshot()
     sold = {zone.region for zone in here.zones.values() if zone.on_sale}
     regions = [region for region in here.regions.values() if region.code in sold]
@@ -106,30 +110,32 @@ def _regions() -> list[tuple[str, str]]:
 class OwnVpc(ActForm):
     """A VPC in a region."""
 
-    paths = {"name": "name", "cidr": "cidr", "region": "region"}
+    paths = {"name": "name", "cidr": "cidr", "region": "region", "tags": "tags"}
     prefix_id = "vpc-"
 
     name = text(_("Name"), maxlength=60)
-    region = _choice(_("Region"))
+    region = one_of(_("Region"))
     cidr = text(
         _("Range"), hint=_("In 10.0.0.0/12, 172.16.0.0/12 or 192.168.0.0/16."), maxlength=18, placeholder="10.0.0.0/16"
     )
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        self.fields["region"].widget.choices = _regions()
+        self.fields["region"].widget.choices = regions()
 
 
 class OwnSubnet(ActForm):
     """A part of a VPC in a zone."""
 
-    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc"}
+    paths = {"name": "name", "cidr": "cidr", "zone": "zone", "vpc_id": "vpc", "tags": "tags"}
     prefix_id = "subnet-"
 
     name = text(_("Name"), maxlength=60)
-    vpc = _choice(_("VPC"))
-    zone = _choice(_("Zone"))
+    vpc = one_of(_("VPC"))
+    zone = one_of(_("Zone"))
     cidr = text(_("Range"), hint=_("Inside the range of the VPC."), maxlength=18, placeholder="10.0.1.0/24")
+    tags = typed_tags.field()
 
     def __init__(self, held: Sequence[VpcView], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
@@ -144,16 +150,17 @@ _GROUP_PATHS = {"name": "name", "description": "description"}
 class NewSecurityGroup(ActForm):
     """A security group in a region, with the rules that it begins with."""
 
-    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting"}
+    paths = {**_GROUP_PATHS, "region": "region", "starting": "starting", "tags": "tags"}
 
     name = text(_("Name"), maxlength=60)
     description = text(_("Description"), required=False, maxlength=100)
-    region = _choice(_("Region"))
-    starting = _choice(_("It begins with"))
+    region = one_of(_("Region"))
+    starting = one_of(_("It begins with"))
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
-        self.fields["region"].widget.choices = _regions()
+        self.fields["region"].widget.choices = regions()
         self.fields["starting"].widget.choices = list(wording.GROUPS_BEGIN.items())
 
 
@@ -193,7 +200,7 @@ class ChangedRule(ActForm):
         _("Network at the other end"), hint=_("Such as 203.0.113.0/24; 0.0.0.0/0 is anywhere."), required=False,
         maxlength=18,
     )  # fmt: skip
-    group = _choice(_("Or the members of a group"))
+    group = one_of(_("Or the members of a group"))
     description = text(_("Description"), required=False, maxlength=100)
 
     def __init__(
@@ -234,20 +241,29 @@ class NewEip(ActForm):
 
     paths = {
         "zone": "zone", "region": "zone", "internet_charge_type": "mode", "bandwidth_mbps": "bandwidth",
-        "count": "count", "name": "name",
+        "count": "count", "name": "name", "months": "months", "tags": "tags",
     }  # fmt: skip
 
-    zone = _choice(_("Zone"))
-    mode = _choice(_("Charged at a machine"))
+    zone = one_of(_("Zone"))
+    mode = one_of(_("Charged"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
+    months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
     name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
+    tags = typed_tags.field()
 
     def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"bandwidth": 5, "count": 1})
+        super().__init__(typed, initial={"bandwidth": 5, "count": 1, "months": 1})
         zones = [zone for zone in shop.snapshot().zones.values() if zone.on_sale]
         self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
-        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in EIP_MODES]
+        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES]
+        book = books.current_book(shop.snapshot().generation)
+        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in _periods(book)]
+
+    def clean_months(self) -> int:
+        """Of what has no term 0, whatever the form says."""
+        by_month = self.cleaned_data.get("mode") == BANDWIDTH_PREPAID_BY_MONTH
+        return int(self.cleaned_data["months"] or 0) if by_month else 0
 
 
 class EipName(ActForm):
@@ -266,25 +282,32 @@ class EipBandwidth(ActForm):
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
 
 
+class EipMode(ActForm):
+    """How a bought public address is to be charged from now on."""
+
+    paths = {"internet_charge_type": "mode", "bandwidth_mbps": "bandwidth", "months": "months", "addresses": "mode"}
+
+    mode = one_of(_("Charged from now on"))
+    bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
+    months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
+
+    def __init__(self, now: str, mbps: int, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"bandwidth": mbps, "months": 1})
+        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES if mode != now]
+        book = books.current_book(shop.snapshot().generation)
+        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in _periods(book)]
+
+
 class EipMachine(ActForm):
     """The machine that a bought public address is bound to."""
 
     paths = {"machines": "machine"}
 
-    machine = _choice(_("Machine"))
+    machine = one_of(_("Machine"))
 
     def __init__(self, machines: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)
         self.fields["machine"].widget.choices = [(public_id, f"{name} · {public_id}") for public_id, name in machines]
-
-
-class NewTag(ActForm):
-    """A tag for a machine, in the place of the one of this key."""
-
-    paths = {"tags.*.key": "key", "tags.*.value": "value", "tags": "key"}
-
-    key = text(_("Key"), hint=_("Letters, digits, spaces and + - = . _ : / @."), maxlength=127)
-    value = text(_("Value"), maxlength=255)
 
 
 class OwnPassword(ActForm):
@@ -309,7 +332,7 @@ class OtherNetwork(ActForm):
 
     paths = {"network": "subnet", "network.private_ips": "private_ip"}
 
-    subnet = _choice(_("Subnet"))
+    subnet = one_of(_("Subnet"))
     private_ip = text(_("Private address"), hint=_("Empty: the shop chooses a free one."), required=False, maxlength=15)
 
     def __init__(self, offered: Sequence[SubnetView], typed: Mapping[str, Any] | None = None) -> None:
@@ -358,6 +381,22 @@ class NewSystem(ActForm):
         self.fields["image"].widget.choices = public + [(image.public_id, _told(image)) for image in own]
 
 
+class RescueMode(ActForm):
+    """The password of a rescue system, and whether the guest is asked before it is turned off."""
+
+    paths = {"password": "password"}
+
+    password = forms.CharField(
+        label=_("Password of the rescue system"),
+        help_text=_("8 to 30 characters, at least two of lower case letters, upper case letters, digits and signs."),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"maxlength": 64, "autocomplete": "new-password"}),
+    )
+    hard = forms.BooleanField(
+        label=_("Turn it off without asking its system first: what that has not written is lost"), required=False
+    )
+
+
 class Change(ActForm):
     """One value of a machine, ``name``, changed; first shown with what it is ``now``."""
 
@@ -380,7 +419,7 @@ class Bandwidth(Change):
     name = "bandwidth"
     paths = {"bandwidth_mbps": "bandwidth"}
 
-    network = _choice(_("Paid"))
+    network = one_of(_("Paid"))
 
     bandwidth = forms.IntegerField(
         label=_("Bandwidth, Mbps"),
@@ -441,7 +480,7 @@ class Type(Change):
     name = "type"
     paths = {"instance_type": "type"}
 
-    type = _choice(_("Instance type"))
+    type = one_of(_("Instance type"))
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
@@ -530,7 +569,7 @@ class DiskSize(Change):
     name = "size"
     paths = {"system_disk": "size", "data_disks.0.size_gib": "size", "data_disks.0.id": "disk"}
 
-    disk = _choice(_("Disk"))
+    disk = one_of(_("Disk"))
     size = forms.IntegerField(
         label=_("New size, GiB"),
         min_value=1,
@@ -566,16 +605,17 @@ class NewDisk(ActForm):
     paths = {
         "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
         "months": "months", "charge_type": "months",
-        "disk.snapshot_id": "snapshot", "snapshots": "snapshot",
+        "disk.snapshot_id": "snapshot", "snapshots": "snapshot", "tags": "tags",
     }  # fmt: skip
 
-    zone = _choice(_("Zone"))
-    type = _choice(_("Disk type"))
+    zone = one_of(_("Zone"))
+    type = one_of(_("Disk type"))
     size = _size(_("Size, GiB"))
     count = _size(_("Number"))
     months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
     name = text(_("Name"), required=False, maxlength=128)
     snapshot = text(_("Snapshot"), required=False, maxlength=20, hint=_("Its id, for a disk that holds what it holds."))
+    tags = typed_tags.field()
 
     def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed, initial={"size": 100, "count": 1, "months": 0})
@@ -596,35 +636,20 @@ def _sizes(sold: SizeRange) -> str:
     return f"{sold.min}–{sold.max} GiB"
 
 
-class ImageName(ActForm):
-    """What an image is called."""
-
-    paths = {"image.name": "name", "image.description": "description"}
-
-    name = text(_("Name"), maxlength=60)
-    description = text(_("Description"), required=False, maxlength=256)
-
-
-class NewOwnImage(ImageName):
-    """An image of a machine."""
-
-    turned_off = forms.BooleanField(label=_("Turn the machine off meanwhile, and on again"), required=False)
-
-
-class ImageShares(ActForm):
-    """The account that an image is shared with."""
-
-    paths = {"accounts": "account"}
-
-    account = text(_("Number of the account"), maxlength=20)
-
-
 class SnapshotName(ActForm):
     """What a snapshot is called."""
 
     paths = {"name": "name"}
 
     name = text(_("Name"), required=False, maxlength=60)
+
+
+class NewSnapshot(SnapshotName):
+    """A snapshot that is made."""
+
+    paths = {**SnapshotName.paths, "tags": "tags"}
+
+    tags = typed_tags.field()
 
 
 class OwnDiskSize(ActForm):
@@ -658,7 +683,7 @@ class DiskMachine(ActForm):
 
     paths = {"machines": "machine"}
 
-    machine = _choice(_("Machine"))
+    machine = one_of(_("Machine"))
 
     def __init__(self, machines: Sequence[Instance], typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(typed)

@@ -16,7 +16,7 @@ from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.images import SHARED, ImageView
 from vmart.listings.launch_templates import TemplateView
-from vmart.listings.orders import OrderedDisk, OrderLine
+from vmart.listings.orders import OrderedDisk, OrderedEip, OrderLine
 from vmart.listings.own_disks import OwnDisk
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
@@ -298,6 +298,22 @@ ORDERED_DISKS: Table[OrderedDisk] = Table(
         Column("type", _("Disk type"), lambda row: wording.disk_type(row.disk.disk_type)),
         Column("size", _("Size"), lambda row: f"{row.disk.size_gib} GiB", css=NUM),
         Column("state", _("State"), _ordered_disk_state),
+    ),
+    empty="",
+)
+
+
+def _ordered_eip(entry: OrderedEip) -> SafeString:
+    eip = entry.eip
+    shown = eip.public_id if eip.ip is None else link(reverse("address", args=[eip.public_id]), eip.ip)
+    return together(shown, soft(eip.public_id, MONO))
+
+
+ORDERED_EIPS: Table[OrderedEip] = Table(
+    (
+        Column("address", _("Address"), _ordered_eip),
+        Column("network", _("Network"), lambda row: f"{row.eip.bandwidth_mbps} Mbps", css=NUM),
+        Column("state", _("State"), lambda row: cells.line_state(row.line.state)),
     ),
     empty="",
 )

@@ -26,6 +26,7 @@ from vmart.web.views import (
     quotas,
     renewal,
     security_groups,
+    snapshot_policies,
     snapshots,
     system,
     tags,
@@ -117,6 +118,18 @@ class SnapshotId:
         return value
 
 
+class PolicyId:
+    """A public id of a snapshot policy."""
+
+    regex = "asp-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class ImageId:
     """A public id of a customer's image."""
 
@@ -161,6 +174,7 @@ register_converter(Way, "way")
 register_converter(DiskId, "disk")
 register_converter(EipId, "eip")
 register_converter(SnapshotId, "snapshot")
+register_converter(PolicyId, "policy")
 register_converter(ImageId, "image")
 register_converter(Power, "power")
 
@@ -194,6 +208,8 @@ urlpatterns = [
     path("machines/<machine:public_id>/host-name/", system.host_name_page, name="machine_host_name"),
     path("machines/<machine:public_id>/reset-password/", passwords.reset_page, name="machine_reset_password"),
     path("machines/<machine:public_id>/network/", move.network_page, name="machine_network"),
+    path("machines/<machine:public_id>/rescue/", system.rescue_page, name="machine_rescue"),
+    path("machines/<machine:public_id>/leave-rescue/", system.leave_rescue_page, name="machine_leave_rescue"),
     path("machines/<machine:public_id>/reinstall/", system.reinstall_page, name="machine_reinstall"),
     path("machines/<machine:public_id>/<power:act>/", machines.power, name="machine_power"),
     path("disks/", disks.listing, name="disks"),
@@ -208,12 +224,19 @@ urlpatterns = [
     path("disks/<disk:public_id>/end/", disks.end_page, name="disk_end"),
     path("images/", images.listing, name="images"),
     path("images/new/", images.new_page, name="image_new"),
+    path("images/import/", images.import_page, name="image_import"),
     path("images/<image:public_id>/", images.detail, name="image"),
     path("images/<image:public_id>/share/", images.share_with, name="image_share"),
     path("images/<image:public_id>/unshare/", images.unshare_with, name="image_unshare"),
     path("images/<image:public_id>/delete/", images.delete_page, name="image_delete"),
     path("snapshots/", snapshots.listing, name="snapshots"),
     path("snapshots/new/", snapshots.new_page, name="snapshot_new"),
+    path("snapshots/policies/", snapshot_policies.listing, name="snapshot_policies"),
+    path("snapshots/policies/<policy:public_id>/", snapshot_policies.detail, name="snapshot_policy"),
+    path("snapshots/policies/<policy:public_id>/bind/", snapshot_policies.bind, name="snapshot_policy_bind"),
+    path("snapshots/policies/<policy:public_id>/unbind/", snapshot_policies.unbind, name="snapshot_policy_unbind"),
+    path("snapshots/policies/<policy:public_id>/switch/", snapshot_policies.switch, name="snapshot_policy_switch"),
+    path("snapshots/policies/<policy:public_id>/delete/", snapshot_policies.delete_page, name="snapshot_policy_delete"),
     path("snapshots/<snapshot:public_id>/", snapshots.detail, name="snapshot"),
     path("snapshots/<snapshot:public_id>/restore/", snapshots.restore_page, name="snapshot_restore"),
     path("snapshots/<snapshot:public_id>/delete/", snapshots.delete_page, name="snapshot_delete"),
@@ -228,12 +251,15 @@ urlpatterns = [
     path("placement-groups/<group:public_id>/delete/", placement_groups.delete, name="placement_group_delete"),
     path("addresses/", addresses.listing, name="addresses"),
     path("addresses/buy/", addresses.buy, name="address_buy"),
+    path("addresses/renew/", renewal.renew_addresses_page, name="addresses_renew"),
+    path("addresses/renew/flag/", renewal.set_flag_of_addresses, name="addresses_renew_flag"),
     path("addresses/<eip:public_id>/", addresses.detail, name="address"),
     path("addresses/<eip:public_id>/tags/", tags.address_page, name="address_tags"),
     path("addresses/<eip:public_id>/bind/", addresses.bind, name="address_bind"),
     path("addresses/<eip:public_id>/unbind/", addresses.unbind, name="address_unbind"),
     path("addresses/<eip:public_id>/bandwidth/", addresses.faster, name="address_bandwidth"),
-    path("addresses/<eip:public_id>/release/", addresses.give_back, name="address_release"),
+    path("addresses/<eip:public_id>/charged/", addresses.charged, name="address_charged"),
+    path("addresses/<eip:public_id>/release/", addresses.release, name="address_release"),
     path("keys/", keys.keys, name="keys"),
     path("networks/", networks.networks, name="networks"),
     path("security-groups/", security_groups.listing, name="security_groups"),

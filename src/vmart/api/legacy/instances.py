@@ -34,6 +34,10 @@ _STATUS = {
     "REBOOTING": 7,
     "STARTING": 8,
     "STOPPING": 9,
+    # It has no number for the rescue mode.
+    "ENTER_RESCUE_MODE": 8,
+    "RESCUE_MODE": 2,
+    "EXIT_RESCUE_MODE": 8,
 }
 STATES = {number: [state for state, its in _STATUS.items() if its == number] for number in set(_STATUS.values())}
 

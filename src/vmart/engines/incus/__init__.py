@@ -2,10 +2,10 @@
 
 driver.py is the contract's verbs; opened.py what it first learns of a server, with its parts: machines.py machines as
 the server has them, making.py how one is made or adopted, volumes.py data disks, copies.py snapshots, own_images.py
-customers' images, room.py what a full disk needs. records.py is a machine's record there; client.py the wire;
-network.py and firewall.py private networks, public addresses, caps and counters; seed.py what cloud-init reads;
-image.py images on a server, build.py their making; daemon.py and packages.py the private daemon; capability.py what a
-member can; settings.py what a catalog may say.
+customers' images, imported.py those that they bring, room.py what a full disk needs. records.py is a machine's record
+there; client.py the wire; network.py and firewall.py private networks, public addresses, caps and counters; seed.py
+what cloud-init reads; image.py images on a server, build.py their making; daemon.py and packages.py the private daemon;
+capability.py what a member can; settings.py what a catalog may say.
 """
 
 from collections.abc import Mapping

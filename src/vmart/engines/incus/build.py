@@ -19,7 +19,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +146,12 @@ def build_image(name: str, out_dir: Path = DEFAULT_CACHE, report: Report = lambd
 
 
 def metadata_of(recipe: Recipe) -> str:
+    """``metadata.yaml`` of an image that is built here."""
+    told = {"os": "debian", "release": recipe.suite}
+    return metadata_text(platform.machine(), told, f"{recipe.title} (vmart)")
+
+
+def metadata_text(architecture: str, properties: Mapping[str, str], description: str) -> str:
     """``metadata.yaml``: without its NoCloud templates cloud-init stays off and the interface down (decision 14)."""
     templates = ""
     for file, key, empty in (
@@ -159,11 +165,20 @@ def metadata_of(recipe: Recipe) -> str:
         if key:
             templates += f"    properties:\n      default: {json.dumps(empty)}\n"
     templates += "  /etc/hostname:\n    when: [create, copy]\n    template: hostname.tpl\n"
+    told = "".join(f"  {name}: {value}\n" for name, value in {**properties, "description": description}.items())
     return (
-        f"architecture: {platform.machine()}\ncreation_date: {_METADATA_DATE_S}\n"
-        f"properties:\n  os: debian\n  release: {recipe.suite}\n  description: {recipe.title} (vmart)\n"
-        f"templates:\n{templates}"
+        f"architecture: {architecture}\ncreation_date: {_METADATA_DATE_S}\nproperties:\n{told}templates:\n{templates}"
     )
+
+
+def metadata_tar(text: str) -> bytes:
+    """The metadata with its templates, as the server takes it beside a root file system."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:xz", preset=1) as archive:
+        _add(archive, "metadata.yaml", text)
+        for file, template in _TEMPLATES.items():
+            _add(archive, f"templates/{file}", template)
+    return packed.getvalue()
 
 
 _TEMPLATES = {
@@ -311,10 +326,7 @@ class _Build:
             raise EngineError(sentence, transient=False, detail=f"{command[0]}: {done.stderr[-300:]}")
 
     def _pack(self, done: Path) -> None:
-        with tarfile.open(done / "metadata.tar.xz", "w:xz", preset=1) as archive:
-            _add(archive, "metadata.yaml", metadata_of(self.recipe))
-            for file, text in _TEMPLATES.items():
-                _add(archive, f"templates/{file}", text)
+        (done / "metadata.tar.xz").write_bytes(metadata_tar(metadata_of(self.recipe)))
         command = [program_path("mksquashfs") or "mksquashfs", str(self.rootfs), str(done / "rootfs.squashfs")]
         command += ["-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "3"]
         packed = subprocess.run(command, capture_output=True, text=True, check=False)

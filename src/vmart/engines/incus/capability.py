@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vmart.engines.contract import Capabilities, EngineError
+from vmart.engines.foreign.kinds import ROOTFS
 
 OLDEST = (6, 0)
 # Pools that copy a disk as it is at one instant, also while it is written; the second make it a block device, which
@@ -41,6 +42,25 @@ def why_no_images(kind: str) -> str:
     return "No images are made of virtual machines: what makes a machine itself cannot be taken out of its disk."
 
 
+def why_no_rescue(server: Mapping[str, Any], kind: str, pool_driver: str, *, is_one_here: bool) -> str:
+    """Why no rescue system can have a machine's own disk; empty where one can.
+
+    ``is_one_here``: one server, on this host, so that it is known where its machines' folders are.
+    """
+    missing: dict[str, str] = {}
+    if kind != "container":
+        missing["rescue"] = "Virtual machines have no rescue mode: their disk has not been attached to another one yet."
+    elif not is_one_here:
+        missing["rescue"] = "There is no rescue mode in this zone: where its hosts keep their machines is not known."
+    elif pool_driver != "btrfs":
+        missing["rescue"] = "There is no rescue mode on the storage of this zone: it has not been tried there yet."
+    elif str((server["environment"].get("kernel_features") or {}).get("idmapped_mounts")) != "true":
+        missing["rescue"] = (
+            "There is no rescue mode in this zone: its host's kernel shows no disk under other owners' numbers."
+        )
+    return missing.get("rescue", "")
+
+
 def _say_no_snapshots(missing: dict[str, str], kind: str, pool_driver: str) -> None:
     """Why none are made of the disks of machines of the kind on such a pool."""
     if kind != "container":
@@ -70,6 +90,7 @@ def of_server(
     *,
     why_no_ipv6: str = "",
     pool_driver: str = "btrfs",
+    why_no_rescue: str = "",
     df_shows_gib: int = 0,
 ) -> Capabilities:
     """Capabilities of a zone; ``why_no_firewall`` is empty where the driver edits the host's own tables."""
@@ -99,10 +120,14 @@ def of_server(
         missing["ipv6"] = why
     if why := why_no_images(kind):
         missing["own_images"] = why
+    if why_no_rescue:
+        missing["rescue"] = why_no_rescue
     _say_no_snapshots(missing, kind, pool_driver)
     return Capabilities(
         instance_kind=kind,
         snapshots="snapshots" not in missing,
+        rescue="rescue" not in missing,
+        imports=() if "own_images" in missing else (ROOTFS,),
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
         network_isolation=not why_no_firewall,

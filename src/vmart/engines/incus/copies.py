@@ -25,7 +25,7 @@ _SPARE_GIB = 1
 # Only a quota goes down again when a machine is made of the copy; the server makes no block device smaller.
 _QUOTAS = ("btrfs", "zfs", "dir")
 # Of a copied machine's record, what belongs to its disk.
-_OF_DISK = ("volatile.", "image.", "security.")
+OF_DISK = ("volatile.", "image.", "security.")
 # The server would write the machine's first seeds anew at its next start, and its host name.
 TEMPLATES = "volatile.apply_template"
 
@@ -106,15 +106,20 @@ class Copies:
         self._client.send("PATCH", _instance_path(beside), {"config": {WHOLE: str(restoration)}})
 
     def put_in_place(self, body: Mapping[str, Any]) -> None:
-        """What was made beside has the machine's name, network and data disks from now on, where that is gone."""
+        """What was made beside has the machine's network, data disks and then its name, where that is gone.
+
+        The name comes last: whatever has it is whole, also where a call before fails for good.
+        """
         beside, name = _beside(body["name"]), body["name"]
-        if self._machine(beside) is not None:
-            self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
+        renamed = self._machine(beside) is None
         # Its root disk may have got room that is not to be taken back in one step.
         devices = {device: one for device, one in body["devices"].items() if device != "root"}
         config = {key: value for key, value in body["config"].items() if key not in (WHOLE, RESTORATION)}
         change = {"config": config | {ROLE: ""}, "devices": devices}
-        self._room.during(name, lambda: self._client.send("PATCH", _instance_path(name), change))
+        made = name if renamed else beside
+        self._room.during(made, lambda: self._client.send("PATCH", _instance_path(made), change))
+        if not renamed:
+            self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
 
     def remove_beside(self, machine: str) -> None:
         """Nothing is left of a restoration that was given up."""
@@ -230,7 +235,7 @@ class Copies:
     def _make_whole(self, name: str, root: Mapping[str, str], marks: Mapping[str, str]) -> None:
         """Nothing is left in its record of the machine that it was copied of, but what belongs to its disk."""
         made = self._client.get(_instance_path(name))
-        kept = {key: value for key, value in made["config"].items() if key.startswith(_OF_DISK) and key != TEMPLATES}
+        kept = {key: value for key, value in made["config"].items() if key.startswith(OF_DISK) and key != TEMPLATES}
         whole = {key: made[key] for key in WRITTEN if key in made}
         whole |= {"config": kept | dict(marks) | {WHOLE: "true"}, "devices": {"root": root}}
         self._client.send("PUT", _instance_path(name), whole)

@@ -16,6 +16,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    Foreign,
     HeldDisk,
     ImageNotReady,
     ImageSpec,
@@ -33,7 +34,7 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, capacity, copies, links, records, seed
+from vmart.engines.incus import capability, capacity, copies, links, records, rescue, seed
 from vmart.engines.incus.client import IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
@@ -79,7 +80,8 @@ class IncusEngine:
             shown_gib = -(-capacity.space(opened.client, opened.pool, "")["total"] >> 30)  # rounded up, as `df -h` does
         return capability.of_server(
             opened.server, opened.kind, opened.why_no_firewall, opened.why_no_groups,
-            why_no_ipv6=opened.why_no_ipv6, pool_driver=opened.pool_driver, df_shows_gib=shown_gib,
+            why_no_ipv6=opened.why_no_ipv6, pool_driver=opened.pool_driver, why_no_rescue=opened.why_no_rescue,
+            df_shows_gib=shown_gib,
         )  # fmt: skip
 
     def capacity(self) -> Sequence[MemberCapacity]:
@@ -163,13 +165,14 @@ class IncusEngine:
     def ensure_absent(self, name: str) -> None:
         opened = self._open()
         found = self._ours(name)
+        known = found or opened.rescue.aside(name)
         bridge = records.bridge_of(found) if found else ""
         if bridge:
             opened.networks.remove_forwards(bridge, name)
         if opened.firewall is not None:
             opened.firewall.forget_leave(name, keep_counter=False)
-            if found is not None:
-                opened.firewall.forget_rules(records.guarded(found, OPEN).addresses)
+            if known is not None:
+                opened.firewall.forget_rules(records.guarded(known, OPEN).addresses)
         if found is not None:
             with self._saying():
                 opened.room.at_its_end(name, lambda: opened.machines.stop(name, force=True))
@@ -180,11 +183,12 @@ class IncusEngine:
                 raise EngineError("The machine could not be removed.", transient=True, detail=left["status"])
         with self._saying():
             opened.copies.remove_beside(name)
-        if found is None or records.data_volumes(found):
+            opened.rescue.remove(name)
+        if not bridge or (found is not None and records.data_volumes(found)):
             opened.volumes.remove_of_machine(name)
         if bridge:
             opened.networks.remove_if_empty(bridge)
-        elif found is None:
+        else:  # nothing of it is there, or its own system was being put aside
             opened.networks.remove_machine(name)
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
@@ -322,9 +326,15 @@ class IncusEngine:
         with self._saying():
             return opened.own_images.made(name) or opened.own_images.make(name, opened.copies.machine(snapshot), user)
 
+    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+        opened = self._open()
+        with self._saying():
+            return opened.own_images.made(name) or opened.imports.make(name, system, user)
+
     def ensure_image_absent(self, name: str) -> None:
         with self._saying():
             self._open().own_images.remove(name)
+            self._open().imports.forget(name)
 
     def list_images(self) -> Sequence[OwnImage]:
         return list(self._open().own_images.all())
@@ -378,6 +388,34 @@ class IncusEngine:
     def list_snapshots(self) -> Sequence[Snapshot]:
         local = "" if self._open().members else LOCAL_MEMBER
         return [replace(found, member=found.member or local) for found in self._open().copies.all()]
+
+    # -- the rescue mode -----------------------------------------------------------------------
+
+    def ensure_rescue(self, spec: MachineSpec, *, force: bool = False) -> Observation:
+        opened, found = self._open(), self._ours(spec.name)
+        if rescue.has_come(found, spec.rescue + 1):
+            return self.observe(spec.name)
+        if not rescue.has_come(found, spec.rescue):
+            if opened.why_no_rescue:
+                raise EngineError(opened.why_no_rescue, transient=False)
+            self._see_to_image(spec.image)
+            with self._saying():
+                opened.rescue.put_aside(spec.name, spec.rescue, force=force)
+        return self._made(spec, new=False)
+
+    def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
+        opened, found = self._open(), self._ours(spec.name)
+        if found is None and opened.rescue.aside(spec.name) is None:
+            return Observation(spec.name, Power.ABSENT)
+        if rescue.has_come(found, spec.rescue + 1):
+            return self.observe(spec.name)
+        with self._saying():
+            bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
+            self._guard(spec)
+            if not rescue.has_come(found, spec.rescue):
+                opened.rescue.bring_back(opened.making.body(spec, bridge))
+            self._connect(spec, bridge, new=False)
+        return self.ensure_power(spec.name, on)
 
     # -- inside a machine ----------------------------------------------------------------------
 

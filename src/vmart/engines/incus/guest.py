@@ -195,7 +195,7 @@ class Guest:
 
     def _write_shadow(self, user: str, password_hash: str) -> None:
         shadow = self._shadow()
-        content = with_password(shadow.content, user, password_hash, int(clock.wall().timestamp()) // 86400)
+        content = with_password(shadow.content, user, password_hash, today())
         # Cut short by a fault, the file is made anew from the one before, which is written first.
         self._client.write_file(self._name, SHADOW_BEFORE, shadow)
         self._client.write_file(self._name, SHADOW, GuestFile(content, shadow.owner))
@@ -316,13 +316,20 @@ def _whole_lines(text: bytes) -> bytes:
     return text if not text or text.endswith(b"\n") else text + b"\n"
 
 
-def with_password(shadow: bytes, user: str, password_hash: str, today: int) -> bytes:
-    """The file shadow(5) with the user's hash, changed ``today`` (days since 1970). Raises UnknownUser."""
+def today() -> int:
+    """Days since 1970, as shadow(5) counts them. A password that was changed at day 0 lets nobody in, not by a key
+    either, before it is changed.
+    """
+    return int(clock.wall().timestamp()) // 86400
+
+
+def with_password(shadow: bytes, user: str, password_hash: str, changed: int) -> bytes:
+    """The file shadow(5) with the user's hash, changed at that day (``today``). Raises UnknownUser."""
     lines = shadow.split(b"\n")
     for number, line in enumerate(lines):
         name, colon, rest = line.partition(b":")
         if colon and name == user.encode():
             ages = rest.split(b":")[2:]
-            lines[number] = b":".join([name, password_hash.encode(), str(today).encode(), *ages])
+            lines[number] = b":".join([name, password_hash.encode(), str(changed).encode(), *ages])
             return b"\n".join(lines)
     raise UnknownUser(detail=user)

@@ -22,6 +22,7 @@ from vmart.engines.incus.guest import (
     USERS,
     copy_of,
     home_of,
+    today,
     with_password,
     without_own_name,
 )
@@ -91,7 +92,9 @@ def forget(client: IncusClient, name: str, user: str) -> None:
     for entry in files.entries(_SSH):
         if entry.startswith(_HOST_KEY):
             client.remove_file(name, posixpath.join(_SSH, entry))
-    # Empty, not missing: a missing one would have systemd take the boot for the very first of the system.
+    # Empty, not missing: a missing one would have systemd take the boot for the very first of the system. A file that
+    # is there would keep its mode, by which the system's own users may not read it.
+    client.remove_file(name, _MACHINE_ID)
     client.write_file(
         name, _MACHINE_ID, GuestFile(b"", {"X-Incus-uid": "0", "X-Incus-gid": "0", "X-Incus-mode": "0444"})
     )
@@ -142,7 +145,7 @@ def _shut_out(client: IncusClient, name: str, user: str) -> None:
     users = client.read_file(name, USERS)
     try:
         home = home_of(users.content if users else b"", user)
-        locked = with_password(shadow.content, user, _NO_PASSWORD, 0) if shadow else b""
+        locked = with_password(shadow.content, user, _NO_PASSWORD, today()) if shadow else b""
     except UnknownUser:
         return
     for keys in ("authorized_keys", "authorized_keys.vmart"):

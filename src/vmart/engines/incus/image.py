@@ -126,11 +126,11 @@ class Images:
 
     def _upload(self, folder: Path) -> None:
         with (folder / "metadata.tar.xz").open("rb") as metadata, (folder / "rootfs.squashfs").open("rb") as rootfs:
-            body, headers = _multipart({"metadata": metadata, "rootfs": rootfs})
+            body, headers = multipart({"metadata": metadata, "rootfs": rootfs})
             try:
                 self._client.post_file("/1.0/images", body, headers, _IMPORT_LIMIT_S)
             except IncusError as error:
-                if not (error.exists or "same fingerprint" in error.text):
+                if not exists(error):
                     raise
 
     def _unpack(self, fingerprint: str) -> None:
@@ -187,6 +187,11 @@ class Images:
         return ImageState(ImageStatus.PREPARING, int(share[1]) if share else 1)
 
 
+def exists(error: IncusError) -> bool:
+    """Whether an upload was refused because the same image is there."""
+    return error.exists or "same fingerprint" in error.text
+
+
 def _fingerprint(folder: Path) -> str:
     """Incus's: SHA-256 over the metadata file and then the root file system."""
     digest = hashlib.sha256()
@@ -197,7 +202,7 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _multipart(files: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+def multipart(files: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
     """A streamed multipart body of a few large files, and its headers."""
     boundary = uuid.uuid4().hex
 

@@ -72,6 +72,7 @@ class Machines:
             booted_at=booted_at if power is Power.RUNNING else None,
             public_ip=found["config"].get("user.vmart.public_ip", ""),
             installation=records.installation(found),
+            rescue=records.rescue(found),
             rules=records.rules_of(text).digest() if (text := found["config"].get(records.RULES)) else "",
             public_ipv6=found["config"].get(records.PUBLIC_IPV6, ""),
         )

@@ -17,6 +17,7 @@ from vmart.engines.incus.machines import OPERATION_LIMIT_S, Machines
 from vmart.engines.incus.network import MARK
 from vmart.engines.incus.own_images import NOT_AN_IMAGE, OwnImages
 from vmart.engines.incus.refusals import NO_NETWORK, QUOTA, said
+from vmart.engines.incus.rescue import Rescue
 from vmart.engines.incus.room import Room
 from vmart.engines.incus.volumes import Volumes
 
@@ -35,13 +36,14 @@ class Making:
         volumes: Volumes,
         images: Images,
         own_images: OwnImages,
+        rescue: Rescue,
         room: Room,
         is_cluster: bool,
         caps_nic: bool,
     ) -> None:
         self._client, self._pool, self._names, self._kind = client, pool, names, kind
         self._machines, self._volumes, self._room = machines, volumes, room
-        self._images, self._own_images = images, own_images
+        self._images, self._own_images, self._rescue = images, own_images, rescue
         self._is_cluster, self._caps_nic = is_cluster, caps_nic
 
     def begin(self, spec: MachineSpec, bridge: str) -> str:
@@ -93,6 +95,8 @@ class Making:
         for disk in spec.data_disks:
             self._ensure_volume(spec, disk.key, disk.size_gib)
             devices[copies.device_name(self._names.volume(disk.key))] = self._volumes.device(disk.key)
+        if spec.rescue % 2:
+            devices["system"] = self._rescue.device(spec.name)
         return {
             "name": spec.name, "type": self._kind, "profiles": [], "config": self._config(spec), "devices": devices,
         }  # fmt: skip
@@ -124,6 +128,7 @@ class Making:
             "user.vmart.hostname": spec.hostname,
             records.INSTALLATION: str(spec.installation),
             records.RESTORATION: str(spec.restoration),
+            records.RESCUE: str(spec.rescue),
             **records.network_config(spec),
         }
         if spec.image.own:
@@ -131,6 +136,8 @@ class Making:
         if is_container:
             config["security.idmap.isolated"] = "true"
         config |= seed.user_data(spec.user_data, image_decodes=self._images.is_own(spec.image.name))
+        if spec.image.own:  # its system may be one that was imported, which decodes nothing
+            config |= seed.user_data(spec.user_data, image_decodes=False)
         return config | records.size_config(spec.vcpu, spec.memory_mib) | records.address_config(spec.public_address)
 
     def _ensure_volume(self, spec: MachineSpec, disk_key: str, size_gib: int) -> None:

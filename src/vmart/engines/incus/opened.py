@@ -11,10 +11,12 @@ from vmart.engines.incus.copies import Copies, spare_gib
 from vmart.engines.incus.firewall import Firewall
 from vmart.engines.incus.host import Names, OneAtATime
 from vmart.engines.incus.image import Images
+from vmart.engines.incus.imported import Imports
 from vmart.engines.incus.machines import Machines
 from vmart.engines.incus.making import Making
 from vmart.engines.incus.network import Networks
 from vmart.engines.incus.own_images import OwnImages
+from vmart.engines.incus.rescue import Rescue
 from vmart.engines.incus.room import Room
 from vmart.engines.incus.volumes import Volumes
 
@@ -43,6 +45,9 @@ class Opened:
             self.client, self.pool, names, self.room,
             is_cluster=bool(self.members), why_not=capability.why_no_images(self.kind), spare_gib=spare,
         )  # fmt: skip
+        self.imports = Imports(
+            self.client, names, self.own_images, str(self.server["environment"].get("kernel_architecture", ""))
+        )
         self.copies = Copies(
             self.client, self.pool, names, self.volumes, self.room, is_cluster=bool(self.members), spare_gib=spare
         )
@@ -62,6 +67,11 @@ class Opened:
             kind=self.kind,
         )
         self.machines = Machines(self.client, names, is_cluster=bool(self.members))
+        self.why_no_rescue = capability.why_no_rescue(
+            self.server, self.kind, self.pool_driver, is_one_here=self.client.is_local and not self.members
+        )
+        state_dir = Path(str(settings["socket"])).parent if self.client.is_local else None
+        self.rescue = Rescue(self.client, self.pool, names, machines=self.machines, room=self.room, state_dir=state_dir)
         self.making = Making(
             self.client,
             self.pool,
@@ -71,6 +81,7 @@ class Opened:
             volumes=self.volumes,
             images=self.images,
             own_images=self.own_images,
+            rescue=self.rescue,
             room=self.room,
             is_cluster=bool(self.members),
             caps_nic=self.firewall is None,

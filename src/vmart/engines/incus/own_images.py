@@ -69,7 +69,24 @@ class OwnImages:
             "name": name, "profiles": [], "config": config, "devices": {"root": root},
             "source": {"type": "copy", "source": source["name"], "instance_only": True},
         }  # fmt: skip
-        target = str(source["location"]) if self._is_cluster else ""
+        return self._make(body, str(source["location"]) if self._is_cluster else "", user)
+
+    def make_of_image(self, name: str, fingerprint: str, size_gib: int, user: str) -> OwnImage:
+        """Of an image of the server's, on a disk of this size."""
+        if self._why_not:
+            raise EngineError(self._why_not, transient=False)
+        root = {"type": "disk", "path": "/", "pool": self._pool, "size": f"{size_gib + self._spare_gib}GiB"}
+        config = {MARK: self._names.deployment, records.ROLE: IMAGE, WHOLE: "", _SIZE: str(size_gib)}
+        body = {
+            "name": name, "type": "container", "profiles": [], "devices": {"root": root},
+            "config": config | {"security.guestapi": "false", "security.idmap.isolated": "true"},
+            "source": {"type": "image", "fingerprint": fingerprint},
+        }  # fmt: skip
+        return self._make(body, "", user)
+
+    def _make(self, body: Mapping[str, Any], target: str, user: str) -> OwnImage:
+        """Whole, with nothing of a machine on it."""
+        name = body["name"]
         try:
             self._client.send("POST", "/1.0/instances", body, limit_s=_COPY_LIMIT_S, target=target)
         except IncusError as error:
@@ -77,7 +94,7 @@ class OwnImages:
                 raise
             raise EngineError("The image is just being made.", transient=True, detail=name) from error
         identity.forget(self._client, name, user)
-        return self._image(self._finish(name, root))
+        return self._image(self._finish(name, body["devices"]["root"]))
 
     def remove(self, name: str) -> None:
         """It is gone."""

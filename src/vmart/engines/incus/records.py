@@ -16,6 +16,7 @@ PUBLIC_IPV6 = "user.vmart.public_ipv6"
 LINK = "eth1"  # the device by which IPv6 comes
 INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
+RESCUE = "user.vmart.rescue"  # which way into the rescue mode, or out of it, it came
 LAST_POWER = "volatile.last_state.power"  # the server's; what never ran has none
 ROLE = "user.vmart.role"  # of what is no customer's machine
 # What a record is written whole with.
@@ -71,6 +72,10 @@ def installation(found: Mapping[str, Any]) -> int:
 
 def restoration(found: Mapping[str, Any]) -> int:
     return int(found["config"].get(RESTORATION) or 0)
+
+
+def rescue(found: Mapping[str, Any]) -> int:
+    return int(found["config"].get(RESCUE) or 0)
 
 
 def memory_mib(found: Mapping[str, Any]) -> int:

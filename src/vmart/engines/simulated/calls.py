@@ -16,6 +16,8 @@ _CHANGING = (
     "ensure_ssh_keys", "ensure_hostname", "ensure_spot_notice",
     "ensure_volume", "ensure_kept", "ensure_volume_absent", "ensure_attached", "ensure_detached", "ensure_snapshot",
     "ensure_snapshot_absent", "ensure_restored", "ensure_volume_restored", "ensure_image_of", "ensure_image_absent",
+    "ensure_rescue", "ensure_own_system",
+    "ensure_image_imported",
 )  # fmt: skip
 
 

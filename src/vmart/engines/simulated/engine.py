@@ -15,6 +15,7 @@ from vmart.engines.contract import (
     ByteCount,
     Capabilities,
     EngineError,
+    Foreign,
     HeldDisk,
     ImageNotReady,
     ImageSpec,
@@ -33,8 +34,9 @@ from vmart.engines.contract import (
     spot_notice,
     turns_off_for,
 )
+from vmart.engines.foreign import kinds
 from vmart.engines.rules import MachineRules, of_plain
-from vmart.engines.simulated import own_images, snapshots, volumes
+from vmart.engines.simulated import own_images, rescue, snapshots, volumes
 from vmart.engines.simulated.calls import Calls
 from vmart.engines.simulated.file import File
 from vmart.kernel import clock
@@ -42,8 +44,8 @@ from vmart.kernel import clock
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules, public_ipv6)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules, rescue, public_ipv6)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
@@ -59,7 +61,7 @@ WHERE name = :name
 """
 
 _OBSERVED = (
-    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules,"
+    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules, rescue,"
     " coalesce(public_ipv6, '') FROM machine"
 )
 
@@ -96,7 +98,7 @@ class SimulatedEngine:
     # -- what it is ----------------------------------------------------------------------------
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(instance_kind="simulated")
+        return Capabilities(instance_kind="simulated", imports=(kinds.ROOTFS, kinds.QCOW2))
 
     def capacity(self) -> Sequence[MemberCapacity]:
         with self._calls.call("capacity") as connection:
@@ -165,10 +167,7 @@ class SimulatedEngine:
                 self._boot(connection, name, found)
             elif not on and found["power"] != Power.STOPPED:
                 self._bank_bytes(connection, found)
-                connection.execute(
-                    "UPDATE machine SET power = 'stopped', booted_at = NULL, flowing_since = NULL WHERE name = ?",
-                    (name,),
-                )
+                self._turn_off(connection, name)
             return self._observed(connection, name)
 
     def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
@@ -312,6 +311,15 @@ class SimulatedEngine:
                 self._refuse_offline(connection, snapshots.whole(connection, snapshot)["member"])
             return own_images.made(connection, name, snapshot)
 
+    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+        with self._calls.call("ensure_image_imported", writes=True) as connection:
+            image = own_images.found(connection, name)
+            if image is None:
+                member = next(iter(self._members))
+                self._refuse_offline(connection, member)
+                image = own_images.imported(connection, name, system, member)
+            return image
+
     def ensure_image_absent(self, name: str) -> None:
         with self._calls.call("ensure_image_absent", writes=True) as connection:
             found = own_images.found(connection, name)
@@ -379,6 +387,44 @@ class SimulatedEngine:
         volume = volumes.found(connection, disk.name)
         if (found is not None and found["power"] == Power.RUNNING) or (volume is not None and volume.machine):
             raise EngineError("A machine has the disk.", transient=False, detail=disk.name)
+
+    # -- the rescue mode -----------------------------------------------------------------------
+
+    def ensure_rescue(self, spec: MachineSpec, *, force: bool = False) -> Observation:
+        with self._calls.call("ensure_rescue", writes=True) as connection:
+            found = self._row(connection, spec.name)
+            if found is None:
+                raise EngineError("The machine is not found on its host.", transient=True, detail=spec.name)
+            self._refuse_offline(connection, found["member"])
+            if found["rescue"] < spec.rescue:
+                if self._lacks(connection, spec.image):
+                    raise ImageNotReady(spec.image.name)
+                self._bank_bytes(connection, found)
+                rescue.begin(connection, found, spec)
+                volumes.take_all_off(connection, spec.name)
+                self._boot(connection, spec.name, found)
+            elif found["rescue"] == spec.rescue and found["power"] != Power.RUNNING:
+                self._boot(connection, spec.name, found)
+            return self._observed(connection, spec.name)
+
+    def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
+        with self._calls.call("ensure_own_system", writes=True) as connection:
+            found = self._row(connection, spec.name)
+            if found is None:
+                return Observation(spec.name, Power.ABSENT)
+            self._refuse_offline(connection, found["member"])
+            if found["rescue"] > spec.rescue:
+                return self._observed(connection, spec.name)
+            if found["rescue"] < spec.rescue or not on:
+                self._bank_bytes(connection, found)
+                self._turn_off(connection, spec.name)
+                found |= {"power": Power.STOPPED}
+            if found["rescue"] < spec.rescue:
+                rescue.end(connection, found, spec)
+                volumes.take_all_off(connection, spec.name)
+            if on and found["power"] != Power.RUNNING:
+                self._boot(connection, spec.name, found)
+            return self._observed(connection, spec.name)
 
     # -- inside a machine ----------------------------------------------------------------------
 
@@ -498,6 +544,7 @@ class SimulatedEngine:
             spec.ssh_passwords,
             spec.installation,
             json.dumps(spec.rules.plain()),
+            spec.rescue,
             _ipv6(address),
         )
         try:
@@ -509,7 +556,7 @@ class SimulatedEngine:
                 own_images.put_on(connection, spec)
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, row[-2], row[-1] or "")
+            seen = (*known, spec.installation, json.dumps(spec.rules.plain()), spec.rescue, row[-1] or "")
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -548,7 +595,8 @@ class SimulatedEngine:
     def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
         cursor = connection.execute(
             "SELECT name, member, power, subnet, private_ip, booted_at, public_ip, sent_bytes, flowing_since, counted,"
-            " memory_mib, login_user, ssh_keys, ssh_passwords, installation FROM machine WHERE name = ?",
+            " memory_mib, login_user, ssh_keys, ssh_passwords, installation, image, hostname, password_hash, rescue,"
+            " own_system FROM machine WHERE name = ?",
             (name,),
         )
         row = cursor.fetchone()
@@ -564,6 +612,12 @@ class SimulatedEngine:
         connection.execute(
             "UPDATE machine SET power = 'running', booted_at = ?, boots = boots + 1, flowing_since = ? WHERE name = ?",
             (_wall_s(), _business_s() if found["public_ip"] else None, name),
+        )
+
+    @staticmethod
+    def _turn_off(connection: sqlite3.Connection, name: str) -> None:
+        connection.execute(
+            "UPDATE machine SET power = 'stopped', booted_at = NULL, flowing_since = NULL WHERE name = ?", (name,)
         )
 
     def _bank_bytes(self, connection: sqlite3.Connection, found: Mapping[str, Any]) -> None:
@@ -584,13 +638,23 @@ class SimulatedEngine:
 
 
 def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, public_ip, booted_at, installation, rules, public_ipv6 = row
+    name, member, power, private_ip, public_ip, booted_at, installation, rules, rescued, public_ipv6 = row
     if member in down:
         return Observation(name, Power.BROKEN, "simulated", member, private_ip)
     booted = _instant(booted_at) if booted_at is not None else None
     digest = of_plain(json.loads(rules)).digest() if rules else ""
     return Observation(
-        name, Power(power), "simulated", member, private_ip, booted, public_ip, installation, digest, public_ipv6
+        name,
+        Power(power),
+        "simulated",
+        member,
+        private_ip,
+        booted,
+        public_ip,
+        installation,
+        digest,
+        rescued,
+        public_ipv6,
     )
 
 

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS machine (
     login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
     ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
     installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
-    rules TEXT NOT NULL DEFAULT '', public_ipv6 TEXT
+    rules TEXT NOT NULL DEFAULT '', public_ipv6 TEXT,
+    rescue INTEGER NOT NULL DEFAULT 0, own_system TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -53,7 +54,7 @@ CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
 # systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots, customers'
-# images, notices to spot machines, IPv6.
+# images, notices to spot machines, rescue systems, IPv6.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -93,6 +94,8 @@ CREATE TABLE own_image (
 """,
     9: "CREATE TABLE notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID",
     10: """
+ALTER TABLE machine ADD COLUMN rescue INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE machine ADD COLUMN own_system TEXT NOT NULL DEFAULT '';
 ALTER TABLE machine ADD COLUMN public_ipv6 TEXT;
 CREATE UNIQUE INDEX machine_public_ipv6 ON machine (public_ipv6) WHERE public_ipv6 IS NOT NULL;
 """,

@@ -1,9 +1,10 @@
 """Customers' images in a simulated engine's file: what a snapshot held, and what machines made of it begin with."""
 
+import hashlib
 import sqlite3
 from collections.abc import Sequence
 
-from vmart.engines.contract import MachineSpec, OwnImage
+from vmart.engines.contract import Foreign, MachineSpec, OwnImage
 
 _COLUMNS = "SELECT name, size_gib, member FROM own_image"
 
@@ -29,6 +30,20 @@ def made(connection: sqlite3.Connection, name: str, snapshot: str) -> OwnImage:
     image = found(connection, name)
     assert image is not None
     return image
+
+
+def imported(connection: sqlite3.Connection, name: str, system: Foreign, member: str) -> OwnImage:
+    """The image of what was brought: what is on it is known by its digest."""
+    digest = hashlib.sha256()
+    system.content.seek(0)
+    while piece := system.content.read(1 << 20):
+        digest.update(piece)
+    held = f"{system.kind} {digest.hexdigest()}"
+    connection.execute(
+        "INSERT INTO own_image (name, size_gib, member, held) VALUES (?, ?, ?, ?)",
+        (name, system.size_gib, member, held),
+    )
+    return OwnImage(name, system.size_gib, member)
 
 
 def remove(connection: sqlite3.Connection, name: str) -> None:

@@ -144,6 +144,11 @@ class World:
         row = self._file.connection().execute("SELECT image, hostname FROM machine WHERE name = ?", (name,)).fetchone()
         return str(row[0]), str(row[1])
 
+    def rescue(self, name: str) -> int:
+        """Which way into the rescue mode, or out of it, it came; odd is in it."""
+        row = self._file.connection().execute("SELECT rescue FROM machine WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
     def own_images(self) -> dict[str, str]:
         """Customers' images, and what is on each."""
         rows = self._file.connection().execute("SELECT name, held FROM own_image")

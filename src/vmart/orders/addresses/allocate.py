@@ -1,4 +1,7 @@
-"""Public addresses are bought by themselves: out of a zone's pool, an hour of each held, idle until one is bound."""
+"""Public addresses are bought by themselves: out of a zone's pool, bound to no machine yet.
+
+By the hour or by traffic: an hour of each is held, idle. By the month: the bandwidth of a term is paid at once.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -11,16 +14,20 @@ from django.db.models import QuerySet
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
-from vmart.kernel.errors import InvalidParameter
+from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.money import exponent
 from vmart.network.models import Eip, EipState
 from vmart.network.numbers import task as task_number
-from vmart.orders import errors, holds, hourly, numbers, offered, refusals, things, tokens, unpaid
+from vmart.orders import errors, holds, hourly, numbers, offered, paid, refusals, term, things, tokens, unpaid
 from vmart.orders.addresses import own, rename
-from vmart.pricing import books
+from vmart.orders.convert import term_from_now
+from vmart.orders.renew_flag import MANUAL, check_flag
+from vmart.pricing import books, renewal
 from vmart.pricing.address import AddressPart
 from vmart.pricing.book import RegionPrices
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
+from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.priced import ADDRESS_PURCHASE, Priced, PricedLine
+from vmart.pricing.renewal import Term
 from vmart.pricing.rules import hold_minor
 from vmart.subscriptions.models import ADDRESS, Item, Source, Standing, Subscription
 from vmart.tags import new
@@ -33,7 +40,10 @@ COUNT_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class NewAddresses:
-    """``count`` addresses alike in a region; ``zone`` "": the shop chooses where (``_zone``)."""
+    """``count`` addresses alike in a region; ``zone`` "": the shop chooses where (``_zone``).
+
+    ``months``: the first term, and ``renew_flag`` what happens at its end, where the bandwidth is paid by the month.
+    """
 
     region: str
     part: AddressPart
@@ -41,16 +51,24 @@ class NewAddresses:
     count: int = 1
     name: str = ""
     tags: tuple[Tag, ...] = ()
+    months: int = 0
+    renew_flag: str = MANUAL
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one address, exact: an hour idle and bound (0 by traffic), 2^30 bytes by traffic; the hour that is held."""
+    """Of one address, exact: an hour idle and bound (0 by traffic), 2^30 bytes by traffic; the hour that is held.
+
+    By the month all these are 0 or None, and ``term_minor`` is what a term costs; ``listed_minor`` before discounts.
+    """
 
     idle_hourly: Decimal
     bound_hourly: Decimal
     traffic_per_gib: Decimal | None
     hold_minor: int
+    months: int = 0
+    term_minor: int | None = None
+    listed_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +79,34 @@ class Allocated:
     task: int
 
 
-def price(region: str, part: AddressPart) -> Cost:
-    """What one costs by the catalog of now. Raises UnknownRegion, and what ``AddressPart.check`` raises."""
+def price(region: str, part: AddressPart, months: int = 0) -> Cost:
+    """What one costs by the catalog of now; ``months``: its first term, where it has one.
+
+    Raises UnknownRegion, what ``AddressPart.check`` raises, MissingParameter, InvalidParameter, PeriodNotSold.
+    """
     here = shop.snapshot()
     book = books.current_book(here.generation)
     prices = book.regions.get(region)
     if prices is None:
         raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
     part.check(book, prices)
-    return cost(prices, part)
+    _check_term(part, months)
+    return cost(prices, part, months)
 
 
-def cost(prices: RegionPrices, part: AddressPart) -> Cost:
-    """What one costs that was bought before, too, whatever may be bought now."""
+def _check_term(part: AddressPart, months: int) -> None:
+    if part.paid_ahead and not months:
+        raise MissingParameter("Bandwidth by the month needs a term, in months.", field="months")
+    if months and not part.paid_ahead:
+        raise InvalidParameter("Only bandwidth by the month has a term.", field="months")
+
+
+def cost(prices: RegionPrices, part: AddressPart, months: int = 1) -> Cost:
+    """What one costs that was bought before, too, whatever may be bought now. Raises PeriodNotSold."""
+    if part.paid_ahead:
+        book = books.current_book(shop.snapshot().generation)
+        listed, due = renewal.price_minor(book, [part.term(prices, bound=True)], term_from_now(months))
+        return Cost(Decimal(0), Decimal(0), None, 0, months, due, listed)
     idle = hourly.hour_of(part.term(prices, bound=False))
     return Cost(
         idle, own.bound_hourly(part, prices), prices.traffic_gib if part.by_traffic else None,
@@ -82,7 +115,7 @@ def cost(prices: RegionPrices, part: AddressPart) -> Cost:
 
 
 def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Allocated:
-    """Buy them, all or none. A repeated token gets the first answer.
+    """Buy them, all or none; those by the month are paid from the balance. A repeated token gets the first answer.
 
     Raises the refusals of ``price``, UnknownZone, BadAddressName, BadTag, TooManyTags, AccountFrozen, InArrears,
     QuotaReached, NoAddress, InsufficientBalance, TokenReused.
@@ -93,7 +126,7 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
         known = tokens.first_answer(actor.account, client_token, fingerprint)
         if known is not None:
             return Allocated(tuple(known["address_ids"]), known["task"])
-        due = price(asked.region, asked.part)
+        due = price(asked.region, asked.part, asked.months)
         _check(asked)
         _refuse(actor.account, asked)
         eips = _write(actor, asked, due)
@@ -110,6 +143,7 @@ def _check(asked: NewAddresses) -> None:
             "1 to {most} addresses at once are possible.",
             field="count", code="InvalidParameterValue.LimitExceeded", most=COUNT_MAX,
         )  # fmt: skip
+    check_flag(asked.renew_flag)
     if asked.name:
         rename.check_name(asked.name)
     new.check(asked.tags)
@@ -156,41 +190,75 @@ def _zone(account_id: int, asked: NewAddresses) -> str:
 
 
 def _write(actor: Actor, asked: NewAddresses, due: Cost) -> list[Eip]:
-    """Agreements, terms, holds, addresses; charged as idle from now on."""
+    """Agreements, terms, addresses; charged as idle from now on, or paid."""
     zone, now, ids = _zone(actor.account, asked), clock.now(), numbers.subscriptions(asked.count)
     claimed = db.call("network_claim_public", zone, actor.account, ids)
     if len(claimed) < asked.count:
         binned, until = db.call("instances_addresses_in_bin", actor.account, zone).split("|")
         raise refusals.no_address(zone, binned, until, field="count")
     started = db.call("metering_instant", now)
-    agreed = [_agreement(actor.account, zone, number, now, started) for number in ids]
+    first = term_from_now(asked.months) if asked.part.paid_ahead else None
+    agreed = [_agreement(actor.account, zone, number, asked, (now, started, first)) for number in ids]
     Subscription.objects.bulk_create(agreed)
     here = own.prices(zone)
     Item.objects.bulk_create(_terms(one, asked.part, here, now) for one in agreed)
+    task = task_number()
+    made = [_eip(one, str(ip), asked, actor.request_id, task) for one, ip in zip(agreed, claimed, strict=True)]
+    Eip.objects.bulk_create(made)
+    if first:
+        _pay(actor.account, made, due, first, asked.part.term(here, bound=True))
+    else:
+        _hold_an_hour(agreed, due)
+        db.call("metering_start", ids, [], started)
+    return made
+
+
+def _hold_an_hour(agreed: Sequence[Subscription], due: Cost) -> None:
     with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
         "One hour of the addresses is set aside: {needed} are needed and {available} are available.",
         code="FailedOperation.BalanceInsufficient", needed=needed, available=available,
     )):  # fmt: skip
-        holds.take(agreed, [due.hold_minor] * asked.count)
-    task = task_number()
-    made = [_eip(one, str(ip), asked, actor.request_id, task) for one, ip in zip(agreed, claimed, strict=True)]
-    Eip.objects.bulk_create(made)
-    db.call("metering_start", ids, [], started)
-    return made
+        holds.take(agreed, [due.hold_minor] * len(agreed))
 
 
-def _agreement(account_id: int, zone: str, number: int, now: dt.datetime, started: dt.datetime) -> Subscription:
+def _pay(account_id: int, eips: Sequence[Eip], due: Cost, first: Term, pays_for: tuple[str, str, int]) -> None:
+    """The order of their first terms, a line an address; they are there, and so it is paid at once."""
+    here = shop.snapshot()
+    listed, amount = due.listed_minor, due.term_minor or 0
+    lines = tuple(
+        PricedLine(
+            eip.public_id, listed, amount, listed, amount, first.months, 0, first.anchor_at, first.anchor_at,
+            first.period_to, (pays_for,),
+        )
+        for eip in eips
+    )  # fmt: skip
+    priced = Priced(ADDRESS_PURCHASE, books.current_book(here.generation).version, here.currency, lines)
+    with own.paying():
+        paid.take(
+            priced, {eip.public_id: eip.subscription for eip in eips},
+            paid.order_of(numbers.order(), account_id, priced, {}),
+        )  # fmt: skip
+    term.follow(eips)
+
+
+def _agreement(
+    account_id: int, zone: str, number: int, asked: NewAddresses, begun: tuple[dt.datetime, dt.datetime, Term | None]
+) -> Subscription:
+    """``begun``: now, from when it is charged, and the term that is paid ahead."""
+    now, started, first = begun
     return Subscription(
         id=number, account_id=account_id, zone_id=zone, kind=ADDRESS, public_id=public_ids.of("eip", number),
-        bundle_id=number, created_at=now, charge_type=POSTPAID_BY_HOUR, standing=Standing.ACTIVE, started_at=started,
-        renew_flag="NOTIFY_AND_MANUAL_RENEW", isolated_source=Source.NOT_ISOLATED,
+        bundle_id=number, created_at=now, charge_type=PREPAID if first else POSTPAID_BY_HOUR,
+        standing=Standing.ACTIVE, started_at=started, renew_flag=asked.renew_flag if first else MANUAL,
+        isolated_source=Source.NOT_ISOLATED, anchor_at=first.anchor_at if first else None,
+        expires_at=first.period_to if first else None,
     )  # fmt: skip
 
 
 def _terms(agreed: Subscription, part: AddressPart, here: RegionPrices, now: dt.datetime) -> Item:
     component, key, quantity = part.term(here, bound=False)
     return Item(
-        subscription=agreed, component=component, mode=own.mode_of(component), price_key=key, quantity=quantity,
+        subscription=agreed, component=component, mode=own.mode_of(part, component), price_key=key, quantity=quantity,
         book_version=books.current_book(shop.snapshot().generation).version, pausable=False, from_at=now,
     )  # fmt: skip
 

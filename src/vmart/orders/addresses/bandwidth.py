@@ -1,18 +1,30 @@
-"""How fast a bought public address is: at its machine within seconds, of an idle one at once. The machine goes on."""
+"""How fast a bought public address is: at its machine within seconds, of an idle one at once. The machine goes on.
+
+Of one that is paid by the month, more is ordered for the rest of its term (``in_term``), and less gives back what the
+term is worth more (``downgrade``); both are reckoned at the request, and moved when it is in force.
+"""
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.instances.models import ALIVE, Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
+from vmart.kernel.errors import InvalidParameter
 from vmart.network.models import Eip, EipState
+from vmart.orders import agreed, downgrade, in_term, paid, things
 from vmart.orders import machines as m
-from vmart.orders import things
-from vmart.orders.addresses import isolate, own
+from vmart.orders.addresses import allocate, isolate, own
+from vmart.orders.addresses.allocate import Cost
+from vmart.orders.agreed import New
+from vmart.orders.downgrade import Downgrade
+from vmart.orders.models import Order
+from vmart.orders.priced_act import PricedAct
 from vmart.pricing import books
+from vmart.pricing.priced import ADDRESS_ORDER, Priced
 from vmart.provisioning.specs import leading
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
@@ -22,28 +34,107 @@ _AT = (MachineState.RUNNING, MachineState.STOPPED, MachineState.SHUTDOWN)
 _FAILED = "The bandwidth could not be changed; it is as before."
 
 
+@dataclass(frozen=True, slots=True)
+class Faster:
+    """``mbps`` of addresses that are paid by the month, in the place of less."""
+
+    public_ids: Sequence[str]
+    mbps: int
+
+
 def change(actor: Actor, eip_ids: Sequence[str], mbps: int) -> int:
     """Accept it, all or none; the number of the task.
 
-    Raises UnknownEip, EipBusy, EipInArrears, OutOfRange, InsufficientBalance, and of their machines Busy, WrongState.
+    By the month more is ordered and paid for the rest of the term, and of less comes back what is over. Raises
+    UnknownEip, EipBusy, EipInArrears, EipExpired, OutOfRange, InsufficientBalance, LimitExceeded, and of their machines
+    Busy, WrongState.
     """
     with db.act():
         eips = own.lock(actor.account, eip_ids)
-        machines = _machines(eips)
-        refuse(eips, machines, mbps)
-        things.events(eips, ACT, [{"mbps": mbps}] * len(eips), actor)
-        task = own.begin(eips, ACT, actor.request_id)
-        for eip in eips:
-            if eip.instance_id:
-                own.set_aside(eip, mbps)
-            else:
-                _at_speed(eip, mbps)
-        m.begin_all(list(machines.values()), ACT, actor.request_id)
-        things.send_all([eip for eip in eips if eip.instance_id], KIND, mbps=mbps)
-        return task
+        refuse(eips, machines_of(eips), mbps)
+        faster = [eip for eip in eips if is_faster(eip, mbps)]
+        others = [eip for eip in eips if not is_faster(eip, mbps)]
+        if faster:
+            with own.paying():
+                UPGRADE.order_in_act(actor, Faster([eip.public_id for eip in faster], mbps))
+        if others:
+            _begin(others, mbps, actor)
+        return own.of_one_task(eips)
 
 
-def _machines(eips: Sequence[Eip]) -> dict[int, Instance]:
+def is_faster(eip: Eip, mbps: int) -> bool:
+    """Whether it is more of what is paid by the month, and so an order."""
+    return things.is_prepaid(eip) and mbps > eip.bandwidth_mbps
+
+
+def reckon(account_id: int, eip_ids: Sequence[str], mbps: int) -> list[Priced | Downgrade | Cost]:
+    """What ``change`` would cost of each, in order; of what is postpaid what it costs then.
+
+    Writes nothing. Raises what ``change`` raises, but for the balance.
+    """
+    with db.act():
+        eips = own.lock(account_id, eip_ids)
+        refuse(eips, machines_of(eips), mbps)
+        return [_reckoned(eip, mbps) for eip in eips]
+
+
+def _reckoned(eip: Eip, mbps: int) -> Priced | Downgrade | Cost:
+    if not things.is_prepaid(eip):
+        return allocate.cost(own.prices(eip.zone_id), own.part(eip, mbps))
+    return _less(eip, mbps) or _price([eip], mbps)
+
+
+def _less(eip: Eip, mbps: int) -> Downgrade | None:
+    """Of less than is paid by the month: what comes back."""
+    if not things.is_prepaid(eip) or mbps >= eip.bandwidth_mbps:
+        return None
+    return downgrade.of_bandwidth(eip, _new(eip, mbps))
+
+
+def _new(eip: Eip, mbps: int) -> New:
+    return New(eip.id, own.part(eip, mbps).term(own.prices(eip.zone_id), bound=True))
+
+
+def _begin(eips: Sequence[Eip], mbps: int, actor: Actor, order_id: int = 0) -> None:
+    """``order_id``: of the order that is paid for when it is in force; 0 for none."""
+    things.events(eips, ACT, [{"mbps": mbps}] * len(eips), actor)
+    own.begin(eips, ACT, actor.request_id)
+    m.begin_all(list(machines_of(eips).values()), ACT, actor.request_id)
+    for eip in eips:
+        decided = _less(eip, mbps)
+        if eip.instance_id:
+            own.set_aside(eip, own.part(eip, mbps))
+            things.send(eip, KIND, mbps=mbps, order_id=order_id, downgrade=decided.plain() if decided else None)
+        else:
+            _at_speed(eip, mbps, order_id, decided)
+
+
+def _check_faster(eips: Sequence[Eip], asked: Faster) -> None:
+    refuse(eips, machines_of(eips), asked.mbps)
+    for eip in eips:
+        if not is_faster(eip, asked.mbps):
+            raise InvalidParameter(
+                "{id} has {now} Mbps, charged otherwise or no less already.",
+                field="addresses", id=eip.public_id, now=eip.bandwidth_mbps,
+            )  # fmt: skip
+
+
+def _price(eips: Sequence[Eip], mbps: int) -> Priced:
+    return in_term.priced(ADDRESS_ORDER, eips, [_new(eip, mbps) for eip in eips])
+
+
+def _carry_out(order: Order, eips: Sequence[Eip], due: Priced, asked: Faster, actor: Actor) -> None:
+    paid.take_later(due, {eip.public_id: eip.subscription for eip in eips}, order)
+    _begin(eips, asked.mbps, actor, order.id)
+
+
+UPGRADE = PricedAct(
+    ADDRESS_ORDER, Faster, _check_faster, lambda eips, asked: _price(eips, asked.mbps),
+    lambda eips, due, asked: in_term.still_so(eips, due, [_new(eip, asked.mbps) for eip in eips]), _carry_out, own.lock,
+)  # fmt: skip
+
+
+def machines_of(eips: Sequence[Eip]) -> dict[int, Instance]:
     """The machines that have them, locked, by number."""
     having = [eip.instance_id for eip in eips if eip.instance_id]
     return {one.id: one for one in m.locking().filter(id__in=having).order_by("id")}
@@ -51,25 +142,36 @@ def _machines(eips: Sequence[Eip]) -> dict[int, Instance]:
 
 def refuse(eips: Sequence[Eip], machines: dict[int, Instance], mbps: int) -> None:
     """What is refused of addresses and their machines as they stand."""
-    own.refuse_busy(eips)
-    own.refuse_stopped(eips)
+    refuse_now(eips, machines)
     book = books.current_book(shop.snapshot().generation)
     for eip in eips:
         own.part(eip, mbps).check(book, own.prices(eip.zone_id))
+
+
+def refuse_now(eips: Sequence[Eip], machines: dict[int, Instance]) -> None:
+    """What is refused of any change of what they are charged for."""
+    own.refuse_given_back(eips)
+    own.refuse_busy(eips)
+    own.refuse_stopped(eips)
     m.refuse_busy(machines.values())
     for machine in machines.values():
         m.refuse_state(machine, _AT, "InvalidInstance.NotSupported")
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``address_bandwidth``: the engine first, then what is charged, in one commit."""
+    """Operation ``address_bandwidth``: the engine first, then what is charged or paid, in one commit."""
     for operation in batch:
         eip, mbps = own.read(operation.subject_id), int(operation.payload["mbps"])
         eip.bandwidth_mbps = mbps
         _tell(operation.lane, eip)
         with own.outcome(operation, owner, eip, EipState.BIND, EipState.UNBIND) as changed:
             if changed and things.is_under_way(changed, ACT):
-                _at_speed(changed, mbps)
+                plain = operation.payload.get("downgrade")
+                _at_speed(changed, mbps, _order_of(operation), downgrade.of(plain) if plain else None)
+
+
+def _order_of(operation: Claimed) -> int:
+    return int(operation.payload.get("order_id", 0))  # 0.1.0 queued none
 
 
 def _tell(lane: str, eip: Eip) -> None:
@@ -78,14 +180,21 @@ def _tell(lane: str, eip: Eip) -> None:
         engine_of(lane).ensure_address(machine.public_id, machine.private_ip, leading(eip))
 
 
-def _at_speed(eip: Eip, mbps: int) -> None:
+def _at_speed(eip: Eip, mbps: int, order_id: int, decided: Downgrade | None) -> None:
     """It is in force: from this second on that is what it pays for. Belongs into the act."""
     old, eip.bandwidth_mbps = eip.bandwidth_mbps, mbps
     own.succeed(eip, bandwidth_mbps=mbps)
     own.free_machine(eip.instance_id)
-    if eip.instance_id:
-        own.charge_as(eip, bound=True)
-    things.event(eip, "bandwidth_changed", old=old, new=mbps)
+    if things.is_prepaid(eip) and mbps != old:
+        agreed.agree(_new(eip, mbps))
+    elif eip.instance_id:
+        own.charge_as(eip, bound=True)  # of what is paid by the month nothing
+    if order_id:
+        paid.deliver(order_id, eip.id)
+    if decided:
+        downgrade.carry_out(eip, decided)
+    told = {"refund_minor": decided.back_minor} if decided else {}
+    things.event(eip, "bandwidth_changed", old=old, new=mbps, **told)
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
@@ -97,6 +206,8 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
         eip = own.read(operation.subject_id)
         with own.outcome(operation, owner, eip, EipState.BIND, EipState.UNBIND) as failed:
             if failed and things.is_under_way(failed, ACT):
+                if order_id := _order_of(operation):
+                    paid.give_up(order_id, failed.id, _FAILED)
                 own.hold_what_it_asks(failed)
                 things.fail(failed, _FAILED, error)
                 own.free_machine(failed.instance_id)

@@ -38,7 +38,8 @@ def disassociate(actor: Actor, eip_id: str) -> int:
 def refuse(eip: Eip, machine: Instance | None) -> None:
     """What is refused of an address and its machine as they stand."""
     own.refuse_busy([eip])
-    own.refuse_stopped([eip])
+    if not (things.is_prepaid(eip) and things.is_in_bin(eip)):  # one that is off leaves its machine free for another
+        own.refuse_stopped([eip])
     if machine is None or eip.state != EipState.BIND:
         raise errors.EipWrongState(
             "The public address {id} is bound to no machine.", field="addresses", id=eip.public_id

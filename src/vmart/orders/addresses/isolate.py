@@ -1,12 +1,17 @@
-"""An address that arrears have switched off leads to its machine no more; the machine keeps it for a top-up."""
+"""An address in the recycle bin, or that arrears have switched off, leads to its machine no more.
 
+The machine keeps it for a renewal, or for a top-up.
+"""
+
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
 from vmart.instances.models import ALIVE
 from vmart.network.models import Eip, EipState
 from vmart.orders import address, sample, things
-from vmart.orders.addresses import own
+from vmart.orders.addresses import own, release
+from vmart.subscriptions.models import Source
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
@@ -16,6 +21,16 @@ KIND = "isolate_address"
 def send(eip: Eip) -> None:
     """Queue it. Belongs into the act."""
     things.send(eip, KIND)
+
+
+def into_bin(eips: Sequence[Eip], source: Source, at: dt.datetime, release_at: dt.datetime, **agreed: object) -> None:
+    """In the recycle bin from ``at`` on, and gone at ``release_at``; what is under way on them ends with that.
+
+    Belongs into the act.
+    """
+    things.isolate_all(eips, source, at, release_at, **agreed)
+    things.send_all(eips, KIND)
+    things.send_all(eips, release.KIND, due_at=release_at)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -32,9 +47,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             if machine.latest_operation_state == "OPERATING":
                 queue.put_off(owner, [operation], 1.0, "an operation on its machine is under way", waiting=True)
                 continue
-        with own.outcome(operation, owner, eip, EipState.BIND) as off:
-            if off and off.subscription.isolated_at is None:  # a top-up has ended the arrears meanwhile
-                lead_again(off)
+        with own.outcome(operation, owner, eip, EipState.BIND, EipState.UNBIND) as off:
+            if off and off.latest_operation in (own.ISOLATE, own.RELEASE):
+                own.succeed(off)
+            if off and off.state == EipState.BIND and off.subscription.isolated_at is None:
+                lead_again(off)  # a top-up has ended the arrears meanwhile
 
 
 def lead_again(eip: Eip) -> None:

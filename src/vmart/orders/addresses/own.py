@@ -26,8 +26,11 @@ from vmart.pricing.rules import hold_minor
 from vmart.subscriptions.models import Item
 from vmart.worker.queue import Claimed
 
-# Of a machine too, while it gets an address, loses it, or has its speed changed.
+# Of a machine too, while it gets an address, loses it, or that is changed.
 ASSOCIATE, DISASSOCIATE, BANDWIDTH = "AssociateAddress", "DisassociateAddress", "ModifyAddressesBandwidth"
+MODE = "ModifyAddressInternetChargeType"
+ISOLATE, RELEASE = "IsolateAddresses", "ReleaseAddresses"
+_OF_MACHINE = [ASSOCIATE, DISASSOCIATE, BANDWIDTH, MODE]
 AT_ONCE_MAX = 100
 
 
@@ -93,6 +96,13 @@ def begin(eips: Sequence[Eip], act: str, request_id: str, machine: Instance | No
     return task
 
 
+def of_one_task(eips: Sequence[Eip]) -> int:
+    """What was begun on them in several ways is one task; its number. Belongs into the act."""
+    task = numbers.task()
+    Eip.objects.filter(pk__in=[eip.pk for eip in eips]).update(task=task)
+    return task
+
+
 def succeed(eip: Eip, **columns: object) -> None:
     """The operation on it has ended well. Belongs into the act."""
     Eip.objects.filter(pk=eip.pk).update(latest_operation_state="SUCCESS", **columns)
@@ -100,7 +110,7 @@ def succeed(eip: Eip, **columns: object) -> None:
 
 def free_machine(instance_id: int | None) -> None:
     """The machine is busy with its address no longer. Belongs into the act."""
-    busy = Instance.objects.filter(id=instance_id or 0, latest_operation__in=[ASSOCIATE, DISASSOCIATE, BANDWIDTH])
+    busy = Instance.objects.filter(id=instance_id or 0, latest_operation__in=_OF_MACHINE)
     busy.filter(latest_operation_state="OPERATING").update(latest_operation_state="SUCCESS")
 
 
@@ -121,8 +131,9 @@ def refuse_busy(eips: Iterable[Eip]) -> None:
 
 
 def refuse_stopped(eips: Iterable[Eip]) -> None:
-    """Raise EipInArrears for one that arrears have switched off, or are about to."""
+    """Raise EipInArrears for one that arrears have switched off, or are about to; EipExpired where a term is over."""
     listed = list(eips)
+    refuse_expired(listed)
     for eip in listed:
         if eip.subscription.isolated_at is not None:
             raise errors.EipInArrears(
@@ -130,6 +141,24 @@ def refuse_stopped(eips: Iterable[Eip]) -> None:
                 field="addresses", id=eip.public_id,
             )  # fmt: skip
     m.refuse_in_arrears(listed)
+
+
+def refuse_given_back(eips: Iterable[Eip]) -> None:
+    """Raise EipWrongState for one that is being given back."""
+    for eip in eips:
+        if eip.state in (EipState.OFFLINING, EipState.GONE):
+            raise errors.EipWrongState(
+                "The public address {id} is being given back.", field="addresses", id=eip.public_id
+            )
+
+
+def refuse_expired(eips: Iterable[Eip]) -> None:
+    """Raise EipExpired for one whose term is over: made busy, its isolation would be put off."""
+    for eip in eips:
+        if things.is_expired(eip):
+            raise errors.EipExpired(
+                "The public address {id} has expired; renew it first.", field="addresses", id=eip.public_id
+            )
 
 
 def refuse_bound(eips: Iterable[Eip]) -> None:
@@ -156,14 +185,32 @@ def part(eip: Eip, mbps: int | None = None) -> AddressPart:
 
 
 def bound_hourly(one: AddressPart, here: RegionPrices) -> Decimal:
-    """What its bandwidth costs an hour at a machine, exact; 0 by traffic."""
-    return Decimal(0) if one.by_traffic else hourly.hour_of(one.term(here, bound=True))
+    """What its bandwidth costs an hour at a machine, exact; 0 by traffic and by the month."""
+    return Decimal(0) if one.by_traffic or one.paid_ahead else hourly.hour_of(one.term(here, bound=True))
 
 
-def set_aside(eip: Eip, mbps: int | None = None) -> None:
-    """An hour of what it costs at a machine, where that is more than what is held. Raises InsufficientBalance."""
-    wanted = hold_minor([bound_hourly(part(eip, mbps), prices(eip.zone_id))], exponent(shop.snapshot().currency))
-    if wanted <= _held(eip):
+@contextmanager
+def paying() -> Iterator[None]:
+    """Where the balance is not enough for a term, the code is that of addresses."""
+    try:
+        yield
+    except errors.InsufficientBalance as short:
+        raise errors.InsufficientBalance(
+            short.template, field=short.field, code="FailedOperation.BalanceInsufficient", **short.params
+        ) from None
+
+
+def set_aside(eip: Eip, wanted_part: AddressPart | None = None) -> None:
+    """An hour of what it costs at a machine, where that is more than what is held. Raises InsufficientBalance.
+
+    Nothing of one that is paid ahead.
+    """
+    if things.is_prepaid(eip):
+        return
+    wanted = hold_minor(
+        [bound_hourly(wanted_part or part(eip), prices(eip.zone_id))], exponent(shop.snapshot().currency)
+    )
+    if wanted <= held_minor(eip):
         return
     with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
         "One hour of {id} at a machine is set aside: {needed} are needed and {available} are available.",
@@ -176,35 +223,44 @@ def set_aside(eip: Eip, mbps: int | None = None) -> None:
 def charge_as(eip: Eip, *, bound: bool) -> None:
     """From this second on it is charged as bound, or as idle; what is held is an hour of that. Belongs into the act.
 
-    Of one that arrears have switched off only the terms change.
+    Of one that arrears have switched off only the terms change; of one that is paid ahead nothing.
     """
+    if things.is_prepaid(eip):
+        return
     at = db.call("metering_instant", clock.now())
     db.call("metering_end", [eip.id], False, at)
-    _agree(eip, bound=bound)
+    agree(eip, bound=bound)
     if eip.subscription.isolated_at is None:
         db.call("metering_start", [eip.id], [], at)
         hold_what_it_asks(eip)
 
 
-def _agree(eip: Eip, *, bound: bool) -> None:
+def agree(eip: Eip, *, bound: bool) -> None:
     """Its open terms, in the place of those before. Two changes of one instant leave one row of a component."""
     now, version = clock.now(), books.current_book(shop.snapshot().generation).version
     Item.objects.filter(subscription_id=eip.id, to_at=None).update(to_at=now)
     component, key, quantity = part(eip).term(prices(eip.zone_id), bound=bound)
-    terms = {"mode": mode_of(component), "price_key": key, "quantity": quantity, "book_version": version}
+    terms = {"mode": mode_of(part(eip), component), "price_key": key, "quantity": quantity, "book_version": version}
     again = Item.objects.filter(subscription_id=eip.id, component=component, from_at=now)
     if not again.update(to_at=None, **terms):
         Item.objects.create(subscription_id=eip.id, component=component, pausable=False, from_at=now, **terms)
 
 
-def mode_of(component: str) -> Item.Mode:
+def mode_of(one: AddressPart, component: str) -> Item.Mode:
     """How a component of an address is charged."""
+    if one.paid_ahead:
+        return Item.Mode.MONTH
     return Item.Mode.TRAFFIC if component == TRAFFIC else Item.Mode.HOUR
 
 
 def hold_what_it_asks(eip: Eip) -> None:
-    """An hour of its terms is held, or what there is for it: an address may always leave its machine."""
-    wanted, held = holds.hour_minor([eip.id])[eip.id], _held(eip)
+    """An hour of its terms is held, or what there is for it: an address may always leave its machine.
+
+    Nothing of one that is paid ahead.
+    """
+    if things.is_prepaid(eip):
+        return
+    wanted, held = holds.hour_minor([eip.id])[eip.id], held_minor(eip)
     if wanted is None or wanted <= held:
         holds.shrink([eip.subscription], [wanted])
         return
@@ -213,7 +269,8 @@ def hold_what_it_asks(eip: Eip) -> None:
         holds.take([eip.subscription], [min(wanted, held + row["left"])])
 
 
-def _held(eip: Eip) -> int:
+def held_minor(eip: Eip) -> int:
+    """What is set aside for it."""
     if eip.subscription.hold_id is None:
         return 0
     return Hold.objects.values_list("floating_minor", flat=True).get(id=eip.subscription.hold_id)

@@ -1,46 +1,23 @@
-"""A bought public address is given back: charged no more from the request on, free for others once it leads nowhere.
+"""A bought public address ends: free for others once it leads nowhere.
 
-Also the end of one that arrears have switched off for too long, which a machine may still have.
+Given back by its owner, after its days in the recycle bin, or switched off by arrears for too long: a machine may still
+have it then.
 """
 
 import uuid
 from collections.abc import Sequence
 
-from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.network.models import Eip, EipState
-from vmart.orders import address, hourly, things
+from vmart.orders import address, things
 from vmart.orders.addresses import own
-from vmart.subscriptions.models import Source, Standing, Subscription
+from vmart.subscriptions.models import Standing, Subscription
 from vmart.tags import modify
 from vmart.tags.things import EIP, Thing
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-KIND, ACT = "release_address", "ReleaseAddresses"
-
-
-def release(actor: Actor, eip_ids: Sequence[str]) -> int:
-    """Accept it, all or none; the number of the task. Raises UnknownEip, EipBusy, EipWrongState."""
-    with db.act():
-        eips = own.lock(actor.account, eip_ids)
-        refuse(eips)
-        things.events(eips, ACT, actor=actor)
-        accepted = db.call("metering_instant", clock.now())
-        things.end_usage(eips, accepted)
-        hourly.hold_what_was_used(eips, accepted)
-        task = own.begin(eips, ACT, actor.request_id, state=EipState.OFFLINING)
-        charged = [eip for eip in eips if eip.subscription.isolated_at is None]
-        things.isolate_all(charged, Source.MANMADE, accepted, accepted)
-        things.forget_work(KIND, eips)
-        things.send_all(eips, KIND)
-        return task
-
-
-def refuse(eips: Sequence[Eip]) -> None:
-    """What is refused of addresses as they stand."""
-    own.refuse_busy(eips)
-    own.refuse_bound(eips)
+KIND, ACT = "release_address", own.RELEASE
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

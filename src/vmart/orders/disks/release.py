@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from vmart.kernel import db
 from vmart.orders import things
 from vmart.orders.disks import own
+from vmart.orders.snapshots import policies
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Standing, Subscription
 from vmart.tags import modify
@@ -48,6 +49,7 @@ def _announce(disk: Disk, operation: Claimed, owner: uuid.UUID) -> bool:
 def _gone(disk: Disk) -> None:
     db.call("placement_free", [disk.id])
     modify.end(disk.account_id, [Thing(VOLUME, disk.public_id)])
+    policies.leave([disk])
     if disk.state == State.FAILED:
         return
     Subscription.objects.filter(pk=disk.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)

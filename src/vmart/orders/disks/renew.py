@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vmart.events.actor import Actor
+from vmart.kernel.errors import InvalidParameter
 from vmart.orders import renew as of_any
 from vmart.orders import renew_flag, things
 from vmart.orders.disks import own, release
@@ -37,6 +38,8 @@ def waits(disk: Disk) -> bool:
 def _check(disks: Sequence[Disk], asked: Renewal) -> None:
     of_any.check_flag_asked(asked)
     refuse(disks)
+    if asked.bandwidth_mbps:
+        raise InvalidParameter("A disk has no bandwidth.", field="bandwidth_mbps")
 
 
 def _bring_back(disks: Sequence[Disk], actor: Actor) -> None:

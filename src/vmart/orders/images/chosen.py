@@ -61,7 +61,7 @@ def choose(here: shop.Shop, account_id: int, zone: str, image_id: str) -> Chosen
             "The image {id} is {state}; machines are made of it when it is NORMAL.",
             field="image_id", id=image_id, state=own.state,
         )  # fmt: skip
-    if own.snapshot.state == SnapshotState.TORECYCLE:
+    if own.snapshot is not None and own.snapshot.state == SnapshotState.TORECYCLE:
         raise errors.ImageNotSold(
             "The image {id} is kept for arrears; its owner has to top up to zero or more.",
             field="image_id",

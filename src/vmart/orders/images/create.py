@@ -23,7 +23,7 @@ from vmart.orders.images import leave, own
 from vmart.orders.snapshots import create as snapshots
 from vmart.orders.snapshots import own as own_snapshot
 from vmart.storage import numbers
-from vmart.storage.images import ImageState, OwnImage
+from vmart.storage.images import COUNTING, ImageState, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import new
 from vmart.tags.things import IMAGE
@@ -57,7 +57,7 @@ def of_machine(actor: Actor, machine_id: str, asked: NewImage, *, dry_run: bool 
         (machine,) = m.lock(actor.account, [machine_id])
         refuse([machine])
         m.refuse_in_arrears([machine])
-        _refuse(actor.account, machine.zone_id, asked.name)
+        refuse_new(actor.account, machine.zone_id, asked.name)
         disk = Disk.objects.get(instance_id=machine.id, usage=Disk.Usage.SYSTEM)
         wanted = snapshots.NewSnapshot(disk.public_id, asked.name, turned_off=asked.turned_off)
         snapshot = Snapshot.objects.get(public_id=snapshots.create(actor, wanted))
@@ -83,7 +83,7 @@ def of_snapshot(actor: Actor, snapshot_id: str, asked: NewImage, *, dry_run: boo
                 field="snapshots", id=snapshot.public_id,
             )  # fmt: skip
         refuse_zone(snapshot.zone_id)
-        _refuse(actor.account, snapshot.zone_id, asked.name)
+        refuse_new(actor.account, snapshot.zone_id, asked.name)
         made = _write(actor, snapshot, asked)
         transaction.set_rollback(dry_run)
         return made
@@ -104,7 +104,7 @@ def refuse_zone(zone: str) -> None:
 
 def counting(account_id: int) -> QuerySet[OwnImage]:
     """The account's images that count against its quota, in every region."""
-    return OwnImage.objects.filter(account_id=account_id, state__in=[ImageState.CREATING, ImageState.NORMAL])
+    return OwnImage.objects.filter(account_id=account_id, state__in=COUNTING)
 
 
 def _check(asked: NewImage) -> None:
@@ -113,8 +113,8 @@ def _check(asked: NewImage) -> None:
     new.check(asked.tags)
 
 
-def _refuse(account_id: int, zone: str, name: str) -> None:
-    """What is refused of the account."""
+def refuse_new(account_id: int, zone: str, name: str) -> None:
+    """Raise AccountFrozen, InArrears, ImageNameTaken or TooManyImages. Belongs under the account lock."""
     unpaid.refuse_buyer(account_id)
     own.refuse_taken(account_id, name)
     held = counting(account_id).filter(zone__region_id=shop.snapshot().region_of(zone)).count()
@@ -127,7 +127,7 @@ def _refuse(account_id: int, zone: str, name: str) -> None:
 
 
 def _write(actor: Actor, snapshot: Snapshot, asked: NewImage) -> str:
-    number, public_id = _number()
+    number, public_id = new_number()
     image = OwnImage.objects.create(
         id=number, public_id=public_id, account_id=actor.account, zone_id=snapshot.zone_id, base_id=snapshot.image_id,
         snapshot=snapshot, name=asked.name, description=asked.description, size_gib=snapshot.size_gib,
@@ -140,7 +140,7 @@ def _write(actor: Actor, snapshot: Snapshot, asked: NewImage) -> str:
     return public_id
 
 
-def _number() -> tuple[int, str]:
+def new_number() -> tuple[int, str]:
     """One whose public id is no public image's: those are the seller's choice."""
     while True:
         number = numbers.image()
@@ -153,6 +153,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``create_image``: when its snapshot is there the engine, then the outcome."""
     for operation in batch:
         image = OwnImage.objects.select_related("snapshot__subscription").get(id=operation.subject_id)
+        assert image.snapshot is not None  # of no imported one
         state = image.snapshot.state
         if image.state == ImageState.CREATING and state in (SnapshotState.CREATING, SnapshotState.ROLLBACKING):
             queue.put_off(owner, [operation], _WAIT_S, "waiting for the snapshot", waiting=True)
@@ -164,6 +165,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _make(image: OwnImage, operation: Claimed, owner: uuid.UUID) -> None:
     if image.state == ImageState.CREATING:
+        assert image.snapshot is not None
         user = Image.objects.values_list("login_user", flat=True).get(public_id=image.base_id)
         own.engine(operation.lane).ensure_image_of(image.public_id, image.snapshot.public_id, user)
     with own.outcome(operation, owner, ImageState.CREATING) as made:

@@ -12,6 +12,7 @@ from vmart.orders.images import leave, own
 from vmart.orders.snapshots import delete as delete_snapshots
 from vmart.storage.images import ImageShare, ImageState, OwnImage
 from vmart.storage.models import Snapshot, SnapshotState
+from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = leave.KIND
@@ -42,7 +43,7 @@ def delete(actor: Actor, image_ids: Sequence[str], *, with_snapshots: bool = Fal
         things.events(images, leave.ACT, actor=actor)
         leave.end(images, actor.request_id)
         if with_snapshots:
-            _with_snapshots(actor, [image.snapshot_id for image in images])
+            _with_snapshots(actor, [image.snapshot_id for image in images if image.snapshot_id])
         transaction.set_rollback(dry_run)
 
 
@@ -78,6 +79,9 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``delete_image``; of one that was never made, what is left of it goes."""
     for operation in batch:
         image = OwnImage.objects.get(id=operation.subject_id)
+        if own.is_being_imported(image):  # its import sees that nobody wants it any more, and ends
+            queue.put_off(owner, [operation], 1.0, "waiting for the end of its import", waiting=True)
+            continue
         own.engine(operation.lane).ensure_image_absent(image.public_id)
         with own.outcome(operation, owner, ImageState.DELETING) as gone:
             if gone:

@@ -13,7 +13,7 @@ KIND, ACT = "delete_image", "DeleteImages"
 def end(images: Sequence[OwnImage], request_id: str = "") -> None:
     """Belongs into the act that ends them; they are of one account."""
     if images:
-        things.begin_all(images, ACT, request_id, state=ImageState.DELETING)
+        things.begin_all(images, ACT, request_id, state=ImageState.DELETING, import_url="")
         things.send_all(images, KIND)
         modify_tags.end(images[0].account_id, [Thing(IMAGE, image.public_id) for image in images])
 

@@ -15,10 +15,12 @@ from vmart.orders import errors
 from vmart.orders.acts import ending
 from vmart.orders.images import chosen
 from vmart.provisioning.zone_engines import engine_of
-from vmart.storage.images import TOLD, ImageState, OwnImage
+from vmart.storage.images import COUNTING, TOLD, ImageState, OwnImage
+from vmart.worker.models import Operation
 from vmart.worker.queue import Claimed
 
-CREATE = "CreateImage"
+CREATE, IMPORT = "CreateImage", "ImportImage"
+IMPORT_KIND = "import_image"
 AT_ONCE_MAX = 50
 NAME_MAX, DESCRIPTION_MAX = 60, 256  # characters (API 3.0, CreateImage)
 
@@ -80,6 +82,12 @@ def refuse_busy(images: Iterable[OwnImage]) -> None:
             )
 
 
+def is_being_imported(image: OwnImage) -> bool:
+    """Whether its import is under way, or about to be."""
+    waiting = Operation.objects.filter(kind=IMPORT_KIND, subject_kind=OwnImage.KIND, subject_id=image.id)
+    return waiting.filter(attention=False).exists()
+
+
 def check_name(name: str) -> None:
     """Raise InvalidValue unless it has 1 to 60 characters on one line."""
     if not 1 <= len(name) <= NAME_MAX or not is_one_line(name):
@@ -100,7 +108,7 @@ def check_description(text: str) -> None:
 def refuse_taken(account_id: int, name: str) -> None:
     """Raise ImageNameTaken where another image of the account has the name. Belongs under the account lock."""
     named = OwnImage.objects.filter(account_id=account_id, name=name)
-    if named.filter(state__in=[ImageState.CREATING, ImageState.NORMAL]).exists():
+    if named.filter(state__in=COUNTING).exists():
         raise errors.ImageNameTaken("There is an image of the name {name} already.", field="image.name", name=name)
 
 

@@ -53,10 +53,12 @@ def refuse(snapshots: Sequence[Snapshot]) -> None:
 
 def refuse_used(snapshots: Sequence[Snapshot]) -> None:
     """Raise SnapshotInUse for one of which a disk is being made, ImageStandsOnIt for one with an image."""
-    for image in OwnImage.objects.filter(snapshot__in=snapshots, state__in=STANDING).select_related("snapshot")[:1]:
+    for image in OwnImage.objects.filter(snapshot__in=snapshots, state__in=STANDING)[:1]:
         raise errors.ImageStandsOnIt(
             "The image {image} stands on the snapshot {id}; delete it first.",
-            field="snapshots", image=image.public_id, id=image.snapshot.public_id,
+            field="snapshots", image=image.public_id, id=next(
+                snapshot.public_id for snapshot in snapshots if snapshot.pk == image.snapshot_id
+            ),
         )  # fmt: skip
     using = Disk.objects.filter(made_of__in=[one.id for one in snapshots], state=DiskState.CREATING).first()
     if using is not None:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from vmart.catalog import shop
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
@@ -18,7 +20,7 @@ from vmart.kernel.text import is_one_line, sayable
 from vmart.orders import errors, things
 from vmart.orders.disks import own as own_disk
 from vmart.orders.snapshots import schedule
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, State
 from vmart.storage.policies import PolicyDisk, SnapshotPolicy, bits
 from vmart.subscriptions.models import Subscription
 from vmart.worker import queue
@@ -78,6 +80,8 @@ def create(actor: Actor, region: str, wanted: Wanted, *, dry_run: bool = False) 
     Raises InvalidValue, TooManySnapshotPolicies.
     """
     check(wanted)
+    if region not in shop.snapshot().regions:
+        raise InvalidValue("There is no region {region}.", field="region", region=region[:40] or "(empty)")
     with db.act():
         db.call("ledger_lock", actor.account)
         _refuse_too_many(actor.account, region)
@@ -189,7 +193,7 @@ def bind(actor: Actor, public_id: str, disk_ids: Sequence[str]) -> None:
     with db.act():
         (policy,) = _lock(actor.account, [public_id])
         disks = own_disk.lock(actor.account, disk_ids, most=DISKS_AT_ONCE, with_machines=True)
-        _refuse_elsewhere(disks, policy)
+        _refuse_unfit(disks, policy)
         bound = dict(PolicyDisk.objects.filter(disk__in=disks).values_list("disk_id", "policy_id"))
         for disk in disks:
             if bound.get(disk.id, policy.id) != policy.id:
@@ -201,10 +205,12 @@ def bind(actor: Actor, public_id: str, disk_ids: Sequence[str]) -> None:
         _told_of_disks(actor, "BindAutoSnapshotPolicy", policy, disks)
 
 
-def _refuse_elsewhere(disks: Sequence[Disk], policy: SnapshotPolicy) -> None:
+def _refuse_unfit(disks: Sequence[Disk], policy: SnapshotPolicy) -> None:
     here = Subscription.objects.filter(id__in=[disk.id for disk in disks], zone__region_id=policy.region_id)
     numbers = set(here.values_list("id", flat=True))
     for disk in disks:
+        if disk.state == State.FAILED:
+            raise own_disk.unknown(disk.public_id)
         if disk.id not in numbers:
             raise errors.DiskOfAnotherRegion(
                 "The disk {id} is in another region than the snapshot policy.", field="disks", id=disk.public_id
@@ -229,6 +235,12 @@ def unbind(actor: Actor, public_id: str, disk_ids: Sequence[str]) -> None:
                 )  # fmt: skip
         bound.delete()
         _told_of_disks(actor, "UnbindAutoSnapshotPolicy", policy, disks)
+
+
+def leave(disks: QuerySet[Disk] | Sequence[Disk]) -> None:
+    """These are gone, or never came: no policy has them any more. Belongs into an act."""
+    db.require_transaction()
+    PolicyDisk.objects.filter(disk__in=disks).delete()
 
 
 def _lock(account_id: int, ids: Sequence[str]) -> list[SnapshotPolicy]:

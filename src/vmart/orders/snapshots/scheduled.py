@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
+from vmart.events import record
 from vmart.events.actor import timer
 from vmart.instances.models import State as MachineState
 from vmart.kernel import db
@@ -63,13 +64,17 @@ def _make(disk: Disk, operation: Claimed) -> None:
         return
     if ScheduledSnapshot.objects.filter(disk=disk, due_at=operation.due_at).exists():
         return
+    skipped = None
     try:
         with transaction.atomic():
             _order(disk, bound.policy, operation.due_at)
     except Refused as why:
-        things.event(disk, SKIPPED, policy=bound.policy.public_id, why=why.sentence)
+        skipped = record.reason(why)
+        things.event(disk, SKIPPED, policy=bound.policy.public_id, **skipped)
         if isinstance(why, errors.UnknownOwnDisk):
             bound.delete()
+            return
+    PolicyDisk.objects.filter(pk=bound.pk).update(last_due_at=operation.due_at, skipped=skipped)
 
 
 def _order(disk: Disk, policy: SnapshotPolicy, due_at: dt.datetime) -> None:
@@ -121,5 +126,5 @@ def _ended(snapshot: Snapshot) -> bool:
         return False
     except errors.ImageStandsOnIt as why:
         ScheduledSnapshot.objects.filter(snapshot=snapshot).update(delete_at=None)
-        things.event(snapshot, STAYS, why=why.sentence)
+        things.event(snapshot, STAYS, **record.reason(why))
     return True

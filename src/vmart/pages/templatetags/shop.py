@@ -1,5 +1,6 @@
 """How pages print money, time, sizes and states."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -86,6 +87,12 @@ def said(text: str) -> str:
 def said_to_buyer(text: str) -> str:
     """A stored English sentence for a buyer: what only the seller can mend is not told in his words."""
     return wording.said_to_buyer(text)
+
+
+@register.filter
+def reason(kept: Mapping[str, Any]) -> str:
+    """Why, as an event's detail keeps it, for a buyer; "" of none."""
+    return wording.reason(kept or {})
 
 
 _WORDS: dict[str, dict[str, Any]] = {

@@ -14,7 +14,15 @@ class Migration(migrations.Migration):
             model_name="disk",
             index=models.Index(
                 fields=["account_id", "own_created_at", "id"],
-                include=["own_zone", "state", "name", "disk_type", "latest_operation", "instance_id"],
+                include=[
+                    "own_zone",
+                    "state",
+                    "name",
+                    "disk_type",
+                    "latest_operation",
+                    "latest_operation_state",
+                    "instance_id",
+                ],
                 condition=~Q(state__in=["", "GONE"]),
                 name="storage_disk_own",
             ),

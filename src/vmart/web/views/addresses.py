@@ -15,14 +15,20 @@ from django.views.decorators.http import require_http_methods, require_safe
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
-from vmart.listings import eips
+from vmart.listings import eips, orders, overview
 from vmart.listings.views import EipView
-from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, own, release, rename
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, mode, own, rename
 from vmart.orders.addresses.allocate import Cost, NewAddresses
-from vmart.pages import shown_quote, wording
+from vmart.orders.addresses.bandwidth import Faster
+from vmart.orders.addresses.mode import ToMonth
+from vmart.orders.downgrade import Downgrade
+from vmart.pages import confirm, shown_quote, wording
+from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
-from vmart.web.forms import EipBandwidth, EipMachine, EipName, NewEip
+from vmart.pricing.priced import Priced
+from vmart.web import typed_tags
+from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
 
@@ -46,7 +52,7 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             asked = _asked(form.cleaned_data)
-            cost = allocate.price(asked.region, asked.part)
+            cost = allocate.price(asked.region, asked.part, asked.months)
             if request.method == "POST":
                 if _was_shown(request, cost):
                     return _bought(request, account_id, asked)
@@ -60,7 +66,10 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
 def _asked(typed: dict[str, Any]) -> NewAddresses:
     zone = shop.snapshot().zones.get(typed["zone"])
     part = AddressPart(typed["mode"], typed["bandwidth"])
-    return NewAddresses(zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"])
+    return NewAddresses(
+        zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"],
+        typed_tags.read(typed["tags"]), months=typed["months"],
+    )  # fmt: skip
 
 
 def _was_shown(request: HttpRequest, cost: Cost) -> bool:
@@ -69,14 +78,17 @@ def _was_shown(request: HttpRequest, cost: Cost) -> bool:
 
 
 def _in_form(cost: Cost) -> str:
-    return f"{cost.idle_hourly} {cost.bound_hourly} {cost.traffic_per_gib}"
+    return f"{cost.idle_hourly} {cost.bound_hourly} {cost.traffic_per_gib} {cost.term_minor}"
 
 
 def _bought(request: HttpRequest, account_id: int, asked: NewAddresses) -> HttpResponse:
     """The same form sent again buys nothing more."""
     known = shown_quote.client_token(field(request.POST, "form"))
     made = allocate.allocate(actor(request, account_id), asked, client_token=known)
-    messages.success(request, _("Bought, and charged as idle until a machine has it."))
+    if asked.months:
+        messages.success(request, _("Bought and paid; bind it to a machine now."))
+    else:
+        messages.success(request, _("Bought, and charged as idle until a machine has it."))
     return redirect("address", made.public_ids[0]) if len(made.public_ids) == 1 else redirect("addresses")
 
 
@@ -95,11 +107,18 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         else:
             messages.success(request, _("The address was renamed."))
             return redirect("address", public_id)
+    busy, in_bin = eip.latest_operation_state == "OPERATING", eip.off and eip.expires_at is not None
     machines = EipMachine(eips.bindable(account_id, eip.zone) if eip.state == "UNBIND" else [])
     here = {
         "eip": eip, "form": form, "cost": _cost(eip), "machines": machines,
         "faster": EipBandwidth(initial={"bandwidth": eip.bandwidth_mbps}),
-        "can_change": eip.latest_operation_state != "OPERATING" and not eip.off,
+        "otherwise": EipMode(eip.internet_charge_type, eip.bandwidth_mbps),
+        "can_change": not busy and not eip.off,
+        "can_unbind": not busy and eip.state == "BIND" and (not eip.off or in_bin),
+        "can_release": not busy and eip.state == "UNBIND" and (not eip.off or in_bin),
+        "in_bin": in_bin,
+        "terms": orders.terms(eip.id) if eip.expires_at else (),
+        "renew_flags": wording.RENEW_FLAGS.items(),
         "zone": shop.snapshot().zones[eip.zone],
         "state": wording.EIP_STATES[eip.state],
     }  # fmt: skip
@@ -113,8 +132,6 @@ class _Act:
     name: str  # whose words act.html has
     do: Callable[[Actor, str, str], int]
     done: Any
-    has_cost: bool = True
-    onward: str = ""
 
 
 def _page_of(act: _Act) -> Callable[..., HttpResponseBase]:
@@ -128,7 +145,7 @@ def _page_of(act: _Act) -> Callable[..., HttpResponseBase]:
         machine = field(request.POST if request.method == "POST" else request.GET, "machine")
         return _told(
             request, eip, lambda: act.do(who, public_id, machine), act=act.name, machine=machine,
-            cost=_cost(eip) if act.has_cost else None, done=act.done, onward=act.onward,
+            cost=_cost(eip), done=act.done,
         )  # fmt: skip
 
     return page
@@ -138,15 +155,29 @@ bind = _page_of(_Act("bind", associate.associate, _("It is being bound: the mach
 unbind = _page_of(
     _Act("unbind", lambda who, eip, _machine: disassociate.disassociate(who, eip), _("It is being unbound."))
 )
-give_back = _page_of(
-    _Act(
-        "release",
-        lambda who, eip, _machine: release.release(who, [eip]),
-        _("It is given back."),
-        has_cost=False,
-        onward="addresses",
-    )
-)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def release(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Given back; of what is paid ahead it says first what comes back, and that stays in the recycle bin for days."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    in_term = eip.expires_at is not None and not eip.off
+    here: dict[str, Any] = {"act": "release"}
+    if in_term and request.method != "POST":
+        try:
+            (here["refund"],) = give_back.quote_refund(account_id, [public_id])
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+            return redirect("address", public_id)
+    shown = field(request.POST, "refund") == "1"  # sent twice, a return gives nothing up for good
+    if request.method == "POST" and shown and not in_term:
+        return redirect("address", public_id)
+    return _told(
+        request, eip, lambda: give_back.give_back(who, [public_id]), done=_("It is given back."),
+        onward="" if in_term else "addresses", **here,
+    )  # fmt: skip
 
 
 @never_cache
@@ -155,21 +186,76 @@ give_back = _page_of(
 def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Another bandwidth, with what it costs."""
     eip, who = _one(account_id, public_id), actor(request, account_id)
-    typed = request.POST if request.method == "POST" else request.GET
+    typed = request.POST if "bandwidth" in request.POST else request.GET
     form = EipBandwidth(typed if "bandwidth" in typed else None, initial={"bandwidth": eip.bandwidth_mbps})
     if not form.is_valid():
         return _told(request, eip, None, act="bandwidth", form=form)
     mbps = form.cleaned_data["bandwidth"]
+    act = {"act": "bandwidth", "mbps": mbps}
     try:
-        part = AddressPart(eip.internet_charge_type, mbps)
-        cost = allocate.price(shop.snapshot().region_of(eip.zone), part)
+        (cost,) = bandwidth.reckon(account_id, [public_id], mbps)
+        if isinstance(cost, Priced) and cost.due_minor:
+            return _more_by_month(request, who, eip, act, cost)
     except Refused as refused:
         form.refuse(refused)
         return _told(request, eip, None, act="bandwidth", form=form)
+    told = {"back": cost} if isinstance(cost, Downgrade) else {"cost": cost if isinstance(cost, Cost) else _cost(eip)}
     return _told(
-        request, eip, lambda: bandwidth.change(who, [public_id], mbps), act="bandwidth", mbps=mbps, cost=cost,
-        done=_("Its bandwidth is being changed."),
+        request, eip, lambda: bandwidth.change(who, [public_id], mbps), done=_("Its bandwidth is being changed."),
+        **act, **told,
     )  # fmt: skip
+
+
+def _more_by_month(request: HttpRequest, who: Actor, eip: EipView, act: dict[str, Any], cost: Priced) -> HttpResponse:
+    """It is ordered; what was shown is charged."""
+    if request.method == "POST":
+        asked = Faster([eip.public_id], act["mbps"])
+        try:
+            return redirect("order", confirm.order(request, who, bandwidth.UPGRADE, asked))
+        except NotShown:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    available_minor = overview.balance(who.account).available_minor
+    here = {"confirmation": confirm.ask(request, who.account, cost, available_minor=available_minor)}
+    return render(request, "web/addresses/act.html", {"eip": eip, **act, **here})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def charged(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Charged otherwise from now on: what a first term costs, or what comes back of one, is told first."""
+    eip, who = _one(account_id, public_id), actor(request, account_id)
+    typed = request.POST if "mode" in request.POST else request.GET
+    form = EipMode(eip.internet_charge_type, eip.bandwidth_mbps, typed if "mode" in typed else None)
+    if not form.is_valid():
+        return _told(request, eip, None, act="mode", form=form)
+    part = AddressPart(form.cleaned_data["mode"], form.cleaned_data["bandwidth"])
+    try:
+        if part.paid_ahead:
+            return _to_month(
+                request, who, eip, ToMonth([public_id], part.bandwidth_mbps, form.cleaned_data["months"] or 0)
+            )
+        back = mode.worth(account_id, public_id, part)
+    except Refused as refused:
+        form.refuse(refused)
+        return _told(request, eip, None, act="mode", form=form)
+    return _told(
+        request, eip, lambda: mode.change(who, public_id, part), act="mode", mode=part, worth=back,
+        cost=allocate.cost(own.prices(eip.zone), part), done=_("How it is charged is being changed."),
+    )  # fmt: skip
+
+
+def _to_month(request: HttpRequest, who: Actor, eip: EipView, asked: ToMonth) -> HttpResponse:
+    """Its first term is ordered; what was shown is charged."""
+    if request.method == "POST":
+        try:
+            return redirect("order", confirm.order(request, who, mode.CONVERSION, asked))
+        except NotShown:
+            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    priced = mode.CONVERSION.price(who.account, asked)
+    available_minor = overview.balance(who.account).available_minor
+    here = {"confirmation": confirm.ask(request, who.account, priced, available_minor=available_minor)}
+    return render(request, "web/addresses/act.html", {"eip": eip, "act": "mode", **here})
 
 
 def _told(

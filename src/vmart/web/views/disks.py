@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.catalog import shop
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, orders, overview, own_disks
+from vmart.listings import activity, charges, orders, overview, own_disks, snapshot_policies
 from vmart.listings.own_disks import OwnDisk, Wanted
 from vmart.listings.paging import Page
 from vmart.orders import live_cost, things
@@ -30,6 +30,7 @@ from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, DiskChoice
 from vmart.pricing.priced import Priced
 from vmart.storage.models import Disk, State
 from vmart.tags import reads
+from vmart.web import typed_tags
 from vmart.web.forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
 from vmart.web.tables import DISKS
 from vmart.web.visitor import actor, customer, field
@@ -86,7 +87,7 @@ def _asked(form: NewDisk) -> NewDisks:
     months = typed["months"] or 0
     charge_type = PREPAID if months else POSTPAID_BY_HOUR
     asked = NewDisks(region, typed["zone"], charge_type, disk, typed["count"], months=months)
-    return replace(asked, snapshot_id=typed["snapshot"])
+    return replace(asked, snapshot_id=typed["snapshot"], tags=typed_tags.read(typed["tags"]))
 
 
 def _cost(form: NewDisk) -> create.Cost | None:
@@ -152,6 +153,7 @@ def _here(shown: OwnDisk) -> dict[str, Any]:
         "hourly": shown.hourly,
         "terms": orders.terms(disk.id) if things.is_prepaid(disk) else (),
         "renew_flags": wording.RENEW_FLAGS.items(),
+        "bound": snapshot_policies.of_disks([disk.id]).get(disk.id),
         "may": may.possible(disk, machine),
         "busy": _is_busy(disk),
         "in_bin": disk.state in _ENDED,

@@ -11,19 +11,24 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, images, overview
 from vmart.listings.images import PRIVATE, ImageView
-from vmart.orders.images import attributes, create, delete, share
+from vmart.orders.images import attributes, create, delete, import_image, share
 from vmart.orders.images.create import NewImage
 from vmart.orders.snapshots import create as snapshots
 from vmart.orders.snapshots.create import Cost
 from vmart.pages import wording
 from vmart.pages.table import Shown
+from vmart.policy import policy
 from vmart.storage.models import Disk, OwnImage
-from vmart.web.forms import ImageName, ImageShares, NewOwnImage
+from vmart.web import typed_tags
+from vmart.web.image_forms import ImageName, ImageShares, NewImport, NewOwnImage
 from vmart.web.tables import IMAGES
 from vmart.web.visitor import actor, customer, field
+
+_BUSY = ("CREATING", "IMPORTING")
 
 
 @require_safe
@@ -31,7 +36,7 @@ from vmart.web.visitor import actor, customer, field
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     """The account's own images and those shared with it, newest first."""
     page = images.by_key(account_id, before=request.GET.get("before", ""))
-    busy = any(row.state == "CREATING" for row in page.rows)
+    busy = any(row.state in _BUSY for row in page.rows)
     return render(request, "web/images/list.html", {"images": Shown(IMAGES, page, request), "busy": busy})
 
 
@@ -68,7 +73,8 @@ def _cost(machine: Instance) -> Cost | None:
 
 def _create(request: HttpRequest, account_id: int, machine: Instance, form: NewOwnImage) -> str | None:
     typed = form.cleaned_data
-    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"])
+    tags = typed_tags.read(typed["tags"])
+    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"], tags=tags)
     try:
         made = create.of_machine(actor(request, account_id), machine.public_id, asked)
     except Refused as refused:
@@ -76,6 +82,31 @@ def _create(request: HttpRequest, account_id: int, machine: Instance, form: NewO
         return None
     messages.success(request, _("The image is being made."))
     return made
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def import_page(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Make one of a system that is fetched from an address."""
+    zones = import_image.takes()
+    form = NewImport(list(zones), request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        typed = form.cleaned_data
+        asked = import_image.NewImport(
+            name=typed["name"], description=typed["description"], url=typed["url"], sha256=typed["sha256"],
+            base=typed["base"], zone=typed["zone"],
+        )  # fmt: skip
+        try:
+            made = import_image.accept(actor(request, account_id), asked)
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The image is being imported."))
+            return redirect("image", made)
+    most_gib = policy.at(clock.now()).image_import_gib
+    here = {"form": form, "zones": zones, "most_gib": most_gib}
+    return render(request, "web/images/import.html", here, status=422 if form.errors else 200)
 
 
 @never_cache
@@ -98,7 +129,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     is_own = image.kind == PRIVATE
     here = {
         "image": image, "form": form, "is_own": is_own, "base": shop.snapshot().images[image.base],
-        "busy": image.state == "CREATING", "share": ImageShares(),
+        "busy": image.state in _BUSY, "can_end": is_own and image.state != "CREATING", "share": ImageShares(),
         "shares": images.shares(account_id, public_id) if image.shares else (),
         "events": activity.of_thing(OwnImage.KIND, image.id) if is_own else (),
     }  # fmt: skip

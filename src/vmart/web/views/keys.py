@@ -18,6 +18,9 @@ from vmart.orders import forget_keys
 from vmart.pages import wording
 from vmart.pages.forms import ActForm
 from vmart.pages.table import Shown
+from vmart.tags import new
+from vmart.tags.things import KEY_PAIR
+from vmart.web import typed_tags
 from vmart.web.forms import ImportedKeyPair, NewKeyPair
 from vmart.web.tables import KEY_PAIRS
 from vmart.web.visitor import actor, customer, field
@@ -39,10 +42,14 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     typed = form.cleaned_data
     try:
         if act == "import":
-            pair = key_pairs.import_(who, typed["name"], typed["public_key"])
+            with new.tagging(who, KEY_PAIR, typed_tags.read(typed["tags"])) as tag:
+                pair = key_pairs.import_(who, typed["name"], typed["public_key"])
+                tag(pair.public_id)
             messages.success(request, _("The key pair {name} was imported.").format(name=pair.name))
             return redirect("keys")
-        pair, private_key = key_pairs.create(who, typed["name"])
+        with new.tagging(who, KEY_PAIR, typed_tags.read(typed["tags"])) as tag:
+            pair, private_key = key_pairs.create(who, typed["name"])
+            tag(pair.public_id)
     except Refused as refused:
         form.refuse(refused)
         return _page(request, account_id, form, status=422)

@@ -11,18 +11,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from vmart.catalog import shop
-from vmart.instances.models import ALIVE, Instance, State
+from vmart.engines.contract import RESCUED_AT
+from vmart.instances.models import ALIVE, IN_RESCUE, Instance, State
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups
+from vmart.listings import activity, charges, eips, orders, overview, own_disks, placement_groups, snapshot_policies
 from vmart.listings import machines as list_of_machines
 from vmart.listings import security_groups as listed_groups
 from vmart.listings.machines import Wanted
 from vmart.listings.paging import Page
 from vmart.network.models import EipState
-from vmart.orders import groups as own_groups
 from vmart.orders import (
+    bandwidth,
     holds,
     live_cost,
+    lowering,
     may,
     passwords,
     planned_end,
@@ -33,6 +35,7 @@ from vmart.orders import (
     stop,
     terminate,
 )
+from vmart.orders import groups as own_groups
 from vmart.orders.disks import keep
 from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
@@ -70,12 +73,17 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
     return render(request, "web/machines/list.html", here)
 
 
+_ON = (State.RUNNING, State.REBOOTING, State.RESCUE_MODE)
+
+
 @never_cache
 @require_safe
 @customer
 def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     machine = _machine(account_id, public_id)
-    return render(request, "web/machines/machine.html", {**_here(machine), "tags": tags.of_machine(machine)})
+    here = _here(machine)
+    bound = snapshot_policies.of_disks([disk.id for disk in here["disks"]])
+    return render(request, "web/machines/machine.html", {**here, "tags": tags.of_machine(machine), "policies": bound})
 
 
 @never_cache
@@ -169,10 +177,11 @@ def _here(machine: Instance) -> dict[str, Any]:
     here, capabilities = shop.snapshot(), overview.capabilities(machine.zone_id)
     closed = charges.of_parts(machine.account_id, overview.parts(machine.id), machine.subscription.started_at)
     operating = machine.latest_operation_state == "OPERATING"
-    # While a reset or a new system is under way, the password that is kept is about to be another.
+    # While a reset or a new system is under way, the password that is kept is about to be another; a rescue system has
+    # another one.
     kept = (
         {}
-        if any(is_under_way(machine, act) for act in (passwords.RESET, reinstall.ACT))
+        if machine.state in IN_RESCUE or any(is_under_way(machine, act) for act in (passwords.RESET, reinstall.ACT))
         else passwords.kept([machine.id])
     )
     network_off = machine.subscription.arrears_since is not None and machine.state in ALIVE
@@ -183,6 +192,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "machine": machine,
         "line": line,
         "terms": orders.terms(machine.id) if machine.subscription.charge_type == "PREPAID" else [],
+        "lower": lowering.of(machine.id) if bandwidth.is_by_month(machine) else None,
         "renew_flags": wording.RENEW_FLAGS.items(),
         "may": may.possible(machine),
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
@@ -204,9 +214,10 @@ def _here(machine: Instance) -> dict[str, Any]:
         "ends_by_itself": machine.ends_at is not None and not planned_end.has_come(machine),
         "network_off": network_off,
         "public_ip": public_ip,
-        "reachable": machine.state in (State.RUNNING, State.REBOOTING) and public_ip and (leads or not network_off),
+        "reachable": machine.state in _ON and public_ip and (leads or not network_off),
         "off_billed": _off_billed(machine),
         "passwords": len(kept),
+        "rescued_at": RESCUED_AT,
         "until": kept.get(machine.id),
     }
 

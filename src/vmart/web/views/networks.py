@@ -21,6 +21,9 @@ from vmart.network.vpcs import NewVpc
 from vmart.pages import wording
 from vmart.pages.forms import ActForm
 from vmart.pages.table import Shown, listed
+from vmart.tags import new
+from vmart.tags.things import SUBNET, VPC
+from vmart.web import typed_tags
 from vmart.web.forms import OwnSubnet, OwnVpc
 from vmart.web.tables import SUBNETS, VPCS
 from vmart.web.visitor import actor, customer, field
@@ -42,11 +45,13 @@ def networks(request: HttpRequest, account_id: int) -> HttpResponse:
 
 
 def _new_vpc(who: Actor, typed: Mapping[str, str]) -> None:
-    vpcs.create(who, typed["region"], NewVpc(typed["name"], typed["cidr"]))
+    with new.tagging(who, VPC, typed_tags.read(typed["tags"])) as tag:
+        tag(vpcs.create(who, typed["region"], NewVpc(typed["name"], typed["cidr"])).public_id)
 
 
 def _new_subnet(who: Actor, typed: Mapping[str, str]) -> None:
-    subnets.create(who, typed["vpc"], NewSubnet(typed["name"], typed["cidr"], typed["zone"]))
+    with new.tagging(who, SUBNET, typed_tags.read(typed["tags"])) as tag:
+        tag(subnets.create(who, typed["vpc"], NewSubnet(typed["name"], typed["cidr"], typed["zone"])).public_id)
 
 
 _MADE: dict[str, Callable[[Actor, Mapping[str, str]], None]] = {"create_vpc": _new_vpc, "create_subnet": _new_subnet}

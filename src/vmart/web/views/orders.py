@@ -17,7 +17,7 @@ from vmart.orders.models import Status
 from vmart.pages import confirm, wording
 from vmart.pages.table import Shown, listed
 from vmart.payments import top_up
-from vmart.web.tables import ENDED, ORDERED, ORDERED_DISKS, ORDERS
+from vmart.web.tables import ENDED, ORDERED, ORDERED_DISKS, ORDERED_EIPS, ORDERS
 from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
 
@@ -99,6 +99,7 @@ def _timeline(request: HttpRequest, view: OrderView) -> dict[str, Any]:
         "by_hour": view.order.charge_type != "PREPAID",
         "ordered": listed(ORDERED, view.lines, request),
         "ordered_disks": listed(ORDERED_DISKS, view.disks, request),
+        "ordered_addresses": listed(ORDERED_EIPS, view.addresses, request),
         "alive": alive,
         "nobody_answers": any(not zones[entry.machine.zone_id].driver.is_real for entry in alive),
     }

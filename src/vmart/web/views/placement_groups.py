@@ -17,6 +17,7 @@ from vmart.orders.placement_groups import Wanted
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.pages.table import listed as in_table
+from vmart.web import typed_tags
 from vmart.web.forms import ChangedGroup, NewGroup
 from vmart.web.tables import GROUPED, PLACEMENT_GROUPS, Grouped
 from vmart.web.visitor import actor, customer, field
@@ -31,9 +32,8 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         typed = form.cleaned_data
         try:
-            made = placement_groups.create(
-                actor(request, account_id), Wanted(typed["name"], typed["apart"], typed["affinity"])
-            )
+            wanted = Wanted(typed["name"], typed["apart"], typed["affinity"], typed_tags.read(typed["tags"]))
+            made = placement_groups.create(actor(request, account_id), wanted)
         except Refused as refused:
             form.refuse(refused)
         else:

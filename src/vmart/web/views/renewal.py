@@ -1,4 +1,4 @@
-"""Renewal of prepaid machines or disks, one or several: the term, its price, then paid from the balance or by card."""
+"""Renewal of what is prepaid, one or several of a kind: the term, its price, then paid from the balance or by card."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import overview
-from vmart.orders import renew, renew_flag
+from vmart.orders import lowering, renew, renew_flag
+from vmart.orders.addresses import renew as addresses_renew
 from vmart.orders.disks import renew as disks_renew
 from vmart.orders.machines import MACHINES_MAX
 from vmart.orders.priced_act import PricedAct
@@ -56,6 +57,14 @@ DISKS = Renewing(
     ),
 )  # fmt: skip
 
+ADDRESSES = Renewing(
+    addresses_renew.ACT, addresses_renew.set_flag, "addresses", "address", gettext_lazy("Public addresses"),
+    gettext_lazy("Choose the addresses to renew first."),
+    gettext_lazy(
+        "The new term begins where the old one ends. An address in the recycle bin leads to its machine again."
+    ),
+)  # fmt: skip
+
 
 def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
     @never_cache
@@ -81,11 +90,17 @@ def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
 
 def _asked(given: QueryDict) -> Renewal:
     """To a unified day where ``day`` is given, else by months. A wrong number becomes one that is refused."""
-    day = given.get("day", "")
-    number = int(day) if day.isascii() and day.isdigit() and len(day) < 3 else 0
-    months = given.get("months", "1")
-    term = int(months) if months.isascii() and months.isdigit() and len(months) < 4 else 0
-    return Renewal(given.getlist("id")[:MACHINES_MAX], 0 if day else term or -1, number)
+    day, mbps = given.get("day", ""), given.get("mbps", "")
+    months = 0 if day else _number(given.get("months", "1"), digits=3) or -1
+    lower = (_number(mbps, digits=9) or -1) if mbps else 0
+    return Renewal(
+        given.getlist("id")[:MACHINES_MAX], months, _number(day, digits=2), bandwidth_mbps=lower
+    )  # fmt: skip
+
+
+def _number(typed: str, *, digits: int) -> int:
+    """0 for what is none."""
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= digits else 0
 
 
 def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal) -> dict[str, Any]:
@@ -95,12 +110,15 @@ def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal)
         "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
         "days": range(1, 32),
         "available_minor": overview.balance(account_id).available_minor,
+        "mbps": asked.bandwidth_mbps if kind is MACHINES else 0,
     }
     try:
         priced = kind.act.price(account_id, asked)
     except Refused as refused:
         return here | {"why": wording.sentence(refused)}
     available_minor = here["available_minor"]
+    if kind is MACHINES:
+        here["mbps"] = max(lowering.mbps_of(line.terms) for line in priced.lines)
     return here | {"confirmation": confirm.ask(request, account_id, priced, available_minor=available_minor)}
 
 
@@ -123,3 +141,4 @@ def _switch_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
 
 renew_page, set_flag = _page_of(MACHINES), _switch_of(MACHINES)
 renew_disks_page, set_flag_of_disks = _page_of(DISKS), _switch_of(DISKS)
+renew_addresses_page, set_flag_of_addresses = _page_of(ADDRESSES), _switch_of(ADDRESSES)

@@ -27,6 +27,9 @@ from vmart.security import change, starting
 from vmart.security.change import WAYS, Named, Policies
 from vmart.security.errors import UnknownGroup
 from vmart.security.policies import Policy
+from vmart.tags import new
+from vmart.tags.things import SECURITY_GROUP
+from vmart.web import typed_tags
 from vmart.web.forms import LAST, ChangedRule, ChangedSecurityGroup, NewRule, NewSecurityGroup
 from vmart.web.group_boxes import boxes
 from vmart.web.tables import MACHINES_IN_GROUP, RULES, SECURITY_GROUPS, Ruled
@@ -46,9 +49,10 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
         typed = form.cleaned_data
         try:
             rules = starting.rules(typed["starting"])
-            made = change.create(
-                actor(request, account_id), typed["region"], typed["name"], typed["description"], rules
-            )
+            who = actor(request, account_id)
+            with new.tagging(who, SECURITY_GROUP, typed_tags.read(typed["tags"])) as tag:
+                made = change.create(who, typed["region"], typed["name"], typed["description"], rules)
+                tag(made.public_id)
         except Refused as refused:
             form.refuse(refused)
         else:

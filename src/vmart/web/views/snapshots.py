@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, snapshots
+from vmart.listings import snapshot_policies as policies
 from vmart.listings.paging import Page
 from vmart.listings.snapshots import WantedSnapshots
 from vmart.listings.views import SnapshotView
@@ -23,6 +24,8 @@ from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import reads
+from vmart.web import typed_tags
+from vmart.web.forms import NewSnapshot as NewSnapshotForm
 from vmart.web.forms import SnapshotName, component
 from vmart.web.tables import SNAPSHOTS
 from vmart.web.visitor import actor, customer, field
@@ -62,7 +65,7 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     if found is None:
         raise Http404
     disk, machine = found
-    form = SnapshotName(request.POST if request.method == "POST" else None)
+    form = NewSnapshotForm(request.POST if request.method == "POST" else None)
     due = _cost(disk, form)
     if request.method == "POST" and due and form.is_valid():
         if str(due.hourly) == request.POST.get("hourly"):
@@ -75,7 +78,7 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     return render(request, "web/snapshots/new.html", here, status=422 if form.errors else 200)
 
 
-def _cost(disk: Disk, form: SnapshotName) -> Cost | None:
+def _cost(disk: Disk, form: NewSnapshotForm) -> Cost | None:
     """None where none are sold, which the form says."""
     try:
         return create.cost(disk.zone_id, disk.size_gib)
@@ -85,8 +88,9 @@ def _cost(disk: Disk, form: SnapshotName) -> Cost | None:
     return None
 
 
-def _create(request: HttpRequest, account_id: int, disk: Disk, form: SnapshotName) -> str | None:
-    new = NewSnapshot(disk.public_id, form.cleaned_data["name"])
+def _create(request: HttpRequest, account_id: int, disk: Disk, form: NewSnapshotForm) -> str | None:
+    typed = form.cleaned_data
+    new = NewSnapshot(disk.public_id, typed["name"], typed_tags.read(typed["tags"]))
     try:
         made = create.create(actor(request, account_id), new)
     except Refused as refused:
@@ -116,7 +120,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
 
 
 def _here(snapshot: Snapshot, machine: Instance | None) -> dict[str, Any]:
-    started_at = snapshot.subscription.started_at
+    started_at, by = snapshot.subscription.started_at, getattr(snapshot, "scheduled", None)
     return {
         "snapshot": snapshot,
         "disk": snapshot.disk,
@@ -124,6 +128,7 @@ def _here(snapshot: Snapshot, machine: Instance | None) -> dict[str, Any]:
         "title": _disk_title(snapshot.disk),
         "hourly": holds.hourly([snapshot.id])[snapshot.id] if snapshot.state in _CHARGED else None,
         "may": may.possible(snapshot, machine),
+        "policy": policies.one(snapshot.account_id, by.policy) if by else None,
         "busy": snapshot.latest_operation_state == "OPERATING",
         "is_there": snapshot.state not in (SnapshotState.FAILED, SnapshotState.ERASING),
         "closed_exact": charges.of_parts(snapshot.account_id, [snapshot.id], started_at),

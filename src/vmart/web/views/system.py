@@ -8,14 +8,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from vmart.engines.contract import RESCUED_AT
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
 from vmart.listings import overview
-from vmart.orders import attributes, reinstall
+from vmart.orders import attributes, reinstall, rescue
 from vmart.orders.login import LoginWanted, check_password
 from vmart.orders.reinstall import Reinstall
+from vmart.orders.stop import HARD, SOFT
 from vmart.pages import wording
-from vmart.web.forms import HostName, NewSystem
+from vmart.web.forms import HostName, NewSystem, RescueMode
 from vmart.web.visitor import actor, customer
 
 _LOGINS = ("generated", "typed", "keys")
@@ -44,6 +46,65 @@ def reinstall_page(request: HttpRequest, account_id: int, public_id: str) -> Htt
         form.refuse(refused)
         return _page(request, machine, form)
     messages.success(request, _("The system is being installed anew."))
+    return redirect("machine", public_id)
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def rescue_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """What the rescue mode is, and its password; where the zone has none, why, and nothing to be asked for."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    form = RescueMode(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return _rescue(request, machine, form)
+    typed = form.cleaned_data
+    try:
+        rescue.enter(
+            actor(request, account_id), public_id, typed["password"], stop_type=HARD if typed["hard"] else SOFT
+        )
+    except Refused as refused:
+        if refused.field == "machines":
+            messages.error(request, wording.sentence(refused))
+            return redirect("machine", public_id)
+        form.refuse(refused)
+        return _rescue(request, machine, form)
+    messages.success(request, _("The rescue system is being booted."))
+    return redirect("machine", public_id)
+
+
+def _rescue(request: HttpRequest, machine: Instance, form: RescueMode) -> HttpResponse:
+    here = {"machine": machine, "form": form, "rescued_at": RESCUED_AT, "why_not": _why_not(machine)}
+    return render(request, "web/machines/rescue.html", here, status=422 if form.is_bound else 200)
+
+
+def _why_not(machine: Instance) -> str:
+    try:
+        rescue.refuse_zone(machine.zone_id)
+    except Refused as refused:
+        return wording.sentence(refused)
+    return ""
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def leave_rescue_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Asks once more; what is refused is said on the machine's page."""
+    machine = overview.machine(account_id, public_id)
+    if machine is None:
+        raise Http404
+    if request.method != "POST":
+        return render(request, "web/machines/leave_rescue.html", {"machine": machine, "rescued_at": RESCUED_AT})
+    try:
+        rescue.leave(actor(request, account_id), public_id)
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+    else:
+        messages.success(request, _("The machine goes back to its own system."))
     return redirect("machine", public_id)
 
 

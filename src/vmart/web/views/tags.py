@@ -19,8 +19,8 @@ from vmart.pages.table import Shown, listed
 from vmart.tags import modify, reads
 from vmart.tags.things import EIP, INSTANCE, Thing
 from vmart.tags.wanted import Tag
-from vmart.web.forms import NewTag
 from vmart.web.tables import TAGS, TAGS_OF_ONE, OwnTag
+from vmart.web.typed_tags import NewTag
 from vmart.web.visitor import actor, customer, field
 
 

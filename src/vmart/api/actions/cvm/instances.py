@@ -414,14 +414,14 @@ def stop_instances(call: Call, asked: StopInstances) -> Done:
         call.actor,
         asked.instance_ids,
         stopped_mode=asked.stopped_mode,
-        stop_type=_stop_type(asked.stop_type, asked.force_stop, "ForceStop"),
+        stop_type=how_to_stop(asked.stop_type, asked.force_stop, "ForceStop"),
     )
     return {}
 
 
 def reboot_instances(call: Call, asked: RebootInstances) -> Done:
     """Accepted; REBOOTING until they run again."""
-    stop_type = _stop_type(asked.stop_type, asked.force_reboot, "ForceReboot")
+    stop_type = how_to_stop(asked.stop_type, asked.force_reboot, "ForceReboot")
     reboot.reboot(call.actor, asked.instance_ids, stop_type=stop_type)
     return {}
 
@@ -438,7 +438,7 @@ def reset_instances_password(call: Call, asked: ResetInstancesPassword) -> Done:
     return {}
 
 
-def _stop_type(stop_type: str | None, force: bool | None, force_name: str) -> str:
+def how_to_stop(stop_type: str | None, force: bool | None, force_name: str) -> str:
     """StopType, or what the older member says."""
     if stop_type is not None and force is not None:
         raise InvalidParameter("{older} and StopType exclude each other.", field="stop_type", older=force_name)

@@ -9,6 +9,16 @@ from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, 
 from vmart.api.actions.tagged import TagAnswer, Tags, told
 from vmart.api.actions.tagged import wanted as wanted_tags
 from vmart.api.actions.vpc.declared import Filters, declared
+from vmart.api.actions.vpc.eip_terms import (
+    AddressChargePrepaid,
+    AddressIds,
+    InternetPriceAnswer,
+    Mbps,
+    first_term,
+    of_term,
+    of_unit,
+    unit_of,
+)
 from vmart.api.declarations import (
     INT32_MAX,
     ClientToken,
@@ -30,23 +40,14 @@ from vmart.kernel.errors import MissingParameter
 from vmart.listings import eips, quotas
 from vmart.listings.eips import WantedEips
 from vmart.listings.views import EipView
-from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, release, rename
+from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, rename
 from vmart.orders.addresses.allocate import NewAddresses
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
 
 _Name = Annotated[str, Field(max_length=60)]
 _Mode = Annotated[_Name, Domain("internet_charge_type")]
-_Mbps = Annotated[
-    int,
-    Field(ge=0, le=INT32_MAX),
-    Code("InvalidParameterValue.BandwidthOutOfRange"),
-    Domain("bandwidth_mbps"),
-]
 _AddressId = Annotated[_Name, Domain("addresses")]
-_AddressIds = Annotated[
-    list[_Name], Field(max_length=100), Code("InvalidParameterValue.LimitExceeded"), Domain("addresses")
-]
 # The act checks its length and what is in it.
 _AddressName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue"), Domain("name")]
 _Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
@@ -56,7 +57,7 @@ _TOTAL = "TOTAL_EIP_QUOTA"
 
 
 class AllocateAddresses(Shape):
-    """Postpaid addresses alike in the region of the call, all or none, bound to no machine."""
+    """Addresses alike in the region of the call, all or none, bound to no machine."""
 
     address_count: Annotated[
         int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue.LimitExceeded"), Domain("count")
@@ -64,8 +65,8 @@ class AllocateAddresses(Shape):
     internet_service_provider: Annotated[None, not_offered("bgp")] = None
     internet_charge_type: _Mode = TRAFFIC_POSTPAID_BY_HOUR
     i_p_charge_type: NotOffered = None
-    internet_max_bandwidth_out: _Mbps = 1
-    address_charge_prepaid: NotOffered = None
+    internet_max_bandwidth_out: Mbps = 1
+    address_charge_prepaid: AddressChargePrepaid | None = None
     address_type: Annotated[None, not_offered("eip")] = None
     anycast_zone: NotOffered = None
     vip_cluster: NotOffered = None
@@ -84,8 +85,8 @@ class InquiryPriceAllocateAddresses(Shape):
     """What the network of an address at a machine costs, in the region of the call."""
 
     internet_charge_type: _Mode
-    internet_max_bandwidth_out: _Mbps = 1
-    address_charge_prepaid: NotOffered = None
+    internet_max_bandwidth_out: Mbps = 1
+    address_charge_prepaid: AddressChargePrepaid | None = None
     address_type: Annotated[None, not_offered("eip")] = None
     i_p_charge_type: NotOffered = None
 
@@ -109,9 +110,9 @@ class DisassociateAddress(Shape):
 
 
 class ReleaseAddresses(Shape):
-    """Addresses that no machine has, all or none."""
+    """Addresses that no machine has, all or none. One that is paid ahead is refunded and kept for some days first."""
 
-    address_ids: _AddressIds
+    address_ids: AddressIds
 
 
 class DescribeAddresses(Shape):
@@ -133,10 +134,13 @@ class ModifyAddressAttribute(Shape):
 
 
 class ModifyAddressesBandwidth(Shape):
-    """How fast they are, all or none. The times of a window are published as of no effect."""
+    """How fast they are, all or none; by the month paid or paid back for the rest of the term, from the balance.
 
-    address_ids: _AddressIds
-    internet_max_bandwidth_out: _Mbps
+    The times of a window are published as of no effect.
+    """
+
+    address_ids: AddressIds
+    internet_max_bandwidth_out: Mbps
     start_time: Annotated[str, Field(max_length=60)] | None = None
     end_time: Annotated[str, Field(max_length=60)] | None = None
 
@@ -192,9 +196,7 @@ class UnchangingAddressAnswer(TypedDict):
     LocalBgp: bool
     Egress: str
     AntiDDoSPackageId: str
-    RenewFlag: str
     BandwidthPackageId: str
-    DeadlineDate: str
     UnVpcId: str
     DedicatedClusterId: str
     EipVisibleOnEni: bool
@@ -215,6 +217,8 @@ class AddressAnswer(UnchangingAddressAnswer):
     IsArrears: bool
     Bandwidth: int
     InternetChargeType: str
+    RenewFlag: str
+    DeadlineDate: str
     TagSet: list[TagAnswer]
 
 
@@ -254,21 +258,6 @@ class DescribeBandwidthPackagesAnswer(TypedDict):
     BandwidthPackageSet: Empty
 
 
-class InternetPriceDetailAnswer(TypedDict):
-    """By the hour; by traffic, of a GiB."""
-
-    UnitPrice: float
-    DiscountPrice: float
-    ChargeUnit: str
-    OriginalPrice: float
-
-
-class InternetPriceAnswer(TypedDict):
-    """What is postpaid has no price of a term."""
-
-    AddressPrice: InternetPriceDetailAnswer
-
-
 class InquiryPriceAllocateAddressesAnswer(TypedDict):
     """Of one address at a machine; an hour idle has a price of its own."""
 
@@ -283,6 +272,7 @@ def allocate_addresses(call: Call, asked: AllocateAddresses) -> AllocateAddresse
         count=asked.address_count,
         name=asked.address_name,
         tags=wanted_tags(asked.tags),
+        **first_term(asked.address_charge_prepaid),
     )
     done = allocate.allocate(call.actor, wanted, client_token=asked.client_token or "")
     return {"AddressSet": list(done.public_ids), "TaskId": str(done.task)}
@@ -291,17 +281,13 @@ def allocate_addresses(call: Call, asked: AllocateAddresses) -> AllocateAddresse
 def inquiry_price_allocate_addresses(
     call: Call, asked: InquiryPriceAllocateAddresses
 ) -> InquiryPriceAllocateAddressesAnswer:
-    """At a machine: its bandwidth, or what a GiB costs."""
+    """At a machine: its bandwidth, or what a GiB costs; by the month a term of it."""
     part = AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out)
-    cost = allocate.price(region_of(call), part)
-    price = float(cost.bound_hourly if cost.traffic_per_gib is None else cost.traffic_per_gib)
-    detail: InternetPriceDetailAnswer = {
-        "UnitPrice": price,
-        "DiscountPrice": price,
-        "ChargeUnit": "HOUR",
-        "OriginalPrice": price,
-    }
-    return {"Price": {"AddressPrice": detail}}
+    first = asked.address_charge_prepaid
+    cost = allocate.price(region_of(call), part, first.period if first else 0)
+    if cost.term_minor is not None:
+        return {"Price": of_term(cost.listed_minor, cost.term_minor)}
+    return {"Price": of_unit(unit_of(cost))}
 
 
 def associate_address(call: Call, asked: AssociateAddress) -> TaskAnswer:
@@ -315,8 +301,8 @@ def disassociate_address(call: Call, asked: DisassociateAddress) -> TaskAnswer:
 
 
 def release_addresses(call: Call, asked: ReleaseAddresses) -> TaskAnswer:
-    """Charging ends now."""
-    return {"TaskId": str(release.release(call.actor, asked.address_ids))}
+    """Charging ends now; what is paid ahead is returned first, and given back for good by the next call."""
+    return {"TaskId": str(give_back.give_back(call.actor, asked.address_ids))}
 
 
 def modify_address_attribute(call: Call, asked: ModifyAddressAttribute) -> Done:
@@ -390,11 +376,13 @@ def address(view: EipView) -> AddressAnswer:
         "IsArrears": view.off,
         "Bandwidth": view.bandwidth_mbps,
         "InternetChargeType": view.internet_charge_type,
+        "RenewFlag": view.renew_flag if view.expires_at else "",
+        "DeadlineDate": utc_text(view.expires_at) if view.expires_at else "",
         "TagSet": told(view.tags),
     }
 
 
-# What every address here has alike: one of a pool of the zone, postpaid, led to a machine and not to an interface.
+# What every address here has alike: one of a pool of the zone, led to a machine and not to an interface.
 _UNCHANGING: UnchangingAddressAnswer = {
     "NetworkInterfaceId": None,
     "IsBlocked": False,
@@ -405,9 +393,7 @@ _UNCHANGING: UnchangingAddressAnswer = {
     "LocalBgp": False,
     "Egress": "center_egress1",
     "AntiDDoSPackageId": "",
-    "RenewFlag": "",
     "BandwidthPackageId": "",
-    "DeadlineDate": "",
     "UnVpcId": "",
     "DedicatedClusterId": "",
     "EipVisibleOnEni": False,

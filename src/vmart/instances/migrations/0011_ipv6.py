@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("instances", "0009_spot_indexed"),
+        ("instances", "0010_rescue"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """IPv6 addresses of machines."""
 
     dependencies = [
-        ("network", "0004_eip"),
+        ("network", "0005_eip_mode_changes"),
         ("catalog", "0003_ipv6_prefix"),
     ]
 

@@ -1,0 +1,314 @@
+"""The archive of a system, read and written anew: what an engine unpacks is what was understood here, and nothing else.
+
+Two programs may read one archive differently. So nothing of the customer's archive is handed on: each entry is read,
+checked, and written into another archive with the few members that a file has. What is refused: paths that lead out,
+or lie below a link; devices; owners that a machine does not have; more than was allowed, of entries or bytes. Devices
+below /dev are left out: a machine's host makes them.
+"""
+
+import bz2
+import io
+import lzma
+import posixpath
+import subprocess
+import tarfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from vmart.engines.foreign.kinds import Unfit
+
+_PIECE = 1 << 18
+_AT_ONCE_MAX = 1 << 20  # of what is read into memory: an entry's extended header, say
+_ENTRIES_MAX = 500_000
+_XZ_MEMORY = 256 << 20
+_OWNERS = 65_536  # users and groups that a container has
+_PATH_MAX, _LINK_MAX = 4096, 4096
+_BLOCK = 4096  # what a file takes at least, about
+
+_INITS = ("sbin/init", "usr/sbin/init", "lib/systemd/systemd", "usr/lib/systemd/systemd")
+_CLOUD_INITS = ("usr/bin/cloud-init", "usr/local/bin/cloud-init")
+# Where an engine mounts or writes; made where the archive has none, as of many containers'.
+_FOLDERS = {
+    "dev": 0o755, "proc": 0o755, "sys": 0o755, "run": 0o755, "tmp": 0o1777, "etc": 0o755, "var": 0o755,
+    "var/lib": 0o755, "var/lib/cloud": 0o755,
+}  # fmt: skip
+_KEPT_ATTRIBUTES = ("SCHILY.xattr.security.capability", "SCHILY.xattr.user.")
+_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE)
+_READ_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
+
+
+def clean(source: BinaryIO, form: str, target: BinaryIO, most_bytes: int) -> int:
+    """Write the system in the archive to ``target``, as a plain tar; the bytes that its files take.
+
+    ``form`` is of ``kinds.form_of``, ``source`` a real file at its beginning. Raises Unfit.
+    """
+    if form == "squashfs":
+        return _of_squashfs(source, target, most_bytes)
+    return _cleaned(_UNPACKED[form](source), target, most_bytes)
+
+
+def _cleaned(stream: Any, target: BinaryIO, most_bytes: int) -> int:
+    cleaning, onward = _Cleaning(target, most_bytes), _Forward(stream)
+    try:
+        cleaning.run(onward)
+        is_whole = onward.last == bytes(len(onward.last)) != b""  # tarfile takes what it knows not for the end
+        onward.drain(most_bytes)
+    except _READ_ERRORS as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of this host: no room to write, say
+        raise Unfit("The archive is damaged.", detail=repr(error)[:200]) from error
+    if not is_whole:
+        raise Unfit("The archive is damaged.", detail="it has no end")
+    return cleaning.bytes
+
+
+def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int) -> int:
+    """By a program that makes a tar of it, which is ended whatever it is made of."""
+    command = ["sqfs2tar", f"/proc/self/fd/{source.fileno()}"]
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            pass_fds=[source.fileno()], env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise Unfit("No squashfs can be read here.", helps="Import a tar of the same system.") from error
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            taken = _cleaned(process.stdout, target, most_bytes)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            code = process.wait()
+    if code:
+        raise Unfit("The archive is damaged.", detail=f"sqfs2tar: {code}")
+    return taken
+
+
+class _Xz(io.RawIOBase):
+    """Unpacked within a memory that the sender does not decide."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._part = self._new()
+        self._packed = b""
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            if self._part.eof:
+                self._packed = self._part.unused_data.lstrip(b"\0") or self._source.read(_PIECE).lstrip(b"\0")
+                if not self._packed:
+                    return b""
+                self._part = self._new()
+            if self._part.needs_input and not self._packed:
+                self._packed = self._source.read(_PIECE)
+                if not self._packed:
+                    raise EOFError("cut short")
+            packed, self._packed = self._packed, b""
+            if piece := self._part.decompress(packed, size):
+                return piece
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+
+class _Gzip(io.RawIOBase):
+    """Unpacked by pieces; what follows the first member follows in the archive too."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._part, self._packed = zlib.decompressobj(31), b""
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            if self._part.eof:
+                self._packed = self._part.unused_data or self._source.read(_PIECE)
+                if not self._packed.strip(b"\0"):
+                    return b""
+                self._part = zlib.decompressobj(31)
+            elif not self._packed:
+                self._packed = self._source.read(_PIECE)
+                if not self._packed:
+                    raise EOFError("cut short")
+            piece = self._part.decompress(self._packed, size)
+            self._packed = b"" if self._part.eof else self._part.unconsumed_tail
+            if piece:
+                return piece
+
+
+_UNPACKED: dict[str, Callable[[BinaryIO], Any]] = {
+    "tar": lambda source: source, "gzip": _Gzip, "xz": _Xz, "bzip2": bz2.BZ2File,
+}  # fmt: skip
+
+
+class _Forward:
+    """A stream as tarfile reads it: onward only, and never much into memory."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._at, self._held = stream, 0, b""
+        self.last = b""  # what was read last
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _AT_ONCE_MAX:
+            raise Unfit("The archive has an entry whose header is too long.")
+        pieces, left = [], size
+        while left > 0:
+            piece = self._held or self._stream.read(_PIECE)
+            if not piece:
+                break
+            pieces.append(piece[:left])
+            self._held = piece[left:]
+            left -= len(pieces[-1])
+        self._at += size - left
+        self.last = b"".join(pieces)
+        return self.last
+
+    def seek(self, at: int) -> None:
+        if at < self._at:
+            raise tarfile.ReadError("the archive leads back")
+        while self._at < at:
+            if not self.read(min(at - self._at, _PIECE)):
+                raise EOFError("cut short")
+
+    def drain(self, most_bytes: int) -> None:
+        """What is packed behind the archive's end is read too: by it one knows whether all has come."""
+        ends = self._at + most_bytes
+        while self.read(_PIECE):
+            if self._at > ends:
+                raise Unfit("The archive is damaged.", detail="too much lies behind its end")
+
+
+@dataclass
+class _Cleaning:
+    target: BinaryIO
+    most_bytes: int
+    bytes: int = 0
+    entries: int = 0
+    files: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)  # all that is no folder
+    folders: set[str] = field(default_factory=set)
+
+    def run(self, stream: Any) -> None:
+        made: Any  # tarfile keeps a list of all entries, which is for us to shorten
+        archive: Any
+        with tarfile.open(fileobj=self.target, mode="w:", format=tarfile.PAX_FORMAT) as made:
+            with tarfile.TarFile(fileobj=stream, mode="r") as archive:
+                while (entry := archive.next()) is not None:
+                    archive.members.clear()
+                    self._entry(archive, made, entry)
+            self._refuse_no_system()
+            for folder in _FOLDERS:
+                if folder not in self.folders | self.others and not self._below_link(folder):
+                    made.addfile(_folder(folder))
+
+    def _entry(self, archive: Any, made: Any, entry: tarfile.TarInfo) -> None:
+        name = _path(entry.name)
+        self.entries += 1
+        self.bytes += _BLOCK + max(entry.size, 0)
+        if self.entries > _ENTRIES_MAX or self.bytes > self.most_bytes:
+            raise Unfit("The system in the archive is larger than the shop allows.")
+        if not name or self._is_device_of_host(entry, name):
+            return
+        if self._below_link(name):
+            raise _leads_out("below a link", name)
+        if name in self.others or (name in self.folders and not entry.isdir()):
+            raise Unfit("The archive has a path twice.", detail=name[:200])
+        written = self._written(entry, name)
+        (self.folders if written.isdir() else self.others).add(name)
+        made.addfile(written, archive.extractfile(entry) if written.size else None)
+        made.members.clear()
+
+    def _written(self, entry: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
+        """The entry with the members that are kept."""
+        if not (0 <= entry.uid < _OWNERS and 0 <= entry.gid < _OWNERS):
+            raise Unfit("A file in the archive has an owner that no machine has.", detail=name[:200])
+        written = tarfile.TarInfo(name)
+        written.uid, written.gid, written.mode = entry.uid, entry.gid, entry.mode & 0o7777
+        written.mtime = max(0, int(entry.mtime))
+        kept = {key: value for key, value in entry.pax_headers.items() if key.startswith(_KEPT_ATTRIBUTES)}
+        written.pax_headers = kept
+        if entry.type in _FILES:
+            written.size = entry.size
+            self.files.add(name)
+        elif entry.isdir():
+            written.type = tarfile.DIRTYPE
+        elif entry.issym():
+            written.type, written.linkname = tarfile.SYMTYPE, _link(entry.linkname, name)
+            self.links.add(name)
+        elif entry.islnk():
+            written.type, written.linkname = tarfile.LNKTYPE, self._linked(entry.linkname, name)
+            self.files.add(name)
+        elif entry.isfifo():
+            written.type = tarfile.FIFOTYPE
+        else:
+            raise Unfit("The archive has a device outside of /dev, or what is no file.", detail=name[:200])
+        return written
+
+    def _linked(self, text: str, name: str) -> str:
+        """A hard link is to a file of the archive, by its own path."""
+        target = _path(text)
+        if target not in self.files or self._below_link(target):
+            raise _leads_out("hard link", name)
+        return target
+
+    @staticmethod
+    def _is_device_of_host(entry: tarfile.TarInfo, name: str) -> bool:
+        return (entry.ischr() or entry.isblk()) and name.startswith("dev/")
+
+    def _below_link(self, name: str) -> bool:
+        above = posixpath.dirname(name)
+        while above:
+            if above in self.others:
+                return True
+            above = posixpath.dirname(above)
+        return False
+
+    def _refuse_no_system(self) -> None:
+        there = self.files | self.links
+        if "etc/passwd" not in self.files or not there.intersection(_INITS):
+            raise Unfit(
+                "The archive holds no system that starts: it has no /etc/passwd, or no init.",
+                helps="Import the archive of a whole system, with / at its beginning.",
+            )
+        if not there.intersection(_CLOUD_INITS):
+            raise Unfit(
+                "The system in the archive has no cloud-init: nobody could log in to a machine of it.",
+                helps="Install the package cloud-init in it, then import it again.",
+            )
+
+
+def _path(text: str) -> str:
+    """Without what is before the first name; "" for the system's own folder."""
+    if "\0" in text or len(text) > _PATH_MAX:
+        raise _leads_out("name", text)
+    if text.startswith("/"):
+        raise _leads_out("absolute", text)
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise _leads_out("..", text)
+    return "/".join(parts)
+
+
+def _link(text: str, name: str) -> str:
+    """Where a symbolic link leads is read in the machine: anything with a length."""
+    if not text or "\0" in text or len(text) > _LINK_MAX:
+        raise _leads_out("link", name)
+    return text
+
+
+def _leads_out(how: str, name: str) -> Unfit:
+    return Unfit("A path in the archive leads out of the system.", detail=f"{how}: {name[:200]!r}")
+
+
+def _folder(name: str) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.mode = tarfile.DIRTYPE, _FOLDERS[name]
+    return made

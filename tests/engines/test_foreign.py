@@ -1,0 +1,236 @@
+"""Given files of customers, then a system is written anew without what it must not have, or refused in words."""
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.systems import FILES, GIB, archive, disk, entry
+from vmart.engines.contract import EngineError
+from vmart.engines.foreign import kinds, qcow2, rootfs
+from vmart.engines.foreign.kinds import Unfit
+
+MIB = 1 << 20
+
+
+def cleaned(packed: bytes, tmp_path: Path, most_bytes: int = MIB) -> dict[str, tarfile.TarInfo]:
+    """What was written of it, by name."""
+    (tmp_path / "source").write_bytes(packed)
+    with (tmp_path / "source").open("rb") as source, (tmp_path / "target").open("w+b") as target:
+        rootfs.clean(source, kinds.form_of(packed[: kinds.HEAD_BYTES]), target, most_bytes)
+        target.seek(0)
+        with tarfile.open(fileobj=target) as tar:
+            return {one.name: one for one in tar.getmembers()}
+
+
+FOLDERS = {"dev", "proc", "sys", "run", "tmp", "etc", "var", "var/lib", "var/lib/cloud"}
+
+
+@pytest.mark.parametrize("packing", [bytes, gzip.compress, lzma.compress, bz2.compress])
+def test_a_system_is_written_anew_however_it_is_packed(packing: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    large = b"x" * 700_000
+    there = cleaned(packing(archive((entry("./srv/large", content=large, mode=0o4755), large))), tmp_path, 2 * MIB)
+    assert there.keys() == {*FILES, *FOLDERS, "srv/large"}
+    assert (there["srv/large"].size, there["srv/large"].mode, there["tmp"].mode) == (700_000, 0o4755, 0o1777)
+    with tarfile.open(tmp_path / "target") as tar:
+        content = tar.extractfile("srv/large")
+        assert content is not None and content.read() == large
+
+
+def test_a_squashfs_is_read_as_a_tar_is(tmp_path: Path) -> None:
+    for name, content in FILES.items():
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_bytes(content)
+    packed = tmp_path / "packed"
+    subprocess.run(["mksquashfs", tmp_path / "root", packed, "-quiet", "-no-progress"], check=True, capture_output=True)
+    assert cleaned(packed.read_bytes(), tmp_path).keys() == {*FILES, *FOLDERS, "sbin", "usr", "usr/bin"}
+    with pytest.raises(Unfit, match="damaged"):
+        cleaned(packed.read_bytes()[:150], tmp_path)
+
+
+def test_links_are_kept_and_devices_of_the_host_left_out(tmp_path: Path) -> None:
+    there = cleaned(
+        archive(
+            (entry("lib", tarfile.SYMTYPE, linkname="/usr/lib"), b""),
+            (entry("etc/passwd-", tarfile.LNKTYPE, linkname="./etc/passwd"), b""),
+            (entry("dev/null", tarfile.CHRTYPE, devmajor=1, devminor=3), b""),
+            (entry("run/pipe", tarfile.FIFOTYPE), b""),
+        ),
+        tmp_path,
+    )
+    assert (there["lib"].linkname, there["etc/passwd-"].linkname) == ("/usr/lib", "etc/passwd")
+    assert there["run/pipe"].isfifo() and "dev/null" not in there
+
+
+def test_of_extended_attributes_capabilities_and_the_users_own_are_kept(tmp_path: Path) -> None:
+    capability = b"\x01\x00\x00\x02\x00\x20\xff\xfe".decode("utf-8", "surrogateescape")
+    told = {
+        "SCHILY.xattr.security.capability": capability, "SCHILY.xattr.user.a": "b",
+        "SCHILY.xattr.trusted.overlay.redirect": "/etc", "SCHILY.xattr.security.selinux": "x",
+    }  # fmt: skip
+    source = io.BytesIO()
+    with tarfile.open(fileobj=source, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in FILES.items():
+            tar.addfile(entry(name, content=content), io.BytesIO(content))
+        tar.addfile(entry("usr/bin/ping", pax_headers=told))
+    kept = cleaned(source.getvalue(), tmp_path)["usr/bin/ping"].pax_headers
+    kept.pop("hdrcharset", None)
+    assert kept == {"SCHILY.xattr.security.capability": capability, "SCHILY.xattr.user.a": "b"}
+
+
+OUT, DEVICE = "A path in the archive leads out of the system.", "The archive has a device outside of /dev"
+HOSTILE = [
+    (entry("/etc/cron.d/x"), OUT),
+    (entry("usr/../../etc/cron.d/x"), OUT),
+    (entry("etc/passwd/x"), OUT),
+    (entry("etc/hard", tarfile.LNKTYPE, linkname="/etc/shadow"), OUT),
+    (entry("etc/hard", tarfile.LNKTYPE, linkname="../etc/passwd"), OUT),
+    (entry("etc/hard", tarfile.LNKTYPE, linkname="etc/none"), OUT),
+    (entry("etc/soft", tarfile.SYMTYPE, linkname=""), OUT),
+    (entry("disk", tarfile.BLKTYPE, devmajor=8), DEVICE),
+    (entry("device/../dev/sda", tarfile.BLKTYPE, devmajor=8), OUT),
+    (entry("etc/strange", b"Z"), DEVICE),
+    (entry("etc/passwd"), "The archive has a path twice."),
+    (entry("etc/passwd", tarfile.DIRTYPE), "The archive has a path twice."),
+    (entry("srv/x", uid=65_536), "A file in the archive has an owner that no machine has."),
+    (entry("srv/x", gid=100_000), "A file in the archive has an owner that no machine has."),
+]
+
+
+@pytest.mark.parametrize(("hostile", "sentence"), HOSTILE)
+def test_what_leads_out_or_is_no_file_is_refused(hostile: tarfile.TarInfo, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(Unfit) as refused:
+        cleaned(archive((hostile, b"")), tmp_path)
+    assert refused.value.sentence.startswith(sentence) and not refused.value.transient
+
+
+def test_nothing_lies_below_a_link(tmp_path: Path) -> None:
+    link = (entry("led", tarfile.SYMTYPE, linkname="/etc"), b"")
+    for name in ("led/cron.d/x", "./led//x"):
+        with pytest.raises(Unfit, match="below a link"):
+            cleaned(archive(link, (entry(name), b"")), tmp_path)
+    with pytest.raises(Unfit, match="hard link"):
+        cleaned(archive(link, (entry("x", tarfile.LNKTYPE, linkname="led/passwd"), b"")), tmp_path)
+
+
+def test_what_unpacks_to_more_than_is_allowed_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    bomb = archive((entry("srv/zeros", content=bytes(8 * MIB)), bytes(8 * MIB)))
+    assert len(lzma.compress(bomb)) < 10_000
+    with pytest.raises(Unfit, match="larger than the shop allows"):
+        cleaned(lzma.compress(bomb), tmp_path, 4 * MIB)
+    assert (tmp_path / "target").stat().st_size < MIB
+    names = [(entry(f"srv/{number}"), b"") for number in range(300)]
+    with pytest.raises(Unfit, match="larger than the shop allows"):
+        cleaned(archive(*names), tmp_path, MIB)  # each takes a block
+
+
+def test_a_sparse_file_counts_what_it_unpacks_to(tmp_path: Path) -> None:
+    told = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(GIB), "GNU.sparse.name": "s"}
+    source = io.BytesIO()
+    with tarfile.open(fileobj=source, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry("srv/s", content=bytes(512), pax_headers=told), io.BytesIO(b"0\n" + bytes(510)))
+    with pytest.raises(Unfit, match="larger than the shop allows"):
+        cleaned(source.getvalue(), tmp_path)
+
+
+def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    long = entry("x", tarfile.XHDTYPE, bytes(2 * MIB))
+    with pytest.raises(Unfit, match="header is too long"):
+        cleaned(archive((long, bytes(2 * MIB))), tmp_path, 16 * MIB)
+
+
+@pytest.mark.parametrize("lacking", FILES)
+def test_what_nobody_could_use_is_refused(lacking: str, tmp_path: Path) -> None:
+    with pytest.raises(Unfit) as refused:
+        cleaned(archive(files={name: content for name, content in FILES.items() if name != lacking}), tmp_path)
+    said = "no cloud-init" if "cloud" in lacking else "no system that starts"
+    assert said in refused.value.sentence
+
+
+@pytest.mark.parametrize("packing", [bytes, gzip.compress, lzma.compress, bz2.compress])
+def test_an_archive_that_is_cut_short_is_damaged(packing: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    packed = packing(archive())
+    for cut in (512 * 5, 512 * 6) if packing is bytes else (len(packed) // 2, len(packed) - 1):
+        with pytest.raises(Unfit, match="damaged"):
+            cleaned(packed[:cut], tmp_path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 4095), st.binary(min_size=1, max_size=40))
+def test_whatever_is_changed_of_it_nothing_else_than_a_refusal_comes(at: int, noise: bytes) -> None:
+    plain = bytearray(archive())
+    plain[at : at + len(noise)] = noise
+    target = io.BytesIO()
+    try:
+        rootfs.clean(io.BytesIO(bytes(plain)), "tar", target, MIB)
+    except EngineError as refused:
+        assert isinstance(refused, Unfit)
+        return
+    with tarfile.open(fileobj=io.BytesIO(target.getvalue())) as tar:
+        names = [one.name for one in tar.getmembers()]
+    assert not [name for name in names if name.startswith("/") or ".." in name.split("/")]
+
+
+# -- disks -----------------------------------------------------------------------------------------
+
+
+def extension(kind: int, text: bytes = b"raw") -> bytes:
+    return struct.pack(">II", kind, len(text)) + text.ljust((len(text) + 7) // 8 * 8, b"\0") + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("header", "size_gib"),
+    [({}, 3), ({"version": 2}, 3), ({"size": 3 * GIB + 1}, 4), ({"features": 0b11001}, 3),
+     ({"extensions": extension(0x6803F857)}, 3)],
+)  # fmt: skip
+def test_a_disk_that_is_alone_says_how_large_it_is(header: dict[str, int], size_gib: int) -> None:
+    packed = disk(**header)  # type: ignore[arg-type]
+    assert (kinds.form_of(packed), qcow2.size_gib(io.BytesIO(packed), 4)) == ("qcow2", size_gib)
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ({"backing": 200}, "needs another file beside it"),
+        ({"version": 2, "backing": 200}, "needs another file beside it"),
+        ({"features": 4}, "needs another file beside it"),
+        ({"extensions": extension(0xE2792ACA)}, "needs another file beside it"),
+        ({"extensions": extension(0x44415441, b"/etc/shadow")}, "needs another file beside it"),
+        ({"encrypted": 1}, "encrypted"),
+        ({"extensions": extension(0x0537BE77)}, "encrypted"),
+        ({"features": 2}, "not understood"),
+        ({"features": 32}, "not understood"),
+        ({"version": 4}, "not understood"),
+        ({"cluster_bits": 40}, "not understood"),
+        ({"length": 2**31}, "not understood"),
+        ({"extensions": b""}, "not understood"),
+        ({"extensions": extension(1)[:-8] * 40}, "not understood"),
+        ({"size": 4 * GIB + 1}, "larger than the shop allows"),
+        ({"size": 0}, "larger than the shop allows"),
+    ],
+)
+def test_a_disk_that_reads_files_of_the_host_or_is_not_understood_is_refused(
+    header: dict[str, int], sentence: str
+) -> None:
+    with pytest.raises(Unfit, match=sentence):
+        qcow2.size_gib(io.BytesIO(disk(**header)), 4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("head", "sentence"),
+    [(b"KDMV", "another format than qcow2"), (b"conectix", "another format than qcow2"),
+     (bytes(510) + b"\x55\xaa", "another format than qcow2"), (b"<html>", "neither a qcow2 disk nor an archive"),
+     (b"", "neither a qcow2 disk nor an archive")],
+)  # fmt: skip
+def test_what_is_no_system_is_refused_by_its_beginning(head: bytes, sentence: str) -> None:
+    with pytest.raises(Unfit, match=sentence):
+        kinds.form_of(head)
