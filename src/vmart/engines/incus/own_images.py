@@ -19,6 +19,7 @@ from vmart.engines.incus.room import Room
 IMAGE = "image"
 _SIZE = "user.vmart.size_gib"
 _COPY_LIMIT_S = 3600.0
+_REMOVE_LIMIT_S = 600.0  # below that of the step which deletes one
 # What a machine that is made of one has otherwise in its record.
 NOT_AN_IMAGE: Mapping[str, str] = {records.ROLE: "", WHOLE: "", _SIZE: ""}
 # What the server keeps by itself of a record.
@@ -122,7 +123,7 @@ class OwnImages:
     def _remove(self, found: Mapping[str, Any]) -> None:
         path = path_of("instances", found["name"])
         with contextlib.suppress(IncusError):
-            self._room.at_its_end(found["name"], lambda: self._client.send("DELETE", path, limit_s=_COPY_LIMIT_S))
+            self._room.at_its_end(found["name"], lambda: self._client.send("DELETE", path, limit_s=_REMOVE_LIMIT_S))
         if self._client.find(path) is not None:
             raise EngineError("The image could not be removed.", transient=True, detail=found["name"])
 
