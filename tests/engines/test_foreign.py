@@ -7,6 +7,7 @@ import lzma
 import struct
 import subprocess
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,9 +51,15 @@ def test_a_squashfs_is_read_as_a_tar_is(tmp_path: Path) -> None:
     for name, content in FILES.items():
         (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / name).write_bytes(content)
+    with (tmp_path / "root/holes").open("wb") as holes:
+        holes.seek(300_000)
+        holes.write(b"end")
     packed = tmp_path / "packed"
     subprocess.run(["mksquashfs", tmp_path / "root", packed, "-quiet", "-no-progress"], check=True, capture_output=True)
-    assert cleaned(packed.read_bytes(), tmp_path).keys() == {*FILES, *FOLDERS, "sbin", "usr", "usr/bin"}
+    assert cleaned(packed.read_bytes(), tmp_path).keys() == {*FILES, *FOLDERS, "sbin", "usr", "usr/bin", "holes"}
+    with tarfile.open(tmp_path / "target") as tar:
+        content = tar.extractfile("holes")
+        assert content is not None and content.read() == bytes(300_000) + b"end"
     with pytest.raises(Unfit, match="damaged"):
         cleaned(packed.read_bytes()[:150], tmp_path)
 
@@ -134,19 +141,103 @@ def test_what_unpacks_to_more_than_is_allowed_is_refused_before_it_is_written(tm
         cleaned(archive(*names), tmp_path, MIB)  # each takes a block
 
 
-def test_a_sparse_file_counts_what_it_unpacks_to(tmp_path: Path) -> None:
-    told = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(GIB), "GNU.sparse.name": "s"}
+def with_header(told: dict[str, str], content: bytes = b"") -> bytes:
+    """An archive with a file of which its extended header says this."""
     source = io.BytesIO()
     with tarfile.open(fileobj=source, mode="w:", format=tarfile.PAX_FORMAT) as tar:
-        tar.addfile(entry("srv/s", content=bytes(512), pax_headers=told), io.BytesIO(b"0\n" + bytes(510)))
-    with pytest.raises(Unfit, match="larger than the shop allows"):
-        cleaned(source.getvalue(), tmp_path)
+        for name, text in FILES.items():
+            tar.addfile(entry(name, content=text), io.BytesIO(text))
+        tar.addfile(entry("srv/s", content=content, pax_headers=told), io.BytesIO(content))
+    return source.getvalue()
+
+
+HOLES = "The archive has a file with holes."
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(GIB), "GNU.sparse.name": "s"},
+        {"GNU.sparse.map": "0,1,512,1", "GNU.sparse.size": str(GIB)},
+        {"GNU.sparse.size": str(GIB), "GNU.sparse.offset": "0", "GNU.sparse.numbytes": "1"},
+        {"GNU.sparse.realsize": str(GIB)},
+    ],
+)
+def test_a_file_with_holes_is_refused(told: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(Unfit, match=HOLES):
+        cleaned(with_header(told, b"0\n" + bytes(510)), tmp_path)
+
+
+def sparse_bomb(mib: int) -> bytes:
+    """Packed, of a file in the old form of GNU, whose map of holes is so long."""
+    head = bytearray(entry("f").tobuf(tarfile.GNU_FORMAT))
+    hole = b"%011o\0" % 0o7777777 + b"%011o\0" % 0o1111111
+    head[156:157] = b"S"
+    head[386:482] = hole * 4
+    head[482:495] = b"\1" + b"%011o\0" % 512
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return gzip.compress(bytes(head) + (hole * 21 + b"\1" + bytes(7)) * 2048 * mib)
+
+
+def long_map(mib: int) -> bytes:
+    """Packed, in the newer form."""
+    told = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "f", "GNU.sparse.realsize": "1000"}
+    head = entry("f", pax_headers=told)
+    head.size = GIB
+    return gzip.compress(head.tobuf(tarfile.PAX_FORMAT) + b"99999999999\n" + b"1000\n" * (mib * MIB // 5))
+
+
+def globals_bomb(mib: int) -> bytes:
+    """Packed, of headers that say something of all files."""
+    of_all = (tarfile.TarInfo.create_pax_global_header({f"k{number}": "a" * 200_000}) for number in range(5 * mib))
+    return gzip.compress(b"".join(one + entry(f"x{at}").tobuf() for at, one in enumerate(of_all)))
+
+
+def names_bomb(mib: int) -> bytes:
+    """Packed, of names of which none is an entry's."""
+    name = entry("././@LongLink", tarfile.GNUTYPE_LONGNAME)
+    name.size = MIB // 2
+    return gzip.compress((name.tobuf(tarfile.GNU_FORMAT) + b"a" * (MIB // 2)) * 2 * mib)
+
+
+LONG = "The archive has an entry whose header is too long."
+
+
+@pytest.mark.parametrize(
+    ("bomb", "sentence"), [(sparse_bomb, HOLES), (long_map, HOLES), (globals_bomb, LONG), (names_bomb, LONG)]
+)
+def test_headers_that_would_fill_the_memory_are_not_read(
+    bomb: Callable[[int], bytes], sentence: str, tmp_path: Path
+) -> None:
+    packed = bomb(24)
+    assert len(packed) < MIB
+    tracemalloc.start()
+    with pytest.raises(Unfit, match=sentence):
+        cleaned(packed, tmp_path, 64 * MIB)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 16 * MIB
+
+
+def test_of_all_files_a_header_says_a_little(tmp_path: Path) -> None:
+    """As git's archives have it."""
+    said = tarfile.TarInfo.create_pax_global_header({"comment": "a" * 40})
+    assert "etc/passwd" in cleaned(said + archive(), tmp_path)
 
 
 def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
     long = entry("x", tarfile.XHDTYPE, bytes(2 * MIB))
     with pytest.raises(Unfit, match="header is too long"):
         cleaned(archive((long, bytes(2 * MIB))), tmp_path, 16 * MIB)
+    with pytest.raises(Unfit, match="damaged"):
+        cleaned(archive((entry("x", tarfile.XHDTYPE, b"1" * 200_000), b"1" * 200_000)), tmp_path, 16 * MIB)
+
+
+def test_what_lies_between_and_behind_is_bounded(tmp_path: Path) -> None:
+    with pytest.raises(Unfit, match="larger than the shop allows"):
+        cleaned(gzip.compress(archive() + bytes(8 * MIB)), tmp_path, MIB)
+    assert "srv" not in cleaned(gzip.compress(archive() + bytes(4 * MIB)), tmp_path, MIB)
 
 
 @pytest.mark.parametrize("lacking", FILES)

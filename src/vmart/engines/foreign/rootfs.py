@@ -10,17 +10,22 @@ import bz2
 import io
 import lzma
 import posixpath
+import re
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from vmart.engines.foreign.kinds import Unfit
 
 _PIECE = 1 << 18
-_AT_ONCE_MAX = 1 << 20  # of what is read into memory: an entry's extended header, say
+_AT_ONCE_MAX = 1 << 20  # of what is read into memory
+_HEADER_MAX = 256 << 10  # of an entry's extended header
+_ABOUT_ALL_MAX = 4 << 10  # of what headers say of all entries after them
+_BETWEEN_MAX = 4 << 20  # that lies between what two entries hold
+_DIGITS_MAX = 1024  # in a row in a header: tarfile's search takes the square of it
 _ENTRIES_MAX = 500_000
 _XZ_MEMORY = 256 << 20
 _OWNERS = 65_536  # users and groups that a container has
@@ -35,7 +40,7 @@ _FOLDERS = {
     "var/lib": 0o755, "var/lib/cloud": 0o755,
 }  # fmt: skip
 _KEPT_ATTRIBUTES = ("SCHILY.xattr.security.capability", "SCHILY.xattr.user.")
-_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE)
+_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _READ_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
 
 
@@ -50,11 +55,11 @@ def clean(source: BinaryIO, form: str, target: BinaryIO, most_bytes: int) -> int
 
 
 def _cleaned(stream: Any, target: BinaryIO, most_bytes: int) -> int:
-    cleaning, onward = _Cleaning(target, most_bytes), _Forward(stream)
+    cleaning, onward = _Cleaning(target, most_bytes), _Forward(stream, 2 * most_bytes)
     try:
         cleaning.run(onward)
         is_whole = onward.last == bytes(len(onward.last)) != b""  # tarfile takes what it knows not for the end
-        onward.drain(most_bytes)
+        onward.drain()
     except _READ_ERRORS as error:
         if isinstance(error, OSError) and error.errno:
             raise  # of this host: no room to write, say
@@ -146,10 +151,11 @@ _UNPACKED: dict[str, Callable[[BinaryIO], Any]] = {
 
 
 class _Forward:
-    """A stream as tarfile reads it: onward only, and never much into memory."""
+    """A stream as tarfile reads it: onward only, never much into memory, and no further than it was told."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, most_bytes: int) -> None:
         self._stream, self._at, self._held = stream, 0, b""
+        self._most_bytes, self._ends = most_bytes, _BETWEEN_MAX
         self.last = b""  # what was read last
 
     def tell(self) -> int:
@@ -157,7 +163,11 @@ class _Forward:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _AT_ONCE_MAX:
-            raise Unfit("The archive has an entry whose header is too long.")
+            raise _too_long()
+        if self._at + size > self._most_bytes + _BETWEEN_MAX:
+            raise _too_large()
+        if self._at + size > self._ends:
+            raise _too_long()
         pieces, left = [], size
         while left > 0:
             piece = self._held or self._stream.read(_PIECE)
@@ -177,12 +187,49 @@ class _Forward:
             if not self.read(min(at - self._at, _PIECE)):
                 raise EOFError("cut short")
 
-    def drain(self, most_bytes: int) -> None:
+    def allow(self, size: int) -> None:
+        """So much belongs to the entry that was just found; then another begins soon."""
+        self._ends = self._at + size + _BETWEEN_MAX
+
+    def look_at_header(self, size: int) -> None:
+        """At an extended one that tarfile reads next. Raises Unfit where that would take long."""
+        if size > _HEADER_MAX:
+            raise _too_long()
+        header = self.read(size)
+        self._held, self._at = header + self._held, self._at - len(header)
+        if any(len(digits) > _DIGITS_MAX for digits in re.findall(rb"[0-9]+", header)):
+            raise Unfit("The archive is damaged.", detail="digits without end")
+
+    def drain(self) -> None:
         """What is packed behind the archive's end is read too: by it one knows whether all has come."""
-        ends = self._at + most_bytes
+        self._ends = self._most_bytes + 2 * _BETWEEN_MAX
         while self.read(_PIECE):
-            if self._at > ends:
-                raise Unfit("The archive is damaged.", detail="too much lies behind its end")
+            pass
+
+
+def _too_long() -> Unfit:
+    return Unfit("The archive has an entry whose header is too long.")
+
+
+def _too_large() -> Unfit:
+    return Unfit("The system in the archive is larger than the shop allows.")
+
+
+class _Entry(tarfile.TarInfo):
+    """As tarfile reads it, but for files with holes: their maps are read whole, however long they are."""
+
+    def _proc_pax(self, archive: Any) -> Any:
+        archive.fileobj.look_at_header(self._block(self.size))  # type: ignore[attr-defined]
+        return super()._proc_pax(archive)  # type: ignore[misc]
+
+    def _refuse_holes(self, *_: object) -> None:
+        raise _with_holes()
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_holes
+
+
+def _with_holes() -> Unfit:
+    return Unfit("The archive has a file with holes.", helps="Pack the system anew, without --sparse.")
 
 
 @dataclass
@@ -196,13 +243,15 @@ class _Cleaning:
     others: set[str] = field(default_factory=set)  # all that is no folder
     folders: set[str] = field(default_factory=set)
 
-    def run(self, stream: Any) -> None:
+    def run(self, stream: _Forward) -> None:
         made: Any  # tarfile keeps a list of all entries, which is for us to shorten
         archive: Any
         with tarfile.open(fileobj=self.target, mode="w:", format=tarfile.PAX_FORMAT) as made:
-            with tarfile.TarFile(fileobj=stream, mode="r") as archive:
+            with tarfile.TarFile(fileobj=stream, mode="r", tarinfo=_Entry) as archive:
                 while (entry := archive.next()) is not None:
                     archive.members.clear()
+                    stream.allow(max(entry.size, 0))
+                    _refuse_headers(archive.pax_headers, entry.pax_headers)
                     self._entry(archive, made, entry)
             self._refuse_no_system()
             for folder in _FOLDERS:
@@ -214,7 +263,7 @@ class _Cleaning:
         self.entries += 1
         self.bytes += _BLOCK + max(entry.size, 0)
         if self.entries > _ENTRIES_MAX or self.bytes > self.most_bytes:
-            raise Unfit("The system in the archive is larger than the shop allows.")
+            raise _too_large()
         if not name or self._is_device_of_host(entry, name):
             return
         if self._below_link(name):
@@ -281,6 +330,13 @@ class _Cleaning:
                 "The system in the archive has no cloud-init: nobody could log in to a machine of it.",
                 helps="Install the package cloud-init in it, then import it again.",
             )
+
+
+def _refuse_headers(of_all: Mapping[str, str], of_one: Mapping[str, str]) -> None:
+    if sum(len(key) + len(value) for key, value in of_all.items()) > _ABOUT_ALL_MAX:
+        raise _too_long()
+    if any(key.startswith("GNU.sparse.") for key in of_one):
+        raise _with_holes()
 
 
 def _path(text: str) -> str:
