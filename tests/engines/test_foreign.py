@@ -81,6 +81,7 @@ def test_of_extended_attributes_capabilities_and_the_users_own_are_kept(tmp_path
     capability = b"\x01\x00\x00\x02\x00\x20\xff\xfe".decode("utf-8", "surrogateescape")
     told = {
         "SCHILY.xattr.security.capability": capability, "SCHILY.xattr.user.a": "b",
+        "SCHILY.xattr.security.capabilityX": "x", "SCHILY.xattr.user.": "x",
         "SCHILY.xattr.trusted.overlay.redirect": "/etc", "SCHILY.xattr.security.selinux": "x",
     }  # fmt: skip
     source = io.BytesIO()
@@ -91,6 +92,25 @@ def test_of_extended_attributes_capabilities_and_the_users_own_are_kept(tmp_path
     kept = cleaned(source.getvalue(), tmp_path)["usr/bin/ping"].pax_headers
     kept.pop("hdrcharset", None)
     assert kept == {"SCHILY.xattr.security.capability": capability, "SCHILY.xattr.user.a": "b"}
+
+
+def test_attributes_and_names_count_as_what_files_hold(tmp_path: Path) -> None:
+    whole, part = "SCHILY.xattr.user.a", "SCHILY.xattr.user.b"
+    fits = {whole: "x" * (65_536 - 2 * len(whole) - 5), part: "y" * 5}
+    assert cleaned(with_header(fits), tmp_path)["srv/s"].pax_headers == fits
+    with pytest.raises(Unfit, match="more than 64 KiB of extended attributes"):
+        cleaned(with_header(fits | {part: "y" * 6}), tmp_path)
+    source = io.BytesIO()
+    with tarfile.open(fileobj=source, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        for number in range(20):
+            tar.addfile(entry(f"d/{number}", pax_headers={whole: "x" * 60_000}))
+    with pytest.raises(Unfit, match="larger than the shop allows"):
+        cleaned(source.getvalue(), tmp_path)
+    assert (tmp_path / "target").stat().st_size < MIB
+    for long in ({"linkname": "x" * 4000, "kind": tarfile.SYMTYPE}, {"kind": tarfile.REGTYPE}):
+        names = [(entry(f"{number}/{'x' * (0 if 'linkname' in long else 4000)}", **long), b"") for number in range(200)]
+        with pytest.raises(Unfit, match="larger than the shop allows"):
+            cleaned(archive(*names), tmp_path)
 
 
 OUT, DEVICE = "A path in the archive leads out of the system.", "The archive has a device outside of /dev"

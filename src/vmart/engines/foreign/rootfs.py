@@ -39,7 +39,8 @@ _FOLDERS = {
     "dev": 0o755, "proc": 0o755, "sys": 0o755, "run": 0o755, "tmp": 0o1777, "etc": 0o755, "var": 0o755,
     "var/lib": 0o755, "var/lib/cloud": 0o755,
 }  # fmt: skip
-_KEPT_ATTRIBUTES = ("SCHILY.xattr.security.capability", "SCHILY.xattr.user.")
+_ATTRIBUTE = "SCHILY.xattr."
+_ATTRIBUTES_MAX = 64 << 10  # bytes of a file
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _READ_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
 
@@ -260,10 +261,7 @@ class _Cleaning:
 
     def _entry(self, archive: Any, made: Any, entry: tarfile.TarInfo) -> None:
         name = _path(entry.name)
-        self.entries += 1
-        self.bytes += _BLOCK + max(entry.size, 0)
-        if self.entries > _ENTRIES_MAX or self.bytes > self.most_bytes:
-            raise _too_large()
+        self._count(name, max(entry.size, 0))
         if not name or self._is_device_of_host(entry, name):
             return
         if self._below_link(name):
@@ -271,9 +269,16 @@ class _Cleaning:
         if name in self.others or (name in self.folders and not entry.isdir()):
             raise Unfit("The archive has a path twice.", detail=name[:200])
         written = self._written(entry, name)
+        self._count("", _bytes_of(written.linkname) + _attributes_bytes(written, name), entries=0)
         (self.folders if written.isdir() else self.others).add(name)
         made.addfile(written, archive.extractfile(entry) if written.size else None)
         made.members.clear()
+
+    def _count(self, name: str, more_bytes: int, *, entries: int = 1) -> None:
+        self.entries += entries
+        self.bytes += entries * _BLOCK + _bytes_of(name) + more_bytes
+        if self.entries > _ENTRIES_MAX or self.bytes > self.most_bytes:
+            raise _too_large()
 
     def _written(self, entry: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
         """The entry with the members that are kept."""
@@ -282,8 +287,7 @@ class _Cleaning:
         written = tarfile.TarInfo(name)
         written.uid, written.gid, written.mode = entry.uid, entry.gid, entry.mode & 0o7777
         written.mtime = max(0, int(entry.mtime))
-        kept = {key: value for key, value in entry.pax_headers.items() if key.startswith(_KEPT_ATTRIBUTES)}
-        written.pax_headers = kept
+        written.pax_headers = {key: value for key, value in entry.pax_headers.items() if _is_kept(key)}
         if entry.type in _FILES:
             written.size = entry.size
             self.files.add(name)
@@ -356,6 +360,24 @@ def _link(text: str, name: str) -> str:
     if not text or "\0" in text or len(text) > _LINK_MAX:
         raise _leads_out("link", name)
     return text
+
+
+def _is_kept(key: str) -> bool:
+    """Of extended attributes: what a program may do, and what users keep for themselves."""
+    attribute = key.removeprefix(_ATTRIBUTE)
+    users = attribute.startswith("user.") and attribute != "user."
+    return attribute != key and (users or attribute == "security.capability")
+
+
+def _attributes_bytes(written: tarfile.TarInfo, name: str) -> int:
+    taken = sum(_bytes_of(key) + _bytes_of(value) for key, value in written.pax_headers.items())
+    if taken > _ATTRIBUTES_MAX:
+        raise Unfit("A file in the archive has more than 64 KiB of extended attributes.", detail=name[:200])
+    return taken
+
+
+def _bytes_of(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 def _leads_out(how: str, name: str) -> Unfit:
