@@ -150,6 +150,40 @@ def test_nothing_lies_below_a_link(tmp_path: Path) -> None:
         cleaned(archive(link, (entry("x", tarfile.LNKTYPE, linkname="led/passwd"), b"")), tmp_path)
 
 
+def test_all_paths_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rootfs, "_NAMES_MAX", 1950)
+    names = [(entry(f"{number}{'x' * 90}"), b"") for number in range(10, 31)]
+    assert f"29{'x' * 90}" in cleaned(archive(*names[:20]), tmp_path)
+    with pytest.raises(Unfit, match="larger than the shop allows"):
+        cleaned(archive(*names), tmp_path)
+
+
+def test_a_folder_of_what_lies_in_it_is_no_link(tmp_path: Path) -> None:
+    inner = (entry("a/b/c"), b"")
+    for name in ("a", "a/b"):
+        with pytest.raises(Unfit, match="a path twice"):
+            cleaned(archive(inner, (entry(name, tarfile.SYMTYPE, linkname="/etc"), b"")), tmp_path)
+    there = cleaned(archive(inner, (entry("a", tarfile.DIRTYPE, mode=0o700), b"")), tmp_path)
+    assert (there["a"].mode, "a/b" in there) == (0o700, False)
+    cleaned(archive((entry("/".join("d" * 128)), b"")), tmp_path)
+    with pytest.raises(Unfit, match="deeper than 128"):
+        cleaned(archive((entry("/".join("d" * 129)), b"")), tmp_path)
+
+
+@pytest.mark.parametrize(("told", "written"), [("1e300", 2**33), ("-5", 0), ("7.9", 7)])
+def test_a_time_is_one_that_a_host_knows(told: str, written: int, tmp_path: Path) -> None:
+    assert cleaned(with_header({"mtime": told}), tmp_path)["srv/s"].mtime == written
+
+
+def test_a_header_of_headers_is_damage(tmp_path: Path) -> None:
+    again = entry("././@LongLink", tarfile.GNUTYPE_LONGNAME)
+    again.size = 2
+    with pytest.raises(Unfit, match="damaged"):
+        cleaned((again.tobuf(tarfile.GNU_FORMAT) + b"a".ljust(512, b"\0")) * 3000, tmp_path)
+    with pytest.raises(Unfit, match="damaged"):
+        cleaned(with_header({"mtime": "inf"}), tmp_path)
+
+
 def test_what_unpacks_to_more_than_is_allowed_is_refused_before_it_is_written(tmp_path: Path) -> None:
     bomb = archive((entry("srv/zeros", content=bytes(8 * MIB)), bytes(8 * MIB)))
     assert len(lzma.compress(bomb)) < 10_000

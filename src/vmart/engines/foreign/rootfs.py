@@ -27,6 +27,7 @@ _ABOUT_ALL_MAX = 4 << 10  # of what headers say of all entries after them
 _BETWEEN_MAX = 4 << 20  # that lies between what two entries hold
 _DIGITS_MAX = 1024  # in a row in a header: tarfile's search takes the square of it
 _ENTRIES_MAX = 500_000
+_NAMES_MAX = 128 << 20  # of all paths together: they are held in memory
 _XZ_MEMORY = 256 << 20
 _OWNERS = 65_536  # users and groups that a container has
 _PATH_MAX, _LINK_MAX = 4096, 4096
@@ -42,7 +43,12 @@ _FOLDERS = {
 _ATTRIBUTE = "SCHILY.xattr."
 _ATTRIBUTES_MAX = 64 << 10  # bytes of a file
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-_READ_ERRORS = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
+_READ_ERRORS = (
+    tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, IndexError,
+    RecursionError,
+)  # fmt: skip
+_MTIME_MAX = 2**33  # the year 2242
+_DEPTH_MAX = 128  # folders, one in the other
 
 
 def clean(source: BinaryIO, form: str, target: BinaryIO, most_bytes: int) -> int:
@@ -239,10 +245,12 @@ class _Cleaning:
     most_bytes: int
     bytes: int = 0
     entries: int = 0
+    names: int = 0
     files: set[str] = field(default_factory=set)
     links: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)  # all that is no folder
     folders: set[str] = field(default_factory=set)
+    implied: set[str] = field(default_factory=set)  # folders of what lies in them
 
     def run(self, stream: _Forward) -> None:
         made: Any  # tarfile keeps a list of all entries, which is for us to shorten
@@ -266,8 +274,9 @@ class _Cleaning:
             return
         if self._below_link(name):
             raise _leads_out("below a link", name)
-        if name in self.others or (name in self.folders and not entry.isdir()):
+        if name in self.others or (not entry.isdir() and (name in self.folders or name in self.implied)):
             raise Unfit("The archive has a path twice.", detail=name[:200])
+        self._imply(posixpath.dirname(name))
         written = self._written(entry, name)
         self._count("", _bytes_of(written.linkname) + _attributes_bytes(written, name), entries=0)
         (self.folders if written.isdir() else self.others).add(name)
@@ -276,9 +285,18 @@ class _Cleaning:
 
     def _count(self, name: str, more_bytes: int, *, entries: int = 1) -> None:
         self.entries += entries
+        self.names += len(name)
         self.bytes += entries * _BLOCK + _bytes_of(name) + more_bytes
-        if self.entries > _ENTRIES_MAX or self.bytes > self.most_bytes:
+        if self.entries > _ENTRIES_MAX or self.names > _NAMES_MAX or self.bytes > self.most_bytes:
             raise _too_large()
+
+    def _imply(self, folder: str) -> None:
+        """It and those above are there from now on, and are made where the archive has none."""
+        while folder and folder not in self.implied:
+            if folder not in self.folders:
+                self._count(folder, 0)
+            self.implied.add(folder)
+            folder = posixpath.dirname(folder)
 
     def _written(self, entry: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
         """The entry with the members that are kept."""
@@ -286,7 +304,7 @@ class _Cleaning:
             raise Unfit("A file in the archive has an owner that no machine has.", detail=name[:200])
         written = tarfile.TarInfo(name)
         written.uid, written.gid, written.mode = entry.uid, entry.gid, entry.mode & 0o7777
-        written.mtime = max(0, int(entry.mtime))
+        written.mtime = min(max(0, int(entry.mtime)), _MTIME_MAX)
         written.pax_headers = {key: value for key, value in entry.pax_headers.items() if _is_kept(key)}
         if entry.type in _FILES:
             written.size = entry.size
@@ -352,6 +370,8 @@ def _path(text: str) -> str:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise _leads_out("..", text)
+    if len(parts) > _DEPTH_MAX:
+        raise Unfit("The archive has folders deeper than 128, one in the other.", detail=text[:200])
     return "/".join(parts)
 
 
