@@ -64,6 +64,27 @@ def test_a_squashfs_is_read_as_a_tar_is(tmp_path: Path) -> None:
         cleaned(packed.read_bytes()[:150], tmp_path)
 
 
+@pytest.mark.parametrize("ends", ["exec >&-; exec sleep 600", "exit 1"])
+def test_the_program_that_reads_a_squashfs_is_bounded(
+    ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole.tar").write_bytes(archive())
+    program = tmp_path / "sqfs2tar"
+    program.write_text(f"#!/bin/sh\n(ulimit -v; ulimit -t) >{tmp_path}/limits\ncat {tmp_path}/whole.tar\n{ends}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(rootfs, "_PROGRAMS", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(rootfs, "_ENDS_S", 0.2)
+    with pytest.raises(Unfit, match="damaged"):
+        cleaned(b"hsqs" + bytes(200), tmp_path)
+    assert (tmp_path / "limits").read_text() == "1048576\n3600\n"
+
+
+def test_without_that_program_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rootfs, "_PROGRAMS", str(tmp_path))
+    with pytest.raises(Unfit, match="No squashfs can be read here"):
+        cleaned(b"hsqs" + bytes(200), tmp_path)
+
+
 def test_links_are_kept_and_devices_of_the_host_left_out(tmp_path: Path) -> None:
     there = cleaned(
         archive(

@@ -11,6 +11,7 @@ import io
 import lzma
 import posixpath
 import re
+import shutil
 import subprocess
 import tarfile
 import zlib
@@ -30,7 +31,7 @@ _ENTRIES_MAX = 500_000
 _NAMES_MAX = 128 << 20  # of all paths together: they are held in memory
 _XZ_MEMORY = 256 << 20
 _OWNERS = 65_536  # users and groups that a container has
-_PATH_MAX, _LINK_MAX = 4096, 4096
+_NAME_MAX, _LINK_MAX = 4096, 4096
 _BLOCK = 4096  # what a file takes at least, about
 
 _INITS = ("sbin/init", "usr/sbin/init", "lib/systemd/systemd", "usr/lib/systemd/systemd")
@@ -43,6 +44,10 @@ _FOLDERS = {
 _ATTRIBUTE = "SCHILY.xattr."
 _ATTRIBUTES_MAX = 64 << 10  # bytes of a file
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
+_PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
+_LIMITED = ("prlimit", "--as=1073741824", "--cpu=3600")  # memory and time of a program that reads what customers bring
+_ENDS_S = 10.0  # after its last byte
+
 _READ_ERRORS = (
     tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, IndexError,
     RecursionError,
@@ -78,14 +83,14 @@ def _cleaned(stream: Any, target: BinaryIO, most_bytes: int) -> int:
 
 def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int) -> int:
     """By a program that makes a tar of it, which is ended whatever it is made of."""
-    command = ["sqfs2tar", f"/proc/self/fd/{source.fileno()}"]
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            pass_fds=[source.fileno()], env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        raise Unfit("No squashfs can be read here.", helps="Import a tar of the same system.") from error
+    program = shutil.which("sqfs2tar", path=_PROGRAMS)
+    if program is None:
+        raise Unfit("No squashfs can be read here.", helps="Import a tar of the same system.")
+    process = subprocess.Popen(
+        [*_LIMITED, program, f"/proc/self/fd/{source.fileno()}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        pass_fds=[source.fileno()], env={"PATH": _PROGRAMS},
+    )  # fmt: skip
     assert process.stdout is not None
     with process.stdout:
         try:
@@ -94,10 +99,19 @@ def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int) -> int:
             process.kill()
             raise
         finally:
-            code = process.wait()
+            code = _ended(process)
     if code:
         raise Unfit("The archive is damaged.", detail=f"sqfs2tar: {code}")
     return taken
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """Its code, after a kill where it does not end by itself."""
+    try:
+        return process.wait(_ENDS_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 class _Xz(io.RawIOBase):
@@ -363,7 +377,7 @@ def _refuse_headers(of_all: Mapping[str, str], of_one: Mapping[str, str]) -> Non
 
 def _path(text: str) -> str:
     """Without what is before the first name; "" for the system's own folder."""
-    if "\0" in text or len(text) > _PATH_MAX:
+    if "\0" in text or len(text) > _NAME_MAX:
         raise _leads_out("name", text)
     if text.startswith("/"):
         raise _leads_out("absolute", text)
