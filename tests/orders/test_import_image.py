@@ -1,12 +1,15 @@
 """Given systems of customers, when they are imported, then machines are made of them, and nothing else comes in."""
 
 import datetime as dt
+import errno
 import gzip
 import hashlib
 import ipaddress
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +28,10 @@ from tests.support.written import refused
 from tests.tags import tagging
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
+from vmart.engines.foreign import rootfs
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
+from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidValue, Refused
 from vmart.orders import errors
@@ -132,7 +137,9 @@ def test_a_disk_is_as_large_as_it_says(account: int, server: FileServer, world: 
 
 def work_again() -> None:
     """What is put off for a moment is due now."""
-    Operation.objects.filter(subject_kind="own_image").update(due_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    Operation.objects.filter(subject_kind="own_image").update(
+        due_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC), not_before=None
+    )
     work()
 
 
@@ -214,6 +221,50 @@ def test_an_engine_that_fails_or_loses_its_answer_makes_one_image(
     assert failed(account, wanted(server, name="other"))[0] == "The engine is full."
     assert world.own_images().keys() == {image.public_id}
     assert list(reconcile()) == []
+
+
+NO_ROOM = "The shop has no room for the file just now."
+
+
+def test_it_waits_for_room(account: int, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice what is allowed and one GiB, before it is fetched; a wait costs no attempt, and has an end."""
+    free = [21 * GIB - 1]
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=free[0], f_frsize=1))
+    image = imported(account, wanted(server))
+    for _ in range(8):
+        work_again()
+    waiting = Operation.objects.get(subject_kind="own_image")
+    assert (waiting.attempt, waiting.last_error) == (0, f"{NO_ROOM} (21503 MiB are free)")
+    assert (image.state, server.asked) == ("IMPORTING", [])
+    free[0] += 1
+    work_again()
+    image.refresh_from_db()
+    assert (image.state, server.asked) == ("NORMAL", ["/web.tar.gz"])
+    free[0] = 0
+    other = imported(account, wanted(server, name="other"))
+    long_ago = clock.wall() - dt.timedelta(minutes=120)
+    Operation.objects.filter(subject_kind="own_image").update(created_at=long_ago)
+    work_again()
+    other.refresh_from_db()
+    assert (other.state, other.latest_operation_error.split("\n")[1]) == ("IMPORTFAILED", NO_ROOM)
+
+
+def test_a_folder_that_gets_full_is_waited_for(
+    account: int, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = rootfs.clean
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rootfs, "clean", full)
+    image = imported(account, wanted(server))
+    waiting = Operation.objects.get(subject_kind="own_image")
+    assert waiting.last_error == f"{NO_ROOM} ([Errno 28] No space left on device)"
+    monkeypatch.setattr(rootfs, "clean", real)
+    work_again()
+    image.refresh_from_db()
+    assert image.state == "NORMAL"
 
 
 def test_one_that_is_deleted_meanwhile_is_fetched_no_further(account: int, server: FileServer, world: World) -> None:

@@ -4,7 +4,10 @@ It costs nothing: a quota and the policy bound it (ADR 0058). What is fetched li
 with this process however it ends; a worker that was killed leaves nothing, and the next begins anew.
 """
 
+import datetime as dt
+import errno
 import hashlib
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -40,11 +43,20 @@ LANE = "imports"  # of the worker: who sends slowly delays no zone
 _FAILED = "The image was not imported."
 _GIB = 1 << 30
 _LOOK_S = 2.0  # how often it is looked whether anybody still wants it
+_ROOM_S = 60.0  # how often it is looked whether there is room
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FETCHED, _READ = 80, 90  # percent of the way
 
 
 class _Unwanted(Exception):
     """It was deleted meanwhile."""
+
+
+class _NoRoom(EngineError):
+    """The folder of imports is full."""
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__("The shop has no room for the file just now.", transient=True, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,9 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         image = OwnImage.objects.get(id=operation.subject_id)
         try:
             made = _brought(image)
+        except _NoRoom as error:
+            _wait_for_room(operation, owner, error)
+            continue
         except EngineError as error:
             if error.transient:
                 raise
@@ -162,6 +177,19 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 columns = {"state": ImageState.NORMAL, "latest_operation_state": "SUCCESS", "import_url": ""}
                 OwnImage.objects.filter(pk=there.pk).update(size_gib=made.size_gib, percent=100, **columns)
                 things.event(there, "image_imported", name=there.name)
+
+
+def _wait_for_room(operation: Claimed, owner: uuid.UUID, error: _NoRoom) -> None:
+    """It costs no attempt, and ends when the import does."""
+    if clock.wall() < operation.created_at + _whole():
+        queue.put_off(owner, [operation], _ROOM_S, str(error), waiting=True)
+    else:
+        exhausted([operation], owner, error)
+
+
+def _whole() -> dt.timedelta:
+    """How long an import may take with all its attempts, reading and checking too."""
+    return 2 * dt.timedelta(minutes=policy.at(clock.now()).image_import_minutes)
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
@@ -182,9 +210,22 @@ def _brought(image: OwnImage) -> Made | None:
     if there is not None:
         return there  # made, and its answer was lost
     try:
+        _refuse_no_room()
         return _bring(image, engine)
     except _Unwanted:
         return None
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _NoRoom(detail=str(error)) from error
+        raise
+
+
+def _refuse_no_room() -> None:
+    """Before it is fetched: other things of this host lie there too, perhaps."""
+    there = os.statvfs(settings.IMPORT_DIR)
+    free = there.f_bavail * there.f_frsize
+    if free < 2 * _most_bytes() + _GIB:
+        raise _NoRoom(detail=f"{free >> 20} MiB are free")
 
 
 def _bring(image: OwnImage, engine: Images) -> Made:
