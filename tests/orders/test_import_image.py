@@ -289,6 +289,71 @@ def test_one_that_is_deleted_meanwhile_is_fetched_no_further(account: int, serve
     assert (world.own_images(), list(reconcile())) == ({}, [])
 
 
+def test_one_that_is_deleted_while_it_is_read_is_read_no_further(
+    account: int, server: FileServer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ids, looks = rootfs.clean, list[str](), list[int]()
+
+    def read(source: Any, form: str, target: Any, most_bytes: int, look: Any) -> int:
+        delete.delete(by(account), ids)
+
+        def counted() -> None:
+            looks.append(source.tell())
+            look()
+
+        return real(source, form, target, most_bytes, counted)
+
+    monkeypatch.setattr(rootfs, "clean", read)
+    ids.append(import_image.accept(by(account), wanted(server)))
+    world.count_calls()
+    work()
+    work_again()
+    assert (latest(OwnImage.objects.get()), looks) == (("GONE", "DeleteImages", "SUCCESS"), [0])
+    assert "ensure_image_imported" not in world.calls()
+
+
+LATE = "The import takes longer than the shop allows."
+
+
+def test_all_attempts_together_have_one_end(account: int, server: FileServer) -> None:
+    ago = iter([119, 120])
+
+    def away(asked: Any) -> None:
+        begun = clock.wall() - dt.timedelta(minutes=next(ago))
+        Operation.objects.filter(subject_kind="own_image").update(created_at=begun)
+        connection.close()  # this thread's
+        asked.send_error(503)
+
+    server.files["/away"] = away
+    image = imported(account, wanted(server, "/away"))
+    while image.state == "IMPORTING":
+        work_again()
+        image.refresh_from_db()
+    assert (image.state, image.latest_operation_error.split("\n")[1]) == ("IMPORTFAILED", LATE)
+    assert server.asked == ["/away"] * 2
+
+
+def test_reading_ends_with_the_time_of_the_whole(
+    account: int, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = rootfs.clean
+
+    def read(*given: Any) -> int:
+        wall = clock.wall() + dt.timedelta(minutes=120)
+        monkeypatch.setattr(clock, "wall", lambda: wall)
+        return real(*given)
+
+    monkeypatch.setattr(rootfs, "clean", read)
+    assert failed(account, wanted(server))[0] == LATE
+
+
+def test_what_waited_for_its_turn_has_its_whole_time(account: int, server: FileServer) -> None:
+    public_id = import_image.accept(by(account), wanted(server))
+    Operation.objects.filter(subject_kind="own_image").update(created_at=clock.wall() - dt.timedelta(days=1))
+    work()
+    assert OwnImage.objects.get(public_id=public_id).state == "NORMAL"
+
+
 def test_one_that_waits_is_deleted_before_it_is_fetched(account: int, server: FileServer) -> None:
     public_id = import_image.accept(by(account), wanted(server))
     delete.delete(by(account), [public_id])

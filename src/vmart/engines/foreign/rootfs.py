@@ -56,14 +56,35 @@ _MTIME_MAX = 2**33  # the year 2242
 _DEPTH_MAX = 128  # folders, one in the other
 
 
-def clean(source: BinaryIO, form: str, target: BinaryIO, most_bytes: int) -> int:
+def _nothing() -> None: ...
+
+
+def clean(
+    source: BinaryIO, form: str, target: BinaryIO, most_bytes: int, look: Callable[[], None] = _nothing
+) -> int:
     """Write the system in the archive to ``target``, as a plain tar; the bytes that its files take.
 
-    ``form`` is of ``kinds.form_of``, ``source`` a real file at its beginning. Raises Unfit.
+    ``form`` is of ``kinds.form_of``, ``source`` a real file at its beginning; ``look`` is called at each piece, and
+    what it raises ends it. Raises Unfit.
     """
     if form == "squashfs":
-        return _of_squashfs(source, target, most_bytes)
-    return _cleaned(_UNPACKED[form](source), target, most_bytes)
+        return _of_squashfs(source, target, most_bytes, look)
+    unpacked = _UNPACKED[form](_Looking(source, look))
+    return _cleaned(_Looking(unpacked, look), target, most_bytes)
+
+
+class _Looking:
+    """Read by pieces, with a look at each: a little that is packed may be much work, or much."""
+
+    def __init__(self, source: Any, look: Callable[[], None]) -> None:
+        self._source, self._look = source, look
+
+    def read(self, size: int = -1) -> bytes:
+        self._look()
+        return bytes(self._source.read(size))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
 
 
 def _cleaned(stream: Any, target: BinaryIO, most_bytes: int) -> int:
@@ -81,7 +102,7 @@ def _cleaned(stream: Any, target: BinaryIO, most_bytes: int) -> int:
     return cleaning.bytes
 
 
-def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int) -> int:
+def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int, look: Callable[[], None]) -> int:
     """By a program that makes a tar of it, which is ended whatever it is made of."""
     program = shutil.which("sqfs2tar", path=_PROGRAMS)
     if program is None:
@@ -94,7 +115,7 @@ def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int) -> int:
     assert process.stdout is not None
     with process.stdout:
         try:
-            taken = _cleaned(process.stdout, target, most_bytes)
+            taken = _cleaned(_Looking(process.stdout, look), target, most_bytes)
         except BaseException:
             process.kill()
             raise
@@ -166,7 +187,7 @@ class _Gzip(io.RawIOBase):
                 return piece
 
 
-_UNPACKED: dict[str, Callable[[BinaryIO], Any]] = {
+_UNPACKED: dict[str, Callable[[Any], Any]] = {
     "tar": lambda source: source, "gzip": _Gzip, "xz": _Xz, "bzip2": bz2.BZ2File,
 }  # fmt: skip
 
