@@ -35,7 +35,7 @@ _TRANSLATED = tuple(
     for one in (
         "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "::ffff:0:0:0/96", "fec0::/10",
     )
-)
+)  # fmt: skip
 
 
 class FetchError(Exception):

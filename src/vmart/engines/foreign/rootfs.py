@@ -59,9 +59,7 @@ _DEPTH_MAX = 128  # folders, one in the other
 def _nothing() -> None: ...
 
 
-def clean(
-    source: BinaryIO, form: str, target: BinaryIO, most_bytes: int, look: Callable[[], None] = _nothing
-) -> int:
+def clean(source: BinaryIO, form: str, target: BinaryIO, most_bytes: int, look: Callable[[], None] = _nothing) -> int:
     """Write the system in the archive to ``target``, as a plain tar; the bytes that its files take.
 
     ``form`` is of ``kinds.form_of``, ``source`` a real file at its beginning; ``look`` is called at each piece, and
@@ -290,8 +288,9 @@ class _Cleaning:
     def run(self, stream: _Forward) -> None:
         made: Any  # tarfile keeps a list of all entries, which is for us to shorten
         archive: Any
+        readable: Any = stream  # but for what tarfile never does with it
         with tarfile.open(fileobj=self.target, mode="w:", format=tarfile.PAX_FORMAT) as made:
-            with tarfile.TarFile(fileobj=stream, mode="r", tarinfo=_Entry) as archive:
+            with tarfile.TarFile(fileobj=readable, mode="r", tarinfo=_Entry) as archive:
                 while (entry := archive.next()) is not None:
                     archive.members.clear()
                     stream.allow(max(entry.size, 0))
