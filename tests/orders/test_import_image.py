@@ -158,6 +158,7 @@ def test_what_is_no_system_is_said_and_its_name_is_free_again(account: int, serv
     server.files |= {
         "/page": b"<html>" * 200,
         "/out": archive((outside, b"")),
+        "/strange": archive(*[(entry("a\udcff"), b"")] * 2),
         "/backed": disk(backing=400).ljust(1024, b"\0"),
         "/inside": redirect("http://127.0.0.2:8080/secret"),
         "/none": redirect("/nothing"),
@@ -165,6 +166,7 @@ def test_what_is_no_system_is_said_and_its_name_is_free_again(account: int, serv
     for path, sentence in {
         "/page": "The file is neither a qcow2 disk nor an archive of a system.",
         "/out": "A path in the archive leads out of the system.",
+        "/strange": "The archive has a path twice.",
         "/backed": "The qcow2 disk needs another file beside it.",
         "/inside": "The host of the address is not on the public internet.",
         "/none": "The host of the address does not give the file.",
