@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.client import IncusError
+from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.incus.host import names_of_deployment
+from vmart.engines.incus.machines import Machines
 from vmart.engines.incus.rescue import Rescue, has_come, is_rescue
 
 
@@ -182,3 +185,42 @@ def test_a_way_in_that_another_worker_ended_leaves_the_rescue_system() -> None:
         _of(server).put_aside("ins-1", 1, force=False)
     assert server.disks() == {"ins-1-own": _OWN, "ins-1": _RESCUE_SYSTEM}
     assert server.found_by_name["ins-1"]["config"] == {"user.vmart.rescue": "1"}
+
+
+# -- what is told of a machine of which only its own system is there ---------------------------
+
+
+class _Asked:
+    """What else of a server the engine speaks to, with what it asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def remove_machine(self, name: str) -> None:
+        self.asked.append(("remove_machine", name))
+
+    def forget_leave(self, name: str, *, keep_counter: bool) -> None:
+        self.asked.append(("forget_leave", name, keep_counter))
+
+
+def _engine(server: _Records) -> tuple[IncusEngine, list[tuple[Any, ...]]]:
+    beside, engine = _Asked(), IncusEngine({"deployment": "test", "socket": "/nonexistent"})
+    machines = Machines(cast(Any, server), names_of_deployment("test"), is_cluster=False)
+    cast(Any, server).observe = machines.observe
+    engine._opened = cast(
+        Any, SimpleNamespace(machines=server, rescue=_of(server), networks=beside, firewall=beside)
+    )  # fmt: skip
+    return engine, beside.asked
+
+
+@pytest.mark.parametrize("name", ["ins-1-own", "ins-1"])
+def test_a_machine_whose_own_system_alone_is_there_is_off_and_leads_nowhere(name: str) -> None:
+    """Given a way in that failed after the own system was put aside, or a way out before its record was written."""
+    aside = _record(_OWN, rescue="1", role="aside", private_ip="10.0.0.2")
+    server = _Records(**{name.replace("-", "_"): aside | {"status": "Stopped", "name": name, "type": "container"}})
+    engine, asked = _engine(server)
+    seen = engine.observe("ins-1")
+    assert (seen.name, seen.power, seen.rescue, seen.private_ip) == ("ins-1", "stopped", 1, "10.0.0.2")
+    engine.ensure_address("ins-1", "10.0.0.2", None)
+    assert asked == [("remove_machine", "ins-1"), ("forget_leave", "ins-1", True)]
+    assert engine.observe("ins-2").power == "absent"

@@ -20,6 +20,7 @@ from vmart.catalog.models import Image, Zone, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power, Rescues
+from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
@@ -49,6 +50,7 @@ from vmart.orders import machines as m
 from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.detach import detach
 from vmart.orders.errors import Busy, NoRescue, UnknownInstance, WeakPassword, WrongState
+from vmart.orders.models import EngineDrift
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
 from vmart.orders.snapshots import create as snapshot
@@ -447,6 +449,26 @@ def test_one_that_came_back_by_itself_has_its_own_system_again(
     work()
     assert (*_stands(machine), world.rescue(machine.public_id)) == ("RUNNING", 2, 2)
     assert (_opens(world, machine), world.read(disk), list(reconcile())) == (False, "owned", [])
+
+
+def test_one_whose_own_system_alone_is_there_is_not_lost(
+    machine: Instance, world: World, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a way in that failed for good in between: the engine lists no machine, and says of this one that it is off.
+
+    Then no sweep takes it for lost, and nobody is offered to erase it.
+    """
+    _enter(machine)
+    _given_up(machine, world, IN, lambda: engine_of(ZONE).ensure_power(machine.public_id, False))
+    with monkeypatch.context() as unlisted:
+        unlisted.setattr(SimulatedEngine, "list_ours", lambda _engine: [])
+        assert sweep.sweep(ZONE) == []
+        test_clock.advance(minutes=5)
+        assert (sweep.sweep(ZONE), EngineDrift.objects.count()) == ([], 0)
+    assert not Segment.objects.exclude(ended_at=None).exists()
+    _leave(machine)
+    work()
+    assert (_stands(machine), list(reconcile())) == (("RUNNING", 2), [])
 
 
 def test_one_that_turns_itself_off_stays_in_rescue_mode(machine: Instance) -> None:
