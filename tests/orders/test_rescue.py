@@ -495,6 +495,53 @@ def test_its_disks_are_at_both_systems(account: int, machine: Instance, world: W
     assert list(reconcile()) == []
 
 
+def _has(world: World, disk: Disk) -> str:
+    seen = world.volume(disk.public_id)
+    assert seen is not None
+    return seen[2]
+
+
+def test_its_disks_are_at_it_when_its_term_ended_in_rescue_mode(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    no_closes()
+    machine = buy_running(account, MONTHLY)
+    disk = attached(account, machine)
+    _in_rescue(machine)
+    assert machine.subscription.expires_at is not None
+    go_to(test_clock, machine.subscription.expires_at)
+    assert (*_stands(machine), _has(world, disk)) == ("SHUTDOWN", 2, machine.public_id)
+    renew.renew(by(machine.account_id), Renewal([machine.public_id], 1))
+    work()
+    assert (_stands(machine), _has(world, disk)) == (("RUNNING", 2), machine.public_id)
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_its_disks_are_at_it_when_no_answer_of_the_way_out_came(
+    account: int, machine: Instance, world: World, *, off: bool
+) -> None:
+    disk = attached(account, machine)
+    _in_rescue(machine)
+    _leave(machine)
+    _given_up(machine, world, OUT, lambda: off and engine_of(ZONE).ensure_power(machine.public_id, False))
+    assert (*_stands(machine), _has(world, disk)) == ("STOPPED" if off else "RUNNING", 2, machine.public_id)
+    assert list(reconcile()) == []
+
+
+def test_a_disk_that_cannot_be_attached_keeps_nobody_from_the_way_out(
+    account: int, machine: Instance, world: World
+) -> None:
+    disk = attached(account, machine)
+    _in_rescue(machine)
+    world.fail("ensure_attached", times=STEPS[rescue.EXIT_KIND].attempts + 1)
+    _leave(machine)
+    work()
+    assert (world.armed_count(), *_stands(machine), _has(world, disk)) == (0, "RUNNING", 2, "")
+    assert [(drift.kind, drift.repaired) for drift in sweep.sweep(ZONE)] == [("attachment", True)]
+    assert (_has(world, disk), list(reconcile())) == (machine.public_id, [])
+
+
 def test_what_its_engine_lost_of_it_is_told_again_and_it_runs_on(account: int, world: World) -> None:
     machine = buy_running(account, ONLINE)
     _in_rescue(machine)

@@ -4,6 +4,7 @@ Who is locked out of a broken system mends it from there: at the machine's addre
 machine is charged on as before, and keeps what it is sold with.
 """
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ from vmart.orders.stop import HARD, SOFT, SOFT_FIRST
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
 
 KIND, EXIT_KIND = "rescue", "leave_rescue"
 ENTER, EXIT = "EnterRescueMode", "ExitRescueMode"
@@ -189,15 +192,28 @@ def exit_exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception)
     """Its own system is in its place, or can be asked for again."""
     for operation in batch:
         seen, number = seen_now(operation), operation.payload["rescue"]
+        is_back = seen is not None and seen.power != Power.ABSENT and seen.rescue >= number
+        if is_back:
+            _try_to_attach_again(operation)
         with outcome(operation, owner, State.EXIT_RESCUE_MODE) as machine:
             if machine is None:
                 continue
-            if seen is None or seen.power == Power.ABSENT or seen.rescue < number:
+            if seen is None or not is_back:
                 m.fail(machine, _STAYS, error, state=State.RESCUE_MODE)
             elif _is_on(seen):  # the last answer was lost
                 _left(machine, number)
             else:
                 m.fail(machine, _OFF, error, rescue=number, **off(machine))
+
+
+def _try_to_attach_again(operation: Claimed) -> None:
+    """The call that was to come after the lost answer. What cannot be attached, the sweep attaches."""
+    machine = m.read(operation.subject_id)
+    try:
+        if m.is_under_way(machine, EXIT):
+            own.attach_again(operation.lane, machine)
+    except EngineError as error:
+        log.warning("the disks of %s are not attached again: %s", machine.public_id, error)
 
 
 def _is_on(seen: Observation) -> bool:
