@@ -517,6 +517,14 @@ def test_its_disks_are_at_it_when_its_term_ended_in_rescue_mode(
     assert list(reconcile()) == []
 
 
+def test_its_disks_are_at_it_when_no_answer_of_the_way_in_came(account: int, machine: Instance, world: World) -> None:
+    disk = attached(account, machine)
+    _enter(machine)
+    _given_up(machine, world, IN, lambda: None)
+    assert (*_stands(machine), _has(world, disk)) == ("RESCUE_MODE", 1, machine.public_id)
+    assert (_latest(machine), list(reconcile())) == (("EnterRescueMode", "SUCCESS", ""), [])
+
+
 @pytest.mark.parametrize("off", [False, True])
 def test_its_disks_are_at_it_when_no_answer_of_the_way_out_came(
     account: int, machine: Instance, world: World, *, off: bool

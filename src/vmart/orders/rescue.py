@@ -145,6 +145,8 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
     """What became of it the engine says; where it does not, the way out puts the own system back in any case."""
     for operation in batch:
         seen = seen_now(operation)
+        if seen is not None and seen.rescue == operation.payload["rescue"]:
+            _try_to_attach_again(operation, ENTER)
         with outcome(operation, owner, State.ENTER_RESCUE_MODE) as machine:
             if machine:
                 _not_entered(machine, operation.payload, seen, error)
@@ -194,7 +196,7 @@ def exit_exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception)
         seen, number = seen_now(operation), operation.payload["rescue"]
         is_back = seen is not None and seen.power != Power.ABSENT and seen.rescue >= number
         if is_back:
-            _try_to_attach_again(operation)
+            _try_to_attach_again(operation, EXIT)
         with outcome(operation, owner, State.EXIT_RESCUE_MODE) as machine:
             if machine is None:
                 continue
@@ -206,11 +208,11 @@ def exit_exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception)
                 m.fail(machine, _OFF, error, rescue=number, **off(machine))
 
 
-def _try_to_attach_again(operation: Claimed) -> None:
+def _try_to_attach_again(operation: Claimed, act: str) -> None:
     """The call that was to come after the lost answer. What cannot be attached, the sweep attaches."""
     machine = m.read(operation.subject_id)
     try:
-        if m.is_under_way(machine, EXIT):
+        if m.is_under_way(machine, act):
             own.attach_again(operation.lane, machine)
     except EngineError as error:
         log.warning("the disks of %s are not attached again: %s", machine.public_id, error)
