@@ -181,10 +181,20 @@ def test_a_way_in_that_another_worker_ended_leaves_the_rescue_system() -> None:
         server.found_by_name["ins-1"] = _record(_RESCUE_SYSTEM, rescue="1")
 
     server.meanwhile = other
-    with pytest.raises(EngineError, match=r"The machine has a rescue system by now\."):
+    with pytest.raises(EngineError, match=r"The machine has gone on without this call\."):
         _of(server).put_aside("ins-1", 1, force=False)
     assert server.disks() == {"ins-1-own": _OWN, "ins-1": _RESCUE_SYSTEM}
     assert server.found_by_name["ins-1"]["config"] == {"user.vmart.rescue": "1"}
+
+
+def test_a_way_in_that_was_given_up_puts_nothing_aside() -> None:
+    """Given a call that is late, then the number that was noted meanwhile stops it; nothing else was written."""
+    server = _Records(ins_1=_record(_OWN, public_ip="198.51.100.7"))
+    server.meanwhile = lambda: _of(server).bring_back(_BODY)
+    with pytest.raises(EngineError, match=r"The machine has gone on without this call\."):
+        _of(server).put_aside("ins-1", 1, force=False)
+    assert server.disks() == {"ins-1": _OWN}
+    assert server.found_by_name["ins-1"]["config"] == {"user.vmart.public_ip": "198.51.100.7", "user.vmart.rescue": "2"}
 
 
 # -- what is told of a machine of which only its own system is there ---------------------------

@@ -24,7 +24,7 @@ from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
-from vmart.kernel import clock, unix_password
+from vmart.kernel import clock, db, unix_password
 from vmart.kernel.errors import InvalidValue
 from vmart.metering.models import Segment
 from vmart.orders import (
@@ -55,6 +55,7 @@ from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
 from vmart.orders.snapshots import create as snapshot
 from vmart.orders.snapshots.create import NewSnapshot
+from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
 from vmart.worker import loop, queue
@@ -188,7 +189,7 @@ def test_an_engine_that_refuses_leaves_its_own_system(
     _enter(machine)
     work()
     assert (*_stands(machine), _latest(machine)) == (held.state, 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
-    assert (world.rescue(machine.public_id), _now(machine).stop_charging_mode) == (0, held.stop_charging_mode)
+    assert (world.rescue(machine.public_id), _now(machine).stop_charging_mode) == (2, held.stop_charging_mode)
     assert list(reconcile()) == []
     assert _stands(_in_rescue(machine)) == ("RESCUE_MODE", 3)
 
@@ -268,6 +269,46 @@ def test_a_call_that_comes_late_changes_nothing(machine: Instance, world: World)
     assert isinstance(engine, Rescues)
     assert engine.ensure_rescue(late).rescue == 2
     assert not _opens(world, machine)
+
+
+def test_a_call_that_comes_late_after_the_way_in_failed_changes_nothing(
+    account: int, machine: Instance, world: World
+) -> None:
+    disk = attached(account, machine)
+    engine = engine_of(ZONE)
+    assert isinstance(engine, Rescues)
+    booted = engine.observe(machine.public_id).booted_at
+    _enter(machine)
+    late = rescue._system(_now(machine), Operation.objects.get(kind=rescue.KIND).payload)
+    world.fail(IN, times=STEPS[rescue.KIND].attempts)
+    work()
+    assert (*_stands(machine), _latest(machine)) == ("RUNNING", 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
+    assert engine.ensure_rescue(late).rescue == 2
+    assert (_opens(world, machine), _has(world, disk)) == (False, machine.public_id)
+    assert (engine.observe(machine.public_id).booted_at, list(reconcile())) == (booted, [])
+
+
+def test_an_engine_that_does_not_note_it_keeps_nobody_from_their_machine(machine: Instance, world: World) -> None:
+    world.fail(IN, times=STEPS[rescue.KIND].attempts)
+    world.fail(OUT)
+    _enter(machine)
+    work()
+    assert (*_stands(machine), _latest(machine)) == ("RUNNING", 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
+    assert (world.rescue(machine.public_id), world.armed_count(), list(reconcile())) == (0, 0, [])
+
+
+def test_a_way_in_that_was_given_up_twice_is_told_once(machine: Instance) -> None:
+    """Given a worker that ended after its engine had noted it, and before the outcome, then the next says the same."""
+    _enter(machine)
+    payload = Operation.objects.get(kind=rescue.KIND).payload
+    engine = engine_of(ZONE)
+    assert isinstance(engine, Rescues)
+    spec = replace(specs.load([machine.id])[machine.id].spec, rescue=payload["rescue"] + 1)
+    seen = engine.ensure_own_system(spec, on=True)
+    with db.act():
+        db.call("ledger_lock", machine.account_id)
+        rescue._not_entered(m.locked(machine.pk), payload, seen, RuntimeError("again"))
+    assert (*_stands(machine), _latest(machine)) == ("RUNNING", 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
 
 
 # -- what is refused ---------------------------------------------------------------------------

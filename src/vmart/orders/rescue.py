@@ -147,15 +147,29 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
         seen = seen_now(operation)
         if seen is not None and seen.rescue == operation.payload["rescue"]:
             _try_to_attach_again(operation, ENTER)
+        elif seen is not None and seen.power != Power.ABSENT and seen.rescue < operation.payload["rescue"]:
+            _use_up(operation, seen)
         with outcome(operation, owner, State.ENTER_RESCUE_MODE) as machine:
             if machine:
                 _not_entered(machine, operation.payload, seen, error)
 
 
+def _use_up(operation: Claimed, seen: Observation) -> None:
+    """Its engine notes that the number is used up: a call of before that comes late boots no rescue system any more."""
+    machine = m.read(operation.subject_id)
+    spec = replace(specs.load([machine.id])[machine.id].spec, rescue=operation.payload["rescue"] + 1)
+    try:
+        if m.is_under_way(machine, ENTER):
+            _engine(operation.lane).ensure_own_system(spec, on=_is_on(seen))
+            own.attach_again(operation.lane, machine)  # such a call may have been quicker
+    except EngineError as error:
+        log.warning("the engine does not note that %s has its own system: %s", machine.public_id, error)
+
+
 def _not_entered(machine: Instance, payload: Mapping[str, Any], seen: Observation | None, error: Exception) -> None:
     if seen is None or seen.power == Power.ABSENT:
         m.fail(machine, _OPEN, error, state=State.RESCUE_MODE)
-    elif seen.rescue < machine.rescue:  # the number is used up: a call that comes late must not be taken for a new one
+    elif seen.rescue != machine.rescue:  # the number is used up: a call that comes late must not be taken for a new one
         own_system = {"state": State.RUNNING} if _is_on(seen) else off(machine)
         m.fail(machine, _UNTOUCHED, error, rescue=machine.rescue + 1, **own_system)
     elif _is_on(seen):  # the last answer was lost

@@ -74,6 +74,10 @@ class Rescue:
             self._room.at_its_end(_aside(machine), lambda: self._rename(_aside(machine), machine))
         elif found is None or is_rescue(found):
             raise EngineError("The machine's own system disk is not found.", transient=True, detail=machine)
+        elif not found["config"].get(records.ROLE):  # it was never put aside
+            noted = {"config": {records.RESCUE: body["config"][records.RESCUE]}}
+            self._room.during(machine, lambda: self._client.send("PATCH", path_of("instances", machine), noted))
+            return
         # Its root disk may have got room that is not to be taken back in one step.
         devices = {device: one for device, one in body["devices"].items() if device != "root"}
         config = {key: value for key, value in body["config"].items() if key not in _OF_SYSTEM}
@@ -112,8 +116,9 @@ class Rescue:
     def _mark(self, machine: str, number: int) -> None:
         """Nothing is left in its record by which it would be taken for the machine, but what belongs to its disk."""
         found = self._client.get(path_of("instances", machine))
-        if is_rescue(found):  # another worker put the own system aside while its guest was stopping
-            raise EngineError("The machine has a rescue system by now.", transient=True, detail=machine)
+        # While its guest was stopping, another worker put the own system aside, or gave this way in up.
+        if is_rescue(found) or records.rescue(found) > number:
+            raise EngineError("The machine has gone on without this call.", transient=True, detail=machine)
         kept = {key: value for key, value in found["config"].items() if key.startswith(OF_DISK) or key in _OF_SYSTEM}
         marks = {MARK: self._names.deployment, records.ROLE: _ASIDE, records.RESCUE: str(number)}
         whole = {key: found[key] for key in records.WRITTEN if key in found}
