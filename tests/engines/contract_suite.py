@@ -337,6 +337,9 @@ class ContractSuite:
         with pytest.raises(EngineError):
             engine.ensure_rescue(dataclasses.replace(spec, image=ImageSpec("no-such-image", "1"), rescue=1))
         assert engine.observe(spec.name) == running
+        given_up = engine.ensure_own_system(dataclasses.replace(spec, rescue=2), on=True)
+        assert given_up == dataclasses.replace(running, rescue=2)  # noted, and not booted for it
+        assert engine.ensure_rescue(dataclasses.replace(spec, rescue=1)) == given_up
         engine.ensure_absent(spec.name)
 
     def test_a_password_is_set_running_or_stopped_as_often_as_asked(self, engine: Engine, make_spec: MakeSpec) -> None:

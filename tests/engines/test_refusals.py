@@ -17,6 +17,7 @@ from vmart.engines.incus.refusals import said
         (400, "Network not found", "The private network was just being made anew.", True),
         (400, "Invalid limits.cpu", "The compute engine refused the request.", False),
         (500, "Failed to run: nft -f -: exit status 1", "The compute engine refused the request.", True),
+        (500, "Unpack failed: exit status 1", "The host could not unpack the system.", False),
         (503, "Daemon is shutting down", "The compute engine refused the request.", True),
     ],
 )

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 
 from tests.support.file_server import FileServer, redirect, serving
@@ -65,7 +66,7 @@ def test_a_file_comes_whole_also_by_redirects(server: FileServer) -> None:
         ("198.18.0.1", False), ("203.0.113.5", False), ("::1", False), ("::", False), ("fe80::1", False),
         ("fc00::1", False), ("fd00:ec2::254", False), ("fec0::1", False), ("ff02::1", False), ("ff0e::1", False),
         ("::ffff:127.0.0.1", False), ("::127.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False),
-        ("2001:0:1::", False), ("2001:db8::1", False),
+        ("2001:0:1::", False), ("2001:db8::1", False), ("::ffff:0:7f00:1", False), ("::ffff:0:808:808", False),
     ],
 )  # fmt: skip
 def test_only_what_everybody_reaches_is_reached(address: str, public: bool) -> None:
@@ -120,6 +121,31 @@ def test_a_redirect_is_checked_like_the_first_address(server: FileServer, monkey
         server.files["/a"] = redirect(onward)
         assert refusal(server.url("/a")).sentence == sentence
     assert "/b" not in server.asked
+
+
+def test_what_leads_to_no_address_is_refused(server: FileServer) -> None:
+    for onward in ("https://[::1/x", "//[bad/"):
+        server.files["/a"] = redirect(onward)
+        assert refusal(server.url("/a")).sentence == "The address leads on to what is no web address."
+
+
+def test_of_many_addresses_a_few_are_tried_within_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    named(monkeypatch, many=[f"8.8.8.{last}" for last in range(1, 41)])
+    waited: list[float] = []
+
+    def silent(self: Any, host: str, port: int, timeout: float, *_: Any) -> Any:
+        waited.append(timeout)
+        time.sleep(pause_s)
+        raise httpcore.ConnectTimeout("silent")
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", silent)
+    pause_s = 0.0
+    assert refusal("https://many/a", PUBLIC, limit_s=20).sentence == "The host of the address does not answer."
+    assert (len(waited), max(waited) <= 20) == (8, True)
+    waited.clear()
+    pause_s = 0.4
+    assert refusal("https://many/a", PUBLIC, limit_s=1).sentence == "The download takes longer than the shop allows."
+    assert (len(waited), [0 < one <= 1 - 0.4 * at for at, one in enumerate(waited)]) == (3, [True] * 3)
 
 
 def test_what_leads_on_and_on_ends(server: FileServer) -> None:

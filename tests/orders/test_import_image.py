@@ -1,12 +1,15 @@
 """Given systems of customers, when they are imported, then machines are made of them, and nothing else comes in."""
 
 import datetime as dt
+import errno
 import gzip
 import hashlib
 import ipaddress
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +28,10 @@ from tests.support.written import refused
 from tests.tags import tagging
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
+from vmart.engines.foreign import rootfs
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
+from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import InvalidValue, Refused
 from vmart.orders import errors
@@ -132,7 +137,9 @@ def test_a_disk_is_as_large_as_it_says(account: int, server: FileServer, world: 
 
 def work_again() -> None:
     """What is put off for a moment is due now."""
-    Operation.objects.filter(subject_kind="own_image").update(due_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    Operation.objects.filter(subject_kind="own_image").update(
+        due_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC), not_before=None
+    )
     work()
 
 
@@ -151,6 +158,7 @@ def test_what_is_no_system_is_said_and_its_name_is_free_again(account: int, serv
     server.files |= {
         "/page": b"<html>" * 200,
         "/out": archive((outside, b"")),
+        "/strange": archive(*[(entry("a\udcff"), b"")] * 2),
         "/backed": disk(backing=400).ljust(1024, b"\0"),
         "/inside": redirect("http://127.0.0.2:8080/secret"),
         "/none": redirect("/nothing"),
@@ -158,6 +166,7 @@ def test_what_is_no_system_is_said_and_its_name_is_free_again(account: int, serv
     for path, sentence in {
         "/page": "The file is neither a qcow2 disk nor an archive of a system.",
         "/out": "A path in the archive leads out of the system.",
+        "/strange": "The archive has a path twice.",
         "/backed": "The qcow2 disk needs another file beside it.",
         "/inside": "The host of the address is not on the public internet.",
         "/none": "The host of the address does not give the file.",
@@ -216,6 +225,50 @@ def test_an_engine_that_fails_or_loses_its_answer_makes_one_image(
     assert list(reconcile()) == []
 
 
+NO_ROOM = "The shop has no room for the file just now."
+
+
+def test_it_waits_for_room(account: int, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice what is allowed and one GiB, before it is fetched; a wait costs no attempt, and has an end."""
+    free = [21 * GIB - 1]
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=free[0], f_frsize=1))
+    image = imported(account, wanted(server))
+    for _ in range(8):
+        work_again()
+    waiting = Operation.objects.get(subject_kind="own_image")
+    assert (waiting.attempt, waiting.last_error) == (0, f"{NO_ROOM} (21503 MiB are free)")
+    assert (image.state, server.asked) == ("IMPORTING", [])
+    free[0] += 1
+    work_again()
+    image.refresh_from_db()
+    assert (image.state, server.asked) == ("NORMAL", ["/web.tar.gz"])
+    free[0] = 0
+    other = imported(account, wanted(server, name="other"))
+    long_ago = clock.wall() - dt.timedelta(minutes=120)
+    Operation.objects.filter(subject_kind="own_image").update(created_at=long_ago)
+    work_again()
+    other.refresh_from_db()
+    assert (other.state, other.latest_operation_error.split("\n")[1]) == ("IMPORTFAILED", NO_ROOM)
+
+
+def test_a_folder_that_gets_full_is_waited_for(
+    account: int, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = rootfs.clean
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rootfs, "clean", full)
+    image = imported(account, wanted(server))
+    waiting = Operation.objects.get(subject_kind="own_image")
+    assert waiting.last_error == f"{NO_ROOM} ([Errno 28] No space left on device)"
+    monkeypatch.setattr(rootfs, "clean", real)
+    work_again()
+    image.refresh_from_db()
+    assert image.state == "NORMAL"
+
+
 def test_one_that_is_deleted_meanwhile_is_fetched_no_further(account: int, server: FileServer, world: World) -> None:
     ids: list[str] = []
 
@@ -236,6 +289,71 @@ def test_one_that_is_deleted_meanwhile_is_fetched_no_further(account: int, serve
     assert latest(image) == ("GONE", "DeleteImages", "SUCCESS")
     assert "ensure_image_imported" not in world.calls()
     assert (world.own_images(), list(reconcile())) == ({}, [])
+
+
+def test_one_that_is_deleted_while_it_is_read_is_read_no_further(
+    account: int, server: FileServer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ids, looks = rootfs.clean, list[str](), list[int]()
+
+    def read(source: Any, form: str, target: Any, most_bytes: int, look: Any) -> int:
+        delete.delete(by(account), ids)
+
+        def counted() -> None:
+            looks.append(source.tell())
+            look()
+
+        return real(source, form, target, most_bytes, counted)
+
+    monkeypatch.setattr(rootfs, "clean", read)
+    ids.append(import_image.accept(by(account), wanted(server)))
+    world.count_calls()
+    work()
+    work_again()
+    assert (latest(OwnImage.objects.get()), looks) == (("GONE", "DeleteImages", "SUCCESS"), [0])
+    assert "ensure_image_imported" not in world.calls()
+
+
+LATE = "The import takes longer than the shop allows."
+
+
+def test_all_attempts_together_have_one_end(account: int, server: FileServer) -> None:
+    ago = iter([119, 120])
+
+    def away(asked: Any) -> None:
+        begun = clock.wall() - dt.timedelta(minutes=next(ago))
+        Operation.objects.filter(subject_kind="own_image").update(created_at=begun)
+        connection.close()  # this thread's
+        asked.send_error(503)
+
+    server.files["/away"] = away
+    image = imported(account, wanted(server, "/away"))
+    while image.state == "IMPORTING":
+        work_again()
+        image.refresh_from_db()
+    assert (image.state, image.latest_operation_error.split("\n")[1]) == ("IMPORTFAILED", LATE)
+    assert server.asked == ["/away"] * 2
+
+
+def test_reading_ends_with_the_time_of_the_whole(
+    account: int, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = rootfs.clean
+
+    def read(*given: Any) -> int:
+        wall = clock.wall() + dt.timedelta(minutes=120)
+        monkeypatch.setattr(clock, "wall", lambda: wall)
+        return real(*given)
+
+    monkeypatch.setattr(rootfs, "clean", read)
+    assert failed(account, wanted(server))[0] == LATE
+
+
+def test_what_waited_for_its_turn_has_its_whole_time(account: int, server: FileServer) -> None:
+    public_id = import_image.accept(by(account), wanted(server))
+    Operation.objects.filter(subject_kind="own_image").update(created_at=clock.wall() - dt.timedelta(days=1))
+    work()
+    assert OwnImage.objects.get(public_id=public_id).state == "NORMAL"
 
 
 def test_one_that_waits_is_deleted_before_it_is_fetched(account: int, server: FileServer) -> None:

@@ -40,6 +40,7 @@ from vmart.kernel.errors import NotFound
 from vmart.network.models import PublicAddress
 from vmart.orders import reboot, reclaim, reset_password, terminate
 from vmart.orders.errors import NoRoom, RoomIsMade, SoldOut, WrongState
+from vmart.orders.place import place
 from vmart.orders.purchase import dry_run, purchase
 from vmart.orders.wanted import Machine
 from vmart.placement.models import Host
@@ -241,6 +242,22 @@ def test_who_does_not_buy_has_room_made_three_times_an_hour(account: int, test_c
     assert asks(buyer)
     made = Event.objects.filter(kind="room_made", subject_kind="account")
     assert list(made.order_by("id").values_list("account_id", flat=True)) == [buyer] * 3 + [other, buyer]
+
+
+def test_an_order_that_waits_for_its_payment_is_no_purchase(account: int, test_clock: BusinessClock) -> None:
+    """It costs nothing, so nobody has more room made for it."""
+    zones.check(ZONE)
+    _only_room_for(9)
+    for _ in range(2):
+        buy_running(account, SPOT)
+    buyer = open_purse("asks", cash_minor=20_000)
+    record.write(buyer, record.ACCOUNT, [buyer] * 3, "room_made")
+    test_clock.advance(seconds=1)
+    place(wanted(buyer, ORDINARY))
+    test_clock.advance(seconds=1)
+    _only_room_for(2)
+    with refused(NoRoom):
+        purchase(wanted(buyer, ORDINARY))
 
 
 def test_in_the_next_hour_room_is_made_once_more(account: int, test_clock: BusinessClock) -> None:

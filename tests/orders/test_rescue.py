@@ -20,10 +20,11 @@ from vmart.catalog.models import Image, Zone, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
 from vmart.engines.contract import Power, Rescues
+from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
-from vmart.kernel import clock, unix_password
+from vmart.kernel import clock, db, unix_password
 from vmart.kernel.errors import InvalidValue
 from vmart.metering.models import Segment
 from vmart.orders import (
@@ -49,10 +50,12 @@ from vmart.orders import machines as m
 from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
 from vmart.orders.disks.detach import detach
 from vmart.orders.errors import Busy, NoRescue, UnknownInstance, WeakPassword, WrongState
+from vmart.orders.models import EngineDrift
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.renew import Renewal
 from vmart.orders.snapshots import create as snapshot
 from vmart.orders.snapshots.create import NewSnapshot
+from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk
 from vmart.worker import loop, queue
@@ -186,7 +189,7 @@ def test_an_engine_that_refuses_leaves_its_own_system(
     _enter(machine)
     work()
     assert (*_stands(machine), _latest(machine)) == (held.state, 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
-    assert (world.rescue(machine.public_id), _now(machine).stop_charging_mode) == (0, held.stop_charging_mode)
+    assert (world.rescue(machine.public_id), _now(machine).stop_charging_mode) == (2, held.stop_charging_mode)
     assert list(reconcile()) == []
     assert _stands(_in_rescue(machine)) == ("RESCUE_MODE", 3)
 
@@ -266,6 +269,46 @@ def test_a_call_that_comes_late_changes_nothing(machine: Instance, world: World)
     assert isinstance(engine, Rescues)
     assert engine.ensure_rescue(late).rescue == 2
     assert not _opens(world, machine)
+
+
+def test_a_call_that_comes_late_after_the_way_in_failed_changes_nothing(
+    account: int, machine: Instance, world: World
+) -> None:
+    disk = attached(account, machine)
+    engine = engine_of(ZONE)
+    assert isinstance(engine, Rescues)
+    booted = engine.observe(machine.public_id).booted_at
+    _enter(machine)
+    late = rescue._system(_now(machine), Operation.objects.get(kind=rescue.KIND).payload)
+    world.fail(IN, times=STEPS[rescue.KIND].attempts)
+    work()
+    assert (*_stands(machine), _latest(machine)) == ("RUNNING", 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
+    assert engine.ensure_rescue(late).rescue == 2
+    assert (_opens(world, machine), _has(world, disk)) == (False, machine.public_id)
+    assert (engine.observe(machine.public_id).booted_at, list(reconcile())) == (booted, [])
+
+
+def test_an_engine_that_does_not_note_it_keeps_nobody_from_their_machine(machine: Instance, world: World) -> None:
+    world.fail(IN, times=STEPS[rescue.KIND].attempts)
+    world.fail(OUT)
+    _enter(machine)
+    work()
+    assert (*_stands(machine), _latest(machine)) == ("RUNNING", 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
+    assert (world.rescue(machine.public_id), world.armed_count(), list(reconcile())) == (0, 0, [])
+
+
+def test_a_way_in_that_was_given_up_twice_is_told_once(machine: Instance) -> None:
+    """Given a worker that ended after its engine had noted it, and before the outcome, then the next says the same."""
+    _enter(machine)
+    payload = Operation.objects.get(kind=rescue.KIND).payload
+    engine = engine_of(ZONE)
+    assert isinstance(engine, Rescues)
+    spec = replace(specs.load([machine.id])[machine.id].spec, rescue=payload["rescue"] + 1)
+    seen = engine.ensure_own_system(spec, on=True)
+    with db.act():
+        db.call("ledger_lock", machine.account_id)
+        rescue._not_entered(m.locked(machine.pk), payload, seen, RuntimeError("again"))
+    assert (*_stands(machine), _latest(machine)) == ("RUNNING", 2, ("EnterRescueMode", "FAILED", _UNTOUCHED))
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -449,6 +492,26 @@ def test_one_that_came_back_by_itself_has_its_own_system_again(
     assert (_opens(world, machine), world.read(disk), list(reconcile())) == (False, "owned", [])
 
 
+def test_one_whose_own_system_alone_is_there_is_not_lost(
+    machine: Instance, world: World, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a way in that failed for good in between: the engine lists no machine, and says of this one that it is off.
+
+    Then no sweep takes it for lost, and nobody is offered to erase it.
+    """
+    _enter(machine)
+    _given_up(machine, world, IN, lambda: engine_of(ZONE).ensure_power(machine.public_id, False))
+    with monkeypatch.context() as unlisted:
+        unlisted.setattr(SimulatedEngine, "list_ours", lambda _engine: [])
+        assert sweep.sweep(ZONE) == []
+        test_clock.advance(minutes=5)
+        assert (sweep.sweep(ZONE), EngineDrift.objects.count()) == ([], 0)
+    assert not Segment.objects.exclude(ended_at=None).exists()
+    _leave(machine)
+    work()
+    assert (_stands(machine), list(reconcile())) == (("RUNNING", 2), [])
+
+
 def test_one_that_turns_itself_off_stays_in_rescue_mode(machine: Instance) -> None:
     _in_rescue(machine)
     engine_of(ZONE).ensure_power(machine.public_id, False)
@@ -471,6 +534,61 @@ def test_its_disks_are_at_both_systems(account: int, machine: Instance, world: W
     seen = world.volume(disk.public_id)
     assert seen is not None and seen[2] == machine.public_id
     assert list(reconcile()) == []
+
+
+def _has(world: World, disk: Disk) -> str:
+    seen = world.volume(disk.public_id)
+    assert seen is not None
+    return seen[2]
+
+
+def test_its_disks_are_at_it_when_its_term_ended_in_rescue_mode(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    no_closes()
+    machine = buy_running(account, MONTHLY)
+    disk = attached(account, machine)
+    _in_rescue(machine)
+    assert machine.subscription.expires_at is not None
+    go_to(test_clock, machine.subscription.expires_at)
+    assert (*_stands(machine), _has(world, disk)) == ("SHUTDOWN", 2, machine.public_id)
+    renew.renew(by(machine.account_id), Renewal([machine.public_id], 1))
+    work()
+    assert (_stands(machine), _has(world, disk)) == (("RUNNING", 2), machine.public_id)
+    assert list(reconcile()) == []
+
+
+def test_its_disks_are_at_it_when_no_answer_of_the_way_in_came(account: int, machine: Instance, world: World) -> None:
+    disk = attached(account, machine)
+    _enter(machine)
+    _given_up(machine, world, IN, lambda: None)
+    assert (*_stands(machine), _has(world, disk)) == ("RESCUE_MODE", 1, machine.public_id)
+    assert (_latest(machine), list(reconcile())) == (("EnterRescueMode", "SUCCESS", ""), [])
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_its_disks_are_at_it_when_no_answer_of_the_way_out_came(
+    account: int, machine: Instance, world: World, *, off: bool
+) -> None:
+    disk = attached(account, machine)
+    _in_rescue(machine)
+    _leave(machine)
+    _given_up(machine, world, OUT, lambda: off and engine_of(ZONE).ensure_power(machine.public_id, False))
+    assert (*_stands(machine), _has(world, disk)) == ("STOPPED" if off else "RUNNING", 2, machine.public_id)
+    assert list(reconcile()) == []
+
+
+def test_a_disk_that_cannot_be_attached_keeps_nobody_from_the_way_out(
+    account: int, machine: Instance, world: World
+) -> None:
+    disk = attached(account, machine)
+    _in_rescue(machine)
+    world.fail("ensure_attached", times=STEPS[rescue.EXIT_KIND].attempts + 1)
+    _leave(machine)
+    work()
+    assert (world.armed_count(), *_stands(machine), _has(world, disk)) == (0, "RUNNING", 2, "")
+    assert [(drift.kind, drift.repaired) for drift in sweep.sweep(ZONE)] == [("attachment", True)]
+    assert (_has(world, disk), list(reconcile())) == (machine.public_id, [])
 
 
 def test_what_its_engine_lost_of_it_is_told_again_and_it_runs_on(account: int, world: World) -> None:

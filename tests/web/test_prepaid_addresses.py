@@ -8,8 +8,13 @@ from tests.support.business_clock import BusinessClock
 from tests.support.shopper import purses
 from tests.support.written import nothing_written
 from tests.web.visiting import ZONE, Form, Visitor, customer, text_of, work
+from vmart.kernel import db
+from vmart.kernel.clock import HOUR
 from vmart.network.models import Eip
 from vmart.orders.models import Order
+from vmart.pricing import books
+from vmart.pricing.book import parse_book
+from vmart.pricing.models import Book
 from vmart.worker.models import Operation
 
 ASKED = f"/addresses/buy/?zone={ZONE}&mode=BANDWIDTH_PREPAID_BY_MONTH&bandwidth=5&count=1&name=front"
@@ -55,6 +60,25 @@ def test_it_is_bought_for_a_term_at_the_price_that_is_shown(visitor: Visitor) ->
     assert "Public address by the month" in text_of(visitor.get("/orders/"))
     shown = text_of(visitor.get(f"/orders/{order.id}/"))
     assert (eip.public_id in shown, "1 of 1" in shown) == (True, True)
+
+
+def test_what_several_cost_together_is_shown_before_they_are_bought(visitor: Visitor) -> None:
+    page = visitor.get(ASKED.replace("count=1", "count=3") + "&months=1").content.decode()
+    assert re.findall(r'id="(term|due)">([^<]*)<', page) == [("term", "¥115.00"), ("due", "¥345.00")]
+
+
+def test_the_page_of_one_stays_where_no_single_month_is_sold_any_more(
+    visitor: Visitor, test_clock: BusinessClock
+) -> None:
+    eip = _bought(visitor, 3)
+    row = Book.objects.latest("effective_at")
+    changed = row.document | {"version": row.version + 1, "effective_at": test_clock.at.isoformat()}
+    changed["sales"] = changed["sales"] | {"periods_months": [3, 6, 12]}
+    with db.act():
+        books.publish(parse_book(changed), test_clock.at - HOUR)
+    books.forget()
+    page = text_of(visitor.get(f"/addresses/{eip.public_id}/"))
+    assert ("Paid until" in page, "For 1 month" in page) == (True, False)
 
 
 @pytest.mark.parametrize("months", ["13", "x"])

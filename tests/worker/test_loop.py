@@ -554,6 +554,45 @@ def test_what_hangs_is_tried_alone_and_given_up_when_its_attempts_are_used_up(mo
     assert (given_up, Operation.objects.count()) == ([2], 0)
 
 
+def test_what_ends_its_worker_each_time_is_given_up_alone() -> None:
+    """Whatever was said of it before; a worker that was stopped counts too, so there are three attempts more."""
+    ran: list[list[int]] = []
+    given_up: list[tuple[int, str]] = []
+
+    def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+        ran.append([operation.subject_id for operation in batch])
+
+    def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+        given_up.extend((operation.subject_id, str(error)) for operation in batch)
+        _ended(batch, owner)
+
+    steps = {"act": Step(run, batch=10, attempts=2, exhausted=exhausted)}
+    _enqueue(1, 2, 3, 4)
+    Operation.objects.filter(subject_id=3).update(attempt=2, last_error="away")
+    Operation.objects.filter(subject_id=4).update(attempt=5, last_error="away")
+    worker = Worker(steps, lambda: [""])
+    for _ in range(3):  # as one that is killed: its lease runs out, and nothing is written
+        for batch in worker._batches(queue.claim(worker.owner, [""], -1, 10)):
+            loop.work(steps, batch, worker.owner)
+    assert ran == [[1, 2], [3], [1, 2], [3], [1], [2], [3]]
+    assert given_up == [(4, queue.ENDED)]
+    for batch in worker._batches(queue.claim(worker.owner, [""], -1, 10)):
+        loop.work(steps, batch, worker.owner)
+    assert given_up == [(4, queue.ENDED), (3, queue.ENDED)]
+    assert sorted(Operation.objects.values_list("subject_id", flat=True)) == [1, 2]
+
+
+def test_whose_giving_up_ends_the_worker_too_is_the_sellers() -> None:
+    ran: list[int] = []
+    steps = {"act": Step(lambda batch, owner: ran.append(len(batch)), attempts=2, exhausted=lambda *_: ran.append(-1))}
+    _enqueue(1)
+    Operation.objects.update(attempt=2 + loop._LAST_WORDS)
+    owner = uuid.uuid4()
+    loop.work(steps, queue.claim(owner, [""], 60, 10), owner)
+    left = Operation.objects.get()
+    assert (left.attention, left.last_error, ran) == (True, queue.ENDED, [])
+
+
 def test_what_cannot_even_be_given_up_for_hanging_is_the_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = _limited(lambda batch, owner: None, [], monkeypatch)
     _enqueue(1)

@@ -538,7 +538,7 @@ class Rescues(Protocol):
 
     def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
         """It has its own system disk again, as ``spec`` says (``spec.rescue`` is even), and runs where ``on``, else it
-        is off. Nothing is left of the rescue system.
+        is off. Nothing is left of the rescue system. One that never left its own system is not booted for it.
 
         A machine of which nothing is there is answered with ``Power.ABSENT``, never made. Disks with a life of their
         own are attached again by whoever asks, here as for a rescue system.

@@ -24,15 +24,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 URL_MAX = 2048  # characters
 _HOPS_MAX = 5
+_ADDRESSES_MAX = 8  # of a host, that are tried
 _WAIT_S = 30.0  # for the next bytes
 _PORTS = {"https": 443, "http": 80}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 429, 500, 502, 503, 504)
-# Addresses that stand for others, which may be private: of NAT64, 6to4 and Teredo; then those that stood for some once.
+# Addresses that stand for others, which may be private: of NAT64, 6to4, Teredo and SIIT, and those of former times.
 _TRANSLATED = tuple(
     ipaddress.ip_network(one)
-    for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
-)
+    for one in (
+        "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "::ffff:0:0:0/96", "fec0::/10",
+    )
+)  # fmt: skip
 
 
 class FetchError(Exception):
@@ -113,10 +116,10 @@ class _Timed(httpcore.NetworkStream):
         self._stream, self._until = stream, until
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._left(timeout))
+        return self._stream.read(max_bytes, _left(self._until, timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._left(timeout))
+        self._stream.write(buffer, _left(self._until, timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -124,16 +127,19 @@ class _Timed(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Timed(self._stream.start_tls(ssl_context, server_hostname, self._left(timeout)), self._until)
+        left_s = _left(self._until, timeout)
+        return _Timed(self._stream.start_tls(ssl_context, server_hostname, left_s), self._until)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
-    def _left(self, timeout: float | None) -> float:
-        left = self._until - clock.monotonic()
-        if left <= 0:
-            raise _too_slow()
-        return min(left, _WAIT_S if timeout is None else timeout)
+
+def _left(until: float, timeout: float | None) -> float:
+    """How long is waited for what comes next. Raises FetchError where the time is over."""
+    left = until - clock.monotonic()
+    if left <= 0:
+        raise _too_slow()
+    return min(left, _WAIT_S if timeout is None else timeout)
 
 
 def _too_slow() -> FetchError:
@@ -155,9 +161,10 @@ class _Checked(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         refused: Exception = FetchError("The host of the address is not known.", transient=True)
-        for address in addresses_of(host, port, self._reach):
+        for address in addresses_of(host, port, self._reach)[:_ADDRESSES_MAX]:
+            left_s = _left(self._until, timeout)
             try:
-                made = self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
+                made = self._plain.connect_tcp(address, port, left_s, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 refused = error
             else:
@@ -195,8 +202,15 @@ def _answer(pool: httpcore.ConnectionPool, url: str, reach: Reach) -> Iterator[h
             if answer.status == 200:
                 yield answer
                 return
-            url = urljoin(asked, _onward(answer))
+            url = _joined(asked, _onward(answer))
     raise FetchError("The address leads from one to the next, more than five times.")
+
+
+def _joined(asked: str, onward: str) -> str:
+    try:
+        return urljoin(asked, onward)
+    except ValueError as error:
+        raise FetchError("The address leads on to what is no web address.", detail=onward[:200]) from error
 
 
 def _onward(answer: httpcore.Response) -> str:

@@ -14,8 +14,10 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.codec import Codec
 from vmart.kernel.errors import LimitExceeded
+from vmart.ledger.queries import balance
 from vmart.orders import agreed, lowering, numbers, paid, return_prepaid, windows
 from vmart.orders.agreed import New
+from vmart.orders.errors import InArrears
 from vmart.orders.models import Line
 from vmart.orders.return_prepaid import RefundQuote
 from vmart.orders.things import Thing, named_in
@@ -65,7 +67,13 @@ def of_bandwidth(thing: Thing, new: New) -> Downgrade:
 def _reckoned(thing: Thing, new: New, months: Decimal) -> Downgrade:
     _refuse_too_many(thing)
     refund = return_prepaid.ordinary(thing, clock.now())
-    return Downgrade(refund, _priced(thing, new, refund.refund_minor, months))
+    priced = _priced(thing, new, refund.refund_minor, months)
+    if balance(thing.account_id).available_minor + refund.refund_minor < priced.due_minor:
+        raise InArrears(
+            "What comes back would go to what the account owes. Top up to zero or more, then {id} can become smaller.",
+            field=named_in(thing), id=thing.public_id,
+        )  # fmt: skip
+    return Downgrade(refund, priced)
 
 
 def _refuse_too_many(thing: Thing) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from vmart.engines.contract import MachineSpec, Observation, Power, Rescues
 from vmart.instances.models import Instance
+from vmart.orders.disks import own
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 
@@ -14,11 +15,12 @@ def number(machine: Instance) -> int:
 
 
 def put_back(machine: Instance) -> None:
-    """Tell the engine, of one that is off: it stays off, and no address leads to it."""
+    """Tell the engine, of one that is off: it stays off, no address leads to it, and it has the disks of their own."""
     engine = engine_of(machine.zone_id)
     if machine.rescue % 2 and isinstance(engine, Rescues):
         spec = replace(specs.load([machine.id])[machine.id].spec, rescue=number(machine), public_address=None)
-        engine.ensure_own_system(spec, on=False)
+        if engine.ensure_own_system(spec, on=False).power != Power.ABSENT:
+            own.attach_again(machine.zone_id, machine)
 
 
 def made(machine: Instance, spec: MachineSpec) -> Observation:

@@ -23,7 +23,7 @@ from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
 from vmart.orders import spot, terminate
 from vmart.orders.acts import ending
-from vmart.orders.models import Order
+from vmart.orders.models import Order, Status
 from vmart.placement.making_room import Room, Taken, plan
 from vmart.policy import policy
 from vmart.pricing.configuration import SPOTPAID, Configuration
@@ -38,6 +38,7 @@ FOR_ROOM = gettext_noop("Its room is needed for another machine.")
 BY_PRICE = gettext_noop("An hour of it costs more now than was said it may.")
 BY_SELLER = gettext_noop("The seller takes it back.")
 # In the others there is no machine, or it is being erased already.
+_BOUGHT = (Status.DELIVERING, Status.DELIVERED)  # one that waits for its payment costs nothing
 _TAKEN = (*(state for state in ALIVE if state != State.PENDING), State.SHUTDOWN)
 _FREE = """
 SELECT id, vcpu_capacity - vcpu_used AS vcpu, memory_capacity_mib - memory_used_mib AS memory_mib,
@@ -121,8 +122,8 @@ def _may_have_more_made(account_id: int) -> bool:
     with db.act():
         db.call("ledger_lock", account_id)
         now = clock.now()
-        last = Order.objects.filter(account_id=account_id).order_by("-created_at").values_list("created_at", flat=True)
-        since = max([now - HOUR, *last[:1]])
+        bought = Order.objects.filter(account_id=account_id, action="purchase", status__in=_BOUGHT).order_by("-id")
+        since = max([now - HOUR, *filter(None, bought.values_list("paid_at", flat=True)[:1])])
         made = Event.objects.filter(
             subject_kind=record.ACCOUNT, subject_id=account_id, kind=MADE, at__gte=since
         ).count()  # fmt: skip

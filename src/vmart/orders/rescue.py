@@ -4,6 +4,7 @@ Who is locked out of a broken system mends it from there: at the machine's addre
 machine is charged on as before, and keeps what it is sold with.
 """
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ from vmart.orders.stop import HARD, SOFT, SOFT_FIRST
 from vmart.provisioning import specs
 from vmart.provisioning.zone_engines import engine_of
 from vmart.worker.queue import Claimed
+
+log = logging.getLogger(__name__)
 
 KIND, EXIT_KIND = "rescue", "leave_rescue"
 ENTER, EXIT = "EnterRescueMode", "ExitRescueMode"
@@ -142,15 +145,31 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
     """What became of it the engine says; where it does not, the way out puts the own system back in any case."""
     for operation in batch:
         seen = seen_now(operation)
+        if seen is not None and seen.rescue == operation.payload["rescue"]:
+            _try_to_attach_again(operation, ENTER)
+        elif seen is not None and seen.power != Power.ABSENT and seen.rescue < operation.payload["rescue"]:
+            _use_up(operation, seen)
         with outcome(operation, owner, State.ENTER_RESCUE_MODE) as machine:
             if machine:
                 _not_entered(machine, operation.payload, seen, error)
 
 
+def _use_up(operation: Claimed, seen: Observation) -> None:
+    """Its engine notes that the number is used up: a call of before that comes late boots no rescue system any more."""
+    machine = m.read(operation.subject_id)
+    spec = replace(specs.load([machine.id])[machine.id].spec, rescue=operation.payload["rescue"] + 1)
+    try:
+        if m.is_under_way(machine, ENTER):
+            _engine(operation.lane).ensure_own_system(spec, on=_is_on(seen))
+            own.attach_again(operation.lane, machine)  # such a call may have been quicker
+    except EngineError as error:
+        log.warning("the engine does not note that %s has its own system: %s", machine.public_id, error)
+
+
 def _not_entered(machine: Instance, payload: Mapping[str, Any], seen: Observation | None, error: Exception) -> None:
     if seen is None or seen.power == Power.ABSENT:
         m.fail(machine, _OPEN, error, state=State.RESCUE_MODE)
-    elif seen.rescue < machine.rescue:  # the number is used up: a call that comes late must not be taken for a new one
+    elif seen.rescue != machine.rescue:  # the number is used up: a call that comes late must not be taken for a new one
         own_system = {"state": State.RUNNING} if _is_on(seen) else off(machine)
         m.fail(machine, _UNTOUCHED, error, rescue=machine.rescue + 1, **own_system)
     elif _is_on(seen):  # the last answer was lost
@@ -189,15 +208,28 @@ def exit_exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception)
     """Its own system is in its place, or can be asked for again."""
     for operation in batch:
         seen, number = seen_now(operation), operation.payload["rescue"]
+        is_back = seen is not None and seen.power != Power.ABSENT and seen.rescue >= number
+        if is_back:
+            _try_to_attach_again(operation, EXIT)
         with outcome(operation, owner, State.EXIT_RESCUE_MODE) as machine:
             if machine is None:
                 continue
-            if seen is None or seen.power == Power.ABSENT or seen.rescue < number:
+            if seen is None or not is_back:
                 m.fail(machine, _STAYS, error, state=State.RESCUE_MODE)
             elif _is_on(seen):  # the last answer was lost
                 _left(machine, number)
             else:
                 m.fail(machine, _OFF, error, rescue=number, **off(machine))
+
+
+def _try_to_attach_again(operation: Claimed, act: str) -> None:
+    """The call that was to come after the lost answer. What cannot be attached, the sweep attaches."""
+    machine = m.read(operation.subject_id)
+    try:
+        if m.is_under_way(machine, act):
+            own.attach_again(operation.lane, machine)
+    except EngineError as error:
+        log.warning("the disks of %s are not attached again: %s", machine.public_id, error)
 
 
 def _is_on(seen: Observation) -> bool:

@@ -121,7 +121,7 @@ COMPONENTS = {
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
            "type": _("Instance type"), "disk": _("Larger disk"),
-           "downgrade": _("Smaller type"), "convert": _("Paid ahead from now on"),
+           "downgrade": _("Less until its expiry"), "convert": _("Paid ahead from now on"),
            "window": _("Bandwidth for some days"), "buy_disk": _("Disk, paid ahead"),
            "renew_disk": _("Renewal of a disk"), "grow_own_disk": _("Larger disk"),
            "convert_disk": _("Disk paid ahead from now on"),

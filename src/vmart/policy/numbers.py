@@ -42,7 +42,7 @@ class Policy(BaseModel):
     sold_memory_percent: int = Field(default=80, ge=1, le=100)  # of a real host: the shop runs beside the machines
     # Images that customers import.
     image_import_gib: int = Field(default=10, ge=0, le=10_000)  # of the file, and of the system in it; 0: none
-    image_import_minutes: int = Field(default=60, ge=1, le=1440)  # of wall time, for the download
+    image_import_minutes: int = Field(default=60, ge=1, le=1440)  # of wall time, for the download; twice for all
     image_imports: int = Field(default=2, ge=1, le=100)  # of an account at once
     # Terms.
     renew_ahead_years: int = Field(default=10, ge=1, le=50)

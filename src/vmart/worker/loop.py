@@ -31,6 +31,8 @@ IDLE_S = 1.0  # how long a lost wake-up can delay work
 GATHER_S = 0.025  # under load, work gathers for a moment: one claim and one commit for many
 CLAIM_LIMIT = 256
 _LAST_WORDS = 20  # times that giving up is tried, over about an hour and a half, before the seller is asked
+_STOPS = 3  # attempts more for what ended with its worker: that may be the upgrade's or a neighbour's doing
+_GIVING_UP = "; and giving it up: "
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30, 60, 300)
 _FOR_ANOTHER_S = 2.0
 _UNWELL = 3  # as after so many attempts
@@ -44,7 +46,8 @@ class Step:
     puts them all off, with growing pauses, until ``attempts`` are used up; then ``exhausted`` (by
     default: the seller's attention) is given the last error and has the last word. A passing fault of the
     database uses up none. One that runs longer than ``limit_s`` hangs: the worker's process ends, and another takes
-    its operations, one by one, until their attempts are used up.
+    its operations, one by one, until their attempts are used up. So it is, a little later, with what ends its worker
+    otherwise each time: takes all memory, say.
     """
 
     run: Callable[[Sequence[Claimed], uuid.UUID], None]
@@ -181,12 +184,16 @@ class Worker:
     def _batches(self, claimed: Sequence[Claimed]) -> Iterable[list[Claimed]]:
         groups: dict[tuple[str, str, str, int], list[Claimed]] = {}
         for operation in claimed:
-            alone = operation.id if operation.last_error == queue.HUNG else 0  # the others of its batch were well
+            alone = operation.id if self._is_suspect(operation) else 0  # the others of its batch were well
             groups.setdefault((operation.lane, operation.kind, operation.step, alone), []).append(operation)
         for (_, kind, _, _), operations in groups.items():
             size = self._steps[kind].batch if kind in self._steps else len(operations)
             for start in range(0, len(operations), size):
                 yield operations[start : start + size]
+
+    def _is_suspect(self, operation: Claimed) -> bool:
+        beyond = operation.attempt > self._steps.get(operation.kind, _UNKNOWN).attempts
+        return operation.last_error == queue.HUNG or beyond
 
     def _pool(self, lane: str) -> ThreadPoolExecutor:
         if lane not in self._pools:
@@ -231,15 +238,26 @@ def _end_process(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     os._exit(os.EX_TEMPFAIL)
 
 
-def _given_up_as_hung(step: Step, batch: Sequence[Claimed], owner: uuid.UUID) -> Sequence[Claimed]:
-    """Give up what hung at its last attempt, without another; the rest of the batch."""
-    hung = [one for one in batch if one.last_error == queue.HUNG and one.attempt > step.attempts]
-    beyond = [one for one in hung if one.attempt > step.attempts + _LAST_WORDS]  # giving it up hangs too
-    if beyond:
-        queue.needs_attention(owner, beyond, queue.HUNG)
-    if rest := [one for one in hung if one not in beyond]:
-        _give_up(step, rest, owner, TimeoutError(queue.HUNG))
-    return [one for one in batch if one not in hung]
+def _given_up_before(step: Step, batch: Sequence[Claimed], owner: uuid.UUID) -> Sequence[Claimed]:
+    """Give up what hung or ended its worker at its last attempts, without another; the rest of the batch."""
+    rest = []
+    for one in batch:
+        reason = _ended_worker(step, one)
+        if not reason:
+            rest.append(one)
+        elif one.attempt > step.attempts + _LAST_WORDS:  # giving it up does the same
+            queue.needs_attention(owner, [one], reason)
+        else:
+            _give_up(step, [one], owner, TimeoutError(reason))
+    return rest
+
+
+def _ended_worker(step: Step, one: Claimed) -> str:
+    """How, where all its attempts are used up; else ""."""
+    if one.last_error == queue.HUNG:
+        return queue.HUNG if one.attempt > step.attempts else ""
+    more = _LAST_WORDS if _GIVING_UP in one.last_error else _STOPS
+    return queue.ENDED if one.attempt > step.attempts + more else ""
 
 
 def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -247,7 +265,7 @@ def work(steps: Mapping[str, Step], batch: Sequence[Claimed], owner: uuid.UUID) 
     step = steps.get(batch[0].kind, _UNKNOWN)
     try:
         close_old_connections()
-        batch = _given_up_as_hung(step, batch, owner)
+        batch = _given_up_before(step, batch, owner)
         if batch:
             step.run(batch, owner)
     except Exception as error:
@@ -298,7 +316,7 @@ def _give_up(step: Step, batch: Sequence[Claimed], owner: uuid.UUID, cause: Exce
         if db.is_passing(error):
             _wait(batch, owner, reason)
             return
-        reason = f"{reason}; and giving it up: {said(error)}"
+        reason = f"{reason}{_GIVING_UP}{said(error)}"
         for operation in batch:
             if operation.attempt < step.attempts + _LAST_WORDS:
                 queue.put_off(owner, [operation], pause_s(operation.attempt), reason)

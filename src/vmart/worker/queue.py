@@ -15,6 +15,9 @@ from vmart.worker.models import Operation
 # Last error of an operation whose step did not end in time.
 HUNG = "The step was still running after its limit, so its worker was ended."
 
+# Why one is given up whose worker ended at each attempt, without a word.
+ENDED = "Each worker that had it in hand ended before the step did."
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:

@@ -193,6 +193,11 @@ class IncusEngine:
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         opened = self._open()
+        if address is None and self._is_put_aside(name):
+            opened.networks.remove_machine(name)
+            if opened.firewall is not None:
+                opened.firewall.forget_leave(name, keep_counter=True)
+            return
         found = self._present(name)
         bridge = records.bridge_of(found)
         if address is not None:
@@ -417,6 +422,11 @@ class IncusEngine:
             self._connect(spec, bridge, new=False)
         return self.ensure_power(spec.name, on)
 
+    def _is_put_aside(self, name: str) -> bool:
+        """Its own system is all there is of it, off and on no network: a way in or out was interrupted."""
+        found = self._ours(name) or self._open().rescue.aside(name)
+        return found is not None and bool(found["config"].get(records.ROLE))
+
     # -- inside a machine ----------------------------------------------------------------------
 
     def ensure_password(self, name: str, user: str, password_hash: str) -> None:
@@ -453,10 +463,11 @@ class IncusEngine:
             raise said(error) from error
 
     def observe(self, name: str) -> Observation:
-        found = self._ours(name)
+        """A machine of which only its own system is there, put aside, is off, not absent: nothing is lost."""
+        found = self._ours(name) or self._open().rescue.aside(name)
         if found is None:
             return Observation(name, Power.ABSENT)
-        return self._open().machines.observe(found)
+        return replace(self._open().machines.observe(found), name=name)
 
     def list_ours(self) -> Sequence[Observation]:
         self._see_to_table()

@@ -35,9 +35,10 @@ class Imports:
         if system.kind != ROOTFS:
             raise EngineError("Machines in this zone are containers, and the system is a disk.", transient=False)
         fingerprint = self._uploaded(name, system.content)
-        made = self._own_images.make_of_image(name, fingerprint, system.size_gib, user)
-        self.forget(name)
-        return made
+        # Ours is not looked at again once it is whole: whoever is killed after that leaves nothing.
+        return self._own_images.make_of_image(
+            name, fingerprint, system.size_gib, user, at_last=lambda: self.forget(name)
+        )
 
     def forget(self, name: str) -> None:
         """No image of the server's is left of an import, done or given up."""

@@ -5,7 +5,7 @@ whole when its record says so: what an interrupted call left is made anew.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from vmart.engines.contract import EngineError, OwnImage
@@ -19,6 +19,7 @@ from vmart.engines.incus.room import Room
 IMAGE = "image"
 _SIZE = "user.vmart.size_gib"
 _COPY_LIMIT_S = 3600.0
+_REMOVE_LIMIT_S = 600.0  # below that of the step which deletes one
 # What a machine that is made of one has otherwise in its record.
 NOT_AN_IMAGE: Mapping[str, str] = {records.ROLE: "", WHOLE: "", _SIZE: ""}
 # What the server keeps by itself of a record.
@@ -69,10 +70,12 @@ class OwnImages:
             "name": name, "profiles": [], "config": config, "devices": {"root": root},
             "source": {"type": "copy", "source": source["name"], "instance_only": True},
         }  # fmt: skip
-        return self._make(body, str(source["location"]) if self._is_cluster else "", user)
+        return self._make(body, str(source["location"]) if self._is_cluster else "", user, lambda: None)
 
-    def make_of_image(self, name: str, fingerprint: str, size_gib: int, user: str) -> OwnImage:
-        """Of an image of the server's, on a disk of this size."""
+    def make_of_image(
+        self, name: str, fingerprint: str, size_gib: int, user: str, at_last: Callable[[], None]
+    ) -> OwnImage:
+        """Of an image of the server's, on a disk of this size; ``at_last`` is done before it is whole."""
         if self._why_not:
             raise EngineError(self._why_not, transient=False)
         root = {"type": "disk", "path": "/", "pool": self._pool, "size": f"{size_gib + self._spare_gib}GiB"}
@@ -82,9 +85,9 @@ class OwnImages:
             "config": config | {"security.guestapi": "false", "security.idmap.isolated": "true"},
             "source": {"type": "image", "fingerprint": fingerprint},
         }  # fmt: skip
-        return self._make(body, "", user)
+        return self._make(body, "", user, at_last)
 
-    def _make(self, body: Mapping[str, Any], target: str, user: str) -> OwnImage:
+    def _make(self, body: Mapping[str, Any], target: str, user: str, at_last: Callable[[], None]) -> OwnImage:
         """Whole, with nothing of a machine on it."""
         name = body["name"]
         try:
@@ -94,6 +97,7 @@ class OwnImages:
                 raise
             raise EngineError("The image is just being made.", transient=True, detail=name) from error
         identity.forget(self._client, name, user)
+        at_last()
         return self._image(self._finish(name, body["devices"]["root"]))
 
     def remove(self, name: str) -> None:
@@ -122,7 +126,7 @@ class OwnImages:
     def _remove(self, found: Mapping[str, Any]) -> None:
         path = path_of("instances", found["name"])
         with contextlib.suppress(IncusError):
-            self._room.at_its_end(found["name"], lambda: self._client.send("DELETE", path, limit_s=_COPY_LIMIT_S))
+            self._room.at_its_end(found["name"], lambda: self._client.send("DELETE", path, limit_s=_REMOVE_LIMIT_S))
         if self._client.find(path) is not None:
             raise EngineError("The image could not be removed.", transient=True, detail=found["name"])
 

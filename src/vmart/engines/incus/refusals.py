@@ -21,6 +21,7 @@ class Refusal(NamedTuple):
 
 _KNOWN = (
     Refusal(sign="no space left", sentence="The host's storage is full.", transient=False),
+    Refusal(sign="unpack failed", sentence="The host could not unpack the system.", transient=False),
     Refusal(sign=QUOTA, sentence=DISK_FULL, transient=False, helps=DELETE_FILES),
     Refusal(sign="already in use", sentence="An address of the machine is in use.", transient=False),
     Refusal(sign="alias", sentence="The image is not ready in this zone.", transient=True),

@@ -74,6 +74,10 @@ class Rescue:
             self._room.at_its_end(_aside(machine), lambda: self._rename(_aside(machine), machine))
         elif found is None or is_rescue(found):
             raise EngineError("The machine's own system disk is not found.", transient=True, detail=machine)
+        elif not found["config"].get(records.ROLE):  # it was never put aside
+            noted = {"config": {records.RESCUE: body["config"][records.RESCUE]}}
+            self._room.during(machine, lambda: self._client.send("PATCH", path_of("instances", machine), noted))
+            return
         # Its root disk may have got room that is not to be taken back in one step.
         devices = {device: one for device, one in body["devices"].items() if device != "root"}
         config = {key: value for key, value in body["config"].items() if key not in _OF_SYSTEM}
@@ -88,12 +92,33 @@ class Rescue:
 
     def _end(self, machine: str) -> None:
         """Of a rescue system; its guest is asked first, so that what it has in memory is written."""
-        self._room.at_its_end(machine, lambda: self._machines.stop(machine, force=False))
-        self._room.at_its_end(machine, lambda: self._machines.delete(machine))
+        if self._is_rescue_now(machine):
+            self._room.at_its_end(machine, lambda: self._machines.stop(machine, force=False))
+        self._room.at_its_end(machine, lambda: self._delete(machine))
+
+    def _delete(self, machine: str) -> None:
+        """Looked at just before, each time: while the guest was stopping, or room was made, another worker may have put
+        the own system back under this name.
+        """
+        if self._is_rescue_now(machine):
+            self._machines.delete(machine)
+
+    def _is_rescue_now(self, machine: str) -> bool:
+        """False where nothing has the name. Raises EngineError where the own system may have it.
+
+        The own system is looked for last: while that is aside, it is not what was found.
+        """
+        found, aside = self._machines.found(machine), self.aside(machine)
+        if aside is None or (found is not None and records.rescue(found) % 2 == 0):
+            raise EngineError("The machine may have its own system by now.", transient=True, detail=machine)
+        return found is not None
 
     def _mark(self, machine: str, number: int) -> None:
         """Nothing is left in its record by which it would be taken for the machine, but what belongs to its disk."""
         found = self._client.get(path_of("instances", machine))
+        # While its guest was stopping, another worker put the own system aside, or gave this way in up.
+        if is_rescue(found) or records.rescue(found) > number:
+            raise EngineError("The machine has gone on without this call.", transient=True, detail=machine)
         kept = {key: value for key, value in found["config"].items() if key.startswith(OF_DISK) or key in _OF_SYSTEM}
         marks = {MARK: self._names.deployment, records.ROLE: _ASIDE, records.RESCUE: str(number)}
         whole = {key: found[key] for key in records.WRITTEN if key in found}

@@ -415,13 +415,14 @@ class SimulatedEngine:
             self._refuse_offline(connection, found["member"])
             if found["rescue"] > spec.rescue:
                 return self._observed(connection, spec.name)
-            if found["rescue"] < spec.rescue or not on:
+            if found["own_system"] or not on:
                 self._bank_bytes(connection, found)
                 self._turn_off(connection, spec.name)
                 found |= {"power": Power.STOPPED}
+            if found["own_system"]:
+                volumes.take_all_off(connection, spec.name)
             if found["rescue"] < spec.rescue:
                 rescue.end(connection, found, spec)
-                volumes.take_all_off(connection, spec.name)
             if on and found["power"] != Power.RUNNING:
                 self._boot(connection, spec.name, found)
             return self._observed(connection, spec.name)

@@ -29,10 +29,12 @@ def give_back(actor: Actor, eip_ids: Sequence[str]) -> int:
         refuse(eips)
         things.events(eips, ACT, actor=actor)
         task = own.begin(eips, ACT, actor.request_id)
-        if returned := [eip for eip in eips if _is_in_term(eip)]:
-            return_prepaid.give_back(returned, actor.request_id, kind=ADDRESSES)
+        returned = [eip for eip in eips if _is_in_term(eip)]
+        # First, so that none of them is switched on again by a refund that ends arrears.
         if ended := [eip for eip in eips if not _is_in_term(eip)]:
             _end(ended)
+        if returned:
+            return_prepaid.give_back(returned, actor.request_id, kind=ADDRESSES)
         return task
 
 

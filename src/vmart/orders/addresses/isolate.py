@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 
 from vmart.instances.models import ALIVE
+from vmart.kernel import db
 from vmart.network.models import Eip, EipState
 from vmart.orders import address, sample, things
 from vmart.orders.addresses import own, release
@@ -16,6 +17,7 @@ from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "isolate_address"
+_OFF = (own.ISOLATE, own.RELEASE)
 
 
 def send(eip: Eip) -> None:
@@ -45,13 +47,22 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             address.take_off(machine)
             sample.count_last_of(eip, machine.public_id)
             if machine.latest_operation_state == "OPERATING":
+                _can_be_renewed(eip)
                 queue.put_off(owner, [operation], 1.0, "an operation on its machine is under way", waiting=True)
                 continue
         with own.outcome(operation, owner, eip, EipState.BIND, EipState.UNBIND) as off:
-            if off and off.latest_operation in (own.ISOLATE, own.RELEASE):
+            if off and off.latest_operation in _OFF:
                 own.succeed(off)
             if off and off.state == EipState.BIND and off.subscription.isolated_at is None:
                 lead_again(off)  # a top-up has ended the arrears meanwhile
+
+
+def _can_be_renewed(eip: Eip) -> None:
+    """It leads nowhere already and only waits for its machine: a renewal is not kept waiting with it."""
+    with db.act():
+        db.call("ledger_lock", eip.account_id)
+        waiting = Eip.objects.filter(pk=eip.pk, latest_operation__in=_OFF, latest_operation_state="OPERATING")
+        waiting.update(latest_operation_state="SUCCESS")
 
 
 def lead_again(eip: Eip) -> None:

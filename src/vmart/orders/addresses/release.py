@@ -49,6 +49,7 @@ def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
 
 def _gone(eip: Eip) -> None:
     db.call("network_free_public", [eip.id], clock.now())
+    own.free_machine(eip.instance_id)  # what was under way on it ends here, whichever worker has it
     Subscription.objects.filter(pk=eip.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)
     own.succeed(eip, state=EipState.GONE, ip=None, instance_id=None)
     modify.end(eip.account_id, [Thing(EIP, eip.public_id)])

@@ -4,7 +4,10 @@ It costs nothing: a quota and the policy bound it (ADR 0058). What is fetched li
 with this process however it ends; a worker that was killed leaves nothing, and the next begins anew.
 """
 
+import datetime as dt
+import errno
 import hashlib
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -40,11 +43,20 @@ LANE = "imports"  # of the worker: who sends slowly delays no zone
 _FAILED = "The image was not imported."
 _GIB = 1 << 30
 _LOOK_S = 2.0  # how often it is looked whether anybody still wants it
+_ROOM_S = 60.0  # how often it is looked whether there is room
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FETCHED, _READ = 80, 90  # percent of the way
 
 
 class _Unwanted(Exception):
     """It was deleted meanwhile."""
+
+
+class _NoRoom(EngineError):
+    """The folder of imports is full."""
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__("The shop has no room for the file just now.", transient=True, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +163,10 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         image = OwnImage.objects.get(id=operation.subject_id)
         try:
-            made = _brought(image)
+            made = _brought(image, _ends(operation))
+        except _NoRoom as error:
+            _wait_for_room(operation, owner, error)
+            continue
         except EngineError as error:
             if error.transient:
                 raise
@@ -164,6 +179,24 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                 things.event(there, "image_imported", name=there.name)
 
 
+def _wait_for_room(operation: Claimed, owner: uuid.UUID, error: _NoRoom) -> None:
+    """It costs no attempt, and ends when the import does."""
+    if clock.wall() < operation.created_at + _whole():
+        queue.put_off(owner, [operation], _ROOM_S, str(error), waiting=True)
+    else:
+        exhausted([operation], owner, error)
+
+
+def _ends(operation: Claimed) -> dt.datetime:
+    """What waited for its turn has its whole time at its first attempt."""
+    return (operation.created_at if operation.attempt > 1 else clock.wall()) + _whole()
+
+
+def _whole() -> dt.timedelta:
+    """How long an import may take with all its attempts, reading and checking too."""
+    return 2 * dt.timedelta(minutes=policy.at(clock.now()).image_import_minutes)
+
+
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
     """There is no image, and nothing of it stays on the engine."""
     for operation in batch:
@@ -173,7 +206,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
                 things.send(failed, leave.KIND)
 
 
-def _brought(image: OwnImage) -> Made | None:
+def _brought(image: OwnImage, ends: dt.datetime) -> Made | None:
     """The image on its engine; None where nobody wants it any more. Raises EngineError."""
     if image.state != ImageState.IMPORTING:
         return None
@@ -182,18 +215,31 @@ def _brought(image: OwnImage) -> Made | None:
     if there is not None:
         return there  # made, and its answer was lost
     try:
-        return _bring(image, engine)
+        _refuse_no_room()
+        return _bring(image, engine, ends)
     except _Unwanted:
         return None
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _NoRoom(detail=str(error)) from error
+        raise
 
 
-def _bring(image: OwnImage, engine: Images) -> Made:
+def _refuse_no_room() -> None:
+    """Before it is fetched: other things of this host lie there too, perhaps."""
+    there = os.statvfs(settings.IMPORT_DIR)
+    free = there.f_bavail * there.f_frsize
+    if free < 2 * _most_bytes() + _GIB:
+        raise _NoRoom(detail=f"{free >> 20} MiB are free")
+
+
+def _bring(image: OwnImage, engine: Images, ends: dt.datetime) -> Made:
     user = Image.objects.values_list("login_user", flat=True).get(public_id=image.base_id)
     with _file() as packed:
-        form = _fetch(image, packed)
-        _tell(image, _FETCHED)
-        with _system(packed, form) as system:
-            _tell(image, _READ)
+        form = _fetch(image, packed, ends)
+        look = _every(_LOOK_S, lambda: _tell(image, _FETCHED, ends))
+        with _system(packed, form, look) as system:
+            _tell(image, _READ, ends)
             return _made(engine, image.public_id, system, user)
 
 
@@ -215,14 +261,14 @@ def _most_bytes() -> int:
     return policy.at(clock.now()).image_import_gib * _GIB
 
 
-def _fetch(image: OwnImage, packed: BinaryIO) -> str:
+def _fetch(image: OwnImage, packed: BinaryIO, ends: dt.datetime) -> str:
     """Put what the address gives into the file, and say what form it has. Raises EngineError."""
     imports = Zone.objects.values_list("capabilities", flat=True).get(code=image.zone_id).get("imports", [])
-    limit_s = policy.at(clock.now()).image_import_minutes * 60.0
+    limit_s = min(_whole() / 2, _left(ends)).total_seconds()
     digest, form = hashlib.sha256(), ""
     try:
         with outward.fetch(image.import_url, reach(), most_bytes=_most_bytes(), limit_s=limit_s) as (said, pieces):
-            tell = _every(_LOOK_S, lambda: _tell(image, packed.tell() * _FETCHED // (said or _most_bytes())))
+            tell = _every(_LOOK_S, lambda: _tell(image, packed.tell() * _FETCHED // (said or _most_bytes()), ends))
             for piece in pieces:
                 packed.write(piece)
                 digest.update(piece)
@@ -236,6 +282,7 @@ def _fetch(image: OwnImage, packed: BinaryIO) -> str:
     return form or _form(packed, imports)
 
 
+_SMALLER = "Import a smaller system, or from a host that sends faster."
 _HELPS = "See that the address gives the file to everybody, then import it again."
 
 
@@ -262,14 +309,14 @@ def _refuse_other(image: OwnImage, found: str) -> None:
 
 
 @contextmanager
-def _system(packed: BinaryIO, form: str) -> Iterator[Foreign]:
+def _system(packed: BinaryIO, form: str, look: Callable[[], None]) -> Iterator[Foreign]:
     """What an engine may be given of it. Raises Unfit."""
     packed.seek(0)
     if form == QCOW2:
         yield Foreign(QCOW2, packed, qcow2.size_gib(packed, _most_bytes() // _GIB))
         return
     with _file() as clean:
-        taken = rootfs.clean(packed, form, clean, _most_bytes())
+        taken = rootfs.clean(packed, form, clean, _most_bytes(), look)
         packed.truncate(0)  # what is not needed any more gives its room back
         clean.flush()
         yield Foreign(ROOTFS, clean, -(-taken // _GIB) + 1)
@@ -288,7 +335,16 @@ def _every(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
     return maybe
 
 
-def _tell(image: OwnImage, percent: int) -> None:
-    """How far it is, for its owner. Raises _Unwanted where it was deleted meanwhile."""
+def _left(ends: dt.datetime) -> dt.timedelta:
+    """Of the import's time. Raises EngineError where none is."""
+    left = ends - clock.wall()
+    if left <= dt.timedelta(0):
+        raise EngineError("The import takes longer than the shop allows.", transient=False, helps=_SMALLER)
+    return left
+
+
+def _tell(image: OwnImage, percent: int, ends: dt.datetime) -> None:
+    """How far it is, for its owner. Raises _Unwanted where it was deleted meanwhile, EngineError after its end."""
+    _left(ends)
     if not OwnImage.objects.filter(pk=image.pk, state=ImageState.IMPORTING).update(percent=min(percent, 99)):
         raise _Unwanted

@@ -26,6 +26,7 @@ from vmart.pages import confirm, shown_quote, wording
 from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
+from vmart.pricing.errors import PeriodNotSold
 from vmart.pricing.priced import Priced
 from vmart.web import typed_tags
 from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
@@ -57,7 +58,8 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
                 if _was_shown(request, cost):
                     return _bought(request, account_id, asked)
                 messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
-            here |= {"cost": cost, "asked": asked, "shown": _in_form(cost)}
+            due_minor = None if cost.term_minor is None else cost.term_minor * asked.count
+            here |= {"cost": cost, "asked": asked, "shown": _in_form(cost), "due_minor": due_minor}
         except Refused as refused:
             form.refuse(refused)
     return render(request, "web/addresses/buy.html", here, status=422 if form.is_bound and form.errors else 200)
@@ -281,5 +283,9 @@ def _one(account_id: int, public_id: str) -> EipView:
     return eip
 
 
-def _cost(eip: EipView) -> Cost:
-    return allocate.cost(own.prices(eip.zone), AddressPart(eip.internet_charge_type, eip.bandwidth_mbps))
+def _cost(eip: EipView) -> Cost | None:
+    """None of one by the month where the seller sells no single month any more."""
+    try:
+        return allocate.cost(own.prices(eip.zone), AddressPart(eip.internet_charge_type, eip.bandwidth_mbps))
+    except PeriodNotSold:
+        return None

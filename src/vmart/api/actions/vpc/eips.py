@@ -451,7 +451,9 @@ ACTIONS = (
     declared(ReleaseAddresses, TaskAnswer, release_addresses, writes=True, touches=_SEVERAL),
     declared(DescribeAddresses, DescribeAddressesAnswer, describe_addresses, writes=False, touches=_SEVERAL),
     declared(ModifyAddressAttribute, Done, modify_address_attribute, writes=True, touches=_ONE),
-    declared(ModifyAddressesBandwidth, TaskAnswer, modify_addresses_bandwidth, writes=True, touches=_SEVERAL),
+    declared(
+        ModifyAddressesBandwidth, TaskAnswer, modify_addresses_bandwidth, writes=True, buys=True, touches=_SEVERAL
+    ),
     declared(DescribeAddressQuota, DescribeAddressQuotaAnswer, describe_address_quota, writes=False),
     declared(
         DescribeTaskResult,
