@@ -633,7 +633,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
-        "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType",
+        "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType", "ModifyAddressesBandwidth",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}
