@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.crash.conftest import Nursery
-from tests.crash.test_killed_processes import _name, _points
+from tests.crash.points import at_each_point
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.outcome import outcome
@@ -125,21 +125,8 @@ def test_the_work_for_copies(
         ask(account)
         return account
 
-    undisturbed = asked("undisturbed")
-    control = nursery.run("work")
-    _settle()
-    expected = _come_to(undisturbed)
+    expected = at_each_point(
+        nursery, let_leases_run_out, asked, least=10, come_to=_come_to, settle=lambda _account: _settle()
+    )
     assert expected["held"] == held
-    accounts: dict[int, int] = {}
-
-    def killed(point: int) -> dict[str, Any] | None:
-        accounts[point] = asked(f"killed-{point}")
-        return nursery.run("work", kill_at=point)
-
-    def verify(point: int) -> None:
-        let_leases_run_out()
-        _settle()
-        assert _come_to(accounts[point]) == expected, _name(control, point)
-
-    assert _points(killed, verify) >= 10
     assert list(reconcile()) == []

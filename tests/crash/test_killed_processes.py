@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.crash.conftest import Nursery
+from tests.crash.points import at_each_point, name_of, points
 from tests.instances.test_key_pairs import ED25519
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
@@ -90,23 +91,6 @@ KINDS = {
     "grown disk in a term": MONTHLY,
 }
 MONTHS = {"kind": "MONTHLY", "bandwidth_mbps": 5, "public_ip": True, "count": 2}
-POINTS_MAX = 200
-
-
-def _points(run: Callable[[int], dict[str, Any] | None], verify: Callable[[int], None]) -> int:
-    """Run with the kill at point 1, 2, … and verify after each, until a run passes all its points alive."""
-    for point in range(1, POINTS_MAX):
-        answer = run(point)
-        verify(point)
-        if answer is not None:
-            assert "error" not in answer
-            return point - 1
-    raise AssertionError("the act does not end")
-
-
-def _name(control: dict[str, Any] | None, point: int) -> str:
-    assert control is not None
-    return str(control["points"][point - 1]) if point <= len(control["points"]) else "its end"
 
 
 def _passwords_open_their_machines(account: int) -> bool:
@@ -156,11 +140,11 @@ def test_a_purchase(nursery: Nursery, configuration: dict[str, Any], *, generate
         again = nursery.run("buy", account=accounts[point], **asked)
         assert again is not None
         work()
-        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert outcome(accounts[point]) == expected, name_of(control, point)
         assert not generated or _passwords_open_their_machines(accounts[point])
 
     assert expected["sealed"] == [(expected["orders"][0][2] if generated else 0,)]
-    assert _points(killed, verify) >= 4
+    assert points(killed, verify) >= 4
     assert list(reconcile()) == []
 
 
@@ -171,22 +155,8 @@ def test_a_delivery(nursery: Nursery, let_leases_run_out: Callable[[], int], kin
         nursery.run("buy", account=account, configuration=kind)
         return account
 
-    undisturbed = bought("undisturbed")
-    control = nursery.run("work")
-    expected = outcome(undisturbed)
+    expected = at_each_point(nursery, let_leases_run_out, bought, least=8)
     assert {machine[1] for machine in expected["machines"]} == {"RUNNING"}
-    accounts: dict[int, int] = {}
-
-    def killed(point: int) -> dict[str, Any] | None:
-        accounts[point] = bought(f"killed-{point}")
-        return nursery.run("work", kill_at=point)
-
-    def verify(point: int) -> None:
-        let_leases_run_out()
-        work()
-        assert outcome(accounts[point]) == expected, _name(control, point)
-
-    assert _points(killed, verify) >= 8
     assert list(reconcile()) == []
 
 
@@ -213,9 +183,9 @@ def test_a_failed_delivery(nursery: Nursery, let_leases_run_out: Callable[[], in
         let_leases_run_out()
         work()
         world.clear_faults()
-        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert outcome(accounts[point]) == expected, name_of(control, point)
 
-    assert _points(killed, verify) >= 10
+    assert points(killed, verify) >= 10
     assert world.count_machines() == 0
     assert list(reconcile()) == []
 
@@ -417,40 +387,40 @@ def test_the_work_after_a_request(
     def verify(point: int) -> None:
         let_leases_run_out()
         work()
-        assert outcome(accounts[point]) == expected, _name(control, point)
+        assert outcome(accounts[point]) == expected, name_of(control, point)
         assert act not in ("reset password", "reinstall") or _passwords_open_their_machines(accounts[point])
-        assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], _name(control, point)
+        assert "bandwidth" not in act or _speeds(world, accounts[point]) == [(9, 9)], name_of(control, point)
         if act == "host name":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
-            assert (machine.hostname, world.system(machine.public_id)[1]) == ("web-2", "web-2"), _name(control, point)
+            assert (machine.hostname, world.system(machine.public_id)[1]) == ("web-2", "web-2"), name_of(control, point)
         if act == "reinstall":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
-            assert world.erased(machine.public_id) == 1, _name(control, point)
+            assert world.erased(machine.public_id) == 1, name_of(control, point)
         if act in RESCUED:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             number, is_open = RESCUED[act]
             opens = unix_password.matches(RESCUE, world.password_hash(machine.public_id))
-            assert (machine.rescue, world.rescue(machine.public_id), opens) == (number, number, is_open), _name(
+            assert (machine.rescue, world.rescue(machine.public_id), opens) == (number, number, is_open), name_of(
                 control, point
             )
         if act == "move":
             (machine,) = Instance.objects.filter(account_id=accounts[point])
             seen_ip = engine_of(ZONE).observe(machine.public_id).private_ip
-            assert (machine.private_ip[-3:], seen_ip) == (".11", machine.private_ip), _name(control, point)
+            assert (machine.private_ip[-3:], seen_ip) == (".11", machine.private_ip), name_of(control, point)
         if "grown" in act:
             (machine,) = Instance.objects.filter(account_id=accounts[point])
-            assert list(world.grown_gib(machine.public_id).values()) == [60], _name(control, point)
+            assert list(world.grown_gib(machine.public_id).values()) == [60], name_of(control, point)
         if act in _OF_250_GIB:
             (own,) = Disk.objects.filter(account_id=accounts[point]).exclude(state="")
             seen = world.volume(own.public_id)
-            assert (own.size_gib, seen and seen[0]) == (250, 250), _name(control, point)
+            assert (own.size_gib, seen and seen[0]) == (250, 250), name_of(control, point)
         if "smaller" in act:
-            assert _sizes(world, accounts[point]) == [("S5.SMALL2", (1, 2048))], _name(control, point)
+            assert _sizes(world, accounts[point]) == [("S5.SMALL2", (1, 2048))], name_of(control, point)
         if "larger" in act:
-            assert _sizes(world, accounts[point]) == [("S5.LARGE8", (4, 8192))], _name(control, point)
-        assert "keys" not in act or _opened_by(world, accounts[point]) == KEYS[act], _name(control, point)
+            assert _sizes(world, accounts[point]) == [("S5.LARGE8", (4, 8192))], name_of(control, point)
+        assert "keys" not in act or _opened_by(world, accounts[point]) == KEYS[act], name_of(control, point)
 
-    assert _points(killed, verify) >= 10
+    assert points(killed, verify) >= 10
     assert list(reconcile()) == []
 
 
@@ -484,25 +454,18 @@ def _refused_at_every_point(
         Operation.objects.update(not_before=None)
         work()
 
-    undisturbed = asked("undisturbed")
-    before = seen(undisturbed)
-    control = nursery.run("work")
-    fail_to_the_end(undisturbed)
-    expected = outcome(undisturbed)
-    assert (expected["machines"][0][4], seen(undisturbed)) == ("FAILED", before)
-    accounts: dict[int, int] = {}
+    before: list[Any] = []
 
-    def killed(point: int) -> dict[str, Any] | None:
-        accounts[point] = asked(f"killed-{point}")
-        return nursery.run("work", kill_at=point)
+    def asked_and_looked_at(name: str) -> int:
+        account = asked(name)
+        before.append(seen(account))
+        return account
 
-    def verify(point: int) -> None:
-        let_leases_run_out()
-        fail_to_the_end(accounts[point])
-        assert outcome(accounts[point]) == expected, _name(control, point)
-        assert seen(accounts[point]) == before
-
-    assert _points(killed, verify) >= 10
+    expected = at_each_point(
+        nursery, let_leases_run_out, asked_and_looked_at, least=10, settle=fail_to_the_end,
+        come_to=lambda account: outcome(account) | {"seen": seen(account)},
+    )  # fmt: skip
+    assert (expected["machines"][0][4], before) == ("FAILED", [expected["seen"]] * len(before))
     assert list(reconcile()) == []
 
 
@@ -545,9 +508,9 @@ def test_an_order_of_a_priced_act(nursery: Nursery, act: str, configuration: Any
     def verify(point: int) -> None:
         assert nursery.run(act, **asked[point]) is not None
         work()
-        assert outcome(asked[point]["account"]) == expected, _name(control, point)
+        assert outcome(asked[point]["account"]) == expected, name_of(control, point)
 
-    assert _points(killed, verify) >= 10
+    assert points(killed, verify) >= 10
     assert list(reconcile()) == []
 
 
@@ -574,9 +537,9 @@ def test_a_request_to_end_a_machine(nursery: Nursery, configuration: Any) -> Non
         if Instance.objects.get(public_id=name).state == "RUNNING":
             terminate.terminate(by(account), [name])
         work()
-        assert outcome(account) == expected, _name(control, point)
+        assert outcome(account) == expected, name_of(control, point)
 
-    assert _points(killed, verify) >= 10
+    assert points(killed, verify) >= 10
     assert list(reconcile()) == []
 
 
@@ -593,23 +556,12 @@ def test_a_planned_end(nursery: Nursery, let_leases_run_out: Callable[[], int], 
         test_clock.advance(minutes=10)
         return account
 
-    undisturbed = due("undisturbed")
-    control = nursery.run("work")
-    expected = outcome(undisturbed)
-    assert expected["machines"][0][1] == "SHUTDOWN"
-    accounts: dict[int, int] = {}
+    def come_to(account: int) -> dict[str, Any]:
+        told = Event.objects.filter(account_id=account, kind="terminated").count()
+        return outcome(account) | {"told": told}
 
-    def killed(point: int) -> dict[str, Any] | None:
-        accounts[point] = due(f"killed-{point}")
-        return nursery.run("work", kill_at=point)
-
-    def verify(point: int) -> None:
-        let_leases_run_out()
-        work()
-        assert outcome(accounts[point]) == expected, _name(control, point)
-        assert Event.objects.filter(account_id=accounts[point], kind="terminated").count() == 1
-
-    assert _points(killed, verify) >= 15
+    expected = at_each_point(nursery, let_leases_run_out, due, least=15, come_to=come_to)
+    assert (expected["machines"][0][1], expected["told"]) == ("SHUTDOWN", 1)
     assert list(reconcile()) == []
 
 
@@ -630,24 +582,12 @@ def test_less_bandwidth_of_a_renewal(
         test_clock.set(Operation.objects.get(kind="lower_bandwidth", account_id=account).due_at)
         return account
 
-    undisturbed = due("undisturbed")
-    control = nursery.run("work")
-    expected = outcome(undisturbed)
-    assert _speeds(world, undisturbed) == [(2, 2)]
-    accounts: dict[int, int] = {}
+    def come_to(account: int) -> dict[str, Any]:
+        told = Event.objects.filter(account_id=account, kind="bandwidth_changed").count()
+        return outcome(account) | {"speeds": _speeds(world, account), "told": told}
 
-    def killed(point: int) -> dict[str, Any] | None:
-        accounts[point] = due(f"killed-{point}")
-        return nursery.run("work", kill_at=point)
-
-    def verify(point: int) -> None:
-        let_leases_run_out()
-        work()
-        assert outcome(accounts[point]) == expected, _name(control, point)
-        assert _speeds(world, accounts[point]) == [(2, 2)], _name(control, point)
-        assert Event.objects.filter(account_id=accounts[point], kind="bandwidth_changed").count() == 1
-
-    assert _points(killed, verify) >= 10
+    expected = at_each_point(nursery, let_leases_run_out, due, least=10, come_to=come_to)
+    assert (expected["speeds"], expected["told"]) == ([(2, 2)], 1)
     assert list(reconcile()) == []
 
 
@@ -660,22 +600,8 @@ def test_a_release(nursery: Nursery, let_leases_run_out: Callable[[], int]) -> N
         terminate.terminate(by(account), [machine.public_id])
         return account
 
-    undisturbed = asked("undisturbed")
-    control = nursery.run("work")
-    expected = outcome(undisturbed)
+    expected = at_each_point(nursery, let_leases_run_out, asked, least=15)
     assert (expected["machines"][0][1], expected["engine"]) == ("GONE", [None])
-    accounts: dict[int, int] = {}
-
-    def killed(point: int) -> dict[str, Any] | None:
-        accounts[point] = asked(f"killed-{point}")
-        return nursery.run("work", kill_at=point)
-
-    def verify(point: int) -> None:
-        let_leases_run_out()
-        work()
-        assert outcome(accounts[point]) == expected, _name(control, point)
-
-    assert _points(killed, verify) >= 15
     assert list(reconcile()) == []
 
 

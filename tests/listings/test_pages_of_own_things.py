@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from tests.orders.addressing import new_address
 from tests.support.actors import by
@@ -41,7 +41,11 @@ def _plans(matching: Matching, order: str, alias: str) -> list[list[str]]:
         with connection.cursor() as cursor:
             # Can an index answer alone? So few rows may be read whole where VACUUM cannot mark them as all-visible.
             cursor.execute("SET LOCAL enable_seqscan = off")
-        return [[row["QUERY PLAN"] for row in matching.rows("EXPLAIN " + query)] for query in queries]
+            # For the same reason a smaller index of the account's is chosen for a count, with the rows it leads to.
+            cursor.execute("DROP INDEX network_eip_task")
+        plans = [[row["QUERY PLAN"] for row in matching.rows("EXPLAIN " + query)] for query in queries]
+        transaction.set_rollback(True)
+        return plans
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.pricing.address import MODES
 from vmart.pricing.book import PriceBook
-from vmart.pricing.book_document import SizeRange
 from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
@@ -258,7 +257,7 @@ class NewEip(ActForm):
         self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
         self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES]
         book = books.current_book(shop.snapshot().generation)
-        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in _periods(book)]
+        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in periods(book)]
 
     def clean_months(self) -> int:
         """Of what has no term 0, whatever the form says."""
@@ -295,7 +294,7 @@ class EipMode(ActForm):
         super().__init__(typed, initial={"bandwidth": mbps, "months": 1})
         self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES if mode != now]
         book = books.current_book(shop.snapshot().generation)
-        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in _periods(book)]
+        self.fields["months"].widget.choices = [(term, printed.months(term)) for term in periods(book)]
 
 
 class EipMachine(ActForm):
@@ -500,30 +499,20 @@ class FirstTerm(Change):
 
     def __init__(self, machine: Instance, typed: Mapping[str, Any] | None = None) -> None:
         super().__init__(machine, typed)
-        self.fields["months"].widget.choices = _first_terms()
+        self.fields["months"].widget.choices = first_terms()
 
     def now(self, machine: Instance) -> int:
         return 1
 
 
-def _periods(book: PriceBook) -> Sequence[int]:
+def periods(book: PriceBook) -> Sequence[int]:
+    """Terms that are sold, in months."""
     return book.sales.periods_months
 
 
-def _first_terms() -> list[tuple[int, str]]:
-    return [(term, printed.months(term)) for term in _periods(books.current_book(shop.snapshot().generation))]
-
-
-class FirstTermOfDisk(ActForm):
-    """The months for which a postpaid disk is paid ahead first."""
-
-    paths = {"months": "months"}
-
-    months = forms.IntegerField(label=_("Term"), widget=forms.Select())
-
-    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"months": 1})
-        self.fields["months"].widget.choices = _first_terms()
+def first_terms() -> list[tuple[int, str]]:
+    """Terms that are sold, each with its words."""
+    return [(term, printed.months(term)) for term in periods(books.current_book(shop.snapshot().generation))]
 
 
 class PlannedEnd(Change):
@@ -590,104 +579,6 @@ class DiskSize(Change):
     @property
     def value(self) -> tuple[str, int]:
         return self.cleaned_data["disk"], self.cleaned_data["size"]
-
-
-def _size(label: Any) -> forms.IntegerField:
-    return forms.IntegerField(
-        label=label, min_value=1, max_value=2**31 - 1,
-        widget=forms.NumberInput(attrs={"class": "short", "required": True}),
-    )  # fmt: skip
-
-
-class NewDisk(ActForm):
-    """Disks with a life of their own that are bought, alike."""
-
-    paths = {
-        "zone": "zone", "disk.disk_type": "type", "disk.size_gib": "size", "count": "count", "disk.name": "name",
-        "months": "months", "charge_type": "months",
-        "disk.snapshot_id": "snapshot", "snapshots": "snapshot", "tags": "tags",
-    }  # fmt: skip
-
-    zone = one_of(_("Zone"))
-    type = one_of(_("Disk type"))
-    size = _size(_("Size, GiB"))
-    count = _size(_("Number"))
-    months = forms.IntegerField(label=_("Billing"), widget=forms.Select(), required=False)
-    name = text(_("Name"), required=False, maxlength=128)
-    snapshot = text(_("Snapshot"), required=False, maxlength=20, hint=_("Its id, for a disk that holds what it holds."))
-    tags = typed_tags.field()
-
-    def __init__(self, zones: Sequence[str], typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"size": 100, "count": 1, "months": 0})
-        here = shop.snapshot()
-        book = books.current_book(here.generation)
-        self.fields["zone"].widget.choices = [(code, wording.in_language(here.zones[code], "name")) for code in zones]
-        self.fields["type"].widget.choices = [
-            (code, f"{wording.disk_type(code)} · {_sizes(book.disk(code).data_gib)}") for code in here.disk_types
-        ]
-        ahead = [(term, f"{wording.CHARGE_TYPES['PREPAID']}, {printed.months(term)}") for term in _periods(book)]
-        self.fields["months"].widget.choices = [(0, wording.CHARGE_TYPES["POSTPAID_BY_HOUR"]), *ahead]
-
-    def clean_months(self) -> int:
-        return int(self.cleaned_data["months"] or 0)
-
-
-def _sizes(sold: SizeRange) -> str:
-    return f"{sold.min}–{sold.max} GiB"
-
-
-class SnapshotName(ActForm):
-    """What a snapshot is called."""
-
-    paths = {"name": "name"}
-
-    name = text(_("Name"), required=False, maxlength=60)
-
-
-class NewSnapshot(SnapshotName):
-    """A snapshot that is made."""
-
-    paths = {**SnapshotName.paths, "tags": "tags"}
-
-    tags = typed_tags.field()
-
-
-class OwnDiskSize(ActForm):
-    """A larger size for a disk."""
-
-    paths = {"disk.size_gib": "size"}
-
-    size = _size(_("New size, GiB"))
-
-
-class DiskAttributes(ActForm):
-    """What its owner says of a disk as it stands."""
-
-    paths = {"disk.name": "name"}
-
-    name = text(_("Name"), required=False, maxlength=128)
-    ends = forms.BooleanField(label=_("It ends with the machine that has it"), required=False)
-
-    def __init__(self, disk: Disk, typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed, initial={"name": disk.name, "ends": disk.delete_with_instance})
-        for field in self.fields.values():
-            field.show_hidden_initial = True  # the page may be stale: only what is changed on it is asked for
-
-    def changed(self) -> dict[str, Any]:
-        """What its owner changed of what the page showed."""
-        return {name: self.cleaned_data[name] for name in self.changed_data}
-
-
-class DiskMachine(ActForm):
-    """The machine that gets a disk."""
-
-    paths = {"machines": "machine"}
-
-    machine = one_of(_("Machine"))
-
-    def __init__(self, machines: Sequence[Instance], typed: Mapping[str, Any] | None = None) -> None:
-        super().__init__(typed)
-        self.fields["machine"].widget.choices = [(one.public_id, f"{one.name} · {one.public_id}") for one in machines]
 
 
 def component(disk: Disk) -> Any:

@@ -116,10 +116,12 @@ class Copies:
         devices = {device: one for device, one in body["devices"].items() if device != "root"}
         config = {key: value for key, value in body["config"].items() if key not in (WHOLE, RESTORATION)}
         change = {"config": config | {ROLE: ""}, "devices": devices}
-        made = name if renamed else beside
-        self._room.during(made, lambda: self._client.send("PATCH", _instance_path(made), change))
-        if not renamed:
-            self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
+        if renamed:
+            self._room.during(name, lambda: self._client.send("PATCH", _instance_path(name), change))
+            return
+        # Room that a full disk was made with is left to the new name, whose next act takes it back.
+        self._room.at_its_end(beside, lambda: self._client.send("PATCH", _instance_path(beside), change))
+        self._room.at_its_end(beside, lambda: self._client.send("POST", _instance_path(beside), {"name": name}))
 
     def remove_beside(self, machine: str) -> None:
         """Nothing is left of a restoration that was given up."""

@@ -22,7 +22,7 @@ from vmart.catalog import shop
 from vmart.catalog.models import Image, Zone
 from vmart.engines.contract import EngineError, Foreign, Images
 from vmart.engines.contract import OwnImage as Made
-from vmart.engines.foreign import kinds, qcow2, rootfs
+from vmart.engines.foreign import kinds
 from vmart.engines.foreign.kinds import QCOW2, ROOTFS, Unfit
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, outward
@@ -311,6 +311,8 @@ def _refuse_other(image: OwnImage, found: str) -> None:
 @contextmanager
 def _system(packed: BinaryIO, form: str, look: Callable[[], None]) -> Iterator[Foreign]:
     """What an engine may be given of it. Raises Unfit."""
+    from vmart.engines.foreign import qcow2, rootfs  # what reads files is the worker's alone
+
     packed.seek(0)
     if form == QCOW2:
         yield Foreign(QCOW2, packed, qcow2.size_gib(packed, _most_bytes() // _GIB))

@@ -31,7 +31,7 @@ from vmart.pricing.priced import Priced
 from vmart.storage.models import Disk, State
 from vmart.tags import reads
 from vmart.web import typed_tags
-from vmart.web.forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
+from vmart.web.disk_forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
 from vmart.web.tables import DISKS
 from vmart.web.visitor import actor, customer, field
 

@@ -25,8 +25,9 @@ from vmart.pages.table import Shown
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import reads
 from vmart.web import typed_tags
-from vmart.web.forms import NewSnapshot as NewSnapshotForm
-from vmart.web.forms import SnapshotName, component
+from vmart.web.disk_forms import NewSnapshot as NewSnapshotForm
+from vmart.web.disk_forms import SnapshotName
+from vmart.web.forms import component
 from vmart.web.tables import SNAPSHOTS
 from vmart.web.visitor import actor, customer, field
 
