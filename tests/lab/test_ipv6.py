@@ -151,6 +151,25 @@ def test_it_survives_a_flushed_table_and_holds_only_as_long_as_it_leads_there(
     assert internet6.connects(f"{PREFIX}::33", 22)
 
 
+def test_a_rescue_system_has_the_machines_address_and_its_groups(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    open_to_all = MachineRules((Rule(True, TCP, ((22, 22),), ("::/0",)),), ALL_OPEN)
+    spec = _with(make_spec(), 0x3A, open_to_all)
+    engine.ensure_present(spec)
+    _wait_until_up(lab, spec.name)
+    for number in (1, 2):
+        if number == 1:
+            seen = engine.ensure_rescue(dataclasses.replace(spec, rescue=1), force=True)
+        else:
+            seen = engine.ensure_own_system(dataclasses.replace(spec, rescue=2), on=True)
+        assert (seen.rescue, seen.public_ipv6) == (number, f"{PREFIX}::3a")
+        _wait_until_up(lab, spec.name)
+        assert internet6.connects(f"{PREFIX}::3a", 22)
+        assert not _outside_pings(internet6, f"{PREFIX}::3a")
+        assert _pings(lab, spec.name, OUTSIDE)
+
+
 def _wait_until_up(lab: Lab, machine: str) -> None:
     assert lab.inside(machine, "cloud-init status --wait > /dev/null; systemctl is-active ssh").stdout == "active\n"
 

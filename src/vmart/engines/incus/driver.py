@@ -416,7 +416,7 @@ class IncusEngine:
             return self.observe(spec.name)
         with self._saying():
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
-            self._guard(spec)
+            self._guard(spec, found)
             if not rescue.has_come(found, spec.rescue):
                 opened.rescue.bring_back(opened.making.body(spec, bridge))
             self._connect(spec, bridge, new=False)
