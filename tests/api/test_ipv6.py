@@ -101,3 +101,17 @@ def test_a_group_lets_in_by_networks_of_ipv6(client: Client) -> None:
         Packet(ICMPV6, "2001:db8:78::1"),
     ]  # fmt: skip
     assert [world.lets_in(machine, packet) for packet in packets] == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["::%eth0/0", "fe80::%eth0/64", "::%x } accept\nflush ruleset\n# /0", "2001:db8::1%/128", "2001:db8::/129"],
+)
+def test_no_network_has_a_zone_whose_words_would_come_into_the_packet_filter(client: Client, network: str) -> None:
+    made = client.call("CreateSecurityGroup", {"GroupName": "six", "GroupDescription": "six"}).response
+    group = made["SecurityGroup"]["SecurityGroupId"]
+    rule = {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": network, "Action": "ACCEPT"}
+    asked = {"SecurityGroupId": group, "SecurityGroupPolicySet": {"Ingress": [rule]}}
+    with nothing_written():
+        error, sentence = client.call("CreateSecurityGroupPolicies", asked).error
+    assert (error, "Ipv6CidrBlock" in sentence) == ("InvalidParameterValue.Malformed", True)
