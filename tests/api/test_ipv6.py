@@ -1,5 +1,6 @@
 """IPv6 by the API: bought, shown, found, kept in a launch template, and let in by a group."""
 
+import ipaddress
 from typing import Any
 
 import pytest
@@ -42,9 +43,11 @@ def test_one_is_bought_shown_and_found(client: Client) -> None:
     assert (told["IPv6Addresses"], told["VirtualPrivateCloud"]["Ipv6AddressCount"]) == ([mine], 1)
     without = _machine(client, plain)
     assert (without["IPv6Addresses"], without["VirtualPrivateCloud"]["Ipv6AddressCount"]) == ([], 0)
-    found = {"Filters": [{"Name": "ipv6-address", "Values": [mine]}]}
-    listed = client.call("DescribeInstances", found).response["InstanceSet"]
-    assert [one["InstanceId"] for one in listed] == [machine]
+    assert mine is not None
+    for written in (mine, mine.upper(), ipaddress.IPv6Address(mine).exploded):
+        found = {"Filters": [{"Name": "ipv6-address", "Values": [written]}]}
+        listed = client.call("DescribeInstances", found).response["InstanceSet"]
+        assert [one["InstanceId"] for one in listed] == [machine]
     assert _machine(client, other)["IPv6Addresses"] != [mine]
 
 
