@@ -17,6 +17,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM FROM storage_image m WHERE m.public_id = _image AND m.zone_id = _zone AND m.state = 'NORMAL'
     AND NOT EXISTS (SELECT FROM storage_snapshot n WHERE n.id = m.snapshot_id AND n.state = 'TORECYCLE')
+    AND NOT fn.subscriptions_is_isolated(m.id)
     AND (m.account_id = _account
          OR EXISTS (SELECT FROM storage_image_share s WHERE s.image_id = m.id AND s.account_id = _account))
   FOR SHARE OF m;
