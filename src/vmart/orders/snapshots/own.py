@@ -25,7 +25,7 @@ from vmart.worker.queue import Claimed
 
 AT_ONCE_MAX = 100
 CREATE, APPLY = own_disk.CREATE_SNAPSHOT, own_disk.APPLY_SNAPSHOT
-_NOT_THERE = (SnapshotState.FAILED, SnapshotState.ERASING, SnapshotState.GONE)
+NOT_THERE = (SnapshotState.FAILED, SnapshotState.ERASING, SnapshotState.GONE)
 _CODES = {
     SnapshotState.CREATING: "ResourceUnavailable.SnapshotCreating",
     SnapshotState.ROLLBACKING: "ResourceInUse.DiskRollbacking",
@@ -46,10 +46,10 @@ def lock(account_id: int, public_ids: Sequence[str], *, most: int = 1) -> list[S
         raise InvalidParameter("SnapshotIds names a snapshot twice.", field="snapshots")
     db.call("ledger_lock", account_id)
     rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
-    found = {row.public_id: row for row in rows if row.state not in _NOT_THERE}
+    found = {row.public_id: row for row in rows if row.state not in NOT_THERE}
     for public_id in public_ids:
         if public_id not in found:
-            raise _unknown(public_id)
+            raise unknown(public_id)
     return [found[public_id] for public_id in public_ids]
 
 
@@ -104,11 +104,12 @@ def refuse_not_normal(snapshot: Snapshot) -> None:
 
 def refuse_not_there(snapshot: Snapshot) -> None:
     """Raise UnknownSnapshot for one that was never made, or is deleted."""
-    if snapshot.state in _NOT_THERE:
-        raise _unknown(snapshot.public_id)
+    if snapshot.state in NOT_THERE:
+        raise unknown(snapshot.public_id)
 
 
-def _unknown(public_id: str) -> errors.UnknownSnapshot:
+def unknown(public_id: str) -> errors.UnknownSnapshot:
+    """None of the account's has this id."""
     return errors.UnknownSnapshot("The snapshot {id} does not exist.", field="snapshots", id=public_id or "(empty)")
 
 
