@@ -33,19 +33,21 @@ FULL = {
 ONE_MONTH = 62.5  # 45 + 50 × 0.35, of MONTHLY
 NOT_PRICED = {"UserData", "DisableApiTermination"}  # members that the inquiry does not have
 _PLAIN_DISK = {"Encrypt": False, "KmsKeyId": ""}
+_DATA_DISK = {**_PLAIN_DISK, "SnapshotId": ""}
 TOLD = {
     **FULL,
     "Placement": {"Zone": "ap-guangzhou-4", "ProjectId": 0},
     "SystemDisk": {"DiskType": "CLOUD_PREMIUM", "DiskSize": 60, "DiskName": "root", **_PLAIN_DISK},
     "DataDisks": [
-        {"DiskType": "CLOUD_SSD", "DiskSize": 100, "DiskName": "db", "DeleteWithInstance": True, **_PLAIN_DISK},
-        {"DiskType": "CLOUD_PREMIUM", "DiskSize": 20, "DiskName": "", "DeleteWithInstance": True, **_PLAIN_DISK},
+        {"DiskType": "CLOUD_SSD", "DiskSize": 100, "DiskName": "db", "DeleteWithInstance": True, **_DATA_DISK},
+        {"DiskType": "CLOUD_PREMIUM", "DiskSize": 20, "DiskName": "", "DeleteWithInstance": True, **_DATA_DISK},
     ],
     "VirtualPrivateCloud": {
         "VpcId": "DEFAULT",
         "SubnetId": "DEFAULT",
         "AsVpcGateway": False,
         "PrivateIpAddresses": [],
+        "Ipv6AddressCount": 0,
     },
     "SecurityGroupIds": [],
     "EnhancedService": {

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.calling import Client
 from tests.api.customer import open_customer
-from tests.api.test_every_action import OWN_DISK
+from tests.api.test_every_action import HOURLY, OWN_DISK
 from tests.support.shopper import work
 from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.engines.simulated.world import World
@@ -136,3 +136,31 @@ def test_what_is_asked_for_wrongly_says_where(client: Client) -> None:
     assert _code(client, "CreateDisks", smaller) == "InvalidParameterValue"
     unknown = {**OWN_DISK, "SnapshotId": "snap-unknown0"}
     assert _code(client, "CreateDisks", unknown) == "InvalidSnapshotId.NotFound"
+
+
+def test_a_machine_is_bought_with_a_disk_that_holds_it_also_from_a_template(client: Client, world: World) -> None:
+    size = 30
+    source = _disk(client, DiskSize=size)
+    world.write(source, "kept")
+    snapshot = client.call("CreateSnapshot", {"DiskId": source}, service="cbs").response["SnapshotId"]
+    work()
+    disks = [{"DiskSize": size, "DiskType": OWN_DISK["DiskType"], "SnapshotId": snapshot}]
+    asked = {**HOURLY, "Placement": {"Zone": OWN_DISK["Placement"]["Zone"]}, "DataDisks": disks}
+    (name,) = client.call("RunInstances", asked).response["InstanceIdSet"]
+    template = {"LaunchTemplateName": "of-it", **asked}
+    kept = client.call("CreateLaunchTemplate", template).response["LaunchTemplateId"]
+    (version,) = client.call("DescribeLaunchTemplateVersions", {"LaunchTemplateId": kept}).response[
+        "LaunchTemplateVersionSet"
+    ]
+    assert version["LaunchTemplateVersionData"]["DataDisks"][0]["SnapshotId"] == snapshot
+    (other,) = client.call("RunInstances", {"LaunchTemplate": {"LaunchTemplateId": kept}}).response["InstanceIdSet"]
+    work()
+    for machine in (name, other):
+        (shown,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"]
+        (disk,) = shown["DataDisks"]
+        assert (shown["InstanceState"], disk["SnapshotId"], world.read(disk["DiskId"])) == ("RUNNING", snapshot, "kept")
+    small = {**asked, "DataDisks": [{**disks[0], "DiskSize": size - 10}]}
+    answer = client.call("RunInstances", small).response["Error"]
+    assert (answer["Code"], "DataDisks.0.DiskSize" in answer["Message"]) == ("InvalidParameterValue", True)
+    none = {**asked, "DataDisks": [{**disks[0], "SnapshotId": "snap-none"}]}
+    assert client.call("RunInstances", none).response["Error"]["Code"] == "InvalidSnapshotId.NotFound"

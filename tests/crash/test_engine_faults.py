@@ -265,7 +265,7 @@ def _restore(actor: Actor, _names: list[str]) -> None:
 
 def _disk_of_it(actor: Actor, _names: list[str]) -> None:
     disk = DiskChoice("CLOUD_SSD", 150)
-    new = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", disk, snapshot_id=_of(actor.account).public_id)
+    new = NewDisks(HOURLY.region, ZONE, "POSTPAID_BY_HOUR", replace(disk, snapshot_id=_of(actor.account).public_id))
     create(actor, new)
 
 

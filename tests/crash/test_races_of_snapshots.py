@@ -3,6 +3,7 @@ it, the race does happen.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def _end(account: int, disk: str, snapshot: str) -> None:
 
 
 def _disk_of_it(account: int, disk: str, snapshot: str) -> None:
-    new_disks(by(account), NewDisks(NEW.region, ZONE, NEW.charge_type, NEW.disk, snapshot_id=snapshot))
+    new_disks(by(account), NewDisks(NEW.region, ZONE, NEW.charge_type, replace(NEW.disk, snapshot_id=snapshot)))
 
 
 def _two(shop: Databases, edit: Edit, first: Act, other: Act) -> tuple[list[str], list[Any]]:

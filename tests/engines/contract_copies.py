@@ -75,8 +75,8 @@ class CopiesContract:
             (tmp_path / "packed").write_bytes(archive())
             with (tmp_path / "packed").open("rb") as packed:
                 rootfs.clean(packed, "tar", clean, 1 << 20)
-            system = Foreign(kinds.ROOTFS, clean, 2)
-            made = [engine.ensure_image_imported(name, system, "root") for _ in range(2)]
+            system, member = Foreign(kinds.ROOTFS, clean, 2), engine.capacity()[0].member
+            made = [engine.ensure_image_imported(name, system, "root", member) for _ in range(2)]
             assert made[0] == made[1] == OwnImage(name, 2, made[0].member)
             assert [found for found in engine.list_images() if found.name == name] == made[:1]
             assert name not in {found.name for found in engine.list_ours()}

@@ -76,7 +76,7 @@ def test_the_servers_image_of_an_import_goes_before_ours_is_whole(monkeypatch: p
     server: Any = Server()
     names: Any = Names()
     system = Foreign(ROOTFS, io.BytesIO(b"tar"), 2)
-    made = Imports(server, names, own_images(server), "x86_64").make("img-1", system, "ubuntu")
+    made = Imports(server, names, own_images(server), "x86_64").make("img-1", system, "ubuntu", "")
     assert (made.name, made.size_gib, made.whole, server.images) == ("img-1", 2, True, [])
     assert [(method, path) for method, path, _ in server.sent] == [
         ("POST", "/1.0/instances"), ("DELETE", "/1.0/images/f1"), ("PUT", "/1.0/instances/img-1"),

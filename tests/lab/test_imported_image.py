@@ -66,7 +66,7 @@ def test_a_machine_of_it_lets_its_buyer_in_and_nobody_of_before(  # noqa: PLR091
 ) -> None:  # fmt: skip
     assert isinstance(engine, Images)
     with cleaned(foreign, tmp_path) as system:
-        image = engine.ensure_image_imported("img-brought1", system, "root")
+        image = engine.ensure_image_imported("img-brought1", system, "root", engine.capacity()[0].member)
     assert (image.whole, left(lab, "img-brought1")) == (True, "")
     for path in ("/etc/ssh/ssh_host_ed25519_key", "/root/.ssh/authorized_keys", "/var/lib/cloud/instance"):
         assert lab.missing("img-brought1", path)
@@ -101,7 +101,7 @@ def test_of_one_that_leads_the_server_out_no_image_is_made(
                 made.addfile(member, source.extractfile(member) if member.isreg() else None)
         made.addfile(entry("var/lib/cloud", tarfile.SYMTYPE, linkname="/etc"))
     with cleaned(tmp_path / "led.tar.gz", tmp_path) as system, pytest.raises(EngineError) as refused:
-        engine.ensure_image_imported("img-brought2", system, "root")
+        engine.ensure_image_imported("img-brought2", system, "root", engine.capacity()[0].member)
     assert (refused.value.transient, refused.value.detail) == (False, "img-brought2: /var/lib/cloud")
     assert [found.whole for found in engine.list_images() if found.name == "img-brought2"] == [False]
     engine.ensure_image_absent("img-brought2")

@@ -30,7 +30,9 @@ OPERATIONS = ("SUCCESS", "OPERATING", "FAILED")
 Verb = Callable[[Actor, Snapshot], object]
 VERBS: dict[str, Verb] = {
     "apply": lambda who, snapshot: apply(who, snapshot.public_id, snapshot.disk.public_id),
-    "new_disk": lambda who, snapshot: create.create(who, replace(SSD, snapshot_id=snapshot.public_id)),
+    "new_disk": lambda who, snapshot: create.create(
+        who, replace(SSD, disk=replace(SSD.disk, snapshot_id=snapshot.public_id))
+    ),
     "delete": lambda who, snapshot: delete(who, [snapshot.public_id]),
 }
 Refusal = tuple[type[Refused], str] | None

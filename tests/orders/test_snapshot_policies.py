@@ -353,7 +353,7 @@ def test_a_snapshot_of_which_a_disk_is_being_made_ends_when_that_is_there(
     work()
     go_to(test_clock, shanghai(11, 11) - dt.timedelta(seconds=1))
     snapshot = Snapshot.objects.get().public_id
-    (new,) = buy_disks(by(account), replace(SSD, snapshot_id=snapshot))
+    (new,) = buy_disks(by(account), replace(SSD, disk=replace(SSD.disk, snapshot_id=snapshot)))
     Operation.objects.filter(kind="create_disk").update(due_at=shanghai(11, 11) + dt.timedelta(seconds=1))
     test_clock.set(shanghai(11, 11))
     owner = uuid.uuid4()

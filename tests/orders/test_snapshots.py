@@ -174,7 +174,7 @@ def test_a_snapshot_outlives_disk_and_machine_and_makes_new_disks(account: int, 
     work()
     assert (disk_again(disk).state, world.volume(disk.public_id)) == ("GONE", None)
     assert latest(snapshot)[0] == "NORMAL"
-    asked = replace(SSD, disk=replace(SSD.disk, size_gib=150), snapshot_id=snapshot.public_id, count=2)
+    asked = replace(SSD, disk=replace(SSD.disk, size_gib=150, snapshot_id=snapshot.public_id), count=2)
     names = disks.create(by(account), asked)
     with refused(errors.SnapshotInUse, field="snapshots", code="ResourceInUse"):
         delete(by(account), [snapshot.public_id])
@@ -182,7 +182,9 @@ def test_a_snapshot_outlives_disk_and_machine_and_makes_new_disks(account: int, 
     for name in names:
         made = Disk.objects.get(public_id=name)
         volume = world.volume(name)
-        assert (made.state, made.size_gib, made.made_of, world.read(name)) == ("UNATTACHED", 150, snapshot.id, "kept")
+        assert (made.state, made.size_gib, made.snapshot_id, world.read(name)) == (
+            "UNATTACHED", 150, snapshot.public_id, "kept",
+        )  # fmt: skip
         assert volume is not None and volume[0] == 150
     delete(by(account), [snapshot.public_id])
     work()
@@ -286,7 +288,7 @@ def test_what_is_refused_changes_nothing(account: int) -> None:
     with refused(errors.BadSnapshotName, field="name", code="InvalidParameterValue"):
         rename(by(account), snapshot.public_id, "two\nlines")
     with refused(OutOfRange, field="disk.size_gib"):
-        disks.create(by(account), replace(SSD, disk=replace(SSD.disk, size_gib=90), snapshot_id=snapshot.public_id))
+        disks.create(by(account), replace(SSD, disk=replace(SSD.disk, size_gib=90, snapshot_id=snapshot.public_id)))
     quota(account, snapshots_per_region=1)
     with refused(errors.QuotaReached, field="disks", code="InsufficientSnapshotQuota"):
         create(by(account), NewSnapshot(disk.public_id))
@@ -296,7 +298,7 @@ def test_what_is_refused_changes_nothing(account: int) -> None:
 def test_a_system_disks_snapshot_makes_no_data_disk(account: int) -> None:
     snapshot = of(account, system_disk(buy_running(account, HOURLY)))
     with refused(errors.NotOfDataDisk, field="disk.snapshot_id", code="InvalidSnapshot.NotSupported"):
-        disks.create(by(account), replace(SSD, snapshot_id=snapshot.public_id))
+        disks.create(by(account), replace(SSD, disk=replace(SSD.disk, snapshot_id=snapshot.public_id)))
 
 
 def test_a_busy_disk_and_a_busy_snapshot_are_refused(account: int) -> None:

@@ -32,6 +32,9 @@ from vmart.kernel.functions import OURS
 from vmart.kernel.models import Deployment, FunctionSet
 from vmart.orders import actions, start
 from vmart.orders.models import Order, Status
+from vmart.pricing import books
+from vmart.pricing.book import hourly_rates
+from vmart.pricing.models import Book, Rate
 from vmart.settlement.models import Hour
 
 HERE = Path(__file__).parent
@@ -107,6 +110,9 @@ def test_a_shop_of_a_release_is_taken_over_and_goes_on(
         assert Hour.objects.filter(closed_at__isnull=False).count() > 24
         assert bring_up.pending_migrations() == []
         assert FunctionSet.objects.order_by("-id")[0].schema == OURS.schema
+        for book in Book.objects.all():  # what is priced now has a rate also in books of before
+            kept = Rate.objects.filter(book=book).values_list("price_key", "rate")
+            assert sorted(kept) == sorted((rate.price_key, rate.rate) for rate in hourly_rates(books.book_of(book)))
         assert list(reconcile()) == []
         _goes_on_selling()
         _settles_and_ends(test_clock)

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
+from tests.orders.test_own_disks import new_disk
+from tests.orders.test_snapshots import of
+from tests.support.shopper import ZONE
 from tests.support.written import nothing_written
 from tests.web.visiting import Visitor, customer, form_of, order_id_of, text_of, work
 from vmart.instances.models import Instance
@@ -13,6 +16,7 @@ from vmart.metering.models import Segment
 from vmart.orders.models import Order
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.configuration import DiskChoice
+from vmart.provisioning import zones
 from vmart.storage.models import Disk
 
 TWO = "data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=20"
@@ -197,3 +201,27 @@ def test_in_chinese() -> None:
     page = text_of(visitor.get(f"/buy/?{TWO}", follow=True))
     assert "数据盘 1" in page
     assert "SSD云硬盘" in page
+
+
+def test_one_that_holds_a_snapshot_is_bought_by_its_id_and_refused_beside_its_field() -> None:
+    visitor = customer()
+    account = visitor.account_id
+    zones.check(ZONE)
+    source = new_disk(account)
+    snapshot = of(account, source).public_id
+    rows = "data_disk=CLOUD_SSD&data_gib=20&data_snapshot=&data_disk=CLOUD_SSD&data_gib=100&data_snapshot="
+    page = visitor.get(f"/buy/?charge=postpaid&zone={ZONE}&{rows}{snapshot}", follow=True)
+    assert form_of(page)["data_snapshot"] == ["", snapshot]
+    wrong = form_of(visitor.get(f"/buy/?charge=postpaid&zone={ZONE}&{rows}snap-none", follow=True))
+    answer = visitor.post("/buy/", wrong | {"act": "buy"})
+    assert (answer.status_code, Instance.objects.count()) == (422, 0)
+    assert 'id="data_snapshot-2" name="data_snapshot" value="snap-none"' in answer.content.decode()
+    assert "The snapshot snap-none does not exist." in answer.content.decode()
+    smaller = rows.replace("data_gib=100", "data_gib=90")
+    small = form_of(visitor.get(f"/buy/?charge=postpaid&zone={ZONE}&{smaller}{snapshot}", follow=True))
+    assert "has at least 100 GiB" in visitor.post("/buy/", small | {"act": "buy"}).content.decode()
+    order_id_of(visitor.post("/buy/", form_of(page) | {"act": "buy"}))
+    work()
+    disks = Disk.objects.filter(instance_id=Instance.objects.get().id, usage="DATA_DISK").order_by("position")
+    assert [(disk.size_gib, disk.snapshot_id) for disk in disks] == [(20, ""), (100, snapshot)]
+    assert Instance.objects.get().state == "RUNNING"

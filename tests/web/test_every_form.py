@@ -206,6 +206,12 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[OwnImage.objects.get().public_id]), typed or other)
         return answer
 
+    def of_import(self) -> HttpResponse:
+        """One is asked for on the page, at the price that it shows."""
+        typed = Form(self.buyer.get("/images/import/").content.decode(), "/images/import/").data
+        named = {"name": "web", "base": "img-db12k7x4", "zone": ZONE, "url": "https://files.example.com/web.tar.xz"}
+        return self.buyer.post("/images/import/", typed | named)
+
     def buy_address(self) -> HttpResponse:
         """One is bought on the page."""
         page = self.buyer.get(f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name=")
@@ -307,15 +313,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("snapshot_restore", "ApplySnapshot"): lambda sent: sent.of_snapshot(("snapshot_restore", {})),
     ("snapshot_delete", "DeleteSnapshots"): lambda sent: sent.of_snapshot(("snapshot_delete", {})),
     ("image_new", "CreateImage"): lambda sent: sent.of_image(),
-    ("image_import", "ImportImage"): lambda sent: sent.buyer.post(
-        "/images/import/",
-        {
-            "name": "web",
-            "base": "img-db12k7x4",
-            "zone": ZONE,
-            "url": "https://files.example.com/web.tar.xz",
-        },
-    ),
+    ("image_import", "ImportImage"): lambda sent: sent.of_import(),
     ("image", "ModifyImageAttribute"): lambda sent: sent.of_image(("image", {"name": "other"})),
     ("image_share", "ModifyImageSharePermission"): lambda sent: sent.of_image(("image_share", {})),
     ("image_unshare", "ModifyImageSharePermission"): lambda sent: sent.of_image(

@@ -143,6 +143,20 @@ def test_what_is_wrong_with_an_import_is_said_beside_its_field(
     assert sentence in answer.content.decode()
 
 
+def test_an_imports_price_is_shown_before_it_and_charged_as_shown(visitor: Visitor, server: FileServer) -> None:
+    typed = import_page(visitor) | {"url": server.url("/web.tar.gz")}
+    page = visitor.get("/images/import/").content.decode()
+    assert "¥0.0002 an hour and GiB; ¥0.00 set aside meanwhile" in page
+    answer = visitor.post("/images/import/", typed | {"shown": typed["shown"].replace("0.0002", "0.0001")})
+    assert (answer.status_code, OwnImage.objects.count(), server.asked) == (200, 0, [])
+    visitor.post("/images/import/", typed)
+    work()
+    shown = visitor.get(f"/images/{OwnImage.objects.get().public_id}/").content.decode()
+    assert "2 GiB" in shown and "¥0.0004" in shown and "Charged for usage so far" in shown
+    deletion = visitor.get(f"/images/{OwnImage.objects.get().public_id}/delete/").content.decode()
+    assert "Its charging ends this second." in deletion
+
+
 def test_why_an_import_failed_is_said(visitor: Visitor, server: FileServer) -> None:
     visitor.post("/images/import/", import_page(visitor) | {"url": server.url("/none")})
     work()

@@ -106,7 +106,7 @@ def test_a_new_disk_holds_what_it_holds(visitor: Visitor, world: World) -> None:
     address = f"/disks/new/?zone={disk.zone_id}&amp;type=CLOUD_SSD&amp;size=100&amp;count=1&amp;name=&amp;snapshot="
     assert address + snapshot.public_id in visitor.get(f"/snapshots/{snapshot.public_id}/").content.decode()
     made = _new(visitor, f"zone={disk.zone_id}&type=CLOUD_SSD&size=100&count=1&name=&snapshot={snapshot.public_id}")
-    assert (made.made_of, world.read(made.public_id)) == (snapshot.id, "first")
+    assert (made.snapshot_id, world.read(made.public_id)) == (snapshot.public_id, "first")
     asked = f"/disks/new/?zone={disk.zone_id}&type=CLOUD_SSD&size=20&count=1&name=&snapshot={snapshot.public_id}"
     form = Form(visitor.get(asked).content.decode(), "/disks/new/").data
     answer = visitor.post("/disks/new/", form)

@@ -19,7 +19,7 @@ from vmart.worker import loop
 
 PASSWORD = "a-Long-passphrase-4"
 ZONE = "ap-guangzhou-3"  # the zone that is preselected
-_REPEATED = ("data_disk", "data_gib", "security_group")
+_REPEATED = ("data_disk", "data_gib", "data_snapshot", "security_group")
 _numbers = itertools.count(1)
 
 

@@ -140,6 +140,28 @@ _CHECKS = (
         """,
     ),
     (
+        "a subscription stands otherwise than its imported image",
+        """
+        SELECT b.public_id, b.standing, b.isolated_source, o.state FROM subscriptions_subscription b
+        LEFT JOIN storage_image o ON o.id = b.id
+        WHERE b.kind = 'image' AND b.standing IS DISTINCT FROM CASE
+          WHEN o.state = 'IMPORTING' THEN 'pending' WHEN o.state = 'IMPORTFAILED' OR b.started_at IS NULL THEN 'failed'
+          WHEN o.state = 'GONE' THEN 'ended' WHEN o.state = 'DELETING' OR b.isolated_source = 'ARREAR' THEN 'isolated'
+          WHEN o.state = 'NORMAL' THEN 'active' END
+        """,
+    ),
+    (
+        "an imported image has other room than its size, or pays for another",
+        """
+        SELECT o.public_id, o.state, a.disk_gib, o.size_gib, i.quantity FROM storage_image o
+        LEFT JOIN placement_allocation a ON a.instance_id = o.id
+        LEFT JOIN subscriptions_item i ON i.subscription_id = o.id AND i.to_at IS NULL
+        WHERE (o.snapshot_id IS NULL AND o.state IN ('IMPORTING', 'NORMAL', 'DELETING')
+               AND (a.disk_gib IS DISTINCT FROM o.size_gib OR i.quantity IS DISTINCT FROM o.size_gib))
+          OR (a.instance_id IS NOT NULL AND (o.snapshot_id IS NOT NULL OR o.state = 'GONE'))
+        """,
+    ),
+    (
         "a machine is listed under another charge type than its subscription's",
         "SELECT i.public_id, i.charge_type, b.charge_type AS agreed FROM instances_instance i"
         " JOIN subscriptions_subscription b ON b.id = i.id WHERE i.charge_type <> b.charge_type",

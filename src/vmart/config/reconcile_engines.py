@@ -1,13 +1,14 @@
 """What engines have, against the rows: the part of ``vmart reconcile`` that asks them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
+from vmart.engines.contract import OwnImage as MadeImage
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.orders import address, where_it_is
 from vmart.provisioning.zone_engines import engine_of
-from vmart.storage.images import ImageState, OwnImage
+from vmart.storage.images import ImageState
 from vmart.worker.models import Operation
 
 # A rescue system that turned itself off is left as it is; what is in no other state here is off.
@@ -29,14 +30,24 @@ def _disks(zone: str, volumes: Sequence[Volume]) -> Iterator[str]:
             yield f"{name} is {row['state']} on {wanted} and its engine in {zone} has it on {found}"
 
 
-def _images(zone: str, there: Collection[str]) -> Iterator[str]:
-    """Customers' images, against those that the zone's engine has."""
-    states = dict(OwnImage.objects.filter(zone_id=zone).exclude(state="GONE").values_list("public_id", "state"))
-    for name in sorted(there - states.keys()):
+def _images(zone: str, listed: Sequence[MadeImage]) -> Iterator[str]:
+    """Customers' images, against those that the zone's engine has; of an imported one it is said on which host."""
+    seen = {image.name: image.member for image in listed}
+    rows = {row["public_id"]: row for row in db.rows(_IMAGES, zone)}
+    for name in sorted(seen.keys() - rows.keys()):
         yield f"an image of ours is on the engine of {zone} and nobody's: {name}"
-    for name in sorted(states.keys() - there):
-        if states[name] == ImageState.NORMAL:
+    for name, row in sorted(rows.items()):
+        if row["state"] == ImageState.NORMAL and name not in seen:
             yield f"{name} is NORMAL and the engine of {zone} does not have it"
+        elif row["state"] == ImageState.NORMAL and row["member"] not in (None, seen[name]):
+            yield f"{name} has its room on {row['member']} and its engine in {zone} has it on {seen[name]}"
+
+
+_IMAGES = """
+SELECT o.public_id, o.state, h.name AS member FROM storage_image o
+LEFT JOIN placement_allocation a ON a.instance_id = o.id LEFT JOIN placement_host h ON h.id = a.host_id
+WHERE o.zone_id = %s AND o.state <> 'GONE'
+"""
 
 
 def _snapshots(zone: str, listed: Sequence[Snapshot]) -> Iterator[str]:
@@ -81,7 +92,7 @@ def differences(zone: str) -> Iterator[str]:
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
     yield from _disks(zone, volumes)
-    yield from _images(zone, {image.name for image in images})
+    yield from _images(zone, images)
     yield from _snapshots(zone, snapshots)
     sold = Instance.objects.select_related("subscription").prefetch_related("eip__subscription").filter(zone_id=zone)
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])

@@ -469,8 +469,8 @@ class Images(Protocol):
         the random seed, and how ``user`` is let in. Raises EngineError where the snapshot is not there.
         """
 
-    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
-        """The image is what a customer brought; one that is there stays as it is, and nothing is read then.
+    def ensure_image_imported(self, name: str, system: Foreign, user: str, member: str) -> OwnImage:
+        """The image is what a customer brought, on the member; one that is there stays, and nothing is read then.
 
         What makes a machine itself is not in it, as of ``ensure_image_of``. Raises EngineError for a kind that is not
         among ``Capabilities.imports``.

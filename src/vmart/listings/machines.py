@@ -99,7 +99,7 @@ SELECT i.public_id, i.name, i.hostname, i.zone_id AS zone, z.legacy_id AS legacy
   coalesce((SELECT max(e.at) FROM events_event e WHERE e.subject_kind = 'machine' AND e.subject_id = i.id),
            i.created_at) AS changed_at,
   (SELECT json_agg(json_build_array(d.public_id, d.usage, d.disk_type, d.size_gib, d.delete_with_instance,
-                                     d.name)
+                                     d.name, d.snapshot_id)
    ORDER BY d.position) FROM storage_disk d WHERE d.instance_id = i.id) AS disks,
   {tags} AS tags
 FROM (SELECT i.id {matching} {page}) AS page

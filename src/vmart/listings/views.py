@@ -20,6 +20,7 @@ class DiskView:
     size_gib: int
     delete_with_instance: bool = True
     name: str = ""
+    snapshot_id: str = ""  # that it was bought with
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import enforce, term
 from vmart.orders import machines as m
+from vmart.orders.disks import of_snapshot
 from vmart.orders.models import Line
 from vmart.policy import policy
 from vmart.provisioning import specs
@@ -96,7 +97,7 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
     ready = [(operation, order) for operation, order in ready if operation.id in held]
     if not ready:
         return
-    outcomes = ensure_present_many(engine, [order.spec for _, order in ready])
+    outcomes = _outcomes(engine, ready)
     now = clock.now()  # one look: a term begins and ends at the same time of day
     times = _times([order.instance_id for _, order in ready], now)
     results = []
@@ -111,6 +112,14 @@ def _make(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]], owner:
     with db.act():
         enforce.send_for([order.instance_id for operation, order in ready if operation.id in committed])
     _remove_given_up(engine, [order for operation, order in ready if operation.id not in committed])
+
+
+def _outcomes(engine: Engine, ready: Sequence[tuple[Claimed, specs.Ordered]]) -> list[Observation | EngineError]:
+    """Of each machine; its data disks that are to hold a snapshot hold it before it is made."""
+    zone, wanted = ready[0][0].lane, [(order.instance_id, order.spec) for _, order in ready]
+    failed: dict[int, EngineError] = of_snapshot.make_with(zone, wanted)
+    made = iter(ensure_present_many(engine, [spec for number, spec in wanted if number not in failed]))
+    return [failed[number] if number in failed else next(made) for number, _ in wanted]
 
 
 def _remove_given_up(engine: Engine, uncommitted: Sequence[specs.Ordered]) -> None:

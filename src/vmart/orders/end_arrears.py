@@ -15,10 +15,13 @@ from vmart.orders.addresses import isolate as isolate_address
 from vmart.orders.addresses import own as own_address
 from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own, release
+from vmart.orders.images import charge as own_image
+from vmart.orders.images import leave as leave_image
 from vmart.orders.snapshots import delete as delete_snapshot
 from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
-from vmart.storage.models import Disk, Snapshot, SnapshotState
+from vmart.storage.images import ImageState
+from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source, Standing
 from vmart.worker import queue
@@ -63,6 +66,11 @@ def end(account_id: int) -> int:
         .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=SnapshotState.TORECYCLE)
         .order_by("id")
     )
+    images = list(
+        own_image.charged()
+        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=ImageState.NORMAL)
+        .order_by("id")
+    )
     left_minor = found[0]["available"]
     if stopped:
         left_minor = _make_startable(stopped, left_minor)
@@ -71,7 +79,9 @@ def end(account_id: int) -> int:
     if eips:
         left_minor = _switch_on(eips, left_minor)
     if snapshots:
-        _use_again(snapshots, left_minor)
+        left_minor = _use_again(snapshots, left_minor)
+    if images:
+        _make_usable(images, left_minor)
     for machine in restricted:
         if machine.state != State.SHUTDOWN:
             m.agree([machine], arrears_since=None)
@@ -120,12 +130,19 @@ def _switch_on(eips: Sequence[Eip], available_minor: int) -> int:
     return left_minor
 
 
-def _use_again(snapshots: Sequence[Snapshot], available_minor: int) -> None:
-    """They are charged again."""
+def _use_again(snapshots: Sequence[Snapshot], available_minor: int) -> int:
+    """They are charged again. What is left."""
     db.call("metering_start", [one.id for one in snapshots], [], db.call("metering_instant", clock.now()))
     m.forget_work(delete_snapshot.KIND, snapshots)
     Snapshot.objects.filter(id__in=[one.id for one in snapshots]).update(state=SnapshotState.NORMAL)
-    _agree_again(snapshots, available_minor)
+    return _agree_again(snapshots, available_minor)
+
+
+def _make_usable(images: Sequence[OwnImage], available_minor: int) -> None:
+    """They are charged again, and machines are made of them."""
+    db.call("metering_start", [image.id for image in images], [], db.call("metering_instant", clock.now()))
+    m.forget_work(leave_image.KIND, images)
+    _agree_again(images, available_minor)
 
 
 def _agree_again(things: Sequence[Thing], available_minor: int) -> int:

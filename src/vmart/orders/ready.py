@@ -18,7 +18,7 @@ from vmart.orders import (
     tagging,
     user_data,
 )
-from vmart.orders.disks import keep
+from vmart.orders.disks import keep, of_snapshot
 from vmart.orders.login import LoginWanted
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pricing import books
@@ -31,6 +31,7 @@ def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
     quoted = check(request, here)
     network = own_network.checked(request.account_id, request.configuration, request.machine.network)
     placement_groups.check(request.account_id, request.machine.placement_groups)
+    of_snapshot.check(request.account_id, request.configuration)
     groups.check(request.account_id, request.configuration.zone, request.machine.attributes.security_groups)
     attributes = spot.with_bid(here, request.configuration, request.machine.attributes)
     machine = replace(_with_login(request.account_id, request.machine), network=network, attributes=attributes)

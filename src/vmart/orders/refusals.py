@@ -153,6 +153,11 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "no_image": lambda values, _c, _m: errors.UnknownImage(
         "The image {id} does not exist.", field="image_id", id=values[0]
     ),
+    "no_snapshot": lambda values, _c, _m: errors.UnknownSnapshot(
+        "The snapshot {id} has become another, or is gone, since it was looked at; try again.",
+        field="data_disks",
+        id=values[0],
+    ),
     "sold_out": _sold_out,
     "no_placement_group": lambda values, _c, _m: placement_groups.unknown(values[0]),
     "group_full": _group_full,

@@ -1,5 +1,5 @@
 """What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk,
-an address, a snapshot.
+an address, a snapshot, an imported image.
 
 Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
 """
@@ -23,10 +23,8 @@ from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
-Thing = Instance | Disk | Eip | Snapshot
-# What has a zone and a latest operation; an image is nobody's to pay for by itself.
-Worked = Thing | OwnImage
-W = TypeVar("W", bound=Worked)
+Thing = Instance | Disk | Eip | Snapshot | OwnImage  # an image that was imported
+W = TypeVar("W", bound=Thing)
 # What is said where the engine said nothing, or not what helps.
 _FAULT = EngineError(
     "Something went wrong in the shop.", transient=True,
@@ -37,7 +35,8 @@ _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller."
 
 def named_in(thing: Thing) -> str:
     """The field that names such things in what is asked of an act."""
-    return {Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots"}[type(thing)]
+    names = {Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots", OwnImage: "images"}
+    return names[type(thing)]
 
 
 def check_ids(public_ids: Sequence[str], *, most: int, none: Refused, many: Refused, twice: Refused) -> None:
@@ -91,17 +90,17 @@ def out_of_bin(things: Sequence[Thing]) -> None:
     db.call("metering_start", [thing.id for thing in things], [], db.call("metering_instant", clock.now()))
 
 
-def is_under_way(thing: Worked, act: str) -> bool:
+def is_under_way(thing: Thing, act: str) -> bool:
     """Whether nothing else has become of it: it may have been ended, or stopped for arrears, meanwhile."""
     return thing.latest_operation == act and thing.latest_operation_state == "OPERATING"
 
 
-def begin(thing: Worked, operation: str, request_id: str, **columns: object) -> None:
+def begin(thing: Thing, operation: str, request_id: str, **columns: object) -> None:
     """Note an operation as under way, with the columns that change at once."""
     begin_all([thing], operation, request_id, **columns)
 
 
-def begin_all(things: Sequence[Worked], operation: str, request_id: str, **columns: object) -> None:
+def begin_all(things: Sequence[Thing], operation: str, request_id: str, **columns: object) -> None:
     """The same for several, in one statement."""
     if not things:
         return
@@ -127,13 +126,13 @@ def isolate_all(
     agree(things, standing=Standing.ISOLATED, isolated_source=source, isolated_at=at, release_at=release_at, **columns)
 
 
-def event(thing: Worked, kind: str, **detail: object) -> None:
+def event(thing: Thing, kind: str, **detail: object) -> None:
     """What happened, for the owner and the seller."""
     events([thing], kind, [detail])
 
 
 def events(
-    things: Sequence[Worked],
+    things: Sequence[Thing],
     kind: str,
     details: Sequence[Mapping[str, object]] = (),
     actor: Actor | None = None,
@@ -144,12 +143,12 @@ def events(
         record.write(things[0].account_id, things[0].KIND, ids, kind, details=details, actor=actor)
 
 
-def send(thing: Worked, kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
+def send(thing: Thing, kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
     """Queue work on it in its zone's lane."""
     send_all([thing], kind, due_at=due_at, **payload)
 
 
-def send_all(things: Sequence[Worked], kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
+def send_all(things: Sequence[Thing], kind: str, *, due_at: dt.datetime | None = None, **payload: object) -> None:
     """The same for several of one account, one statement a zone."""
     for zone in sorted({thing.zone_id for thing in things}):
         there = [thing for thing in things if thing.zone_id == zone]
@@ -164,13 +163,13 @@ def end_usage(things: Sequence[Thing], instant: dt.datetime, *, pausable_only: b
     db.call("metering_end", [thing.id for thing in things], pausable_only, instant)
 
 
-def forget_work(kind: str, things: Sequence[Worked]) -> None:
+def forget_work(kind: str, things: Sequence[Thing]) -> None:
     """Take an operation of this kind that waits for them out of the queue."""
     if things:
         queue.forget(kind, things[0].KIND, [thing.id for thing in things])
 
 
-def fail(thing: Worked, what: str, error: Exception, **columns: object) -> None:
+def fail(thing: Thing, what: str, error: Exception, **columns: object) -> None:
     """Note that the operation under way failed, why, and what helps, with the state that it is in then."""
     known = error if isinstance(error, EngineError) else _FAULT
     helps = known.helps or (_FAULT if known.transient else _REFUSED).helps

@@ -98,8 +98,8 @@ def _disks(said: Said) -> Iterator[Fact]:
 def _disk(said: Said, path: str, size: int) -> str:
     disk_type = wording.disk_type(said.get(f"{path}.disk_type", DEFAULT_DISK_TYPE))
     text = f"{disk_type}, {said.get(f'{path}.size_gib', size)} GiB"
-    name = said.get(f"{path}.name")
-    return f"{text} · {name}" if name else text
+    kept = (said.get(f"{path}.snapshot_id"), said.get(f"{path}.name"))
+    return " · ".join([text, *(str(one) for one in kept if one)])
 
 
 def _network(said: Said) -> Any:

@@ -115,6 +115,7 @@ COMPONENTS = {
     "disk": _("Disk"),
     "address": _("Public address"),
     "snapshot": _("Snapshot"),
+    "image": _("Imported image"),
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
     "idle": _("Idle public address"),

@@ -19,9 +19,9 @@ from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, Pr
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
 
 CPU, DISK, BANDWIDTH, TRAFFIC = "cpu", "disk", "bandwidth", "traffic"
-IDLE, SNAPSHOT = "idle", "snapshot"
-# Prices that a book may leave away: what they are of is not sold then.
-_OPTIONAL = ("idle_address", "snapshot_gib")
+IDLE, SNAPSHOT, IMAGE = "idle", "snapshot", "image"
+# Prices that a book may leave away: what they are of is not sold then, or (images) costs nothing.
+_OPTIONAL = ("idle_address", "snapshot_gib", "image_gib")
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
@@ -48,7 +48,8 @@ class RegionPrices:
     """All prices of one region. ``traffic_gib`` is the price of 2^30 bytes.
 
     ``idle_address`` is that of an hour of a bought public address that no machine has, ``snapshot_gib`` that of an hour
-    of a GiB of a snapshot; None where none are sold.
+    of a GiB of a snapshot; None where none are sold. ``image_gib`` is that of an hour of a GiB of an imported image; 0
+    where the book names none.
     """
 
     cpu: Mapping[str, UnitPrice]
@@ -61,6 +62,8 @@ class RegionPrices:
     idle_address: Decimal | None
     snapshot_key: str
     snapshot_gib: Decimal | None
+    image_key: str
+    image_gib: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ def hourly_rates(book: PriceBook) -> list[RateRow]:
             rows += [RateRow(prices.idle_key, _ZERO, None, 0, None, prices.idle_address)]
         if prices.snapshot_gib is not None:
             rows += [RateRow(prices.snapshot_key, _ZERO, None, 0, None, prices.snapshot_gib)]
+        rows += [RateRow(prices.image_key, _ZERO, None, 0, None, prices.image_gib)]
     return sorted(rows, key=lambda row: (row.price_key, row.step_from, row.tier_from_s))
 
 
@@ -216,6 +220,11 @@ def idle_key(region: str) -> str:
 def snapshot_key(region: str) -> str:
     """Price key of a snapshot; quantity GiB."""
     return f"{region}/snapshot"
+
+
+def image_key(region: str) -> str:
+    """Price key of an imported image; quantity GiB."""
+    return f"{region}/image"
 
 
 def _rows(unit: UnitPrice) -> list[RateRow]:
@@ -261,6 +270,8 @@ class _Resolver:
             self.optional("idle_address"),
             snapshot_key(self.name),
             self.optional("snapshot_gib"),
+            image_key(self.name),
+            self.optional("image_gib") or _ZERO,
         )
 
     def optional(self, name: str) -> Decimal | None:

@@ -116,6 +116,7 @@ class RegionPrice(_Part):
     traffic_gib: Price | None = None
     idle_address: Price | None = None
     snapshot_gib: Price | None = None
+    image_gib: Price | None = None
 
 
 class TermDiscounts(_Part):
@@ -156,6 +157,7 @@ class BookDocument(_Part):
     traffic_gib: Price
     idle_address: Price | None = None  # an hour of a bought public address that no machine has; None: none are sold
     snapshot_gib: Price | None = None  # an hour of a GiB of a snapshot; None: none are sold
+    image_gib: Price | None = None  # an hour of a GiB of an imported image; None: they cost nothing
     regions: dict[str, RegionPrice] = Field(min_length=1)
 
     @field_validator("effective_at")

@@ -19,12 +19,15 @@ BANDWIDTH_BY_MODE = {PREPAID: BANDWIDTH_PREPAID, **dict.fromkeys(BY_USAGE, BANDW
 
 @dataclass(frozen=True, slots=True)
 class DiskChoice:
-    """A disk to buy: ``CLOUD_PREMIUM`` and its size. Its name, and whether it goes with its machine, have no price."""
+    """A disk to buy: ``CLOUD_PREMIUM`` and its size. No price have its name, whether it goes with its machine, and the
+    snapshot that a data disk holds from its first moment on.
+    """
 
     disk_type: str
     size_gib: int
     delete_with_instance: bool = True
     name: str = ""
+    snapshot_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Arrears: some hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
 Postpaid machines are stopped, disks with a life of their own taken off their machines, bought public addresses switched
-off, and snapshots put away: charged to the second of the stop, then every component stops being charged, holds are
-released, the tier clock pauses; a top-up to 0 or more makes them startable, the disks attachable, the snapshots usable,
-and the addresses lead to their machines again; after some days they are released, an address that no machine has after
-some hours. Prepaid machines run on; their public network, where it is charged by traffic, goes off and comes back with
-the top-up. Their address stays theirs (billing-rules, section 4).
+off, snapshots and imported images put away: charged to the second of the stop, then every component stops being
+charged, holds are released, the tier clock pauses; a top-up to 0 or more makes them startable, the disks attachable,
+the snapshots and images usable, and the addresses lead to their machines again; after some days they are released, an
+address that no machine has after some hours. Prepaid machines run on; their public network, where it is charged by
+traffic, goes off and comes back with the top-up. Their address stays theirs (billing-rules, section 4).
 """
 
 import datetime as dt
@@ -24,14 +24,17 @@ from vmart.orders.addresses import isolate as isolate_address
 from vmart.orders.addresses import own as own_address
 from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own
+from vmart.orders.images import charge as own_image
+from vmart.orders.images import leave as leave_image
 from vmart.orders.snapshots import delete as delete_snapshot
 from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.policy import policy
 from vmart.pricing.configuration import BY_USAGE, POSTPAID_BY_HOUR, TRAFFIC_POSTPAID_BY_HOUR
+from vmart.storage.images import ImageState
 from vmart.storage.models import ALIVE as ALIVE_DISKS
-from vmart.storage.models import Disk, Snapshot, SnapshotState
+from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source
 from vmart.worker import queue
@@ -83,8 +86,15 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             .order_by("id")
         )
         idle_snapshots = [snapshot for snapshot in snapshots if snapshot.latest_operation_state != "OPERATING"]
+        images = list(
+            own_image.charged()
+            .filter(account_id=operation.subject_id, subscription__isolated_at=None)
+            .filter(state__in=[ImageState.IMPORTING, ImageState.NORMAL])
+            .order_by("id")
+        )
+        idle_images = [image for image in images if image.latest_operation_state != "OPERATING"]
         busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks) or len(idle_eips) < len(eips)
-        busy = busy or len(idle_snapshots) < len(snapshots)
+        busy = busy or len(idle_snapshots) < len(snapshots) or len(idle_images) < len(images)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
         if ours and in_arrears(operation.subject_id):
             db.call("placement_lock", [machine.id for machine in idle])
@@ -96,6 +106,8 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
                 _switch_off(eip)
             for snapshot in idle_snapshots:
                 _put_away(snapshot)
+            for image in idle_images:
+                _put_away_image(image)
             for machine in machines:
                 if machine.subscription.charge_type not in BY_USAGE:
                     _cut_off(machine)
@@ -149,6 +161,13 @@ def _put_away(snapshot: Snapshot) -> None:
     Snapshot.objects.filter(pk=snapshot.pk).update(state=SnapshotState.TORECYCLE)
     m.event(snapshot, "stopped_for_arrears")
     m.send(snapshot, delete_snapshot.KIND, due_at=release_at)
+
+
+def _put_away_image(image: OwnImage) -> None:
+    """The same; nothing is made of it meanwhile."""
+    release_at = _end_charging(image, _kept())
+    m.event(image, "stopped_for_arrears")
+    m.send(image, leave_image.KIND, due_at=release_at)
 
 
 def _kept() -> dt.timedelta:

@@ -1,7 +1,11 @@
 """Images of customers: what a snapshot of a system disk holds, or was imported; who else may make machines of it."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
+
+from vmart.subscriptions.models import Subscription
 
 
 class ImageState(models.TextChoices):
@@ -28,11 +32,14 @@ _UNNAMED = Q(state__in=["CREATEFAILED", "IMPORTFAILED", "DELETING", "GONE"])
 
 class OwnImage(models.Model):
     """An image that an account owns, in the zone where it lies. What it costs is its snapshot's; an imported one has
-    none, and costs nothing (ADR 0058)."""
+    none, but an agreement and room of its own (ADR 0063)."""
 
     KIND = "own_image"
 
-    id = models.BigIntegerField(primary_key=True)  # of storage.numbers, out of which its public id is made
+    id = models.BigIntegerField(primary_key=True)  # of an imported one its subscription's, of another nothing else's
+    subscription = models.ForeignObject(  # of an imported one alone: what is asked for with it leaves the others out
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
     public_id = models.CharField(max_length=20, unique=True)  # "img-4k2j0qzt"
     account_id = models.BigIntegerField()
     zone = models.ForeignKey("catalog.Zone", models.PROTECT)
@@ -42,7 +49,8 @@ class OwnImage(models.Model):
     snapshot = models.ForeignKey("storage.Snapshot", models.PROTECT, null=True)
     name = models.CharField(max_length=60)
     description = models.CharField(max_length=256, default="", blank=True)
-    size_gib = models.IntegerField()  # of the system disk that it was made of: no smaller one takes it
+    # Of the system disk that it was made of: no smaller one takes it. While it is being imported the room that is kept.
+    size_gib = models.IntegerField()
     created_at = models.DateTimeField()
     # Of an imported one. The address may bear a signature, so it is forgotten when the import has ended.
     import_url = models.CharField(max_length=2048, default="", db_default="", blank=True)
@@ -72,6 +80,11 @@ class OwnImage(models.Model):
         indexes = [
             models.Index(fields=["account_id", "-id"], condition=~_ENDED, name="storage_image_of_account"),
         ]
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As a machine's: the subscription is read anew with it."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)
 
 
 class ImageShare(models.Model):

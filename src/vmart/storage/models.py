@@ -61,7 +61,7 @@ class Disk(models.Model):
     delete_with_instance = models.BooleanField(default=True)  # as the buyer said it
     name = models.CharField(max_length=128, default="", blank=True)
     restorations = models.IntegerField(default=0, db_default=0)  # how often it was to hold what a snapshot holds
-    made_of = models.BigIntegerField(null=True)  # the snapshot that it was bought with
+    snapshot_id = models.CharField(max_length=20, default="", db_default="", blank=True)  # that it was bought with
 
     state = models.CharField(max_length=12, default="", db_default="", blank=True)  # State
     # Of one with a life of its own what its subscription says, too: what an account has is listed by one index.
@@ -106,7 +106,7 @@ class Disk(models.Model):
                 condition=~Q(state__in=["", "GONE"]),
                 name="storage_disk_own",
             ),
-            models.Index(fields=["made_of"], condition=Q(state="CREATING"), name="storage_disk_being_made_of"),
+            models.Index(fields=["snapshot_id"], condition=~Q(snapshot_id=""), name="storage_disk_of_snapshot"),
         ]
 
     @property

@@ -8,7 +8,7 @@ kept as they were typed, with a message beside them. Passwords and keys to money
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import zip_longest
 from urllib.parse import urlencode
@@ -49,7 +49,8 @@ _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
 _NEW_DATA_GIB = 50  # a disk that is added has at least this
 
-Row = tuple[str | None, str | None]  # a data disk as typed: type and size; None where the form has none
+# A data disk as typed: type, size and the snapshot that it is to hold; None where the form has none.
+Row = tuple[str | None, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Typed:
     def of(cls, form: QueryDict) -> "Typed":
         """With a data disk more or less where a button of the form asked for it."""
         values = {name: str(given[-1]) for name, given in form.lists() if given}
-        disks = _rows(form.getlist("data_disk"), form.getlist("data_gib"), values.get("act", ""))
+        typed = zip_longest(form.getlist("data_disk"), form.getlist("data_gib"), form.getlist("data_snapshot"))
+        disks = _rows(list(typed), values.get("act", ""))
         return cls(values, _ids(form, "key", KEYS_MAX), disks, _ids(form, "security_group", OF_A_MACHINE_MAX + 1))
 
 
@@ -73,13 +75,12 @@ def _ids(form: QueryDict, name: str, most: int) -> tuple[str, ...]:
     return tuple(str(given).replace("\0", "")[:_TEXT_MAX] for given in form.getlist(name)[:most])
 
 
-def _rows(types: Sequence[str], sizes: Sequence[str], act: str) -> list[Row]:
+def _rows(typed: list[Row], act: str) -> list[Row]:
     """The data disks after ``act``: ``add_disk``, ``remove_disk-2`` (counted from 1) or anything else."""
-    typed: list[Row] = list(zip_longest(types, sizes))
     removed = re.fullmatch(r"remove_disk-([1-9][0-9]{0,3})", act)
     if removed:
         del typed[int(removed[1]) - 1 : int(removed[1])]
-    return [*typed, (None, None)] if act == "add_disk" else typed
+    return [*typed, (None, None, None)] if act == "add_disk" else typed
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class Choice:
     image: Chosen
     values: dict[str, str]
     keys: tuple[str, ...] = ()
-    data_disks: tuple[tuple[str, str], ...] = ()  # type, and size as typed
+    data_disks: tuple[tuple[str, str, str], ...] = ()  # type, size as typed, and snapshot
     errors: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     groups: tuple[str, ...] = ()  # security groups; none is the default one
@@ -120,7 +121,7 @@ class Choice:
     @property
     def disk_gib(self) -> int:
         """All disks of one machine; those with a wrong size count nothing."""
-        sizes = [int(size) for n, (_, size) in enumerate(self.data_disks, 1) if size_field(n) not in self.errors]
+        sizes = [int(size) for n, (_, size, _s) in enumerate(self.data_disks, 1) if size_field(n) not in self.errors]
         return (self.number("disk_gib") or self.image.size_gib) + sum(sizes)
 
     @property
@@ -135,7 +136,7 @@ class Choice:
             zone=self.zone.code,
             instance_type=self.kind.code,
             charge_type=charge_type,
-            system_disk=self._disk("system_disk", self.values["disk"], self.number("disk_gib")),
+            system_disk=self._disk("system_disk", DiskChoice(self.values["disk"], self.number("disk_gib"))),
             data_disks=self._data_disks,
             period_months=self.number("months") if self.mode == "prepaid" else None,
             internet_charge_type=internet,
@@ -148,25 +149,27 @@ class Choice:
     def _data_disks(self) -> tuple[DiskChoice, ...]:
         paths = dict(enumerate(version_facts.data_disks(self.source.contents) if self.source else []))
         return tuple(
-            self._disk(paths.get(place, ""), disk_type, int(size))
-            for place, (disk_type, size) in enumerate(self.data_disks)
+            self._disk(paths.get(place, ""), DiskChoice(disk_type, int(size), snapshot_id=snapshot))
+            for place, (disk_type, size, snapshot) in enumerate(self.data_disks)
         )
 
-    def _disk(self, path: str, disk_type: str, size_gib: int) -> DiskChoice:
+    def _disk(self, path: str, typed: DiskChoice) -> DiskChoice:
         """A disk of the form; where it is still the template's, with what the form has no field for."""
         said = self.source.contents if self.source else {}
         its_type = said.get(f"{path}.disk_type", DEFAULT_DISK_TYPE)
-        if (its_type, said.get(f"{path}.size_gib", DEFAULT_SYSTEM_GIB)) != (disk_type, size_gib):
-            return DiskChoice(disk_type, size_gib)
+        if (its_type, said.get(f"{path}.size_gib", DEFAULT_SYSTEM_GIB)) != (typed.disk_type, typed.size_gib):
+            return typed
         goes = said.get(f"{path}.delete_with_instance", True)
-        return DiskChoice(disk_type, size_gib, goes, said.get(f"{path}.name", ""))
+        return replace(typed, delete_with_instance=goes, name=said.get(f"{path}.name", ""))
 
     def query(self, **other: str) -> str:
         """The form as a query string; equal forms have equal ones. ``other`` replaces values."""
         shown = self.values | other
         pairs = [(name, shown[name]) for name in IN_ADDRESS if shown.get(name)]
-        for disk_type, size in self.data_disks:
+        of_snapshots = any(snapshot for _, _, snapshot in self.data_disks)
+        for disk_type, size, snapshot in self.data_disks:
             pairs += [("data_disk", disk_type), ("data_gib", size)]
+            pairs += [("data_snapshot", snapshot)] if of_snapshots else []
         pairs += [("security_group", group) for group in self.groups]
         return urlencode(pairs + [("key", key) for key in self.keys])
 
@@ -174,6 +177,11 @@ class Choice:
 def size_field(number: int | str) -> str:
     """Where the size of a data disk (from 1) is typed; its errors go by this name."""
     return f"data_gib-{number}"
+
+
+def snapshot_field(number: int | str) -> str:
+    """Where its snapshot is typed."""
+    return f"data_snapshot-{number}"
 
 
 def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequence[Chosen] = ()) -> Choice:
@@ -191,7 +199,7 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
     smallest = max(image.size_gib, book.disk(values["disk"]).system_gib.min)
     values["disk_gib"] = values["disk_gib"] or str(smallest)
     data_disks, errors = _data_disks(typed.data_disks, values["disk"], shop, book)
-    room = smallest + sum(int(size) for n, (_, size) in enumerate(data_disks, 1) if size_field(n) not in errors)
+    room = smallest + sum(int(size) for n, (_, size, _s) in enumerate(data_disks, 1) if size_field(n) not in errors)
     kind = _kind(values["type"], zone, shop, book, market=market, disk_gib=room, notices=notices)
     values |= {"charge": mode, "region": zone.region, "zone": zone.code, "type": kind.code, "image": image.public_id}
     values["address"] = "0" if values["address"] == "0" else "1"
@@ -233,17 +241,17 @@ def _image(wanted: str, shop: Shop, own: Sequence[Chosen], notices: list[str]) -
 
 def _data_disks(
     disks: Sequence[Row], preset: str, shop: Shop, book: PriceBook
-) -> tuple[tuple[tuple[str, str], ...], dict[str, str]]:
-    """Types and sizes with their errors. One more than may be had is kept, so that the refusal is seen."""
+) -> tuple[tuple[tuple[str, str, str], ...], dict[str, str]]:
+    """Types, sizes and snapshots, with the sizes' errors. One more than may be had is kept: the refusal is seen."""
     found, errors = [], {}
-    for number, (wanted, typed) in enumerate(disks[: book.sales.data_disks_max + 1], 1):
+    for number, (wanted, typed, snapshot) in enumerate(disks[: book.sales.data_disks_max + 1], 1):
         disk_type = wanted if wanted in shop.disk_types and wanted in book.document.disks else preset
         sizes = book.disk(disk_type).data_gib
         size = str(min(max(sizes.min, _NEW_DATA_GIB), sizes.max)) if typed is None else typed.strip()[:_TEXT_MAX]
         wrong = _wrong(size, sizes.min, sizes.max)
         if wrong:
             errors[size_field(number)] = wrong
-        found.append((disk_type, size))
+        found.append((disk_type, size, (snapshot or "").strip().replace("\0", "")[:_TEXT_MAX]))
     return tuple(found), errors
 
 

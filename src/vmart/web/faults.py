@@ -20,6 +20,7 @@ _TITLES = {
     "disk_gib": _("System disk"),
     "data_disks": _("Data disks"),
     "data_gib": _("Data disk"),
+    "data_snapshot": _("Snapshot of data disk"),
     "address": _("Network"),
     "internet": _("Network"),
     "mbps": _("Outbound speed"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from vmart.kernel.errors import Refused
 from vmart.kernel.paths import called
-from vmart.web.choice import size_field
+from vmart.web.choice import size_field, snapshot_field
 
 PURCHASE = {
     "region": "region",
@@ -17,6 +17,7 @@ PURCHASE = {
     "system_disk.size_gib": "disk_gib",
     "data_disks": "data_disks",
     "data_disks.*.size_gib": size_field("*"),
+    "data_disks.*.snapshot_id": snapshot_field("*"),
     "bandwidth_mbps": "mbps",
     "internet_charge_type": "internet",
     "public_ip": "address",

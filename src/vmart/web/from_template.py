@@ -79,6 +79,7 @@ def _disks(said: Said) -> Iterable[tuple[str, str]]:
     for path in version_facts.data_disks(said):
         yield "data_disk", str(said.get(f"{path}.disk_type", DEFAULT_DISK_TYPE))
         yield "data_gib", str(said[f"{path}.size_gib"])
+        yield "data_snapshot", str(said.get(f"{path}.snapshot_id", ""))
 
 
 def source(account_id: int, template_id: str, number: str) -> Held:

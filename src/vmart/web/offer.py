@@ -34,7 +34,7 @@ from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
 from vmart.web import fields, from_template, group_boxes
-from vmart.web.choice import Choice, Typed, has_ipv6, read, size_field, zone_of
+from vmart.web.choice import Choice, Typed, has_ipv6, read, size_field, snapshot_field, zone_of
 from vmart.web.faults import Fault, faults
 
 SUBNETS_SHOWN = 200
@@ -81,7 +81,7 @@ class DiskOption:
 
 @dataclass(frozen=True, slots=True)
 class DataDisk:
-    """A row of the data disks; ``price`` for the chosen mode, None where the size is wrong; errors go by ``field``."""
+    """A row of the data disks; ``price`` for the chosen mode, None where the size is wrong; errors go by the fields."""
 
     number: int
     disk_type: str
@@ -89,6 +89,8 @@ class DataDisk:
     sizes: Any
     price: Decimal | None
     field: str
+    snapshot: str
+    snapshot_field: str
 
 
 @dataclass(slots=True)
@@ -275,9 +277,9 @@ class Offer:
                 None if self.errors.get(size_field(number)) else progressive(
                     int(size), sold[disk_type].month if self.prepaid else sold[disk_type].hour
                 ),
-                size_field(number),
+                size_field(number), snapshot, snapshot_field(number),
             )
-            for number, (disk_type, size) in enumerate(self.choice.data_disks, 1)
+            for number, (disk_type, size, snapshot) in enumerate(self.choice.data_disks, 1)
         ]  # fmt: skip
 
     @property

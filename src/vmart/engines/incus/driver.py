@@ -331,10 +331,10 @@ class IncusEngine:
         with self._saying():
             return opened.own_images.made(name) or opened.own_images.make(name, opened.copies.machine(snapshot), user)
 
-    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+    def ensure_image_imported(self, name: str, system: Foreign, user: str, member: str) -> OwnImage:
         opened = self._open()
         with self._saying():
-            return opened.own_images.made(name) or opened.imports.make(name, system, user)
+            return opened.own_images.made(name) or opened.imports.make(name, system, user, member)
 
     def ensure_image_absent(self, name: str) -> None:
         with self._saying():

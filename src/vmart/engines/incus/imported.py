@@ -30,14 +30,14 @@ class Imports:
         self._client, self._names, self._own_images = client, names, own_images
         self._architecture = architecture
 
-    def make(self, name: str, system: Foreign, user: str) -> OwnImage:
+    def make(self, name: str, system: Foreign, user: str, member: str) -> OwnImage:
         """Ours of what was brought. Raises EngineError."""
         if system.kind != ROOTFS:
             raise EngineError("Machines in this zone are containers, and the system is a disk.", transient=False)
         fingerprint = self._uploaded(name, system.content)
         # Ours is not looked at again once it is whole: whoever is killed after that leaves nothing.
         return self._own_images.make_of_image(
-            name, fingerprint, system.size_gib, user, at_last=lambda: self.forget(name)
+            name, fingerprint, system.size_gib, user, member=member, at_last=lambda: self.forget(name)
         )
 
     def forget(self, name: str) -> None:

@@ -73,9 +73,9 @@ class OwnImages:
         return self._make(body, str(source["location"]) if self._is_cluster else "", user, lambda: None)
 
     def make_of_image(
-        self, name: str, fingerprint: str, size_gib: int, user: str, at_last: Callable[[], None]
+        self, name: str, fingerprint: str, size_gib: int, user: str, *, member: str, at_last: Callable[[], None]
     ) -> OwnImage:
-        """Of an image of the server's, on a disk of this size; ``at_last`` is done before it is whole."""
+        """Of an image of the server's, on a disk of this size on the member; ``at_last`` is done before it is whole."""
         if self._why_not:
             raise EngineError(self._why_not, transient=False)
         root = {"type": "disk", "path": "/", "pool": self._pool, "size": f"{size_gib + self._spare_gib}GiB"}
@@ -85,7 +85,7 @@ class OwnImages:
             "config": config | {"security.guestapi": "false", "security.idmap.isolated": "true"},
             "source": {"type": "image", "fingerprint": fingerprint},
         }  # fmt: skip
-        return self._make(body, "", user, at_last)
+        return self._make(body, member if self._is_cluster else "", user, at_last)
 
     def _make(self, body: Mapping[str, Any], target: str, user: str, at_last: Callable[[], None]) -> OwnImage:
         """Whole, with nothing of a machine on it."""

@@ -311,11 +311,10 @@ class SimulatedEngine:
                 self._refuse_offline(connection, snapshots.whole(connection, snapshot)["member"])
             return own_images.made(connection, name, snapshot)
 
-    def ensure_image_imported(self, name: str, system: Foreign, user: str) -> OwnImage:
+    def ensure_image_imported(self, name: str, system: Foreign, user: str, member: str) -> OwnImage:
         with self._calls.call("ensure_image_imported", writes=True) as connection:
             image = own_images.found(connection, name)
             if image is None:
-                member = next(iter(self._members))
                 self._refuse_offline(connection, member)
                 image = own_images.imported(connection, name, system, member)
             return image

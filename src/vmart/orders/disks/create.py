@@ -57,7 +57,6 @@ class NewDisks:
     tags: tuple[Tag, ...] = ()
     months: int = 0  # of the first term, where it is paid ahead
     renew_flag: str = MANUAL
-    snapshot_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
             return tuple(known["disk_ids"])
         due = price(asked)
         _refuse(actor.account, asked)
-        snapshot = of_snapshot.wanted(actor.account, asked.snapshot_id, asked.zone, asked.disk.size_gib)
+        snapshot = of_snapshot.wanted(actor.account, asked.disk.snapshot_id, asked.zone, asked.disk.size_gib)
         disks = _write(actor, asked, due, snapshot)
         names = [disk.public_id for disk in disks]
         order_id = _order(actor.account, asked, due, disks) if asked.charge_type == PREPAID else 0
@@ -268,7 +267,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _make(disk: Disk, zone: str) -> None:
-    if disk.made_of:
+    if disk.snapshot_id:
         of_snapshot.make(disk, zone)
     else:
         own.engine(zone).ensure_volume(disk.public_id, disk.size_gib, own.member(disk))

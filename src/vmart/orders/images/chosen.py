@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from vmart.catalog import shop
 from vmart.catalog.models import Image
@@ -11,6 +11,7 @@ from vmart.kernel import db
 from vmart.orders import errors
 from vmart.storage.images import ImageShare, ImageState, OwnImage
 from vmart.storage.models import SnapshotState
+from vmart.subscriptions.models import Standing, Subscription
 
 _SHOWN = 200  # its own first: no stranger's images push out the account's
 
@@ -52,8 +53,8 @@ def choose(here: shop.Shop, account_id: int, zone: str, image_id: str) -> Chosen
     public = here.images.get(image_id)
     if public is not None:
         return Chosen(_sold(public))
-    there = usable(account_id).select_related("snapshot")
-    own = there.filter(public_id=image_id).first() if "\0" not in image_id else None
+    there = usable(account_id).filter(public_id=image_id) if "\0" not in image_id else OwnImage.objects.none()
+    own = there.first()
     if own is None:
         raise errors.UnknownImage("The image {id} does not exist.", field="image_id", id=image_id)
     if own.state != ImageState.NORMAL:
@@ -61,7 +62,7 @@ def choose(here: shop.Shop, account_id: int, zone: str, image_id: str) -> Chosen
             "The image {id} is {state}; machines are made of it when it is NORMAL.",
             field="image_id", id=image_id, state=own.state,
         )  # fmt: skip
-    if own.snapshot is not None and own.snapshot.state == SnapshotState.TORECYCLE:
+    if not _paid(there).exists():
         raise errors.ImageNotSold(
             "The image {id} is kept for arrears; its owner has to top up to zero or more.",
             field="image_id",
@@ -89,12 +90,18 @@ def own_in(here: shop.Shop, account_id: int, zone: str) -> list[Chosen]:
     """Customers' images of which the account can have machines made in the zone now: its own, then those shared with
     it, the newest first.
     """
-    there = usable(account_id).filter(zone_id=zone, state=ImageState.NORMAL).select_related("snapshot")
-    ready = there.exclude(snapshot__state=SnapshotState.TORECYCLE).annotate(is_own=Q(account_id=account_id))
+    there = _paid(usable(account_id).filter(zone_id=zone, state=ImageState.NORMAL))
+    ready = there.annotate(is_own=Q(account_id=account_id))
     return [
         Chosen(here.images[one.base_id], one, 0 if one.account_id == account_id else one.account_id)
         for one in ready.order_by("-is_own", "-id")[:_SHOWN]
     ]
+
+
+def _paid(images: QuerySet[OwnImage]) -> QuerySet[OwnImage]:
+    """Those that arrears have not put away, with their snapshot or, imported, by themselves."""
+    put_away = Subscription.objects.filter(id=OuterRef("id"), standing=Standing.ISOLATED)
+    return images.exclude(snapshot__state=SnapshotState.TORECYCLE).exclude(Exists(put_away))
 
 
 def hold(account_id: int, chosen: Chosen, zone: str) -> None:

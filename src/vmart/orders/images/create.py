@@ -17,12 +17,11 @@ from vmart.engines.contract import EngineError
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db, public_ids
-from vmart.orders import errors, things, unpaid
+from vmart.orders import errors, numbers, things, unpaid
 from vmart.orders import machines as m
 from vmart.orders.images import leave, own
 from vmart.orders.snapshots import create as snapshots
 from vmart.orders.snapshots import own as own_snapshot
-from vmart.storage import numbers
 from vmart.storage.images import COUNTING, ImageState, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import new
@@ -143,7 +142,7 @@ def _write(actor: Actor, snapshot: Snapshot, asked: NewImage) -> str:
 def new_number() -> tuple[int, str]:
     """One whose public id is no public image's: those are the seller's choice."""
     while True:
-        number = numbers.image()
+        (number,) = numbers.subscriptions(1)
         public_id = public_ids.of("img", number)
         if public_id not in shop.snapshot().images:
             return number, public_id

@@ -8,14 +8,16 @@ from django.db import transaction
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import errors, things
-from vmart.orders.images import leave, own
+from vmart.orders.images import charge, leave, own
 from vmart.orders.snapshots import delete as delete_snapshots
 from vmart.storage.images import ImageShare, ImageState, OwnImage
 from vmart.storage.models import Snapshot, SnapshotState
+from vmart.subscriptions.models import Standing
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = leave.KIND
+_ENDED = (ImageState.DELETING, ImageState.CREATEFAILED, ImageState.IMPORTFAILED)
 
 # Machines that are just being made of images: delivered, or installed anew.
 _IN_USE = """
@@ -76,15 +78,36 @@ def refuse(images: Sequence[OwnImage]) -> None:
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
-    """Operation ``delete_image``; of one that was never made, what is left of it goes."""
+    """Operation ``delete_image``: due at once, or when arrears have lasted too long; of one that was never made, what
+    is left of it goes."""
     for operation in batch:
         image = OwnImage.objects.get(id=operation.subject_id)
         if own.is_being_imported(image):  # its import sees that nobody wants it any more, and ends
             queue.put_off(owner, [operation], 1.0, "waiting for the end of its import", waiting=True)
             continue
+        if not _announce(operation, owner):
+            continue
         own.engine(operation.lane).ensure_image_absent(image.public_id)
-        with own.outcome(operation, owner, ImageState.DELETING) as gone:
-            if gone:
-                columns = {"state": ImageState.GONE, "latest_operation_state": "SUCCESS"}
-                OwnImage.objects.filter(pk=gone.pk).update(**columns)
-                things.event(gone, "image_gone")
+        with own.outcome(operation, owner, *_ENDED) as ended:
+            if ended:
+                _gone(ended)
+
+
+def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
+    """One that arrears have put away is DELETING before the engine is touched, so that no top-up brings it back."""
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        if not queue.holds(owner, operation):
+            return False
+        unpaid = charge.charged().filter(id=operation.subject_id, subscription__standing=Standing.ISOLATED)
+        for image in unpaid.filter(state=ImageState.NORMAL):
+            leave.by_arrears(image)
+    return True
+
+
+def _gone(image: OwnImage) -> None:
+    charge.gone(image)
+    if image.state == ImageState.DELETING:
+        columns = {"state": ImageState.GONE, "latest_operation_state": "SUCCESS"}
+        OwnImage.objects.filter(pk=image.pk).update(**columns)
+        things.event(image, "image_gone")

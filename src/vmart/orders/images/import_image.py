@@ -1,6 +1,6 @@
 """A customer's own system becomes an image: fetched from where he says, looked at, then brought to the zone's engine.
 
-It costs nothing: a quota and the policy bound it (ADR 0058). What is fetched lies in files without a name, which end
+It is charged by its GiB from when it is there (ADR 0063). What is fetched lies in files without a name, which end
 with this process however it ends; a worker that was killed leaves nothing, and the next begins anew.
 """
 
@@ -27,9 +27,10 @@ from vmart.engines.foreign.kinds import QCOW2, ROOTFS, Unfit
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, outward
 from vmart.kernel.outward import FetchError
-from vmart.orders import errors, things
-from vmart.orders.images import create, leave, own
+from vmart.orders import by_the_gib, errors, things
+from vmart.orders.images import charge, create, leave, own
 from vmart.orders.images.source import Source, parse, reach
+from vmart.placement.models import Allocation
 from vmart.policy import policy
 from vmart.storage.images import ImageState, OwnImage
 from vmart.tags import new
@@ -78,7 +79,7 @@ def accept(actor: Actor, asked: NewImport, *, dry_run: bool = False) -> str:
     """Accept an import; the image's public id. With ``dry_run`` nothing is written, and nothing is fetched.
 
     Raises InvalidValue, BadImportUrl, UnknownImage, UnknownZone, NoImports, TooManyImports, ImageNameTaken,
-    TooManyImages, AccountFrozen, InArrears, BadTag, TooManyTags.
+    TooManyImages, AccountFrozen, InArrears, BadTag, TooManyTags, DiskSoldOut, InsufficientBalance.
     """
     own.check_name(asked.name)
     own.check_description(asked.description)
@@ -143,9 +144,11 @@ def _refuse_at_once(account_id: int) -> None:
 
 def _write(actor: Actor, asked: NewImport, source: Source, zone: str) -> str:
     number, public_id = create.new_number()
+    size_gib = charge.largest_gib()
+    charge.agree(actor.account, zone, number, public_id, size_gib)
     image = OwnImage.objects.create(
         id=number, public_id=public_id, account_id=actor.account, zone_id=zone, base_id=asked.base, name=asked.name,
-        description=asked.description, size_gib=shop.snapshot().images[asked.base].size_gib, created_at=clock.now(),
+        description=asked.description, size_gib=size_gib, created_at=clock.now(),
         import_url=source.url, import_sha256=source.sha256, state=ImageState.IMPORTING, latest_operation=own.IMPORT,
         latest_operation_state="OPERATING", latest_operation_request_id=actor.request_id,
     )  # fmt: skip
@@ -174,6 +177,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
             continue
         with own.outcome(operation, owner, ImageState.IMPORTING) as there:
             if there and made:
+                charge.begin(there, made.size_gib)
                 columns = {"state": ImageState.NORMAL, "latest_operation_state": "SUCCESS", "import_url": ""}
                 OwnImage.objects.filter(pk=there.pk).update(size_gib=made.size_gib, percent=100, **columns)
                 things.event(there, "image_imported", name=there.name)
@@ -202,6 +206,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
     for operation in batch:
         with own.outcome(operation, owner, ImageState.IMPORTING) as failed:
             if failed:
+                by_the_gib.never_there(failed)
                 things.fail(failed, _FAILED, error, state=ImageState.IMPORTFAILED, import_url="")
                 things.send(failed, leave.KIND)
 
@@ -215,7 +220,7 @@ def _brought(image: OwnImage, ends: dt.datetime) -> Made | None:
     if there is not None:
         return there  # made, and its answer was lost
     try:
-        _refuse_no_room()
+        _refuse_no_room(image)
         return _bring(image, engine, ends)
     except _Unwanted:
         return None
@@ -225,11 +230,11 @@ def _brought(image: OwnImage, ends: dt.datetime) -> Made | None:
         raise
 
 
-def _refuse_no_room() -> None:
+def _refuse_no_room(image: OwnImage) -> None:
     """Before it is fetched: other things of this host lie there too, perhaps."""
     there = os.statvfs(settings.IMPORT_DIR)
     free = there.f_bavail * there.f_frsize
-    if free < 2 * _most_bytes() + _GIB:
+    if free < 2 * _most_bytes(image) + _GIB:
         raise _NoRoom(detail=f"{free >> 20} MiB are free")
 
 
@@ -238,37 +243,39 @@ def _bring(image: OwnImage, engine: Images, ends: dt.datetime) -> Made:
     with _file() as packed:
         form = _fetch(image, packed, ends)
         look = _every(_LOOK_S, lambda: _tell(image, _FETCHED, ends))
-        with _system(packed, form, look) as system:
+        with _system(packed, form, _most_bytes(image), look) as system:
             _tell(image, _READ, ends)
-            return _made(engine, image.public_id, system, user)
+            return _made(engine, image, system, user)
 
 
-def _made(engine: Images, name: str, system: Foreign, user: str) -> Made:
+def _made(engine: Images, image: OwnImage, system: Foreign, user: str) -> Made:
     """A refusal is asked about once more while the file is here: to fetch it again costs more."""
+    host = Allocation.objects.values_list("host__name", flat=True).get(instance_id=image.id)
     try:
-        return engine.ensure_image_imported(name, system, user)
+        return engine.ensure_image_imported(image.public_id, system, user, host)
     except EngineError as error:
         if error.transient:
             raise
-        return engine.ensure_image_imported(name, system, user)
+        return engine.ensure_image_imported(image.public_id, system, user, host)
 
 
 def _file() -> BinaryIO:
     return tempfile.TemporaryFile(dir=settings.IMPORT_DIR)
 
 
-def _most_bytes() -> int:
-    return policy.at(clock.now()).image_import_gib * _GIB
+def _most_bytes(image: OwnImage) -> int:
+    """Of the file, and of the system in it: for so much there is room."""
+    return (image.size_gib - 1) * _GIB
 
 
 def _fetch(image: OwnImage, packed: BinaryIO, ends: dt.datetime) -> str:
     """Put what the address gives into the file, and say what form it has. Raises EngineError."""
     imports = Zone.objects.values_list("capabilities", flat=True).get(code=image.zone_id).get("imports", [])
-    limit_s = min(_whole() / 2, _left(ends)).total_seconds()
+    limit_s, most_bytes = min(_whole() / 2, _left(ends)).total_seconds(), _most_bytes(image)
     digest, form = hashlib.sha256(), ""
     try:
-        with outward.fetch(image.import_url, reach(), most_bytes=_most_bytes(), limit_s=limit_s) as (said, pieces):
-            tell = _every(_LOOK_S, lambda: _tell(image, packed.tell() * _FETCHED // (said or _most_bytes()), ends))
+        with outward.fetch(image.import_url, reach(), most_bytes=most_bytes, limit_s=limit_s) as (said, pieces):
+            tell = _every(_LOOK_S, lambda: _tell(image, packed.tell() * _FETCHED // (said or most_bytes), ends))
             for piece in pieces:
                 packed.write(piece)
                 digest.update(piece)
@@ -309,16 +316,16 @@ def _refuse_other(image: OwnImage, found: str) -> None:
 
 
 @contextmanager
-def _system(packed: BinaryIO, form: str, look: Callable[[], None]) -> Iterator[Foreign]:
+def _system(packed: BinaryIO, form: str, most_bytes: int, look: Callable[[], None]) -> Iterator[Foreign]:
     """What an engine may be given of it. Raises Unfit."""
     from vmart.engines.foreign import qcow2, rootfs  # what reads files is the worker's alone
 
     packed.seek(0)
     if form == QCOW2:
-        yield Foreign(QCOW2, packed, qcow2.size_gib(packed, _most_bytes() // _GIB))
+        yield Foreign(QCOW2, packed, qcow2.size_gib(packed, most_bytes // _GIB))
         return
     with _file() as clean:
-        taken = rootfs.clean(packed, form, clean, _most_bytes(), look)
+        taken = rootfs.clean(packed, form, clean, most_bytes, look)
         packed.truncate(0)  # what is not needed any more gives its room back
         clean.flush()
         yield Foreign(ROOTFS, clean, -(-taken // _GIB) + 1)

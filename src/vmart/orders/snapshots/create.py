@@ -3,12 +3,10 @@
 It is charged by the GiB of its disk: so much of the host is kept for it.
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db.models import QuerySet
 
@@ -17,23 +15,19 @@ from vmart.catalog.models import Zone
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
-from vmart.kernel import clock, db, public_ids
-from vmart.kernel.money import exponent
-from vmart.orders import errors, holds, hourly, numbers, things, unpaid
+from vmart.kernel import db, public_ids
+from vmart.orders import by_the_gib, errors, holds, numbers, things, unpaid
 from vmart.orders import machines as m
+from vmart.orders.by_the_gib import Cost
 from vmart.orders.disks import own as own_disk
 from vmart.orders.snapshots import delete, own, rename
 from vmart.pricing import books
 from vmart.pricing.book import SNAPSHOT
-from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.pricing.errors import ChargeTypeNotSold
-from vmart.pricing.priced import Term
-from vmart.pricing.rules import hold_minor
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import SNAPSHOT as KIND_OF_SUBSCRIPTION
-from vmart.subscriptions.models import Item, Source, Standing, Subscription
 from vmart.tags import new
 from vmart.tags import things as tagged
 from vmart.tags.wanted import Tag
@@ -53,28 +47,15 @@ class NewSnapshot:
     turned_off: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """An hour, exact; the hour that is held, in minor units; and by what it is charged."""
-
-    hourly: Decimal
-    hold_minor: int
-    term: Term
-    book_version: int
-
-
 def cost(zone: str, size_gib: int) -> Cost:
     """What a snapshot of a disk of this size costs in the zone, by the catalog of now. Raises ChargeTypeNotSold."""
     here = shop.snapshot()
-    book = books.current_book(here.generation)
-    prices = book.regions[here.region_of(zone)]
+    prices = books.current_book(here.generation).regions[here.region_of(zone)]
     if prices.snapshot_gib is None:
         raise ChargeTypeNotSold(
             "No snapshots are sold in this region.", field="region", code="InvalidDisk.NotSupportSnapshot"
         )
-    term: Term = (SNAPSHOT, prices.snapshot_key, size_gib)
-    exact = hourly.hour_of(term)
-    return Cost(exact, hold_minor([exact], exponent(here.currency)), term, book.version)
+    return by_the_gib.cost((SNAPSHOT, prices.snapshot_key, size_gib))
 
 
 def create(actor: Actor, asked: NewSnapshot) -> str:
@@ -140,14 +121,11 @@ def _refuse(disk: Disk, machine: Instance | None) -> None:
 
 def _write(disk: Disk, machine: Instance | None, asked: NewSnapshot, actor: Actor) -> Snapshot:
     """Agreement, term, room, hold and snapshot."""
-    due, now = cost(disk.zone_id, disk.size_gib), clock.now()
-    agreed = _agreement(disk, numbers.subscriptions(1)[0], now)
-    agreed.save(force_insert=True)
-    component, key, quantity = due.term
-    Item.objects.create(
-        subscription=agreed, component=component, mode=Item.Mode.HOUR, price_key=key, quantity=quantity,
-        book_version=due.book_version, pausable=False, from_at=now,
-    )  # fmt: skip
+    due, number = cost(disk.zone_id, disk.size_gib), numbers.subscriptions(1)[0]
+    public_id = public_ids.of("snap", number)
+    agreed = by_the_gib.agree(
+        disk.account_id, disk.zone_id, due, kind=KIND_OF_SUBSCRIPTION, number=number, public_id=public_id
+    )
     if not db.call("placement_claim_beside", agreed.id, (machine or disk).id, disk.size_gib):
         raise errors.DiskSoldOut(
             "There is no room for a snapshot of {size} GiB on the host of {id} now.",
@@ -172,14 +150,6 @@ def _ran(disk: Disk, machine: Instance | None) -> dict[str, str]:
     if machine is None or disk.usage != Disk.Usage.SYSTEM:
         return {}
     return {"image_id": machine.image_id, "own_image": machine.own_image}
-
-
-def _agreement(disk: Disk, number: int, now: dt.datetime) -> Subscription:
-    return Subscription(
-        id=number, account_id=disk.account_id, zone_id=disk.zone_id, kind=KIND_OF_SUBSCRIPTION,
-        public_id=public_ids.of("snap", number), bundle_id=number, created_at=now, charge_type=POSTPAID_BY_HOUR,
-        standing=Standing.PENDING, renew_flag="NOTIFY_AND_MANUAL_RENEW", isolated_source=Source.NOT_ISOLATED,
-    )  # fmt: skip
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -208,9 +178,7 @@ def _turned_off(snapshot: Snapshot) -> Iterator[None]:
 
 
 def _there(snapshot: Snapshot) -> None:
-    started = db.call("metering_instant", clock.now())
-    things.agree([snapshot], standing=Standing.ACTIVE, started_at=started)
-    db.call("metering_start", [snapshot.id], [], started)
+    by_the_gib.there(snapshot)
     own.succeed(snapshot, SnapshotState.NORMAL)
     own.free_disk(snapshot.disk, ACT)
     things.event(snapshot, "snapshot_made", disk=snapshot.disk.public_id)
@@ -221,8 +189,7 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
     for operation in batch:
         with own.outcome(operation, owner, SnapshotState.CREATING) as failed:
             if failed:
-                db.call("ledger_void", failed.subscription.hold_id, clock.now())
-                db.call("subscriptions_failed", failed.id)
+                by_the_gib.never_there(failed)
                 things.fail(failed, _FAILED, error, state=SnapshotState.FAILED)
                 own.free_disk(failed.disk, ACT)
                 things.send(failed, delete.KIND)

@@ -6,7 +6,11 @@ Also the end of one that arrears have kept for too long.
 import uuid
 from collections.abc import Sequence
 
+from django.db.models import Exists, OuterRef, Q
+
 from vmart.events.actor import Actor
+from vmart.instances.models import Instance
+from vmart.instances.models import State as MachineState
 from vmart.kernel import clock, db
 from vmart.orders import errors, hourly, things
 from vmart.orders.images import leave
@@ -60,13 +64,20 @@ def refuse_used(snapshots: Sequence[Snapshot]) -> None:
                 snapshot.public_id for snapshot in snapshots if snapshot.pk == image.snapshot_id
             ),
         )  # fmt: skip
-    using = Disk.objects.filter(made_of__in=[one.id for one in snapshots], state=DiskState.CREATING).first()
+    using = _being_made(snapshots)
     if using is not None:
-        (used,) = (one for one in snapshots if one.id == using.made_of)
         raise errors.SnapshotInUse(
             "The disk {disk} is being made of the snapshot {id}; try again when it is there.",
-            field="snapshots", disk=using.public_id, id=used.public_id,
+            field="snapshots", disk=using.public_id, id=using.snapshot_id,
         )  # fmt: skip
+
+
+def _being_made(snapshots: Sequence[Snapshot]) -> Disk | None:
+    """A disk of one of them that is not there yet, by itself or with its machine."""
+    there = Disk.objects.filter(snapshot_id__in=[one.public_id for one in snapshots]).exclude(snapshot_id="")
+    pending = Instance.objects.filter(pk=OuterRef("instance_id"), state=MachineState.PENDING)
+    with_machine = Q(state=DiskState.WITH_MACHINE) & Exists(pending)
+    return there.filter(Q(state=DiskState.CREATING) | with_machine).order_by("id").first()
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

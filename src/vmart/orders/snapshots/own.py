@@ -23,7 +23,7 @@ from vmart.worker.queue import Claimed
 
 AT_ONCE_MAX = 100
 CREATE, APPLY = own_disk.CREATE_SNAPSHOT, own_disk.APPLY_SNAPSHOT
-_NOT_THERE = (SnapshotState.FAILED, SnapshotState.ERASING, SnapshotState.GONE)
+NOT_THERE = (SnapshotState.FAILED, SnapshotState.ERASING, SnapshotState.GONE)
 _CODES = {
     SnapshotState.CREATING: "ResourceUnavailable.SnapshotCreating",
     SnapshotState.ROLLBACKING: "ResourceInUse.DiskRollbacking",
@@ -41,7 +41,7 @@ def lock(account_id: int, public_ids: Sequence[str], *, most: int = 1) -> list[S
         ),
         twice=InvalidParameter("SnapshotIds names a snapshot twice.", field="snapshots"),
     )  # fmt: skip
-    return things.lock_named(locking().exclude(state__in=_NOT_THERE), account_id, public_ids, _unknown)
+    return things.lock_named(locking().exclude(state__in=NOT_THERE), account_id, public_ids, unknown)
 
 
 def locking() -> QuerySet[Snapshot]:
@@ -95,11 +95,12 @@ def refuse_not_normal(snapshot: Snapshot) -> None:
 
 def refuse_not_there(snapshot: Snapshot) -> None:
     """Raise UnknownSnapshot for one that was never made, or is deleted."""
-    if snapshot.state in _NOT_THERE:
-        raise _unknown(snapshot.public_id)
+    if snapshot.state in NOT_THERE:
+        raise unknown(snapshot.public_id)
 
 
-def _unknown(public_id: str) -> errors.UnknownSnapshot:
+def unknown(public_id: str) -> errors.UnknownSnapshot:
+    """None of the account's has this id."""
     return errors.UnknownSnapshot("The snapshot {id} does not exist.", field="snapshots", id=public_id or "(empty)")
 
 

@@ -82,8 +82,8 @@ BEGIN
     fn.placement_explain(_zone, _vcpu, _memory_mib, _disk_gib), ','));
 END $$;
 
--- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair, a security group or an image
--- that is gone, quotas. Under the account lock, by which those are deleted too.
+-- Refuse who may not buy: a stale catalog, a frozen account, arrears, a key pair, a security group, a
+-- snapshot or an image that is gone, quotas. Under the account lock, by which those are deleted too.
 CREATE FUNCTION fn.orders_may_buy(_p jsonb, _purses ledger_purses, _count int) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -94,6 +94,7 @@ DECLARE
   _held bigint;
   _most int;
   _gone text := fn.instances_missing_key(_account, _bought->'login'->'key_ids');
+  _gone_snapshot text := fn.storage_missing_snapshot(_account, _zone, _bought->'data_disks');
   _gone_group text := fn.security_missing_group(
     _account, _bought->'attributes'->'security_groups', _bought->>'region', _p->>'default_group');
 BEGIN
@@ -115,6 +116,9 @@ BEGIN
   END IF;
   IF _gone_group IS NOT NULL THEN
     PERFORM fn.kernel_refuse('no_security_group', _gone_group);
+  END IF;
+  IF _gone_snapshot IS NOT NULL THEN
+    PERFORM fn.kernel_refuse('no_snapshot', _gone_snapshot);
   END IF;
   IF _bought->>'own_image' <> '' AND NOT fn.storage_hold_image(_bought->>'own_image', _account, _zone) THEN
     PERFORM fn.kernel_refuse('no_image', _bought->>'own_image');

@@ -16,7 +16,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("disk", "restorations", models.IntegerField(default=0, db_default=0)),
-        migrations.AddField("disk", "made_of", models.BigIntegerField(null=True)),
+        migrations.AddField(
+            "disk", "snapshot_id", models.CharField(blank=True, db_default="", default="", max_length=20)
+        ),
         migrations.CreateModel(
             name="Snapshot",
             fields=[

@@ -12,6 +12,6 @@ class Migration(migrations.Migration):
     operations = [
         AddIndex(
             model_name="disk",
-            index=models.Index(fields=["made_of"], condition=Q(state="CREATING"), name="storage_disk_being_made_of"),
+            index=models.Index(fields=["snapshot_id"], condition=~Q(snapshot_id=""), name="storage_disk_of_snapshot"),
         ),
     ]

@@ -11,7 +11,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL("CREATE SEQUENCE storage_image_block", "DROP SEQUENCE storage_image_block"),
         migrations.CreateModel(
             name="OwnImage",
             fields=[

@@ -15,9 +15,10 @@ def _without_snapshot() -> migrations.RunSQL:
 
 
 class Migration(migrations.Migration):
-    """Images that were imported stand on no snapshot; one that failed leaves its name free."""
+    """Images that were imported stand on no snapshot, but on an agreement of their own; one that failed leaves its
+    name free."""
 
-    dependencies = [("storage", "0008_snapshot_policies")]
+    dependencies = [("storage", "0008_snapshot_policies"), ("subscriptions", "0002_hold_of_converted")]
 
     operations = [
         migrations.AlterField(
@@ -44,6 +45,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField("ownimage", "percent", models.IntegerField(db_default=0, default=0)),
         _without_snapshot(),
+        migrations.AddField(
+            "ownimage",
+            "subscription",
+            models.ForeignObject(
+                from_fields=["id"],
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="subscriptions.subscription",
+                to_fields=["id"],
+            ),
+        ),
         migrations.RemoveConstraint("ownimage", "storage_image_name_once"),
         migrations.AddConstraint(
             "ownimage",

@@ -45,6 +45,12 @@ LANGUAGE sql AS $$
   FROM unnest(_ids, _expire_at) AS line (id, expires_at) WHERE s.id = line.id AND s.id = ANY (_ids)
 $$;
 
+-- Whether there is such a bundle, and it is in the recycle bin or put away for arrears.
+CREATE FUNCTION fn.subscriptions_is_isolated(_id bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM subscriptions_subscription WHERE id = _id AND standing = 'isolated')
+$$;
+
 -- Those of the bundles that are prepaid, by id.
 CREATE FUNCTION fn.subscriptions_prepaid(_ids bigint[]) RETURNS SETOF subscriptions_subscription
 LANGUAGE sql STABLE AS $$

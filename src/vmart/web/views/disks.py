@@ -83,11 +83,11 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
 def _asked(form: NewDisk) -> NewDisks:
     typed, here = form.cleaned_data, shop.snapshot()
     region = here.region_of(typed["zone"]) if typed["zone"] in here.zones else ""
-    disk = DiskChoice(typed["type"], typed["size"], name=typed["name"])
+    disk = DiskChoice(typed["type"], typed["size"], name=typed["name"], snapshot_id=typed["snapshot"])
     months = typed["months"] or 0
     charge_type = PREPAID if months else POSTPAID_BY_HOUR
     asked = NewDisks(region, typed["zone"], charge_type, disk, typed["count"], months=months)
-    return replace(asked, snapshot_id=typed["snapshot"], tags=typed_tags.read(typed["tags"]))
+    return replace(asked, tags=typed_tags.read(typed["tags"]))
 
 
 def _cost(form: NewDisk) -> create.Cost | None:

@@ -1,6 +1,7 @@
 """Images of customers: the list, a new one of a machine, one of them, and with whom it is shared."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,16 +14,18 @@ from vmart.catalog import shop
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
-from vmart.listings import activity, images, overview
+from vmart.listings import activity, charges, images, overview
 from vmart.listings.images import PRIVATE, ImageView
-from vmart.orders.images import attributes, create, delete, import_image, share
+from vmart.orders import holds, live_cost
+from vmart.orders.by_the_gib import Cost
+from vmart.orders.images import attributes, charge, create, delete, import_image, share
 from vmart.orders.images.create import NewImage
 from vmart.orders.snapshots import create as snapshots
-from vmart.orders.snapshots.create import Cost
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.policy import policy
 from vmart.storage.models import Disk, OwnImage
+from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.web import typed_tags
 from vmart.web.image_forms import ImageName, ImageShares, NewImport, NewOwnImage
 from vmart.web.tables import IMAGES
@@ -91,7 +94,11 @@ def import_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """Make one of a system that is fetched from an address."""
     zones = import_image.takes()
     form = NewImport(list(zones), request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    costs = {zone: _import_cost(zone) for zone in zones}
+    shown = " ".join(f"{zone}={each.hourly}" for zone, (each, _largest) in costs.items())
+    if request.method == "POST" and shown != request.POST.get("shown"):
+        messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    elif request.method == "POST" and form.is_valid():
         typed = form.cleaned_data
         asked = import_image.NewImport(
             name=typed["name"], description=typed["description"], url=typed["url"], sha256=typed["sha256"],
@@ -105,8 +112,13 @@ def import_page(request: HttpRequest, account_id: int) -> HttpResponse:
             messages.success(request, _("The image is being imported."))
             return redirect("image", made)
     most_gib = policy.at(clock.now()).image_import_gib
-    here = {"form": form, "zones": zones, "most_gib": most_gib}
+    here = {"form": form, "costs": costs, "shown": shown, "most_gib": most_gib}
     return render(request, "web/images/import.html", here, status=422 if form.errors else 200)
+
+
+def _import_cost(zone: str) -> tuple[Cost, Cost]:
+    """Of a GiB, and of the largest, whose hour is set aside until its size is known."""
+    return charge.cost(zone, 1), charge.cost(zone, charge.largest_gib())
 
 
 @never_cache
@@ -132,8 +144,21 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         "busy": image.state in _BUSY, "can_end": is_own and image.state != "CREATING", "share": ImageShares(),
         "shares": images.shares(account_id, public_id) if image.shares else (),
         "events": activity.of_thing(OwnImage.KIND, image.id) if is_own else (),
+        **(_charged(account_id, image) if is_own and image.imported else {}),
     }  # fmt: skip
     return render(request, "web/images/image.html", here, status=422 if form.errors else 200)
+
+
+def _charged(account_id: int, image: ImageView) -> dict[str, Any]:
+    """What one that was imported costs."""
+    agreed = Subscription.objects.get(pk=image.id)
+    stands = agreed.standing in (Standing.PENDING, Standing.ACTIVE)
+    return {
+        "agreed": agreed, "put_away": agreed.isolated_source == Source.ARREAR,
+        "hourly": holds.hourly([image.id])[image.id] if stands else None,
+        "closed_exact": charges.of_parts(account_id, [image.id], agreed.started_at),
+        "open_exact": live_cost.open_exact(account_id, image.id),
+    }  # fmt: skip
 
 
 @require_POST

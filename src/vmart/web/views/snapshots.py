@@ -18,8 +18,9 @@ from vmart.listings.paging import Page
 from vmart.listings.snapshots import WantedSnapshots
 from vmart.listings.views import SnapshotView
 from vmart.orders import holds, live_cost
+from vmart.orders.by_the_gib import Cost
 from vmart.orders.snapshots import apply, create, delete, may, rename
-from vmart.orders.snapshots.create import Cost, NewSnapshot
+from vmart.orders.snapshots.create import NewSnapshot
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.storage.models import Disk, Snapshot, SnapshotState

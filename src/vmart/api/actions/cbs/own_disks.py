@@ -198,7 +198,8 @@ def _wanted(call: Call, asked: CreateDisks | InquiryPriceCreateDisks, zone: str,
 def create_disks(call: Call, asked: CreateDisks) -> CreateDisksAnswer:
     """Accepted; DescribeDisks shows them when they are there."""
     new = _wanted(call, asked, asked.placement.zone, asked.disk_name)
-    wanted = replace(new, tags=wanted_tags(asked.tags), snapshot_id=asked.snapshot_id)
+    disk = replace(new.disk, snapshot_id=asked.snapshot_id)
+    wanted = replace(new, tags=wanted_tags(asked.tags), disk=disk)
     return {"DiskIdSet": list(create.create(call.actor, wanted, client_token=asked.client_token or ""))}
 
 

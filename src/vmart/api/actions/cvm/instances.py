@@ -138,6 +138,7 @@ class DataDiskAnswer(TypedDict):
     DiskType: str
     DiskId: str
     DeleteWithInstance: bool
+    SnapshotId: str
     Encrypt: bool
     KmsKeyId: str | None
     ThroughputPerformance: int | None
@@ -333,6 +334,7 @@ def _data_disk(disk: DiskView) -> DataDiskAnswer:
         "Encrypt": False,
         "KmsKeyId": "",
         "DeleteWithInstance": disk.delete_with_instance,
+        "SnapshotId": disk.snapshot_id,
         "ThroughputPerformance": 0,
         "DiskName": disk.name,
     }

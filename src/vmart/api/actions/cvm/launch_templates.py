@@ -173,6 +173,7 @@ class KeptDataDiskAnswer(TypedDict):
     DiskType: str
     DiskSize: int
     DeleteWithInstance: bool
+    SnapshotId: str
     Encrypt: bool
     KmsKeyId: str
     DiskName: str
@@ -415,6 +416,7 @@ def _data_disk(disk: DataDisk) -> KeptDataDiskAnswer:
         "DiskSize": disk.disk_size,
         "DiskName": disk.disk_name,
         "DeleteWithInstance": disk.delete_with_instance,
+        "SnapshotId": disk.snapshot_id,
         "Encrypt": False,
         "KmsKeyId": "",
     }

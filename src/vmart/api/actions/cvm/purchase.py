@@ -81,13 +81,14 @@ class SystemDisk(Shape):
 
 
 class DataDisk(Shape):
-    """Type and size in GiB; of a postpaid machine it stays where DeleteWithInstance is false."""
+    """Type and size in GiB; of a postpaid machine it stays where DeleteWithInstance is false. With SnapshotId it holds
+    what that holds, and is at least as large."""
 
     disk_size: Annotated[_Size, Domain("data_disks.*.size_gib")]
     disk_type: _Name = DEFAULT_DISK_TYPE
     disk_id: NotOffered = None
     delete_with_instance: bool = True
-    snapshot_id: NotOffered = None
+    snapshot_id: Annotated[_Name, Domain("data_disks.*.snapshot_id")] = ""
     encrypt: FalseOnly = None
     kms_key_id: NotOffered = None
     throughput_performance: Annotated[None, not_offered("0")] = None
@@ -257,7 +258,7 @@ def configuration(here: Shop, call: Call, asked: Configured) -> Configuration:
             asked.system_disk.disk_type, asked.system_disk.disk_size, name=asked.system_disk.disk_name
         ),
         data_disks=tuple(
-            DiskChoice(disk.disk_type, disk.disk_size, disk.delete_with_instance, disk.disk_name)
+            DiskChoice(disk.disk_type, disk.disk_size, disk.delete_with_instance, disk.disk_name, disk.snapshot_id)
             for disk in asked.data_disks
             if disk.disk_size
         ),
@@ -332,6 +333,7 @@ _TOUCHES_PRICED = {
     Resource.VPC: "virtual_private_cloud.vpc_id",
     Resource.SUBNET: "virtual_private_cloud.subnet_id",
     Resource.SECURITY_GROUP: "security_group_ids",
+    Resource.SNAPSHOT: "data_disks.snapshot_id",
 }
 TOUCHES = _TOUCHES_PRICED | {Resource.PLACEMENT_GROUP: "disaster_recover_group_ids"}
 _FROM_TEMPLATE = {Resource.LAUNCH_TEMPLATE: "launch_template.launch_template_id"}
