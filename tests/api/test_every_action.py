@@ -339,6 +339,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ModifySecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has)}, 10),
     "DeleteSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
     "ReplaceSecurityGroupPolicy": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
+    "ReplaceSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
     "AssociateSecurityGroups": (lambda has: {"InstanceIds": [has.running], "SecurityGroupIds": [has.security]}, 10),
     "DisassociateSecurityGroups": (lambda has: {"InstanceIds": [has.prepaid], "SecurityGroupIds": [has.joined]}, 10),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
