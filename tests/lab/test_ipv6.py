@@ -10,7 +10,7 @@ import pytest
 from tests.lab.conftest import Internet, Lab, open_internet
 from tests.lab.test_groups import CLOSED, _wait_for_ssh
 from tests.lab.test_groups import _can_reach as _can_reach_port
-from vmart.engines.contract import Engine, MachineSpec, Power
+from vmart.engines.contract import Engine, HeldDisk, MachineSpec, Power, Rescues, Snapshots
 from vmart.engines.incus import links
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.rules import ALL_OPEN, ICMPV6, OPEN, TCP, MachineRules, Rule
@@ -171,6 +171,46 @@ def test_a_rescue_system_has_the_machines_address_and_its_groups(
         assert internet6.connects(f"{PREFIX}::3a", 22)
         assert not _outside_pings(internet6, f"{PREFIX}::3a")
         assert _pings(lab, spec.name, OUTSIDE)
+
+
+def test_a_system_that_was_made_while_no_address_led_there_has_it_when_one_does(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    """Given arrears, in which a machine is made anew, mended, has its own system again and is given a snapshot back."""
+    assert isinstance(engine, Snapshots)
+    assert isinstance(engine, Rescues)
+    spec = _with(make_spec(), 0x3B, MachineRules((Rule(True, TCP, ((22, 22),), ("::/0",)),), ALL_OPEN))
+    engine.ensure_present(spec)
+    _wait_until_up(lab, spec.name)
+    copy = f"snap-{spec.name.removeprefix('ins-')}"
+    disk = HeldDisk(spec.system_disk.key, spec.system_disk.size_gib, spec.member, spec.name, is_system=True)
+    engine.ensure_snapshot(copy, disk)
+    off = dataclasses.replace(spec, public_address=None)
+    for step in ("anew", "rescue", "own", "restored"):
+        engine.ensure_address(spec.name, spec.private_ip, None)
+        if step == "anew":
+            off = dataclasses.replace(off, installation=1)
+            engine.ensure_reinstalled(off)
+        elif step == "rescue":
+            off = dataclasses.replace(off, rescue=1)
+            engine.ensure_rescue(off, force=True)
+        elif step == "own":
+            off = dataclasses.replace(off, rescue=2)
+            engine.ensure_own_system(off, on=True)
+        else:
+            off = dataclasses.replace(off, restoration=1)
+            engine.ensure_power(spec.name, False, force=True)
+            engine.ensure_restored(off, copy)
+        assert engine.observe(spec.name).public_ipv6 == ""
+        assert not internet6.connects(f"{PREFIX}::3b", 22)
+        engine.ensure_address(spec.name, spec.private_ip, spec.public_address)
+        engine.ensure_power(spec.name, True)
+        _wait_until_up(lab, spec.name)
+        assert (step, internet6.connects(f"{PREFIX}::3b", 22)) == (step, True)
+        assert not _outside_pings(internet6, f"{PREFIX}::3b")
+        assert _pings(lab, spec.name, OUTSIDE)
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(copy)
 
 
 def _wait_until_up(lab: Lab, machine: str) -> None:
