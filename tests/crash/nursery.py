@@ -29,7 +29,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
-from tests.support.shopper import HOURLY, IMAGE, MONTHLY, wanted
+from tests.support.shopper import HOURLY, IMAGE, LOGIN, MONTHLY, wanted
 from vmart.config.database import parse_database_url
 from vmart.config.steps import STEPS, lanes
 from vmart.engines import contract
@@ -40,6 +40,7 @@ from vmart.orders.bandwidth import UPGRADE
 from vmart.orders.bandwidth_by_month import Upgrade
 from vmart.orders.convert import Conversion
 from vmart.orders.login import GENERATED
+from vmart.orders.own_network import NetworkWanted
 from vmart.orders.purchase import purchase
 from vmart.orders.wanted import Machine
 from vmart.pricing.configuration import Configuration
@@ -107,9 +108,11 @@ def _configuration(words: dict[str, Any]) -> Configuration:
 
 
 def _buy(
-    account: int, configuration: dict[str, Any], token: str = "", min_count: int = 0, *, generated: bool = False
-) -> Any:
-    what: dict[str, Any] = {"machine": Machine(IMAGE, GENERATED, name="web")} if generated else {}
+    account: int, configuration: dict[str, Any], token: str = "", min_count: int = 0, *, generated: bool = False,
+    ipv6: bool = False,
+) -> Any:  # fmt: skip
+    network = NetworkWanted(ipv6_addresses=1 if ipv6 else 0)
+    what = {"machine": Machine(IMAGE, GENERATED if generated else LOGIN, name="web", network=network)}
     bought = purchase(wanted(account, _configuration(configuration), client_token=token, min_count=min_count, **what))
     return {"order": bought.order_id, "machines": list(bought.instance_ids), "repeated": bought.repeated}
 

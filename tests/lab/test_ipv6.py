@@ -3,14 +3,16 @@
 import dataclasses
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lab.conftest import Internet, Lab, open_internet
 from tests.lab.test_groups import CLOSED, _wait_for_ssh
 from tests.lab.test_groups import _can_reach as _can_reach_port
-from vmart.engines.contract import Engine, MachineSpec, Power
+from vmart.engines.contract import Engine, HeldDisk, MachineSpec, Power, Rescues, Snapshots
 from vmart.engines.incus import links
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.rules import ALL_OPEN, ICMPV6, OPEN, TCP, MachineRules, Rule
@@ -173,6 +175,46 @@ def test_a_rescue_system_has_the_machines_address_and_its_groups(
         assert _pings(lab, spec.name, OUTSIDE)
 
 
+def test_a_system_that_was_made_while_no_address_led_there_has_it_when_one_does(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    """Given arrears, in which a machine is made anew, mended, has its own system again and is given a snapshot back."""
+    assert isinstance(engine, Snapshots)
+    assert isinstance(engine, Rescues)
+    spec = _with(make_spec(), 0x3B, MachineRules((Rule(True, TCP, ((22, 22),), ("::/0",)),), ALL_OPEN))
+    engine.ensure_present(spec)
+    _wait_until_up(lab, spec.name)
+    copy = f"snap-{spec.name.removeprefix('ins-')}"
+    disk = HeldDisk(spec.system_disk.key, spec.system_disk.size_gib, spec.member, spec.name, is_system=True)
+    engine.ensure_snapshot(copy, disk)
+    off = dataclasses.replace(spec, public_address=None)
+    for step in ("anew", "rescue", "own", "restored"):
+        engine.ensure_address(spec.name, spec.private_ip, None)
+        if step == "anew":
+            off = dataclasses.replace(off, installation=1)
+            engine.ensure_reinstalled(off)
+        elif step == "rescue":
+            off = dataclasses.replace(off, rescue=1)
+            engine.ensure_rescue(off, force=True)
+        elif step == "own":
+            off = dataclasses.replace(off, rescue=2)
+            engine.ensure_own_system(off, on=True)
+        else:
+            off = dataclasses.replace(off, restoration=1)
+            engine.ensure_power(spec.name, False, force=True)
+            engine.ensure_restored(off, copy)
+        assert engine.observe(spec.name).public_ipv6 == ""
+        assert not internet6.connects(f"{PREFIX}::3b", 22)
+        engine.ensure_address(spec.name, spec.private_ip, spec.public_address)
+        engine.ensure_power(spec.name, True)
+        _wait_until_up(lab, spec.name)
+        assert (step, internet6.connects(f"{PREFIX}::3b", 22)) == (step, True)
+        assert not _outside_pings(internet6, f"{PREFIX}::3b")
+        assert _pings(lab, spec.name, OUTSIDE)
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(copy)
+
+
 def _wait_until_up(lab: Lab, machine: str) -> None:
     assert lab.inside(machine, "cloud-init status --wait > /dev/null; systemctl is-active ssh").stdout == "active\n"
 
@@ -296,7 +338,7 @@ def test_a_machine_that_asks_from_many_addresses_fills_no_table_of_the_host(
     lab.inside(spec.name, "cloud-init status --wait > /dev/null")
     assert isinstance(engine, IncusEngine)
     link = engine._names.link(spec.name)
-    asked = lab.inside(spec.name, f"cat > /root/ask.py <<'END'\n{_ASK}\nEND\npython3 /root/ask.py")
+    asked = lab.inside(spec.name, f"cat > /root/ask.py <<'END'\n{_PACKETS}{_ASK}\nEND\npython3 /root/ask.py eth1")
     assert asked.stdout == "3000\n", asked.stderr
     command = ["ip", "-6", "neighbour", "show", "dev", link]
     kept = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -304,22 +346,65 @@ def test_a_machine_that_asks_from_many_addresses_fills_no_table_of_the_host(
     assert _pings(lab, spec.name, OUTSIDE)
 
 
-_ASK = """
-import socket, struct
-link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-link.bind(("eth1", 0))
-own = link.getsockname()[4]
-target = socket.inet_pton(socket.AF_INET6, "fe80::1")
-group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:1")
-for number in range(3000):
-    source = socket.inet_pton(socket.AF_INET6, f"fe80::5:{number + 1:x}")
-    body = struct.pack("!BBHI", 135, 0, 0, 0) + target + bytes([1, 1]) + own
+def test_no_machine_is_a_router_for_its_host(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    """Given a host whose interfaces hear routers, and a machine that says it is one, on each of its own."""
+    spec = _with(make_spec(), 0x8A)
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    assert isinstance(engine, IncusEngine)
+    firewall = engine._open().firewall
+    assert firewall is not None
+    link, bridge = engine._names.link(spec.name), engine._names.bridge(spec.subnet.key)
+    for interface in (link, bridge):
+        Path(f"/proc/sys/net/ipv6/conf/{interface}/accept_ra").write_text("2")
+    push = f"cat > /root/advertise.py <<'END'\n{_PACKETS}{_ADVERTISE}\nEND\n"
+    said = lab.inside(spec.name, f"{push}python3 /root/advertise.py eth0 && python3 /root/advertise.py eth1")
+    assert said.stdout == "eth0\neth1\n", said.stderr
+    time.sleep(1)
+    assert _routers_heard(link, bridge) == []
+    # The control: without our table the host hears it.
+    firewall.remove_table()
+    lab.inside(spec.name, "python3 /root/advertise.py eth1")
+    time.sleep(1)
+    assert _routers_heard(link, bridge) == [link]
+    subprocess.run(["ip", "-6", "route", "flush", "dev", link, "proto", "ra"], check=True)
+    engine.list_ours()
+
+
+def _routers_heard(*interfaces: str) -> list[str]:
+    told = json.loads(subprocess.run(["ip", "-6", "-json", "route"], capture_output=True, check=True).stdout)
+    return sorted({route["dev"] for route in told if route.get("protocol") == "ra" and route.get("dev") in interfaces})
+
+
+_PACKETS = """
+import socket, struct, sys
+
+def send(link, mac, source, group, body):
     words = source + group + struct.pack("!II", len(body), 58) + body
     total = sum(struct.unpack(f"!{len(words) // 2}H", words))
     total = (total & 0xFFFF) + (total >> 16)
     total = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
     body = body[:2] + struct.pack("!H", total) + body[4:]
     head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + source + group
-    link.send(bytes.fromhex("3333ff000001") + own + b"\\x86\\xdd" + head + body)
+    link.send(b"\\x33\\x33" + group[12:] + mac + b"\\x86\\xdd" + head + body)
+
+def of(text):
+    return socket.inet_pton(socket.AF_INET6, text)
+
+link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+link.bind((sys.argv[1], 0))
+own = link.getsockname()[4]
+"""
+_ASK = """
+for number in range(3000):
+    body = struct.pack("!BBHI", 135, 0, 0, 0) + of("fe80::1") + bytes([1, 1]) + own
+    send(link, own, of(f"fe80::5:{number + 1:x}"), of("ff02::1:ff00:1"), body)
 print(number + 1)
+"""
+_ADVERTISE = """
+body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + bytes([1, 1]) + own
+send(link, own, of("fe80::5:1"), of("ff02::1"), body)
+print(sys.argv[1])
 """

@@ -43,6 +43,7 @@ _QUERIES = {
     "private": "SELECT count(*) FROM network_private_address a JOIN network_subnet s ON s.id = a.subnet_id"
     " WHERE %s IN (s.account_id, s.owner_id)",
     "public": "SELECT count(*) FROM network_public_address WHERE account_id = %s",
+    "ipv6": "SELECT count(*) FROM network_ipv6_address WHERE account_id = %s",
     "disks": "SELECT usage, disk_type, size_gib, state, latest_operation, latest_operation_state, instance_id IS NULL"
     " FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3, 4",
     "snapshots": "SELECT state, latest_operation, latest_operation_state, size_gib FROM storage_snapshot"

@@ -340,6 +340,8 @@ class PrivateDaemon:
             if note.exists() and note.read_text().strip() == "0" and not others:
                 with contextlib.suppress(OSError):
                     told.write_text("0")
+        if links.FORWARDING.exists() and links.FORWARDING.read_text().strip() == "0":
+            links.TOLD.unlink(missing_ok=True)
 
 
 def _empty(client: IncusClient) -> None:

@@ -286,7 +286,8 @@ class Firewall:
             f"add chain {table} {chain} " + (f"{{ {_HOOKS[chain]} }}" if chain in _HOOKS else "") for chain in chains
         ]
         for chain, rules in chains.items():
-            script.append(f"flush chain {table} {chain}")
+            if rules:  # what is closed to others stays so
+                script.append(f"flush chain {table} {chain}")
             script += [f"add rule {table} {chain} {rule}" for rule in rules]
         return script
 
