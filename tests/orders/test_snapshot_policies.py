@@ -342,7 +342,7 @@ def test_a_timer_that_is_lost_is_told(account: int, disk: Disk, test_clock: Busi
     assert (
         told[0].startswith("a snapshot policy is active and nothing waits for its time") and policy.public_id in told[0]
     )
-    assert told[1].startswith("a scheduled snapshot is to end and nothing waits for that") and snapshot in told[1]
+    assert told[1].startswith("a snapshot is to end and nothing waits for that") and snapshot in told[1]
 
 
 def test_a_snapshot_of_which_a_disk_is_being_made_ends_when_that_is_there(
